@@ -1,0 +1,193 @@
+"""The front door: finds the command without importing the others, and turns every ending into an exit code.
+
+| code | meaning |
+|---|---|
+| 0 | done |
+| 1 | findings, or a gate or deployment failed |
+| 2 | wrong use, or a fault in the user's files (file:line) |
+| 3 | changes pending |
+| 4 | the environment cannot be reached |
+| 5 | refused, nothing was changed |
+| 70 | a bug of ours |
+| 130 | Ctrl-C |
+| 143 | SIGTERM |
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from hanbae import errors, wording
+from hanbae.cli import narration, options, wordings
+
+COMMANDS: Final = {
+    "init": "init",
+    "new": "new",
+    "secrets": "secrets",
+    "image": "image",
+    "generate": "generate",
+    "deploy": "deploy",
+    "history": "history",
+    "sandbox": "sandbox",
+    "demo": "demo",
+}
+"""Command → module in :mod:`hanbae.cli`, in the order of the main job."""
+
+
+class Front(options.Group):
+    """A group that imports a command only when it is asked for."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """All commands, in the order of the main job."""
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Import the one command that is asked for."""
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"hanbae.cli.{COMMANDS[name]}")
+        command: click.Command = module.command
+        return command
+
+
+def _version(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"hanbae {version('hanbae')}")
+        context.exit()
+
+
+def _language(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        wordings.speak(value)
+    return value
+
+
+@click.command(
+    cls=Front,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "HANBAE",
+        "max_content_width": 100,
+    },
+    help="Turn a written deployment policy into a working system: scaffold, check, seal, deploy, prove.",
+    epilog="""\
+Examples:
+  hanbae init --repository https://git.example.com/shop.git
+  hanbae new service auth
+  hanbae deploy auth --env staging
+  hanbae demo""",
+)
+@click.option(
+    "--lang",
+    type=click.Choice(wordings.LANGUAGES),
+    is_eager=True,
+    callback=_language,
+    help="Language of messages; else HANBAE_LANG, the policy's language, the locale.",
+)
+@click.option(
+    "-C",
+    "--directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    metavar="DIR",
+    help="Work as if started in this folder.",
+)
+@click.option(
+    "--color",
+    type=click.Choice(("auto", "always", "never")),
+    default="auto",
+    show_default=True,
+    help="Colours: only on a terminal, always, or never.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version and leave.",
+)
+@click.pass_context
+def front(context: click.Context, lang: str | None, directory: Path, color: str) -> None:
+    """Settle the language, the folder and the colours, then go on to the command."""
+    directory = directory.resolve()
+    wordings.speak(wordings.preferred(lang, directory))
+    chosen = {"auto": None, "always": True, "never": False}[color]
+    context.color = chosen
+    context.obj = options.Session(directory, narration.Narration(color=chosen))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command line and return its exit code; nothing here ends the process.
+
+    Args:
+        arguments: The words after ``hanbae``; None for the process's own.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    wordings.speak(wordings.preferred(os.environ.get("HANBAE_LANG"), Path.cwd()))
+    try:
+        ended = front.main(arguments, prog_name="hanbae", standalone_mode=False)
+    except errors.Error as error:
+        _report(error, arguments)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show(file=sys.stderr)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # The reader has gone (`hanbae … | head`); writing the rest at exit would only complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001  the last resort: a bug of ours
+        _bug(error)
+        return 70
+    return ended if isinstance(ended, int) else 0
+
+
+def _report(error: errors.Error, arguments: list[str]) -> None:
+    if _wants_json(arguments):
+        from hanbae.cli import outputs
+
+        document: dict[str, Any] = {"error": {"text": error.text, "message": wordings.fault(error)}}
+        if error.place:
+            document["error"]["place"] = error.place
+        outputs.emit_json(document)
+    speaker = narration.Narration()
+    mark = click.style(wordings.words("error"), fg="red", bold=True)
+    speaker.line(f"{mark}: {wordings.fault(error)}")
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    joined = " ".join(arguments)
+    return any(
+        spelling in joined for spelling in ("--output json", "--output=json", "-o json", "-ojson")
+    )
+
+
+def _bug(error: Exception) -> None:
+    """Keep the traceback in a file that only the user can read, and say how to report it."""
+    import tempfile
+    import traceback
+
+    from hanbae import masking
+
+    handle, path = tempfile.mkstemp(prefix="hanbae-bug-", suffix=".log")
+    with os.fdopen(handle, "w") as file:
+        file.write(masking.Redactor()("".join(traceback.format_exception(error))))
+    narration.Narration().fail(
+        wording.Text("main.bug", {"error": type(error).__name__, "log": path})
+    )
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run())

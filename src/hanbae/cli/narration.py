@@ -1,0 +1,60 @@
+"""What hanbae says while it works: on stderr, one line per meaning, colours only on a terminal.
+
+stdout carries data only.
+Callers say what a line *means*; how it looks is decided here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+import click
+
+from hanbae import wording
+from hanbae.cli import wordings
+
+
+class Narration:
+    """Speaks to a person on stderr.
+
+    Args:
+        stream: Where to; stderr by default.
+        color: True or False to decide, None for "only on a terminal" (``NO_COLOR`` is honoured).
+    """
+
+    def __init__(self, *, stream: TextIO | None = None, color: bool | None = None) -> None:
+        self.stream = stream or sys.stderr
+        self.terminal = self.stream.isatty()
+        self.color = self.terminal and "NO_COLOR" not in os.environ if color is None else color
+
+    def step(self, text: wording.Text) -> None:
+        """Something begins."""
+        self._line(click.style("▸ ", fg="cyan"), text)
+
+    def done(self, text: wording.Text) -> None:
+        """Something has ended well."""
+        self._line(click.style("✔ ", fg="green"), text)
+
+    def note(self, text: wording.Text) -> None:
+        """Something worth knowing."""
+        self._line("  ", text)
+
+    def warn(self, text: wording.Text) -> None:
+        """Something that may become trouble."""
+        self._line(click.style("! ", fg="yellow", bold=True), text)
+
+    def fail(self, text: wording.Text) -> None:
+        """Something has ended badly."""
+        self._line(click.style("✘ ", fg="red", bold=True), text)
+
+    def line(self, words: str) -> None:
+        """A line that is worded already, such as a log line of the cluster's."""
+        click.echo(words, file=self.stream, color=self.color)
+
+    def _line(self, mark: str, text: wording.Text) -> None:
+        first, *rest = wordings.sentence(text).split("\n")
+        self.line(mark + first)
+        for more in rest:
+            self.line("  " + more)

@@ -1,0 +1,107 @@
+"""What all commands share: the context, the command class that speaks both languages, and common options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from hanbae.cli import narration, wordings
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the options before the command say.
+
+    Attributes:
+        directory: Where the repository is looked for, upwards.
+        narration: How to speak to the person.
+    """
+
+    directory: Path
+    narration: narration.Narration
+
+
+session = click.make_pass_decorator(Session)
+"""Gives the command the :class:`Session` as its first argument."""
+
+
+class Command(click.Command):
+    """A command whose words are msgids in the code and are looked up only when they are shown.
+
+    The epilog holds the examples; they are shown as they were written, never rewrapped.
+    """
+
+    def format_help(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help in the language that is spoken."""
+        options = [p for p in self.get_params(context) if isinstance(p, click.Option)]
+        msgids = self.help, [option.help for option in options]
+        try:
+            self.help = wordings.words(self.help or "")
+            for option in options:
+                option.help = wordings.words(option.help or "")
+            super().format_help(context, formatter)
+        finally:
+            self.help = msgids[0]
+            for option, msgid in zip(options, msgids[1], strict=True):
+                option.help = msgid
+
+    def get_short_help_str(self, limit: int = 78) -> str:
+        """The first sentence of the help, for lists of commands."""
+        summary = " ".join(wordings.words(self.help or "").split("\n\n")[0].split())
+        return summary if len(summary) <= limit else summary[: limit - 1].rsplit(" ", 1)[0] + "…"
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        if self.epilog:
+            formatter.write_paragraph()
+            for line in self.epilog.strip("\n").split("\n"):
+                formatter.write(line.rstrip() + "\n")
+
+
+class Group(Command, click.Group):
+    """A group of commands, worded likewise."""
+
+    command_class = Command
+
+
+Group.group_class = Group
+
+
+def output(*formats: str, default: str = "text") -> Callable[[Function], Function]:
+    """The option ``--output`` with the formats that a command has."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(formats or ("text", "json")),
+        default=default,
+        show_default=True,
+        help="Format of the data on standard output.",
+    )
+
+
+def environment(*, required: bool = True) -> Callable[[Function], Function]:
+    """The option ``--env``; the command checks the name against the policy."""
+    return click.option(
+        "-e",
+        "--env",
+        "environment",
+        required=required,
+        metavar="ENV",
+        help="Environment of the policy, such as dev, staging or production.",
+    )
+
+
+def context() -> Callable[[Function], Function]:
+    """The option ``--context``: which cluster, for both the control and the workload connection."""
+    return click.option(
+        "--context",
+        "kube_context",
+        metavar="CONTEXT",
+        help="kubeconfig context to use instead of the environment's own.",
+    )

@@ -1,0 +1,86 @@
+"""Puts words to things: the catalogues, the language that is spoken, and the sentences of Texts.
+
+The language is settled once, before any command runs: ``--lang``, then ``HANBAE_LANG``, then the policy's
+``language``, then the locale.
+click takes its own words ("Usage:", "Missing option") through :mod:`gettext` as well, so binding the default
+domain to our catalogues translates them with ours.
+"""
+
+from __future__ import annotations
+
+import gettext
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from hanbae import errors, wording
+
+LANGUAGES: Final = ("en", "ko")
+_DOMAIN: Final = "hanbae"
+_FOLDER: Final = Path(__file__).parent.parent / "locale"
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+_POLICY_LANGUAGE: Final = re.compile(r"^language:\s*[\"']?(\w+)", re.MULTILINE)
+
+
+def speak(language: str) -> None:
+    """Speak this language from now on, click included.
+
+    Args:
+        language: One of `LANGUAGES`.
+    """
+    gettext.bindtextdomain(_DOMAIN, str(_FOLDER))
+    gettext.textdomain(_DOMAIN)
+    # gettext looks at LANGUAGE at each call; there is no other way to reach click's own look-ups.
+    os.environ["LANGUAGE"] = language
+
+
+def preferred(chosen: str | None, directory: Path) -> str:
+    """The language to speak.
+
+    Args:
+        chosen: What ``--lang`` or ``HANBAE_LANG`` said, or None.
+        directory: Where the policy is looked for, upwards.
+    """
+    if chosen in LANGUAGES:
+        return chosen
+    told = _of_policy(directory)
+    if told in LANGUAGES:
+        return told
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        value = os.environ.get(variable, "")
+        if value:
+            return "ko" if value.startswith("ko") else "en"
+    return "en"
+
+
+def _of_policy(directory: Path) -> str:
+    """The policy's language, read without the YAML parser: it is needed before anything can be said."""
+    for folder in (directory, *directory.parents):
+        try:
+            found = _POLICY_LANGUAGE.search(
+                (folder / "hanbae.yaml").read_text(errors="replace")[:4096]
+            )
+        except OSError:
+            continue
+        return found[1] if found else ""
+    return ""
+
+
+def words(msgid: str) -> str:
+    """The words of the catalogue for a help text or an id; the msgid itself where there are none."""
+    return gettext.gettext(msgid) if msgid else msgid
+
+
+def sentence(text: wording.Text) -> str:
+    """A Text in words. A missing sentence shows its id and facts rather than nothing."""
+    template = gettext.gettext(text.id)
+    if template == text.id:
+        return str(text)
+    return _PLACEHOLDER.sub(lambda match: text.facts.get(match[1], match[0]), template)
+
+
+def fault(error: errors.Error) -> str:
+    """An error in words, with the place in front where there is one."""
+    said = sentence(error.text)
+    return f"{error.place}: {said}" if error.place else said

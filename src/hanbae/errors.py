@@ -1,0 +1,93 @@
+"""Everything that hanbae can fail with on purpose.
+
+The tree::
+
+    Error                                       the root
+    ├── WrongUse (ValueError)          exit 2   the command line asks for something that cannot be
+    │   └── FileFault                  exit 2   a fault in a file of the user's, with file:line
+    ├── Failed                         exit 1   the work was done and its outcome is bad
+    ├── Refused                        exit 5   nothing was changed, and why
+    ├── Unreachable (ConnectionError)  exit 4   an environment, registry or remote did not answer
+    │   └── Forbidden                  exit 4   it answered that we may not
+    ├── Lacking                        exit 4   this machine lacks something that the command needs
+    └── Stopped                        exit 130 the user ended it
+
+Each error carries a :class:`hanbae.wording.Text` and, where a person can go somewhere to mend it, a
+:class:`hanbae.subjects.Place`.
+The words are found in the catalogue at the edge; an exception outside this tree is a bug of ours
+(exit 70).
+The exceptions of libraries are translated at the package that calls them and never leave it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from hanbae import subjects, wording
+
+
+class Error(Exception):
+    """The root: whoever catches this catches every expected failure of hanbae.
+
+    Args:
+        text_id: The id of the sentence in the catalogue.
+        place: Where in the user's files the cause is, if it is in one.
+        facts: The facts for the sentence. Keep secrets out.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self, text_id: str, /, *, place: subjects.Place | None = None, **facts: str
+    ) -> None:
+        self.text = wording.Text(text_id, facts)
+        self.place = place
+        super().__init__(str(self.text))
+
+    def __str__(self) -> str:
+        """Place and unworded text: for logs; people see the catalogue's sentence."""
+        return f"{self.place}: {self.text}" if self.place else str(self.text)
+
+
+class WrongUse(Error, ValueError):
+    """The command line or the call asks for something that cannot be, such as an unknown service."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class FileFault(WrongUse):
+    """A fault in a file of the user's; `place` says where."""
+
+
+class Failed(Error):
+    """The work was done and its outcome is bad: a deployment that failed, a gate that did not pass."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class Refused(Error):
+    """hanbae would not do it; nothing was changed."""
+
+    exit_code: ClassVar[int] = 5
+
+
+class Unreachable(Error, ConnectionError):
+    """An environment, a registry or a git remote did not answer; trying again later may help."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class Forbidden(Unreachable):
+    """The other side answered that this identity may not; trying again does not help."""
+
+
+class Lacking(Error):
+    """This machine lacks something that the command needs: a program, a right, a Python extra."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class Stopped(Error):
+    """The user ended it; the text says how to go on."""
+
+    exit_code: ClassVar[int] = 130

@@ -1,0 +1,221 @@
+"""The shape of ``hanbae.yaml``.
+
+Every field has a docstring entry with meaning, unit and default; the JSON Schema that editors use is
+generated from these classes, and unknown keys are errors.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=53)]
+"""An RFC 1123 label, short enough for a Helm release name."""
+
+Duration = Annotated[str, Meta(pattern=r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$", min_length=2)]
+"""A duration such as ``90s``, ``10m`` or ``1h30m``."""
+
+
+class Document(Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all parts of the policy file: immutable, and unknown keys are refused."""
+
+
+class ArgoCD(Document, frozen=True):
+    """Where Argo CD lives and what it reads.
+
+    Attributes:
+        repository: URL of the git repository as Argo CD fetches it.
+        namespace: Namespace of Argo CD's objects; default ``argocd``.
+        remote: Name of the git remote that hanbae fetches branches from; default ``origin``.
+    """
+
+    repository: str
+    namespace: Name = "argocd"
+    remote: str = "origin"
+
+
+class Services(Document, frozen=True):
+    """Where services are and how their objects are named.
+
+    Attributes:
+        path: Glob of the chart folders; the part that matches ``*`` is the service's name.
+        namespace: Namespace of a service that names no other; environments may add a suffix.
+        release: Name of the Helm release, the same in every environment.
+        secret: Name of a service's Secret.
+    """
+
+    path: str = "services/*/helm"
+    namespace: Name = "services"
+    release: str = "{service}-service"
+    secret: str = "{service}-secrets"  # noqa: S105  a name, no secret
+
+
+class Namespace(Document, frozen=True):
+    """A namespace of the policy.
+
+    Attributes:
+        purpose: What lives there, in the policy's words.
+        services: Services that are deployed there instead of the default namespace.
+    """
+
+    purpose: tuple[str, ...] = ()
+    services: tuple[Name, ...] = ()
+
+
+class Environment(Document, frozen=True):
+    """One environment.
+
+    Attributes:
+        platform: ``kubernetes`` or ``compose`` (the local one).
+        trigger: ``push`` (to the branch) or ``manual``.
+        branch: The branch that the environment deploys.
+        sync: ``auto`` when Argo CD starts syncs itself, ``manual`` when a person or CI does.
+        values: Name of the values file inside the chart folder.
+        overlay: Folder of the Kustomize overlay.
+        engine: What changes the environment; default ``argocd``.
+        control: kubeconfig context of Argo CD's cluster; default the current one.
+        workload: kubeconfig context of the pods' cluster; default the same as `control`.
+        namespace_suffix: Appended to every namespace; environments in one cluster must differ in it.
+        database_changes: ``manual`` takes services with migrations out of automation; default ``auto``.
+        approvals: Number of people who must attest before a deployment; default 0.
+        transport: How Argo CD is driven: ``kubernetes`` (its objects) or ``argocd-api``.
+    """
+
+    platform: Literal["kubernetes", "compose"] = "kubernetes"
+    trigger: Literal["push", "manual"] = "push"
+    branch: str | None = None
+    sync: Literal["auto", "manual"] = "manual"
+    values: str | None = None
+    overlay: str | None = None
+    engine: Literal["argocd", "helm"] = "argocd"
+    control: str | None = None
+    workload: str | None = None
+    namespace_suffix: str = ""
+    database_changes: Literal["auto", "manual"] = "auto"
+    approvals: int = 0
+    transport: Literal["kubernetes", "argocd-api"] = "kubernetes"
+
+
+class Secrets(Document, frozen=True):
+    """How secrets reach the cluster.
+
+    Attributes:
+        provider: Only ``sealed-secrets``.
+        scope: What a sealed value is bound to; ``strict`` (default) is namespace and name.
+        wave: Sync wave of the SealedSecret; default -10.
+        controller: ``namespace/name`` of the controller's Service.
+    """
+
+    provider: Literal["sealed-secrets"] = "sealed-secrets"
+    scope: Literal["strict", "namespace-wide", "cluster-wide"] = "strict"
+    wave: int = -10
+    controller: str = "kube-system/sealed-secrets-controller"
+
+
+class Migrations(Document, frozen=True):
+    """How database migrations run.
+
+    Attributes:
+        tool: Only ``goose``.
+        phase: Argo CD phase of the Jobs; default ``Sync`` (see docs/adr for why not ``PreSync``).
+        wave: Sync wave of the first database; default -5.
+        ttl: How long a finished Job is kept; default 5 minutes.
+        backoff_limit: How many times a failed migration pod is tried again; default 3.
+        deadline: How long one Job may run in all; default 10 minutes.
+    """
+
+    tool: Literal["goose"] = "goose"
+    phase: Literal["Sync", "PreSync"] = "Sync"
+    wave: int = -5
+    ttl: Duration = "5m"
+    backoff_limit: int = 3
+    deadline: Duration = "10m"
+
+
+class Rollout(Document, frozen=True):
+    """How long a rollout may take.
+
+    Attributes:
+        deadline: The rollout has failed after this; default 10 minutes.
+        stalled_after: hanbae says what is awaited after this long without progress; default 2 minutes.
+    """
+
+    deadline: Duration = "10m"
+    stalled_after: Duration = "2m"
+
+
+class History(Document, frozen=True):
+    """Where events are kept.
+
+    Attributes:
+        url: ``sqlite`` (a file of the user's, default), ``sqlite:///path``, or a PostgreSQL URL.
+    """
+
+    url: str = "sqlite"
+
+
+class Item(Document, frozen=True):
+    """One item of a checklist.
+
+    Attributes:
+        id: Short stable name.
+        text: The policy's sentence.
+        check: The check that decides it; None when a person attests it.
+    """
+
+    id: Name
+    text: str
+    check: str | None = None
+
+
+class Checklists(Document, frozen=True):
+    """The policy's checklists: before, during and after a deployment."""
+
+    before: tuple[Item, ...] = ()
+    during: tuple[Item, ...] = ()
+    after: tuple[Item, ...] = ()
+
+
+class Trouble(Document, frozen=True):
+    """One row of the policy's troubleshooting table.
+
+    Attributes:
+        problem: The problem in the policy's words.
+        solution: The policy's solution: a command or a sentence.
+    """
+
+    problem: str
+    solution: str
+
+
+class Policy(Document, frozen=True):
+    """The whole of ``hanbae.yaml``.
+
+    Attributes:
+        version: Format of the file; 1.
+        language: Language of the CLI, the dashboard and generated documents.
+        argocd: Argo CD and the repository.
+        services: Where services are.
+        namespaces: The policy's namespaces.
+        environments: The environments, in the order of promotion.
+        secrets: How secrets reach the cluster.
+        migrations: How migrations run.
+        rollout: How long a rollout may take.
+        history: Where events are kept.
+        checklists: The policy's checklists.
+        troubleshooting: The policy's troubleshooting table.
+    """
+
+    version: Literal[1]
+    argocd: ArgoCD
+    environments: dict[Name, Environment]
+    language: Literal["en", "ko"] = "en"
+    services: Services = field(default_factory=Services)
+    namespaces: dict[Name, Namespace] = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=Secrets)
+    migrations: Migrations = field(default_factory=Migrations)
+    rollout: Rollout = field(default_factory=Rollout)
+    history: History = field(default_factory=History)
+    checklists: Checklists = field(default_factory=Checklists)
+    troubleshooting: tuple[Trouble, ...] = ()

@@ -1,0 +1,69 @@
+"""The names that follow from the policy: one place for each, used by charts, engines and proofs alike."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+from hanbae.policy import documents
+
+
+def release(policy: documents.Policy, service: str) -> str:
+    """The Helm release of a service: ``auth-service``, the same in every environment."""
+    return policy.services.release.format(service=service)
+
+
+def secret(policy: documents.Policy, service: str) -> str:
+    """The Secret of a service: ``auth-secrets``."""
+    return policy.services.secret.format(service=service)
+
+
+def application(service: str, environment: str) -> str:
+    """Argo CD's Application: ``auth-dev``."""
+    return f"{service}-{environment}"
+
+
+def namespace(policy: documents.Policy, service: str, environment: str) -> str:
+    """The namespace of a service's objects in an environment: ``services-dev``."""
+    base = next(
+        (name for name, space in policy.namespaces.items() if service in space.services),
+        policy.services.namespace,
+    )
+    return suffixed(policy, base, environment)
+
+
+def suffixed(policy: documents.Policy, base: str, environment: str) -> str:
+    """A namespace of the policy as it is called in an environment."""
+    return f"{base}{policy.environments[environment].namespace_suffix}"
+
+
+def migration_job(release_name: str, database: str, *, several: bool) -> str:
+    """The migration Job: ``auth-service-migrate``, or ``…-migrate-identity-db`` with several databases.
+
+    Object names allow no underscore (RFC 1123), which is why the database's are replaced.
+    """
+    if not several:
+        return f"{release_name}-migrate"
+    return f"{release_name}-migrate-{database.replace('_', '-')}"
+
+
+def chart(policy: documents.Policy, service: str) -> PurePosixPath:
+    """The chart folder of a service, relative to the repository: ``services/auth/helm``."""
+    return PurePosixPath(policy.services.path.replace("*", service, 1))
+
+
+def values_file(policy: documents.Policy, service: str, environment: str) -> PurePosixPath:
+    """The values file of a service in an environment, relative to the repository."""
+    name = policy.environments[environment].values or f"values-{environment}.yaml"
+    return chart(policy, service) / name
+
+
+def migrations_folder(policy: documents.Policy, service: str) -> PurePosixPath:
+    """The folder of a service's migrations in the repository: ``services/auth/migrations``."""
+    return chart(policy, service).parent / "migrations"
+
+
+def seconds(duration: documents.Duration) -> int:
+    """A duration of the policy in seconds: ``1h30m`` is 5400."""
+    units = {"h": 3600, "m": 60, "s": 1}
+    return sum(int(n) * units[unit] for n, unit in re.findall(r"([0-9]+)([hms])", duration))

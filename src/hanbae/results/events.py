@@ -1,0 +1,141 @@
+"""What happened in a deployment.
+
+The record of a deployment *is* its list of events: each one is committed to the history before it is
+shown, and everything else (the live view, the final table, the dashboard) is a fold over them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from hanbae import subjects, wording
+from hanbae.results import plans
+
+
+class Opened(Struct, frozen=True, tag=True):
+    """The first event: what is planned, by whom, of which commit."""
+
+    plan: plans.Plan
+    by: str
+    revision: str
+
+
+class Intended(Struct, frozen=True, tag=True):
+    """Committed before every side effect; the key travels with the effect, so that it is found again."""
+
+    key: str
+
+
+class Began(Struct, frozen=True, tag=True):
+    """The engine's operation exists.
+
+    Attributes:
+        operation: The key or the identity by which the operation is found again.
+        automated: True when Argo CD started it itself (``initiatedBy.automated``), as its own record says.
+        revision: The commit that the operation deploys, as its own record says.
+    """
+
+    operation: str
+    automated: bool
+    revision: str
+
+
+class Observed(Struct, frozen=True, tag=True):
+    """A state of an object in the cluster's own words, masked.
+
+    Attributes:
+        on: The object.
+        state: Its state: ``Running``, ``Succeeded``, ``Healthy``, ``CreateContainerConfigError`` …
+        reason: The cluster's machine-readable reason, if it gave one.
+        message: The cluster's sentence, masked and bounded.
+    """
+
+    on: subjects.Ref
+    state: str
+    reason: str = ""
+    message: str = ""
+
+
+class Logged(Struct, frozen=True, tag=True):
+    """One line of a container's log: bounded, masked."""
+
+    pod: subjects.Ref
+    container: str
+    line: str
+
+
+class Proved(Struct, frozen=True, tag=True):
+    """A database has the migrations of the revision, as goose itself says after the sync.
+
+    Attributes:
+        database: Name of the database.
+        files: Number of migration files of the revision.
+        version: The database's version.
+        applied: Versions that this deployment applied (empty when there was nothing to do).
+    """
+
+    database: str
+    files: int
+    version: int
+    applied: tuple[int, ...]
+
+
+class Diagnosed(Struct, frozen=True, tag=True):
+    """Why something does not go on.
+
+    Attributes:
+        subject: The object that is in trouble.
+        cause: The cause in words.
+        command: The next command for a person, as a list of arguments.
+        fatal: True when it cannot heal by itself, so that waiting is of no use.
+    """
+
+    subject: subjects.Ref
+    cause: wording.Text
+    command: tuple[str, ...]
+    fatal: bool
+
+
+class Noted(Struct, frozen=True, tag=True):
+    """A decision of hanbae's that people should know about, such as starting a sync that automation did not."""
+
+    text: wording.Text
+
+
+class Decided(Struct, frozen=True, tag=True):
+    """A gate was decided."""
+
+    gate: str
+    outcome: Literal["passed", "failed", "waived", "attested", "undecided"]
+    evidence: str
+
+
+class Closed(Struct, frozen=True, tag=True):
+    """Exactly one, always last. ``failed`` is never written while an operation may still run."""
+
+    outcome: Literal["succeeded", "failed", "refused", "stopped", "superseded", "unknown"]
+    why: wording.Text
+
+
+Fact = Opened | Intended | Began | Observed | Logged | Proved | Diagnosed | Noted | Decided | Closed
+
+
+class Event(Struct, frozen=True):
+    """One fact at its place in a deployment's record.
+
+    Attributes:
+        deployment: Id of the deployment.
+        seq: Position, counted from 1 without gaps.
+        at: When, in UTC.
+        step: The plan's step that it belongs to, or None.
+        fact: What happened.
+    """
+
+    deployment: str
+    seq: int
+    at: datetime
+    step: str | None
+    fact: Fact

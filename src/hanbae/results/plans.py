@@ -1,0 +1,91 @@
+"""What hanbae is going to do, as data that can be shown, stored and compared before anything happens."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from hanbae import subjects
+
+
+class Change(Struct, frozen=True):
+    """What will happen, or has happened, to one object; the outcome is in the past tense on purpose."""
+
+    object: subjects.Ref
+    outcome: Literal["created", "changed", "unchanged", "deleted"]
+    fields: tuple[str, ...] = ()
+
+
+class Guard(Struct, frozen=True):
+    """A promise that the plan rests on; it is read again under the lock, and a difference refuses.
+
+    Attributes:
+        promise: What is promised, such as ``head of develop`` (an id: ``branch-head:develop``).
+        expected: The value that it had when the plan was made.
+    """
+
+    promise: str
+    expected: str
+
+
+class Decide(Struct, frozen=True, tag=True):
+    """Have a gate decided."""
+
+    gate: str
+
+
+class Sync(Struct, frozen=True, tag=True):
+    """Start a sync of an Application at a revision and follow it.
+
+    Attributes:
+        application: Name of Argo CD's object.
+        revision: Full commit id.
+        only: Objects to sync; empty means a full sync, hooks included (a selective sync runs no hooks).
+        hooks: Names of the hook objects that a full sync of this revision must show in its result.
+        why: Why hanbae starts it: ``manual`` environment, or why an automated one needed a push.
+    """
+
+    application: str
+    revision: str
+    only: tuple[subjects.Ref, ...] = ()
+    hooks: tuple[subjects.Ref, ...] = ()
+
+
+class Follow(Struct, frozen=True, tag=True):
+    """Wait for the automated sync of an Application at a revision; start a full one only if it does not come."""
+
+    application: str
+    revision: str
+    hooks: tuple[subjects.Ref, ...] = ()
+
+
+class Prove(Struct, frozen=True, tag=True):
+    """Prove that a database has exactly these migrations applied.
+
+    Attributes:
+        database: Name of the database as the chart's values give it.
+        versions: goose versions of the revision's files, ascending.
+    """
+
+    database: str
+    versions: tuple[int, ...]
+
+
+class Step(Struct, frozen=True):
+    """One step of a plan; `after` names the steps that must be done first."""
+
+    id: str
+    does: Decide | Sync | Follow | Prove
+    after: tuple[str, ...] = ()
+
+
+class Plan(Struct, frozen=True):
+    """Everything that one deployment of one service to one environment is going to do."""
+
+    format: Literal[1]
+    service: str
+    environment: str
+    steps: tuple[Step, ...]
+    guards: tuple[Guard, ...] = ()
+    forecast: tuple[Change, ...] = ()

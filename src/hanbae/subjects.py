@@ -1,0 +1,46 @@
+"""How the things that hanbae talks about are pointed at: objects in a cluster and places in files."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Ref(Struct, frozen=True, order=True):
+    """One Kubernetes object, spelled the one way in which hanbae spells it: ``Job/services-dev/x``.
+
+    Attributes:
+        kind: The object's kind, such as ``Job``.
+        namespace: Its namespace; empty for cluster-scoped objects.
+        name: Its name.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """``Kind/namespace/name``, or ``Kind/name`` for a cluster-scoped object."""
+        return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
+
+
+class Place(Struct, frozen=True, order=True):
+    """A place in a file that a person edits.
+
+    Attributes:
+        file: Path as the user would write it, relative to the repository where possible.
+        line: Line, counted from 1; 0 when only the file is known.
+        column: Column, counted from 1; 0 when only the line is known.
+    """
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        """``file:line:column``, the form that editors and terminals turn into a link."""
+        parts = [self.file]
+        if self.line:
+            parts.append(str(self.line))
+            if self.column:
+                parts.append(str(self.column))
+        return ":".join(parts)

@@ -1,0 +1,75 @@
+"""The rules of the house that a machine can check."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import hanbae
+from hanbae import errors
+
+SOURCE = Path(hanbae.__file__).parent
+MODULES = sorted(SOURCE.rglob("*.py"))
+IDS = [str(path.relative_to(SOURCE)) for path in MODULES]
+
+LONGEST_MODULE = 500
+LONGEST_FUNCTION = 80
+BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "models"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=IDS)
+def test_module_explains_itself_and_stays_small(path: Path) -> None:
+    text = path.read_text()
+    lines = text.count("\n")
+    tree = ast.parse(text)
+    assert lines <= LONGEST_MODULE, f"{lines} lines"
+    if lines > 40:
+        assert ast.get_docstring(tree), "no docstring"
+    assert path.stem not in BANNED_NAMES
+
+
+@pytest.mark.parametrize("path", MODULES, ids=IDS)
+def test_functions_fit_on_a_screen(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            size = (node.end_lineno or node.lineno) - node.lineno
+            assert size <= LONGEST_FUNCTION, f"{node.name} has {size} lines"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=IDS)
+def test_no_shell_and_no_relative_import(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: relative import"
+        if isinstance(node, ast.keyword) and node.arg == "shell":
+            pytest.fail(f"line {node.value.lineno}: a shell string")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=IDS)
+def test_only_outputs_and_narration_print(path: Path) -> None:
+    allowed = {"cli/outputs.py", "cli/narration.py", "cli/main.py", "cli/live.py"}
+    if str(path.relative_to(SOURCE)) in allowed:
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in {"print", "click.echo", "click.secho"}, (
+                f"line {node.lineno}: {called}"
+            )
+
+
+def _public_errors() -> list[type[BaseException]]:
+    return [
+        value
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, Exception) and not name.startswith("_")
+    ]
+
+
+@pytest.mark.parametrize("error", _public_errors(), ids=lambda error: error.__name__)
+def test_every_error_is_in_the_drawn_tree_below_the_root(error: type[BaseException]) -> None:
+    assert issubclass(error, errors.Error)
+    assert re.search(rf"\b{error.__name__}\b", errors.__doc__ or "")
