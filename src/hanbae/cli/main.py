@@ -19,12 +19,14 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from hanbae import errors, wording
 from hanbae.cli import narration, options, wordings
+
+if TYPE_CHECKING:
+    from hanbae import errors
 
 COMMANDS: Final = {
     "init": "init",
@@ -58,9 +60,9 @@ class Front(options.Group):
 
 def _version(context: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not context.resilient_parsing:
-        from importlib.metadata import version
+        from hanbae import _version
 
-        click.echo(f"hanbae {version('hanbae')}")
+        click.echo(f"hanbae {_version.version}")
         context.exit()
 
 
@@ -135,9 +137,6 @@ def run(arguments: list[str] | None = None) -> int:
     wordings.speak(wordings.preferred(os.environ.get("HANBAE_LANG"), Path.cwd()))
     try:
         ended = front.main(arguments, prog_name="hanbae", standalone_mode=False)
-    except errors.Error as error:
-        _report(error, arguments)
-        return error.exit_code
     except click.ClickException as error:
         error.show(file=sys.stderr)
         return error.exit_code
@@ -147,10 +146,19 @@ def run(arguments: list[str] | None = None) -> int:
         # The reader has gone (`hanbae … | head`); writing the rest at exit would only complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # noqa: BLE001  the last resort: a bug of ours
-        _bug(error)
-        return 70
+    except Exception as error:  # noqa: BLE001  an expected failure, or the last resort: a bug of ours
+        return _failed(error, arguments)
     return ended if isinstance(ended, int) else 0
+
+
+def _failed(error: Exception, arguments: list[str]) -> int:
+    from hanbae import errors
+
+    if isinstance(error, errors.Error):
+        _report(error, arguments)
+        return error.exit_code
+    _bug(error)
+    return 70
 
 
 def _report(error: errors.Error, arguments: list[str]) -> None:
@@ -178,7 +186,7 @@ def _bug(error: Exception) -> None:
     import tempfile
     import traceback
 
-    from hanbae import masking
+    from hanbae import masking, wording
 
     handle, path = tempfile.mkstemp(prefix="hanbae-bug-", suffix=".log")
     with os.fdopen(handle, "w") as file:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from hanbae import wording
 from hanbae.cli import wordings
+
+if TYPE_CHECKING:
+    from hanbae import wording
 
 
 class Narration:

@@ -12,9 +12,10 @@ import gettext
 import os
 import re
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from hanbae import errors, wording
+if TYPE_CHECKING:  # kept out of the start-up of commands that need no types, such as --version
+    from hanbae import errors, wording
 
 LANGUAGES: Final = ("en", "ko")
 _DOMAIN: Final = "hanbae"

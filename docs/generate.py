@@ -1,0 +1,63 @@
+"""``./dev docs``: writes the references that come from the code; ``--check`` only says whether they are fresh."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from hanbae.cli import main, wordings
+
+REFERENCE = Path(__file__).parent / "reference"
+TITLES = {"en": "Commands", "ko": "명령"}
+
+
+def commands(language: str) -> str:
+    """The help of every command, as the terminal shows it at 100 columns."""
+    wordings.speak(language)
+    parts = [f"# {TITLES[language]}\n"]
+    for path, command, context in _walk(main.front, click.Context(main.front, info_name="hanbae")):
+        parts.append(f"## `{path}`\n\n```text\n{command.get_help(context)}\n```\n")
+    return "\n".join(parts)
+
+
+def _walk(
+    command: click.Command, context: click.Context
+) -> Iterator[tuple[str, click.Command, click.Context]]:
+    context.terminal_width = 100
+    yield context.command_path, command, context
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None:
+                yield from _walk(child, click.Context(child, info_name=name, parent=context))
+
+
+def documents() -> dict[Path, str]:
+    """Every generated document and what it should hold."""
+    from hanbae.policy import schemas
+
+    return {
+        REFERENCE / "commands.md": commands("en"),
+        REFERENCE / "commands.ko.md": commands("ko"),
+        REFERENCE / "hanbae.schema.json": schemas.text(),
+    }
+
+
+def run(arguments: list[str]) -> int:
+    """Write the documents, or name those that are stale."""
+    stale = [
+        path for path, text in documents().items() if not path.is_file() or path.read_text() != text
+    ]
+    for path in stale:
+        if "--check" in arguments:
+            sys.stderr.write(f"{path.name} is not fresh; run ./dev docs\n")
+        else:
+            path.write_text(documents()[path])
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))
