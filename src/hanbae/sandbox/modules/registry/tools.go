@@ -1,0 +1,8 @@
+//go:build tools
+
+// Package tools keeps the programs that are built from this folder in go.mod and go.sum.
+package tools
+
+import (
+	_ "github.com/distribution/distribution/v3/cmd/registry"
+)

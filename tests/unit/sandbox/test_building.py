@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import dataclasses
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hanbae import errors
+from hanbae.sandbox import building, golang, pins
+
+PAUSE = next(component for component in pins.COMPONENTS if component.name == "pause")
+GO = golang.Go(Path("/nonexistent/go"), "go1.27.3")
+
+
+@pytest.fixture
+def modules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder of components of our own, with one that is like pause."""
+    folder = tmp_path / "modules" / "tiny"
+    folder.mkdir(parents=True)
+    (folder / "go.mod").write_text("module tiny\n\ngo 1.25.0\n")
+    (folder / "main.go").write_text(
+        'package main\n\nvar version = "?"\n\nfunc main() { print(version) }\n'
+    )
+    monkeypatch.setattr(building, "MODULES", folder.parent)
+    return folder
+
+
+TINY = pins.Component(
+    "tiny", "2", (pins.Program("tiny-program"),), 1, variables=(("main.version", "v2"),)
+)
+
+
+def test_the_key_depends_on_sources_flags_and_go_but_not_on_the_estimate(modules: Path) -> None:
+    key = building.digest(TINY, GO)
+    assert building.digest(dataclasses.replace(TINY, seconds=99), GO) == key
+    others = [
+        building.digest(dataclasses.replace(TINY, variables=()), GO),
+        building.digest(dataclasses.replace(TINY, tags=("no_x",)), GO),
+        building.digest(TINY, dataclasses.replace(GO, version="go1.27.4")),
+    ]
+    for name in ("main.go", "go.mod", "go.sum"):
+        with (modules / name).open("a") as file:
+            file.write("\n// changed\n")
+        others.append(building.digest(TINY, GO))
+    assert len({key, *others}) == 7
+
+
+def test_a_real_build_makes_a_static_program_with_its_version(
+    modules: Path, tmp_path: Path
+) -> None:
+    into = tmp_path / "into"
+    into.mkdir()
+    building.build(TINY, golang.find(), into, tmp_path / "log")
+    program = into / "bin" / "tiny-program"
+    ran = subprocess.run([program], capture_output=True, text=True, check=True)
+    assert ran.stderr == "v2"
+    assert b"/ld-linux" not in program.read_bytes()
+    assert str(tmp_path).encode() not in program.read_bytes()
+
+
+def test_the_pause_program_ends_at_the_signal_that_kubernetes_sends(tmp_path: Path) -> None:
+    into = tmp_path / "into"
+    into.mkdir()
+    building.build(PAUSE, golang.find(), into, tmp_path / "log")
+    process = subprocess.Popen([into / "bin" / "pause"])
+    # SIGCHLD is what it gets for orphans; whether it handles signals yet is seen in its status.
+    caught = 1 << (signal.SIGTERM - 1)
+    wait(lambda: bool(int(status(process.pid, "SigCgt"), 16) & caught))
+    process.send_signal(signal.SIGCHLD)
+    assert process.poll() is None
+    process.terminate()
+    assert process.wait(10) == 0
+
+
+def test_a_failing_build_tells_the_component_the_cause_and_the_log(
+    modules: Path, tmp_path: Path
+) -> None:
+    (modules / "main.go").write_text("package main\n\nfunc main() { undefinedThing() }\n")
+    (tmp_path / "into").mkdir()
+    with pytest.raises(errors.Failed) as caught:
+        building.build(TINY, golang.find(), tmp_path / "into", tmp_path / "log")
+    facts = caught.value.text.facts
+    assert facts["component"] == "tiny"
+    assert "undefined: undefinedThing" in facts["lines"]
+    assert Path(facts["log"]).read_text().count("undefinedThing") == 1
+
+
+def test_a_build_never_changes_the_pins(modules: Path, tmp_path: Path) -> None:
+    (modules / "main.go").write_text(
+        'package main\n\nimport _ "sigs.k8s.io/yaml"\n\nfunc main() {}\n'
+    )
+    (tmp_path / "into").mkdir()
+    before = {path.name: path.read_bytes() for path in modules.iterdir()}
+    with pytest.raises(errors.Failed):
+        building.build(TINY, golang.find(), tmp_path / "into", tmp_path / "log")
+    assert {path.name: path.read_bytes() for path in modules.iterdir()} == before
+
+
+def test_useful_lines_are_the_last_that_are_not_downloads() -> None:
+    output = "go: downloading example.com/x v1\n\n" + "\n".join(f"line {n}" for n in range(30))
+    assert building.useful(output).splitlines() == [f"line {n}" for n in range(15, 30)]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
+def test_no_build_goes_on_when_hanbae_is_ended(ending: signal.Signals, tmp_path: Path) -> None:
+    script = textwrap.dedent(
+        """
+        import os, pathlib, signal, sys
+        # A shell's background job ignores SIGINT, and so would this child of a test run in one.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        from hanbae.sandbox import building
+        building.run(["sleep", "600"], pathlib.Path("/"), os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT))
+        """
+    )
+    builder = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "log")],
+        stderr=subprocess.DEVNULL,
+    )
+    wait(lambda: [line for line in children(builder.pid) if command(line) == ["sleep", "600"]])
+    (child,) = children(builder.pid)
+    builder.send_signal(ending)
+    builder.wait(20)
+    wait(lambda: not alive(child))
+
+
+def wait(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Poll until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.02)
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def command(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def status(pid: int, field: str) -> str:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return line.split()[1]
+    raise AssertionError(field)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return status(pid, "State") not in {"Z", "X"}
+    except (FileNotFoundError, ProcessLookupError):
+        return False

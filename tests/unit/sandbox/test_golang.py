@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hanbae import errors
+from hanbae.sandbox import golang, pins
+
+
+@pytest.mark.parametrize(
+    ("version", "number"),
+    [
+        ("go1.27.3", (1, 27, 3)),
+        ("go1.27", (1, 27, 0)),
+        ("go1.28rc1", (1, 28, 0)),
+        ("devel go1.29-abc", (0, 0, 0)),
+        ("", (0, 0, 0)),
+    ],
+)
+def test_versions_compare_as_numbers(version: str, number: tuple[int, int, int]) -> None:
+    assert golang.number(version) == number
+
+
+def test_without_go_on_the_path_the_wheels_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    found = golang.find()
+    told = subprocess.run([found.path, "version"], capture_output=True, text=True, check=True)
+    assert found.version in told.stdout.split()
+
+
+def test_a_go_on_the_path_is_preferred_when_it_is_new_enough(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    wheels = golang.find()
+    # Go finds its files from where its program really is, so a link is a working Go.
+    (tmp_path / "go").symlink_to(wheels.path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert golang.find() == golang.Go(tmp_path / "go", wheels.version)
+
+
+def test_the_wheels_own_launcher_script_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = tmp_path / "go"
+    script.write_text("#!/bin/sh\necho go9.99.9\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin:/bin")
+    assert golang.find().version != "go9.99.9"
+
+
+def test_a_program_that_is_not_go_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copy("/bin/true", tmp_path / "go")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert golang.find().path != tmp_path / "go"
+
+
+def test_no_go_at_all_names_the_extra_that_brings_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(pins, "GO_WHEEL", "no-such-distribution-of-go")
+    with pytest.raises(errors.Lacking) as caught:
+        golang.find()
+    assert caught.value.text.facts == {"needed": "1.27.0", "extra": "hanbae[sandbox]"}
+
+
+def test_a_wheel_that_is_too_old_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pins, "GO_NEEDED", (1, 999, 0))
+    with pytest.raises(errors.Lacking):
+        golang.find()
+
+
+def test_a_users_cross_compilation_does_not_leak_into_the_build(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GOOS", "windows")
+    monkeypatch.setenv("GOROOT", "/elsewhere")
+    monkeypatch.setenv("GOTOOLCHAIN", "auto")
+    monkeypatch.setenv("GOPROXY", "https://proxy.example")
+    environment = golang.environment()
+    assert not {"GOOS", "GOROOT"} & set(environment)
+    assert (environment["GOTOOLCHAIN"], environment["CGO_ENABLED"]) == ("local", "0")
+    assert environment["GOPROXY"] == "https://proxy.example"
