@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
+from hanbae import subjects, wording
 from hanbae.results import events, plans
 
 Seen = events.Began | events.Observed | events.Logged | events.Noted
@@ -13,6 +14,20 @@ Seen = events.Began | events.Observed | events.Logged | events.Noted
 
 class Engine(Protocol):
     """Changes an environment and says what it sees; it never explains and never decides to stop."""
+
+    @property
+    def objects(self) -> Mapping[subjects.Ref, dict[str, Any]]:
+        """The objects that belong to the deployment now, as the cluster gives them, Events about them included."""
+        ...
+
+    @property
+    def awaits(self) -> tuple[wording.Text, ...]:
+        """What is waited for now, for people who wonder why nothing moves."""
+        ...
+
+    def redact(self, text: str) -> str:
+        """The text without the service's secrets, as far as they are known now."""
+        ...
 
     async def begin(self, does: plans.Sync | plans.Follow, key: str) -> str:
         """Start the operation, or find the one that was started with this key.
@@ -31,9 +46,17 @@ class Engine(Protocol):
         ...
 
     def follow(self, operation: str) -> AbstractAsyncContextManager[AsyncIterator[Seen]]:
-        """What happens in the operation until it has ended and the rollout is complete or has failed."""
+        """What happens in the operation until it has ended and the rollout is complete.
+
+        Raises:
+            hanbae.errors.Failed: Out of the iteration: the operation or the rollout has failed.
+        """
         ...
 
     async def stop(self, operation: str) -> None:
-        """Terminate the operation if it still runs, and wait until it has ended."""
+        """Terminate the operation if it still runs, and wait until it has ended.
+
+        Raises:
+            hanbae.errors.Unreachable: Whether it has ended is not known.
+        """
         ...

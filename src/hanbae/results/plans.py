@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -42,8 +42,7 @@ class Sync(Struct, frozen=True, tag=True):
         application: Name of Argo CD's object.
         revision: Full commit id.
         only: Objects to sync; empty means a full sync, hooks included (a selective sync runs no hooks).
-        hooks: Names of the hook objects that a full sync of this revision must show in its result.
-        why: Why hanbae starts it: ``manual`` environment, or why an automated one needed a push.
+        hooks: The hook objects that a full sync of this revision must show in its result.
     """
 
     application: str
@@ -66,10 +65,14 @@ class Prove(Struct, frozen=True, tag=True):
     Attributes:
         database: Name of the database as the chart's values give it.
         versions: goose versions of the revision's files, ascending.
+        hook: The Job that migrates it; its log says what was applied.
+        job: The Job that asks goose for the database's status; it gets its name and key when it is run.
     """
 
     database: str
     versions: tuple[int, ...]
+    hook: subjects.Ref
+    job: dict[str, Any]
 
 
 class Step(Struct, frozen=True):

@@ -1,0 +1,208 @@
+"""What an API server answers when it does not do what it was asked, as errors of ours.
+
+The one boundary where HTTP statuses and the exceptions of libraries become :mod:`hanbae.errors`; nothing of httpx2,
+ssl or lightkube leaves this package.
+The distinctions are those that a caller acts on::
+
+    errors.Forbidden            RBAC says no, or the identity is not known: waiting is of no use
+    errors.Unreachable          nobody answered, or the server is failing: try again
+    └── Unanswered              a write was sent and nothing came back: it may have happened, read it back
+    errors.WrongUse             the cluster does not serve this kind: Argo CD or Sealed Secrets is not installed there
+    errors.Refused
+    ├── Missing                 the object is not there
+    ├── Exists                  it is there already
+    ├── Conflict                it has changed since it was read
+    ├── Denied                  admission said no: pod security, a quota, a webhook, a namespace that is going away
+    └── Invalid                 the API server does not accept the object
+
+The server's sentences are bounded and pass the shape-only redactor: an invalid object's values turn up in them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final, NoReturn
+
+import httpx2
+import msgspec
+from msgspec import Struct
+
+from hanbae import errors, masking
+
+LONGEST_MESSAGE: Final = 600
+"""Characters of the server's sentence that are kept; admission webhooks write novels."""
+
+# The authoriser's own words (k8s.io/apiserver responsewriters.Forbidden); admission never says "cannot".
+_RBAC: Final = re.compile(r'cannot (?P<verb>[a-z]+) (?:resource|path) "')
+# etcd may have committed what the API server then failed to say.
+_AMBIGUOUS: Final = {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.GATEWAY_TIMEOUT}
+_redact: Final = masking.Redactor()
+
+
+class Unanswered(errors.Unreachable):
+    """A write was sent and its answer was lost: it may or may not have happened."""
+
+
+class Missing(errors.Refused):
+    """The object is not there."""
+
+
+class Exists(errors.Refused):
+    """An object of this name is there already."""
+
+
+class Conflict(errors.Refused):
+    """The object has changed since it was read."""
+
+
+class Denied(errors.Refused):
+    """Admission refused: pod security, a quota, a webhook, a namespace that is being deleted."""
+
+
+class Invalid(errors.Refused):
+    """The API server does not accept the request as it is written."""
+
+
+class Expired(errors.Unreachable):
+    """The resourceVersion or the continue token is too old (410): list again. Does not leave this package."""
+
+
+_BY_STATUS: Final[Mapping[int, tuple[type[errors.Error], str]]] = {
+    HTTPStatus.UNAUTHORIZED: (errors.Forbidden, "cluster.unauthorised"),
+    HTTPStatus.FORBIDDEN: (Denied, "cluster.denied"),  # RBAC's own refusals are told apart first
+    HTTPStatus.NOT_FOUND: (Missing, "cluster.missing"),
+    HTTPStatus.CONFLICT: (Conflict, "cluster.conflict"),
+    HTTPStatus.GONE: (Expired, "cluster.failing"),
+    HTTPStatus.REQUEST_TIMEOUT: (errors.Unreachable, "cluster.failing"),
+    HTTPStatus.TOO_MANY_REQUESTS: (errors.Unreachable, "cluster.failing"),
+}
+
+
+class Asked(Struct, frozen=True):
+    """What a request was about, for the sentence that a person reads and the command that checks it.
+
+    Attributes:
+        verb: As in RBAC: ``get``, ``list``, ``watch``, ``create`` …
+        resource: As in RBAC: ``jobs.batch``, ``pods/log``.
+        namespace: The namespace; empty when it spans all or none.
+        name: The object; empty for a collection.
+        context: The kubeconfig's context.
+        server: The API server's address.
+    """
+
+    verb: str
+    resource: str
+    namespace: str
+    name: str
+    context: str
+    server: str
+
+    @property
+    def writes(self) -> bool:
+        """True when doing it twice would not be the same as doing it once."""
+        return self.verb in {"create", "update", "patch", "delete"}
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The facts of the sentences about it."""
+        return {
+            "verb": self.verb,
+            "resource": self.resource,
+            "object": "/".join(part for part in (self.namespace, self.name) if part) or "*",
+            "namespace": self.namespace,
+            "context": self.context,
+            "server": self.server,
+        }
+
+    @property
+    def check(self) -> str:
+        """The command with which a person checks the permission."""
+        where = f" -n {self.namespace}" if self.namespace else " --all-namespaces"
+        return f"kubectl auth can-i {self.verb} {self.resource}{where} --context {self.context}"
+
+
+def message(status: Any) -> str:
+    """The server's sentence, bounded and masked."""
+    text = status.get("message", "") if isinstance(status, dict) else ""
+    return bounded(str(text))
+
+
+def bounded(text: str) -> str:
+    """Foreign text in one line, masked and cut."""
+    text = _redact(" ".join(text.split()))
+    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """The ``Status`` in an answer's body, or an empty one when it is something else (a proxy's page, say)."""
+    try:
+        status = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return status if isinstance(status, dict) and status.get("kind") == "Status" else {}
+
+
+def failure(code: int, body: bytes, asked: Asked) -> errors.Error:
+    """The error for an answer that is not a success.
+
+    Args:
+        code: HTTP status, or the code in a watch's ERROR event.
+        body: The answer's body, a ``Status`` as a rule.
+        asked: What was asked.
+    """
+    status = parsed(body)
+    said = message(status) or bounded(body.decode("utf-8", "replace")[:LONGEST_MESSAGE])
+    facts = asked.facts | {"message": said, "status": str(code)}
+    if code == HTTPStatus.FORBIDDEN and (not status or _RBAC.search(said)):
+        return errors.Forbidden("cluster.forbidden", place=None, command=asked.check, **facts)
+    kind, id = _distinguish(code, status, asked)  # noqa: A001 the word of the tree
+    return kind(id, place=None, **facts)
+
+
+def _distinguish(code: int, status: dict[str, Any], asked: Asked) -> tuple[type[errors.Error], str]:
+    """The error and its sentence, where the status alone does not tell."""
+    found = _BY_STATUS.get(code, (Invalid, "cluster.invalid"))
+    if code == HTTPStatus.NOT_FOUND and not (status.get("details") or {}).get("name"):
+        found = (errors.WrongUse, "cluster.unknown-kind")
+    elif code == HTTPStatus.CONFLICT and status.get("reason") == "AlreadyExists":
+        found = (Exists, "cluster.exists")
+    elif asked.writes and code in _AMBIGUOUS:
+        found = (Unanswered, "cluster.unanswered")
+    elif code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        found = (errors.Unreachable, "cluster.failing")
+    return found
+
+
+def lost(error: Exception, asked: Asked) -> errors.Error:
+    """The error for an exchange that broke off, from the HTTP library's exception."""
+    why = bounded(str(error)) or type(error).__name__
+    facts = asked.facts | {"why": why}
+    never_sent = isinstance(
+        error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError
+    )
+    if asked.writes and not never_sent:
+        return Unanswered("cluster.unanswered", place=None, **(facts | {"message": why}))
+    if "certificate" in why.lower() or "ssl" in why.lower():
+        return errors.Unreachable("cluster.untrusted", place=None, **facts)
+    return errors.Unreachable("cluster.unreachable", place=None, **facts)
+
+
+def refuse(code: int, body: bytes, asked: Asked) -> NoReturn:
+    """Raise the error for an answer that is not a success."""
+    raise failure(code, body, asked)
+
+
+def decoded(body: bytes, asked: Asked) -> dict[str, Any]:
+    """An answer's JSON object.
+
+    Raises:
+        hanbae.errors.Unreachable: What answered is no API server: a proxy's or a portal's page.
+    """
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        said = bounded(body[:LONGEST_MESSAGE].decode("utf-8", "replace"))
+        facts = asked.facts | {"message": said, "status": "200"}
+        raise errors.Unreachable("cluster.failing", place=None, **facts) from None

@@ -1,0 +1,198 @@
+"""Waits for the end of one Job, and reads its log completely while its pod is still there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae import errors
+from hanbae.clusters import answers, connections, kinds, logs, merging, reading, watching
+
+MOST_LINES: Final = 20_000
+"""Lines of a log that is still taken for a probe's."""
+
+# A container that waits for one of these does not start unless somebody changes something.
+_CANNOT_START: Final = frozenset(
+    {
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "ErrImageNeverPull",
+        "ErrImagePull",
+        "ImageInspectError",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "RunContainerError",
+    }
+)
+
+
+class Ended(Struct, frozen=True):
+    """How a probe ended.
+
+    Attributes:
+        succeeded: Whether its container ended with 0.
+        log: Everything that it wrote, line by line; not masked.
+        reason: The cluster's reason for a failure, such as ``OOMKilled`` or ``DeadlineExceeded``.
+        message: The cluster's sentence, masked and bounded.
+        exit_code: The container's, if it ran to an end.
+    """
+
+    succeeded: bool
+    log: list[str]
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = None
+
+
+class Waiter:
+    """What was seen of one Job.
+
+    Attributes:
+        trouble: Reason and message of what keeps its pod from starting, if anything does.
+    """
+
+    def __init__(self, cluster: connections.Cluster, job: kinds.Object) -> None:
+        self.trouble: tuple[str, str] | None = None
+        self._since = 0.0
+        self._cluster = cluster
+        self._job = job
+        self._selector = f"batch.kubernetes.io/controller-uid={job['metadata']['uid']}"
+        self._container = job["spec"]["template"]["spec"]["containers"][0]["name"]
+        self._pods: dict[str, kinds.Object] = {}
+        self._reading = 0
+        self._log: list[str] = []
+        self._merged: merging.Merged[Any]
+
+    async def end(self, grace: float) -> Ended:
+        """Watch until the Job has ended and its log is complete."""
+        cluster, metadata = self._cluster, self._job["metadata"]
+        namespace, itself = metadata["namespace"], f"metadata.name={metadata['name']}"
+        clock = asyncio.get_running_loop().time
+        async with merging.merge() as self._merged:
+            add = self._merged.add
+            add("pod", watching.watch(cluster, kinds.POD, namespace, label_selector=self._selector))
+            add("job", watching.watch(cluster, kinds.JOB, namespace, field_selector=itself))
+            add("event", _events(cluster, self._job))
+            while not self._finished or self._reading or await self._unread():
+                left = None if self.trouble is None else self._since + grace - clock()
+                item = await self._merged.next(within=left)
+                if item is not None:
+                    self._take(*item)
+                elif self.trouble is not None:
+                    reason, message = self.trouble
+                    job = str(kinds.ref(self._job))
+                    raise errors.Failed(
+                        "probe.cannot-start", job=job, reason=reason, message=message
+                    )
+        return self._ended()
+
+    @property
+    def _finished(self) -> kinds.Object | None:
+        """The condition that says that the Job is over."""
+        for condition in (self._job.get("status") or {}).get("conditions") or []:
+            if condition["type"] in {"Complete", "Failed"} and condition["status"] == "True":
+                return dict(condition)
+        return None
+
+    async def _unread(self) -> bool:
+        """Look for pods once more if none was seen of a Job that is over: the two watches are not in step."""
+        if self._pods:
+            return False
+        namespace = self._job["metadata"]["namespace"]
+        for pod in await reading.find(
+            self._cluster, kinds.POD, namespace, label_selector=self._selector
+        ):
+            self._meet(pod)
+        return bool(self._pods)
+
+    def _take(self, name: str, item: Any) -> None:
+        if name == "log":
+            self._log += item
+            self._reading -= not item
+            if len(self._log) > MOST_LINES:
+                job = str(kinds.ref(self._job))
+                raise errors.Failed("probe.log-too-long", job=job, lines=str(MOST_LINES))
+        elif name == "event":
+            found = item.object
+            if found.get("reason") == "FailedCreate" and not self._pods:
+                self._suffer(("FailedCreate", answers.bounded(found.get("message", ""))))
+        elif name == "pod" and item.type != "deleted":
+            self._meet(item.object)
+        elif name == "job" and item.type == "deleted":
+            raise errors.Failed("probe.gone", job=str(kinds.ref(self._job)))
+        elif name == "job":
+            self._job = item.object
+
+    def _meet(self, pod: kinds.Object) -> None:
+        name = pod["metadata"]["name"]
+        if name not in self._pods:
+            self._reading += 1
+            self._merged.add("log", self._lines(name))
+        self._pods[name] = pod
+        self._suffer(_trouble(pod))
+
+    def _suffer(self, trouble: tuple[str, str] | None) -> None:
+        if trouble is None or self.trouble is None:
+            self._since = asyncio.get_running_loop().time()
+        self.trouble = trouble
+
+    async def _lines(self, pod: str) -> AsyncGenerator[list[str]]:
+        """A pod's log; an empty list says that it is complete."""
+        namespace = self._job["metadata"]["namespace"]
+        stream = logs.follow(self._cluster, namespace, pod, self._container)
+        async with aclosing(stream):
+            async for line in stream:
+                yield [line.text]
+        yield []
+
+    def _ended(self) -> Ended:
+        condition = self._finished or {}
+        if condition.get("type") == "Complete":
+            return Ended(succeeded=True, log=self._log, exit_code=0)
+        reason, message = condition.get("reason", ""), condition.get("message", "")
+        terminated = next(filter(None, map(_terminated, self._pods.values())), {})
+        if terminated and reason != "DeadlineExceeded":
+            # The container's own reason; the Job's is only that it does not try again.
+            reason, message = terminated.get("reason", reason), terminated.get("message", "")
+        return Ended(
+            succeeded=False,
+            log=self._log,
+            reason=reason,
+            message=answers.bounded(message),
+            exit_code=terminated.get("exitCode"),
+        )
+
+
+async def _events(cluster: connections.Cluster, job: kinds.Object) -> AsyncGenerator[watching.Seen]:
+    """What the cluster says about the Job; nothing when we may not hear it, for it only explains."""
+    selector = f"involvedObject.uid={job['metadata']['uid']}"
+    stream = watching.watch(
+        cluster, kinds.EVENT, job["metadata"]["namespace"], field_selector=selector
+    )
+    try:
+        async with aclosing(stream):
+            async for seen in stream:
+                yield seen
+    except errors.Forbidden:
+        return
+
+
+def _terminated(pod: kinds.Object) -> kinds.Object | None:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    found: kinds.Object | None = (
+        statuses[0].get("state", {}).get("terminated") if statuses else None
+    )
+    return found
+
+
+def _trouble(pod: kinds.Object) -> tuple[str, str] | None:
+    """Why the pod's container does not start, if it does not by itself."""
+    for status in (pod.get("status") or {}).get("containerStatuses") or []:
+        waiting = (status.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") in _CANNOT_START:
+            return waiting["reason"], answers.bounded(waiting.get("message", ""))
+    return None

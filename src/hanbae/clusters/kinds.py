@@ -1,0 +1,101 @@
+"""The kinds of objects that hanbae reads or writes, and how the API server spells their addresses.
+
+Written down rather than discovered: discovery costs a round trip per API group before the first useful request, and a
+deployment tool that needs a kind which is not in this table has a bug, not a surprise.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from hanbae import subjects
+
+Object = dict[str, Any]
+"""A Kubernetes object as the API server sends it, always with ``apiVersion`` and ``kind``."""
+
+
+class Kind(Struct, frozen=True):
+    """One kind of object.
+
+    Attributes:
+        group: API group; empty for the core group.
+        version: API version, such as ``v1``.
+        plural: Its name in addresses, such as ``jobs``.
+        kind: Its name in objects, such as ``Job``.
+        namespaced: Whether its objects live in namespaces.
+    """
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """``apiVersion`` of its objects."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def resource(self) -> str:
+        """The name that RBAC and ``kubectl auth can-i`` use, such as ``jobs.batch``."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
+        """The address below the API server.
+
+        Args:
+            namespace: The namespace; None or empty for all of them, or for a cluster-scoped kind.
+            name: The object; empty for the collection.
+            subresource: Such as ``log``; empty for the object itself.
+        """
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        inside = f"/namespaces/{quote(namespace, safe='')}" if self.namespaced and namespace else ""
+        rest = f"/{quote(name, safe=':')}" if name else ""
+        below = f"/{subresource}" if subresource else ""
+        return f"{root}{inside}/{self.plural}{rest}{below}"
+
+    def complete(self, found: Object) -> Object:
+        """The object with its ``apiVersion`` and ``kind``, which the items of lists lack."""
+        return {"apiVersion": self.api_version, "kind": self.kind, **found}
+
+
+_ARGO: Final = "argoproj.io"
+
+APPLICATION: Final = Kind(_ARGO, "v1alpha1", "applications", "Application")
+APPPROJECT: Final = Kind(_ARGO, "v1alpha1", "appprojects", "AppProject")
+APPLICATIONSET: Final = Kind(_ARGO, "v1alpha1", "applicationsets", "ApplicationSet")
+JOB: Final = Kind("batch", "v1", "jobs", "Job")
+POD: Final = Kind("", "v1", "pods", "Pod")
+DEPLOYMENT: Final = Kind("apps", "v1", "deployments", "Deployment")
+REPLICASET: Final = Kind("apps", "v1", "replicasets", "ReplicaSet")
+STATEFULSET: Final = Kind("apps", "v1", "statefulsets", "StatefulSet")
+EVENT: Final = Kind("", "v1", "events", "Event")
+SECRET: Final = Kind("", "v1", "secrets", "Secret")
+CONFIGMAP: Final = Kind("", "v1", "configmaps", "ConfigMap")
+SEALEDSECRET: Final = Kind("bitnami.com", "v1alpha1", "sealedsecrets", "SealedSecret")
+LEASE: Final = Kind("coordination.k8s.io", "v1", "leases", "Lease")
+SERVICEACCOUNT: Final = Kind("", "v1", "serviceaccounts", "ServiceAccount")
+SERVICE: Final = Kind("", "v1", "services", "Service")
+RESOURCEQUOTA: Final = Kind("", "v1", "resourcequotas", "ResourceQuota")
+NAMESPACE: Final = Kind("", "v1", "namespaces", "Namespace", namespaced=False)
+
+_ALL: Final = {value.kind: value for value in list(globals().values()) if isinstance(value, Kind)}
+
+
+def named(kind: str) -> Kind:
+    """The kind of this name, such as ``Job``.
+
+    Raises:
+        KeyError: hanbae does not handle this kind.
+    """
+    return _ALL[kind]
+
+
+def ref(found: Object) -> subjects.Ref:
+    """How an object is pointed at."""
+    metadata = found["metadata"]
+    return subjects.Ref(found["kind"], metadata.get("namespace", ""), metadata["name"])

@@ -1,0 +1,144 @@
+"""Short Jobs that look at something from inside the cluster and are gone afterwards.
+
+The proof of a migration needs the database, and the database answers only inside.
+A probe is as little as a pod can be: no service-account token, the restricted pod-security profile, one attempt, a
+deadline, a time to live for the case that hanbae dies before it has cleaned up.
+Its key makes it idempotent: who comes again with the same key finds the Job and its result instead of starting another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import math
+from contextlib import aclosing
+from typing import Final
+
+from hanbae import errors
+from hanbae.clusters import answers, awaiting, connections, kinds, reading, watching, writing
+
+Ended = awaiting.Ended
+
+KEY: Final = "hanbae.dev/key"
+"""The label that says whose Job it is."""
+GRACE: Final = 10.0
+"""Seconds for which something may keep the pod from starting: a pull secret or a quota can be a moment late."""
+TTL: Final = 300
+"""Seconds until Kubernetes deletes the Job if we cannot."""
+SLACK: Final = 15.0
+"""Seconds beyond the Job's deadline in which its end must become known."""
+TERMINATION: Final = 2
+"""Seconds between being asked to end and being killed; a Job past its deadline counts as over only after that."""
+CLEANUP: Final = 10.0
+"""Seconds that the deletion may take."""
+_RESOURCES: Final = {
+    "requests": {"cpu": "10m", "memory": "32Mi"},
+    "limits": {"cpu": "500m", "memory": "128Mi"},
+}
+
+
+async def run_to_end(
+    cluster: connections.Cluster, job: kinds.Object, *, deadline: float, grace: float = GRACE
+) -> Ended:
+    """Run a Job, read its log completely, delete it.
+
+    Args:
+        cluster: The workload cluster.
+        job: The Job, with the label `KEY` and one container; see :func:`hardened` for what is filled in.
+        deadline: Seconds that it may run; becomes its ``activeDeadlineSeconds``.
+        grace: Seconds for which something may keep its pod from starting.
+
+    Raises:
+        hanbae.errors.Failed: Its pod cannot start, or nothing was heard of its end in time.
+        hanbae.errors.Refused: Admission does not allow it, or a Job of this name has another key.
+        hanbae.errors.Unreachable: The cluster did not answer.
+    """
+    made = await _made(cluster, hardened(job, deadline=deadline))
+    probe = awaiting.Waiter(cluster, made)
+    try:
+        async with asyncio.timeout(deadline + SLACK) as timer:
+            return await probe.end(grace)
+    except TimeoutError:
+        if not timer.expired():
+            raise
+        why = ": ".join(part for part in probe.trouble or ("", "") if part) or "-"
+        raise errors.Failed(
+            "probe.deadline", job=str(kinds.ref(made)), seconds=str(round(deadline)), why=why
+        ) from None
+    finally:
+        await _remove(cluster, made)
+
+
+def hardened(job: kinds.Object, *, deadline: float) -> kinds.Object:
+    """The Job with everything that a probe must have; what it says itself stays, except for the token.
+
+    Raises:
+        ValueError: It has no label `KEY`.
+    """
+    result = kinds.JOB.complete(copy.deepcopy(job))
+    key = (result["metadata"].get("labels") or {}).get(KEY)
+    if not key:
+        raise ValueError(f"a probe has the label {KEY}")
+    spec = result["spec"]
+    spec.setdefault("backoffLimit", 0)
+    spec.setdefault("activeDeadlineSeconds", math.ceil(deadline))
+    spec.setdefault("ttlSecondsAfterFinished", TTL)
+    spec["template"].setdefault("metadata", {}).setdefault("labels", {}).setdefault(KEY, key)
+    pod = spec["template"]["spec"]
+    pod["automountServiceAccountToken"] = False
+    pod.setdefault("enableServiceLinks", False)
+    pod.setdefault("restartPolicy", "Never")
+    pod.setdefault("terminationGracePeriodSeconds", TERMINATION)
+    security = pod.setdefault("securityContext", {})
+    security.setdefault("runAsNonRoot", True)
+    security.setdefault("seccompProfile", {"type": "RuntimeDefault"})
+    for container in pod["containers"]:
+        container.setdefault("resources", copy.deepcopy(_RESOURCES))
+        own = container.setdefault("securityContext", {})
+        own.setdefault("allowPrivilegeEscalation", False)
+        own.setdefault("readOnlyRootFilesystem", True)
+        own.setdefault("capabilities", {"drop": ["ALL"]})
+    return result
+
+
+async def _made(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object:
+    """Create the Job, or find the one that was created with this key."""
+    metadata = job["metadata"]
+    namespace, name = metadata["namespace"], metadata["name"]
+    while True:
+        try:
+            return await writing.create(cluster, kinds.JOB, job)
+        except (answers.Exists, answers.Unanswered) as error:
+            found = await reading.get(cluster, kinds.JOB, namespace, name)
+            if found is None:
+                if isinstance(error, answers.Unanswered):
+                    raise  # the same trouble again would go round in a circle
+                continue
+            if (found["metadata"].get("labels") or {}).get(KEY) != metadata["labels"][KEY]:
+                raise errors.Refused("probe.foreign-job", job=str(kinds.ref(found))) from None
+            if not found["metadata"].get("deletionTimestamp"):
+                return found
+            await _gone(cluster, found)
+
+
+async def _gone(cluster: connections.Cluster, job: kinds.Object) -> None:
+    metadata = job["metadata"]
+    selector = f"metadata.name={metadata['name']}"
+    if await reading.get(cluster, kinds.JOB, metadata["namespace"], metadata["name"]) is None:
+        return
+    stream = watching.watch(cluster, kinds.JOB, metadata["namespace"], field_selector=selector)
+    async with asyncio.timeout(SLACK), aclosing(stream):
+        async for seen in stream:
+            if seen.type == "deleted":
+                return
+
+
+async def _remove(cluster: connections.Cluster, job: kinds.Object) -> None:
+    """Delete the Job; if that fails its time to live does it."""
+    metadata = job["metadata"]
+    namespace, name = metadata["namespace"], metadata["name"]
+    try:
+        async with asyncio.timeout(CLEANUP):
+            await writing.delete(cluster, kinds.JOB, namespace, name, uid=metadata["uid"])
+    except (errors.Error, TimeoutError):
+        return

@@ -1,0 +1,162 @@
+"""Everything that hanbae reads from a cluster once; what it follows is in ``watching`` and ``logs``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from msgspec import Struct
+
+from hanbae import errors
+from hanbae.clusters import answers, connections, kinds
+
+PAGE: Final = 500
+"""Objects per request; the API server's own tools use the same."""
+
+_SELF: Final = kinds.Kind(
+    "authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", namespaced=False
+)
+
+
+class Page(Struct, frozen=True):
+    """Some of the objects that were asked for.
+
+    Attributes:
+        objects: The objects, complete with ``apiVersion`` and ``kind``.
+        version: The resourceVersion of the whole list: a watch goes on from here.
+    """
+
+    objects: list[kinds.Object]
+    version: str
+
+
+async def get(
+    cluster: connections.Cluster, kind: kinds.Kind, namespace: str, name: str
+) -> kinds.Object | None:
+    """One object, or None when it is not there.
+
+    Raises:
+        hanbae.errors.Forbidden: The identity may not read it.
+        hanbae.errors.Unreachable: The cluster did not answer.
+        hanbae.errors.WrongUse: The cluster does not serve this kind.
+    """
+    asked = cluster.asked("get", kind, namespace, name=name)
+    try:
+        return kind.complete(await cluster.ask(asked, "GET", kind.path(namespace, name)))
+    except answers.Missing:
+        return None
+
+
+async def find(
+    cluster: connections.Cluster,
+    kind: kinds.Kind,
+    namespace: str | None,
+    *,
+    label_selector: str | None = None,
+    field_selector: str | None = None,
+) -> list[kinds.Object]:
+    """All objects of a kind in a namespace (None or empty: in all of them) that the selectors choose.
+
+    Raises:
+        hanbae.errors.Error: As :func:`get`.
+    """
+    return [
+        found
+        async for page in pages(
+            cluster, kind, namespace, label_selector=label_selector, field_selector=field_selector
+        )
+        for found in page.objects
+    ]
+
+
+async def pages(
+    cluster: connections.Cluster,
+    kind: kinds.Kind,
+    namespace: str | None,
+    *,
+    label_selector: str | None = None,
+    field_selector: str | None = None,
+) -> AsyncIterator[Page]:
+    """As :func:`find`, page by page, with the resourceVersion of the list.
+
+    Raises:
+        hanbae.clusters.answers.Expired: Reading took so long that the list is no longer kept: begin again.
+    """
+    params = selectors(label_selector, field_selector) | {"limit": str(PAGE)}
+    asked = cluster.asked("list", kind, namespace)
+    while True:
+        answer = await cluster.ask(asked, "GET", kind.path(namespace), params=params)
+        metadata = answer.get("metadata") or {}
+        objects = [kind.complete(item) for item in answer.get("items") or []]
+        yield Page(objects, metadata.get("resourceVersion", ""))
+        if not metadata.get("continue"):
+            return
+        params["continue"] = metadata["continue"]
+
+
+def selectors(label_selector: str | None, field_selector: str | None) -> dict[str, str]:
+    """The query of a list or a watch."""
+    given = {"labelSelector": label_selector, "fieldSelector": field_selector}
+    return {key: value for key, value in given.items() if value}
+
+
+async def service_get(
+    cluster: connections.Cluster,
+    namespace: str,
+    service: str,
+    path: str,
+    *,
+    port: str | int | None = None,
+) -> bytes:
+    """What a Service answers to a GET, through the API server's proxy, as kubeseal fetches its certificate.
+
+    Args:
+        cluster: The cluster.
+        namespace: The Service's namespace.
+        service: Its name.
+        path: The path of the request, such as ``/v1/cert.pem``.
+        port: The port's name or number; None for the first one of the Service.
+
+    Raises:
+        hanbae.clusters.answers.Missing: There is no such Service.
+        hanbae.errors.Unreachable: None of its pods answers this.
+        hanbae.errors.Forbidden: The identity may not use the proxy.
+    """
+    asked = cluster.asked("get", kinds.SERVICE, namespace, name=service)
+    found = await cluster.ask(asked, "GET", kinds.SERVICE.path(namespace, service))
+    if port is None:
+        first = found["spec"]["ports"][0]
+        port = first.get("name") or first["port"]
+    asked = cluster.asked("get", kinds.SERVICE, namespace, name=service, subresource="proxy")
+    below = kinds.SERVICE.path(namespace, f"http:{service}:{port}", "proxy")
+    try:
+        return await cluster.send(asked, "GET", f"{below}/{path.lstrip('/')}")
+    except errors.Forbidden:
+        raise
+    except errors.Error as error:
+        # Whatever is wrong now is wrong behind the Service: it has no endpoint, or what answers has no such page.
+        why = error.text.facts.get("message") or error.text.facts.get("why", "")
+        raise errors.Unreachable(
+            "cluster.service-silent", service=f"{namespace}/{service}", path=path, why=why
+        ) from None
+
+
+async def identity(cluster: connections.Cluster) -> str:
+    """Who the API server takes us for: the user's name."""
+    review = {"apiVersion": _SELF.api_version, "kind": _SELF.kind}
+    asked = cluster.asked("review", _SELF, None)
+    answer = await cluster.ask(asked, "POST", _SELF.path(None), body=review)
+    return str(answer["status"]["userInfo"]["username"])
+
+
+async def version(cluster: connections.Cluster) -> str:
+    """The API server's version, such as ``v1.35.4``."""
+    asked = answers.Asked("get", "/version", "", "", cluster.context, cluster.server)
+    return str((await cluster.ask(asked, "GET", "/version"))["gitVersion"])
+
+
+async def uid(cluster: connections.Cluster) -> str:
+    """What tells this cluster from every other: the uid of its ``kube-system`` namespace."""
+    asked = cluster.asked("get", kinds.NAMESPACE, None, name="kube-system")
+    found = await cluster.ask(asked, "GET", kinds.NAMESPACE.path(None, "kube-system"))
+    return str(found["metadata"]["uid"])

@@ -1,0 +1,137 @@
+"""Reads a log on from where it broke off, each line once.
+
+The kubelet can only go on from a whole second; what it sends again is recognised by its timestamp and content.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from hanbae.clusters import backoffs, connections, framing, kinds
+
+LONGEST_LINE: Final = 16 * 1024
+"""Bytes of a line that are kept."""
+
+# The kubelet answers with these instead of a log when the file is gone; they are not the container's words.
+_NOT_THE_CONTAINERS: Final = (
+    b"unable to retrieve container logs for ",
+    b"failed to try resolving symlinks",
+)
+
+
+class Line(Struct, frozen=True):
+    """One line of a container's log.
+
+    Attributes:
+        at: When it was written, as the node's runtime says (RFC 3339 with nanoseconds, UTC); empty if it does not.
+        text: The line, without its end; not masked.
+        cut: True when it was longer than `LONGEST_LINE`.
+    """
+
+    at: str
+    text: str
+    cut: bool = False
+
+
+class Reader:
+    """Reads on from where it was.
+
+    Attributes:
+        previous: Read the run before the container's last restart.
+        alive: Whether the last reading gave a line or lasted, so that reading on at once is no circle.
+    """
+
+    def __init__(
+        self, cluster: connections.Cluster, namespace: str, pod: str, container: str
+    ) -> None:
+        self.previous = False
+        self.alive = False
+        self.cluster = cluster
+        self.asked = cluster.asked("get", kinds.POD, namespace, name=pod, subresource="log")
+        self.container = container
+        self._path = kinds.POD.path(namespace, pod, "log")
+        self._recent = Recent()
+
+    async def read(
+        self,
+        silence: float,
+        *,
+        follow: bool,
+        lines: int | None = None,
+        most: int | None = None,
+    ) -> AsyncGenerator[Line]:
+        """The lines that were not given yet."""
+        given = {
+            "container": self.container,
+            "timestamps": "true",
+            "follow": "true" if follow else None,
+            "previous": "true" if self.previous else None,
+            "tailLines": lines,
+            "limitBytes": most,
+            "sinceTime": self._recent.since,
+        }
+        params = {key: str(value) for key, value in given.items() if value}
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self.alive = False
+        again = self._recent.again()
+        longest = LONGEST_LINE + len("2006-01-02T15:04:05.999999999Z ")
+        try:
+            async with self.cluster.stream(
+                self.asked, self._path, params=params, idle=silence
+            ) as chunks:
+                async for raw, cut in framing.lines(chunks, longest=longest):
+                    if again[raw] > 0:
+                        again[raw] -= 1
+                    elif not raw.startswith(_NOT_THE_CONTAINERS):
+                        self.alive = True
+                        self._recent.add(raw)
+                        yield _line(raw, cut=cut)
+        finally:
+            self.alive = self.alive or loop.time() - began > backoffs.LONGEST
+
+
+class Recent:
+    """The lines of the last two seconds: those that come again when reading goes on from a whole second."""
+
+    def __init__(self) -> None:
+        self.since = ""
+        self._lines: deque[tuple[datetime, bytes]] = deque()
+
+    def add(self, raw: bytes) -> None:
+        """Take note of a line that was given."""
+        at = _time(raw)
+        if at is None:
+            return
+        # A second more than needed: two streams of one container are not strictly in order.
+        since = at.replace(microsecond=0) - timedelta(seconds=1)
+        self.since = since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._lines.append((at, raw))
+        while self._lines and self._lines[0][0] < since:
+            self._lines.popleft()
+
+    def again(self) -> Counter[bytes]:
+        """How often each line comes again that was given already."""
+        return Counter(raw for _, raw in self._lines)
+
+
+def _time(raw: bytes) -> datetime | None:
+    """The timestamp before a line, in UTC to the microsecond."""
+    try:
+        found = datetime.fromisoformat(raw.partition(b" ")[0].decode("ascii"))
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _line(raw: bytes, *, cut: bool) -> Line:
+    if _time(raw) is None:
+        return Line("", raw.decode("utf-8", "replace"), cut)
+    stamp, _, text = raw.partition(b" ")
+    return Line(stamp.decode("ascii"), text.rstrip(b"\r").decode("utf-8", "replace"), cut)

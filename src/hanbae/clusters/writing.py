@@ -1,0 +1,168 @@
+"""The only place from which a user's cluster is changed.
+
+Every change names what it rests on: a deletion the uid of the object that it means, a replacement the version that was
+read, so that nobody else's change is lost.
+An answer that does not come is not taken for a failure: :class:`hanbae.clusters.answers.Unanswered` tells the caller to
+read back before doing anything again.
+Only ``engines``, ``clusters.probes`` and ``clusters.leases`` may import this; a contract of the linter says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+from hanbae.clusters import answers, connections, kinds
+
+MANAGER: Final = "hanbae"
+"""The field manager under which the API server files our changes."""
+
+Propagation = Literal["Background", "Foreground", "Orphan"]
+
+
+async def create(
+    cluster: connections.Cluster, kind: kinds.Kind, created: kinds.Object
+) -> kinds.Object:
+    """Create an object; a field that the API server does not know is refused rather than dropped.
+
+    Returns:
+        The object as the API server has stored it.
+
+    Raises:
+        hanbae.clusters.answers.Exists: There is one of this name.
+        hanbae.clusters.answers.Denied: Admission refused it.
+        hanbae.clusters.answers.Invalid: It is not valid.
+        hanbae.clusters.answers.Unanswered: It may or may not have been created.
+    """
+    metadata = created["metadata"]
+    namespace = metadata.get("namespace", "")
+    asked = cluster.asked("create", kind, namespace, name=metadata.get("name", ""))
+    params = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
+    return await cluster.ask(
+        asked, "POST", kind.path(namespace), params=params, body=kind.complete(created)
+    )
+
+
+async def delete(
+    cluster: connections.Cluster,
+    kind: kinds.Kind,
+    namespace: str,
+    name: str,
+    *,
+    uid: str | None = None,
+    propagation: Propagation = "Background",
+) -> bool:
+    """Delete an object.
+
+    Args:
+        cluster: The cluster.
+        kind: The object's kind.
+        namespace: Its namespace.
+        name: Its name.
+        uid: The uid of the one that is meant; None for whichever is there.
+        propagation: What becomes of the objects that it owns.
+
+    Returns:
+        False when it was not there.
+
+    Raises:
+        hanbae.clusters.answers.Conflict: The one that is there has another uid.
+        hanbae.clusters.answers.Unanswered: It may or may not have been deleted.
+    """
+    options: kinds.Object = {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "propagationPolicy": propagation,
+    }
+    if uid is not None:
+        options["preconditions"] = {"uid": uid}
+    asked = cluster.asked("delete", kind, namespace, name=name)
+    try:
+        await cluster.send(asked, "DELETE", kind.path(namespace, name), body=options)
+    except answers.Missing:
+        return False
+    return True
+
+
+async def replace(
+    cluster: connections.Cluster, kind: kinds.Kind, changed: kinds.Object
+) -> kinds.Object:
+    """Put an object in the place of the version that was read.
+
+    Args:
+        cluster: The cluster.
+        kind: The object's kind.
+        changed: The object as it was read, with its resourceVersion, and changed.
+
+    Raises:
+        ValueError: It has no resourceVersion: that would overwrite whatever is there.
+        hanbae.clusters.answers.Conflict: It has changed since it was read.
+        hanbae.clusters.answers.Missing: It is no longer there.
+        hanbae.clusters.answers.Unanswered: It may or may not have been replaced.
+    """
+    metadata = changed["metadata"]
+    if not metadata.get("resourceVersion"):
+        raise ValueError("an object is replaced with the resourceVersion that was read")
+    namespace, name = metadata.get("namespace", ""), metadata["name"]
+    asked = cluster.asked("update", kind, namespace, name=name)
+    params = {"fieldManager": MANAGER}
+    return await cluster.ask(
+        asked, "PUT", kind.path(namespace, name), params=params, body=kind.complete(changed)
+    )
+
+
+async def merge_patch(
+    cluster: connections.Cluster,
+    kind: kinds.Kind,
+    namespace: str,
+    name: str,
+    patch: kinds.Object,
+) -> kinds.Object:
+    """Change the fields that the patch names; None removes one (RFC 7386).
+
+    Raises:
+        hanbae.clusters.answers.Missing: It is not there.
+        hanbae.clusters.answers.Conflict: The patch names a resourceVersion, and it has changed since.
+        hanbae.clusters.answers.Unanswered: It may or may not have been changed.
+    """
+    content_type = "application/merge-patch+json"
+    return await _patch(cluster, kind, namespace, name, body=patch, content_type=content_type)
+
+
+async def json_patch(
+    cluster: connections.Cluster,
+    kind: kinds.Kind,
+    namespace: str,
+    name: str,
+    operations: Sequence[kinds.Object],
+) -> kinds.Object:
+    """Carry out the operations in order, all or none (RFC 6902).
+
+    Raises:
+        hanbae.clusters.answers.Missing: It is not there.
+        hanbae.clusters.answers.Invalid: A ``test`` does not hold, or a path is not there.
+        hanbae.clusters.answers.Unanswered: It may or may not have been changed.
+    """
+    content_type = "application/json-patch+json"
+    body = list(operations)
+    return await _patch(cluster, kind, namespace, name, body=body, content_type=content_type)
+
+
+async def _patch(
+    cluster: connections.Cluster,
+    kind: kinds.Kind,
+    namespace: str,
+    name: str,
+    *,
+    body: Any,
+    content_type: str,
+) -> kinds.Object:
+    asked = cluster.asked("patch", kind, namespace, name=name)
+    return await cluster.ask(
+        asked,
+        "PATCH",
+        kind.path(namespace, name),
+        params={"fieldManager": MANAGER},
+        body=body,
+        content_type=content_type,
+    )

@@ -1,0 +1,78 @@
+"""The tables of a history, and how an older file becomes a newer one.
+
+One table: a deployment *is* its events, so nothing that can be folded from them is stored apart; what people search by
+is an index over the events themselves.
+A file that a newer hanbae has written is left alone.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+APPLICATION_ID: Final = 0x68616E62
+"""Written into the file's header (``hanb``), so that no other program's database is taken for a history."""
+
+_FIRST: Final = (
+    """
+    CREATE TABLE events (
+        deployment TEXT NOT NULL,
+        seq INTEGER NOT NULL CHECK (seq >= 1),
+        kind TEXT NOT NULL,
+        event TEXT NOT NULL CHECK (json_valid(event)),
+        PRIMARY KEY (deployment, seq)
+    ) STRICT
+    """,
+    """
+    CREATE INDEX opened ON events (kind) WHERE kind = 'Opened'
+    """,
+)
+
+MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST,)
+"""What each version adds to the one before; only ever appended to."""
+
+
+class NotAHistory(Exception):
+    """The file is a database of some other program."""
+
+
+class Newer(Exception):
+    """A newer hanbae has written the file."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a file up to date in one transaction; nothing is done when it is.
+
+    Args:
+        connection: In autocommit mode.
+
+    Raises:
+        NotAHistory: It is another program's database.
+        Newer: Its version is not known here.
+    """
+    if _version(connection) == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection)  # again: somebody else may have been faster
+        for statements in MIGRATIONS[version:]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    identity = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if identity not in {0, APPLICATION_ID} or (identity == 0 and tables):
+        raise NotAHistory
+    if version > len(MIGRATIONS):
+        raise Newer
+    return version

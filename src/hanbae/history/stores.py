@@ -1,0 +1,260 @@
+"""The store of events: what it has returned from, it has on the disk.
+
+The live view, ``attach`` and the proof of what happened all stand on this: an event is shown only after `append` has
+returned, and a machine that loses power in the next moment still has it.
+Several processes write at once; each deployment's events are numbered without gaps.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import msgspec
+
+from hanbae import errors, subjects
+from hanbae.history import locations, schemas
+from hanbae.results import deployments, events
+
+BUSY: Final = 30.0
+"""Seconds to wait for another process that is writing."""
+
+Event = events.Event
+Deployment = deployments.Deployment
+
+_T = TypeVar("_T")
+# Facts that do not change what a deployment adds up to, and of which there are thousands.
+_NARRATION: Final = ("Logged", "Observed")
+
+
+def encode(event: Event) -> str:
+    """An event as it is stored: msgspec's JSON."""
+    return msgspec.json.encode(event).decode()
+
+
+def decode(text: str) -> Event:
+    """An event from what is stored.
+
+    Raises:
+        msgspec.ValidationError: It is no event that this hanbae knows.
+    """
+    return msgspec.json.decode(text, type=Event)
+
+
+def open_store(url: str = "sqlite") -> Store:
+    """Open a history, make it if it is not there, bring it up to date if it is older.
+
+    Args:
+        url: See :func:`hanbae.history.locations.resolve`; ``sqlite`` is the user's own,
+            ``${XDG_STATE_HOME:-~/.local/state}/hanbae/history.db``.
+
+    Raises:
+        hanbae.errors.WrongUse: The address is not one, or of a database that is not available yet.
+        hanbae.errors.FileFault: The file is damaged, another program's, or written by a newer hanbae.
+    """
+    path, own_folder = locations.resolve(url, os.environ)
+    locations.prepare(path, own_folder=own_folder)
+    return Store(path)
+
+
+class Store:
+    """A history in a SQLite file. Usable from several threads; `close` it, or use it in a ``with``.
+
+    Args:
+        path: The file; :func:`open_store` prepares it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        with self._translated():
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
+                # FULL: a commit is on the disk when it returns, which NORMAL does not promise under WAL.
+                self._connection.execute("PRAGMA synchronous = FULL")
+                schemas.migrate(self._connection)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def append(self, deployment: str, step: str | None, fact: events.Fact, at: datetime) -> Event:
+        """Add what happened to a deployment's record; on the disk when this returns.
+
+        Args:
+            deployment: The deployment's id.
+            step: The plan's step that it belongs to, or None.
+            fact: What happened.
+            at: When; with a time zone.
+
+        Returns:
+            The event with its number, counted from 1 without gaps.
+
+        Raises:
+            ValueError: It breaks the record's form: no time zone, the first event is not ``Opened`` or a later one is,
+                or the deployment is closed already.
+            hanbae.errors.Unreachable: Another process holds the file for too long.
+        """
+        if at.tzinfo is None:
+            raise ValueError("the time of an event has a time zone")
+        kind = type(fact).__name__
+
+        def work(connection: sqlite3.Connection) -> Event:
+            last = connection.execute(
+                "SELECT seq, kind FROM events WHERE deployment = ? ORDER BY seq DESC LIMIT 1",
+                (deployment,),
+            ).fetchone()
+            _check_order(kind, last[1] if last else None)
+            seq = last[0] + 1 if last else 1
+            event = Event(deployment, seq, at.astimezone(UTC), step, fact)
+            connection.execute(
+                "INSERT INTO events (deployment, seq, kind, event) VALUES (?, ?, ?, ?)",
+                (deployment, seq, kind, encode(event)),
+            )
+            return event
+
+        return self._transaction(work)
+
+    def events(self, deployment: str, *, after: int = 0) -> list[Event]:
+        """The events of a deployment in order.
+
+        Args:
+            deployment: The deployment's id.
+            after: Only those with a greater number: what a reader has not seen yet.
+        """
+        rows = self._rows(
+            "SELECT event FROM events WHERE deployment = ? AND seq > ? ORDER BY seq",
+            (deployment, after),
+        )
+        return [self._decoded(text) for (text,) in rows]
+
+    def deployments(
+        self,
+        *,
+        service: str | None = None,
+        environment: str | None = None,
+        limit: int = 20,
+    ) -> list[Deployment]:
+        """The latest deployments, newest first, folded from their events.
+
+        Args:
+            service: Only those of this service.
+            environment: Only those to this environment.
+            limit: At most so many.
+        """
+        rows = self._rows(
+            """
+            SELECT deployment FROM events
+            WHERE kind = 'Opened'
+              AND (?1 IS NULL OR json_extract(event, '$.fact.plan.environment') = ?1)
+              AND (?2 IS NULL OR json_extract(event, '$.fact.plan.service') = ?2)
+            ORDER BY rowid DESC LIMIT ?3
+            """,
+            (environment, service, limit),
+        )
+        return [self.deployment(id) for (id,) in rows]  # noqa: A001 it is the deployment's
+
+    def deployment(self, deployment: str) -> Deployment:
+        """What a deployment adds up to.
+
+        Raises:
+            ValueError: There is none of this id.
+        """
+        rows = self._rows(
+            "SELECT event FROM events WHERE deployment = ? AND kind NOT IN (?, ?) ORDER BY seq",
+            (deployment, *_NARRATION),
+        )
+        return deployments.fold(self._decoded(text) for (text,) in rows)
+
+    def find(self, prefix: str) -> str:
+        """The id of the deployment that begins like this.
+
+        Raises:
+            hanbae.errors.WrongUse: None does, or several do.
+        """
+        rows = self._rows(
+            "SELECT deployment FROM events WHERE kind = 'Opened' AND substr(deployment, 1, ?) = ?"
+            " ORDER BY rowid DESC LIMIT 5",
+            (len(prefix), prefix),
+        )
+        found = [id for (id,) in rows]  # noqa: A001 it is the deployment's
+        if prefix in found or len(found) == 1:
+            return prefix if prefix in found else str(found[0])
+        if not found:
+            raise errors.WrongUse("history.no-deployment", prefix=prefix)
+        raise errors.WrongUse("history.ambiguous", prefix=prefix, ids=", ".join(found))
+
+    def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[str, ...]]:
+        with self._lock, self._translated():
+            return self._connection.execute(query, values).fetchall()
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        with self._lock, self._translated():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(self._connection)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            return result
+
+    def _decoded(self, text: str) -> Event:
+        try:
+            return decode(text)
+        except msgspec.MsgspecError:
+            raise errors.FileFault("history.newer", place=subjects.Place(str(self.path))) from None
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """SQLite's failures as ours."""
+        place = subjects.Place(str(self.path))
+        try:
+            yield
+        except schemas.Newer:
+            raise errors.FileFault("history.newer", place=place) from None
+        except schemas.NotAHistory:
+            raise errors.FileFault("history.not-a-history", place=place) from None
+        except sqlite3.OperationalError as error:
+            if _is_busy(error):
+                raise errors.Unreachable("history.busy", file=str(self.path)) from None
+            raise errors.FileFault("history.not-writable", place=place, why=str(error)) from None
+        except sqlite3.DatabaseError as error:
+            raise errors.FileFault("history.damaged", place=place, why=str(error)) from None
+
+
+def _check_order(kind: str, last: str | None) -> None:
+    if (last is None) != (kind == "Opened"):
+        raise ValueError(f"a deployment's events begin with Opened, once: {kind} after {last}")
+    if last == "Closed":
+        raise ValueError(f"a deployment's last event is Closed: {kind} after it")
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}

@@ -1,0 +1,57 @@
+"""What is known of the sealed values of a service, without any key to open them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from hanbae import subjects, wording
+
+
+class Sealed(Struct, frozen=True):
+    """Values that were sealed and written.
+
+    Attributes:
+        service: The service.
+        environment: The environment.
+        file: The values file, relative to the repository.
+        keys: The keys that were written, in the order in which they were given.
+        secret: ``namespace/name`` of the Secret that the values are bound to.
+        scope: How they are bound to it.
+        certificate: Fingerprint of the certificate that they were sealed with.
+        renewed: Whether that is another one than was remembered in the file before.
+    """
+
+    service: str
+    environment: str
+    file: str
+    keys: tuple[str, ...]
+    secret: str
+    scope: str
+    certificate: str
+    renewed: bool = False
+
+
+class SealedKey(Struct, frozen=True):
+    """One key of a service's Secret in one environment.
+
+    Attributes:
+        service: The service.
+        environment: The environment.
+        key: The key.
+        state: ``sealed``; ``malformed``, which cannot be a sealed value; ``missing``, though it is needed.
+        needed_by: Why it is expected: ``migration`` (a database's URL), ``environments`` (others have it), or neither.
+        bits: Size of the RSA key that it was sealed with; 0 if it is not sealed.
+        place: Where it stands, or should.
+        fault: Why it is malformed.
+    """
+
+    service: str
+    environment: str
+    key: str
+    state: Literal["sealed", "malformed", "missing"]
+    needed_by: Literal["", "migration", "environments"] = ""
+    bits: int = 0
+    place: subjects.Place | None = None
+    fault: wording.Text | None = None

@@ -1,0 +1,230 @@
+"""What the end-to-end tests stand on: hanbae as a child process, and a shop in which something happens.
+
+What a user would type is a child process (``hanbae demo``, ``hanbae deploy``), so that exit codes and streams are real.
+What surrounds it (a migration is written, a password changes, a registry login is wrong) is done in Python.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hanbae.actions import new_service
+from hanbae.charts import values
+from hanbae.policy import naming
+from hanbae.sandbox import demo_repository, demo_shop, running, service_images
+
+#: A user's settings that would lead a child to another cluster or database.
+_DROPPED = ("HANBAE_", "KUBE", "PG", "ARGOCD_")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command of hanbae's that has ended.
+
+    Attributes:
+        code: Its exit code.
+        out: What it wrote to stdout.
+        err: What it wrote to stderr.
+    """
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def deployments(self) -> list[dict[str, Any]]:
+        """The deployments of the JSON document on stdout."""
+        found: list[dict[str, Any]] = json.loads(self.out)["deployments"]
+        return found
+
+    @property
+    def only(self) -> dict[str, Any]:
+        """The only deployment."""
+        (found,) = self.deployments
+        return found
+
+    @property
+    def causes(self) -> set[str]:
+        """The ids of the causes that were named."""
+        return {one["cause"]["id"] for found in self.deployments for one in found["diagnoses"]}
+
+
+def hanbae(*arguments: str, directory: Path | None = None, **environment: str) -> Ended:
+    """Run hanbae as a user does who has no terminal.
+
+    Args:
+        arguments: The words after ``hanbae``.
+        directory: Where it is started.
+        environment: Variables to add; those that would lead to another cluster are dropped.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_DROPPED)}
+    kept = {name: value for name, value in os.environ.items() if name == "HANBAE_SANDBOX_BIN"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "hanbae", *arguments],
+        cwd=directory,
+        env=inherited | kept | {"HANBAE_LANG": "en"} | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+def shop(sandbox: running.Sandbox) -> demo_shop.Shop:
+    """The shop that a demo has left in a sandbox."""
+    clone = sandbox.site.folder.root / "shop"
+    repository = demo_repository.Repository(clone, sandbox.git_folder / "shop.git")
+    return demo_shop.Shop(sandbox, repository, service_images.program(clone / "app"))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One environment of the shop, in which a scenario plays.
+
+    Attributes:
+        shop: The shop.
+        environment: The environment.
+    """
+
+    shop: demo_shop.Shop
+    environment: str
+
+    @property
+    def clone(self) -> Path:
+        """The working copy."""
+        return self.shop.repository.clone
+
+    @property
+    def branch(self) -> str:
+        """The branch that the environment deploys."""
+        return self.shop.policy.environments[self.environment].branch or "main"
+
+    def enter(self) -> None:
+        """Go to the environment's branch as the remote has it, whatever a failed scenario has left."""
+        branch = self.branch
+        demo_repository.git(self.clone, "fetch", "--quiet", "origin")
+        demo_repository.git(self.clone, "reset", "--quiet", "--hard")
+        demo_repository.git(self.clone, "clean", "--quiet", "--force", "-d")
+        demo_repository.git(self.clone, "checkout", "--quiet", "-B", branch, f"origin/{branch}")
+
+    def publish(self, message: str) -> str:
+        """Commit and push the environment's branch.
+
+        Returns:
+            The commit.
+        """
+        head = self.shop.repository.commit(message)
+        self.shop.repository.push(self.branch)
+        return head
+
+    def namespace(self, service: str) -> str:
+        """The namespace of the service's objects."""
+        return naming.namespace(self.shop.policy, service, self.environment)
+
+    def migrations(self, service: str) -> Path:
+        """The folder of the service's migrations in the clone."""
+        return self.clone / naming.migrations_folder(self.shop.policy, service)
+
+    def edit(self, service: str, changes: dict[str, str | int | bool]) -> None:
+        """Change values of the service in the environment, by their key paths."""
+        relative = naming.values_file(self.shop.policy, service, self.environment)
+        with values.editing(self.clone / relative, str(relative)) as document:
+            document.update({tuple(key.split(".")): value for key, value in changes.items()})
+
+    def values(self, service: str) -> values.Values:
+        """The service's values in the environment, as the clone has them now."""
+        relative = naming.values_file(self.shop.policy, service, self.environment)
+        return values.read(self.clone / relative, str(relative))
+
+    def build(self, service: str, *, acts_as: str | None = None) -> str:
+        """Push an image of what the clone has now, and have the environment use it."""
+        reference = asyncio.run(self.shop.push(service, acts_as=acts_as))
+        asyncio.run(self.shop.use_image(service, self.environment, reference))
+        return reference
+
+    def seal(self, service: str) -> None:
+        """New passwords for the service's databases, sealed."""
+        asyncio.run(self.shop.seal_all(service, self.environment))
+
+    def create(self, service: str, *, like: str) -> None:
+        """A new service with the program, the databases and the migrations of another, not yet published."""
+        names = [one.name for one in self.shop.databases(like, self.environment)]
+        several = names if len(names) > 1 else []
+        new_service.new_service(self.clone, service, databases=several)
+        theirs, ours = self.migrations(like), self.migrations(service)
+        for path in ours.rglob("*.sql"):
+            path.unlink()
+        for path in theirs.rglob("*.sql"):
+            target = ours / path.relative_to(theirs)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+        self.build(service, acts_as=like)
+
+    def deploy(self, *services: str, output: str = "json") -> Ended:
+        """``hanbae deploy`` in the clone."""
+        return hanbae(
+            "deploy",
+            *services,
+            "--env",
+            self.environment,
+            "--output",
+            output,
+            directory=self.clone,
+            KUBECONFIG=str(self.shop.sandbox.kubeconfig),
+        )
+
+    def get(self, kind: str, name: str, *, namespace: str) -> dict[str, Any]:
+        """An object, as kubectl shows it."""
+        found: dict[str, Any] = json.loads(
+            self.shop.sandbox.kubectl(["get", kind, name, "-n", namespace, "-o", "json"])
+        )
+        return found
+
+    def pods(self, service: str) -> dict[str, dict[str, Any]]:
+        """The running pods of the service's Deployment, by uid."""
+        release = naming.release(self.shop.policy, service)
+        label = f"app.kubernetes.io/name={service},app.kubernetes.io/instance={release}"
+        namespace = self.namespace(service)
+        listed = json.loads(
+            self.shop.sandbox.kubectl(["get", "pods", "-n", namespace, "-l", label, "-o", "json"])
+        )
+        return {
+            pod["metadata"]["uid"]: pod
+            for pod in listed["items"]
+            if "deletionTimestamp" not in pod["metadata"]
+        }
+
+    def versions(self, service: str, database: str) -> list[int]:
+        """What goose's table says, in the order of applying; read by ourselves, as the superuser."""
+        name = demo_shop.database_name(self.environment, service, database)
+        with self.shop.sandbox.postgres.connect(name) as connection:
+            rows = connection.execute(
+                "SELECT version_id FROM public.goose_db_version WHERE version_id > 0 ORDER BY id"
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def answers(self, service: str, path: str) -> str:
+        """What the service answers to a GET, through the API server; raises when it does not answer with 200."""
+        release, namespace = naming.release(self.shop.policy, service), self.namespace(service)
+        url = f"/api/v1/namespaces/{namespace}/services/{release}:http/proxy{path}"
+        return self.shop.sandbox.kubectl(["get", "--raw", url]).decode()
+
+    def operation(self, service: str) -> dict[str, Any]:
+        """Argo CD's own record of the last operation, and whether one is asked for."""
+        name = naming.application(service, self.environment)
+        return self.get("application", name, namespace=self.shop.policy.argocd.namespace)
+
+
+def write_migrations(folder: Path, files: dict[str, Sequence[str]]) -> None:
+    """Write migrations: file name → statements of its Up part."""
+    for name, lines in files.items():
+        (folder / name).write_text("\n".join(("-- +goose Up", *lines, "")))

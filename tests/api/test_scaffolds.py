@@ -1,0 +1,178 @@
+"""What hanbae scaffolds, given to a real API server: its own validation, pod security and the real CRDs decide."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hanbae.actions import generate_argocd, init, new_service
+from hanbae.sandbox import binaries
+
+if TYPE_CHECKING:
+    from tests.api.conftest import ControlPlane
+
+ENVIRONMENTS = {"dev": "dev", "staging": "staging", "production": "prod"}
+SEALED = "AgB" + "x" * 720
+
+
+class Shop:
+    """A scaffolded repository and a cluster to try it on."""
+
+    def __init__(self, root: Path, plane: ControlPlane) -> None:
+        self.root = root
+        self.programs: binaries.Binaries = plane.programs
+        self.environment = self.programs.environment() | {"KUBECONFIG": str(plane.kubeconfig)}
+        for name in list(self.environment):
+            if name.lower().endswith("_proxy"):
+                del self.environment[name]
+
+    def run(self, program: str, *arguments: str, stdin: str | None = None) -> str:
+        ended = subprocess.run(
+            [str(self.programs.path(program)), *arguments],
+            cwd=self.root,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, f"{program} {' '.join(arguments)}\n{ended.stderr}"
+        return ended.stdout
+
+    def await_kinds(self, *kinds: str) -> None:
+        """Wait until the API server serves custom resources; `kubectl wait` trips over a new CRD's status."""
+        deadline = time.monotonic() + 60
+        while True:
+            served = self.run("kubectl", "api-resources", "--no-headers", "-o", "name").split()
+            if set(kinds) <= {name.split(".")[0] for name in served}:
+                return
+            assert time.monotonic() < deadline, served
+            time.sleep(0.2)
+
+    def dry_run(self, things: list[dict[str, Any]], namespace: str) -> str:
+        """Have the API server check objects, strictly, as if they were created."""
+        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": things})
+        arguments = ("create", "--dry-run=server", "--validate=strict", "-n", namespace)
+        return self.run("kubectl", *arguments, "-o", "name", "-f", "-", stdin=listed)
+
+    def template(self, service: str, environment: str) -> list[dict[str, Any]]:
+        """The chart's objects as the real Helm renders them."""
+        chart = f"services/{service}/helm"
+        values = f"{chart}/values-{ENVIRONMENTS[environment]}.yaml"
+        sealed = f"sealedSecret.encryptedData.DATABASE_URL={SEALED}"
+        everything = "ingress.enabled=true,autoscaling.enabled=true,env.LEVEL=debug"
+        text = self.run(
+            "helm", "template", f"{service}-service", chart, "-f", values,
+            "--set-string", sealed, "--set", everything,
+        )  # fmt: skip
+        from ruamel.yaml import YAML
+
+        return [thing for thing in YAML(typ="safe").load_all(text) if thing]
+
+
+@pytest.fixture(scope="module")
+def shop(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """Scaffolded by the actions; the CRDs are those of the real components."""
+    root = tmp_path_factory.mktemp("shop")
+    init.init(root, repository="https://git.example.com/shop.git", language="ko", one_cluster=True)
+    new_service.new_service(root, "auth")
+    databases = ("identity_db", "auth_db", "legal_db")
+    new_service.new_service(root, "identity", databases=databases)
+    generate_argocd.generate_argocd(root)
+    made = Shop(root, control_plane)
+    for folder in (
+        made.programs.argocd_manifests / "crds",
+        made.programs.sealed_secrets_chart / "crds",
+    ):
+        source = (
+            ["-k", str(folder)] if (folder / "kustomization.yaml").exists() else ["-f", str(folder)]
+        )
+        made.run("kubectl", "apply", "--server-side", *source)
+    made.await_kinds("applicationsets", "appprojects", "sealedsecrets")
+    return made
+
+
+def test_overlays_apply_to_a_plain_cluster_side_by_side(shop: Shop) -> None:
+    for environment in ENVIRONMENTS:
+        shop.run("kubectl", "apply", "-k", f"k8s/overlays/{environment}")
+        again = shop.run("kubectl", "apply", "-k", f"k8s/overlays/{environment}")
+        assert {line.rsplit(" ", 1)[1] for line in again.splitlines()} == {"unchanged"}
+    found = shop.run("kubectl", "get", "namespaces", "-o", "name", "-l", "hanbae.dev/environment")
+    assert len(found.splitlines()) == 12
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("service", ["auth", "identity"])
+def test_chart_is_accepted_by_helm_and_by_the_api_server(
+    shop: Shop, service: str, environment: str
+) -> None:
+    shop.run("kubectl", "apply", "-k", f"k8s/overlays/{environment}")
+    chart = f"services/{service}/helm"
+    values = f"{chart}/values-{ENVIRONMENTS[environment]}.yaml"
+    shop.run("helm", "lint", "--strict", chart, "-f", values)
+    things = shop.template(service, environment)
+    assert len(shop.dry_run(things, f"services-{environment}").splitlines()) == len(things)
+    assert {"SealedSecret", "Ingress", "HorizontalPodAutoscaler"} <= {t["kind"] for t in things}
+
+
+@pytest.mark.parametrize("service", ["auth", "identity"])
+def test_every_pod_is_admitted_where_restricted_is_enforced(shop: Shop, service: str) -> None:
+    shop.run("kubectl", "apply", "-k", "k8s/overlays/production")
+    templates = [
+        thing["spec"]["template"]
+        for thing in shop.template(service, "production")
+        if thing["kind"] in {"Deployment", "Job"}
+    ]
+    pods = [
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": f"try-{index}", "labels": template["metadata"]["labels"]},
+            "spec": template["spec"],
+        }
+        for index, template in enumerate(templates)
+    ]
+    assert len(shop.dry_run(pods, "services-production").splitlines()) == len(templates)
+
+
+def test_restricted_really_refuses_there(shop: Shop) -> None:
+    """The test above could not fail without this."""
+    shop.run("kubectl", "apply", "-k", "k8s/overlays/production")
+    spec = {"containers": [{"name": "a", "image": "x"}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "careless"}, "spec": spec}
+    with pytest.raises(AssertionError, match="violates PodSecurity"):
+        shop.dry_run([pod], "services-production")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_argo_cds_own_types_accept_what_is_generated(shop: Shop, environment: str) -> None:
+    built = shop.run("kubectl", "kustomize", f"k8s/argocd/{environment}")
+    ran = ("apply", "--dry-run=server", "--validate=strict", "-o", "name", "-f", "-")
+    shop.run("kubectl", "create", "namespace", f"argocd-{environment}")
+    namespaced = built.replace("namespace: argocd\n", f"namespace: argocd-{environment}\n")
+    found = shop.run("kubectl", *ran, stdin=namespaced)
+    assert sorted(line.split("/")[0] for line in found.splitlines()) == [
+        "applicationset.argoproj.io",
+        "appproject.argoproj.io",
+    ]
+
+
+def test_policy_documents_own_helm_command_renders(shop: Shop) -> None:
+    """``helm install auth-service . -f values.yaml -f values-prod.yaml -n services``, rendered only."""
+    chart = shop.root / "services/auth/helm"
+    (chart / "values.yaml").write_text((chart / "values.yaml.example").read_text())
+    try:
+        text = shop.run(
+            "helm", "template", "auth-service", str(chart), "-n", "services",
+            "-f", str(chart / "values.yaml"), "-f", str(chart / "values-prod.yaml"),
+        )  # fmt: skip
+    finally:
+        (chart / "values.yaml").unlink()
+    assert "name: auth-service-migrate" in text
+    assert os.linesep in text

@@ -1,0 +1,215 @@
+"""Logs and probes on a real node, through connections that break.
+
+To be dropped into ``tests/e2e/``: needs a fixture ``sandbox`` with ``kubeconfig: Path``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from hanbae import errors
+from hanbae.clusters import connections, kinds, logs, probes, reading, writing
+
+pytestmark = pytest.mark.e2e
+
+IMAGE = "hanbae.local/postgresql:18"  # has a shell, and is on the node
+NAMESPACE = "hanbae-clusters"
+WITHIN = 60.0
+
+
+class Relay:
+    """Passes TCP on to the API server; `cut` breaks every connection at once."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.cuts = 0
+        self._to = (host, port)
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._served: set[asyncio.Task[Any]] = set()
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[int]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        async with server:
+            yield server.sockets[0].getsockname()[1]
+        self.cut()
+        await asyncio.gather(*self._served, return_exceptions=True)
+
+    def cut(self) -> None:
+        self.cuts += 1
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def cut_every(self, seconds: float) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            self.cut()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._served.add(task)
+        there, back = await asyncio.open_connection(*self._to)
+        pair = {writer, back}
+        self._writers |= pair
+        await asyncio.gather(_pump(reader, back), _pump(there, writer))
+        self._writers -= pair
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while data := await source.read(4096):
+            sink.write(data)
+            await sink.drain()
+    sink.close()
+    with suppress(ConnectionError):
+        await sink.wait_closed()
+
+
+@pytest.fixture
+async def relay(sandbox: Any, tmp_path: Path) -> AsyncIterator[Relay]:
+    config = YAML(typ="safe").load(Path(sandbox.kubeconfig).read_text())  # noqa: ASYNC240
+    cluster = config["clusters"][0]["cluster"]
+    host, port = cluster["server"].removeprefix("https://").split(":")
+    relay = Relay(host, int(port))
+    async with relay.listening() as local:
+        cluster |= {"server": f"https://127.0.0.1:{local}", "tls-server-name": "kubernetes"}
+        path = tmp_path / "kubeconfig"
+        path.touch(0o600)
+        path.write_text(json.dumps(config))
+        relay.kubeconfig = path  # type: ignore[attr-defined]
+        yield relay
+
+
+@pytest.fixture
+async def cluster(relay: Relay) -> AsyncIterator[connections.Cluster]:
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    async with connections.connect(kubeconfig=relay.kubeconfig) as connected:  # type: ignore[attr-defined]
+        with suppress(errors.Refused):
+            made = {"metadata": {"name": NAMESPACE, "labels": labels}}
+            await writing.create(connected, kinds.NAMESPACE, made)
+        yield connected
+
+
+def job(name: str, script: str, **container: Any) -> kinds.Object:
+    app = {"name": "app", "image": IMAGE, "command": ["sh", "-c", script], **container}
+    spec = {"securityContext": {"runAsUser": 65532}, "containers": [app]}
+    metadata = {"namespace": NAMESPACE, "name": name, "labels": {probes.KEY: name}}
+    return {"metadata": metadata, "spec": {"template": {"spec": spec}}}
+
+
+async def start(cluster: connections.Cluster, name: str, script: str, **spec: Any) -> None:
+    hardened = probes.hardened(job(name, script), deadline=60)["spec"]["template"]["spec"]
+    metadata = {"namespace": NAMESPACE, "name": name}
+    await writing.create(cluster, kinds.POD, {"metadata": metadata, "spec": hardened | spec})
+
+
+async def follow(cluster: connections.Cluster, pod: str, **options: Any) -> list[str]:
+    async with asyncio.timeout(WITHIN):
+        return [line.text async for line in logs.follow(cluster, NAMESPACE, pod, "app", **options)]
+
+
+async def test_log_has_every_line_once_through_broken_connections(
+    cluster: connections.Cluster, relay: Relay
+) -> None:
+    script = (
+        "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done;"
+        "while [ $i -lt 3150 ]; do echo line $i; i=$((i+1)); sleep 0.05; done"
+    )
+    await start(cluster, "lines", script)
+    cutting = asyncio.create_task(relay.cut_every(0.9))
+    try:
+        seen = await follow(cluster, "lines")
+    finally:
+        cutting.cancel()
+    assert seen == [f"line {number}" for number in range(3150)]
+    assert relay.cuts > 3
+
+
+async def test_quiet_container_is_followed_over_several_connections(
+    cluster: connections.Cluster,
+) -> None:
+    await start(cluster, "quiet", "echo a; sleep 3; echo b; sleep 3; echo c")
+    assert await follow(cluster, "quiet", silence=1.0) == ["a", "b", "c"]
+
+
+async def test_one_run_of_a_restarting_container_is_followed_and_the_one_before_is_there(
+    cluster: connections.Cluster,
+) -> None:
+    await start(cluster, "loop", "echo begun; sleep 1; echo dying; exit 3", restartPolicy="Always")
+    assert await follow(cluster, "loop") == ["begun", "dying"]
+    async with asyncio.timeout(WITHIN):
+        while True:
+            pod = await reading.get(cluster, kinds.POD, NAMESPACE, "loop")
+            assert pod is not None
+            if pod["status"]["containerStatuses"][0]["restartCount"] >= 1:
+                break
+            await asyncio.sleep(0.2)
+    before = await logs.tail(cluster, NAMESPACE, "loop", "app", lines=1, previous=True)
+    assert [line.text for line in before] == ["dying"]
+    await writing.delete(cluster, kinds.POD, NAMESPACE, "loop")
+
+
+async def test_probe_gives_its_whole_log_and_is_gone(cluster: connections.Cluster) -> None:
+    ended = await probes.run_to_end(cluster, job("good", "seq 1 500; echo done"), deadline=30)
+    assert ended.succeeded
+    assert ended.log == [*map(str, range(1, 501)), "done"]
+    async with asyncio.timeout(WITHIN):
+        while await reading.get(cluster, kinds.JOB, NAMESPACE, "good"):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+async def test_probe_says_how_it_failed(cluster: connections.Cluster) -> None:
+    failing = job("bad", "echo no >&2; exit 4")
+    ended = await probes.run_to_end(cluster, failing, deadline=30)
+    assert (ended.exit_code, ended.reason, ended.log) == (4, "Error", ["no"])
+    ended = await probes.run_to_end(cluster, job("slow", "echo begun; sleep 60"), deadline=3)
+    assert (ended.reason, ended.log) == ("DeadlineExceeded", ["begun"])
+
+
+async def test_probe_survives_broken_connections(
+    cluster: connections.Cluster, relay: Relay
+) -> None:
+    script = "i=0; while [ $i -lt 60 ]; do echo $i; i=$((i+1)); sleep 0.1; done"
+    cutting = asyncio.create_task(relay.cut_every(0.5))
+    try:
+        ended = await probes.run_to_end(cluster, job("cut", script), deadline=30)
+    finally:
+        cutting.cancel()
+    assert ended.succeeded
+    assert ended.log == [str(number) for number in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("name", "container", "reason"),
+    [
+        (
+            "nosecret",
+            {"envFrom": [{"secretRef": {"name": "absent"}}]},
+            "CreateContainerConfigError",
+        ),
+        ("root", {"securityContext": {"runAsUser": 0}}, "FailedCreate"),
+    ],
+)
+async def test_probe_that_cannot_start_fails_with_the_clusters_reason(
+    cluster: connections.Cluster, name: str, container: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(errors.Failed) as caught:
+        await probes.run_to_end(cluster, job(name, "true", **container), deadline=60, grace=2)
+    assert caught.value.text.facts["reason"] == reason
+
+
+async def test_certificate_is_fetched_through_the_service_proxy(
+    cluster: connections.Cluster,
+) -> None:
+    at = (cluster, "kube-system", "sealed-secrets-controller")
+    assert (await reading.service_get(*at, "/v1/cert.pem")).startswith(b"-----BEGIN CERTIFICATE")
+    with pytest.raises(errors.Unreachable):
+        await reading.service_get(*at, "/nothing")

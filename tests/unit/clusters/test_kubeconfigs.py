@@ -1,0 +1,127 @@
+"""Which cluster a context means."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hanbae import errors
+from hanbae.clusters import kubeconfigs
+
+
+def config(path: Path, *names: str, current: str = "", **extra: Any) -> Path:
+    """A kubeconfig in which cluster, user and context have the same name and its file's stem is the server."""
+    document = {
+        "current-context": current,
+        "clusters": [{"name": n, "cluster": {"server": f"https://{path.stem}"}} for n in names],
+        "users": [{"name": n, "user": {"token": path.stem}} for n in names],
+        "contexts": [{"name": n, "context": {"cluster": n, "user": n}} for n in names],
+    }
+    path.write_text(json.dumps(document | extra))
+    return path
+
+
+def test_first_file_that_names_something_wins_as_kubectl_has_it(tmp_path: Path) -> None:
+    first = config(tmp_path / "first", "dev")
+    second = config(tmp_path / "second", "dev", "prod", current="prod")
+    merged = kubeconfigs.merged([first, second])
+    assert kubeconfigs.chosen(merged, None) == "prod"
+    _, cluster, user = kubeconfigs.of_context(merged, "dev")
+    assert (cluster["server"], user["token"]) == ("https://first", "first")
+    assert kubeconfigs.of_context(merged, "prod")[1]["server"] == "https://second"
+
+
+def test_files_come_from_the_argument_then_the_variable(tmp_path: Path) -> None:
+    one, two = config(tmp_path / "one", "a"), config(tmp_path / "two", "b")
+    listed = {"KUBECONFIG": f"{one}:{tmp_path / 'absent'}:{two}"}
+    assert kubeconfigs.files(None, listed) == [one, two]
+    assert kubeconfigs.files(two, listed) == [two]
+    with pytest.raises(errors.WrongUse) as caught:
+        kubeconfigs.files(tmp_path / "absent", listed)
+    assert caught.value.text.id == "cluster.no-kubeconfig"
+
+
+def test_relative_names_are_relative_to_their_file(tmp_path: Path) -> None:
+    folder = tmp_path / "team"
+    folder.mkdir()
+    path = folder / "config"
+    document = {
+        "clusters": [{"name": "a", "cluster": {"certificate-authority": "ca.crt"}}],
+        "users": [
+            {
+                "name": "a",
+                "user": {"client-key": "/etc/key", "exec": {"command": "./login", "env": None}},
+            }
+        ],
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+    }
+    path.write_text(json.dumps(document))
+    _, cluster, user = kubeconfigs.of_context(kubeconfigs.merged([path]), "a")
+    assert cluster["certificate-authority"] == str(folder / "ca.crt")
+    assert user["client-key"] == "/etc/key"
+    assert user["exec"]["command"] == str(folder / "login")
+
+
+def test_unknown_context_lists_those_that_there_are(tmp_path: Path) -> None:
+    merged = kubeconfigs.merged([config(tmp_path / "c", "staging", "dev")])
+    with pytest.raises(errors.WrongUse) as caught:
+        kubeconfigs.chosen(merged, "prod")
+    assert caught.value.text.facts == {"context": "prod", "contexts": "dev, staging"}
+    with pytest.raises(errors.WrongUse) as caught:
+        kubeconfigs.chosen(merged, None)
+    assert caught.value.text.id == "cluster.no-current-context"
+
+
+def test_context_that_points_nowhere_is_told(tmp_path: Path) -> None:
+    path = config(tmp_path / "c", "dev", clusters=[])
+    with pytest.raises(errors.WrongUse) as caught:
+        kubeconfigs.of_context(kubeconfigs.merged([path]), "dev")
+    assert caught.value.text.facts == {"section": "clusters", "name": "dev"}
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [("a: [1\nb: 2", 2), ("- 1", 0), ("contexts: [{}]", 0), ("\x00", 0)],
+    ids=["syntax", "list", "nameless", "binary"],
+)
+def test_file_that_is_no_kubeconfig_is_a_fault_with_its_place(
+    tmp_path: Path, content: str, line: int
+) -> None:
+    path = tmp_path / "config"
+    path.write_text(content)
+    with pytest.raises(errors.FileFault) as caught:
+        kubeconfigs.merged([path])
+    assert caught.value.place is not None
+    assert caught.value.place.file == str(path)
+    assert caught.value.place.line >= line
+
+
+def test_credential_plugin_is_told_what_it_is_promised(tmp_path: Path) -> None:
+    plugin = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": "login",
+        "provideClusterInfo": True,
+        "env": [{"name": "A", "value": "b"}],
+    }
+    users = [{"name": "dev", "user": {"exec": plugin}}]
+    path = config(tmp_path / "c", "dev", users=users)
+    _, _, user = kubeconfigs.of_context(kubeconfigs.merged([path]), "dev")
+    environment = {entry["name"]: entry["value"] for entry in user["exec"]["env"]}
+    assert environment["A"] == "b"
+    info = json.loads(environment["KUBERNETES_EXEC_INFO"])
+    assert info["apiVersion"] == "client.authentication.k8s.io/v1"
+    assert info["spec"] == {"interactive": False, "cluster": {"server": "https://c"}}
+
+
+def test_pod_uses_its_own_account_through_the_token_file(tmp_path: Path) -> None:
+    assert kubeconfigs.in_cluster({}, folder=tmp_path)["contexts"] == []
+    (tmp_path / "token").write_text("secret")
+    (tmp_path / "namespace").write_text("argocd")
+    found = kubeconfigs.in_cluster({"KUBERNETES_SERVICE_HOST": "fd00::1"}, folder=tmp_path)
+    context, cluster, user = kubeconfigs.of_context(found, kubeconfigs.chosen(found, None))
+    assert cluster["server"] == "https://[fd00::1]:443"
+    assert context["namespace"] == "argocd"
+    assert user == {"tokenFile": str(tmp_path / "token")}

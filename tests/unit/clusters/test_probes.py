@@ -1,0 +1,54 @@
+"""What a probe must have, whoever asks for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hanbae.clusters import probes
+
+
+def job(**pod: Any) -> dict[str, Any]:
+    container = {"name": "goose", "image": "example", "args": ["status"]}
+    metadata = {"namespace": "dev", "name": "x", "labels": {probes.KEY: "k1"}}
+    spec = {"template": {"spec": {"containers": [container], **pod}}}
+    return {"metadata": metadata, "spec": spec}
+
+
+def test_probe_satisfies_restricted_pod_security_and_ends_by_itself() -> None:
+    hardened = probes.hardened(job(), deadline=59.2)
+    spec = hardened["spec"]
+    assert (hardened["apiVersion"], hardened["kind"]) == ("batch/v1", "Job")
+    assert spec["backoffLimit"] == 0
+    assert spec["activeDeadlineSeconds"] == 60
+    assert spec["ttlSecondsAfterFinished"] == probes.TTL
+    assert spec["template"]["metadata"]["labels"] == {probes.KEY: "k1"}
+    pod = spec["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["restartPolicy"] == "Never"
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    own = pod["containers"][0]["securityContext"]
+    assert own["allowPrivilegeEscalation"] is False
+    assert own["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_what_the_job_says_itself_stays_except_for_the_token() -> None:
+    given = job(
+        automountServiceAccountToken=True,
+        securityContext={"runAsUser": 65532},
+        enableServiceLinks=True,
+    )
+    pod = probes.hardened(given, deadline=5)["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsUser"] == 65532
+    assert pod["enableServiceLinks"] is True
+    assert given["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
+
+
+def test_probe_without_a_key_is_a_mistake() -> None:
+    given = job()
+    given["metadata"]["labels"] = {}
+    with pytest.raises(ValueError, match=probes.KEY):
+        probes.hardened(given, deadline=5)
