@@ -1,0 +1,1 @@
+"""What Argo CD is told, and how what it says is read. Nothing here does any input or output."""

@@ -1,0 +1,1 @@
+"""Charts: how one is scaffolded, how its values are edited, and what it renders to."""

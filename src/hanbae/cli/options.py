@@ -59,9 +59,9 @@ class Command(click.Command):
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
         if self.epilog:
+            heading, _, lines = self.epilog.strip("\n").partition("\n")
             formatter.write_paragraph()
-            for line in self.epilog.strip("\n").split("\n"):
-                formatter.write(line.rstrip() + "\n")
+            formatter.write(f"{wordings.words(heading)}\n{lines}\n")
 
 
 class Group(Command, click.Group):

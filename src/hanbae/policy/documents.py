@@ -16,6 +16,12 @@ Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_lengt
 Duration = Annotated[str, Meta(pattern=r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$", min_length=2)]
 """A duration such as ``90s``, ``10m`` or ``1h30m``."""
 
+Suffix = Annotated[str, Meta(pattern=r"^(-[a-z0-9]([a-z0-9-]*[a-z0-9])?)?$", max_length=20)]
+"""What may follow a namespace's name: empty, or a hyphen and an RFC 1123 label."""
+
+Count = Annotated[int, Meta(ge=0)]
+"""How many: never negative."""
+
 
 class Document(Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all parts of the policy file: immutable, and unknown keys are refused."""
@@ -28,11 +34,14 @@ class ArgoCD(Document, frozen=True):
         repository: URL of the git repository as Argo CD fetches it.
         namespace: Namespace of Argo CD's objects; default ``argocd``.
         remote: Name of the git remote that hanbae fetches branches from; default ``origin``.
+        project: How the names of AppProjects and ApplicationSets begin; the environment follows. Default
+            ``services``.
     """
 
     repository: str
     namespace: Name = "argocd"
     remote: str = "origin"
+    project: Name = "services"
 
 
 class Services(Document, frozen=True):
@@ -57,10 +66,13 @@ class Namespace(Document, frozen=True):
     Attributes:
         purpose: What lives there, in the policy's words.
         services: Services that are deployed there instead of the default namespace.
+        pod_security: Pod Security Standard that the cluster enforces there; default ``restricted``, which
+            every chart that hanbae scaffolds satisfies.
     """
 
     purpose: tuple[str, ...] = ()
     services: tuple[Name, ...] = ()
+    pod_security: Literal["restricted", "baseline", "privileged"] = "restricted"
 
 
 class Environment(Document, frozen=True):
@@ -75,7 +87,8 @@ class Environment(Document, frozen=True):
         overlay: Folder of the Kustomize overlay.
         engine: What changes the environment; default ``argocd``.
         control: kubeconfig context of Argo CD's cluster; default the current one.
-        workload: kubeconfig context of the pods' cluster; default the same as `control`.
+        workload: kubeconfig context of the pods' cluster; default the same as `control`. Argo CD must know that
+            cluster by the same name, as after ``argocd cluster add CONTEXT``.
         namespace_suffix: Appended to every namespace; environments in one cluster must differ in it.
         database_changes: ``manual`` takes services with migrations out of automation; default ``auto``.
         approvals: Number of people who must attest before a deployment; default 0.
@@ -91,9 +104,9 @@ class Environment(Document, frozen=True):
     engine: Literal["argocd", "helm"] = "argocd"
     control: str | None = None
     workload: str | None = None
-    namespace_suffix: str = ""
+    namespace_suffix: Suffix = ""
     database_changes: Literal["auto", "manual"] = "auto"
-    approvals: int = 0
+    approvals: Count = 0
     transport: Literal["kubernetes", "argocd-api"] = "kubernetes"
 
 
@@ -129,7 +142,7 @@ class Migrations(Document, frozen=True):
     phase: Literal["Sync", "PreSync"] = "Sync"
     wave: int = -5
     ttl: Duration = "5m"
-    backoff_limit: int = 3
+    backoff_limit: Count = 3
     deadline: Duration = "10m"
 
 
@@ -170,7 +183,13 @@ class Item(Document, frozen=True):
 
 
 class Checklists(Document, frozen=True):
-    """The policy's checklists: before, during and after a deployment."""
+    """The policy's checklists.
+
+    Attributes:
+        before: Items before a deployment.
+        during: Items while it runs.
+        after: Items after it.
+    """
 
     before: tuple[Item, ...] = ()
     during: tuple[Item, ...] = ()

@@ -23,6 +23,16 @@ def application(service: str, environment: str) -> str:
     return f"{service}-{environment}"
 
 
+def project(policy: documents.Policy, environment: str) -> str:
+    """Argo CD's AppProject of an environment: ``services-dev``."""
+    return f"{policy.argocd.project}-{environment}"
+
+
+def application_set(policy: documents.Policy, environment: str) -> str:
+    """Argo CD's ApplicationSet of an environment: ``services-dev``, like its AppProject."""
+    return project(policy, environment)
+
+
 def namespace(policy: documents.Policy, service: str, environment: str) -> str:
     """The namespace of a service's objects in an environment: ``services-dev``."""
     base = next(

@@ -1,0 +1,97 @@
+"""Scaffolds a service; run again, it shows how the service's chart differs from what the policy asks for now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from hanbae.actions import placing
+from hanbae.charts import scaffolding, values
+from hanbae.policy import documents, loading, naming
+from hanbae.results import files
+
+
+def new_service(
+    directory: Path,
+    service: str,
+    *,
+    databases: Sequence[str] = (),
+    port: int | None = None,
+    image: str | None = None,
+    force: bool = False,
+) -> tuple[files.FileChange, ...]:
+    """Write the chart, the Dockerfile and a first migration of a service.
+
+    Args:
+        directory: The repository or a folder in it.
+        service: Name of the service.
+        databases: Names of its databases in the order of migration. What this and the next two leave open is
+            taken from the service's values where it exists; else it has one database, ``<service>_db``.
+        port: Port that the process listens on; a new service's default is 8080.
+        image: Repository of its image, without tag; a new service's default is a placeholder.
+        force: Whether edited files are overwritten, values with their sealed secrets excepted.
+
+    Returns:
+        What became of each file; ``kept`` ones differ from what hanbae would write.
+
+    Raises:
+        errors.WrongUse: A name that Kubernetes would refuse, or no policy here.
+        errors.FileFault: The policy has a fault.
+    """
+    loaded = loading.load(loading.find(directory))
+    present = _present(loaded, service)
+    contents = scaffolding.chart_files(
+        service,
+        loaded.policy,
+        databases=databases or present.databases,
+        port=port or present.port,
+        image=image or present.image,
+    )
+    # Once a folder has migrations, they are the team's: a first one that was replaced must not come back.
+    wanted = {
+        path: text for path, text in contents.items() if not _has_migrations(loaded.root, path)
+    }
+    theirs = _values(service, loaded.policy)
+    kept = {path: text for path, text in wanted.items() if path in theirs}
+    rest = {path: text for path, text in wanted.items() if path not in theirs}
+    return placing.place(loaded.root, kept) + placing.place(loaded.root, rest, overwrite=force)
+
+
+class _Present(Struct, frozen=True):
+    """What a service's values say already."""
+
+    databases: tuple[str, ...] = ()
+    port: int = 8080
+    image: str | None = None
+
+
+def _present(loaded: loading.Loaded, service: str) -> _Present:
+    """Read the first values file that is there; odd content is left to the schema of the chart."""
+    if not scaffolding.is_name(service):
+        return _Present()
+    for path in sorted(_values(service, loaded.policy)):
+        if (loaded.root / path).is_file():
+            break
+    else:
+        return _Present()
+    found = values.Values.parse((loaded.root / path).read_text("utf-8", "replace"), path)
+    image, port = found.get("image.repository"), found.get("service.port")
+    rows = found.get("migration.databases")
+    names = [row.get("name") for row in rows if isinstance(row, dict)] if rows else []
+    return _Present(
+        databases=tuple(name for name in names if isinstance(name, str)),
+        port=port if isinstance(port, int) else 8080,
+        image=image if isinstance(image, str) else None,
+    )
+
+
+def _values(service: str, policy: documents.Policy) -> set[str]:
+    """The values files of the environments; they hold what `secrets seal` and `image set` wrote."""
+    names = policy.environments
+    return {str(naming.values_file(policy, service, name)) for name in names}
+
+
+def _has_migrations(root: Path, path: str) -> bool:
+    return path.endswith(".sql") and any((root / path).parent.glob("*.sql"))

@@ -1,0 +1,132 @@
+"""Puts files into a repository without ever losing what a person wrote.
+
+Every file appears whole or not at all, and is only replaced when the caller says that it may be; so an interrupted
+command is simply run again.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from hanbae import errors, subjects
+from hanbae.results import files
+
+
+def place(
+    root: Path, contents: Mapping[str, str], *, overwrite: bool = False, check: bool = False
+) -> tuple[files.FileChange, ...]:
+    """Write files.
+
+    Args:
+        root: The repository.
+        contents: Path relative to `root`, with ``/`` → text.
+        overwrite: Whether a file that differs is replaced; else it is kept and the difference returned.
+        check: Touch nothing, and call ``stale`` what would have been written.
+
+    Returns:
+        One entry per file, in the order given.
+
+    Raises:
+        errors.FileFault: A file is in the way that is not text, or a folder cannot be written to.
+    """
+    for path in contents:
+        _refuse_outside(root, path)
+    return tuple(
+        _one(root, path, text, overwrite=overwrite, check=check) for path, text in contents.items()
+    )
+
+
+def append_line(root: Path, path: str, line: str) -> files.FileChange:
+    """Make sure that a line-based file, such as ``.gitignore``, has a line; what is there stays as it is."""
+    present = _read(root, path)
+    if present is None:
+        _write(root, path, line + "\n")
+        return files.FileChange(path, "created")
+    if line in present.splitlines():
+        return files.FileChange(path, "unchanged")
+    text = present if present.endswith("\n") or not present else present + "\n"
+    text += line + "\n"
+    _write(root, path, text)
+    return files.FileChange(path, "changed", _diff(path, present, text))
+
+
+def remove(root: Path, path: str, *, check: bool = False) -> files.FileChange:
+    """Delete a file that hanbae generated and no longer generates."""
+    diff = _diff(path, _read(root, path) or "", "")
+    if check:
+        return files.FileChange(path, "stale", diff)
+    (root / path).unlink(missing_ok=True)
+    return files.FileChange(path, "deleted", diff)
+
+
+def _one(root: Path, path: str, text: str, *, overwrite: bool, check: bool) -> files.FileChange:
+    present = _read(root, path)
+    if present == text:
+        return files.FileChange(path, "unchanged")
+    diff = "" if present is None else _diff(path, present, text)
+    if check:
+        return files.FileChange(path, "stale", diff)
+    if present is not None and not overwrite:
+        return files.FileChange(path, "kept", diff)
+    _write(root, path, text)
+    return files.FileChange(path, "created" if present is None else "changed", diff)
+
+
+def _read(root: Path, path: str) -> str | None:
+    try:
+        return (root / path).read_bytes().decode()
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise errors.FileFault("placing.not-text", place=subjects.Place(path)) from error
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _write(root: Path, path: str, text: str) -> None:
+    """Replace a file in one step; the permissions of one that is there are kept."""
+    target = root / path
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+        handle, unfinished = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fchmod(file.fileno(), mode)
+                os.fsync(file.fileno())
+            Path(unfinished).replace(target)
+        except BaseException:
+            Path(unfinished).unlink()
+            raise
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _refuse_outside(root: Path, path: str) -> None:
+    """A symlink in the repository must not lead the writing elsewhere."""
+    if not (root / path).resolve().is_relative_to(root.resolve()):
+        raise errors.FileFault("placing.outside", place=subjects.Place(path))
+
+
+def _unwritable(path: str, error: OSError) -> errors.FileFault:
+    reason = error.strerror or type(error).__name__
+    return errors.FileFault("placing.unwritable", place=subjects.Place(path), reason=reason)
+
+
+def _diff(path: str, old: str, new: str) -> str:
+    lines = difflib.unified_diff(
+        old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{path}", f"b/{path}"
+    )
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)

@@ -1,0 +1,54 @@
+"""Turns the package's templates into files: three rules, because Helm and GitHub have braces of their own.
+
+- ``<<name>>`` is replaced by a value; a line that held nothing but empty values goes with them.
+- A line that begins with ``#en:`` or ``#ko:`` is a comment of one language and becomes ``#``.
+- A line that begins with ``#en|`` or ``#ko|`` is kept whole, without its mark, in that language only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Final
+
+_MARKED: Final = re.compile(r"(?P<indent>[ \t]*)#(?P<language>en|ko)(?P<kind>[:|])(?P<words>.*)")
+_PLACEHOLDER: Final = re.compile(r"<<(\w+)>>")
+
+
+def filled(name: str, language: str, facts: Mapping[str, str]) -> str:
+    """A template's text, with a newline at its end.
+
+    Args:
+        name: Path below ``hanbae/charts/scaffold``.
+        language: ``en`` or ``ko``.
+        facts: Placeholder → value; values may have several lines, where the placeholder has the line to itself.
+
+    Raises:
+        KeyError: The template has a placeholder that there is no fact for.
+    """
+    lines = []
+    for line in _spoken(_template(name), language):
+        replaced = _PLACEHOLDER.sub(lambda found: facts[found[1]], line)
+        if replaced.strip() or not line.strip():
+            lines.append(replaced.rstrip("\n"))
+    return "\n".join(lines) + "\n"
+
+
+def _spoken(text: str, language: str) -> list[str]:
+    """The lines of one language."""
+    lines = []
+    for line in text.splitlines():
+        marked = _MARKED.fullmatch(line)
+        if marked is None:
+            lines.append(line)
+        elif marked["language"] == language:
+            mark = "#" if marked["kind"] == ":" else ""
+            lines.append(f"{marked['indent']}{mark}{marked['words']}")
+    return lines
+
+
+@cache
+def _template(name: str) -> str:
+    return (resources.files("hanbae.charts") / "scaffold" / name).read_text("utf-8")

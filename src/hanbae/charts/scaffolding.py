@@ -1,0 +1,185 @@
+"""The files with which a service begins: its chart, its Dockerfile and a first migration per database.
+
+The templates are package data in ``scaffold/service``, close to what they become, so that they are read and
+reviewed as a chart.
+What the policy fixes (waves, limits, the Secret's name) is written into the chart as it is, because a chart must say
+by itself what it does; ``hanbae new service`` shows the difference when the policy has moved on.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from hanbae import errors
+from hanbae.charts import filling
+from hanbae.policy import documents, naming
+
+_SERVICE: Final = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
+_DATABASE: Final = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
+_IMAGE: Final = re.compile(r"[a-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*")
+# Words that YAML 1.1, which Helm reads, takes for something else than text.
+_NO_TEXT: Final = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
+_LONGEST_RELEASE: Final = 53
+_LONGEST_NAME: Final = 63
+_SCOPES: Final = {
+    "strict": None,
+    "namespace-wide": "sealedsecrets.bitnami.com/namespace-wide",
+    "cluster-wide": "sealedsecrets.bitnami.com/cluster-wide",
+}
+_TEMPLATES: Final = (
+    "_names.tpl",
+    "deployment.yaml",
+    "service.yaml",
+    "ingress.yaml",
+    "hpa.yaml",
+    "sealed-secret.yaml",
+    "migration-job.yaml",
+    "serviceaccount.yaml",
+)
+
+
+def chart_files(
+    service: str,
+    policy: documents.Policy,
+    *,
+    databases: Sequence[str] = (),
+    port: int = 8080,
+    image: str | None = None,
+) -> dict[str, str]:
+    """The files of a new service.
+
+    Args:
+        service: Its name, the folder's name.
+        policy: The policy, whose names, waves and limits are written into the chart.
+        databases: Names of its databases in the order in which they are migrated; none for the default,
+            ``<service>_db``.
+        port: Port that the process listens on.
+        image: Repository of its image, without tag; a placeholder by default.
+
+    Returns:
+        Path relative to the repository → text.
+
+    Raises:
+        errors.WrongUse: A name that Kubernetes would refuse, or more databases than there are waves.
+    """
+    _refuse_names(service, policy)
+    if image is not None and not _IMAGE.fullmatch(image):
+        raise errors.WrongUse("new.not-an-image", image=image)
+    folders = _databases(service, policy, databases)
+    facts = _facts(service, policy, folders) | {
+        "port": str(port),
+        "image": image or f"registry.example.com/{service}",
+    }
+    chart = naming.chart(policy, service)
+    files = _values(service, policy, facts)
+    for name in ("Chart.yaml", "values.schema.json", *(f"templates/{t}" for t in _TEMPLATES)):
+        files[f"{chart}/{name}"] = filling.filled(f"service/{name}", policy.language, facts)
+    dockerfile = filling.filled("service/Dockerfile", policy.language, facts)
+    files[f"{chart.parent}/Dockerfile"] = dockerfile
+    for name, folder in folders.items():
+        text = filling.filled("service/baseline.sql", policy.language, {"database": name})
+        path = naming.migrations_folder(policy, service) / folder / "00001_baseline.sql"
+        files[str(path)] = text
+    return files
+
+
+def is_name(service: str) -> bool:
+    """Whether a service can be called that: a Service object and YAML 1.1 both take it as a name."""
+    return bool(_SERVICE.fullmatch(service)) and service not in _NO_TEXT
+
+
+def _values(service: str, policy: documents.Policy, facts: Mapping[str, str]) -> dict[str, str]:
+    """A complete values file per environment, and the example for a developer's own."""
+
+    def text(header: str, replicas: str) -> str:
+        more = {"header": header.rstrip("\n"), "replicas": replicas}
+        return filling.filled("service/values.yaml", policy.language, {**facts, **more})
+
+    example = filling.filled("service/parts/example.yaml", policy.language, {})
+    files = {f"{naming.chart(policy, service)}/values.yaml.example": text(example, "1")}
+    clusters = [n for n, e in policy.environments.items() if e.platform == "kubernetes"]
+    for index, environment in enumerate(clusters):
+        named = {"service": service, "environment": environment}
+        header = filling.filled("service/parts/values.yaml", policy.language, named)
+        # The first environment is for trying things out; the others must survive the loss of a pod.
+        replicas = "1" if index == 0 and len(clusters) > 1 else "2"
+        files[str(naming.values_file(policy, service, environment))] = text(header, replicas)
+    return files
+
+
+def _refuse_names(service: str, policy: documents.Policy) -> None:
+    if not is_name(service):
+        raise errors.WrongUse("new.not-a-service", service=service)
+    release = naming.release(policy, service)
+    if len(release) > _LONGEST_RELEASE:
+        limit = str(_LONGEST_RELEASE)
+        raise errors.WrongUse("new.release-too-long", release=release, limit=limit)
+
+
+def _databases(service: str, policy: documents.Policy, databases: Sequence[str]) -> dict[str, str]:
+    """Database → its folder below ``migrations/``; a single one needs none."""
+    names = tuple(databases) or (_default_database(service),)
+    if len(set(names)) < len(names):
+        raise errors.WrongUse("new.database-twice", databases=",".join(names))
+    for name in names:
+        if not _DATABASE.fullmatch(name) or name in _NO_TEXT:
+            raise errors.WrongUse("new.not-a-database", database=name)
+        release = naming.release(policy, service)
+        job = naming.migration_job(release, name, several=len(names) > 1)
+        if max(len(job), len(name)) > _LONGEST_NAME:
+            raise errors.WrongUse("new.job-too-long", job=job, limit=str(_LONGEST_NAME))
+    room = -policy.migrations.wave
+    if len(names) > room:
+        raise errors.WrongUse("new.too-many-databases", count=str(len(names)), room=str(room))
+    return {name: name if len(names) > 1 else "" for name in names}
+
+
+def _default_database(service: str) -> str:
+    return f"{service.replace('-', '_')}_db"
+
+
+def _facts(service: str, policy: documents.Policy, folders: Mapping[str, str]) -> dict[str, str]:
+    migrations, scope = policy.migrations, _SCOPES[policy.secrets.scope]
+    in_image = naming.migrations_folder(policy, "{{ $.Values.service.name }}")
+    return {
+        "service": service,
+        "secret": naming.secret(policy, service),
+        "secret_format": policy.services.secret.replace("{service}", "%s"),
+        "part_of": policy.argocd.project,
+        "databases": "\n".join(_rows(migrations.wave, folders)),
+        "default_database": _default_database(service),
+        "phase": migrations.phase,
+        "phase_comment": filling.filled(
+            f"service/parts/{migrations.phase}.yaml", policy.language, {}
+        ),
+        "wave": str(migrations.wave),
+        # With PreSync hanbae applies the secret by itself first, so its wave says nothing about the Jobs'.
+        "wave_floor": str(policy.secrets.wave if migrations.phase == "Sync" else -1000),
+        "secret_wave": str(policy.secrets.wave),
+        "ttl": str(naming.seconds(migrations.ttl)),
+        "backoff_limit": str(migrations.backoff_limit),
+        "deadline": str(naming.seconds(migrations.deadline)),
+        "rollout_deadline": str(naming.seconds(policy.rollout.deadline)),
+        "scope": f'    {scope}: "true"' if scope else "",
+        "template_scope": f'      annotations:\n        {scope}: "true"' if scope else "",
+        "image_folder": f"/app/{in_image}",
+        "service_folder": str(naming.chart(policy, service).parent),
+        "migrations_folder": str(naming.migrations_folder(policy, service)),
+    }
+
+
+def _rows(wave: int, folders: Mapping[str, str]) -> list[str]:
+    """``migration.databases`` as YAML, one line per database, one wave after the other."""
+    return [
+        f"    - {{name: {name}, urlKey: {_key(name, several=len(folders) > 1)}, "
+        f"dir: {folder or json.dumps('')}, wave: {wave + index}}}"
+        for index, (name, folder) in enumerate(folders.items())
+    ]
+
+
+def _key(database: str, *, several: bool) -> str:
+    """The key of a database's URL in the Secret: ``DATABASE_URL``, ``IDENTITY_DATABASE_URL`` of several."""
+    return f"{database.removesuffix('_db').upper()}_DATABASE_URL" if several else "DATABASE_URL"

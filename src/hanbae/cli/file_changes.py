@@ -1,0 +1,55 @@
+"""Shows what became of files in a repository: one line each, and the difference where a person must decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from hanbae import wording
+from hanbae.cli import narration, outputs, wordings
+from hanbae.results import files
+
+_WIDEST: Final = 200
+"""Columns; a sealed value is a line of a thousand."""
+
+_COLORS: Final = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def show(speaker: narration.Narration, changes: Sequence[files.FileChange], output: str) -> None:
+    """Write the outcomes to stdout, and to stderr what to do about files that were kept.
+
+    Args:
+        speaker: Speaks to the person.
+        changes: What became of the files.
+        output: ``text`` or ``json``.
+    """
+    if output == "json":
+        outputs.emit_json({"files": changes})
+    else:
+        for change in changes:
+            outputs.emit(wordings.sentence(_outcome(change)))
+            if change.outcome in {"kept", "stale"}:
+                _show_diff(change.diff)
+    kept = [change.path for change in changes if change.outcome == "kept"]
+    if kept:
+        speaker.warn(wording.Text("files.some-kept", {"count": str(len(kept))}))
+
+
+def _outcome(change: files.FileChange) -> wording.Text:
+    facts = {"path": change.path}
+    return {
+        "created": wording.Text("files.created", facts),
+        "changed": wording.Text("files.changed", facts),
+        "unchanged": wording.Text("files.unchanged", facts),
+        "deleted": wording.Text("files.deleted", facts),
+        "kept": wording.Text("files.kept", facts),
+        "stale": wording.Text("files.stale", facts),
+    }[change.outcome]
+
+
+def _show_diff(diff: str) -> None:
+    for line in diff.splitlines():
+        clipped = line if len(line) <= _WIDEST else line[: _WIDEST - 1] + "…"
+        outputs.emit(click.style(clipped, fg=_COLORS.get(line[:1])))

@@ -1,0 +1,62 @@
+"""``hanbae generate``: files that follow from the policy and are never edited."""
+
+from __future__ import annotations
+
+import click
+
+from hanbae import wording
+from hanbae.cli import options
+
+
+@click.group(cls=options.Group, help="Write files that follow from the policy.")
+def command() -> None:
+    """Group what can be generated."""
+
+
+@command.command(
+    "argocd",
+    help="Write an AppProject and an ApplicationSet per environment into k8s/argocd.",
+    epilog="""\
+Examples:
+  hanbae generate argocd
+  hanbae generate argocd --env dev
+  hanbae generate argocd --check
+  kubectl apply -k k8s/argocd/dev""",
+)
+@options.environment(required=False)
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; exit with 1 when a file is not what the policy asks for.",
+)
+@options.output("text", "json")
+@options.session
+def argocd(session: options.Session, environment: str | None, check: bool, output: str) -> int:
+    """Write what Argo CD is told."""
+    from hanbae.actions import generate_argocd
+    from hanbae.cli import file_changes
+
+    names = (environment,) if environment else ()
+    changes = generate_argocd.generate_argocd(session.directory, environments=names, check=check)
+    file_changes.show(session.narration, changes, output)
+    stale = sum(change.outcome == "stale" for change in changes)
+    if stale:
+        session.narration.fail(wording.Text("generate.stale", {"count": str(stale)}))
+        return 1
+    session.narration.done(wording.Text("generate.fresh", {"count": str(len(changes))}))
+    return 0
+
+
+@command.command(
+    "schema",
+    help="Write the JSON Schema of hanbae.yaml to standard output, for editors.",
+    epilog="""\
+Examples:
+  hanbae generate schema > hanbae.schema.json""",
+)
+def schema() -> None:
+    """Write the schema."""
+    from hanbae.cli import outputs
+    from hanbae.policy import schemas
+
+    outputs.emit(schemas.text().rstrip("\n"))

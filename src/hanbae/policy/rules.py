@@ -1,0 +1,147 @@
+"""What a policy must fulfil beyond the types of its fields.
+
+Each rule prevents a failure that would otherwise be met in a cluster: two environments that overwrite each other,
+an automation that deadlocks, an Application name that means two things.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from hanbae import errors, subjects
+from hanbae.policy import documents, naming
+
+_BRANCH: Final = re.compile(
+    r"(?!.*(?:\.\.|//|@\{|/\.|\.lock(?:/|$)))[A-Za-z0-9_][A-Za-z0-9._/-]*(?<![./])"
+)
+_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_PATH: Final = re.compile(r"(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
+_LONGEST_NAME: Final = 63
+
+Places = Mapping[str, subjects.Place]
+Fault = tuple[str, str, dict[str, str]]
+"""Text id, key path, facts."""
+
+
+def check(policy: documents.Policy, places: Places, name: str) -> None:
+    """Refuse a policy that would fail later.
+
+    Args:
+        policy: What the types accepted.
+        places: Where its keys stand.
+        name: The file's name, for keys that are not there.
+
+    Raises:
+        errors.FileFault: The first rule that is broken, in the file's order of sections.
+    """
+    for rule in (_argocd, _services, _namespaces, _environments, _clusters, _migrations):
+        for text_id, key, facts in rule(policy):
+            raise errors.FileFault(text_id, place=_place(places, key, name), key=key, **facts)
+
+
+def _place(places: Places, key: str, name: str) -> subjects.Place:
+    while key and key not in places:
+        key = key.rpartition(".")[0]
+    return places.get(key, subjects.Place(name))
+
+
+def _argocd(policy: documents.Policy) -> Iterator[Fault]:
+    repository = policy.argocd.repository
+    if not repository or re.search(r"[\s\x00-\x1f]", repository):
+        yield "policy.not-a-repository", "argocd.repository", {}
+    if re.search(r"://[^/@]*:[^/@]*@", repository):
+        yield "policy.password-in-url", "argocd.repository", {}
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", policy.argocd.remote):
+        yield "policy.not-a-remote", "argocd.remote", {"value": policy.argocd.remote}
+
+
+def _services(policy: documents.Policy) -> Iterator[Fault]:
+    services = policy.services
+    for field, template in (("release", services.release), ("secret", services.secret)):
+        key = f"services.{field}"
+        if "{service}" not in template:
+            yield "policy.template-lacks-service", key, {"value": template}
+        elif not _LABEL.fullmatch(template.replace("{service}", "s")):
+            yield "policy.not-a-template", key, {"value": template}
+    segments = services.path.split("/")
+    if segments.count("*") != 1 or services.path.count("*") != 1:
+        yield "policy.path-needs-one-star", "services.path", {"value": services.path}
+    elif not _PATH.fullmatch(services.path.replace("*", "s")) or segments[-1] == "*":
+        yield "policy.not-a-path", "services.path", {"value": services.path}
+
+
+def _namespaces(policy: documents.Policy) -> Iterator[Fault]:
+    seen: dict[str, str] = {}
+    for namespace, space in policy.namespaces.items():
+        for service in space.services:
+            if service in seen:
+                facts = {"service": service, "other": seen[service]}
+                yield "policy.service-in-two-namespaces", f"namespaces.{namespace}.services", facts
+            seen[service] = namespace
+
+
+def _environments(policy: documents.Policy) -> Iterator[Fault]:
+    if not policy.environments:
+        yield "policy.no-environments", "environments", {}
+    for name, environment in policy.environments.items():
+        key = f"environments.{name}"
+        for other in policy.environments:
+            if other.endswith(f"-{name}"):
+                yield "policy.ambiguous-environments", f"environments.{other}", {"other": name}
+        if environment.values is not None and not _FILE.fullmatch(environment.values):
+            yield "policy.not-a-file-name", f"{key}.values", {"value": environment.values}
+        if environment.overlay is not None and not _PATH.fullmatch(environment.overlay):
+            yield "policy.not-a-path", f"{key}.overlay", {"value": environment.overlay}
+        if environment.platform == "kubernetes":
+            yield from _on_kubernetes(policy, name, environment)
+
+
+def _on_kubernetes(
+    policy: documents.Policy, name: str, environment: documents.Environment
+) -> Iterator[Fault]:
+    key = f"environments.{name}"
+    if environment.branch is None:
+        yield "policy.branch-missing", key, {"environment": name}
+    elif not _BRANCH.fullmatch(environment.branch):
+        yield "policy.not-a-branch", f"{key}.branch", {"value": environment.branch}
+    for base in sorted({policy.services.namespace, *policy.namespaces}):
+        if len(naming.suffixed(policy, base, name)) > _LONGEST_NAME:
+            yield "policy.namespace-too-long", f"{key}.namespace_suffix", {"namespace": base}
+    if environment.sync == "auto" and policy.migrations.phase == "PreSync":
+        yield "policy.presync-automated", "migrations.phase", {"environment": name}
+
+
+def _clusters(policy: documents.Policy) -> Iterator[Fault]:
+    """Environments in one cluster must not share namespaces: they would overwrite each other's objects."""
+    seen: dict[tuple[str | None, str], str] = {}
+    for name, environment in policy.environments.items():
+        if environment.platform != "kubernetes":
+            continue
+        where = (environment.workload or environment.control, environment.namespace_suffix)
+        if where in seen:
+            facts = {"environment": name, "other": seen[where]}
+            yield "policy.same-namespaces", f"environments.{name}.namespace_suffix", facts
+        seen[where] = name
+
+
+def _migrations(policy: documents.Policy) -> Iterator[Fault]:
+    wave, secrets = policy.migrations.wave, policy.secrets.wave
+    if wave >= 0:
+        yield "policy.migrations-after-pods", "migrations.wave", {"value": str(wave)}
+    if policy.migrations.phase == "Sync" and secrets >= wave:
+        facts = {"secrets": str(secrets), "migrations": str(wave)}
+        yield "policy.secrets-after-migrations", "migrations.wave", facts
+    if not re.fullmatch(r"[a-z0-9-]+/[a-z0-9-]+", policy.secrets.controller):
+        yield "policy.not-a-controller", "secrets.controller", {"value": policy.secrets.controller}
+    for key, duration in (
+        ("migrations.ttl", policy.migrations.ttl),
+        ("migrations.deadline", policy.migrations.deadline),
+        ("rollout.deadline", policy.rollout.deadline),
+        ("rollout.stalled_after", policy.rollout.stalled_after),
+    ):
+        # A ttl of nothing is fine: Argo CD's hook finalizer keeps the Job until it has seen the result.
+        if naming.seconds(duration) <= 0 and key != "migrations.ttl":
+            yield "policy.not-a-duration", key, {"value": duration}

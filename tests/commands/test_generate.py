@@ -1,0 +1,105 @@
+"""``hanbae generate``: fresh or stale, never edited."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hanbae.cli import main
+from hanbae.policy import schemas
+
+FOLDER = "k8s/argocd"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository with a policy."""
+    url = "https://git.example.com/shop.git"
+    assert main.run(["-C", str(tmp_path), "init", "--repository", url, "--one-cluster"]) == 0
+    return tmp_path
+
+
+def run(root: Path, *arguments: str) -> int:
+    return main.run(["--lang", "en", "-C", str(root), "generate", "argocd", *arguments])
+
+
+def outcomes(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    return {f["path"]: f["outcome"] for f in json.loads(capsys.readouterr().out)["files"]}
+
+
+def test_every_environment_of_argo_cd_is_written(root: Path) -> None:
+    assert run(root) == 0
+    written = {
+        path.relative_to(root / FOLDER).as_posix() for path in (root / FOLDER).rglob("*.yaml")
+    }
+    assert written == {
+        f"{environment}/{name}.yaml"
+        for environment in ("dev", "staging", "production")
+        for name in ("kustomization", "project", "applicationset")
+    }
+
+
+def test_one_environment_can_be_written_alone(root: Path) -> None:
+    assert run(root, "--env", "staging") == 0
+    assert [path.name for path in (root / FOLDER).iterdir()] == ["staging"]
+
+
+def test_check_finds_what_is_not_fresh_and_touches_nothing(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(root, "--check") == 1
+    assert not (root / FOLDER).exists()
+    run(root)
+    assert run(root, "--check") == 0
+    edited = root / FOLDER / "production/applicationset.yaml"
+    edited.write_text(edited.read_text().replace("create-update", "sync"))
+    capsys.readouterr()
+    assert run(root, "--check", "--output", "json") == 1
+    found = outcomes(capsys)
+    assert [path for path, outcome in found.items() if outcome == "stale"] == [
+        f"{FOLDER}/production/applicationset.yaml"
+    ]
+    assert "applicationsSync: sync" in edited.read_text()
+    assert run(root) == 0
+    assert run(root, "--check") == 0
+
+
+def test_policy_that_moved_on_makes_files_stale(root: Path) -> None:
+    run(root)
+    policy = root / "hanbae.yaml"
+    policy.write_text(policy.read_text().replace("branch: develop", "branch: trunk"))
+    assert run(root, "--check") == 1
+
+
+def test_files_of_a_removed_environment_go_and_other_peoples_stay(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(root)
+    own = root / FOLDER / "staging/extra.yaml"
+    own.write_text("kind: ConfigMap\n")
+    policy = root / "hanbae.yaml"
+    text = policy.read_text().replace("  staging:", "  preview:").replace("-staging", "-preview")
+    policy.write_text(text)
+    assert run(root, "--check") == 1
+    capsys.readouterr()
+    assert run(root, "--output", "json") == 0
+    deleted = {path for path, outcome in outcomes(capsys).items() if outcome == "deleted"}
+    names = ("applicationset", "kustomization", "project")
+    assert deleted == {f"{FOLDER}/staging/{name}.yaml" for name in names}
+    assert own.is_file()
+
+
+@pytest.mark.parametrize("environment", ["local", "nowhere"])
+def test_environment_that_argo_cd_does_not_deploy_is_wrong_use(
+    root: Path, environment: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(root, "--env", environment) == 2
+    assert "dev, staging, production" in capsys.readouterr().err
+
+
+def test_schema_goes_to_standard_output(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main.run(["-C", str(root), "generate", "schema"]) == 0
+    assert capsys.readouterr().out == schemas.text()

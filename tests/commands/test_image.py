@@ -1,0 +1,110 @@
+"""``hanbae image set``: what the values file says afterwards, and what the registry is asked."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hanbae.actions import init, new_service
+from hanbae.charts import values
+from hanbae.cli import main
+
+DIGEST = "sha256:" + "a" * 64
+OTHER = "sha256:" + "b" * 64
+AUTH = "registry.example.com/shop/auth"
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    init.init(tmp_path, repository="https://git.example.com/shop.git", one_cluster=True)
+    new_service.new_service(tmp_path, "auth", image=AUTH)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = main.run(["--lang", "en", "image", "set", *arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def named(shop: Path, environment: str = "dev") -> dict[str, str]:
+    document = values.read(shop / f"services/auth/helm/values-{environment}.yaml", "v")
+    found: dict[str, str] = document.get("image")
+    return found
+
+
+def test_image_with_a_digest_is_written_without_asking_anybody(shop: Path, run: Run) -> None:
+    before = (shop / "services/auth/helm/values-dev.yaml").read_text()
+    code, out, _ = run("auth", f"{AUTH}:1.4.2@{DIGEST}", "--env", "dev")
+    assert (code, out) == (0, f"{AUTH}:1.4.2@{DIGEST}\n")
+    assert named(shop) == {"repository": AUTH, "tag": "1.4.2", "digest": DIGEST}
+    assert named(shop, "staging")["digest"] == ""
+    after = (shop / "services/auth/helm/values-dev.yaml").read_text()
+    changed = [line for line in after.splitlines() if line not in before.splitlines()]
+    assert [line.split(":")[0].strip() for line in changed] == ["tag", "digest"]
+
+
+def test_old_tag_does_not_stay_beside_a_new_digest(shop: Path, run: Run) -> None:
+    run("auth", f"{AUTH}:1.4.2@{DIGEST}", "--env", "dev")
+    assert run("auth", f"@{OTHER}", "--env", "dev")[0] == 0
+    assert named(shop) == {"repository": AUTH, "tag": "", "digest": OTHER}
+
+
+def test_old_digest_does_not_win_over_a_new_tag(shop: Path, run: Run) -> None:
+    run("auth", f"{AUTH}:1.4.2@{DIGEST}", "--env", "dev")
+    code, _, err = run("auth", ":1.5", "--env", "dev", "--no-resolve")
+    assert code == 0
+    assert "!" in err
+    assert named(shop) == {"repository": AUTH, "tag": "1.5", "digest": ""}
+
+
+def test_json_says_what_was_there_and_what_is(shop: Path, run: Run) -> None:
+    run("auth", f"{AUTH}:1@{DIGEST}", "--env", "dev")
+    code, out, _ = run("auth", f"{AUTH}:1@{DIGEST}", "--env", "dev", "--output", "json")
+    document = json.loads(out)
+    assert code == 0
+    assert document["before"] == document["image"] == f"{AUTH}:1@{DIGEST}"
+    assert document["changed"] is False
+
+
+def test_unreachable_registry_is_told_and_nothing_changes(shop: Path, run: Run) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        code, _, err = run("auth", f"{address}/shop/auth:1", "--env", "dev")
+    assert code == 4
+    assert address in err
+    assert named(shop)["tag"] == ""
+    assert run("auth", f"{address}/shop/auth:1", "--env", "dev", "--no-resolve")[0] == 0
+    assert named(shop)["repository"] == f"{address}/shop/auth"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("auth", AUTH, "--env", "dev"), AUTH),
+        (("auth", f"{AUTH}:bad tag", "--env", "dev"), "bad tag"),
+        (("auht", f"{AUTH}:1", "--env", "dev"), "auht"),
+        (("auth", f"{AUTH}:1", "--env", "prod"), "prod"),
+        (("auth", f"{AUTH}:1", "--env", "local"), "compose"),
+    ],
+)
+def test_wrong_use_names_the_thing_and_changes_nothing(
+    shop: Path, run: Run, arguments: tuple[str, ...], said: str
+) -> None:
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert said in err
+    assert named(shop)["tag"] == ""

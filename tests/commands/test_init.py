@@ -1,0 +1,189 @@
+"""``hanbae init``: what it writes, and that it never takes anything away."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from hanbae.cli import main
+from hanbae.policy import loading
+
+URL = "https://git.example.com/shop.git"
+KUBECTL = shutil.which("kubectl") or str(Path(sys.executable).parent / "kubectl")
+
+
+def run(root: Path, *arguments: str) -> int:
+    return main.run(["--lang", "en", "-C", str(root), "init", *arguments])
+
+
+def outcomes(root: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, str]:
+    """Path → outcome, as JSON tells."""
+    capsys.readouterr()
+    assert run(root, "--output", "json", *arguments) == 0
+    return {f["path"]: f["outcome"] for f in json.loads(capsys.readouterr().out)["files"]}
+
+
+def kustomize(root: Path, overlay: str) -> list[dict[str, Any]]:
+    built = subprocess.run(
+        [KUBECTL, "kustomize", str(root / overlay)], capture_output=True, text=True, check=True
+    )
+    return list(YAML(typ="safe").load_all(built.stdout))
+
+
+def test_fresh_repository_gets_policy_and_overlays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = outcomes(tmp_path, capsys, "--repository", URL)
+    assert set(found.values()) == {"created"}
+    assert set(found) == {
+        "hanbae.yaml",
+        ".gitignore",
+        "k8s/base/kustomization.yaml",
+        "k8s/base/namespaces.yaml",
+        "k8s/base/limits.yaml",
+        "k8s/overlays/dev/kustomization.yaml",
+        "k8s/overlays/staging/kustomization.yaml",
+        "k8s/overlays/production/kustomization.yaml",
+    }
+    assert (tmp_path / ".gitignore").read_text() == "services/*/helm/values.yaml\n"
+    assert loading.load(tmp_path / "hanbae.yaml").policy.argocd.repository == URL
+
+
+def test_running_again_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(tmp_path, "--repository", URL, "--one-cluster", "--language", "ko")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert set(outcomes(tmp_path, capsys).values()) == {"unchanged"}
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_edited_file_is_kept_and_its_difference_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, "--repository", URL)
+    limits = tmp_path / "k8s/base/limits.yaml"
+    edited = limits.read_text().replace('pods: "200"', 'pods: "7"')
+    limits.write_text(edited)
+    capsys.readouterr()
+    assert run(tmp_path) == 0
+    out, err = capsys.readouterr()
+    assert limits.read_text() == edited
+    assert '-    pods: "7"' in out
+    assert '+    pods: "200"' in out
+    assert err
+    assert run(tmp_path, "--force") == 0
+    assert 'pods: "200"' in limits.read_text()
+
+
+def test_policy_is_never_overwritten_and_the_rest_follows_from_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, "--repository", URL)
+    policy = tmp_path / "hanbae.yaml"
+    edited = policy.read_text().replace("  observability:", "  batch: {}\n  observability:")
+    policy.write_text(edited)
+    found = outcomes(tmp_path, capsys, "--force")
+    assert policy.read_text() == edited
+    assert found["hanbae.yaml"] == "kept"
+    assert found["k8s/base/namespaces.yaml"] == "changed"
+    assert "name: batch" in (tmp_path / "k8s/base/namespaces.yaml").read_text()
+
+
+def test_faulty_policy_is_named_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "hanbae.yaml").write_text("version: 1\nargcd: {}\n")
+    assert run(tmp_path) == 2
+    assert "hanbae.yaml:2:1" in capsys.readouterr().err
+
+
+def test_lines_of_gitignore_are_kept(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("*.log")
+    run(tmp_path, "--repository", URL)
+    run(tmp_path)
+    assert (tmp_path / ".gitignore").read_text() == "*.log\nservices/*/helm/values.yaml\n"
+
+
+def test_repository_is_the_remote_origins_without_its_token(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    remote = ["git", "-C", str(tmp_path), "remote", "add", "origin"]
+    subprocess.run([*remote, "https://bot:t0ken@git.example.com/shop.git"], check=True)
+    assert run(tmp_path) == 0
+    text = (tmp_path / "hanbae.yaml").read_text()
+    assert "t0ken" not in text
+    assert loading.load(tmp_path / "hanbae.yaml").policy.argocd.repository == URL
+
+
+@pytest.mark.parametrize("url", ["https://u:p@git.example.com/x.git", "", "a b"])
+def test_unusable_repository_is_refused_and_nothing_is_written(tmp_path: Path, url: str) -> None:
+    assert run(tmp_path, "--repository", url) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_repository_is_refused_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path) == 2
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().out == ""
+
+
+def test_symlink_out_of_the_repository_is_not_followed(tmp_path: Path) -> None:
+    outside, root = tmp_path / "outside", tmp_path / "root"
+    outside.mkdir()
+    root.mkdir()
+    (root / "k8s").symlink_to(outside)
+    assert run(root, "--repository", URL) == 2
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("one_cluster", [False, True])
+def test_overlays_build_and_name_every_namespace(tmp_path: Path, one_cluster: bool) -> None:
+    run(tmp_path, "--repository", URL, *(["--one-cluster"] if one_cluster else []))
+    seen: set[str] = set()
+    for environment in ("dev", "staging", "production"):
+        things = kustomize(tmp_path, f"k8s/overlays/{environment}")
+        suffix = f"-{environment}" if one_cluster else ""
+        names = {t["metadata"]["name"] for t in things if t["kind"] == "Namespace"}
+        bases = ("gateway", "services", "data", "observability")
+        assert names == {f"{base}{suffix}" for base in bases}
+        others = {t["metadata"]["namespace"] for t in things if t["kind"] != "Namespace"}
+        assert others == {f"services{suffix}"}
+        assert not (names & seen) or not one_cluster
+        assert all(t["metadata"]["labels"]["hanbae.dev/environment"] == environment for t in things)
+        seen |= names
+
+
+def test_namespaces_say_what_they_are_for_and_how_strict_they_are(tmp_path: Path) -> None:
+    run(tmp_path, "--repository", URL)
+    things = kustomize(tmp_path, "k8s/overlays/production")
+    rows = {
+        t["metadata"]["name"]: (
+            t["metadata"]["annotations"]["hanbae.dev/purpose"],
+            t["metadata"]["labels"]["pod-security.kubernetes.io/enforce"],
+        )
+        for t in things
+        if t["kind"] == "Namespace"
+    }
+    assert rows == {
+        "gateway": ("Cilium Gateway, GraphQL BFF, WebSocket", "baseline"),
+        "services": ("auth, personal, identity", "restricted"),
+        "data": ("PostgreSQL, Valkey, ClickHouse", "baseline"),
+        "observability": ("Prometheus, Grafana, Jaeger", "privileged"),
+    }
+
+
+def test_language_of_the_file_is_that_of_the_messages_unless_told(tmp_path: Path) -> None:
+    korean, english = tmp_path / "ko", tmp_path / "en"
+    for root, lang, more in ((korean, "ko", ()), (english, "ko", ("--language", "en"))):
+        root.mkdir()
+        assert main.run(["--lang", lang, "-C", str(root), "init", "--repository", URL, *more]) == 0
+    assert "배포 정책입니다" in (korean / "hanbae.yaml").read_text()
+    assert "The deployment policy" in (english / "hanbae.yaml").read_text()
+    assert loading.load(korean / "hanbae.yaml").policy.language == "ko"

@@ -1,0 +1,196 @@
+"""Against a real registry: distribution itself, with a password."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import bcrypt
+import pytest
+
+from hanbae import errors, masking, wording
+from hanbae.actions import init, new_service, set_image
+from hanbae.charts import values
+from hanbae.images import credentials, layouts, references, registry
+
+USER, PASSWORD = "shop", "c4n4ry:p@ss"
+
+
+class Quiet:
+    """Follows the building of the binaries, which tests/run.py has shown already."""
+
+    def started(self, component: str, estimate_s: float, remaining_s: float) -> None: ...
+
+    def finished(self, component: str, seconds: float, *, cached: bool) -> None: ...
+
+    def note(self, text: wording.Text) -> None: ...
+
+
+def program() -> str:
+    found = shutil.which("registry")
+    if found is None:
+        from hanbae.sandbox import binaries
+
+        found = str(binaries.obtain(progress=Quiet()).path("registry"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a registry on this machine."""
+    folder = tmp_path_factory.mktemp("registry")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    (folder / "htpasswd").write_text(f"{USER}:{hashed}\n")
+    (folder / "config.yml").write_text(f"""\
+version: 0.1
+log: {{level: error}}
+storage: {{filesystem: {{rootdirectory: {folder}/data}}}}
+http: {{addr: "{address}", secret: x}}
+auth: {{htpasswd: {{realm: shop, path: {folder}/htpasswd}}}}
+""")
+    with (folder / "log").open("wb") as log:
+        words = [program(), "serve", str(folder / "config.yml")]
+        process = subprocess.Popen(words, stdout=log, stderr=log)
+    try:
+        _await(address, process, folder / "log")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _await(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    host, _, port = address.partition(":")
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex((host, int(port))) == 0:
+                return
+        time.sleep(0.05)
+    pytest.fail(f"the registry did not come up: {log.read_text()}")
+
+
+def login(server: str, password: str = PASSWORD) -> credentials.Credentials:
+    return credentials.Credentials(server, USER, masking.Masked(password.encode()))
+
+
+def image(word: str = "one", size: int = 10) -> layouts.Image:
+    layer = layouts.layer([layouts.File("/app/hello", word.encode() + bytes(size), mode=0o755)])
+    return layouts.image([layer], {"Entrypoint": ["/app/hello"], "Labels": {"word": word}})
+
+
+async def test_pushed_image_is_there_under_its_tag_and_its_digest(server: str) -> None:
+    reference = references.parse(f"{server}/shop/auth:1.0")
+    made = image()
+    assert await registry.digest(reference, login(server)) is None
+    assert await registry.push(made, reference, login(server)) == made.digest
+    assert await registry.digest(reference, login(server)) == made.digest
+    assert await registry.digest(reference.at(made.digest), login(server)) == made.digest
+    async with registry.connect(server, login(server)) as connected:
+        await connected.ping()
+        manifest = await connected.manifest(reference)
+        config = await connected.config(reference)
+    assert manifest is not None
+    assert manifest.body == made.manifest
+    assert manifest.media_type == layouts.MANIFEST_TYPE
+    assert config is not None
+    assert config["config"]["Labels"] == {"word": "one"}
+
+
+async def test_pushing_again_uploads_nothing_and_a_tag_moves(server: str) -> None:
+    reference = references.parse(f"{server}/shop/moving:1.0")
+    first, second = image("first", 3_000_000), image("second")
+    for made in (first, first, second):
+        assert await registry.push(made, reference, login(server)) == made.digest
+    assert await registry.digest(reference, login(server)) == second.digest
+    assert await registry.digest(reference.at(first.digest), login(server)) == first.digest
+
+
+async def test_image_without_a_tag_is_pushed_by_its_digest(server: str) -> None:
+    reference = references.parse(f"{server}/shop/tagless")
+    made = image("tagless")
+    await registry.push(made, reference, login(server))
+    assert await registry.digest(reference.at(made.digest), login(server)) == made.digest
+    assert await registry.digest(reference, login(server)) is None
+
+
+@pytest.mark.parametrize("known", [None, "wrong"])
+async def test_wrong_password_is_forbidden_and_not_shown(server: str, known: str | None) -> None:
+    reference = references.parse(f"{server}/shop/auth:1.0")
+    given = login(server, "c4n4ry-wrong") if known else None
+    for doing in (registry.digest(reference, given), registry.push(image(), reference, given)):
+        with pytest.raises(errors.Forbidden) as caught:
+            await doing
+        assert "c4n4ry" not in str(caught.value)
+        assert caught.value.text.facts["host"] == server
+
+
+async def test_credentials_of_another_host_are_not_sent(server: str) -> None:
+    reference = references.parse(f"{server}/shop/auth:1.0")
+    with pytest.raises(ValueError, match="not for"):
+        await registry.digest(reference, login("registry.example.com"))
+
+
+async def test_registry_that_is_not_there_is_unreachable() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        with pytest.raises(errors.Unreachable) as caught:
+            await registry.digest(references.parse(f"{address}/shop/auth:1.0"), login(address))
+    assert not isinstance(caught.value, errors.Forbidden)
+    assert address in str(caught.value)
+
+
+async def test_plain_http_is_not_spoken_to_another_machine_unasked() -> None:
+    """A server that any machine could be: it must meet TLS or nothing, and never the password."""
+    seen = bytearray()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.extend(await reader.read(4096))
+        writer.write(
+            b"HTTP/1.1 401 no\r\nwww-authenticate: Basic realm=x\r\ncontent-length: 0\r\n\r\n"
+        )
+        writer.close()
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # sends nothing; tells which address would be used
+        outside = probe.getsockname()[0]
+    assert not outside.startswith("127."), "this machine has no address besides loopback"
+    async with await asyncio.start_server(answer, outside, 0) as server:
+        address = f"{outside}:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(errors.Unreachable):
+            await registry.digest(references.parse(f"{address}/x:1"), login(address))
+    assert seen.startswith(b"\x16\x03")  # the beginning of a TLS handshake
+
+
+async def test_image_set_asks_for_the_digest_of_a_tag(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    init.init(tmp_path, repository="https://git.example.com/shop.git")
+    new_service.new_service(tmp_path, "auth")
+    (tmp_path / "docker").mkdir()
+    auth = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    (tmp_path / "docker" / "config.json").write_text(
+        json.dumps({"auths": {server: {"auth": auth}}})
+    )
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    made = image("set")
+    await registry.push(made, references.parse(f"{server}/shop/set:2"), login(server))
+    done = await set_image.set_image(tmp_path, "auth", "dev", f"{server}/shop/set:2")
+    assert done.image == f"{server}/shop/set:2@{made.digest}"
+    document = values.read(tmp_path / done.file, done.file)
+    assert document.get("image.digest") == made.digest
+    with pytest.raises(errors.Refused, match="not-there"):
+        await set_image.set_image(tmp_path, "auth", "dev", f"{server}/shop/set:3")

@@ -1,0 +1,389 @@
+"""``hanbae secrets``: what is written, what is refused, and that the plaintext is nowhere to be found."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from hanbae.actions import init, new_service
+from hanbae.charts import values
+from hanbae.cli import main
+from hanbae.sealing import encrypting
+
+CANARY = "postgresql://shop:c4n4ry-p%40ss'w\"ord@db:5432/auth"
+KEY = rsa.generate_private_key(65537, 2048)
+OTHER = rsa.generate_private_key(65537, 2048)
+LABEL = {env: f"services-{env}/auth-secrets".encode() for env in ("dev", "staging", "production")}
+
+
+def certificate(key: rsa.RSAPrivateKey, *, days: int = 30) -> bytes:
+    begins = datetime.now(UTC) - timedelta(days=20)
+    name = x509.Name([])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(begins)
+        .not_valid_after(begins + timedelta(days=days))
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with one service, whose three environments are in one cluster."""
+    root = tmp_path / "shop"
+    root.mkdir()
+    init.init(root, repository="https://git.example.com/shop.git", one_cluster=True)
+    new_service.new_service(root, "auth")
+    (tmp_path / "cert.pem").write_bytes(certificate(KEY))
+    (tmp_path / "other.pem").write_bytes(certificate(OTHER))
+    monkeypatch.chdir(root)
+    return root
+
+
+def values_file(shop: Path, environment: str) -> Path:
+    return shop / "services" / "auth" / "helm" / f"values-{environment}.yaml"
+
+
+def unsealed(shop: Path, environment: str, key: str, private: rsa.RSAPrivateKey = KEY) -> bytes:
+    document = values.read(values_file(shop, environment), "values")
+    sealed = document.get(("sealedSecret", "encryptedData", key))
+    return encrypting.decrypt(sealed, [private], LABEL[environment]).unmask()
+
+
+class Stdin(io.TextIOWrapper):
+    """Standard input that is no terminal."""
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    def run(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.stdin", Stdin(io.BytesIO(stdin)))
+        code = main.run(["--lang", "en", "secrets", *arguments])
+        captured = capsys.readouterr()
+        assert "c4n4ry" not in captured.out + captured.err
+        return code, captured.out, captured.err
+
+    return run
+
+
+Run = Callable[..., tuple[int, str, str]]
+OFFLINE = ("--certificate", "../cert.pem")
+
+
+def test_value_of_stdin_is_sealed_into_the_values_file_and_nothing_else_changes(
+    shop: Path, run: Run
+) -> None:
+    before = values_file(shop, "dev").read_text()
+    code, out, err = run(
+        "seal",
+        "auth",
+        "DATABASE_URL",
+        "--env",
+        "dev",
+        "--stdin",
+        *OFFLINE,
+        stdin=f"{CANARY}\n".encode(),
+    )
+    assert (code, out) == (0, "DATABASE_URL\n")
+    assert "newline" in err or "seal.newline" in err
+    assert unsealed(shop, "dev", "DATABASE_URL") == CANARY.encode()
+    after = values_file(shop, "dev").read_text()
+    added = [line for line in after.splitlines() if line not in before.splitlines()]
+    assert [line.split(":")[0].strip() for line in added] == [
+        "encryptedData",
+        "DATABASE_URL",
+        "certificate",
+    ]
+    gone = [line for line in before.splitlines() if line not in after.splitlines()]
+    assert gone == ["  encryptedData: {}"]
+    assert "values-staging" not in out
+
+
+def test_json_names_what_the_values_are_bound_to(shop: Path, run: Run) -> None:
+    code, out, _ = run(
+        "seal", "auth", "JWT_SECRET", "--env", "dev", "--stdin", *OFFLINE, "-o", "json", stdin=b"c4n4ry-value"
+    )  # fmt: skip
+    document = json.loads(out)
+    assert code == 0
+    assert document["secret"] == "services-dev/auth-secrets"
+    assert document["keys"] == ["JWT_SECRET"]
+    assert document["certificate"].startswith("sha256:")
+    assert document["renewed"] is False
+
+
+def test_only_the_keys_that_are_set_change(shop: Path, run: Run) -> None:
+    run(
+        "seal",
+        "auth",
+        "--env",
+        "dev",
+        "--stdin",
+        *OFFLINE,
+        stdin=b"DATABASE_URL=c4n4ry-1\nJWT_SECRET=c4n4ry-2\n",
+    )
+    before = values_file(shop, "dev").read_text()
+    run("seal", "auth", "JWT_SECRET", "--env", "dev", "--stdin", *OFFLINE, stdin=b"c4n4ry-3")
+    after = values_file(shop, "dev").read_text()
+    changed = [line for line in after.splitlines() if line not in before.splitlines()]
+    assert [line.split(":")[0].strip() for line in changed] == ["JWT_SECRET"]
+    assert unsealed(shop, "dev", "DATABASE_URL") == b"c4n4ry-1"
+    assert unsealed(shop, "dev", "JWT_SECRET") == b"c4n4ry-3"
+
+
+def test_env_file_gives_all_its_keys_or_those_that_are_named(
+    shop: Path, run: Run, tmp_path: Path
+) -> None:
+    env_file = tmp_path / "auth.env"
+    env_file.write_text(
+        f"export DATABASE_URL='{CANARY.replace(chr(39), '')}'\nJWT_SECRET=\"c4n4ry\\n\"\n"
+    )
+    run("seal", "auth", "JWT_SECRET", "--env", "dev", "--from-env-file", str(env_file), *OFFLINE)
+    assert unsealed(shop, "dev", "JWT_SECRET") == b"c4n4ry\n"
+    assert "DATABASE_URL: A" not in values_file(shop, "dev").read_text()
+    assert run("seal", "auth", "--env", "dev", "--from-env-file", str(env_file), *OFFLINE)[0] == 0
+    assert unsealed(shop, "dev", "DATABASE_URL") == CANARY.replace("'", "").encode()
+    code, _, err = run(
+        "seal", "auth", "NOPE", "--env", "dev", "--from-env-file", str(env_file), *OFFLINE
+    )
+    assert code == 2
+    assert "NOPE" in err
+
+
+SEAL = ("seal", "auth", "A", "--env", "dev", "--stdin")
+WRONG = [
+    pytest.param(["seal", "auth", "A", "--env", "dev", *OFFLINE], b"", "terminal", id="nobody to ask"),
+    pytest.param(["seal", "auth", "--env", "dev", *OFFLINE], b"", "nothing|KEY", id="no key"),
+    pytest.param(["seal", "auth", "A", "--env", "dev", "--stdin", *OFFLINE], b"", "empty", id="empty"),
+    pytest.param(["seal", "auth", "A", "--env", "dev", "--stdin", *OFFLINE], b"x\0y", "nul|NUL", id="nul"),
+    pytest.param(["seal", "auth", "A B", "--env", "dev", "--stdin", *OFFLINE], b"x", "A B", id="key"),
+    pytest.param(["seal", "auht", "A", "--env", "dev", "--stdin", *OFFLINE], b"x", "auht", id="service"),
+    pytest.param(["seal", "../auth", "A", "--env", "dev", "--stdin", *OFFLINE], b"x", "auth", id="path"),
+    pytest.param(["seal", "auth", "A", "--env", "prod", "--stdin", *OFFLINE], b"x", "prod", id="environment"),
+    pytest.param(["seal", "auth", "A", "--env", "local", "--stdin", *OFFLINE], b"x", "compose", id="compose"),
+    pytest.param(["seal", "auth", "A", "--env", "dev", "--stdin"], b"x" * (1 << 20) + b"y", "1024", id="too large"),
+    pytest.param([*SEAL, "--certificate", "hanbae.yaml"], b"x", "hanbae.yaml", id="certificate"),
+    pytest.param([*SEAL, "--from-env-file", "hanbae.yaml"], b"x", "", id="two sources"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "stdin", "said"), WRONG)
+def test_wrong_use_changes_nothing_and_names_the_thing(
+    shop: Path, run: Run, arguments: list[str], stdin: bytes, said: str
+) -> None:
+    before = values_file(shop, "dev").read_bytes()
+    code, _, err = run(*arguments, stdin=stdin)
+    assert code == 2
+    assert any(word in err for word in said.split("|"))
+    assert values_file(shop, "dev").read_bytes() == before
+
+
+def test_expired_certificate_is_refused(shop: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "old.pem").write_bytes(certificate(KEY, days=10))
+    code, _, err = run(
+        "seal", "auth", "A", "--env", "dev", "--stdin", "--certificate", "../old.pem", stdin=b"x"
+    )
+    assert code == 5
+    assert (datetime.now(UTC) - timedelta(days=10)).date().isoformat() in err
+
+
+def test_another_certificate_is_refused_until_it_is_accepted(shop: Path, run: Run) -> None:
+    seal = ("seal", "auth", "A", "--env", "dev", "--stdin", "--certificate")
+    assert run(*seal, "../cert.pem", stdin=b"x")[0] == 0
+    before = values_file(shop, "dev").read_bytes()
+    code, _, err = run(*seal, "../other.pem", stdin=b"x")
+    assert code == 5
+    assert "values-dev.yaml:" in err
+    assert values_file(shop, "dev").read_bytes() == before
+    code, _, err = run(*seal, "../other.pem", "--accept-certificate", stdin=b"y")
+    assert code == 0
+    assert unsealed(shop, "dev", "A", OTHER) == b"y"
+
+
+def test_environments_of_one_cluster_share_a_certificate(shop: Path, run: Run) -> None:
+    for environment in ("dev", "staging"):
+        assert (
+            run("seal", "auth", "A", "--env", environment, "--stdin", *OFFLINE, stdin=b"x")[0] == 0
+        )
+    assert unsealed(shop, "staging", "A") == b"x"
+
+
+def test_certificate_of_another_environments_cluster_is_refused(shop: Path, run: Run) -> None:
+    policy = (shop / "hanbae.yaml").read_text()
+    policy = policy.replace("  production:\n", "  production:\n    control: production\n")
+    assert "control: production" in policy
+    (shop / "hanbae.yaml").write_text(policy)
+    assert run("seal", "auth", "A", "--env", "dev", "--stdin", *OFFLINE, stdin=b"x")[0] == 0
+    code, _, err = run("seal", "auth", "A", "--env", "production", "--stdin", *OFFLINE, stdin=b"x")
+    assert code == 5
+    assert "dev" in err
+    assert "A:" not in values_file(shop, "prod").read_text()
+
+
+def test_list_and_verify_tell_what_is_missing_and_what_cannot_be_sealed(
+    shop: Path, run: Run
+) -> None:
+    for environment in ("dev", "staging", "production"):
+        run("seal", "auth", "DATABASE_URL", "--env", environment, "--stdin", *OFFLINE, stdin=b"x")
+    assert run("verify")[0] == 0
+    run("seal", "auth", "JWT_SECRET", "--env", "dev", "--stdin", *OFFLINE, stdin=b"x")
+    with values.editing(values_file(shop, "staging"), "v") as document:
+        document.set("sealedSecret.encryptedData.DATABASE_URL", CANARY)
+    code, out, _ = run("list", "--output", "json")
+    states = {
+        (k["environment"], k["key"]): (k["state"], k["needed_by"]) for k in json.loads(out)["keys"]
+    }
+    assert code == 0
+    assert states == {
+        ("dev", "DATABASE_URL"): ("sealed", "migration"),
+        ("dev", "JWT_SECRET"): ("sealed", ""),
+        ("staging", "DATABASE_URL"): ("malformed", "migration"),
+        ("staging", "JWT_SECRET"): ("missing", "environments"),
+        ("production", "DATABASE_URL"): ("sealed", "migration"),
+        ("production", "JWT_SECRET"): ("missing", "environments"),
+    }
+    code, out, _ = run("verify", "auth", "--env", "staging")
+    assert code == 1
+    assert len(out.splitlines()) == 2
+    assert run("verify", "--env", "dev")[0] == 0
+
+
+def test_bug_in_the_middle_of_sealing_leaves_no_plaintext_in_the_report(
+    shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from cryptography.hazmat.primitives.ciphers import aead
+
+    def broken(self: object, *arguments: object) -> bytes:
+        raise RuntimeError(f"cannot encrypt {arguments!r}")
+
+    # The worst case: a library that puts the plaintext itself into its error.
+    monkeypatch.setattr(
+        aead, "AESGCM", type("AESGCM", (), {"__init__": lambda *_: None, "encrypt": broken})
+    )
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code, _, _ = run(
+        "seal", "auth", "DATABASE_URL", "--env", "dev", "--stdin", *OFFLINE, stdin=CANARY.encode()
+    )
+    assert code == 70
+    (log,) = tmp_path.glob("hanbae-bug-*.log")
+    assert "RuntimeError" in log.read_text()
+    assert "c4n4ry" not in log.read_text()
+    assert [p.name for p in values_file(shop, "dev").parent.glob(".*.tmp")] == []
+
+
+def test_prompt_on_a_terminal_hides_what_is_typed(shop: Path) -> None:
+    main_end, child_end = pty.openpty()
+    words = [
+        sys.executable,
+        "-m",
+        "hanbae",
+        "--lang",
+        "en",
+        "secrets",
+        "seal",
+        "auth",
+        "JWT_SECRET",
+        "--env",
+        "dev",
+        *OFFLINE,
+    ]
+    process = subprocess.Popen(
+        words,
+        stdin=child_end,
+        stdout=child_end,
+        stderr=child_end,
+        start_new_session=True,
+        env=environment(),
+    )
+    os.close(child_end)
+    shown = b""
+    typed = False
+    while True:
+        try:
+            chunk = os.read(main_end, 4096)
+        except OSError:  # the terminal of a process that has ended
+            break
+        if not chunk:
+            break
+        shown += chunk
+        if not typed and b"JWT_SECRET" in shown and b":" in shown:
+            typed = True
+            os.write(main_end, b"c4n4ry-typed\n")
+    os.close(main_end)
+    assert process.wait(30) == 0, shown.decode()
+    assert b"c4n4ry" not in shown
+    assert unsealed(shop, "dev", "JWT_SECRET") == b"c4n4ry-typed"
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(Path(main.__file__).parents[2])}
+
+
+@pytest.fixture
+def strace() -> str:
+    found = shutil.which("strace")
+    if found is None:
+        pytest.fail("strace is not installed: apt-get install strace (./dev test does it)")
+    return found
+
+
+@pytest.mark.parametrize("source", ["stdin", "env file"])
+def test_plaintext_is_in_no_argument_no_file_and_no_message(
+    shop: Path, strace: str, tmp_path: Path, source: str
+) -> None:
+    trace = tmp_path / "trace"
+    words = [
+        "secrets",
+        "seal",
+        "auth",
+        "DATABASE_URL",
+        "--env",
+        "dev",
+        "--certificate",
+        str(tmp_path / "cert.pem"),
+    ]
+    stdin = b""
+    if source == "stdin":
+        words.append("--stdin")
+        stdin = CANARY.encode()
+    else:
+        (tmp_path / "auth.env").write_text(f"DATABASE_URL={CANARY}\n")
+        words += ["--from-env-file", str(tmp_path / "auth.env")]
+    # Every call of every process is recorded in full, but for what only reads or maps memory.
+    calls = "trace=!read,pread64,readv,preadv,preadv2,mmap,munmap,mprotect,brk,futex,rt_sigaction"
+    ended = subprocess.run(
+        [strace, "-f", "-v", "-s", "1000000", "-e", calls, "-o", str(trace), sys.executable, "-m", "hanbae", *words],
+        input=stdin, capture_output=True, env=environment(), check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr.decode()
+    recorded = trace.read_text(errors="replace")
+    assert "execve(" in recorded
+    assert ".values-dev.yaml." in recorded  # the file was written, and strace saw it
+    assert "rename" in recorded
+    document = values.read(values_file(shop, "dev"), "v")
+    assert document.get(("sealedSecret", "encryptedData", "DATABASE_URL")) in recorded
+    for spelled in (
+        "c4n4ry",
+        base64.b64encode(CANARY.encode()).decode()[:24],
+        "".join(f"\\x{byte:02x}" for byte in b"c4n4ry"),
+        b"c4n4ry".hex(),
+    ):
+        assert spelled not in recorded
+    assert b"c4n4ry" not in ended.stdout + ended.stderr
+    assert unsealed(shop, "dev", "DATABASE_URL") == CANARY.encode()
