@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from hanbae.actions import init, new_service
+from hanbae.actions import init, new_service, seal
 from hanbae.charts import values
 from hanbae.cli import main
 from hanbae.sealing import encrypting
@@ -216,6 +216,43 @@ def test_another_certificate_is_refused_until_it_is_accepted(shop: Path, run: Ru
     assert unsealed(shop, "dev", "A", OTHER) == b"y"
 
 
+@pytest.mark.parametrize(
+    ("policy_names_the_cluster", "context", "code"),
+    [(True, None, 0), (True, "elsewhere", 5), (False, None, 5)],
+    ids=["the policy's cluster", "a context of the command line", "whatever is current"],
+)
+def test_renewed_certificate_is_taken_only_from_the_cluster_that_the_policy_names(
+    shop: Path,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    policy_names_the_cluster: bool,
+    context: str | None,
+    code: int,
+) -> None:
+    if policy_names_the_cluster:
+        policy = (shop / "hanbae.yaml").read_text()
+        assert "  dev:\n" in policy
+        (shop / "hanbae.yaml").write_text(policy.replace("  dev:\n", "  dev:\n    workload: dev\n"))
+
+    async def renewed(*arguments: object, **options: object) -> bytes:
+        assert options["context"] == context
+        return certificate(OTHER)
+
+    monkeypatch.setattr(seal, "fetch_certificate", renewed)
+    assert run("seal", "auth", "A", "--env", "dev", "--stdin", *OFFLINE, stdin=b"x")[0] == 0
+    more = ("--context", context) if context else ()
+    ended, out, _ = run(
+        "seal", "auth", "A", "--env", "dev", "--stdin", "-o", "json", *more, stdin=b"y"
+    )
+    assert ended == code
+    if code == 0:
+        assert json.loads(out)["renewed"] is True
+        assert unsealed(shop, "dev", "A", OTHER) == b"y"
+    else:
+        assert unsealed(shop, "dev", "A") == b"x"
+
+
 def test_environments_of_one_cluster_share_a_certificate(shop: Path, run: Run) -> None:
     for environment in ("dev", "staging"):
         assert (
@@ -264,8 +301,9 @@ def test_list_and_verify_tell_what_is_missing_and_what_cannot_be_sealed(
     assert run("verify", "--env", "dev")[0] == 0
 
 
+@pytest.mark.parametrize("plaintext", [CANARY, "c4n4ry of no known shape"], ids=["url", "text"])
 def test_bug_in_the_middle_of_sealing_leaves_no_plaintext_in_the_report(
-    shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plaintext: str
 ) -> None:
     from cryptography.hazmat.primitives.ciphers import aead
 
@@ -278,7 +316,14 @@ def test_bug_in_the_middle_of_sealing_leaves_no_plaintext_in_the_report(
     )
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     code, _, _ = run(
-        "seal", "auth", "DATABASE_URL", "--env", "dev", "--stdin", *OFFLINE, stdin=CANARY.encode()
+        "seal",
+        "auth",
+        "DATABASE_URL",
+        "--env",
+        "dev",
+        "--stdin",
+        *OFFLINE,
+        stdin=plaintext.encode(),
     )
     assert code == 70
     (log,) = tmp_path.glob("hanbae-bug-*.log")

@@ -1,0 +1,92 @@
+"""Says which keys of the services' Secrets are sealed in which environment, and which are not but should be.
+
+Without a cluster and without a key: the form of a value shows whether it can be a sealed one, and the chart's values
+say which keys the migrations read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hanbae import errors
+from hanbae.actions import seal, services
+from hanbae.charts import values
+from hanbae.migrations import databases
+from hanbae.policy import loading
+from hanbae.results import secrets
+from hanbae.sealing import manifests
+
+
+def list_secrets(
+    directory: Path, names: Sequence[str] = (), *, environment: str | None = None
+) -> tuple[secrets.SealedKey, ...]:
+    """The keys of services, by service, then by environment in the order of promotion, then by name.
+
+    Args:
+        directory: The repository or a folder in it.
+        names: Services; by default all of the repository.
+        environment: Only this environment.
+
+    Raises:
+        errors.WrongUse: An unknown service or environment.
+        errors.FileFault: The policy or a values file has a fault.
+    """
+    loaded = loading.load(loading.find(directory))
+    for service in names:
+        services.check(loaded, service)
+    if environment is not None:
+        services.environment(loaded.policy, environment)
+    return tuple(
+        key
+        for service in names or services.known(loaded)
+        for key in _of_service(loaded, service)
+        if environment in (None, key.environment)
+    )
+
+
+def _of_service(loaded: loading.Loaded, service: str) -> Iterator[secrets.SealedKey]:
+    documents = {}
+    for environment in services.environments(loaded.policy):
+        path, file = services.values_file(loaded, service, environment)
+        documents[environment] = values.read(path, file)
+    # One environment has what another one lacks: mostly a key that was forgotten on the way to production.
+    everywhere = {key for document in documents.values() for key in _sealed(document)}
+    for environment, document in documents.items():
+        wave = loaded.policy.migrations.wave
+        declared = databases.declared(document.data, service, wave=wave, file=document.file)
+        migrated = {database.url_key for database in declared}
+        present = _sealed(document)
+        for key in sorted(everywhere | migrated):
+            needed: Any = "migration" if key in migrated else ""
+            if key not in present:
+                yield secrets.SealedKey(
+                    service,
+                    environment,
+                    key,
+                    "missing",
+                    needed or "environments",
+                    place=document.place(seal.DATA),
+                )
+                continue
+            yield _present(service, environment, key, needed, document)
+
+
+def _present(
+    service: str, environment: str, key: str, needed: Any, document: values.Values
+) -> secrets.SealedKey:
+    value = _sealed(document)[key]
+    place = seal.place_of(document, key)
+    try:
+        bits = manifests.shape(value if isinstance(value, str) else "").bits
+    except errors.WrongUse as error:
+        return secrets.SealedKey(
+            service, environment, key, "malformed", needed, place=place, fault=error.text
+        )
+    return secrets.SealedKey(service, environment, key, "sealed", needed, bits, place)
+
+
+def _sealed(document: values.Values) -> dict[str, Any]:
+    found = document.get(seal.DATA)
+    return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}

@@ -1,0 +1,259 @@
+"""A service's values file for one environment, as hanbae edits it: the image, the sealed values.
+
+It belongs to the team, so an edit touches one value and nothing else (:mod:`hanbae.charts.splicing`), every edit is
+proved by reading the result again, and the file is replaced in one step, so that a reader, or a crash, meets either
+the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from hanbae import errors, subjects
+from hanbae.charts import splicing
+
+LARGEST_FILE: Final = 4 * 1024 * 1024
+"""Bytes; a Secret of Kubernetes' largest size, sealed, is about 2 MiB."""
+
+_MOST_NODES: Final = 100_000
+
+
+class Values:
+    """The text of a values file and the values in it. Made by :meth:`parse`.
+
+    Attributes:
+        file: What places and messages call the file.
+        data: The values as plain dicts, lists and scalars; do not change them.
+    """
+
+    def __init__(self, text: str, file: str, root: Any, data: dict[str, Any]) -> None:
+        self.file = file
+        self.data = data
+        self._text = text
+        self._root = root
+
+    @classmethod
+    def parse(cls, text: str, file: str) -> Values:
+        """Read the text of a values file.
+
+        Args:
+            text: One YAML document whose root is a mapping, or nothing.
+            file: What places and messages call the file.
+
+        Raises:
+            errors.FileFault: It is not that; the place says where.
+        """
+        if len(text) > LARGEST_FILE:
+            limit = str(LARGEST_FILE // 1024)
+            raise errors.FileFault("values.too-large", place=subjects.Place(file), limit=limit)
+        root, data = _read(text, file)
+        if data is None:
+            data = {}
+        if not isinstance(data, dict):
+            raise errors.FileFault("values.not-a-mapping", place=subjects.Place(file, 1))
+        return cls(text, file, root, data)
+
+    def get(self, path: str | Sequence[str], default: Any = None) -> Any:
+        """A value, or the default where there is none.
+
+        Args:
+            path: Keys joined by dots, such as ``image.tag``, or one by one if a key has a dot itself.
+            default: What to return for a missing key.
+        """
+        found: Any = self.data
+        for key in _keys(path):
+            if not isinstance(found, dict) or key not in found:
+                return default
+            found = found[key]
+        return found
+
+    def place(self, path: str | Sequence[str]) -> subjects.Place:
+        """Where a value stands; for a missing one, the file."""
+        node, found = self._root, subjects.Place(self.file)
+        for key in _keys(path):
+            entries = node.value if node is not None and node.id == "mapping" else ()
+            for name, value in entries:
+                if name.value == key:
+                    mark = name.start_mark
+                    found = subjects.Place(self.file, mark.line + 1, mark.column + 1)
+                    node = value
+                    break
+            else:
+                return subjects.Place(self.file)
+        return found
+
+    def set(self, path: str | Sequence[str], value: splicing.Scalar) -> None:
+        """Set one value; missing mappings on the way are made.
+
+        Raises:
+            errors.FileFault: The file is built so that this cannot be done without changing more than that.
+        """
+        self.update({tuple(_keys(path)): value})
+
+    def update(self, changes: Mapping[tuple[str, ...], splicing.Scalar]) -> None:
+        """Set many values at once: all of them, or none when one is refused.
+
+        Raises:
+            errors.FileFault: As `set`.
+        """
+        wanted = _with(self.data, changes)
+        if repr(wanted) == repr(self.data):
+            return
+        text = splicing.splice(self._text, self._root, changes, self.file)
+        try:
+            root, data = _read(text, self.file)
+        except errors.FileFault:
+            root, data = None, None
+        if repr(data) != repr(wanted):
+            # An alias or a merge key that spreads the change, or a layout that the splicer does not know.
+            raise errors.FileFault("values.cannot-edit", place=self.place(next(iter(changes))))
+        self._text, self._root, self.data = text, root, wanted
+
+    def text(self) -> str:
+        """The whole text, edits included."""
+        return self._text
+
+
+def read(path: Path, file: str) -> Values:
+    """The values of a file.
+
+    Args:
+        path: The file.
+        file: What places and messages call it.
+
+    Raises:
+        errors.FileFault: It is not there, not UTF-8, or not a values file.
+    """
+    try:
+        return Values.parse(path.read_bytes().decode("utf-8"), file)
+    except FileNotFoundError as error:
+        raise errors.FileFault("values.missing", place=subjects.Place(file)) from error
+    except UnicodeDecodeError as error:
+        raise errors.FileFault("values.not-utf8", place=subjects.Place(file)) from error
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise errors.FileFault(
+            "values.unreadable", place=subjects.Place(file), reason=reason
+        ) from error
+
+
+@contextmanager
+def editing(path: Path, file: str) -> Iterator[Values]:
+    """Edit a values file: read under a lock, and replaced in one step when the block ends without an error.
+
+    Two commands that edit the same file at the same time follow one another; neither loses the other's values.
+
+    Args:
+        path: The file. It must be a file itself: a link would be replaced, or its target in another folder changed.
+        file: What places and messages call it.
+
+    Raises:
+        errors.FileFault: As :func:`read`, or it is a link.
+    """
+    if path.is_symlink():
+        raise errors.FileFault("values.link", place=subjects.Place(file))
+    if not path.parent.is_dir():
+        raise errors.FileFault("values.missing", place=subjects.Place(file))
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # The folder is locked, not the file, which is replaced, nor a lock file, which would lie about.
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        values = read(path, file)
+        before = values.text()
+        yield values
+        if values.text() != before:
+            _replace(path, values.text().encode(), folder)
+    finally:
+        os.close(folder)
+
+
+def _replace(path: Path, data: bytes, folder: int) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    os.fsync(folder)
+
+
+def _keys(path: str | Sequence[str]) -> Sequence[str]:
+    return path.split(".") if isinstance(path, str) else path
+
+
+def _with(
+    data: dict[str, Any], changes: Mapping[tuple[str, ...], splicing.Scalar]
+) -> dict[str, Any]:
+    """A copy of the data with the changes in it; what is not a mapping on the way is replaced."""
+    changed = dict(data)
+    copied: dict[tuple[str, ...], dict[str, Any]] = {(): changed}
+    for path, value in changes.items():
+        for depth in range(1, len(path)):
+            above, here = copied[path[: depth - 1]], path[:depth]
+            if here not in copied:
+                inner = above.get(path[depth - 1])
+                copied[here] = dict(inner) if isinstance(inner, dict) else {}
+                above[path[depth - 1]] = copied[here]
+        copied[path[:-1]][path[-1]] = value
+    return changed
+
+
+def _read(text: str, file: str) -> tuple[Any, Any]:
+    """The parser's root node and the plain data."""
+    import warnings
+
+    from ruamel.yaml import YAML, error
+
+    parser = YAML(typ="safe", pure=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            root = parser.compose(text)
+            if root is None:
+                return None, None
+            _refuse_bombs(root, file)
+            return root, parser.constructor.construct_document(root)
+    except error.MarkedYAMLError as fault:
+        mark = fault.problem_mark or fault.context_mark
+        place = (
+            subjects.Place(file, mark.line + 1, mark.column + 1) if mark else subjects.Place(file)
+        )
+        problem = (fault.problem or fault.context or type(fault).__name__).split("\n")[0]
+        raise errors.FileFault("values.syntax", place=place, problem=problem) from fault
+    except (error.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as fault:
+        # The parser trips over some malformed directives and escapes with whatever comes first.
+        if isinstance(fault, errors.Error):
+            raise
+        raise errors.FileFault(
+            "values.syntax", place=subjects.Place(file), problem=type(fault).__name__
+        ) from fault
+
+
+def _refuse_bombs(root: Any, file: str) -> None:
+    """Aliases of aliases make a document that is small as text and endless as data."""
+    weights: dict[int, int] = {}
+
+    def weight(node: Any) -> int:
+        if id(node) not in weights:
+            weights[id(node)] = _MOST_NODES  # an alias to something around itself
+            children: list[Any] = []
+            if node.id == "mapping":
+                children = [child for entry in node.value for child in entry]
+            elif node.id == "sequence":
+                children = list(node.value)
+            weights[id(node)] = 1 + sum(map(weight, children))
+        return weights[id(node)]
+
+    if weight(root) > _MOST_NODES:
+        raise errors.FileFault("values.too-many-values", place=subjects.Place(file))

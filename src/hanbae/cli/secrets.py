@@ -1,0 +1,204 @@
+"""``hanbae secrets``: values that only the cluster can read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hanbae import errors, wording
+from hanbae.cli import options
+
+if TYPE_CHECKING:
+    from hanbae.cli import narration
+    from hanbae.results import secrets
+
+
+@click.group(cls=options.Group, help="Seal secrets, and see what is sealed where.")
+def command() -> None:
+    """Group the commands for secrets."""
+
+
+@command.command(
+    "seal",
+    help="""\
+Seal values for a service in one environment and write them into its values file.
+
+The values come from standard input, from an env file, or are asked for without showing them;
+never from the command line. Only these keys change in the file, and nothing is committed.""",
+    epilog="""\
+Examples:
+  hanbae secrets seal auth DATABASE_URL JWT_SECRET --env dev
+  pass show shop/auth-db | hanbae secrets seal auth DATABASE_URL --env staging --stdin
+  hanbae secrets seal auth --env production --from-env-file /dev/shm/auth.env
+  hanbae secrets seal auth JWT_SECRET --env production --certificate production.pem""",
+)
+@click.argument("service")
+@click.argument("keys", nargs=-1, metavar="KEY...")
+@options.environment()
+@click.option(
+    "--from-env-file",
+    "env_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Take the values from KEY=value lines of a file; all of them if no KEY is named.",
+)
+@click.option(
+    "--stdin",
+    is_flag=True,
+    help="Read standard input: the value itself for one KEY, KEY=value lines for several.",
+)
+@click.option(
+    "--certificate",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Certificate of the environment's controller (PEM), to seal without reaching the cluster.",
+)
+@click.option(
+    "--accept-certificate",
+    is_flag=True,
+    help="Take a certificate that differs from the one remembered in the values file.",
+)
+@click.option("--allow-empty", is_flag=True, help="Seal empty values too.")
+@options.context()
+@options.output("text", "json")
+@options.session
+def seal(
+    session: options.Session,
+    *,
+    service: str,
+    keys: tuple[str, ...],
+    environment: str,
+    env_file: Path | None,
+    stdin: bool,
+    certificate: Path | None,
+    accept_certificate: bool,
+    allow_empty: bool,
+    kube_context: str | None,
+    output: str,
+) -> None:
+    """Seal values."""
+    import asyncio
+
+    from hanbae.actions import seal as sealing
+    from hanbae.cli import outputs, secret_inputs
+
+    plaintexts = secret_inputs.gather(
+        keys, env_file=env_file, stdin=stdin, speaker=session.narration
+    )
+    try:
+        done = asyncio.run(
+            sealing.seal(
+                session.directory,
+                service,
+                environment,
+                plaintexts,
+                certificate=certificate.read_bytes() if certificate else None,
+                certificate_source=str(certificate or ""),
+                context=kube_context,
+                accept_certificate=accept_certificate,
+                allow_empty=allow_empty,
+            )
+        )
+    except errors.Unreachable:
+        if certificate is None:
+            session.narration.note(wording.Text("seal.offline-hint"))
+        raise
+    if output == "json":
+        outputs.emit_json(done)
+    else:
+        for key in done.keys:
+            outputs.emit(key)
+    _narrate(session.narration, done)
+
+
+def _narrate(speaker: narration.Narration, done: secrets.Sealed) -> None:
+    if done.renewed:
+        speaker.note(wording.Text("seal.renewed", {"environment": done.environment}))
+    facts = {
+        "count": str(len(done.keys)),
+        "service": done.service,
+        "environment": done.environment,
+        "file": done.file,
+        "secret": done.secret,
+    }
+    speaker.done(wording.Text("seal.done", facts))
+
+
+@command.command(
+    "list",
+    help="Show which keys are sealed in which environment, and which are needed but missing.",
+    epilog="""\
+Examples:
+  hanbae secrets list
+  hanbae secrets list auth --env production --output json""",
+)
+@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@options.environment(required=False)
+@options.output("text", "json")
+@options.session
+def list_(
+    session: options.Session, *, services: tuple[str, ...], environment: str | None, output: str
+) -> None:
+    """List keys."""
+    from hanbae.actions import list_secrets
+
+    found = list_secrets.list_secrets(session.directory, services, environment=environment)
+    _show(found, output)
+
+
+@command.command(
+    "verify",
+    help="""\
+Check that every key that is needed is sealed, and that every sealed value is well formed.
+
+This needs no cluster; whether the controller can open a value shows when it is deployed.""",
+    epilog="""\
+Examples:
+  hanbae secrets verify
+  hanbae secrets verify auth --env production""",
+)
+@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@options.environment(required=False)
+@options.output("text", "json")
+@options.session
+def verify(
+    session: options.Session, *, services: tuple[str, ...], environment: str | None, output: str
+) -> int:
+    """Check keys; 1 if one of them is not as it should be."""
+    from hanbae.actions import list_secrets
+
+    found = list_secrets.list_secrets(session.directory, services, environment=environment)
+    bad = [key for key in found if key.state != "sealed"]
+    _show(bad if output == "text" else found, output)
+    if bad:
+        session.narration.fail(wording.Text("seal.verified-bad", {"count": str(len(bad))}))
+        return 1
+    session.narration.done(wording.Text("seal.verified", {"count": str(len(found))}))
+    return 0
+
+
+def _show(keys: Sequence[secrets.SealedKey], output: str) -> None:
+    from hanbae.cli import outputs, wordings
+
+    if output == "json":
+        outputs.emit_json({"keys": keys})
+        return
+    names = ("service", "environment", "key")
+    widths = {name: max((len(getattr(key, name)) for key in keys), default=0) for name in names}
+    for key in keys:
+        columns = [getattr(key, name).ljust(widths[name]) for name in names]
+        outputs.emit("  ".join([*columns, wordings.sentence(_state(key))]))
+
+
+def _state(key: secrets.SealedKey) -> wording.Text:
+    place = {"place": str(key.place)} if key.place else {"place": ""}
+    if key.fault is not None:
+        return key.fault
+    if key.state == "sealed":
+        return wording.Text("seal.state-sealed", {"bits": str(key.bits)})
+    if key.needed_by == "migration":
+        return wording.Text("seal.state-missing-migration", place)
+    return wording.Text("seal.state-missing-elsewhere", place)

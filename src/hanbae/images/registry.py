@@ -1,0 +1,342 @@
+"""Speaks to one registry: digests, manifests, configurations, and pushing an image.
+
+A registry is foreign: its answers are bounded and checked against their digests, its redirects are followed without
+credentials, and plain HTTP is spoken only on this machine, or where the caller says so.
+Rules: OCI distribution-spec 1.1.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx2
+
+from hanbae import errors, masking
+from hanbae.images import credentials, layouts, references, transporting
+
+LARGEST_MANIFEST: Final = 4 * 1024 * 1024
+LARGEST_CONFIG: Final = 8 * 1024 * 1024
+
+_INDEXES: Final = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+_ACCEPT: Final = ", ".join(
+    (*_INDEXES, layouts.MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json")
+)
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_TIMEOUT: Final = httpx2.Timeout(60, connect=10)
+_HUB_SERVER: Final = "registry-1.docker.io"
+_NOT_FOUND: Final = 404
+_DENIED: Final = (401, 403)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest or an index, as the registry keeps it.
+
+    Attributes:
+        body: Its bytes.
+        digest: The digest of exactly these bytes.
+        media_type: What it is.
+    """
+
+    body: bytes
+    digest: str
+    media_type: str
+
+    def content(self) -> dict[str, Any]:
+        """The JSON document."""
+        found = json.loads(self.body)
+        return found if isinstance(found, dict) else {}
+
+
+async def digest(
+    reference: references.Reference,
+    known: credentials.Credentials | None = None,
+    *,
+    insecure: bool = False,
+) -> str | None:
+    """The digest that a tag stands for now; None if the registry does not have the image.
+
+    Args:
+        reference: The image.
+        known: Credentials of its registry.
+        insecure: Speak plain HTTP.
+
+    Raises:
+        errors.Unreachable: The registry did not answer, or not sensibly.
+        errors.Forbidden: It does not let us read the repository; some say so of what does not exist, too.
+    """
+    async with connect(reference.host, known, insecure=insecure) as registry:
+        return await registry.digest(reference)
+
+
+async def push(
+    image: layouts.Image,
+    reference: references.Reference,
+    known: credentials.Credentials | None = None,
+    *,
+    insecure: bool = False,
+) -> str:
+    """Upload an image; what the registry has already is not sent again.
+
+    Args:
+        image: The image.
+        reference: Where to, with or without a tag.
+        known: Credentials of the registry.
+        insecure: Speak plain HTTP.
+
+    Returns:
+        The image's digest.
+
+    Raises:
+        errors.Unreachable: The registry did not answer.
+        errors.Forbidden: It does not let us write to the repository.
+        errors.Failed: It refused the image; in its own words.
+    """
+    async with connect(reference.host, known, insecure=insecure) as registry:
+        return await registry.push(image, reference)
+
+
+@asynccontextmanager
+async def connect(
+    host: str, known: credentials.Credentials | None = None, *, insecure: bool = False
+) -> AsyncIterator[Registry]:
+    """A connection to a registry, for several requests.
+
+    Args:
+        host: The registry as references name it.
+        known: Credentials filed under exactly this host.
+        insecure: Speak plain HTTP. A registry on this machine may do without: there HTTPS is tried first.
+
+    Raises:
+        ValueError: The credentials are another host's.
+    """
+    if known is not None and known.host != host:
+        message = f"credentials of {known.host} are not for {host}"
+        raise ValueError(message)
+    near = _is_this_machine(host)
+    server = _HUB_SERVER if host == references.HUB else host
+    # A proxy would see the credentials of a plain connection, and reaches no address of this machine anyway.
+    async with httpx2.AsyncClient(
+        timeout=_TIMEOUT,
+        follow_redirects=False,
+        trust_env=not (insecure or near),
+        headers={"user-agent": "hanbae", "accept-encoding": "identity"},
+    ) as client:
+        origin = httpx2.URL(f"http{'' if insecure else 's'}://{server}")
+        if near and not insecure and not await _answers(client, origin):
+            origin = origin.copy_with(scheme="http")
+        yield Registry(transporting.Transport(client, origin, known))
+
+
+class Registry:
+    """One registry, for as long as :func:`connect` keeps it."""
+
+    def __init__(self, transport: transporting.Transport) -> None:
+        self._transport = transport
+
+    async def ping(self) -> None:
+        """Ask whether it is a registry and knows us.
+
+        Raises:
+            errors.Unreachable: It did not answer, or is none.
+            errors.Forbidden: It does not take the credentials.
+        """
+        answer = await self._send("GET", self._url("/v2/"), "")
+        self._expect(answer, 200, path="")
+
+    async def digest(self, reference: references.Reference) -> str | None:
+        """As the module's :func:`digest`."""
+        answer = await self._send(
+            "HEAD", self._manifest_url(reference), _pull(reference), headers={"accept": _ACCEPT}
+        )
+        if answer.status_code == _NOT_FOUND:
+            return None
+        self._expect(answer, 200, path=reference.path)
+        found = answer.headers.get("docker-content-digest", "")
+        if _DIGEST.fullmatch(found):
+            return str(found)
+        manifest = await self.manifest(reference)
+        return manifest.digest if manifest else None
+
+    async def manifest(self, reference: references.Reference) -> Manifest | None:
+        """The manifest or index of an image; None if the registry does not have it.
+
+        Raises:
+            errors.Unreachable: The registry did not answer, or with something else than was asked for.
+            errors.Forbidden: It does not let us read the repository.
+        """
+        answer = await self._send(
+            "GET",
+            self._manifest_url(reference),
+            _pull(reference),
+            headers={"accept": _ACCEPT},
+            limit=LARGEST_MANIFEST,
+        )
+        if answer.status_code == _NOT_FOUND:
+            return None
+        self._expect(answer, 200, path=reference.path)
+        found = layouts.digest_of(answer.content)
+        if reference.digest.startswith("sha256:") and found != reference.digest:
+            raise self._transport.nonsense(reference.path)
+        media_type = answer.headers.get("content-type", "").partition(";")[0].strip()
+        return Manifest(answer.content, found, media_type)
+
+    async def config(
+        self, reference: references.Reference, *, architecture: str | None = None
+    ) -> dict[str, Any] | None:
+        """The configuration of an image: its labels, entrypoint and user are below ``config``.
+
+        Args:
+            reference: The image; of an index, the one for Linux on this architecture is taken.
+            architecture: In the registries' spelling; by default this machine's.
+
+        Returns:
+            None if the registry does not have the image, or none for this platform.
+
+        Raises:
+            errors.Unreachable: As `manifest`.
+            errors.Forbidden: As `manifest`.
+        """
+        manifest = await self.manifest(reference)
+        if manifest is not None and manifest.media_type in _INDEXES:
+            chosen = _for_platform(manifest, architecture or layouts.architecture())
+            if chosen is None:
+                return None
+            manifest = await self.manifest(reference.at(chosen))
+        if manifest is None:
+            return None
+        wanted = str((manifest.content().get("config") or {}).get("digest", ""))
+        if not _DIGEST.fullmatch(wanted):
+            raise self._transport.nonsense(reference.path)
+        url = self._url(f"/v2/{reference.path}/blobs/{wanted}")
+        answer = await self._send("GET", url, _pull(reference), limit=LARGEST_CONFIG)
+        self._expect(answer, 200, path=reference.path)
+        if layouts.digest_of(answer.content) != wanted:
+            raise self._transport.nonsense(reference.path)
+        found = json.loads(answer.content)
+        return found if isinstance(found, dict) else {}
+
+    async def push(self, image: layouts.Image, reference: references.Reference) -> str:
+        """As the module's :func:`push`."""
+        scope = f"repository:{reference.path}:pull,push"
+        for blob, data in image.blobs():
+            await self._upload(reference.path, blob, data, scope)
+        url = self._url(f"/v2/{reference.path}/manifests/{reference.tag or image.digest}")
+        headers = {"content-type": layouts.MANIFEST_TYPE}
+        answer = await self._send("PUT", url, scope, headers=headers, content=image.manifest)
+        self._expect(answer, 201, path=reference.path)
+        return image.digest
+
+    async def _upload(self, path: str, blob: str, data: bytes, scope: str) -> None:
+        present = await self._send("HEAD", self._url(f"/v2/{path}/blobs/{blob}"), scope)
+        if present.is_success:
+            return
+        begun = await self._send("POST", self._url(f"/v2/{path}/blobs/uploads/"), scope)
+        self._expect(begun, 202, path=path)
+        where = self._location(begun, path).copy_merge_params({"digest": blob})
+        headers = {"content-type": "application/octet-stream"}
+        answer = await self._send("PUT", where, scope, headers=headers, content=data)
+        self._expect(answer, 201, path=path)
+
+    def _location(self, answer: httpx2.Response, path: str) -> httpx2.URL:
+        """Where an upload goes on: relative, absolute, or with the scheme from before a TLS proxy."""
+        location = answer.headers.get("location")
+        if not location:
+            raise self._transport.nonsense(path)
+        where = answer.request.url.join(location)
+        if (
+            where.host == self._transport.origin.host
+            and where.scheme != self._transport.origin.scheme
+        ):
+            where = where.copy_with(
+                scheme=self._transport.origin.scheme, port=self._transport.origin.port
+            )
+        if where.scheme != "https" and where.netloc != self._transport.origin.netloc:
+            raise self._transport.nonsense(path)
+        return where
+
+    async def _send(
+        self,
+        method: str,
+        url: httpx2.URL,
+        scope: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        limit: int = LARGEST_MANIFEST,
+    ) -> httpx2.Response:
+        asked = transporting.Request(method, url, scope, headers or {}, content, limit)
+        return await self._transport.send(asked)
+
+    def _expect(self, answer: httpx2.Response, status: int, *, path: str) -> None:
+        """Turn another status into an error with the registry's own words, masked and short."""
+        if answer.status_code == status:
+            return
+        kind: type[errors.Error] = errors.Failed
+        text_id = "registry.refused"
+        if answer.status_code in _DENIED:
+            kind, text_id = errors.Forbidden, "registry.forbidden"
+        elif answer.request.method in ("GET", "HEAD") or answer.status_code in transporting.LATER:
+            kind, text_id = errors.Unreachable, "registry.answered"
+        raise kind(
+            text_id,
+            host=self._transport.host,
+            repository=path or "-",
+            status=str(answer.status_code),
+            message=_message(answer),
+        )
+
+    def _manifest_url(self, reference: references.Reference) -> httpx2.URL:
+        return self._url(f"/v2/{reference.path}/manifests/{reference.selector}")
+
+    def _url(self, path: str) -> httpx2.URL:
+        return self._transport.origin.copy_with(path=path)
+
+
+def _pull(reference: references.Reference) -> str:
+    return f"repository:{reference.path}:pull"
+
+
+def _for_platform(index: Manifest, architecture: str) -> str | None:
+    for entry in index.content().get("manifests") or ():
+        platform = entry.get("platform") or {}
+        if (platform.get("os"), platform.get("architecture")) == ("linux", architecture):
+            found = str(entry.get("digest", ""))
+            return found if _DIGEST.fullmatch(found) else None
+    return None
+
+
+def _message(answer: httpx2.Response) -> str:
+    try:
+        faults = json.loads(answer.content)["errors"]
+        said = "; ".join(f"{fault.get('code')}: {fault.get('message')}" for fault in faults)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        said = answer.reason_phrase
+    return masking.Redactor()(said)[:300] or "-"
+
+
+def _is_this_machine(host: str) -> bool:
+    name = httpx2.URL(f"//{host}").host
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+async def _answers(client: httpx2.AsyncClient, origin: httpx2.URL) -> bool:
+    try:
+        await client.get(origin.copy_with(path="/v2/"))
+    except httpx2.HTTPError:
+        return False
+    return True

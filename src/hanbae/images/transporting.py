@@ -1,0 +1,161 @@
+"""Exchanges with one registry, whoever it turns out to be.
+
+What every request needs whatever it asks for: authorisation when the registry wants it, redirects without credentials,
+another try after a broken connection, and a bound on what comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx2
+
+from hanbae import errors, masking
+from hanbae.images import authorizing, credentials
+
+LARGEST_ANSWER: Final = 4 * 1024 * 1024
+"""Bytes of an answer, unless a request says otherwise; what distribution allows for a manifest."""
+
+_TRIES: Final = 3
+_PAUSE: Final = 0.5
+_REDIRECTS: Final = 5
+_UNAUTHORIZED: Final = 401
+LATER: Final = (429, 502, 503, 504)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to ask.
+
+    Attributes:
+        method: The HTTP method.
+        url: Where.
+        scope: What a token must allow, such as ``repository:shop/auth:pull``.
+        headers: Beside the authorisation.
+        content: What to send.
+        limit: Bytes that the answer may have.
+    """
+
+    method: str
+    url: httpx2.URL
+    scope: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+    limit: int = LARGEST_ANSWER
+
+
+class Transport:
+    """The HTTP side of one registry.
+
+    Attributes:
+        origin: Scheme, host and port of the registry; the only ones that get its credentials.
+    """
+
+    def __init__(
+        self, client: httpx2.AsyncClient, origin: httpx2.URL, known: credentials.Credentials | None
+    ) -> None:
+        self.origin = origin
+        self._client = client
+        self._known = known
+        self._authorizations: dict[str, str] = {}
+
+    @property
+    def host(self) -> str:
+        """The registry's host and port."""
+        return self.origin.netloc.decode()
+
+    async def send(self, request: Request) -> httpx2.Response:
+        """Make a request, authorised as the registry wants it.
+
+        Raises:
+            errors.Unreachable: No sensible answer.
+            errors.Refused: The registry asks to send the credentials elsewhere.
+            errors.Forbidden: The registry's token server hands out no token.
+        """
+        answer = await self._redirected(request)
+        if answer.status_code == _UNAUTHORIZED and self._is_own(answer.request.url):
+            asked = authorizing.challenge(answer.headers)
+            if asked is not None and await self._authorize(asked, request.scope):
+                answer = await self._redirected(request)
+        return answer
+
+    def nonsense(self, path: str = "") -> errors.Unreachable:
+        """The error for an answer that no registry gives."""
+        return errors.Unreachable("registry.nonsense", host=self.host, repository=path or "-")
+
+    async def _authorize(self, asked: authorizing.Challenge, scope: str) -> bool:
+        """Meet a challenge; False when nothing is known that would meet it."""
+        if asked.scheme == "basic":
+            if self._known is None or self._known.is_token or scope in self._authorizations:
+                return False
+            self._authorizations[scope] = self._known.basic()
+            return True
+        try:
+            found = await authorizing.token(self._client, asked, scope, self.origin, self._known)
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from None
+        self._authorizations[scope] = f"Bearer {found}"
+        return True
+
+    async def _redirected(self, request: Request) -> httpx2.Response:
+        url = request.url
+        for _ in range(_REDIRECTS):
+            headers = dict(request.headers)
+            if self._is_own(url) and request.scope in self._authorizations:
+                headers["authorization"] = self._authorizations[request.scope]
+            answer = await self._tried(request, url, headers)
+            if not answer.has_redirect_location or request.method not in ("GET", "HEAD"):
+                return answer
+            onward = url.join(answer.headers["location"])
+            weaker = url.scheme == "https" and onward.scheme != "https"
+            if weaker or onward.scheme not in ("http", "https"):
+                raise self.nonsense()
+            url = onward
+        raise self.nonsense()
+
+    async def _tried(
+        self, request: Request, url: httpx2.URL, headers: Mapping[str, str]
+    ) -> httpx2.Response:
+        """Reading is repeated after a broken connection or a "later", writing only if it never began."""
+        for left in range(_TRIES - 1, -1, -1):
+            try:
+                answer = await self._once(request, url, headers)
+            except httpx2.HTTPError as error:
+                again = request.content is None or isinstance(error, httpx2.ConnectError)
+                if not left or not again:
+                    raise self._unreachable(error) from None
+            else:
+                if not left or request.content is not None or answer.status_code not in LATER:
+                    return answer
+            await asyncio.sleep(_PAUSE * 2 ** (_TRIES - 1 - left))
+        raise AssertionError("unreachable")  # the last round returns or raises
+
+    async def _once(
+        self, request: Request, url: httpx2.URL, headers: Mapping[str, str]
+    ) -> httpx2.Response:
+        """One exchange, whose answer may not be larger than agreed."""
+        built = self._client.build_request(
+            request.method, url, headers=dict(headers), content=request.content
+        )
+        answer = await self._client.send(built, stream=True)
+        try:
+            body = bytearray()
+            async for chunk in answer.aiter_bytes():
+                body += chunk
+                if len(body) > request.limit:
+                    limit = str(request.limit // 1024)
+                    raise errors.Unreachable("registry.too-large", host=self.host, limit=limit)
+        finally:
+            await answer.aclose()
+        kept = [pair for pair in answer.headers.multi_items() if pair[0] != "content-encoding"]
+        return httpx2.Response(answer.status_code, headers=kept, content=bytes(body), request=built)
+
+    def _is_own(self, url: httpx2.URL) -> bool:
+        return (url.scheme, url.netloc) == (self.origin.scheme, self.origin.netloc)
+
+    def _unreachable(self, error: Exception) -> errors.Unreachable:
+        reason = masking.Redactor()(str(error) or type(error).__name__)
+        return errors.Unreachable("registry.unreachable", host=self.host, reason=reason)

@@ -1,0 +1,248 @@
+"""The user's clone: which commit a remote's branch is at, and what has not been committed.
+
+Reading goes through libgit2, in this process.
+Fetching goes through the user's own ``git``, because only that has their credential helpers, their ssh configuration
+and their proxies; it is given nothing that it could take for an option, and asks nothing where nobody can answer.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hanbae import errors, masking
+from hanbae.repository import revisions
+
+if TYPE_CHECKING:
+    import pygit2
+
+FETCH_TIMEOUT: Final = 120.0
+"""Seconds that ``git fetch`` may take; only branch heads are asked for."""
+
+_REMOTE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]*")
+_LONGEST_MESSAGE: Final = 2000
+# Colours and cursor movements of a remote's hooks.
+_CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
+_MISSING_BRANCH: Final = re.compile(r"couldn't find remote ref (?:refs/heads/)?(\S+)")
+_NOT_ALLOWED: Final = re.compile(
+    r"(?i)authentication failed|permission denied|could not read (?:username|password)|terminal prompts disabled"
+    r"|access denied|\b40[13]\b"
+)
+
+
+class Checkout:
+    """A clone with a working tree. Made by :meth:`open`.
+
+    Attributes:
+        root: The folder of the working tree.
+    """
+
+    def __init__(self, repository: pygit2.Repository, root: Path) -> None:
+        self.root = root
+        self._repository = repository
+
+    @classmethod
+    def open(cls, path: Path) -> Checkout:
+        """The clone that a folder belongs to.
+
+        Args:
+            path: The folder, or one below it.
+
+        Raises:
+            errors.WrongUse: It is not in a clone, in a bare one, or in one that belongs to another user.
+        """
+        import pygit2
+
+        found = pygit2.discover_repository(str(path))
+        if found is None:
+            raise errors.WrongUse("repository.none", folder=str(path))
+        try:
+            repository = pygit2.Repository(found)
+        except pygit2.GitError as error:
+            raise errors.WrongUse("repository.broken", folder=found, reason=str(error)) from error
+        if repository.is_bare or repository.workdir is None:
+            raise errors.WrongUse("repository.bare", folder=found)
+        return cls(repository, Path(repository.workdir).resolve())
+
+    def fetch(
+        self, remote: str, branches: Sequence[str], *, timeout: float = FETCH_TIMEOUT
+    ) -> None:
+        """Bring ``refs/remotes/<remote>/<branch>`` of these branches up to date; nothing else is touched.
+
+        Args:
+            remote: The name of a configured remote.
+            branches: Names of branches, without ``refs/heads/``.
+            timeout: Seconds.
+
+        Raises:
+            errors.WrongUse: There is no such remote, or a name is not a branch's.
+            errors.Unreachable: git could not fetch; in its own words, without passwords.
+            errors.Forbidden: The remote does not know us.
+            errors.Lacking: There is no git on this machine.
+        """
+        self._check_remote(remote)
+        for branch in branches:
+            check_branch(branch)
+        specs = [f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}" for branch in branches]
+        # Quiet, and without the maintenance that would go on in the background with the clone's files open.
+        options = [
+            "--quiet",
+            "--no-tags",
+            "--no-recurse-submodules",
+            "--no-auto-maintenance",
+            "--no-write-fetch-head",
+        ]
+        words = ["git", "-C", str(self.root), "fetch", *options, "--end-of-options", remote, *specs]
+        try:
+            code, said = _run(words, self._environment(), timeout)
+        except subprocess.TimeoutExpired:
+            raise errors.Unreachable(
+                "repository.fetch-timeout",
+                remote=remote,
+                url=self._url(remote),
+                seconds=f"{timeout:g}",
+            ) from None
+        if code:
+            self._refuse(remote, said)
+
+    def head(self, remote: str, branch: str) -> str:
+        """The commit that a remote's branch was at when it was last fetched, as a full id.
+
+        Raises:
+            errors.WrongUse: There is no such remote or branch here.
+        """
+        self._check_remote(remote)
+        check_branch(branch)
+        reference = self._repository.references.get(f"refs/remotes/{remote}/{branch}")
+        if reference is None:
+            raise errors.WrongUse("repository.no-branch", remote=remote, branch=branch)
+        return str(reference.peel().id)
+
+    def current(self) -> str:
+        """The commit that is checked out, as a full id.
+
+        Raises:
+            errors.WrongUse: There is no commit yet.
+        """
+        if self._repository.head_is_unborn:
+            raise errors.WrongUse("repository.no-commit", folder=str(self.root))
+        return str(self._repository.head.peel().id)
+
+    def dirty(self, paths: Iterable[str]) -> list[str]:
+        """Files that differ from the last commit or are not in git at all, ignored ones left out.
+
+        Args:
+            paths: Files or folders, relative to the root; the result holds what is at or below them.
+        """
+        import pygit2
+
+        wanted = [path.rstrip("/") for path in paths]
+        quiet = pygit2.enums.FileStatus.IGNORED | pygit2.enums.FileStatus.CURRENT
+        return sorted(
+            file
+            for file, status in self._repository.status(untracked_files="all").items()
+            if status & ~quiet
+            and any(path in ("", ".", file) or file.startswith(f"{path}/") for path in wanted)
+        )
+
+    def revision(self, commit: str) -> revisions.Revision:
+        """The files of a commit.
+
+        Args:
+            commit: A full or short id, or any other name that git has for it.
+
+        Raises:
+            errors.WrongUse: There is no such commit here.
+        """
+        return revisions.Revision(self._repository, commit)
+
+    def _check_remote(self, remote: str) -> None:
+        known = list(self._repository.remotes.names())
+        if not _REMOTE.fullmatch(remote) or remote not in known:
+            raise errors.WrongUse(
+                "repository.no-remote", remote=remote, known=", ".join(map(str, known)) or "-"
+            )
+
+    def _url(self, remote: str) -> str:
+        return masking.Redactor()(self._repository.remotes[remote].url or "")
+
+    def _environment(self) -> dict[str, str]:
+        # Git's words are looked at, so they must be English; LANGUAGE would win over LC_ALL.
+        environment = os.environ | {"LC_ALL": "C", "LANGUAGE": ""}
+        if not _terminal():
+            environment["GIT_TERMINAL_PROMPT"] = "0"
+            own = {"GIT_SSH", "GIT_SSH_COMMAND"} & environment.keys()
+            if not own and "core.sshcommand" not in self._repository.config:
+                environment["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
+        return environment
+
+    def _refuse(self, remote: str, said: str) -> None:
+        if missing := _MISSING_BRANCH.search(said):
+            raise errors.WrongUse("repository.no-branch", remote=remote, branch=missing[1])
+        kind = errors.Forbidden if _NOT_ALLOWED.search(said) else errors.Unreachable
+        raise kind("repository.not-fetched", remote=remote, url=self._url(remote), reason=said)
+
+
+def check_branch(branch: str) -> None:
+    """Refuse what git does not take for a branch's name, or could take for something else.
+
+    Raises:
+        errors.WrongUse: It is not one; the rules are those of ``git check-ref-format --branch``.
+    """
+    import pygit2
+
+    if branch.startswith("-") or not pygit2.reference_is_valid_name(f"refs/heads/{branch}"):
+        raise errors.WrongUse("repository.not-a-branch", branch=branch)
+
+
+def _terminal() -> bool:
+    """Whether somebody is there to answer what git asks."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _run(words: list[str], environment: dict[str, str], timeout: float) -> tuple[int, str]:
+    """Run git; its exit code, and what it said, masked and short."""
+    terminal = _terminal()
+    try:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment,
+            # With a terminal git must stay in its foreground group to ask; without one it gets a group of its own,
+            # so that ssh and the credential helpers end with it.
+            start_new_session=not terminal,
+        )
+    except FileNotFoundError as error:
+        raise errors.Lacking("repository.no-git") from error
+    with process:
+        try:
+            said = process.communicate(timeout=timeout)[1]
+        except BaseException:
+            _end(process, group=not terminal)
+            raise
+    text = masking.Redactor()(_CONTROL.sub("", said.decode("utf-8", "replace"))).strip()
+    return process.returncode, text[-_LONGEST_MESSAGE:]
+
+
+def _end(process: subprocess.Popen[bytes], *, group: bool) -> None:
+    """End git and what it started, kindly first: then it removes its lock files."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            if group:
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            continue
+        except ProcessLookupError:
+            pass
+        return

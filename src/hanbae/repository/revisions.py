@@ -1,0 +1,200 @@
+"""The files of one commit, read from git's objects and never from the working tree.
+
+Whoever can push a branch decides what is in it, so nothing in a tree is taken at its word: links are followed here,
+inside the tree and nowhere else, and an export consists of ordinary files only.
+Argo CD follows links inside the repository likewise and refuses those that leave it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from hanbae import errors, subjects
+
+if TYPE_CHECKING:
+    import pygit2
+
+MOST_FILES: Final = 20_000
+MOST_BYTES: Final = 256 * 1024 * 1024
+"""What an export may hold; a link to a folder above itself would never end."""
+
+_LINKS: Final = 40
+_LINK: Final = 0o120000
+_SUBMODULE: Final = 0o160000
+_EXECUTABLE: Final = 0o100755
+
+Parts = tuple[str, ...]
+
+
+class Revision:
+    """One commit.
+
+    Args:
+        repository: The clone.
+        commit: Its id, or any other name that git has for it.
+
+    Attributes:
+        commit: Its full id.
+
+    Raises:
+        errors.WrongUse: There is no such commit in the clone.
+    """
+
+    def __init__(self, repository: pygit2.Repository, commit: str) -> None:
+        import pygit2
+
+        try:
+            found = repository.revparse_single(commit).peel(pygit2.Commit)
+        except (KeyError, ValueError, pygit2.GitError) as error:
+            raise errors.WrongUse("repository.no-revision", revision=commit) from error
+        self.commit = str(found.id)
+        self._repository = repository
+        self._tree = found.tree
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file; None if there is none, or a folder.
+
+        Args:
+            path: Relative to the repository's root, with ``/``.
+
+        Raises:
+            errors.FileFault: The way to it goes through a link that leaves the repository, or never ends.
+        """
+        entry = self._find(path)
+        return bytes(entry.data) if entry is not None and entry.type_str == "blob" else None
+
+    def folder(self, path: str) -> list[str]:
+        """The names in a folder, sorted; empty if there is no such folder.
+
+        Raises:
+            errors.FileFault: As `read`.
+        """
+        entry = self._find(path)
+        if entry is None or entry.type_str != "tree":
+            return []
+        return sorted(child.name for child in entry)
+
+    def walk(self, path: str) -> Iterator[tuple[str, bytes]]:
+        """Every file below a folder: its path relative to the folder, and its content. Links are followed.
+
+        Raises:
+            errors.FileFault: A link leaves the repository, leads nowhere or never ends; a name cannot be a file's;
+                a submodule; or it is more than `MOST_FILES` or `MOST_BYTES`.
+        """
+        for name, data, _ in self._walk(path):
+            yield name, data
+
+    def export(self, path: str, into: Path) -> None:
+        """Write every file below a folder to another folder, as ordinary files.
+
+        Args:
+            path: The folder, relative to the repository's root.
+            into: A folder; it is made if need be and should be empty.
+
+        Raises:
+            errors.FileFault: As `walk`.
+        """
+        into.mkdir(parents=True, exist_ok=True)
+        for name, data, mode in self._walk(path):
+            target = into / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # A link that waits there would be written through.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            with os.fdopen(os.open(target, flags, mode), "wb") as file:
+                file.write(data)
+
+    def _walk(self, path: str) -> Iterator[tuple[str, bytes, int]]:
+        start = self._find(path)
+        if start is None or start.type_str != "tree":
+            return
+        files = size = 0
+        waiting: list[tuple[Parts, str]] = [(self._parts(path), "")]
+        while waiting:
+            parts, prefix = waiting.pop()
+            for child in self._children(parts):
+                here = (*parts, child.name)
+                self._check_name(here)
+                resolved, mode = self._resolve(here, child)
+                files += 1
+                size += resolved.size if resolved.type_str == "blob" else 0
+                if files > MOST_FILES or size > MOST_BYTES:
+                    raise self._fault("repository.too-much", here)
+                if resolved.type_str == "tree":
+                    waiting.append((here, f"{prefix}{child.name}/"))
+                else:
+                    executable = mode == _EXECUTABLE
+                    yield (
+                        f"{prefix}{child.name}",
+                        bytes(resolved.data),
+                        0o755 if executable else 0o644,
+                    )
+
+    def _children(self, parts: Parts) -> list[Any]:
+        tree = self._follow(parts, 0)[1]
+        return sorted(tree, key=lambda child: str(child.name))
+
+    def _resolve(self, here: Parts, child: Any) -> tuple[Any, int]:
+        """The file or folder that a tree's entry stands for."""
+        if child.filemode == _SUBMODULE:
+            raise self._fault("repository.submodule", here)
+        resolved = self._follow(here, 0)[1]
+        if resolved is None:
+            raise self._fault("repository.dangling-link", here)
+        return resolved, int(resolved.filemode or 0)
+
+    def _find(self, path: str) -> Any:
+        return self._follow(self._parts(path), 0)[1]
+
+    def _parts(self, path: str) -> Parts:
+        parts = tuple(part for part in path.split("/") if part not in ("", "."))
+        if path.startswith("/") or ".." in parts:
+            message = f"not a path inside the repository: {path!r}"
+            raise ValueError(message)
+        return parts
+
+    def _follow(self, parts: Parts, links: int) -> tuple[Parts, Any]:
+        """Go down from the root as the kernel would, but with the root as the end of the world.
+
+        Args:
+            parts: Names from the root, ``..`` among them where they come from a link.
+            links: How many links were followed so far.
+
+        Returns:
+            The real names from the root, and the object; None if there is none.
+        """
+        at: Parts = ()
+        objects: list[Any] = [self._tree]
+        for index, part in enumerate(parts):
+            if part == "..":
+                if not at:
+                    raise self._fault("repository.link-out", parts)
+                at, objects = at[:-1], objects[:-1]
+                continue
+            if objects[-1].type_str != "tree" or part not in objects[-1]:
+                return at, None
+            child = objects[-1][part]
+            if child.filemode == _LINK:
+                if links >= _LINKS:
+                    raise self._fault("repository.endless-link", parts)
+                target = child.data.decode("utf-8", "surrogateescape")
+                if target.startswith("/"):
+                    raise self._fault("repository.link-out", (*at, part))
+                onward = tuple(p for p in target.split("/") if p not in ("", "."))
+                return self._follow((*at, *onward, *parts[index + 1 :]), links + 1)
+            if child.filemode == _SUBMODULE:
+                return at, None
+            at, objects = (*at, part), [*objects, child]
+        return at, objects[-1]
+
+    def _check_name(self, parts: Parts) -> None:
+        """Git itself refuses these names, but a tree can be made without git."""
+        name = parts[-1]
+        if name in ("", ".", "..") or "/" in name or "\\" in name or name.lower() == ".git":
+            raise self._fault("repository.bad-name", parts)
+
+    def _fault(self, text_id: str, parts: Parts) -> errors.FileFault:
+        place = subjects.Place("/".join(parts).encode("utf-8", "replace").decode())
+        return errors.FileFault(text_id, place=place, revision=self.commit[:12])

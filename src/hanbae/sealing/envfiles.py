@@ -1,0 +1,78 @@
+r"""Reads values to be sealed from ``KEY=value`` lines.
+
+Every tool reads dotenv files a little differently, and a secret that comes out a little different is found late.
+So this is the part on which they agree, spelled out, and the rest is a fault with its line:
+blank lines and lines that begin with ``#``; an optional ``export``; a bare value up to the end of the line, with
+white space around it and `` # …`` behind it taken off; ``'…'`` as it stands, over several lines if need be; ``"…"``
+likewise, with ``\n``, ``\r``, ``\t``, ``\\``, ``\"`` and ``\$``.
+Nothing is interpolated: a ``$`` stays a ``$``.
+
+No error holds any part of a value, nor a key: a line of a longer value that was not quoted may look like one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from hanbae import errors, masking, subjects
+from hanbae.sealing import manifests
+
+_NAME: Final = re.compile(rb"[ \t]*(?:export[ \t]+)?([^\s=#'\"]+)[ \t]*=[ \t]*")
+_BLANK: Final = re.compile(rb"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+_SINGLE: Final = re.compile(rb"'([^']*)'")
+_DOUBLE: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
+_MEANT: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"\\": b"\\", b'"': b'"', b"$": b"$"}
+
+
+def parse(data: bytes, file: str) -> dict[str, masking.Masked]:
+    """The values of an env file, in their order.
+
+    Args:
+        data: The file's content.
+        file: What places call it.
+
+    Raises:
+        errors.FileFault: A line is not ``KEY=value``, a quote is not closed, a key comes twice or is not one.
+    """
+    data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+    found: dict[str, masking.Masked] = {}
+    at = 0
+    while at < len(data):
+        place = subjects.Place(file, data.count(b"\n", 0, at) + 1)
+        if blank := _BLANK.match(data, at):
+            at = blank.end()
+            continue
+        name = _NAME.match(data, at)
+        if name is None:
+            raise errors.FileFault("seal.env-line", place=place)
+        key = name[1].decode("utf-8", "replace")
+        if not manifests.is_key(key):
+            raise errors.FileFault("seal.env-line", place=place)
+        if key in found:
+            raise errors.FileFault("seal.env-twice", place=place)
+        found[key], at = _value(data, name.end(), place)
+    return found
+
+
+def _value(data: bytes, at: int, place: subjects.Place) -> tuple[masking.Masked, int]:
+    if data[at : at + 1] not in (b"'", b'"'):
+        end = data.find(b"\n", at)
+        end = len(data) if end < 0 else end
+        bare = re.split(rb"(?:^|[ \t])#", data[at:end], maxsplit=1)[0].strip()
+        if bare and not bare.strip(b"="):
+            # The padding of base64: the line belongs to a longer value, and its "key" is a part of a secret.
+            raise errors.FileFault("seal.env-line", place=place)
+        return masking.Masked(bare), end + 1
+    single = data[at : at + 1] == b"'"
+    quoted = (_SINGLE if single else _DOUBLE).match(data, at)
+    if quoted is None:
+        raise errors.FileFault("seal.env-quote", place=place)
+    rest = _BLANK.match(data, quoted.end())
+    if rest is None:
+        raise errors.FileFault("seal.env-after-quote", place=place)
+    value = quoted[1]
+    if not single:
+        value = _ESCAPE.sub(lambda match: _MEANT.get(match[1], match[0]), value)
+    return masking.Masked(value), rest.end()
