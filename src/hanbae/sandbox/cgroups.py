@@ -1,0 +1,181 @@
+"""The sandbox's cgroups: one folder of its own in every hierarchy, and none of the machine's touched.
+
+Two layouts exist.
+On version 1 (and the hybrid that many virtual machines have) every controller is a hierarchy, and a new group
+works once its ``cpuset`` has processors and memory nodes.
+On version 2 there is one hierarchy, a controller reaches a group only if every group above it lists it in
+``cgroup.subtree_control``, and a group that hands controllers down may hold no processes itself; therefore the daemons
+live in a leaf of their own beside the pods.
+What had to be switched on at the top of a version 2 hierarchy is remembered and switched off again.
+
+Version 1 hybrid is what the sandbox was developed on.
+**Version 2 is written from the kernel's documentation (``Documentation/admin-guide/cgroup-v2.rst``) and from what
+kubelet and runc ask for, and has not been run on a real machine.**
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hanbae import errors
+
+#: Where process 1 and its daemons live; the kubelet makes ``kubepods`` beside it.
+DAEMONS: Final = "daemons"
+#: What kubelet 1.35 wants of a version 2 hierarchy (pkg/kubelet/cm), as far as the kernel has them.
+_WANTED: Final[tuple[str, ...]] = ("cpu", "cpuset", "hugetlb", "io", "memory", "pids")
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """A mounted cgroup hierarchy.
+
+    Attributes:
+        root: Where it is mounted.
+        version: 1 or 2.
+    """
+
+    root: Path
+    version: int
+
+    @property
+    def controllers(self) -> frozenset[str]:
+        """The controllers that version 2 offers here; empty for version 1."""
+        if self.version == 1:
+            return frozenset()
+        return frozenset((self.root / "cgroup.controllers").read_text().split())
+
+
+def hierarchies(mounts: str | None = None) -> list[Hierarchy]:
+    """The hierarchies that are mounted on this machine.
+
+    Args:
+        mounts: Content of ``/proc/self/mountinfo``; read if None.
+    """
+    if mounts is None:
+        mounts = Path("/proc/self/mountinfo").read_text()
+    found: dict[Path, Hierarchy] = {}
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        kind = after.split(" ")[0]
+        if kind in ("cgroup", "cgroup2"):
+            root = Path(before.split(" ")[4])
+            found.setdefault(root, Hierarchy(root, 2 if kind == "cgroup2" else 1))
+    return list(found.values())
+
+
+def make(name: str, mounted: list[Hierarchy]) -> tuple[list[Path], dict[str, list[str]]]:
+    """Make the sandbox's groups.
+
+    Args:
+        name: The sandbox's cgroup.
+        mounted: The machine's hierarchies.
+
+    Returns:
+        The ``cgroup.procs`` files that process 1 must join, and what was switched on at the top: root → controllers.
+
+    Raises:
+        errors.Lacking: The machine has no cgroups, or does not let us make any.
+    """
+    if not mounted:
+        raise errors.Lacking("sandbox.no-cgroups", reason="no cgroup hierarchy is mounted")
+    members, switched = [], {}
+    try:
+        for hierarchy in mounted:
+            if hierarchy.controllers:
+                added = _delegate(hierarchy, name)
+                if added:
+                    switched[str(hierarchy.root)] = added
+            for group in (hierarchy.root / name, hierarchy.root / name / DAEMONS):
+                group.mkdir(exist_ok=True)
+                _inherit_cpuset(group)
+            members.append(hierarchy.root / name / DAEMONS / "cgroup.procs")
+    except OSError as error:
+        raise errors.Lacking("sandbox.no-cgroups", reason=str(error)) from error
+    return members, switched
+
+
+def _delegate(hierarchy: Hierarchy, name: str) -> list[str]:
+    """Hand the controllers down to the sandbox's group; what was not on before is returned."""
+    wanted = [controller for controller in _WANTED if controller in hierarchy.controllers]
+    top = hierarchy.root / "cgroup.subtree_control"
+    before = set(top.read_text().split())
+    added = [controller for controller in wanted if controller not in before]
+    for controller in added:
+        top.write_text(f"+{controller}")
+    group = hierarchy.root / name
+    group.mkdir(exist_ok=True)
+    for controller in wanted:
+        (group / "cgroup.subtree_control").write_text(f"+{controller}")
+    return added
+
+
+def _inherit_cpuset(group: Path) -> None:
+    """Version 1: a new cpuset is empty, and no process may enter an empty one."""
+    for file in ("cpuset.cpus", "cpuset.mems"):
+        own = group / file
+        if (
+            own.exists()
+            and (group / "cgroup.clone_children").exists()
+            and not own.read_text().strip()
+        ):
+            own.write_text((group.parent / file).read_text())
+
+
+def remove(
+    name: str,
+    mounted: list[Hierarchy],
+    switched: dict[str, list[str]],
+    *,
+    deadline_s: float = 10.0,
+) -> list[Path]:
+    """Remove the sandbox's groups; its processes must be dead or dying.
+
+    Args:
+        name: The sandbox's cgroup.
+        mounted: The machine's hierarchies.
+        switched: What :func:`make` had to switch on.
+        deadline_s: Seconds in which the kernel must let go of the last processes.
+
+    Returns:
+        The groups that could not be removed, empty when all is well.
+    """
+    end = time.monotonic() + deadline_s
+    left = [hierarchy.root / name for hierarchy in mounted]
+    while True:
+        left = [group for group in left if not _gone(group)]
+        if not left or time.monotonic() > end:
+            break
+        time.sleep(
+            0.05
+        )  # rmdir says EBUSY until the last process is reaped; nothing can be waited on
+    for root, controllers in switched.items():
+        for controller in controllers:
+            try:
+                (Path(root) / "cgroup.subtree_control").write_text(f"-{controller}")
+            except OSError:
+                continue  # another group has come to use it; it is theirs now
+    return left
+
+
+def _gone(group: Path) -> bool:
+    for folder in _deepest_first(group):
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno in (errno.EBUSY, errno.ENOTEMPTY):
+                return False
+            raise
+    return not group.exists()
+
+
+def _deepest_first(group: Path) -> Iterator[Path]:
+    for folder, _, _ in os.walk(group, topdown=False):
+        yield Path(folder)

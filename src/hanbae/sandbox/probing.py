@@ -1,0 +1,221 @@
+"""Whether a component is ready: asked of the component itself, from inside its network namespace.
+
+Most components listen on the loopback interface inside only, so that nobody else on the machine reaches them; a thread
+can enter a network namespace by itself, so asking them costs no process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import datetime as dt
+import functools
+import http.client
+import json
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+_NEW_NET: Final = 0x40000000
+_DEADLINE_S: Final = 3.0
+
+
+def enter_network(pid: int) -> None:
+    """Move the calling thread into the network namespace of a process; there is no way back.
+
+    Args:
+        pid: The process, as the machine sees it.
+    """
+    library = ctypes.CDLL(None, use_errno=True)
+    handle = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+    try:
+        if library.setns(handle, _NEW_NET) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), "setns")
+    finally:
+        os.close(handle)
+
+
+def http_status(port: int, path: str, *, host: str = "127.0.0.1", want: int = 200) -> str:
+    """Why a plain HTTP endpoint does not answer as it should; empty if it does."""
+    connection = http.client.HTTPConnection(host, port, timeout=_DEADLINE_S)
+    return _judge(connection, path, want)
+
+
+def https_status(port: int, path: str) -> str:
+    """The same over TLS; the endpoint's certificate is its own and says nothing to us."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    connection = http.client.HTTPSConnection(
+        "127.0.0.1", port, timeout=_DEADLINE_S, context=context
+    )
+    return _judge(connection, path, 200)
+
+
+def tcp_accepts(host: str, port: int) -> str:
+    """Why nobody accepts connections; empty if somebody does."""
+    try:
+        socket.create_connection((host, port), timeout=_DEADLINE_S).close()
+    except OSError as error:
+        return f"{host}:{port}: {error}"
+    return ""
+
+
+def redis_answers(port: int) -> str:
+    """Why Redis does not answer a PING; empty if it does."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=_DEADLINE_S) as connection:
+            connection.sendall(b"PING\r\n")
+            answer = connection.recv(64)
+    except OSError as error:
+        return str(error)
+    return "" if answer.startswith(b"+PONG") else answer.decode(errors="replace").strip()
+
+
+def _judge(connection: http.client.HTTPConnection, path: str, want: int) -> str:
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read(500).decode(errors="replace").strip()
+    except (OSError, http.client.HTTPException) as error:
+        return f"{connection.host}:{connection.port}: {error}"
+    finally:
+        connection.close()
+    return "" if response.status == want else f"{path}: {response.status} {body}"
+
+
+def _context(pki: Path) -> ssl.SSLContext:
+    # A sandbox that was made anew in the same place has another authority.
+    return _loaded(pki, (pki / "ca.crt").stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=16)
+def _loaded(pki: Path, _made_ns: int) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
+    context.load_cert_chain(str(pki / "admin.crt"), str(pki / "admin.key"))
+    return context
+
+
+@dataclass(frozen=True)
+class Api:
+    """The API server, for reading only: whatever is written goes through kubectl.
+
+    Attributes:
+        host: Its address.
+        pki: The folder with the administrator's certificate.
+        born: Says when the sandbox's process 1 began. What the API server knows of pods and of the node from before is
+            about the dead.
+    """
+
+    host: str
+    pki: Path
+    born: Callable[[], float]
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """Status and decoded JSON of a GET; the body is text where it is not JSON.
+
+        Raises:
+            OSError: It does not answer.
+        """
+        connection = http.client.HTTPSConnection(
+            self.host, 6443, timeout=_DEADLINE_S, context=_context(self.pki)
+        )
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            body = response.read()
+        except http.client.HTTPException as error:
+            raise OSError(str(error)) from error
+        finally:
+            connection.close()
+        try:
+            return response.status, json.loads(body)
+        except ValueError:
+            return response.status, body.decode(errors="replace")
+
+    def ready(self) -> str:
+        """Why the API server is not ready; empty if it is."""
+        try:
+            status, body = self.get("/readyz")
+        except OSError as error:
+            return str(error)
+        return "" if status == http.HTTPStatus.OK else f"/readyz: {status} {str(body)[:300]}"
+
+    def node_ready(self, name: str) -> str:
+        """Why the node is not Ready; empty if it is."""
+        try:
+            status, found = self.get(f"/api/v1/nodes/{name}")
+        except OSError as error:
+            return str(error)
+        if status != http.HTTPStatus.OK:
+            return f"node {name}: {status}"
+        for condition in found["status"].get("conditions", []):
+            if condition["type"] == "Ready":
+                if self._stale(condition["lastHeartbeatTime"]):
+                    return "the kubelet has not reported yet"
+                return "" if condition["status"] == "True" else str(condition.get("message"))
+        return "the kubelet has not reported yet"
+
+    def discovered(self, group_version: str, resources: frozenset[str]) -> str:
+        """Why resources of an API group are not served yet; empty if they are."""
+        try:
+            status, found = self.get(f"/apis/{group_version}")
+            missing = resources
+            if status == http.HTTPStatus.OK:
+                missing = resources - {resource["name"] for resource in found["resources"]}
+            for name in sorted(resources - missing):
+                status, _ = self.get(f"/apis/{group_version}/{name}?limit=1")
+                if status != http.HTTPStatus.OK:
+                    return f"{name}: {status}"
+        except OSError as error:
+            return str(error)
+        return f"not served: {', '.join(sorted(missing))}" if missing else ""
+
+    def rolled_out(self, kind: str, namespace: str, name: str) -> str:
+        """Why a Deployment or StatefulSet has not all its pods ready; empty if it has."""
+        try:
+            status, found = self.get(f"/apis/apps/v1/namespaces/{namespace}/{kind}/{name}")
+        except OSError as error:
+            return str(error)
+        if status != http.HTTPStatus.OK:
+            return f"{kind}/{name}: {status}"
+        state = found.get("status", {})
+        if state.get("observedGeneration", 0) < found["metadata"]["generation"]:
+            return f"{kind}/{name}: not observed yet"
+        wanted, ready = found["spec"].get("replicas", 1), state.get("readyReplicas", 0)
+        updated = state.get("updatedReplicas", 0)
+        obstacle = self._obstacle(namespace, found["spec"]["selector"]["matchLabels"])
+        if min(ready, updated) >= wanted and not obstacle:
+            return ""
+        return f"{kind}/{name}: {ready} of {wanted} ready; {obstacle}"
+
+    def _obstacle(self, namespace: str, labels: dict[str, str]) -> str:
+        """What the pods with these labels say is in their way."""
+        selector = quote(",".join(f"{key}={value}" for key, value in labels.items()))
+        try:
+            _, found = self.get(f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}")
+        except OSError as error:
+            return str(error)
+        for pod in found.get("items", []):
+            name = pod["metadata"]["name"]
+            for container in pod["status"].get("containerStatuses", []):
+                state = container["state"]
+                if "waiting" in state:
+                    ended = container.get("lastState", {}).get("terminated", {})
+                    told = state["waiting"].get("message") or ended.get("message") or ""
+                    return f"{name}: {state['waiting']['reason']}: {told}"[:500]
+                if "running" in state and self._stale(state["running"]["startedAt"]):
+                    return f"{name}: has not been started again yet"
+                # The workload's own count lags behind its pods.
+                if not container["ready"]:
+                    return f"{name}: not ready yet"
+        return ""
+
+    def _stale(self, stamp: str) -> bool:
+        # Kubernetes tells whole seconds only.
+        return dt.datetime.fromisoformat(stamp).timestamp() < int(self.born())

@@ -1,0 +1,372 @@
+"""A sandbox as its users see it: bring it up, use it from Python, take it down.
+
+::
+
+    sandbox = running.up("default")
+    sandbox.kubectl(["get", "nodes"])
+    sandbox.push_credentials(["services-dev"])
+    running.down("default")
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from hanbae import errors, masking, wording
+from hanbae.sandbox import (
+    argocd_roles,
+    binaries,
+    certificates,
+    cgroups,
+    coming_up,
+    databases,
+    folders,
+    identities,
+    launching,
+    namespaces,
+    node,
+    passwords,
+    probing,
+    sites,
+    starting,
+)
+
+#: What a person uses; the rest of the programs would hide the machine's own (``ip``, ``iptables``).
+TOOLS: Final = ("argocd", "goose", "helm", "kubectl", "kubeseal", "kustomize", "pg_isready", "psql")
+
+
+class _Ready(msgspec.Struct, frozen=True):
+    """Content of ``ready.json``: the folder of programs, and how long it took to be Ready."""
+
+    programs: str
+    seconds: float
+
+
+class Silent:
+    """A progress that nobody follows."""
+
+    def started(self, component: str, estimate_s: float, remaining_s: float) -> None:
+        """Nobody is told."""
+
+    def finished(self, component: str, seconds: float, *, cached: bool) -> None:
+        """Nobody is told."""
+
+    def note(self, text: wording.Text) -> None:
+        """Nobody is told."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The registry that the cluster pulls the user's images from.
+
+    Attributes:
+        address: Host and port, the same for the machine and in image names.
+        username: The only user.
+        password: Its password.
+    """
+
+    address: str
+    username: str
+    password: masking.Masked
+
+
+@dataclass(frozen=True)
+class ArgoCD:
+    """Argo CD's API server.
+
+    Attributes:
+        url: Where it is; plain HTTP.
+        username: The administrator.
+        password: The administrator's password.
+    """
+
+    url: str
+    username: str
+    password: masking.Masked
+
+
+class Sandbox:
+    """A sandbox that is up.
+
+    Args:
+        site: What it is made of.
+    """
+
+    def __init__(self, site: sites.Site) -> None:
+        self.site = site
+
+    @property
+    def name(self) -> str:
+        """The sandbox's name."""
+        return self.site.folder.name
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig; its only context is ``hanbae-<name>``."""
+        return self.site.folder.kubeconfig
+
+    @property
+    def context(self) -> str:
+        """The context's name in :attr:`kubeconfig`."""
+        return f"hanbae-{self.name}"
+
+    @property
+    def binaries(self) -> binaries.Binaries:
+        """Every program that the sandbox runs."""
+        return self.site.programs
+
+    @property
+    def git_folder(self) -> Path:
+        """Bare repositories in here are read by Argo CD as ``file://…``."""
+        return self.site.folder.git
+
+    @property
+    def registry(self) -> Registry:
+        """The registry, and how to log in."""
+        address = node.registry(self.site)
+        return Registry(address, passwords.REGISTRY, self.site.passwords.registry)
+
+    @property
+    def argocd(self) -> ArgoCD:
+        """Argo CD's API, and how to log in."""
+        url = f"http://{self.site.identity.inner}:{argocd_roles.PORT}"
+        return ArgoCD(url, passwords.ARGOCD, self.site.passwords.argocd)
+
+    @property
+    def postgres(self) -> databases.Postgres:
+        """PostgreSQL, and how to log in as the superuser."""
+        return databases.Postgres(
+            self.site.identity.inner,
+            databases.PORT,
+            passwords.POSTGRES,
+            self.site.passwords.postgres,
+        )
+
+    @property
+    def databases(self) -> databases.Databases:
+        """Makes databases and their owners."""
+        return databases.Databases(self.postgres)
+
+    def kubectl(self, arguments: Sequence[str], *, stdin: bytes | None = None) -> bytes:
+        """Run kubectl as the administrator.
+
+        Args:
+            arguments: The words after ``kubectl``. Nothing secret: they can be seen by others.
+            stdin: What it reads, such as manifests with secrets in them.
+
+        Returns:
+            Its standard output.
+
+        Raises:
+            errors.Failed: It failed; its words are in the error.
+        """
+        return self.site.kubectl(*arguments, stdin=stdin)
+
+    def push_credentials(self, into: Iterable[str], *, name: str = "registry-credentials") -> None:
+        """Make the imagePullSecret for the sandbox's registry.
+
+        Args:
+            into: Namespaces that exist.
+            name: The secret's name.
+        """
+        auth = passwords.basic(self.registry.username, self.registry.password)
+        config = json.dumps({"auths": {self.registry.address: {"auth": auth}}}).encode()
+        items = [
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "type": "kubernetes.io/dockerconfigjson",
+                "metadata": {"name": name, "namespace": namespace},
+                "data": {".dockerconfigjson": base64.b64encode(config).decode()},
+            }
+            for namespace in into
+        ]
+        document = json.dumps({"apiVersion": "v1", "kind": "List", "items": items}).encode()
+        apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"]
+        self.kubectl(apply, stdin=document)
+
+    def environment(self) -> dict[str, str]:
+        """Variables with which kubectl, argocd, kubeseal, helm, goose and psql just work; no passwords among them.
+
+        ``PATH`` holds only what has to be put in front of the caller's own.
+        """
+        root, inner = self.site.folder.root, self.site.identity.inner
+        return {
+            "KUBECONFIG": str(self.kubeconfig),
+            "PATH": str(root / "bin"),
+            "ARGOCD_SERVER": f"{inner}:{argocd_roles.PORT}",
+            "ARGOCD_OPTS": "--plaintext",
+            "ARGOCD_CONFIG_DIR": str(root / "argocd-cli"),
+            "PGHOST": inner,
+            "PGPORT": str(databases.PORT),
+            "PGUSER": passwords.POSTGRES,
+            "PGPASSFILE": str(root / "pgpass"),
+            "HANBAE_SANDBOX": self.name,
+            "HANBAE_SANDBOX_REGISTRY": self.registry.address,
+            "HANBAE_SANDBOX_GIT": str(self.git_folder),
+        }
+
+    def down(self) -> None:
+        """Take it down; see :func:`down`."""
+        down(self.name)
+
+
+def up(name: str = "default", *, progress: binaries.Progress | None = None) -> Sandbox:
+    """Bring a sandbox up, or complete or repair one that is there; nothing happens to one that is Ready.
+
+    Call it in the main thread. Interrupted at any point, calling it again goes on.
+
+    Args:
+        name: Which one: lower-case letters, digits and hyphens.
+        progress: Told of every program and component.
+
+    Raises:
+        errors.Lacking: This machine cannot run a sandbox.
+        errors.Failed: A component did not come up: which, its last words, its log.
+        errors.Refused: Another ``up`` or ``down`` of this sandbox does not end.
+        errors.WrongUse: The name is not usable.
+    """
+    progress = progress or Silent()
+    folder = folders.of(name)
+    lacking = binaries.lacking()
+    for text in lacking:
+        progress.note(text)
+    if lacking:
+        raise errors.Lacking("sandbox.lacking")
+    programs = binaries.obtain(progress=progress)
+    waiting = wording.Text("sandbox.waiting", {"name": name})
+    with folder.locked(lambda: progress.note(waiting)):
+        return _up(folder, programs, progress)
+
+
+def _up(
+    folder: folders.Folder, programs: binaries.Binaries, progress: binaries.Progress
+) -> Sandbox:
+    began = time.monotonic()
+    living = namespaces.Namespaces(folder)
+    known = identities.load(folder)
+    lives = living.settle()
+    if known is not None and not lives:
+        _clear(folder)
+        rebooted = known.boot != identities.boot() or known.format != identities.FORMAT
+        if rebooted or not folder.ready.exists():
+            # What never was whole, or lost its disk cache, is not worth mending: making it takes 15 s.
+            _remove(folder, keep_logs=True)
+            progress.note(wording.Text("sandbox.rebuilding", {"name": folder.name}))
+        else:
+            progress.note(wording.Text("sandbox.repairing", {"name": folder.name}))
+    folder.make()
+    identity = identities.claim(folder, programs.path("ip"), programs.environment())
+    certificates.make(folder, identity)
+    site = sites.Site(folder, identity, programs, passwords.load(folder), living)
+    if not lives:
+        launching.launch(folder, identity, programs)
+    starter = starting.Starter(site)
+    enter = functools.partial(probing.enter_network, living.pid)
+    starter.run(coming_up.parts(site, starter), progress, enter=enter)
+    _tools(site)
+    if not folder.ready.exists() or _recorded(folder).programs != str(programs.root):
+        ready = _Ready(str(programs.root), round(time.monotonic() - began, 2))
+        folders.write(folder.ready, msgspec.json.encode(ready))
+    return Sandbox(site)
+
+
+def attach(name: str = "default") -> Sandbox:
+    """A sandbox that has been brought up already.
+
+    Raises:
+        errors.Unreachable: It is not running, or never came up wholly.
+    """
+    folder = folders.of(name)
+    living, identity = namespaces.Namespaces(folder), identities.load(folder)
+    if identity is None or not living.alive() or not folder.ready.exists():
+        raise errors.Unreachable("sandbox.not-running", name=name)
+    programs = binaries.Binaries(Path(_recorded(folder).programs))
+    return Sandbox(sites.Site(folder, identity, programs, passwords.load(folder), living))
+
+
+def down(
+    name: str = "default",
+    *,
+    keep_logs: bool = False,
+    progress: binaries.Progress | None = None,
+) -> bool:
+    """Take a sandbox down: processes, interfaces, cgroups, folder. Whatever state it is in.
+
+    Args:
+        name: Which one.
+        keep_logs: Leave its ``logs`` folder.
+        progress: Told if somebody else has to be waited for.
+
+    Returns:
+        Whether there was anything.
+
+    Raises:
+        errors.Failed: Something could not be removed.
+        errors.Refused: Another ``up`` or ``down`` of it does not end.
+    """
+    progress = progress or Silent()
+    folder = folders.of(name)
+    waiting = wording.Text("sandbox.waiting", {"name": name})
+    with folder.locked(lambda: progress.note(waiting), deadline_s=120):
+        if not folder.root.exists():
+            return False
+        living = namespaces.Namespaces(folder)
+        if living.settle():
+            living.kill()
+        _clear(folder)
+        _remove(folder, keep_logs=keep_logs)
+        return True
+
+
+def _clear(folder: folders.Folder) -> None:
+    """Remove what a dead sandbox leaves outside its folder; its names follow from the folder alone."""
+    identity = identities.load(folder) or identities.derive(folder.root, ())
+    if not launching.await_link_gone(identity, deadline_s=10):
+        raise errors.Failed("sandbox.link-left", link=identity.link)
+    switched_file = folder.root / "cgroups.json"
+    switched = json.loads(switched_file.read_bytes()) if switched_file.exists() else {}
+    left = cgroups.remove(identity.cgroup, cgroups.hierarchies(), switched)
+    if left:
+        raise errors.Failed("sandbox.cgroups-left", groups=", ".join(map(str, left)))
+
+
+def _remove(folder: folders.Folder, *, keep_logs: bool) -> None:
+    # The identity goes last: as long as it is there, an interrupted removal is found and finished.
+    for path in sorted(folder.root.iterdir(), key=lambda path: path == folder.identity):
+        if keep_logs and path == folder.logs:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    if not keep_logs:
+        folder.root.rmdir()
+
+
+def _recorded(folder: folders.Folder) -> _Ready:
+    return msgspec.json.decode(folder.ready.read_bytes(), type=_Ready)
+
+
+def _tools(site: sites.Site) -> None:
+    """A folder for ``PATH`` with what people use, and psql's password file."""
+    folder = site.folder.root / "bin"
+    folder.mkdir(exist_ok=True)
+    for name in TOOLS:
+        link, target = folder / name, site.programs.path(name)
+        if not link.is_symlink() or link.readlink() != target:
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+    password = site.passwords.postgres.unmask().decode()
+    line = f"{site.identity.inner}:{databases.PORT}:*:{passwords.POSTGRES}:{password}\n"
+    folders.write(site.folder.root / "pgpass", line)

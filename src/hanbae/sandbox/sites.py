@@ -1,0 +1,92 @@
+"""Everything that the parts of one sandbox share, and what a daemon is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hanbae.sandbox import binaries, calling, folders, identities, namespaces, passwords, probing
+
+
+@dataclass(frozen=True)
+class Site:
+    """One sandbox while it is built.
+
+    Attributes:
+        folder: Its folder.
+        identity: Its names and addresses.
+        programs: What it runs.
+        passwords: What its registry, PostgreSQL and Argo CD ask for.
+        namespaces: Its process 1.
+    """
+
+    folder: folders.Folder
+    identity: identities.Identity
+    programs: binaries.Binaries
+    passwords: passwords.Passwords
+    namespaces: namespaces.Namespaces
+
+    @property
+    def api(self) -> probing.Api:
+        """The API server, read as the administrator."""
+        return probing.Api(self.identity.inner, self.folder.pki, self.namespaces.born)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment of a process inside: nothing of the caller's own comes along.
+
+        Args:
+            more: Added variables.
+        """
+        search = [str(self.programs.bin), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin"]
+        return {
+            "PATH": ":".join([*search, "/usr/bin", "/sbin", "/bin"]),
+            "LD_LIBRARY_PATH": str(self.programs.libraries),
+            "XTABLES_LIBDIR": str(self.programs.libraries / "xtables"),
+            "HOME": str(self.folder.root / "home"),
+            "LANG": "C.UTF-8",
+            **more,
+        }
+
+    def kubectl(
+        self, *arguments: str, stdin: bytes | None = None, deadline_s: float = 120
+    ) -> bytes:
+        """Run kubectl as the administrator and return its standard output.
+
+        Raises:
+            errors.Failed: It failed.
+        """
+        command = [str(self.programs.path("kubectl")), *arguments]
+        environment = self.environment(KUBECONFIG=str(self.folder.kubeconfig))
+        return calling.run(command, environment=environment, stdin=stdin, deadline_s=deadline_s)
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A process that a sandbox needs.
+
+    Attributes:
+        name: The component.
+        command: The program and its arguments.
+        environment: Its whole environment.
+        ready: Says why it is not ready yet; empty when it is. Runs in the sandbox's network namespace.
+        files: Its configuration files.
+        deadline_s: Seconds after which it should be ready, on a slow machine.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    ready: Callable[[], str]
+    files: Mapping[Path, str] = field(default_factory=dict)
+    deadline_s: float = 90.0
+
+    @property
+    def mark(self) -> str:
+        """Changes with everything that the process was started with, its program included."""
+        program = str(Path(self.command[0]).resolve())
+        files = {str(path): content for path, content in self.files.items()}
+        described = [program, self.command, dict(self.environment), files]
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,175 @@
+"""Bringing a sandbox's parts up side by side, each as soon as what it needs is there.
+
+A part that already runs as wanted is left alone; one that has died, hangs or was started differently is started
+(again).
+So coming up, going on after an interruption and repairing after a crash are one and the same thing.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hanbae import errors
+from hanbae.sandbox import binaries, folders, namespaces, sites
+
+#: Parts mostly wait; the processors are shared by what they start.
+_WORKERS: Final = 12
+_USEFUL_LINES: Final = 10
+#: klog's and logrus's ways to say that something is wrong, and everybody's.
+_ALARMING: Final = re.compile(
+    r"^[EF]\d{4} |level=\"?(error|fatal)|\"level\":\"(error|fatal)|\b(panic|fatal|failed|refused|denied)\b",
+    re.IGNORECASE,
+)
+
+
+class Cancelled(Exception):
+    """This part stops because the whole does; another part's error is being reported."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One step of coming up.
+
+    Attributes:
+        name: The component.
+        needs: Parts that must be there before it.
+        work: Makes it be there; says whether anything had to be done.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    work: Callable[[], bool]
+
+
+class Starter:
+    """Brings parts up.
+
+    Args:
+        site: The sandbox.
+    """
+
+    def __init__(self, site: sites.Site) -> None:
+        self._site = site
+        self._stop = threading.Event()
+
+    def run(
+        self,
+        parts: Sequence[Part],
+        progress: binaries.Progress,
+        *,
+        enter: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Bring every part up; returns when all are.
+
+        Args:
+            parts: All of them; every need must be among them.
+            progress: Told of each part that is there, in this thread.
+            enter: Called first in each thread that works.
+
+        Raises:
+            errors.Failed: A part did not come up; the others are stopped from trying.
+        """
+        waiting = {part.name: part for part in parts}
+        began: dict[str, float] = {}
+        done: set[str] = set()
+        running: dict[concurrent.futures.Future[bool], str] = {}
+        with concurrent.futures.ThreadPoolExecutor(_WORKERS, initializer=enter) as workers:
+            try:
+                while waiting or running:
+                    for part in [p for p in waiting.values() if done.issuperset(p.needs)]:
+                        del waiting[part.name]
+                        began[part.name] = time.monotonic()
+                        running[workers.submit(part.work)] = part.name
+                    ended, _ = concurrent.futures.wait(
+                        running, return_when=concurrent.futures.FIRST_COMPLETED
+                    )
+                    for future in ended:
+                        name = running.pop(future)
+                        acted = future.result()
+                        done.add(name)
+                        seconds = time.monotonic() - began[name]
+                        progress.finished(name, seconds, cached=not acted)
+            except BaseException:
+                self._stop.set()
+                raise
+
+    def daemon(self, daemon: sites.Daemon) -> Callable[[], bool]:
+        """The work of having a daemon run and be ready."""
+        return lambda: self._ensure(daemon)
+
+    def until(self, name: str, ready: Callable[[], str], *, deadline_s: float) -> bool:
+        """Wait for a condition that some daemon brings about; says whether there was anything to wait for.
+
+        Args:
+            name: What is waited for.
+            ready: Says why it is not so yet; empty when it is.
+            deadline_s: Seconds to wait.
+
+        Raises:
+            errors.Failed: It did not become so.
+        """
+        if not ready():
+            return False
+        reason = self._poll(ready, time.monotonic() + deadline_s, lambda: True)
+        if reason:
+            logs = str(self._site.folder.logs)
+            raise errors.Failed("sandbox.not-ready", component=name, reason=reason, logs=logs)
+        return True
+
+    def _ensure(self, daemon: sites.Daemon) -> bool:
+        living = self._site.namespaces
+        log = self._site.folder.logs / f"{daemon.name}.log"
+        for path, content in daemon.files.items():
+            folders.write(path, content)
+        found = living.processes().get(daemon.name)
+        if found is not None and found.running:
+            # One that hangs gets a moment to show it, then it is replaced.
+            patience = time.monotonic() + 5
+            if found.mark == daemon.mark and not self._poll(daemon.ready, patience, lambda: True):
+                return False
+            # One that hangs will not heed a request to end either.
+            living.stop(daemon.name, patience_s=10 if found.mark != daemon.mark else 2)
+        began = living.start(daemon.name, daemon.command, daemon.environment, log, mark=daemon.mark)
+        end = time.monotonic() + daemon.deadline_s
+        reason = self._poll(daemon.ready, end, lambda: living.processes()[daemon.name].running)
+        if reason:
+            after = living.processes()[daemon.name]
+            if not after.running:
+                reason = f"it ended with {after.code}"
+            raise failure(daemon.name, reason, began, self._site)
+        return True
+
+    def _poll(self, ready: Callable[[], str], end: float, goes_on: Callable[[], bool]) -> str:
+        """Ask until it is ready; says why it is not when the time or the process has ended."""
+        pause = 0.02
+        while True:
+            reason = ready()
+            if not reason or time.monotonic() > end or not goes_on():
+                return reason
+            if self._stop.wait(pause):
+                raise Cancelled
+            pause = min(pause * 1.5, 0.25)
+
+
+def failure(name: str, reason: str, process: namespaces.Process, site: sites.Site) -> errors.Failed:
+    """The error that names a component and shows what it said last."""
+    return errors.Failed(
+        "sandbox.component-failed",
+        component=name,
+        reason=reason,
+        lines=site.passwords.redactor()(useful(process.words())),
+        log=str(process.log),
+    )
+
+
+def useful(text: str) -> str:
+    """The last lines of a log that say what went wrong; simply the last ones if none does."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    alarming = [line for line in lines if _ALARMING.search(line)]
+    return "\n".join(line[:400] for line in (alarming or lines)[-_USEFUL_LINES:])

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+
+from hanbae import errors
+from hanbae.sandbox import folders
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return tmp_path / "hanbae" / "sandbox"
+
+
+def test_a_sandbox_has_one_folder_under_the_state_home_and_nobody_else_may_look(
+    state: Path,
+) -> None:
+    folder = folders.of("demo")
+    folder.make()
+    assert folder.root == state / "demo"
+    assert folder.root.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_relative_state_home_is_ignored_as_xdg_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert folders.home() == tmp_path / "home" / ".local" / "state" / "hanbae" / "sandbox"
+
+
+def test_a_folder_that_others_can_write_to_is_refused(state: Path) -> None:
+    folders.home()
+    state.chmod(0o777)
+    with pytest.raises(errors.Refused):
+        folders.home()
+
+
+@pytest.mark.parametrize("name", ["", "-a", "a-", "A", "a.b", "../x", "a/b", "a" * 31, "ä", "a\n"])
+def test_a_name_that_cannot_be_a_host_name_is_refused(name: str) -> None:
+    with pytest.raises(errors.WrongUse):
+        folders.of(name)
+
+
+@pytest.mark.parametrize("name", ["a", "default", "e2e", "two-words", "a" * 30])
+def test_ordinary_names_are_usable(name: str) -> None:
+    assert folders.of(name).name == name
+
+
+def test_every_sandbox_is_found_and_locks_are_not_taken_for_sandboxes() -> None:
+    for name in ("one", "two"):
+        folders.of(name).make()
+    with folders.of("one").locked(lambda: None):
+        assert [folder.name for folder in folders.every()] == ["one", "two"]
+
+
+def test_writing_the_same_again_does_nothing_and_the_mode_is_private(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file"
+    assert folders.write(path, "content")
+    assert not folders.write(path, "content")
+    assert folders.write(path, "other")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [found.name for found in path.parent.iterdir()] == ["file"]
+
+
+def _hold(name: str, held: multiprocessing.synchronize.Event) -> None:
+    with folders.of(name).locked(lambda: None):
+        held.set()
+        os.kill(os.getpid(), 9)  # the lock must not survive its holder, however that ends
+
+
+def test_the_lock_excludes_others_and_ends_with_its_holder() -> None:
+    spawn = multiprocessing.get_context("spawn")
+    folders.of("demo").make()
+    waited: list[bool] = []
+    with (
+        folders.of("demo").locked(lambda: None),
+        pytest.raises(errors.Refused),
+        folders.of("demo").locked(lambda: waited.append(True), deadline_s=0.3),
+    ):
+        pytest.fail("two holders")
+    assert waited == [True]
+    held = spawn.Event()
+    holder = spawn.Process(target=_hold, args=("demo", held))
+    holder.start()
+    assert held.wait(20)
+    holder.join(20)
+    with folders.of("demo").locked(lambda: waited.append(True), deadline_s=5):
+        pass

@@ -1,0 +1,219 @@
+"""What the daemons are given: the settings that the sandbox's promises hang on."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hanbae.sandbox import (
+    addons,
+    argocd_roles,
+    binaries,
+    coming_up,
+    control_plane,
+    folders,
+    identities,
+    namespaces,
+    node,
+    passwords,
+    pins,
+    running,
+    services,
+    sites,
+    starting,
+    system_images,
+)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sites.Site:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("SECRET_OF_THE_CALLER", "canary")
+    programs = tmp_path / "programs" / "bin"
+    programs.mkdir(parents=True)
+    for name in pins.PROGRAMS:
+        (programs / name).touch(mode=0o755)
+    folder = folders.of("demo")
+    folder.make()
+    return sites.Site(
+        folder,
+        identities.derive(folder.root, ()),
+        binaries.Binaries(programs.parent),
+        passwords.load(folder),
+        namespaces.Namespaces(folder),
+    )
+
+
+def daemons(site: sites.Site) -> dict[str, sites.Daemon]:
+    return {daemon.name: daemon for daemon, _ in coming_up.daemons(site)}
+
+
+def plaintexts(site: sites.Site) -> list[str]:
+    kept = site.passwords
+    return [
+        secret.unmask().decode()
+        for secret in (kept.registry, kept.postgres, kept.argocd, kept.argocd_signing)
+    ]
+
+
+def test_no_password_is_in_an_argument_an_environment_or_a_configuration_file(
+    site: sites.Site,
+) -> None:
+    for daemon in daemons(site).values():
+        given = json.dumps([daemon.command, dict(daemon.environment), list(daemon.files.values())])
+        assert not any(secret in given for secret in plaintexts(site)), daemon.name
+
+
+def test_nothing_of_the_callers_environment_comes_along(site: sites.Site) -> None:
+    for daemon in daemons(site).values():
+        assert "canary" not in daemon.environment.values()
+
+
+def test_only_what_the_machine_shall_reach_listens_beyond_the_loopback_interface(
+    site: sites.Site,
+) -> None:
+    found = daemons(site)
+    assert "--listen-client-urls=http://127.0.0.1:2379" in found["etcd"].command
+    assert "--address=127.0.0.1" in found["argocd-repo-server"].command
+    assert "--bind-address=127.0.0.1" in found["kube-scheduler"].command
+    bound = found["redis"].command.index("--bind")
+    assert found["redis"].command[bound + 1] == "127.0.0.1"
+
+
+def test_argo_cd_asks_for_a_login(site: sites.Site) -> None:
+    assert "--disable-auth" not in daemons(site)["argocd-server"].command
+
+
+def test_every_part_that_is_needed_exists_and_no_part_needs_itself_in_a_circle(
+    site: sites.Site,
+) -> None:
+    parts = {part.name: part for part in coming_up.parts(site, starting.Starter(site))}
+    done: set[str] = set()
+    while len(done) < len(parts):
+        now = {name for name, part in parts.items() if done.issuperset(part.needs)} - done
+        assert now, f"never begins: {sorted(set(parts) - done)}"
+        done |= now
+
+
+def test_containerds_configuration_is_toml_with_paths_of_its_own(site: sites.Site) -> None:
+    config = tomllib.loads(node.containerd(site).files[site.folder.etc / "containerd.toml"])
+    assert config["root"].startswith(namespaces.HOME)
+    assert config["grpc"]["address"].startswith(namespaces.HOME)
+    cri = config["plugins"]["io.containerd.grpc.v1.cri"]
+    assert cri["restrict_oom_score_adj"] is True
+    assert cri["sandbox_image"] == node.PAUSE
+    assert cri["registry"]["config_path"] == str(site.folder.etc / "registries")
+
+
+def test_the_registry_is_pulled_from_by_the_name_that_the_machine_uses_too(
+    site: sites.Site,
+) -> None:
+    address = running.Sandbox(site).registry.address
+    hosts = site.folder.etc / "registries" / address / "hosts.toml"
+    assert address in tomllib.loads(node.containerd(site).files[hosts])["server"]
+    config = json.loads(services.registry(site).files[site.folder.etc / "registry.json"])
+    assert config["http"]["addr"] == address
+    assert config["auth"]["htpasswd"]["path"]
+
+
+def test_the_kubelet_stays_in_the_sandboxes_cgroup_and_out_of_the_machines_rules(
+    site: sites.Site,
+) -> None:
+    config = json.loads(node.kubelet(site).files[site.folder.etc / "kubelet.json"])
+    assert config["cgroupRoot"] == f"/{site.identity.cgroup}"
+    assert config["makeIPTablesUtilChains"] is False
+    assert config["authentication"]["anonymous"]["enabled"] is False
+    proxy = json.loads(node.proxy(site).files[site.folder.etc / "kube-proxy.json"])
+    assert proxy["mode"] == "nftables"
+    assert proxy["conntrack"]["maxPerCore"] == 0
+
+
+def test_a_daemon_that_is_started_differently_has_another_mark(site: sites.Site) -> None:
+    before = control_plane.etcd(site).mark
+    program = site.programs.bin / "etcd"
+    other = site.programs.root / "other-etcd"
+    other.touch(mode=0o755)
+    program.unlink()
+    program.symlink_to(other)
+    assert control_plane.etcd(site).mark != before
+
+
+def _documents(site: sites.Site, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    given: list[bytes] = []
+
+    def record(_: sites.Site, *arguments: str, stdin: bytes | None = None) -> bytes:
+        assert not any(secret in " ".join(arguments) for secret in plaintexts(site))
+        given.append(stdin or b"")
+        return b""
+
+    monkeypatch.setattr(sites.Site, "kubectl", record)
+    monkeypatch.setattr(addons.os, "chown", lambda *_: None)
+    addons.apply(site)
+    (document,) = given
+    items: list[dict[str, Any]] = json.loads(document)["items"]
+    return items
+
+
+def test_the_sandboxes_pods_run_as_nobody_and_pull_nothing(
+    site: sites.Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workloads = [
+        item
+        for item in _documents(site, monkeypatch)
+        if item["kind"] in ("Deployment", "StatefulSet")
+    ]
+    assert len(workloads) == 2
+    for item in workloads:
+        pod = item["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsUser"] == system_images.USER
+        for container in pod["containers"]:
+            assert container["imagePullPolicy"] == "Never"
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_a_variable_for_the_shell_holds_no_password(site: sites.Site) -> None:
+    variables = running.Sandbox(site).environment()
+    assert "PGPASSWORD" not in variables
+    assert not any(secret in value for secret in plaintexts(site) for value in variables.values())
+    assert variables["ARGOCD_SERVER"] == f"{site.identity.inner}:{argocd_roles.PORT}"
+
+
+def test_the_pull_secret_reaches_kubectl_over_standard_input_only(
+    site: sites.Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[tuple[str, ...], bytes]] = []
+
+    def record(_: sites.Site, *arguments: str, stdin: bytes = b"") -> bytes:
+        given.append((arguments, stdin))
+        return b""
+
+    monkeypatch.setattr(sites.Site, "kubectl", record)
+    running.Sandbox(site).push_credentials(["services-dev", "services-staging"], name="pull")
+    ((arguments, document),) = given
+    auth = passwords.basic("hanbae", site.passwords.registry)
+    assert auth not in " ".join(arguments)
+    items = json.loads(document)["items"]
+    assert [item["metadata"]["namespace"] for item in items] == ["services-dev", "services-staging"]
+    assert {item["type"] for item in items} == {"kubernetes.io/dockerconfigjson"}
+
+
+def test_passwords_are_made_once_and_differ(site: sites.Site) -> None:
+    again = passwords.load(site.folder)
+    assert again.postgres.unmask() == site.passwords.postgres.unmask()
+    assert len(set(plaintexts(site))) == 4
+    assert site.folder.passwords.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_log_that_is_shown_holds_no_password(site: sites.Site) -> None:
+    secret = site.passwords.postgres.unmask().decode()
+    assert secret not in site.passwords.redactor()(f"connecting with {secret} failed")
+
+
+def test_postgresqls_image_has_the_loader_and_libraries_that_its_programs_need() -> None:
+    found = {file.path for file in system_images._closure([Path("/bin/sh")])}
+    assert any("ld-linux" in path or "/ld-" in path for path in found)
+    assert any("libc.so" in path for path in found)
