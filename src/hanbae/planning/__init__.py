@@ -1,0 +1,1 @@
+"""What is going to happen, worked out from a revision before anything does."""

@@ -11,11 +11,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hanbae import masking
 from hanbae.actions import new_service
 from hanbae.charts import values
 from hanbae.policy import naming
@@ -65,18 +66,26 @@ def hanbae(*arguments: str, directory: Path | None = None, **environment: str) -
         directory: Where it is started.
         environment: Variables to add; those that would lead to another cluster are dropped.
     """
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_DROPPED)}
-    kept = {name: value for name, value in os.environ.items() if name == "HANBAE_SANDBOX_BIN"}
     ended = subprocess.run(
         [sys.executable, "-m", "hanbae", *arguments],
         cwd=directory,
-        env=inherited | kept | {"HANBAE_LANG": "en"} | environment,
+        env=clean_environment() | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of a child: nothing of the user's leads it to another cluster, and it speaks English."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_DROPPED) or name == "HANBAE_SANDBOX_BIN"
+    }
+    return kept | {"HANBAE_LANG": "en"}
 
 
 def shop(sandbox: running.Sandbox) -> demo_shop.Shop:
@@ -140,6 +149,31 @@ class Scene:
         with values.editing(self.clone / relative, str(relative)) as document:
             document.update({tuple(key.split(".")): value for key, value in changes.items()})
 
+    def replace(self, service: str, old: str, new: str) -> None:
+        """Change the text of the service's values file; for what is no plain value.
+
+        Raises:
+            ValueError: `old` is not there.
+        """
+        path = self.clone / naming.values_file(self.shop.policy, service, self.environment)
+        text = path.read_text()
+        if old not in text:
+            message = f"{path.name} has no {old!r}"
+            raise ValueError(message)
+        path.write_text(text.replace(old, new))
+
+    def set_environment(self, service: str, **variables: str) -> None:
+        """Plain environment variables of the service's pods."""
+        lines = "\n".join(f"  {name}: {json.dumps(value)}" for name, value in variables.items())
+        self.replace(service, "\nenv: {}\n", f"\nenv:\n{lines}\n")
+
+    def once(self, service: str) -> None:
+        """Let a failed migration not be tried again: four tries take eighty seconds."""
+        chart = self.clone / naming.chart(self.shop.policy, service)
+        template = chart / "templates" / "migration-job.yaml"
+        backoff = f"backoffLimit: {self.shop.policy.migrations.backoff_limit}\n"
+        template.write_text(template.read_text().replace(backoff, "backoffLimit: 0\n"))
+
     def values(self, service: str) -> values.Values:
         """The service's values in the environment, as the clone has them now."""
         relative = naming.values_file(self.shop.policy, service, self.environment)
@@ -155,12 +189,18 @@ class Scene:
         """New passwords for the service's databases, sealed."""
         asyncio.run(self.shop.seal_all(service, self.environment))
 
+    def seal_only(self, service: str, plaintexts: Mapping[str, masking.Masked]) -> None:
+        """Seal these values and no others."""
+        asyncio.run(self.shop.seal(service, self.environment, plaintexts))
+
     def create(self, service: str, *, like: str) -> None:
-        """A new service with the program, the databases and the migrations of another, not yet published."""
+        """A new service, not yet published, with the program, the databases and the first migrations of another."""
         names = [one.name for one in self.shop.databases(like, self.environment)]
         several = names if len(names) > 1 else []
         new_service.new_service(self.clone, service, databases=several)
-        theirs, ours = self.migrations(like), self.migrations(service)
+        # The example's own, because another scenario may have added to those of the branch.
+        theirs = demo_repository.example() / naming.migrations_folder(self.shop.policy, like)
+        ours = self.migrations(service)
         for path in ours.rglob("*.sql"):
             path.unlink()
         for path in theirs.rglob("*.sql"):

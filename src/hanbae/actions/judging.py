@@ -1,0 +1,114 @@
+"""When a deployment is given up: not at the first trouble, and not long after it is sure that waiting is of no use.
+
+A failed attempt warns.
+The verdict falls when a cause that cannot heal by itself has lasted for fifteen seconds: long enough for what only
+looks like one, such as a Secret that comes a moment after its pod.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from hanbae import subjects
+from hanbae.diagnosing import pictures
+from hanbae.results import events
+
+PATIENCE: Final = 15.0
+"""Seconds that a fatal cause must last."""
+FLICKER: Final = 6.0
+"""Seconds that it may be out of sight in between: a pull that failed is tried again, a Job makes another pod."""
+
+LOG_COMES: Final = 0.7
+"""Seconds for which a cause waits for the log that belongs to it, before it is told without."""
+
+Key = tuple[subjects.Ref, str]
+
+
+class Judge:
+    """Remembers causes, and for how long each has lasted.
+
+    Args:
+        clock: Seconds that never go back.
+        patience: Seconds that a fatal cause must last.
+        flicker: Seconds that it may be out of sight.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        patience: float = PATIENCE,
+        flicker: float = FLICKER,
+    ) -> None:
+        self._clock = clock
+        self._patience = patience
+        self._flicker = flicker
+        self._told: dict[Key, events.Diagnosed] = {}
+        self._since: dict[Key, float] = {}
+        self._last: dict[Key, float] = {}
+        self._fatal: dict[Key, events.Diagnosed] = {}
+        self._held: dict[Key, float] = {}
+
+    @property
+    def gravest(self) -> events.Diagnosed | None:
+        """The cause to name when all is over: the longest fatal one, else the last one that was told."""
+        lasting = sorted(self._since, key=self._since.__getitem__)
+        told = sorted(self._told.values(), key=lambda found: found.fatal)
+        return self._fatal[lasting[0]] if lasting else (told[-1] if told else None)
+
+    def hear(self, causes: Iterable[pictures.Cause]) -> Iterator[events.Diagnosed]:
+        """The causes at this moment.
+
+        Yields:
+            Those to tell: new ones, and those that have become fatal.
+        """
+        now = self._clock()
+        seen: set[Key] = set()
+        for cause in causes:
+            key, found = cause.key, cause.found
+            seen.add(key)
+            if found.fatal:
+                self._since.setdefault(key, now)
+                self._last[key] = now
+                self._fatal[key] = found
+            before = self._told.get(key)
+            if (before is None or _says_more(before, found)) and not self._holds(key, found, now):
+                self._told[key] = found
+                yield found
+        for key in [key for key in self._since if key not in seen]:
+            if now - self._last[key] > self._flicker:
+                del self._since[key], self._last[key], self._fatal[key]
+
+    def verdict(self) -> events.Diagnosed | None:
+        """The fatal cause that has lasted long enough, or None."""
+        now = self._clock()
+        for key, since in sorted(self._since.items(), key=lambda item: item[1]):
+            if now - since >= self._patience:
+                return self._fatal[key]
+        return None
+
+    def within(self) -> float | None:
+        """Seconds until a verdict could fall, or a cause is told without its log; None when neither can be."""
+        times = [since + self._patience for since in self._since.values()]
+        times += [since + LOG_COMES for since in self._held.values()]
+        return max(min(times) - self._clock(), 0.0) if times else None
+
+    def _holds(self, key: Key, found: events.Diagnosed, now: float) -> bool:
+        """Whether a cause is not told yet, because the log that says more is about to come."""
+        if found.cause.facts.get("log", "-"):
+            self._held.pop(key, None)
+            return False
+        if now - self._held.setdefault(key, now) < LOG_COMES:
+            return True
+        del self._held[key]
+        return False
+
+
+def _says_more(before: events.Diagnosed, now: events.Diagnosed) -> bool:
+    """Whether a cause that was told is worth telling again: another attempt, or the log that was missing."""
+    return (
+        before.fatal != now.fatal
+        or before.cause.facts.get("attempt") != now.cause.facts.get("attempt")
+        or (not before.cause.facts.get("log") and bool(now.cause.facts.get("log")))
+    )

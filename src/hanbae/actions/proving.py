@@ -1,0 +1,100 @@
+"""Proves that a database has exactly the revision's migrations: asks goose itself, from inside the cluster."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from hanbae import errors
+from hanbae.clusters import connections, probes
+from hanbae.migrations import statuses
+from hanbae.results import events, plans
+
+_LONGEST_NAME: Final = 63
+_LAST_LINES: Final = 5
+
+
+async def prove(
+    cluster: connections.Cluster,
+    proof: plans.Prove,
+    *,
+    name: str,
+    key: str,
+    applied: Iterable[int],
+    redact: Callable[[str], str],
+) -> events.Proved:
+    """Run the proof of one database.
+
+    Args:
+        cluster: The workload cluster.
+        proof: What to prove.
+        name: What the Job is to be called; it is made unique by the key.
+        key: The intent's key.
+        applied: Versions that the deployment's own migration Job applied, from its log.
+        redact: Takes secrets out of goose's words.
+
+    Raises:
+        hanbae.errors.Failed: The database has not exactly the revision's migrations, or goose could not say.
+    """
+    job = _named(proof.job, name, key)
+    deadline = float(job["spec"]["activeDeadlineSeconds"])
+    ended = await probes.run_to_end(cluster, job, deadline=deadline)
+    said = redact("\n".join(ended.log[-_LAST_LINES:]))
+    if not ended.succeeded:
+        raise errors.Failed(
+            "proof.goose-failed",
+            database=proof.database,
+            reason=ended.reason or "-",
+            log=said or ended.message,
+        )
+    status = statuses.status(ended.log)
+    if status is None:
+        raise errors.Failed("proof.not-understood", database=proof.database, log=said)
+    return compare(proof, status, applied)
+
+
+def compare(proof: plans.Prove, status: statuses.Status, applied: Iterable[int]) -> events.Proved:
+    """Hold goose's status against the revision's files.
+
+    Raises:
+        hanbae.errors.Failed: They differ.
+    """
+    wanted, known = set(proof.versions), {*status.applied, *status.pending}
+    pending = sorted(set(status.pending) & wanted)
+    missing = sorted(wanted - known)
+    unknown = sorted(known - wanted)
+    if pending or missing or unknown:
+        raise errors.Failed(
+            "proof.differs",
+            database=proof.database,
+            pending=_listed(pending),
+            missing=_listed(missing),
+            unknown=_listed(unknown),
+        )
+    now = tuple(sorted(set(applied) & wanted))
+    return events.Proved(proof.database, len(proof.versions), status.version, now)
+
+
+def key(deployment: str, step: str) -> str:
+    """The key of a step's intent: a label's value, so at most 63 characters, and still one of its own."""
+    whole = f"{deployment}.{step}"
+    if len(whole) <= _LONGEST_NAME:
+        return whole
+    return whole[: _LONGEST_NAME - 9] + "-" + hashlib.sha256(whole.encode()).hexdigest()[:8]
+
+
+def _named(job: dict[str, Any], name: str, intent: str) -> dict[str, Any]:
+    """The Job with its name and key; names are unique per intent, because Jobs cannot be changed."""
+    digest = hashlib.sha256(intent.encode()).hexdigest()[:8]
+    named = copy.deepcopy(job)
+    plain = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
+    named["metadata"]["name"] = f"{plain[: _LONGEST_NAME - 9].rstrip('-')}-{digest}"
+    for labels in (named["metadata"]["labels"], named["spec"]["template"]["metadata"]["labels"]):
+        labels[probes.KEY] = intent
+    return named
+
+
+def _listed(versions: Iterable[int]) -> str:
+    return ", ".join(map(str, versions)) or "-"

@@ -1,0 +1,160 @@
+"""What every action needs: the policy, the repository, the clusters, the history, and the world's clock and dice.
+
+Actions get it from outside, so that tests give another clock and other ids, and so that nothing below reads the
+environment by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from hanbae import errors
+from hanbae.clusters import connections
+from hanbae.history import stores
+from hanbae.policy import documents, loading
+from hanbae.repository import checkouts
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford's: no letter that looks like a digit."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _id() -> str:
+    """Sorts by time to the second, then at random; fits into a label and an object's name."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return f"{stamp}-" + "".join(secrets.choice(_ALPHABET) for _ in range(6))
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """The two connections of an environment; they may be one.
+
+    Attributes:
+        control: Where Argo CD's objects are.
+        workload: Where the pods are.
+    """
+
+    control: connections.Cluster
+    workload: connections.Cluster
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A repository with a policy, as one command works on it.
+
+    Attributes:
+        loaded: The policy and where its parts stand.
+        checkout: The clone.
+        store: The history.
+        context: kubeconfig context to use instead of the environments' own.
+        kubeconfig: kubeconfig file; None for those that kubectl would read.
+        clock: The time.
+        ids: Makes the id of a deployment.
+        fetching: Held while git fetches: two at once would be in each other's way.
+    """
+
+    loaded: loading.Loaded
+    checkout: checkouts.Checkout
+    store: stores.Store
+    context: str | None = None
+    kubeconfig: Path | None = None
+    clock: Callable[[], datetime] = field(default=_now)
+    ids: Callable[[], str] = field(default=_id)
+    fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def policy(self) -> documents.Policy:
+        """The policy."""
+        return self.loaded.policy
+
+    def environment(self, name: str) -> documents.Environment:
+        """An environment that pods are deployed to.
+
+        Raises:
+            hanbae.errors.WrongUse: The policy has none of this name, or it is not on Kubernetes.
+        """
+        found = self.policy.environments.get(name)
+        if found is None:
+            known = ", ".join(self.policy.environments)
+            raise errors.WrongUse("workspace.unknown-environment", environment=name, known=known)
+        if found.platform != "kubernetes":
+            raise errors.WrongUse(
+                "workspace.not-kubernetes",
+                place=self.loaded.place(f"environments.{name}.platform"),
+                environment=name,
+            )
+        return found
+
+    async def head(self, environment: str) -> str:
+        """The commit at the head of an environment's branch, as the remote has it now.
+
+        Raises:
+            hanbae.errors.WrongUse: The environment has no branch, or the remote has not.
+            hanbae.errors.Unreachable: The remote did not answer.
+        """
+        branch = self.environment(environment).branch
+        if branch is None:
+            raise errors.WrongUse(
+                "workspace.no-branch",
+                place=self.loaded.place(f"environments.{environment}"),
+                environment=environment,
+            )
+        remote = self.policy.argocd.remote
+        async with self.fetching:
+            await asyncio.to_thread(self.checkout.fetch, remote, [branch])
+            return self.checkout.head(remote, branch)
+
+    @asynccontextmanager
+    async def clusters(self, environment: str) -> AsyncIterator[Clusters]:
+        """The connections of an environment.
+
+        Raises:
+            hanbae.errors.WrongUse: No such context.
+        """
+        settings = self.environment(environment)
+        control = self.context or settings.control
+        workload = self.context or settings.workload or control
+        async with connections.connect(control, kubeconfig=self.kubeconfig) as first:
+            if workload == control:
+                yield Clusters(first, first)
+                return
+            async with connections.connect(workload, kubeconfig=self.kubeconfig) as second:
+                yield Clusters(first, second)
+
+
+@contextmanager
+def opened(
+    directory: Path, *, context: str | None = None, kubeconfig: Path | None = None
+) -> Iterator[Workspace]:
+    """The workspace of a folder.
+
+    Args:
+        directory: The repository, or a folder in it.
+        context: kubeconfig context for both connections.
+        kubeconfig: kubeconfig file.
+
+    Raises:
+        hanbae.errors.WrongUse: No policy here, or not a clone.
+        hanbae.errors.FileFault: The policy has a fault, or it is not at the clone's root.
+    """
+    loaded = loading.load(loading.find(directory))
+    checkout = checkouts.Checkout.open(loaded.root)
+    if checkout.root != loaded.root:
+        # Paths in the policy, in the Applications and in commits are relative to one root.
+        raise errors.FileFault(
+            "workspace.policy-not-at-root",
+            place=loaded.place("version"),
+            root=str(checkout.root),
+        )
+    with stores.open_store(loaded.policy.history.url) as store:
+        yield Workspace(loaded, checkout, store, context, kubeconfig)

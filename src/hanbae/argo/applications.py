@@ -1,0 +1,177 @@
+"""What an Application says about itself, and what automation will make of it.
+
+Whether Argo CD's automation is going to start a sync is decided here from the object alone.
+It is sure only when a refresh has been worked off: the controller starts an automated sync *before* it removes
+the refresh annotation, so an Application without the annotation, at the wanted revision and without an
+operation, will not be synced by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from hanbae import subjects, wording
+from hanbae.argo import operations
+
+REFRESH: Final = "argocd.argoproj.io/refresh"
+SET_REFRESH: Final = "argocd.argoproj.io/application-set-refresh"
+_UNCOMPARED: Final = frozenset({"ComparisonError", "InvalidSpecError"})
+
+Application = Mapping[str, Any]
+
+
+class Condition(Struct, frozen=True):
+    """One condition of an Application, such as ``ComparisonError`` or ``SyncError``."""
+
+    type: str
+    message: str
+
+
+class Next(Struct, frozen=True):
+    """What to do about an Application whose automation is waited for.
+
+    Attributes:
+        does: ``wait`` for what it is doing, ``follow`` the operation, ``push`` a full sync, or notice that it
+            has ``moved`` to another revision.
+        why: The reason, for people.
+        operation: The operation to follow.
+    """
+
+    does: Literal["wait", "follow", "push", "moved"]
+    why: wording.Text
+    operation: operations.Operation | None = None
+
+
+def sync(application: Application) -> tuple[str, str]:
+    """Sync status (``Synced``, ``OutOfSync``, ``Unknown`` or empty) and the revision that it was compared with."""
+    status = (application.get("status") or {}).get("sync") or {}
+    return status.get("status") or "", status.get("revision") or ""
+
+
+def health(application: Application) -> tuple[str, str]:
+    """Health (``Healthy``, ``Progressing``, ``Degraded`` …, or empty) and its message."""
+    status = (application.get("status") or {}).get("health") or {}
+    return status.get("status") or "", status.get("message") or ""
+
+
+def conditions(application: Application) -> tuple[Condition, ...]:
+    """The conditions that tell of an error."""
+    found = (application.get("status") or {}).get("conditions") or []
+    return tuple(
+        Condition(entry["type"], entry.get("message") or "")
+        for entry in found
+        if str(entry.get("type", "")).endswith("Error")
+    )
+
+
+def is_automated(application: Application) -> bool:
+    """Whether Argo CD starts syncs of it itself."""
+    automated = ((application.get("spec") or {}).get("syncPolicy") or {}).get("automated")
+    return automated is not None and automated.get("enabled") is not False
+
+
+def is_refreshing(application: Application) -> bool:
+    """Whether a refresh was asked for that the controller has not worked off."""
+    return REFRESH in ((application.get("metadata") or {}).get("annotations") or {})
+
+
+def destination(application: Application) -> str:
+    """The namespace that it deploys to."""
+    return ((application.get("spec") or {}).get("destination") or {}).get("namespace") or ""
+
+
+def has_one_source(application: Application) -> bool:
+    """Whether it deploys from one source, so that one revision names what is deployed."""
+    spec = application.get("spec") or {}
+    return bool(spec.get("source")) and not spec.get("sources")
+
+
+def unpruned(application: Application) -> tuple[subjects.Ref, ...]:
+    """Objects that are no longer in the chart and that nobody allowed Argo CD to delete."""
+    found = (application.get("status") or {}).get("resources") or []
+    return tuple(_ref(entry) for entry in found if entry.get("requiresPruning"))
+
+
+def out_of_sync(application: Application) -> tuple[subjects.Ref, ...]:
+    """Objects that differ from the chart, those that need pruning left out."""
+    found = (application.get("status") or {}).get("resources") or []
+    return tuple(
+        _ref(entry)
+        for entry in found
+        if entry.get("status") == "OutOfSync" and not entry.get("requiresPruning")
+    )
+
+
+def has_deployed(application: Application, started: str, revision: str) -> bool:
+    """Whether the history knows a successful full sync of a revision that started then.
+
+    A selective sync leaves no entry, and an entry is written only for success: it outlives the record of the
+    operation, which the next self-heal overwrites.
+    """
+    entries: Sequence[Mapping[str, Any]] = (application.get("status") or {}).get("history") or []
+    return any(
+        entry.get("revision") == revision and entry.get("deployStartedAt") == started
+        for entry in entries
+    )
+
+
+def awaiting(
+    application: Application, *, revision: str, hooks: Iterable[subjects.Ref], known: str
+) -> Next:
+    """What automation makes of a revision that was pushed.
+
+    Args:
+        application: The object, read after a refresh was asked for.
+        revision: The wanted commit.
+        hooks: Hooks that a full sync of it must show.
+        known: ``started`` of the operation that had already ended when the deployment began, or empty: an
+            automated sync that failed before is a reason to start one, one that fails now is the outcome.
+    """
+    operation = operations.current(application)
+    if operation is not None and operation.active:
+        if operations.is_automated(operation, revision):
+            return Next("follow", wording.Text("argo.automation-runs"), operation)
+        facts = {"revision": operation.revision, "by": operation.by or "Argo CD"}
+        return Next("wait", wording.Text("argo.other-operation", facts))
+    status, compared = sync(application)
+    broken = [each for each in conditions(application) if each.type in _UNCOMPARED]
+    if is_refreshing(application) or not status or broken:
+        return Next("wait", wording.Text("argo.not-compared" if broken else "argo.refreshing"))
+    if compared != revision:
+        return Next("moved", wording.Text("argo.other-revision", {"revision": compared}))
+    if operation is not None and operations.is_automated(operation, revision):
+        return _ended(operation, tuple(hooks), known)
+    return _not_started(application, revision, status)
+
+
+def _ended(operation: operations.Operation, hooks: tuple[subjects.Ref, ...], known: str) -> Next:
+    """About an automated full sync of the wanted revision that has ended."""
+    if operation.phase != "Succeeded":
+        if operation.started != known:
+            return Next("follow", wording.Text("argo.automation-ran"), operation)
+        facts = {"message": operation.message}
+        return Next("push", wording.Text("argo.failed-before", facts))
+    missing = operations.without(operation, hooks)
+    if missing:
+        facts = {"hooks": ", ".join(ref.name for ref in missing)}
+        return Next("push", wording.Text("argo.without-hooks", facts))
+    return Next("follow", wording.Text("argo.automation-ran"), operation)
+
+
+def _not_started(application: Application, revision: str, status: str) -> Next:
+    """About a revision that Argo CD knows, with no full automated sync of it."""
+    if not is_automated(application):
+        return Next("push", wording.Text("argo.automation-off"))
+    if any(each.type == "SyncError" for each in conditions(application)):
+        message = next(e.message for e in conditions(application) if e.type == "SyncError")
+        return Next("push", wording.Text("argo.failed-before", {"message": message}))
+    if status == "Synced":
+        return Next("push", wording.Text("argo.nothing-to-do", {"revision": revision[:12]}))
+    return Next("push", wording.Text("argo.not-started", {"status": status}))
+
+
+def _ref(entry: Mapping[str, Any]) -> subjects.Ref:
+    return subjects.Ref(entry.get("kind", ""), entry.get("namespace", ""), entry.get("name", ""))

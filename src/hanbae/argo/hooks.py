@@ -1,0 +1,114 @@
+"""Which objects Argo CD runs as hooks, and in which phase and wave.
+
+The rules are Argo CD's (3.x): an object with a valid ``argocd.argoproj.io/hook`` ignores its own
+``helm.sh/hook``; a value that is no phase makes Argo CD ignore the whole object; ``Skip`` counts only alone.
+They are needed to know which hooks a full sync *must* show in its result: a sync that ran without them
+(a selective one, self-heal) is not a deployment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, get_args
+
+from hanbae import subjects
+
+Phase = Literal["PreSync", "Sync", "PostSync", "SyncFail", "PreDelete", "PostDelete"]
+
+_HOOK: Final = "argocd.argoproj.io/hook"
+_HELM_HOOK: Final = "helm.sh/hook"
+_WAVE: Final = "argocd.argoproj.io/sync-wave"
+_HELM_WEIGHT: Final = "helm.sh/hook-weight"
+_DELETE: Final = "argocd.argoproj.io/hook-delete-policy"
+_HELM_DELETE: Final = "helm.sh/hook-delete-policy"
+_FROM_HELM: Final[Mapping[str, Phase]] = {
+    "pre-install": "PreSync",
+    "pre-upgrade": "PreSync",
+    "post-install": "PostSync",
+    "post-upgrade": "PostSync",
+    "pre-delete": "PreDelete",
+    "post-delete": "PostDelete",
+}
+_PHASES: Final[Mapping[str, Phase]] = {phase: phase for phase in get_args(Phase)}
+_POLICIES: Final = {
+    "BeforeHookCreation": "BeforeHookCreation",
+    "HookSucceeded": "HookSucceeded",
+    "HookFailed": "HookFailed",
+    "before-hook-creation": "BeforeHookCreation",
+    "hook-succeeded": "HookSucceeded",
+    "hook-failed": "HookFailed",
+}
+_IN_A_SUCCESSFUL_SYNC: Final = frozenset({"PreSync", "Sync", "PostSync"})
+
+
+def phases(thing: Mapping[str, Any]) -> tuple[Phase, ...]:
+    """The phases in which Argo CD runs an object as a hook; empty for ordinary and for ignored objects."""
+    annotations = _annotations(thing)
+    own = [value for value in _listed(annotations.get(_HOOK, "")) if value in (*_PHASES, "Skip")]
+    if own:
+        return tuple(dict.fromkeys(_PHASES[value] for value in own if value in _PHASES))
+    values = _listed(annotations.get(_HELM_HOOK, ""))
+    return tuple(dict.fromkeys(_FROM_HELM[value] for value in values if value in _FROM_HELM))
+
+
+def wave(thing: Mapping[str, Any]) -> int:
+    """The sync wave of any object, hook or not: the annotation, else Helm's weight, else 0."""
+    annotations = _annotations(thing)
+    for name in (_WAVE, _HELM_WEIGHT):
+        try:
+            return int(annotations[name])
+        except (KeyError, ValueError):
+            continue
+    return 0
+
+
+def delete_policies(thing: Mapping[str, Any]) -> tuple[str, ...]:
+    """When Argo CD deletes a hook; ``BeforeHookCreation`` when it names no valid policy.
+
+    The policies of both annotations are merged, unlike the hook annotations themselves.
+    """
+    annotations = _annotations(thing)
+    values = _listed(annotations.get(_DELETE, "")) + _listed(annotations.get(_HELM_DELETE, ""))
+    found = dict.fromkeys(_POLICIES[value] for value in values if value in _POLICIES)
+    return tuple(found) or ("BeforeHookCreation",)
+
+
+def expected(things: Iterable[Mapping[str, Any]], *, namespace: str) -> tuple[subjects.Ref, ...]:
+    """The hooks that a successful full sync must show in its result, in the order in which they run.
+
+    Args:
+        things: Rendered objects.
+        namespace: Where objects go that name no namespace.
+
+    Returns:
+        One entry per object; its name ends in ``-`` where Argo CD completes a ``generateName``.
+    """
+    order = {"PreSync": 0, "Sync": 1, "PostSync": 2}
+    found: list[tuple[int, int, subjects.Ref]] = []
+    for thing in things:
+        ran = [phase for phase in phases(thing) if phase in _IN_A_SUCCESSFUL_SYNC]
+        if ran:
+            first = min(order[phase] for phase in ran)
+            found.append((first, wave(thing), _ref(thing, namespace)))
+    return tuple(ref for _, _, ref in sorted(found))
+
+
+def is_same(hook: subjects.Ref, seen: subjects.Ref) -> bool:
+    """Whether an object that was seen is an expected hook, generated names included."""
+    if (hook.kind, hook.namespace) != (seen.kind, seen.namespace):
+        return False
+    return seen.name.startswith(hook.name) if hook.name.endswith("-") else seen.name == hook.name
+
+
+def _ref(thing: Mapping[str, Any], namespace: str) -> subjects.Ref:
+    metadata = thing["metadata"]
+    name = metadata.get("name") or metadata.get("generateName") or ""
+    return subjects.Ref(thing["kind"], metadata.get("namespace") or namespace, name)
+
+
+def _annotations(thing: Mapping[str, Any]) -> Mapping[str, str]:
+    return (thing.get("metadata") or {}).get("annotations") or {}
+
+
+def _listed(value: str) -> list[str]:
+    return [part.strip() for part in str(value).split(",") if part.strip()]

@@ -1,0 +1,246 @@
+"""Argo CD's operation: how one is asked for through the Application, and how its record is read.
+
+hanbae writes exactly what Argo CD's own API server writes (``util/argo.SetAppOperation``, 3.x), from an object
+that was just read, with its resourceVersion:
+
+- ``operation`` with the explicit revision, and
+- no ``status.operationState``, because controllers up to 3.5.2 merge the new record into the old one, and a full
+  sync silently became a selective one.
+
+An operation of one's own is recognised by the key in ``operation.info``, an automated one by its revision,
+``initiatedBy.automated`` and the absence of selected resources; never by time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae import subjects
+from hanbae.argo import hooks
+
+Application = Mapping[str, Any]
+
+KEY: Final = "hanbae"
+"""Name of the entry in ``operation.info`` that carries the intent's key."""
+
+_RUNNING: Final = frozenset({"Running", "Terminating"})
+_ENDED: Final = frozenset({"Succeeded", "Failed", "Error"})
+
+
+class Result(Struct, frozen=True):
+    """What an operation did with one object.
+
+    Attributes:
+        ref: The object.
+        status: ``Synced``, ``SyncFailed``, ``Pruned`` or ``PruneSkipped``; empty while it is not known.
+        message: Argo CD's sentence.
+        hook: The hook's type, empty for ordinary objects.
+        phase: ``Running``, ``Succeeded``, ``Failed``, ``Error`` or ``Terminating``; given for ordinary objects too.
+    """
+
+    ref: subjects.Ref
+    status: str
+    message: str
+    hook: str
+    phase: str
+
+
+class Operation(Struct, frozen=True):
+    """One operation as Argo CD records it.
+
+    Attributes:
+        phase: ``Requested`` while the controller has not begun, then Argo CD's own word.
+        message: Argo CD's sentence.
+        revision: The commit that it deploys: the resolved one once it is known, else the requested one.
+        key: The key in ``operation.info``, or empty for somebody else's.
+        by: Who started it, empty for Argo CD itself.
+        automated: Argo CD started it.
+        full: It runs hooks: nothing is selected, nothing local, not a dry run.
+        started: Argo CD's timestamp, or empty.
+        finished: The same; set between two tries as well, so it does not mean that it has ended.
+        retries: How many times it was tried again.
+        results: What it did, in Argo CD's order.
+    """
+
+    phase: str
+    message: str
+    revision: str
+    key: str
+    by: str
+    automated: bool
+    full: bool
+    started: str
+    finished: str
+    retries: int
+    results: tuple[Result, ...]
+
+    @property
+    def active(self) -> bool:
+        """It may still change something; between two tries as well, where ``finished`` is already set."""
+        return not self.ended
+
+    @property
+    def ended(self) -> bool:
+        """It will not change anything any more."""
+        return self.phase in _ENDED
+
+    def result(self, ref: subjects.Ref) -> Result | None:
+        """What it did with one object, or None."""
+        return next((result for result in self.results if result.ref == ref), None)
+
+
+def requested(application: Application) -> Operation | None:
+    """The operation that is asked for in the object; Argo CD removes it when it has ended."""
+    operation = application.get("operation")
+    return _read(operation, {"phase": "Requested"}) if operation else None
+
+
+def recorded(application: Application) -> Operation | None:
+    """The operation in the status: the one that runs, or the last one that ended."""
+    state = (application.get("status") or {}).get("operationState")
+    return _read(state.get("operation") or {}, state) if state and state.get("phase") else None
+
+
+def current(application: Application) -> Operation | None:
+    """The operation that is asked for or runs, else the last one.
+
+    While one is asked for, the record may still be that of the operation before; the two belong together only
+    when the record is active or carries the same key.
+    """
+    asked, record = requested(application), recorded(application)
+    if asked is None:
+        return record
+    if record is not None and (record.active or (asked.key and asked.key == record.key)):
+        # The field is still there for a moment after the end; until it is gone, nothing has ended.
+        return record if record.active else _still(record)
+    return asked
+
+
+def active(application: Application) -> Operation | None:
+    """The operation that is asked for or runs, or None."""
+    operation = current(application)
+    return operation if operation is not None and operation.active else None
+
+
+def is_automated(operation: Operation, revision: str) -> bool:
+    """Whether this is Argo CD's own full sync of a revision."""
+    return operation.automated and operation.full and operation.revision == revision
+
+
+def without(operation: Operation, expected: Iterable[subjects.Ref]) -> tuple[subjects.Ref, ...]:
+    """The expected hooks that the operation does not show as succeeded."""
+    ran = [result for result in operation.results if result.hook]
+    return tuple(
+        hook
+        for hook in expected
+        if not any(
+            hooks.is_same(hook, result.ref) and result.phase == "Succeeded" for result in ran
+        )
+        or any(hooks.is_same(hook, result.ref) and result.phase != "Succeeded" for result in ran)
+    )
+
+
+def asking(
+    application: Application,
+    *,
+    revision: str,
+    key: str,
+    by: str,
+    only: Sequence[tuple[str, subjects.Ref]] = (),
+) -> dict[str, Any]:
+    """The Application with an operation in it, to be written back with the resourceVersion that was read.
+
+    Prunes only where the Application's own ``automated.prune`` says so: deleting what is no longer in the
+    chart is as much a decision of the people who wrote the Application as in an automated sync, and
+    ``argocd app sync`` does not prune unasked either.
+    Sync options are copied, because an operation that is written does not inherit them; it is never tried
+    again by itself, because each try would run the migrations again.
+
+    Args:
+        application: The object as it was just read.
+        revision: Full commit id.
+        key: The intent's key.
+        by: Who starts it.
+        only: API group and object of a selective sync; empty for a full one, hooks included.
+    """
+    policy = (application.get("spec") or {}).get("syncPolicy") or {}
+    sync: dict[str, Any] = {
+        "revision": revision,
+        "prune": bool((policy.get("automated") or {}).get("prune")),
+        "syncStrategy": {"hook": {}},
+    }
+    if policy.get("syncOptions"):
+        sync["syncOptions"] = list(policy["syncOptions"])
+    if only:
+        sync["resources"] = [
+            {
+                "group": group,
+                "kind": ref.kind,
+                "namespace": ref.namespace,
+                "name": ref.name,
+            }
+            for group, ref in only
+        ]
+    operation = {
+        "sync": sync,
+        "initiatedBy": {"username": by},
+        "info": [{"name": KEY, "value": key}],
+        "retry": {"limit": 0},
+    }
+    status = dict(application.get("status") or {})
+    status.pop("operationState", None)
+    return {**application, "operation": operation, "status": status}
+
+
+def terminating(application: Application) -> dict[str, Any]:
+    """The Application with its running operation told to end, or with one that has not begun taken back.
+
+    To be written with the resourceVersion that was read, so that an operation that ended meanwhile, or another
+    one, is not touched.
+    """
+    record = recorded(application)
+    if record is not None and record.active:
+        state = {**application["status"]["operationState"], "phase": "Terminating"}
+        return {**application, "status": {**application["status"], "operationState": state}}
+    return {key: value for key, value in application.items() if key != "operation"}
+
+
+def _still(record: Operation) -> Operation:
+    """An ended record whose request has not been removed yet: still active."""
+    fields = {name: getattr(record, name) for name in record.__struct_fields__}
+    return Operation(**(fields | {"phase": "Running"}))
+
+
+def _read(operation: Mapping[str, Any], state: Mapping[str, Any]) -> Operation:
+    sync = operation.get("sync") or {}
+    result = state.get("syncResult") or {}
+    by = operation.get("initiatedBy") or {}
+    info = {entry.get("name"): entry.get("value") for entry in operation.get("info") or []}
+    strategy = sync.get("syncStrategy") or {}
+    partial = sync.get("resources") or sync.get("manifests") or sync.get("dryRun")
+    return Operation(
+        phase=state.get("phase") or "Running",
+        message=state.get("message") or "",
+        revision=result.get("revision") or sync.get("revision") or "",
+        key=info.get(KEY) or "",
+        by=by.get("username") or "",
+        automated=bool(by.get("automated")),
+        full=not partial and strategy.get("apply") is None,
+        started=state.get("startedAt") or "",
+        finished=state.get("finishedAt") or "",
+        retries=int(state.get("retryCount") or 0),
+        results=tuple(_result(entry) for entry in result.get("resources") or []),
+    )
+
+
+def _result(entry: Mapping[str, Any]) -> Result:
+    return Result(
+        ref=subjects.Ref(entry.get("kind", ""), entry.get("namespace", ""), entry.get("name", "")),
+        status=entry.get("status") or "",
+        message=entry.get("message") or "",
+        hook=entry.get("hookType") or "",
+        phase=entry.get("hookPhase") or "",
+    )

@@ -1,0 +1,176 @@
+"""The live view of a run: a table of services that stays, log lines and causes that scroll above it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Final, Self, TextIO
+
+from rich import box, console, live, spinner, table, text
+
+from hanbae.cli import telling, wordings
+from hanbae.results import events
+
+_NARROW: Final = 60
+"""Columns below which the time is left out."""
+_PER_SECOND: Final = 8
+
+_OUTCOMES: Final = {"succeeded": ("✔", "green")}
+_BAD: Final = ("✘", "red")
+
+
+class Row:
+    """One deployment in the table."""
+
+    def __init__(self, service: str, environment: str, began: float) -> None:
+        self.service = service
+        self.environment = environment
+        self.began = began
+        self.ended: float | None = None
+        self.mark: tuple[str, str] | None = None
+        self.doing = ""
+
+
+class View:
+    """Shows a run on a terminal.
+
+    Args:
+        stream: The terminal; data goes elsewhere.
+        color: False for none; None to decide by the terminal.
+        width: Columns; None for the terminal's.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        color: bool | None = None,
+        width: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._console = console.Console(
+            file=stream, no_color=color is False, width=width, highlight=False, soft_wrap=False
+        )
+        self._clock = clock
+        self._rows: dict[str, Row] = {}
+        self._spinner = spinner.Spinner("dots")
+        self._live = live.Live(
+            console=self._console,
+            get_renderable=self.table,
+            refresh_per_second=_PER_SECOND,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def event(self, event: events.Event) -> None:
+        """Show an event."""
+        fact = event.fact
+        if isinstance(fact, events.Opened):
+            row = Row(fact.plan.service, fact.plan.environment, self._clock())
+            self._rows[event.deployment] = row
+        row = self._rows[event.deployment]
+        for line in telling.lines(event):
+            if line.meaning == "state":
+                row.doing = line.words
+            else:
+                self._console.print(_styled(row, line))
+                row.doing = line.words if line.meaning in {"step", "warn"} else row.doing
+        if isinstance(fact, events.Intended) and (event.step or "").startswith("prove-"):
+            row.doing = wordings.words("deploy.proving")
+        if isinstance(fact, events.Closed):
+            row.ended = self._clock()
+            row.mark = _OUTCOMES.get(fact.outcome, _BAD)
+            row.doing = wordings.words(f"deploy.outcome-{fact.outcome}")
+
+    def table(self) -> table.Table:
+        """The services and what each is doing."""
+        width = self._console.width
+        drawn = table.Table(box=box.SIMPLE, show_header=False, expand=True, pad_edge=False)
+        drawn.add_column(width=1)
+        drawn.add_column(no_wrap=True, overflow="ellipsis", max_width=max(width // 3, 8))
+        drawn.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        if width >= _NARROW:
+            drawn.add_column(no_wrap=True, justify="right")
+        for row in self._rows.values():
+            mark = text.Text(*row.mark) if row.mark else self._spinner
+            name = text.Text(f"{row.service} {row.environment}", style="bold")
+            cells = [mark, name, text.Text(row.doing)]
+            if width >= _NARROW:
+                seconds = (row.ended or self._clock()) - row.began
+                cells.append(text.Text(f"{seconds:.0f} s", style="bright_black"))
+            drawn.add_row(*cells)
+        return drawn
+
+
+class Plain:
+    """Shows a run where there is no terminal: one line per thing, each with its service and environment.
+
+    Args:
+        write: Writes one line.
+        color: Whether the marks are coloured.
+    """
+
+    def __init__(self, write: Callable[[str], None], *, color: bool = False) -> None:
+        self._write = write
+        self._color = color
+        self._names: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Nothing is left to be done."""
+
+    def event(self, event: events.Event) -> None:
+        """Show an event."""
+        import click
+
+        fact = event.fact
+        if isinstance(fact, events.Opened):
+            self._names[event.deployment] = f"{fact.plan.service} {fact.plan.environment}"
+        for line in telling.lines(event):
+            mark, color = telling.MARKS[line.meaning]
+            shown = click.style(mark, fg=color) if self._color and color else mark
+            self._write(f"{self._names[event.deployment]} {shown} {line.words}".rstrip())
+
+
+def _styled(row: Row, line: telling.Line) -> text.Text:
+    mark, color = telling.MARKS[line.meaning]
+    styled = text.Text(f"{row.service} {row.environment} ", style="bright_black")
+    styled.append(f"{mark} ", style=color or "default")
+    strong = line.meaning in {"fail", "warn", "done"}
+    styled.append(line.words, style=color if strong and line.meaning != "done" else "default")
+    return styled
+
+
+def summary(rows: Iterable[tuple[str, ...]], *, width: int, headings: tuple[str, ...]) -> str:
+    """A table of what was deployed, as text without colours, for standard output."""
+    drawn = table.Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading in headings:
+        drawn.add_column(heading, overflow="fold")
+    for row in rows:
+        drawn.add_row(*row)
+    paper = console.Console(width=width, color_system=None)
+    with paper.capture() as captured:
+        paper.print(drawn)
+    return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").splitlines())

@@ -1,0 +1,128 @@
+"""What a person is told of a deployment's events: the same lines for a terminal, a CI log and the demo.
+
+The cluster's own words stay as they are; sentences of ours come from the catalogue.
+Text from clusters and containers is foreign: control characters, with which a log line could move the cursor or
+rename the window, are taken out here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from hanbae import wording
+from hanbae.cli import wordings
+from hanbae.results import events
+
+Meaning = Literal["step", "done", "note", "warn", "fail", "state", "log", "command"]
+
+MARKS: Final[dict[Meaning, tuple[str, str]]] = {
+    "step": ("▸", "cyan"),
+    "done": ("✔", "green"),
+    "note": ("·", "blue"),
+    "warn": ("!", "yellow"),
+    "fail": ("✘", "red"),
+    "state": (" ", "bright_black"),
+    "log": ("│", ""),
+    "command": ("→", "cyan"),
+}
+"""Meaning → mark and colour."""
+
+_CONTROL: Final = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+_STATE: Final = 200
+"""Characters of a state that are shown; the history has it all, and a cause is told in full."""
+_QUIET: Final = frozenset({"Pending", "ContainerCreating"})
+"""States that come and go with every pod and tell nobody anything."""
+
+
+class Line(Struct, frozen=True):
+    """One line for a person.
+
+    Attributes:
+        meaning: What kind of line it is.
+        words: The line, worded, without control characters.
+    """
+
+    meaning: Meaning
+    words: str
+
+
+def lines(event: events.Event) -> Iterator[Line]:
+    """The lines for an event; none for those that nobody needs to see."""
+    match event.fact:
+        case events.Opened(plan=plan, by=by, revision=revision):
+            facts = {"environment": plan.environment, "revision": revision[:12], "by": by}
+            yield _said("step", wording.Text("deploy.opened", facts))
+        case events.Began(automated=automated):
+            how = "deploy.began-automated" if automated else "deploy.began-manual"
+            yield _said("step", wording.Text(how))
+        case events.Observed() as observed:
+            yield from _observed(observed)
+        case events.Logged(container=container, line=line):
+            yield Line("log", f"{container}: {printable(line)}")
+        case events.Proved() as proved:
+            yield _said("done", _proved(proved))
+        case events.Diagnosed(cause=cause, command=command, fatal=fatal):
+            yield from _text("fail" if fatal else "warn", cause)
+            yield Line("command", printable(" ".join(map(_quoted, command))))
+        case events.Noted(text=text):
+            yield from _text("note", text)
+        case events.Closed(outcome=outcome, why=why):
+            yield from _text("done" if outcome == "succeeded" else "fail", why)
+        case _:
+            return
+
+
+def printable(text: str) -> str:
+    """Foreign text without what a terminal would obey."""
+    return _CONTROL.sub("", text).replace("\t", "    ")
+
+
+def short(observed: events.Observed) -> str:
+    """An observed state in one line."""
+    parts = [observed.state]
+    if observed.reason and observed.reason not in observed.message:
+        parts.append(observed.reason)
+    said = f"{observed.on.kind}/{observed.on.name}: {' '.join(parts)}"
+    whole = printable(f"{said}: {observed.message}" if observed.message else said)
+    return whole if len(whole) <= _STATE else whole[: _STATE - 1] + "…"
+
+
+def _observed(observed: events.Observed) -> Iterator[Line]:
+    if observed.state in _QUIET or (observed.on.kind == "Application" and not observed.message):
+        return
+    yield Line("state", short(observed))
+
+
+def _proved(proved: events.Proved) -> wording.Text:
+    facts = {
+        "database": proved.database,
+        "files": str(proved.files),
+        "version": str(proved.version),
+        "applied": ", ".join(map(str, proved.applied)),
+    }
+    return wording.Text("deploy.proved" if proved.applied else "deploy.proved-nothing-new", facts)
+
+
+def _text(meaning: Meaning, text: wording.Text) -> Iterator[Line]:
+    """A sentence, and below it the last lines of the log that belongs to it."""
+    first, *more = wordings.sentence(text).split("\n")
+    yield Line(meaning, printable(first))
+    for line in more:
+        yield Line(meaning, printable(line))
+    for line in text.facts.get("log", "").splitlines():
+        yield Line("log", printable(line))
+
+
+def _said(meaning: Meaning, text: wording.Text) -> Line:
+    return Line(meaning, printable(wordings.sentence(text)))
+
+
+def _quoted(word: str) -> str:
+    """A word of a command as a shell takes it."""
+    return word if re.fullmatch(r"[\w@%+=:,./-]+", word) else "'" + word.replace("'", "'\\''") + "'"

@@ -1,0 +1,81 @@
+"""Why a controller may not create its pods: pod security, a quota, a missing service account, a webhook.
+
+There is no pod to describe then; the only traces are an Event and a condition, which is why this is the failure
+that people search for longest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from hanbae import subjects
+from hanbae.diagnosing import pictures
+
+_POD_SECURITY: Final = re.compile(
+    r'violates PodSecurity "(?P<level>[^"]+)": (?P<what>.*)', re.DOTALL
+)
+_QUOTA: Final = re.compile(r"exceeded quota: (?P<quota>[^,]+), (?P<what>.*)", re.DOTALL)
+_ACCOUNT: Final = re.compile(r'serviceaccount "(?P<name>[^"]+)" not found')
+_WEBHOOK: Final = re.compile(
+    r'admission webhook "(?P<name>[^"]+)" denied the request: (?P<what>.*)', re.DOTALL
+)
+
+
+def causes(
+    picture: pictures.Picture, controller: subjects.Ref, owner: subjects.Ref
+) -> Iterator[pictures.Cause]:
+    """The cause that a Job or ReplicaSet has no pods, if admission is it.
+
+    Args:
+        picture: The moment.
+        controller: What creates the pods.
+        owner: What people deploy: the Job itself, or the ReplicaSet's Deployment.
+    """
+    thing = picture.objects.get(controller)
+    if thing is None or picture.pods_of(controller):
+        return
+    said = [event.get("message") or "" for event in picture.events(controller, "FailedCreate")]
+    failure = pictures.condition(thing, "ReplicaFailure")
+    if failure.get("status") == "True":
+        said.append(failure.get("message") or "")
+    if said:
+        yield _cause(said[-1], controller, owner)
+
+
+def _cause(message: str, controller: subjects.Ref, owner: subjects.Ref) -> pictures.Cause:
+    describe = ("kubectl", "describe", owner.kind.lower(), owner.name, "-n", owner.namespace)
+    events = (
+        "kubectl",
+        "describe",
+        controller.kind.lower(),
+        controller.name,
+        "-n",
+        owner.namespace,
+    )
+    facts = {"object": str(owner), "namespace": owner.namespace, "message": message}
+    security = _POD_SECURITY.search(message)
+    if security:
+        facts |= {"level": security["level"], "message": security["what"]}
+        return pictures.cause(
+            owner, "diagnosis.pod-security", facts, describe, fatal=True, owner=owner
+        )
+    quota = _QUOTA.search(message)
+    if quota:
+        facts |= {"quota": quota["quota"], "message": quota["what"]}
+        command = ("kubectl", "describe", "resourcequota", quota["quota"], "-n", owner.namespace)
+        # Pods that end may give the quota back, so waiting is of use.
+        return pictures.cause(owner, "diagnosis.quota", facts, command, fatal=False, owner=owner)
+    account = _ACCOUNT.search(message)
+    if account:
+        facts |= {"account": account["name"]}
+        command = ("kubectl", "get", "serviceaccount", account["name"], "-n", owner.namespace)
+        return pictures.cause(
+            owner, "diagnosis.service-account-missing", facts, command, fatal=True, owner=owner
+        )
+    webhook = _WEBHOOK.search(message)
+    if webhook:
+        facts |= {"webhook": webhook["name"], "message": webhook["what"]}
+        return pictures.cause(owner, "diagnosis.webhook", facts, events, fatal=True, owner=owner)
+    return pictures.cause(owner, "diagnosis.no-pods", facts, events, fatal=False, owner=owner)

@@ -1,0 +1,49 @@
+"""Why an image cannot be pulled: not there, not allowed, or not reached.
+
+The kubelet gives one reason (``ErrImagePull``, then ``ImagePullBackOff``) for three causes that people mend in
+three different places, so containerd's sentence is read.
+A registry that hides what one may not see says "not found" for both, and then so do we.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+Kind = Literal["not-found", "unauthorised", "unreachable", "unknown"]
+
+REASONS: Final = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+    }
+)
+_KINDS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
+    (
+        "unauthorised",
+        re.compile(
+            r"(?i)unauthori[sz]ed|authentication required|no basic auth|failed to authorize"
+            r"|authorization failed|access denied|insufficient_scope|forbidden"
+        ),
+    ),
+    (
+        "not-found",
+        re.compile(r"(?i)not found|manifest unknown|name unknown|no match for platform"),
+    ),
+    (
+        "unreachable",
+        re.compile(
+            r"(?i)dial tcp|connection refused|i/o timeout|no such host|no route to host|timed? ?out"
+            r"|TLS handshake|x509|certificate|\bEOF\b|connection reset|\b50[0234] [A-Z]"
+        ),
+    ),
+)
+
+
+def kind(message: str) -> Kind:
+    """The cause behind a failed pull, from the container runtime's sentence."""
+    return next((name for name, pattern in _KINDS if pattern.search(message)), "unknown")

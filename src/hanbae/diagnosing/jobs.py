@@ -1,0 +1,106 @@
+"""Why a hook Job failed, or is about to: one failed attempt is a warning, a failed Job a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from hanbae import subjects
+from hanbae.diagnosing import admission, pictures
+from hanbae.migrations import statuses
+
+_COMPONENT: Final = "app.kubernetes.io/component"
+_DATABASE: Final = "hanbae.dev/database"
+_DEFAULT_BACKOFF: Final = 6
+"""Kubernetes' own, where a Job names none."""
+
+
+def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
+    """The causes in all Jobs of the picture."""
+    for ref, job in picture.of("Job"):
+        if pictures.condition(job, "Complete").get("status") == "True":
+            continue
+        failed = pictures.condition(job, "Failed")
+        if failed.get("status") == "True":
+            yield _failed(picture, ref, job, failed)
+        elif _last_failed(picture, ref) is not None:
+            yield _attempt(picture, ref, job)
+        yield from admission.causes(picture, ref, ref)
+
+
+def logs(ref: subjects.Ref) -> tuple[str, ...]:
+    """The policy's command for a migration that failed."""
+    return ("kubectl", "logs", f"job/{ref.name}", "-n", ref.namespace)
+
+
+def _failed(
+    picture: pictures.Picture,
+    ref: subjects.Ref,
+    job: pictures.Object,
+    failed: Mapping[str, Any],
+) -> pictures.Cause:
+    facts = {
+        **_facts(picture, ref, job),
+        "reason": failed.get("reason") or "",
+        "message": failed.get("message") or "",
+    }
+    late = failed.get("reason") == "DeadlineExceeded"
+    said = f"diagnosis.{_what(job)}-{'too-long' if late else 'failed'}"
+    return pictures.cause(ref, said, facts, logs(ref), fatal=True)
+
+
+def _attempt(picture: pictures.Picture, ref: subjects.Ref, job: pictures.Object) -> pictures.Cause:
+    facts = _facts(picture, ref, job)
+    return pictures.cause(ref, f"diagnosis.{_what(job)}-attempt", facts, logs(ref), fatal=False)
+
+
+def _facts(picture: pictures.Picture, ref: subjects.Ref, job: pictures.Object) -> dict[str, object]:
+    labels = job["metadata"].get("labels") or {}
+    backoff = job["spec"].get("backoffLimit")
+    facts: dict[str, object] = {
+        "job": ref.name,
+        "namespace": ref.namespace,
+        "database": labels.get(_DATABASE) or "-",
+        "attempt": max(int((job.get("status") or {}).get("failed") or 0), 1),
+        "attempts": (_DEFAULT_BACKOFF if backoff is None else int(backoff)) + 1,
+        "container": "-",
+        "exit": "-",
+        "log": "",
+        "error": "",
+    }
+    last = _last_failed(picture, ref)
+    if last is not None:
+        pod, container, ended = last
+        log = list(picture.logs.get((pod, container), ()))
+        failure = statuses.failure(log)
+        error = failure.error if failure else ended.get("message") or ended.get("reason") or ""
+        facts |= {
+            "container": container,
+            "exit": ended.get("exitCode", "-"),
+            "log": picture.tail(pod, container),
+            "error": f"{failure.file}: {error}" if failure and failure.file else error,
+        }
+    return facts
+
+
+def _last_failed(
+    picture: pictures.Picture, ref: subjects.Ref
+) -> tuple[subjects.Ref, str, Mapping[str, Any]] | None:
+    """Pod, container and end of the last container of the Job's that failed."""
+    for pod, thing in reversed(picture.pods_of(ref)):
+        status = thing.get("status") or {}
+        both = [
+            *(status.get("initContainerStatuses") or []),
+            *(status.get("containerStatuses") or []),
+        ]
+        for container in both:
+            for state in (container.get("state") or {}, container.get("lastState") or {}):
+                ended = state.get("terminated") or {}
+                if ended.get("exitCode"):
+                    return pod, container["name"], ended
+    return None
+
+
+def _what(job: pictures.Object) -> str:
+    labels = job["metadata"].get("labels") or {}
+    return "migration" if labels.get(_COMPONENT) == "migration" else "job"

@@ -1,0 +1,114 @@
+"""The objects of one deployment at one moment, as whoever watches them has collected them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae import subjects, wording
+from hanbae.results import events
+
+Object = Mapping[str, Any]
+
+LONGEST: Final = 500
+"""Characters of a fact that are kept."""
+
+
+class Picture(Struct, frozen=True):
+    """What is known at one moment.
+
+    Attributes:
+        objects: The objects that belong to the deployment, and the Events about them. Whoever collects them
+            leaves out what belongs to earlier deployments: a broken pod of the last one explains nothing.
+        logs: The last lines of containers by pod and container, masked.
+    """
+
+    objects: Mapping[subjects.Ref, Object]
+    logs: Mapping[tuple[subjects.Ref, str], Sequence[str]] = {}
+
+    def of(self, kind: str) -> Iterator[tuple[subjects.Ref, Object]]:
+        """All objects of a kind, by name."""
+        for ref in sorted(self.objects):
+            if ref.kind == kind:
+                yield ref, self.objects[ref]
+
+    def events(self, ref: subjects.Ref, *reasons: str) -> list[Object]:
+        """The warnings about an object, oldest first; with reasons, only those."""
+        found = [
+            event
+            for _, event in self.of("Event")
+            if _involved(event) == ref and (not reasons or event.get("reason") in reasons)
+        ]
+        return sorted(found, key=lambda event: str(event.get("lastTimestamp") or ""))
+
+    def pods_of(self, ref: subjects.Ref) -> list[tuple[subjects.Ref, Object]]:
+        """The pods that an object owns, oldest first."""
+        found = [(pod, thing) for pod, thing in self.of("Pod") if owner(thing) == ref]
+        return sorted(found, key=lambda item: str(item[1]["metadata"].get("creationTimestamp")))
+
+    def tail(self, pod: subjects.Ref, container: str, *, lines: int = 6) -> str:
+        """The last lines of a container's log as one text; empty when there are none."""
+        return "\n".join(list(self.logs.get((pod, container), ()))[-lines:])
+
+
+class Cause(Struct, frozen=True):
+    """One cause, and what it is a cause for.
+
+    Attributes:
+        found: What people are told.
+        owner: The Job, Deployment or other object that cannot go on because of it; the same cause in several
+            of its pods, or in one pod after the other, is one cause.
+    """
+
+    found: events.Diagnosed
+    owner: subjects.Ref
+
+    @property
+    def key(self) -> tuple[subjects.Ref, str]:
+        """By this a cause is the same one at two moments."""
+        return self.owner, self.found.cause.id
+
+
+def cause(
+    subject: subjects.Ref,
+    said: str,
+    facts: Mapping[str, object],
+    command: Sequence[str],
+    *,
+    fatal: bool,
+    owner: subjects.Ref | None = None,
+) -> Cause:
+    """A cause, put together; foreign sentences become one line each, and not a long one."""
+    worded = wording.Text(
+        said,
+        {key: str(value) if key == "log" else bounded(str(value)) for key, value in facts.items()},
+    )
+    return Cause(events.Diagnosed(subject, worded, tuple(command), fatal), owner or subject)
+
+
+def bounded(text: str) -> str:
+    """Text in one line, cut where nobody would go on reading."""
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def owner(thing: Object) -> subjects.Ref | None:
+    """The object's controller, or None."""
+    metadata = thing["metadata"]
+    for reference in metadata.get("ownerReferences") or []:
+        if reference.get("controller"):
+            return subjects.Ref(reference["kind"], metadata.get("namespace", ""), reference["name"])
+    return None
+
+
+def condition(thing: Object, kind: str) -> Mapping[str, Any]:
+    """A condition of the object's status, or an empty mapping."""
+    found = (thing.get("status") or {}).get("conditions") or []
+    return next((entry for entry in found if entry.get("type") == kind), {})
+
+
+def _involved(event: Object) -> subjects.Ref:
+    about = event.get("involvedObject") or {}
+    return subjects.Ref(about.get("kind", ""), about.get("namespace", ""), about.get("name", ""))

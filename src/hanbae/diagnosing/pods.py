@@ -1,0 +1,194 @@
+"""Why a pod does not start, does not stay up or does not become ready."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from hanbae import subjects
+from hanbae.diagnosing import images, pictures
+
+_SECRET_MISSING: Final = re.compile(r'secret "(?P<name>[^"]+)" not found')
+_KEY_MISSING: Final = re.compile(
+    r"couldn't find key (?P<key>\S+) in Secret (?P<namespace>[^/\s]+)/(?P<name>\S+)"
+)
+_CONFIGMAP_MISSING: Final = re.compile(r'configmap "(?P<name>[^"]+)" not found')
+_TOO_OFTEN: Final = 3
+"""Failed readiness probes in a row before it is called a trouble: slow starts fail one or two."""
+
+
+def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
+    """The causes in all pods of the picture."""
+    for ref, pod in picture.of("Pod"):
+        if pod["metadata"].get("deletionTimestamp"):
+            continue
+        yield from _scheduling(ref, pod)
+        yield from _volumes(picture, ref, pod)
+        for status in _statuses(pod):
+            yield from _container(picture, ref, pod, status)
+
+
+def describe(ref: subjects.Ref) -> tuple[str, ...]:
+    """The policy's command for a pod that does not start."""
+    return ("kubectl", "describe", "pod", ref.name, "-n", ref.namespace)
+
+
+def logs(ref: subjects.Ref, container: str, *, previous: bool = False) -> tuple[str, ...]:
+    """The command for a container's log."""
+    command = ("kubectl", "logs", ref.name, "-n", ref.namespace, "-c", container)
+    return (*command, "--previous") if previous else command
+
+
+def _statuses(pod: pictures.Object) -> list[Mapping[str, Any]]:
+    status = pod.get("status") or {}
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
+def _scheduling(ref: subjects.Ref, pod: pictures.Object) -> Iterator[pictures.Cause]:
+    scheduled = pictures.condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
+        facts = {"pod": ref.name, "message": scheduled.get("message") or ""}
+        yield _cause(ref, pod, "diagnosis.unschedulable", facts, describe(ref), fatal=False)
+
+
+def _volumes(
+    picture: pictures.Picture, ref: subjects.Ref, pod: pictures.Object
+) -> Iterator[pictures.Cause]:
+    for event in picture.events(ref, "FailedMount")[-1:]:
+        message = event.get("message") or ""
+        missing = _SECRET_MISSING.search(message)
+        if missing:
+            yield _secret_missing(ref, pod, missing["name"], "")
+        else:
+            facts = {"pod": ref.name, "message": message}
+            yield _cause(ref, pod, "diagnosis.volume", facts, describe(ref), fatal=False)
+
+
+def _container(
+    picture: pictures.Picture, ref: subjects.Ref, pod: pictures.Object, status: Mapping[str, Any]
+) -> Iterator[pictures.Cause]:
+    name, state = status["name"], status.get("state") or {}
+    waiting = state.get("waiting") or {}
+    reason, message = waiting.get("reason") or "", waiting.get("message") or ""
+    if reason in images.REASONS:
+        yield _image(picture, ref, pod, status, message)
+    elif reason == "CreateContainerConfigError":
+        yield _config(ref, pod, name, message)
+    elif reason in {"CreateContainerError", "RunContainerError"}:
+        facts = {"container": name, "reason": reason, "message": message}
+        yield _cause(ref, pod, "diagnosis.container-not-created", facts, describe(ref), fatal=True)
+    elif reason == "CrashLoopBackOff" or (status.get("restartCount") and not status.get("ready")):
+        yield _crashing(picture, ref, pod, status)
+    elif state.get("running") and not status.get("ready"):
+        yield from _unready(picture, ref, pod, name)
+
+
+def _image(
+    picture: pictures.Picture,
+    ref: subjects.Ref,
+    pod: pictures.Object,
+    status: Mapping[str, Any],
+    message: str,
+) -> pictures.Cause:
+    said = [message, *(e.get("message") or "" for e in picture.events(ref, "Failed"))]
+    told = next((text for text in said if images.kind(text) != "unknown"), message)
+    kind = images.kind(told)
+    if (status["state"]["waiting"].get("reason")) == "InvalidImageName":
+        kind = "not-found"
+    command = describe(ref)
+    if kind == "unauthorised":
+        where = "jsonpath={.spec.imagePullSecrets}"
+        command = ("kubectl", "get", "pod", ref.name, "-n", ref.namespace, "-o", where)
+    facts = {
+        "container": status["name"],
+        "image": status.get("image") or "",
+        "message": told,
+        "secrets": ", ".join(s["name"] for s in pod["spec"].get("imagePullSecrets") or []) or "-",
+    }
+    fatal = kind in {"not-found", "unauthorised"}
+    return _cause(ref, pod, f"diagnosis.image-{kind}", facts, command, fatal=fatal)
+
+
+def _config(
+    ref: subjects.Ref, pod: pictures.Object, container: str, message: str
+) -> pictures.Cause:
+    missing = _SECRET_MISSING.search(message)
+    if missing:
+        return _secret_missing(ref, pod, missing["name"], container)
+    key = _KEY_MISSING.search(message)
+    if key:
+        facts = {"container": container, "secret": key["name"], "key": key["key"]}
+        command = ("kubectl", "describe", "secret", key["name"], "-n", key["namespace"])
+        return _cause(ref, pod, "diagnosis.secret-key-missing", facts, command, fatal=True)
+    configmap = _CONFIGMAP_MISSING.search(message)
+    if configmap:
+        facts = {"container": container, "configmap": configmap["name"]}
+        command = ("kubectl", "get", "configmap", configmap["name"], "-n", ref.namespace)
+        return _cause(ref, pod, "diagnosis.configmap-missing", facts, command, fatal=True)
+    facts = {"container": container, "reason": "CreateContainerConfigError", "message": message}
+    return _cause(ref, pod, "diagnosis.container-not-created", facts, describe(ref), fatal=True)
+
+
+def _secret_missing(
+    ref: subjects.Ref, pod: pictures.Object, secret: str, container: str
+) -> pictures.Cause:
+    command = ("kubectl", "get", "sealedsecret", secret, "-n", ref.namespace)
+    facts = {"container": container or "-", "secret": secret, "namespace": ref.namespace}
+    return _cause(ref, pod, "diagnosis.secret-missing", facts, command, fatal=True)
+
+
+def _crashing(
+    picture: pictures.Picture, ref: subjects.Ref, pod: pictures.Object, status: Mapping[str, Any]
+) -> pictures.Cause:
+    name = status["name"]
+    ended = (status.get("lastState") or {}).get("terminated") or {}
+    facts = {
+        "container": name,
+        "reason": ended.get("reason") or "",
+        "exit": ended.get("exitCode", "?"),
+        "restarts": status.get("restartCount") or 0,
+        "log": picture.tail(ref, name),
+    }
+    said = "diagnosis.out-of-memory" if ended.get("reason") == "OOMKilled" else "diagnosis.crashing"
+    if said == "diagnosis.out-of-memory":
+        facts["limit"] = _memory_limit(pod, name)
+    return _cause(ref, pod, said, facts, logs(ref, name, previous=True), fatal=False)
+
+
+def _unready(
+    picture: pictures.Picture, ref: subjects.Ref, pod: pictures.Object, container: str
+) -> Iterator[pictures.Cause]:
+    failing = [
+        event
+        for event in picture.events(ref, "Unhealthy")
+        if int(event.get("count") or 1) >= _TOO_OFTEN
+    ]
+    for event in failing[-1:]:
+        facts = {
+            "container": container,
+            "message": event.get("message") or "",
+            "log": picture.tail(ref, container),
+        }
+        yield _cause(ref, pod, "diagnosis.not-ready", facts, logs(ref, container), fatal=False)
+
+
+def _memory_limit(pod: pictures.Object, container: str) -> str:
+    for spec in [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]:
+        if spec["name"] == container:
+            limits = (spec.get("resources") or {}).get("limits") or {}
+            return str(limits.get("memory") or "-")
+    return "-"
+
+
+def _cause(
+    ref: subjects.Ref,
+    pod: pictures.Object,
+    said: str,
+    facts: Mapping[str, object],
+    command: tuple[str, ...],
+    *,
+    fatal: bool,
+) -> pictures.Cause:
+    facts = {"pod": ref.name, "namespace": ref.namespace, **facts}
+    return pictures.cause(ref, said, facts, command, fatal=fatal, owner=pictures.owner(pod))

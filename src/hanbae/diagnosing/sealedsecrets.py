@@ -1,0 +1,39 @@
+"""Why a SealedSecret was not unsealed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from hanbae.diagnosing import pictures
+
+_UNDECRYPTABLE: Final = re.compile(
+    r"(?:no key could decrypt secret|illegal base64 data|ciphertext too short|decryption error)"
+    r"[^(]*(?:\((?P<keys>[^)]*)\))?"
+)
+_UNMANAGED: Final = re.compile(r"already exists and is not managed by SealedSecret")
+
+
+def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
+    """The causes in all SealedSecrets of the picture."""
+    for ref, sealed in picture.of("SealedSecret"):
+        synced = pictures.condition(sealed, "Synced")
+        status = sealed.get("status") or {}
+        stale = int(status.get("observedGeneration") or 0) < int(
+            sealed["metadata"].get("generation") or 0
+        )
+        if synced.get("status") != "False" or stale:
+            continue
+        message = synced.get("message") or ""
+        facts = {"secret": ref.name, "namespace": ref.namespace, "message": message}
+        describe = ("kubectl", "describe", "sealedsecret", ref.name, "-n", ref.namespace)
+        undecryptable = _UNDECRYPTABLE.search(message)
+        if undecryptable:
+            facts["keys"] = undecryptable["keys"] or "-"
+            yield pictures.cause(ref, "diagnosis.undecryptable", facts, describe, fatal=True)
+        elif _UNMANAGED.search(message):
+            command = ("kubectl", "get", "secret", ref.name, "-n", ref.namespace, "-o", "yaml")
+            yield pictures.cause(ref, "diagnosis.secret-unmanaged", facts, command, fatal=True)
+        else:
+            yield pictures.cause(ref, "diagnosis.not-unsealed", facts, describe, fatal=False)

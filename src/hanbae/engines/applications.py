@@ -1,0 +1,181 @@
+"""The Application as something that is written to: asked to deploy, to look again, to end.
+
+Every write can be repeated: an operation carries the intent's key, so whoever asks again finds it instead of
+starting another, and an answer that was lost is read back before anything is asked twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Final, TypeVar
+
+from hanbae import errors, subjects
+from hanbae.argo import applications, operations
+from hanbae.clusters import answers, backoffs, connections, kinds, reading, watching, writing
+from hanbae.results import plans
+
+APPEARS_WITHIN: Final = 60.0
+"""Seconds in which an ApplicationSet must have made an Application, once it was asked to look."""
+ENDS_WITHIN: Final = 60.0
+"""Seconds in which a terminated operation must have ended."""
+_TRIES: Final = 8
+
+Outcome = TypeVar("Outcome")
+
+
+class Application:
+    """One Application on the control cluster.
+
+    Args:
+        cluster: The control cluster.
+        ref: The Application.
+    """
+
+    def __init__(self, cluster: connections.Cluster, ref: subjects.Ref) -> None:
+        self.ref = ref
+        self._cluster = cluster
+
+    async def read(self) -> kinds.Object | None:
+        """The object now, or None."""
+        return await persist(
+            lambda: reading.get(self._cluster, kinds.APPLICATION, self.ref.namespace, self.ref.name)
+        )
+
+    def watch(self) -> AsyncGenerator[watching.Seen]:
+        """Every version of the object, beginning with the present one."""
+        return watching.watch(
+            self._cluster,
+            kinds.APPLICATION,
+            self.ref.namespace,
+            field_selector=f"metadata.name={self.ref.name}",
+        )
+
+    async def existing(self, *, within: float = APPEARS_WITHIN) -> kinds.Object:
+        """The object; when there is none, the ApplicationSets are asked to look, and it is waited for.
+
+        Args:
+            within: Seconds to wait for it.
+
+        Raises:
+            hanbae.errors.Refused: It did not appear.
+        """
+        found = await self.read()
+        if found is not None:
+            return found
+        namespace = self.ref.namespace
+        for owner in await reading.find(self._cluster, kinds.APPLICATIONSET, namespace):
+            patch = {"metadata": {"annotations": {applications.SET_REFRESH: "true"}}}
+            name = owner["metadata"]["name"]
+            await writing.merge_patch(self._cluster, kinds.APPLICATIONSET, namespace, name, patch)
+        try:
+            async with asyncio.timeout(within), aclosing(self.watch()) as stream:
+                async for seen in stream:
+                    if seen.type != "deleted":
+                        return seen.object
+        except TimeoutError:
+            pass
+        raise errors.Refused(
+            "argo.no-application",
+            application=self.ref.name,
+            namespace=namespace,
+            seconds=f"{within:g}",
+        )
+
+    async def refresh(self) -> kinds.Object:
+        """Ask Argo CD to look at the repository; the answer is the version that counts from now on."""
+        patch = {"metadata": {"annotations": {applications.REFRESH: "normal"}}}
+        return await persist(
+            lambda: writing.merge_patch(
+                self._cluster, kinds.APPLICATION, self.ref.namespace, self.ref.name, patch
+            )
+        )
+
+    async def ask(self, does: plans.Sync | plans.Follow, key: str, by: str) -> kinds.Object:
+        """Write the operation, or find the one that carries the key.
+
+        Returns:
+            The object with it.
+
+        Raises:
+            hanbae.errors.Refused: Somebody else's operation is active.
+            hanbae.errors.Unreachable: The cluster did not take it.
+        """
+        for _ in range(_TRIES):
+            application = await self.read()
+            if application is None:
+                raise errors.Failed("argo.application-deleted", application=self.ref.name)
+            current = operations.current(application)
+            if current is not None and current.key == key:
+                return application
+            if current is not None and current.active:
+                raise errors.Refused(
+                    "argo.busy",
+                    application=self.ref.name,
+                    revision=current.revision[:12],
+                    by=current.by or "Argo CD",
+                )
+            chosen = does.only if isinstance(does, plans.Sync) else ()
+            only = [(kinds.named(ref.kind).group, ref) for ref in chosen]
+            wanted = operations.asking(
+                application, revision=does.revision, key=key, by=by, only=only
+            )
+            try:
+                return await writing.replace(self._cluster, kinds.APPLICATION, wanted)
+            except (answers.Conflict, answers.Unanswered):
+                # Controllers write to the object all the time; an unanswered write is read back.
+                continue
+        raise errors.Unreachable("argo.cannot-write", application=self.ref.name)
+
+    async def terminate(self, is_ours: Callable[[operations.Operation], bool]) -> None:
+        """End an operation, and wait until it has ended; nothing to do where there is none.
+
+        Args:
+            is_ours: Which operation is meant.
+
+        Raises:
+            hanbae.errors.Unreachable: It did not end in time, or the cluster did not answer.
+        """
+        for _ in range(_TRIES):
+            application = await self.read()
+            active = operations.active(application) if application else None
+            if application is None or active is None or not is_ours(active):
+                return
+            try:
+                changed = operations.terminating(application)
+                await writing.replace(self._cluster, kinds.APPLICATION, changed)
+                break
+            except (answers.Conflict, answers.Unanswered):
+                continue
+        try:
+            async with asyncio.timeout(ENDS_WITHIN), aclosing(self.watch()) as stream:
+                async for seen in stream:
+                    active = operations.active(seen.object)
+                    if seen.type == "deleted" or active is None or not is_ours(active):
+                        return
+        except TimeoutError:
+            pass
+        raise errors.Unreachable(
+            "argo.does-not-end", application=self.ref.name, namespace=self.ref.namespace
+        )
+
+
+async def persist(call: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    """Make a call that may be repeated, through short absences of the API server.
+
+    Raises:
+        hanbae.errors.Unreachable: It stayed away.
+    """
+    backoff = backoffs.Backoff()
+    for left in range(_TRIES - 1, -1, -1):
+        try:
+            return await call()
+        except errors.Forbidden:
+            raise
+        except errors.Unreachable:
+            if not left:
+                raise
+            await backoff.pause()
+    message = "the last round returns or raises"
+    raise AssertionError(message)

@@ -1,0 +1,341 @@
+"""Deploys through Argo CD by its own objects: writes ``operation``, or refreshes and follows the automated sync.
+
+Which operation counts is :mod:`hanbae.engines.steering`'s to say, what is written
+:mod:`hanbae.engines.applications`'s, what happens to pods :mod:`hanbae.engines.workloads`'s; here they become one
+stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Final
+
+from msgspec import Struct
+
+from hanbae import errors, masking, subjects, wording
+from hanbae.argo import applications as reads
+from hanbae.argo import operations
+from hanbae.clusters import connections, kinds, reading
+from hanbae.engines import applications, channels, describing, rollouts, steering, workloads
+from hanbae.results import engines, plans
+
+DRAINS_WITHIN: Final = 10.0
+"""Seconds for the rest of the hooks' logs after the operation has ended."""
+
+
+class Target(Struct, frozen=True):
+    """What one deployment deploys to.
+
+    Attributes:
+        application: Name of the Application.
+        argocd: Namespace of Argo CD's objects.
+        namespace: Namespace of the release.
+        release: The Helm release.
+        secret: The service's Secret.
+    """
+
+    application: str
+    argocd: str
+    namespace: str
+    release: str
+    secret: str
+
+
+class _Done(Exception):
+    """Everything that was to be seen was seen: ends the group of watchers."""
+
+
+class ArgoCD:
+    """The engine for one deployment.
+
+    Args:
+        control: The cluster of Argo CD's objects.
+        workload: The cluster of the pods.
+        target: What it deploys to.
+        by: Who deploys, for ``initiatedBy``.
+    """
+
+    def __init__(
+        self,
+        control: connections.Cluster,
+        workload: connections.Cluster,
+        target: Target,
+        *,
+        by: str,
+    ) -> None:
+        self._cluster = workload
+        self._target = target
+        self._by = by
+        self._ref = subjects.Ref("Application", target.argocd, target.application)
+        self._application = applications.Application(control, self._ref)
+        self._begun: _Begun | None = None
+        self._shapes = masking.Redactor()
+
+    @property
+    def objects(self) -> Mapping[subjects.Ref, kinds.Object]:
+        """The objects that belong to the deployment now."""
+        if self._begun is None:
+            return {}
+        found = dict(self._begun.workload.objects)
+        if self._begun.steering.application:
+            found[self._ref] = dict(self._begun.steering.application)
+        return found
+
+    @property
+    def awaits(self) -> tuple[wording.Text, ...]:
+        """What is waited for now."""
+        if self._begun is None:
+            return ()
+        operation = self._begun.steering.operation
+        if self._begun.awaits or operation is None:
+            waiting = wording.Text("argo.awaits-operation", {"application": self._ref.name})
+            return self._begun.awaits or (waiting,)
+        return (wording.Text("argo.awaits-end", {"message": operation.message}),)
+
+    def redact(self, text: str) -> str:
+        """The text without the service's secrets."""
+        return self._begun.workload.redact(text) if self._begun else self._shapes(text)
+
+    async def begin(self, does: plans.Sync | plans.Follow, key: str) -> str:
+        """Start the operation, or have Argo CD start it; see :class:`hanbae.results.engines.Engine`."""
+        application = await self._application.existing()
+        if not reads.has_one_source(application):
+            raise errors.Refused("argo.several-sources", application=self._ref.name)
+        workload = await self._before(does)
+        last = operations.recorded(application)
+        known = last.started if last is not None and last.ended else ""
+        steered = steering.Steering(does, key, self._ref, known=known)
+        self._begun = _Begun(does, key, steered, workload)
+        if isinstance(does, plans.Sync):
+            steered.since(await self._application.ask(does, key, self._by))
+        else:
+            steered.since(await self._application.refresh())
+        return key
+
+    async def _before(self, does: plans.Sync | plans.Follow) -> workloads.Workload:
+        """The workload, and what of it was there before anything was begun."""
+        target = self._target
+        jobs = await reading.find(
+            self._cluster,
+            kinds.JOB,
+            target.namespace,
+            label_selector=f"{workloads.INSTANCE}={target.release}",
+        )
+        try:
+            warnings = await reading.find(
+                self._cluster, kinds.EVENT, target.namespace, field_selector=workloads.WARNINGS
+            )
+        except errors.Forbidden:
+            warnings = []  # they cannot be watched either, which is said then
+        return workloads.Workload(
+            self._cluster,
+            target.namespace,
+            target.release,
+            target.secret,
+            does.hooks,
+            old=[job["metadata"]["uid"] for job in jobs],
+            said={
+                each["metadata"]["uid"]: each["metadata"]["resourceVersion"] for each in warnings
+            },
+        )
+
+    @asynccontextmanager
+    async def follow(self, operation: str) -> AsyncIterator[AsyncIterator[engines.Seen]]:
+        """What happens until the rollout is complete; see :class:`hanbae.results.engines.Engine`.
+
+        Raises:
+            hanbae.errors.Failed: Out of the iteration, when the operation or the rollout has failed.
+            hanbae.engines.steering.Moved: The branch's head is another revision.
+        """
+        begun = self._begun
+        if begun is None or operation != begun.key:
+            message = "follow() is for the operation that begin() returned"
+            raise ValueError(message)
+        channel: channels.Channel[engines.Seen] = channels.Channel()
+        task = asyncio.create_task(self._drive(begun, channel))
+        try:
+            async with aclosing(channel.read()) as stream:
+                yield stream
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def stop(self, operation: str) -> None:
+        """Terminate the operation and wait until it has ended; nothing to do where it has.
+
+        Raises:
+            hanbae.errors.Unreachable: It did not end in time, or the cluster did not answer.
+        """
+        begun = self._begun
+        if begun is not None and operation == begun.key:
+            await self._application.terminate(
+                lambda active: (
+                    active.key == begun.key or operations.is_automated(active, begun.does.revision)
+                )
+            )
+
+    async def _drive(self, begun: _Begun, channel: channels.Channel[engines.Seen]) -> None:
+        """Watch, steer and await the rollout; ends the channel in every case."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                begun.workload.start(group, channel)
+                succeeded = asyncio.Event()
+                group.create_task(self._steer(begun, channel, succeeded))
+                group.create_task(self._hurry(begun))
+                await succeeded.wait()
+                await self._roll_out(begun, channel)
+                await begun.workload.drained(limit=DRAINS_WITHIN)
+                raise _Done
+        except BaseExceptionGroup as errors_:
+            error = _deepest(errors_)
+            channel.close(None if isinstance(error, _Done) else error)
+        except asyncio.CancelledError:
+            channel.close()
+            raise
+
+    async def _steer(
+        self,
+        begun: _Begun,
+        channel: channels.Channel[engines.Seen],
+        succeeded: asyncio.Event,
+    ) -> None:
+        """Show every version of the Application to the steering, in order, and make its moves."""
+        try:
+            async with aclosing(self._application.watch()) as stream:
+                async for seen in stream:
+                    if seen.type == "deleted":
+                        raise errors.Failed(  # noqa: TRY301  the logs are drained for this one as well
+                            "argo.application-deleted", application=self._ref.name
+                        )
+                    for move in begun.steering.see(seen.object):
+                        await self._make(begun, move, channel)
+                    await begun.workload.applies(begun.steering.operation)
+                    begun.workload.changed.set()
+                    if begun.steering.stage == "rolling-out":
+                        succeeded.set()
+        except errors.Failed:
+            # The operation has ended badly: what its pods said last is on its way.
+            await begun.workload.applies(begun.steering.operation)
+            await begun.workload.drained(limit=DRAINS_WITHIN)
+            raise
+
+    async def _hurry(self, begun: _Begun) -> None:
+        """Have Argo CD look at its operation as soon as a hook has ended.
+
+        Since 3.6 it looks by itself only five seconds after something has changed; a refresh makes it look at
+        once (measured: 0.5 s instead of 5.3 s from the Job's end to the next wave, for each hook).
+        """
+        while True:
+            await begun.workload.hook_ended.wait()
+            begun.workload.hook_ended.clear()
+            if begun.steering.stage == "running":
+                with contextlib.suppress(errors.Error):
+                    await self._application.refresh()
+
+    async def _make(
+        self, begun: _Begun, move: steering.Move, channel: channels.Channel[engines.Seen]
+    ) -> None:
+        if isinstance(move, steering.Tell):
+            await channel.put(move.fact)
+        elif isinstance(move, steering.Refresh):
+            # Nobody tells when a git host shows a commit that it has; asking again is all there is.
+            await asyncio.sleep(move.after)
+            begun.steering.since(await self._application.refresh())
+        else:
+            begun.steering.since(await self._application.ask(begun.does, begun.key, self._by))
+
+    async def _roll_out(self, begun: _Begun, channel: channels.Channel[engines.Seen]) -> None:
+        """Wait until everything that was applied runs, and Argo CD says so as well.
+
+        Raises:
+            hanbae.errors.Failed: A rollout has failed by its own deadline.
+        """
+        if isinstance(begun.does, plans.Sync) and begun.does.only:
+            await self._unsealed(begun, begun.does.only)
+            return
+        refs = tuple(_rolled_out(begun.steering))
+        await applications.persist(lambda: begun.workload.track(refs))
+        while True:
+            begun.workload.changed.clear()
+            waiting = []
+            for ref, progress in begun.workload.rollouts(refs).items():
+                if progress.state == "Failed":
+                    raise errors.Failed(
+                        "deploy.rollout-failed", object=str(ref), message=progress.message
+                    )
+                if not progress.complete:
+                    facts = {"object": str(ref), "progress": progress.message or progress.state}
+                    waiting.append(wording.Text("deploy.awaits-rollout", facts))
+            begun.awaits = (*waiting, *begun.steering.awaits())
+            if not begun.awaits:
+                break
+            await begun.workload.changed.wait()
+        for remark in begun.steering.remarks():
+            await channel.put(remark.fact)
+
+    async def _unsealed(self, begun: _Begun, only: tuple[subjects.Ref, ...]) -> None:
+        """After a selective sync, which waits for nothing: wait until the SealedSecrets in it are unsealed."""
+        while True:
+            begun.workload.changed.clear()
+            seen = {ref: describing.observed(ref, thing) for ref, thing in self.objects.items()}
+            missing = [
+                ref
+                for ref in only
+                if ref.kind == "SealedSecret"
+                and (ref not in seen or getattr(seen[ref], "state", "") != "Synced")
+            ]
+            if not missing:
+                return
+            facts = {"object": ", ".join(map(str, missing)), "progress": "-"}
+            begun.awaits = (wording.Text("deploy.awaits-rollout", facts),)
+            await begun.workload.changed.wait()
+
+
+class _Begun:
+    """What belongs to the operation that was begun."""
+
+    def __init__(
+        self,
+        does: plans.Sync | plans.Follow,
+        key: str,
+        steered: steering.Steering,
+        workload: workloads.Workload,
+    ) -> None:
+        self.does = does
+        self.key = key
+        self.steering = steered
+        self.workload = workload
+        self.awaits: tuple[wording.Text, ...] = ()
+
+
+def _rolled_out(steered: steering.Steering) -> Iterable[subjects.Ref]:
+    """What must be rolled out: what the operation applied, and what it left alone because nothing had changed."""
+    operation = steered.operation
+    applied = (
+        [each.ref for each in operation.results if each.status == "Synced"] if operation else []
+    )
+    known = (steered.application.get("status") or {}).get("resources") or []
+    listed = [subjects.Ref(each["kind"], each.get("namespace", ""), each["name"]) for each in known]
+    return dict.fromkeys(ref for ref in [*applied, *listed] if ref.kind in rollouts.KINDS)
+
+
+def _deepest(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error that matters: a bug before an expected failure before the end."""
+    leaves: list[BaseException] = []
+    waiting: list[BaseException] = [group]
+    while waiting:
+        error = waiting.pop()
+        if isinstance(error, BaseExceptionGroup):
+            waiting += error.exceptions
+        else:
+            leaves.append(error)
+    return min(leaves, key=_rank)
+
+
+def _rank(error: BaseException) -> int:
+    if isinstance(error, _Done):
+        return 2
+    return 1 if isinstance(error, errors.Error) else 0

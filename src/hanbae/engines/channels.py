@@ -1,0 +1,59 @@
+"""A stream whose writers and reader cannot harm each other.
+
+The reader may leave at any moment; a writer that fails ends the stream with its error, after everything that
+was written before it, instead of cancelling the reader in the middle of a sentence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Final, Generic, TypeVar
+
+Item = TypeVar("Item")
+
+ROOM: Final = 1000
+"""Items that writers may be ahead of the reader; then they wait."""
+
+
+class _End:
+    """The end of the stream, with the error that it ended with."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+class Channel(Generic[Item]):
+    """Several writers, one reader.
+
+    Args:
+        room: How many items the writers may be ahead.
+    """
+
+    def __init__(self, *, room: int = ROOM) -> None:
+        self._room = asyncio.Semaphore(room)
+        self._items: asyncio.Queue[Item | _End] = asyncio.Queue()
+
+    async def put(self, item: Item) -> None:
+        """Write an item; waits while the reader is too far behind."""
+        await self._room.acquire()
+        self._items.put_nowait(item)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """End the stream: what was written is still read, then it ends, with the error if there is one."""
+        self._items.put_nowait(_End(error))
+
+    async def read(self) -> AsyncGenerator[Item]:
+        """All items until the end.
+
+        Raises:
+            BaseException: What the stream was closed with.
+        """
+        while True:
+            item = await self._items.get()
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            self._room.release()
+            yield item

@@ -1,0 +1,88 @@
+"""Whether a rollout is complete, as ``kubectl rollout status`` decides it, for Deployments and StatefulSets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+Object = Mapping[str, Any]
+
+KINDS: Final = ("Deployment", "StatefulSet")
+"""Kinds whose rollout is awaited."""
+
+
+class Progress(Struct, frozen=True):
+    """How far a rollout is.
+
+    Attributes:
+        state: ``Complete``, ``Progressing``, ``Paused`` or ``Failed``.
+        reason: The controller's reason, where it gives one.
+        message: Counts of pods, or the controller's sentence.
+    """
+
+    state: str
+    reason: str
+    message: str
+
+    @property
+    def complete(self) -> bool:
+        """All pods are of the newest template and available."""
+        return self.state == "Complete"
+
+
+def progress(thing: Object) -> Progress:
+    """How far the rollout of an object is.
+
+    The status counts only once the controller has seen the newest spec (``observedGeneration``); before that it
+    describes the rollout before.
+    """
+    spec, status = thing.get("spec") or {}, thing.get("status") or {}
+    wanted = 1 if spec.get("replicas") is None else int(spec["replicas"])
+    if not is_current(thing):
+        return Progress("Progressing", "", f"0/{wanted}")
+    failed = _failed(status)
+    if failed is not None:
+        return failed
+    if spec.get("paused"):
+        return Progress("Paused", "", "")
+    updated = int(status.get("updatedReplicas") or 0)
+    total = int(status.get("replicas") or 0)
+    available = int(status.get("availableReplicas") or 0)
+    counts = f"{min(updated, available)}/{wanted}"
+    # A StatefulSet calls its newest revision the current one only when every pod has it.
+    settled = status.get("currentRevision") == status.get("updateRevision")
+    if updated >= wanted and total <= updated <= available and settled:
+        return Progress("Complete", "", counts)
+    old = max(total - updated, 0)
+    return Progress("Progressing", "", counts + (f" (-{old})" if old else ""))
+
+
+def is_current(thing: Object) -> bool:
+    """Whether the status describes the newest spec."""
+    observed = int((thing.get("status") or {}).get("observedGeneration") or 0)
+    return observed >= int(thing["metadata"].get("generation") or 0)
+
+
+def newest(deployment: Object, replicaset: Object) -> bool:
+    """Whether a ReplicaSet is that of the Deployment's newest template."""
+    return bool(_number(deployment)) and _number(deployment) == _number(replicaset)
+
+
+def images(thing: Object) -> dict[str, str]:
+    """Container → image of an object's pod template."""
+    spec = ((thing.get("spec") or {}).get("template") or {}).get("spec") or {}
+    return {each["name"]: each.get("image") or "" for each in spec.get("containers") or []}
+
+
+def _failed(status: Mapping[str, Any]) -> Progress | None:
+    for condition in status.get("conditions") or []:
+        if condition.get("reason") == "ProgressDeadlineExceeded":
+            return Progress("Failed", condition["reason"], condition.get("message") or "")
+    return None
+
+
+def _number(thing: Object) -> str:
+    annotations = thing["metadata"].get("annotations") or {}
+    return str(annotations.get("deployment.kubernetes.io/revision") or "")

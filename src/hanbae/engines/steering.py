@@ -1,0 +1,249 @@
+"""Which operation is the deployment's, how far it is, and what must be done about it: a state machine without I/O.
+
+It is shown every version of the Application in order and answers with moves; :mod:`hanbae.engines.argocd` makes
+them.
+That it must see every version is the point: right after a full automated sync Argo CD may add a short partial one
+(self-heal), which overwrites the record of the operation that counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal
+
+from msgspec import Struct, structs
+
+from hanbae import errors, subjects, wording
+from hanbae.argo import applications, operations
+from hanbae.engines import describing
+from hanbae.results import events, plans
+
+REFRESHES: Final = 4
+"""How often a refresh is asked for until another revision than the wanted one is believed."""
+
+Application = Mapping[str, Any]
+
+
+class Moved(errors.Refused):
+    """Argo CD sees another revision at the branch's head than the wanted one."""
+
+
+class Tell(Struct, frozen=True):
+    """Put a fact into the stream."""
+
+    fact: events.Began | events.Observed | events.Noted
+
+
+class Push(Struct, frozen=True):
+    """Start a full sync, because automation will not; the reason was told."""
+
+
+class Refresh(Struct, frozen=True):
+    """Ask Argo CD to look at the repository again, after some seconds."""
+
+    after: float
+
+
+Move = Tell | Push | Refresh
+
+
+class Steering:
+    """Follows one deployment's operation through the versions of its Application.
+
+    Args:
+        does: What the deployment does.
+        key: The intent's key.
+        ref: The Application.
+        known: ``started`` of the operation that had ended when the deployment began.
+    """
+
+    def __init__(
+        self, does: plans.Sync | plans.Follow, key: str, ref: subjects.Ref, *, known: str = ""
+    ) -> None:
+        self.stage: Literal["awaiting", "running", "rolling-out"] = "awaiting"
+        self.operation: operations.Operation | None = None
+        """The deployment's operation as it was last seen."""
+        self.application: Application = {}
+        self.pushed = isinstance(does, plans.Sync)
+        """The operation is one that hanbae wrote, to be recognised by the key."""
+        self._does = does
+        self._key = key
+        self._ref = ref
+        self._known = known
+        self._since = 0
+        self._told: set[object] = set()
+        self._refreshes = 0
+        self._other = False
+
+    def since(self, application: Application) -> None:
+        """Nothing before this version counts: it is the answer to something that was just written."""
+        self._since = _version(application)
+
+    def see(self, application: Application) -> Iterator[Move]:
+        """What follows from a version of the Application.
+
+        Raises:
+            hanbae.errors.Failed: The operation has ended badly, or its record was lost.
+            Moved: The branch's head is another revision.
+        """
+        if _version(application) < self._since:
+            return
+        self.application = application
+        if self.stage == "awaiting":
+            yield from self._await(application)
+        if self.stage == "running":
+            yield from self._run(application)
+
+    def awaits(self) -> Iterator[wording.Text]:
+        """What the Application still lacks after the operation has succeeded."""
+        status, compared = applications.sync(self.application)
+        moved = compared not in {"", self._does.revision}
+        if status != "Synced" and not moved and not self._only_unpruned(status):
+            objects = ", ".join(map(str, applications.out_of_sync(self.application))) or "-"
+            yield wording.Text("argo.awaits-synced", {"status": status or "-", "objects": objects})
+        healthy, message = applications.health(self.application)
+        if healthy != "Healthy":
+            facts = {"health": healthy or "-", "message": message}
+            yield wording.Text("argo.awaits-healthy", facts)
+
+    def remarks(self) -> Iterator[Tell]:
+        """What people should know although the deployment has succeeded."""
+        status, compared = applications.sync(self.application)
+        if compared not in {"", self._does.revision}:
+            facts = {"revision": self._does.revision[:12], "head": compared[:12]}
+            yield Tell(events.Noted(wording.Text("argo.head-moved-on", facts)))
+        elif self._only_unpruned(status):
+            left = ", ".join(map(str, applications.unpruned(self.application)))
+            yield Tell(events.Noted(wording.Text("argo.not-pruned", {"objects": left})))
+
+    def _only_unpruned(self, status: str) -> bool:
+        return (
+            status == "OutOfSync"
+            and bool(applications.unpruned(self.application))
+            and not applications.out_of_sync(self.application)
+        )
+
+    def _await(self, application: Application) -> Iterator[Move]:
+        if self.pushed:
+            operation = operations.current(application)
+            if operation is not None and operation.key == self._key:
+                yield from self._began(operation)
+            elif self._since:
+                raise errors.Failed("argo.operation-lost", application=self._ref.name)
+            return
+        following = applications.awaiting(
+            application, revision=self._does.revision, hooks=self._does.hooks, known=self._known
+        )
+        waits_for_other = following.why.id == "argo.other-operation"
+        if self._other and not waits_for_other and following.does != "follow":
+            # What the other operation kept Argo CD from doing, it does after the next look.
+            self._other = False
+            yield Refresh(0)
+            return
+        self._other = waits_for_other
+        match following.does:
+            case "follow":
+                # One that is only asked for has no start yet, by which it is told from the next one.
+                if following.operation is not None and following.operation.started:
+                    yield from self._began(following.operation)
+            case "push":
+                yield from self._push(following.why)
+            case "moved":
+                yield from self._moved(following.why)
+            case "wait" if waits_for_other:
+                yield from self._once(following.why)
+
+    def _moved(self, why: wording.Text) -> Iterator[Move]:
+        self._refreshes += 1
+        if self._refreshes > REFRESHES:
+            raise Moved("argo.head-is-other", revision=why.facts["revision"])
+        yield Refresh(0.5 * 2**self._refreshes)
+
+    def _push(self, why: wording.Text) -> Iterator[Move]:
+        self.pushed = True
+        self.stage = "awaiting"
+        self.operation = None
+        yield Tell(events.Noted(why))
+        yield Push()
+
+    def _began(self, operation: operations.Operation) -> Iterator[Move]:
+        self.stage = "running"
+        identity = self._key if self.pushed else f"{operation.revision}@{operation.started}"
+        self.operation = operation
+        yield Tell(events.Began(identity, operation.automated, self._does.revision))
+
+    def _run(self, application: Application) -> Iterator[Move]:
+        current = operations.current(application)
+        last = self.operation
+        if current is not None and self._is_ours(current):
+            if current.started or last is None or not last.started:
+                self.operation = current
+            yield from self._progress(current)
+        elif (
+            last is not None
+            and last.started
+            and applications.has_deployed(application, last.started, self._does.revision)
+        ):
+            # Its record was overwritten between two versions; the history knows that it succeeded.
+            self.operation = structs.replace(last, phase="Succeeded")
+        else:
+            raise errors.Failed("argo.operation-lost", application=self._ref.name)
+        if self.operation is not None and self.operation.ended:
+            yield from self._ended(self.operation)
+
+    def _is_ours(self, operation: operations.Operation) -> bool:
+        if self.pushed:
+            return operation.key == self._key
+        started = self.operation.started if self.operation else ""
+        same = not started or operation.started in {"", started}
+        return operations.is_automated(operation, self._does.revision) and same
+
+    def _progress(self, operation: operations.Operation) -> Iterator[Move]:
+        message = describing.bounded(operation.message)
+        if operation.phase != "Requested":
+            yield from self._observe(events.Observed(self._ref, operation.phase, "", message))
+        for result in operation.results:
+            if result.status == "SyncFailed":
+                said = describing.bounded(result.message)
+                yield from self._observe(events.Observed(result.ref, "SyncFailed", "", said))
+
+    def _ended(self, operation: operations.Operation) -> Iterator[Move]:
+        if operation.phase != "Succeeded":
+            raise errors.Failed(
+                "argo.sync-failed",
+                application=self._ref.name,
+                phase=operation.phase,
+                message=describing.bounded(operation.message),
+            )
+        if operation.revision != self._does.revision:
+            raise errors.Failed(
+                "argo.wrong-revision",
+                revision=operation.revision,
+                wanted=self._does.revision,
+            )
+        missing = operations.without(operation, self._does.hooks)
+        names = ", ".join(ref.name for ref in missing)
+        selective = isinstance(self._does, plans.Sync) and bool(self._does.only)
+        if missing or operation.full == selective:
+            if self.pushed:
+                raise errors.Failed("argo.hooks-missing", hooks=names)
+            yield from self._push(wording.Text("argo.without-hooks", {"hooks": names}))
+            return
+        self.stage = "rolling-out"
+
+    def _observe(self, fact: events.Observed) -> Iterator[Move]:
+        if fact not in self._told:
+            self._told.add(fact)
+            yield Tell(fact)
+
+    def _once(self, text: wording.Text) -> Iterator[Move]:
+        key = (text.id, *sorted(text.facts.items()))
+        if key not in self._told:
+            self._told.add(key)
+            yield Tell(events.Noted(text))
+
+
+def _version(application: Application) -> int:
+    """The object's version as a number; the API server orders its own by it (since 1.35 by promise)."""
+    version = (application.get("metadata") or {}).get("resourceVersion") or ""
+    return int(version) if version.isdigit() else 0

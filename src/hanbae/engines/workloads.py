@@ -1,0 +1,266 @@
+"""Watches what a deployment does on the workload cluster: Jobs, pods, rollouts, warnings and logs.
+
+Only what belongs to *this* deployment counts: hook Jobs that it made, what its operation applied, and the pods
+of these.
+A broken pod that the last deployment left behind must not be taken for a trouble of this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import aclosing
+from typing import Any, Final
+
+from hanbae import errors, subjects, wording
+from hanbae.argo import hooks, operations
+from hanbae.clusters import connections, kinds, reading, watching
+from hanbae.engines import channels, describing, rollouts, secrets, tailing
+from hanbae.results import engines, events
+
+INSTANCE: Final = "app.kubernetes.io/instance"
+"""The label by which the chart contract marks everything of a release."""
+
+WARNINGS: Final = "type=Warning"
+"""Field selector of the Events that are watched."""
+
+_LABELLED: Final = (kinds.JOB, kinds.POD, kinds.DEPLOYMENT, kinds.REPLICASET, kinds.STATEFULSET)
+
+
+class Workload:
+    """The objects of one release, kept up to date, and told of as they change.
+
+    Args:
+        cluster: The workload cluster.
+        namespace: The release's namespace.
+        release: The release.
+        secret: Name of the service's Secret.
+        expected: The hooks that the deployment must run.
+        old: uids of Jobs that existed before it.
+        said: uid → resourceVersion of warnings that were given before it.
+    """
+
+    def __init__(
+        self,
+        cluster: connections.Cluster,
+        namespace: str,
+        release: str,
+        secret: str,
+        expected: Iterable[subjects.Ref],
+        *,
+        old: Iterable[str] = (),
+        said: Mapping[str, str] | None = None,
+    ) -> None:
+        self.changed = asyncio.Event()
+        """Set whenever anything has changed."""
+        self.hook_ended = asyncio.Event()
+        """Set whenever a hook's Job has ended, well or badly."""
+        self._cluster = cluster
+        self._namespace = namespace
+        self._release = release
+        self._expected = tuple(expected)
+        self._old = frozenset(old)
+        self._said = dict(said or {})
+        self._all: dict[subjects.Ref, kinds.Object] = {}
+        self._told: dict[subjects.Ref, events.Observed] = {}
+        self._warned: set[events.Observed] = set()
+        self._operation: operations.Operation | None = None
+        self._extra: set[subjects.Ref] = set()
+        self._secret = secret
+        self._keeper = secrets.Keeper(cluster, namespace, secret)
+        self._channel: channels.Channel[engines.Seen] | None = None
+        self._logs: tailing.Logs | None = None
+        self._group: asyncio.TaskGroup | None = None
+
+    def redact(self, text: str) -> str:
+        """The text without the service's secrets."""
+        return self._keeper.redact(text)
+
+    @property
+    def objects(self) -> Mapping[subjects.Ref, kinds.Object]:
+        """What belongs to this deployment now, warnings about it included."""
+        own = {ref: thing for ref, thing in self._all.items() if self._is_own(ref, thing)}
+        uids = {thing["metadata"].get("uid") for thing in own.values()}
+        about = {
+            ref: event
+            for ref, event in self._all.items()
+            if ref.kind == "Event"
+            and (event.get("involvedObject") or {}).get("uid") in uids
+            and self._said.get(event["metadata"]["uid"]) != event["metadata"]["resourceVersion"]
+        }
+        return own | about
+
+    def start(
+        self, group: asyncio.TaskGroup, channel: channels.Channel[engines.Seen]
+    ) -> list[asyncio.Task[None]]:
+        """Begin to watch.
+
+        Returns:
+            The tasks, to be cancelled when enough was seen.
+        """
+        self._group, self._channel = group, channel
+        self._logs = tailing.Logs(self._cluster, self._keeper, channel)
+        selector = f"{INSTANCE}={self._release}"
+        watches = [self._watch(kind, labels=selector) for kind in _LABELLED]
+        watches += [
+            self._watch(kinds.SEALEDSECRET, fields=f"metadata.name={self._secret}"),
+            self._watch(kinds.EVENT, fields=WARNINGS),
+            self._watch_secret(),
+        ]
+        return [group.create_task(watch) for watch in watches]
+
+    async def applies(self, operation: operations.Operation | None) -> None:
+        """The deployment's operation as it is now: what it applied belongs to the deployment."""
+        self._operation = operation
+        await self._tell()
+
+    async def track(self, refs: Iterable[subjects.Ref]) -> None:
+        """Read these objects freshly, and watch those that the release's label does not find."""
+        for ref in refs:
+            kind = kinds.named(ref.kind)
+            found = await reading.get(self._cluster, kind, ref.namespace, ref.name)
+            if found is None:
+                continue
+            self._extra.add(ref)
+            self._keep(ref, found)
+            labels = found["metadata"].get("labels") or {}
+            outside = ref.namespace != self._namespace
+            if self._group and (outside or labels.get(INSTANCE) != self._release):
+                fields = f"metadata.name={ref.name}"
+                watch = self._watch(kind, fields=fields, namespace=ref.namespace)
+                self._group.create_task(watch)
+        await self._tell()
+
+    def rollouts(self, refs: Iterable[subjects.Ref]) -> dict[subjects.Ref, rollouts.Progress]:
+        """How far the rollouts of these objects are; one that is not there is not among them."""
+        return {ref: rollouts.progress(self._all[ref]) for ref in refs if ref in self._all}
+
+    async def drained(self, *, limit: float) -> None:
+        """Wait until the logs of hooks have been read to their ends, but not for longer than that."""
+        if self._logs is not None:
+            await self._logs.drained(limit=limit)
+
+    async def _watch(
+        self, kind: kinds.Kind, *, labels: str = "", fields: str = "", namespace: str = ""
+    ) -> None:
+        stream = watching.watch(
+            self._cluster,
+            kind,
+            namespace or self._namespace,
+            label_selector=labels or None,
+            field_selector=fields or None,
+        )
+        try:
+            async with aclosing(stream):
+                async for seen in stream:
+                    ref = kinds.ref(seen.object)
+                    if seen.type == "deleted":
+                        self._all.pop(ref, None)
+                        self._told.pop(ref, None)
+                        self.changed.set()
+                    else:
+                        self._keep(ref, seen.object)
+                        await self._tell()
+        except (errors.Forbidden, errors.WrongUse) as error:
+            await self._put(events.Noted(_blind(kind, error)))
+
+    async def _watch_secret(self) -> None:
+        """Know the values before a log can show them, and again whenever they change."""
+        await self._keeper.refresh()
+        if not self._keeper.permitted:
+            facts = {"secret": self._secret, "namespace": self._namespace}
+            await self._put(events.Noted(wording.Text("deploy.secret-not-readable", facts)))
+            return
+        stream = watching.watch(
+            self._cluster,
+            kinds.SECRET,
+            self._namespace,
+            field_selector=f"metadata.name={self._secret}",
+        )
+        try:
+            async with aclosing(stream):
+                async for seen in stream:
+                    self._keeper.learn(seen.object)
+        except errors.Forbidden:
+            return
+
+    def _keep(self, ref: subjects.Ref, thing: kinds.Object) -> None:
+        before = self._all.get(ref)
+        if before is None or _version(before) <= _version(thing):
+            self._all[ref] = thing
+        self.changed.set()
+
+    async def _tell(self) -> None:
+        """Tell of everything that has changed since it was told, and read the logs that matter."""
+        for ref, thing in self.objects.items():
+            if ref.kind == "Event":
+                warning = describing.warned(thing)
+                if self._logs and thing.get("reason") == "Unhealthy":
+                    self._logs.unhealthy((thing.get("involvedObject") or {}).get("uid") or "")
+                if warning not in self._warned:
+                    self._warned.add(warning)
+                    await self._put(warning)
+                continue
+            observed = describing.observed(ref, thing)
+            if observed is not None and self._told.get(ref) != observed:
+                self._told[ref] = observed
+                await self._put(observed)
+                if ref.kind == "Job" and observed.state in {"Complete", "Failed"}:
+                    self.hook_ended.set()
+            if ref.kind == "Pod" and self._logs and self._group:
+                owner = _owner(thing)
+                hook = owner is not None and owner.kind == "Job"
+                self._logs.read(self._group, ref, thing, whole=hook)
+
+    async def _put(self, seen: engines.Seen) -> None:
+        if self._channel is not None:
+            await self._channel.put(seen)
+
+    def _is_own(self, ref: subjects.Ref, thing: kinds.Object) -> bool:
+        owner = _owner(thing)
+        if ref.kind == "Job":
+            return self._is_own_job(ref, thing)
+        if ref.kind == "Pod":
+            above = self._all.get(owner) if owner else None
+            return owner is not None and above is not None and self._is_own(owner, above)
+        if ref.kind == "ReplicaSet":
+            above = self._all.get(owner) if owner else None
+            return (
+                owner is not None
+                and above is not None
+                and self._is_own(owner, above)
+                and rollouts.is_current(above)
+                and rollouts.newest(above, thing)
+            )
+        return ref.kind != "Event" and (ref in self._extra or self._was_applied(ref))
+
+    def _is_own_job(self, ref: subjects.Ref, job: kinds.Object) -> bool:
+        if not any(hooks.is_same(hook, ref) for hook in self._expected):
+            return False
+        if job["metadata"].get("uid") not in self._old:
+            return True
+        started = self._operation.started if self._operation else ""
+        return bool(started) and job["metadata"].get("creationTimestamp", "") >= started
+
+    def _was_applied(self, ref: subjects.Ref) -> bool:
+        result = self._operation.result(ref) if self._operation else None
+        return result is not None and result.status == "Synced"
+
+
+def _owner(thing: Mapping[str, Any]) -> subjects.Ref | None:
+    metadata = thing["metadata"]
+    for reference in metadata.get("ownerReferences") or []:
+        if reference.get("controller"):
+            return subjects.Ref(reference["kind"], metadata.get("namespace", ""), reference["name"])
+    return None
+
+
+def _version(thing: Mapping[str, Any]) -> int:
+    version = thing["metadata"].get("resourceVersion") or ""
+    return int(version) if version.isdigit() else 0
+
+
+def _blind(kind: kinds.Kind, error: errors.Error) -> wording.Text:
+    """What is said once when a kind may not be watched: less is shown, nothing is judged differently."""
+    facts = {"kind": kind.kind, "resource": kind.resource, "why": error.text.id}
+    return wording.Text("deploy.cannot-watch", facts)

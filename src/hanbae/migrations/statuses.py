@@ -1,0 +1,97 @@
+"""What goose said: applied files in the log of ``goose up``, applied and pending ones in ``goose status``.
+
+goose (v3.27) has no machine-readable output, so its lines are read: they are the same in all 3.x releases
+that know ``GOOSE_DBSTRING``, and a line that is not understood is left alone, never guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Struct
+
+from hanbae.migrations import files
+
+# The standard logger's "2026/11/23 10:20:30 " stands before every line.
+_STAMP: Final = r"(?:\d{4}/\d{2}/\d{2} \d{2}:\d{2}:\d{2} )?\s*"
+_APPLIED: Final = re.compile(_STAMP + r"(?:OK|EMPTY)\s+(?P<file>\S.*?\.sql)(?: \([^)]*\))?\s*$")
+_FAILED: Final = re.compile(_STAMP + r"goose run: ERROR (?P<file>\S.*?\.sql): (?P<error>.*)$")
+_ERROR: Final = re.compile(_STAMP + r"goose run: (?P<error>.+)$")
+_ROW: Final = re.compile(
+    _STAMP + r"(?P<when>Pending|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4})"
+    r"\s+-- (?P<file>\S.*\.sql)\s*$"
+)
+_HEADING: Final = re.compile(_STAMP + r"Applied At\s+Migration\s*$")
+
+
+class Failure(Struct, frozen=True):
+    """Why ``goose up`` stopped.
+
+    Attributes:
+        file: The migration that failed; empty when it was none (no connection, no rights).
+        error: goose's words; they may hold the failing SQL, so they pass the redactor before they are shown.
+    """
+
+    file: str
+    error: str
+
+
+class Status(Struct, frozen=True):
+    """``goose status`` of one database.
+
+    Attributes:
+        applied: Versions that the database has, among the files that goose saw.
+        pending: Versions of files that the database has not.
+    """
+
+    applied: tuple[int, ...]
+    pending: tuple[int, ...]
+
+    @property
+    def version(self) -> int:
+        """The database's version: the highest applied one, 0 for none."""
+        return max(self.applied, default=0)
+
+
+def applied(line: str) -> int | None:
+    """The version that a line of ``goose up`` says was applied, or None."""
+    match = _APPLIED.match(line)
+    return files.version_of(match["file"]) if match else None
+
+
+def failure(lines: Iterable[str]) -> Failure | None:
+    """Why ``goose up`` stopped, by the last such line of its log and those that belong to it."""
+    whole = list(lines)
+    for at in range(len(whole) - 1, -1, -1):
+        match = _FAILED.match(whole[at]) or _ERROR.match(whole[at])
+        if match:
+            # Errors of the driver go over several lines; nothing comes after them.
+            more = [line.strip() for line in whole[at + 1 :]]
+            file = match.groupdict().get("file") or ""
+            return Failure(file, " ".join([match["error"], *more]))
+    return None
+
+
+def status(lines: Iterable[str]) -> Status | None:
+    """The table of ``goose status``, or None when the lines hold none.
+
+    A log without the table's heading is not a status with nothing in it: whoever asks must be able to tell
+    "no migrations" from "goose said something else".
+    """
+    seen_heading = False
+    applied_versions: list[int] = []
+    pending: list[int] = []
+    for line in lines:
+        if _HEADING.match(line):
+            seen_heading = True
+            continue
+        match = _ROW.match(line)
+        version = files.version_of(match["file"]) if match else None
+        if match is None or version is None:
+            continue
+        (pending if match["when"] == "Pending" else applied_versions).append(version)
+    if not seen_heading:
+        return None
+    return Status(tuple(sorted(applied_versions)), tuple(sorted(pending)))

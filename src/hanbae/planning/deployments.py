@@ -1,0 +1,196 @@
+"""The plan of one deployment: what Argo CD will be asked for, which hooks must run, what must be proven.
+
+Everything comes from one commit, and nothing from the working tree: the values, the chart, the migration files.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from hanbae import errors, subjects
+from hanbae.argo import hooks
+from hanbae.charts import rendering
+from hanbae.migrations import databases, files
+from hanbae.planning import proofs
+from hanbae.policy import documents, naming
+from hanbae.repository import revisions
+from hanbae.results import plans
+
+SYNC: str = "sync"
+"""Id of the step that has Argo CD deploy."""
+
+
+class Source(Struct, frozen=True):
+    """A service at a commit, read and rendered.
+
+    Attributes:
+        policy: The policy.
+        service: The service.
+        environment: The environment.
+        revision: The commit.
+        rendered: The chart with the environment's values.
+    """
+
+    policy: documents.Policy
+    service: str
+    environment: str
+    revision: revisions.Revision
+    rendered: rendering.Rendered
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the release."""
+        return naming.namespace(self.policy, self.service, self.environment)
+
+    @property
+    def values_file(self) -> str:
+        """The environment's values file, relative to the repository."""
+        return str(naming.values_file(self.policy, self.service, self.environment))
+
+
+async def read(
+    policy: documents.Policy,
+    revision: revisions.Revision,
+    service: str,
+    environment: str,
+    *,
+    kube_version: str | None = None,
+) -> Source:
+    """Read and render a service at a commit as Argo CD will.
+
+    Args:
+        policy: The policy.
+        revision: The commit.
+        service: The service.
+        environment: The environment.
+        kube_version: The workload cluster's version, which Argo CD tells Helm.
+
+    Raises:
+        hanbae.errors.FileFault: No values for the environment, or the chart does not render.
+    """
+    chart = str(naming.chart(policy, service))
+    file = str(naming.values_file(policy, service, environment))
+    values = revision.read(file)
+    if values is None:
+        raise errors.FileFault(
+            "plan.no-values",
+            place=subjects.Place(file),
+            environment=environment,
+            revision=revision.commit[:12],
+        )
+    with tempfile.TemporaryDirectory(prefix="hanbae-") as folder:
+        exported = Path(folder) / service
+        revision.export(chart, exported)
+        rendered = await rendering.render(
+            exported,
+            release=naming.release(policy, service),
+            namespace=naming.namespace(policy, service, environment),
+            values=[values],
+            kube_version=kube_version,
+            shown=chart,
+        )
+    return Source(policy, service, environment, revision, rendered)
+
+
+def plan(source: Source) -> plans.Plan:
+    """The plan of a deployment.
+
+    Raises:
+        hanbae.errors.FileFault: The migrations are not ones that goose would run, or the chart has no Job for a
+            database that its values declare.
+    """
+    settings = source.policy.environments[source.environment]
+    objects = [manifest.object for manifest in source.rendered.manifests]
+    expected = hooks.expected(objects, namespace=source.namespace)
+    name = naming.application(source.service, source.environment)
+    commit = source.revision.commit
+    first: list[plans.Step] = []
+    does: plans.Sync | plans.Follow
+    if settings.sync == "auto":
+        does = plans.Follow(name, commit, hooks=expected)
+    else:
+        does = plans.Sync(name, commit, hooks=expected)
+        first = list(_secrets_first(source, objects, name))
+    after = tuple(step.id for step in first)
+    proofs_ = _proofs(source, objects)
+    steps = [*first, plans.Step(SYNC, does, after)]
+    steps += [plans.Step(f"prove-{proof.database}", proof, (SYNC,)) for proof in proofs_]
+    return plans.Plan(
+        format=1,
+        service=source.service,
+        environment=source.environment,
+        steps=tuple(steps),
+        guards=(
+            plans.Guard(f"branch-head:{settings.branch}", commit),
+            *_images(objects, source.namespace),
+        ),
+    )
+
+
+def _secrets_first(
+    source: Source, objects: list[dict[str, Any]], application: str
+) -> Iterator[plans.Step]:
+    """A sync of the SealedSecret alone, where a PreSync hook would wait for a Secret that comes after it.
+
+    Selective syncs run no hooks, so the first install does not deadlock.
+    """
+    if not any("PreSync" in hooks.phases(thing) for thing in objects):
+        return
+    sealed = tuple(
+        _ref(thing, source.namespace)
+        for thing in objects
+        if thing["kind"] == "SealedSecret" and not hooks.phases(thing)
+    )
+    if sealed:
+        does = plans.Sync(application, source.revision.commit, only=sealed)
+        yield plans.Step("secrets", does)
+
+
+def _proofs(source: Source, objects: list[dict[str, Any]]) -> list[plans.Prove]:
+    policy, file = source.policy, source.values_file
+    declared = databases.declared(
+        source.rendered.values, source.service, wave=policy.migrations.wave, file=file
+    )
+    jobs = {thing["metadata"]["name"]: thing for thing in objects if thing["kind"] == "Job"}
+    release = naming.release(policy, source.service)
+    found: list[tuple[int, plans.Prove]] = []
+    for database in declared:
+        expected = naming.migration_job(release, database.name, several=len(declared) > 1)
+        job = proofs.job_of(jobs, database, expected)
+        if job is None or not hooks.phases(job):
+            raise errors.FileFault(
+                "plan.no-migration-job",
+                place=subjects.Place(file),
+                database=database.name,
+                job=expected,
+            )
+        folder = naming.migrations_folder(policy, source.service) / database.directory
+        versions = files.versions(source.revision.folder(str(folder)), folder=str(folder))
+        if not versions:
+            raise errors.FileFault(
+                "plan.no-migrations", place=subjects.Place(str(folder)), database=database.name
+            )
+        chart = subjects.Place(f"{naming.chart(policy, source.service)}/templates")
+        proof = proofs.of(job, database, namespace=source.namespace, place=chart)
+        hook = _ref(job, source.namespace)
+        found.append((hooks.wave(job), plans.Prove(database.name, versions, hook, proof)))
+    return [proof for _, proof in sorted(found, key=lambda item: item[0])]
+
+
+def _images(objects: list[dict[str, Any]], namespace: str) -> Iterator[plans.Guard]:
+    """The images that must run in the end: an override in Argo CD that nobody sees in git is noticed by these."""
+    for thing in objects:
+        if thing["kind"] in {"Deployment", "StatefulSet"}:
+            for container in thing["spec"]["template"]["spec"].get("containers") or []:
+                promise = f"image:{_ref(thing, namespace)}:{container['name']}"
+                yield plans.Guard(promise, container.get("image") or "")
+
+
+def _ref(thing: Mapping[str, Any], namespace: str) -> subjects.Ref:
+    metadata = thing["metadata"]
+    return subjects.Ref(thing["kind"], metadata.get("namespace") or namespace, metadata["name"])

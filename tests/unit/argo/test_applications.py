@@ -1,0 +1,158 @@
+"""What automation makes of a pushed revision: decided from the object alone, never from time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hanbae import subjects
+from hanbae.argo import applications
+from hanbae.testing import applications as made
+
+HOOK = subjects.Ref("Job", "services-dev", "auth-service-migrate")
+RAN = made.result(HOOK.kind, HOOK.name, hook="Sync")
+FAILED = made.state("Failed", message="one or more synchronization tasks failed")
+
+
+def awaiting(application: dict[str, Any], known: str = "") -> tuple[str, str]:
+    found = applications.awaiting(application, revision=made.REVISION, hooks=[HOOK], known=known)
+    return found.does, found.why.id
+
+
+@pytest.mark.parametrize(
+    ("application", "does", "why"),
+    [
+        pytest.param(
+            made.application(state=made.state("Running"), sync="OutOfSync"),
+            "follow",
+            "argo.automation-runs",
+            id="automation runs",
+        ),
+        pytest.param(
+            made.application(operation=made.asked(), sync="OutOfSync"),
+            "follow",
+            "argo.automation-runs",
+            id="automation has just asked",
+        ),
+        pytest.param(
+            made.application(state=made.state("Succeeded", results=[RAN])),
+            "follow",
+            "argo.automation-ran",
+            id="automation was quicker than we",
+        ),
+        pytest.param(
+            made.application(state=made.state("Running", of=made.asked(revision=made.OTHER))),
+            "wait",
+            "argo.other-operation",
+            id="the revision before is still being synced",
+        ),
+        pytest.param(
+            made.application(state=made.state("Running", of=made.asked(selected=True))),
+            "wait",
+            "argo.other-operation",
+            id="self-heal of the same revision runs",
+        ),
+        pytest.param(
+            made.application(refreshing=True, revision=made.OTHER),
+            "wait",
+            "argo.refreshing",
+            id="the refresh is not worked off",
+        ),
+        pytest.param(
+            made.application(sync=""),
+            "wait",
+            "argo.refreshing",
+            id="never compared",
+        ),
+        pytest.param(
+            made.application(sync="Unknown", conditions=[("ComparisonError", "no git")]),
+            "wait",
+            "argo.not-compared",
+            id="cannot be compared",
+        ),
+        pytest.param(
+            made.application(revision=made.OTHER),
+            "moved",
+            "argo.other-revision",
+            id="another head",
+        ),
+        pytest.param(
+            made.application(),
+            "push",
+            "argo.nothing-to-do",
+            id="only a hook has changed",
+        ),
+        pytest.param(
+            made.application(state=made.state("Succeeded", of=made.asked(selected=True))),
+            "push",
+            "argo.nothing-to-do",
+            id="only self-heal ran",
+        ),
+        pytest.param(
+            made.application(state=made.state("Succeeded")),
+            "push",
+            "argo.without-hooks",
+            id="it ran without the hook",
+        ),
+        pytest.param(
+            made.application(sync="OutOfSync", conditions=[("SyncError", "failed last sync")]),
+            "push",
+            "argo.failed-before",
+            id="the revision failed before",
+        ),
+        pytest.param(
+            made.application(sync="OutOfSync", automated=False),
+            "push",
+            "argo.automation-off",
+            id="automation is off",
+        ),
+        pytest.param(
+            made.application(sync="OutOfSync"),
+            "push",
+            "argo.not-started",
+            id="automation has looked and does nothing",
+        ),
+    ],
+)
+def test_what_automation_makes_of_it(application: dict[str, Any], does: str, why: str) -> None:
+    assert awaiting(application) == (does, why)
+
+
+def test_a_failure_from_before_is_a_reason_to_start_and_a_new_one_is_the_outcome() -> None:
+    failed = made.application(sync="OutOfSync", state=FAILED)
+    assert awaiting(failed, known=made.STARTED) == ("push", "argo.failed-before")
+    assert awaiting(failed, known="2026-11-23T10:00:00Z") == ("follow", "argo.automation-ran")
+
+
+def test_disabled_automation_is_off_although_it_is_there() -> None:
+    application = made.application()
+    assert applications.is_automated(application)
+    application["spec"]["syncPolicy"]["automated"]["enabled"] = False
+    assert not applications.is_automated(application)
+
+
+def test_objects_that_wait_for_pruning_are_told_from_those_that_differ() -> None:
+    application = made.application(
+        resources=[
+            {
+                "kind": "Service",
+                "namespace": "a",
+                "name": "old",
+                "status": "OutOfSync",
+                "requiresPruning": True,
+            },
+            {"kind": "Deployment", "namespace": "a", "name": "auth", "status": "OutOfSync"},
+            {"kind": "ConfigMap", "namespace": "a", "name": "same", "status": "Synced"},
+        ]
+    )
+    assert applications.unpruned(application) == (subjects.Ref("Service", "a", "old"),)
+    assert applications.out_of_sync(application) == (subjects.Ref("Deployment", "a", "auth"),)
+
+
+def test_the_history_knows_what_the_record_has_forgotten() -> None:
+    entry = {"revision": made.REVISION, "deployStartedAt": made.STARTED}
+    application = made.application(history=[entry])
+    assert applications.has_deployed(application, made.STARTED, made.REVISION)
+    assert not applications.has_deployed(application, made.STARTED, made.OTHER)
+    assert not applications.has_deployed(application, "2026-11-23T10:00:00Z", made.REVISION)

@@ -1,0 +1,81 @@
+"""The rules by which Argo CD takes objects for hooks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hanbae import subjects
+from hanbae.argo import hooks
+
+HOOK, HELM = "argocd.argoproj.io/hook", "helm.sh/hook"
+
+
+def thing(name: str = "x", kind: str = "Job", **annotations: str) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": name, "annotations": annotations}}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "phases"),
+    [
+        ({HOOK: "Sync"}, ("Sync",)),
+        ({HOOK: "PreSync, PostSync"}, ("PreSync", "PostSync")),
+        ({HOOK: "Skip,PreSync"}, ("PreSync",)),
+        ({HOOK: "Skip", HELM: "pre-install"}, ()),
+        ({HOOK: "Sync", HELM: "pre-install"}, ("Sync",)),
+        ({HELM: "pre-install,pre-upgrade"}, ("PreSync",)),
+        ({HELM: "post-install"}, ("PostSync",)),
+        ({HELM: "test"}, ()),
+        ({HELM: "pre-rollback"}, ()),
+        ({}, ()),
+    ],
+)
+def test_phases_follow_argo_cd(annotations: dict[str, str], phases: tuple[str, ...]) -> None:
+    assert hooks.phases(thing(**annotations)) == phases
+
+
+@pytest.mark.parametrize(
+    ("annotations", "wave"),
+    [
+        ({"argocd.argoproj.io/sync-wave": "-5"}, -5),
+        ({"argocd.argoproj.io/sync-wave": "five", "helm.sh/hook-weight": "3"}, 3),
+        ({"helm.sh/hook-weight": "2"}, 2),
+        ({}, 0),
+    ],
+)
+def test_wave_is_the_annotation_else_the_weight(annotations: dict[str, str], wave: int) -> None:
+    assert hooks.wave(thing(**annotations)) == wave
+
+
+def test_delete_policies_of_both_annotations_are_merged_and_default_to_before_creation() -> None:
+    both = thing(
+        **{
+            "argocd.argoproj.io/hook-delete-policy": "HookSucceeded",
+            "helm.sh/hook-delete-policy": "hook-failed",
+        }
+    )
+    assert hooks.delete_policies(both) == ("HookSucceeded", "HookFailed")
+    assert hooks.delete_policies(thing()) == ("BeforeHookCreation",)
+
+
+def test_expected_hooks_come_in_the_order_in_which_they_run() -> None:
+    wave = "argocd.argoproj.io/sync-wave"
+    things = [
+        thing("later", **{HOOK: "Sync", wave: "-3"}),
+        thing("deployment", kind="Deployment"),
+        thing("clean", **{HOOK: "SyncFail"}),
+        thing("first", **{HOOK: "PreSync", wave: "9"}),
+        thing("sooner", **{HOOK: "Sync", wave: "-5"}),
+        thing("after", **{HOOK: "PostSync", wave: "-9"}),
+    ]
+    found = hooks.expected(things, namespace="services-dev")
+    assert [ref.name for ref in found] == ["first", "sooner", "later", "after"]
+    assert {ref.namespace for ref in found} == {"services-dev"}
+
+
+def test_generated_names_are_recognised_by_their_beginning() -> None:
+    expected = subjects.Ref("Job", "a", "smoke-")
+    assert hooks.is_same(expected, subjects.Ref("Job", "a", "smoke-1111111-postsync-1790000000"))
+    assert not hooks.is_same(expected, subjects.Ref("Job", "b", "smoke-1"))
+    assert not hooks.is_same(subjects.Ref("Job", "a", "smoke"), subjects.Ref("Job", "a", "smoke-1"))

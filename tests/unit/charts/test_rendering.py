@@ -1,0 +1,196 @@
+"""Charts are rendered as Argo CD does, and hostile ones cost one fault and nothing else."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hanbae import errors
+from hanbae.charts import rendering, worker
+
+CONFIGMAP = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: "{{ .Release.Name }}", namespace: "{{ .Release.Namespace }}"}
+data: {value: "%s"}
+"""
+
+
+@pytest.fixture
+def chart(tmp_path: Path) -> Path:
+    folder = tmp_path / "auth"
+    (folder / "templates").mkdir(parents=True)
+    (folder / "Chart.yaml").write_text("apiVersion: v2\nname: auth\nversion: 0.1.0\n")
+    return folder
+
+
+async def rendered(chart: Path, template: str, **options: Any) -> list[dict[str, Any]]:
+    (chart / "templates" / "a.yaml").write_text(template)
+    found = await rendering.render(
+        chart, release="auth-service", namespace="services-dev", **options
+    )
+    return [manifest.object for manifest in found.manifests]
+
+
+async def value(chart: Path, expression: str, **options: Any) -> str:
+    (found,) = await rendered(chart, CONFIGMAP % f"{{{{ {expression} }}}}", **options)
+    return str(found["data"]["value"])
+
+
+async def test_release_namespace_versions_and_values_reach_the_templates(chart: Path) -> None:
+    (found,) = await rendered(chart, CONFIGMAP % "x")
+    assert found["metadata"] == {"name": "auth-service", "namespace": "services-dev"}
+    assert (
+        await value(chart, ".Capabilities.KubeVersion.Version", kube_version="v1.31.2") == "v1.31.2"
+    )
+    has = '.Capabilities.APIVersions.Has "bitnami.com/v1alpha1"'
+    assert await value(chart, has) == "false"
+    assert await value(chart, has, api_versions=["bitnami.com/v1alpha1"]) == "true"
+    files = [b"a: {b: 1, c: 2}", b"a: {c: 3}"]
+    assert await value(chart, "toJson .Values.a | b64enc", values=files) == "eyJiIjoxLCJjIjozfQ=="
+
+
+async def test_the_merged_values_come_back(chart: Path) -> None:
+    (chart / "values.yaml").write_text("replicas: 1\nimage: {tag: a}\n")
+    found = await rendering.render(
+        chart, release="r", namespace="n", values=[b"image: {digest: b}", b"replicas: null"]
+    )
+    assert found.values == {"image": {"tag": "a", "digest": "b"}}
+
+
+async def test_objects_come_in_helms_order_hooks_and_lists_included(chart: Path) -> None:
+    kinds = ["Ingress", "Deployment", "SealedSecret", "Job", "ServiceAccount", "Service"]
+    documents = [f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: x}}" for kind in kinds]
+    secret = "{apiVersion: v1, kind: Secret, metadata: {name: x}}"
+    documents.append(f"apiVersion: v1\nkind: List\nitems: [{secret}]")
+    found = await rendered(chart, "# only a comment\n---\n" + "\n---\n".join(documents) + "\n---\n")
+    assert [thing["kind"] for thing in found] == [
+        "ServiceAccount",
+        "Secret",
+        "Service",
+        "Deployment",
+        "Job",
+        "Ingress",
+        "SealedSecret",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ('{{ fail "no image" }}', "no image"),
+        ("{{ .Values.a.b.c }}", "nil pointer"),
+        ("a: [", "YAML"),
+        ("a: 1", "without kind"),
+        ('{{ define "r" }}{{ include "r" . }}{{ end }}{{ include "r" . }}', "include"),
+    ],
+)
+async def test_a_chart_that_does_not_render_is_one_fault_with_helms_words(
+    chart: Path, template: str, said: str
+) -> None:
+    with pytest.raises(errors.FileFault) as caught:
+        await rendered(chart, template, shown="services/auth/helm")
+    assert caught.value.text.id == "render.failed"
+    assert said in caught.value.text.facts["error"]
+    assert str(caught.value.place).startswith("services/auth/helm/")
+
+
+async def test_the_fault_is_at_the_line_that_helm_names(chart: Path) -> None:
+    with pytest.raises(errors.FileFault) as caught:
+        await rendered(chart, '# one\n# two\n{{ fail "here" }}', shown="services/auth/helm")
+    assert str(caught.value.place).startswith("services/auth/helm/templates/a.yaml:3:")
+
+
+async def test_a_template_without_end_ends_with_its_worker(chart: Path) -> None:
+    with pytest.raises(errors.FileFault) as caught:
+        await rendered(chart, "{{ range until 2000000000 }}x{{ end }}")
+    assert caught.value.text.id in {"render.died", "render.took-too-long"}
+
+
+async def test_a_worker_that_takes_too_long_is_ended(chart: Path) -> None:
+    began = time.monotonic()
+    loop = "{{ range until 40000 }}{{ range until 40000 }}{{ end }}{{ end }}"
+    with pytest.raises(errors.FileFault) as caught:
+        await rendered(chart, loop, limit=1.0)
+    assert caught.value.text.id == "render.took-too-long"
+    assert time.monotonic() - began < 10
+
+
+async def test_neither_the_environment_nor_files_outside_reach_a_template(
+    chart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CANARY", "correct-horse")
+    (chart.parent / "secret.txt").write_text("correct-horse")
+    assert await value(chart, '.Files.Get "../secret.txt" | quote | b64enc') == "IiI="
+    with pytest.raises(errors.FileFault):
+        await value(chart, 'env "CANARY"')
+    assert await value(chart, '(lookup "v1" "Secret" "default" "x") | toJson | b64enc') == "e30="
+
+
+async def test_a_link_that_leaves_the_chart_is_refused_before_anything_runs(chart: Path) -> None:
+    (chart / "templates" / "leak.yaml").symlink_to("/etc/hostname")
+    with pytest.raises(errors.FileFault) as caught:
+        await rendered(chart, CONFIGMAP % "x")
+    assert caught.value.text.id == "render.symlink-outside"
+
+
+@pytest.mark.parametrize("key", ["$ref", "$dynamicRef"])
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "http://169.254.169.254/x", "other.json"])
+async def test_a_schema_that_refers_to_something_outside_is_refused(
+    chart: Path, key: str, target: str
+) -> None:
+    schema = json.dumps({"properties": {"a": [{"anyOf": [{key: target}]}]}})
+    (chart / "values.schema.json").write_text(schema)
+    with pytest.raises(errors.FileFault) as caught:
+        await rendered(chart, CONFIGMAP % "x")
+    assert caught.value.text.facts["reference"] == target
+
+
+async def test_a_schema_in_an_archived_subchart_is_looked_at_as_well(chart: Path) -> None:
+    (chart / "charts").mkdir()
+    data = json.dumps({"$ref": "file:///etc/passwd"}).encode()
+    with tarfile.open(chart / "charts" / "sub-1.0.0.tgz", "w:gz") as tar:
+        member = tarfile.TarInfo("sub/values.schema.json")
+        member.size = len(data)
+        tar.addfile(member, io.BytesIO(data))
+    with pytest.raises(errors.FileFault) as caught:
+        await rendered(chart, CONFIGMAP % "x")
+    assert caught.value.text.id == "render.schema-refers-outside"
+
+
+async def test_a_schema_with_references_of_its_own_holds_the_values(chart: Path) -> None:
+    schema = {"$defs": {"n": {"type": "integer"}}, "properties": {"pods": {"$ref": "#/$defs/n"}}}
+    (chart / "values.schema.json").write_text(json.dumps(schema))
+    assert await value(chart, ".Values.pods", values=[b"pods: 3"]) == "3"
+    with pytest.raises(errors.FileFault):
+        await value(chart, ".Values.pods", values=[b"pods: three"])
+
+
+@pytest.mark.parametrize(
+    ("under", "over", "result"),
+    [
+        ({"a": {"b": 1}}, {"a": {"c": 2}}, {"a": {"b": 1, "c": 2}}),
+        ({"a": {"b": 1}}, {"a": None}, {"a": None}),
+        ({"a": [1, 2]}, {"a": [3]}, {"a": [3]}),
+        ({"a": 1}, {"a": {"b": 2}}, {"a": {"b": 2}}),
+    ],
+)
+def test_values_files_are_merged_as_helm_does(
+    under: dict[str, Any], over: dict[str, Any], result: dict[str, Any]
+) -> None:
+    assert worker.merged(under, over) == result
+
+
+def test_the_worker_imports_nothing_of_ours() -> None:
+    # In a process of its own: here everything is imported already.
+    code = "import sys, hanbae.charts.worker; print([m for m in sys.modules if 'hanbae.' in m])"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "['hanbae.charts', 'hanbae.charts.worker']"

@@ -1,0 +1,434 @@
+"""Symptoms as Kubernetes 1.35, containerd 1.6 and Sealed Secrets 0.40 show them, and the cause that is named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from hanbae import subjects
+from hanbae.clusters import kinds
+from hanbae.diagnosing import causes, pictures
+from hanbae.testing import applications, objects
+
+NOT_FOUND = (
+    'rpc error: code = NotFound desc = failed to pull and unpack image "10.89.1.2:5000/shop/auth@sha256:00":'
+    ' failed to resolve reference "10.89.1.2:5000/shop/auth@sha256:00": 10.89.1.2:5000/shop/auth@sha256:00: not found'
+)
+UNAUTHORISED = (
+    'rpc error: code = Unknown desc = failed to pull and unpack image "10.89.1.2:5000/shop/auth:1.401": failed to'
+    ' resolve reference "10.89.1.2:5000/shop/auth:1.401": pulling from host 10.89.1.2:5000 failed with status code'
+    " [manifests 1.401]: 401 Unauthorized"
+)
+UNREACHABLE = (
+    'rpc error: code = Unknown desc = failed to pull and unpack image "10.89.1.2:5000/shop/auth:1.401": failed to do'
+    ' request: Head "http://10.89.1.2:5000/v2/shop/auth/manifests/1.401": dial tcp 10.89.1.2:5000: connect:'
+    " connection refused"
+)
+POD_SECURITY = (
+    'Error creating: pods "auth-service-1" is forbidden: violates PodSecurity "restricted:latest":'
+    " allowPrivilegeEscalation != false"
+)
+QUOTA = (
+    'Error creating: pods "auth-service-1" is forbidden: exceeded quota: default, requested: pods=1, used: pods=2,'
+    " limited: pods=2"
+)
+
+ACCOUNT = (
+    'Error creating: pods "x" is forbidden: error looking up service account services-dev/auth-service:'
+    ' serviceaccount "auth-service" not found'
+)
+
+
+def named(
+    *things: kinds.Object, logs: Mapping[tuple[subjects.Ref, str], Sequence[str]] | None = None
+) -> list[pictures.Cause]:
+    return list(
+        causes.named(pictures.Picture({kinds.ref(thing): thing for thing in things}, logs or {}))
+    )
+
+
+def only(*things: kinds.Object, **logs: Any) -> pictures.Cause:
+    (found,) = named(*things, **logs)
+    return found
+
+
+def said(cause: pictures.Cause) -> tuple[str, bool]:
+    return cause.found.cause.id, cause.found.fatal
+
+
+def owned(thing: kinds.Object, owner: kinds.Object) -> kinds.Object:
+    name = owner["metadata"]["name"]
+    thing["metadata"]["ownerReferences"] = [
+        {"kind": owner["kind"], "name": name, "controller": True}
+    ]
+    return thing
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "id_", "fatal", "command"),
+    [
+        (
+            "CreateContainerConfigError",
+            'secret "auth-secrets" not found',
+            "diagnosis.secret-missing",
+            True,
+            "kubectl get sealedsecret auth-secrets -n services-dev",
+        ),
+        (
+            "CreateContainerConfigError",
+            "couldn't find key DATABASE_URL in Secret services-dev/auth-secrets",
+            "diagnosis.secret-key-missing",
+            True,
+            "kubectl describe secret auth-secrets -n services-dev",
+        ),
+        (
+            "CreateContainerConfigError",
+            'configmap "auth" not found',
+            "diagnosis.configmap-missing",
+            True,
+            "kubectl get configmap auth -n services-dev",
+        ),
+        (
+            "CreateContainerConfigError",
+            "container has runAsNonRoot and image will run as root",
+            "diagnosis.container-not-created",
+            True,
+            "kubectl describe pod auth-1 -n services-dev",
+        ),
+        (
+            "ErrImagePull",
+            NOT_FOUND,
+            "diagnosis.image-not-found",
+            True,
+            "kubectl describe pod auth-1 -n services-dev",
+        ),
+        (
+            "ImagePullBackOff",
+            f'Back-off pulling image "x": ErrImagePull: {UNAUTHORISED}',
+            "diagnosis.image-unauthorised",
+            True,
+            "kubectl get pod auth-1 -n services-dev -o jsonpath={.spec.imagePullSecrets}",
+        ),
+        (
+            "ErrImagePull",
+            UNREACHABLE,
+            "diagnosis.image-unreachable",
+            False,
+            "kubectl describe pod auth-1 -n services-dev",
+        ),
+        (
+            "ErrImagePull",
+            "something new",
+            "diagnosis.image-unknown",
+            False,
+            "kubectl describe pod auth-1 -n services-dev",
+        ),
+        (
+            "InvalidImageName",
+            "Failed to apply default image tag",
+            "diagnosis.image-not-found",
+            True,
+            "kubectl describe pod auth-1 -n services-dev",
+        ),
+    ],
+)
+def test_a_pod_that_cannot_start(
+    reason: str, message: str, id_: str, fatal: bool, command: str
+) -> None:
+    pod = objects.pod("auth-1", containers=[objects.waiting(reason, message=message)])
+    cause = only(pod)
+    assert said(cause) == (id_, fatal)
+    assert " ".join(cause.found.command) == command
+    assert cause.found.cause.facts["container"] == "app"
+
+
+def test_the_pulls_cause_is_taken_from_the_warning_while_the_kubelet_backs_off() -> None:
+    waiting = objects.waiting("ImagePullBackOff", message='Back-off pulling image "x"')
+    pod = objects.pod("auth-1", containers=[waiting])
+    warning = objects.event(pod, "Failed", f'Failed to pull image "x": {NOT_FOUND}')
+    assert said(only(pod, warning)) == ("diagnosis.image-not-found", True)
+
+
+def test_a_pod_that_is_being_deleted_is_in_no_trouble() -> None:
+    pod = objects.pod("auth-1", containers=[objects.waiting("ErrImagePull", message=NOT_FOUND)])
+    pod["metadata"]["deletionTimestamp"] = "2026-11-23T00:00:00Z"
+    assert named(pod) == []
+
+
+def test_a_healthy_pod_has_no_cause() -> None:
+    assert named(objects.pod("auth-1", containers=[objects.running()], phase="Running")) == []
+
+
+def test_the_same_cause_in_several_pods_of_a_deployment_is_one() -> None:
+    replicas = objects.made(kinds.REPLICASET, "auth-service-1")
+    broken = [
+        owned(
+            objects.pod(
+                f"auth-{n}", containers=[objects.waiting("ErrImagePull", message=NOT_FOUND)]
+            ),
+            replicas,
+        )
+        for n in range(3)
+    ]
+    assert len(named(replicas, *broken)) == 1
+
+
+def test_a_crashing_container_comes_with_its_last_words() -> None:
+    last = objects.terminated(1)
+    pod = objects.pod(
+        "auth-1", containers=[objects.waiting("CrashLoopBackOff", restarts=3, last=last)]
+    )
+    cause = only(pod, logs={(kinds.ref(pod), "app"): ["starting", "no config"]})
+    assert said(cause) == ("diagnosis.crashing", False)
+    assert cause.found.cause.facts["log"] == "starting\nno config"
+    assert cause.found.cause.facts["exit"] == "1"
+    assert cause.found.command[-1] == "--previous"
+
+
+def test_a_container_that_needs_too_much_memory_is_told_its_limit() -> None:
+    last = objects.terminated(137, reason="OOMKilled")
+    pod = objects.pod(
+        "auth-1", containers=[objects.waiting("CrashLoopBackOff", restarts=1, last=last)]
+    )
+    pod["spec"]["containers"][0]["resources"] = {"limits": {"memory": "64Mi"}}
+    cause = only(pod)
+    assert cause.found.cause.id == "diagnosis.out-of-memory"
+    assert cause.found.cause.facts["limit"] == "64Mi"
+
+
+def test_a_pod_for_which_there_is_no_node() -> None:
+    pod = objects.pod("auth-1")
+    pod["status"] = {
+        "phase": "Pending",
+        "conditions": [
+            {
+                "type": "PodScheduled",
+                "status": "False",
+                "reason": "Unschedulable",
+                "message": "0/1 nodes are available: 1 Insufficient memory.",
+            }
+        ],
+    }
+    assert said(only(pod)) == ("diagnosis.unschedulable", False)
+
+
+def test_readiness_is_a_trouble_only_after_several_failures() -> None:
+    status = objects.running()
+    status["ready"] = False
+    pod = objects.pod("auth-1", containers=[status], phase="Running")
+    warning = objects.event(
+        pod, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503"
+    )
+    warning["count"] = 1
+    assert named(pod, warning) == []
+    warning["count"] = 4
+    cause = only(pod, warning)
+    assert said(cause) == ("diagnosis.not-ready", False)
+    assert "503" in cause.found.cause.facts["message"]
+
+
+def test_a_volume_of_a_missing_secret_is_a_missing_secret() -> None:
+    pod = objects.pod("auth-1")
+    warning = objects.event(
+        pod,
+        "FailedMount",
+        'MountVolume.SetUp failed for volume "tls" : secret "auth-tls" not found',
+    )
+    assert said(only(pod, warning)) == ("diagnosis.secret-missing", True)
+
+
+MIGRATION = {"app.kubernetes.io/component": "migration", "hanbae.dev/database": "auth_db"}
+GOOSE = [
+    "2026/11/23 11:50:08 OK   00003_index.sql (1ms)",
+    "2026/11/23 11:50:08 goose run: ERROR 00004_bad.sql: failed to run SQL migration: division by zero",
+]
+
+
+def migrating(
+    *, failed: int, condition: str = "", reason: str = ""
+) -> tuple[kinds.Object, kinds.Object]:
+    job = objects.job(
+        "auth-service-migrate", failed=failed, condition=condition, reason=reason, labels=MIGRATION
+    )
+    ended = objects.terminated(1, name="migrate")
+    return job, owned(
+        objects.pod("auth-service-migrate-x", containers=[ended], phase="Failed"), job
+    )
+
+
+def test_the_first_failed_attempt_warns_and_names_file_and_error() -> None:
+    job, pod = migrating(failed=1)
+    cause = only(job, pod, logs={(kinds.ref(pod), "migrate"): GOOSE})
+    assert said(cause) == ("diagnosis.migration-attempt", False)
+    facts = cause.found.cause.facts
+    assert (facts["attempt"], facts["attempts"], facts["database"]) == ("1", "4", "auth_db")
+    assert facts["error"] == "00004_bad.sql: failed to run SQL migration: division by zero"
+    assert facts["exit"] == "1"
+    assert " ".join(cause.found.command) == "kubectl logs job/auth-service-migrate -n services-dev"
+
+
+@pytest.mark.parametrize(
+    ("reason", "id_"),
+    [
+        ("BackoffLimitExceeded", "diagnosis.migration-failed"),
+        ("DeadlineExceeded", "diagnosis.migration-too-long"),
+    ],
+)
+def test_a_failed_job_is_fatal(reason: str, id_: str) -> None:
+    job, pod = migrating(failed=4, condition="Failed", reason=reason)
+    assert said(only(job, pod)) == (id_, True)
+
+
+def test_a_hook_that_migrates_nothing_is_called_a_hook() -> None:
+    job = objects.job("smoke", condition="Failed", reason="BackoffLimitExceeded")
+    assert said(only(job)) == ("diagnosis.job-failed", True)
+
+
+def test_a_job_that_has_succeeded_after_a_failed_attempt_is_fine() -> None:
+    job, pod = migrating(failed=1, condition="Complete")
+    assert named(job, pod) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "id_", "fatal"),
+    [
+        (POD_SECURITY, "diagnosis.pod-security", True),
+        (QUOTA, "diagnosis.quota", False),
+        (
+            ACCOUNT,
+            "diagnosis.service-account-missing",
+            True,
+        ),
+        (
+            'Error creating: admission webhook "policy.example.com" denied the request: no latest tags',
+            "diagnosis.webhook",
+            True,
+        ),
+        ("Error creating: something else", "diagnosis.no-pods", False),
+    ],
+)
+def test_admission_that_refuses_a_job_its_pods(message: str, id_: str, fatal: bool) -> None:
+    job = objects.job("auth-service-migrate")
+    assert said(only(job, objects.event(job, "FailedCreate", message))) == (id_, fatal)
+
+
+def test_admission_is_about_the_deployment_that_people_know() -> None:
+    deployment = objects.made(kinds.DEPLOYMENT, "auth-service", spec={})
+    failure = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": "FailedCreate",
+        "message": QUOTA,
+    }
+    replicas = owned(
+        objects.made(kinds.REPLICASET, "auth-service-1", status={"conditions": [failure]}),
+        deployment,
+    )
+    cause = only(deployment, replicas)
+    assert cause.found.subject == kinds.ref(deployment)
+    assert cause.found.cause.facts["quota"] == "default"
+    pod = owned(objects.pod("auth-service-1-x", containers=[objects.running()]), replicas)
+    assert named(deployment, replicas, pod) == []
+
+
+def test_a_rollout_past_its_own_deadline_is_fatal() -> None:
+    condition = {
+        "type": "Progressing",
+        "status": "False",
+        "reason": "ProgressDeadlineExceeded",
+        "message": 'ReplicaSet "auth-service-1" has timed out progressing.',
+    }
+    deployment = objects.made(
+        kinds.DEPLOYMENT,
+        "auth-service",
+        spec={"progressDeadlineSeconds": 60},
+        status={"conditions": [condition]},
+    )
+    cause = only(deployment)
+    assert said(cause) == ("diagnosis.progress-deadline", True)
+    assert cause.found.cause.facts["seconds"] == "60"
+
+
+def sealed(message: str, *, generation: int = 2, observed: int = 2) -> kinds.Object:
+    condition = {"type": "Synced", "status": "False", "message": message}
+    return objects.made(
+        kinds.SEALEDSECRET,
+        "auth-secrets",
+        metadata={"generation": generation},
+        status={"observedGeneration": observed, "conditions": [condition]},
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "id_", "keys"),
+    [
+        (
+            "no key could decrypt secret (DATABASE_URL, JWT_SECRET)",
+            "diagnosis.undecryptable",
+            "DATABASE_URL, JWT_SECRET",
+        ),
+        ("no key could decrypt secret", "diagnosis.undecryptable", "-"),
+        (
+            "illegal base64 data at input byte 400 (JWT_SECRET)",
+            "diagnosis.undecryptable",
+            "JWT_SECRET",
+        ),
+        (
+            'failed update: Resource "auth-secrets" already exists and is not managed by SealedSecret',
+            "diagnosis.secret-unmanaged",
+            None,
+        ),
+        ("Operation cannot be fulfilled", "diagnosis.not-unsealed", None),
+    ],
+)
+def test_a_sealed_secret_that_is_not_unsealed(message: str, id_: str, keys: str | None) -> None:
+    cause = only(sealed(message))
+    assert cause.found.cause.id == id_
+    assert cause.found.cause.facts.get("keys") == keys
+
+
+def test_what_the_controller_said_about_the_values_before_does_not_count() -> None:
+    assert named(sealed("no key could decrypt secret", generation=3)) == []
+
+
+def test_argo_cd_that_cannot_compare_is_named_with_its_words() -> None:
+    application = applications.application(
+        sync="Unknown", conditions=[("ComparisonError", "failed to generate manifest")]
+    )
+    cause = only(application)
+    assert said(cause) == ("diagnosis.not-compared", True)
+    assert cause.found.cause.facts["message"] == "failed to generate manifest"
+
+
+def test_an_object_that_could_not_be_applied_is_named() -> None:
+    failed = applications.result(
+        "Deployment",
+        "auth-service",
+        status="SyncFailed",
+        phase="Failed",
+        message="field is immutable",
+    )
+    cause = only(applications.application(state=applications.state("Failed", results=[failed])))
+    assert cause.found.cause.id == "diagnosis.not-applied"
+    assert cause.found.subject.name == "auth-service"
+
+
+def test_the_deepest_cause_comes_first() -> None:
+    job, _ = migrating(failed=0)
+    waiting = objects.waiting(
+        "CreateContainerConfigError", name="migrate", message='secret "auth-secrets" not found'
+    )
+    pod = owned(objects.pod("auth-service-migrate-x", containers=[waiting]), job)
+    found = [
+        cause.found.cause.id for cause in named(job, pod, sealed("no key could decrypt secret"))
+    ]
+    assert found == ["diagnosis.undecryptable", "diagnosis.secret-missing"]
+
+
+def test_foreign_sentences_are_one_line_and_not_endless() -> None:
+    pod = objects.pod("auth-1", containers=[objects.waiting("ErrImagePull", message="a\n" * 5000)])
+    message = only(pod).found.cause.facts["message"]
+    assert "\n" not in message
+    assert len(message) <= pictures.LONGEST

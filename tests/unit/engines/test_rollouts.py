@@ -1,0 +1,81 @@
+"""When a rollout is complete: the cases in which the counts alone would mislead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hanbae.clusters import kinds
+from hanbae.engines import rollouts
+from hanbae.testing import objects
+
+
+def deployment(
+    *, generation: int = 2, observed: int = 2, replicas: int = 2, **status: Any
+) -> kinds.Object:
+    return objects.made(
+        kinds.DEPLOYMENT,
+        "auth-service",
+        metadata={
+            "generation": generation,
+            "annotations": {"deployment.kubernetes.io/revision": "7"},
+        },
+        spec={"replicas": replicas},
+        status={"observedGeneration": observed, **status},
+    )
+
+
+FULL = {"updatedReplicas": 2, "replicas": 2, "availableReplicas": 2}
+
+
+@pytest.mark.parametrize(
+    ("thing", "state"),
+    [
+        pytest.param(deployment(**FULL), "Complete", id="all new and available"),
+        pytest.param(deployment(observed=1, **FULL), "Progressing", id="counts of the spec before"),
+        pytest.param(deployment(**FULL | {"replicas": 3}), "Progressing", id="an old pod is left"),
+        pytest.param(
+            deployment(**FULL | {"availableReplicas": 1}), "Progressing", id="not available"
+        ),
+        pytest.param(deployment(**FULL | {"updatedReplicas": 1}), "Progressing", id="one is old"),
+        pytest.param(deployment(replicas=0), "Complete", id="scaled to none"),
+        pytest.param(
+            deployment(
+                conditions=[{"type": "Progressing", "reason": "ProgressDeadlineExceeded"}], **FULL
+            ),
+            "Failed",
+            id="deadline exceeded",
+        ),
+    ],
+)
+def test_progress(thing: kinds.Object, state: str) -> None:
+    assert rollouts.progress(thing).state == state
+
+
+def test_a_paused_rollout_is_not_complete() -> None:
+    thing = deployment(**FULL)
+    thing["spec"]["paused"] = True
+    assert rollouts.progress(thing).state == "Paused"
+
+
+def test_a_stateful_set_is_complete_when_its_newest_revision_is_the_current_one() -> None:
+    thing = deployment(**FULL, currentRevision="db-1", updateRevision="db-2")
+    assert rollouts.progress(thing).state == "Progressing"
+    thing["status"]["currentRevision"] = "db-2"
+    assert rollouts.progress(thing).complete
+
+
+def test_the_newest_replica_set_has_the_deployments_number() -> None:
+    numbers = {"annotations": {"deployment.kubernetes.io/revision": "7"}}
+    new = objects.made(kinds.REPLICASET, "auth-service-1", metadata=numbers)
+    old = objects.made(
+        kinds.REPLICASET,
+        "auth-service-0",
+        metadata={"annotations": {"deployment.kubernetes.io/revision": "6"}},
+    )
+    assert rollouts.newest(deployment(), new)
+    assert not rollouts.newest(deployment(), old)
+    assert not rollouts.newest(
+        objects.made(kinds.DEPLOYMENT, "x"), objects.made(kinds.REPLICASET, "y")
+    )

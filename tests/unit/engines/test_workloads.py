@@ -1,0 +1,110 @@
+"""Which objects belong to a deployment, and which are leftovers of the ones before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hanbae import subjects
+from hanbae.argo import operations
+from hanbae.clusters import kinds
+from hanbae.engines import workloads
+from hanbae.testing import applications, objects
+
+HOOK = subjects.Ref("Job", "services-dev", "auth-service-migrate")
+
+
+def own(
+    *things: kinds.Object,
+    old: tuple[str, ...] = (),
+    said: dict[str, str] | None = None,
+    state: dict[str, Any] | None = None,
+) -> set[str]:
+    workload = workloads.Workload(
+        None,  # type: ignore[arg-type]  nothing is asked of the cluster here
+        "services-dev",
+        "auth-service",
+        "auth-secrets",
+        [HOOK],
+        old=old,
+        said=said,
+    )
+    for thing in things:
+        workload._keep(kinds.ref(thing), thing)
+    if state is not None:
+        workload._operation = operations.recorded(applications.application(state=state))
+    return {ref.name for ref in workload.objects}
+
+
+def owned(thing: kinds.Object, owner: kinds.Object) -> kinds.Object:
+    name = owner["metadata"]["name"]
+    thing["metadata"]["ownerReferences"] = [
+        {"kind": owner["kind"], "name": name, "controller": True}
+    ]
+    return thing
+
+
+def test_a_new_job_of_the_hook_and_its_pods_belong() -> None:
+    job = objects.job("auth-service-migrate")
+    pod = owned(objects.pod("auth-service-migrate-x"), job)
+    stranger = owned(objects.pod("other-x"), objects.job("other"))
+    assert own(job, pod, stranger) == {"auth-service-migrate", "auth-service-migrate-x"}
+
+
+def test_the_job_of_the_deployment_before_does_not_belong() -> None:
+    job = objects.job("auth-service-migrate")
+    pod = owned(objects.pod("auth-service-migrate-x"), job)
+    assert own(job, pod, old=(job["metadata"]["uid"],)) == set()
+
+
+def test_a_job_that_an_operation_made_before_we_looked_belongs_to_it() -> None:
+    job = objects.job("auth-service-migrate")
+    old = (job["metadata"]["uid"],)
+    job["metadata"]["creationTimestamp"] = "2026-11-23T11:00:03Z"
+    assert own(job, old=old, state=applications.state("Running")) == {"auth-service-migrate"}
+    job["metadata"]["creationTimestamp"] = "2026-11-23T10:59:59Z"
+    assert own(job, old=old, state=applications.state("Running")) == set()
+
+
+def rollout(*, generation: int = 2) -> tuple[kinds.Object, ...]:
+    """A Deployment with its newest and its last ReplicaSet, each with a pod."""
+
+    def number(value: str) -> dict[str, Any]:
+        return {"annotations": {"deployment.kubernetes.io/revision": value}}
+
+    deployment = objects.made(
+        kinds.DEPLOYMENT,
+        "auth-service",
+        metadata={"generation": generation, **number("2")},
+        status={"observedGeneration": 2},
+    )
+    new = owned(objects.made(kinds.REPLICASET, "new", metadata=number("2")), deployment)
+    old = owned(objects.made(kinds.REPLICASET, "old", metadata=number("1")), deployment)
+    return deployment, new, old, owned(objects.pod("new-x"), new), owned(objects.pod("old-x"), old)
+
+
+APPLIED = applications.state("Running", results=[applications.result("Deployment", "auth-service")])
+
+
+def test_broken_pods_of_the_version_before_do_not_belong() -> None:
+    assert own(*rollout(), state=APPLIED) == {"auth-service", "new", "new-x"}
+
+
+def test_nothing_of_a_deployment_belongs_before_it_was_applied() -> None:
+    assert own(*rollout(), state=applications.state("Running")) == set()
+
+
+def test_replica_sets_are_not_told_apart_before_the_controller_has_seen_the_new_spec() -> None:
+    assert own(*rollout(generation=3), state=APPLIED) == {"auth-service"}
+
+
+def test_warnings_belong_with_their_object_unless_they_were_given_before() -> None:
+    job = objects.job("auth-service-migrate")
+    warning = objects.event(job, "FailedCreate", "exceeded quota")
+    stranger = objects.event(objects.job("other"), "FailedCreate", "exceeded quota")
+    assert own(job, warning, stranger) == {"auth-service-migrate", warning["metadata"]["name"]}
+    metadata = warning["metadata"]
+    said = {metadata["uid"]: metadata["resourceVersion"]}
+    assert own(job, warning, said=said) == {"auth-service-migrate"}
+    # The same warning once more is a new version of the Event.
+    metadata["resourceVersion"] = "999999"
+    assert own(job, warning, said=said) == {"auth-service-migrate", metadata["name"]}

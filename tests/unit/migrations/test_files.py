@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hanbae import errors
+from hanbae.migrations import files
+
+
+def test_versions_are_the_digits_before_the_first_underscore() -> None:
+    names = ["20261123101500_orders.sql", "00002_b.sql", "00001_a_b.sql", "README.md", "seed"]
+    assert files.versions(names) == (1, 2, 20261123101500)
+
+
+@pytest.mark.parametrize(
+    "name", ["init.sql", "1.sql", "0_zero.sql", "v1_a.sql", "_a.sql", "9" * 20 + "_a.sql"]
+)
+def test_a_file_at_which_goose_would_abort_is_a_fault_at_that_file(name: str) -> None:
+    with pytest.raises(errors.FileFault) as caught:
+        files.versions(["00001_a.sql", name], folder="services/auth/migrations")
+    assert caught.value.text.id == "migrations.file-without-number"
+    assert str(caught.value.place) == f"services/auth/migrations/{name}"
+
+
+def test_a_version_that_is_there_twice_is_a_fault_although_it_is_written_differently() -> None:
+    with pytest.raises(errors.FileFault) as caught:
+        files.versions(["00001_a.sql", "1_b.sql"])
+    assert caught.value.text.facts["other"] == "00001_a.sql"
+
+
+@given(st.sets(st.integers(min_value=1, max_value=2**63 - 1)))
+def test_versions_come_back_sorted(versions: set[int]) -> None:
+    names = [f"{version}_x.sql" for version in versions]
+    assert files.versions(names) == tuple(sorted(versions))
