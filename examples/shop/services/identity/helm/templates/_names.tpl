@@ -1,0 +1,34 @@
+{{- /* Labels of every object; the selectors use only the two that never change. */}}
+{{- define "identity.labels" -}}
+{{ include "identity.selector" . }}
+{{ include "identity.origin" . }}
+{{- end }}
+
+{{- define "identity.selector" -}}
+app.kubernetes.io/name: {{ .Values.service.name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "identity.origin" -}}
+app.kubernetes.io/part-of: services
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ include "identity.version" . | quote }}
+{{- end }}
+
+{{- /* A label allows 63 characters and ends in a letter or a digit; a tag may be longer and end otherwise. */}}
+{{- define "identity.version" -}}
+{{- $digest := .Values.image.digest | default "" | trimPrefix "sha256:" | trunc 12 }}
+{{- $version := .Values.image.tag | default $digest | default .Chart.AppVersion | trunc 63 }}
+{{- regexReplaceAll "^[^A-Za-z0-9]+|[^A-Za-z0-9]+$" $version "" }}
+{{- end }}
+
+{{- /* repository:tag, repository@digest, or repository:tag@digest, of which only the digest counts. */}}
+{{- define "identity.image" -}}
+{{- $tag := .Values.image.tag | default (ternary "" .Chart.AppVersion (not (empty .Values.image.digest))) }}
+{{- .Values.image.repository }}{{ with $tag }}:{{ . }}{{ end }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
+{{- end }}
+
+{{- /* A digest never changes its content, a tag may: only the tag is looked up again for each pod. */}}
+{{- define "identity.pullPolicy" -}}
+{{ ternary "Always" "IfNotPresent" (empty .Values.image.digest) }}
+{{- end }}

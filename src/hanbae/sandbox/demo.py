@@ -1,0 +1,214 @@
+"""The main job from nothing: an empty machine, and at the end three services proven in three environments.
+
+It does what a team would do with the commands, through the same actions, on a sandbox that it brings up itself::
+
+    secrets seal → image set → commit and push → generate argocd → kubectl apply -k → deploy
+
+Whatever an earlier demo left when it was stopped is thrown away first: a file in the sandbox's folder says that the
+sandbox belongs to a demo.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from hanbae import errors, wording
+from hanbae.actions import deploy, generate_argocd, preparing, workspace
+from hanbae.migrations import files
+from hanbae.policy import naming
+from hanbae.results import deployments, events
+from hanbae.sandbox import binaries, demo_repository, demo_shop, folders, running
+
+_MARK: Final = "demo"
+_CLONE: Final = "shop"
+#: Where a branch of the environments begins; production's own.
+_TRUNK: Final = "main"
+
+
+class Telling(binaries.Progress, Protocol):
+    """How a caller follows the demo."""
+
+    def step(self, text: wording.Text) -> None:
+        """A part of the job begins."""
+
+    def watching(self) -> AbstractContextManager[Callable[[events.Event], None]]:
+        """Follows the deployments to one environment: gives what is to be called with each event."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a demo came to.
+
+    Attributes:
+        deployments: One per service and environment, in the order of environments.
+        unproven: Those that are not proven, as ``service/environment``.
+        clone: The working copy of the repository; gone unless the sandbox was kept.
+        seconds: What the main job took, without the sandbox.
+        kept: Whether the sandbox goes on running.
+    """
+
+    deployments: tuple[deployments.Deployment, ...]
+    unproven: tuple[str, ...]
+    clone: Path
+    seconds: float
+    kept: bool
+
+
+def run(telling: Telling, *, name: str = "default", keep: bool = False) -> Outcome:
+    """Run the demo. Call it in the main thread; interrupted at any point, calling it again succeeds.
+
+    Args:
+        telling: Follows it.
+        name: Which sandbox. One that was up before, and not for a demo, is used and left running.
+        keep: Leave the sandbox running.
+
+    Raises:
+        errors.Error: It could not be brought to its end.
+    """
+    source = demo_repository.example()
+    folder = folders.of(name)
+    with _alone(folder):
+        if (folder.root / _MARK).exists():
+            telling.note(wording.Text("demo.starting-over", {"name": name}))
+            running.down(name, progress=telling)
+        theirs = _is_up(name)
+        try:
+            if not theirs:
+                # Before anything else of it exists, so that the next demo knows whose it is.
+                folder.root.mkdir(mode=0o700, exist_ok=True)
+                folders.write(folder.root / _MARK, "")
+            sandbox = running.up(name, progress=telling)
+            if not theirs:
+                # Rebuilding a sandbox that was dead has removed it.
+                folders.write(folder.root / _MARK, "")
+            return asyncio.run(_main_job(sandbox, source, telling, kept=keep or theirs))
+        finally:
+            if not (keep or theirs):
+                telling.step(wording.Text("demo.cleaning", {"name": name}))
+                running.down(name, progress=telling)
+
+
+async def _main_job(
+    sandbox: running.Sandbox, source: Path, telling: Telling, *, kept: bool
+) -> Outcome:
+    began = time.monotonic()
+    shop = await _publish(sandbox, source, telling)
+    # Argo CD is told of everything at once, as it would be by the team's pipeline: dev begins by itself.
+    telling.step(wording.Text("demo.argocd"))
+    for environment in shop.environments:
+        shop.apply(f"{generate_argocd.FOLDER}/{environment}")
+    found: list[deployments.Deployment] = []
+    for environment in shop.environments:
+        telling.step(wording.Text("demo.deploying", {"environment": environment}))
+        found += await deploy_all(shop, environment, telling)
+    wanted = expected(shop)
+    return Outcome(
+        deployments=tuple(found),
+        unproven=tuple(unproven(wanted, found)),
+        clone=shop.repository.clone,
+        seconds=time.monotonic() - began,
+        kept=kept,
+    )
+
+
+async def _publish(sandbox: running.Sandbox, source: Path, telling: Telling) -> demo_shop.Shop:
+    """Everything up to the push: repository, namespaces, images, databases, sealed secrets, values."""
+    root = sandbox.site.folder.root
+    telling.step(wording.Text("demo.repository"))
+    # The demo's deployments are not the user's: they stay in its own history.
+    history = {"history.url": f"sqlite:///{root / 'history.db'}"}
+    shop = demo_shop.create(sandbox, source, root / _CLONE, edits=history)
+    generate_argocd.generate_argocd(shop.repository.clone)
+    shop.repository.commit("Read the repository from here")
+    shop.repository.push(_TRUNK)
+    telling.step(wording.Text("demo.images", {"registry": sandbox.registry.address}))
+    images = {service: await shop.push(service) for service in shop.services}
+    for environment in shop.environments:
+        telling.step(wording.Text("demo.preparing", {"environment": environment}))
+        shop.prepare_namespaces(environment)
+        branch = shop.policy.environments[environment].branch or _TRUNK
+        shop.repository.switch(_TRUNK)
+        if branch != _TRUNK:
+            shop.repository.switch(branch, create=True)
+        for service in shop.services:
+            await shop.seal_all(service, environment)
+            await shop.use_image(service, environment, images[service])
+        shop.repository.commit(f"Images and secrets of {environment}")
+        shop.repository.push(branch)
+    return shop
+
+
+async def deploy_all(
+    shop: demo_shop.Shop, environment: str, telling: Telling, *, services: Sequence[str] = ()
+) -> list[deployments.Deployment]:
+    """``hanbae deploy`` of services, or of all that the environment's branch has.
+
+    Returns:
+        What became of each, in the order of the plan.
+    """
+    clone, kubeconfig = shop.repository.clone, shop.sandbox.kubeconfig
+    with workspace.opened(clone, kubeconfig=kubeconfig) as space:
+        prepared = await preparing.prepare(space, tuple(services), environment)
+        with telling.watching() as watch:
+            async with deploy.deploying_all(space, prepared) as stream:
+                async for event in stream:
+                    watch(event)
+        return [space.store.deployment(one) for one in prepared.plans]
+
+
+Databases = Mapping[str, tuple[int, int]]
+"""Database → number of migration files, and the version of the last."""
+
+
+def expected(shop: demo_shop.Shop) -> dict[tuple[str, str], Databases]:
+    """What has to be proven: service and environment → its databases, from the files that were pushed."""
+    wanted: dict[tuple[str, str], Databases] = {}
+    for environment in shop.environments:
+        for service in shop.services:
+            folder = shop.repository.clone / naming.migrations_folder(shop.policy, service)
+            counted = {}
+            for database in shop.databases(service, environment):
+                names = [path.name for path in (folder / database.directory).glob("*.sql")]
+                versions = files.versions(names)
+                counted[database.name] = (len(versions), versions[-1])
+            wanted[service, environment] = counted
+    return wanted
+
+
+def unproven(
+    wanted: Mapping[tuple[str, str], Databases], found: Sequence[deployments.Deployment]
+) -> Iterator[str]:
+    """The pairs of service and environment that did not succeed, or whose databases are not all proven."""
+    by_pair = {(one.service, one.environment): one for one in found}
+    for pair, databases in wanted.items():
+        one = by_pair.get(pair)
+        if one is not None and one.outcome == "succeeded":
+            proven = {m.database: (m.files, m.version) for m in one.migrations}
+            if proven == databases:
+                continue
+        yield "/".join(pair)
+
+
+@contextmanager
+def _alone(folder: folders.Folder) -> Iterator[None]:
+    """Exclude another demo on the same sandbox; the lock is the kernel's and ends with its process."""
+    with (folder.root.parent / f".{folder.name}.demo.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise errors.Refused("demo.running", name=folder.name) from None
+        yield
+
+
+def _is_up(name: str) -> bool:
+    with suppress(errors.Unreachable):
+        running.attach(name)
+        return True
+    return False

@@ -1,0 +1,66 @@
+"""One sandbox for all scenarios, made by the demo itself; each scenario has services or environments of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hanbae.sandbox import running
+from hanbae.testing import scenes
+
+NAME = "e2e"
+#: Seconds. The first demo builds the sandbox's programs unless `./dev test` did; a failing migration is tried for
+#: eighty seconds.
+LONGEST = 900
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(LONGEST))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """The demo, and the sandbox that it has left running."""
+
+    ended: scenes.Ended
+    sandbox: running.Sandbox
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[Ran]:
+    try:
+        ended = scenes.hanbae("demo", "--keep", "--name", NAME, "--output", "json")
+        assert ended.code == 0, ended.err[-4000:]
+        yield Ran(ended, running.attach(NAME))
+    finally:
+        running.down(NAME)
+
+
+@pytest.fixture
+def scene(demo: Ran) -> Callable[[str], scenes.Scene]:
+    """Enters an environment of the demo's shop."""
+    shop = scenes.shop(demo.sandbox)
+
+    def enter(environment: str) -> scenes.Scene:
+        entered = scenes.Scene(shop, environment)
+        entered.enter()
+        return entered
+
+    return enter
+
+
+@pytest.fixture
+def staging(scene: Callable[[str], scenes.Scene]) -> scenes.Scene:
+    return scene("staging")
+
+
+@pytest.fixture
+def production(scene: Callable[[str], scenes.Scene]) -> scenes.Scene:
+    return scene("production")

@@ -1,0 +1,37 @@
+"""A demo that was stopped leaves a machine on which the next one succeeds."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from hanbae.sandbox import folders, running
+from hanbae.testing import interrupting, scenes
+
+NAME = "e2e-stopped"
+DEMO = ["demo", "--name", NAME, "--output", "json"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    running.down(NAME)
+    yield
+    running.down(NAME)
+
+
+def test_stopped_while_coming_up_and_while_deploying_then_succeeds() -> None:
+    interrupted = interrupting.stop(DEMO, after="etcd", by=signal.SIGINT)
+    assert interrupted.reached, interrupted.err
+    assert interrupted.code == 130, interrupted.err
+    assert not folders.of(NAME).root.exists(), "Ctrl-C takes the sandbox down"
+
+    killed = interrupting.stop(DEMO, after="Deploying to dev", by=signal.SIGKILL)
+    assert killed.reached, killed.err
+    assert killed.code == -signal.SIGKILL
+
+    ended = scenes.hanbae(*DEMO)
+    assert ended.code == 0, ended.err[-4000:]
+    assert [one["outcome"] for one in ended.deployments] == ["succeeded"] * 9
+    assert not folders.of(NAME).root.exists()

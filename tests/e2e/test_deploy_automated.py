@@ -1,0 +1,69 @@
+"""dev, where Argo CD starts syncs itself: hanbae follows, and starts one only where Argo CD does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hanbae.policy import naming
+from hanbae.testing import scenes
+
+
+@pytest.fixture
+def dev(scene: Callable[[str], scenes.Scene]) -> scenes.Scene:
+    return scene("dev")
+
+
+def test_push_is_deployed_by_argo_cd_itself_and_proven(dev: scenes.Scene) -> None:
+    scenes.write_migrations(
+        dev.migrations("personal"),
+        {"00004_add_language.sql": ["ALTER TABLE profiles ADD COLUMN language text;"]},
+    )
+    dev.build("personal")
+    revision = dev.publish("Keep the language")
+    ended = dev.deploy("personal")
+    assert ended.code == 0, ended.err
+    assert (ended.only["trigger"], ended.only["revision"]) == ("automated", revision)
+    (migration,) = ended.only["migrations"]
+    assert (migration["version"], migration["applied"]) == (4, [4])
+    assert dev.versions("personal", "personal_db") == [1, 2, 3, 4]
+
+
+def test_change_of_nothing_but_a_hook_is_synced_by_hanbae(dev: scenes.Scene) -> None:
+    """Argo CD does not compare hooks: to it, there is nothing to do."""
+    template = (
+        dev.clone / naming.chart(dev.shop.policy, "auth") / "templates" / "migration-job.yaml"
+    )
+    text = template.read_text()
+    assert "activeDeadlineSeconds: 600\n" in text
+    template.write_text(
+        text.replace("activeDeadlineSeconds: 600\n", "activeDeadlineSeconds: 500\n")
+    )
+    revision = dev.publish("A shorter deadline")
+    ended = dev.deploy("auth")
+    assert ended.code == 0, ended.err
+    assert (ended.only["trigger"], ended.only["revision"]) == ("manual", revision)
+    job = dev.get("job", "auth-service-migrate", namespace=dev.namespace("auth"))
+    assert job["spec"]["activeDeadlineSeconds"] == 500
+
+
+def test_revision_that_failed_in_dev_can_be_mended(dev: scenes.Scene) -> None:
+    folder = dev.migrations("identity") / "legal_db"
+    scenes.write_migrations(folder, {"00004_more.sql": ["ALTER TABLE nowhere ADD COLUMN a text;"]})
+    dev.once("identity")
+    dev.build("identity")
+    dev.publish("A broken migration")
+    failed = dev.deploy("identity")
+    assert failed.code == 1
+    assert failed.only["trigger"] == "automated"
+    assert "diagnosis.migration-failed" in failed.causes
+    again = dev.deploy("identity")
+    assert again.code == 1, "the same revision is tried again, and fails again"
+
+    scenes.write_migrations(folder, {"00004_more.sql": ["ALTER TABLE consents ADD COLUMN a text;"]})
+    dev.build("identity")
+    dev.publish("Mended")
+    mended = dev.deploy("identity")
+    assert mended.code == 0, mended.err
+    assert mended.only["migrations"][-1]["applied"] == [4]

@@ -1,0 +1,44 @@
+"""A service that was never there before: the order of things, and that the record tells it."""
+
+from __future__ import annotations
+
+import json
+
+from hanbae.testing import scenes
+
+
+def test_first_install_is_recorded_from_the_plan_to_the_proof(staging: scenes.Scene) -> None:
+    staging.create("ledger", like="personal")
+    staging.seal("ledger")
+    revision = staging.publish("A new service")
+    ended = staging.deploy("ledger", output="jsonl")
+    assert ended.code == 0, ended.err
+    recorded = [json.loads(line) for line in ended.out.splitlines()]
+    assert [event["seq"] for event in recorded] == list(range(1, len(recorded) + 1))
+    facts = [event["fact"] for event in recorded]
+    kinds = [fact["type"] for fact in facts]
+    assert kinds[0] == "Opened"
+    assert kinds[-1] == "Closed"
+    assert kinds.count("Closed") == 1
+    assert facts[-1]["outcome"] == "succeeded"
+    assert kinds.index("Intended") < kinds.index("Began") < kinds.index("Logged")
+    assert kinds.index("Logged") < kinds.index("Proved")
+    (began,) = [fact for fact in facts if fact["type"] == "Began"]
+    assert (began["automated"], began["revision"]) == (False, revision)
+    goose = [fact["line"] for fact in facts if fact["type"] == "Logged"]
+    assert any("OK   00003_index_profiles_by_change.sql" in line for line in goose)
+    (proved,) = [fact for fact in facts if fact["type"] == "Proved"]
+    assert (proved["database"], proved["files"], proved["version"]) == ("ledger_db", 3, 3)
+    assert proved["applied"] == [1, 2, 3]
+    assert staging.versions("ledger", "ledger_db") == [1, 2, 3]
+
+    again = staging.deploy("ledger")
+    assert again.code == 0, again.err
+    (migration,) = again.only["migrations"]
+    assert (migration["version"], migration["applied"]) == (3, [])
+
+
+def test_unknown_service_is_wrong_use_and_changes_nothing(staging: scenes.Scene) -> None:
+    ended = staging.deploy("leger")
+    assert ended.code == 2
+    assert "leger" in ended.err

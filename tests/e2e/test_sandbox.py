@@ -1,0 +1,426 @@
+"""The sandbox itself, on this machine's own kernel: what it promises when it is up, dies, and is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from hanbae import errors, masking, wording
+from hanbae.sandbox import (
+    addons,
+    binaries,
+    cgroups,
+    folders,
+    identities,
+    namespaces,
+    running,
+    statuses,
+    system_images,
+)
+
+NAME, OTHER = "here", "beside"
+#: Settings under /proc/sys that count or are random; the machine changes them by itself.
+VOLATILE = ("_count", "/random/", "ns_last_pid", "/route/", "_gc_", "pty/nr", "/stat", "numa_")
+
+
+class Told:
+    """Progress that remembers what had to be done."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.notes: list[str] = []
+
+    def started(self, component: str, estimate_s: float, remaining_s: float) -> None: ...
+
+    def finished(self, component: str, seconds: float, *, cached: bool) -> None:
+        if not cached:
+            self.done.append(component)
+
+    def note(self, text: wording.Text) -> None:
+        self.notes.append(text.id)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A state home of its own: the user's sandboxes are none of these tests' business."""
+    home = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(home))
+        yield home
+        for name in (NAME, OTHER):
+            running.down(name)
+
+
+@pytest.fixture
+def sandbox() -> running.Sandbox:
+    return running.up(NAME)
+
+
+def living() -> namespaces.Namespaces:
+    return namespaces.Namespaces(folders.of(NAME))
+
+
+def unready() -> list[str]:
+    found = statuses.of(NAME).components
+    assert found
+    return [f"{one.name}: {one.detail}" for one in found if one.state != "ready"]
+
+
+def inside(namespace_pid: int) -> dict[int, int]:
+    """Process id inside → on the machine, of every process of the sandbox with this process 1."""
+    own = Path(f"/proc/{namespace_pid}/ns/pid").readlink()
+    found = {}
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                if (process / "ns" / "pid").readlink() == own:
+                    status = (process / "status").read_text()
+                    found[int(status.partition("NSpid:")[2].split("\n")[0].split()[-1])] = int(
+                        process.name
+                    )
+            except OSError:
+                continue  # it has ended
+    return found
+
+
+def kill(component: str, number: int) -> None:
+    process = living().processes()[component]
+    os.kill(inside(living().pid)[process.pid], number)
+
+
+def settings(*trees: str) -> dict[str, str]:
+    found = {}
+    for tree in trees:
+        for path in sorted(Path("/proc/sys", tree).rglob("*")):
+            if path.is_file() and not any(part in str(path) for part in VOLATILE):
+                try:
+                    found[str(path)] = path.read_text()
+                except (OSError, UnicodeDecodeError):
+                    continue  # some can only be written, some hold no text
+    return found
+
+
+def machine(programs: binaries.Binaries) -> dict[str, Any]:
+    """Everything of the machine that a sandbox could leave a mark on."""
+
+    def say(*command: str) -> list[str]:
+        path = str(programs.path(command[0]))
+        ended = subprocess.run(
+            [path, *command[1:]],
+            env=programs.environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return ended.stdout.splitlines()
+
+    def listeners(file: str) -> set[str]:
+        rows = [line.split() for line in Path("/proc/net", file).read_text().splitlines()[1:]]
+        return {row[1] for row in rows if row[3] == "0A"}
+
+    tops = {
+        str(path)
+        for hierarchy in cgroups.hierarchies()
+        for path in hierarchy.root.iterdir()
+        if path.is_dir()
+    }
+    addresses = json.loads("".join(say("ip", "-json", "address")))
+    return {
+        "nftables": say("nft", "list", "ruleset"),
+        "iptables": [line for line in say("iptables-save") if not line.startswith("#")],
+        "routes": say("ip", "route", "show", "table", "all"),
+        "rules": say("ip", "rule"),
+        "interfaces": {one["ifname"]: one["addr_info"] for one in addresses},
+        "mounts": Path("/proc/self/mountinfo").read_text().splitlines(),
+        "cgroups": tops,
+        "listeners": listeners("tcp") | listeners("tcp6"),
+        "settings": settings("net", "vm", "kernel"),
+        "hostname": os.uname().nodename,
+    }
+
+
+def only_known_interfaces(found: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Without the settings of interfaces that have come since."""
+    come = set(found["interfaces"]) - set(before["interfaces"])
+    kept = {
+        path: value
+        for path, value in found["settings"].items()
+        if not any(f"/{interface}/" in path for interface in come)
+    }
+    return found | {"settings": kept}
+
+
+def test_up_changes_nothing_of_the_machine_but_one_interface_and_down_leaves_nothing() -> None:
+    programs = binaries.obtain(progress=running.Silent())
+    running.down(NAME)
+    before = machine(programs)
+    sandbox = running.up(NAME)
+    identity = sandbox.site.identity
+    while_up = only_known_interfaces(machine(programs), before)
+    assert set(while_up["interfaces"]) - set(before["interfaces"]) == {identity.link}
+    (address,) = while_up["interfaces"][identity.link]
+    assert (address["local"], address["prefixlen"]) == (identity.outer, 30)
+    assert {Path(path).name for path in while_up["cgroups"] - before["cgroups"]} == {
+        identity.cgroup
+    }
+    for same in ("nftables", "iptables", "rules", "mounts", "settings", "hostname"):
+        assert while_up[same] == before[same], same
+    assert while_up["listeners"] <= before["listeners"]
+    assert all(identity.link in line for line in set(while_up["routes"]) - set(before["routes"]))
+
+    root = sandbox.site.folder.root
+    assert len(members(identity.cgroup)) > len(living().processes())
+    assert running.down(NAME)
+    after = machine(programs)
+    for same, value in before.items():
+        assert after[same] == value or same == "listeners", same
+    assert after["listeners"] <= before["listeners"]
+    assert not root.exists()
+    assert members(identity.cgroup) == []
+    assert statuses.of(NAME).state == "absent"
+
+
+def members(cgroup: str) -> list[int]:
+    """The processes of a sandbox, those of its pods included."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                if f"/{cgroup}/" in (process / "cgroup").read_text():
+                    found.append(int(process.name))
+            except OSError:
+                continue  # it has ended
+    return found
+
+
+def test_a_second_up_does_nothing_and_says_so_quickly(sandbox: running.Sandbox) -> None:
+    before = sandbox.site.namespaces.processes()
+    told, began = Told(), time.monotonic()
+    running.up(NAME, progress=told)
+    assert time.monotonic() - began < 5
+    assert told.done == []
+    assert sandbox.site.namespaces.processes() == before
+    assert unready() == []
+
+
+def test_the_shells_variables_make_every_tool_work(sandbox: running.Sandbox) -> None:
+    script = f"""
+    set -eu
+    eval "$({sys.executable} -m hanbae sandbox env --name {NAME})"
+    kubectl get nodes --output name
+    argocd proj get default --output name
+    kubeseal --fetch-cert | head -1
+    psql --no-password --tuples-only --command 'SELECT current_user'
+    helm list --all-namespaces
+    goose --version
+    """
+    ended = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert f"node/{sandbox.site.identity.host}" in ended.stdout
+    assert "BEGIN CERTIFICATE" in ended.stdout
+    assert " postgres\n" in ended.stdout
+
+
+def test_no_password_can_be_read_from_a_process(sandbox: running.Sandbox) -> None:
+    kept = sandbox.site.passwords
+    secrets = [
+        secret.unmask()
+        for secret in (kept.registry, kept.postgres, kept.argocd, kept.argocd_signing)
+    ]
+    for process in inside(living().pid).values():
+        for file in ("cmdline", "environ"):
+            try:
+                content = Path(f"/proc/{process}/{file}").read_bytes()
+            except OSError:
+                continue  # it has ended
+            assert not any(secret in content for secret in secrets), (process, file)
+
+
+def test_a_restricted_pod_finds_postgresql_by_name_and_only_the_owner_may_connect(
+    sandbox: running.Sandbox,
+) -> None:
+    password, other = masking.Masked(b"owners-password"), masking.Masked(b"others-password")
+    sandbox.databases.create("shop_db", "shop", masking.Masked(b"an-older-password"))
+    sandbox.databases.create("shop_db", "shop", password)
+    sandbox.databases.create("other_db", "other", other)
+    with pytest.raises(psycopg.OperationalError, match="permission denied"):
+        psycopg.connect(
+            host=sandbox.postgres.host,
+            user="other",
+            password=other.unmask().decode(),
+            dbname="shop_db",
+        )
+    url = f"postgresql://shop:owners-password@{sandbox.postgres.service}/shop_db"
+    nobody = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    container = {
+        "name": "psql",
+        "image": system_images.POSTGRESQL,
+        "command": [
+            "psql",
+            url,
+            "--tuples-only",
+            "--command",
+            "SELECT 'reached as ' || current_user",
+        ],
+        "securityContext": nobody,
+    }
+    enforce = {"pod-security.kubernetes.io/enforce": "restricted"}
+    items: list[dict[str, Any]] = [
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": "strict", "labels": enforce},
+        },
+        {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"name": "reach", "namespace": "strict"},
+            "spec": {
+                "backoffLimit": 0,
+                "template": {"spec": {"restartPolicy": "Never", "containers": [container]}},
+            },
+        },
+    ]
+    document = {"apiVersion": "v1", "kind": "List", "items": items}
+    sandbox.kubectl(["apply", "-f", "-"], stdin=json.dumps(document).encode())
+    wait = ["wait", "--namespace=strict", "--for=condition=Complete", "job/reach", "--timeout=60s"]
+    sandbox.kubectl(wait)
+    log = sandbox.kubectl(["logs", "--namespace=strict", "job/reach"])
+    assert log.strip() == b"reached as shop"
+
+
+@pytest.mark.parametrize("component", ["etcd", "containerd", "argocd-server", "redis"])
+def test_a_component_that_was_killed_is_brought_back(
+    sandbox: running.Sandbox, component: str
+) -> None:
+    kill(component, signal.SIGKILL)
+    told = Told()
+    running.up(NAME, progress=told)
+    assert component in told.done
+    assert unready() == []
+
+
+@pytest.mark.parametrize("component", ["kube-apiserver", "containerd"])
+def test_a_component_that_hangs_is_replaced(sandbox: running.Sandbox, component: str) -> None:
+    before = sandbox.site.namespaces.processes()[component].pid
+    kill(component, signal.SIGSTOP)
+    running.up(NAME)
+    assert sandbox.site.namespaces.processes()[component].pid != before
+    assert unready() == []
+
+
+def test_a_sandbox_whose_process_1_was_killed_comes_back_with_its_data(
+    sandbox: running.Sandbox,
+) -> None:
+    sandbox.kubectl(["create", "configmap", "kept"])
+    with sandbox.postgres.connect() as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
+    os.kill(living().pid, signal.SIGKILL)
+    assert statuses.of(NAME).state == "stopped"
+    with pytest.raises(errors.Unreachable):
+        running.attach(NAME)
+    told = Told()
+    back = running.up(NAME, progress=told)
+    assert told.notes == ["sandbox.repairing"]
+    assert unready() == []
+    assert back.kubectl(["get", "configmap", "kept", "-o", "name"]) == b"configmap/kept\n"
+    with back.postgres.connect() as connection:
+        assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
+
+
+def test_a_sandbox_from_before_a_reboot_is_made_anew(sandbox: running.Sandbox) -> None:
+    sandbox.kubectl(["create", "configmap", "forgotten"])
+    folder = sandbox.site.folder
+    os.kill(living().pid, signal.SIGKILL)
+    older = json.loads(folder.identity.read_bytes()) | {"boot": "another"}
+    folders.write(folder.identity, json.dumps(older))
+    told = Told()
+    back = running.up(NAME, progress=told)
+    assert told.notes == ["sandbox.rebuilding"]
+    kept = json.loads(back.kubectl(["get", "configmap", "-o", "json"]))["items"]
+    assert "forgotten" not in {one["metadata"]["name"] for one in kept}
+    identity = identities.load(folder)
+    assert identity is not None
+    assert identity.boot == identities.boot()
+
+
+def test_a_component_that_cannot_start_is_named_with_its_words_and_its_log(
+    sandbox: running.Sandbox,
+) -> None:
+    root = sandbox.site.folder.root
+    os.kill(living().pid, signal.SIGKILL)
+    (root / "etcd" / "member" / "snap" / "db").write_bytes(b"not a database" * 1000)
+    with pytest.raises(errors.Failed) as caught:
+        running.up(NAME)
+    facts = caught.value.text.facts
+    assert facts["component"] == "etcd"
+    assert facts["lines"]
+    assert facts["log"] == str(root / "logs" / "etcd.log")
+    assert running.down(NAME, keep_logs=True)
+    assert [path.name for path in root.iterdir()] == ["logs"]
+    running.up(NAME)
+    assert unready() == []
+
+
+@pytest.mark.parametrize("moment", ["control", "inside.json", "logs/etcd.log", "logs/kubelet.log"])
+def test_an_up_that_was_killed_can_be_gone_on_with_and_taken_down(moment: str) -> None:
+    for go_on in (False, True):
+        running.down(NAME)
+        root = folders.of(NAME).root
+        command = [sys.executable, "-m", "hanbae", "sandbox", "up", "--name", NAME]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as starter:
+            end = time.monotonic() + 60
+            while not (root / moment).exists():
+                assert time.monotonic() < end
+                time.sleep(0.005)
+            starter.kill()
+        if go_on:
+            running.up(NAME)
+            assert unready() == []
+        else:
+            assert running.down(NAME)
+            assert not root.exists()
+            link = identities.derive(root, ()).link
+            assert not Path("/sys/class/net", link).exists()
+
+
+def test_two_sandboxes_live_side_by_side_and_one_ends_alone(sandbox: running.Sandbox) -> None:
+    other = running.up(OTHER)
+    try:
+        assert statuses.of(OTHER).state == statuses.of(NAME).state == "ready"
+        mine, others = sandbox.site.identity, other.site.identity
+        for attribute in ("inner", "link", "cgroup", "host"):
+            assert getattr(mine, attribute) != getattr(others, attribute)
+        sandbox.kubectl(["create", "namespace", "mine-alone"])
+        assert b"mine-alone" not in other.kubectl(["get", "namespaces"])
+        with pytest.raises(errors.Unreachable):
+            other.postgres.__class__(
+                others.inner, 5432, "postgres", sandbox.postgres.password
+            ).connect()
+    finally:
+        other.down()
+    assert statuses.of(OTHER).state == "absent"
+    assert unready() == []
+
+
+def test_a_deleted_service_of_the_sandboxes_own_is_mended(sandbox: running.Sandbox) -> None:
+    sandbox.kubectl(["delete", "service", "--namespace", addons.DATA, addons.POSTGRESQL])
+    running.up(NAME)
+    sandbox.kubectl(["get", "service", "--namespace", addons.DATA, addons.POSTGRESQL])

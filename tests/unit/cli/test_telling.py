@@ -1,0 +1,98 @@
+"""What a person is shown of a run, with and without a terminal."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+
+import pytest
+
+from hanbae import subjects, wording
+from hanbae.cli import deploy, live, telling
+from hanbae.results import events, plans
+
+POD = subjects.Ref("Pod", "services-dev", "auth-1")
+PLAN = plans.Plan(1, "auth", "dev", ())
+OPENED = events.Opened(PLAN, "jiwon", "1" * 40)
+
+
+def event(fact: events.Fact, step: str | None = None) -> events.Event:
+    return events.Event("d1", 1, datetime(2026, 11, 23, tzinfo=UTC), step, fact)
+
+
+def lines(fact: events.Fact) -> list[tuple[str, str]]:
+    return [(line.meaning, line.words) for line in telling.lines(event(fact))]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "\x1b[2J\x1b[Hhidden",
+        "\x1b]0;title\x07hidden",
+        "\x1b]8;;http://evil\x1b\\hidden",
+        "\x9b31mhidden",
+        "hid\x08den\rhidden",
+        "\x1bchidden",
+    ],
+)
+def test_a_log_line_cannot_command_the_terminal(hostile: str) -> None:
+    ((_, words),) = lines(events.Logged(POD, "app", hostile))
+    assert "hidden" in words
+    assert not any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in words)
+
+
+def test_a_cause_comes_with_its_log_and_a_command_that_can_be_pasted() -> None:
+    cause = wording.Text("diagnosis.migration-failed", {"log": "first\nsecond"})
+    command = ("kubectl", "get", "pod", "x", "-o", "jsonpath={.spec.imagePullSecrets}")
+    found = lines(events.Diagnosed(POD, cause, command, fatal=True))
+    assert found[0][0] == "fail"
+    assert found[1:3] == [("log", "first"), ("log", "second")]
+    assert found[3] == ("command", "kubectl get pod x -o 'jsonpath={.spec.imagePullSecrets}'")
+
+
+def test_states_that_come_with_every_pod_are_left_out() -> None:
+    assert lines(events.Observed(POD, "ContainerCreating")) == []
+    assert lines(events.Intended("k")) == []
+    assert lines(events.Observed(POD, "Ready")) == [("state", "Pod/auth-1: Ready")]
+
+
+def test_without_a_terminal_each_line_says_what_it_is_about() -> None:
+    written: list[str] = []
+    with live.Plain(written.append) as view:
+        view.event(event(OPENED))
+        view.event(event(events.Logged(POD, "migrate", "OK")))
+    assert all(line.startswith("auth dev ") for line in written)
+    assert written[-1] == "auth dev │ migrate: OK"
+
+
+@pytest.mark.parametrize("width", [30, 59, 60, 200])
+def test_the_table_fits_any_terminal(width: int) -> None:
+    stream = io.StringIO()
+    view = live.View(stream, color=False, width=width)
+    with view:
+        view.event(event(OPENED))
+        view.event(event(events.Observed(POD, "Running", "", "가나다 " * 40)))
+        view.event(event(events.Logged(POD, "migrate", "[bold]not markup[/bold]")))
+        view._console.print(view.table())
+    from rich import cells
+
+    printed = [line for line in stream.getvalue().splitlines() if "\x1b" not in line]
+    assert printed
+    assert max(cells.cell_len(line) for line in printed) <= width
+    assert "[bold]" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        (["succeeded", "succeeded"], 0),
+        (["succeeded", "failed"], 1),
+        (["refused", "failed"], 1),
+        (["succeeded", "refused"], 5),
+        (["succeeded", "unknown", "refused"], 4),
+        (["superseded"], 1),
+        (["running"], 1),
+    ],
+)
+def test_the_gravest_outcome_decides_the_exit_code(outcomes: list[str], code: int) -> None:
+    assert deploy.exit_code(outcomes) == code  # type: ignore[arg-type]

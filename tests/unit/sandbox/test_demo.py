@@ -1,0 +1,89 @@
+"""The demo says "proven" only of what is; and two demos never share a sandbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hanbae import errors
+from hanbae.results import deployments
+from hanbae.sandbox import demo, demo_repository, demo_shop, folders
+
+WANTED = {
+    ("auth", "dev"): {"auth_db": (3, 3)},
+    ("identity", "dev"): {"identity_db": (2, 20), "legal_db": (1, 1)},
+}
+
+
+def deployed(
+    service: str, *migrations: tuple[str, int, int], outcome: deployments.Outcome = "succeeded"
+) -> deployments.Deployment:
+    return deployments.Deployment(
+        id=service,
+        service=service,
+        environment="dev",
+        revision="0" * 40,
+        outcome=outcome,
+        migrations=tuple(deployments.Migration(*one) for one in migrations),
+    )
+
+
+AUTH = deployed("auth", ("auth_db", 3, 3))
+IDENTITY = deployed("identity", ("identity_db", 2, 20), ("legal_db", 1, 1))
+
+
+def test_everything_proven_leaves_nothing() -> None:
+    assert list(demo.unproven(WANTED, [AUTH, IDENTITY])) == []
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        pytest.param(None, id="never deployed"),
+        pytest.param(deployed("auth", ("auth_db", 3, 3), outcome="failed"), id="failed"),
+        pytest.param(deployed("auth", ("auth_db", 3, 3), outcome="running"), id="not closed"),
+        pytest.param(deployed("auth"), id="no proof"),
+        pytest.param(deployed("auth", ("auth_db", 3, 2)), id="a migration is missing"),
+        pytest.param(deployed("auth", ("auth_db", 2, 3)), id="a file is missing"),
+        pytest.param(deployed("auth", ("other_db", 3, 3)), id="another database"),
+    ],
+)
+def test_what_is_not_wholly_proven_is_named(auth: deployments.Deployment | None) -> None:
+    found = [IDENTITY] if auth is None else [auth, IDENTITY]
+    assert list(demo.unproven(WANTED, found)) == ["auth/dev"]
+
+
+def test_second_demo_on_a_sandbox_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    folder = folders.of("busy")
+    with demo._alone(folder), pytest.raises(errors.Refused) as refused, demo._alone(folder):
+        pass
+    assert refused.value.text.id == "demo.running"
+    with demo._alone(folder):
+        pass
+
+
+def test_databases_of_environments_and_services_are_told_apart() -> None:
+    names = {
+        demo_shop.database_name(environment, service, database)
+        for environment in ("dev", "staging", "production")
+        for service, database in (("auth", "auth_db"), ("identity", "auth_db"))
+    }
+    assert len(names) == 6
+    assert demo_shop.database_name("dev", "my-shop", "my_db") == "dev_my_shop_my_db"
+
+
+def test_example_is_found_in_an_installed_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site-packages" / "hanbae"
+    (package / "sandbox" / "shop").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    monkeypatch.setattr(demo_repository.hanbae, "__file__", str(package / "__init__.py"))
+    with pytest.raises(errors.Lacking):
+        demo_repository.example()
+    (package / "sandbox" / "shop" / "hanbae.yaml").write_text("version: 1\n")
+    assert demo_repository.example() == package / "sandbox" / "shop"
