@@ -18,9 +18,13 @@ def commands(language: str) -> str:
     """The help of every command, as the terminal shows it at 100 columns."""
     wordings.speak(language)
     parts = [f"# {TITLES[language]}\n"]
-    for path, command, context in _walk(main.front, click.Context(main.front, info_name="hanbae")):
+    for path, command, context in _walk(main.front, _front()):
         parts.append(f"## `{path}`\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
+
+
+def _front() -> click.Context:
+    return click.Context(main.front, info_name="hanbae", **main.front.context_settings)
 
 
 def _walk(
@@ -46,17 +50,26 @@ def documents() -> dict[Path, str]:
     }
 
 
+def stale() -> dict[Path, str]:
+    """The documents that are not as the code would write them, and what they should hold."""
+    return {
+        path: text
+        for path, text in documents().items()
+        if not path.is_file() or path.read_text() != text
+    }
+
+
 def run(arguments: list[str]) -> int:
     """Write the documents, or name those that are stale."""
-    stale = [
-        path for path, text in documents().items() if not path.is_file() or path.read_text() != text
-    ]
-    for path in stale:
-        if "--check" in arguments:
+    found = stale()
+    if "--check" in arguments:
+        for path in found:
             sys.stderr.write(f"{path.name} is not fresh; run ./dev docs\n")
-        else:
-            path.write_text(documents()[path])
-    return 1 if stale and "--check" in arguments else 0
+        return 1 if found else 0
+    for path, text in found.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,3 +1,160 @@
-"""hanbae (한배): turns a written deployment policy into a working system."""
+"""hanbae (한배): turns a written deployment policy into a working system.
+
+What Python callers need is here, under one flat set of names; each is imported when it is first asked for, because
+every run of the command imports this module::
+
+    with hanbae.open_workspace(Path()) as space:
+        prepared = await hanbae.prepare(space, ("auth",), "staging")
+        async with hanbae.deploying_all(space, prepared) as events:
+            async for event in events: ...
+
+Everything that is not in ``__all__`` may change at any time.
+"""
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from hanbae._version import __version__
+    from hanbae.actions.deploy import deploying, deploying_all
+    from hanbae.actions.preparing import Prepared, prepare
+    from hanbae.actions.workspace import Workspace
+    from hanbae.actions.workspace import opened as open_workspace
+    from hanbae.errors import (
+        Error,
+        Failed,
+        FileFault,
+        Forbidden,
+        Lacking,
+        Refused,
+        Stopped,
+        Unreachable,
+        WrongUse,
+    )
+    from hanbae.policy.documents import Policy
+    from hanbae.policy.loading import Loaded as LoadedPolicy
+    from hanbae.policy.loading import find as find_policy
+    from hanbae.policy.loading import load as load_policy
+    from hanbae.results.deployments import Deployment, Migration
+    from hanbae.results.deployments import fold as fold_events
+    from hanbae.results.events import (
+        Began,
+        Closed,
+        Decided,
+        Diagnosed,
+        Event,
+        Fact,
+        Intended,
+        Logged,
+        Noted,
+        Observed,
+        Opened,
+        Proved,
+    )
+    from hanbae.results.plans import Plan
+    from hanbae.subjects import Place, Ref
+    from hanbae.wording import Text
+
+__all__ = [
+    "Began",
+    "Closed",
+    "Decided",
+    "Deployment",
+    "Diagnosed",
+    "Error",
+    "Event",
+    "Fact",
+    "Failed",
+    "FileFault",
+    "Forbidden",
+    "Intended",
+    "Lacking",
+    "LoadedPolicy",
+    "Logged",
+    "Migration",
+    "Noted",
+    "Observed",
+    "Opened",
+    "Place",
+    "Plan",
+    "Policy",
+    "Prepared",
+    "Proved",
+    "Ref",
+    "Refused",
+    "Stopped",
+    "Text",
+    "Unreachable",
+    "Workspace",
+    "WrongUse",
+    "__version__",
+    "deploying",
+    "deploying_all",
+    "find_policy",
+    "fold_events",
+    "load_policy",
+    "open_workspace",
+    "prepare",
+]
+
+_HOMES: Final = {
+    "Began": "results.events",
+    "Closed": "results.events",
+    "Decided": "results.events",
+    "Deployment": "results.deployments",
+    "Diagnosed": "results.events",
+    "Error": "errors",
+    "Event": "results.events",
+    "Fact": "results.events",
+    "Failed": "errors",
+    "FileFault": "errors",
+    "Forbidden": "errors",
+    "Intended": "results.events",
+    "Lacking": "errors",
+    "LoadedPolicy": "policy.loading:Loaded",
+    "Logged": "results.events",
+    "Migration": "results.deployments",
+    "Noted": "results.events",
+    "Observed": "results.events",
+    "Opened": "results.events",
+    "Place": "subjects",
+    "Plan": "results.plans",
+    "Policy": "policy.documents",
+    "Prepared": "actions.preparing",
+    "Proved": "results.events",
+    "Ref": "subjects",
+    "Refused": "errors",
+    "Stopped": "errors",
+    "Text": "wording",
+    "Unreachable": "errors",
+    "Workspace": "actions.workspace",
+    "WrongUse": "errors",
+    "__version__": "_version",
+    "deploying": "actions.deploy",
+    "deploying_all": "actions.deploy",
+    "find_policy": "policy.loading:find",
+    "fold_events": "results.deployments:fold",
+    "load_policy": "policy.loading:load",
+    "open_workspace": "actions.workspace:opened",
+    "prepare": "actions.preparing",
+}
+"""Public name → the module that it lives in, and after a colon what it is called there if not the same."""
+
+
+if not TYPE_CHECKING:  # a type checker that saw it would believe in every name
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name from its home, and keep it."""
+        if name not in _HOMES:
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        home, _, own = _HOMES[name].partition(":")
+        found = globals()[name] = getattr(import_module(f"{__name__}.{home}"), own or name)
+        return found
+
+
+def __dir__() -> list[str]:
+    """The public names, imported already or not."""
+    return sorted({*globals(), *__all__})

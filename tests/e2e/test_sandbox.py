@@ -146,6 +146,10 @@ def machine(programs: binaries.Binaries) -> dict[str, Any]:
         "listeners": listeners("tcp") | listeners("tcp6"),
         "settings": settings("net", "vm", "kernel"),
         "hostname": os.uname().nodename,
+        "folders": {
+            folder: sorted(path.name for path in Path(folder).iterdir())
+            for folder in ("/etc", "/opt", "/run", "/var/lib", "/var/log")
+        },
     }
 
 
@@ -173,7 +177,7 @@ def test_up_changes_nothing_of_the_machine_but_one_interface_and_down_leaves_not
     assert {Path(path).name for path in while_up["cgroups"] - before["cgroups"]} == {
         identity.cgroup
     }
-    for same in ("nftables", "iptables", "rules", "mounts", "settings", "hostname"):
+    for same in ("nftables", "iptables", "rules", "mounts", "settings", "hostname", "folders"):
         assert while_up[same] == before[same], same
     assert while_up["listeners"] <= before["listeners"]
     assert all(identity.link in line for line in set(while_up["routes"]) - set(before["routes"]))
@@ -218,7 +222,7 @@ def test_the_shells_variables_make_every_tool_work(sandbox: running.Sandbox) -> 
     set -eu
     eval "$({sys.executable} -m hanbae sandbox env --name {NAME})"
     kubectl get nodes --output name
-    argocd proj get default --output name
+    argocd proj list --output name
     kubeseal --fetch-cert | head -1
     psql --no-password --tuples-only --command 'SELECT current_user'
     helm list --all-namespaces
@@ -333,6 +337,7 @@ def test_a_sandbox_whose_process_1_was_killed_comes_back_with_its_data(
     with sandbox.postgres.connect() as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
     os.kill(living().pid, signal.SIGKILL)
+    assert not living().settle()
     assert statuses.of(NAME).state == "stopped"
     with pytest.raises(errors.Unreachable):
         running.attach(NAME)

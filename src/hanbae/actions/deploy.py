@@ -132,6 +132,7 @@ class _Run:
         self._record = record
         self._ends = None if limit is None else time.monotonic() + limit
         self._judge = judging.Judge(time.monotonic)
+        self._asked = False
         self._begun = False
         self._owners: dict[subjects.Ref, subjects.Ref] = {}
         self._applied: dict[subjects.Ref, set[int]] = {}
@@ -164,11 +165,12 @@ class _Run:
         """How an expected failure closes the deployment: never "failed" where something may still run."""
         if isinstance(error, steering.Moved):
             return await self._moved(error)
-        if not self._begun:
-            refused = isinstance(error, errors.Refused)
-            return events.Closed("refused" if refused else "failed", error.text)
-        if isinstance(error, errors.Unreachable):
+        lost = isinstance(error, errors.Unreachable) and not isinstance(error, errors.Forbidden)
+        if self._asked and lost:
+            # The answer to a write may be what was lost.
             return events.Closed("unknown", error.text)
+        if not self._begun:
+            return events.Closed("refused", error.text)
         cause = self._judge.gravest
         if cause is None:
             return events.Closed("failed", error.text)
@@ -262,14 +264,15 @@ class _Run:
         key: str,
     ) -> None:
         """Have the engine deploy, follow it, and end it when waiting is of no use."""
+        self._asked = True
         operation = await engine.begin(does, key)
         self._begun = True
         try:
             async with engine.follow(operation) as stream:
                 await self._follow(step, does, engine, stream)
         except _GivenUp as given_up:
-            await self._record.add(step.id, events.Noted(wording.Text("deploy.terminating")))
-            await engine.stop(operation)
+            if await engine.stop(operation):
+                await self._record.add(step.id, events.Noted(wording.Text("deploy.terminated")))
             raise given_up from None
         if not (isinstance(does, plans.Sync) and does.only):
             self._check_images(engine)
@@ -310,7 +313,9 @@ class _Run:
                     await self._record.add(step.id, events.Noted(text))
                 if pace.over:
                     cause = self._judge.gravest
-                    raise _GivenUp(cause.cause if cause and cause.fatal else pace.deadline)
+                    if cause is not None:
+                        await self._record.add(step.id, events.Noted(pace.deadline))
+                    raise _GivenUp(cause.cause if cause is not None else pace.deadline)
         except errors.Failed:
             await self._diagnose(step, engine)
             raise

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hanbae import wording
-from hanbae.cli import options, outputs, sandbox
+from hanbae.cli import interrupts, options, outputs, sandbox
 
 if TYPE_CHECKING:
     from hanbae.results import events
@@ -68,7 +68,11 @@ def command(session: options.Session, keep: bool, name: str, output: str) -> int
     from hanbae.cli import deploy
     from hanbae.sandbox import demo
 
-    outcome = demo.run(_Told(session.narration), name=name, keep=keep)
+    with interrupts.terminable() as terminated:
+        try:
+            outcome = demo.run(_Told(session.narration), name=name, keep=keep)
+        except KeyboardInterrupt:
+            return interrupts.TERMINATED if terminated else interrupts.INTERRUPTED
     if output == "json":
         outputs.emit_json({"deployments": outcome.deployments})
     else:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from hanbae import wording
-from hanbae.cli import options, outputs, wordings
+from hanbae.cli import interrupts, options, outputs, wordings
 
 if TYPE_CHECKING:
     from hanbae.actions import preparing, workspace
     from hanbae.results import deployments
 
-_INTERRUPTED: Final = 130
-_TERMINATED: Final = 143
 _REFUSED: Final = 5
 _UNREACHABLE: Final = 4
 _NARROWEST: Final = 40
@@ -52,6 +49,7 @@ Examples:
 @options.session
 def command(
     session: options.Session,
+    *,
     services: tuple[str, ...],
     environment: str,
     output: str,
@@ -64,11 +62,11 @@ def command(
     with workspace.opened(session.directory, context=kube_context) as space:
         run = _Run(session, space, output)
         try:
-            with _terminable() as terminated:
+            with interrupts.terminable() as terminated:
                 return asyncio.run(run.through(services, environment, limit))
         except KeyboardInterrupt:
             run.detached(environment)
-            return _TERMINATED if terminated else _INTERRUPTED
+            return interrupts.TERMINATED if terminated else interrupts.INTERRUPTED
 
 
 class _Run:
@@ -150,10 +148,10 @@ def table(found: Sequence[deployments.Deployment], *, identified: bool = False) 
     """
     from hanbae.cli import live
 
-    names = ("service", "environment", "revision", "trigger", "outcome", "migrations")
+    names = ["service", "environment", "revision", "trigger", "outcome", "migrations"]
     rows = [_row(each) for each in found]
     if identified:
-        names = ("deployment", "opened", *names)
+        names = ["deployment", "opened", *names]
         rows = [(each.id, _moment(each), *row) for each, row in zip(found, rows, strict=True)]
     width = max(shutil.get_terminal_size((110, 24)).columns, _NARROWEST)
     headings = tuple(wordings.words(f"deploy.column-{name}") for name in names)
@@ -176,19 +174,3 @@ def _row(deployment: deployments.Deployment) -> tuple[str, ...]:
 def _moment(deployment: deployments.Deployment) -> str:
     opened = deployment.opened
     return opened.astimezone().strftime("%Y-%m-%d %H:%M") if opened else ""
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[list[int]]:
-    """SIGTERM detaches as Ctrl-C does; the list is not empty when it was SIGTERM."""
-    seen: list[int] = []
-
-    def note(number: int, _: object) -> None:
-        seen.append(number)
-        signal.raise_signal(signal.SIGINT)
-
-    before = signal.signal(signal.SIGTERM, note)
-    try:
-        yield seen
-    finally:
-        signal.signal(signal.SIGTERM, before)

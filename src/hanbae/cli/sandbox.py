@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hanbae import wording
+from hanbae import errors, wording
 from hanbae.cli import narration, options, outputs, wordings
 
 if TYPE_CHECKING:
@@ -89,6 +89,10 @@ Bring the sandbox up, or repair it; nothing happens to one that is ready.
 
 Needs root on Linux. The first time its programs are built, which takes about a quarter of an hour; after that it is
 ready in about 15 seconds. Interrupted, it goes on when it is called again.""",
+    epilog="""\
+Examples:
+  hanbae sandbox up
+  hanbae sandbox up --name second --output json""",
 )
 @_name
 @options.output("text", "json")
@@ -100,7 +104,10 @@ def up(session: options.Session, name: str, output: str) -> None:
     from hanbae.sandbox import running, statuses
 
     began = time.monotonic()
-    running.up(name, progress=Narrated(session.narration))
+    try:
+        running.up(name, progress=Narrated(session.narration))
+    except KeyboardInterrupt:
+        raise errors.Stopped("sandbox.interrupted", name=name) from None
     if output == "json":
         outputs.emit_json(statuses.of(name))
         return
@@ -115,6 +122,10 @@ def up(session: options.Session, name: str, output: str) -> None:
 Show what runs in a sandbox.
 
 Exits with 1 unless everything in it is ready.""",
+    epilog="""\
+Examples:
+  hanbae sandbox status
+  hanbae sandbox status --output json""",
 )
 @_name
 @options.output("text", "json")
@@ -148,11 +159,16 @@ def _show(found: statuses.Status) -> None:
 Take a sandbox down, whatever state it is in, and remove its data.
 
 Nothing is left on the machine but the built programs in the cache.""",
+    epilog="""\
+Examples:
+  hanbae sandbox down
+  hanbae sandbox down --name second --keep-logs""",
 )
 @_name
 @click.option("--keep-logs", is_flag=True, help="Leave the folder with the components' logs.")
 @options.session
 def down(session: options.Session, name: str, keep_logs: bool) -> None:
+    """Take it down, whatever state it is in."""
     from hanbae.sandbox import running
 
     progress = Narrated(session.narration)

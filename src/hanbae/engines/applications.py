@@ -128,11 +128,14 @@ class Application:
                 continue
         raise errors.Unreachable("argo.cannot-write", application=self.ref.name)
 
-    async def terminate(self, is_ours: Callable[[operations.Operation], bool]) -> None:
-        """End an operation, and wait until it has ended; nothing to do where there is none.
+    async def terminate(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
+        """End an operation, and wait until it has ended.
 
         Args:
             is_ours: Which operation is meant.
+
+        Returns:
+            False when there was none any more.
 
         Raises:
             hanbae.errors.Unreachable: It did not end in time, or the cluster did not answer.
@@ -141,7 +144,7 @@ class Application:
             application = await self.read()
             active = operations.active(application) if application else None
             if application is None or active is None or not is_ours(active):
-                return
+                return False
             try:
                 changed = operations.terminating(application)
                 await writing.replace(self._cluster, kinds.APPLICATION, changed)
@@ -153,7 +156,7 @@ class Application:
                 async for seen in stream:
                     active = operations.active(seen.object)
                     if seen.type == "deleted" or active is None or not is_ours(active):
-                        return
+                        return True
         except TimeoutError:
             pass
         raise errors.Unreachable(

@@ -163,19 +163,19 @@ class ArgoCD:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def stop(self, operation: str) -> None:
-        """Terminate the operation and wait until it has ended; nothing to do where it has.
+    async def stop(self, operation: str) -> bool:
+        """Terminate the operation and wait until it has ended; False where it had ended already.
 
         Raises:
             hanbae.errors.Unreachable: It did not end in time, or the cluster did not answer.
         """
         begun = self._begun
-        if begun is not None and operation == begun.key:
-            await self._application.terminate(
-                lambda active: (
-                    active.key == begun.key or operations.is_automated(active, begun.does.revision)
-                )
-            )
+        if begun is None or operation != begun.key:
+            return False
+        revision = begun.does.revision
+        return await self._application.terminate(
+            lambda active: active.key == operation or operations.is_automated(active, revision)
+        )
 
     async def _drive(self, begun: _Begun, channel: channels.Channel[engines.Seen]) -> None:
         """Watch, steer and await the rollout; ends the channel in every case."""

@@ -15,7 +15,7 @@ from hanbae.results import engines, events
 TAIL: Final = 15
 """Lines that are read of an ordinary container that has failed."""
 RESTARTS: Final = 3
-"""Restarts of one container whose last lines are read; after that they say nothing new."""
+"""Failed runs of one container whose last lines are read; after that they say nothing new."""
 
 
 class Logs:
@@ -63,9 +63,12 @@ class Logs:
                     task = group.create_task(self._follow(ref, container["name"]))
                     self._hooks.add(task)
                     task.add_done_callback(self._hooks.discard)
-                elif not whole and 0 < restarts <= RESTARTS and not container.get("ready"):
-                    if self._first(uid, container["name"], restarts):
-                        group.create_task(self._tail(ref, container["name"], previous=True))
+                elif not whole and _has_failed(container):
+                    # The run that has just ended is the present one until the next begins.
+                    previous = "terminated" not in state
+                    run = restarts - 1 if previous else restarts
+                    if run < RESTARTS and self._first(uid, container["name"], run):
+                        group.create_task(self._tail(ref, container["name"], previous=previous))
                 elif not whole and _is_unready(container) and self._unhealthy(uid, container):
                     group.create_task(self._tail(ref, container["name"], previous=False))
 
@@ -127,6 +130,15 @@ class Logs:
             self._forbidden = True
             facts = {"kind": "Log", "resource": f"{kinds.POD.resource}/log", "why": error.text.id}
             await self._channel.put(events.Noted(wording.Text("deploy.cannot-watch", facts)))
+
+
+def _has_failed(container: Mapping[str, Any]) -> bool:
+    """Whether the container has failed and not recovered: in its present run, or in the one before."""
+    state = container.get("state") or {}
+    if (state.get("terminated") or {}).get("exitCode"):
+        return True
+    before = (container.get("lastState") or {}).get("terminated") or {}
+    return bool(before.get("exitCode")) and not container.get("ready")
 
 
 def _is_unready(container: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ A broken pod that the last deployment left behind must not be taken for a troubl
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Final
@@ -23,6 +24,9 @@ INSTANCE: Final = "app.kubernetes.io/instance"
 
 WARNINGS: Final = "type=Warning"
 """Field selector of the Events that are watched."""
+
+WARNED: Final = 3
+"""Warnings of one reason about one object that are told; a controller that tries again says the same again."""
 
 _LABELLED: Final = (kinds.JOB, kinds.POD, kinds.DEPLOYMENT, kinds.REPLICASET, kinds.STATEFULSET)
 
@@ -64,6 +68,7 @@ class Workload:
         self._all: dict[subjects.Ref, kinds.Object] = {}
         self._told: dict[subjects.Ref, events.Observed] = {}
         self._warned: set[events.Observed] = set()
+        self._warnings: Counter[tuple[subjects.Ref, str]] = Counter()
         self._operation: operations.Operation | None = None
         self._extra: set[subjects.Ref] = set()
         self._secret = secret
@@ -197,8 +202,10 @@ class Workload:
                 warning = describing.warned(thing)
                 if self._logs and thing.get("reason") == "Unhealthy":
                     self._logs.unhealthy((thing.get("involvedObject") or {}).get("uid") or "")
-                if warning not in self._warned:
+                key = (warning.on, warning.reason)
+                if warning not in self._warned and self._warnings[key] < WARNED:
                     self._warned.add(warning)
+                    self._warnings[key] += 1
                     await self._put(warning)
                 continue
             observed = describing.observed(ref, thing)

@@ -53,8 +53,11 @@ class Engine(Protocol):
         """
         ...
 
-    async def stop(self, operation: str) -> None:
+    async def stop(self, operation: str) -> bool:
         """Terminate the operation if it still runs, and wait until it has ended.
+
+        Returns:
+            False when there was nothing to end any more.
 
         Raises:
             hanbae.errors.Unreachable: Whether it has ended is not known.

@@ -69,50 +69,59 @@ def hierarchies(mounts: str | None = None) -> list[Hierarchy]:
     return list(found.values())
 
 
-def make(name: str, mounted: list[Hierarchy]) -> tuple[list[Path], dict[str, list[str]]]:
+def missing(mounted: list[Hierarchy]) -> dict[str, list[str]]:
+    """What :func:`make` will have to switch on at the top: root → controllers. To be written down before.
+
+    Empty unless every hierarchy is of version 2: beside version 1, the kubelet uses nothing of the other.
+    """
+    found = {}
+    for hierarchy in mounted:
+        if all(other.version == 2 for other in mounted):  # noqa: PLR2004  the version's name
+            on = (hierarchy.root / "cgroup.subtree_control").read_text().split()
+            off = [name for name in _WANTED if name in hierarchy.controllers - set(on)]
+            if off:
+                found[str(hierarchy.root)] = off
+    return found
+
+
+def make(name: str, mounted: list[Hierarchy], switched: dict[str, list[str]]) -> list[Path]:
     """Make the sandbox's groups.
 
     Args:
         name: The sandbox's cgroup.
         mounted: The machine's hierarchies.
+        switched: What :func:`missing` said.
 
     Returns:
-        The ``cgroup.procs`` files that process 1 must join, and what was switched on at the top: root → controllers.
+        The ``cgroup.procs`` files that process 1 must join.
 
     Raises:
         errors.Lacking: The machine has no cgroups, or does not let us make any.
     """
     if not mounted:
         raise errors.Lacking("sandbox.no-cgroups", reason="no cgroup hierarchy is mounted")
-    members, switched = [], {}
+    members = []
     try:
         for hierarchy in mounted:
-            if hierarchy.controllers:
-                added = _delegate(hierarchy, name)
-                if added:
-                    switched[str(hierarchy.root)] = added
+            for controller in switched.get(str(hierarchy.root), ()):
+                (hierarchy.root / "cgroup.subtree_control").write_text(f"+{controller}")
             for group in (hierarchy.root / name, hierarchy.root / name / DAEMONS):
                 group.mkdir(exist_ok=True)
                 _inherit_cpuset(group)
+            if all(other.version == 2 for other in mounted):  # noqa: PLR2004  the version's name
+                _delegate(hierarchy, name)
             members.append(hierarchy.root / name / DAEMONS / "cgroup.procs")
     except OSError as error:
         raise errors.Lacking("sandbox.no-cgroups", reason=str(error)) from error
-    return members, switched
+    return members
 
 
-def _delegate(hierarchy: Hierarchy, name: str) -> list[str]:
-    """Hand the controllers down to the sandbox's group; what was not on before is returned."""
-    wanted = [controller for controller in _WANTED if controller in hierarchy.controllers]
-    top = hierarchy.root / "cgroup.subtree_control"
-    before = set(top.read_text().split())
-    added = [controller for controller in wanted if controller not in before]
-    for controller in added:
-        top.write_text(f"+{controller}")
-    group = hierarchy.root / name
-    group.mkdir(exist_ok=True)
-    for controller in wanted:
-        (group / "cgroup.subtree_control").write_text(f"+{controller}")
-    return added
+def _delegate(hierarchy: Hierarchy, name: str) -> None:
+    """Hand the controllers on to what is in the sandbox's group."""
+    for controller in _WANTED:
+        if controller in hierarchy.controllers:
+            control = hierarchy.root / name / "cgroup.subtree_control"
+            control.write_text(f"+{controller}")
 
 
 def _inherit_cpuset(group: Path) -> None:
@@ -139,7 +148,7 @@ def remove(
     Args:
         name: The sandbox's cgroup.
         mounted: The machine's hierarchies.
-        switched: What :func:`make` had to switch on.
+        switched: What :func:`missing` said before they were made.
         deadline_s: Seconds in which the kernel must let go of the last processes.
 
     Returns:

@@ -70,29 +70,50 @@ def run(telling: Telling, *, name: str = "default", keep: bool = False) -> Outco
         keep: Leave the sandbox running.
 
     Raises:
+        errors.Lacking: This machine cannot run a sandbox.
+        errors.Refused: Another demo runs on this sandbox.
         errors.Error: It could not be brought to its end.
     """
     source = demo_repository.example()
+    running.require(telling)
     folder = folders.of(name)
     with _alone(folder):
         if (folder.root / _MARK).exists():
             telling.note(wording.Text("demo.starting-over", {"name": name}))
             running.down(name, progress=telling)
-        theirs = _is_up(name)
-        try:
-            if not theirs:
-                # Before anything else of it exists, so that the next demo knows whose it is.
-                folder.root.mkdir(mode=0o700, exist_ok=True)
-                folders.write(folder.root / _MARK, "")
-            sandbox = running.up(name, progress=telling)
-            if not theirs:
-                # Rebuilding a sandbox that was dead has removed it.
-                folders.write(folder.root / _MARK, "")
-            return asyncio.run(_main_job(sandbox, source, telling, kept=keep or theirs))
-        finally:
-            if not (keep or theirs):
-                telling.step(wording.Text("demo.cleaning", {"name": name}))
-                running.down(name, progress=telling)
+        if _is_up(name):
+            return _on(running.up(name, progress=telling), source, telling, kept=True)
+        return _on_its_own(folder, source, telling, keep=keep)
+
+
+def _on_its_own(folder: folders.Folder, source: Path, telling: Telling, *, keep: bool) -> Outcome:
+    """Run it on a sandbox that goes with it, unless it is to be kept; after a failure the logs stay."""
+    proven = stopped = False
+    try:
+        # Before anything else of it exists, so that the next demo knows whose it is.
+        folder.root.mkdir(mode=0o700, exist_ok=True)
+        folders.write(folder.root / _MARK, "")
+        sandbox = running.up(folder.name, progress=telling)
+        # Rebuilding a sandbox that was dead has removed it.
+        folders.write(folder.root / _MARK, "")
+        outcome = _on(sandbox, source, telling, kept=keep)
+        proven = not outcome.unproven
+    except KeyboardInterrupt:
+        stopped = True
+        raise
+    else:
+        return outcome
+    finally:
+        if not keep:
+            telling.step(wording.Text("demo.cleaning", {"name": folder.name}))
+            keep_logs = not (proven or stopped)
+            running.down(folder.name, keep_logs=keep_logs, progress=telling)
+            if keep_logs:
+                telling.note(wording.Text("demo.logs-kept", {"folder": str(folder.logs)}))
+
+
+def _on(sandbox: running.Sandbox, source: Path, telling: Telling, *, kept: bool) -> Outcome:
+    return asyncio.run(_main_job(sandbox, source, telling, kept=kept))
 
 
 async def _main_job(

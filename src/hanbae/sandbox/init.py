@@ -55,30 +55,34 @@ def prepare(inside: dict[str, Any]) -> None:
     socket.sethostname(inside["hostname"])
     mount("none", "/", flags=_REC | _PRIVATE)
     held = _hold(inside["keep"], [*inside["covers"], "/run"])
+    folder = os.open(inside["folder"], os.O_PATH | os.O_DIRECTORY)
     mount("tmpfs", "/run", kind="tmpfs", data="mode=755")
-    for target, source in inside["covers"].items():
-        if Path(target).is_dir():
-            mount(source, target, flags=_BIND)
-    _release(held)
-    for folder in ("/run/netns", "/run/lock"):
-        Path(folder).mkdir(exist_ok=True)
+    for made in ("/run/netns", "/run/lock"):
+        Path(made).mkdir()
     home = inside["mountpoint"]
     Path(home).mkdir(parents=True)
-    mount(inside["folder"], home, flags=_BIND)
+    mount(f"/proc/self/fd/{folder}", home, flags=_BIND)
+    os.close(folder)
     # A peer group of its own: the kubelet's mounts must reach its pods, but not the folder's other name.
     mount("none", home, flags=_PRIVATE)
     mount("none", home, flags=_SHARED)
+    for target, source in inside["covers"].items():
+        if Path(target).is_dir():
+            mount(f"{home}/{source}", target, flags=_BIND)
+    _release(held)
     for target, source in inside["files"].items():
-        real = os.path.realpath(target)
-        if not os.path.lexists(real) and not real.startswith("/run/"):
-            continue
-        if real.startswith("/run/"):
-            Path(real).parent.mkdir(parents=True, exist_ok=True)
-            Path(real).touch()
-        mount(source, real, flags=_BIND)
+        _cover_file(f"{home}/{source}", os.path.realpath(target))
     for name, value in inside["sysctls"].items():
         Path("/proc/sys", name).write_text(value)
     _raise_loopback()
+
+
+def _cover_file(source: str, target: str) -> None:
+    if target.startswith("/run/"):  # where /etc/resolv.conf often leads, and empty by now
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).touch()
+    if os.path.lexists(target):
+        mount(source, target, flags=_BIND)
 
 
 def _hold(keep: list[str], covered: list[str]) -> dict[str, int]:

@@ -34,8 +34,8 @@ _SYSCTLS: Final = {
     "net/ipv6/conf/all/disable_ipv6": "1",
     "net/ipv6/conf/default/disable_ipv6": "1",
 }
-#: Folders of the machine that programs write to without asking, and what they see instead.
-_COVERED: Final = ("/var/lib", "/var/log")
+#: Folders of the machine that programs write to without asking; inside, empty ones of ours with these modes.
+_COVERED: Final = {"/tmp": 0o1777, "/var/lib": 0o755, "/var/log": 0o755}
 
 _BIRTH_S: Final = 20.0
 
@@ -48,9 +48,9 @@ class Inside(msgspec.Struct, frozen=True):
         mountpoint: Where it is seen inside.
         hostname: Host name inside.
         cgroups: ``cgroup.procs`` files to join.
-        covers: Folder of the machine → what is seen there instead.
+        covers: Folder of the machine → folder of the sandbox that is seen there instead.
         keep: Folders that stay visible although a cover is above them.
-        files: File of the machine → what is seen there instead.
+        files: File of the machine → file of the sandbox that is seen there instead.
         sysctls: Settings under ``/proc/sys``, of the sandbox's own network namespace.
     """
 
@@ -77,8 +77,9 @@ def launch(
         errors.Lacking: The machine has no usable cgroups.
     """
     mounted = cgroups.hierarchies()
-    members, switched = cgroups.make(identity.cgroup, mounted)
+    switched = cgroups.missing(mounted)
     folders.write(folder.root / "cgroups.json", json.dumps(switched))
+    members = cgroups.make(identity.cgroup, mounted, switched)
     inside = _inside(folder, identity, programs, members)
     folders.write(folder.root / "inside.json", msgspec.json.encode(inside))
     command = ["unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--mount-proc"]
@@ -123,16 +124,19 @@ def _inside(
     folders.write(folder.etc / "hosts", hosts, mode=0o644)
     # No name server answers inside, and waiting for one costs the kubelet 10 s twice.
     folders.write(folder.etc / "resolv.conf", "", mode=0o644)
-    files = {"/etc/hosts": folder.etc / "hosts", "/etc/resolv.conf": folder.etc / "resolv.conf"}
+    files = {"/etc/hosts": "etc/hosts", "/etc/resolv.conf": "etc/resolv.conf"}
     for name, value in _TUNABLES.items():
         if Path("/proc/sys", name).exists():
-            files[f"/proc/sys/{name}"] = folder.etc / "tunables" / name
-            folders.write(files[f"/proc/sys/{name}"], f"{value}\n", mode=0o644)
+            files[f"/proc/sys/{name}"] = f"etc/tunables/{name}"
+            folders.write(folder.etc / "tunables" / name, f"{value}\n", mode=0o644)
     covers = {}
-    for covered in _COVERED:
-        covers[covered] = str(folder.root / "covers" / covered.replace("/", "-").strip("-"))
-        Path(covers[covered]).mkdir(parents=True, exist_ok=True)
-    keep = {folder.root.parent, programs.root, programs.root.resolve(), programs.bin.resolve()}
+    for covered, mode in _COVERED.items():
+        covers[covered] = f"covers/{covered.replace('/', '-').strip('-')}"
+        cover = folder.root / covers[covered]
+        cover.mkdir(parents=True, exist_ok=True)
+        cover.chmod(mode)
+    keep = {folder.root.parent, programs.root}
+    keep |= {path.resolve() for path in (programs.root, programs.cni, programs.libraries)}
     keep |= {path.resolve().parent for path in programs.bin.iterdir()}
     keep |= {Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parent}
     return Inside(
@@ -142,7 +146,7 @@ def _inside(
         cgroups=[str(member) for member in members],
         covers=covers,
         keep=sorted(str(path) for path in keep),
-        files={target: str(source) for target, source in files.items()},
+        files=files,
         sysctls={
             name: value for name, value in _SYSCTLS.items() if Path("/proc/sys", name).exists()
         },

@@ -221,6 +221,22 @@ class Sandbox:
         down(self.name)
 
 
+def require(progress: binaries.Progress) -> None:
+    """Make sure that this machine can run a sandbox, before anything is changed.
+
+    Args:
+        progress: Told of each thing that is missing.
+
+    Raises:
+        errors.Lacking: Something is.
+    """
+    lacking = binaries.lacking()
+    for text in lacking:
+        progress.note(text)
+    if lacking:
+        raise errors.Lacking("sandbox.lacking")
+
+
 def up(name: str = "default", *, progress: binaries.Progress | None = None) -> Sandbox:
     """Bring a sandbox up, or complete or repair one that is there; nothing happens to one that is Ready.
 
@@ -238,11 +254,7 @@ def up(name: str = "default", *, progress: binaries.Progress | None = None) -> S
     """
     progress = progress or Silent()
     folder = folders.of(name)
-    lacking = binaries.lacking()
-    for text in lacking:
-        progress.note(text)
-    if lacking:
-        raise errors.Lacking("sandbox.lacking")
+    require(progress)
     programs = binaries.obtain(progress=progress)
     waiting = wording.Text("sandbox.waiting", {"name": name})
     with folder.locked(lambda: progress.note(waiting)):

@@ -130,7 +130,7 @@ class Starter:
         found = living.processes().get(daemon.name)
         if found is not None and found.running:
             # One that hangs gets a moment to show it, then it is replaced.
-            patience = time.monotonic() + 5
+            patience = time.monotonic() + 10
             if found.mark == daemon.mark and not self._poll(daemon.ready, patience, lambda: True):
                 return False
             # One that hangs will not heed a request to end either.

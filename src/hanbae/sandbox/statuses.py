@@ -74,11 +74,10 @@ def of(name: str) -> Status:
     if not namespaces.Namespaces(folder).alive():
         return Status(name, "stopped", str(folder.root), identity.inner)
     try:
-        site = running.attach(name).site
+        components = _components(running.attach(name).site)
     except errors.Unreachable:
-        # It lives but never was whole: an interrupted `up`, or one that is at work just now.
+        # It never was whole (an interrupted `up`, or one that is at work just now), or is dying under our eyes.
         return Status(name, "not-ready", str(folder.root), identity.inner)
-    components = _components(site)
     whole = all(component.state == "ready" for component in components)
     state: State = "ready" if whole else "not-ready"
     return Status(name, state, str(folder.root), identity.inner, components)

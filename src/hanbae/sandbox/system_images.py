@@ -63,11 +63,16 @@ def load(site: sites.Site) -> bool:
 def _tar(name: str, programs: binaries.Binaries) -> Path:
     """The image as an OCI tar, from the cache or made; its key is what it is made of."""
     folder = caching.private(caching.root() / "images")
-    made_of = f"{programs.root.resolve()}\n{Path(__file__).stat().st_mtime_ns}\n{name}"
-    key = hashlib.sha256(made_of.encode()).hexdigest()[:16]
-    tar = folder / f"{re.sub(r'[^a-z0-9]+', '-', name)}-{key}.tar"
+    key = hashlib.sha256(f"{programs.root.resolve()}\n".encode())
+    for source in (__file__, layouts.__file__):
+        key.update(Path(source).read_bytes())
+    stem = re.sub(r"[^a-z0-9]+", "-", name)
+    tar = folder / f"{stem}-{key.hexdigest()[:16]}.tar"
     if not tar.exists():
         layouts.write_tar(_RECIPES[name](programs), name, tar)
+        for older in folder.glob(f"{stem}-*.tar"):
+            if older != tar:
+                older.unlink(missing_ok=True)
     return tar
 
 

@@ -141,6 +141,8 @@ def result(
 ) -> dict[str, Any]:
     """What an operation did with one object; `hook` is ``Sync``, ``PreSync`` … for hooks."""
     found = {
+        "group": "",
+        "version": "v1",
         "kind": kind,
         "namespace": namespace,
         "name": name,

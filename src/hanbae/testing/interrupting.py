@@ -11,8 +11,18 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from hanbae.testing import scenes
+
+# A job that a shell started in the background ignores SIGINT, and so would its children.
+_START: Final = """\
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv[0] = "hanbae"
+from hanbae.cli import main
+main.main()
+"""
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,7 @@ def stop(
         environment: Variables to add.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "hanbae", *arguments],
+        [sys.executable, "-c", _START, *arguments],
         env=scenes.clean_environment() | dict(environment or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

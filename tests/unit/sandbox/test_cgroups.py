@@ -33,7 +33,7 @@ def test_this_machines_hierarchies_are_read() -> None:
 
 def test_a_machine_without_cgroups_is_refused_with_the_reason() -> None:
     with pytest.raises(errors.Lacking):
-        cgroups.make("hanbae-x", [])
+        cgroups.make("hanbae-x", [], {})
 
 
 @pytest.fixture
@@ -47,7 +47,8 @@ def unified(tmp_path: Path) -> cgroups.Hierarchy:
 def test_on_version_2_only_what_was_off_is_switched_on_and_remembered(
     unified: cgroups.Hierarchy,
 ) -> None:
-    members, switched = cgroups.make("hanbae-x", [unified])
+    switched = cgroups.missing([unified])
+    members = cgroups.make("hanbae-x", [unified], switched)
     assert switched == {str(unified.root): ["cpu", "cpuset", "hugetlb", "io"]}
     assert members == [unified.root / "hanbae-x" / "daemons" / "cgroup.procs"]
     assert (unified.root / "hanbae-x" / "cgroup.subtree_control").exists()
@@ -76,5 +77,9 @@ def test_on_version_1_an_empty_cpuset_gets_its_parents(tmp_path: Path) -> None:
         group.mkdir()
         for file in ("cpuset.cpus", "cpuset.mems", "cgroup.clone_children"):
             (group / file).write_text("\n")
-    cgroups.make("hanbae-x", [cgroups.Hierarchy(tmp_path, 1)])
+    cgroups.make("hanbae-x", [cgroups.Hierarchy(tmp_path, 1)], {})
     assert (tmp_path / "hanbae-x" / "daemons" / "cpuset.mems").read_text() == "0-1\n"
+
+
+def test_beside_version_1_nothing_is_switched_on(unified: cgroups.Hierarchy) -> None:
+    assert cgroups.missing([unified, cgroups.Hierarchy(unified.root / "cpu", 1)]) == {}

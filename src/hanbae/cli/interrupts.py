@@ -1,0 +1,27 @@
+"""Ends a command at SIGTERM as at Ctrl-C: with everything that it does on its way out, only another exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from typing import Final
+
+INTERRUPTED: Final = 130
+TERMINATED: Final = 143
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[list[int]]:
+    """Turn SIGTERM into a KeyboardInterrupt; the list is not empty when that is where it came from."""
+    seen: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        seen.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, note)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,289 @@
+"""The engine against a real API server and Argo CD's real CRDs; the test writes the statuses that Argo CD would."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from hanbae import errors, subjects
+from hanbae.argo import operations
+from hanbae.clusters import connections, kinds, reading, watching, writing
+from hanbae.engines import applications, argocd
+from hanbae.results import events, plans
+from hanbae.testing import applications as made
+from hanbae.testing import objects
+
+Namer = Callable[[str], str]
+HOOK = subjects.Ref("Job", "default", "auth-service-migrate")
+LABELS = {"app.kubernetes.io/instance": "auth-service"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def custom_resources(control_plane: Any) -> None:
+    """The kinds of Argo CD and Sealed Secrets, from their own manifests."""
+    programs = control_plane.programs
+    chart = programs.sealed_secrets_chart
+    for path in (programs.argocd_manifests / "crds", *chart.rglob("crds")):
+        words = ["apply", "--server-side", "-k" if (path / "kustomization.yaml").exists() else "-f"]
+        subprocess.run(
+            [
+                str(programs.path("kubectl")),
+                f"--kubeconfig={control_plane.kubeconfig}",
+                *words,
+                str(path),
+            ],
+            check=True,
+            capture_output=True,
+        )
+
+
+async def create(cluster: connections.Cluster, name: str, **parts: Any) -> subjects.Ref:
+    """An Application as an ApplicationSet makes it, with what the test says of its status."""
+    built = made.application(**parts)
+    built["metadata"] = {"name": name, "namespace": "default"}
+    built["spec"] |= {
+        "project": "services",
+        "destination": {"namespace": "default", "server": "https://kubernetes.default.svc"},
+        "source": {**built["spec"]["source"], "path": "services/auth/helm"},
+    }
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await writing.create(cluster, kinds.APPLICATION, built)
+            except errors.WrongUse:  # the kind is served a moment after it is created
+                await asyncio.sleep(0.1)
+            else:
+                return subjects.Ref("Application", "default", name)
+
+
+async def read(cluster: connections.Cluster, ref: subjects.Ref) -> kinds.Object:
+    found = await reading.get(cluster, kinds.named(ref.kind), ref.namespace, ref.name)
+    assert found is not None
+    return found
+
+
+async def until(
+    cluster: connections.Cluster, ref: subjects.Ref, is_so: Callable[[kinds.Object], bool]
+) -> kinds.Object:
+    stream = watching.watch(
+        cluster, kinds.named(ref.kind), ref.namespace, field_selector=f"metadata.name={ref.name}"
+    )
+    async with asyncio.timeout(20), aclosing(stream):
+        async for seen in stream:
+            if is_so(seen.object):
+                return seen.object
+    raise AssertionError(ref)
+
+
+async def argo(cluster: connections.Cluster, ref: subjects.Ref, **state: Any) -> None:
+    """Do as the controller does: record the operation's state, and remove the request when it has ended."""
+    found = await read(cluster, ref)
+    last = (found.get("status") or {}).get("operationState") or {}
+    operation = found.get("operation") or last["operation"]
+    patch: dict[str, Any] = {"status": {"operationState": made.state(of=operation, **state)}}
+    if state["phase"] in {"Succeeded", "Failed"}:
+        patch["operation"] = None
+    await writing.merge_patch(cluster, kinds.APPLICATION, ref.namespace, ref.name, patch)
+
+
+def sync(ref: subjects.Ref, *hooks: subjects.Ref) -> plans.Sync:
+    return plans.Sync(ref.name, made.REVISION, hooks=hooks)
+
+
+async def test_who_asks_again_with_the_same_key_finds_the_operation(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    ref = await create(cluster, unique("auth"), automated=False, state=made.state("Failed"))
+    application = applications.Application(cluster, ref)
+    first = await application.ask(sync(ref), "d1.sync", "hanbae/jiwon")
+    assert "operationState" not in first["status"]
+    again = await application.ask(sync(ref), "d1.sync", "hanbae/jiwon")
+    assert again["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+    await argo(cluster, ref, phase="Succeeded")
+    ended = await application.ask(sync(ref), "d1.sync", "hanbae/jiwon")
+    assert "operation" not in ended, "it has run; asking again does not run it again"
+
+
+async def test_somebody_elses_operation_is_left_alone(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    ref = await create(cluster, unique("auth"), state=made.state("Running"))
+    before = await read(cluster, ref)
+    application = applications.Application(cluster, ref)
+    with pytest.raises(errors.Refused) as caught:
+        await application.ask(sync(ref), "d1.sync", "hanbae/jiwon")
+    assert caught.value.text.id == "argo.busy"
+    assert not await application.terminate(lambda operation: operation.key == "d1.sync")
+    assert await read(cluster, ref) == before
+
+
+async def test_controllers_that_write_meanwhile_do_not_lose_the_operation(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    ref = await create(cluster, unique("auth"), automated=False)
+    writers = [
+        writing.merge_patch(
+            cluster,
+            kinds.APPLICATION,
+            ref.namespace,
+            ref.name,
+            {"status": {"reconciledAt": f"2026-11-23T11:00:{number:02}Z"}},
+        )
+        for number in range(10)
+    ]
+    application = applications.Application(cluster, ref)
+    await asyncio.gather(application.ask(sync(ref), "d1.sync", "hanbae/jiwon"), *writers)
+    found = operations.active(await read(cluster, ref))
+    assert found is not None
+    assert found.key == "d1.sync"
+
+
+async def test_terminating_waits_for_the_end(cluster: connections.Cluster, unique: Namer) -> None:
+    ref = await create(cluster, unique("auth"), automated=False)
+    application = applications.Application(cluster, ref)
+    await application.ask(sync(ref), "d1.sync", "hanbae/jiwon")
+    await argo(cluster, ref, phase="Running")
+    ending = asyncio.create_task(application.terminate(lambda op: op.key == "d1.sync"))
+    await until(
+        cluster, ref, lambda thing: thing["status"]["operationState"]["phase"] == "Terminating"
+    )
+    assert not ending.done()
+    await argo(cluster, ref, phase="Failed", message="Operation terminated")
+    assert await ending
+
+
+async def test_an_application_that_its_set_has_not_made_yet_is_waited_for(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    name = unique("auth")
+    owner = subjects.Ref("ApplicationSet", "default", unique("services"))
+    template = {
+        "metadata": {"name": "x"},
+        "spec": {"project": "services", "destination": {}, "source": {"repoURL": "x"}},
+    }
+    spec = {"generators": [{"list": {"elements": []}}], "template": template}
+    await writing.create(
+        cluster,
+        kinds.APPLICATIONSET,
+        {"metadata": {"name": owner.name, "namespace": "default"}, "spec": spec},
+    )
+    application = applications.Application(cluster, subjects.Ref("Application", "default", name))
+    waiting = asyncio.create_task(application.existing(within=15))
+    asked = "argocd.argoproj.io/application-set-refresh"
+    await until(cluster, owner, lambda thing: asked in (thing["metadata"].get("annotations") or {}))
+    await create(cluster, name)
+    assert (await waiting)["metadata"]["name"] == name
+    nobodys = subjects.Ref("Application", "default", unique("missing"))
+    with pytest.raises(errors.Refused) as caught:
+        await applications.Application(cluster, nobodys).existing(within=0.5)
+    assert caught.value.text.id == "argo.no-application"
+
+
+async def world(cluster: connections.Cluster, ref: subjects.Ref) -> None:
+    """What happens in a manual sync: a hook runs, a Deployment is applied and rolls out."""
+    for kind, name in ((kinds.JOB, HOOK.name), (kinds.DEPLOYMENT, "auth-service")):
+        await writing.delete(cluster, kind, "default", name)
+    await until(cluster, ref, lambda thing: "operation" in thing)
+    await argo(cluster, ref, phase="Running", message="waiting for completion of hook")
+    template = objects.job(HOOK.name)["spec"]["template"]
+    job = {
+        "metadata": {"name": HOOK.name, "namespace": "default", "labels": LABELS},
+        "spec": {"template": template},
+    }
+    await writing.create(cluster, kinds.JOB, job)
+    pod = {"metadata": {"labels": LABELS}, "spec": template["spec"] | {"restartPolicy": "Always"}}
+    deployment = {
+        "metadata": {"name": "auth-service", "namespace": "default", "labels": LABELS},
+        "spec": {"selector": {"matchLabels": LABELS}, "template": pod},
+    }
+    created = await writing.create(cluster, kinds.DEPLOYMENT, deployment)
+    results = [
+        made.result("Job", HOOK.name, namespace="default", hook="Sync"),
+        made.result("Deployment", "auth-service", namespace="default"),
+    ]
+    await argo(cluster, ref, phase="Succeeded", results=results)
+    complete = {
+        "observedGeneration": created["metadata"]["generation"],
+        "replicas": 1,
+        "updatedReplicas": 1,
+        "availableReplicas": 1,
+        "readyReplicas": 1,
+    }
+    asked = cluster.asked("patch", kinds.DEPLOYMENT, "default", name="auth-service")
+    await cluster.ask(
+        asked,
+        "PATCH",
+        kinds.DEPLOYMENT.path("default", "auth-service", "status"),
+        body={"status": complete},
+        content_type="application/merge-patch+json",
+    )
+
+
+def engine(cluster: connections.Cluster, ref: subjects.Ref) -> argocd.ArgoCD:
+    target = argocd.Target(ref.name, "default", "default", "auth-service", "auth-secrets")
+    return argocd.ArgoCD(cluster, cluster, target, by="hanbae/jiwon")
+
+
+async def test_a_sync_is_followed_through_its_hook_to_the_end_of_the_rollout(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    ref = await create(cluster, unique("auth"), automated=False)
+    await writing.delete(cluster, kinds.JOB, "default", HOOK.name)
+    deploys = engine(cluster, ref)
+    operation = await deploys.begin(sync(ref, HOOK), "d1.sync")
+    async with (
+        asyncio.timeout(30),
+        asyncio.TaskGroup() as group,
+        deploys.follow(operation) as stream,
+    ):
+        group.create_task(world(cluster, ref))
+        seen = [fact async for fact in stream]
+    began = [fact for fact in seen if isinstance(fact, events.Began)]
+    assert began == [events.Began("d1.sync", automated=False, revision=made.REVISION)]
+    states = [(f.on.kind, f.state) for f in seen if isinstance(f, events.Observed)]
+    assert ("Job", "Pending") in states
+    assert states.index(("Application", "Succeeded")) < states.index(("Deployment", "Complete"))
+    assert {ref.kind for ref in deploys.objects} == {"Application", "Job", "Deployment"}
+
+
+async def test_the_stream_goes_on_when_the_api_server_has_crashed_meanwhile(
+    control_plane: Any, cluster: connections.Cluster, unique: Namer
+) -> None:
+    ref = await create(cluster, unique("auth"), automated=False)
+    await writing.delete(cluster, kinds.JOB, "default", HOOK.name)
+    deploys = engine(cluster, ref)
+    operation = await deploys.begin(sync(ref, HOOK), "d1.sync")
+    seen = []
+    async with (
+        asyncio.timeout(90),
+        asyncio.TaskGroup() as group,
+        deploys.follow(operation) as stream,
+    ):
+        async for fact in stream:
+            seen.append(fact)
+            if isinstance(fact, events.Began):
+                control_plane.kill_apiserver()
+                await asyncio.to_thread(control_plane.start_apiserver)
+                group.create_task(world(cluster, ref))
+    assert sum(isinstance(fact, events.Began) for fact in seen) == 1
+    assert ("Deployment", "Complete") in [
+        (fact.on.kind, fact.state) for fact in seen if isinstance(fact, events.Observed)
+    ]
+
+
+async def test_leaving_the_stream_leaves_the_operation(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    ref = await create(cluster, unique("auth"), automated=False)
+    deploys = engine(cluster, ref)
+    operation = await deploys.begin(sync(ref), "d1.sync")
+    async with deploys.follow(operation) as stream:
+        assert isinstance(await anext(stream), events.Began)
+    found = operations.active(await read(cluster, ref))
+    assert found is not None
+    assert found.key == "d1.sync"

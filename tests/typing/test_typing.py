@@ -1,0 +1,73 @@
+"""The public names are typed as they are documented: what is right passes ``mypy --strict``, what is wrong does not.
+
+A file of ``invalid`` says behind each wrong line which errors mypy must find there, and no others.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+VALID = sorted((HERE / "valid").glob("*.py"))
+INVALID = sorted((HERE / "invalid").glob("*.py"))
+EXPECTED = re.compile(r"# E: ([a-z -]+)$")
+FOUND = re.compile(r"^(?P<file>[^:]+):(?P<line>\d+): error: .*\[(?P<code>[a-z-]+)\]$")
+
+pytestmark = pytest.mark.timeout(600)  # the first run of mypy reads every library
+
+
+def mypy(*files: Path) -> tuple[str, set[tuple[str, int, str]]]:
+    """What mypy says, and its errors as file, line, code."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--no-pretty", "--hide-error-context", *files],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    errors = [found for line in ended.stdout.splitlines() if (found := FOUND.match(line))]
+    assert len(errors) == ended.stdout.count(": error: "), ended.stdout
+    assert ended.returncode == bool(errors), ended.stdout + ended.stderr
+    return ended.stdout, {(Path(e["file"]).name, int(e["line"]), e["code"]) for e in errors}
+
+
+@pytest.fixture(scope="module")
+def of_valid(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, int, str]]:
+    """What is wrong in the valid files and in the example of the documentation."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(), re.DOTALL)
+    assert blocks
+    example = tmp_path_factory.mktemp("docs") / "example.py"
+    example.write_text("\n".join(blocks))
+    return mypy(*VALID, example)[1]
+
+
+@pytest.fixture(scope="module")
+def of_invalid() -> set[tuple[str, int, str]]:
+    return mypy(*INVALID)[1]
+
+
+def expected(path: Path) -> Iterator[tuple[str, int, str]]:
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if found := EXPECTED.search(line):
+            yield from ((path.name, number, code) for code in found[1].split())
+
+
+@pytest.mark.parametrize("name", [*(path.name for path in VALID), "example.py"])
+def test_right_use_passes(of_valid: set[tuple[str, int, str]], name: str) -> None:
+    assert [error for error in of_valid if error[0] == name] == []
+
+
+@pytest.mark.parametrize("path", INVALID, ids=lambda path: path.name)
+def test_each_wrong_use_is_found_where_it_stands(
+    of_invalid: set[tuple[str, int, str]], path: Path
+) -> None:
+    wanted = set(expected(path))
+    assert wanted
+    assert {error for error in of_invalid if error[0] == path.name} == wanted

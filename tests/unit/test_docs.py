@@ -1,0 +1,116 @@
+"""What is written for people agrees with the code, with its other language, and with the files that it points to."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+READMES = (ROOT / "README.md", ROOT / "README.ko.md")
+DECISIONS = ROOT / "docs" / "adr"
+PICTURES = sorted((ROOT / "docs" / "pictures").glob("*.svg"))
+FRAGMENTS = sorted(path for path in (ROOT / "changelog.d").iterdir() if path.name[0] != ".")
+#: Keep a Changelog's sections; the issue is in front.
+FRAGMENT = re.compile(r"\d+-[a-z0-9-]+\.(added|changed|deprecated|removed|fixed|security)\.md")
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+#: Folders of a machine that would be somebody's own.
+MACHINE_PATH = re.compile(r"/(root|home|tmp|work|Users)/")
+
+
+def documents() -> list[Path]:
+    tops = [*ROOT.glob("*.md"), *FRAGMENTS]
+    deeper = [path for name in ("docs", "examples") for path in (ROOT / name).rglob("*.md")]
+    return sorted(path for path in (*tops, *deeper) if not path.name.endswith(".tmp.md"))
+
+
+def prose(path: Path) -> str:
+    """A document without what is fenced."""
+    return re.sub(r"^```.*?^```", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def commands(path: Path) -> list[str]:
+    blocks = re.findall(r"^```sh\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+def links(path: Path) -> list[str]:
+    return LINK.findall(prose(path))
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a document's headings, as forges make them."""
+    headings = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_generated_documents_are_fresh() -> None:
+    ended = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_readmes_have_the_same_commands() -> None:
+    english, korean = map(commands, READMES)
+    assert english
+    assert english == korean
+
+
+def test_readmes_have_the_same_parts_and_point_to_the_same_things() -> None:
+    shapes = []
+    for path in READMES:
+        text = prose(path)
+        headings = [line.split(" ")[0] for line in text.splitlines() if line.startswith("#")]
+        rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
+        targets = [link.replace(".ko.", ".") for link in links(path)]
+        shapes.append((headings, rows[1:], targets))
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_link_is_dead(path: Path) -> None:
+    for link in links(path):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = path.parent / name if name else path
+        assert target.exists(), link
+        assert target.resolve().is_relative_to(ROOT), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+def test_list_of_decisions_is_complete_and_numbered_without_gaps() -> None:
+    files = sorted(path.name for path in DECISIONS.glob("0*.md"))
+    assert [int(name[:4]) for name in files] == list(range(1, len(files) + 1))
+    assert links(DECISIONS / "README.md") == files
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.name)
+def test_picture_is_a_picture_of_no_machine_in_particular(path: Path) -> None:
+    text = path.read_text()
+    assert ET.fromstring(text).tag.endswith("svg")  # noqa: S314  our own file
+    assert not MACHINE_PATH.search(text)
+    assert "http://" not in text.replace("http://www.w3.org/", "")
+    assert "https://" not in text
+
+
+@pytest.mark.parametrize("name", ["flow", "demo"])
+def test_each_picture_is_there_in_both_languages(name: str) -> None:
+    assert {f"{name}.svg", f"{name}.ko.svg"} <= {path.name for path in PICTURES}
+
+
+@pytest.mark.parametrize("path", FRAGMENTS, ids=lambda path: path.name)
+def test_changelog_fragment_has_a_section_and_a_sentence(path: Path) -> None:
+    if path.name == "README.md":
+        return
+    assert FRAGMENT.fullmatch(path.name)
+    assert path.read_text().endswith(".\n")
