@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -153,27 +154,38 @@ def machine(programs: binaries.Binaries) -> dict[str, Any]:
     }
 
 
-def only_known_interfaces(found: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
-    """Without the settings of interfaces that have come since."""
-    come = set(found["interfaces"]) - set(before["interfaces"])
-    kept = {
-        path: value
-        for path, value in found["settings"].items()
-        if not any(f"/{interface}/" in path for interface in come)
-    }
-    return found | {"settings": kept}
+def without_others(found: dict[str, Any], ours: identities.Identity) -> dict[str, Any]:
+    """Without what belongs to other sandboxes, which may come and go meanwhile."""
+    own = (ours.link, ours.cgroup)
+
+    def kept(text: str) -> bool:
+        names = re.findall(r"\bhb[0-9a-f]{10}\b|/hanbae-[-a-z0-9]+", text)
+        return all(name.strip("/") in own for name in names)
+
+    def filtered(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: one for key, one in value.items() if kept(key)}
+        return (
+            type(value)(one for one in value if kept(one)) if not isinstance(value, str) else value
+        )
+
+    return {key: filtered(value) for key, value in found.items()}
 
 
 def test_up_changes_nothing_of_the_machine_but_one_interface_and_down_leaves_nothing() -> None:
     programs = binaries.obtain(progress=running.Silent())
     running.down(NAME)
-    before = machine(programs)
+    identity = identities.derive(folders.of(NAME).root, ())
+    before = without_others(machine(programs), identity)
     sandbox = running.up(NAME)
-    identity = sandbox.site.identity
-    while_up = only_known_interfaces(machine(programs), before)
+    while_up = without_others(machine(programs), identity)
+    while_up["settings"] = {
+        path: value for path, value in while_up["settings"].items() if identity.link not in path
+    }
+    outer = sandbox.site.identity.outer
     assert set(while_up["interfaces"]) - set(before["interfaces"]) == {identity.link}
     (address,) = while_up["interfaces"][identity.link]
-    assert (address["local"], address["prefixlen"]) == (identity.outer, 30)
+    assert (address["local"], address["prefixlen"]) == (outer, 30)
     assert {Path(path).name for path in while_up["cgroups"] - before["cgroups"]} == {
         identity.cgroup
     }
@@ -185,7 +197,7 @@ def test_up_changes_nothing_of_the_machine_but_one_interface_and_down_leaves_not
     root = sandbox.site.folder.root
     assert len(members(identity.cgroup)) > len(living().processes())
     assert running.down(NAME)
-    after = machine(programs)
+    after = without_others(machine(programs), identity)
     for same, value in before.items():
         assert after[same] == value or same == "listeners", same
     assert after["listeners"] <= before["listeners"]
