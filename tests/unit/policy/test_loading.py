@@ -269,7 +269,7 @@ def test_any_misspelt_key_is_a_fault_with_a_place(path: tuple[Any, ...]) -> None
         [[[1]], {"x": {"y": 1}}, [{"no": "such"}], -1.5, "\x07", "no such thing\n"]
     ),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_value_of_another_type_is_a_fault_or_still_a_policy(
     path: tuple[Any, ...], value: Any
 ) -> None:
@@ -305,7 +305,7 @@ def free_text(policy: documents.Policy) -> list[str]:
         st.text(alphabet="version: 1\n-{}[]&*!|>'\"#?,ab\t%@", max_size=200),
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_garbage_is_never_anything_but_a_fault_with_a_place(garbage: bytes | str) -> None:
     data = garbage if isinstance(garbage, bytes) else garbage.encode()
     with pytest.raises(errors.FileFault) as caught:

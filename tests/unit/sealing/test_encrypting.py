@@ -16,7 +16,6 @@ NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20
 SCOPES = st.sampled_from(["strict", "namespace-wide", "cluster-wide"])
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=5000), SCOPES, NAMES, NAMES)
 def test_sealed_value_comes_back_with_the_private_key(
     value: bytes, scope: encrypting.Scope, namespace: str, name: str
@@ -60,7 +59,7 @@ def test_value_is_bound_to_its_label(label: bytes) -> None:
 
 
 @given(st.integers(0, 10**9), st.integers(0, 7))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_value_that_was_touched_does_not_unseal(at: int, bit: int) -> None:
     raw = bytearray(
         base64.b64decode(encrypting.encrypt(masking.Masked(b"x" * 40), KEY.public_key(), b"l"))
