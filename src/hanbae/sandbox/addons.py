@@ -57,8 +57,7 @@ def apply(site: sites.Site) -> bool:
 
 def seal(site: sites.Site) -> bool:
     """Apply the Sealed Secrets controller's first key and, from its own chart, the controller."""
-    key = json.dumps(_sealing_key(site)).encode()
-    site.kubectl(*_APPLY, stdin=key)
+    site.kubectl(*_APPLY, stdin=json.dumps(_sealing_key(site)).encode())
     registry, repository = system_images.SEALED_SECRETS.split("/")
     image, tag = repository.split(":")
     settings = {
@@ -71,8 +70,8 @@ def seal(site: sites.Site) -> bool:
     command = [str(site.programs.path("helm")), "template", SEALED_SECRETS]
     command += [str(site.programs.sealed_secrets_chart.resolve()), "--namespace", "kube-system"]
     command += ["--include-crds"]
-    for key, value in settings.items():
-        command += ["--set-string", f"{key}={value}"]
+    for setting, value in settings.items():
+        command += ["--set-string", f"{setting}={value}"]
     rendered = calling.run(command, environment=site.environment())
     site.kubectl(*_APPLY, "--namespace", "kube-system", stdin=rendered)
     return not site.folder.ready.exists()
