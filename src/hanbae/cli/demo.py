@@ -65,7 +65,7 @@ Examples:
 @options.session
 def command(session: options.Session, keep: bool, name: str, output: str) -> int:
     """Run the demo; the exit code says whether everything is proven."""
-    from hanbae.cli import deploy
+    from hanbae.cli import tables
     from hanbae.sandbox import demo
 
     with interrupts.terminable() as terminated:
@@ -76,7 +76,7 @@ def command(session: options.Session, keep: bool, name: str, output: str) -> int
     if output == "json":
         outputs.emit_json({"deployments": outcome.deployments})
     else:
-        outputs.emit(deploy.table(outcome.deployments))
+        outputs.emit(tables.deployed(outcome.deployments))
     return _end(session, outcome, name)
 
 

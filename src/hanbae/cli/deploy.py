@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from hanbae import wording
-from hanbae.cli import interrupts, options, outputs, wordings
+from hanbae.cli import interrupts, options, outputs
 
 if TYPE_CHECKING:
     from hanbae.actions import preparing, workspace
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 _REFUSED: Final = 5
 _UNREACHABLE: Final = 4
-_NARROWEST: Final = 40
 
 
 @click.command(
@@ -98,7 +96,9 @@ class _Run:
         if self._output == "json":
             outputs.emit_json({"deployments": found})
         elif self._output == "text":
-            outputs.emit(table(found))
+            from hanbae.cli import tables
+
+            outputs.emit(tables.deployed(found))
         return exit_code([each.outcome for each in found])
 
     def detached(self, environment: str) -> None:
@@ -137,40 +137,3 @@ def exit_code(outcomes: Sequence[deployments.Outcome]) -> int:
     if any(outcome in {"failed", "stopped", "superseded", "running"} for outcome in outcomes):
         return 1
     return _UNREACHABLE if "unknown" in outcomes else _REFUSED
-
-
-def table(found: Sequence[deployments.Deployment], *, identified: bool = False) -> str:
-    """What was deployed and proven.
-
-    Args:
-        found: The deployments.
-        identified: Whether each is shown with its id and the time at which it was opened.
-    """
-    from hanbae.cli import live
-
-    names = ["service", "environment", "revision", "trigger", "outcome", "migrations"]
-    rows = [_row(each) for each in found]
-    if identified:
-        names = ["deployment", "opened", *names]
-        rows = [(each.id, _moment(each), *row) for each, row in zip(found, rows, strict=True)]
-    width = max(shutil.get_terminal_size((110, 24)).columns, _NARROWEST)
-    headings = tuple(wordings.words(f"deploy.column-{name}") for name in names)
-    return live.summary(rows, width=width, headings=headings)
-
-
-def _row(deployment: deployments.Deployment) -> tuple[str, ...]:
-    trigger = deployment.trigger
-    proven = (f"{one.database} {one.version} ({one.files})" for one in deployment.migrations)
-    return (
-        deployment.service,
-        deployment.environment,
-        deployment.revision[:12],
-        wordings.words(f"deploy.trigger-{trigger}") if trigger else "",
-        wordings.words(f"deploy.outcome-{deployment.outcome}"),
-        "\n".join(proven),
-    )
-
-
-def _moment(deployment: deployments.Deployment) -> str:
-    opened = deployment.opened
-    return opened.astimezone().strftime("%Y-%m-%d %H:%M") if opened else ""

@@ -54,7 +54,7 @@ def listing(
 ) -> None:
     """List deployments."""
     from hanbae.actions import workspace
-    from hanbae.cli import deploy
+    from hanbae.cli import tables
 
     with workspace.opened(session.directory) as space:
         if environment is not None:
@@ -63,7 +63,7 @@ def listing(
     if output == "json":
         outputs.emit_json({"deployments": found})
     elif found:
-        outputs.emit(deploy.table(found, identified=True))
+        outputs.emit(tables.deployed(found, identified=True))
 
 
 @command.command(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self, TextIO
 
@@ -161,16 +161,3 @@ def _styled(row: Row, line: telling.Line) -> text.Text:
     strong = line.meaning in {"fail", "warn", "done"}
     styled.append(line.words, style=color if strong and line.meaning != "done" else "default")
     return styled
-
-
-def summary(rows: Iterable[tuple[str, ...]], *, width: int, headings: tuple[str, ...]) -> str:
-    """A table of what was deployed, as text without colours, for standard output."""
-    drawn = table.Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for heading in headings:
-        drawn.add_column(heading, overflow="fold")
-    for row in rows:
-        drawn.add_row(*row)
-    paper = console.Console(width=width, color_system=None)
-    with paper.capture() as captured:
-        paper.print(drawn)
-    return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").splitlines())
