@@ -1,12 +1,13 @@
 """``./dev run docs/record.py``: makes the terminal pictures of the READMEs from a real run, in both languages.
 
-The demo runs at a terminal of 100 columns; what stands on it at the end is the picture.
+The demo runs at a terminal of its own; what stands on it at the end is the picture.
 Nothing is edited, so the picture shows what a newcomer will see, and a change of the output shows up as a stale picture
 in review.
 """
 
 from __future__ import annotations
 
+import html
 import io
 import os
 import re
@@ -18,12 +19,19 @@ from rich import cells, console, terminal_theme, text
 from hanbae.testing import terminals
 
 PICTURES = Path(__file__).parent / "pictures"
-COLUMNS = 100
+COLUMNS = 108
 LINES = 34
 TITLE = "./dev demo"
 #: No font is downloaded: what is there is taken.
-FONTS = "'Noto Sans Mono CJK KR', 'D2Coding', 'Nanum Gothic Coding', ui-monospace, Menlo, Consolas, monospace"
+FONTS = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', 'Noto Sans Mono CJK KR', monospace"
+#: Width of a character in rich's SVG: 61 % of its height of 20.
+CELL = 12.2
 
+_TEXT = re.compile(
+    r'<text class="([^"]+)" x="([0-9.]+)" y="([0-9.]+)" textLength="[0-9.]+" ([^>]+)>([^<]+)</text>'
+)
+#: Words with no more than one space between them.
+_PART = re.compile(r"\S+(?: \S+)*")
 _SEQUENCE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
 
 
@@ -82,7 +90,23 @@ def draw(lines: list[text.Text]) -> str:
         paper.print(line)
     drawn = paper.export_svg(title=TITLE, theme=terminal_theme.DIMMED_MONOKAI, unique_id="demo")
     drawn = re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)
-    return re.sub(r"font-family: ?[^;]+;", f"font-family: {FONTS};", drawn)
+    drawn = re.sub(r"font-family: ?[^;]+;", f"font-family: {FONTS};", drawn)
+    return _TEXT.sub(_placed, drawn)
+
+
+def _placed(found: re.Match[str]) -> str:
+    """A text in parts, each at the cell where it begins: in a viewer's font Hangul is not two letters wide."""
+    kind, x, y, clip, content = found.groups()
+    plain = html.unescape(content).replace("\xa0", " ")
+    drawn = []
+    for part in _PART.finditer(plain):
+        at = float(x) + CELL * cells.cell_len(plain[: part.start()])
+        length = CELL * cells.cell_len(part[0])
+        words = html.escape(part[0]).replace(" ", "&#160;")
+        drawn.append(
+            f'<text class="{kind}" x="{at:.1f}" y="{y}" textLength="{length:.1f}" {clip}>{words}</text>'
+        )
+    return "".join(drawn)
 
 
 def record(language: str, name: str) -> int:

@@ -1,7 +1,11 @@
-"""One sandbox for all scenarios, made by the demo itself; each scenario has services or environments of its own."""
+"""One sandbox for all scenarios, made by the demo itself; each scenario has services or environments of its own.
+
+What the demo itself has left is looked at first (``test_demo.py``): the scenarios of ``test_deploy_*.py`` add to it.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +15,13 @@ import pytest
 from hanbae.sandbox import running
 from hanbae.testing import scenes
 
-NAME = "e2e"
+#: One name, so that a run that was killed leaves nothing that the next one does not take; two runs on one machine
+#: need two.
+NAME = os.environ.get("HANBAE_TEST_SANDBOX", "e2e")
 #: Seconds. The first demo builds the sandbox's programs unless `./dev test` did; a failing migration is tried for
 #: eighty seconds.
 LONGEST = 900
+REFUSED = 5
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,12 +42,20 @@ class Ran:
 
 @pytest.fixture(scope="session")
 def demo() -> Iterator[Ran]:
+    ended = scenes.hanbae("demo", "--keep", "--name", NAME, "--output", "json")
+    # Refused: another run of the tests has it, and it is theirs to take down.
+    assert ended.code != REFUSED, ended.err
     try:
-        ended = scenes.hanbae("demo", "--keep", "--name", NAME, "--output", "json")
         assert ended.code == 0, ended.err[-4000:]
         yield Ran(ended, running.attach(NAME))
     finally:
         running.down(NAME)
+
+
+@pytest.fixture(scope="session")
+def sandbox(demo: Ran) -> running.Sandbox:
+    """The demo's sandbox, for tests that need no more than a cluster."""
+    return demo.sandbox
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_pods_run_the_image_in_git_and_answer(
     scene: Callable[[str], scenes.Scene], service: str, environment: str
 ) -> None:
     entered = scene(environment)
-    digest = entered.values(service).get("image.digest")
+    digest = entered.values_of(service).get("image.digest")
     pods = entered.pods(service)
     assert len(pods) == (1 if environment == "dev" else 2)
     for pod in pods.values():

@@ -60,7 +60,7 @@ def test_missing_secret_then_a_missing_key_are_named_and_mended(staging: scenes.
 def test_secret_sealed_for_another_service_is_named(staging: scenes.Scene) -> None:
     staging.create("locked", like="personal")
     staging.seal("locked")
-    theirs = staging.values("personal").get("sealedSecret.encryptedData.DATABASE_URL")
+    theirs = staging.values_of("personal").get("sealedSecret.encryptedData.DATABASE_URL")
     staging.edit("locked", {"sealedSecret.encryptedData.DATABASE_URL": theirs})
     staging.publish("A service with another one's secret")
     failed = staging.deploy("locked")
@@ -79,6 +79,9 @@ def test_deleted_sealed_secret_is_restored_without_a_migration(
     scene: Callable[[str], scenes.Scene],
 ) -> None:
     dev = scene("dev")
+    # A branch that has moved on since the last sync is more than a deleted object to Argo CD: then it syncs wholly.
+    deployed = dev.deploy("auth")
+    assert deployed.code == 0, deployed.err
     namespace = dev.namespace("auth")
     label = "app.kubernetes.io/instance=auth-service,app.kubernetes.io/component=migration"
     listed = ["get", "jobs,pods", "-n", namespace, "-l", label, "-o", "json"]

@@ -16,7 +16,7 @@ from hanbae import errors, subjects
 from hanbae.argo import hooks
 from hanbae.charts import rendering
 from hanbae.migrations import databases, files
-from hanbae.planning import proofs
+from hanbae.planning import needs, proofs
 from hanbae.policy import documents, naming
 from hanbae.repository import revisions
 from hanbae.results import plans
@@ -115,7 +115,7 @@ def plan(source: Source) -> plans.Plan:
         does = plans.Follow(name, commit, hooks=expected)
     else:
         does = plans.Sync(name, commit, hooks=expected)
-        first = list(_secrets_first(source, objects, name))
+        first = list(_needs_first(source, objects, name))
     after = tuple(step.id for step in first)
     proofs_ = _proofs(source, objects)
     steps = [*first, plans.Step(SYNC, does, after)]
@@ -132,22 +132,16 @@ def plan(source: Source) -> plans.Plan:
     )
 
 
-def _secrets_first(
+def _needs_first(
     source: Source, objects: list[dict[str, Any]], application: str
 ) -> Iterator[plans.Step]:
-    """A sync of the SealedSecret alone, where a PreSync hook would wait for a Secret that comes after it.
+    """A sync of just what PreSync hooks read, where they would wait for what comes after them.
 
     Selective syncs run no hooks, so the first install does not deadlock.
     """
-    if not any("PreSync" in hooks.phases(thing) for thing in objects):
-        return
-    sealed = tuple(
-        _ref(thing, source.namespace)
-        for thing in objects
-        if thing["kind"] == "SealedSecret" and not hooks.phases(thing)
-    )
-    if sealed:
-        does = plans.Sync(application, source.revision.commit, only=sealed)
+    only = needs.of_presync(objects, source.namespace)
+    if only:
+        does = plans.Sync(application, source.revision.commit, only=only)
         yield plans.Step("secrets", does)
 
 

@@ -195,7 +195,7 @@ def expected(shop: demo_shop.Shop) -> dict[tuple[str, str], Databases]:
         for service in shop.services:
             folder = shop.repository.clone / naming.migrations_folder(shop.policy, service)
             counted = {}
-            for database in shop.databases(service, environment):
+            for database in shop.declared(service, environment):
                 names = [path.name for path in (folder / database.directory).glob("*.sql")]
                 versions = files.versions(names)
                 counted[database.name] = (len(versions), versions[-1])

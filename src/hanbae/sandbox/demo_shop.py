@@ -104,11 +104,11 @@ class Shop:
         """``hanbae image set``."""
         await set_image.set_image(self.repository.clone, service, environment, reference)
 
-    def databases(self, service: str, environment: str) -> tuple[databases.Database, ...]:
+    def declared(self, service: str, environment: str) -> tuple[databases.Database, ...]:
         """The databases that the service's values declare, in the order of migration."""
         path, file = services.values_file(self.loaded, service, environment)
-        declared = values.read(path, file).data
-        return databases.declared(declared, service, wave=self.policy.migrations.wave, file=file)
+        found = values.read(path, file).data
+        return databases.declared(found, service, wave=self.policy.migrations.wave, file=file)
 
     def make_databases(self, service: str, environment: str) -> dict[str, masking.Masked]:
         """Have the service's databases, each with an owner of its own, whose password is new.
@@ -117,7 +117,7 @@ class Shop:
             The URLs, by their key in the service's Secret.
         """
         server, made = self.sandbox.postgres, {}
-        for database in self.databases(service, environment):
+        for database in self.declared(service, environment):
             name = database_name(environment, service, database.name)
             # Hexadecimal, so that it stands in a URL as it is.
             password = secrets.token_hex(24)

@@ -174,7 +174,7 @@ class Scene:
         backoff = f"backoffLimit: {self.shop.policy.migrations.backoff_limit}\n"
         template.write_text(template.read_text().replace(backoff, "backoffLimit: 0\n"))
 
-    def values(self, service: str) -> values.Values:
+    def values_of(self, service: str) -> values.Values:
         """The service's values in the environment, as the clone has them now."""
         relative = naming.values_file(self.shop.policy, service, self.environment)
         return values.read(self.clone / relative, str(relative))
@@ -195,7 +195,7 @@ class Scene:
 
     def create(self, service: str, *, like: str) -> None:
         """A new service, not yet published, with the program, the databases and the first migrations of another."""
-        names = [one.name for one in self.shop.databases(like, self.environment)]
+        names = [one.name for one in self.shop.declared(like, self.environment)]
         several = names if len(names) > 1 else []
         new_service.new_service(self.clone, service, databases=several)
         # The example's own, because another scenario may have added to those of the branch.

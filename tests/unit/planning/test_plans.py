@@ -158,7 +158,7 @@ async def test_a_service_without_migrations_has_nothing_to_prove(
     assert plan.steps[0].does == plans.Follow("auth-dev", plan.guards[0].expected)
 
 
-async def test_with_presync_hooks_the_sealed_secret_is_synced_first(
+async def test_with_presync_hooks_what_they_read_is_synced_first(
     root: Path, commit: Commit
 ) -> None:
     job = root / "services/auth/helm/templates/migration-job.yaml"
@@ -172,7 +172,10 @@ async def test_with_presync_hooks_the_sealed_secret_is_synced_first(
     assert [step.id for step in plan.steps] == ["secrets", "sync", "prove-auth_db"]
     first = plan.steps[0].does
     assert isinstance(first, plans.Sync)
-    assert first.only == (subjects.Ref("SealedSecret", "services-staging", "auth-secrets"),)
+    assert set(first.only) == {
+        subjects.Ref("SealedSecret", "services-staging", "auth-secrets"),
+        subjects.Ref("ServiceAccount", "services-staging", "auth-service"),
+    }
     assert first.hooks == ()
     assert plan.steps[1].after == ("secrets",)
 

@@ -1,0 +1,71 @@
+"""What has to be in the cluster before a PreSync hook's pod can start: what Argo CD would apply only after it.
+
+On a first install a PreSync hook waits for ever for its Secret and for its ServiceAccount, because both belong to the
+Sync phase (proved; ADR 1).
+A selective sync of just these, which runs no hooks, is what resolves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from hanbae import subjects
+from hanbae.argo import hooks
+
+Thing = Mapping[str, Any]
+
+
+def of_presync(objects: Sequence[Thing], namespace: str) -> tuple[subjects.Ref, ...]:
+    """The objects that the PreSync hooks of a release read, as far as the release itself has them.
+
+    Args:
+        objects: The rendered objects.
+        namespace: Where objects go that name no namespace.
+
+    Returns:
+        SealedSecrets (whichever: they say only in the end which Secret they make), and the ServiceAccounts and
+        ConfigMaps that the hooks' pods name; in the order of `objects`.
+    """
+    read = {name for thing in objects if "PreSync" in hooks.phases(thing) for name in _read(thing)}
+    if not read:
+        return ()
+    found = []
+    for thing in objects:
+        if not hooks.phases(thing) and (thing["kind"] == "SealedSecret" or _name(thing) in read):
+            where = thing["metadata"].get("namespace") or namespace
+            found.append(subjects.Ref(thing["kind"], where, thing["metadata"]["name"]))
+    return tuple(found)
+
+
+def _name(thing: Thing) -> tuple[str, str]:
+    return thing["kind"], thing["metadata"].get("name") or ""
+
+
+def _read(hook: Thing) -> Iterator[tuple[str, str]]:
+    """Kind and name of what a hook and its pods name."""
+    yield "Hook", ""  # there is one, even if it reads nothing by name
+    spec = hook.get("spec") or {}
+    pod = ((spec.get("template") or {}).get("spec") or {}) if hook["kind"] == "Job" else spec
+    if hook["kind"] not in {"Job", "Pod"}:
+        return
+    yield "ServiceAccount", pod.get("serviceAccountName") or ""
+    for container in [*(pod.get("initContainers") or []), *(pod.get("containers") or [])]:
+        for source in container.get("envFrom") or []:
+            yield from _config_map(source.get("configMapRef"))
+        for variable in container.get("env") or []:
+            yield from _config_map((variable.get("valueFrom") or {}).get("configMapKeyRef"))
+    for volume in _volumes(pod.get("volumes") or []):
+        yield from _config_map(volume.get("configMap"))
+
+
+def _volumes(volumes: Iterable[Thing]) -> Iterator[Thing]:
+    """The volumes, those that are projected into one included."""
+    for volume in volumes:
+        yield volume
+        yield from (volume.get("projected") or {}).get("sources") or []
+
+
+def _config_map(reference: Thing | None) -> Iterator[tuple[str, str]]:
+    if reference:
+        yield "ConfigMap", reference.get("name") or ""
