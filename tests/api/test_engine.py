@@ -172,7 +172,8 @@ async def test_an_application_that_its_set_has_not_made_yet_is_waited_for(
         kinds.APPLICATIONSET,
         {"metadata": {"name": owner.name, "namespace": "default"}, "spec": spec},
     )
-    application = applications.Application(cluster, subjects.Ref("Application", "default", name))
+    ref = subjects.Ref("Application", "default", name)
+    application = applications.Application(cluster, ref, made_by=owner.name)
     waiting = asyncio.create_task(application.existing(within=15))
     asked = "argocd.argoproj.io/application-set-refresh"
     await until(cluster, owner, lambda thing: asked in (thing["metadata"].get("annotations") or {}))

@@ -188,6 +188,7 @@ def test_looking_around_after_the_demo(demo: object) -> None:
         ["sh", "-e", "-c", "\n".join(lines)],
         directory=ROOT,
         environment={**scenes.clean_environment(), "HANBAE_SANDBOX": "e2e"},
+        deadline_s=120,
     )
     assert shown.code == 0, shown.text
     applications = re.findall(

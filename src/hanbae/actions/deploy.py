@@ -219,6 +219,7 @@ class _Run:
             namespace=naming.namespace(policy, service, self._plan.environment),
             release=naming.release(policy, service),
             secret=naming.secret(policy, service),
+            application_set=naming.application_set(policy, self._plan.environment),
         )
         by = f"hanbae/{self._by}"
         return argocd.ArgoCD(clusters.control, clusters.workload, target, by=by)

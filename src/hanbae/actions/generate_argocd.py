@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from hanbae import errors
-from hanbae.actions import placing
+from hanbae.actions import placing, regenerating
 from hanbae.argo import generating
 from hanbae.charts import filling
 from hanbae.policy import documents, loading
@@ -46,7 +45,7 @@ def generate_argocd(
         changes += placing.place(loaded.root, contents, overwrite=True, check=check)
     if not environments:
         wanted = {path for name in deployed for path in manifests(loaded.policy, name)}
-        for path in sorted(_generated(loaded.root) - wanted):
+        for path in sorted(regenerating.present(loaded.root, FOLDER, _MARK) - wanted):
             changes += (placing.remove(loaded.root, path, check=check),)
     return changes
 
@@ -66,7 +65,7 @@ def manifests(policy: documents.Policy, environment: str) -> dict[str, str]:
     facts = {"environment": environment, "folder": folder}
     header = filling.filled("repository/generated.yaml", policy.language, facts)
     return {
-        f"{folder}/{name}": header + _yaml(thing)
+        f"{folder}/{name}": regenerating.manifest(header, [thing])
         for name, thing in {"kustomization.yaml": kustomization, **things}.items()
     }
 
@@ -77,37 +76,3 @@ def _deployed(policy: documents.Policy) -> list[str]:
         for name, environment in policy.environments.items()
         if environment.platform == "kubernetes" and environment.engine == "argocd"
     ]
-
-
-def _generated(root: Path) -> set[str]:
-    """The files below the folder that carry the mark of generated ones."""
-
-    def found() -> Iterator[str]:
-        for path in (root / FOLDER).glob("*/*.yaml"):
-            if path.is_file() and _MARK in path.read_text("utf-8", "replace")[:400]:
-                yield path.relative_to(root).as_posix()
-
-    return set(found())
-
-
-def _yaml(thing: dict[str, Any]) -> str:
-    from ruamel.yaml import YAML
-
-    writer = YAML()
-    writer.default_flow_style = False
-    writer.width = 4096
-    writer.indent(mapping=2, sequence=4, offset=2)
-    text = io.StringIO()
-    writer.dump(_readable(thing), text)
-    return text.getvalue()
-
-
-def _readable(value: Any) -> Any:
-    """Text of several lines as a block, as a person would write it."""
-    from ruamel.yaml.scalarstring import LiteralScalarString
-
-    if isinstance(value, dict):
-        return {key: _readable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_readable(item) for item in value]
-    return LiteralScalarString(value) if isinstance(value, str) and "\n" in value else value

@@ -48,6 +48,56 @@ def argocd(session: options.Session, environment: str | None, check: bool, outpu
 
 
 @command.command(
+    "rbac",
+    help="Write the identity that deploys, its Roles and its admission policies into k8s/rbac.",
+    epilog="""\
+Examples:
+  hanbae generate rbac --env dev
+  hanbae generate rbac --env production --group deployers
+  hanbae generate rbac --check
+  kubectl apply -k k8s/rbac/dev
+  kubectl create token hanbae-deployer -n hanbae-services-dev --duration 1h""",
+)
+@options.environment(required=False)
+@click.option(
+    "--group",
+    "groups",
+    metavar="NAME",
+    multiple=True,
+    help="Group of the cluster's users that may deploy as well; may be repeated.",
+)
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; exit with 1 when a file is not what the policy asks for.",
+)
+@options.output("text", "json")
+@options.session
+def rbac(
+    session: options.Session,
+    environment: str | None,
+    groups: tuple[str, ...],
+    check: bool,
+    output: str,
+) -> int:
+    """Write who deploys, and what it may do."""
+    from hanbae.actions import generate_rbac
+    from hanbae.cli import file_changes
+
+    names = (environment,) if environment else ()
+    changes = generate_rbac.generate_rbac(
+        session.directory, environments=names, groups=groups, check=check
+    )
+    file_changes.show(session.narration, changes, output)
+    stale = sum(change.outcome == "stale" for change in changes)
+    if stale:
+        session.narration.fail(wording.Text("rbac.stale", {"count": str(stale)}))
+        return 1
+    session.narration.done(wording.Text("generate.fresh", {"count": str(len(changes))}))
+    return 0
+
+
+@command.command(
     "schema",
     help="Write the JSON Schema of hanbae.yaml to standard output, for editors.",
     epilog="""\

@@ -119,8 +119,13 @@ class Asked(Struct, frozen=True):
     @property
     def check(self) -> str:
         """The command with which a person checks the permission."""
+        resource, _, below = self.resource.partition("/")
+        named = f"/{self.name}" if self.name else ""
+        part = f" --subresource={below}" if below else ""
         where = f" -n {self.namespace}" if self.namespace else " --all-namespaces"
-        return f"kubectl auth can-i {self.verb} {self.resource}{where} --context {self.context}"
+        # Permissions may be for objects by name, so the answer for all of them may be another one.
+        asks = f"kubectl auth can-i {self.verb} {resource}{named}{part}{where}"
+        return f"{asks} --context {self.context}"
 
 
 def message(status: Any) -> str:

@@ -7,6 +7,7 @@ starting another, and an answer that was lost is read back before anything is as
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Final, TypeVar
@@ -31,10 +32,14 @@ class Application:
     Args:
         cluster: The control cluster.
         ref: The Application.
+        made_by: The ApplicationSet that makes it; empty for none.
     """
 
-    def __init__(self, cluster: connections.Cluster, ref: subjects.Ref) -> None:
+    def __init__(
+        self, cluster: connections.Cluster, ref: subjects.Ref, *, made_by: str = ""
+    ) -> None:
         self.ref = ref
+        self._made_by = made_by
         self._cluster = cluster
 
     async def read(self) -> kinds.Object | None:
@@ -53,7 +58,7 @@ class Application:
         )
 
     async def existing(self, *, within: float = APPEARS_WITHIN) -> kinds.Object:
-        """The object; when there is none, the ApplicationSets are asked to look, and it is waited for.
+        """The object; when there is none, its ApplicationSet is asked to look, and it is waited for.
 
         Args:
             within: Seconds to wait for it.
@@ -65,10 +70,12 @@ class Application:
         if found is not None:
             return found
         namespace = self.ref.namespace
-        for owner in await reading.find(self._cluster, kinds.APPLICATIONSET, namespace):
+        if self._made_by:
             patch = {"metadata": {"annotations": {applications.SET_REFRESH: "true"}}}
-            name = owner["metadata"]["name"]
-            await writing.merge_patch(self._cluster, kinds.APPLICATIONSET, namespace, name, patch)
+            with contextlib.suppress(answers.Missing):
+                await writing.merge_patch(
+                    self._cluster, kinds.APPLICATIONSET, namespace, self._made_by, patch
+                )
         try:
             async with asyncio.timeout(within), aclosing(self.watch()) as stream:
                 async for seen in stream:

@@ -35,6 +35,7 @@ class Target(Struct, frozen=True):
         namespace: Namespace of the release.
         release: The Helm release.
         secret: The service's Secret.
+        application_set: Name of the ApplicationSet that makes the Application; empty for none.
     """
 
     application: str
@@ -42,6 +43,7 @@ class Target(Struct, frozen=True):
     namespace: str
     release: str
     secret: str
+    application_set: str = ""
 
 
 class _Done(Exception):
@@ -70,7 +72,9 @@ class ArgoCD:
         self._target = target
         self._by = by
         self._ref = subjects.Ref("Application", target.argocd, target.application)
-        self._application = applications.Application(control, self._ref)
+        self._application = applications.Application(
+            control, self._ref, made_by=target.application_set
+        )
         self._begun: _Begun | None = None
         self._shapes = masking.Redactor()
 

@@ -1,0 +1,152 @@
+"""Writes into ``k8s/rbac/<environment>`` as whom hanbae deploys there, and what that identity may do.
+
+An environment in one cluster gets one folder; where Argo CD's cluster is not that of the pods, ``control`` and
+``workload`` are folders of their own, and the deployer is an account in each.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from hanbae import errors
+from hanbae.actions import placing, regenerating, services
+from hanbae.argo import admitting, authorizing
+from hanbae.charts import filling, values
+from hanbae.migrations import databases
+from hanbae.policy import documents, loading
+from hanbae.results import files
+
+FOLDER: Final = "k8s/rbac"
+_MARK: Final = "hanbae generate rbac"
+_IMAGE: Final = ("image", "repository")
+
+
+def generate_rbac(
+    directory: Path,
+    *,
+    environments: Collection[str] = (),
+    groups: Sequence[str] = (),
+    check: bool = False,
+) -> tuple[files.FileChange, ...]:
+    """Write the deployer, its Roles and its admission policies for each environment that Argo CD deploys.
+
+    The services and the repositories of their images are read from the files as they are checked out: where an
+    environment's branch has others, from that branch. Files of environments that are no longer in the policy are
+    deleted, if hanbae wrote them.
+
+    Args:
+        directory: The repository or a folder in it.
+        environments: Only these; all by default.
+        groups: Groups of the clusters' users that may deploy like the deployer, and are held to the same.
+        check: Touch nothing, and call ``stale`` what is not fresh.
+
+    Raises:
+        errors.WrongUse: An environment that the policy does not have, or that Argo CD does not deploy; no services.
+        errors.FileFault: The policy or a values file has a fault; a service with databases names no image.
+    """
+    loaded = loading.load(loading.find(directory))
+    deployed = _deployed(loaded.policy)
+    for name in environments:
+        if name not in deployed:
+            known = ", ".join(deployed)
+            raise errors.WrongUse("generate.not-an-environment", environment=name, known=known)
+    for group in groups:
+        if not group.strip() or not group.isprintable():
+            raise errors.WrongUse("rbac.not-a-group", group=repr(group))
+    found: dict[str, str] = {}
+    for name in environments or deployed:
+        found |= manifests(loaded.policy, name, described(loaded, name), groups=groups)
+    changes = placing.place(loaded.root, found, overwrite=True, check=check)
+    # What is left of one environment: another layout's files, when its clusters were split or joined.
+    folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
+    for folder in folders:
+        left = regenerating.present(loaded.root, folder, _MARK) - found.keys()
+        for path in sorted(left):
+            changes += (placing.remove(loaded.root, path, check=check),)
+    return changes
+
+
+def described(loaded: loading.Loaded, environment: str) -> tuple[authorizing.Service, ...]:
+    """What the permissions depend on, of each service of the repository.
+
+    Raises:
+        errors.WrongUse: There are no services.
+        errors.FileFault: A values file has a fault, or names no image for a service with databases.
+    """
+    names = services.known(loaded)
+    if not names:
+        raise errors.WrongUse("rbac.no-services", path=loaded.policy.services.path)
+    return tuple(_described(loaded, name, environment) for name in names)
+
+
+def _described(loaded: loading.Loaded, service: str, environment: str) -> authorizing.Service:
+    path, file = services.values_file(loaded, service, environment)
+    if not path.is_file():
+        return authorizing.Service(service)  # it is not in this environment yet: nothing to prove
+    document = values.read(path, file)
+    wave = loaded.policy.migrations.wave
+    if not databases.declared(document.data, service, wave=wave, file=file):
+        return authorizing.Service(service)
+    repository = document.get(_IMAGE)
+    if not isinstance(repository, str) or not repository:
+        raise errors.FileFault(
+            "rbac.no-image", place=document.place(_IMAGE), service=service, environment=environment
+        )
+    return authorizing.Service(service, repository)
+
+
+def manifests(
+    policy: documents.Policy,
+    environment: str,
+    described: Sequence[authorizing.Service],
+    *,
+    groups: Sequence[str] = (),
+) -> dict[str, str]:
+    """The files of one environment: path relative to the repository → text."""
+    settings = policy.environments[environment]
+    command = " ".join(
+        [_MARK, "--env", environment, *(f"--group {shlex.quote(name)}" for name in groups)]
+    )
+    found: dict[str, str] = {}
+    for folder, clusters in _folders(settings, f"{FOLDER}/{environment}"):
+        facts = {"command": command, "folder": folder}
+        header = filling.filled("repository/rbac.yaml", policy.language, facts)
+        documents_: dict[str, list[dict[str, Any]]] = {
+            "identity.yaml": authorizing.identity(policy, environment),
+            "roles.yaml": authorizing.roles(
+                policy, environment, described, clusters=clusters, groups=groups
+            ),
+            "admission.yaml": admitting.policies(
+                policy, environment, described, clusters=clusters, groups=groups
+            ),
+        }
+        kustomization = {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "resources": list(documents_),
+        }
+        for name, things in {"kustomization.yaml": [kustomization], **documents_}.items():
+            found[f"{folder}/{name}"] = regenerating.manifest(header, things)
+    return found
+
+
+def _folders(
+    settings: documents.Environment, folder: str
+) -> Iterator[tuple[str, tuple[authorizing.Cluster, ...]]]:
+    """The folders to apply, and what the cluster is that each is for."""
+    if not settings.workload or settings.workload == settings.control:
+        yield folder, ("control", "workload")
+    else:
+        yield f"{folder}/control", ("control",)
+        yield f"{folder}/workload", ("workload",)
+
+
+def _deployed(policy: documents.Policy) -> list[str]:
+    return [
+        name
+        for name, environment in policy.environments.items()
+        if environment.platform == "kubernetes" and environment.engine == "argocd"
+    ]

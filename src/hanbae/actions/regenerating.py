@@ -1,0 +1,58 @@
+"""Files that follow from the policy and are never edited: how they are written, and how they are known again.
+
+A file that nothing asks for any more is deleted only when its first lines say that hanbae wrote it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+_HEAD: Final = 400
+"""Characters in which a file says who wrote it."""
+
+
+def manifest(header: str, things: Sequence[dict[str, Any]]) -> str:
+    """Kubernetes objects as a person would write them.
+
+    Args:
+        header: Comment lines, with a newline at their end.
+        things: One document each.
+    """
+    return header + "---\n".join(_yaml(thing) for thing in things)
+
+
+def present(root: Path, folder: str, mark: str) -> set[str]:
+    """The YAML files below a folder that carry a mark, relative to `root`."""
+
+    def found() -> Iterator[str]:
+        for path in (root / folder).rglob("*.yaml"):
+            if path.is_file() and mark in path.read_text("utf-8", "replace")[:_HEAD]:
+                yield path.relative_to(root).as_posix()
+
+    return set(found())
+
+
+def _yaml(thing: dict[str, Any]) -> str:
+    from ruamel.yaml import YAML
+
+    writer = YAML()
+    writer.default_flow_style = False
+    writer.width = 4096
+    writer.indent(mapping=2, sequence=4, offset=2)
+    text = io.StringIO()
+    writer.dump(_readable(thing), text)
+    return text.getvalue()
+
+
+def _readable(value: Any) -> Any:
+    """Text of several lines as a block; every part a copy, because one that is met twice becomes an alias."""
+    from ruamel.yaml.scalarstring import LiteralScalarString
+
+    if isinstance(value, dict):
+        return {key: _readable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_readable(item) for item in value]
+    return LiteralScalarString(value) if isinstance(value, str) and "\n" in value else value

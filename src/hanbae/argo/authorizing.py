@@ -1,0 +1,228 @@
+"""Who deploys, and what RBAC lets them do: exactly the calls that hanbae makes, and no verb for later.
+
+Decisions, and why:
+
+- Each environment has an identity of its own in a namespace of its own. Who may create tokens there may deploy there:
+  that right is given per environment, and deleting one environment's rights touches no other's.
+- Objects whose names follow from the policy are granted by name. Environments share Argo CD's namespace, so without
+  that the deployer of dev could deploy production; and a Secret is readable only if it is a service's own. The price
+  is that a new service needs these files again, which ``hanbae generate rbac --check`` finds.
+- Three Roles, because they are three degrees of trust. ``read`` follows a deployment; ``deploy`` starts one and reads
+  the services' Secrets, only to take their values out of logs; ``prove`` runs the Jobs that look into the databases.
+- RBAC cannot say what in an object may change, and who may update an Application could make it deploy anything from
+  anywhere; :mod:`hanbae.argo.admitting` says that.
+
+What every authenticated identity may do anyway (``/version``, SelfSubjectReview) is not granted again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from hanbae.argo import generating
+from hanbae.clusters import kinds
+from hanbae.policy import documents, naming
+
+Thing = dict[str, Any]
+Cluster = Literal["control", "workload"]
+"""Argo CD's cluster, or that of the pods."""
+
+ACCOUNT: Final = "hanbae-deployer"
+"""The ServiceAccount that deploys."""
+
+_RBAC: Final = "rbac.authorization.k8s.io"
+_LONGEST_NAMESPACE: Final = 63
+_CERTIFICATE_PORTS: Final = ("http", "8080")
+"""How the Sealed Secrets chart names the port of its Service, and what the plain manifest leaves unnamed."""
+
+
+class Service(Struct, frozen=True):
+    """What of a service the permissions depend on.
+
+    Attributes:
+        name: The service.
+        repository: Repository of its image, without tag and digest; empty when it has no databases to prove.
+    """
+
+    name: str
+    repository: str = ""
+
+
+def scope(policy: documents.Policy, environment: str) -> str:
+    """What the names of everything here end in: that of the AppProject, which is unique in an Argo CD."""
+    return naming.project(policy, environment)
+
+
+def namespace(policy: documents.Policy, environment: str) -> str:
+    """The namespace of the environment's deployer, in both clusters: ``hanbae-services-dev``."""
+    name = f"hanbae-{scope(policy, environment)}"
+    if len(name) <= _LONGEST_NAMESPACE:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: _LONGEST_NAMESPACE - 9].rstrip('-')}-{digest}"
+
+
+def username(policy: documents.Policy, environment: str) -> str:
+    """What an API server calls the environment's deployer."""
+    return f"system:serviceaccount:{namespace(policy, environment)}:{ACCOUNT}"
+
+
+def spaces(
+    policy: documents.Policy, environment: str, services: Iterable[Service]
+) -> dict[str, list[Service]]:
+    """Every namespace that a service of this environment may live in, and the services that do."""
+    bases = [policy.services.namespace]
+    bases += [name for name, space in policy.namespaces.items() if space.services]
+    found: dict[str, list[Service]] = {
+        naming.suffixed(policy, base, environment): [] for base in bases
+    }
+    for service in services:
+        found[naming.namespace(policy, service.name, environment)].append(service)
+    return found
+
+
+def identity(policy: documents.Policy, environment: str) -> list[Thing]:
+    """The deployer and its namespace."""
+    home = namespace(policy, environment)
+    space = labelled(environment, home)
+    space["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": space},
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": labelled(environment, ACCOUNT, home),
+            "automountServiceAccountToken": False,
+        },
+    ]
+
+
+def roles(
+    policy: documents.Policy,
+    environment: str,
+    services: Sequence[Service],
+    *,
+    clusters: Collection[Cluster] = ("control", "workload"),
+    groups: Sequence[str] = (),
+) -> list[Thing]:
+    """Roles, each with the binding that gives it to the deployer.
+
+    Args:
+        policy: The policy.
+        environment: Name of an environment that Argo CD deploys.
+        services: The repository's services.
+        clusters: What the cluster that they are for is; by default both, for an environment in one cluster.
+        groups: Groups that may deploy, beside the deployer.
+    """
+    rules: dict[tuple[str, str], list[Thing]] = {}
+    if "control" in clusters:
+        _merge(rules, _control(policy, environment, services))
+    if "workload" in clusters:
+        _merge(rules, _workload(policy, environment, services))
+        _merge(rules, _outside(policy))
+    subjects, end = _subjects(policy, environment, groups), scope(policy, environment)
+    return [
+        thing
+        for (where, what), each in rules.items()
+        for thing in _role(environment, f"hanbae-{what}-{end}", where, each, subjects)
+    ]
+
+
+_Rules = Iterator[tuple[str, str, list[Thing]]]
+"""Namespace, Role, rules."""
+
+
+def _control(policy: documents.Policy, environment: str, services: Sequence[Service]) -> _Rules:
+    names = [naming.application(service.name, environment) for service in services]
+    sets = [naming.application_set(policy, environment)]
+    where = policy.argocd.namespace
+    yield where, "read", _rule(kinds.APPLICATION, "get", "list", "watch", names=names)
+    yield where, "read", _rule(kinds.APPLICATIONSET, "get", names=sets)
+    yield where, "deploy", _rule(kinds.APPLICATION, "patch", "update", names=names)
+    yield where, "deploy", _rule(kinds.APPLICATIONSET, "patch", names=sets)
+
+
+def _workload(policy: documents.Policy, environment: str, services: Sequence[Service]) -> _Rules:
+    for where, here in spaces(policy, environment, services).items():
+        names = [naming.secret(policy, service.name) for service in here]
+        yield where, "read", _following(names)
+        if here:
+            yield where, "deploy", _rule(kinds.SECRET, "get", "list", "watch", names=names)
+            yield where, "prove", _rule(kinds.JOB, "create", "delete")
+
+
+def _following(secrets: Sequence[str]) -> list[Thing]:
+    """What it takes to follow a deployment; the names of pods and Jobs are known only when they are there."""
+    return [
+        *_rule(kinds.POD, "get", "list", "watch"),
+        *_rule(kinds.POD, "get", below="log"),
+        *_rule(kinds.EVENT, "list", "watch"),
+        *_rule(kinds.JOB, "get", "list", "watch"),
+        *_rule(kinds.DEPLOYMENT, "get", "list", "watch"),
+        *_rule(kinds.STATEFULSET, "get", "list", "watch"),
+        *_rule(kinds.REPLICASET, "list", "watch"),
+        *_rule(kinds.SEALEDSECRET, "list", "watch", names=secrets),
+    ]
+
+
+def _outside(policy: documents.Policy) -> _Rules:
+    """What tells the cluster from others, and the certificate of its Sealed Secrets controller."""
+    yield "kube-system", "read", _rule(kinds.NAMESPACE, "get", names=["kube-system"])
+    where, _, controller = policy.secrets.controller.partition("/")
+    proxied = [f"http:{controller}:{port}" for port in _CERTIFICATE_PORTS]
+    yield where, "read", _rule(kinds.SERVICE, "get", names=[controller])
+    yield where, "read", _rule(kinds.SERVICE, "get", names=proxied, below="proxy")
+
+
+def _merge(rules: dict[tuple[str, str], list[Thing]], more: _Rules) -> None:
+    """Several reasons to grant something in one namespace make one Role."""
+    for where, what, each in more:
+        rules.setdefault((where, what), []).extend(each)
+
+
+def _role(
+    environment: str, name: str, where: str, rules: list[Thing], subjects: list[Thing]
+) -> list[Thing]:
+    metadata = labelled(environment, name, where)
+    reference = {"apiGroup": _RBAC, "kind": "Role", "name": name}
+    head = {"apiVersion": f"{_RBAC}/v1", "kind": "Role", "metadata": metadata}
+    return [
+        {**head, "rules": rules},
+        {**head, "kind": "RoleBinding", "roleRef": reference, "subjects": subjects},
+    ]
+
+
+def _subjects(policy: documents.Policy, environment: str, groups: Sequence[str]) -> list[Thing]:
+    home = namespace(policy, environment)
+    account = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": home}
+    return [account, *({"apiGroup": _RBAC, "kind": "Group", "name": name} for name in groups)]
+
+
+def _rule(
+    kind: kinds.Kind, *verbs: str, names: Sequence[str] | None = None, below: str = ""
+) -> list[Thing]:
+    """One rule; none at all for an empty list of names, which RBAC would take for every object there is.
+
+    A list or a watch of one object by ``metadata.name`` is allowed by the object's name as well.
+    """
+    if names is not None and not names:
+        return []
+    rule: Thing = {
+        "apiGroups": [kind.group],
+        "resources": [f"{kind.plural}/{below}" if below else kind.plural],
+        "verbs": sorted(verbs),
+    }
+    return [rule | ({"resourceNames": list(names)} if names is not None else {})]
+
+
+def labelled(environment: str, name: str, where: str = "") -> Thing:
+    """The metadata of an object that belongs to an environment; without a namespace for a cluster-scoped one."""
+    labels = {
+        "app.kubernetes.io/managed-by": generating.MANAGED_BY,
+        generating.ENVIRONMENT: environment,
+    }
+    return {"name": name, **({"namespace": where} if where else {}), "labels": labels}
