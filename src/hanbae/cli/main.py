@@ -5,7 +5,6 @@
 | 0 | done |
 | 1 | findings, or a gate or deployment failed |
 | 2 | wrong use, or a fault in the user's files (file:line) |
-| 3 | changes pending |
 | 4 | the environment cannot be reached |
 | 5 | refused, nothing was changed |
 | 70 | a bug of ours |
