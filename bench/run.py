@@ -57,7 +57,7 @@ def startup() -> list[Row]:
     """``hanbae --version`` against a bare interpreter."""
     hanbae = str(Path(sys.executable).with_name("hanbae"))
     ours, peer = _pairs([hanbae, "--version"], [sys.executable, "-c", "pass"], runs=15)
-    return [Row("hanbae --version | python -c pass", ours, peer, "within 60 ms", 15)]
+    return [Row("hanbae --version \\| python -c pass", ours, peer, "within 60 ms", 15)]
 
 
 def sandbox() -> list[Row]:
