@@ -63,6 +63,7 @@ class Operation(Struct, frozen=True):
         finished: The same; set between two tries as well, so it does not mean that it has ended.
         retries: How many times it was tried again.
         results: What it did, in Argo CD's order.
+        about: Everything in ``operation.info``.
     """
 
     phase: str
@@ -76,6 +77,7 @@ class Operation(Struct, frozen=True):
     finished: str
     retries: int
     results: tuple[Result, ...]
+    about: Mapping[str, str] = {}
 
     @property
     def active(self) -> bool:
@@ -150,6 +152,7 @@ def asking(
     key: str,
     by: str,
     only: Sequence[tuple[str, subjects.Ref]] = (),
+    about: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The Application with an operation in it, to be written back with the resourceVersion that was read.
 
@@ -165,6 +168,7 @@ def asking(
         key: The intent's key.
         by: Who starts it.
         only: API group and object of a selective sync; empty for a full one, hooks included.
+        about: More entries of ``operation.info``, by which people and other machines know what this is.
     """
     policy = (application.get("spec") or {}).get("syncPolicy") or {}
     sync: dict[str, Any] = {
@@ -187,7 +191,10 @@ def asking(
     operation = {
         "sync": sync,
         "initiatedBy": {"username": by},
-        "info": [{"name": KEY, "value": key}],
+        "info": [
+            {"name": KEY, "value": key},
+            *({"name": name, "value": value} for name, value in (about or {}).items()),
+        ],
         "retry": {"limit": 0},
     }
     status = dict(application.get("status") or {})
@@ -206,6 +213,23 @@ def terminating(application: Application) -> dict[str, Any]:
         state = {**application["status"]["operationState"], "phase": "Terminating"}
         return {**application, "status": {**application["status"], "operationState": state}}
     return {key: value for key, value in application.items() if key != "operation"}
+
+
+def ended(revision: str, started: str) -> Operation:
+    """A successful full sync of which only the history is left: when it began, and of which commit."""
+    return Operation(
+        phase="Succeeded",
+        message="",
+        revision=revision,
+        key="",
+        by="",
+        automated=False,
+        full=True,
+        started=started,
+        finished="",
+        retries=0,
+        results=(),
+    )
 
 
 def _still(record: Operation) -> Operation:
@@ -233,6 +257,7 @@ def _read(operation: Mapping[str, Any], state: Mapping[str, Any]) -> Operation:
         finished=state.get("finishedAt") or "",
         retries=int(state.get("retryCount") or 0),
         results=tuple(_result(entry) for entry in result.get("resources") or []),
+        about={str(name): str(value) for name, value in info.items()},
     )
 
 

@@ -35,6 +35,8 @@ COMMANDS: Final = {
     "image": "image",
     "generate": "generate",
     "deploy": "deploy",
+    "attach": "attach",
+    "stop": "stop",
     "history": "history",
     "sandbox": "sandbox",
     "demo": "demo",
