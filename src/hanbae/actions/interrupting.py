@@ -57,7 +57,7 @@ async def until_safe(
     """
     try:
         async with asyncio.timeout(deadline):
-            while await bare_running(cluster, plan, before=before):
+            while await bare_running(cluster, plan, before=before):  # noqa: ASYNC110  a log tells nobody
                 await asyncio.sleep(LOOK)
     except TimeoutError:
         return

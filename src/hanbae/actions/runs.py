@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
@@ -36,33 +36,13 @@ async def deploying_all(
     channel: channels.Channel[events.Event] = channels.Channel()
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def one(deployment: str) -> None:
-        plan, past = prepared.plans[deployment], prepared.resumed.get(deployment)
-        if busy == "follow":
-            theirs = await _driven(space, plan)
-            if theirs is not None:
-                async with aclosing(attaching.attached(space, theirs)) as events_:
-                    async for event in events_:
-                        await channel.put(event)
-                return
-        for event in past.recorded[:1] if past is not None else ():
-            await channel.put(event)  # what a view begins with
-        async with deploy.deploying(
-            space,
-            plan,
-            deployment=deployment,
-            by=prepared.by,
-            limit=limit,
-            waits=busy == "wait",
-            past=past,
-        ) as stream:
-            async for event in stream:
-                await channel.put(event)
-
     async def in_turn(deployments: tuple[str, ...]) -> None:
         async with places:
             for deployment in deployments:
-                await one(deployment)
+                stream = _one(space, prepared, deployment, limit=limit, busy=busy)
+                async with aclosing(stream):
+                    async for event in stream:
+                        await channel.put(event)
 
     async def every() -> None:
         tasks = [asyncio.create_task(in_turn(chain)) for chain in prepared.chains]
@@ -81,6 +61,37 @@ async def deploying_all(
     finally:
         run.cancel()
         await asyncio.gather(run, return_exceptions=True)
+
+
+async def _one(
+    space: workspace.Workspace,
+    prepared: preparing.Prepared,
+    deployment: str,
+    *,
+    limit: float | None,
+    busy: claiming.IfBusy,
+) -> AsyncGenerator[events.Event]:
+    """One deployment of the run, or the one that is followed instead."""
+    plan, past = prepared.plans[deployment], prepared.resumed.get(deployment)
+    theirs = await _driven(space, plan) if busy == "follow" else None
+    if theirs is not None:
+        async with aclosing(attaching.attached(space, theirs)) as following:
+            async for event in following:
+                yield event
+        return
+    for event in past.recorded[:1] if past is not None else ():
+        yield event  # what a view begins with
+    async with deploy.deploying(
+        space,
+        plan,
+        deployment=deployment,
+        by=prepared.by,
+        limit=limit,
+        waits=busy == "wait",
+        past=past,
+    ) as stream:
+        async for event in stream:
+            yield event
 
 
 async def _driven(space: workspace.Workspace, plan: plans.Plan) -> str | None:

@@ -27,7 +27,10 @@ from hanbae.testing import scenes
 
 NEVER: Final = 10**9
 _JOBS: Final = "custom-columns=N:.metadata.name,U:.metadata.uid"
-_OPERATIONS: Final = "custom-columns=S:.status.operationState.startedAt,I:.status.operationState.operation.info[0].value"
+_OPERATIONS: Final = (
+    "custom-columns=S:.status.operationState.startedAt,"
+    "I:.status.operationState.operation.info[0].value"
+)
 
 
 def main(arguments: list[str]) -> None:
