@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from hanbae.policy import naming
 from hanbae.sandbox import running
-from hanbae.testing import scenes
+from hanbae.testing import projects, scenes
 
 NAME = "e2e"
 #: Seconds. The first demo builds the sandbox's programs unless `./dev test` did; a failing migration is tried for
@@ -54,6 +55,32 @@ def scene(demo: Ran) -> Callable[[str], scenes.Scene]:
         return entered
 
     return enter
+
+
+@pytest.fixture
+def served(demo: Ran, scene: Callable[[str], scenes.Scene]) -> Callable[[str], scenes.Scene]:
+    """Enters an environment that is driven through Argo CD's API, with a project's token."""
+    shop = scenes.shop(demo.sandbox)
+
+    def enter(environment: str) -> scenes.Scene:
+        project = naming.project(shop.policy, environment)
+        token = projects.Projects(demo.sandbox).token(project, "deployer")
+        entered = scenes.Scene(shop, environment, token)
+        entered.enter()
+        entered.speak_to_api()
+        return entered
+
+    return enter
+
+
+@pytest.fixture(params=["kubernetes", "argocd-api"])
+def either(
+    request: pytest.FixtureRequest,
+    scene: Callable[[str], scenes.Scene],
+    served: Callable[[str], scenes.Scene],
+) -> Callable[[str], scenes.Scene]:
+    """Enters an environment, once through each transport."""
+    return served if request.param == "argocd-api" else scene
 
 
 @pytest.fixture

@@ -45,7 +45,9 @@ def test_each_database_has_a_concurrent_index_and_a_function_body(folder: str) -
     assert all("-- +goose NO TRANSACTION" in text for text in concurrent)
     functions = [text for text in migrations if "LANGUAGE plpgsql" in text]
     assert functions
-    assert all(re.search(r"StatementBegin.*\$\$.*StatementEnd", text, re.DOTALL) for text in functions)
+    assert all(
+        re.search(r"StatementBegin.*\$\$.*StatementEnd", text, re.DOTALL) for text in functions
+    )
 
 
 @pytest.mark.parametrize("folder", DATABASES)
