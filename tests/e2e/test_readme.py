@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,7 +180,7 @@ def test_every_command_is_run_here_or_by_a_test_that_is_named() -> None:
         assert EVIDENCE[command] in (ROOT / name).read_text(), command
 
 
-def test_looking_around_after_the_demo(demo: object) -> None:
+def test_looking_around_after_the_demo(demo: Any) -> None:
     """On the demo that all tests share, which `down` must not end; that one is run last in this file."""
     first, *lines, last = OTHERS[LOOKING_AROUND].splitlines()
     assert first == "./dev demo --keep"
@@ -187,7 +188,7 @@ def test_looking_around_after_the_demo(demo: object) -> None:
     shown = terminals.run(
         ["sh", "-e", "-c", "\n".join(lines)],
         directory=ROOT,
-        environment={**scenes.clean_environment(), "HANBAE_SANDBOX": "e2e"},
+        environment={**scenes.clean_environment(), "HANBAE_SANDBOX": demo.sandbox.name},
         deadline_s=120,
     )
     assert shown.code == 0, shown.text
