@@ -163,11 +163,11 @@ def _run(arguments: list[str]) -> int:
 
 def _resolved(directory: Path) -> Path:
     """The folder's real path; the one that we were started in may be gone by now."""
-    from hanbae import errors
-
     try:
         return directory.resolve()
     except OSError as error:
+        from hanbae import errors
+
         reason = error.strerror or type(error).__name__
         raise errors.WrongUse("main.no-folder", reason=reason) from error
 
