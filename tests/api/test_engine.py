@@ -227,7 +227,8 @@ async def world(cluster: connections.Cluster, ref: subjects.Ref) -> None:
 
 def engine(cluster: connections.Cluster, ref: subjects.Ref) -> argocd.ArgoCD:
     target = argocd.Target(ref.name, "default", "default", "auth-service", "auth-secrets")
-    return argocd.ArgoCD(cluster, cluster, target, by="hanbae/jiwon")
+    through = applications.Application(cluster, ref)
+    return argocd.ArgoCD(through, cluster, target, by="hanbae/jiwon")
 
 
 async def test_a_sync_is_followed_through_its_hook_to_the_end_of_the_rollout(

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from hanbae import errors
-from hanbae.clusters import backoffs, connections, kinds, watching, writing
+from hanbae.clusters import connections, kinds, watching, writing
+from hanbae.streams import backoffs
 
 Namer = Callable[[str], str]
 WITHIN = 20.0

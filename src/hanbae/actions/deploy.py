@@ -16,8 +16,10 @@ from typing import Final
 
 from hanbae import errors, subjects, wording
 from hanbae.actions import judging, pacing, preparing, proving, recording, workspace
+from hanbae.argo import applications, generating
 from hanbae.diagnosing import causes, pictures
-from hanbae.engines import argocd, channels, rollouts, steering
+from hanbae.engines import applications as objects
+from hanbae.engines import argocd, channels, rollouts, served, steering, transports
 from hanbae.migrations import statuses
 from hanbae.policy import naming
 from hanbae.results import engines, events, plans
@@ -212,17 +214,36 @@ class _Run:
                     )
 
     def _engine(self, clusters: workspace.Clusters) -> argocd.ArgoCD:
-        policy, service = self._space.policy, self._plan.service
+        policy, service, environment = (
+            self._space.policy,
+            self._plan.service,
+            self._plan.environment,
+        )
+        expected = generating.application(policy, service, environment)
+        source = expected["spec"]["source"]
         target = argocd.Target(
-            application=naming.application(service, self._plan.environment),
+            application=naming.application(service, environment),
             argocd=policy.argocd.namespace,
-            namespace=naming.namespace(policy, service, self._plan.environment),
+            namespace=naming.namespace(policy, service, environment),
             release=naming.release(policy, service),
             secret=naming.secret(policy, service),
-            application_set=naming.application_set(policy, self._plan.environment),
+            owned=applications.Owned(
+                repository=source["repoURL"],
+                path=source["path"],
+                release=source["helm"]["releaseName"],
+                namespace=expected["spec"]["destination"]["namespace"],
+                labels=expected["metadata"]["labels"],
+            ),
         )
-        by = f"hanbae/{self._by}"
-        return argocd.ArgoCD(clusters.control, clusters.workload, target, by=by)
+        ref = subjects.Ref("Application", target.argocd, target.application)
+        through: transports.Application
+        if clusters.argocd is not None:
+            project = naming.project(policy, environment)
+            through = served.Application(clusters.argocd, ref, project=project)
+        else:
+            made_by = naming.application_set(policy, environment)
+            through = objects.Application(clusters.control, ref, made_by=made_by)
+        return argocd.ArgoCD(through, clusters.workload, target, by=f"hanbae/{self._by}")
 
     async def _perform(self, engine: engines.Engine) -> None:
         """The engine's steps, one after the other."""

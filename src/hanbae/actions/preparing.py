@@ -16,7 +16,7 @@ class Prepared(Struct, frozen=True):
     """A run that has been planned.
 
     Attributes:
-        by: Who deploys, as the control cluster knows them.
+        by: Who deploys, as the control cluster knows them, or Argo CD's API where that is used.
         revision: The commit.
         plans: Deployment id → plan, in the order of services.
     """
@@ -45,9 +45,7 @@ async def prepare(
     branch = space.environment(environment).branch or ""
     names = services.chosen(space.policy, revision, wanted, branch=branch)
     async with space.clusters(environment) as clusters:
-        by, version = await asyncio.gather(
-            reading.identity(clusters.control), reading.version(clusters.workload)
-        )
+        by, version = await asyncio.gather(_identity(clusters), reading.version(clusters.workload))
     found: dict[str, plans.Plan] = {}
     for name in names:
         source = await deployments.read(
@@ -55,3 +53,9 @@ async def prepare(
         )
         found[space.ids()] = deployments.plan(source)
     return Prepared(by, commit, found)
+
+
+async def _identity(clusters: workspace.Clusters) -> str:
+    if clusters.argocd is not None:
+        return await clusters.argocd.username()
+    return await reading.identity(clusters.control)

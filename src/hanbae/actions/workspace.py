@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from hanbae import errors
+from hanbae.argocd_api import connections as argocd
 from hanbae.clusters import connections
 from hanbae.history import stores
 from hanbae.policy import documents, loading
@@ -40,12 +41,15 @@ class Clusters:
     """The two connections of an environment; they may be one.
 
     Attributes:
-        control: Where Argo CD's objects are.
+        control: Where Argo CD's objects are; the workload's cluster where Argo CD is driven through its API, because
+            then nobody needs to know the other one.
         workload: Where the pods are.
+        argocd: Argo CD's API, where it is driven through that.
     """
 
     control: connections.Cluster
     workload: connections.Cluster
+    argocd: argocd.Server | None = None
 
 
 @dataclass(frozen=True)
@@ -119,11 +123,19 @@ class Workspace:
         """The connections of an environment.
 
         Raises:
-            hanbae.errors.WrongUse: No such context.
+            hanbae.errors.WrongUse: No such context; no address of Argo CD's API, or no token for it.
         """
         settings = self.environment(environment)
         control = self.context or settings.control
         workload = self.context or settings.workload or control
+        if settings.transport == "argocd-api":
+            where = self.policy.argocd
+            async with (
+                connections.connect(workload, kubeconfig=self.kubeconfig) as pods,
+                argocd.connect(where.server, plaintext=where.plaintext) as server,
+            ):
+                yield Clusters(pods, pods, server)
+            return
         async with connections.connect(control, kubeconfig=self.kubeconfig) as first:
             if workload == control:
                 yield Clusters(first, first)

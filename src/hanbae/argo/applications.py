@@ -30,6 +30,24 @@ class Condition(Struct, frozen=True):
     message: str
 
 
+class Owned(Struct, frozen=True):
+    """What an Application must be to be deployed by hanbae: the one that its own ApplicationSet makes.
+
+    Attributes:
+        repository: URL of its repository.
+        path: The chart's folder.
+        release: The Helm release.
+        namespace: Where it deploys to.
+        labels: Labels that it carries.
+    """
+
+    repository: str
+    path: str
+    release: str
+    namespace: str
+    labels: Mapping[str, str]
+
+
 class Next(Struct, frozen=True):
     """What to do about an Application whose automation is waited for.
 
@@ -87,6 +105,31 @@ def has_one_source(application: Application) -> bool:
     """Whether it deploys from one source, so that one revision names what is deployed."""
     spec = application.get("spec") or {}
     return bool(spec.get("source")) and not spec.get("sources")
+
+
+def foreign(application: Application, owned: Owned) -> wording.Text | None:
+    """Why an Application is not the service's, although it has the name; None when it is.
+
+    Another tool, or another repository's hanbae, owns it then: syncing it would deploy their chart.
+    """
+    metadata, spec = application.get("metadata") or {}, application.get("spec") or {}
+    name, labels = metadata.get("name") or "", metadata.get("labels") or {}
+    for label, value in sorted(owned.labels.items()):
+        if labels.get(label) != value:
+            facts = {"application": name, "label": label, "wanted": value}
+            return wording.Text("argo.not-ours", facts | {"found": labels.get(label) or "-"})
+    source = spec.get("source") or {}
+    parts = (
+        ("source.repoURL", _repository(source.get("repoURL")), _repository(owned.repository)),
+        ("source.path", str(source.get("path") or "").strip("/"), owned.path.strip("/")),
+        ("source.helm.releaseName", (source.get("helm") or {}).get("releaseName"), owned.release),
+        ("destination.namespace", destination(application), owned.namespace),
+    )
+    for field, found, wanted in parts:
+        if found != wanted:
+            facts = {"application": name, "field": field, "found": found or "-", "wanted": wanted}
+            return wording.Text("argo.other-application", facts)
+    return None
 
 
 def unpruned(application: Application) -> tuple[subjects.Ref, ...]:
@@ -171,6 +214,11 @@ def _not_started(application: Application, revision: str, status: str) -> Next:
     if status == "Synced":
         return Next("push", wording.Text("argo.nothing-to-do", {"revision": revision[:12]}))
     return Next("push", wording.Text("argo.not-started", {"status": status}))
+
+
+def _repository(url: str | None) -> str:
+    """By this two spellings of a repository are the same one, as for Argo CD (``git.NormalizeGitURL``)."""
+    return (url or "").strip().removesuffix("/").removesuffix(".git").lower()
 
 
 def _ref(entry: Mapping[str, Any]) -> subjects.Ref:

@@ -169,21 +169,13 @@ def asking(
     policy = (application.get("spec") or {}).get("syncPolicy") or {}
     sync: dict[str, Any] = {
         "revision": revision,
-        "prune": bool((policy.get("automated") or {}).get("prune")),
+        "prune": _prunes(application),
         "syncStrategy": {"hook": {}},
     }
     if policy.get("syncOptions"):
         sync["syncOptions"] = list(policy["syncOptions"])
     if only:
-        sync["resources"] = [
-            {
-                "group": group,
-                "kind": ref.kind,
-                "namespace": ref.namespace,
-                "name": ref.name,
-            }
-            for group, ref in only
-        ]
+        sync["resources"] = _selected(only)
     operation = {
         "sync": sync,
         "initiatedBy": {"username": by},
@@ -193,6 +185,37 @@ def asking(
     status = dict(application.get("status") or {})
     status.pop("operationState", None)
     return {**application, "operation": operation, "status": status}
+
+
+def request(
+    application: Application,
+    *,
+    revision: str,
+    key: str,
+    only: Sequence[tuple[str, subjects.Ref]] = (),
+) -> dict[str, Any]:
+    """The same operation as a request to Argo CD's API (``ApplicationSyncRequest``).
+
+    The API server copies the Application's sync options itself, and knows from the token who asks.
+
+    Args:
+        application: The object as it was just read.
+        revision: Full commit id; empty for the head of the Application's branch, the only one to which the API
+            server syncs an automated Application.
+        key: The intent's key.
+        only: As in :func:`asking`.
+    """
+    asked: dict[str, Any] = {
+        "prune": _prunes(application),
+        "strategy": {"hook": {}},
+        "infos": [{"name": KEY, "value": key}],
+        "retryStrategy": {"limit": 0},
+    }
+    if revision:
+        asked["revision"] = revision
+    if only:
+        asked["resources"] = _selected(only)
+    return asked
 
 
 def terminating(application: Application) -> dict[str, Any]:
@@ -206,6 +229,18 @@ def terminating(application: Application) -> dict[str, Any]:
         state = {**application["status"]["operationState"], "phase": "Terminating"}
         return {**application, "status": {**application["status"], "operationState": state}}
     return {key: value for key, value in application.items() if key != "operation"}
+
+
+def _prunes(application: Application) -> bool:
+    policy = (application.get("spec") or {}).get("syncPolicy") or {}
+    return bool((policy.get("automated") or {}).get("prune"))
+
+
+def _selected(only: Sequence[tuple[str, subjects.Ref]]) -> list[dict[str, str]]:
+    return [
+        {"group": group, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
+        for group, ref in only
+    ]
 
 
 def _still(record: Operation) -> Operation:

@@ -13,7 +13,8 @@ from typing import Final
 from msgspec import Struct
 
 from hanbae import errors
-from hanbae.clusters import answers, backoffs, connections, kinds, reading, rereading, watching
+from hanbae.clusters import answers, connections, kinds, reading, rereading, watching
+from hanbae.streams import backoffs
 
 Line = rereading.Line
 

@@ -13,7 +13,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from hanbae.clusters import backoffs, connections, framing, kinds
+from hanbae.clusters import connections, kinds
+from hanbae.streams import backoffs, framing
 
 LONGEST_LINE: Final = 16 * 1024
 """Bytes of a line that are kept."""

@@ -19,7 +19,8 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import errors, wording
-from hanbae.clusters import answers, backoffs, connections, framing, kinds, reading
+from hanbae.clusters import answers, connections, kinds, reading
+from hanbae.streams import backoffs, framing
 
 ENDS_AFTER: Final = 40
 """Seconds after which the API server ends a watch, about; it is opened again from where it was."""

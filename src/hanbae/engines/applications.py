@@ -14,13 +14,11 @@ from typing import Final, TypeVar
 
 from hanbae import errors, subjects
 from hanbae.argo import applications, operations
-from hanbae.clusters import answers, backoffs, connections, kinds, reading, watching, writing
+from hanbae.clusters import answers, connections, kinds, reading, watching, writing
+from hanbae.engines import transports
 from hanbae.results import plans
+from hanbae.streams import backoffs
 
-APPEARS_WITHIN: Final = 60.0
-"""Seconds in which an ApplicationSet must have made an Application, once it was asked to look."""
-ENDS_WITHIN: Final = 60.0
-"""Seconds in which a terminated operation must have ended."""
 _TRIES: Final = 8
 
 Outcome = TypeVar("Outcome")
@@ -57,7 +55,7 @@ class Application:
             field_selector=f"metadata.name={self.ref.name}",
         )
 
-    async def existing(self, *, within: float = APPEARS_WITHIN) -> kinds.Object:
+    async def existing(self, *, within: float = transports.APPEARS_WITHIN) -> kinds.Object:
         """The object; when there is none, its ApplicationSet is asked to look, and it is waited for.
 
         Args:
@@ -117,12 +115,7 @@ class Application:
             if current is not None and current.key == key:
                 return application
             if current is not None and current.active:
-                raise errors.Refused(
-                    "argo.busy",
-                    application=self.ref.name,
-                    revision=current.revision[:12],
-                    by=current.by or "Argo CD",
-                )
+                raise transports.busy(self.ref, current)
             chosen = does.only if isinstance(does, plans.Sync) else ()
             only = [(kinds.named(ref.kind).group, ref) for ref in chosen]
             wanted = operations.asking(
@@ -159,7 +152,7 @@ class Application:
             except (answers.Conflict, answers.Unanswered):
                 continue
         try:
-            async with asyncio.timeout(ENDS_WITHIN), aclosing(self.watch()) as stream:
+            async with asyncio.timeout(transports.ENDS_WITHIN), aclosing(self.watch()) as stream:
                 async for seen in stream:
                     active = operations.active(seen.object)
                     if seen.type == "deleted" or active is None or not is_ours(active):

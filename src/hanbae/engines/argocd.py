@@ -1,7 +1,7 @@
-"""Deploys through Argo CD by its own objects: writes ``operation``, or refreshes and follows the automated sync.
+"""Deploys through Argo CD: starts the operation, or refreshes and follows the automated sync.
 
-Which operation counts is :mod:`hanbae.engines.steering`'s to say, what is written
-:mod:`hanbae.engines.applications`'s, what happens to pods :mod:`hanbae.engines.workloads`'s; here they become one
+Which operation counts is :mod:`hanbae.engines.steering`'s to say, how Argo CD is spoken to (through its objects or its
+API) :mod:`hanbae.engines.transports`'s, what happens to pods :mod:`hanbae.engines.workloads`'s; here they become one
 stream.
 """
 
@@ -19,7 +19,15 @@ from hanbae import errors, masking, subjects, wording
 from hanbae.argo import applications as reads
 from hanbae.argo import operations
 from hanbae.clusters import connections, kinds, reading
-from hanbae.engines import applications, channels, describing, rollouts, steering, workloads
+from hanbae.engines import (
+    applications,
+    channels,
+    describing,
+    rollouts,
+    steering,
+    transports,
+    workloads,
+)
 from hanbae.results import engines, plans
 
 DRAINS_WITHIN: Final = 10.0
@@ -35,7 +43,7 @@ class Target(Struct, frozen=True):
         namespace: Namespace of the release.
         release: The Helm release.
         secret: The service's Secret.
-        application_set: Name of the ApplicationSet that makes the Application; empty for none.
+        owned: What makes an Application of this name ours; None to take any.
     """
 
     application: str
@@ -43,7 +51,7 @@ class Target(Struct, frozen=True):
     namespace: str
     release: str
     secret: str
-    application_set: str = ""
+    owned: reads.Owned | None = None
 
 
 class _Done(Exception):
@@ -54,7 +62,7 @@ class ArgoCD:
     """The engine for one deployment.
 
     Args:
-        control: The cluster of Argo CD's objects.
+        application: The Application, through whichever transport.
         workload: The cluster of the pods.
         target: What it deploys to.
         by: Who deploys, for ``initiatedBy``.
@@ -62,7 +70,7 @@ class ArgoCD:
 
     def __init__(
         self,
-        control: connections.Cluster,
+        application: transports.Application,
         workload: connections.Cluster,
         target: Target,
         *,
@@ -71,10 +79,8 @@ class ArgoCD:
         self._cluster = workload
         self._target = target
         self._by = by
-        self._ref = subjects.Ref("Application", target.argocd, target.application)
-        self._application = applications.Application(
-            control, self._ref, made_by=target.application_set
-        )
+        self._ref = application.ref
+        self._application = application
         self._begun: _Begun | None = None
         self._shapes = masking.Redactor()
 
@@ -95,7 +101,9 @@ class ArgoCD:
             return ()
         operation = self._begun.steering.operation
         if self._begun.awaits or operation is None:
-            waiting = wording.Text("argo.awaits-operation", {"application": self._ref.name})
+            waiting = self._begun.steering.blocked() or wording.Text(
+                "argo.awaits-operation", {"application": self._ref.name}
+            )
             return self._begun.awaits or (waiting,)
         return (wording.Text("argo.awaits-end", {"message": operation.message}),)
 
@@ -108,6 +116,9 @@ class ArgoCD:
         application = await self._application.existing()
         if not reads.has_one_source(application):
             raise errors.Refused("argo.several-sources", application=self._ref.name)
+        foreign = self._target.owned and reads.foreign(application, self._target.owned)
+        if foreign:
+            raise errors.Refused(foreign.id, place=None, **foreign.facts)
         workload = await self._before(does)
         last = operations.recorded(application)
         known = last.started if last is not None and last.ended else ""

@@ -73,7 +73,7 @@ class Steering:
         self._since = 0
         self._told: set[object] = set()
         self._refreshes = 0
-        self._other = False
+        self._other: operations.Operation | None = None
 
     def since(self, application: Application) -> None:
         """Nothing before this version counts: it is the answer to something that was just written."""
@@ -93,6 +93,20 @@ class Steering:
             yield from self._await(application)
         if self.stage == "running":
             yield from self._run(application)
+
+    def blocked(self) -> wording.Text | None:
+        """The operation of somebody else's that is waited for, or None."""
+        other = self._other
+        if other is None:
+            return None
+        facts = {
+            "application": self._ref.name,
+            "revision": other.revision[:12] or "-",
+            "by": other.by or "Argo CD",
+            "since": other.started or "-",
+            "message": describing.bounded(other.message) or other.phase,
+        }
+        return wording.Text("argo.awaits-other", facts)
 
     def awaits(self) -> Iterator[wording.Text]:
         """What the Application still lacks after the operation has succeeded."""
@@ -137,10 +151,10 @@ class Steering:
         waits_for_other = following.why.id == "argo.other-operation"
         if self._other and not waits_for_other and following.does != "follow":
             # What the other operation kept Argo CD from doing, it does after the next look.
-            self._other = False
+            self._other = None
             yield Refresh(0)
             return
-        self._other = waits_for_other
+        self._other = operations.active(application) if waits_for_other else None
         match following.does:
             case "follow":
                 # One that is only asked for has no start yet, by which it is told from the next one.

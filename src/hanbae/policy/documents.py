@@ -36,12 +36,19 @@ class ArgoCD(Document, frozen=True):
         remote: Name of the git remote that hanbae fetches branches from; default ``origin``.
         project: How the names of AppProjects and ApplicationSets begin; the environment follows. Default
             ``services``.
+        server: Address of Argo CD's API as for ``argocd login``, such as ``argocd.example.com``, for environments
+            whose transport is ``argocd-api``; default ``ARGOCD_SERVER``, else the server that ``argocd`` is logged
+            in to.
+        plaintext: Speak to it without TLS although it is not on this machine or a private address; the token can be
+            read on the way. Default false.
     """
 
     repository: str
     namespace: Name = "argocd"
     remote: str = "origin"
     project: Name = "services"
+    server: str | None = None
+    plaintext: bool = False
 
 
 class Services(Document, frozen=True):
@@ -92,7 +99,8 @@ class Environment(Document, frozen=True):
         namespace_suffix: Appended to every namespace; environments in one cluster must differ in it.
         database_changes: ``manual`` takes services with migrations out of automation; default ``auto``.
         approvals: Number of people who must attest before a deployment; default 0.
-        transport: How Argo CD is driven: ``kubernetes`` (its objects) or ``argocd-api``.
+        transport: How Argo CD is driven: ``kubernetes`` (its objects, the default) or ``argocd-api`` (its API, with
+            the token in ``ARGOCD_AUTH_TOKEN`` or of ``argocd login``; its RBAC and sync windows apply).
     """
 
     platform: Literal["kubernetes", "compose"] = "kubernetes"

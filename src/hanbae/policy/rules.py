@@ -56,6 +56,9 @@ def _argocd(policy: documents.Policy) -> Iterator[Fault]:
         yield "policy.password-in-url", "argocd.repository", {}
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", policy.argocd.remote):
         yield "policy.not-a-remote", "argocd.remote", {"value": policy.argocd.remote}
+    server = policy.argocd.server
+    if server is not None and not re.fullmatch(r"(https?://)?[A-Za-z0-9.:_/~\[\]-]+", server):
+        yield "policy.not-a-server", "argocd.server", {}
 
 
 def _services(policy: documents.Policy) -> Iterator[Fault]:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hanbae.clusters import backoffs, framing, merging, rereading
+from hanbae.clusters import merging, rereading
+from hanbae.streams import backoffs, framing
 
 
 async def chunked(*chunks: bytes) -> AsyncIterator[bytes]:

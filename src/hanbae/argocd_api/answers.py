@@ -1,0 +1,182 @@
+"""What Argo CD's API answers when it does not do what it was asked, as errors of ours.
+
+The one boundary where HTTP statuses and gRPC codes (the gateway in front of Argo CD sends both) become
+:mod:`hanbae.errors`; nothing of httpx2 leaves this package.
+The distinctions are those that a caller acts on::
+
+    errors.Forbidden            the token is not known, or its role may not: waiting is of no use
+    errors.Unreachable          nobody answered, or Argo CD is failing: try again
+    ├── Silent                  a stream has said nothing for long: look whether it still lives
+    └── Unanswered              a write was sent and nothing came back: it may have happened, read it back
+    errors.Refused              also: a sync window, an automated Application
+    ├── Missing                 there is no such Application, or not in this project
+    ├── Busy                    another operation is already in progress
+    └── Idle                    there is no operation to terminate
+
+Argo CD's sentences are bounded and pass a redactor that knows the token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import httpx2
+import msgspec
+from msgspec import Struct
+
+from hanbae import errors
+
+LONGEST_MESSAGE: Final = 600
+"""Characters of Argo CD's sentence that are kept; a broken chart comes with Helm's whole novel."""
+
+# google.golang.org/grpc/codes; the gateway's body carries them as numbers.
+_NOT_FOUND: Final = 5
+_PERMISSION_DENIED: Final = 7
+_UNAUTHENTICATED: Final = 16
+_CODES: Final[Mapping[int, int]] = {
+    HTTPStatus.UNAUTHORIZED: _UNAUTHENTICATED,
+    HTTPStatus.FORBIDDEN: _PERMISSION_DENIED,
+    HTTPStatus.NOT_FOUND: _NOT_FOUND,
+}
+Redact = Callable[[str], str]
+
+
+class Silent(errors.Unreachable):
+    """A stream has said nothing for as long as was allowed. Does not leave this package."""
+
+
+class Unanswered(errors.Unreachable):
+    """A write was sent and its answer was lost: it may or may not have happened."""
+
+
+class Missing(errors.Refused):
+    """There is no such Application, or none that this token may know of."""
+
+
+class Busy(errors.Refused):
+    """Another operation is already in progress; Argo CD has not taken this one."""
+
+
+class Idle(errors.Refused):
+    """There is no operation that could be terminated."""
+
+
+_BY_WORDS: Final[Mapping[str, tuple[type[errors.Error], str]]] = {
+    # v3.6: server/application/application.go, util/argo/argo.go
+    "blocked by sync window": (errors.Refused, "argocd-api.sync-window"),
+    "another operation is already in progress": (Busy, "argocd-api.busy"),
+    "No operation is in progress": (Idle, "argocd-api.idle"),
+}
+_BY_CODE: Final[Mapping[int, tuple[type[errors.Error], str]]] = {
+    _NOT_FOUND: (Missing, "argocd-api.missing"),
+    _PERMISSION_DENIED: (errors.Forbidden, "argocd-api.forbidden"),
+    _UNAUTHENTICATED: (errors.Forbidden, "argocd-api.unauthorised"),
+}
+
+
+class Asked(Struct, frozen=True):
+    """What a request was about, for the sentence that a person reads.
+
+    Attributes:
+        action: As in Argo CD's RBAC: ``get``, ``sync``.
+        application: The Application; empty when it is about none.
+        project: Its project; empty when it is not known.
+        server: Argo CD's address.
+        writes: Whether doing it twice would not be the same as doing it once.
+    """
+
+    action: str
+    application: str
+    project: str
+    server: str
+    writes: bool = False
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The facts of the sentences about it."""
+        return {
+            "action": self.action,
+            "application": self.application or "-",
+            "project": self.project or "-",
+            "server": self.server,
+        }
+
+
+def bounded(text: str, redact: Redact) -> str:
+    """Foreign text in one line, masked and cut."""
+    text = redact(" ".join(text.split()))
+    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
+
+
+def failure(status: int, body: bytes, asked: Asked, redact: Redact) -> errors.Error:
+    """The error for an answer that is not a success.
+
+    Args:
+        status: The HTTP status.
+        body: The answer's body: the gateway's JSON as a rule.
+        asked: What was asked.
+        redact: Takes the token out of foreign words.
+    """
+    said = _parsed(body)
+    code = int(said.get("code") or _CODES.get(status, 0))
+    message = str(said.get("message") or said.get("error") or body.decode("utf-8", "replace"))
+    facts = asked.facts | {"message": bounded(message, redact), "status": str(status)}
+    if not said and (status < HTTPStatus.BAD_REQUEST or status == HTTPStatus.NOT_FOUND):
+        # A redirection, a portal's page: not Argo CD. The token is not sent anywhere else.
+        return errors.Unreachable("argocd-api.not-argocd", place=None, **facts)
+    kind, id = _distinguish(code, message, status, asked)  # noqa: A001 the word of the tree
+    return kind(id, place=None, **facts)
+
+
+def _distinguish(
+    code: int, message: str, status: int, asked: Asked
+) -> tuple[type[errors.Error], str]:
+    """The error and its sentence: what Argo CD says, else what its code says, else what the status says."""
+    for said, found in _BY_WORDS.items():
+        if said in message:
+            return found
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and asked.writes:
+        return Unanswered, "argocd-api.unanswered"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return errors.Unreachable, "argocd-api.failing"
+    return errors.Refused, "argocd-api.refused"
+
+
+def lost(error: Exception, asked: Asked, redact: Redact) -> errors.Error:
+    """The error for an exchange that broke off, from the HTTP library's exception."""
+    why = bounded(str(error), redact) or type(error).__name__
+    facts = asked.facts | {"why": why}
+    never_sent = isinstance(
+        error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError
+    )
+    if asked.writes and not never_sent:
+        return Unanswered("argocd-api.unanswered", place=None, **(facts | {"message": why}))
+    if "certificate" in why.lower() or "ssl" in why.lower():
+        return errors.Unreachable("argocd-api.untrusted", place=None, **facts)
+    return errors.Unreachable("argocd-api.unreachable", place=None, **facts)
+
+
+def decoded(body: bytes, asked: Asked, redact: Redact) -> dict[str, Any]:
+    """An answer's JSON object.
+
+    Raises:
+        hanbae.errors.Unreachable: What answered is not Argo CD's API: its web page, a portal's.
+    """
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        said = bounded(body[:LONGEST_MESSAGE].decode("utf-8", "replace"), redact)
+        facts = asked.facts | {"message": said, "status": "200"}
+        raise errors.Unreachable("argocd-api.not-argocd", place=None, **facts) from None
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        said = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return said if isinstance(said, dict) and ("code" in said or "error" in said) else {}

@@ -1,0 +1,238 @@
+"""Applications through Argo CD's API: read, refreshed, synced, told to end, and watched through its restarts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from hanbae import errors
+from hanbae.argocd_api import answers, connections
+from hanbae.streams import backoffs, framing
+
+SILENT_AFTER: Final = 10.0
+"""Seconds without an event after which the Application is read again and its stream opened anew.
+
+Argo CD lists before it subscribes, so an event between the two never comes; and a server that hangs says nothing.
+"""
+REFUSALS: Final = 4
+"""Refusals that a watch bears which was allowed before: a restarting Argo CD answers before it knows its roles."""
+
+_PATH: Final = "/api/v1/applications"
+
+Object = dict[str, Any]
+
+
+class Address(Struct, frozen=True):
+    """Which Application.
+
+    Attributes:
+        name: Its name.
+        project: Its project; named in each request, because only then does Argo CD tell "missing" from "forbidden".
+        namespace: Its namespace.
+    """
+
+    name: str
+    project: str
+    namespace: str
+
+    @property
+    def path(self) -> str:
+        """Below Argo CD's address."""
+        return f"{_PATH}/{quote(self.name, safe='')}"
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The query that goes with it."""
+        return {"project": self.project, "appNamespace": self.namespace}
+
+
+class Seen(Struct, frozen=True):
+    """One thing that happened to the Application; see :class:`hanbae.clusters.watching.Seen`."""
+
+    type: Literal["added", "changed", "deleted"]
+    application: Object
+
+
+async def get(server: connections.Server, address: Address) -> Object | None:
+    """The Application, or None when there is none of this name in this project.
+
+    Raises:
+        hanbae.errors.Forbidden: The token's role may not ``get`` it.
+        hanbae.errors.Unreachable: Argo CD did not answer.
+    """
+    asked = server.asked("get", application=address.name, project=address.project)
+    try:
+        return await server.ask(asked, "GET", address.path, params=address.params)
+    except answers.Missing:
+        return None
+
+
+async def refresh(
+    server: connections.Server, address: Address, *, how: Literal["normal", "hard"] = "normal"
+) -> Object:
+    """Have Argo CD look at the repository, and wait until it has.
+
+    Raises:
+        hanbae.errors.Refused: There is none.
+        hanbae.errors.Forbidden: The token's role may not ``get`` it.
+        hanbae.errors.Unreachable: Argo CD did not answer: its API server, or the controller behind it.
+    """
+    asked = server.asked("get", application=address.name, project=address.project)
+    params = address.params | {"refresh": how}
+    return await server.ask(asked, "GET", address.path, params=params)
+
+
+async def sync(server: connections.Server, address: Address, request: Mapping[str, Any]) -> Object:
+    """Start an operation; :func:`hanbae.argo.operations.request` makes the request.
+
+    Returns:
+        The Application with it.
+
+    Raises:
+        hanbae.argocd_api.answers.Busy: Another operation is in progress.
+        hanbae.argocd_api.answers.Unanswered: It may or may not have been started.
+        hanbae.errors.Refused: A sync window, or another rule of Argo CD's.
+        hanbae.errors.Forbidden: The token's role may not ``sync`` it.
+    """
+    asked = server.asked("sync", application=address.name, project=address.project, writes=True)
+    identity = {
+        "name": address.name,
+        "project": address.project,
+        "appNamespace": address.namespace,
+    }
+    return await server.ask(asked, "POST", f"{address.path}/sync", body={**request, **identity})
+
+
+async def terminate(server: connections.Server, address: Address) -> None:
+    """Tell the operation that runs to end, whichever it is: Argo CD does not take a key.
+
+    Raises:
+        hanbae.argocd_api.answers.Idle: None runs, or the one that is asked for has not begun.
+        hanbae.argocd_api.answers.Unanswered: It may or may not have been told.
+        hanbae.errors.Forbidden: The token's role may not ``sync`` it.
+    """
+    asked = server.asked("sync", application=address.name, project=address.project, writes=True)
+    path = f"{address.path}/operation"
+    await server.ask(asked, "DELETE", path, params=address.params)
+
+
+async def watch(
+    server: connections.Server,
+    address: Address,
+    *,
+    silent_after: float = SILENT_AFTER,
+    backoff: backoffs.Backoff | None = None,
+) -> AsyncGenerator[Seen]:
+    """Every version of the Application, beginning with the present one; it never ends by itself.
+
+    Args:
+        server: Argo CD.
+        address: The Application; it need not exist yet.
+        silent_after: See :data:`SILENT_AFTER`.
+        backoff: The pauses between attempts.
+
+    Raises:
+        hanbae.errors.Forbidden: The token's role may not ``get`` it; at once, unless it could before.
+        hanbae.errors.Refused: The request is not accepted.
+    """
+    known = _Known()
+    backoff = backoff or backoffs.Backoff()
+    loop = asyncio.get_running_loop()
+    refusals = 0
+    while True:
+        opened = loop.time()
+        try:
+            for seen in known.read(await get(server, address)):
+                yield seen
+            refusals = REFUSALS
+            async with aclosing(_follow(server, address, known, silent_after)) as stream:
+                async for seen in stream:
+                    backoff.reset()
+                    yield seen
+            if loop.time() - opened < silent_after / 4:
+                await backoff.pause()  # who hangs up at once is not asked again in a circle
+        except answers.Silent:
+            continue
+        except errors.Unreachable as error:
+            refusals -= isinstance(error, errors.Forbidden)
+            if isinstance(error, errors.Forbidden) and refusals < 0:
+                raise
+            await backoff.pause()
+
+
+async def _follow(
+    server: connections.Server, address: Address, known: _Known, silent_after: float
+) -> AsyncGenerator[Seen]:
+    """What the stream says, until Argo CD ends it."""
+    asked = server.asked("get", application=address.name, project=address.project)
+    params = {"name": address.name, "projects": address.project, "appNamespace": address.namespace}
+    path = "/api/v1/stream/applications"
+    async with server.stream(asked, path, params=params, silent_after=silent_after) as chunks:
+        async for line, _ in framing.lines(chunks):
+            if not line.strip():
+                continue
+            event = answers.decoded(line, asked, server.redact)
+            if "error" in event:
+                body = msgspec.json.encode(event["error"])
+                code = int((event["error"] or {}).get("http_code") or 500)
+                raise answers.failure(code, body, asked, server.redact)
+            for seen in known.take(event.get("result") or {}):
+                yield seen
+
+
+class _Known:
+    """What is known of the Application so far."""
+
+    def __init__(self) -> None:
+        self._last: Object | None = None
+
+    def read(self, found: Object | None) -> Iterator[Seen]:
+        """What is new in an answer to a direct question, a deletion that nobody told of included."""
+        if found is not None:
+            yield from self._learn(found)
+        elif self._last is not None:
+            gone, self._last = self._last, None
+            yield Seen("deleted", gone)
+
+    def take(self, event: Mapping[str, Any]) -> Iterator[Seen]:
+        """What is new in an event of the stream."""
+        found = event.get("application") or {}
+        if not (found.get("metadata") or {}).get("name"):
+            return
+        if event.get("type") == "DELETED":
+            if self._last is not None and _uid(self._last) == _uid(found):
+                self._last = None
+                yield Seen("deleted", found)
+        else:
+            yield from self._learn(found)
+
+    def _learn(self, found: Object) -> Iterator[Seen]:
+        before = self._last
+        if before is not None and _uid(before) == _uid(found):
+            # The stream lags behind a direct question; what is older than what was shown is not shown.
+            if _version(found) <= _version(before):
+                return
+            self._last = found
+            yield Seen("changed", found)
+            return
+        if before is not None and _version(found) <= _version(before):
+            return
+        self._last = found
+        if before is not None:
+            yield Seen("deleted", before)
+        yield Seen("added", found)
+
+
+def _uid(application: Object) -> str:
+    return str(application["metadata"].get("uid") or "")
+
+
+def _version(application: Object) -> int:
+    version = str(application["metadata"].get("resourceVersion") or "")
+    return int(version) if version.isdigit() else 0

@@ -1,0 +1,189 @@
+"""Where Argo CD's API is, and with which token it is asked: the policy, the environment, ``argocd login``.
+
+The policy is a file in a repository, so it may name a server but never decides where a token goes that was meant for
+another one: a token in the environment belongs to the server in the environment, a login to the server that it was
+made for.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from hanbae import errors, masking, subjects
+
+TOKEN: Final = "ARGOCD_AUTH_TOKEN"  # noqa: S105  a name, no secret
+"""The variable that holds a token."""
+SERVER: Final = "ARGOCD_SERVER"
+_OPTIONS: Final = "ARGOCD_OPTS"
+_FOLDER: Final = "ARGOCD_CONFIG_DIR"
+
+_ADDRESS: Final = re.compile(
+    r"(?:(?P<scheme>https?)://)?(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?P<port>:[0-9]{1,5})?"
+    r"(?P<root>(?:/[A-Za-z0-9._~-]+)*)/?"
+)
+
+
+class Settings(Struct, frozen=True):
+    """How Argo CD's API is reached.
+
+    Attributes:
+        url: Scheme, host, port and root path.
+        token: The bearer token.
+        plaintext: Without TLS.
+    """
+
+    url: str
+    token: masking.Masked
+    plaintext: bool
+
+
+def settle(server: str | None, environment: Mapping[str, str], *, plaintext: bool) -> Settings:
+    """The settings.
+
+    Args:
+        server: The policy's ``argocd.server``; None for ``ARGOCD_SERVER``, else the current context of the ``argocd``
+            program.
+        environment: Variables, those of the ``argocd`` program: ``ARGOCD_SERVER``, ``ARGOCD_AUTH_TOKEN``,
+            ``ARGOCD_OPTS`` (only its ``--plaintext``), ``ARGOCD_CONFIG_DIR``.
+        plaintext: The policy's ``argocd.plaintext``: no TLS, wherever the server is.
+
+    Raises:
+        hanbae.errors.WrongUse: No server, no token, or one that may not be sent: without TLS to another machine, or
+            to a server that it is not meant for.
+    """
+    login = _Login(_configuration(environment))
+    named = server or environment.get(SERVER) or login.current
+    if not named:
+        raise errors.WrongUse("argocd-api.no-server")
+    parts = _ADDRESS.fullmatch(named)
+    if parts is None:
+        raise errors.WrongUse("argocd-api.bad-server", server=_shown(named))
+    host = parts["host"].strip("[]")
+    asked = "--plaintext" in _words(environment.get(_OPTIONS, ""))
+    plain = parts["scheme"] == "http" or (
+        parts["scheme"] is None and (plaintext or asked or login.is_plain(named))
+    )
+    if plain and not plaintext and not _is_own(host):
+        raise errors.WrongUse("argocd-api.plaintext", server=host)
+    scheme = "http" if plain else "https"
+    url = f"{scheme}://{parts['host']}{parts['port'] or ''}{parts['root']}"
+    return Settings(url, _token(server, named, environment, login), plain)
+
+
+def _token(
+    server: str | None, named: str, environment: Mapping[str, str], login: _Login
+) -> masking.Masked:
+    text = environment.get(TOKEN, "").strip()
+    elsewhere = environment.get(SERVER)
+    if text and server and elsewhere and _key(elsewhere) != _key(server):
+        raise errors.WrongUse("argocd-api.two-servers", server=server, other=_shown(elsewhere))
+    text = text or login.token(named)
+    if not text:
+        raise errors.WrongUse("argocd-api.no-token", server=named, variable=TOKEN)
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise errors.WrongUse("argocd-api.bad-token", server=named, variable=TOKEN)
+    return masking.Masked(text.encode())
+
+
+class _Login:
+    """What ``argocd login`` has left."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._contexts = _entries(document, "contexts")
+        self._servers = _entries(document, "servers")
+        self._users = {entry.get("name"): entry for entry in _entries(document, "users")}
+        self._name = document.get("current-context") or ""
+
+    @property
+    def current(self) -> str:
+        """The server of the current context, or nothing."""
+        return next(
+            (str(each.get("server")) for each in self._contexts if each.get("name") == self._name),
+            "",
+        )
+
+    def is_plain(self, server: str) -> bool:
+        return any(
+            each.get("plain-text") is True
+            for each in self._servers
+            if _key(str(each.get("server"))) == _key(server)
+        )
+
+    def token(self, server: str) -> str:
+        """The token of the context for this server, the current one first; or nothing."""
+        fitting = [each for each in self._contexts if _key(str(each.get("server"))) == _key(server)]
+        fitting.sort(key=lambda each: each.get("name") != self._name)
+        for context in fitting:
+            token = (self._users.get(context.get("user")) or {}).get("auth-token")
+            if token:
+                return str(token).strip()
+        return ""
+
+
+def _configuration(environment: Mapping[str, str]) -> Mapping[str, Any]:
+    """The argocd program's file; the folder is found as it finds it (v3.6: util/localconfig)."""
+    path = _folder(environment) / "config"
+    place = subjects.Place(str(path))
+    try:
+        document = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        # YAML's own words would quote the line, and with it a token.
+        why = type(error).__name__
+        raise errors.FileFault("argocd-api.bad-config", place=place, why=why) from None
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise errors.FileFault("argocd-api.bad-config", place=place, why="contexts: …")
+    return document
+
+
+def _folder(environment: Mapping[str, str]) -> Path:
+    if environment.get(_FOLDER):
+        return Path(environment[_FOLDER])
+    home = Path(environment.get("HOME") or "/")
+    if (home / ".argocd").is_dir():
+        return home / ".argocd"
+    return Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "argocd"
+
+
+def _entries(document: Mapping[str, Any], section: str) -> list[dict[str, Any]]:
+    return [each for each in document.get(section) or [] if isinstance(each, dict)]
+
+
+def _key(server: str) -> str:
+    """By this two spellings of a server are the same one."""
+    return re.sub(r"^https?://", "", server.strip().lower()).rstrip("/").removesuffix(":443")
+
+
+def _is_own(host: str) -> bool:
+    """Whether nothing between here and there belongs to strangers: this machine, or a private address."""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_private
+
+
+def _words(options: str) -> list[str]:
+    try:
+        return shlex.split(options)
+    except ValueError:
+        return []
+
+
+def _shown(server: str) -> str:
+    """An address that may hold a password, for a sentence."""
+    return masking.Redactor()(server)

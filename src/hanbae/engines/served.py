@@ -1,0 +1,159 @@
+"""The Application through Argo CD's API: what hanbae may do there, Argo CD's RBAC and sync windows decide.
+
+It differs from the object in three things, all hidden here.
+A refresh is over when its answer comes.
+An automated Application may only be synced to the head of its branch, so whether that is the wanted commit is seen
+from the answer, and an operation for another one is ended at once.
+And an operation is told to end without saying which one: it is read immediately before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Final
+
+from hanbae import errors, subjects
+from hanbae.argo import applications as reads
+from hanbae.argo import operations
+from hanbae.argocd_api import answers, connections
+from hanbae.argocd_api import applications as api
+from hanbae.clusters import kinds, watching
+from hanbae.engines import applications, steering, transports
+from hanbae.results import plans
+from hanbae.streams import backoffs
+
+_TRIES: Final = 8
+
+
+class Application:
+    """One Application of one Argo CD.
+
+    Args:
+        server: Argo CD.
+        ref: The Application.
+        project: Its project.
+    """
+
+    def __init__(self, server: connections.Server, ref: subjects.Ref, *, project: str) -> None:
+        self.ref = ref
+        self._server = server
+        self._address = api.Address(ref.name, project, ref.namespace)
+
+    async def read(self) -> kinds.Object | None:
+        """The object now, or None."""
+        found = await applications.persist(lambda: api.get(self._server, self._address))
+        return None if found is None else kinds.APPLICATION.complete(found)
+
+    async def watch(self) -> AsyncGenerator[watching.Seen]:
+        """Every version of the object, beginning with the present one."""
+        async with aclosing(api.watch(self._server, self._address)) as stream:
+            async for seen in stream:
+                found = kinds.APPLICATION.complete(seen.application)
+                yield watching.Seen(seen.type, found)
+
+    async def existing(self, *, within: float = transports.APPEARS_WITHIN) -> kinds.Object:
+        """The object; see :class:`hanbae.engines.transports.Application`.
+
+        Nobody can be asked to look: that would take rights on ApplicationSets, which a project's role has not.
+        """
+        found = await self.read()
+        if found is not None:
+            return found
+        try:
+            async with asyncio.timeout(within), aclosing(self.watch()) as stream:
+                async for seen in stream:
+                    if seen.type != "deleted":
+                        return seen.object
+        except TimeoutError:
+            pass
+        raise errors.Refused(
+            "argocd-api.no-application",
+            application=self.ref.name,
+            project=self._address.project,
+            server=self._server.url,
+            seconds=f"{within:g}",
+        )
+
+    async def refresh(self) -> kinds.Object:
+        """Have Argo CD look at the repository; the answer comes when it has."""
+        found = await applications.persist(lambda: api.refresh(self._server, self._address))
+        return kinds.APPLICATION.complete(found)
+
+    async def ask(self, does: plans.Sync | plans.Follow, key: str, by: str) -> kinds.Object:
+        """Start the operation, or find the one with the key; `by` is the token's user, whatever is said here.
+
+        Raises:
+            hanbae.errors.Refused: Somebody else's operation is active, a sync window forbids it.
+            hanbae.errors.Forbidden: The token's role may not ``sync``.
+            hanbae.errors.Unreachable: Argo CD did not take it.
+            hanbae.engines.steering.Moved: The head of the branch is another commit; nothing runs any more.
+        """
+        backoff = backoffs.Backoff()
+        for _ in range(_TRIES):
+            application = await self.read()
+            if application is None:
+                raise errors.Failed("argo.application-deleted", application=self.ref.name)
+            current = operations.current(application)
+            if current is not None and current.key == key:
+                return await self._checked(application, does, key)
+            if current is not None and current.active:
+                raise transports.busy(self.ref, current)
+            chosen = does.only if isinstance(does, plans.Sync) else ()
+            request = operations.request(
+                application,
+                revision="" if reads.is_automated(application) else does.revision,
+                key=key,
+                only=[(kinds.named(ref.kind).group, ref) for ref in chosen],
+            )
+            try:
+                asked = await api.sync(self._server, self._address, request)
+            except (answers.Busy, answers.Unanswered):
+                # Whose it is, and whether it was ours after all, is read back.
+                await backoff.pause()
+                continue
+            return await self._checked(kinds.APPLICATION.complete(asked), does, key)
+        raise errors.Unreachable("argo.cannot-write", application=self.ref.name)
+
+    async def _checked(
+        self, application: kinds.Object, does: plans.Sync | plans.Follow, key: str
+    ) -> kinds.Object:
+        """The Application, if its operation is for the wanted commit."""
+        current = operations.current(application)
+        if current is None or not current.active or current.revision in {"", does.revision}:
+            return application
+        await self.terminate(lambda active: active.key == key)
+        raise steering.Moved("argo.head-is-other", revision=current.revision)
+
+    async def terminate(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
+        """End an operation; see :class:`hanbae.engines.transports.Application`."""
+        told = False
+        try:
+            async with (
+                asyncio.timeout(transports.ENDS_WITHIN),
+                aclosing(self.watch()) as stream,
+            ):
+                async for seen in stream:
+                    active = operations.active(seen.object)
+                    if seen.type == "deleted" or active is None or not is_ours(active):
+                        return told
+                    # One that has not begun cannot be told to end; it is as soon as it has.
+                    if active.phase == "Running":
+                        told = await self._tell_to_end(is_ours) or told
+        except TimeoutError:
+            pass
+        raise errors.Unreachable(
+            "argo.does-not-end", application=self.ref.name, namespace=self.ref.namespace
+        )
+
+    async def _tell_to_end(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
+        application = await self.read()
+        active = operations.active(application) if application else None
+        if active is None or active.phase != "Running" or not is_ours(active):
+            return False
+        try:
+            await api.terminate(self._server, self._address)
+        except (answers.Idle, answers.Unanswered):
+            return False  # the next version of the Application tells what became of it
+        return True

@@ -1,0 +1,1 @@
+"""Reading what does not end, whoever sends it: lines out of bytes, pauses between attempts."""
