@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from hanbae.policy import naming
 from hanbae.sandbox import running
-from hanbae.testing import scenes
+from hanbae.testing import projects, scenes
 
 #: One name, so that a run that was killed leaves nothing that the next one does not take; two runs on one machine
 #: need two.
@@ -69,6 +70,32 @@ def scene(demo: Ran) -> Callable[[str], scenes.Scene]:
         return entered
 
     return enter
+
+
+@pytest.fixture
+def served(demo: Ran, scene: Callable[[str], scenes.Scene]) -> Callable[[str], scenes.Scene]:
+    """Enters an environment that is driven through Argo CD's API, with a project's token."""
+    shop = scenes.shop(demo.sandbox)
+
+    def enter(environment: str) -> scenes.Scene:
+        project = naming.project(shop.policy, environment)
+        token = projects.Projects(demo.sandbox).token(project, "deployer")
+        entered = scenes.Scene(shop, environment, token)
+        entered.enter()
+        entered.speak_to_api()
+        return entered
+
+    return enter
+
+
+@pytest.fixture(params=["kubernetes", "argocd-api"])
+def either(
+    request: pytest.FixtureRequest,
+    scene: Callable[[str], scenes.Scene],
+    served: Callable[[str], scenes.Scene],
+) -> Callable[[str], scenes.Scene]:
+    """Enters an environment, once through each transport."""
+    return served if request.param == "argocd-api" else scene
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from typing import Any
 from hanbae import masking
 from hanbae.actions import new_service
 from hanbae.charts import values
-from hanbae.policy import naming
+from hanbae.policy import loading, naming
 from hanbae.sandbox import demo_repository, demo_shop, running, service_images
 
 #: A user's settings that would lead a child to another cluster or database.
@@ -102,10 +102,12 @@ class Scene:
     Attributes:
         shop: The shop.
         environment: The environment.
+        token: A token for Argo CD's API, for scenes in which it is driven through that.
     """
 
     shop: demo_shop.Shop
     environment: str
+    token: masking.Masked | None = None
 
     @property
     def clone(self) -> Path:
@@ -120,10 +122,20 @@ class Scene:
     def enter(self) -> None:
         """Go to the environment's branch as the remote has it, whatever a failed scenario has left."""
         branch = self.branch
+        demo_repository.git(self.clone, "update-index", "--no-skip-worktree", loading.NAME)
         demo_repository.git(self.clone, "fetch", "--quiet", "origin")
         demo_repository.git(self.clone, "reset", "--quiet", "--hard")
         demo_repository.git(self.clone, "clean", "--quiet", "--force", "-d")
         demo_repository.git(self.clone, "checkout", "--quiet", "-B", branch, f"origin/{branch}")
+
+    def speak_to_api(self) -> None:
+        """Have the clone's policy drive this environment through Argo CD's API, until a scene is entered again.
+
+        It is not published: how Argo CD is driven is no business of the branch.
+        """
+        with values.editing(self.clone / loading.NAME, loading.NAME) as policy:
+            policy.update({("environments", self.environment, "transport"): "argocd-api"})
+        demo_repository.git(self.clone, "update-index", "--skip-worktree", loading.NAME)
 
     def publish(self, message: str) -> str:
         """Commit and push the environment's branch.
@@ -220,7 +232,17 @@ class Scene:
             output,
             directory=self.clone,
             KUBECONFIG=str(self.shop.sandbox.kubeconfig),
+            **self._login(),
         )
+
+    def _login(self) -> dict[str, str]:
+        """What leads the child to Argo CD's API; the environment of a process is not seen by other users."""
+        if self.token is None:
+            return {}
+        return {
+            "ARGOCD_SERVER": self.shop.sandbox.argocd.url,
+            "ARGOCD_AUTH_TOKEN": self.token.unmask().decode(),
+        }
 
     def get(self, kind: str, name: str, *, namespace: str) -> dict[str, Any]:
         """An object, as kubectl shows it."""

@@ -1,0 +1,86 @@
+"""Argo CD's projects as an administrator changes them through its API: roles and their tokens, sync windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import httpx2
+
+from hanbae import masking
+from hanbae.sandbox import running
+
+ALLOWED: Final = ("get", "sync")
+"""What a role needs on ``applications`` to deploy."""
+
+
+class Projects:
+    """The projects of a sandbox's Argo CD.
+
+    Args:
+        sandbox: The sandbox.
+    """
+
+    def __init__(self, sandbox: running.Sandbox) -> None:
+        self._argocd = sandbox.argocd
+
+    def token(self, project: str, role: str, *, actions: Iterable[str] = ALLOWED) -> masking.Masked:
+        """A new token of a role that may do these things with the project's applications."""
+        subject = f"proj:{project}:{role}"
+        policies = [f"p, {subject}, applications, {one}, {project}/*, allow" for one in actions]
+        with self._administrator() as client:
+            found = _read(client, project)
+            roles = [one for one in found["spec"].get("roles") or [] if one["name"] != role]
+            found["spec"]["roles"] = [*roles, {"name": role, "policies": policies}]
+            _write(client, found)
+            made = _ok(client.post(f"/api/v1/projects/{project}/roles/{role}/token", json={}))
+        return masking.Masked(made["token"].encode())
+
+    @contextmanager
+    def closed(self, project: str) -> Iterator[None]:
+        """A sync window that lets nobody sync, for as long as this lasts."""
+        window = {
+            "kind": "deny",
+            "schedule": "* * * * *",
+            "duration": "1h",
+            "applications": ["*"],
+            "manualSync": False,
+        }
+        self._windows(project, [window])
+        try:
+            yield
+        finally:
+            self._windows(project, [])
+
+    def _windows(self, project: str, windows: list[Mapping[str, Any]]) -> None:
+        with self._administrator() as client:
+            found = _read(client, project)
+            found["spec"]["syncWindows"] = windows
+            _write(client, found)
+
+    @contextmanager
+    def _administrator(self) -> Iterator[httpx2.Client]:
+        login = {
+            "username": self._argocd.username,
+            "password": self._argocd.password.unmask().decode(),
+        }
+        with httpx2.Client(base_url=self._argocd.url, trust_env=False, timeout=30) as client:
+            token = _ok(client.post("/api/v1/session", json=login))["token"]
+            client.headers["authorization"] = f"Bearer {token}"
+            yield client
+
+
+def _read(client: httpx2.Client, project: str) -> dict[str, Any]:
+    return _ok(client.get(f"/api/v1/projects/{project}"))
+
+
+def _write(client: httpx2.Client, project: Mapping[str, Any]) -> None:
+    name = project["metadata"]["name"]
+    _ok(client.put(f"/api/v1/projects/{name}", json={"project": project}))
+
+
+def _ok(response: httpx2.Response) -> dict[str, Any]:
+    response.raise_for_status()
+    found: dict[str, Any] = response.json()
+    return found

@@ -1,0 +1,137 @@
+"""Where a token may go, and where it may not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hanbae import errors, masking
+from hanbae.argocd_api import settings
+
+SECRET = "canary-token-of-the-team"
+
+
+def login(folder: Path, *servers: str, current: str = "", plain: bool = False) -> dict[str, str]:
+    """The environment of somebody for whom ``argocd login`` has written its file."""
+    document = {
+        "current-context": current or (servers[0] if servers else ""),
+        "contexts": [{"name": one, "server": one, "user": one} for one in servers],
+        "servers": [{"server": one, "plain-text": plain} for one in servers],
+        "users": [{"name": one, "auth-token": f"{SECRET}-{one}"} for one in servers],
+    }
+    (folder / "config").write_text(json.dumps(document))
+    return {"ARGOCD_CONFIG_DIR": str(folder)}
+
+
+def settle(
+    server: str | None, environment: dict[str, str], *, plaintext: bool = False
+) -> tuple[str, str]:
+    found = settings.settle(server, {"HOME": "/nowhere", **environment}, plaintext=plaintext)
+    return found.url, found.token.unmask().decode()
+
+
+@pytest.mark.parametrize(
+    ("server", "url"),
+    [
+        ("argocd.example.com", "https://argocd.example.com"),
+        ("https://argocd.example.com/", "https://argocd.example.com"),
+        ("argocd.example.com:8443", "https://argocd.example.com:8443"),
+        ("argocd.example.com/tools/cd", "https://argocd.example.com/tools/cd"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://10.89.7.2:8080", "http://10.89.7.2:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_an_address_is_written_as_for_the_argocd_program(server: str, url: str) -> None:
+    assert settle(server, {"ARGOCD_AUTH_TOKEN": SECRET}) == (url, SECRET)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "argocd.example.com x",
+        "ftp://argocd.example.com",
+        "me:secret@argocd.example.com",
+        "a?b",
+        "/",
+    ],
+)
+def test_what_is_no_address_is_refused(server: str) -> None:
+    with pytest.raises(errors.WrongUse) as caught:
+        settle(server, {"ARGOCD_AUTH_TOKEN": SECRET})
+    assert caught.value.text.id == "argocd-api.bad-server"
+
+
+@pytest.mark.parametrize(
+    ("server", "options"),
+    [
+        ("http://argocd.example.com", ""),
+        ("http://8.8.8.8", ""),
+        ("argocd.example.com", "--plaintext"),
+    ],
+)
+def test_no_token_goes_to_a_strangers_network_without_tls(server: str, options: str) -> None:
+    environment = {"ARGOCD_AUTH_TOKEN": SECRET, "ARGOCD_OPTS": options}
+    with pytest.raises(errors.WrongUse) as caught:
+        settle(server, environment)
+    assert caught.value.text.id == "argocd-api.plaintext"
+    url, _ = settle(server, environment, plaintext=True)
+    assert url.startswith("http://")
+
+
+def test_plaintext_is_taken_from_the_argocd_programs_options_or_login(tmp_path: Path) -> None:
+    given = {"ARGOCD_AUTH_TOKEN": SECRET, "ARGOCD_SERVER": "10.0.0.2:8080"}
+    assert settle(None, given | {"ARGOCD_OPTS": "--plaintext"})[0] == "http://10.0.0.2:8080"
+    assert settle(None, given)[0] == "https://10.0.0.2:8080"
+    assert settle(None, login(tmp_path, "10.0.0.3", plain=True))[0] == "http://10.0.0.3"
+
+
+def test_a_login_is_used_only_for_the_server_that_it_was_made_for(tmp_path: Path) -> None:
+    environment = login(tmp_path, "argocd.example.com", "other.example.com")
+    assert settle(None, environment)[1] == f"{SECRET}-argocd.example.com"
+    assert settle("other.example.com", environment)[1] == f"{SECRET}-other.example.com"
+    assert settle("https://other.example.com:443/", environment)[1].endswith("other.example.com")
+    with pytest.raises(errors.WrongUse) as caught:
+        settle("evil.example.net", environment)
+    assert caught.value.text.id == "argocd-api.no-token"
+
+
+def test_a_token_for_one_server_is_not_sent_to_another_that_the_policy_names() -> None:
+    environment = {"ARGOCD_AUTH_TOKEN": SECRET, "ARGOCD_SERVER": "argocd.example.com"}
+    with pytest.raises(errors.WrongUse) as caught:
+        settle("evil.example.net", environment)
+    assert caught.value.text.id == "argocd-api.two-servers"
+    assert settle("https://argocd.example.com", environment)[1] == SECRET
+
+
+def test_without_server_or_token_people_are_told_how_to_give_one() -> None:
+    with pytest.raises(errors.WrongUse) as nowhere:
+        settle(None, {"ARGOCD_AUTH_TOKEN": SECRET})
+    assert nowhere.value.text.id == "argocd-api.no-server"
+    with pytest.raises(errors.WrongUse) as nothing:
+        settle("argocd.example.com", {})
+    assert nothing.value.text.id == "argocd-api.no-token"
+
+
+def test_a_broken_login_file_is_named_without_its_content(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(f"users: [{{auth-token: {SECRET}\n")
+    with pytest.raises(errors.FileFault) as caught:
+        settle("argocd.example.com", {"ARGOCD_CONFIG_DIR": str(tmp_path)})
+    assert caught.value.place is not None
+    assert SECRET not in f"{caught.value}{caught.value.text}{caught.value.__cause__}"
+
+
+@pytest.mark.parametrize("token", ["two words", "line\nbreak", "töken"])
+def test_what_cannot_be_a_token_is_refused_without_showing_it(token: str) -> None:
+    with pytest.raises(errors.WrongUse) as caught:
+        settle("argocd.example.com", {"ARGOCD_AUTH_TOKEN": token})
+    assert caught.value.text.id == "argocd-api.bad-token"
+    assert token not in str(caught.value)
+
+
+def test_settings_do_not_show_the_token() -> None:
+    found = settings.settle("argocd.example.com", {"ARGOCD_AUTH_TOKEN": SECRET}, plaintext=False)
+    assert SECRET not in repr(found)
+    assert masking.MASK in repr(found)
