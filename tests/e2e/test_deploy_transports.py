@@ -190,26 +190,33 @@ def test_somebody_elses_operation_is_named_and_left_alone(either: Enter) -> None
 def test_an_application_of_another_tool_is_refused(either: Enter) -> None:
     """Argo CD's objects are shared: a name alone does not make an Application ours."""
     staging = either("staging")
-    kubectl = staging.shop.sandbox.kubectl
-    name, namespace = "auth-staging", staging.shop.policy.argocd.namespace
     before = staging.operation("auth")
-    kubectl(
-        ["label", "application", name, "-n", namespace, "hanbae.dev/service=other", "--overwrite"]
-    )
-    try:
+    with owned_by_another(staging, "auth"):
         ended = staging.deploy("auth")
-    finally:
-        kubectl(
-            [
-                "label",
-                "application",
-                name,
-                "-n",
-                namespace,
-                "hanbae.dev/service=auth",
-                "--overwrite",
-            ]
-        )
     assert ended.code == 5, ended.err
+    assert "Something else owns it" in ended.err
     assert "hanbae.dev/service" in ended.err
     assert untouched(staging, "auth", before)
+
+
+@contextmanager
+def owned_by_another(scene: scenes.Scene, service: str) -> Iterator[None]:
+    """Another controller has the Application, so that the ApplicationSet may not take it back."""
+    namespace = scene.shop.policy.argocd.namespace
+    ours = scene.operation(service)["metadata"]
+    other = scene.get("configmap", "argocd-cm", namespace=namespace)
+    owner = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "name": "argocd-cm",
+        "uid": other["metadata"]["uid"],
+        "controller": True,
+    }
+    change = {"ownerReferences": [owner], "labels": {"hanbae.dev/service": None}}
+    back = {"ownerReferences": ours["ownerReferences"], "labels": ours["labels"]}
+    patch = ["patch", "application", ours["name"], "-n", namespace, "--type", "merge", "-p"]
+    scene.shop.sandbox.kubectl([*patch, json.dumps({"metadata": change})])
+    try:
+        yield
+    finally:
+        scene.shop.sandbox.kubectl([*patch, json.dumps({"metadata": back})])

@@ -8,6 +8,7 @@ operation, will not be synced by itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -18,6 +19,7 @@ from hanbae.argo import operations
 
 REFRESH: Final = "argocd.argoproj.io/refresh"
 SET_REFRESH: Final = "argocd.argoproj.io/application-set-refresh"
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _UNCOMPARED: Final = frozenset({"ComparisonError", "InvalidSpecError"})
 
 Application = Mapping[str, Any]
@@ -64,9 +66,13 @@ class Next(Struct, frozen=True):
 
 
 def sync(application: Application) -> tuple[str, str]:
-    """Sync status (``Synced``, ``OutOfSync``, ``Unknown`` or empty) and the revision that it was compared with."""
+    """Sync status (``Synced``, ``OutOfSync``, ``Unknown`` or empty) and the revision that it was compared with.
+
+    The revision is empty where Argo CD could not find it out: it then writes the branch's name in its place.
+    """
     status = (application.get("status") or {}).get("sync") or {}
-    return status.get("status") or "", status.get("revision") or ""
+    revision = status.get("revision") or ""
+    return status.get("status") or "", revision if _COMMIT.fullmatch(revision) else ""
 
 
 def health(application: Application) -> tuple[str, str]:
@@ -181,7 +187,7 @@ def awaiting(
         return Next("wait", wording.Text("argo.other-operation", facts))
     status, compared = sync(application)
     broken = [each for each in conditions(application) if each.type in _UNCOMPARED]
-    if is_refreshing(application) or not status or broken:
+    if is_refreshing(application) or not status or not compared or broken:
         return Next("wait", wording.Text("argo.not-compared" if broken else "argo.refreshing"))
     if compared != revision:
         return Next("moved", wording.Text("argo.other-revision", {"revision": compared}))

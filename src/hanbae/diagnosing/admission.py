@@ -21,6 +21,12 @@ _ACCOUNT: Final = re.compile(r'serviceaccount "(?P<name>[^"]+)" not found')
 _WEBHOOK: Final = re.compile(
     r'admission webhook "(?P<name>[^"]+)" denied the request: (?P<what>.*)', re.DOTALL
 )
+_POLICY: Final = re.compile(
+    r"ValidatingAdmissionPolicy '(?P<name>[^']+)'.*? denied request: (?P<what>.*)", re.DOTALL
+)
+_WEBHOOK_SILENT: Final = re.compile(
+    r'failed calling webhook "(?P<name>[^"]+)": (?P<what>.*)', re.DOTALL
+)
 
 
 def causes(
@@ -74,7 +80,19 @@ def _cause(message: str, controller: subjects.Ref, owner: subjects.Ref) -> pictu
         return pictures.cause(
             owner, "diagnosis.service-account-missing", facts, command, fatal=True, owner=owner
         )
-    webhook = _WEBHOOK.search(message)
+    silent = _WEBHOOK_SILENT.search(message)
+    if silent:
+        facts |= {"webhook": silent["name"], "message": silent["what"]}
+        command = (
+            "kubectl",
+            "get",
+            "validatingwebhookconfigurations,mutatingwebhookconfigurations",
+        )
+        # The controller tries again, and a webhook that restarts answers then.
+        return pictures.cause(
+            owner, "diagnosis.webhook-silent", facts, command, fatal=False, owner=owner
+        )
+    webhook = _WEBHOOK.search(message) or _POLICY.search(message)
     if webhook:
         facts |= {"webhook": webhook["name"], "message": webhook["what"]}
         return pictures.cause(owner, "diagnosis.webhook", facts, events, fatal=True, owner=owner)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
+from hanbae import subjects
 from hanbae.argo import applications, operations
 from hanbae.diagnosing import pictures
 
+# gRPC's words for nobody at the other end; between Argo CD's own parts only, so never about the chart.
+_NO_REPO_SERVER: Final = re.compile(r"code = Unavailable desc = |repo-?server.*connection refused")
 _CANNOT_BEGIN: Final = frozenset({"ComparisonError", "InvalidSpecError", "UnknownError"})
 
 
@@ -16,7 +20,9 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
     for ref, application in picture.of("Application"):
         describe = ("kubectl", "describe", "application", ref.name, "-n", ref.namespace)
         for condition in applications.conditions(application):
-            if condition.type in _CANNOT_BEGIN:
+            if _NO_REPO_SERVER.search(condition.message):
+                yield _no_repo_server(ref, condition.message)
+            elif condition.type in _CANNOT_BEGIN:
                 facts = {
                     "application": ref.name,
                     "type": condition.type,
@@ -28,12 +34,22 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
         operation = operations.recorded(application)
         if operation is None:
             continue
+        if operation.phase == "Error" and _NO_REPO_SERVER.search(operation.message):
+            yield _no_repo_server(ref, operation.message)
         for result in operation.results:
             if result.status == "SyncFailed":
                 facts = {"object": str(result.ref), "message": result.message}
                 yield pictures.cause(
                     result.ref, "diagnosis.not-applied", facts, describe, fatal=False, owner=ref
                 )
+
+
+def _no_repo_server(ref: subjects.Ref, message: str) -> pictures.Cause:
+    label = "app.kubernetes.io/name=argocd-repo-server"
+    command = ("kubectl", "get", "pods", "-n", ref.namespace, "-l", label)
+    facts = {"application": ref.name, "message": message}
+    # It comes back without anybody mending the commit, so waiting is of use.
+    return pictures.cause(ref, "diagnosis.repo-server", facts, command, fatal=False)
 
 
 def _said(condition: str) -> str:

@@ -14,6 +14,11 @@ _KEY_MISSING: Final = re.compile(
     r"couldn't find key (?P<key>\S+) in Secret (?P<namespace>[^/\s]+)/(?P<name>\S+)"
 )
 _CONFIGMAP_MISSING: Final = re.compile(r'configmap "(?P<name>[^"]+)" not found')
+# A container that fails these is killed and started again; a failing readiness probe only takes it out of service.
+_KILLING_PROBE: Final = re.compile(
+    r"(?P<probe>Liveness|Startup) probe (?:failed|errored)[^:]*: (?P<what>.*)", re.DOTALL
+)
+_OOM: Final = "OOMKilled"
 _TOO_OFTEN: Final = 3
 """Failed readiness probes in a row before it is called a trouble: slow starts fail one or two."""
 
@@ -80,6 +85,9 @@ def _container(
         yield _cause(ref, pod, "diagnosis.container-not-created", facts, describe(ref), fatal=True)
     elif reason == "CrashLoopBackOff" or (status.get("restartCount") and not status.get("ready")):
         yield _crashing(picture, ref, pod, status)
+    elif (state.get("terminated") or {}).get("reason") == _OOM:
+        # A hook's container is not started again; its Job makes another pod, which meets the same limit.
+        yield _out_of_memory(picture, ref, pod, status, state["terminated"])
     elif state.get("running") and not status.get("ready"):
         yield from _unready(picture, ref, pod, name)
 
@@ -143,17 +151,45 @@ def _crashing(
 ) -> pictures.Cause:
     name = status["name"]
     ended = (status.get("lastState") or {}).get("terminated") or {}
-    facts = {
-        "container": name,
+    if ended.get("reason") == _OOM:
+        return _out_of_memory(picture, ref, pod, status, ended)
+    facts = _end(picture, ref, status, ended)
+    for event in picture.events(ref, "Unhealthy")[::-1]:
+        failed = _KILLING_PROBE.match(event.get("message") or "")
+        if failed:
+            facts |= {"probe": failed["probe"].lower(), "message": failed["what"]}
+            return _cause(ref, pod, "diagnosis.probe-kills", facts, describe(ref), fatal=False)
+    command = logs(ref, name, previous=True)
+    return _cause(ref, pod, "diagnosis.crashing", facts, command, fatal=False)
+
+
+def _out_of_memory(
+    picture: pictures.Picture,
+    ref: subjects.Ref,
+    pod: pictures.Object,
+    status: Mapping[str, Any],
+    ended: Mapping[str, Any],
+) -> pictures.Cause:
+    name = status["name"]
+    facts = _end(picture, ref, status, ended) | {"limit": _memory_limit(pod, name)}
+    command = logs(ref, name, previous=bool(status.get("restartCount")))
+    return _cause(ref, pod, "diagnosis.out-of-memory", facts, command, fatal=False)
+
+
+def _end(
+    picture: pictures.Picture,
+    ref: subjects.Ref,
+    status: Mapping[str, Any],
+    ended: Mapping[str, Any],
+) -> dict[str, object]:
+    """How a container's last run has ended."""
+    return {
+        "container": status["name"],
         "reason": ended.get("reason") or "",
         "exit": ended.get("exitCode", "?"),
         "restarts": status.get("restartCount") or 0,
-        "log": picture.tail(ref, name),
+        "log": picture.tail(ref, status["name"]),
     }
-    said = "diagnosis.out-of-memory" if ended.get("reason") == "OOMKilled" else "diagnosis.crashing"
-    if said == "diagnosis.out-of-memory":
-        facts["limit"] = _memory_limit(pod, name)
-    return _cause(ref, pod, said, facts, logs(ref, name, previous=True), fatal=False)
 
 
 def _unready(

@@ -156,3 +156,66 @@ def test_the_history_knows_what_the_record_has_forgotten() -> None:
     assert applications.has_deployed(application, made.STARTED, made.REVISION)
     assert not applications.has_deployed(application, made.STARTED, made.OTHER)
     assert not applications.has_deployed(application, "2026-11-23T10:00:00Z", made.REVISION)
+
+
+def test_a_branchs_name_is_not_taken_for_a_commit() -> None:
+    """Argo CD 3.6.1 writes it when its repo-server is down: the branch has not moved on."""
+    found = made.application(sync="Unknown", revision="refs/heads/release")
+    assert applications.sync(found) == ("Unknown", "")
+
+
+OWNED = applications.Owned(
+    repository="https://git.example.com/shop.git",
+    path="services/auth/helm",
+    release="auth-service",
+    namespace="services-dev",
+    labels={"hanbae.dev/service": "auth", "hanbae.dev/environment": "dev"},
+)
+
+
+def ours(**source: Any) -> dict[str, Any]:
+    found = made.application()
+    found["metadata"]["labels"] = dict(OWNED.labels)
+    found["spec"]["destination"] = {"namespace": "services-dev"}
+    found["spec"]["source"] |= {
+        "path": "services/auth/helm",
+        "helm": {"releaseName": "auth-service"},
+        **source,
+    }
+    return found
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://git.example.com/shop.git",
+        "https://git.example.com/shop",
+        "https://Git.example.com/shop/",
+    ],
+)
+def test_our_own_application_is_ours_however_its_repository_is_spelled(url: str) -> None:
+    assert applications.foreign(ours(repoURL=url), OWNED) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "field"),
+    [
+        ({"repoURL": "https://git.example.com/other.git"}, "source.repoURL"),
+        ({"path": "charts/auth"}, "source.path"),
+        ({"helm": {}}, "source.helm.releaseName"),
+    ],
+)
+def test_an_application_that_deploys_something_else_is_foreign(
+    source: dict[str, Any], field: str
+) -> None:
+    why = applications.foreign(ours(**source), OWNED)
+    assert why is not None
+    assert (why.id, why.facts["field"]) == ("argo.other-application", field)
+
+
+def test_an_application_without_our_labels_is_foreign() -> None:
+    found = ours()
+    del found["metadata"]["labels"]["hanbae.dev/service"]
+    why = applications.foreign(found, OWNED)
+    assert why is not None
+    assert (why.id, why.facts["found"]) == ("argo.not-ours", "-")

@@ -39,6 +39,14 @@ ACCOUNT = (
     'Error creating: pods "x" is forbidden: error looking up service account services-dev/auth-service:'
     ' serviceaccount "auth-service" not found'
 )
+ADMISSION_POLICY = (
+    "Error creating: pods \"x\" is forbidden: ValidatingAdmissionPolicy 'tags' with binding 'tags' denied request:"
+    " no latest tags"
+)
+WEBHOOK_SILENT = (
+    'Error creating: Internal error occurred: failed calling webhook "policy.example.com": failed to call webhook:'
+    ' Post "https://policy.policy.svc:443/check": dial tcp 10.96.0.9:443: connect: connection refused'
+)
 
 
 def named(
@@ -306,6 +314,16 @@ def test_a_job_that_has_succeeded_after_a_failed_attempt_is_fine() -> None:
             "diagnosis.webhook",
             True,
         ),
+        (
+            ADMISSION_POLICY,
+            "diagnosis.webhook",
+            True,
+        ),
+        (
+            WEBHOOK_SILENT,
+            "diagnosis.webhook-silent",
+            False,
+        ),
         ("Error creating: something else", "diagnosis.no-pods", False),
     ],
 )
@@ -432,3 +450,51 @@ def test_foreign_sentences_are_one_line_and_not_endless() -> None:
     message = only(pod).found.cause.facts["message"]
     assert "\n" not in message
     assert len(message) <= pictures.LONGEST
+
+
+@pytest.mark.parametrize("where", ["condition", "operation"])
+def test_a_repo_server_that_is_down_is_not_taken_for_a_fault_of_the_chart(where: str) -> None:
+    """As Argo CD 3.6.1 says it when its repo-server was killed."""
+    message = (
+        "Failed to load target state: failed to generate manifest for source 1 of 1: rpc error: code = Unavailable"
+        ' desc = connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:8081: connect:'
+        ' connection refused"'
+    )
+    if where == "condition":
+        found = applications.application(conditions=[("ComparisonError", message)])
+    else:
+        state = applications.state("Error", message=f"ComparisonError: {message}")
+        found = applications.application(state=state)
+    cause = only(found)
+    assert said(cause) == ("diagnosis.repo-server", False)
+    assert cause.found.command[-1] == "app.kubernetes.io/name=argocd-repo-server"
+
+
+def test_a_hook_that_needs_too_much_memory_is_told_its_limit() -> None:
+    """Its container is not started again, so nothing is in its last state."""
+    job, _ = migrating(failed=0)
+    ended = {
+        "name": "migrate",
+        "restartCount": 0,
+        "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}},
+    }
+    pod = owned(objects.pod("auth-service-migrate-x", containers=[ended]), job)
+    pod["spec"] = {"containers": [{"name": "migrate", "resources": {"limits": {"memory": "64Mi"}}}]}
+    found = {cause.found.cause.id: cause.found for cause in named(job, pod)}
+    assert found["diagnosis.out-of-memory"].cause.facts["limit"] == "64Mi"
+
+
+@pytest.mark.parametrize("probe", ["Liveness", "Startup"])
+def test_a_probe_that_kills_the_container_is_named(probe: str) -> None:
+    crashed = {
+        "name": "auth",
+        "restartCount": 2,
+        "ready": False,
+        "state": {"running": {}},
+        "lastState": {"terminated": {"reason": "Error", "exitCode": 143}},
+    }
+    pod = objects.pod("auth-1", containers=[crashed])
+    message = f"{probe} probe failed: HTTP probe failed with statuscode: 500"
+    cause = only(pod, objects.event(pod, "Unhealthy", message))
+    assert cause.found.cause.id == "diagnosis.probe-kills"
+    assert cause.found.cause.facts["probe"] == probe.lower()

@@ -1,0 +1,130 @@
+"""Argo CD's own parts fail while hanbae deploys: what is said, and that nothing runs twice.
+
+These scenarios kill parts of the sandbox and have ``sandbox up`` bring them back.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from hanbae import errors
+from hanbae.sandbox import running
+from hanbae.testing import scenes
+
+Enter = Callable[[str], scenes.Scene]
+
+
+@contextmanager
+def without(scene: scenes.Scene, *components: str) -> Iterator[Callable[[], None]]:
+    """Parts of the sandbox are killed; gives what brings them back, which happens in the end in any case."""
+    sandbox = scene.shop.sandbox
+
+    def back() -> None:
+        running.up(sandbox.name)
+
+    try:
+        for name in components:
+            stop = {"do": "stop", "name": name, "signal": int(signal.SIGKILL)}
+            sandbox.site.namespaces.ask(stop, deadline_s=10)
+        yield back
+    finally:
+        back()
+
+
+def deploying(scene: scenes.Scene, service: str) -> tuple[threading.Thread, list[scenes.Ended]]:
+    """A deployment beside us."""
+    ended: list[scenes.Ended] = []
+    thread = threading.Thread(target=lambda: ended.append(scene.deploy(service)))
+    thread.start()
+    return thread, ended
+
+
+def until(is_so: Callable[[], bool], *, within: float = 90) -> None:
+    """Poll a condition."""
+    deadline = time.monotonic() + within
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+
+
+def slow_migration(scene: scenes.Scene, service: str) -> int:
+    """A migration of eight seconds that can be applied once only."""
+    folder = scene.migrations(service)
+    number = max(int(path.name[:5]) for path in folder.glob("*.sql")) + 1
+    statements = ["SELECT pg_sleep(8);", f"CREATE TABLE once_{number} (id bigint);"]
+    scenes.write_migrations(folder, {f"{number:05d}_slowly.sql": statements})
+    scene.build(service)
+    return number
+
+
+def migrates(scene: scenes.Scene, service: str, revision: str) -> bool:
+    """Whether the revision's migration is running now."""
+    operation = scene.operation(service)
+    sync = (operation.get("operation") or {}).get("sync") or {}
+    name = f"{service}-service-migrate"
+    try:
+        job = scene.get("job", name, namespace=scene.namespace(service))
+    except errors.Failed:  # there is none
+        return False
+    return sync.get("revision") == revision and bool((job["status"]).get("active"))
+
+
+def job_uids(scene: scenes.Scene, service: str) -> set[str]:
+    """The Jobs that the namespace's events know of since."""
+    words = ["get", "events", "-n", scene.namespace(service), "-o", "json"]
+    found = json.loads(scene.shop.sandbox.kubectl(words))["items"]
+    return {
+        one["involvedObject"]["uid"]
+        for one in found
+        if one["involvedObject"]["kind"] == "Job"
+        and one["involvedObject"]["name"] == f"{service}-service-migrate"
+        and one["reason"] == "SuccessfulCreate"
+    }
+
+
+def test_a_controller_that_dies_in_mid_sync_and_comes_back_runs_nothing_twice(
+    either: Enter,
+) -> None:
+    staging = either("staging")
+    version = slow_migration(staging, "personal")
+    revision = staging.publish("A slow migration")
+    before = job_uids(staging, "personal")
+    thread, ended = deploying(staging, "personal")
+    try:
+        until(lambda: migrates(staging, "personal", revision))
+        with without(staging, "argocd-application-controller") as back:
+            until(lambda: not migrates(staging, "personal", revision))
+            back()
+    finally:
+        thread.join()
+    (deployment,) = ended
+    assert deployment.code == 0, deployment.err
+    assert deployment.only["migrations"][0]["applied"] == [version]
+    assert len(job_uids(staging, "personal") - before) == 1
+    assert staging.versions("personal", "personal_db").count(version) == 1
+
+
+def test_a_repo_server_that_is_down_is_named_and_not_the_chart(either: Enter) -> None:
+    staging = either("staging")
+    with without(staging, "argocd-repo-server"):
+        failed = staging.deploy("auth")
+    assert failed.code == 1, failed.err
+    assert failed.causes == {"diagnosis.repo-server"}
+    assert "the chart is not the cause" in failed.err
+    assert "operation" not in staging.operation("auth")
+    again = staging.deploy("auth")
+    assert again.code == 0, again.err
+    assert "moved on" not in again.err
+
+
+def test_without_redis_a_deployment_still_tells_the_truth(either: Enter) -> None:
+    staging = either("staging")
+    with without(staging, "redis"):
+        ended = staging.deploy("auth")
+    assert ended.code == 0, ended.err
+    assert ended.only["outcome"] == "succeeded"

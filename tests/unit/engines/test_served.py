@@ -1,0 +1,151 @@
+"""The Application through Argo CD's API: what is asked, read back and ended. The API's answers are given."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+
+from hanbae import errors, masking, subjects
+from hanbae.argo import operations
+from hanbae.argocd_api import answers, connections, settings
+from hanbae.argocd_api import applications as api
+from hanbae.engines import served, steering
+from hanbae.results import plans
+from hanbae.testing import applications as made
+
+REF = subjects.Ref("Application", "argocd", "auth-dev")
+KEY = "d1.sync"
+SYNC = plans.Sync("auth-dev", made.REVISION)
+
+
+class Argo:
+    """Argo CD at the border that :mod:`hanbae.argocd_api.applications` is: one Application and what is done to it."""
+
+    def __init__(self, found: dict[str, Any] | None) -> None:
+        self.now = found
+        self.asked: list[dict[str, Any]] = []
+        self.ended = 0
+        self.fails: list[errors.Error] = []
+        self.resolves = made.REVISION
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> served.Application:
+        async def get(*_: object) -> dict[str, Any] | None:
+            return self.now
+
+        async def sync(_server: object, _address: object, request: dict[str, Any]) -> Any:
+            assert self.now is not None
+            self.asked.append(request)
+            revision = request.get("revision") or self.resolves
+            taken = not self.fails or isinstance(self.fails[0], answers.Unanswered)
+            if taken:
+                operation = made.asked(revision=revision, automated=False, key=KEY)
+                self.now = {**self.now, "operation": operation}
+            if self.fails:
+                raise self.fails.pop(0)
+            return self.now
+
+        async def terminate(*_: object) -> None:
+            self.ended += 1
+            assert self.now is not None
+            self.now = {key: value for key, value in self.now.items() if key != "operation"}
+            self.now["status"]["operationState"]["phase"] = "Failed"
+
+        async def watch(*_: object, **__: object) -> AsyncGenerator[api.Seen]:
+            if self.now is not None:
+                yield api.Seen("added", self.now)
+            begun = operations.requested(self.now or {})
+            if self.now is not None and begun is not None:
+                state = made.state("Running", of=self.now["operation"])
+                self.now = {**self.now, "status": {**self.now["status"], "operationState": state}}
+                yield api.Seen("changed", self.now)
+                yield api.Seen("changed", self.now)
+
+        for name, does in {"get": get, "sync": sync, "terminate": terminate}.items():
+            monkeypatch.setattr(api, name, does)
+        monkeypatch.setattr(api, "watch", watch)
+        token = masking.Masked(b"canary")
+        settled = settings.Settings("https://argocd.example.com", token, plaintext=False)
+        server = connections.Server(None, settled)  # type: ignore[arg-type]
+        return served.Application(server, REF, project="services-dev")
+
+
+def busy() -> answers.Busy:
+    return answers.Busy("argocd-api.busy", application="auth-dev", message="-")
+
+
+async def test_a_manual_application_is_synced_to_the_commit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    argo = Argo(made.application(automated=False))
+    found = await argo.install(monkeypatch).ask(SYNC, KEY, "hanbae/jiwon")
+    current = operations.current(found)
+    assert current is not None
+    assert current.key == KEY
+    (request,) = argo.asked
+    assert request["revision"] == made.REVISION
+    assert request["retryStrategy"] == {"limit": 0}
+    assert request["infos"] == [{"name": "hanbae", "value": KEY}]
+    assert not request["prune"]
+
+
+async def test_who_asks_again_finds_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    argo = Argo(made.application(automated=False))
+    application = argo.install(monkeypatch)
+    await application.ask(SYNC, KEY, "-")
+    await application.ask(SYNC, KEY, "-")
+    assert len(argo.asked) == 1
+
+
+async def test_an_answer_that_was_lost_is_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    argo = Argo(made.application(automated=False))
+    argo.fails = [answers.Unanswered("argocd-api.unanswered")]
+    found = await argo.install(monkeypatch).ask(SYNC, KEY, "-")
+    assert "operation" in found
+    assert len(argo.asked) == 1
+
+
+async def test_somebody_who_was_faster_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = made.state("Running", of=made.asked(automated=False), message="waiting for hook")
+    argo = Argo(made.application(state=theirs))
+    with pytest.raises(errors.Refused) as caught:
+        await argo.install(monkeypatch).ask(SYNC, KEY, "-")
+    assert caught.value.text.id == "argo.busy"
+    assert caught.value.text.facts["by"] == "hanbae/jiwon"
+    assert caught.value.text.facts["message"] == "waiting for hook"
+    assert argo.asked == []
+
+
+async def test_a_refusal_of_argo_cds_is_asked_about_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another operation may have ended between Argo CD's refusal and the look at whose it was."""
+    argo = Argo(made.application(automated=False))
+    argo.fails = [busy()]
+    found = await argo.install(monkeypatch).ask(SYNC, KEY, "-")
+    assert "operation" in found
+    assert len(argo.asked) == 2
+
+
+async def test_a_branch_that_moved_on_is_not_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    argo = Argo(made.application(automated=True))
+    argo.resolves = made.OTHER
+    with pytest.raises(steering.Moved) as caught:
+        await argo.install(monkeypatch).ask(SYNC, KEY, "-")
+    assert "revision" not in argo.asked[0], "Argo CD syncs automated ones only to their branch"
+    assert caught.value.text.facts["revision"] == made.OTHER
+    assert argo.ended == 1
+    assert operations.active(argo.now or {}) is None
+
+
+async def test_only_the_meant_operation_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    argo = Argo(made.application(state=made.state("Running", of=made.asked(automated=False))))
+    application = argo.install(monkeypatch)
+    assert not await application.terminate(lambda operation: operation.key == KEY)
+    assert argo.ended == 0
+
+
+async def test_an_application_that_never_appears_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(errors.Refused) as caught:
+        await Argo(None).install(monkeypatch).existing(within=0.1)
+    assert caught.value.text.id == "argocd-api.no-application"
+    assert caught.value.text.facts["project"] == "services-dev"
