@@ -5,14 +5,13 @@ These scenarios kill parts of the sandbox and have ``sandbox up`` bring them bac
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from hanbae import errors
 from hanbae.sandbox import running
 from hanbae.testing import scenes
 
@@ -63,28 +62,22 @@ def slow_migration(scene: scenes.Scene, service: str) -> int:
 
 
 def migrates(scene: scenes.Scene, service: str, revision: str) -> bool:
-    """Whether the revision's migration is running now."""
-    operation = scene.operation(service)
-    sync = (operation.get("operation") or {}).get("sync") or {}
+    """Whether the revision's migration runs now, and Argo CD has recorded that it has started it."""
+    found = scene.operation(service)
+    state = found["status"].get("operationState") or {}
+    sync = (state.get("operation") or {}).get("sync") or {}
+    recorded = [
+        one["hookPhase"]
+        for one in (state.get("syncResult") or {}).get("resources") or []
+        if one["kind"] == "Job"
+    ]
+    return sync.get("revision") == revision and recorded == ["Running"]
+
+
+def job(scene: scenes.Scene, service: str) -> dict[str, Any]:
+    """The service's migration Job."""
     name = f"{service}-service-migrate"
-    try:
-        job = scene.get("job", name, namespace=scene.namespace(service))
-    except errors.Failed:  # there is none
-        return False
-    return sync.get("revision") == revision and bool((job["status"]).get("active"))
-
-
-def job_uids(scene: scenes.Scene, service: str) -> set[str]:
-    """The Jobs that the namespace's events know of since."""
-    words = ["get", "events", "-n", scene.namespace(service), "-o", "json"]
-    found = json.loads(scene.shop.sandbox.kubectl(words))["items"]
-    return {
-        one["involvedObject"]["uid"]
-        for one in found
-        if one["involvedObject"]["kind"] == "Job"
-        and one["involvedObject"]["name"] == f"{service}-service-migrate"
-        and one["reason"] == "SuccessfulCreate"
-    }
+    return scene.get("job", name, namespace=scene.namespace(service))
 
 
 def test_a_controller_that_dies_in_mid_sync_and_comes_back_runs_nothing_twice(
@@ -93,19 +86,19 @@ def test_a_controller_that_dies_in_mid_sync_and_comes_back_runs_nothing_twice(
     staging = either("staging")
     version = slow_migration(staging, "personal")
     revision = staging.publish("A slow migration")
-    before = job_uids(staging, "personal")
     thread, ended = deploying(staging, "personal")
     try:
         until(lambda: migrates(staging, "personal", revision))
         with without(staging, "argocd-application-controller") as back:
-            until(lambda: not migrates(staging, "personal", revision))
+            began = job(staging, "personal")["metadata"]["uid"]
+            until(lambda: bool(job(staging, "personal")["status"].get("succeeded")))
             back()
     finally:
         thread.join()
     (deployment,) = ended
     assert deployment.code == 0, deployment.err
     assert deployment.only["migrations"][0]["applied"] == [version]
-    assert len(job_uids(staging, "personal") - before) == 1
+    assert job(staging, "personal")["metadata"]["uid"] == began
     assert staging.versions("personal", "personal_db").count(version) == 1
 
 

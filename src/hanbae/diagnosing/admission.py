@@ -83,15 +83,10 @@ def _cause(message: str, controller: subjects.Ref, owner: subjects.Ref) -> pictu
     silent = _WEBHOOK_SILENT.search(message)
     if silent:
         facts |= {"webhook": silent["name"], "message": silent["what"]}
-        command = (
-            "kubectl",
-            "get",
-            "validatingwebhookconfigurations,mutatingwebhookconfigurations",
-        )
+        hooks = ("kubectl", "get", "validatingwebhookconfigurations,mutatingwebhookconfigurations")
         # The controller tries again, and a webhook that restarts answers then.
-        return pictures.cause(
-            owner, "diagnosis.webhook-silent", facts, command, fatal=False, owner=owner
-        )
+        said = "diagnosis.webhook-silent"
+        return pictures.cause(owner, said, facts, hooks, fatal=False, owner=owner)
     webhook = _WEBHOOK.search(message) or _POLICY.search(message)
     if webhook:
         facts |= {"webhook": webhook["name"], "message": webhook["what"]}
