@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from hanbae._version import __version__
-    from hanbae.actions.deploy import deploying, deploying_all
+    from hanbae.actions.attaching import attached
+    from hanbae.actions.deploy import deploying
     from hanbae.actions.preparing import Prepared, prepare
+    from hanbae.actions.runs import deploying_all
     from hanbae.actions.workspace import Workspace
     from hanbae.actions.workspace import opened as open_workspace
     from hanbae.errors import (
@@ -90,6 +92,7 @@ __all__ = [
     "Workspace",
     "WrongUse",
     "__version__",
+    "attached",
     "deploying",
     "deploying_all",
     "find_policy",
@@ -132,8 +135,9 @@ _HOMES: Final = {
     "Workspace": "actions.workspace",
     "WrongUse": "errors",
     "__version__": "_version",
+    "attached": "actions.attaching",
     "deploying": "actions.deploy",
-    "deploying_all": "actions.deploy",
+    "deploying_all": "actions.runs",
     "find_policy": "policy.loading:find",
     "fold_events": "results.deployments:fold",
     "load_policy": "policy.loading:load",

@@ -2,30 +2,36 @@
 
 Each event is committed to the history before it is shown.
 Expected failures are the last event, ``Closed``; an exception out of the stream is a bug.
-Whoever leaves the stream leaves the deployment as it is: the operation goes on, and the record says honestly that
-nobody has seen its end.
+Whoever leaves the stream leaves the deployment as it is: the operation goes on, the record says honestly that nobody
+has seen its end, and whoever comes next, on whatever machine, goes on with it: every step is announced on the
+application's Lease and in the record before its effect, and the effect carries the step's key.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-from typing import Final
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from typing import Literal
 
 from hanbae import errors, subjects, wording
-from hanbae.actions import judging, pacing, preparing, proving, recording, workspace
-from hanbae.argo import applications, generating
-from hanbae.diagnosing import causes, pictures
-from hanbae.engines import applications as objects
-from hanbae.engines import argocd, channels, rollouts, served, steering, transports
+from hanbae.actions import (
+    choosing,
+    claiming,
+    following,
+    interrupting,
+    proving,
+    recording,
+    resuming,
+    workspace,
+)
+from hanbae.clusters import leases
+from hanbae.engines import argocd, channels, steering
 from hanbae.migrations import statuses
 from hanbae.policy import naming
 from hanbae.results import engines, events, plans
-
-AT_ONCE: Final = 6
-"""Deployments of one run that go on at the same time."""
 
 
 @asynccontextmanager
@@ -36,6 +42,9 @@ async def deploying(
     deployment: str,
     by: str,
     limit: float | None = None,
+    waits: bool = False,
+    past: resuming.Past | None = None,
+    stops: bool = False,
 ) -> AsyncIterator[AsyncIterator[events.Event]]:
     """One deployment: its events, each committed before it is shown, until ``Closed``.
 
@@ -45,10 +54,19 @@ async def deploying(
         deployment: The deployment's id.
         by: Who deploys.
         limit: Seconds for all of it; None for the policy's deadlines.
+        waits: Wait while somebody else deploys the application, instead of refusing.
+        past: What was done of it before, when it is resumed.
+        stops: End it instead of going on with it.
+
+    Raises:
+        hanbae.actions.claiming.TakenOver: Out of the iteration: somebody else has gone on with this deployment.
     """
     channel: channels.Channel[events.Event] = channels.Channel()
-    record = recording.Record(space.store, deployment, channel, space.clock)
-    run = _Run(space, plan, deployment, by, record, limit=limit)
+    recorded = past.recorded if past is not None else ()
+    record = recording.Record(space.store, deployment, channel, space.clock, past=recorded)
+    run = _Run(
+        space, plan, deployment, by, record, limit=limit, waits=waits, past=past, stops=stops
+    )
     task = asyncio.create_task(_closing(run, channel))
     try:
         async with aclosing(channel.read()) as stream:
@@ -56,41 +74,6 @@ async def deploying(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-@asynccontextmanager
-async def deploying_all(
-    space: workspace.Workspace, prepared: preparing.Prepared, *, limit: float | None = None
-) -> AsyncIterator[AsyncIterator[events.Event]]:
-    """The deployments of a run side by side, as one stream of events."""
-    channel: channels.Channel[events.Event] = channels.Channel()
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def one(deployment: str, plan: plans.Plan) -> None:
-        async with (
-            places,
-            deploying(space, plan, deployment=deployment, by=prepared.by, limit=limit) as stream,
-        ):
-            async for event in stream:
-                await channel.put(event)
-
-    async def every() -> None:
-        tasks = [asyncio.create_task(one(*item)) for item in prepared.plans.items()]
-        try:
-            ends = await asyncio.gather(*tasks, return_exceptions=True)
-            channel.close(next((end for end in ends if isinstance(end, BaseException)), None))
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    run = asyncio.create_task(every())
-    try:
-        async with aclosing(channel.read()) as stream:
-            yield stream
-    finally:
-        run.cancel()
-        await asyncio.gather(run, return_exceptions=True)
 
 
 async def _closing(run: _Run, channel: channels.Channel[events.Event]) -> None:
@@ -106,14 +89,6 @@ async def _closing(run: _Run, channel: channels.Channel[events.Event]) -> None:
         channel.close()
 
 
-class _GivenUp(Exception):
-    """Waiting is of no use any more."""
-
-    def __init__(self, why: wording.Text) -> None:
-        super().__init__(str(why))
-        self.why = why
-
-
 class _Run:
     """One deployment from ``Opened`` to ``Closed``."""
 
@@ -126,42 +101,178 @@ class _Run:
         record: recording.Record,
         *,
         limit: float | None,
+        waits: bool = False,
+        past: resuming.Past | None = None,
+        stops: bool = False,
     ) -> None:
+        self._waits = waits
+        self._past = past
+        self._stops = stops
+        self._lease: leases.Lease | None = None
         self._space = space
         self._plan = plan
         self._deployment = deployment
         self._by = by
         self._record = record
-        self._ends = None if limit is None else time.monotonic() + limit
-        self._judge = judging.Judge(time.monotonic)
-        self._asked = False
+        self._following = following.Following(
+            space.policy, plan, record, ends=None if limit is None else time.monotonic() + limit
+        )
+        self._reached = past is not None and past.reached >= 0
+        self._asked = self._reached
         self._begun = False
-        self._owners: dict[subjects.Ref, subjects.Ref] = {}
-        self._applied: dict[subjects.Ref, set[int]] = {}
+        self._opened = False
 
     async def through(self) -> None:
-        """The whole deployment; expected failures end as ``Closed``."""
-        revision = next(
-            step.does.revision
-            for step in self._plan.steps
-            if isinstance(step.does, plans.Sync | plans.Follow)
+        """The whole deployment; expected failures end as ``Closed``.
+
+        Raises:
+            hanbae.actions.claiming.TakenOver: Somebody else goes on with it; closing it is theirs.
+        """
+        async with AsyncExitStack() as stack:
+            try:
+                closed = await self._to_the_end(stack)
+            except claiming.TakenOver:
+                raise
+            except errors.Error as error:
+                closed = await self._failed(error)
+            except following.GivenUp as given_up:
+                closed = events.Closed("failed", given_up.why)
+            if not self._opened:
+                await self._open(None)
+            await self._record.add(None, closed)
+            if self._lease is not None:
+                with contextlib.suppress(errors.Error):
+                    await self._lease.release(outcome=closed.outcome)
+
+    async def _to_the_end(self, stack: AsyncExitStack) -> events.Closed:
+        """Claim the application, then drive until the end, or until somebody wants it stopped."""
+        space, plan, past = self._space, self._plan, self._past
+        clusters = await stack.enter_async_context(space.clusters(plan.environment))
+        lease, before = await stack.enter_async_context(
+            claiming.claimed(
+                space,
+                clusters.workload,
+                self._deployment,
+                plan,
+                by=past.by if past is not None else self._by,
+                driver=self._by,
+                waits=self._waits,
+                resumes=past is not None,
+            )
         )
-        await self._record.add(None, events.Opened(self._plan, self._by, revision))
+        self._lease = lease
+        await self._open(before)
+        engine = choosing.engine(
+            space, plan, clusters, deployment=self._deployment, by=self._by, waits=self._waits
+        )
+        self._record.redact = engine.redact
+        if self._stops:
+            return await self._stop(clusters, engine, self._by)
+        return await self._unless_stopped(clusters, engine, lease)
+
+    async def _unless_stopped(
+        self, clusters: workspace.Clusters, engine: argocd.ArgoCD, lease: leases.Lease
+    ) -> events.Closed:
+        """Drive until the end, or until somebody marks the Lease with the wish to stop."""
+        driving = asyncio.ensure_future(self._drive(clusters, engine))
+        stopping = asyncio.ensure_future(lease.marked("stop"))
         try:
-            async with self._space.clusters(self._plan.environment) as clusters:
-                await self._keep_promises()
-                engine = self._engine(clusters)
-                self._record.redact = engine.redact
-                await self._perform(engine)
-                await self._prove(clusters)
-            facts = {"service": self._plan.service, "environment": self._plan.environment}
-            why = wording.Text("deploy.succeeded", {**facts, "revision": revision[:12]})
-            closed = events.Closed("succeeded", why)
-        except errors.Error as error:
-            closed = await self._failed(error)
-        except _GivenUp as given_up:
-            closed = events.Closed("failed", given_up.why)
-        await self._record.add(None, closed)
+            await asyncio.wait({driving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if driving.done():
+                return await driving
+            driving.cancel()
+            await asyncio.gather(driving, return_exceptions=True)
+            return await self._stop(clusters, engine, await self._asked_to_stop(stopping))
+        finally:
+            for task in (driving, stopping):
+                task.cancel()
+            await asyncio.gather(driving, stopping, return_exceptions=True)
+
+    async def _asked_to_stop(self, stopping: asyncio.Future[str]) -> str:
+        """Who wants it stopped.
+
+        Raises:
+            hanbae.actions.claiming.TakenOver: Nobody does: somebody else drives this very deployment.
+            hanbae.errors.Unreachable: Somebody else has taken the application over.
+        """
+        try:
+            return await stopping
+        except leases.Taken as taken:
+            about = claiming.facts(taken.seen)
+            if taken.seen.marks.get("deployment") == self._deployment:
+                raise claiming.TakenOver("deploy.taken-over", place=None, **about) from None
+            self._asked = True
+            raise errors.Unreachable("deploy.overtaken", place=None, **about) from None
+
+    async def _open(self, before: leases.Seen | None) -> None:
+        """The first event, or what is resumed."""
+        self._opened = True
+        past = self._past
+        if past is None or not past.recorded:
+            by = past.by if past is not None else self._by
+            await self._record.add(None, events.Opened(self._plan, by, self._plan.revision))
+        if past is not None:
+            await self._record.add(None, events.Noted(past.half_done))
+        left = claiming.left_behind(before, self._deployment)
+        if left is not None:
+            await self._record.add(None, events.Noted(left))
+
+    async def _drive(self, clusters: workspace.Clusters, engine: argocd.ArgoCD) -> events.Closed:
+        if self._past is None or self._past.reached < 0:
+            await self._keep_promises()
+        await self._perform(clusters, engine)
+        await self._prove(clusters)
+        facts = {"service": self._plan.service, "environment": self._plan.environment}
+        revision = self._plan.revision[:12]
+        return events.Closed(
+            "succeeded", wording.Text("deploy.succeeded", {**facts, "revision": revision})
+        )
+
+    async def _stop(
+        self, clusters: workspace.Clusters, engine: argocd.ArgoCD, by: str
+    ) -> events.Closed:
+        """End what runs of it, because somebody wants that."""
+        self._asked = True
+        facts = {"by": by}
+        for index, step in enumerate(self._plan.steps):
+            begun = self._begun or (self._past is not None and index <= self._past.reached)
+            if begun and isinstance(step.does, plans.Sync | plans.Follow):
+                await self._terminate(clusters, engine, step, step.does)
+        return events.Closed("stopped", wording.Text("deploy.stopped", facts))
+
+    async def _terminate(
+        self,
+        clusters: workspace.Clusters,
+        engine: engines.Engine,
+        step: plans.Step,
+        does: plans.Sync | plans.Follow,
+    ) -> None:
+        """End the operation, but never in the middle of a migration that nothing would take back."""
+        before = self._proven_before()
+        running = await interrupting.bare_running(clusters.workload, self._plan, before=before)
+        if running:
+            limit = naming.seconds(self._space.policy.migrations.deadline)
+            facts = {"jobs": ", ".join(map(str, running)), "seconds": str(limit)}
+            await self._record.add(
+                step.id, events.Noted(wording.Text("deploy.bare-running", facts))
+            )
+            await interrupting.until_safe(
+                clusters.workload, self._plan, deadline=limit, before=before
+            )
+        if await engine.stop(does, proving.key(self._deployment, step.id)):
+            await self._record.add(step.id, events.Noted(wording.Text("deploy.terminated")))
+
+    def _proven_before(self) -> dict[str, int]:
+        """Database → version, by the last deployment in the history that proved it."""
+        found: dict[str, int] = {}
+        listed = self._space.store.deployments(
+            service=self._plan.service, environment=self._plan.environment
+        )
+        for each in listed:
+            for migration in each.migrations:
+                if each.id != self._deployment:
+                    found.setdefault(migration.database, migration.version)
+        return found
 
     async def _failed(self, error: errors.Error) -> events.Closed:
         """How an expected failure closes the deployment: never "failed" where something may still run."""
@@ -172,8 +283,10 @@ class _Run:
             # The answer to a write may be what was lost.
             return events.Closed("unknown", error.text)
         if not self._begun:
-            return events.Closed("refused", error.text)
-        cause = self._judge.gravest
+            # What was asked for before a crash may run; only what never was asked for is refused.
+            outcome: Literal["unknown", "refused"] = "unknown" if self._reached else "refused"
+            return events.Closed(outcome, error.text)
+        cause = self._following.gravest
         if cause is None:
             return events.Closed("failed", error.text)
         await self._record.add(None, events.Noted(error.text))
@@ -213,61 +326,52 @@ class _Run:
                         head=head[:12],
                     )
 
-    def _engine(self, clusters: workspace.Clusters) -> argocd.ArgoCD:
-        policy, service, environment = (
-            self._space.policy,
-            self._plan.service,
-            self._plan.environment,
-        )
-        expected = generating.application(policy, service, environment)
-        source = expected["spec"]["source"]
-        target = argocd.Target(
-            application=naming.application(service, environment),
-            argocd=policy.argocd.namespace,
-            namespace=naming.namespace(policy, service, environment),
-            release=naming.release(policy, service),
-            secret=naming.secret(policy, service),
-            owned=applications.Owned(
-                repository=source["repoURL"],
-                path=source["path"],
-                release=source["helm"]["releaseName"],
-                namespace=expected["spec"]["destination"]["namespace"],
-                labels=expected["metadata"]["labels"],
-            ),
-        )
-        ref = subjects.Ref("Application", target.argocd, target.application)
-        through: transports.Application
-        if clusters.argocd is not None:
-            project = naming.project(policy, environment)
-            through = served.Application(clusters.argocd, ref, project=project)
-        else:
-            made_by = naming.application_set(policy, environment)
-            through = objects.Application(clusters.control, ref, made_by=made_by)
-        return argocd.ArgoCD(through, clusters.workload, target, by=f"hanbae/{self._by}")
+    async def _perform(self, clusters: workspace.Clusters, engine: engines.Engine) -> None:
+        """The engine's steps, one after the other; those that a later one was announced after are done."""
+        past = self._past
+        for index, step in enumerate(self._plan.steps):
+            if not isinstance(step.does, plans.Sync | plans.Follow):
+                continue
+            if past is not None and index < past.reached:
+                self._begun = True
+                continue
+            known = past.known(step.id) if past is not None else None
+            key = proving.key(self._deployment, step.id)
+            if known is None:
+                await self._announce(step.id, key, known=await engine.known())
+            else:
+                await self._intend(step.id, key)
+            await self._sync(clusters, step, step.does, engine, key=key, known=known)
 
-    async def _perform(self, engine: engines.Engine) -> None:
-        """The engine's steps, one after the other."""
-        for step in self._plan.steps:
-            if isinstance(step.does, plans.Sync | plans.Follow):
-                key = proving.key(self._deployment, step.id)
-                await self._record.add(step.id, events.Intended(key))
-                await self._sync(step, step.does, engine, key)
+    async def _announce(self, step: str, key: str, **marks: str) -> None:
+        """Say in the cluster and in the record what is about to be done, before it is."""
+        if self._lease is not None:
+            await self._lease.mark(step=step, key=key, **marks)
+        await self._intend(step, key)
+
+    async def _intend(self, step: str, key: str) -> None:
+        if self._past is None or key not in self._past.intended:
+            await self._record.add(step, events.Intended(key))
 
     async def _prove(self, clusters: workspace.Clusters) -> None:
         """The proofs, side by side; they only read. They are recorded in the order of the plan."""
         release = naming.release(self._space.policy, self._plan.service)
+        done = self._past.proved if self._past is not None else frozenset()
         running: list[tuple[str, asyncio.Task[events.Proved]]] = []
         try:
             for step in self._plan.steps:
-                if isinstance(step.does, plans.Prove):
+                if isinstance(step.does, plans.Prove) and step.id not in done:
                     key = proving.key(self._deployment, step.id)
-                    await self._record.add(step.id, events.Intended(key))
+                    if running:
+                        await self._intend(step.id, key)
+                    else:
+                        await self._announce(step.id, key)
                     proof = proving.prove(
                         clusters.workload,
                         step.does,
                         name=f"{release}-{step.id}",
                         key=key,
-                        applied=self._applied.get(step.does.hook, ()),
+                        applied=self._applied_by(step.does.hook),
                         redact=self._record.redact,
                     )
                     running.append((step.id, asyncio.create_task(proof)))
@@ -278,111 +382,35 @@ class _Run:
                 task.cancel()
             await asyncio.gather(*(task for _, task in running), return_exceptions=True)
 
+    def _applied_by(self, hook: subjects.Ref) -> set[int]:
+        """The versions that a hook's log says were applied, before a crash or since."""
+        found = set(self._following.applied.get(hook, ()))
+        for event in self._past.recorded if self._past is not None else ():
+            fact = event.fact
+            if isinstance(fact, events.Logged) and fact.pod.name.startswith(f"{hook.name}-"):
+                version = statuses.applied(fact.line)
+                found |= {version} if version is not None else set()
+        return found
+
     async def _sync(
         self,
+        clusters: workspace.Clusters,
         step: plans.Step,
         does: plans.Sync | plans.Follow,
         engine: engines.Engine,
+        *,
         key: str,
+        known: str | None,
     ) -> None:
         """Have the engine deploy, follow it, and end it when waiting is of no use."""
         self._asked = True
-        operation = await engine.begin(does, key)
+        operation = await engine.begin(does, key, known=known)
         self._begun = True
         try:
             async with engine.follow(operation) as stream:
-                await self._follow(step, does, engine, stream)
-        except _GivenUp as given_up:
-            if await engine.stop(operation):
-                await self._record.add(step.id, events.Noted(wording.Text("deploy.terminated")))
+                await self._following.follow(step, does, engine, stream)
+        except following.GivenUp as given_up:
+            await self._terminate(clusters, engine, step, does)
             raise given_up from None
         if not (isinstance(does, plans.Sync) and does.only):
-            self._check_images(engine)
-
-    async def _follow(
-        self,
-        step: plans.Step,
-        does: plans.Sync | plans.Follow,
-        engine: engines.Engine,
-        stream: AsyncIterator[engines.Seen],
-    ) -> None:
-        """Record what is seen and name the causes, until all is well or nothing will be.
-
-        Raises:
-            hanbae.errors.Failed: The operation or the rollout has failed.
-            _GivenUp: A fatal cause has lasted too long, or the time is over.
-        """
-        pace = pacing.Pace(self._space.policy, does, ends=self._ends)
-        pending = asyncio.ensure_future(_next(stream))
-        try:
-            while True:
-                within = pace.within(self._judge.within())
-                done, _ = await asyncio.wait({pending}, timeout=within)
-                seen = None
-                if done:
-                    seen = pending.result()
-                    if seen is None:
-                        return
-                    pending = asyncio.ensure_future(_next(stream))
-                    await self._see(step, seen, engine)
-                pace.saw(seen)
-                if pace.looks(seen):
-                    await self._diagnose(step, engine)
-                verdict = self._judge.verdict()
-                if verdict is not None:
-                    raise _GivenUp(verdict.cause)
-                for text in pace.stalled(engine.awaits):
-                    await self._record.add(step.id, events.Noted(text))
-                if pace.over:
-                    cause = self._judge.gravest
-                    if cause is not None:
-                        await self._record.add(step.id, events.Noted(pace.deadline))
-                    raise _GivenUp(cause.cause if cause is not None else pace.deadline)
-        except errors.Failed:
-            await self._diagnose(step, engine)
-            raise
-        finally:
-            pending.cancel()
-            await asyncio.gather(pending, return_exceptions=True)
-
-    async def _see(self, step: plans.Step, seen: engines.Seen, engine: engines.Engine) -> None:
-        await self._record.add(step.id, seen)
-        if isinstance(seen, events.Observed) and seen.on.kind == "Pod":
-            thing = engine.objects.get(seen.on)
-            owner = pictures.owner(thing) if thing else None
-            if owner is not None:
-                self._owners[seen.on] = owner
-        if isinstance(seen, events.Logged) and seen.pod in self._owners:
-            version = statuses.applied(seen.line)
-            if version is not None:
-                self._applied.setdefault(self._owners[seen.pod], set()).add(version)
-
-    async def _diagnose(self, step: plans.Step, engine: engines.Engine) -> None:
-        picture = pictures.Picture(engine.objects, self._record.logs)
-        for found in self._judge.hear(causes.named(picture)):
-            await self._record.add(step.id, found)
-
-    def _check_images(self, engine: engines.Engine) -> None:
-        """Hold what runs against what the plan promised.
-
-        Raises:
-            hanbae.errors.Failed: An override that is not in git changed an image.
-        """
-        running = {
-            f"image:{ref}:{container}": image
-            for ref, thing in engine.objects.items()
-            if ref.kind in rollouts.KINDS
-            for container, image in rollouts.images(thing).items()
-        }
-        for guard in self._plan.guards:
-            image = running.get(guard.promise)
-            if image is not None and image != guard.expected:
-                what = guard.promise.partition(":")[2]
-                raise errors.Failed(
-                    "deploy.other-image", object=what, expected=guard.expected, image=image
-                )
-
-
-async def _next(stream: AsyncIterator[engines.Seen]) -> engines.Seen | None:
-    """The next one, or None at the end."""
-    return await anext(stream, None)
+            self._following.check_images(engine)

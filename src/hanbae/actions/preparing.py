@@ -6,7 +6,7 @@ import asyncio
 
 from msgspec import Struct
 
-from hanbae.actions import workspace
+from hanbae.actions import resuming, workspace
 from hanbae.clusters import reading
 from hanbae.planning import deployments, services
 from hanbae.results import plans
@@ -18,18 +18,33 @@ class Prepared(Struct, frozen=True):
     Attributes:
         by: Who deploys, as the control cluster knows them, or Argo CD's API where that is used.
         revision: The commit.
-        plans: Deployment id → plan, in the order of services.
+        plans: Deployment id → plan, in the order of services; what is resumed comes before what is new.
+        resumed: Deployment id → what was done of it, for those that an earlier run has left half done.
     """
 
     by: str
     revision: str
     plans: dict[str, plans.Plan]
+    resumed: dict[str, resuming.Past] = {}
+
+    @property
+    def chains(self) -> tuple[tuple[str, ...], ...]:
+        """The deployments of each service in their order."""
+        found: dict[str, list[str]] = {}
+        for deployment, plan in self.plans.items():
+            found.setdefault(plan.service, []).append(deployment)
+        return tuple(map(tuple, found.values()))
+
+    @property
+    def last(self) -> tuple[str, ...]:
+        """The deployments that decide how the run has ended: the last one of each service."""
+        return tuple(chain[-1] for chain in self.chains)
 
 
 async def prepare(
     space: workspace.Workspace, wanted: tuple[str, ...], environment: str
 ) -> Prepared:
-    """Plan a run.
+    """Plan a run; deployments that nobody drives any more, of the same services, become part of it.
 
     Args:
         space: The workspace.
@@ -46,13 +61,21 @@ async def prepare(
     names = services.chosen(space.policy, revision, wanted, branch=branch)
     async with space.clusters(environment) as clusters:
         by, version = await asyncio.gather(_identity(clusters), reading.version(clusters.workload))
+        left = await asyncio.gather(
+            *(resuming.of_application(space, clusters, name, environment) for name in names)
+        )
     found: dict[str, plans.Plan] = {}
-    for name in names:
+    resumed = {past.deployment: past for past in left if past is not None}
+    for name, past in zip(names, left, strict=True):
+        if past is not None:
+            found[past.deployment] = past.plan
+            if past.revision == commit:
+                continue
         source = await deployments.read(
             space.policy, revision, name, environment, kube_version=version
         )
         found[space.ids()] = deployments.plan(source)
-    return Prepared(by, commit, found)
+    return Prepared(by, commit, found, resumed)
 
 
 async def _identity(clusters: workspace.Clusters) -> str:

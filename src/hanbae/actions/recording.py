@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -26,6 +26,7 @@ class Record:
         deployment: The deployment's id.
         channel: To whoever shows them.
         clock: The time.
+        past: What was recorded before a crash; what a watch shows again of it is not recorded twice.
     """
 
     def __init__(
@@ -34,6 +35,8 @@ class Record:
         deployment: str,
         channel: channels.Channel[events.Event],
         clock: Callable[[], datetime],
+        *,
+        past: Iterable[events.Event] = (),
     ) -> None:
         self.redact: Callable[[str], str] = str
         """The one redactor; the engine's, as soon as there is one."""
@@ -42,6 +45,13 @@ class Record:
         self._channel = channel
         self._clock = clock
         self._lines: dict[tuple[subjects.Ref, str], deque[str]] = {}
+        self._past: Counter[events.Logged | events.Began] = Counter()
+        self._states: dict[subjects.Ref, events.Observed] = {}
+        for event in past:
+            if isinstance(event.fact, events.Logged | events.Began):
+                self._past[event.fact] += 1
+            elif isinstance(event.fact, events.Observed):
+                self._states[event.fact.on] = event.fact
 
     @property
     def logs(self) -> Mapping[tuple[subjects.Ref, str], Sequence[str]]:
@@ -54,8 +64,19 @@ class Record:
         if isinstance(fact, events.Logged):
             key = (fact.pod, fact.container)
             self._lines.setdefault(key, deque(maxlen=LINES)).append(fact.line)
+        if self._is_past(fact):
+            return
         event = self._store.append(self._deployment, step, fact, self._clock())
         await self._channel.put(event)
+
+    def _is_past(self, fact: events.Fact) -> bool:
+        """Whether this was recorded before the crash, and is only seen again."""
+        if isinstance(fact, events.Logged | events.Began) and self._past[fact]:
+            self._past[fact] -= 1
+            return True
+        if isinstance(fact, events.Observed):
+            return self._states.pop(fact.on, None) == fact
+        return False
 
 
 def masked(fact: events.Fact, redact: Callable[[str], str]) -> events.Fact:

@@ -167,6 +167,25 @@ def has_deployed(application: Application, started: str, revision: str) -> bool:
     )
 
 
+def deployed_since(application: Application, known: str, revision: str) -> str:
+    """When the last successful full sync of a revision began that is newer than a known operation, or empty.
+
+    Both times are the application controller's own.
+
+    Args:
+        application: The object.
+        known: ``started`` of the operation that had ended before, or empty.
+        revision: The commit.
+    """
+    entries: Sequence[Mapping[str, Any]] = (application.get("status") or {}).get("history") or []
+    started = [
+        str(entry.get("deployStartedAt") or "")
+        for entry in entries
+        if entry.get("revision") == revision
+    ]
+    return max((each for each in started if each > known), default="")
+
+
 def awaiting(
     application: Application, *, revision: str, hooks: Iterable[subjects.Ref], known: str
 ) -> Next:

@@ -63,6 +63,7 @@ class Operation(Struct, frozen=True):
         finished: The same; set between two tries as well, so it does not mean that it has ended.
         retries: How many times it was tried again.
         results: What it did, in Argo CD's order.
+        about: Everything in ``operation.info``.
     """
 
     phase: str
@@ -76,6 +77,7 @@ class Operation(Struct, frozen=True):
     finished: str
     retries: int
     results: tuple[Result, ...]
+    about: Mapping[str, str] = {}
 
     @property
     def active(self) -> bool:
@@ -150,6 +152,7 @@ def asking(
     key: str,
     by: str,
     only: Sequence[tuple[str, subjects.Ref]] = (),
+    about: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The Application with an operation in it, to be written back with the resourceVersion that was read.
 
@@ -165,6 +168,7 @@ def asking(
         key: The intent's key.
         by: Who starts it.
         only: API group and object of a selective sync; empty for a full one, hooks included.
+        about: More entries of ``operation.info``, by which people and other machines know what this is.
     """
     policy = (application.get("spec") or {}).get("syncPolicy") or {}
     sync: dict[str, Any] = {
@@ -179,7 +183,7 @@ def asking(
     operation = {
         "sync": sync,
         "initiatedBy": {"username": by},
-        "info": [{"name": KEY, "value": key}],
+        "info": _info(key, about),
         "retry": {"limit": 0},
     }
     status = dict(application.get("status") or {})
@@ -193,6 +197,7 @@ def request(
     revision: str,
     key: str,
     only: Sequence[tuple[str, subjects.Ref]] = (),
+    about: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The same operation as a request to Argo CD's API (``ApplicationSyncRequest``).
 
@@ -204,11 +209,12 @@ def request(
             server syncs an automated Application.
         key: The intent's key.
         only: As in :func:`asking`.
+        about: As in :func:`asking`.
     """
     asked: dict[str, Any] = {
         "prune": _prunes(application),
         "strategy": {"hook": {}},
-        "infos": [{"name": KEY, "value": key}],
+        "infos": _info(key, about),
         "retryStrategy": {"limit": 0},
     }
     if revision:
@@ -231,6 +237,11 @@ def terminating(application: Application) -> dict[str, Any]:
     return {key: value for key, value in application.items() if key != "operation"}
 
 
+def _info(key: str, about: Mapping[str, str] | None) -> list[dict[str, str]]:
+    said = {KEY: key, **(about or {})}
+    return [{"name": name, "value": value} for name, value in said.items()]
+
+
 def _prunes(application: Application) -> bool:
     policy = (application.get("spec") or {}).get("syncPolicy") or {}
     return bool((policy.get("automated") or {}).get("prune"))
@@ -241,6 +252,23 @@ def _selected(only: Sequence[tuple[str, subjects.Ref]]) -> list[dict[str, str]]:
         {"group": group, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
         for group, ref in only
     ]
+
+
+def ended(revision: str, started: str) -> Operation:
+    """A successful full sync of which only the history is left: when it began, and of which commit."""
+    return Operation(
+        phase="Succeeded",
+        message="",
+        revision=revision,
+        key="",
+        by="",
+        automated=False,
+        full=True,
+        started=started,
+        finished="",
+        retries=0,
+        results=(),
+    )
 
 
 def _still(record: Operation) -> Operation:
@@ -268,6 +296,7 @@ def _read(operation: Mapping[str, Any], state: Mapping[str, Any]) -> Operation:
         finished=state.get("finishedAt") or "",
         retries=int(state.get("retryCount") or 0),
         results=tuple(_result(entry) for entry in result.get("resources") or []),
+        about={str(name): str(value) for name, value in info.items()},
     )
 
 

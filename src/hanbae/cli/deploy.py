@@ -13,7 +13,7 @@ from hanbae import wording
 from hanbae.cli import interrupts, options, outputs
 
 if TYPE_CHECKING:
-    from hanbae.actions import preparing, workspace
+    from hanbae.actions import claiming, preparing, workspace
     from hanbae.results import deployments
 
 _REFUSED: Final = 5
@@ -26,7 +26,8 @@ _UNREACHABLE: Final = 4
 Deploy services to an environment, follow it, and prove their migrations.
 
 Deploys the head of the environment's branch as the remote has it; without SERVICE, all services of the branch.
-The first Ctrl-C only stops watching: what was begun goes on.""",
+What an earlier run has left half done is found and brought to its end first.
+The first Ctrl-C only stops watching: what was begun goes on, and `hanbae attach` watches it again.""",
     epilog="""\
 Examples:
   hanbae deploy auth --env staging
@@ -44,6 +45,20 @@ Examples:
     metavar="SECONDS",
     help="End what has not succeeded after this long; else the policy's deadlines do.",
 )
+@click.option(
+    "--if-busy",
+    "busy",
+    type=click.Choice(("refuse", "wait", "follow")),
+    default="refuse",
+    show_default=True,
+    help="Where somebody else deploys the same service: refuse, wait for the end, or follow theirs.",
+)
+@click.option(
+    "--stop-on-interrupt",
+    "stops",
+    is_flag=True,
+    help="At Ctrl-C or SIGTERM, end what was begun instead of leaving it.",
+)
 @options.session
 def command(
     session: options.Session,
@@ -53,6 +68,8 @@ def command(
     output: str,
     kube_context: str | None,
     limit: float | None,
+    busy: claiming.IfBusy,
+    stops: bool,
 ) -> int:
     """Deploy."""
     from hanbae.actions import workspace
@@ -61,8 +78,10 @@ def command(
         run = _Run(session, space, output)
         try:
             with interrupts.terminable() as terminated:
-                return asyncio.run(run.through(services, environment, limit))
+                return asyncio.run(run.through(services, environment, limit, busy))
         except KeyboardInterrupt:
+            if stops:
+                asyncio.run(run.stopped())
             run.detached(environment)
             return interrupts.TERMINATED if terminated else interrupts.INTERRUPTED
 
@@ -77,22 +96,31 @@ class _Run:
         self._prepared: preparing.Prepared | None = None
 
     async def through(
-        self, services: tuple[str, ...], environment: str, limit: float | None
+        self,
+        services: tuple[str, ...],
+        environment: str,
+        limit: float | None,
+        busy: claiming.IfBusy,
     ) -> int:
         """Plan, deploy, show; the exit code."""
-        from hanbae.actions import deploy, preparing
+        from hanbae.actions import preparing, runs
+        from hanbae.results import events
 
         speaker = self._session.narration
         speaker.step(wording.Text("deploy.preparing", {"environment": environment}))
         prepared = await preparing.prepare(self._space, services, environment)
         self._prepared = prepared
-        with self._view() as view:
-            async with deploy.deploying_all(self._space, prepared, limit=limit) as stream:
+        # What decides is the last deployment of each service: not one that was only brought to its end.
+        last = {plan.service: "" for plan in prepared.plans.values()}
+        with view(self._session, self._output) as shown:
+            async with runs.deploying_all(self._space, prepared, limit=limit, busy=busy) as stream:
                 async for event in stream:
                     if self._output == "jsonl":
                         outputs.emit_jsonl(event)
-                    view.event(event)
-        found = [self._space.store.deployment(each) for each in prepared.plans]
+                    shown.event(event)
+                    if isinstance(event.fact, events.Opened):
+                        last[event.fact.plan.service] = event.deployment
+        found = [self._space.store.deployment(each) for each in last.values()]
         if self._output == "json":
             outputs.emit_json({"deployments": found})
         elif self._output == "text":
@@ -121,13 +149,28 @@ class _Run:
                 }
                 speaker.warn(wording.Text("deploy.detached", facts))
 
-    def _view(self) -> Any:
-        from hanbae.cli import live
+    async def stopped(self) -> None:
+        """End what still runs of it."""
+        from hanbae import errors
+        from hanbae.actions import attaching
 
-        speaker = self._session.narration
-        if self._output == "text" and speaker.terminal:
-            return live.View(speaker.stream, color=speaker.color)
-        return live.Plain(speaker.line, color=speaker.color)
+        with view(self._session, self._output) as shown:
+            for deployment in self._prepared.plans if self._prepared is not None else ():
+                with contextlib.suppress(errors.Refused, errors.WrongUse):
+                    stream = attaching.attached(self._space, deployment, stops=True)
+                    async with contextlib.aclosing(stream):
+                        async for event in stream:
+                            shown.event(event)
+
+
+def view(session: options.Session, output: str) -> Any:
+    """What shows events as they come: a table that stays on a terminal, else plain lines."""
+    from hanbae.cli import live
+
+    speaker = session.narration
+    if output == "text" and speaker.terminal:
+        return live.View(speaker.stream, color=speaker.color)
+    return live.Plain(speaker.line, color=speaker.color)
 
 
 def exit_code(outcomes: Sequence[deployments.Outcome]) -> int:

@@ -34,6 +34,8 @@ COMMANDS: Final = {
     "image": "image",
     "generate": "generate",
     "deploy": "deploy",
+    "attach": "attach",
+    "stop": "stop",
     "history": "history",
     "sandbox": "sandbox",
     "demo": "demo",

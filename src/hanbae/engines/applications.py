@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Final, TypeVar
 
@@ -97,14 +97,27 @@ class Application:
             )
         )
 
-    async def ask(self, does: plans.Sync | plans.Follow, key: str, by: str) -> kinds.Object:
+    async def ask(
+        self,
+        does: plans.Sync | plans.Follow,
+        key: str,
+        by: str,
+        *,
+        about: Mapping[str, str] | None = None,
+    ) -> kinds.Object:
         """Write the operation, or find the one that carries the key.
+
+        Args:
+            does: What to deploy.
+            key: The intent's key.
+            by: Who asks.
+            about: What else the operation says about itself.
 
         Returns:
             The object with it.
 
         Raises:
-            hanbae.errors.Refused: Somebody else's operation is active.
+            hanbae.engines.transports.Busy: Somebody else's operation is active.
             hanbae.errors.Unreachable: The cluster did not take it.
         """
         for _ in range(_TRIES):
@@ -119,7 +132,7 @@ class Application:
             chosen = does.only if isinstance(does, plans.Sync) else ()
             only = [(kinds.named(ref.kind).group, ref) for ref in chosen]
             wanted = operations.asking(
-                application, revision=does.revision, key=key, by=by, only=only
+                application, revision=does.revision, key=key, by=by, only=only, about=about
             )
             try:
                 return await writing.replace(self._cluster, kinds.APPLICATION, wanted)
@@ -127,6 +140,13 @@ class Application:
                 # Controllers write to the object all the time; an unanswered write is read back.
                 continue
         raise errors.Unreachable("argo.cannot-write", application=self.ref.name)
+
+    async def idle(self) -> None:
+        """Wait until no operation is asked for or runs."""
+        async with aclosing(self.watch()) as stream:
+            async for seen in stream:
+                if seen.type == "deleted" or operations.active(seen.object) is None:
+                    return
 
     async def terminate(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
         """End an operation, and wait until it has ended.

@@ -66,6 +66,8 @@ class ArgoCD:
         workload: The cluster of the pods.
         target: What it deploys to.
         by: Who deploys, for ``initiatedBy``.
+        about: What else its operations say about themselves.
+        waits: Whether somebody else's operation is waited for, rather than refused.
     """
 
     def __init__(
@@ -75,7 +77,11 @@ class ArgoCD:
         target: Target,
         *,
         by: str,
+        about: Mapping[str, str] | None = None,
+        waits: bool = False,
     ) -> None:
+        self._about = dict(about or {})
+        self._waits = waits
         self._cluster = workload
         self._target = target
         self._by = by
@@ -111,7 +117,14 @@ class ArgoCD:
         """The text without the service's secrets."""
         return self._begun.workload.redact(text) if self._begun else self._shapes(text)
 
-    async def begin(self, does: plans.Sync | plans.Follow, key: str) -> str:
+    async def known(self) -> str:
+        """``started`` of the last operation that has ended; see :class:`hanbae.results.engines.Engine`."""
+        last = operations.recorded(await self._application.existing())
+        return last.started if last is not None and last.ended else ""
+
+    async def begin(
+        self, does: plans.Sync | plans.Follow, key: str, *, known: str | None = None
+    ) -> str:
         """Start the operation, or have Argo CD start it; see :class:`hanbae.results.engines.Engine`."""
         application = await self._application.existing()
         if not reads.has_one_source(application):
@@ -120,15 +133,43 @@ class ArgoCD:
         if foreign:
             raise errors.Refused(foreign.id, place=None, **foreign.facts)
         workload = await self._before(does)
-        last = operations.recorded(application)
-        known = last.started if last is not None and last.ended else ""
-        steered = steering.Steering(does, key, self._ref, known=known)
+        resumed, known = known is not None, known or ""
+        if not resumed:
+            last = operations.recorded(application)
+            known = last.started if last is not None and last.ended else ""
+        steered = steering.Steering(does, key, self._ref, known=known, resumed=resumed)
         self._begun = _Begun(does, key, steered, workload)
-        if isinstance(does, plans.Sync):
-            steered.since(await self._application.ask(does, key, self._by))
-        else:
+        if isinstance(does, plans.Follow):
             steered.since(await self._application.refresh())
+        elif resumed and self._has_run(application, does, key, known):
+            steered.since(application)
+        else:
+            steered.since(await self._ask(does, key))
         return key
+
+    def _has_run(self, application: kinds.Object, does: plans.Sync, key: str, known: str) -> bool:
+        """Whether what was intended with this key before a crash has run.
+
+        Raises:
+            hanbae.errors.Unreachable: Something has, and nobody can tell whether it was this.
+        """
+        current = operations.current(application)
+        if current is None or current.key == key or current.active:
+            return False  # asking finds it, or is refused
+        if not does.only and reads.deployed_since(application, known, does.revision):
+            return True
+        if current.started != known:
+            raise errors.Unreachable("argo.overwritten", application=self._ref.name, key=key)
+        return False
+
+    async def _ask(self, does: plans.Sync | plans.Follow, key: str) -> kinds.Object:
+        while True:
+            try:
+                return await self._application.ask(does, key, self._by, about=self._about)
+            except transports.Busy:
+                if not self._waits:
+                    raise
+                await self._application.idle()
 
     async def _before(self, does: plans.Sync | plans.Follow) -> workloads.Workload:
         """The workload, and what of it was there before anything was begun."""
@@ -178,18 +219,14 @@ class ArgoCD:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def stop(self, operation: str) -> bool:
+    async def stop(self, does: plans.Sync | plans.Follow, key: str) -> bool:
         """Terminate the operation and wait until it has ended; False where it had ended already.
 
         Raises:
             hanbae.errors.Unreachable: It did not end in time, or the cluster did not answer.
         """
-        begun = self._begun
-        if begun is None or operation != begun.key:
-            return False
-        revision = begun.does.revision
         return await self._application.terminate(
-            lambda active: active.key == operation or operations.is_automated(active, revision)
+            lambda active: active.key == key or operations.is_automated(active, does.revision)
         )
 
     async def _drive(self, begun: _Begun, channel: channels.Channel[engines.Seen]) -> None:
@@ -260,7 +297,7 @@ class ArgoCD:
             await asyncio.sleep(move.after)
             begun.steering.since(await self._application.refresh())
         else:
-            begun.steering.since(await self._application.ask(begun.does, begun.key, self._by))
+            begun.steering.since(await self._ask(begun.does, begun.key))
 
     async def _roll_out(self, begun: _Begun, channel: channels.Channel[engines.Seen]) -> None:
         """Wait until everything that was applied runs, and Argo CD says so as well.

@@ -10,7 +10,7 @@ And an operation is told to end without saying which one: it is read immediately
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Final
 
@@ -81,11 +81,19 @@ class Application:
         found = await applications.persist(lambda: api.refresh(self._server, self._address))
         return kinds.APPLICATION.complete(found)
 
-    async def ask(self, does: plans.Sync | plans.Follow, key: str, by: str) -> kinds.Object:
+    async def ask(
+        self,
+        does: plans.Sync | plans.Follow,
+        key: str,
+        by: str,
+        *,
+        about: Mapping[str, str] | None = None,
+    ) -> kinds.Object:
         """Start the operation, or find the one with the key; `by` is the token's user, whatever is said here.
 
         Raises:
-            hanbae.errors.Refused: Somebody else's operation is active, a sync window forbids it.
+            hanbae.engines.transports.Busy: Somebody else's operation is active.
+            hanbae.errors.Refused: A sync window forbids it.
             hanbae.errors.Forbidden: The token's role may not ``sync``.
             hanbae.errors.Unreachable: Argo CD did not take it.
             hanbae.engines.steering.Moved: The head of the branch is another commit; nothing runs any more.
@@ -106,6 +114,7 @@ class Application:
                 revision="" if reads.is_automated(application) else does.revision,
                 key=key,
                 only=[(kinds.named(ref.kind).group, ref) for ref in chosen],
+                about=about,
             )
             try:
                 asked = await api.sync(self._server, self._address, request)
@@ -125,6 +134,13 @@ class Application:
             return application
         await self.terminate(lambda active: active.key == key)
         raise steering.Moved("argo.head-is-other", revision=current.revision)
+
+    async def idle(self) -> None:
+        """Wait until no operation is asked for or runs."""
+        async with aclosing(self.watch()) as stream:
+            async for seen in stream:
+                if seen.type == "deleted" or operations.active(seen.object) is None:
+                    return
 
     async def terminate(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
         """End an operation; see :class:`hanbae.engines.transports.Application`."""

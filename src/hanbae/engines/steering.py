@@ -55,10 +55,17 @@ class Steering:
         key: The intent's key.
         ref: The Application.
         known: ``started`` of the operation that had ended when the deployment began.
+        resumed: Somebody has begun already; what the record no longer shows may be in the history.
     """
 
     def __init__(
-        self, does: plans.Sync | plans.Follow, key: str, ref: subjects.Ref, *, known: str = ""
+        self,
+        does: plans.Sync | plans.Follow,
+        key: str,
+        ref: subjects.Ref,
+        *,
+        known: str = "",
+        resumed: bool = False,
     ) -> None:
         self.stage: Literal["awaiting", "running", "rolling-out"] = "awaiting"
         self.operation: operations.Operation | None = None
@@ -70,6 +77,7 @@ class Steering:
         self._key = key
         self._ref = ref
         self._known = known
+        self._resumed = resumed
         self._since = 0
         self._told: set[object] = set()
         self._refreshes = 0
@@ -138,13 +146,24 @@ class Steering:
         )
 
     def _await(self, application: Application) -> Iterator[Move]:
-        if self.pushed:
-            operation = operations.current(application)
-            if operation is not None and operation.key == self._key:
-                yield from self._began(operation)
-            elif self._since:
-                raise errors.Failed("argo.operation-lost", application=self._ref.name)
+        current = operations.current(application)
+        if self._resumed and self._has_ended_unseen(application, current):
+            yield from self._ended_unseen(application)
             return
+        if self._resumed:
+            self.pushed = self.pushed or (current is not None and current.key == self._key)
+        if self.pushed:
+            yield from self._await_own(current)
+            return
+        yield from self._await_automation(application)
+
+    def _await_own(self, current: operations.Operation | None) -> Iterator[Move]:
+        if current is not None and current.key == self._key:
+            yield from self._began(current)
+        elif self._since:
+            raise errors.Failed("argo.operation-lost", application=self._ref.name)
+
+    def _await_automation(self, application: Application) -> Iterator[Move]:
         following = applications.awaiting(
             application, revision=self._does.revision, hooks=self._does.hooks, known=self._known
         )
@@ -166,6 +185,25 @@ class Steering:
                 yield from self._moved(following.why)
             case "wait" if waits_for_other:
                 yield from self._once(following.why)
+
+    def _has_ended_unseen(
+        self, application: Application, current: operations.Operation | None
+    ) -> bool:
+        """Whether a full sync has succeeded since the deployment began, whose record is another's by now."""
+        if current is not None and (current.active or current.key == self._key):
+            return False
+        automated = current is not None and operations.is_automated(current, self._does.revision)
+        selective = isinstance(self._does, plans.Sync) and bool(self._does.only)
+        since = applications.deployed_since(application, self._known, self._does.revision)
+        return not automated and not selective and bool(since)
+
+    def _ended_unseen(self, application: Application) -> Iterator[Move]:
+        revision = self._does.revision
+        started = applications.deployed_since(application, self._known, revision)
+        self.operation = operations.ended(revision, started)
+        self.stage = "rolling-out"
+        facts = {"application": self._ref.name, "started": started}
+        yield from self._once(wording.Text("argo.ended-unseen", facts))
 
     def _moved(self, why: wording.Text) -> Iterator[Move]:
         self._refreshes += 1

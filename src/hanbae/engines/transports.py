@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Final, Protocol
 
 from hanbae import errors, subjects
@@ -14,6 +14,10 @@ APPEARS_WITHIN: Final = 60.0
 """Seconds in which an ApplicationSet must have made an Application."""
 ENDS_WITHIN: Final = 60.0
 """Seconds in which a terminated operation must have ended."""
+
+
+class Busy(errors.Refused):
+    """Somebody else's operation is active."""
 
 
 class Application(Protocol):
@@ -44,16 +48,34 @@ class Application(Protocol):
         """Ask Argo CD to look at the repository; the answer is the version that counts from now on."""
         ...
 
-    async def ask(self, does: plans.Sync | plans.Follow, key: str, by: str) -> kinds.Object:
+    async def ask(
+        self,
+        does: plans.Sync | plans.Follow,
+        key: str,
+        by: str,
+        *,
+        about: Mapping[str, str] | None = None,
+    ) -> kinds.Object:
         """Start the operation, or find the one that carries the key.
+
+        Args:
+            does: What to deploy.
+            key: The intent's key.
+            by: Who asks.
+            about: What else the operation says about itself.
 
         Returns:
             The object with it.
 
         Raises:
-            hanbae.errors.Refused: Somebody else's operation is active, or Argo CD does not allow it.
+            Busy: Somebody else's operation is active.
+            hanbae.errors.Refused: Argo CD does not allow it.
             hanbae.errors.Unreachable: Argo CD did not take it.
         """
+        ...
+
+    async def idle(self) -> None:
+        """Wait until no operation is asked for or runs."""
         ...
 
     async def terminate(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
@@ -71,9 +93,9 @@ class Application(Protocol):
         ...
 
 
-def busy(ref: subjects.Ref, current: operations.Operation) -> errors.Refused:
+def busy(ref: subjects.Ref, current: operations.Operation) -> Busy:
     """The error about somebody else's operation: whose, since when, what it waits for, and how it is ended."""
-    return errors.Refused(
+    return Busy(
         "argo.busy",
         application=ref.name,
         revision=current.revision[:12] or "-",

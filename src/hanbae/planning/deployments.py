@@ -15,7 +15,7 @@ from msgspec import Struct
 from hanbae import errors, subjects
 from hanbae.argo import hooks
 from hanbae.charts import rendering
-from hanbae.migrations import databases, files
+from hanbae.migrations import databases, files, transactions
 from hanbae.planning import needs, proofs
 from hanbae.policy import documents, naming
 from hanbae.repository import revisions
@@ -164,7 +164,8 @@ def _proofs(source: Source, objects: list[dict[str, Any]]) -> list[plans.Prove]:
                 job=expected,
             )
         folder = naming.migrations_folder(policy, source.service) / database.directory
-        versions = files.versions(source.revision.folder(str(folder)), folder=str(folder))
+        names = files.named(source.revision.folder(str(folder)), folder=str(folder))
+        versions = tuple(sorted(names))
         if not versions:
             raise errors.FileFault(
                 "plan.no-migrations", place=subjects.Place(str(folder)), database=database.name
@@ -172,7 +173,13 @@ def _proofs(source: Source, objects: list[dict[str, Any]]) -> list[plans.Prove]:
         chart = subjects.Place(f"{naming.chart(policy, source.service)}/templates")
         proof = proofs.of(job, database, namespace=source.namespace, place=chart)
         hook = _ref(job, source.namespace)
-        found.append((hooks.wave(job), plans.Prove(database.name, versions, hook, proof)))
+        texts = {
+            version: (source.revision.read(f"{folder}/{name}") or b"").decode("utf-8", "replace")
+            for version, name in names.items()
+        }
+        bare = transactions.bare(texts)
+        does = plans.Prove(database.name, versions, hook, proof, bare=bare)
+        found.append((hooks.wave(job), does))
     return [proof for _, proof in sorted(found, key=lambda item: item[0])]
 
 

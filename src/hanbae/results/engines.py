@@ -29,19 +29,29 @@ class Engine(Protocol):
         """The text without the service's secrets, as far as they are known now."""
         ...
 
-    async def begin(self, does: plans.Sync | plans.Follow, key: str) -> str:
+    async def known(self) -> str:
+        """By what the last operation that has ended is told from one that begins from now on; may be empty.
+
+        To be kept before `begin`, so that who resumes after a crash can tell as well.
+        """
+        ...
+
+    async def begin(
+        self, does: plans.Sync | plans.Follow, key: str, *, known: str | None = None
+    ) -> str:
         """Start the operation, or find the one that was started with this key.
 
         Args:
             does: What to do.
             key: The intent's key; idempotent by it.
+            known: What `known` said before somebody began with this key; None when nobody has.
 
         Returns:
             The operation, for `follow` and `stop`.
 
         Raises:
             hanbae.errors.Refused: Somebody else's operation is active.
-            hanbae.errors.Unreachable: The cluster did not answer.
+            hanbae.errors.Unreachable: The cluster did not answer, or nobody can tell whether what was begun has run.
         """
         ...
 
@@ -53,8 +63,8 @@ class Engine(Protocol):
         """
         ...
 
-    async def stop(self, operation: str) -> bool:
-        """Terminate the operation if it still runs, and wait until it has ended.
+    async def stop(self, does: plans.Sync | plans.Follow, key: str) -> bool:
+        """Terminate the operation if it still runs, and wait until it has ended; begun by us or not.
 
         Returns:
             False when there was nothing to end any more.

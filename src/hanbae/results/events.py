@@ -7,12 +7,17 @@ shown, and everything else (the live view, the final table, the dashboard) is a 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
 from hanbae import subjects, wording
 from hanbae.results import plans
+
+Outcome = Literal["succeeded", "failed", "refused", "stopped", "superseded", "unknown"]
+"""How a deployment can end."""
+
+OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 
 
 class Opened(Struct, frozen=True, tag=True):
@@ -116,7 +121,7 @@ class Decided(Struct, frozen=True, tag=True):
 class Closed(Struct, frozen=True, tag=True):
     """Exactly one, always last. ``failed`` is never written while an operation may still run."""
 
-    outcome: Literal["succeeded", "failed", "refused", "stopped", "superseded", "unknown"]
+    outcome: Outcome
     why: wording.Text
 
 

@@ -67,12 +67,14 @@ class Prove(Struct, frozen=True, tag=True):
         versions: goose versions of the revision's files, ascending.
         hook: The Job that migrates it; its log says what was applied.
         job: The Job that asks goose for the database's status; it gets its name and key when it is run.
+        bare: Versions that run outside a transaction, and so must not be interrupted.
     """
 
     database: str
     versions: tuple[int, ...]
     hook: subjects.Ref
     job: dict[str, Any]
+    bare: tuple[int, ...] = ()
 
 
 class Step(Struct, frozen=True):
@@ -92,3 +94,10 @@ class Plan(Struct, frozen=True):
     steps: tuple[Step, ...]
     guards: tuple[Guard, ...] = ()
     forecast: tuple[Change, ...] = ()
+
+    @property
+    def revision(self) -> str:
+        """The commit that is deployed."""
+        return next(
+            step.does.revision for step in self.steps if isinstance(step.does, Sync | Follow)
+        )

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from hanbae import errors, wording
-from hanbae.actions import deploy, generate_argocd, preparing, workspace
+from hanbae.actions import generate_argocd, preparing, runs, workspace
 from hanbae.migrations import files
 from hanbae.policy import naming
 from hanbae.results import deployments, events
@@ -178,7 +178,7 @@ async def deploy_all(
     with workspace.opened(clone, kubeconfig=kubeconfig) as space:
         prepared = await preparing.prepare(space, tuple(services), environment)
         with telling.watching() as watch:
-            async with deploy.deploying_all(space, prepared) as stream:
+            async with runs.deploying_all(space, prepared) as stream:
                 async for event in stream:
                     watch(event)
         return [space.store.deployment(one) for one in prepared.plans]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hanbae import masking
-from hanbae.actions import new_service
+from hanbae.actions import generate_argocd, new_service
 from hanbae.charts import values
 from hanbae.policy import loading, naming
 from hanbae.sandbox import demo_repository, demo_shop, running, service_images
@@ -93,6 +94,43 @@ def shop(sandbox: running.Sandbox) -> demo_shop.Shop:
     clone = sandbox.site.folder.root / "shop"
     repository = demo_repository.Repository(clone, sandbox.git_folder / "shop.git")
     return demo_shop.Shop(sandbox, repository, service_images.program(clone / "app"))
+
+
+def own(sandbox: running.Sandbox, name: str) -> Scene:
+    """A shop beside the demo's, with one manual environment of its own, its services not yet deployed.
+
+    Args:
+        sandbox: The sandbox.
+        name: Name of the environment, of its branch and of what else nobody shares with it.
+    """
+    root = sandbox.site.folder.root
+    clone, source = root / f"shop-{name}", root / f"example-{name}"
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(demo_repository.example(), source)
+    for path in sorted(source.rglob("*"), reverse=True):
+        if path.is_file() and path.suffix in {".yaml", ".yml"}:
+            path.write_text(path.read_text().replace("staging", name))
+        if "staging" in path.name:
+            path.rename(path.with_name(path.name.replace("staging", name)))
+    remote = sandbox.git_folder / f"{name}.git"
+    repository = demo_repository.create(source, clone, remote)
+    made = demo_shop.Shop(
+        sandbox, repository, service_images.program(demo_repository.example() / "app")
+    )
+    with values.editing(clone / "hanbae.yaml", "hanbae.yaml") as policy:
+        history = f"sqlite:///{root / f'history-{name}.db'}"
+        policy.update({("argocd", "repository"): repository.url, ("history", "url"): history})
+    generate_argocd.generate_argocd(clone)
+    repository.commit("Read the repository from here")
+    made.prepare_namespaces(name)
+    scene = Scene(made, name)
+    repository.switch(scene.branch, create=True)
+    for service in made.services:
+        scene.seal(service)
+        scene.build(service)
+    scene.publish("Images and secrets")
+    made.apply(f"{generate_argocd.FOLDER}/{name}")
+    return scene
 
 
 @dataclass(frozen=True)

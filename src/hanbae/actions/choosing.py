@@ -1,0 +1,75 @@
+"""Chooses what drives one deployment: Argo CD, through its objects or its API, as the policy says."""
+
+from __future__ import annotations
+
+from hanbae import subjects
+from hanbae.actions import workspace
+from hanbae.argo import applications, generating
+from hanbae.engines import applications as objects
+from hanbae.engines import argocd, served, transports
+from hanbae.policy import naming
+from hanbae.results import plans
+
+
+def engine(
+    space: workspace.Workspace,
+    plan: plans.Plan,
+    clusters: workspace.Clusters,
+    *,
+    deployment: str,
+    by: str,
+    waits: bool = False,
+) -> argocd.ArgoCD:
+    """The engine of one deployment.
+
+    Args:
+        space: The workspace.
+        plan: What is to be done.
+        clusters: The environment's clusters.
+        deployment: The deployment's id.
+        by: Who drives it.
+        waits: Whether somebody else's operation is waited for, rather than refused.
+    """
+    policy, service, environment = space.policy, plan.service, plan.environment
+    expected = generating.application(policy, service, environment)
+    source = expected["spec"]["source"]
+    target = argocd.Target(
+        application=naming.application(service, environment),
+        argocd=policy.argocd.namespace,
+        namespace=naming.namespace(policy, service, environment),
+        release=naming.release(policy, service),
+        secret=naming.secret(policy, service),
+        owned=applications.Owned(
+            repository=source["repoURL"],
+            path=source["path"],
+            release=source["helm"]["releaseName"],
+            namespace=expected["spec"]["destination"]["namespace"],
+            labels=expected["metadata"]["labels"],
+        ),
+    )
+    about = {
+        "hanbae.deployment": deployment,
+        "hanbae.service": service,
+        "hanbae.environment": environment,
+        "hanbae.revision": plan.revision,
+        "hanbae.by": by,
+    }
+    through = _through(space, clusters, service, environment)
+    return argocd.ArgoCD(
+        through, clusters.workload, target, by=f"hanbae/{by}", about=about, waits=waits
+    )
+
+
+def _through(
+    space: workspace.Workspace, clusters: workspace.Clusters, service: str, environment: str
+) -> transports.Application:
+    """The way to the Application."""
+    policy = space.policy
+    ref = subjects.Ref(
+        "Application", policy.argocd.namespace, naming.application(service, environment)
+    )
+    if clusters.argocd is not None:
+        project = naming.project(policy, environment)
+        return served.Application(clusters.argocd, ref, project=project)
+    made_by = naming.application_set(policy, environment)
+    return objects.Application(clusters.control, ref, made_by=made_by)

@@ -1,0 +1,96 @@
+"""Waits before an operation is ended, where ending it would leave a database half migrated.
+
+A migration in a transaction is taken back by PostgreSQL when its Job is killed; one that says ``NO TRANSACTION`` is
+not.
+The wait has an end: the Job's own deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from hanbae import errors, subjects
+from hanbae.clusters import connections, kinds, logs, reading
+from hanbae.migrations import statuses
+from hanbae.results import plans
+
+LOOK: Final = 0.5
+"""Seconds between two looks at a Job that is waited for."""
+
+
+async def bare_running(
+    cluster: connections.Cluster, plan: plans.Plan, *, before: Mapping[str, int] | None = None
+) -> tuple[subjects.Ref, ...]:
+    """The migration Jobs that may be in the middle of a migration without a transaction.
+
+    Args:
+        cluster: The workload cluster.
+        plan: The deployment's plan.
+        before: Database → version that was proven before the deployment; what is not newer does not run again.
+    """
+    found = []
+    for step in plan.steps:
+        if isinstance(step.does, plans.Prove):
+            known = (before or {}).get(step.does.database, 0)
+            pending = [version for version in step.does.bare if version > known]
+            if pending and await _runs(cluster, step.does.hook, pending):
+                found.append(step.does.hook)
+    return tuple(found)
+
+
+async def until_safe(
+    cluster: connections.Cluster,
+    plan: plans.Plan,
+    *,
+    deadline: float,
+    before: Mapping[str, int] | None = None,
+) -> None:
+    """Wait until no such migration runs, at most as long as a Job may run.
+
+    Args:
+        cluster: The workload cluster.
+        plan: The deployment's plan.
+        deadline: Seconds after which the Jobs' own deadline has ended them.
+        before: As for :func:`bare_running`.
+    """
+    try:
+        async with asyncio.timeout(deadline):
+            while await bare_running(cluster, plan, before=before):  # noqa: ASYNC110
+                await asyncio.sleep(LOOK)  # a log tells it, which nobody can be told to wait for
+    except TimeoutError:
+        return
+
+
+async def _runs(cluster: connections.Cluster, job: subjects.Ref, pending: Iterable[int]) -> bool:
+    """Whether a container of the Job runs and has not told yet that it is past the pending versions.
+
+    What cannot be seen is taken for running: it is the safe side.
+    """
+    try:
+        found = await reading.get(cluster, kinds.JOB, job.namespace, job.name)
+        if found is None or _is_over(found):
+            return False
+        selector = f"batch.kubernetes.io/controller-uid={found['metadata']['uid']}"
+        pods = await reading.find(cluster, kinds.POD, job.namespace, label_selector=selector)
+        for pod in pods:
+            for status in (pod.get("status") or {}).get("containerStatuses") or []:
+                if "running" not in (status.get("state") or {}):
+                    continue
+                name = pod["metadata"]["name"]
+                lines = await logs.tail(cluster, job.namespace, name, status["name"])
+                done = [version for line in lines if (version := statuses.applied(line.text))]
+                if max(pending) > max(done, default=0):
+                    return True
+    except errors.Forbidden:
+        return True
+    return False
+
+
+def _is_over(job: kinds.Object) -> bool:
+    conditions = (job.get("status") or {}).get("conditions") or []
+    return any(
+        each.get("type") in {"Complete", "Failed"} and each.get("status") == "True"
+        for each in conditions
+    )

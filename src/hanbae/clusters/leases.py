@@ -1,0 +1,355 @@
+"""One driver per application: a Lease on the workload cluster, which also says what is being driven and how far it is.
+
+The local history cannot exclude anybody: two machines have two.
+Whether a holder is alive is never judged by comparing clocks: it is dead when the observer, by a clock of its own that
+never goes back, has seen the Lease's resourceVersion unchanged for as long as the Lease says.
+The annotations (`Seen.marks`) are what somebody without the history needs to go on after a crash; they are written
+before the effect that they announce, and stay when the Lease is released.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec import Struct
+
+from hanbae import errors
+from hanbae.clusters import answers, connections, kinds, reading, writing
+from hanbae.streams import backoffs
+
+DURATION: Final = 15.0
+"""Seconds without a renewal after which a holder counts as dead."""
+RENEWAL: Final = 3.0
+"""Seconds between two renewals."""
+LOOK: Final = 0.25
+"""Seconds between two looks at somebody else's Lease."""
+PREFIX: Final = "hanbae.dev/"
+DEPLOYMENT: Final = f"{PREFIX}deployment"
+"""The label by which the Lease of a deployment is found."""
+_FORMAT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
+_TRIES: Final = 8
+
+
+class Seen(Struct, frozen=True):
+    """A Lease as it was read.
+
+    Attributes:
+        namespace: Its namespace.
+        name: Its name.
+        holder: Who holds it; empty when it was released.
+        since: When the holder took it, by the holder's clock: for people only.
+        marks: What is driven, and how far it is.
+        duration: Seconds without a renewal after which the holder counts as dead.
+        version: The resourceVersion.
+    """
+
+    namespace: str
+    name: str
+    holder: str
+    since: str
+    marks: Mapping[str, str]
+    duration: float
+    version: str
+
+
+class Taken(errors.Refused):
+    """Somebody else holds it."""
+
+    def __init__(self, seen: Seen) -> None:
+        super().__init__("lease.taken", lease=seen.name, holder=seen.holder, since=seen.since)
+        self.seen = seen
+
+
+async def read(cluster: connections.Cluster, namespace: str, name: str) -> Seen | None:
+    """The Lease, or None where there is none."""
+    found = await reading.get(cluster, kinds.LEASE, namespace, name)
+    return _seen(found) if found is not None else None
+
+
+async def find(cluster: connections.Cluster, namespace: str, deployment: str) -> list[Seen]:
+    """The Leases in a namespace whose last driver was this deployment."""
+    selector = f"{DEPLOYMENT}={deployment}"
+    found = await reading.find(cluster, kinds.LEASE, namespace, label_selector=selector)
+    return [_seen(each) for each in found]
+
+
+async def is_held(
+    cluster: connections.Cluster,
+    seen: Seen,
+    *,
+    within: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> bool:
+    """Whether the holder lives: it renews, or another one does, while we look.
+
+    Args:
+        cluster: The workload cluster.
+        seen: The Lease as it was read.
+        within: Seconds for which it must stay unchanged; None for the Lease's own duration.
+        clock: Seconds that never go back; time in which the API server does not answer is not counted, because in
+            that time nobody can renew.
+
+    Raises:
+        hanbae.errors.Forbidden: It may not be read.
+    """
+    if not seen.holder:
+        return False
+    within = seen.duration if within is None else within
+    began = clock()
+    while clock() - began < within:
+        await asyncio.sleep(LOOK)
+        try:
+            now = await read(cluster, seen.namespace, seen.name)
+        except errors.Forbidden:
+            raise
+        except errors.Unreachable:
+            began = clock()
+            continue
+        if now is None or not now.holder:
+            return False
+        if now.version != seen.version:
+            return True
+    return False
+
+
+async def mark(cluster: connections.Cluster, seen: Seen, marks: Mapping[str, str]) -> Seen:
+    """Add marks to somebody else's Lease, such as the wish that it stop; the holder reads them as it renews."""
+    patch = {"metadata": {"annotations": {PREFIX + name: value for name, value in marks.items()}}}
+    changed = await writing.merge_patch(cluster, kinds.LEASE, seen.namespace, seen.name, patch)
+    return _seen(changed)
+
+
+class Lease:
+    """A Lease that we hold, renewed until it is released. Made by :func:`held`.
+
+    Args:
+        cluster: The workload cluster.
+        stored: The object as the API server has it.
+        holder: Our identity.
+        clock: The time, for what people read in it.
+    """
+
+    def __init__(
+        self,
+        cluster: connections.Cluster,
+        stored: kinds.Object,
+        holder: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.holder = holder
+        self._cluster = cluster
+        self._stored = stored
+        self._clock = clock
+        self._writing = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._lost: Taken | None = None
+
+    @property
+    def marks(self) -> Mapping[str, str]:
+        """Its marks, as far as they are known here: others may have added some."""
+        return _seen(self._stored).marks
+
+    async def mark(self, **marks: str) -> None:
+        """Say how far the driver is; stored when this returns.
+
+        Raises:
+            Taken: Somebody else has taken it over.
+            hanbae.errors.Unreachable: It was not stored.
+        """
+        await self._write(marks, holder=self.holder)
+
+    async def release(self, **marks: str) -> None:
+        """Give it up, with last words. Whoever comes next need not wait."""
+        with contextlib.suppress(Taken):
+            await self._write(marks, holder="")
+
+    async def marked(self, name: str) -> str:
+        """Wait until somebody adds this mark, and return its value.
+
+        Raises:
+            Taken: Somebody else has taken the Lease over.
+        """
+        while True:
+            if self._lost is not None:
+                raise self._lost
+            value = self.marks.get(name)
+            if value:
+                return value
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def renew(self) -> None:
+        """Renew it for ever; ends when it is lost. Trouble with the API server is none of the holder's."""
+        while self._lost is None:
+            await asyncio.sleep(RENEWAL)
+            with contextlib.suppress(errors.Error):
+                await self._write({}, holder=self.holder)
+
+    async def _write(self, marks: Mapping[str, str], *, holder: str) -> None:
+        async with self._writing:
+            backoff = backoffs.Backoff()
+            for left in range(_TRIES - 1, -1, -1):
+                if self._lost is not None:
+                    raise self._lost
+                now = self._clock()
+                wanted = _written(self._stored, holder, marks, now, since=None)
+                try:
+                    self._stored = await writing.replace(self._cluster, kinds.LEASE, wanted)
+                except answers.Missing:
+                    wanted["metadata"].pop("resourceVersion", None)
+                    wanted["metadata"].pop("uid", None)
+                    try:
+                        self._stored = await writing.create(self._cluster, kinds.LEASE, wanted)
+                    except (answers.Exists, answers.Unanswered):
+                        await self._read_back()
+                        continue
+                except (answers.Conflict, answers.Unanswered):
+                    await self._read_back()
+                    continue
+                except errors.Forbidden:
+                    raise
+                except errors.Unreachable:
+                    if not left:
+                        raise
+                    await backoff.pause()
+                    continue
+                self._changed.set()
+                return
+            raise errors.Unreachable("lease.cannot-write", lease=self._stored["metadata"]["name"])
+
+    async def _read_back(self) -> None:
+        metadata = self._stored["metadata"]
+        with contextlib.suppress(errors.Unreachable):
+            found = await reading.get(
+                self._cluster, kinds.LEASE, metadata["namespace"], metadata["name"]
+            )
+            if found is None:
+                return
+            self._stored = found
+            if _seen(found).holder not in {self.holder, ""}:
+                self._lost = Taken(_seen(found))
+            self._changed.set()
+
+
+@asynccontextmanager
+async def held(
+    cluster: connections.Cluster,
+    namespace: str,
+    name: str,
+    *,
+    holder: str,
+    marks: Mapping[str, str],
+    over: Seen | None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> AsyncIterator[Lease]:
+    """Hold a Lease; who leaves without releasing it leaves it for the next one, with the marks.
+
+    Args:
+        cluster: The workload cluster.
+        namespace: The Lease's namespace.
+        name: Its name.
+        holder: Our identity; nobody else's.
+        marks: What is driven.
+        over: The Lease that is taken over, released or of a dead holder; None where there was none.
+        clock: The time, for people.
+
+    Raises:
+        Taken: Somebody else was faster.
+        hanbae.errors.Refused: The namespace is not there.
+        hanbae.errors.Unreachable: The cluster did not answer.
+    """
+    now = clock()
+    empty = {"metadata": {"namespace": namespace, "name": name, "annotations": {}}}
+    wanted = _written(empty, holder, marks, now, since=now)
+    stored = await _take(cluster, wanted, over)
+    lease = Lease(cluster, stored, holder, clock)
+    renewing = asyncio.create_task(lease.renew())
+    try:
+        yield lease
+    finally:
+        renewing.cancel()
+        await asyncio.gather(renewing, return_exceptions=True)
+        with contextlib.suppress(errors.Error, TimeoutError):
+            if _seen(lease._stored).holder == holder:  # noqa: SLF001  its own module
+                async with asyncio.timeout(RENEWAL):
+                    await lease.release()
+
+
+async def _take(
+    cluster: connections.Cluster, wanted: kinds.Object, over: Seen | None
+) -> kinds.Object:
+    """Create it, or replace the version that was seen; an answer that was lost is read back."""
+    metadata = wanted["metadata"]
+    namespace, name = metadata["namespace"], metadata["name"]
+    holder, backoff = wanted["spec"]["holderIdentity"], backoffs.Backoff()
+    for left in range(_TRIES - 1, -1, -1):
+        try:
+            if over is None:
+                return await writing.create(cluster, kinds.LEASE, wanted)
+            wanted["metadata"]["resourceVersion"] = over.version
+            return await writing.replace(cluster, kinds.LEASE, wanted)
+        except answers.Missing as error:
+            if over is None:
+                raise errors.Refused("lease.no-namespace", namespace=namespace) from error
+            over = None
+            del metadata["resourceVersion"]
+        except (answers.Conflict, answers.Exists, answers.Unanswered) as error:
+            found = await reading.get(cluster, kinds.LEASE, namespace, name)
+            if found is not None and _seen(found).holder == holder:
+                return found  # it was only the answer that was lost
+            if found is not None and not isinstance(error, answers.Unanswered):
+                raise Taken(_seen(found)) from None
+        except errors.Unreachable as error:
+            if not left or isinstance(error, errors.Forbidden):
+                raise
+            await backoff.pause()
+    raise errors.Unreachable("lease.cannot-write", lease=name)
+
+
+def _written(
+    stored: kinds.Object,
+    holder: str,
+    marks: Mapping[str, str],
+    now: datetime,
+    *,
+    since: datetime | None,
+) -> kinds.Object:
+    metadata, spec = stored["metadata"], dict(stored.get("spec") or {})
+    noted = {PREFIX + name: value for name, value in marks.items()}
+    annotations = {**(metadata.get("annotations") or {}), **noted}
+    labels = {**(metadata.get("labels") or {})}
+    if annotations.get(DEPLOYMENT):
+        labels[DEPLOYMENT] = annotations[DEPLOYMENT]
+    spec["holderIdentity"] = holder
+    spec["leaseDurationSeconds"] = int(DURATION)
+    spec["renewTime"] = now.astimezone(UTC).strftime(_FORMAT)
+    if since is not None:
+        spec["acquireTime"] = since.astimezone(UTC).strftime(_FORMAT)
+    return {
+        "metadata": {**metadata, "annotations": annotations, "labels": labels},
+        "spec": spec,
+    }
+
+
+def _seen(stored: kinds.Object) -> Seen:
+    metadata, spec = stored["metadata"], stored.get("spec") or {}
+    annotations = metadata.get("annotations") or {}
+    return Seen(
+        namespace=metadata.get("namespace", ""),
+        name=metadata["name"],
+        holder=spec.get("holderIdentity") or "",
+        since=str(spec.get("acquireTime") or ""),
+        marks={
+            name.removeprefix(PREFIX): value
+            for name, value in annotations.items()
+            if name.startswith(PREFIX)
+        },
+        duration=float(spec.get("leaseDurationSeconds") or DURATION),
+        version=metadata.get("resourceVersion") or "",
+    )

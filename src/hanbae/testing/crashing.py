@@ -1,0 +1,173 @@
+"""Kills a deploying hanbae after a chosen commit to its history, and tells what the cluster has seen meanwhile.
+
+    python -m hanbae.testing.crashing N deploy identity --env staging
+
+runs the command line and sends itself SIGKILL as soon as N events are on the disk: not one instruction later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from hanbae.history import stores
+from hanbae.policy import naming
+from hanbae.results import events
+from hanbae.testing import scenes
+
+NEVER: Final = 10**9
+_JOBS: Final = "custom-columns=N:.metadata.name,U:.metadata.uid"
+_OPERATIONS: Final = (
+    "custom-columns=S:.status.operationState.startedAt,"
+    "I:.status.operationState.operation.info[0].value"
+)
+
+
+def main(arguments: list[str]) -> None:
+    """Run a command line that dies after so many commits."""
+    left = int(arguments[0])
+    append = stores.Store.append
+
+    def counted(
+        self: stores.Store, deployment: str, step: str | None, fact: events.Fact, at: datetime
+    ) -> events.Event:
+        nonlocal left
+        event = append(self, deployment, step, fact, at)
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return event
+
+    stores.Store.append = counted  # type: ignore[method-assign]
+    sys.argv = ["hanbae", *arguments[1:]]
+    runpy.run_module("hanbae", run_name="__main__")
+
+
+def killed(scene: scenes.Scene, service: str, *, after: int, **environment: str) -> int:
+    """Deploy, and die after so many events.
+
+    Returns:
+        The exit code; that of SIGKILL unless the deployment has fewer events.
+    """
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "hanbae.testing.crashing", str(after)),
+            *("deploy", service, "--env", scene.environment),
+        ],
+        cwd=scene.clone,
+        env=scenes.clean_environment()
+        | {"KUBECONFIG": str(scene.shop.sandbox.kubeconfig)}
+        | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ended.returncode
+
+
+@dataclass
+class Witness:
+    """What an independent watcher has seen of one service.
+
+    Attributes:
+        jobs: Migration Job → its uids.
+        operations: Starts of operations with the key that each carried.
+    """
+
+    jobs: dict[str, set[str]] = field(default_factory=dict)
+    operations: set[tuple[str, str]] = field(default_factory=set)
+
+
+@contextlib.contextmanager
+def witness(scene: scenes.Scene, service: str) -> Iterator[Witness]:
+    """Watch migration Jobs and operations with kubectl; what was there before does not count."""
+    seen = Witness()
+    before: set[str] = set()
+    release = naming.release(scene.shop.policy, service)
+    application = naming.application(service, scene.environment)
+    argocd = scene.shop.policy.argocd.namespace
+    known = _kubectl(scene, ["get", "jobs", "-n", scene.namespace(service), "-o", _JOBS])
+    before |= {line.split()[1] for line in known.splitlines()[1:]}
+    last = _kubectl(scene, ["get", "application", application, "-n", argocd, "-o", _OPERATIONS])
+    ended = {tuple(line.split()[:2]) for line in last.splitlines()[1:]}
+
+    def job(line: str) -> None:
+        name, uid = line.split()[:2]
+        if name.startswith(f"{release}-migrate") and uid not in before:
+            seen.jobs.setdefault(name, set()).add(uid)
+
+    def operation(line: str) -> None:
+        started, key = line.split()[:2]
+        if (started, key) not in ended and started != "<none>":
+            seen.operations.add((started, key))
+
+    jobs = ["get", "jobs", "-n", scene.namespace(service), "-o", _JOBS]
+    with (
+        _watching(scene, jobs, job),
+        _watching(
+            scene, ["get", "application", application, "-n", argocd, "-o", _OPERATIONS], operation
+        ),
+    ):
+        yield seen
+
+
+@contextlib.contextmanager
+def _watching(scene: scenes.Scene, words: list[str], take: Callable[[str], None]) -> Iterator[None]:
+    process = subprocess.Popen(
+        [*_command(scene), *words, "--no-headers", "--watch"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+    def read() -> None:
+        for line in process.stdout or ():
+            if line.strip():
+                take(line)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+        reader.join()
+
+
+def _kubectl(scene: scenes.Scene, words: list[str]) -> str:
+    return scene.shop.sandbox.kubectl(words).decode()
+
+
+def _command(scene: scenes.Scene) -> list[str]:
+    sandbox = scene.shop.sandbox
+    return [str(sandbox.binaries.path("kubectl")), f"--kubeconfig={sandbox.kubeconfig}"]
+
+
+def events_of(scene: scenes.Scene, *, history: Path | None = None) -> dict[str, list[events.Event]]:
+    """Deployment → its events, from a history."""
+    url = f"sqlite:///{history}" if history else scene.shop.policy.history.url
+    with stores.open_store(url) as store:
+        listed = store.deployments(limit=NEVER)
+        return {each.id: store.events(each.id) for each in listed}
+
+
+def closings(recorded: list[events.Event]) -> Counter[str]:
+    """How often each kind of fact was recorded."""
+    return Counter(type(event.fact).__name__ for event in recorded)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
