@@ -1,4 +1,4 @@
-"""A deployment of three databases, killed after one event of every kind; `./dev test crash` takes each event."""
+"""A deployment of three databases, killed after an event of every kind and resumed; ``./dev test crash`` takes each."""
 
 from __future__ import annotations
 

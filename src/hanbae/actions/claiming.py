@@ -10,7 +10,7 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, Literal
 
@@ -96,31 +96,42 @@ async def claimed(
     host = socket.gethostname()
     marks = {**_marks(deployment, plan, by), "driver": driver, "host": host, "process": _process()}
     holder = f"{deployment} {driver} {host} {secrets.token_hex(4)}"
-    while True:
-        before = await seen(policy, workload, service, environment)
-        same = before is not None and before.marks.get("deployment") == deployment
-        within = RESUMES_AFTER if same and resumes else None
-        try:
-            if before is not None and await is_driven(workload, before, within=within):
-                raise leases.Taken(before)  # noqa: TRY301  the same as when it is taken a moment later
-            now = await seen(policy, workload, service, environment)
-            kept = now.marks if now is not None and same and resumes else {}
-            async with leases.held(
-                workload,
-                namespace,
-                name(service, environment),
-                holder=holder,
-                marks={**kept, **marks, "stop": ""},
-                over=now,
-                clock=space.clock,
-            ) as lease:
-                yield lease, before
-                return
-        except leases.Taken as taken:
-            if taken.seen.marks.get("deployment") == deployment:
-                raise TakenOver("deploy.taken-over", place=None, **facts(taken.seen)) from None
-            if not waits:
-                raise errors.Refused("deploy.busy", place=None, **facts(taken.seen)) from None
+    async with AsyncExitStack() as stack:
+        while True:
+            before = await seen(policy, workload, service, environment)
+            same = before is not None and before.marks.get("deployment") == deployment
+            within = RESUMES_AFTER if same and resumes else None
+            busy = before
+            if before is None or not await is_driven(workload, before, within=within):
+                held = leases.held(
+                    workload,
+                    namespace,
+                    name(service, environment),
+                    holder=holder,
+                    marks={
+                        **(before.marks if before and same and resumes else {}),
+                        **marks,
+                        "stop": "",
+                    },
+                    over=before,  # this very version: whoever was faster is not overwritten
+                    clock=space.clock,
+                )
+                try:
+                    lease = await stack.enter_async_context(held)
+                    break
+                except leases.Taken as taken:
+                    busy = taken.seen if taken.seen.holder else None
+            if busy is not None:
+                _refuse(busy, deployment, waits=waits)
+        yield lease, before
+
+
+def _refuse(busy: leases.Seen, deployment: str, *, waits: bool) -> None:
+    """Say who drives, unless they are waited for."""
+    if busy.marks.get("deployment") == deployment:
+        raise TakenOver("deploy.taken-over", place=None, **facts(busy))
+    if not waits:
+        raise errors.Refused("deploy.busy", place=None, **facts(busy))
 
 
 def facts(lease: leases.Seen) -> dict[str, str]:
@@ -148,11 +159,16 @@ def stage(marks: Mapping[str, str]) -> str:
 
 
 def _marks(deployment: str, plan: plans.Plan, by: str) -> dict[str, str]:
+    revision = next(
+        step.does.revision
+        for step in plan.steps
+        if isinstance(step.does, plans.Sync | plans.Follow)
+    )
     return {
         "deployment": deployment,
         "service": plan.service,
         "environment": plan.environment,
-        "revision": plan.revision,
+        "revision": revision,
         "by": by,
     }
 

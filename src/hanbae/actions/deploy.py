@@ -182,27 +182,21 @@ class _Run:
                 return await driving
             driving.cancel()
             await asyncio.gather(driving, return_exceptions=True)
-            return await self._stop(clusters, engine, await self._asked_to_stop(stopping))
+            return await self._stop(clusters, engine, await stopping)
+        except leases.Taken as taken:
+            raise self._overtaken(taken) from None
         finally:
             for task in (driving, stopping):
                 task.cancel()
             await asyncio.gather(driving, stopping, return_exceptions=True)
 
-    async def _asked_to_stop(self, stopping: asyncio.Future[str]) -> str:
-        """Who wants it stopped.
-
-        Raises:
-            hanbae.actions.claiming.TakenOver: Nobody does: somebody else drives this very deployment.
-            hanbae.errors.Unreachable: Somebody else has taken the application over.
-        """
-        try:
-            return await stopping
-        except leases.Taken as taken:
-            about = claiming.facts(taken.seen)
-            if taken.seen.marks.get("deployment") == self._deployment:
-                raise claiming.TakenOver("deploy.taken-over", place=None, **about) from None
-            self._asked = True
-            raise errors.Unreachable("deploy.overtaken", place=None, **about) from None
+    def _overtaken(self, taken: leases.Taken) -> errors.Error:
+        """What it means that somebody else holds the Lease by now: this one writes nothing more."""
+        about = claiming.facts(taken.seen)
+        if taken.seen.marks.get("deployment") == self._deployment:
+            return claiming.TakenOver("deploy.taken-over", place=None, **about)
+        self._asked = True
+        return errors.Unreachable("deploy.overtaken", place=None, **about)
 
     async def _open(self, before: leases.Seen | None) -> None:
         """The first event, or what is resumed."""
@@ -392,7 +386,7 @@ class _Run:
                 found |= {version} if version is not None else set()
         return found
 
-    async def _sync(
+    async def _sync(  # noqa: PLR0917  all of it belongs to the step
         self,
         clusters: workspace.Clusters,
         step: plans.Step,

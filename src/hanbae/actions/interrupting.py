@@ -57,8 +57,8 @@ async def until_safe(
     """
     try:
         async with asyncio.timeout(deadline):
-            while await bare_running(cluster, plan, before=before):  # noqa: ASYNC110
-                await asyncio.sleep(LOOK)  # a log tells it, which nobody can be told to wait for
+            while await bare_running(cluster, plan, before=before):  # noqa: ASYNC110  a log tells nobody
+                await asyncio.sleep(LOOK)
     except TimeoutError:
         return
 

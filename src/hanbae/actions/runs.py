@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
@@ -39,7 +39,10 @@ async def deploying_all(
     async def in_turn(deployments: tuple[str, ...]) -> None:
         async with places:
             for deployment in deployments:
-                await _one(space, prepared, deployment, channel, limit=limit, busy=busy)
+                stream = _one(space, prepared, deployment, limit=limit, busy=busy)
+                async with aclosing(stream):
+                    async for event in stream:
+                        await channel.put(event)
 
     async def every() -> None:
         tasks = [asyncio.create_task(in_turn(chain)) for chain in prepared.chains]
@@ -64,22 +67,20 @@ async def _one(
     space: workspace.Workspace,
     prepared: preparing.Prepared,
     deployment: str,
-    channel: channels.Channel[events.Event],
     *,
     limit: float | None,
     busy: claiming.IfBusy,
-) -> None:
-    """One deployment, or somebody else's where that is followed instead."""
+) -> AsyncGenerator[events.Event]:
+    """One deployment of the run, or the one that is followed instead."""
     plan, past = prepared.plans[deployment], prepared.resumed.get(deployment)
-    if busy == "follow":
-        theirs = await _driven(space, plan)
-        if theirs is not None:
-            async with aclosing(attaching.attached(space, theirs)) as events_:
-                async for event in events_:
-                    await channel.put(event)
-            return
+    theirs = await _driven(space, plan) if busy == "follow" else None
+    if theirs is not None:
+        async with aclosing(attaching.attached(space, theirs)) as following:
+            async for event in following:
+                yield event
+        return
     for event in past.recorded[:1] if past is not None else ():
-        await channel.put(event)  # what a view begins with
+        yield event  # what a view begins with
     async with deploy.deploying(
         space,
         plan,
@@ -90,7 +91,7 @@ async def _one(
         past=past,
     ) as stream:
         async for event in stream:
-            await channel.put(event)
+            yield event
 
 
 async def _driven(space: workspace.Workspace, plan: plans.Plan) -> str | None:

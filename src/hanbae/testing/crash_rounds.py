@@ -76,7 +76,8 @@ def _resumed(scene: scenes.Scene, resume: Resume) -> tuple[scenes.Ended, dict[st
         words = ["attach", deployment]
     with tempfile.TemporaryDirectory(prefix="hanbae-crash-") as folder:
         variables = {"KUBECONFIG": str(scene.shop.sandbox.kubeconfig)}
-        directory = elsewhere(scene, Path(folder)) if resume == "elsewhere" else scene.clone
+        away = resume == "elsewhere"
+        directory = elsewhere(scene, Path(folder)) if away else scene.clone
         ended = scenes.hanbae(*words, "--output", "json", directory=directory, **variables)
         history = Path(folder) / "history.db" if resume == "elsewhere" else None
         return ended, crashing.events_of(scene, history=history), deployment

@@ -212,3 +212,23 @@ def test_a_selective_sync_needs_no_hooks() -> None:
     only = made.asked(automated=False, key=KEY, selected=True)
     play(steer, made.application(state=made.state("Succeeded", of=only)))
     assert steer.stage == "rolling-out"
+
+
+def test_resumed_after_another_operation_has_overwritten_the_record() -> None:
+    entry = {"revision": made.REVISION, "deployStartedAt": "2026-11-23T11:00:05Z"}
+    partial = made.asked(selected=True)
+    after = made.application(
+        state=made.state("Succeeded", of=partial, started="2026-11-23T11:00:30Z"), history=[entry]
+    )
+    steer = steering.Steering(FOLLOW, KEY, APPLICATION, known=made.STARTED, resumed=True)
+    assert told(play(steer, after)) == ["argo.ended-unseen"]
+    assert steer.stage == "rolling-out"
+    fresh = steered(FOLLOW, known=made.STARTED)
+    assert "Push" in told(play(fresh, after)), "only who resumes may take the history for its own"
+
+
+def test_resumed_finds_the_full_sync_that_was_started_by_key_where_automation_did_not() -> None:
+    steer = steering.Steering(FOLLOW, KEY, APPLICATION, known="", resumed=True)
+    moves = play(steer, made.application(operation=MINE, state=made.state("Running", of=MINE)))
+    assert told(moves) == ["began"]
+    assert steer.pushed

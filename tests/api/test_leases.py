@@ -1,0 +1,211 @@
+"""Who drives an application, on a real API server: exclusion, takeover, lost answers, clocks that disagree."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hanbae.clusters import connections, kinds, leases, writing
+
+Namer = Callable[[str], str]
+
+
+def hold(
+    cluster: connections.Cluster,
+    name: str,
+    holder: str,
+    *,
+    over: leases.Seen | None = None,
+    ahead: timedelta = timedelta(),
+) -> AbstractAsyncContextManager[leases.Lease]:
+    marks = {"deployment": holder, "revision": "1" * 40}
+    return leases.held(
+        cluster,
+        "default",
+        name,
+        holder=holder,
+        marks=marks,
+        over=over,
+        clock=lambda: datetime.now(UTC) + ahead,
+    )
+
+
+async def seen(cluster: connections.Cluster, name: str) -> leases.Seen:
+    found = await leases.read(cluster, "default", name)
+    assert found is not None
+    return found
+
+
+async def test_of_many_who_are_released_at_once_one_holds_it(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    name, barrier, over = unique("hanbae-auth"), asyncio.Barrier(8), asyncio.Event()
+    held, taken = [], []
+
+    async def deployer(number: int) -> None:
+        await barrier.wait()
+        try:
+            async with hold(cluster, name, f"d{number}") as lease:
+                held.append(lease.holder)
+                await over.wait()
+        except leases.Taken as error:
+            taken.append(error.seen.holder)
+        if len(taken) == 7:
+            over.set()
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(deployer(number) for number in range(8)))
+    assert len(held) == 1
+    assert taken == held * 7
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(minutes=-10)])
+async def test_a_living_holder_is_alive_whatever_its_clock_says(
+    cluster: connections.Cluster, unique: Namer, ahead: timedelta
+) -> None:
+    name = unique("hanbae-auth")
+    async with hold(cluster, name, "d1", ahead=ahead):
+        assert await leases.is_held(cluster, await seen(cluster, name))
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(minutes=-10)])
+async def test_a_dead_holder_is_dead_after_its_duration_by_the_observers_clock(
+    cluster: connections.Cluster, unique: Namer, ahead: timedelta
+) -> None:
+    name = unique("hanbae-auth")
+    # Nobody renews it, and its holder's clock is ten minutes away.
+    stamp = (datetime.now(UTC) + ahead).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    spec = {"holderIdentity": "d1", "leaseDurationSeconds": 15, "renewTime": stamp}
+    metadata = {"namespace": "default", "name": name}
+    await writing.create(cluster, kinds.LEASE, {"metadata": metadata, "spec": spec})
+    now, looks = 0.0, 0
+
+    def clock() -> float:
+        nonlocal now, looks
+        looks += 1
+        now += 1.0
+        return now
+
+    assert not await leases.is_held(cluster, await seen(cluster, name), clock=clock)
+    assert looks >= 15, "it was given its duration"
+    async with hold(cluster, name, "d2", over=await seen(cluster, name)):
+        assert (await seen(cluster, name)).holder == "d2"
+
+
+async def test_who_was_thought_dead_notices_and_writes_nothing_more(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    name = unique("hanbae-auth")
+    async with AsyncExitStack() as stack:
+        old = await stack.enter_async_context(hold(cluster, name, "d1"))
+        over = await seen(cluster, name)
+        new = await stack.enter_async_context(hold(cluster, name, "d2", over=over))
+        with pytest.raises(leases.Taken):
+            await old.mark(step="sync")
+        await new.mark(step="prove")
+        async with asyncio.timeout(5):
+            with pytest.raises(leases.Taken):
+                await old.marked("stop")
+    assert (await seen(cluster, name)).marks["step"] == "prove"
+
+
+async def test_leaving_keeps_the_marks_and_the_wish_of_others_is_heard(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    name, deployment = unique("hanbae-auth"), unique("d")
+    async with hold(cluster, name, deployment) as lease:
+        await lease.mark(step="sync", key="d1.sync")
+        await leases.mark(cluster, await seen(cluster, name), {"stop": "jiwon"})
+        async with asyncio.timeout(leases.RENEWAL * 3):
+            assert await lease.marked("stop") == "jiwon"
+    left = await seen(cluster, name)
+    assert left.holder == ""
+    assert (left.marks["step"], left.marks["stop"]) == ("sync", "jiwon")
+    (found,) = await leases.find(cluster, "default", deployment)
+    assert found.name == name
+
+
+class Relay:
+    """A TCP relay to the API server that can lose the answer to the next request: it arrives there, and no more."""
+
+    def __init__(self, port: int) -> None:
+        self.loses = False
+        self.lost = 0
+        self.idle = asyncio.Event()
+        self._open = 0
+        self._port = port
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream, out = await asyncio.open_connection("127.0.0.1", self._port)
+        self.idle.clear()
+        self._open += 1
+        ways = [
+            asyncio.create_task(self._pass(reader, out)),
+            asyncio.create_task(self._back(upstream, writer)),
+        ]
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        for each in (writer, out):
+            each.transport.abort()
+            with contextlib.suppress(OSError):
+                await each.wait_closed()
+        self._open -= 1
+        if not self._open:
+            self.idle.set()
+
+    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while chunk := await source.read(65536):
+            sink.write(chunk)
+            await sink.drain()
+
+    async def _back(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while chunk := await source.read(65536):
+            if self.loses:
+                self.loses = False
+                self.lost += 1
+                sink.transport.abort()
+                return
+            sink.write(chunk)
+            await sink.drain()
+
+
+@pytest.fixture
+async def relayed(
+    control_plane: Any, cluster: connections.Cluster, tmp_path: Path
+) -> AsyncIterator[tuple[Relay, connections.Cluster]]:
+    relay = Relay(control_plane.port)
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    text = control_plane.kubeconfig.read_text()
+    path = tmp_path / "kubeconfig"
+    path.write_text(text.replace(f":{control_plane.port}", f":{port}"))
+    async with connections.connect(kubeconfig=path) as connected:
+        # The handshake is over before an answer is lost.
+        assert await leases.read(connected, "default", "nobodys") is None
+        yield relay, connected
+    server.close()
+    await asyncio.wait_for(relay.idle.wait(), 10)
+
+
+async def test_a_lost_answer_to_the_claim_is_read_back(
+    relayed: tuple[Relay, connections.Cluster], unique: Namer
+) -> None:
+    relay, cluster = relayed
+    name = unique("hanbae-auth")
+    relay.loses = True
+    async with hold(cluster, name, "d1") as lease:
+        assert relay.lost == 1
+        assert (await seen(cluster, name)).holder == lease.holder == "d1"
+        relay.loses = True
+        await lease.mark(step="sync")
+        assert relay.lost == 2
+        assert (await seen(cluster, name)).marks["step"] == "sync"
