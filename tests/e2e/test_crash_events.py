@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hanbae.results import events
 from hanbae.testing import crash_rounds, crashing, scenes
 
-from .conftest import Ran
-
 RESUMED: tuple[crash_rounds.Resume, ...] = ("attach", "deploy", "elsewhere")
 
 
 @pytest.fixture(scope="module")
-def scene(demo: Ran) -> scenes.Scene:
+def scene(demo: Any) -> scenes.Scene:
     scene = scenes.own(demo.sandbox, "crash")
     ended = scene.deploy(crash_rounds.SERVICE)
     assert ended.code == 0, ended.err

@@ -8,19 +8,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from hanbae.results import events
 from hanbae.testing import crash_rounds, crashing, scenes
 
-from .conftest import Ran
-
 SERVICE = crash_rounds.SERVICE
 
 
 @pytest.fixture(scope="module")
-def scene(demo: Ran) -> scenes.Scene:
+def scene(demo: Any) -> scenes.Scene:
     scene = scenes.own(demo.sandbox, "busy")
     ended = scene.deploy(SERVICE)
     assert ended.code == 0, ended.err

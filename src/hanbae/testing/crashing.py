@@ -1,15 +1,12 @@
 """Kills a deploying hanbae after a chosen commit to its history, and tells what the cluster has seen meanwhile.
 
-    python -m hanbae.testing.crashing N deploy identity --env staging
-
-runs the command line and sends itself SIGKILL as soon as N events are on the disk: not one instruction later.
+It sends itself SIGKILL as soon as so many events are on the disk: not one instruction later.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -26,7 +23,15 @@ from hanbae.policy import naming
 from hanbae.results import events
 from hanbae.testing import scenes
 
-NEVER: Final = 10**9
+_START: Final = """\
+import sys
+from hanbae.testing import crashing
+crashing.die_after(int(sys.argv.pop(1)))
+sys.argv[0] = "hanbae"
+from hanbae.cli import main
+main.main()
+"""
+_ALL: Final = 10**9
 _JOBS: Final = "custom-columns=N:.metadata.name,U:.metadata.uid"
 _OPERATIONS: Final = (
     "custom-columns=S:.status.operationState.startedAt,"
@@ -34,10 +39,9 @@ _OPERATIONS: Final = (
 )
 
 
-def main(arguments: list[str]) -> None:
-    """Run a command line that dies after so many commits."""
-    left = int(arguments[0])
-    append = stores.Store.append
+def die_after(commits: int) -> None:
+    """Have this process killed as soon as so many events are on the disk."""
+    left, append = commits, stores.Store.append
 
     def counted(
         self: stores.Store, deployment: str, step: str | None, fact: events.Fact, at: datetime
@@ -50,8 +54,6 @@ def main(arguments: list[str]) -> None:
         return event
 
     stores.Store.append = counted  # type: ignore[method-assign]
-    sys.argv = ["hanbae", *arguments[1:]]
-    runpy.run_module("hanbae", run_name="__main__")
 
 
 def killed(scene: scenes.Scene, service: str, *, after: int, **environment: str) -> int:
@@ -62,7 +64,7 @@ def killed(scene: scenes.Scene, service: str, *, after: int, **environment: str)
     """
     ended = subprocess.run(
         [
-            *(sys.executable, "-m", "hanbae.testing.crashing", str(after)),
+            *(sys.executable, "-c", _START, str(after)),
             *("deploy", service, "--env", scene.environment),
         ],
         cwd=scene.clone,
@@ -160,14 +162,10 @@ def events_of(scene: scenes.Scene, *, history: Path | None = None) -> dict[str, 
     """Deployment → its events, from a history."""
     url = f"sqlite:///{history}" if history else scene.shop.policy.history.url
     with stores.open_store(url) as store:
-        listed = store.deployments(limit=NEVER)
+        listed = store.deployments(limit=_ALL)
         return {each.id: store.events(each.id) for each in listed}
 
 
 def closings(recorded: list[events.Event]) -> Counter[str]:
     """How often each kind of fact was recorded."""
     return Counter(type(event.fact).__name__ for event in recorded)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
