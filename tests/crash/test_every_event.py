@@ -36,6 +36,6 @@ def test_killed_after_every_event_and_resumed_nothing_happens_twice(scene: scene
     while True:
         after += 1
         resume = RESUMED[after % len(RESUMED)]
-        if crash_rounds.play(scene, 3 + after, after=after, resume=resume) is None:
+        if crash_rounds.play(scene, 3 + after, after=str(after), resume=resume) is None:
             break
     assert after > 20, "a deployment of three databases has more events than that"

@@ -7,15 +7,20 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent import futures
 from typing import Any
 
 import pytest
 
 from hanbae.results import events
+from hanbae.sandbox import demo_shop
 from hanbae.testing import crash_rounds, crashing, scenes
 
 SERVICE = crash_rounds.SERVICE
+LOCK = 4711
+WAITING = "may be in a migration without a transaction"
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +32,27 @@ def scene(demo: Any) -> scenes.Scene:
 
 
 def bare(scene: scenes.Scene, number: int) -> None:
-    """A migration outside a transaction that takes ten seconds."""
+    """A migration outside a transaction that waits for a lock."""
     path = scene.migrations(SERVICE) / "auth_db" / f"{number:05}_slow.sql"
-    path.write_text("-- +goose NO TRANSACTION\n-- +goose Up\nSELECT pg_sleep(10);\n")
+    path.write_text(f"-- +goose NO TRANSACTION\n-- +goose Up\nSELECT pg_advisory_lock({LOCK});\n")
     scene.build(SERVICE)
     scene.publish("A slow migration")
+
+
+@contextlib.contextmanager
+def locked(scene: scenes.Scene) -> Iterator[None]:
+    """As long as this holds the lock, the migration goes on."""
+    name = demo_shop.database_name(scene.environment, SERVICE, "auth_db")
+    with scene.shop.sandbox.postgres.connect(name) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        yield
+
+
+def until_said(lines: list[str], words: str) -> None:
+    ends = time.monotonic() + 60
+    while not any(words in line for line in lines):
+        assert time.monotonic() < ends, "".join(lines)
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager
@@ -67,40 +88,47 @@ def test_second_deployer_is_refused_and_stop_waits_for_a_bare_migration(
     scene: scenes.Scene,
 ) -> None:
     bare(scene, 4)
-    with deploying(scene) as (driver, lines):
-        (running,) = [
-            deployment
-            for deployment, recorded in crashing.events_of(scene).items()
-            if not isinstance(recorded[-1].fact, events.Closed)
-        ]
-        refused = scene.deploy(SERVICE)
-        assert refused.code == 5
-        assert running in refused.err
-        assert refused.only["outcome"] == "refused"
-        variables = {"KUBECONFIG": str(scene.shop.sandbox.kubeconfig)}
-        stopped = scenes.hanbae("stop", running, "-o", "json", directory=scene.clone, **variables)
-        assert stopped.code == 0, stopped.err
-        assert stopped.only["outcome"] == "stopped"
-        assert driver.wait(60) == 1
-    assert "may be in a migration without a transaction" in "".join(lines)
+    variables = {"KUBECONFIG": str(scene.shop.sandbox.kubeconfig)}
+    with futures.ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as lock:
+        lock.enter_context(locked(scene))
+        with deploying(scene) as (driver, lines):
+            (running,) = [
+                deployment
+                for deployment, recorded in crashing.events_of(scene).items()
+                if not isinstance(recorded[-1].fact, events.Closed)
+            ]
+            refused = scene.deploy(SERVICE)
+            assert refused.code == 5, refused.err
+            assert running in refused.err
+            assert refused.only["outcome"] == "refused"
+            words = ("stop", running, "--output", "json")
+            stopping = pool.submit(scenes.hanbae, *words, directory=scene.clone, **variables)
+            until_said(lines, WAITING)
+            assert "operation" in scene.operation(SERVICE), "it was ended in the middle"
+            lock.close()
+            stopped = stopping.result(120)
+            assert stopped.code == 0, stopped.err
+            assert stopped.only["outcome"] == "stopped"
+            assert driver.wait(60) == 1
     assert scene.versions(SERVICE, "auth_db") == [1, 2, 3, 4], "it came to its end"
-    assert scene.versions(SERVICE, "legal_db") == [1, 2, 3]
     assert "operation" not in scene.operation(SERVICE)
     recorded = crashing.events_of(scene)[running]
     assert crashing.closings(recorded)["Closed"] == 1
 
 
-def test_terminated_deployer_detaches_and_attach_goes_on_at_once(scene: scenes.Scene) -> None:
+def test_terminated_deployer_detaches_and_attach_goes_on(scene: scenes.Scene) -> None:
     bare(scene, 5)
-    with deploying(scene) as (driver, lines):
+    variables = {"KUBECONFIG": str(scene.shop.sandbox.kubeconfig)}
+    with locked(scene), deploying(scene) as (driver, lines):
         driver.send_signal(signal.SIGTERM)
         assert driver.wait(30) == 143
     running = next(iter(crashing.events_of(scene)))
     said = "".join(lines)
     assert f"hanbae attach {running}" in said
     assert f"hanbae stop {running}" in said
-    variables = {"KUBECONFIG": str(scene.shop.sandbox.kubeconfig)}
-    attached = scenes.hanbae("attach", running, "-o", "json", directory=scene.clone, **variables)
+    attached = scenes.hanbae(
+        *("attach", running, "--output", "json"), directory=scene.clone, **variables
+    )
     assert attached.code == 0, attached.err
     assert attached.only["outcome"] == "succeeded"
     assert scene.versions(SERVICE, "auth_db") == [1, 2, 3, 4, 5]

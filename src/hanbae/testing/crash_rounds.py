@@ -28,17 +28,17 @@ def migrate(scene: scenes.Scene, number: int) -> str:
     return scene.publish(f"Round {number}")
 
 
-def play(scene: scenes.Scene, number: int, *, after: int, resume: Resume) -> dict[str, Any] | None:
-    """Kill after so many events, resume, and hold what the witness, the databases and the record say.
+def play(scene: scenes.Scene, number: int, *, after: str, resume: Resume) -> dict[str, Any] | None:
+    """Kill at a moment, resume, and hold what the witness, the databases and the record say.
 
     Args:
         scene: The environment; the service is deployed in it already.
         number: Version of this round's migrations, one more than the last.
-        after: After how many events.
+        after: When; see :func:`hanbae.testing.crashing.die_after`.
         resume: By ``hanbae attach``, by the next deployment, or by one with an empty history.
 
     Returns:
-        The resumed deployment, or None when it has fewer events than that.
+        The resumed deployment, or None when it ended before that.
 
     Raises:
         AssertionError: Something happened twice, or not at all.
@@ -62,7 +62,7 @@ def play(scene: scenes.Scene, number: int, *, after: int, resume: Resume) -> dic
     facts = crashing.closings(recorded[ended.only["id"]])
     _hold(facts["Closed"] == facts["Opened"] == 1, str(facts))
     _hold(facts["Proved"] == 3, str(facts))  # noqa: PLR2004  three databases
-    if resume != "elsewhere" or after > 1:
+    if resume != "elsewhere" or after not in {"1", "Opened:1"}:
         _hold(ended.only["id"] == deployment, "another deployment was made of it")
         _hold(deployment in ended.err, "what was half done was not named")
     return ended.only

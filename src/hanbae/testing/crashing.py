@@ -26,7 +26,7 @@ from hanbae.testing import scenes
 _START: Final = """\
 import sys
 from hanbae.testing import crashing
-crashing.die_after(int(sys.argv.pop(1)))
+crashing.die_after(sys.argv.pop(1))
 sys.argv[0] = "hanbae"
 from hanbae.cli import main
 main.main()
@@ -39,32 +39,37 @@ _OPERATIONS: Final = (
 )
 
 
-def die_after(commits: int) -> None:
-    """Have this process killed as soon as so many events are on the disk."""
-    left, append = commits, stores.Store.append
+def die_after(moment: str) -> None:
+    """Have this process killed as soon as so many events are on the disk.
+
+    Args:
+        moment: A number of events, or of those of one kind: ``12``, ``Proved:3``.
+    """
+    kind, _, number = moment.rpartition(":")
+    left, append = int(number), stores.Store.append
 
     def counted(
         self: stores.Store, deployment: str, step: str | None, fact: events.Fact, at: datetime
     ) -> events.Event:
         nonlocal left
         event = append(self, deployment, step, fact, at)
-        left -= 1
-        if not left:
+        left -= kind in {"", type(fact).__name__}
+        if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return event
 
     stores.Store.append = counted  # type: ignore[method-assign]
 
 
-def killed(scene: scenes.Scene, service: str, *, after: int, **environment: str) -> int:
-    """Deploy, and die after so many events.
+def killed(scene: scenes.Scene, service: str, *, after: str, **environment: str) -> int:
+    """Deploy, and die at a moment; see :func:`die_after`.
 
     Returns:
         The exit code; that of SIGKILL unless the deployment has fewer events.
     """
     ended = subprocess.run(
         [
-            *(sys.executable, "-c", _START, str(after)),
+            *(sys.executable, "-c", _START, after),
             *("deploy", service, "--env", scene.environment),
         ],
         cwd=scene.clone,
