@@ -32,17 +32,12 @@ class TakenOver(errors.Stopped):
     """Somebody else drives this very deployment on; its record is theirs to close."""
 
 
-def name(service: str, environment: str) -> str:
-    """Name of an application's Lease."""
-    return f"hanbae-{naming.application(service, environment)}"
-
-
 async def seen(
     policy: documents.Policy, workload: connections.Cluster, service: str, environment: str
 ) -> leases.Seen | None:
     """The application's Lease as it is now."""
     namespace = naming.namespace(policy, service, environment)
-    return await leases.read(workload, namespace, name(service, environment))
+    return await leases.read(workload, namespace, naming.lease(service, environment))
 
 
 def is_open(lease: leases.Seen) -> bool:
@@ -106,7 +101,7 @@ async def claimed(
                 held = leases.held(
                     workload,
                     namespace,
-                    name(service, environment),
+                    naming.lease(service, environment),
                     holder=holder,
                     marks={
                         **(before.marks if before and same and resumes else {}),

@@ -386,7 +386,7 @@ class _Run:
                 found |= {version} if version is not None else set()
         return found
 
-    async def _sync(  # noqa: PLR0917  all of it belongs to the step
+    async def _sync(
         self,
         clusters: workspace.Clusters,
         step: plans.Step,

@@ -93,7 +93,7 @@ def follow(
         return found.outcome
 
 
-async def _show(  # noqa: PLR0917  what the command line says
+async def _show(
     session: options.Session,
     space: workspace.Workspace,
     deployment: str,

@@ -23,6 +23,11 @@ def application(service: str, environment: str) -> str:
     return f"{service}-{environment}"
 
 
+def lease(service: str, environment: str) -> str:
+    """Name of the Lease by which one deployment at a time drives an Application."""
+    return f"hanbae-{application(service, environment)}"
+
+
 def project(policy: documents.Policy, environment: str) -> str:
     """Argo CD's AppProject of an environment: ``services-dev``."""
     return f"{policy.argocd.project}-{environment}"
