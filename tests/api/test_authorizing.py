@@ -21,7 +21,17 @@ from ruamel.yaml import YAML
 from hanbae import errors, subjects
 from hanbae.actions import generate_argocd, generate_rbac, init, new_service, proving
 from hanbae.argo import admitting, authorizing, generating, operations
-from hanbae.clusters import answers, connections, kinds, logs, probes, reading, watching, writing
+from hanbae.clusters import (
+    answers,
+    connections,
+    kinds,
+    leases,
+    logs,
+    probes,
+    reading,
+    watching,
+    writing,
+)
 from hanbae.engines import applications, argocd
 from hanbae.migrations import databases
 from hanbae.planning import proofs
@@ -262,7 +272,9 @@ def by(environment: str) -> str:
 def asked(environment: str = "dev", **sync: Any) -> dict[str, Any]:
     """The operation that hanbae writes, with something more in its ``sync``."""
     thing = {"spec": {"syncPolicy": {"syncOptions": OPTIONS}}}
-    operation = operations.asking(thing, revision=made.REVISION, key="k", by=by(environment))
+    operation = operations.asking(
+        thing, revision=made.REVISION, key="k", by=by(environment), about={"service": "auth"}
+    )
     asked: dict[str, Any] = operation["operation"]
     asked["sync"] |= sync
     return asked
@@ -345,7 +357,8 @@ async def test_the_deployer_follows_a_whole_deployment_and_is_blind_to_nothing(
     secret = {"metadata": {"name": "auth-secrets", "namespace": "services-dev"}}
     await writing.create(cluster, kinds.SECRET, secret | {"stringData": {"TOKEN": "canary-1234"}})
     target = argocd.Target(ref.name, "argocd", "services-dev", "auth-service", "auth-secrets")
-    engine = argocd.ArgoCD(deployer, deployer, target, by=by("dev"))
+    through = applications.Application(deployer, ref)
+    engine = argocd.ArgoCD(through, deployer, target, by=by("dev"))
     hook = subjects.Ref("Job", "services-dev", "auth-service-migrate")
     operation = await engine.begin(plans.Sync(ref.name, made.REVISION, hooks=(hook,)), "d9.sync")
     async with (
@@ -361,6 +374,27 @@ async def test_the_deployer_follows_a_whole_deployment_and_is_blind_to_nothing(
     assert ("Application", "Succeeded") in states
     assert ("Deployment", "Complete") in states
     assert engine.redact("canary-1234") != "canary-1234", "it has read the service's Secret"
+
+
+async def test_the_deployer_claims_its_own_applications_and_no_others(
+    deployer: connections.Cluster, shop: Shop
+) -> None:
+    assert shop
+    ours = leases.held(
+        deployer, "services-dev", "hanbae-auth-dev", holder="a", marks={"deployment": "d1"}
+    )
+    async with ours as lease:
+        await lease.mark(step="sync")
+        (found,) = await leases.find(deployer, "services-dev", "d1")
+        assert found.marks["step"] == "sync"
+        await leases.mark(deployer, found, {"stop": "somebody"})
+        await lease.release(outcome="succeeded")
+    other = leases.held(deployer, "services-dev", "some-election", holder="a", marks={})
+    async with other as lease:
+        # RBAC knows no name when something is created; what is there is not touched.
+        with pytest.raises(errors.Forbidden) as denied:
+            await lease.mark(step="sync")
+    assert "some-election" in str(denied.value)
 
 
 async def world(cluster: connections.Cluster, ref: subjects.Ref, shop: Shop) -> None:

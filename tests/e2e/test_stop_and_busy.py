@@ -61,7 +61,7 @@ def deploying(scene: scenes.Scene) -> Iterator[tuple[subprocess.Popen[str], list
     process = subprocess.Popen(
         [sys.executable, "-m", "hanbae", "deploy", SERVICE, "--env", scene.environment],
         cwd=scene.clone,
-        env=scenes.clean_environment() | {"KUBECONFIG": str(scene.shop.sandbox.kubeconfig)},
+        env=scenes.clean_environment() | scene.deployer(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -88,7 +88,7 @@ def test_second_deployer_is_refused_and_stop_waits_for_a_bare_migration(
     scene: scenes.Scene,
 ) -> None:
     bare(scene, 4)
-    variables = {"KUBECONFIG": str(scene.shop.sandbox.kubeconfig)}
+    variables = scene.deployer()
     with futures.ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as lock:
         lock.enter_context(locked(scene))
         with deploying(scene) as (driver, lines):
@@ -118,7 +118,7 @@ def test_second_deployer_is_refused_and_stop_waits_for_a_bare_migration(
 
 def test_terminated_deployer_detaches_and_attach_goes_on(scene: scenes.Scene) -> None:
     bare(scene, 5)
-    variables = {"KUBECONFIG": str(scene.shop.sandbox.kubeconfig)}
+    variables = scene.deployer()
     with locked(scene), deploying(scene) as (driver, lines):
         driver.send_signal(signal.SIGTERM)
         assert driver.wait(30) == 143

@@ -13,7 +13,7 @@ from contextlib import aclosing
 
 from hanbae import errors, wording
 from hanbae.actions import claiming, deploy, resuming, workspace
-from hanbae.clusters import leases, reading
+from hanbae.clusters import leases
 from hanbae.results import events
 
 
@@ -47,7 +47,7 @@ async def attached(
     if recorded and isinstance(recorded[-1].fact, events.Closed):
         return
     async with space.clusters(past.plan.environment) as clusters:
-        by = await reading.identity(clusters.control)
+        by = await clusters.identity()
         elsewhere = _Elsewhere(space, clusters, past)
         async with aclosing(elsewhere.followed(stop_by=by if stops else "")) as stream:
             async for event in stream:

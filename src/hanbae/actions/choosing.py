@@ -48,22 +48,22 @@ def engine(
         ),
     )
     about = {
-        "hanbae.deployment": deployment,
-        "hanbae.service": service,
-        "hanbae.environment": environment,
-        "hanbae.revision": plan.revision,
-        "hanbae.by": by,
+        "deployment": deployment,
+        "service": service,
+        "environment": environment,
+        "revision": plan.revision,
+        "by": by,
     }
-    through = _through(space, clusters, service, environment)
+    through = application(space, clusters, service, environment)
     return argocd.ArgoCD(
         through, clusters.workload, target, by=f"hanbae/{by}", about=about, waits=waits
     )
 
 
-def _through(
+def application(
     space: workspace.Workspace, clusters: workspace.Clusters, service: str, environment: str
 ) -> transports.Application:
-    """The way to the Application."""
+    """The way to a service's Application."""
     policy = space.policy
     ref = subjects.Ref(
         "Application", policy.argocd.namespace, naming.application(service, environment)

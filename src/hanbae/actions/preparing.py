@@ -60,7 +60,7 @@ async def prepare(
     branch = space.environment(environment).branch or ""
     names = services.chosen(space.policy, revision, wanted, branch=branch)
     async with space.clusters(environment) as clusters:
-        by, version = await asyncio.gather(_identity(clusters), reading.version(clusters.workload))
+        by, version = await asyncio.gather(clusters.identity(), reading.version(clusters.workload))
         left = await asyncio.gather(
             *(resuming.of_application(space, clusters, name, environment) for name in names)
         )
@@ -76,9 +76,3 @@ async def prepare(
         )
         found[space.ids()] = deployments.plan(source)
     return Prepared(by, commit, found, resumed)
-
-
-async def _identity(clusters: workspace.Clusters) -> str:
-    if clusters.argocd is not None:
-        return await clusters.argocd.username()
-    return await reading.identity(clusters.control)

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from hanbae import errors, wording
-from hanbae.actions import claiming, services, workspace
+from hanbae.actions import choosing, claiming, services, workspace
 from hanbae.argo import operations
-from hanbae.clusters import kinds, leases, reading
+from hanbae.clusters import leases
 from hanbae.planning import deployments
 from hanbae.policy import naming
 from hanbae.results import events, plans
@@ -142,36 +142,39 @@ async def locate(
 
     Raises:
         hanbae.errors.WrongUse: It is nowhere.
+        hanbae.errors.Forbidden: It may be where one may not look.
     """
     names = [environment] if environment else list(services.environments(space.policy))
+    forbidden = None
     for each in names:
-        async with space.clusters(each) as clusters:
-            for namespace in _namespaces(space, each):
-                for lease in await leases.find(clusters.workload, namespace, deployment):
-                    if lease.marks.get("environment") == each:
-                        return deployment, lease.marks
-            marks = await _by_operation(space, clusters, deployment)
-            if marks.get("environment") == each:
+        try:
+            async with space.clusters(each) as clusters:
+                marks = await _marks(space, clusters, deployment, each)
+        except errors.Forbidden as error:
+            # Who deploys to one environment need not see the others.
+            forbidden = forbidden or error
+        else:
+            if marks:
                 return deployment, marks
+    if forbidden is not None:
+        raise forbidden
     raise errors.WrongUse("attach.nowhere", deployment=deployment, environments=", ".join(names))
 
 
-async def _by_operation(
-    space: workspace.Workspace, clusters: workspace.Clusters, deployment: str
+async def _marks(
+    space: workspace.Workspace, clusters: workspace.Clusters, deployment: str, environment: str
 ) -> Mapping[str, str]:
-    """What an operation says that carries the deployment's id."""
-    namespace = space.policy.argocd.namespace
-    for application in await reading.find(clusters.control, kinds.APPLICATION, namespace):
-        for operation in (operations.requested(application), operations.recorded(application)):
-            if operation is not None and operation.about.get("hanbae.deployment") == deployment:
-                return {
-                    name.removeprefix("hanbae."): value
-                    for name, value in operation.about.items()
-                    if name.startswith("hanbae.")
-                }
-    return {}
-
-
-def _namespaces(space: workspace.Workspace, environment: str) -> list[str]:
+    """What a Lease of the environment, or an operation, says of the deployment; nothing where none does."""
     known = services.known(space.loaded)
-    return sorted({naming.namespace(space.policy, each, environment) for each in known})
+    for namespace in sorted({naming.namespace(space.policy, one, environment) for one in known}):
+        for lease in await leases.find(clusters.workload, namespace, deployment):
+            if lease.marks.get("environment") == environment:
+                return lease.marks
+    for service in known:
+        application = await choosing.application(space, clusters, service, environment).read()
+        if application is None:
+            continue
+        for operation in (operations.requested(application), operations.recorded(application)):
+            if operation is not None and operation.about.get("deployment") == deployment:
+                return operation.about
+    return {}

@@ -17,7 +17,7 @@ from typing import Final
 
 from hanbae import errors
 from hanbae.argocd_api import connections as argocd
-from hanbae.clusters import connections
+from hanbae.clusters import connections, reading
 from hanbae.history import stores
 from hanbae.policy import documents, loading
 from hanbae.repository import checkouts
@@ -50,6 +50,12 @@ class Clusters:
     control: connections.Cluster
     workload: connections.Cluster
     argocd: argocd.Server | None = None
+
+    async def identity(self) -> str:
+        """Who we are for whoever lets us deploy: Argo CD's API, or Argo CD's cluster."""
+        if self.argocd is not None:
+            return await self.argocd.username()
+        return await reading.identity(self.control)
 
 
 @dataclass(frozen=True)

@@ -176,13 +176,15 @@ def _operation() -> Iterator[rulings.Rule]:
         """,
     )
     yield rulings.rule(
-        "operation.info must hold hanbae's key and nothing else",
+        "operation.info must hold hanbae's key once, and else only what hanbae says of a deployment",
         """
-        object.operation.?info.orValue([]).size() == 1 &&
+        object.operation.?info.orValue([]).exists_one(i,
+          i.?name.orValue('') == <<key>> && i.?value.orValue('') != '') &&
         object.operation.info.all(i,
-          i.?name.orValue('') == <<key>> && i.?value.orValue('') != '')
+          i.?name.orValue('') == <<key>> || i.?name.orValue('').startsWith(<<about>>))
         """,
         key=operations.KEY,
+        about=operations.ABOUT,
     )
     yield rulings.rule(
         "operation.retry would run the migrations again: its limit must be 0",

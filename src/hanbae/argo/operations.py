@@ -25,6 +25,8 @@ Application = Mapping[str, Any]
 
 KEY: Final = "hanbae"
 """Name of the entry in ``operation.info`` that carries the intent's key."""
+ABOUT: Final = f"{KEY}."
+"""How the names of the entries begin that say of which deployment it is: id, service, environment, commit, by whom."""
 
 _RUNNING: Final = frozenset({"Running", "Terminating"})
 _ENDED: Final = frozenset({"Succeeded", "Failed", "Error"})
@@ -63,7 +65,7 @@ class Operation(Struct, frozen=True):
         finished: The same; set between two tries as well, so it does not mean that it has ended.
         retries: How many times it was tried again.
         results: What it did, in Argo CD's order.
-        about: Everything in ``operation.info``.
+        about: What else ``operation.info`` says of hanbae's deployment.
     """
 
     phase: str
@@ -168,7 +170,7 @@ def asking(
         key: The intent's key.
         by: Who starts it.
         only: API group and object of a selective sync; empty for a full one, hooks included.
-        about: More entries of ``operation.info``, by which people and other machines know what this is.
+        about: What ``operation.info`` says besides, by which people and other machines know what this is.
     """
     policy = (application.get("spec") or {}).get("syncPolicy") or {}
     sync: dict[str, Any] = {
@@ -238,7 +240,7 @@ def terminating(application: Application) -> dict[str, Any]:
 
 
 def _info(key: str, about: Mapping[str, str] | None) -> list[dict[str, str]]:
-    said = {KEY: key, **(about or {})}
+    said = {KEY: key, **{f"{ABOUT}{name}": value for name, value in (about or {}).items()}}
     return [{"name": name, "value": value} for name, value in said.items()]
 
 
@@ -296,7 +298,11 @@ def _read(operation: Mapping[str, Any], state: Mapping[str, Any]) -> Operation:
         finished=state.get("finishedAt") or "",
         retries=int(state.get("retryCount") or 0),
         results=tuple(_result(entry) for entry in result.get("resources") or []),
-        about={str(name): str(value) for name, value in info.items()},
+        about={
+            str(name).removeprefix(ABOUT): str(value)
+            for name, value in info.items()
+            if str(name).startswith(ABOUT)
+        },
     )
 
 

@@ -2,8 +2,9 @@
 
 It does what a team would do with the commands, through the same actions, on a sandbox that it brings up itself::
 
-    secrets seal → image set → commit and push → generate argocd → kubectl apply -k → deploy
+    secrets seal → image set → generate rbac → commit and push → generate argocd → kubectl apply -k → deploy
 
+Each environment is deployed to by its own deployer, who may do nothing else.
 Whatever an earlier demo left when it was stopped is thrown away first: a file in the sandbox's folder says that the
 sandbox belongs to a demo.
 """
@@ -161,7 +162,8 @@ async def _publish(sandbox: running.Sandbox, source: Path, telling: Telling) -> 
         for service in shop.services:
             await shop.seal_all(service, environment)
             await shop.use_image(service, environment, images[service])
-        shop.repository.commit(f"Images and secrets of {environment}")
+        shop.authorise(environment)
+        shop.repository.commit(f"Images, secrets and deployer of {environment}")
         shop.repository.push(branch)
     return shop
 
@@ -174,8 +176,8 @@ async def deploy_all(
     Returns:
         What became of each, in the order of the plan.
     """
-    clone, kubeconfig = shop.repository.clone, shop.sandbox.kubeconfig
-    with workspace.opened(clone, kubeconfig=kubeconfig) as space:
+    kubeconfig = shop.deployer(environment)
+    with workspace.opened(shop.repository.clone, kubeconfig=kubeconfig) as space:
         prepared = await preparing.prepare(space, tuple(services), environment)
         with telling.watching() as watch:
             async with runs.deploying_all(space, prepared) as stream:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from hanbae import masking
-from hanbae.actions import seal, services, set_image
+from hanbae.actions import generate_rbac, seal, services, set_image
+from hanbae.argo import authorizing
 from hanbae.charts import values
 from hanbae.images import credentials, references, registry
 from hanbae.migrations import databases
@@ -75,6 +76,19 @@ class Shop:
         if overlay:
             self.apply(overlay)
         self.sandbox.push_credentials(self.namespaces(environment))
+
+    def authorise(self, environment: str) -> None:
+        """``hanbae generate rbac``, applied by the administrator: the deployer, and what it may do in this environment.
+
+        The services are those of the clone as it is now.
+        """
+        generate_rbac.generate_rbac(self.repository.clone, environments=[environment])
+        self.apply(f"{generate_rbac.FOLDER}/{environment}")
+
+    def deployer(self, environment: str) -> Path:
+        """A kubeconfig of who deploys to the environment, and may do nothing else."""
+        namespace = authorizing.namespace(self.policy, environment)
+        return self.sandbox.kubeconfig_of(authorizing.ACCOUNT, namespace)
 
     async def push(self, service: str, *, acts_as: str | None = None) -> str:
         """Make the service's image out of what the clone has, and push it.

@@ -172,6 +172,23 @@ class Sandbox:
         """
         return self.site.kubectl(*arguments, stdin=stdin)
 
+    def kubeconfig_of(self, account: str, namespace: str) -> Path:
+        """A kubeconfig for a ServiceAccount, with a token of a day, as a pipeline would be given one.
+
+        Args:
+            account: The account's name.
+            namespace: Where it is.
+
+        Raises:
+            errors.Failed: There is no such account.
+        """
+        token = self.kubectl(["create", "token", account, "-n", namespace, "--duration", "24h"])
+        config = json.loads(self.kubeconfig.read_text())
+        config["users"] = [{"name": self.context, "user": {"token": token.decode().strip()}}]
+        path = self.site.folder.root / f"{namespace}.{account}.kubeconfig"
+        folders.write(path, json.dumps(config))
+        return path
+
     def push_credentials(self, into: Iterable[str], *, name: str = "registry-credentials") -> None:
         """Make the imagePullSecret for the sandbox's registry.
 

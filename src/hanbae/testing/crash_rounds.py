@@ -75,7 +75,7 @@ def _resumed(scene: scenes.Scene, resume: Resume) -> tuple[scenes.Ended, dict[st
     if resume == "attach":
         words = ["attach", deployment]
     with tempfile.TemporaryDirectory(prefix="hanbae-crash-") as folder:
-        variables = {"KUBECONFIG": str(scene.shop.sandbox.kubeconfig)}
+        variables = scene.deployer()
         away = resume == "elsewhere"
         directory = elsewhere(scene, Path(folder)) if away else scene.clone
         ended = scenes.hanbae(*words, "--output", "json", directory=directory, **variables)

@@ -73,9 +73,7 @@ def killed(scene: scenes.Scene, service: str, *, after: str, **environment: str)
             *("deploy", service, "--env", scene.environment),
         ],
         cwd=scene.clone,
-        env=scenes.clean_environment()
-        | {"KUBECONFIG": str(scene.shop.sandbox.kubeconfig)}
-        | environment,
+        env=scenes.clean_environment() | scene.deployer() | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -269,9 +269,14 @@ class Scene:
             "--output",
             output,
             directory=self.clone,
-            KUBECONFIG=str(self.shop.sandbox.kubeconfig),
+            **self.deployer(),
             **self._login(),
         )
+
+    def deployer(self) -> dict[str, str]:
+        """What makes a child the environment's deployer, who may deploy what the clone has now, and nothing else."""
+        self.shop.authorise(self.environment)
+        return {"KUBECONFIG": str(self.shop.deployer(self.environment))}
 
     def _login(self) -> dict[str, str]:
         """What leads the child to Argo CD's API; the environment of a process is not seen by other users."""
