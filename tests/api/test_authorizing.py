@@ -381,7 +381,12 @@ async def test_the_deployer_claims_its_own_applications_and_no_others(
 ) -> None:
     assert shop
     ours = leases.held(
-        deployer, "services-dev", "hanbae-auth-dev", holder="a", marks={"deployment": "d1"}
+        deployer,
+        "services-dev",
+        "hanbae-auth-dev",
+        holder="a",
+        marks={"deployment": "d1"},
+        over=None,
     )
     async with ours as lease:
         await lease.mark(step="sync")
@@ -389,7 +394,7 @@ async def test_the_deployer_claims_its_own_applications_and_no_others(
         assert found.marks["step"] == "sync"
         await leases.mark(deployer, found, {"stop": "somebody"})
         await lease.release(outcome="succeeded")
-    other = leases.held(deployer, "services-dev", "some-election", holder="a", marks={})
+    other = leases.held(deployer, "services-dev", "some-election", holder="a", marks={}, over=None)
     async with other as lease:
         # RBAC knows no name when something is created; what is there is not touched.
         with pytest.raises(errors.Forbidden) as denied:
