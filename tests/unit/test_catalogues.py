@@ -1,21 +1,28 @@
-"""Everything that hanbae can say, it can say in both languages."""
+"""Everything that hanbae can say, it can say in both languages, and the catalogues say nothing else."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
+from typing import Final, get_args, get_type_hints
 
 import click
 import pytest
 from babel.messages.pofile import read_po
 
 import hanbae
-from hanbae.cli import main
+from hanbae.cli import main, tables
+from hanbae.diagnosing import images
+from hanbae.results import deployments
+from hanbae.sandbox import statuses
 
 SOURCE = Path(hanbae.__file__).parent
+GLOSSARY = Path(__file__).parent.parent.parent / "docs" / "translation.md"
 TEXT_ID = re.compile(r"^[a-z][a-z0-9]*(?:[.-][a-z0-9]+)+$")
-PLACEHOLDER = re.compile(r"\{(\w+)\}")
+PLACEHOLDER = re.compile(r"\{(\w+)(?:!r)?\}")
 # click's own words that people see most; the rest of its catalogue may stay English.
 CLICK = (
     "Usage:",
@@ -27,50 +34,194 @@ CLICK = (
     "Missing parameter: {param_name}",
     "Try '{command} {option}' for help.",
 )
+#: Functions whose first argument is an id, and names of parameters and variables that hold one.
+MAKERS: Final = frozenset(
+    "Text words Error WrongUse FileFault Failed Refused Unreachable Forbidden Lacking Stopped".split()
+)
+HOLDERS: Final = frozenset({"text_id", "said", "how"})
+
+
+def choices(kind: type, field: str) -> tuple[str, ...]:
+    """What a field that is one of a few words can be, without None."""
+    options = get_args(get_type_hints(kind)[field])
+    inner = [value for option in options for value in (get_args(option) or (option,))]
+    return tuple(value for value in inner if isinstance(value, str))
+
+
+#: Ids that are put together, with what each hole can be.
+BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
+    "deploy.column-{}": (tuple(tables._CELLS),),
+    "deploy.outcome-{}": (get_args(deployments.Outcome),),
+    "deploy.trigger-{}": (choices(deployments.Deployment, "trigger"),),
+    "diagnosis.image-{}": (get_args(images.Kind),),
+    "diagnosis.{}": (("application-error", "invalid-application", "not-compared"),),
+    "diagnosis.{}-attempt": (("job", "migration"),),
+    "diagnosis.{}-{}": (("job", "migration"), ("failed", "too-long")),
+    "sandbox.state-{}": (tuple(set(choices(statuses.Status, "state")) - {"ready"}),),
+    "sandbox.word-{}": (get_args(statuses.State),),
+}
+#: What looks like a built id and is a key of the policy.
+NOT_TEXTS: Final = frozenset({"services.{}"})
 
 
 def catalogue(language: str) -> dict[str, str]:
+    """Every entry; of one with a plural, its first id and its first string."""
+    found: dict[str, str] = {}
     with (SOURCE / "locale" / language / "LC_MESSAGES" / "hanbae.po").open("rb") as file:
-        return {str(m.id): str(m.string) for m in read_po(file) if m.id and m.string}
+        for message in read_po(file, locale=language):
+            name = message.id if isinstance(message.id, str) else message.id[0]
+            said = message.string
+            if name and said:
+                found[name] = said if isinstance(said, str) else said[0]
+    return found
 
 
 ENGLISH = catalogue("en")
 KOREAN = catalogue("ko")
+FAMILIES = {text_id.partition(".")[0] for text_id in ENGLISH if "." in text_id}
 
 
-def used_ids() -> dict[str, str]:
-    """Every string in the source that is the first argument of a Text or of an error."""
-    makers = re.compile(
-        r"(?:^|\.)(?:Text|Error|WrongUse|FileFault|Failed|Refused|Unreachable|Forbidden|Lacking|Stopped)$"
-    )
-    found: dict[str, str] = {}
-    for path in SOURCE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not (
-                isinstance(node, ast.Call) and makers.search(ast.unparse(node.func)) and node.args
-            ):
-                continue
-            first = node.args[0]
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                found[first.value] = f"{path.relative_to(SOURCE)}:{node.lineno}"
+Kept = ast.Call | ast.Assign | ast.Constant | ast.JoinedStr | ast.FunctionDef | ast.AsyncFunctionDef
+NODES: Final = [
+    (f"{path.relative_to(SOURCE)}:{node.lineno}", node)
+    for path in sorted(SOURCE.rglob("*.py"))
+    for node in ast.walk(ast.parse(path.read_text()))
+    if isinstance(node, Kept)
+]
+
+
+def arguments(node: ast.AST) -> list[ast.expr]:
+    """The expressions of a node that stand for an id."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=args):
+            places = {0} if name in MAKERS else TAKERS.get(name, set())
+            return [args[at] for at in places if at < len(args)]
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in HOLDERS:
+            return [value]
+        case _:
+            return []
+
+
+def takers() -> dict[str, set[int]]:
+    """Our own functions with a parameter for an id, and at which place it is, without self."""
+    found: dict[str, set[int]] = {}
+    for _, node in NODES:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            names = [argument.arg for argument in node.args.posonlyargs + node.args.args]
+            names = names[1:] if names[:1] == ["self"] else names
+            for at, name in enumerate(names):
+                if name in HOLDERS and not node.name.startswith("__"):
+                    found.setdefault(node.name, set()).add(at)
     return found
 
 
+TAKERS = takers()
+
+
+def outcomes(node: ast.expr) -> list[ast.expr]:
+    """What an expression can come to."""
+    if isinstance(node, ast.IfExp):
+        return [*outcomes(node.body), *outcomes(node.orelse)]
+    return [node]
+
+
+def used_ids() -> dict[str, str]:
+    """Every id that the source says as it is: given to what takes one, or looking like nothing else."""
+    found: dict[str, str] = {}
+    for where, node in NODES:
+        for argument in arguments(node):
+            for each in outcomes(argument):
+                # `words` takes help texts and click's words, too.
+                if isinstance(each, ast.Constant) and TEXT_ID.match(str(each.value)):
+                    found.setdefault(str(each.value), where)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            family, dot, name = node.value.partition(".")
+            if family in FAMILIES and dot and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", name):
+                found.setdefault(node.value, where)
+    # Scenes and records of the test kit say things of their own.
+    return {text_id: at for text_id, at in found.items() if not at.startswith("testing/")}
+
+
+def built_ids() -> dict[str, str]:
+    """The templates of the ids that the source puts together."""
+    found: dict[str, str] = {}
+    for where, node in NODES:
+        if isinstance(node, ast.JoinedStr):
+            parts = [str(p.value) if isinstance(p, ast.Constant) else "{}" for p in node.values]
+            template = "".join(parts)
+            if re.fullmatch(r"[a-z]+\.[a-z0-9{}-]+", template):
+                found.setdefault(template, where)
+    return {
+        template: where
+        for template, where in found.items()
+        if template.partition(".")[0] in FAMILIES and template not in NOT_TEXTS
+    }
+
+
+def expanded(template: str) -> list[str]:
+    return [template.replace("{}", "%s") % values for values in product(*BUILT[template])]
+
+
 USED = used_ids()
+EXPANDED = sorted({text_id for template in BUILT for text_id in expanded(template)})
 
 
 @pytest.mark.parametrize("text_id", sorted(USED))
 def test_text_is_worded_in_both_languages(text_id: str) -> None:
     where = USED[text_id]
-    assert TEXT_ID.match(text_id), f"{where}: not an id"
     assert text_id in ENGLISH, f"{where}: no English"
     assert text_id in KOREAN, f"{where}: no Korean"
+
+
+def test_ids_that_are_put_together_are_the_known_ones() -> None:
+    assert built_ids().keys() == BUILT.keys(), built_ids()
+
+
+@pytest.mark.parametrize("text_id", EXPANDED)
+def test_text_with_a_built_id_is_worded_in_both_languages(text_id: str) -> None:
+    assert text_id in ENGLISH
+    assert text_id in KOREAN
 
 
 @pytest.mark.parametrize("text_id", sorted(ENGLISH))
 def test_both_languages_use_the_same_facts(text_id: str) -> None:
     assert text_id in KOREAN
     assert set(PLACEHOLDER.findall(ENGLISH[text_id])) == set(PLACEHOLDER.findall(KOREAN[text_id]))
+
+
+@pytest.mark.parametrize("msgid", sorted(KOREAN.keys() - ENGLISH.keys()))
+def test_korean_help_invents_no_fact(msgid: str) -> None:
+    # click fills both of a plural's forms with the same facts.
+    facts = set(PLACEHOLDER.findall(KOREAN[msgid]))
+    assert facts <= set(PLACEHOLDER.findall(msgid)) | {"possibilities", "choices", "nargs"}
+
+
+def given(node: ast.AST) -> tuple[str, set[str]] | None:
+    """Id and facts of a text, where a call has both written out."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(attr=name) | ast.Name(id=name),
+            args=[ast.Constant(value=str() as text_id), *more],
+        ) if name in MAKERS - {"words"}:
+            names = {keyword.arg for keyword in node.keywords}
+            if not more and None not in names:
+                return text_id, {str(name) for name in names}
+            match more:
+                case [ast.Dict(keys=keys)] if all(isinstance(k, ast.Constant) for k in keys):
+                    return text_id, {str(k.value) for k in keys if isinstance(k, ast.Constant)}
+    return None
+
+
+def test_sentences_are_given_the_facts_that_they_tell() -> None:
+    checked = 0
+    for where, node in NODES:
+        told = given(node)
+        if told is None or where.startswith("testing/"):
+            continue
+        text_id, facts = told
+        checked += 1
+        assert set(PLACEHOLDER.findall(ENGLISH[text_id])) <= facts, where
+    assert checked > 100
 
 
 def walk(command: click.Command, path: tuple[str, ...]) -> list[tuple[str, click.Command]]:
@@ -87,12 +238,18 @@ def walk(command: click.Command, path: tuple[str, ...]) -> list[tuple[str, click
 COMMANDS = walk(main.front, ("hanbae",))
 
 
+def heading(command: click.Command) -> str:
+    """What stands above the examples."""
+    return (command.epilog or "").strip("\n").partition("\n")[0]
+
+
 @pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[path for path, _ in COMMANDS])
 def test_command_and_each_option_have_help_in_both_languages(
     path: str, command: click.Command
 ) -> None:
     assert command.help, path
     assert command.help in KOREAN, f"no Korean: {command.help!r}"
+    assert not command.epilog or heading(command) in KOREAN, f"no Korean: {heading(command)!r}"
     for parameter in command.params:
         if isinstance(parameter, click.Option) and not parameter.hidden:
             assert parameter.help, f"{path} {parameter.opts}"
@@ -109,3 +266,105 @@ def test_leaf_command_shows_examples(path: str, command: click.Command) -> None:
 @pytest.mark.parametrize("msgid", CLICK)
 def test_clicks_own_words_are_translated(msgid: str) -> None:
     assert msgid in KOREAN
+
+
+def help_texts() -> set[str]:
+    """What the commands look up: helps, options' helps, and the headings of the examples."""
+    found: set[str] = set()
+    for _, command in COMMANDS:
+        options = (getattr(parameter, "help", None) for parameter in command.params)
+        found |= {text for text in (command.help, heading(command), *options) if text}
+    return found
+
+
+def clicks_words() -> set[str]:
+    """What click itself looks up, and the names of its types, which it looks up by variable."""
+    found = {"file", "directory", "path", "required"}
+    for path in Path(click.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(
+                    func=ast.Name(id="_" | "ngettext" | "gettext"),
+                    args=[ast.Constant(value=str() as msgid), *_],
+                ):
+                    found.add(msgid)
+    return found
+
+
+def test_no_entry_of_the_catalogues_is_unused() -> None:
+    written = {
+        str(node.value)
+        for where, node in NODES
+        if isinstance(node, ast.Constant) and not where.startswith("testing/")
+    }
+    ids = {text for text in written if text in ENGLISH} | set(EXPANDED)
+    assert ENGLISH.keys() - ids == set()
+    assert KOREAN.keys() - ids - help_texts() - clicks_words() == set()
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_catalogue_is_sorted_and_without_comments(language: str) -> None:
+    path = SOURCE / "locale" / language / "LC_MESSAGES" / "hanbae.po"
+    text = path.read_text()
+    assert not [line for line in text.splitlines() if line.startswith("#")]
+    with path.open("rb") as file:
+        entries = [message.id for message in read_po(file) if message.id]
+    names = [entry if isinstance(entry, str) else entry[0] for entry in entries]
+    assert names == sorted(names)
+    assert len(names) == text.count("\nmsgid ") + text.startswith("msgid ") - 1, (
+        "one is there twice"
+    )
+
+
+# Korean. A particle has two forms, by whether the syllable before it ends in a consonant; nobody knows that of a
+# placeholder's value, so a particle follows a noun of ours, as in "파드({pod})가" or "{branch} 브랜치가".
+
+PARTICLES: Final = "은|는|이|가|을|를|와|과|로|으로|라는|이라는|나|이나"
+AFTER_VALUE = re.compile(rf"\{{\w+(?:!r)?\}}[`'\"…]*(?:{PARTICLES}|\([가-힣]+\))(?![가-힣])")
+AFTER_NOUN = re.compile(rf"([가-힣])\([^()]*\)({PARTICLES})(?![가-힣])")
+WITH_CONSONANT: Final = frozenset({"은", "이", "을", "과", "으로", "이라는", "이나"})
+RIEUL: Final = 8
+
+
+@pytest.mark.parametrize("msgid", sorted(KOREAN))
+def test_no_korean_particle_depends_on_a_value(msgid: str) -> None:
+    said = KOREAN[msgid]
+    assert not AFTER_VALUE.search(said), said
+    for noun, particle in AFTER_NOUN.findall(said):
+        end = (ord(noun) - ord("가")) % 28
+        closed = end not in {0, RIEUL} if particle in {"로", "으로"} else end != 0
+        assert closed == (particle in WITH_CONSONANT), f"{noun}(…){particle}: {said}"
+
+
+@pytest.mark.parametrize("msgid", sorted(KOREAN))
+def test_korean_sentences_end_formally(msgid: str) -> None:
+    for end in re.findall(r"([가-힣]*[다요오까죠])[.?](?:\s|$)", KOREAN[msgid]):
+        assert end.endswith(("니다", "십시오", "니까")), KOREAN[msgid]
+
+
+def glossary() -> list[tuple[str, str]]:
+    """Each spelling that is not used, with the one that is."""
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]*)\|$", GLOSSARY.read_text(), re.MULTILINE)
+    assert len(rows) > 20
+    return [
+        (wrong.strip(), right)
+        for _, right, wrongs in rows[2:]
+        for wrong in wrongs.split(",")
+        if wrong.strip()
+    ]
+
+
+# Commands, keys, flags, paths and placeholders are not words.
+FOREIGN = re.compile(
+    r"`[^`]*`|\$\([^)]*\)|\{[^}]*\}|\bhanbae [a-z ]+|\bkubectl [a-z ]+|--?[a-z][\w-]*|\([a-z-]+\)"
+    r"|[\w-]*\w[./_=][\w./*=-]+|^  .*$",
+    re.MULTILINE,
+)
+WORDS = {msgid: FOREIGN.sub(" ", said) for msgid, said in KOREAN.items()}
+
+
+@pytest.mark.parametrize(("wrong", "right"), glossary())
+def test_korean_uses_the_word_of_the_glossary(wrong: str, right: str) -> None:
+    word = re.compile(rf"(?<![A-Za-z]){re.escape(wrong)}(?![A-Za-z])")
+    found = {msgid: said for msgid, said in WORDS.items() if word.search(said)}
+    assert not found, f"{right}, not {wrong}"

@@ -9,13 +9,16 @@
 | 5 | refused, nothing was changed |
 | 70 | a bug of ours |
 | 130 | Ctrl-C |
+| 141 | whoever read the output went away before its end |
 | 143 | SIGTERM |
 """
 
 from __future__ import annotations
 
 import importlib
+import io
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -121,7 +124,7 @@ Examples:
 @click.pass_context
 def front(context: click.Context, lang: str | None, directory: Path, color: str) -> None:
     """Settle the language, the folder and the colours, then go on to the command."""
-    directory = directory.resolve()
+    directory = _resolved(directory)
     wordings.speak(wordings.preferred(lang, directory))
     chosen = {"auto": None, "always": True, "never": False}[color]
     context.color = chosen
@@ -135,7 +138,17 @@ def run(arguments: list[str] | None = None) -> int:
         arguments: The words after ``hanbae``; None for the process's own.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    wordings.speak(wordings.preferred(os.environ.get("HANBAE_LANG"), Path.cwd()))
+    wordings.speak(wordings.preferred(os.environ.get("HANBAE_LANG"), Path()))
+    try:
+        return _run(arguments)
+    except (BrokenPipeError, SystemExit):
+        # The reader has gone (`hanbae … | head`), which click turns into SystemExit; writing the rest at exit
+        # would only complain. What the command found out nobody was told, so 0 would say too much.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + signal.SIGPIPE
+
+
+def _run(arguments: list[str]) -> int:
     try:
         ended = front.main(arguments, prog_name="hanbae", standalone_mode=False)
     except click.ClickException as error:
@@ -144,12 +157,21 @@ def run(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
-        # The reader has gone (`hanbae … | head`); writing the rest at exit would only complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        raise
     except Exception as error:  # noqa: BLE001  an expected failure, or the last resort: a bug of ours
         return _failed(error, arguments)
     return ended if isinstance(ended, int) else 0
+
+
+def _resolved(directory: Path) -> Path:
+    """The folder's real path; the one that we were started in may be gone by now."""
+    from hanbae import errors
+
+    try:
+        return directory.resolve()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise errors.WrongUse("main.no-folder", reason=reason) from error
 
 
 def _failed(error: Exception, arguments: list[str]) -> int:
@@ -197,6 +219,22 @@ def _bug(error: Exception) -> None:
     )
 
 
+def _complete_streams() -> None:
+    """Give the process its three streams, able to write any text.
+
+    Where a shell closed one (``2>&-``), Python has None for it, and the next file that is opened gets its number:
+    what a child says on its standard error would then be written into that file.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """The console script."""
+    _complete_streams()
     sys.exit(run())

@@ -31,9 +31,6 @@ MARKS: Final[dict[Meaning, tuple[str, str]]] = {
 }
 """Meaning → mark and colour."""
 
-_CONTROL: Final = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
-)
 _STATE: Final = 200
 """Characters of a state that are shown; the history has it all, and a cause is told in full."""
 _QUIET: Final = frozenset({"Pending", "ContainerCreating"})
@@ -79,8 +76,8 @@ def lines(event: events.Event) -> Iterator[Line]:
 
 
 def printable(text: str) -> str:
-    """Foreign text without what a terminal would obey."""
-    return _CONTROL.sub("", text).replace("\t", "    ")
+    """Foreign text without what a terminal would obey, tabs included."""
+    return wordings.printable(text).replace("\t", "    ")
 
 
 def short(observed: events.Observed) -> str:

@@ -22,6 +22,9 @@ _DOMAIN: Final = "hanbae"
 _FOLDER: Final = Path(__file__).parent.parent / "locale"
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _POLICY_LANGUAGE: Final = re.compile(r"^language:\s*[\"']?(\w+)", re.MULTILINE)
+_CONTROL: Final = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
 
 
 def speak(language: str) -> None:
@@ -57,11 +60,17 @@ def preferred(chosen: str | None, directory: Path) -> str:
 
 def _of_policy(directory: Path) -> str:
     """The policy's language, read without the YAML parser: it is needed before anything can be said."""
+    try:
+        directory = directory.absolute()
+    except OSError:  # the folder that we were started in is gone
+        return ""
     for folder in (directory, *directory.parents):
+        path = folder / "hanbae.yaml"
         try:
-            found = _POLICY_LANGUAGE.search(
-                (folder / "hanbae.yaml").read_text(errors="replace")[:4096]
-            )
+            if not path.is_file():  # reading a named pipe would wait for ever
+                continue
+            with path.open("rb") as file:
+                found = _POLICY_LANGUAGE.search(file.read(4096).decode("utf-8", "replace"))
         except OSError:
             continue
         return found[1] if found else ""
@@ -74,14 +83,25 @@ def words(msgid: str) -> str:
 
 
 def sentence(text: wording.Text) -> str:
-    """A Text in words. A missing sentence shows its id and facts rather than nothing."""
+    """A Text in words. A missing sentence shows its id and facts rather than nothing.
+
+    The facts may come from a repository, a registry or a cluster, so they are made `printable`.
+    """
     template = gettext.gettext(text.id)
     if template == text.id:
-        return str(text)
-    return _PLACEHOLDER.sub(lambda match: text.facts.get(match[1], match[0]), template)
+        return printable(str(text))
+    return _PLACEHOLDER.sub(
+        lambda match: printable(text.facts[match[1]]) if match[1] in text.facts else match[0],
+        template,
+    )
+
+
+def printable(text: str) -> str:
+    """Foreign text without what a terminal would obey; lines and tabs stay."""
+    return _CONTROL.sub("", text)
 
 
 def fault(error: errors.Error) -> str:
     """An error in words, with the place in front where there is one."""
     said = sentence(error.text)
-    return f"{error.place}: {said}" if error.place else said
+    return f"{printable(str(error.place))}: {said}" if error.place else said
