@@ -161,3 +161,30 @@ def test_version_imports_nothing_heavy() -> None:
 def test_no_terminal_no_escape_codes(capsys: pytest.CaptureFixture[str]) -> None:
     main.run(["nonsense"])
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = "import os, sys; os.chdir(sys.argv[1]); os.rmdir(sys.argv[1]); from hanbae.cli import main; main.main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", script.replace("main.main()", "sys.exit(main.run(['secrets', 'list']))"), str(gone)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2, ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_full_disk_behind_stdout_is_an_error_and_no_bug() -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "hanbae", "--version"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode not in {0, 70}, ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -432,3 +432,39 @@ def test_plaintext_is_in_no_argument_no_file_and_no_message(
         assert spelled not in recorded
     assert b"c4n4ry" not in ended.stdout + ended.stderr
     assert unsealed(shop, "dev", "DATABASE_URL") == CANARY.encode()
+
+
+def test_values_file_that_leads_out_of_the_repository_is_not_written(shop: Path, run: Run) -> None:
+    values_file(shop, "dev").unlink()
+    outside = shop.parent / "outside.yaml"
+    outside.write_text("sealedSecret: {}\n")
+    values_file(shop, "dev").symlink_to(outside)
+    code, _, err = run("seal", "auth", "TOKEN", "--env", "dev", "--stdin", *OFFLINE, stdin=b"x")
+    assert code == 2
+    assert "services/auth/helm/values-dev.yaml" in err
+    assert outside.read_text() == "sealedSecret: {}\n"
+
+
+def test_values_file_that_is_a_named_pipe_is_refused_instead_of_waited_for(
+    shop: Path, run: Run
+) -> None:
+    values_file(shop, "dev").unlink()
+    os.mkfifo(values_file(shop, "dev"))
+    code, _, err = run("list", "auth", "--env", "dev")
+    assert code == 2
+    assert "values-dev.yaml" in err
+
+
+def test_file_of_secrets_that_cannot_be_read_is_named(shop: Path, run: Run) -> None:
+    code, _, err = run(
+        "seal", "auth", "--env", "dev", "--from-env-file", str(shop / "services"), *OFFLINE
+    )
+    assert code == 2
+    assert f"{shop}/services" in err
+
+
+def test_key_with_control_characters_does_not_reach_the_terminal(shop: Path, run: Run) -> None:
+    with values.editing(values_file(shop, "dev"), "values") as document:
+        document.update({("sealedSecret", "encryptedData", "A\x1b[31mB"): "AgA="})
+    _, out, _ = run("list", "auth", "--env", "dev")
+    assert "\x1b" not in out

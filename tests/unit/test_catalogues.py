@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Final, get_args, get_type_hints
@@ -14,6 +13,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 import hanbae
+from hanbae import errors
 from hanbae.cli import main, tables
 from hanbae.diagnosing import images
 from hanbae.results import deployments
@@ -35,9 +35,8 @@ CLICK = (
     "Try '{command} {option}' for help.",
 )
 #: Functions whose first argument is an id, and names of parameters and variables that hold one.
-MAKERS: Final = frozenset(
-    "Text words Error WrongUse FileFault Failed Refused Unreachable Forbidden Lacking Stopped".split()
-)
+ERRORS: Final = frozenset(name for name, kind in vars(errors).items() if isinstance(kind, type))
+MAKERS: Final = ERRORS | {"Text", "words"}
 HOLDERS: Final = frozenset({"text_id", "said", "how"})
 
 

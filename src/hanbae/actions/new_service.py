@@ -76,10 +76,11 @@ def _present(loaded: loading.Loaded, service: str) -> _Present:
             break
     else:
         return _Present()
-    found = values.Values.parse((loaded.root / path).read_text("utf-8", "replace"), path)
+    found = values.read(loaded.root / path, path)
     image, port = found.get("image.repository"), found.get("service.port")
     rows = found.get("migration.databases")
-    names = [row.get("name") for row in rows if isinstance(row, dict)] if rows else []
+    listed = rows if isinstance(rows, list) else []
+    names = [row.get("name") for row in listed if isinstance(row, dict)]
     return _Present(
         databases=tuple(name for name in names if isinstance(name, str)),
         port=port if isinstance(port, int) else 8080,

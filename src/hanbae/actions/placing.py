@@ -41,7 +41,12 @@ def place(
 
 
 def append_line(root: Path, path: str, line: str) -> files.FileChange:
-    """Make sure that a line-based file, such as ``.gitignore``, has a line; what is there stays as it is."""
+    """Make sure that a line-based file, such as ``.gitignore``, has a line; what is there stays as it is.
+
+    Raises:
+        errors.FileFault: As `place`.
+    """
+    _refuse_outside(root, path)
     present = _read(root, path)
     if present is None:
         _write(root, path, line + "\n")
@@ -55,11 +60,19 @@ def append_line(root: Path, path: str, line: str) -> files.FileChange:
 
 
 def remove(root: Path, path: str, *, check: bool = False) -> files.FileChange:
-    """Delete a file that hanbae generated and no longer generates."""
+    """Delete a file that hanbae generated and no longer generates.
+
+    Raises:
+        errors.FileFault: As `place`.
+    """
+    _refuse_outside(root, path)
     diff = _diff(path, _read(root, path) or "", "")
     if check:
         return files.FileChange(path, "stale", diff)
-    (root / path).unlink(missing_ok=True)
+    try:
+        (root / path).unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
     return files.FileChange(path, "deleted", diff)
 
 
@@ -77,8 +90,11 @@ def _one(root: Path, path: str, text: str, *, overwrite: bool, check: bool) -> f
 
 
 def _read(root: Path, path: str) -> str | None:
+    target = root / path
     try:
-        return (root / path).read_bytes().decode()
+        if target.exists() and not target.is_file():  # reading a named pipe would wait for ever
+            raise errors.FileFault("placing.not-a-file", place=subjects.Place(path))
+        return target.read_bytes().decode()
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:
@@ -115,8 +131,12 @@ def _umask() -> int:
 
 
 def _refuse_outside(root: Path, path: str) -> None:
-    """A symlink in the repository must not lead the writing elsewhere."""
-    if not (root / path).resolve().is_relative_to(root.resolve()):
+    """A symlink in the repository must not lead the reading or writing elsewhere."""
+    try:
+        inside = (root / path).resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # a link that leads to itself
+        inside = False
+    if not inside:
         raise errors.FileFault("placing.outside", place=subjects.Place(path))
 
 

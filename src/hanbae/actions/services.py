@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from hanbae import errors
+from hanbae import errors, subjects
 from hanbae.policy import documents, loading, naming
 
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -64,9 +64,20 @@ def environments(policy: documents.Policy) -> tuple[str, ...]:
 
 
 def values_file(loaded: loading.Loaded, service: str, environment: str) -> tuple[Path, str]:
-    """The values file of a service in an environment: its path, and how it is called in messages."""
+    """The values file of a service in an environment: its path, and how it is called in messages.
+
+    Raises:
+        errors.FileFault: A symlink on the way leads out of the repository.
+    """
     relative = naming.values_file(loaded.policy, service, environment)
-    return loaded.root / relative, str(relative)
+    path = loaded.root / relative
+    try:
+        inside = path.resolve().is_relative_to(loaded.root)
+    except (OSError, RuntimeError):  # a link that leads to itself
+        inside = False
+    if not inside:
+        raise errors.FileFault("placing.outside", place=subjects.Place(str(relative)))
+    return path, str(relative)
 
 
 def _joined(names: Iterable[str]) -> str:

@@ -152,6 +152,7 @@ def _workload(policy: documents.Policy, environment: str, services: Sequence[Ser
         yield where, "read", _following(names)
         if here:
             leases = [naming.lease(service.name, environment) for service in here]
+            yield where, "read", _rule(kinds.LEASE, "get", names=leases)
             yield where, "deploy", _rule(kinds.LEASE, "create")
             yield where, "deploy", _rule(kinds.LEASE, "patch", "update", names=leases)
             yield where, "deploy", _rule(kinds.SECRET, "get", "list", "watch", names=names)
@@ -168,7 +169,7 @@ def _following(secrets: Sequence[str]) -> list[Thing]:
         *_rule(kinds.DEPLOYMENT, "get", "list", "watch"),
         *_rule(kinds.STATEFULSET, "get", "list", "watch"),
         *_rule(kinds.REPLICASET, "list", "watch"),
-        *_rule(kinds.LEASE, "get", "list"),
+        *_rule(kinds.LEASE, "list"),
         *_rule(kinds.SEALEDSECRET, "list", "watch", names=secrets),
     ]
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import re
 import sys
 import tarfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -28,7 +30,13 @@ TIMEOUT: Final = 30.0
 _LARGEST: Final = 64 * 1024 * 1024
 _SCHEMA: Final = "values.schema.json"
 _NAMED: Final = re.compile(r"(?P<file>templates/[^\s:]+):(?P<line>\d+)(?::(?P<column>\d+))?")
-_REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
+_REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef", "$schema")
+# The dialects that Helm has built in; it would load any other from where its name points.
+_DIALECT: Final = re.compile(
+    r"https?://json-schema\.org/(?:draft-0[467]|draft/(?:2019-09|2020-12))/schema#?"
+)
+_DEEPEST: Final = 8
+"""Charts packed in one another; an archive can be made that holds itself."""
 
 # Helm installs in this order of kinds (its InstallOrder); others come last, by name.
 _ORDER: Final = (
@@ -182,24 +190,48 @@ def refuse(chart: Path, *, shown: str | None = None) -> None:
     """
     root, shown = chart.resolve(), shown or str(chart)
     for path in sorted(chart.rglob("*")):
-        if path.is_symlink() and not path.resolve().is_relative_to(root):
+        if path.is_symlink() and not _is_inside(path, root):
             raise _fault(shown, "render.symlink-outside", path=str(path.relative_to(chart)))
         if path.name == _SCHEMA and path.is_file():
             _refuse_schema(shown, str(path.relative_to(chart)), path.read_bytes())
         elif path.name.endswith(".tgz") and path.is_file():
-            for name, content in _archived(shown, path):
-                _refuse_schema(shown, f"{path.relative_to(chart)}:{name}", content)
+            with path.open("rb") as file:
+                for name, content in _archived(shown, str(path.relative_to(chart)), file):
+                    _refuse_schema(shown, name, content)
 
 
-def _archived(shown: str, archive: Path) -> Iterator[tuple[str, bytes]]:
+def _is_inside(path: Path, root: Path) -> bool:
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        return path.resolve().is_relative_to(root)
+    except (OSError, RuntimeError):  # a link that leads to itself
+        return False
+
+
+def _archived(
+    shown: str, archive: str, content: IO[bytes], *, depth: int = 0
+) -> Iterator[tuple[str, bytes]]:
+    """The schemas in a packed chart, found as Helm finds them.
+
+    To Helm a backslash separates as well, members of unknown types are files, and charts lie packed in each other.
+    """
+    if depth > _DEEPEST:
+        raise _fault(shown, "render.bad-archive", path=archive)
+    try:
+        with tarfile.open(fileobj=content, mode="r:gz") as tar:
             for member in tar:
-                if member.isfile() and Path(member.name).name == _SCHEMA:
-                    file = tar.extractfile(member)
-                    yield member.name, file.read(_LARGEST) if file else b""
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise _fault(shown, "render.bad-archive", path=archive.name) from error
+                name = re.split(r"[/\\]", member.name)[-1]
+                if name != _SCHEMA and not name.endswith(".tgz"):
+                    continue
+                file = tar.extractfile(member)
+                if file is None:
+                    continue
+                if name == _SCHEMA:
+                    yield f"{archive}:{member.name}", file.read(_LARGEST)
+                else:
+                    inner = io.BytesIO(file.read(_LARGEST))
+                    yield from _archived(shown, f"{archive}:{member.name}", inner, depth=depth + 1)
+    except (tarfile.TarError, OSError, EOFError, KeyError, zlib.error) as error:
+        raise _fault(shown, "render.bad-archive", path=archive) from error
 
 
 def _refuse_schema(shown: str, path: str, content: bytes) -> None:
@@ -207,9 +239,13 @@ def _refuse_schema(shown: str, path: str, content: bytes) -> None:
         schema = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise _fault(shown, "render.bad-schema", path=path, error=str(error)) from error
-    reference = next((ref for ref in _references(schema) if not ref.startswith("#")), None)
+    reference = next((ref for ref in _references(schema) if not _is_harmless(ref)), None)
     if reference is not None:
         raise _fault(shown, "render.schema-refers-outside", path=path, reference=reference)
+
+
+def _is_harmless(reference: str) -> bool:
+    return reference.startswith("#") or _DIALECT.fullmatch(reference) is not None
 
 
 def _references(schema: object) -> Iterator[str]:

@@ -119,7 +119,7 @@ class _Splicer:
 
     def entry(self, key: Any, value: Any, new: Tree | Scalar, *, flow: bool) -> Iterator[Edit]:
         """Set what is below one key that is there already."""
-        colon = self.text.index(":", key.end_mark.index) + 1
+        colon = self.colon(key, value)
         if not isinstance(new, dict):
             yield self.scalar(value, new, colon, flow=flow)
             return
@@ -177,7 +177,7 @@ class _Splicer:
     def end(self, key: Any, value: Any) -> int:
         """Where an entry's own text ends: the parser counts the comments and blank lines below it in."""
         if _is_empty_scalar(value):
-            return self.text.index(":", key.end_mark.index) + 1
+            return self.colon(key, value)
         if value.id == "mapping" and not value.flow_style:
             return self.end(*value.value[-1])
         if value.id == "sequence" and not value.flow_style:
@@ -186,6 +186,13 @@ class _Splicer:
                 return self.end(*last.value[-1])
             return len(self.text[: last.end_mark.index].rstrip())
         return len(self.text[: value.end_mark.index].rstrip())
+
+    def colon(self, key: Any, value: Any) -> int:
+        """Where an entry's colon ends; YAML allows an entry without one, as in ``? key`` and ``{key}``."""
+        found = self.text.find(":", key.end_mark.index)
+        if found < 0:
+            raise errors.FileFault("values.cannot-edit", place=_place(self.file, key))
+        return found + 1
 
     def after_line(self, at: int) -> int:
         """The beginning of the next line."""

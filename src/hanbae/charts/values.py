@@ -131,6 +131,8 @@ def read(path: Path, file: str) -> Values:
         errors.FileFault: It is not there, not UTF-8, or not a values file.
     """
     try:
+        if path.exists() and not path.is_file():  # reading a named pipe would wait for ever
+            raise errors.FileFault("values.not-a-file", place=subjects.Place(file))
         return Values.parse(path.read_bytes().decode("utf-8"), file)
     except FileNotFoundError as error:
         raise errors.FileFault("values.missing", place=subjects.Place(file)) from error
@@ -154,7 +156,7 @@ def editing(path: Path, file: str) -> Iterator[Values]:
         file: What places and messages call it.
 
     Raises:
-        errors.FileFault: As :func:`read`, or it is a link.
+        errors.FileFault: As :func:`read`, or it is a link, or it cannot be replaced; then it is as it was.
     """
     if path.is_symlink():
         raise errors.FileFault("values.link", place=subjects.Place(file))
@@ -168,7 +170,13 @@ def editing(path: Path, file: str) -> Iterator[Values]:
         before = values.text()
         yield values
         if values.text() != before:
-            _replace(path, values.text().encode(), folder)
+            try:
+                _replace(path, values.text().encode(), folder)
+            except OSError as error:
+                reason = error.strerror or type(error).__name__
+                raise errors.FileFault(
+                    "placing.unwritable", place=subjects.Place(file), reason=reason
+                ) from error
     finally:
         os.close(folder)
 

@@ -50,6 +50,6 @@ def _outcome(change: files.FileChange) -> wording.Text:
 
 
 def _show_diff(diff: str) -> None:
-    for line in wordings.printable(diff).split("\n"):
+    for line in wordings.printable(diff).splitlines():
         clipped = line if len(line) <= _WIDEST else line[: _WIDEST - 1] + "…"
         outputs.emit(click.style(clipped, fg=_COLORS.get(line[:1])))

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -165,17 +166,21 @@ def _run(arguments: list[str]) -> int:
 
 def _resolved(directory: Path) -> Path:
     """The folder's real path; the one that we were started in may be gone by now."""
-    from hanbae import errors
-
     try:
         return directory.resolve()
     except OSError as error:
+        from hanbae import errors
+
         reason = error.strerror or type(error).__name__
         raise errors.WrongUse("main.no-folder", reason=reason) from error
 
 
 def _failed(error: Exception, arguments: list[str]) -> int:
     from hanbae import errors
+
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        # What click writes by itself; a full disk is no bug of ours.
+        error = errors.Failed("output.unwritable", reason=error.strerror or "")
 
     if isinstance(error, errors.Error):
         _report(error, arguments)

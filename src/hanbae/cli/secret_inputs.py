@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from hanbae import errors, masking, wording
+from hanbae import errors, masking, subjects, wording
 from hanbae.cli import narration, wordings
 from hanbae.sealing import envfiles
 
@@ -38,7 +38,7 @@ def gather(
     if env_file is not None and stdin:
         raise errors.WrongUse("seal.two-sources")
     if env_file is not None:
-        return _chosen(keys, envfiles.parse(_bounded(env_file.read_bytes()), str(env_file)))
+        return _chosen(keys, envfiles.parse(read(env_file), str(env_file)))
     if stdin:
         data = _bounded(sys.stdin.buffer.read(LARGEST + 1))
         if len(keys) == 1:
@@ -49,6 +49,23 @@ def gather(
     if not sys.stdin.isatty():
         raise errors.WrongUse("seal.no-terminal", keys=" ".join(keys))
     return {key: _asked(key) for key in keys}
+
+
+def read(path: Path) -> bytes:
+    """The content of a file that the command line names; a pipe such as ``<(pass show …)`` will do.
+
+    Raises:
+        errors.FileFault: It cannot be read.
+        errors.WrongUse: It has no end in sight.
+    """
+    try:
+        with path.open("rb") as file:
+            return _bounded(file.read(LARGEST + 1))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise errors.FileFault(
+            "seal.unreadable", place=subjects.Place(str(path)), reason=reason
+        ) from error
 
 
 def _asked(key: str) -> masking.Masked:

@@ -95,7 +95,7 @@ def seal(
                 service,
                 environment,
                 plaintexts,
-                certificate=certificate.read_bytes() if certificate else None,
+                certificate=secret_inputs.read(certificate) if certificate else None,
                 certificate_source=str(certificate or ""),
                 context=kube_context,
                 accept_certificate=accept_certificate,
@@ -187,9 +187,10 @@ def _show(keys: Sequence[secrets.SealedKey], output: str) -> None:
         outputs.emit_json({"keys": keys})
         return
     names = ("service", "environment", "key")
-    widths = {name: max((len(getattr(key, name)) for key in keys), default=0) for name in names}
-    for key in keys:
-        columns = [getattr(key, name).ljust(widths[name]) for name in names]
+    rows = [[wordings.printable(getattr(key, name)) for name in names] for key in keys]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for key, row in zip(keys, rows, strict=True):
+        columns = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         outputs.emit("  ".join([*columns, wordings.sentence(_state(key))]))
 
 

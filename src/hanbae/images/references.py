@@ -6,6 +6,7 @@ names without one are Docker Hub's, and the digest decides where there is one.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass, replace
 from typing import Final
@@ -14,6 +15,7 @@ from hanbae import errors
 
 HUB: Final = "docker.io"
 LONGEST_NAME: Final = 255
+_LARGEST_PORT: Final = 65535
 
 _HOST: Final = re.compile(
     r"(?:(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?"
@@ -76,11 +78,24 @@ def parse(text: str) -> Reference:
     if colon and not _TAG.fullmatch(tag):
         raise errors.WrongUse("image.bad-tag", reference=text)
     host, path = _split(f"{head}{slash}{last}")
-    if not _HOST.fullmatch(host):
+    if not _is_host(host):
         raise errors.WrongUse("image.bad-registry", reference=text)
     if len(path) > LONGEST_NAME or not all(map(_COMPONENT.fullmatch, path.split("/"))):
         raise errors.WrongUse("image.bad-name", reference=text)
     return Reference(host, path, tag, digest)
+
+
+def _is_host(host: str) -> bool:
+    if not _HOST.fullmatch(host):
+        return False
+    address, bracket, rest = host.removeprefix("[").partition("]")
+    port = (rest if bracket else host).partition(":")[2]
+    if bracket:
+        try:
+            ipaddress.IPv6Address(address)
+        except ValueError:
+            return False
+    return not port or 0 < int(port) <= _LARGEST_PORT
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -65,8 +65,11 @@ def load(path: Path) -> Loaded:
     Raises:
         errors.FileFault: The file is not a policy; the error's place says where.
     """
+    if path.exists() and not path.is_file():  # reading a named pipe would wait for ever
+        raise errors.FileFault("policy.not-a-file", place=subjects.Place(path.name))
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(nodes.LARGEST_FILE + 1)
     except OSError as error:
         place = subjects.Place(path.name)
         raise errors.FileFault(

@@ -154,16 +154,78 @@ async def test_a_schema_that_refers_to_something_outside_is_refused(
     assert caught.value.text.facts["reference"] == target
 
 
-async def test_a_schema_in_an_archived_subchart_is_looked_at_as_well(chart: Path) -> None:
+def packed(**members: bytes) -> bytes:
+    """A chart's archive."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as tar:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return content.getvalue()
+
+
+OUTSIDE = json.dumps({"$ref": "file:///etc/passwd"}).encode()
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        pytest.param(packed(**{"sub/values.schema.json": OUTSIDE}), id="in the chart"),
+        pytest.param(packed(**{"sub\\values.schema.json": OUTSIDE}), id="behind a backslash"),
+        pytest.param(
+            packed(**{"sub/charts/in.tgz": packed(**{"in/values.schema.json": OUTSIDE})}),
+            id="in a chart in the chart",
+        ),
+    ],
+)
+async def test_a_schema_in_an_archived_subchart_is_looked_at_as_well(
+    chart: Path, archive: bytes
+) -> None:
     (chart / "charts").mkdir()
-    data = json.dumps({"$ref": "file:///etc/passwd"}).encode()
-    with tarfile.open(chart / "charts" / "sub-1.0.0.tgz", "w:gz") as tar:
-        member = tarfile.TarInfo("sub/values.schema.json")
-        member.size = len(data)
-        tar.addfile(member, io.BytesIO(data))
+    (chart / "charts" / "sub-1.0.0.tgz").write_bytes(archive)
     with pytest.raises(errors.FileFault) as caught:
         await rendered(chart, CONFIGMAP % "x")
     assert caught.value.text.id == "render.schema-refers-outside"
+
+
+async def test_charts_packed_in_one_another_without_end_are_refused(chart: Path) -> None:
+    archive = packed(**{"sub/Chart.yaml": b""})
+    for _ in range(12):
+        archive = packed(**{"sub/charts/in.tgz": archive})
+    (chart / "charts").mkdir()
+    (chart / "charts" / "sub-1.0.0.tgz").write_bytes(archive)
+    with pytest.raises(errors.FileFault) as caught:
+        await rendered(chart, CONFIGMAP % "x")
+    assert caught.value.text.id == "render.bad-archive"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "is_loaded"),
+    [
+        ("http://json-schema.org/draft-07/schema#", False),
+        ("https://json-schema.org/draft/2020-12/schema", False),
+        ("http://169.254.169.254/schema", True),
+        ("file:///etc/passwd", True),
+    ],
+)
+async def test_a_dialect_that_would_be_loaded_from_somewhere_is_refused(
+    chart: Path, dialect: str, is_loaded: bool
+) -> None:
+    (chart / "values.schema.json").write_text(json.dumps({"$schema": dialect}))
+    if not is_loaded:
+        assert await rendered(chart, CONFIGMAP % "x")
+        return
+    with pytest.raises(errors.FileFault) as caught:
+        await rendered(chart, CONFIGMAP % "x")
+    assert caught.value.text.facts["reference"] == dialect
+
+
+async def test_a_link_that_leads_to_itself_is_refused(chart: Path) -> None:
+    (chart / "templates" / "loop.yaml").symlink_to("loop.yaml")
+    with pytest.raises(errors.FileFault) as caught:
+        await rendered(chart, CONFIGMAP % "x")
+    assert caught.value.text.id == "render.symlink-outside"
 
 
 async def test_a_schema_with_references_of_its_own_holds_the_values(chart: Path) -> None:

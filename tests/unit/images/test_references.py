@@ -38,7 +38,8 @@ def test_name_is_taken_apart(text: str, host: str, path: str, tag: str, digest: 
         "", ":", "@", "a:", "a@", "a:b:c/", "UPPER", "a/UPPER", "a//b", "/a", "a/", "a b", "a:b c", "a:-x",
         f"a@{SHA}0", "a@sha256:xyz", "a@md5:" + "0" * 32, "a__ _b", "-a.example/b", "a.example:port/b", "a" * 256,
         "a.b/" + "x/" * 200 + "x", "https://a.example/b", "a.example/b?x=1", "a.example/../b", "a\n", "a.example/한글",
-        "user:pw@registry.example.com/a",
+        "user:pw@registry.example.com/a", "registry.example.com:0/a", "registry.example.com:65536/a",
+        "[::g]/a", "[1:2]/a",
     ],
 )  # fmt: skip
 def test_what_no_tool_takes_is_wrong_use(text: str) -> None:
