@@ -316,15 +316,17 @@ async def test_the_deployer_starts_and_ends_operations_and_asks_for_refreshes(
     assert await ending
 
 
-async def test_secrets_may_be_synced_first(
+async def test_what_a_migration_reads_may_be_synced_first(
     cluster: connections.Cluster, deployer: connections.Cluster, shop: Shop
 ) -> None:
     ref = await application(cluster, shop)
-    sealed = subjects.Ref("SealedSecret", "services-dev", "auth-secrets")
+    names = {"SealedSecret": "auth-secrets", "ServiceAccount": "auth-service", "ConfigMap": "auth"}
+    only = tuple(subjects.Ref(kind, "services-dev", name) for kind, name in names.items())
     argo = applications.Application(deployer, ref)
-    does = plans.Sync(ref.name, made.REVISION, only=(sealed,))
+    does = plans.Sync(ref.name, made.REVISION, only=only)
     started = await argo.ask(does, "d1.secrets", by("dev"))
-    assert started["operation"]["sync"]["resources"][0]["name"] == "auth-secrets"
+    asked = started["operation"]["sync"]["resources"]
+    assert {each["kind"]: each["name"] for each in asked} == names
 
 
 async def test_an_application_of_four_hundred_objects_is_not_too_dear_to_judge(

@@ -152,13 +152,16 @@ def _sync() -> Iterator[rulings.Rule]:
         """,
     )
     yield rulings.rule(
-        "only SealedSecrets may be synced on their own: a selective sync runs no migrations",
+        "only what a migration reads may be synced on its own: a selective sync runs no migrations",
         """
         variables.sync.?resources.orValue([]).all(r,
-          r.?group.orValue('') == <<group>> && r.?kind.orValue('') == <<kind>>)
+          (r.?group.orValue('') == <<group>> && r.?kind.orValue('') == <<sealed>>) ||
+          (r.?group.orValue('') == '' && (r.?kind.orValue('') == <<account>> || r.?kind.orValue('') == <<map>>)))
         """,
         group=kinds.SEALEDSECRET.group,
-        kind=kinds.SEALEDSECRET.kind,
+        sealed=kinds.SEALEDSECRET.kind,
+        account=kinds.SERVICEACCOUNT.kind,
+        map=kinds.CONFIGMAP.kind,
     )
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from hanbae.history import stores
 from hanbae.policy import naming
@@ -130,26 +130,25 @@ def witness(scene: scenes.Scene, service: str) -> Iterator[Witness]:
 
 @contextlib.contextmanager
 def _watching(scene: scenes.Scene, words: list[str], take: Callable[[str], None]) -> Iterator[None]:
-    process = subprocess.Popen(
+    def read(lines: IO[str]) -> None:
+        for line in lines:
+            if line.strip():
+                take(line)
+
+    with subprocess.Popen(
         [*_command(scene), *words, "--no-headers", "--watch"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    )
-
-    def read() -> None:
-        for line in process.stdout or ():
-            if line.strip():
-                take(line)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
-        reader.join()
+    ) as process:
+        assert process.stdout is not None  # noqa: S101  for the type checker: it is a pipe
+        reader = threading.Thread(target=read, args=(process.stdout,))
+        reader.start()
+        try:
+            yield
+        finally:
+            process.kill()
+            reader.join()
 
 
 def _kubectl(scene: scenes.Scene, words: list[str]) -> str:
