@@ -107,7 +107,10 @@ def test_a_manual_environment_is_deployed_and_proven(
     assert not asked["sync"].get("resources")
     assert asked["sync"]["syncOptions"], "Argo CD applies with the Application's own options"
     assert not asked["retry"].get("limit"), "each try would run the migrations again"
-    assert [one["name"] for one in asked["info"]] == ["hanbae"]
+    about = {one["name"]: one["value"] for one in asked["info"]}
+    assert about["hanbae"].startswith(about["hanbae.deployment"])
+    assert about["hanbae.revision"] == revision
+    assert (about["hanbae.service"], about["hanbae.environment"]) == ("personal", "staging")
     if staging.token is not None:
         assert asked["initiatedBy"]["username"].startswith("proj:")
         assert staging.token.unmask().decode() not in ended.out + ended.err
