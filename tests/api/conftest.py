@@ -6,6 +6,7 @@ They start in about three seconds in a folder of their own with certificates tha
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime as dt
 import ipaddress
@@ -29,8 +30,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hanbae import wording
-from hanbae.clusters import connections
+from hanbae.clusters import connections, leases
 from hanbae.sandbox import binaries
+from hanbae.testing import relays
 
 READY_WITHIN = 60.0
 CURVE = ec.SECP256R1()
@@ -296,3 +298,22 @@ def unique() -> Callable[[str], str]:
     taken = iter(range(1, 10_000))
     stamp = time.time_ns() % 10**10
     return lambda prefix: f"{prefix}-{stamp}-{next(taken)}"
+
+
+@pytest.fixture
+async def relayed(
+    control_plane: ControlPlane, cluster: connections.Cluster, tmp_path: Path
+) -> AsyncIterator[tuple[relays.Relay, connections.Cluster]]:
+    """A connection whose answers can be lost on the way."""
+    relay = relays.Relay(control_plane.port)
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    text = control_plane.kubeconfig.read_text()
+    path = tmp_path / "kubeconfig"
+    path.write_text(text.replace(f":{control_plane.port}", f":{port}"))
+    async with connections.connect(kubeconfig=path) as connected:
+        # The handshake is over before an answer is lost.
+        assert await leases.read(connected, "default", "nobodys") is None
+        yield relay, connected
+    server.close()
+    await asyncio.wait_for(relay.idle.wait(), 10)

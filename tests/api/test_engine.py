@@ -13,10 +13,10 @@ import pytest
 from hanbae import errors, subjects
 from hanbae.argo import operations
 from hanbae.clusters import connections, kinds, reading, watching, writing
-from hanbae.engines import applications, argocd
+from hanbae.engines import applications, argocd, transports
 from hanbae.results import events, plans
 from hanbae.testing import applications as made
-from hanbae.testing import objects
+from hanbae.testing import objects, relays
 
 Namer = Callable[[str], str]
 HOOK = subjects.Ref("Job", "default", "auth-service-migrate")
@@ -120,6 +120,51 @@ async def test_somebody_elses_operation_is_left_alone(
     assert caught.value.text.id == "argo.busy"
     assert not await application.terminate(lambda operation: operation.key == "d1.sync")
     assert await read(cluster, ref) == before
+
+
+async def test_of_many_who_ask_at_once_one_starts_an_operation(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    ref = await create(cluster, unique("auth"), automated=False)
+    released = asyncio.Event()
+
+    async def deployer(number: int) -> kinds.Object:
+        await released.wait()
+        application = applications.Application(cluster, ref)
+        return await application.ask(sync(ref), f"d{number}.sync", f"hanbae/{number}")
+
+    waiting = [asyncio.create_task(deployer(number)) for number in range(8)]
+    released.set()
+    ends = await asyncio.gather(*waiting, return_exceptions=True)
+    (started,) = [end for end in ends if not isinstance(end, BaseException)]
+    assert all(isinstance(end, transports.Busy) for end in ends if end is not started), ends
+    found, wanted = operations.active(await read(cluster, ref)), operations.active(started)
+    assert found is not None
+    assert wanted is not None
+    assert found.key == wanted.key
+
+
+async def test_an_operation_whose_answer_is_lost_is_read_back_and_not_started_twice(
+    relayed: tuple[relays.Relay, connections.Cluster],
+    cluster: connections.Cluster,
+    unique: Namer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    relay, through = relayed
+    ref = await create(cluster, unique("auth"), automated=False)
+    application = applications.Application(through, ref)
+    replace = writing.replace
+
+    async def unanswered(*arguments: Any) -> kinds.Object:
+        relay.loses = not relay.lost
+        return await replace(*arguments)
+
+    monkeypatch.setattr(writing, "replace", unanswered)
+    started = await application.ask(sync(ref), "d1.sync", "hanbae/jiwon")
+    assert relay.lost == 1
+    found = await read(cluster, ref)
+    assert found["metadata"]["resourceVersion"] == started["metadata"]["resourceVersion"]
+    assert found["metadata"]["generation"] == 2, "it was written once"
 
 
 async def test_controllers_that_write_meanwhile_do_not_lose_the_operation(

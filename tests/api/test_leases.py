@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hanbae.clusters import connections, kinds, leases, writing
+from hanbae.testing import relays
 
 Namer = Callable[[str], str]
 
@@ -132,72 +130,8 @@ async def test_leaving_keeps_the_marks_and_the_wish_of_others_is_heard(
     assert found.name == name
 
 
-class Relay:
-    """A TCP relay to the API server that can lose the answer to the next request: it arrives there, and no more."""
-
-    def __init__(self, port: int) -> None:
-        self.loses = False
-        self.lost = 0
-        self.idle = asyncio.Event()
-        self._open = 0
-        self._port = port
-
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream, out = await asyncio.open_connection("127.0.0.1", self._port)
-        self.idle.clear()
-        self._open += 1
-        ways = [
-            asyncio.create_task(self._pass(reader, out)),
-            asyncio.create_task(self._back(upstream, writer)),
-        ]
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
-        for each in (writer, out):
-            each.transport.abort()
-            with contextlib.suppress(OSError):
-                await each.wait_closed()
-        self._open -= 1
-        if not self._open:
-            self.idle.set()
-
-    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while chunk := await source.read(65536):
-            sink.write(chunk)
-            await sink.drain()
-
-    async def _back(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while chunk := await source.read(65536):
-            if self.loses:
-                self.loses = False
-                self.lost += 1
-                sink.transport.abort()
-                return
-            sink.write(chunk)
-            await sink.drain()
-
-
-@pytest.fixture
-async def relayed(
-    control_plane: Any, cluster: connections.Cluster, tmp_path: Path
-) -> AsyncIterator[tuple[Relay, connections.Cluster]]:
-    relay = Relay(control_plane.port)
-    server = await asyncio.start_server(relay, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    text = control_plane.kubeconfig.read_text()
-    path = tmp_path / "kubeconfig"
-    path.write_text(text.replace(f":{control_plane.port}", f":{port}"))
-    async with connections.connect(kubeconfig=path) as connected:
-        # The handshake is over before an answer is lost.
-        assert await leases.read(connected, "default", "nobodys") is None
-        yield relay, connected
-    server.close()
-    await asyncio.wait_for(relay.idle.wait(), 10)
-
-
 async def test_a_lost_answer_to_the_claim_is_read_back(
-    relayed: tuple[Relay, connections.Cluster], unique: Namer
+    relayed: tuple[relays.Relay, connections.Cluster], unique: Namer
 ) -> None:
     relay, cluster = relayed
     name = unique("hanbae-auth")

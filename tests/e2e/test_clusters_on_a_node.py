@@ -133,6 +133,26 @@ async def test_log_has_every_line_once_through_broken_connections(
     assert relay.cuts > 3
 
 
+async def test_log_of_thirty_mebibytes_has_every_line_once_through_rotations(
+    cluster: connections.Cluster, sandbox: Any
+) -> None:
+    """The kubelet looks every ten seconds whether a log has grown over 10 MiB, and rotates it."""
+    padding = "x" * 1000
+    script = (
+        f"i=0; while [ $i -lt 30000 ]; do echo line $i {padding}; i=$((i+1));"
+        "[ $((i % 500)) -ne 0 ] || sleep 0.7; done"
+    )
+    await start(cluster, "rotated", script, activeDeadlineSeconds=240)
+    expected = 0
+    async with asyncio.timeout(4 * WITHIN):
+        async for line in logs.follow(cluster, NAMESPACE, "rotated", "app"):
+            assert line.text.startswith(f"line {expected} "), line.text[:40]
+            expected += 1
+    assert expected == 30000
+    kept = (sandbox.site.folder.root / "pod-logs").glob(f"{NAMESPACE}_rotated_*/app/*")
+    assert len(list(kept)) > 1, "it was rotated"
+
+
 async def test_quiet_container_is_followed_over_several_connections(
     cluster: connections.Cluster,
 ) -> None:

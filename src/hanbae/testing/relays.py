@@ -1,0 +1,53 @@
+"""A network between hanbae and the API server that loses answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+
+class Relay:
+    """A TCP relay to the API server that can lose the answer to the next request: it arrives there, and no more."""
+
+    def __init__(self, port: int) -> None:
+        self.loses = False
+        self.lost = 0
+        self.idle = asyncio.Event()
+        self._open = 0
+        self._port = port
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass one connection through."""
+        upstream, out = await asyncio.open_connection("127.0.0.1", self._port)
+        self.idle.clear()
+        self._open += 1
+        ways = [
+            asyncio.create_task(self._pass(reader, out)),
+            asyncio.create_task(self._back(upstream, writer)),
+        ]
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        for each in (writer, out):
+            each.transport.abort()
+            with contextlib.suppress(OSError):
+                await each.wait_closed()
+        self._open -= 1
+        if not self._open:
+            self.idle.set()
+
+    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while chunk := await source.read(65536):
+            sink.write(chunk)
+            await sink.drain()
+
+    async def _back(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while chunk := await source.read(65536):
+            if self.loses:
+                self.loses = False
+                self.lost += 1
+                sink.transport.abort()
+                return
+            sink.write(chunk)
+            await sink.drain()
