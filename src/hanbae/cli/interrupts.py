@@ -18,7 +18,11 @@ def terminable() -> Iterator[list[int]]:
 
     def note(number: int, _: object) -> None:
         seen.append(number)
-        signal.raise_signal(signal.SIGINT)
+        if callable(signal.getsignal(signal.SIGINT)):
+            signal.raise_signal(signal.SIGINT)  # an event loop has its own way to handle it
+        else:
+            # Shells and nohup have what runs in the background ignore Ctrl-C; this is no Ctrl-C.
+            raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, note)
     try:
