@@ -176,3 +176,33 @@ def test_password_in_a_failing_migrations_log_is_masked(production: scenes.Scene
     for secret in (password, token.unmask().decode()):
         assert secret not in failed.out + failed.err
         assert secret.encode() not in history
+
+
+def test_password_that_an_application_and_an_annotation_tell_is_masked(
+    production: scenes.Scene,
+) -> None:
+    """What a crashing application said last is shown as the cause's evidence; its password is not."""
+    production.create("chatty", like="personal")
+    urls = production.shop.make_databases("chatty", "production")
+    token = production.shop.token_key("production")
+    production.seal_only("chatty", {**urls, "JWT_SECRET": token})
+    password = urls["DATABASE_URL"].unmask().split(b":")[2].split(b"@")[0].decode()
+    production.set_environment("chatty", REQUIRED_TABLES=f"elsewhere.{password}")
+    production.publish("An application that talks")
+    failed = production.deploy("chatty", "--timeout", "60")
+    note = {"metadata": {"annotations": {"note": password}}}
+    words = ["patch", "deployment", "chatty-service", "-n", production.namespace("chatty")]
+    production.shop.sandbox.kubectl(
+        [*words, "--patch-file", "/dev/stdin"], stdin=json.dumps(note).encode()
+    )
+    again = production.deploy("chatty", "--timeout", "30", output="jsonl")
+    assert failed.code == again.code == 1
+    assert "diagnosis.crashing" in failed.causes
+    assert "is not database.table of this service" in failed.err, "the application's own words"
+    folder = production.shop.sandbox.site.folder.root
+    history = {path: path.read_bytes() for path in folder.glob("history.db*")}
+    for found in (failed.out, failed.err, again.out, again.err):
+        assert password not in found
+    for path, content in history.items():
+        assert password.encode() not in content
+        assert path.stat().st_mode & 0o777 == 0o600, path.name
