@@ -6,10 +6,11 @@ for any machine to go on with it.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, Literal
@@ -64,7 +65,7 @@ async def claimed(
     *,
     by: str,
     driver: str,
-    waits: bool = False,
+    waits: Callable[[leases.Seen], Awaitable[None]] | None = None,
     resumes: bool = False,
 ) -> AsyncIterator[tuple[leases.Lease, leases.Seen | None]]:
     """Hold the application's Lease.
@@ -76,7 +77,7 @@ async def claimed(
         plan: What it does.
         by: Who deploys.
         driver: Who drives it now: another one, where it is resumed.
-        waits: Wait while somebody else drives, instead of refusing.
+        waits: Wait while somebody else drives, instead of refusing; told for whom, once for each.
         resumes: The deployment was begun before; its marks are kept, and its last driver is given less time.
 
     Yields:
@@ -91,6 +92,7 @@ async def claimed(
     host = socket.gethostname()
     marks = {**_marks(deployment, plan, by), "driver": driver, "host": host, "process": _process()}
     holder = f"{deployment} {driver} {host} {secrets.token_hex(4)}"
+    told = ""
     async with AsyncExitStack() as stack:
         while True:
             before = await seen(policy, workload, service, environment)
@@ -117,7 +119,11 @@ async def claimed(
                 except leases.Taken as taken:
                     busy = taken.seen if taken.seen.holder else None
             if busy is not None:
-                _refuse(busy, deployment, waits=waits)
+                _refuse(busy, deployment, waits=waits is not None)
+                if waits is not None and told != busy.holder:
+                    told = busy.holder
+                    await waits(busy)
+                await asyncio.sleep(leases.LOOK)
         yield lease, before
 
 

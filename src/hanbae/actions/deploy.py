@@ -137,8 +137,7 @@ class _Run:
                 closed = await self._failed(error)
             except following.GivenUp as given_up:
                 closed = events.Closed("failed", given_up.why)
-            if not self._opened:
-                await self._open(None)
+            await self._open()
             await self._record.add(None, closed)
             if self._lease is not None:
                 with contextlib.suppress(errors.Error):
@@ -156,12 +155,15 @@ class _Run:
                 plan,
                 by=past.by if past is not None else self._by,
                 driver=self._by,
-                waits=self._waits,
+                waits=self._waiting if self._waits else None,
                 resumes=past is not None,
             )
         )
         self._lease = lease
-        await self._open(before)
+        await self._open()
+        left = claiming.left_behind(before, self._deployment)
+        if left is not None:
+            await self._record.add(None, events.Noted(left))
         engine = choosing.engine(
             space, plan, clusters, deployment=self._deployment, by=self._by, waits=self._waits
         )
@@ -198,8 +200,16 @@ class _Run:
         self._asked = True
         return errors.Unreachable("deploy.overtaken", place=None, **about)
 
-    async def _open(self, before: leases.Seen | None) -> None:
-        """The first event, or what is resumed."""
+    async def _waiting(self, busy: leases.Seen) -> None:
+        """Say who is waited for."""
+        await self._open()
+        text = wording.Text("deploy.waits", claiming.facts(busy))
+        await self._record.add(None, events.Noted(text))
+
+    async def _open(self) -> None:
+        """The first event, or what is resumed; once."""
+        if self._opened:
+            return
         self._opened = True
         past = self._past
         if past is None or not past.recorded:
@@ -207,9 +217,6 @@ class _Run:
             await self._record.add(None, events.Opened(self._plan, by, self._plan.revision))
         if past is not None:
             await self._record.add(None, events.Noted(past.half_done))
-        left = claiming.left_behind(before, self._deployment)
-        if left is not None:
-            await self._record.add(None, events.Noted(left))
 
     async def _drive(self, clusters: workspace.Clusters, engine: argocd.ArgoCD) -> events.Closed:
         if self._past is None or self._past.reached < 0:
@@ -255,6 +262,12 @@ class _Run:
             )
         if await engine.stop(does, proving.key(self._deployment, step.id)):
             await self._record.add(step.id, events.Noted(wording.Text("deploy.terminated")))
+            left = await interrupting.still_running(clusters.workload, self._plan)
+            if left:
+                facts = {"pods": ", ".join(map(str, left))}
+                text = wording.Text("deploy.pods-ending", facts)
+                await self._record.add(step.id, events.Noted(text))
+                await interrupting.until_ended(clusters.workload, self._plan)
 
     def _proven_before(self) -> dict[str, int]:
         """Database → version, by the last deployment in the history that proved it."""

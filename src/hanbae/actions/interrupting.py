@@ -16,6 +16,8 @@ from hanbae.clusters import connections, kinds, logs, reading
 from hanbae.migrations import statuses
 from hanbae.results import plans
 
+ENDS_WITHIN: Final = 90.0
+"""Seconds in which the pods of a terminated operation must have ended; Kubernetes gives each 30 by default."""
 LOOK: Final = 0.5
 """Seconds between two looks at a Job that is waited for."""
 
@@ -61,6 +63,36 @@ async def until_safe(
                 await asyncio.sleep(LOOK)
     except TimeoutError:
         return
+
+
+async def still_running(cluster: connections.Cluster, plan: plans.Plan) -> tuple[subjects.Ref, ...]:
+    """The pods of migrations that have not ended, though their operation may have."""
+    found: list[subjects.Ref] = []
+    for job in dict.fromkeys(s.does.hook for s in plan.steps if isinstance(s.does, plans.Prove)):
+        selector = f"batch.kubernetes.io/job-name={job.name}"
+        pods = await reading.find(cluster, kinds.POD, job.namespace, label_selector=selector)
+        found += [
+            subjects.Ref("Pod", job.namespace, pod["metadata"]["name"])
+            for pod in pods
+            if (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
+        ]
+    return tuple(found)
+
+
+async def until_ended(cluster: connections.Cluster, plan: plans.Plan) -> None:
+    """Wait until no pod of a migration can write any more: a Job that is deleted gives its pods time.
+
+    Raises:
+        hanbae.errors.Unreachable: Some do not end.
+    """
+    running: tuple[subjects.Ref, ...] = ()
+    try:
+        async with asyncio.timeout(ENDS_WITHIN):
+            while running := await still_running(cluster, plan):  # noqa: ASYNC110  as above
+                await asyncio.sleep(LOOK)
+    except TimeoutError:
+        pods = ", ".join(map(str, running))
+        raise errors.Unreachable("deploy.pods-remain", pods=pods) from None
 
 
 async def _runs(cluster: connections.Cluster, job: subjects.Ref, pending: Iterable[int]) -> bool:

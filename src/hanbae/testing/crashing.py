@@ -171,3 +171,8 @@ def events_of(scene: scenes.Scene, *, history: Path | None = None) -> dict[str, 
 def closings(recorded: list[events.Event]) -> Counter[str]:
     """How often each kind of fact was recorded."""
     return Counter(type(event.fact).__name__ for event in recorded)
+
+
+def first(recorded: list[events.Event], kind: type[events.Fact]) -> events.Event:
+    """The first event of a kind."""
+    return next(event for event in recorded if isinstance(event.fact, kind))
