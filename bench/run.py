@@ -3,7 +3,7 @@
 Prints a table and writes JSON (``--json FILE``).
 Nothing here passes or fails: noisy machines make bad judges, so the bars stand beside the figures.
 
-Usage: ./dev bench [startup] [sandbox] [--json FILE]
+Usage: ./dev bench [startup] [sandbox] [deploy] [--json FILE]
 """
 
 from __future__ import annotations
@@ -16,27 +16,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-
-@dataclass(frozen=True)
-class Row:
-    """One figure beside its peer's.
-
-    Attributes:
-        what: What was measured.
-        ours: Median of ours, in seconds.
-        peer: Median of the peer's, in seconds; None where there is none.
-        bar: The budget, in words.
-        runs: How many runs each median is of.
-    """
-
-    what: str
-    ours: float
-    peer: float | None
-    bar: str
-    runs: int
+from rows import Row
 
 
 def _seconds(command: list[str]) -> float:
@@ -81,7 +64,18 @@ def sandbox() -> list[Row]:
     ]
 
 
-BENCHMARKS: dict[str, Callable[[], list[Row]]] = {"startup": startup, "sandbox": sandbox}
+def deploy() -> list[Row]:
+    """A deployment against the bare operation, and how soon causes are named."""
+    import deploying
+
+    return deploying.deploy()
+
+
+BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+    "startup": startup,
+    "sandbox": sandbox,
+    "deploy": deploy,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from hanbae import errors, subjects, wording
 from hanbae.actions import judging, pacing, recording
@@ -68,6 +68,21 @@ class Following:
             hanbae.errors.Failed: The operation or the rollout has failed.
             GivenUp: A fatal cause has lasted too long, or the time is over.
         """
+        try:
+            await self._until_over(step, does, engine, stream)
+        except (errors.Failed, GivenUp) as error:
+            if isinstance(error, errors.Failed):
+                await self._diagnose(step, engine)
+            await self._tell(step, self._judge.rest())
+            raise
+
+    async def _until_over(
+        self,
+        step: plans.Step,
+        does: plans.Sync | plans.Follow,
+        engine: engines.Engine,
+        stream: AsyncIterator[engines.Seen],
+    ) -> None:
         pace = pacing.Pace(self._policy, does, ends=self._ends)
         pending = asyncio.ensure_future(_next(stream))
         try:
@@ -94,9 +109,6 @@ class Following:
                     if cause is not None:
                         await self._record.add(step.id, events.Noted(pace.deadline))
                     raise GivenUp(cause.cause if cause is not None else pace.deadline)
-        except errors.Failed:
-            await self._diagnose(step, engine)
-            raise
         finally:
             pending.cancel()
             await asyncio.gather(pending, return_exceptions=True)
@@ -115,8 +127,11 @@ class Following:
 
     async def _diagnose(self, step: plans.Step, engine: engines.Engine) -> None:
         picture = pictures.Picture(engine.objects, self._record.logs)
-        for found in self._judge.hear(causes.named(picture)):
-            await self._record.add(step.id, found)
+        await self._tell(step, self._judge.hear(causes.named(picture)))
+
+    async def _tell(self, step: plans.Step, found: Iterable[events.Diagnosed]) -> None:
+        for each in list(found):
+            await self._record.add(step.id, each)
 
     def check_images(self, engine: engines.Engine) -> None:
         """Hold what runs against what the plan promised.

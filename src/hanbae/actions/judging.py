@@ -48,7 +48,7 @@ class Judge:
         self._since: dict[Key, float] = {}
         self._last: dict[Key, float] = {}
         self._fatal: dict[Key, events.Diagnosed] = {}
-        self._held: dict[Key, float] = {}
+        self._held: dict[Key, tuple[float, events.Diagnosed]] = {}
 
     @property
     def gravest(self) -> events.Diagnosed | None:
@@ -80,6 +80,13 @@ class Judge:
             if now - self._last[key] > self._flicker:
                 del self._since[key], self._last[key], self._fatal[key]
 
+    def rest(self) -> Iterator[events.Diagnosed]:
+        """What was held back for its log, now that none comes any more."""
+        for key, (_, found) in self._held.items():
+            self._told[key] = found
+            yield found
+        self._held.clear()
+
     def verdict(self) -> events.Diagnosed | None:
         """The fatal cause that has lasted long enough, or None."""
         now = self._clock()
@@ -91,7 +98,7 @@ class Judge:
     def within(self) -> float | None:
         """Seconds until a verdict could fall, or a cause is told without its log; None when neither can be."""
         times = [since + self._patience for since in self._since.values()]
-        times += [since + LOG_COMES for since in self._held.values()]
+        times += [since + LOG_COMES for since, _ in self._held.values()]
         return max(min(times) - self._clock(), 0.0) if times else None
 
     def _holds(self, key: Key, found: events.Diagnosed, now: float) -> bool:
@@ -99,7 +106,9 @@ class Judge:
         if found.cause.facts.get("log", "-"):
             self._held.pop(key, None)
             return False
-        if now - self._held.setdefault(key, now) < LOG_COMES:
+        since, _ = self._held.get(key, (now, found))
+        self._held[key] = since, found
+        if now - since < LOG_COMES:
             return True
         del self._held[key]
         return False

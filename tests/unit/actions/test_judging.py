@@ -104,6 +104,13 @@ def test_a_cause_waits_a_moment_for_its_log_but_not_for_long(
     assert list(judge.hear([second])) == [second.found]
 
 
+def test_a_cause_whose_log_never_comes_is_told_at_the_end(judge: judging.Judge) -> None:
+    silent = cause("diagnosis.migration-too-long", fatal=True, log="")
+    assert list(judge.hear([silent])) == []
+    assert list(judge.rest()) == [silent.found]
+    assert list(judge.rest()) == []
+
+
 def test_the_gravest_is_a_fatal_one_even_if_another_was_told_later(
     judge: judging.Judge, clock: Clock
 ) -> None:

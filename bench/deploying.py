@@ -1,0 +1,206 @@
+"""``hanbae deploy`` against the bare operation, and how soon a cause is named; on a sandbox of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rows import Row
+
+from hanbae.policy import naming
+from hanbae.results import events
+from hanbae.sandbox import running
+from hanbae.testing import crashing, scenes
+
+NAME = "bench-deploy"
+ENVIRONMENT = "staging"
+SERVICE = "personal"
+RUNS = 5
+WITHIN = 180.0
+
+
+@contextlib.contextmanager
+def shop() -> Iterator[scenes.Scene]:
+    """The demo's shop, on a sandbox of its own."""
+    try:
+        ended = scenes.hanbae("demo", "--keep", "--name", NAME, "--output", "json")
+        if ended.code:
+            raise SystemExit(ended.err[-4000:])
+        scene = scenes.Scene(scenes.shop(running.attach(NAME)), ENVIRONMENT)
+        scene.enter()
+        yield scene
+    finally:
+        running.down(NAME)
+
+
+def overhead(scene: scenes.Scene) -> list[Row]:
+    """The same commit again and again, in turn: hooks, rollout and all."""
+    _bare(scene)
+    _deployed(scene)
+    pairs = [(_deployed(scene), _bare(scene)) for _ in range(RUNS)]
+    whole, bare = (
+        statistics.median(each) for each in ([a[0] for a, _ in pairs], [b for _, b in pairs])
+    )
+    driven = statistics.median(a[1] for a, _ in pairs)
+    proven = statistics.median(a[2] for a, _ in pairs)
+    return [
+        Row("deploy, operation to rollout \\| bare operation + watch", driven, bare, "5 % or 200 ms", RUNS),
+        Row("deploy, proving one database", proven, None, "", RUNS),
+        Row("deploy, the whole command \\| bare operation + watch", whole, bare, "", RUNS),
+    ]  # fmt: skip
+
+
+def _deployed(scene: scenes.Scene) -> tuple[float, float, float]:
+    """Seconds of the whole command, from the operation to the rollout, and of the proof."""
+    began = time.perf_counter()
+    ended = scene.deploy(SERVICE)
+    whole = time.perf_counter() - began
+    if ended.code:
+        raise SystemExit(ended.err)
+    recorded = crashing.events_of(scene)[ended.only["id"]]
+    asked, proving = (event.at for event in recorded if isinstance(event.fact, events.Intended))
+    closed = recorded[-1].at
+    return whole, (proving - asked).total_seconds(), (closed - proving).total_seconds()
+
+
+def _bare(scene: scenes.Scene) -> float:
+    """What somebody does without hanbae: write the operation, wait for its end, wait for the rollout."""
+    application = naming.application(SERVICE, ENVIRONMENT)
+    argocd = scene.shop.policy.argocd.namespace
+    found = scene.get("application", application, namespace=argocd)
+    options = found["spec"]["syncPolicy"].get("syncOptions", [])
+    before = found["status"]["operationState"]["startedAt"]
+    sync = {
+        "revision": found["status"]["operationState"]["operation"]["sync"]["revision"],
+        "syncStrategy": {"hook": {}},
+        "syncOptions": options,
+    }
+    patch = json.dumps({"operation": {"sync": sync, "initiatedBy": {"username": "bench"}}})
+    kubectl = scene.shop.sandbox.kubectl
+    watch = [
+        "-o",
+        "jsonpath={.status.operationState.startedAt} {.status.operationState.phase}{'\\n'}",
+    ]
+    words = ["get", "application", application, "-n", argocd, "--watch", *watch]
+    with _lines(scene, words) as lines:
+        began = time.perf_counter()
+        kubectl(["patch", "application", application, "-n", argocd, "--type", "merge", "-p", patch])
+        for _, line in lines:
+            started, _, phase = line.strip().partition(" ")
+            if started != before and phase in {"Succeeded", "Failed", "Error"}:
+                break
+        release = naming.release(scene.shop.policy, SERVICE)
+        kubectl(["rollout", "status", f"deployment/{release}", "-n", scene.namespace(SERVICE)])
+        return time.perf_counter() - began
+
+
+def _unsealed(scene: scenes.Scene, service: str) -> None:
+    """A service as it is scaffolded: nobody has sealed its secrets."""
+
+
+def _imageless(scene: scenes.Scene, service: str) -> None:
+    scene.seal(service)
+    scene.edit(service, {"image.digest": f"sha256:{'0' * 64}"})
+
+
+def _wrong(scene: scenes.Scene, service: str) -> None:
+    scene.seal(service)
+    statement = "ALTER TABLE nowhere ADD COLUMN a text;"
+    scenes.write_migrations(scene.migrations(service), {"00009_wrong.sql": [statement]})
+    scene.build(service, acts_as=SERVICE)
+    scene.once(service)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that is broken.
+
+    Attributes:
+        what: In words.
+        breaks: Breaks it.
+        word: The kubelet's own word for it.
+        causes: The causes of which one is to be named: a failing try, or the last one.
+    """
+
+    what: str
+    breaks: Callable[[scenes.Scene, str], None]
+    word: str
+    causes: tuple[str, ...]
+
+
+FAULTS = (
+    Fault(
+        "a missing Secret", _unsealed, "CreateContainerConfigError", ("diagnosis.secret-missing",)
+    ),
+    Fault("an image that is not there", _imageless, "ErrImagePull", ("diagnosis.image-not-found",)),
+    Fault(
+        "a failing migration",
+        _wrong,
+        "Error",
+        ("diagnosis.migration-attempt", "diagnosis.migration-failed"),
+    ),
+)
+
+
+def causes(scene: scenes.Scene) -> list[Row]:
+    """From an independent watcher's sight of the kubelet's word to the recorded cause."""
+    return [
+        Row(f"naming {fault.what}, after the kubelet did", _named(scene, number, fault), None, "1 s", 1)
+        for number, fault in enumerate(FAULTS)
+    ]  # fmt: skip
+
+
+def _named(scene: scenes.Scene, number: int, fault: Fault) -> float:
+    service = f"broken{number}"
+    scene.enter()
+    scene.create(service, like=SERVICE)
+    fault.breaks(scene, service)
+    scene.publish(f"Broken: {fault.what}")
+    state = ".status.containerStatuses[*].state"
+    columns = f"N:.metadata.name,W:{state}.waiting.reason,T:{state}.terminated.reason"
+    words = ["get", "pods", "-n", scene.namespace(service), "--watch", "--no-headers"]
+    with _lines(scene, [*words, "-o", f"custom-columns={columns}"]) as lines:
+        deploying = threading.Thread(target=scene.deploy, args=(service,))
+        deploying.start()
+        seen = next(
+            at for at, line in lines if line.startswith(service) and fault.word in line.split()
+        )
+        deploying.join()
+    recorded = next(iter(crashing.events_of(scene).values()))
+    named = next(
+        event.at
+        for event in recorded
+        if isinstance(event.fact, events.Diagnosed) and event.fact.cause.id in fault.causes
+    )
+    return (named - seen).total_seconds()
+
+
+@contextlib.contextmanager
+def _lines(scene: scenes.Scene, words: list[str]) -> Iterator[Iterator[tuple[datetime, str]]]:
+    """What kubectl prints as it watches, with the time at which it did."""
+    sandbox = scene.shop.sandbox
+    command = [str(sandbox.binaries.path("kubectl")), f"--kubeconfig={sandbox.kubeconfig}", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        output = process.stdout
+        if output is None:
+            raise AssertionError(words)
+        overdue = threading.Timer(WITHIN, process.kill)
+        overdue.start()
+        try:
+            yield ((datetime.now(UTC), line) for line in output)
+        finally:
+            overdue.cancel()
+            process.kill()
+
+
+def deploy() -> list[Row]:
+    """Both, on one sandbox."""
+    with shop() as scene:
+        return [*overhead(scene), *causes(scene)]
