@@ -22,6 +22,7 @@ _MISFITS: Final[dict[Any, str]] = {
     documents.Name: "policy.not-a-name",
     documents.Duration: "policy.not-a-duration",
     documents.Suffix: "policy.not-a-suffix",
+    documents.KubernetesVersion: "policy.not-a-version",
 }
 
 

@@ -19,6 +19,9 @@ Duration = Annotated[str, Meta(pattern=r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$", min_
 Suffix = Annotated[str, Meta(pattern=r"^(-[a-z0-9]([a-z0-9-]*[a-z0-9])?)?$", max_length=20)]
 """What may follow a namespace's name: empty, or a hyphen and an RFC 1123 label."""
 
+KubernetesVersion = Annotated[str, Meta(pattern=r"^1\.[0-9]{1,3}$")]
+"""A minor version of Kubernetes such as ``1.35``; in YAML it needs quotes, or 1.30 would be 1.3."""
+
 Count = Annotated[int, Meta(ge=0)]
 """How many: never negative."""
 
@@ -99,6 +102,8 @@ class Environment(Document, frozen=True):
         namespace_suffix: Appended to every namespace; environments in one cluster must differ in it.
         database_changes: ``manual`` takes services with migrations out of automation; default ``auto``.
         approvals: Number of people who must attest before a deployment; default 0.
+        kubernetes: Minor version of Kubernetes that the pods' cluster runs, in quotes; what is checked and rendered
+            without a cluster is checked and rendered for it. Default ``"1.35"``.
         transport: How Argo CD is driven: ``kubernetes`` (its objects, the default) or ``argocd-api`` (its API, with
             the token in ``ARGOCD_AUTH_TOKEN`` or of ``argocd login``; its RBAC and sync windows apply).
     """
@@ -115,6 +120,7 @@ class Environment(Document, frozen=True):
     namespace_suffix: Suffix = ""
     database_changes: Literal["auto", "manual"] = "auto"
     approvals: Count = 0
+    kubernetes: KubernetesVersion = "1.35"
     transport: Literal["kubernetes", "argocd-api"] = "kubernetes"
 
 

@@ -1,0 +1,1 @@
+"""What each environment is told: branch, sync mode, values file, namespace, image, against the policy."""

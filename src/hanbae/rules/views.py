@@ -1,0 +1,310 @@
+"""What rules look at: the repository, a service in it, a service in one environment, and the objects rendered for it.
+
+Views hold what was read once and compute the rest when it is asked for.
+Rules share them, so nobody changes what is in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae import errors, subjects
+from hanbae.argo import hooks
+from hanbae.policy import documents, naming
+from hanbae.repository import trees
+from hanbae.rules import valuesfiles
+
+Pointer = tuple[str | int, ...]
+"""Keys and indices from the root of an object: ``("spec", "containers", 0, "image")``."""
+
+_PODS: Final[Mapping[str, Pointer]] = {
+    "Pod": ("spec",),
+    "Deployment": ("spec", "template", "spec"),
+    "StatefulSet": ("spec", "template", "spec"),
+    "DaemonSet": ("spec", "template", "spec"),
+    "ReplicaSet": ("spec", "template", "spec"),
+    "Job": ("spec", "template", "spec"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
+}
+
+
+class Object(Struct, frozen=True):
+    """One rendered object.
+
+    Attributes:
+        data: The object, as the API server would be given it.
+        template: The file that it comes from, relative to the repository's root.
+        index: Its place among the objects of the release, in the order in which Helm gives them.
+        namespace: Its namespace: its own, else the release's.
+    """
+
+    data: dict[str, Any]
+    template: str
+    index: int
+    namespace: str
+
+    @property
+    def kind(self) -> str:
+        """Its kind."""
+        return str(self.data.get("kind"))
+
+    @property
+    def api_version(self) -> str:
+        """Its ``apiVersion``."""
+        return str(self.data.get("apiVersion"))
+
+    @property
+    def name(self) -> str:
+        """Its name, or its ``generateName``."""
+        metadata = self.data.get("metadata")
+        if not isinstance(metadata, dict):
+            return ""
+        return str(metadata.get("name") or metadata.get("generateName") or "")
+
+    @property
+    def ref(self) -> subjects.Ref:
+        """The object in its environment."""
+        return subjects.Ref(self.kind, self.namespace, self.name)
+
+    @property
+    def label(self) -> str:
+        """How it is called in messages: the same in each environment, so that these become one finding."""
+        return f"{self.kind}/{self.name}"
+
+    @property
+    def phases(self) -> tuple[hooks.Phase, ...]:
+        """The phases in which Argo CD runs it as a hook; empty for what is no hook."""
+        return hooks.phases(self.data)
+
+    @property
+    def wave(self) -> int:
+        """Its sync wave."""
+        return hooks.wave(self.data)
+
+    @property
+    def annotations(self) -> Mapping[str, Any]:
+        """Its annotations; empty where there are none or they are no mapping."""
+        found = self.get("metadata", "annotations")
+        return found if isinstance(found, dict) else {}
+
+    def get(self, *pointer: str | int, default: Any = None) -> Any:
+        """A part of it, or the default where something on the way is missing or of another shape."""
+        at: Any = self.data
+        for key in pointer:
+            in_list = isinstance(at, list) and isinstance(key, int) and 0 <= key < len(at)
+            if not in_list and not (isinstance(at, dict) and key in at):
+                return default
+            at = at[key]
+        return at
+
+    @property
+    def pod(self) -> Pointer | None:
+        """Where the spec of its pods is; None for what makes no pods."""
+        return _PODS.get(self.kind)
+
+    def containers(self, *, init: bool = True) -> Iterator[tuple[Pointer, dict[str, Any]]]:
+        """Its containers, init containers first, each with its pointer."""
+        if self.pod is None:
+            return
+        for key in ("initContainers", "containers") if init else ("containers",):
+            found = self.get(*self.pod, key)
+            for at, container in enumerate(found if isinstance(found, list) else ()):
+                if isinstance(container, dict):
+                    yield (*self.pod, key, at), container
+
+
+class On(Struct, frozen=True):
+    """A part of a rendered object, whose place in the user's files is traced later.
+
+    Attributes:
+        object: The object.
+        pointer: The part; where it is missing, the nearest part around it is shown.
+        key: Whether the key itself is at fault rather than its value.
+    """
+
+    object: Object
+    pointer: Pointer = ()
+    key: bool = False
+
+
+@dataclass(frozen=True)
+class Release:
+    """A service in one environment.
+
+    Attributes:
+        service: The service that it belongs to.
+        environment: Name of the environment.
+        values: The chart's defaults with the environment's values over them.
+        objects: What was rendered, in Helm's order, hooks and CRDs included.
+    """
+
+    service: Service
+    environment: str
+    values: Mapping[str, Any]
+    objects: tuple[Object, ...]
+
+    @property
+    def policy(self) -> documents.Policy:
+        """The policy."""
+        return self.service.project.policy
+
+    @property
+    def settings(self) -> documents.Environment:
+        """The environment in the policy."""
+        return self.policy.environments[self.environment]
+
+    @property
+    def name(self) -> str:
+        """Name of the Helm release."""
+        return naming.release(self.policy, self.service.name)
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the release."""
+        return naming.namespace(self.policy, self.service.name, self.environment)
+
+    @property
+    def secret(self) -> str:
+        """Name of the service's Secret."""
+        return naming.secret(self.policy, self.service.name)
+
+    @property
+    def values_file(self) -> str:
+        """The environment's values file, relative to the repository's root."""
+        return str(naming.values_file(self.policy, self.service.name, self.environment))
+
+    @property
+    def prepared(self) -> bool:
+        """Whether anything was done for this environment since the scaffold: an image named, or a value sealed.
+
+        What was not begun is not found fault with: ``hanbae check`` only says so.
+        """
+        image = self.value("image", default={})
+        named = isinstance(image, Mapping) and (image.get("tag") or image.get("digest"))
+        return bool(named or self.value("sealedSecret", "encryptedData"))
+
+    def value(self, *path: str, default: Any = None) -> Any:
+        """One of the merged values, or the default."""
+        at: Any = self.values
+        for key in path:
+            if not isinstance(at, Mapping) or key not in at:
+                return default
+            at = at[key]
+        return at
+
+    def value_place(self, *path: str) -> subjects.Place:
+        """Where a value stands in the environment's values file; of a missing one, the nearest part around it."""
+        return self.service.value_place(self.values_file, path)
+
+    def of_kind(self, *kinds: str) -> Iterator[Object]:
+        """The objects of some kinds."""
+        return (each for each in self.objects if each.kind in kinds)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service: its chart, its files, and its releases.
+
+    Attributes:
+        project: The repository.
+        name: Name of the service.
+        releases: Environment → release, for those that rendered.
+        unrendered: Environments whose release did not render; that is a finding already.
+    """
+
+    project: Project
+    name: str
+    releases: dict[str, Release] = field(default_factory=dict)
+    unrendered: tuple[str, ...] = ()
+
+    @property
+    def policy(self) -> documents.Policy:
+        """The policy."""
+        return self.project.policy
+
+    @property
+    def chart(self) -> str:
+        """The chart's folder, relative to the repository's root."""
+        return str(naming.chart(self.policy, self.name))
+
+    @property
+    def migrations(self) -> str:
+        """The folder of the service's migrations, relative to the repository's root."""
+        return str(naming.migrations_folder(self.policy, self.name))
+
+    @cached_property
+    def chart_files(self) -> tuple[str, ...]:
+        """The chart's files, relative to the chart's folder."""
+        cut = len(self.chart) + 1
+        return tuple(path[cut:] for path in self.project.tree.files(self.chart))
+
+    @cached_property
+    def _parsed(self) -> dict[str, valuesfiles.ValuesFile]:
+        return {}
+
+    def values(self, path: str) -> valuesfiles.ValuesFile:
+        """A values file, parsed once, with the place of each value; empty where there is none or it is broken.
+
+        Args:
+            path: The file, relative to the repository's root.
+        """
+        if path not in self._parsed:
+            try:
+                data = self.project.tree.read(path)
+            except errors.FileFault:
+                data = None
+            self._parsed[path] = valuesfiles.parse(data or b"", path)
+        return self._parsed[path]
+
+    def value_place(self, path: str, keys: tuple[str | int, ...]) -> subjects.Place:
+        """Where a value stands in a values file; of a missing one, the nearest part around it."""
+        return self.values(path).place(keys)
+
+    def text(self, path: str) -> str | None:
+        """The text of a file of the repository; None where there is none, or it is no text."""
+        try:
+            data = self.project.tree.read(path)
+        except errors.FileFault:
+            return None
+        if data is None:
+            return None
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return None
+
+
+@dataclass(frozen=True)
+class Project:
+    """The repository.
+
+    Attributes:
+        policy: The policy.
+        places: Key path of the policy → place in ``hanbae.yaml``.
+        tree: The files.
+        services: Names of all services, whether they are checked in this run or not.
+    """
+
+    policy: documents.Policy
+    places: Mapping[str, subjects.Place]
+    tree: trees.Tree
+    services: tuple[str, ...]
+
+    def place(self, key: str) -> subjects.Place:
+        """Where a key of the policy stands; for one that is left to its default, the nearest part around it."""
+        while key not in self.places and key:
+            cut = max(key.rfind("."), key.rfind("["))
+            key = key[:cut] if cut > 0 else ""
+        return self.places.get(key, subjects.Place("hanbae.yaml"))
+
+    @cached_property
+    def environments(self) -> tuple[str, ...]:
+        """The environments on Kubernetes, in the order of promotion."""
+        return tuple(
+            name for name, each in self.policy.environments.items() if each.platform == "kubernetes"
+        )

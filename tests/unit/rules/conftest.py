@@ -1,0 +1,46 @@
+"""The shop as a team would have it that has sealed its secrets and named its images, and one pool for all tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from hanbae.actions import check, viewing
+from hanbae.policy import loading
+from hanbae.results import findings
+from hanbae.rules import rulebook, views
+from hanbae.sandbox import demo_repository
+from hanbae.testing import trees
+
+IGNORED = tuple(f"services/{name}/helm/values.yaml" for name in ("auth", "identity", "personal"))
+Check = Callable[..., tuple[findings.Finding, ...]]
+
+
+@pytest.fixture(scope="session")
+def shop() -> trees.MemoryTree:
+    """The shop, prepared."""
+    prepared = Path(__file__).parent / "prepared"
+    return trees.MemoryTree.of(demo_repository.example(), prepared, ignored=IGNORED)
+
+
+def project(tree: trees.MemoryTree) -> views.Project:
+    policy, places = loading.parse(tree.contents["hanbae.yaml"], "hanbae.yaml")
+    return views.Project(policy, places, tree, viewing.services(policy, tree))
+
+
+@pytest.fixture
+def checked() -> Iterator[Check]:
+    """Checks a tree in memory with all rules, or with those that are given."""
+
+    def run(
+        tree: trees.MemoryTree,
+        services: Sequence[str],
+        rules: Sequence[rulebook.Rule] | None = None,
+    ) -> tuple[findings.Finding, ...]:
+        chosen = tuple(rulebook.rules().values()) if rules is None else tuple(rules)
+        return asyncio.run(check.over(project(tree), services, chosen))
+
+    return run  # type: ignore[return-value]
