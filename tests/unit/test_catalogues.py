@@ -16,7 +16,7 @@ import hanbae
 from hanbae import errors
 from hanbae.cli import main, tables
 from hanbae.diagnosing import images
-from hanbae.results import deployments
+from hanbae.results import deployments, plans
 from hanbae.rules import rulebook
 from hanbae.sandbox import statuses
 
@@ -57,6 +57,9 @@ BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "diagnosis.{}": (("application-error", "invalid-application", "not-compared"),),
     "diagnosis.{}-attempt": (("job", "migration"),),
     "diagnosis.{}-{}": (("job", "migration"), ("failed", "too-long")),
+    "plan.fault-{}": (("base", "head"),),
+    "plan.{}": (choices(plans.Change, "outcome"),),
+    "plan.{}-{}": (("added", "changed", "removed"), ("sealed", "secret")),
     "rule.{}-{}": (
         tuple(code.lower() for code in rulebook.rules()),
         ("title", "why", "fix"),

@@ -1,0 +1,311 @@
+"""What an object will be after Argo CD has applied it, worked out from the object as it is and its ``managedFields``.
+
+hanbae generates Applications that apply on the server's side (``ServerSideApply=true``), so the outcome is known from
+what is there: what the chart says is set, what Argo CD owns and the chart no longer says goes away, and everything
+else stays.
+``managedFields`` says which fields Argo CD owns, and also which lists are merged by which keys, so no schema is needed.
+It is what a dry-run on the server says, short of what only the server knows: defaults inside of lists that are
+replaced as wholes, and what admission changes. Where Argo CD's own comparison can be read, that one decides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from msgspec import Struct
+
+Thing = Mapping[str, Any]
+Path = tuple[str | int, ...]
+
+MANAGER: Final = "argocd-controller"
+"""What Argo CD calls itself when it applies."""
+TRACKING: Final = "argocd.argoproj.io/tracking-id"
+"""Written by Argo CD itself into what it applies; no chart says it."""
+
+_QUANTITIES: Final = frozenset(
+    ("limits", "requests", "hard", "storage", "sizeLimit", "averageValue", "divisor", "value")
+)
+_SUFFIXES: Final = {
+    **{name: Decimal(1024) ** power for power, name in enumerate(("Ki", "Mi", "Gi", "Ti"), 1)},
+    "m": Decimal("0.001"),
+    "k": Decimal(10) ** 3,
+    "M": Decimal(10) ** 6,
+    "G": Decimal(10) ** 9,
+}
+_DEEPEST: Final = 100
+
+
+class Owned(Struct, frozen=True):
+    """What a part of ``managedFields`` says about one place of an object.
+
+    Attributes:
+        ours: What Argo CD has applied here and below.
+        others: What somebody else manages.
+    """
+
+    ours: Thing
+    others: tuple[Thing, ...]
+
+    def below(self, key: str) -> Owned:
+        """The same one level down."""
+        return Owned(
+            _mapping(self.ours.get(key)),
+            tuple(_mapping(each[key]) for each in self.others if key in each),
+        )
+
+    @property
+    def keys(self) -> Iterator[str]:
+        """What stands at this place."""
+        for fields in (self.ours, *self.others):
+            yield from fields
+
+
+def predicted(live: Thing, target: Thing) -> dict[str, Any]:
+    """The object after it was applied.
+
+    Args:
+        live: The object in the cluster, with its ``managedFields``.
+        target: The object as the chart has it.
+    """
+    return _maps(live, target, _owned(live), 0)
+
+
+def managers(live: Thing) -> dict[Path, tuple[str, ...]]:
+    """Path → who manages the field there, with all paths above and below that ``managedFields`` names.
+
+    The paths are those of :mod:`hanbae.planning.differing`.
+    """
+    found: dict[Path, list[str]] = {}
+    for entry in _entries(live):
+        name = str(entry.get("manager"))
+        for path in _paths((), _mapping(entry.get("fieldsV1")), live):
+            names = found.setdefault(path, [])
+            if name not in names:
+                names.append(name)
+    return {path: tuple(names) for path, names in found.items()}
+
+
+def _entries(live: Thing) -> list[Thing]:
+    metadata = live.get("metadata")
+    entries = metadata.get("managedFields") if isinstance(metadata, Mapping) else None
+    return [
+        each
+        for each in (entries if isinstance(entries, list) else [])
+        if isinstance(each, Mapping) and not each.get("subresource")
+    ]
+
+
+def _owned(live: Thing) -> Owned:
+    ours: Thing = {}
+    others = []
+    for entry in _entries(live):
+        fields = _mapping(entry.get("fieldsV1"))
+        if entry.get("manager") == MANAGER and entry.get("operation") == "Apply":
+            ours = fields
+        else:
+            others.append(fields)
+    return Owned(ours, tuple(others))
+
+
+def _paths(path: Path, fields: Thing, value: Any, depth: int = 0) -> Iterator[Path]:
+    """The paths of a ``fieldsV1``; entries of lists as they are named, found in the value."""
+    for key, below in fields.items():
+        if key == "." or depth > _DEEPEST:
+            continue
+        part, inner = _part(key, value)
+        if part is None:
+            continue
+        yield (*path, part)
+        yield from _paths((*path, part), _mapping(below), inner, depth + 1)
+
+
+def _part(key: str, value: Any) -> tuple[str | None, Any]:
+    """A key of ``fieldsV1`` as a part of a path, and the value there."""
+    kind, _, name = key.partition(":")
+    if kind == "f":
+        return name, value.get(name) if isinstance(value, Mapping) else None
+    if kind == "k" and isinstance(value, list):
+        from hanbae.planning import differing
+
+        wanted = _parsed(name)
+        for shown, entry in (differing.named(value) or {}).items():
+            if all(entry.get(each) == wanted[each] for each in wanted):
+                return shown, entry
+    return None, None
+
+
+def _maps(live: Thing, target: Thing, owned: Owned, depth: int) -> dict[str, Any]:
+    found = dict(live)
+    for key, value in target.items():
+        if key in live:
+            found[key] = _value(live[key], value, owned.below(f"f:{key}"), key, depth + 1)
+        elif not _is_empty(value):
+            found[key] = value
+    for key in live:
+        if key not in target:
+            _removed(found, key, owned, depth)
+    return found
+
+
+def _removed(found: dict[str, Any], key: str, owned: Owned, depth: int) -> None:
+    """What the chart no longer says: gone where Argo CD alone owns it, else as far as it does."""
+    field = f"f:{key}"
+    if field not in owned.ours or key == TRACKING:
+        return
+    value, below = found[key], owned.below(field)
+    if isinstance(value, Mapping) and below.ours:
+        left = _maps(value, {}, below, depth + 1)
+        if left and (left != value or below.others):
+            found[key] = left
+            return
+    elif isinstance(value, list) and _merge_keys(below):
+        left_list = _merged(value, [], below, depth + 1)
+        if left_list:
+            found[key] = left_list
+            return
+    if not below.others:
+        del found[key]
+
+
+def _value(live: Any, target: Any, owned: Owned, key: str, depth: int) -> Any:
+    if depth < _DEEPEST:
+        if isinstance(live, Mapping) and isinstance(target, Mapping):
+            return _maps(live, target, owned, depth)
+        if isinstance(live, list) and isinstance(target, list):
+            return _merged(live, target, owned, depth)
+    return live if is_same(live, target, key) else target
+
+
+def _merged(live: list[Any], target: list[Any], owned: Owned, depth: int) -> list[Any]:
+    keys = _merge_keys(owned)
+    if keys:
+        return _by_keys(live, target, owned, keys, depth)
+    if any(each.startswith("v:") for each in owned.keys):
+        gone = {each[2:] for each in owned.ours if each.startswith("v:")}
+        kept = [each for each in live if each in target or json.dumps(each) not in gone]
+        return kept + [each for each in target if each not in kept]
+    if len(live) == len(target) and all(map(_covers, live, target)):
+        return live
+    return target
+
+
+def _by_keys(
+    live: list[Any], target: list[Any], owned: Owned, keys: Sequence[str], depth: int
+) -> list[Any]:
+    """A list whose entries are told apart by keys: those of the chart, then those that somebody else manages."""
+    places = {_identity(each, keys): each for each in live if isinstance(each, Mapping)}
+    fields = {tuple(sorted(_parsed(key[2:]).items())): key for key in owned.keys if key[:2] == "k:"}
+    wanted = [_identity(each, keys, places) for each in target if isinstance(each, Mapping)]
+    found: list[Any] = []
+    for identity, entry in zip(wanted, target, strict=False):
+        if identity in places:
+            below = owned.below(_field(fields, identity))
+            found.append(_maps(places[identity], entry, below, depth + 1))
+        else:
+            found.append(entry)
+    for identity, entry in places.items():
+        if identity in wanted:
+            continue
+        field = _field(fields, identity)
+        theirs = any(field in each for each in owned.others)
+        if field not in owned.ours or theirs:
+            found.append(entry)
+    in_order = [each for each in found if each in live]
+    same = len(in_order) == len(found) == len(live)
+    return [each for each in live if each in found] if same else found
+
+
+def _merge_keys(owned: Owned) -> tuple[str, ...]:
+    for key in owned.keys:
+        if key.startswith("k:"):
+            return tuple(sorted(_parsed(key[2:])))
+    return ()
+
+
+Identity = tuple[tuple[str, Any], ...]
+
+
+def _identity(
+    entry: Thing, keys: Sequence[str], known: Mapping[Identity, Any] | None = None
+) -> Identity:
+    """What tells an entry from others; a key that it leaves out has the server's default, as the one that is there."""
+    own = {key: entry[key] for key in keys if key in entry}
+    if known is not None and len(own) < len(keys):
+        for identity in known:
+            if own.items() <= dict(identity).items():
+                return identity
+    return tuple(sorted(own.items()))
+
+
+def _field(fields: Mapping[Any, str], identity: Identity) -> str:
+    return fields.get(identity, "")
+
+
+def is_same(live: Any, target: Any, key: str = "") -> bool:
+    """Whether the API server keeps a value of the chart as the one that is there."""
+    if isinstance(live, bool) or isinstance(target, bool):
+        return live is target
+    if live == target:
+        return True
+    if target is None:
+        return False
+    if key in _QUANTITIES or isinstance(live, str) != isinstance(target, str):
+        first, second = quantity(live), quantity(target)
+        return first is not None and first == second
+    units = quantity(live), quantity(target)
+    return units[0] is not None and units[0] == units[1] and _has_unit(live, target)
+
+
+def quantity(value: Any) -> Decimal | None:
+    """A number or a quantity such as ``500m`` or ``1Gi``; None for what is none."""
+    text = str(value).strip() if isinstance(value, int | float | str) else ""
+    if not text or len(text) > 40:  # noqa: PLR2004  no quantity is that long
+        return None
+    for suffix, factor in _SUFFIXES.items():
+        if text.endswith(suffix):
+            text, times = text[: -len(suffix)], factor
+            break
+    else:
+        times = Decimal(1)
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        return None
+    return found * times if found.is_finite() else None
+
+
+def _has_unit(*values: Any) -> bool:
+    return any(str(value)[-1:].isalpha() for value in values)
+
+
+def _covers(live: Any, target: Any) -> bool:
+    """Whether a live entry of a list is the chart's with nothing but defaults added."""
+    if isinstance(live, Mapping) and isinstance(target, Mapping):
+        return all(
+            key in live and _covers(live[key], value)
+            for key, value in target.items()
+            if not _is_empty(value)
+        )
+    if isinstance(live, list) and isinstance(target, list):
+        return len(live) == len(target) and all(map(_covers, live, target))
+    return is_same(live, target)
+
+
+def _is_empty(value: Any) -> bool:
+    """What the API server leaves out."""
+    return value is None or value in ({}, [])
+
+
+def _mapping(value: Any) -> Thing:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
