@@ -39,7 +39,7 @@ async def freeze(
         source = await deployments.read(
             space.policy, revision, name, environment, kube_version=version
         )
-        images = await promising.digests(freezing.references(source))
+        images = await promising.digests(freezing.references(source), insecure=space.insecure)
         promised.append(freezing.service(source, images))
     return freezes.Frozen(
         kind="hanbae-plan",

@@ -57,7 +57,7 @@ async def _now(
         plan.environment,
         kube_version=version,
     )
-    images = await digests(freezing.references(source))
+    images = await digests(freezing.references(source), insecure=space.insecure)
     promised = freezing.service(source, images)
     return {
         f"{freezing.HEAD}:{branch}": head,
@@ -68,10 +68,14 @@ async def _now(
     }
 
 
-async def digests(images: tuple[str, ...]) -> dict[str, str]:
+async def digests(images: tuple[str, ...], *, insecure: bool = False) -> dict[str, str]:
     """Reference → digest: the one that it names, else what its tag stands for in the registry now.
 
     A digest cannot come to stand for something else, so nobody is asked about one.
+
+    Args:
+        images: References.
+        insecure: Speak plain HTTP.
 
     Raises:
         hanbae.errors.Refused: The registry does not have it.
@@ -81,7 +85,7 @@ async def digests(images: tuple[str, ...]) -> dict[str, str]:
     for image in images:
         reference = references.parse(image)
         digest = reference.digest or await registry.digest(
-            reference, credentials.of_docker(reference.host)
+            reference, credentials.of_docker(reference.host), insecure=insecure
         )
         if digest is None:
             raise errors.Refused("image.not-there", reference=image)

@@ -40,6 +40,7 @@ Examples:
 @options.environment(required=False)
 @options.output("text", "json", "jsonl")
 @options.context()
+@options.insecure()
 @click.option(
     "--timeout",
     "limit",
@@ -77,6 +78,7 @@ def command(
     saved: Path | None,
     output: str,
     kube_context: str | None,
+    insecure: bool,
     limit: float | None,
     busy: claiming.IfBusy,
     stops: bool,
@@ -85,7 +87,7 @@ def command(
     from hanbae.actions import workspace
 
     claim, environment, services = _claimed(saved, environment, services)
-    with workspace.opened(session.directory, context=kube_context) as space:
+    with workspace.opened(session.directory, context=kube_context, insecure=insecure) as space:
         run = _Run(session, space, output, claim)
         try:
             with interrupts.terminable() as terminated:

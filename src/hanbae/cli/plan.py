@@ -45,6 +45,7 @@ Examples:
 )
 @options.output("text", "json", "markdown")
 @options.context()
+@options.insecure()
 @options.session
 def command(
     session: options.Session,
@@ -57,6 +58,7 @@ def command(
     tells: bool,
     output: str,
     kube_context: str | None,
+    insecure: bool,
 ) -> int:
     """Plan."""
     if base is None and head is not None:
@@ -70,7 +72,7 @@ def command(
     else:
         from hanbae.actions import workspace
 
-        with workspace.opened(session.directory, context=kube_context) as space:
+        with workspace.opened(session.directory, context=kube_context, insecure=insecure) as space:
             changes = _live(session, space, services, environment, save=save, output=output)
     return _CHANGES if tells and changes else 0
 

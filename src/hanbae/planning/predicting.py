@@ -53,7 +53,7 @@ class Owned(Struct, frozen=True):
         """The same one level down."""
         return Owned(
             _mapping(self.ours.get(key)),
-            tuple(_mapping(each[key]) for each in self.others if key in each),
+            _below(self.others, key),
         )
 
     @property
@@ -70,7 +70,17 @@ def predicted(live: Thing, target: Thing) -> dict[str, Any]:
         live: The object in the cluster, with its ``managedFields``.
         target: The object as the chart has it.
     """
-    return _maps(live, target, _owned(live), 0)
+    return _maps(live, _tracked(live, target), _owned(live), 0)
+
+
+def _tracked(live: Thing, target: Thing) -> Thing:
+    """What Argo CD applies: the object of the chart with the annotation by which Argo CD knows it again."""
+    here = _mapping(_mapping(live.get("metadata")).get("annotations"))
+    if TRACKING not in here:
+        return target
+    metadata = _mapping(target.get("metadata"))
+    annotations = {TRACKING: here[TRACKING], **_mapping(metadata.get("annotations"))}
+    return {**target, "metadata": {**metadata, "annotations": annotations}}
 
 
 def managers(live: Thing) -> dict[Path, tuple[str, ...]]:
@@ -146,28 +156,42 @@ def _maps(live: Thing, target: Thing, owned: Owned, depth: int) -> dict[str, Any
             found[key] = value
     for key in live:
         if key not in target:
-            _removed(found, key, owned, depth)
+            _removed(found, key, owned)
     return found
 
 
-def _removed(found: dict[str, Any], key: str, owned: Owned, depth: int) -> None:
-    """What the chart no longer says: gone where Argo CD alone owns it, else as far as it does."""
+def _removed(found: dict[str, Any], key: str, owned: Owned) -> None:
+    """What the chart no longer says goes as a whole, defaults included; what others manage in it comes back."""
     field = f"f:{key}"
-    if field not in owned.ours or key == TRACKING:
+    if field not in owned.ours:
         return
-    value, below = found[key], owned.below(field)
-    if isinstance(value, Mapping) and below.ours:
-        left = _maps(value, {}, below, depth + 1)
-        if left and (left != value or below.others):
-            found[key] = left
-            return
-    elif isinstance(value, list) and _merge_keys(below):
-        left_list = _merged(value, [], below, depth + 1)
-        if left_list:
-            found[key] = left_list
-            return
-    if not below.others:
+    others = owned.below(field).others
+    if others:
+        found[key] = _theirs(found[key], others, 0)
+    else:
         del found[key]
+
+
+def _theirs(value: Any, others: tuple[Thing, ...], depth: int) -> Any:
+    """What of a value others manage: all of it where they name nothing below."""
+    names = {key for each in others for key in each if key != "."}
+    if depth > _DEEPEST or not names:
+        return value
+    if isinstance(value, Mapping):
+        return {
+            key: _theirs(each, _below(others, f"f:{key}"), depth + 1)
+            for key, each in value.items()
+            if f"f:{key}" in names
+        }
+    if isinstance(value, list):
+        parts = [(key, _part(key, value)[1]) for key in names]
+        kept = [(entry, _below(others, key)) for key, entry in parts if entry is not None]
+        return [_theirs(entry, below, depth + 1) for entry, below in kept]
+    return value
+
+
+def _below(others: tuple[Thing, ...], key: str) -> tuple[Thing, ...]:
+    return tuple(_mapping(each[key]) for each in others if key in each)
 
 
 def _value(live: Any, target: Any, owned: Owned, key: str, depth: int) -> Any:
