@@ -17,7 +17,7 @@ from hanbae.engines import rollouts
 from hanbae.images import credentials, references, registry
 from hanbae.planning import deployments, freezing
 from hanbae.policy import loading
-from hanbae.results import plans
+from hanbae.results import freezes, plans
 
 
 async def keep(space: workspace.Workspace, clusters: workspace.Clusters, plan: plans.Plan) -> None:
@@ -59,13 +59,18 @@ async def _now(
     )
     images = await digests(freezing.references(source), insecure=space.insecure)
     promised = freezing.service(source, images)
-    return {
-        f"{freezing.HEAD}:{branch}": head,
-        freezing.HANBAE: _version.version,
-        freezing.POLICY: freezing.policy_digest(policy),
-        freezing.CLUSTER: cluster,
-        **{guard.promise: guard.expected for guard in freezing.of_service(promised)},
-    }
+    now = freezes.Frozen(
+        kind="hanbae-plan",
+        format=1,
+        hanbae=_version.version,
+        environment=plan.environment,
+        branch=branch,
+        revision=head,
+        policy=freezing.policy_digest(policy),
+        cluster=cluster,
+        services=(promised,),
+    )
+    return {guard.promise: guard.expected for guard in freezing.guards(now, promised)}
 
 
 async def digests(images: tuple[str, ...], *, insecure: bool = False) -> dict[str, str]:

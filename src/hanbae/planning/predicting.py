@@ -12,29 +12,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from msgspec import Struct
 
+from hanbae.planning import differing, quantities
+
 Thing = Mapping[str, Any]
 Path = tuple[str | int, ...]
+Identity = tuple[tuple[str, str], ...]
 
 MANAGER: Final = "argocd-controller"
 """What Argo CD calls itself when it applies."""
 TRACKING: Final = "argocd.argoproj.io/tracking-id"
 """Written by Argo CD itself into what it applies; no chart says it."""
 
-_QUANTITIES: Final = frozenset(
-    ("limits", "requests", "hard", "storage", "sizeLimit", "averageValue", "divisor", "value")
-)
-_SUFFIXES: Final = {
-    **{name: Decimal(1024) ** power for power, name in enumerate(("Ki", "Mi", "Gi", "Ti"), 1)},
-    "m": Decimal("0.001"),
-    "k": Decimal(10) ** 3,
-    "M": Decimal(10) ** 6,
-    "G": Decimal(10) ** 9,
-}
 _DEEPEST: Final = 100
 
 
@@ -138,8 +130,6 @@ def _part(key: str, value: Any) -> tuple[str | None, Any]:
     if kind == "f":
         return name, value.get(name) if isinstance(value, Mapping) else None
     if kind == "k" and isinstance(value, list):
-        from hanbae.planning import differing
-
         wanted = _parsed(name)
         for shown, entry in (differing.named(value) or {}).items():
             if all(entry.get(each) == wanted[each] for each in wanted):
@@ -200,7 +190,7 @@ def _value(live: Any, target: Any, owned: Owned, key: str, depth: int) -> Any:
             return _maps(live, target, owned, depth)
         if isinstance(live, list) and isinstance(target, list):
             return _merged(live, target, owned, depth)
-    return live if is_same(live, target, key) else target
+    return live if quantities.is_same(live, target, key) else target
 
 
 def _merged(live: list[Any], target: list[Any], owned: Owned, depth: int) -> list[Any]:
@@ -219,27 +209,39 @@ def _merged(live: list[Any], target: list[Any], owned: Owned, depth: int) -> lis
 def _by_keys(
     live: list[Any], target: list[Any], owned: Owned, keys: Sequence[str], depth: int
 ) -> list[Any]:
-    """A list whose entries are told apart by keys: those of the chart, then those that somebody else manages."""
+    """A list whose entries are told apart by keys, in the order in which the server merges."""
     places = {_identity(each, keys): each for each in live if isinstance(each, Mapping)}
-    fields = {tuple(sorted(_parsed(key[2:]).items())): key for key in owned.keys if key[:2] == "k:"}
-    wanted = [_identity(each, keys, places) for each in target if isinstance(each, Mapping)]
-    found: list[Any] = []
-    for identity, entry in zip(wanted, target, strict=False):
-        if identity in places:
-            below = owned.below(_field(fields, identity))
-            found.append(_maps(places[identity], entry, below, depth + 1))
-        else:
-            found.append(entry)
+    fields = {_sorted(_parsed(key[2:])): key for key in owned.keys if key.startswith("k:")}
+    wanted: dict[Identity, Any] = {}
+    for entry in target:
+        if isinstance(entry, Mapping):
+            whole = _with_defaults(entry, keys, places)
+            wanted[_identity(whole, keys)] = whole
+    for identity in places.keys() & wanted.keys():
+        below = owned.below(fields.get(identity, ""))
+        wanted[identity] = _maps(places[identity], wanted[identity], below, depth + 1)
+    kept: dict[Identity, Any] = {}
     for identity, entry in places.items():
-        if identity in wanted:
+        field = fields.get(identity, "")
+        others = owned.below(field).others
+        if identity in wanted or field not in owned.ours:
+            kept[identity] = entry
+        elif others:
+            kept[identity] = _theirs(entry, others, depth)
+    return list(_interleaved(kept, wanted))
+
+
+def _interleaved(kept: Mapping[Identity, Any], wanted: Mapping[Identity, Any]) -> Iterator[Any]:
+    """The entries of the chart in its order, and before each that is there already what stands before it there."""
+    waiting = list(wanted)
+    for identity, entry in kept.items():
+        if identity not in wanted:
+            yield entry
             continue
-        field = _field(fields, identity)
-        theirs = any(field in each for each in owned.others)
-        if field not in owned.ours or theirs:
-            found.append(entry)
-    in_order = [each for each in found if each in live]
-    same = len(in_order) == len(found) == len(live)
-    return [each for each in live if each in found] if same else found
+        while identity in waiting:
+            yield wanted[waiting.pop(0)]
+    for identity in waiting:
+        yield wanted[identity]
 
 
 def _merge_keys(owned: Owned) -> tuple[str, ...]:
@@ -249,60 +251,26 @@ def _merge_keys(owned: Owned) -> tuple[str, ...]:
     return ()
 
 
-Identity = tuple[tuple[str, Any], ...]
+def _identity(entry: Thing, keys: Sequence[str]) -> Identity:
+    return _sorted({key: entry[key] for key in keys if key in entry})
 
 
-def _identity(
-    entry: Thing, keys: Sequence[str], known: Mapping[Identity, Any] | None = None
-) -> Identity:
-    """What tells an entry from others; a key that it leaves out has the server's default, as the one that is there."""
-    own = {key: entry[key] for key in keys if key in entry}
-    if known is not None and len(own) < len(keys):
-        for identity in known:
-            if own.items() <= dict(identity).items():
-                return identity
-    return tuple(sorted(own.items()))
+def _sorted(keys: Thing) -> Identity:
+    """Keys with their values as one hashable thing; whatever shape the values have."""
+    return tuple((key, json.dumps(keys[key], default=str)) for key in sorted(keys))
 
 
-def _field(fields: Mapping[Any, str], identity: Identity) -> str:
-    return fields.get(identity, "")
-
-
-def is_same(live: Any, target: Any, key: str = "") -> bool:
-    """Whether the API server keeps a value of the chart as the one that is there."""
-    if isinstance(live, bool) or isinstance(target, bool):
-        return live is target
-    if live == target:
-        return True
-    if target is None:
-        return False
-    if key in _QUANTITIES or isinstance(live, str) != isinstance(target, str):
-        first, second = quantity(live), quantity(target)
-        return first is not None and first == second
-    units = quantity(live), quantity(target)
-    return units[0] is not None and units[0] == units[1] and _has_unit(live, target)
-
-
-def quantity(value: Any) -> Decimal | None:
-    """A number or a quantity such as ``500m`` or ``1Gi``; None for what is none."""
-    text = str(value).strip() if isinstance(value, int | float | str) else ""
-    if not text or len(text) > 40:  # noqa: PLR2004  no quantity is that long
-        return None
-    for suffix, factor in _SUFFIXES.items():
-        if text.endswith(suffix):
-            text, times = text[: -len(suffix)], factor
-            break
-    else:
-        times = Decimal(1)
-    try:
-        found = Decimal(text)
-    except InvalidOperation:
-        return None
-    return found * times if found.is_finite() else None
-
-
-def _has_unit(*values: Any) -> bool:
-    return any(str(value)[-1:].isalpha() for value in values)
+def _with_defaults(
+    entry: Thing, keys: Sequence[str], places: Mapping[Identity, Thing]
+) -> dict[str, Any]:
+    """An entry with the keys that it leaves out, as the entries that are there have them, if all have the same."""
+    found = dict(entry)
+    for key in keys:
+        if key not in found:
+            values = [each[key] for each in places.values() if key in each]
+            if values and all(value == values[0] for value in values):
+                found[key] = values[0]
+    return found
 
 
 def _covers(live: Any, target: Any) -> bool:
@@ -315,7 +283,7 @@ def _covers(live: Any, target: Any) -> bool:
         )
     if isinstance(live, list) and isinstance(target, list):
         return len(live) == len(target) and all(map(_covers, live, target))
-    return is_same(live, target)
+    return quantities.is_same(live, target)
 
 
 def _is_empty(value: Any) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hanbae.planning import differing, predicting
+from hanbae.planning import differing, predicting, quantities
 
 OURS = {
     "f:metadata": {
@@ -113,38 +113,64 @@ def test_what_the_chart_says_already_changes_nothing() -> None:
     assert after(target()) == {}
 
 
+APP = ("spec", "template", "spec", "containers", 0)
+SHOWN = "spec.template.spec.containers[app]"
+GONE = "gone"
+
+
+def put(thing: Any, path: tuple[str | int, ...], value: Any) -> None:
+    """Change one place of an object; :data:`GONE` takes it away."""
+    *before, last = path
+    for part in before:
+        thing = thing[part]
+    if value == GONE:
+        del thing[last]
+    else:
+        thing[last] = value
+
+
 @pytest.mark.parametrize(
-    ("change", "expected"),
+    ("path", "value", "expected"),
     [
-        (lambda t, c: t["spec"].update(replicas=3), {"spec.replicas": ("2", "3")}),
-        (lambda t, c: t["spec"].pop("replicas"), {"spec.replicas": ("2", None)}),
+        (("spec", "replicas"), 3, ("spec.replicas", "2", "3")),
+        (("spec", "replicas"), GONE, ("spec.replicas", "2", None)),
+        (("spec", "paused"), False, ("spec.paused", "true", "false")),
+        ((*APP, "image"), "a:2", (f"{SHOWN}.image", "a:1", "a:2")),
+        ((*APP, "args"), GONE, (f"{SHOWN}.args", '["x"]', None)),
         (
-            lambda t, c: c.update(image="a:2"),
-            {"spec.template.spec.containers[app].image": ("a:1", "a:2")},
-        ),
-        (lambda t, c: c.pop("args"), {"spec.template.spec.containers[app].args": ('["x"]', None)}),
-        (
-            lambda t, c: c["resources"]["limits"].update(cpu="600m"),
-            {"spec.template.spec.containers[app].resources.limits.cpu": ("500m", "600m")},
+            (*APP, "resources", "limits", "cpu"),
+            "600m",
+            (f"{SHOWN}.resources.limits.cpu", "500m", "600m"),
         ),
         (
-            lambda t, c: c["ports"].append({"containerPort": 81}),
-            {"spec.template.spec.containers[app].ports[81]": (None, '{"containerPort": 81}')},
+            (*APP, "ports"),
+            [{"containerPort": 80}, {"containerPort": 81}],
+            (f"{SHOWN}.ports[81]", None, '{"containerPort": 81, "protocol": "TCP"}'),
         ),
-        (lambda t, c: t["spec"].update(paused=False), {"spec.paused": ("true", "false")}),
-        (lambda t, c: t["metadata"].pop("labels"), {"metadata.labels": ('{"app": "auth"}', None)}),
+        (("metadata", "labels"), GONE, ("metadata.labels", '{"app": "auth"}', None)),
     ],
 )
 def test_what_the_chart_says_otherwise_is_set_and_what_it_no_longer_says_goes(
-    change: Any, expected: dict[str, Any]
+    path: tuple[str | int, ...], value: Any, expected: tuple[str, str | None, str | None]
 ) -> None:
     new = target()
-    change(new, new["spec"]["template"]["spec"]["containers"][0])
-    found = after(new)
-    if "metadata.labels" in expected:
-        assert list(found) in (["metadata.labels"], ["metadata.labels.app"])
-    else:
-        assert found == expected
+    put(new, path, value)
+    assert [(where, *pair) for where, pair in after(new).items()] == [expected]
+
+
+def test_of_what_the_chart_no_longer_says_others_keep_what_is_theirs() -> None:
+    ours = {"f:spec": {"f:strategy": {"f:type": {}, "f:rolling": {"f:surge": {}}}}}
+    theirs = {"f:spec": {"f:strategy": {"f:type": {}}}}
+    live = {
+        "metadata": {
+            "managedFields": [
+                {"manager": "argocd-controller", "operation": "Apply", "fieldsV1": ours},
+                {"manager": "mina", "operation": "Update", "fieldsV1": theirs},
+            ]
+        },
+        "spec": {"strategy": {"type": "R", "rolling": {"surge": 1, "default": 2}}},
+    }
+    assert predicting.predicted(live, {"spec": {}})["spec"] == {"strategy": {"type": "R"}}
 
 
 def test_what_somebody_else_added_stays() -> None:
@@ -155,7 +181,7 @@ def test_what_somebody_else_added_stays() -> None:
         each["name"]
         for each in predicting.predicted(LIVE, new)["spec"]["template"]["spec"]["containers"]
     ]
-    assert names == ["web", "proxy"]
+    assert names == ["proxy", "web"]
 
 
 def test_managers_are_told_by_the_paths_that_are_shown() -> None:
@@ -186,7 +212,7 @@ def test_managers_are_told_by_the_paths_that_are_shown() -> None:
     ],
 )
 def test_values_that_the_server_keeps(live: Any, wanted: Any, key: str, same: bool) -> None:
-    assert predicting.is_same(live, wanted, key) is same
+    assert quantities.is_same(live, wanted, key) is same
 
 
 JUNK = st.recursive(
