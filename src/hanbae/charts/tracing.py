@@ -124,7 +124,7 @@ def _document(text: str, wanted: int) -> Any:
         found = [
             node
             for node in yaml.compose_all(text, Loader=loader)
-            if node is not None and not (isinstance(node, yaml.ScalarNode) and not node.value)
+            if not isinstance(node, yaml.ScalarNode) or node.value
         ]
     except (yaml.YAMLError, RecursionError, ValueError):
         return None
