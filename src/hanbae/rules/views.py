@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from hanbae import errors, subjects
 from hanbae.argo import hooks
+from hanbae.charts import tracing
 from hanbae.policy import documents, naming
 from hanbae.repository import trees
 from hanbae.rules import valuesfiles
@@ -242,6 +243,14 @@ class Service:
         """The chart's files, relative to the chart's folder."""
         cut = len(self.chart) + 1
         return tuple(path[cut:] for path in self.project.tree.files(self.chart))
+
+    @cached_property
+    def named_templates(self) -> dict[str, str]:
+        """The named templates of the chart, by name; for places of findings, so read only when there are some."""
+        files = (f"{self.chart}/{path}" for path in self.chart_files)
+        return tracing.named(
+            self.text(path) or "" for path in files if path.endswith((".tpl", ".yaml"))
+        )
 
     @cached_property
     def _parsed(self) -> dict[str, valuesfiles.ValuesFile]:
