@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Final
@@ -17,6 +18,7 @@ from msgspec import Struct
 from hanbae import errors, subjects
 from hanbae.argo import generating, hooks
 from hanbae.charts import tracing
+from hanbae.migrations import databases, scripts
 from hanbae.policy import documents, naming
 from hanbae.repository import trees
 from hanbae.rules import declaring, valuesfiles
@@ -199,9 +201,19 @@ class Release:
             at = at[key]
         return at
 
-    def value_place(self, *path: str) -> subjects.Place:
+    def value_place(self, *path: str | int) -> subjects.Place:
         """Where a value stands in the environment's values file; of a missing one, the nearest part around it."""
         return self.service.value_place(self.values_file, path)
+
+    @cached_property
+    def databases(self) -> tuple[databases.Database, ...]:
+        """The databases that the values declare; none where they are not what the chart contract says."""
+        try:
+            return databases.declared(
+                self.values, self.service.name, wave=self.policy.migrations.wave
+            )
+        except errors.FileFault:
+            return ()
 
     def of_kind(self, *kinds: str) -> Iterator[Object]:
         """The objects of some kinds."""
@@ -238,6 +250,17 @@ class Service:
     def migrations(self) -> str:
         """The folder of the service's migrations, relative to the repository's root."""
         return str(naming.migrations_folder(self.policy, self.name))
+
+    @cached_property
+    def migration_files(self) -> Mapping[str, str]:
+        """The files below the migrations' folder: path from the repository's root → an id of the content."""
+        return self.project.tree.files(self.migrations)
+
+    @cached_property
+    def parsed_migrations(self) -> Mapping[str, scripts.Parsed]:
+        """The SQL files among them as goose reads them; without those that are no text."""
+        texts = {path: self.text(path) for path in self.migration_files if path.endswith(".sql")}
+        return {path: scripts.parse(text) for path, text in texts.items() if text is not None}
 
     @cached_property
     def chart_files(self) -> tuple[str, ...]:
@@ -307,12 +330,17 @@ class Project:
         places: Key path of the policy → place in ``hanbae.yaml``.
         tree: The files.
         services: Names of all services, whether they are checked in this run or not.
+        branches: Environment → the files at the head of its branch as it was last fetched; only for environments
+            whose branch is known here.
+        now: The time, for what expires.
     """
 
     policy: documents.Policy
     places: Mapping[str, subjects.Place]
     tree: trees.Tree
     services: tuple[str, ...]
+    branches: Mapping[str, trees.Tree] = field(default_factory=dict)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def place(self, key: str) -> subjects.Place:
         """Where a key of the policy stands; for one that is left to its default, the nearest part around it."""
