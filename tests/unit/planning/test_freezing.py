@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -199,13 +199,13 @@ async def test_a_plan_keeps_every_promise_of_the_file_and_its_own(root: Path) ->
         freezing.promised(claim, "mail")
 
 
-async def test_file_is_written_whole_and_read_back(root: Path, tmp_path: Path) -> None:
-    claim = await frozen(root)
+def test_file_is_written_whole_and_read_back(root: Path, tmp_path: Path) -> None:
+    claim = asyncio.run(frozen(root))
     path = tmp_path / "plan.json"
     path.write_text("before")
     files.write(claim, path)
     assert files.read(path) == claim
-    assert [name for name in os.listdir(tmp_path) if "plan.json" in name] == ["plan.json"]
+    assert [each.name for each in tmp_path.iterdir() if "plan.json" in each.name] == ["plan.json"]
     with pytest.raises(errors.FileFault) as fault:
         files.write(claim, tmp_path / "nowhere" / "plan.json")
     assert fault.value.text.id == "plan.unwritable"
