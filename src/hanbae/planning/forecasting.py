@@ -151,7 +151,8 @@ def containers(thing: Thing) -> Iterator[Thing]:
     """The containers of an object's pods, whatever shape it has."""
     spec = thing.get("spec")
     if thing.get("kind") == "CronJob" and isinstance(spec, Mapping):
-        spec = (spec.get("jobTemplate") or {}).get("spec")
+        job = spec.get("jobTemplate")
+        spec = job.get("spec") if isinstance(job, Mapping) else None
     if thing.get("kind") != "Pod" and isinstance(spec, Mapping):
         template = spec.get("template")
         spec = template.get("spec") if isinstance(template, Mapping) else None
