@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,20 @@ def assert_everything_is_told(ended: scenes.Ended, service: str) -> None:
     assert [hook["name"] for hook in hooks] == [f"{service}-service-migrate"]
 
 
+def appear(scene: scenes.Scene, argo: Argo, application: str) -> None:
+    """Have the ApplicationSet look for new services now; by itself it does so every few minutes."""
+    policy = scene.shop.policy
+    name = naming.application_set(policy, scene.environment)
+    refresh = "argocd.argoproj.io/application-set-refresh=true"
+    scene.shop.sandbox.kubectl(
+        ["annotate", "applicationset", name, refresh, "--overwrite", "-n", policy.argocd.namespace]
+    )
+    deadline = time.monotonic() + 120
+    while not argo.knows(application):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
 @pytest.fixture
 def planning(either: Enter) -> scenes.Scene:
     return either("staging")
@@ -202,12 +217,13 @@ def test_plan_says_what_argocd_app_diff_says(
     scene.publish("A service to be planned")
     argo = Argo(scene)
 
+    appear(scene, argo, application)
+
     # Everything is new.
     first = planned(scene, service)
     assert first.code == 3, first.err
     assert {each["outcome"] for each in changes(first).values()} == {"created"}
-    if argo.knows(application):  # the ApplicationSet looks for new services every few minutes
-        assert changes(first).keys() == argo.diff(application)
+    assert changes(first).keys() == argo.diff(application)
     (plan,) = json.loads(first.out)["plans"]
     assert plan["migrations"][0]["pending"] is None
 
