@@ -44,12 +44,28 @@ def project(directory: Path, *, revision: str | None = None) -> views.Project:
         loaded = loading.load(path)
         tree: trees.Tree = trees.WorkingTree(loaded.root)
         return views.Project(loaded.policy, loaded.places, tree, services(loaded.policy, tree))
-    tree = checkouts.Checkout.open(path.parent).revision(revision)
+    tree = at(path.parent, revision)
     data = tree.read(loading.NAME)
     if data is None:
         raise errors.WrongUse("policy.not-in-revision", revision=revision)
     policy, places = loading.parse(data, loading.NAME)
     return views.Project(policy, places, tree, services(policy, tree))
+
+
+def at(folder: Path, revision: str) -> trees.Tree:
+    """The folder of a clone, or one in it, as it is in a commit.
+
+    Raises:
+        hanbae.errors.WrongUse: No clone, or no such revision.
+    """
+    checkout = checkouts.Checkout.open(folder)
+    relative = folder.resolve().relative_to(checkout.root).as_posix()
+    return trees.Subtree(checkout.revision(revision), "" if relative == "." else relative)
+
+
+def prefix(tree: trees.Tree) -> str:
+    """The path of a tree's root from the clone's root, with a ``/`` at its end; empty for the root itself."""
+    return tree.prefix if isinstance(tree, trees.WorkingTree | trees.Subtree) else ""
 
 
 def services(policy: documents.Policy, tree: trees.Tree) -> tuple[str, ...]:

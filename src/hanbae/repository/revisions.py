@@ -82,10 +82,22 @@ class Revision:
 
         Nothing is followed and nothing is read, so nothing can be refused; `read` is where links are looked at.
         """
+        return {path: str(blob.id) for path, blob in self._blobs(folder)}
+
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder: path from the root → what it says that it leads to."""
+        return {
+            path: blob.data.decode("utf-8", "surrogateescape")
+            for path, blob in self._blobs(folder)
+            if blob.filemode == _LINK
+        }
+
+    def _blobs(self, folder: str) -> list[tuple[str, Any]]:
+        """Every file and link below a folder, by path from the root."""
         start = self._tree if not folder.strip("/") else self._find(folder)
         if start is None or start.type_str != "tree":
-            return {}
-        found: dict[str, str] = {}
+            return []
+        found: list[tuple[str, Any]] = []
         at = folder.strip("/")
         waiting = [(f"{at}/" if at else "", start)]
         while waiting:
@@ -94,8 +106,8 @@ class Revision:
                 if child.type_str == "tree":
                     waiting.append((f"{prefix}{child.name}/", child))
                 elif child.type_str == "blob":
-                    found[f"{prefix}{child.name}"] = str(child.id)
-        return dict(sorted(found.items()))
+                    found.append((f"{prefix}{child.name}", child))
+        return sorted(found, key=lambda each: each[0])
 
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path, by the clone's own rules."""

@@ -38,17 +38,64 @@ class Tree(Protocol):
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""
 
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder: path from the root → what it says that it leads to."""
+
+
+class Subtree:
+    """A folder of a tree as a tree of its own.
+
+    Args:
+        tree: The tree.
+        folder: The folder; empty for the whole tree.
+
+    Attributes:
+        prefix: The folder with a ``/`` at its end; empty for the whole tree.
+    """
+
+    def __init__(self, tree: Tree, folder: str) -> None:
+        self._tree = tree
+        self.prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
+
+    def files(self, folder: str = "") -> Mapping[str, str]:
+        """Every file below a folder; see :class:`Tree`."""
+        return self._cut(self._tree.files(self.prefix + folder))
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file; see :class:`Tree`."""
+        try:
+            return self._tree.read(self.prefix + path)
+        except errors.FileFault as fault:
+            place = subjects.Place(path)
+            raise errors.FileFault(fault.text.id, place=place, **fault.text.facts) from fault
+
+    def ignored(self, path: str) -> bool:
+        """Whether git would ignore a file of this path."""
+        return self._tree.ignored(self.prefix + path)
+
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder; see :class:`Tree`."""
+        return self._cut(self._tree.links(self.prefix + folder))
+
+    def _cut(self, found: Mapping[str, str]) -> Mapping[str, str]:
+        cut = len(self.prefix)
+        return {path[cut:]: each for path, each in found.items()}
+
 
 class WorkingTree:
     """What git would commit of a folder: tracked files as they are now, and untracked ones that are not ignored.
 
     Args:
         root: The folder; it may be a clone's root, a folder in one, or no clone at all.
+
+    Attributes:
+        root: The folder.
+        prefix: Its path from the clone's root, with a ``/`` at its end; empty for the root itself, and for no clone.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        self._repository, self._prefix = _clone(self.root)
+        self._repository, self.prefix = _clone(self.root)
         self._files = self._listed()
 
     def files(self, folder: str = "") -> Mapping[str, str]:
@@ -81,7 +128,12 @@ class WorkingTree:
         """Whether git would ignore a file of this path."""
         if self._repository is None:
             return False
-        return bool(self._repository.path_is_ignored(self._prefix + path))
+        return bool(self._repository.path_is_ignored(self.prefix + path))
+
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder; see :class:`Tree`."""
+        paths = ((path, self.root / path) for path in self.files(folder))
+        return {path: str(each.readlink()) for path, each in paths if each.is_symlink()}
 
     def _listed(self) -> dict[str, str]:
         if self._repository is None:
@@ -99,18 +151,18 @@ class WorkingTree:
         found = {
             entry.path: str(entry.id)
             for entry in index
-            if entry.path.startswith(self._prefix) and entry.mode != _SUBMODULE
+            if entry.path.startswith(self.prefix) and entry.mode != _SUBMODULE
         }
         root = Path(self._repository.workdir)
         changed = self._repository.status(untracked_files="all")
         for path, status in changed.items():
-            if not path.startswith(self._prefix) or status & quiet or path.endswith("/"):
+            if not path.startswith(self.prefix) or status & quiet or path.endswith("/"):
                 continue
             if status & gone or not (root / path).exists():
                 found.pop(path, None)
             else:
                 found[path] = _stamp(root / path)
-        cut = len(self._prefix)
+        cut = len(self.prefix)
         return {path[cut:]: each for path, each in sorted(found.items())}
 
 

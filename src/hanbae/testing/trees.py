@@ -57,3 +57,7 @@ class MemoryTree:
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""
         return path in self._ignored
+
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """There are none."""
+        return {}

@@ -41,6 +41,8 @@ def checked() -> Iterator[Check]:
         rules: Sequence[rulebook.Rule] | None = None,
     ) -> tuple[findings.Finding, ...]:
         chosen = tuple(rulebook.rules().values()) if rules is None else tuple(rules)
-        return asyncio.run(check.over(project(tree), services, chosen))
+        repository = project(tree)
+        looked = asyncio.run(check.over(repository, services, chosen))
+        return check.settle(repository, looked, services).findings
 
     return run  # type: ignore[return-value]
