@@ -15,6 +15,10 @@ OWN = ("INP001", "INP002", "INP003", "INP004", "INP005")
 """Codes of what the runner itself finds; only the first can be accepted."""
 
 
+Acceptances = tuple[findings.Accepted, ...]
+"""A name for the type, because the classes below have a field that is called as the module is."""
+
+
 class Settled(Struct, frozen=True):
     """What is left, and what was accepted.
 
@@ -24,7 +28,7 @@ class Settled(Struct, frozen=True):
     """
 
     findings: tuple[findings.Finding, ...]
-    accepted: tuple[findings.Accepted, ...]
+    accepted: Acceptances
 
 
 def ignored(

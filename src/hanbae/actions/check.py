@@ -63,7 +63,7 @@ class Result(Struct, frozen=True):
     services: tuple[str, ...]
     environments: tuple[str, ...]
     rules: int
-    accepted: tuple[findings.Accepted, ...] = ()
+    accepted: accepting.Acceptances = ()
     unprepared: tuple[Unprepared, ...] = ()
     folder: str = ""
 

@@ -44,7 +44,8 @@ def fix(root: Path, found: Iterable[findings.Finding], *, write: bool = True) ->
         hanbae.errors.FileFault: A file lies outside the repository, or cannot be read or written.
     """
     texts = _Texts(root)
-    mended, left = [], []
+    mended: list[findings.Finding] = []
+    left: list[findings.Finding] = []
     for finding in found:
         if finding.edits:
             (mended if texts.made(finding.edits) else left).append(finding)

@@ -34,7 +34,7 @@ def services(project: views.Project, files: Iterable[str]) -> tuple[str, ...]:
     if any(_below(file, folder) for file in files for folder in everyone):
         return project.services
     folders = {project.folder(name): name for name in project.services}
-    touched = set()
+    touched: set[str] = set()
     for file in files:
         parts = file.split("/")
         above = ("/".join(parts[:cut]) for cut in range(1, len(parts)))
@@ -81,7 +81,8 @@ def _dependencies(tree: trees.Tree, chart: str) -> Iterator[str]:
     if data is None or b"file://" not in data:
         return
     try:
-        chart_file: Any = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        chart_file: Any = yaml.load(data, Loader=loader)  # noqa: S506  a safe one
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError):
         return
     found = chart_file.get("dependencies") if isinstance(chart_file, Mapping) else None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hanbae.results import findings
 
 
-class Output(click.ParamType):
+class Output(click.ParamType[tuple[str, str]]):
     """A format, or ``format=path`` for one that goes into a file."""
 
     name = "output"
@@ -122,7 +122,7 @@ Examples:
     help="text, json, sarif, junit, github or markdown; may be given several times.",
 )
 @options.session
-def command(session: options.Session, wanted: tuple[tuple[str, str], ...], **given: Any) -> int:
+def command(session: options.Session, /, wanted: tuple[tuple[str, str], ...], **given: Any) -> int:
     """Check, or tell about rules."""
     wanted = wanted or (("text", ""),)
     if given["explain"] or given["listing"]:
@@ -165,7 +165,7 @@ def _checked(
         changed = _fix(session, result.findings, write=not given["diff"])
         if changed and not given["diff"]:
             result = _run(session, what)
-    report = _report(session, result, given)
+    report = _report(result, given)
     for kind, path in wanted:
         text = reports.written(report if not path else _for_file(report), kind)
         if path:
@@ -188,9 +188,7 @@ def _run(session: options.Session, what: check.Wanted) -> check.Result:
         return asyncio.run(check.check(session.directory, what, progress=progress.tell))
 
 
-def _report(
-    session: options.Session, result: check.Result, given: dict[str, Any]
-) -> reports.Report:
+def _report(result: check.Result, given: dict[str, Any]) -> reports.Report:
     chosen = click.get_current_context().color
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ if chosen is None else chosen
     return reports.Report(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LARGEST_FILE: Final = 8 * 1024 * 1024
 """Bytes of one file that a check looks into; the largest Secret, sealed, is about 2 MiB."""
 
+SUBMODULE: Final = "submodule:"
+"""What the id of a submodule begins with: it is listed like a file, and refused when it is read."""
 _SUBMODULE: Final = 0o160000
 
 
@@ -111,9 +113,14 @@ class WorkingTree:
             return None
         target = self.root / path
         place = subjects.Place(path)
+        if self._files[path].startswith(SUBMODULE):
+            raise errors.FileFault("repository.submodule", place=place, revision="-")
         try:
-            if not target.resolve().is_relative_to(self.root):
+            resolved = target.resolve()
+            if not resolved.is_relative_to(self.root):
                 raise errors.FileFault("repository.link-out", place=place, revision="-")
+            if resolved.exists() and not resolved.is_file():  # a pipe would be waited for
+                raise errors.FileFault("values.not-a-file", place=place)
             with target.open("rb") as file:
                 data = file.read(LARGEST_FILE + 1)
         except (OSError, RuntimeError) as error:
@@ -141,7 +148,8 @@ class WorkingTree:
                 str(Path(folder, name).relative_to(self.root)): _stamp(Path(folder, name))
                 for folder, folders, names in os.walk(self.root)
                 if _without_git(folders)
-                for name in names
+                for name in (*names, *folders)
+                if _is_content(Path(folder, name))
             }
         import pygit2
 
@@ -149,14 +157,16 @@ class WorkingTree:
         quiet = pygit2.enums.FileStatus.IGNORED
         index = self._repository.index
         found = {
-            entry.path: str(entry.id)
+            entry.path: f"{SUBMODULE if entry.mode == _SUBMODULE else ''}{entry.id}"
             for entry in index
-            if entry.path.startswith(self.prefix) and entry.mode != _SUBMODULE
+            if entry.path.startswith(self.prefix)
         }
         root = Path(self._repository.workdir)
         changed = self._repository.status(untracked_files="all")
         for path, status in changed.items():
             if not path.startswith(self.prefix) or status & quiet or path.endswith("/"):
+                continue
+            if found.get(path, "").startswith(SUBMODULE):
                 continue
             if status & gone or not (root / path).exists():
                 found.pop(path, None)
@@ -183,6 +193,11 @@ def _clone(root: Path) -> tuple[pygit2.Repository | None, str]:
 def _without_git(folders: list[str]) -> bool:
     folders[:] = sorted(name for name in folders if name != ".git")
     return True
+
+
+def _is_content(path: Path) -> bool:
+    """Whether git would take it for a file: no folder, no pipe, but a link to either."""
+    return path.is_symlink() or path.is_file()
 
 
 def _stamp(path: Path) -> str:

@@ -72,7 +72,7 @@ def parse(text: str, file: str) -> tuple[Ignore, ...]:
     """The comments in a text."""
     lines = text.split("\n")
     head = next((at for at, line in enumerate(lines) if not _BLANK.match(line)), len(lines))
-    found = []
+    found: list[Ignore] = []
     for at, line in enumerate(lines):
         if "hanbae:" not in line:
             continue

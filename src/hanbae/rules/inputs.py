@@ -1,9 +1,13 @@
-"""What the runner itself finds, and the rules here only name: what cannot be read, and what accepts findings in vain."""
+"""What cannot be read, or not as it is meant; and what accepts findings in vain.
+
+Most of it the runner itself finds, and the rules here only name it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hanbae import subjects
 from hanbae.rules import rulebook, views
 
 
@@ -37,3 +41,14 @@ def unused_ignore(_: views.Service) -> Iterator[rulebook.Hit]:
 def stale_baseline(_: views.Project) -> Iterator[rulebook.Hit]:
     """An entry of the baseline of which there is less than it says."""
     yield from ()
+
+
+@rulebook.of_service("INP006", "error", source="https://yaml.org/spec/1.2.2/#3213-node-comparison")
+def doubled_key(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A key that is there twice in a values file or the chart's own: Helm takes the last one, without a word."""
+    files = [f"{service.chart}/Chart.yaml", f"{service.chart}/values.yaml"]
+    files += [release.values_file for release in service.releases.values()]
+    for file in files:
+        for keys, (line, column) in service.values(file).doubled:
+            key = ".".join(str(part) for part in keys)
+            yield rulebook.Hit(subjects.Place(file, line, column), {"key": key[:200]})

@@ -23,8 +23,7 @@ _FIRST: Final = re.compile(r".*?[.!?](?=\s|$)")
 
 def render(report: reports.Report) -> str:
     """The whole text."""
-    lines = [line for line in _lines(report)]
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{line}\n" for line in _lines(report))
 
 
 def _lines(report: reports.Report) -> Iterator[str]:
@@ -112,14 +111,13 @@ def wrapped(text: str, width: int, head: str, indent: str) -> list[str]:
         if not empty:
             lines.append(line)
             line = indent
-        while cells.cell_len(line + word) > width:
-            part, word = _cut(word, width - cells.cell_len(line))
-            if part:
+        rest = word
+        while cells.cell_len(line + rest) > width:
+            part, rest = _cut(rest, width - cells.cell_len(line))
+            if part or line != indent:
                 lines.append(line + part)
-            elif line != indent:
-                lines.append(line.rstrip())
             line = indent
-        line, empty = line + word, not word
+        line, empty = line + rest, not rest
     if line.strip() or not lines:
         lines.append(line)
     return [sinks.terminal(each.rstrip()) for each in lines]
