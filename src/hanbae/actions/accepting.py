@@ -35,6 +35,7 @@ def ignored(
     found: Iterable[findings.Finding],
     comments: Sequence[ignores.Ignore],
     *,
+    known: Collection[str],
     allowed: Collection[ignores.Ignore] | None = None,
     unsure: Collection[ignores.Ignore] = (),
 ) -> Settled:
@@ -43,6 +44,7 @@ def ignored(
     Args:
         found: The findings.
         comments: The comments.
+        known: The codes that there are.
         allowed: Those that count; None for all of them.
         unsure: Those that may accept something that was not looked for.
     """
@@ -64,36 +66,35 @@ def ignored(
             used.add((by.place, finding.code))
             accepted.append(findings.Accepted(finding, "ignore", by.reason, by.place))
     for each in comments:
-        left += _faults(each, used, counts=each in counting, unused=each not in unsure)
+        left += _faults(each, used, known, counts=each in counting, unused=each not in unsure)
     return Settled(tuple(left), tuple(accepted))
 
 
 def _faults(
     comment: ignores.Ignore,
     used: Collection[tuple[subjects.Place, str]],
+    known: Collection[str],
     *,
     counts: bool,
     unused: bool,
 ) -> Iterable[findings.Finding]:
-    known = rulebook.rules()
     if not comment.complete:
         yield own("INP002", comment.place, "no-reason" if comment.codes else "no-code")
         return
     for code in comment.codes:
         if code not in known:
-            yield own("INP003", comment.place, near=nearest(code), code=code)
+            yield own("INP003", comment.place, near=nearest(code, known), code=code)
         elif not counts:
             yield own("INP004", comment.place, "not-in-base", code=code)
         elif unused and (comment.place, code) not in used:
             yield own("INP004", comment.place, code=code)
 
 
-def nearest(code: str) -> str:
+def nearest(code: str, known: Collection[str]) -> str:
     """The code that was meant, most likely."""
     import difflib
 
-    close = difflib.get_close_matches(code.upper(), rulebook.rules(), 1, 0)
-    return close[0]
+    return difflib.get_close_matches(code, known, 1, 0)[0]
 
 
 def own(code: str, place: subjects.Place, variant: str = "", /, **facts: str) -> findings.Finding:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import errors, subjects
+from hanbae import errors, subjects, wording
 from hanbae.actions import accepting, baselines, touching, viewing
 from hanbae.charts import pools
 from hanbae.policy import loading
 from hanbae.results import findings
-from hanbae.rules import ignores, placing, rulebook, running, views
+from hanbae.rules import ignores, own, placing, rulebook, running, views
 
 _AHEAD: Final = 2
 """Services that are read while others are rendered, so that no worker waits; more would only cost memory."""
@@ -46,6 +47,26 @@ class Looked(Struct, frozen=True):
     unprepared: tuple[Unprepared, ...] = ()
 
 
+class About(Struct, frozen=True):
+    """A rule, as far as reports tell of it.
+
+    Attributes:
+        title: Its title.
+        why: Its reason.
+        fix: What to do, in general.
+        severity: How grave what it finds is.
+        family: Name of its family.
+        source: Where it comes from.
+    """
+
+    title: wording.Text
+    why: wording.Text
+    fix: wording.Text
+    severity: findings.Severity
+    family: str
+    source: str
+
+
 class Result(Struct, frozen=True):
     """What a check found.
 
@@ -56,6 +77,7 @@ class Result(Struct, frozen=True):
         rules: How many rules there were.
         accepted: What would be findings, but for a comment beside them or the baseline.
         unprepared: What has not been begun, and was therefore not found fault with.
+        about: The rules by code.
         folder: The policy's folder, from the clone's root, with a ``/`` at its end; empty for the root itself.
     """
 
@@ -65,6 +87,7 @@ class Result(Struct, frozen=True):
     rules: int
     accepted: accepting.Acceptances = ()
     unprepared: tuple[Unprepared, ...] = ()
+    about: Mapping[str, About] = {}
     folder: str = ""
 
 
@@ -112,14 +135,14 @@ async def check(
     base = viewing.project(directory, revision=wanted.policy_from) if wanted.policy_from else None
     if base is not None:
         names = viewing.services(base.policy, project.tree)
-        project = views.Project(base.policy, base.places, project.tree, names)
+        project = dataclasses.replace(base, tree=project.tree, services=names)
     _check_names(project, wanted)
     chosen = wanted.services or project.services
     if wanted.changed_since is not None:
         before = viewing.at(loading.find(directory).parent, wanted.changed_since)
         touched = touching.services(project, touching.changed(before, project.tree))
         chosen = tuple(name for name in chosen if name in touched)
-    rules = tuple(rulebook.rules().values())
+    rules = (*rulebook.rules().values(), *own.rules(project.policy))
     looked = await over(project, chosen, rules, progress=progress)
     settled = settle(project, looked, chosen, base=base, baseline=wanted.baseline)
     environments = project.environments
@@ -134,8 +157,14 @@ async def check(
         len(rules),
         settled.accepted,
         unprepared,
+        {rule.code: _about(rule) for rule in rules},
         viewing.prefix(project.tree),
     )
+
+
+def _about(rule: rulebook.Rule) -> About:
+    title, why, fix = (rule.text(part) for part in ("title", "why", "fix"))
+    return About(title, why, fix, rule.severity, rule.family, rule.source)
 
 
 def _check_names(project: views.Project, wanted: Wanted) -> None:
@@ -174,8 +203,10 @@ def settle(
         paths = {each.place.file for each in comments}
         allowed = accepting.in_base(comments, ignores.read(base.tree, paths))
     # What is shared may be meant for a service that was not looked at.
+    codes = [*rulebook.rules(), *(f"{rulebook.OWN}{each.id}" for each in project.policy.rules)]
+    unsure = () if everything else project.ignores
     settled = accepting.ignored(
-        looked.findings, comments, allowed=allowed, unsure=() if everything else project.ignores
+        looked.findings, comments, known=codes, allowed=allowed, unsure=unsure
     )
     known = baselines.read((base or project).tree) if baseline else None
     if known is not None:

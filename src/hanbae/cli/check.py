@@ -242,7 +242,7 @@ def _told(code: str | None, wanted: tuple[tuple[str, str], ...]) -> int:
 
     rules = rulebook.rules()
     if code is not None and code.upper() not in rules:
-        near = accepting.nearest(code)
+        near = accepting.nearest(code.upper(), rules)
         raise errors.WrongUse("check.no-rule", code=code, near=near)
     if wanted[0][0] not in {"text", "json"} or len(wanted) > 1 or wanted[0][1]:
         raise errors.WrongUse("check.rules-are-text")

@@ -21,9 +21,8 @@ _COMMENT: Final = re.compile(
     r"(?P<open>(?:^|(?<=\s))#|(?:^|(?<=\s))--|\{\{-?\s*/\*)\s*hanbae:\s*ignore\b(?P<rest>.*)$"
 )
 _CLOSED: Final = re.compile(r"\s*\*/\s*-?\}\}.*$")
-_CODES: Final = re.compile(
-    r"\s+(?P<codes>[A-Z]{3}[0-9]{3}(?:,[A-Z]{3}[0-9]{3})*)(?:\s+(?P<reason>.*))?$"
-)
+_CODE: Final = r"(?:[A-Z]{3}[0-9]{3}|OWN-[A-Za-z0-9-]+)"
+_CODES: Final = re.compile(rf"\s+(?P<codes>{_CODE}(?:,{_CODE})*)(?:\s+(?P<reason>.*))?$")
 _BLANK: Final = re.compile(r"\s*(?:(?:#|--).*|\{\{-?\s*/\*.*\*/\s*-?\}\}\s*)?$")
 _NAMES: Final = (".yaml", ".yml", ".tpl", ".sql", ".example", "Dockerfile")
 _MOST: Final = 1000

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hanbae.cli import reports
 from hanbae.cli.reports import sinks
 from hanbae.results import findings
-from hanbae.rules import rulebook
+
+if TYPE_CHECKING:
+    from hanbae.actions import check
 
 
 def render(report: reports.Report) -> str:
     """A line for each finding."""
-    folder = report.result.folder
-    return "".join(f"{_annotation(each, folder)}\n" for each in report.result.findings)
+    folder, about = report.result.folder, report.result.about
+    return "".join(
+        f"{_annotation(each, about[each.code], folder)}\n" for each in report.result.findings
+    )
 
 
-def _annotation(finding: findings.Finding, folder: str) -> str:
+def _annotation(finding: findings.Finding, about: check.About, folder: str) -> str:
     place = finding.place
-    title = sinks.general(rulebook.rules()[finding.code].text("title"))
+    title = sinks.general(about.title)
     properties = {
         "file": folder + place.file,
         "line": str(place.line) if place.line else "",

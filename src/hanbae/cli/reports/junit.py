@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from hanbae.cli import reports
 from hanbae.cli.reports import sinks
 from hanbae.results import findings
-from hanbae.rules import rulebook
+
+if TYPE_CHECKING:
+    from hanbae.actions import check
 
 
 def render(report: reports.Report) -> str:
@@ -50,7 +53,7 @@ def _suite(report: reports.Report, service: str) -> ET.Element:
         skipped=str(len(accepted)),
     )
     for each in found:
-        case = _case(suite, each)
+        case = _case(suite, each, result.about[each.code])
         text = _text(each)
         if report.fails(each):
             message = sinks.sentence(each.text)
@@ -59,15 +62,17 @@ def _suite(report: reports.Report, service: str) -> ET.Element:
             ET.SubElement(case, "system-out").text = text
     for one in accepted:
         ET.SubElement(
-            _case(suite, one.finding), "skipped", message=sinks.plain(one.reason or one.by)
+            _case(suite, one.finding, result.about[one.finding.code]),
+            "skipped",
+            message=sinks.plain(one.reason or one.by),
         )
     if not found and not accepted:
         ET.SubElement(suite, "testcase", name="check", classname=name)
     return suite
 
 
-def _case(suite: ET.Element, finding: findings.Finding) -> ET.Element:
-    title = sinks.general(rulebook.rules()[finding.code].text("title"))
+def _case(suite: ET.Element, finding: findings.Finding, about: check.About) -> ET.Element:
+    title = sinks.general(about.title)
     where = sinks.plain(str(finding.place))
     return ET.SubElement(
         suite,

@@ -8,7 +8,6 @@ from itertools import groupby
 from hanbae.cli import reports, wordings
 from hanbae.cli.reports import narrating, sinks, terminal
 from hanbae.results import findings
-from hanbae.rules import rulebook
 
 
 def render(report: reports.Report) -> str:
@@ -51,7 +50,7 @@ def _finding(report: reports.Report, finding: findings.Finding, *, why: bool) ->
         label = wordings.words("check.label-environments")
         yield f"  - {label}: {sinks.markdown(', '.join(names))}"
     if why:
-        words = terminal.first_sentence(sinks.general(rulebook.rules()[finding.code].text("why")))
+        words = terminal.first_sentence(sinks.general(report.result.about[finding.code].why))
         yield f"  - {wordings.words('check.label-why')}: {sinks.markdown(words)}"
     if finding.fix is not None:
         label = wordings.words("check.label-fix")

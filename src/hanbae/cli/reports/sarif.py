@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from hanbae.cli import reports
 from hanbae.cli.reports import sinks
 from hanbae.results import findings, fingerprints
-from hanbae.rules import rulebook
+
+if TYPE_CHECKING:
+    from hanbae.actions import check
 
 _LEVELS: Final = {"error": "error", "warning": "warning", "notice": "note"}
 _HOME: Final = "https://github.com/hanbae/hanbae"
@@ -20,7 +22,7 @@ def render(report: reports.Report) -> str:
     from hanbae import _version
 
     result = report.result
-    rules = rulebook.rules()
+    rules = result.about
     index = {code: at for at, code in enumerate(rules)}
     shown: list[tuple[findings.Finding, findings.Accepted | None]] = [
         *((each, None) for each in result.findings),
@@ -31,7 +33,7 @@ def render(report: reports.Report) -> str:
         "name": "hanbae",
         "version": _version.version,
         "informationUri": _HOME,
-        "rules": [_rule(rule) for rule in rules.values()],
+        "rules": [_rule(code, rule) for code, rule in rules.items()],
     }
     results = [
         _result(each, accepted, mark, index[each.code], result.folder)
@@ -46,10 +48,10 @@ def render(report: reports.Report) -> str:
     return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
 
 
-def _rule(rule: rulebook.Rule) -> dict[str, Any]:
-    title, why, fix = (sinks.general(rule.text(part)) for part in ("title", "why", "fix"))
+def _rule(code: str, rule: check.About) -> dict[str, Any]:
+    title, why, fix = (sinks.general(text) for text in (rule.title, rule.why, rule.fix))
     found = {
-        "id": rule.code,
+        "id": sinks.plain(code),
         "shortDescription": {"text": sinks.sarif(title)},
         "fullDescription": {"text": sinks.sarif(why)},
         "help": {
@@ -77,7 +79,7 @@ def _result(
     if finding.environments:
         properties["environments"] = [sinks.plain(name) for name in finding.environments]
     found = {
-        "ruleId": finding.code,
+        "ruleId": sinks.plain(finding.code),
         "ruleIndex": index,
         "level": _LEVELS[finding.severity],
         "message": {"text": sinks.sarif(_message(finding))},

@@ -13,7 +13,6 @@ from rich import cells
 from hanbae.cli import reports, wordings
 from hanbae.cli.reports import sinks
 from hanbae.results import findings
-from hanbae.rules import rulebook
 
 _COLORS: Final = {"error": "red", "warning": "yellow", "notice": "cyan"}
 _INDENT: Final = " " * 6
@@ -75,8 +74,10 @@ def _details(
         said = "check.only-line" if finding.place.line else "check.only-template"
         yield "check.label-place", wordings.words(said)
     if why:
-        rule = rulebook.rules()[finding.code]
-        yield "check.label-why", first_sentence(sinks.general(rule.text("why")))
+        yield (
+            "check.label-why",
+            first_sentence(sinks.general(report.result.about[finding.code].why)),
+        )
     if finding.fix is not None:
         yield "check.label-fix", sinks.sentence(finding.fix)
 
