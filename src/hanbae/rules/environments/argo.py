@@ -107,7 +107,7 @@ def _differences(
 def _set(thing: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[specs.Difference]:
     spec = thing.get("spec")
     template = spec.get("template") if isinstance(spec, Mapping) else None
-    found = ()
+    found: tuple[specs.Difference, ...] = ()
     if isinstance(template, Mapping):
         found = tuple(specs.application(template, wanted["spec"]["template"]))
     for each in found:
@@ -191,3 +191,22 @@ def live(
         key = _KEYS.get(each.variant)
         place = project.place(f"environments.{environment}{f'.{key}' if key else ''}")
         yield rulebook.Hit(place, {"application": name, **each.facts}, each.variant)
+
+
+def left(
+    project: views.Project, environment: str, service: str, found: Mapping[str, Any]
+) -> Iterator[rulebook.Hit]:
+    """An Application that hanbae made for a service that the repository no longer has.
+
+    Args:
+        project: The repository.
+        environment: The environment.
+        service: The service that its label names.
+        found: The Application.
+    """
+    if service not in project.services:
+        metadata = found.get("metadata")
+        name = str(metadata.get("name")) if isinstance(metadata, Mapping) else "-"
+        facts = {"application": name, "service": service or "-"}
+        place = project.place(f"environments.{environment}")
+        yield rulebook.Hit(place, facts, "unknown", severity="notice")

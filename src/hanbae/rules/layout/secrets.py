@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import subjects
+from hanbae.results import findings
 from hanbae.rules import rulebook, views
 from hanbae.rules.layout import plaintexts
 
@@ -42,6 +43,8 @@ def in_file(path: str, text: str) -> tuple[Exposed, ...]:
         path: The file, relative to the repository's root.
         text: Its content.
     """
+    if plaintexts.is_keystore(path):
+        return (Exposed(subjects.Place(path), "keystore", path.rpartition("/")[2]),)
     manifests = tuple(_manifests(path, text))
     taken = {line for _, lines in manifests for line in lines}
     found = [each for each, _ in manifests]
@@ -87,13 +90,12 @@ def in_history(_: views.Project) -> Iterator[rulebook.Hit]:
 
 
 def _hits(path: str, read: Read) -> Iterator[rulebook.Hit]:
-    if plaintexts.is_keystore(path):
-        yield rulebook.Hit(subjects.Place(path), {"name": path.rpartition("/")[2]}, "keystore")
-        return
-    text = read(path) if plaintexts.looked_at(path) else None
+    # A keystore is known by its name, and what it holds is no text.
+    kept = "" if plaintexts.is_keystore(path) else None
+    text = read(path) if plaintexts.looked_at(path) else kept
     if text is None:
         return
-    severity = "warning" if _LOCAL.fullmatch(path) else None
+    severity: findings.Severity | None = "warning" if _LOCAL.fullmatch(path) else None
     for each in in_file(path, text):
         yield rulebook.Hit(each.place, {"name": each.name}, each.variant, severity=severity)
 
