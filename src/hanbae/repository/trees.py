@@ -130,7 +130,7 @@ class WorkingTree:
         for path, status in changed.items():
             if not path.startswith(self._prefix) or status & quiet or path.endswith("/"):
                 continue
-            if status & gone or not (root / path).exists():
+            if status & gone or not os.path.lexists(root / path):
                 found.pop(path, None)
             else:
                 found[path] = _stamp(root / path)

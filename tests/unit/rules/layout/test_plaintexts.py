@@ -23,7 +23,7 @@ JWT = ".".join(
 PEM = (
     "-----BEGIN {}PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END {}PRIVATE KEY-----\n"
 )
-PASSWORD = "9f-Tulpe-kiesel"  # noqa: S105  the point of the file
+PASSWORD = "9f-Tulpe-kiesel"
 RANDOM = "q8Zt3LxW0vRn7Kp2"
 SEALED = "AgB" + "x1Y" * 200
 
