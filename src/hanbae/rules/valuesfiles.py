@@ -59,6 +59,23 @@ def parse(data: bytes, file: str) -> ValuesFile:
     return ValuesFile(file, places)
 
 
+def documents(data: bytes, file: str) -> Iterator[tuple[Any, ValuesFile]]:
+    """The documents of a YAML file, each with the places of what is in it; those before a fault, if there is one."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(data)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            places: dict[tuple[str | int, ...], tuple[int, int]] = {}
+            _walk(node, (), places)
+            yield loader.construct_document(node), ValuesFile(file, places)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError, TypeError):
+        return
+    finally:
+        loader.dispose()
+
+
 def missing(
     has: Mapping[str, Any],
     wanted: Mapping[str, Any],
