@@ -1,4 +1,7 @@
-"""Plaintext secrets in git: in a service's files, elsewhere, in what a chart renders, and in the branch's history."""
+"""Plaintext secrets in git: in a service's files, elsewhere, and in the branch's history.
+
+A Secret that a chart renders is a matter of the secrets' rules (SEC012).
+"""
 
 from __future__ import annotations
 
@@ -68,19 +71,6 @@ def elsewhere(project: views.Project) -> Iterator[rulebook.Hit]:
     """A plaintext secret in a file that belongs to no service."""
     for path in project.others:
         yield from _hits(path, project.text)
-
-
-@rulebook.of_release("LAY011", "error", source=_POLICY)
-def rendered(release: views.Release) -> Iterator[rulebook.Hit]:
-    """A Secret that a chart renders from its own values: they are in git, and so is its content."""
-    for each in release.objects:
-        if each.kind != "Secret" or each.api_version != "v1":
-            continue
-        for field in ("stringData", "data"):
-            content = each.get(field)
-            if isinstance(content, dict) and any(content.values()):
-                yield rulebook.Hit(views.On(each, (field,), key=True), {"object": each.label})
-                break
 
 
 @rulebook.of_project("LAY014", "error", source=_POLICY)
