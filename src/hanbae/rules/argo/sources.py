@@ -30,7 +30,8 @@ def _sources(spec: Spec) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
 
 def _is_own(project: views.Project, source: dict[str, Any]) -> bool:
     def plain(url: object) -> str:
-        return str(url).rstrip("/").removesuffix(".git")
+        # As Argo CD compares them: it takes all of a URL for lower case.
+        return str(url).strip().lower().rstrip("/").removesuffix(".git")
 
     return plain(source.get("repoURL")) == plain(project.policy.argocd.repository)
 
