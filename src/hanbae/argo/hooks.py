@@ -57,7 +57,7 @@ def wave(thing: Mapping[str, Any]) -> int:
     for name in (_WAVE, _HELM_WEIGHT):
         try:
             return int(annotations[name])
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, TypeError):
             continue
     return 0
 
@@ -107,7 +107,9 @@ def _ref(thing: Mapping[str, Any], namespace: str) -> subjects.Ref:
 
 
 def _annotations(thing: Mapping[str, Any]) -> Mapping[str, str]:
-    return (thing.get("metadata") or {}).get("annotations") or {}
+    metadata = thing.get("metadata")
+    found = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def _listed(value: str) -> list[str]:
