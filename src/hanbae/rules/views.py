@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Final
 
 from msgspec import Struct
 
 from hanbae import errors, subjects
-from hanbae.argo import hooks
+from hanbae.argo import generating, hooks
+from hanbae.charts import tracing
 from hanbae.migrations import databases, scripts
 from hanbae.policy import documents, naming
 from hanbae.repository import trees
-from hanbae.rules import valuesfiles
+from hanbae.rules import declaring, valuesfiles
 
 Pointer = tuple[str | int, ...]
 """Keys and indices from the root of an object: ``("spec", "containers", 0, "image")``."""
@@ -267,6 +269,23 @@ class Service:
         return tuple(path[cut:] for path in self.project.tree.files(self.chart))
 
     @cached_property
+    def templates(self) -> tuple[tuple[str, str], ...]:
+        """The chart's templates that make objects, those of unpacked dependencies included: path and text."""
+        inside = [
+            path
+            for path in self.chart_files
+            if path.startswith("templates/")
+            or (path.startswith("charts/") and "/templates/" in path)
+        ]
+        found = [(f"{self.chart}/{path}", self.text(f"{self.chart}/{path}")) for path in inside]
+        return tuple((p, text) for p, text in found if text and not p.endswith("/NOTES.txt"))
+
+    @cached_property
+    def named_templates(self) -> dict[str, str]:
+        """The named templates of the chart, by name; for places of findings, so read only when there are some."""
+        return tracing.named(text for _, text in self.templates)
+
+    @cached_property
     def _parsed(self) -> dict[str, valuesfiles.ValuesFile]:
         return {}
 
@@ -336,3 +355,39 @@ class Project:
         return tuple(
             name for name, each in self.policy.environments.items() if each.platform == "kubernetes"
         )
+
+    @cached_property
+    def release_names(self) -> Mapping[str, str]:
+        """Name of the release → service."""
+        return {naming.release(self.policy, name): name for name in self.services}
+
+    @cached_property
+    def declared(self) -> tuple[declaring.Declared, ...]:
+        """Argo CD's own objects among the files: Applications, ApplicationSets, AppProjects."""
+        return tuple(declaring.read(self.tree, self.policy))
+
+    @cached_property
+    def _bounds(self) -> dict[str, Mapping[str, Any]]:
+        return {}
+
+    def bounds(self, environment: str) -> Mapping[str, Any]:
+        """The spec of an environment's AppProject: of the one among the files, else of the one that hanbae makes."""
+        if environment not in self._bounds:
+            name = naming.project(self.policy, environment)
+            own = [each for each in self.declared if (each.kind, each.name) == ("AppProject", name)]
+            spec = own[0].get("spec") if own else None
+            if not isinstance(spec, dict):
+                spec = generating.project(self.policy, environment)["spec"]
+            self._bounds[environment] = spec
+        return self._bounds[environment]
+
+    def reaches(self, environment: str, namespace: str) -> bool:
+        """Whether the Applications of an environment may put objects into a namespace."""
+        destinations = self.bounds(environment).get("destinations")
+        names = [
+            str(each.get("namespace", ""))
+            for each in (destinations if isinstance(destinations, list) else ())
+            if isinstance(each, dict)
+        ]
+        refused = any(name[:1] == "!" and fnmatchcase(namespace, name[1:]) for name in names)
+        return not refused and any(fnmatchcase(namespace, name) for name in names)
