@@ -43,7 +43,7 @@ FILES = {
     "services/auth/migrations/a/00001_a.sql": "-- +goose Up\nDROP TABLE a;\n",
     "services/auth/Dockerfile": "FROM a\nCOPY . /app\n",
 }
-ODD = st.sampled_from(
+ODD: st.SearchStrategy[Any] = st.sampled_from(
     [None, 0, -1.5, True, "", "x", "\n", [], [[]], [None], {}, {"a": None}, {1: 2}]
 )
 

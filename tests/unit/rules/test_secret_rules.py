@@ -23,7 +23,7 @@ def test_every_way_to_read_a_secret_is_seen() -> None:
         {"name": "b", "secret": {"secretName": "items", "items": [{"key": "k", "path": "p"}]}},
         {"name": "c", "projected": {"sources": [{"secret": {"name": "projected"}}]}},
     ]
-    spec = {"volumes": volumes, "imagePullSecrets": [{"name": "pull"}]}
+    spec: dict[str, Any] = {"volumes": volumes, "imagePullSecrets": [{"name": "pull"}]}
     cron = thing(
         "CronJob", spec={"jobTemplate": pod("Job", env=[variable("K")], envFrom=FROM, **spec)}
     )
@@ -215,14 +215,23 @@ def test_a_twin_in_values_or_in_a_config_map_is_found_and_empty_ones_are_not() -
     assert told(clear.twin, view) == [("values", "C"), ("", "A", "ConfigMap/c")]
 
 
-def test_a_rendered_secret_is_in_clear_unless_it_is_empty_or_a_token() -> None:
-    objects = [
-        thing("Secret", "a", data={"x": "eA=="}),
-        thing("Secret", "b", stringData={"x": ""}),
-        thing("Secret", "c", type="kubernetes.io/service-account-token", data={"x": "eA=="}),
-        thing("Secret", "d", data=["odd"]),
-    ]
-    assert told(clear.secret_in_clear, release(objects)) == [("", "Secret/a")]
+def test_only_credentials_without_an_action_are_in_clear_in_a_template() -> None:
+    secret = sealed(A=True)
+    data = {"db-password": "hunter2", "config": "a: {{ .A }}", "style": "plain", "PIN_TOKEN": 7}
+    secret["spec"]["template"] = {"data": data}
+    view = release([secret])
+    assert told(clear.template_in_clear, view) == [("", "SealedSecret/auth-secrets", "db-password")]
+
+
+def test_what_stands_in_the_values_is_told_there() -> None:
+    env = [{"name": "SMTP_PASSWORD", "value": "hunter2"}]
+    assert told(clear.credential_in_clear, release([pod(env=env)], {"env": {"OTHER": "hunter2"}}))
+    values = {"env": {"SMTP_PASSWORD": "hunter2"}}
+    assert told(clear.credential_in_clear, release([pod(env=env)], values)) == []
+    url = "redis://:hunter2@cache"
+    files = {"services/auth/helm/templates/x.yaml": f"value: {url}\n"}
+    view = release([pod(env=[{"name": "URL", "value": url}])], of=project(files))
+    assert told(clear.credential_in_clear, view) == []
 
 
 @pytest.mark.parametrize(
