@@ -98,6 +98,9 @@ class Logs:
         try:
             async with aclosing(stream):
                 async for line in stream:
+                    if line.gap:
+                        facts = {"pod": pod.name, "container": container}
+                        await self._channel.put(events.Noted(wording.Text("deploy.log-gap", facts)))
                     if clip.take(line.text):
                         await self._put(pod, container, line.text)
         except errors.Forbidden as error:
