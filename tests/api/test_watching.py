@@ -150,8 +150,9 @@ async def test_version_that_is_too_old_is_listed_again_and_deletions_are_worked_
 ) -> None:
     """The watch is held back while objects change, etcd is compacted and the API server forgets."""
     label = unique("of")
-    kept, gone, again, new = (unique(name) for name in ("kept", "gone", "again", "new"))
-    for name in (kept, gone, again):
+    names = ("same", "kept", "gone", "again", "new")
+    same, kept, gone, again, new = (unique(name) for name in names)
+    for name in (same, kept, gone, again):
         await put(cluster, label, name, "1")
     async with watching_maps(cluster, label, ends_after=1) as watched:
         held_back, allowed = asyncio.Event(), asyncio.Event()
@@ -183,11 +184,12 @@ async def test_version_that_is_too_old_is_listed_again_and_deletions_are_worked_
         control_plane.compact()
         await asyncio.to_thread(control_plane.start_apiserver)
         await put(cluster, label, kept, "3")
-        assert len(watched.seen) == 3
+        assert len(watched.seen) == 4
         allowed.set()
-        await watched.until(lambda: len(watched.seen) >= 8)
+        await watched.until(lambda: len(watched.seen) >= 9)
         assert relists == 1
-        assert sorted(watched.seen[3:]) == sorted(
+        # What has not changed is not among it.
+        assert sorted(watched.seen[4:]) == sorted(
             [
                 ("changed", kept, "3"),
                 ("deleted", gone, "1"),

@@ -9,6 +9,7 @@ import pytest
 from hanbae.testing import crash_rounds, scenes
 
 SERVICE = "letter"
+LIKE = "personal"
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def scene(demo: Any) -> scenes.Scene:
     policy.write_text(
         ours.replace("sync: auto", "sync: manual").replace("phase: Sync", "phase: PreSync")
     )
-    scene.create(SERVICE, like="personal")
+    scene.create(SERVICE, like=LIKE)
     policy.write_text(ours)
     scene.seal(SERVICE)
     scene.publish("A service with PreSync hooks")
@@ -56,7 +57,7 @@ def test_killed_between_the_two_syncs_each_happens_once(
     scene: scenes.Scene, number: int, after: str, resume: crash_rounds.Resume
 ) -> None:
     played = crash_rounds.play(
-        scene, number, after=after, resume=resume, service=SERVICE, operations=2
+        scene, number, after=after, resume=resume, service=SERVICE, like=LIKE, operations=2
     )
     assert played is not None
 
@@ -67,7 +68,7 @@ def test_secret_rotated_together_with_a_migration(scene: scenes.Scene) -> None:
     done = scene.versions(SERVICE, "letter_db")
     old = scene.get("secret", "letter-secrets", namespace=namespace)["data"]
     scene.seal(SERVICE)
-    crash_rounds.migrate(scene, SERVICE, 8)
+    crash_rounds.migrate(scene, SERVICE, 8, like=LIKE)
     ended = scene.deploy(SERVICE)
     assert ended.code == 0, ended.err
     assert phases(scene)["Job"] == "PreSync"

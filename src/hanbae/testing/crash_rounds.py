@@ -15,7 +15,7 @@ SERVICE = "identity"
 Resume = Literal["attach", "deploy", "elsewhere"]
 
 
-def migrate(scene: scenes.Scene, service: str, number: int) -> str:
+def migrate(scene: scenes.Scene, service: str, number: int, *, like: str | None = None) -> str:
     """One more migration for each database, in a new image, pushed.
 
     Returns:
@@ -25,7 +25,7 @@ def migrate(scene: scenes.Scene, service: str, number: int) -> str:
     for folder in sorted(path for path in root.iterdir() if path.is_dir()) or [root]:
         name = f"{number:05}_round.sql"
         scenes.write_migrations(folder, {name: [f"CREATE TABLE round_{number} (id bigint);"]})
-    scene.build(service)
+    scene.build(service, acts_as=like)
     return scene.publish(f"Round {number}")
 
 
@@ -36,6 +36,7 @@ def play(
     after: str,
     resume: Resume,
     service: str = SERVICE,
+    like: str | None = None,
     operations: int = 1,
 ) -> dict[str, Any] | None:
     """Kill at a moment, resume, and hold what the witness, the databases and the record say.
@@ -46,6 +47,7 @@ def play(
         after: When; see :func:`hanbae.testing.crashing.die_after`.
         resume: By ``hanbae attach``, by the next deployment, or by one with an empty history.
         service: What is deployed.
+        like: Which of the shop's services its program is; by default the one of its name.
         operations: How many its deployment consists of.
 
     Returns:
@@ -55,7 +57,7 @@ def play(
         AssertionError: Something happened twice, or not at all.
     """
     names = [one.name for one in scene.shop.declared(service, scene.environment)]
-    revision = migrate(scene, service, number)
+    revision = migrate(scene, service, number, like=like)
     with crashing.witness(scene, service) as seen:
         code = crashing.killed(scene, service, after=after)
         if code == 0:
