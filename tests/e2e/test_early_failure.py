@@ -6,6 +6,7 @@ deployment.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,12 +20,12 @@ WITHIN = 2.5
 
 
 @pytest.fixture(scope="module")
-def named(demo: Any) -> tuple[scenes.Scene, delays.Named]:
+def named(demo: Any) -> Iterator[tuple[scenes.Scene, delays.Named]]:
     """One deployment of all of them."""
     scene = scenes.own(demo.sandbox, ENVIRONMENT)
     try:
         faults.publish(scene)
-        return scene, delays.deploy(scene)
+        yield scene, delays.deploy(scene)
     finally:
         faults.clean(scene)
 

@@ -124,15 +124,15 @@ def test_one_deployer_waits_for_the_other_and_one_follows_it(scene: scenes.Scene
 
 def test_sync_that_a_person_presses_meanwhile_starts_nothing(scene: scenes.Scene) -> None:
     slow(scene, 8)
-    with crashing.witness(scene, SERVICE) as seen:
-        with contextlib.ExitStack() as lock:
-            lock.enter_context(locked(scene))
-            driver, lines = lock.enter_context(deploying(scene))
-            pressed = projects.Projects(scene.shop.sandbox).sync(f"{SERVICE}-{scene.environment}")
-            assert pressed.status_code == 400, pressed.text
-            assert "already in progress" in pressed.text
-            lock.callback(driver.wait, 120)
-        assert driver.returncode == 0, "".join(lines)
+    with crashing.witness(scene, SERVICE) as seen, contextlib.ExitStack() as stack:
+        lock = stack.enter_context(contextlib.ExitStack())
+        lock.enter_context(locked(scene))
+        driver, lines = stack.enter_context(deploying(scene))
+        pressed = projects.Projects(scene.shop.sandbox).sync(f"{SERVICE}-{scene.environment}")
+        assert pressed.status_code == 400, pressed.text
+        assert "already in progress" in pressed.text
+        lock.close()
+        assert driver.wait(120) == 0, "".join(lines)
     assert [len(uids) for uids in seen.jobs.values()] == [1, 1, 1]
     assert len(seen.operations) == 1, seen.operations
     assert scene.versions(SERVICE, DATABASE) == list(range(1, 9))

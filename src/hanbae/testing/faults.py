@@ -247,6 +247,7 @@ def publish(scene: scenes.Scene) -> None:
 
 
 def clean(scene: scenes.Scene) -> None:
-    """Take away what would stay in the way of others."""
-    words = ["delete", "validatingwebhookconfiguration", "nobody-answers", "--ignore-not-found"]
-    scene.shop.sandbox.kubectl(words)
+    """Take away what would stay in the way of others: a webhook, and pods that fill the node."""
+    kubectl = scene.shop.sandbox.kubectl
+    kubectl(["delete", "validatingwebhookconfiguration", "nobody-answers", "--ignore-not-found"])
+    kubectl(["delete", "namespace", scene.namespace(LIKE), "--wait=false", "--ignore-not-found"])

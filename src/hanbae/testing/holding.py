@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 from hanbae.sandbox import demo_shop
-from hanbae.testing import scenes
+from hanbae.testing import interrupting, scenes
 
 LOCK = 4711
 """The advisory lock that a slow migration waits for."""
@@ -55,7 +55,10 @@ def deploying(
 ) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """A deployment that has said some words in one line; what it says goes on into the list."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "hanbae", "deploy", service, "--env", scene.environment, *options],
+        [
+            *(sys.executable, "-c", interrupting.START),
+            *("deploy", service, "--env", scene.environment, *options),
+        ],
         cwd=scene.clone,
         env=scenes.clean_environment() | scene.deployer(),
         stdin=subprocess.DEVNULL,
