@@ -17,6 +17,7 @@ from hanbae import errors
 from hanbae.cli import main, tables
 from hanbae.diagnosing import images
 from hanbae.results import deployments
+from hanbae.rules import rulebook
 from hanbae.sandbox import statuses
 
 SOURCE = Path(hanbae.__file__).parent
@@ -56,6 +57,10 @@ BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "diagnosis.{}": (("application-error", "invalid-application", "not-compared"),),
     "diagnosis.{}-attempt": (("job", "migration"),),
     "diagnosis.{}-{}": (("job", "migration"), ("failed", "too-long")),
+    "rule.{}-{}": (
+        ("own", *(code.lower() for code in rulebook.rules())),
+        ("title", "why", "fix"),
+    ),
     "sandbox.state-{}": (tuple(set(choices(statuses.Status, "state")) - {"ready"}),),
     "sandbox.word-{}": (get_args(statuses.State),),
 }
@@ -163,6 +168,27 @@ def expanded(template: str) -> list[str]:
 
 USED = used_ids()
 EXPANDED = sorted({text_id for template in BUILT for text_id in expanded(template)})
+VARIANTS: Final = frozenset(
+    str(node.value)
+    for where, node in NODES
+    if where.startswith(("rules/", "migrations/")) and isinstance(node, ast.Constant)
+)
+
+
+def findings() -> list[str]:
+    """The sentences of rules that something can say; a variant is a word that some rule has."""
+    codes = "|".join(("own", *(code.lower() for code in rulebook.rules())))
+    form = re.compile(rf"rule\.(?:{codes})-found(?:-([a-z0-9-]+))?")
+    matches = [match for text_id in ENGLISH if (match := form.fullmatch(text_id))]
+    return [match[0] for match in matches if match[1] is None or match[1] in VARIANTS]
+
+
+FINDINGS = findings()
+
+
+@pytest.mark.parametrize("code", [code for code in rulebook.rules() if code != "INP001"])
+def test_each_rule_has_a_sentence_for_what_it_finds(code: str) -> None:
+    assert [text_id for text_id in FINDINGS if text_id.startswith(f"rule.{code.lower()}-found")]
 
 
 @pytest.mark.parametrize("text_id", sorted(USED))
@@ -296,7 +322,7 @@ def test_no_entry_of_the_catalogues_is_unused() -> None:
         for where, node in NODES
         if isinstance(node, ast.Constant) and not where.startswith("testing/")
     }
-    ids = {text for text in written if text in ENGLISH} | set(EXPANDED)
+    ids = {text for text in written if text in ENGLISH} | set(EXPANDED) | set(FINDINGS)
     assert ENGLISH.keys() - ids == set()
     assert KOREAN.keys() - ids - help_texts() - clicks_words() == set()
 

@@ -1,27 +1,36 @@
-"""The disposable process that renders one chart: ``python -m hanbae.charts.worker``.
+"""The disposable process that renders charts: ``python -m hanbae.charts.worker``.
 
 Charts are hostile until checked: ``tpl`` recursion or ``until 2000000000`` abort the process that renders, and
 Helm's own code runs here as a native library.
-So it runs in a process of its own, with an empty environment, limits on memory, CPU and files that are set
-before the library is loaded, one request on standard input and one answer on standard output.
+So it runs in a process of its own, with an empty environment and limits on memory, CPU and files that are set
+before the library is loaded.
 It is spawned, never forked: Helm's library brings the Go runtime, which hangs in a forked copy.
+
+A message is its length in eight bytes and its content: requests are marshalled by the parent, which is trusted here;
+answers are JSON, because the parent trusts nothing.
+A chart comes as an archive in memory, so nothing of the file system can become part of it.
 
 The module imports nothing of hanbae's: what it does not load can neither slow it down nor leak from it.
 """
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import marshal
 import os
 import re
 import resource
 import sys
-from typing import Any
+import tarfile
+from collections.abc import Iterator
+from typing import IO, Any
 
 MEMORY = 4 * 1024**3
 """Address space in bytes; Go reserves far more than it uses, what it uses stays below a few hundred MB."""
 CPU = 20
-"""CPU seconds; a large chart takes well under one."""
+"""CPU seconds for one chart; a large chart takes well under one."""
 _SEPARATOR = re.compile(r"(?:^|\n)---[^\S\n]*(?:#[^\n]*)?(?=\n|$)")
 _TEMPLATED = (".yaml", ".yml", ".json")
 
@@ -30,13 +39,30 @@ def confine() -> None:
     """Give up what rendering does not need."""
     for limit, value in (
         (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_CPU, CPU),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, 256),
     ):
         resource.setrlimit(limit, (value, value))
     os.umask(0o077)
+
+
+def allow_more_time() -> None:
+    """Let this process take `CPU` seconds from now on, for the next chart."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    soft = int(used.ru_utime + used.ru_stime) + CPU
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+
+
+def archived(files: dict[str, bytes]) -> bytes:
+    """A chart as the archive that Helm loads, not compressed."""
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"chart/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return gzip.compress(tar.getvalue(), 0)
 
 
 def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -49,65 +75,95 @@ def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Render as the request says.
+def answers(request: dict[str, Any]) -> Iterator[str]:
+    """One JSON text for each release that the request wants of its chart, in order."""
+    import helm_python
 
-    Returns:
-        ``values`` (merged with the chart's defaults) and ``manifests``: a list of ``[template, object]``
-        in no particular order.
-    """
+    try:
+        chart = helm_python.Chart.load_archive(archived(request["files"]))
+    except Exception as error:  # noqa: BLE001  every failure is the chart's until proven otherwise
+        yield from [_failure(error)] * len(request["wanted"])
+        return
+    with chart:
+        crds = [(crd["filename"], crd["data"]) for crd in chart.crds]
+        for wanted in request["wanted"]:
+            try:
+                yield _answer(chart, crds, wanted, texts=request["texts"])
+            except MemoryError:
+                raise
+            except Exception as error:  # noqa: BLE001  the same
+                yield _failure(error)
+
+
+def _answer(chart: Any, crds: list[tuple[str, str]], wanted: dict[str, Any], *, texts: bool) -> str:
+    """``values`` (merged with the chart's defaults), ``documents`` (template and content), and ``texts`` if wanted."""
     import helm_python
     from helm_python import _native
 
     values: dict[str, Any] = {}
-    for text in request["values"]:
+    for text in wanted["values"]:
         values = merged(values, helm_python.values_from_yaml(text) or {})
-    options: dict[str, Any] = {"name": request["release"], "namespace": request["namespace"]}
-    if request["kube_version"]:
-        options["kube_version"] = request["kube_version"]
-    if request["api_versions"]:
-        options["api_versions"] = request["api_versions"]
-    with helm_python.Chart.load(request["chart"]) as chart:
-        handle = chart._raw()  # noqa: SLF001
-        # The library's render() takes neither the Kubernetes version nor API versions; its C call does.
-        rendered = json.loads(
-            _native.call_string("helm_render", handle, json.dumps(values), json.dumps(options))
-        )
-        texts = [(crd["filename"], crd["data"]) for crd in chart.crds]
-        texts += [(name, text) for name, text in rendered.items() if name.endswith(_TEMPLATED)]
-        whole = chart.merge_values(values)
-    manifests = [
-        [name, thing]
-        for name, text in texts
-        for document in _SEPARATOR.split(text)
-        for thing in _objects(helm_python.values_from_yaml(document), name)
-    ]
-    return {"values": whole, "manifests": manifests}
+    options: dict[str, Any] = {"name": wanted["release"], "namespace": wanted["namespace"]}
+    if wanted["kube_version"]:
+        options["kube_version"] = wanted["kube_version"]
+    if wanted["api_versions"]:
+        options["api_versions"] = wanted["api_versions"]
+    handle, given = chart._raw(), json.dumps(values)  # noqa: SLF001
+    # The library's render() takes neither the Kubernetes version nor API versions; its C call does.
+    # It answers with JSON already, which goes on to the parent as it is.
+    rendered = _native.call_string("helm_render", handle, given, json.dumps(options))
+    whole = _native.call_string("helm_chart_merge_values", handle, given)
+    found = [*crds, *json.loads(rendered).items()]
+    documents = ",".join(
+        f"[{json.dumps(name)},{content}]"
+        for name, text in found
+        if name.endswith(_TEMPLATED)
+        for content in _contents(text, name)
+    )
+    more = f',"texts":{rendered}' if texts else ""
+    return f'{{"values":{whole or "{}"},"documents":[{documents}]{more}}}'
 
 
-def _objects(document: dict[str, Any] | None, template: str) -> list[dict[str, Any]]:
-    """The objects in a document: none in an empty one, several in a ``List``."""
-    if not document:
-        return []
-    if document.get("kind") == "List":
-        return [item for item in document.get("items") or [] if item]
-    if not isinstance(document.get("kind"), str) or not document.get("apiVersion"):
-        message = f"{template}: an object without kind or apiVersion"
-        raise ValueError(message)
-    return [document]
+def _contents(text: str, name: str) -> Iterator[str]:
+    """The documents of a rendered text as JSON; nothing for empty ones."""
+    from helm_python import _native
+
+    for document in _SEPARATOR.split(text):
+        if document.strip():
+            try:
+                content = _native.call_string("helm_values_from_yaml", document)
+            except Exception as error:
+                message = f"{name}: {error}"
+                raise ValueError(message) from error
+            if content not in {"null", "{}"}:
+                yield content
+
+
+def _failure(error: Exception) -> str:
+    return json.dumps({"error": f"{error}", "type": type(error).__name__})
 
 
 def main() -> int:
-    """Read one request, write one answer; an error that Helm names is an answer as well."""
+    """Answer requests until there are none; an error that Helm names is an answer as well."""
     confine()
-    try:
-        response = answer(json.load(sys.stdin))
-    except MemoryError:
-        return 3
-    except Exception as error:  # noqa: BLE001  every failure is the chart's until proven otherwise
-        response = {"error": f"{error}", "type": type(error).__name__}
-    json.dump(response, sys.stdout)
+    requests, replies = sys.stdin.buffer, sys.stdout.buffer
+    while (request := _received(requests)) is not None:
+        allow_more_time()
+        try:
+            reply = f"[{','.join(answers(request))}]".encode()
+        except MemoryError:
+            return 3
+        replies.write(len(reply).to_bytes(8, "big") + reply)
+        replies.flush()
     return 0
+
+
+def _received(stream: IO[bytes]) -> dict[str, Any] | None:
+    head = stream.read(8)
+    if len(head) < 8:  # noqa: PLR2004  the parent has gone, or wants no more
+        return None
+    content: dict[str, Any] = marshal.loads(stream.read(int.from_bytes(head, "big")))  # noqa: S302
+    return content
 
 
 if __name__ == "__main__":

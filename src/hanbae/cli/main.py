@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "init": "init",
     "new": "new",
+    "check": "check",
     "secrets": "secrets",
     "image": "image",
     "generate": "generate",

@@ -13,10 +13,10 @@ from typing import Any
 from msgspec import Struct
 
 from hanbae import errors, subjects
-from hanbae.argo import hooks
+from hanbae.argo import hooks, needs
 from hanbae.charts import rendering
 from hanbae.migrations import databases, files, transactions
-from hanbae.planning import needs, proofs
+from hanbae.planning import proofs
 from hanbae.policy import documents, naming
 from hanbae.repository import revisions
 from hanbae.results import plans

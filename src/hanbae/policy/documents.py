@@ -19,6 +19,9 @@ Duration = Annotated[str, Meta(pattern=r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$", min_
 Suffix = Annotated[str, Meta(pattern=r"^(-[a-z0-9]([a-z0-9-]*[a-z0-9])?)?$", max_length=20)]
 """What may follow a namespace's name: empty, or a hyphen and an RFC 1123 label."""
 
+KubernetesVersion = Annotated[str, Meta(pattern=r"^1\.[0-9]{1,3}$")]
+"""A minor version of Kubernetes such as ``1.35``; in YAML it needs quotes, or 1.30 would be 1.3."""
+
 Count = Annotated[int, Meta(ge=0)]
 """How many: never negative."""
 
@@ -99,6 +102,8 @@ class Environment(Document, frozen=True):
         namespace_suffix: Appended to every namespace; environments in one cluster must differ in it.
         database_changes: ``manual`` takes services with migrations out of automation; default ``auto``.
         approvals: Number of people who must attest before a deployment; default 0.
+        kubernetes: Minor version of Kubernetes that the pods' cluster runs, in quotes; what is checked and rendered
+            without a cluster is checked and rendered for it. Default ``"1.35"``.
         transport: How Argo CD is driven: ``kubernetes`` (its objects, the default) or ``argocd-api`` (its API, with
             the token in ``ARGOCD_AUTH_TOKEN`` or of ``argocd login``; its RBAC and sync windows apply).
     """
@@ -115,6 +120,7 @@ class Environment(Document, frozen=True):
     namespace_suffix: Suffix = ""
     database_changes: Literal["auto", "manual"] = "auto"
     approvals: Count = 0
+    kubernetes: KubernetesVersion = "1.35"
     transport: Literal["kubernetes", "argocd-api"] = "kubernetes"
 
 
@@ -204,6 +210,35 @@ class Checklists(Document, frozen=True):
     after: tuple[Item, ...] = ()
 
 
+Kinds = Annotated[str, Meta(pattern=r"^([a-z0-9.-]+/)?[A-Z][A-Za-z0-9]*$", max_length=120)]
+"""A kind, with its API group in front unless it is in the core group: ``apps/Deployment``, ``Service``."""
+
+Expression = Annotated[str, Meta(min_length=1, max_length=4096)]
+"""An expression in CEL."""
+
+
+class OwnRule(Document, frozen=True):
+    """A rule of the team's own over rendered objects.
+
+    Attributes:
+        id: Short stable name; findings have the code ``OWN-`` and this.
+        kinds: The kinds that it is about, each with its API group in front unless it is in the core group:
+            ``apps/Deployment``, ``Service``.
+        expression: What must be true of ``object``, in CEL as the API server understands it.
+        message: What is wrong when it is not.
+        severity: ``error`` (default; the cluster refuses the object as well), ``warning`` or ``notice`` (the cluster
+            warns).
+        environments: The environments that it holds for; default all.
+    """
+
+    id: Name
+    kinds: tuple[Kinds, ...]
+    expression: Expression
+    message: str
+    severity: Literal["error", "warning", "notice"] = "error"
+    environments: tuple[Name, ...] = ()
+
+
 class Trouble(Document, frozen=True):
     """One row of the policy's troubleshooting table.
 
@@ -232,6 +267,7 @@ class Policy(Document, frozen=True):
         history: Where events are kept.
         checklists: The policy's checklists.
         troubleshooting: The policy's troubleshooting table.
+        rules: The team's own rules for rendered objects.
     """
 
     version: Literal[1]
@@ -246,3 +282,4 @@ class Policy(Document, frozen=True):
     history: History = field(default_factory=History)
     checklists: Checklists = field(default_factory=Checklists)
     troubleshooting: tuple[Trouble, ...] = ()
+    rules: tuple[OwnRule, ...] = ()

@@ -8,7 +8,7 @@ Argo CD follows links inside the repository likewise and refuses those that leav
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,6 +76,43 @@ class Revision:
         if entry is None or entry.type_str != "tree":
             return []
         return sorted(child.name for child in entry)
+
+    def files(self, folder: str = "") -> Mapping[str, str]:
+        """Every file below a folder: path from the root → the id of its content; links count as themselves.
+
+        Nothing is followed and nothing is read, so nothing can be refused; `read` is where links are looked at.
+        """
+        start = self._tree if not folder.strip("/") else self._find(folder)
+        if start is None or start.type_str != "tree":
+            return {}
+        found: dict[str, str] = {}
+        at = folder.strip("/")
+        waiting = [(f"{at}/" if at else "", start)]
+        while waiting:
+            prefix, tree = waiting.pop()
+            for child in tree:
+                if child.type_str == "tree":
+                    waiting.append((f"{prefix}{child.name}/", child))
+                elif child.type_str == "blob":
+                    found[f"{prefix}{child.name}"] = str(child.id)
+        return dict(sorted(found.items()))
+
+    def links(self) -> Mapping[str, str]:
+        """The symbolic links of the tree: path → where the link points, as it is written."""
+        found: dict[str, str] = {}
+        waiting: list[tuple[str, Any]] = [("", self._tree)]
+        while waiting:
+            prefix, tree = waiting.pop()
+            for child in tree:
+                if child.type_str == "tree":
+                    waiting.append((f"{prefix}{child.name}/", child))
+                elif child.filemode == _LINK:
+                    found[f"{prefix}{child.name}"] = child.data.decode("utf-8", "surrogateescape")
+        return dict(sorted(found.items()))
+
+    def ignored(self, path: str) -> bool:
+        """Whether git would ignore a file of this path, by the clone's own rules."""
+        return bool(self._repository.path_is_ignored(path))
 
     def walk(self, path: str) -> Iterator[tuple[str, bytes]]:
         """Every file below a folder: its path relative to the folder, and its content. Links are followed.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hanbae import subjects
-from hanbae.planning import needs
+from hanbae.argo import needs
 
 
 def thing(kind: str, name: str, **more: Any) -> dict[str, Any]:

@@ -1,0 +1,176 @@
+"""Reads what rules look at: the policy and the files of a working tree or a revision, and each service rendered."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from hanbae import errors, subjects
+from hanbae.charts import pools, rendering
+from hanbae.policy import documents, loading, naming
+from hanbae.repository import checkouts, trees
+from hanbae.results import findings
+from hanbae.rules import views
+
+
+class Seen(Struct, frozen=True):
+    """A service as rules see it, and what could not be read of it.
+
+    Attributes:
+        service: The view.
+        faults: Environment → fault, for those whose release did not render.
+    """
+
+    service: views.Service
+    faults: tuple[tuple[str, errors.FileFault], ...] = ()
+
+
+def project(directory: Path, *, revision: str | None = None) -> views.Project:
+    """The repository of a folder.
+
+    Args:
+        directory: The folder of the policy, or one below it.
+        revision: A commit to read instead of the working tree; the policy is read from it as well.
+
+    Raises:
+        hanbae.errors.WrongUse: No policy, or no such revision.
+        hanbae.errors.FileFault: The policy has a fault.
+    """
+    path = loading.find(directory)
+    if revision is None:
+        loaded = loading.load(path)
+        tree: trees.Tree = trees.WorkingTree(loaded.root)
+        known = services(loaded.policy, tree)
+        heads = branches(loaded.policy, loaded.root)
+        return views.Project(loaded.policy, loaded.places, tree, known, heads)
+    tree = checkouts.Checkout.open(path.parent).revision(revision)
+    data = tree.read(loading.NAME)
+    if data is None:
+        raise errors.WrongUse("policy.not-in-revision", revision=revision)
+    policy, places = loading.parse(data, loading.NAME)
+    heads = branches(policy, path.parent)
+    return views.Project(policy, places, tree, services(policy, tree), heads)
+
+
+def branches(policy: documents.Policy, root: Path) -> dict[str, trees.Tree]:
+    """The heads of the environments' branches, as they were last fetched; nothing is fetched, and little is read.
+
+    Args:
+        policy: The policy.
+        root: The policy's folder; where it is not the root of a clone, no branch is known.
+    """
+    named = {name: each.branch for name, each in policy.environments.items() if each.branch}
+    try:
+        checkout = checkouts.Checkout.open(root)
+    except errors.WrongUse:
+        return {}
+    found: dict[str, trees.Tree] = {}
+    if checkout.root == root.resolve():
+        for environment, branch in named.items():
+            with contextlib.suppress(errors.WrongUse):
+                commit = checkout.head(policy.argocd.remote, branch)
+                found[environment] = checkout.revision(commit)
+    return found
+
+
+def services(policy: documents.Policy, tree: trees.Tree) -> tuple[str, ...]:
+    """The services that a tree has: folders in the place of the policy's ``*`` that hold a chart."""
+    before, _, after = policy.services.path.partition("*")
+    end = f"{after}/Chart.yaml"
+    names = {
+        path[len(before) : -len(end)]
+        for path in tree.files(before.rstrip("/"))
+        if path.startswith(before) and path.endswith(end)
+    }
+    return tuple(sorted(name for name in names if name and "/" not in name))
+
+
+async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
+    """A service, rendered for each environment that it has a values file for.
+
+    Args:
+        pool: Renders.
+        project: The repository.
+        name: The service.
+
+    Raises:
+        hanbae.errors.FileFault: Nothing of its chart can be read or rendered.
+    """
+    policy, tree = project.policy, project.tree
+    view = views.Service(project, name)
+    files = chart_files(tree, view.chart)
+    wanted: dict[str, pools.Wanted] = {}
+    for environment in project.environments:
+        values = tree.read(str(naming.values_file(policy, name, environment)))
+        if values is not None:
+            wanted[environment] = want(policy, name, environment, values)
+    if not wanted:
+        return Seen(view)
+    answers = await pool.render(files, list(wanted.values()), shown=view.chart)
+    made: dict[str, rendering.Rendered] = {}
+    faults = []
+    for environment, answer in zip(wanted, answers, strict=True):
+        try:
+            made[environment] = rendering.rendered(answer, shown=view.chart)
+        except errors.FileFault as fault:
+            faults.append((environment, _at_values(view, environment, fault)))
+    view = views.Service(project, name, {}, tuple(environment for environment, _ in faults))
+    for environment, rendered in made.items():
+        namespace = naming.namespace(policy, name, environment)
+        objects = tuple(_objects(rendered, view.chart, namespace))
+        view.releases[environment] = views.Release(view, environment, rendered.values, objects)
+    return Seen(view, tuple(faults))
+
+
+def chart_files(tree: trees.Tree, chart: str) -> dict[str, bytes]:
+    """The files of a chart by path in its folder.
+
+    Raises:
+        hanbae.errors.FileFault: One of them is too large, or a link that leads out of the repository.
+    """
+    cut = len(chart) + 1
+    found = {path[cut:]: tree.read(path) for path in tree.files(chart)}
+    return {path: data for path, data in found.items() if data is not None}
+
+
+def want(policy: documents.Policy, name: str, environment: str, values: bytes) -> pools.Wanted:
+    """What is wanted of a service's chart in an environment: just what Argo CD tells Helm."""
+    return pools.Wanted(
+        release=naming.release(policy, name),
+        namespace=naming.namespace(policy, name, environment),
+        values=(values,),
+        kube_version=f"v{policy.environments[environment].kubernetes}.0",
+    )
+
+
+def _objects(rendered: rendering.Rendered, chart: str, namespace: str) -> Iterator[views.Object]:
+    for index, manifest in enumerate(rendered.manifests):
+        metadata: Any = manifest.object.get("metadata") or {}
+        yield views.Object(
+            manifest.object,
+            f"{chart}/{manifest.template.partition('/')[2]}",
+            index,
+            str(metadata.get("namespace") or namespace),
+        )
+
+
+def _at_values(view: views.Service, environment: str, fault: errors.FileFault) -> errors.FileFault:
+    """A fault at the line of the values file that is no YAML, where that is the reason."""
+    file = str(naming.values_file(view.policy, view.name, environment))
+    broken = view.values(file).fault
+    if broken is None:
+        return fault
+    return errors.FileFault(fault.text.id, place=broken, **fault.text.facts)
+
+
+def as_finding(
+    fault: errors.Error, service: str, environments: tuple[str, ...] = ()
+) -> findings.Finding:
+    """What cannot be read or rendered, as a finding."""
+    place = fault.place or subjects.Place("hanbae.yaml")
+    precision: findings.Precision = "exact" if place.line else "file"
+    return findings.Finding("INP001", "error", place, fault.text, precision, service, environments)

@@ -1,0 +1,243 @@
+"""Where in a template, or in a values file, a part of a rendered object comes from.
+
+Helm keeps no track of that, so the templates are rendered once more with each line's number in a comment at its end.
+A comment changes nothing in YAML, mostly: inside a block scalar it would be text, and behind an action that trims it
+would join what comes before.
+Such lines get none, and in the end the objects must be the same as without the comments; where they are not, only the
+template is told.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+Pointer = tuple[str | int, ...]
+
+_MARK: Final = " #@@"
+_MARKED: Final = re.compile(r" #@@(\d+)\s*$")
+_ACTION: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_CONTROL: Final = re.compile(
+    r"\{\{-?\s*(?:if|else|end|range|with|define|block|break|continue|/\*|\$\w+\s*:?=)", re.DOTALL
+)
+_DEFINE: Final = re.compile(r"\{\{-?\s*(?:define|block)\b")
+_OPENS: Final = re.compile(r"\{\{-?\s*(?:define|block|if|range|with)\b")
+_ENDS: Final = re.compile(r"\{\{-?\s*end\s*-?\}\}")
+_BLOCK: Final = re.compile(r"(?:^|[:\-]\s+)[|>][-+0-9]*\s*$")
+_VALUE: Final = re.compile(r"\.Values((?:\.[A-Za-z_][A-Za-z0-9_-]*)+)")
+_NAMED: Final = re.compile(
+    r"\{\{-?\s*define\s+\"([^\"]+)\"\s*-?\}\}(.*?)(?=\{\{-?\s*define\s+\"|\Z)", re.DOTALL
+)
+_INCLUDES: Final = re.compile(r"\b(?:include|template)\s+\"([^\"]+)\"")
+_SCOPE: Final = re.compile(r"\{\{-?\s*(?:(if|range|with|define|block|end)\b)([^}]*)")
+_WITH: Final = re.compile(r"\s*\$?\.Values((?:\.[A-Za-z_][A-Za-z0-9_-]*)+)\s*-?$")
+_DOT: Final = re.compile(r"(?<![\w)\].$])\.(?![\w])")
+_DEEPEST: Final = 100
+
+
+class Origin(Struct, frozen=True):
+    """Where a part of an object comes from.
+
+    Attributes:
+        line: The template's line; 0 where only the template is known.
+        literal: Whether that line says it as it is, without any action.
+        values: The path of the values that the line refers to, such as ``("image", "tag")``; of several, or of those
+            in a named template that it includes, what they have in common, such as ``("image",)``; empty for nothing.
+        found: How much of the pointer is there: a missing part is told by what is around it.
+    """
+
+    line: int = 0
+    literal: bool = False
+    values: tuple[str, ...] = ()
+    found: Pointer = ()
+
+
+def numbered(template: str) -> str:
+    """A template with its line numbers in comments, where that does no harm."""
+    lines = template.split("\n")
+    return "\n".join(
+        f"{line}{_MARK}{number}" if safe else line
+        for number, (line, safe) in enumerate(zip(lines, _safe(lines), strict=True), 1)
+    )
+
+
+def _safe(lines: list[str]) -> Iterator[bool]:
+    """For each line, whether a comment may be put behind it."""
+    inside_action = False
+    block: int | None = None  # indentation of the line that begins a block scalar
+    defining = 0
+    for line in lines:
+        text = line.strip()
+        indent = len(line) - len(line.lstrip())
+        starts_inside = inside_action
+        inside_action = line.rfind("{{") > line.rfind("}}") or (inside_action and "}}" not in line)
+        if defining or _DEFINE.search(line):
+            defining += len(_OPENS.findall(line)) - len(_ENDS.findall(line))
+            yield False
+            continue
+        if block is not None and text and indent <= block and not text.startswith("{{"):
+            block = None
+        if block is not None or starts_inside or inside_action:
+            yield False
+            continue
+        if _BLOCK.search(_ACTION.sub("", line)) and not text.startswith("{{"):
+            block = indent
+        yield bool(text) and not text.startswith("#") and _emits(text)
+
+
+def _emits(text: str) -> bool:
+    """Whether a line writes YAML, and does not trim what would come after it."""
+    if text.endswith("-}}") or text.startswith("---"):
+        return False
+    actions = _ACTION.findall(text)
+    outside = _ACTION.sub("", text).strip()
+    if not outside:
+        return any(not _CONTROL.match(action) for action in actions)
+    return "#" not in outside
+
+
+def named(templates: Iterable[str]) -> dict[str, str]:
+    """The named templates of a chart, by name.
+
+    Args:
+        templates: The texts of the chart's templates, those that only define included.
+    """
+    return {match[1]: match[2] for text in templates for match in _NAMED.finditer(text)}
+
+
+def trace(
+    template: str,
+    numbered_text: str,
+    document: int,
+    pointer: Pointer,
+    defines: Mapping[str, str] | None = None,
+) -> Origin:
+    """Where a part of an object comes from.
+
+    Args:
+        template: The template's own text.
+        numbered_text: What the numbered template rendered to.
+        document: Which of its documents the object is, empty ones not counted.
+        pointer: The part.
+        defines: The chart's named templates.
+    """
+    node = _document(numbered_text, document)
+    if node is None:
+        return Origin()
+    row, found = _row(node, pointer)
+    rendered = numbered_text.split("\n")
+    source = template.split("\n")
+    line = _line(rendered, row, source)
+    if not 1 <= line <= len(source):
+        return Origin(found=found)
+    text = source[line - 1]
+    return Origin(line, "{{" not in text, _values(source, line, defines or {}), found)
+
+
+def _values(source: list[str], line: int, defines: Mapping[str, str]) -> tuple[str, ...]:
+    """What the values that a line refers to have in common."""
+    text = source[line - 1]
+    for name in _INCLUDES.findall(text):
+        text += defines.get(name, "")
+    paths = [tuple(match[1:].split(".")) for match in _VALUE.findall(text)]
+    if not paths and any(_DOT.search(action) for action in _ACTION.findall(text)):
+        around = _around(source, line)
+        return around or ()
+    common = paths[0] if paths else ()
+    for path in paths[1:]:
+        both = zip(common, path, strict=False)
+        common = tuple(one for one, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], both))
+    return common
+
+
+def _around(source: list[str], line: int) -> tuple[str, ...] | None:
+    """The values that ``.`` stands for in a line: those of the ``with`` around it, if that names them."""
+    open_: list[tuple[str, ...] | None] = []
+    for match in _SCOPE.finditer("\n".join(source[: line - 1])):
+        word, rest = match[1], match[2]
+        if word == "end":
+            del open_[-1:]
+            continue
+        path = _WITH.match(rest) if word == "with" else None
+        # An `if` changes nothing about what `.` is.
+        inherited = open_[-1] if open_ and word == "if" else None
+        open_.append(tuple(path[1][1:].split(".")) if path else inherited)
+    return open_[-1] if open_ else None
+
+
+def _document(text: str, wanted: int) -> Any:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        found = [
+            node
+            for node in yaml.compose_all(text, Loader=loader)
+            if not isinstance(node, yaml.ScalarNode) or node.value
+        ]
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return None
+    return found[wanted] if wanted < len(found) else None
+
+
+def _row(node: Any, pointer: Pointer) -> tuple[int, Pointer]:
+    """The row, counted from 0, of the nearest part that is there, and how much of the pointer that is."""
+    import yaml
+
+    row, found = node.start_mark.line, []
+    for part in pointer[:_DEEPEST]:
+        if isinstance(node, yaml.MappingNode):
+            entry = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if entry is None:
+                break
+            row, node = entry[0].start_mark.line, entry[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            if part >= len(node.value):
+                break
+            node = node.value[part]
+            row = node.start_mark.line
+        else:
+            break
+        found.append(part)
+    return row, tuple(found)
+
+
+def _line(rendered: list[str], row: int, source: list[str]) -> int:
+    """The template's line of a rendered row.
+
+    A row without a number was written by an action of several rows, whose last row has the number.
+    """
+    for at in range(row, len(rendered)):
+        mark = _MARKED.search(rendered[at])
+        if mark:
+            line = int(mark[1])
+            if at == row or (line <= len(source) and "{{" in source[line - 1]):
+                return line
+            break
+    for at in range(row, -1, -1):
+        mark = _MARKED.search(rendered[at])
+        if mark:
+            return int(mark[1])
+    return 0
+
+
+def value_keys(origin: Origin, pointer: Pointer, places: Mapping[Pointer, Any]) -> Pointer | None:
+    """The keys in a values file that make a part of an object; None where they cannot be told.
+
+    Args:
+        origin: Where the part comes from.
+        pointer: The part.
+        places: What the values file has.
+    """
+    if not origin.values:
+        return None
+    part = tuple(pointer[: len(origin.found)])
+    for cut in range(len(part) + 1):
+        keys = (*origin.values, *part[cut:])
+        if keys in places:
+            return keys
+    return None

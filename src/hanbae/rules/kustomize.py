@@ -1,0 +1,1 @@
+"""Overlays build offline, with the policy's namespaces and nothing from elsewhere."""

@@ -1,0 +1,73 @@
+"""From a part of a rendered object to the line that a person edits.
+
+The values line where the template says so plainly, else the template's line, else the template.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hanbae import subjects
+from hanbae.charts import tracing
+from hanbae.results import findings
+from hanbae.rules import views
+
+Texts = Mapping[str, str]
+
+
+def numbered(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """A chart's files with the lines of its templates numbered, for :func:`place`."""
+    return {
+        name: tracing.numbered(data.decode("utf-8")).encode() if _is_template(name, data) else data
+        for name, data in files.items()
+    }
+
+
+def _is_template(name: str, data: bytes) -> bool:
+    if not name.startswith("templates/") or not name.endswith((".yaml", ".yml")):
+        return False
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def place(
+    release: views.Release,
+    on: views.On,
+    texts: Texts,
+    documents: tuple[tuple[str, Any], ...],
+) -> tuple[subjects.Place, findings.Precision]:
+    """Where a person mends a part of an object, and how sure that is.
+
+    Args:
+        release: The release.
+        on: The part.
+        texts: What the numbered templates rendered to, by file with the chart's name in front; empty when they did
+            not render.
+        documents: The same as file in the chart and object.
+    """
+    template = on.object.template
+    text = release.service.text(template)
+    same = [(file, thing) for file, thing in documents if _names(template, file)]
+    at = next((at for at, (_, thing) in enumerate(same) if thing == on.object.data), None)
+    if text is None or at is None or same[at][0] not in texts:
+        return subjects.Place(template), "template"
+    origin = tracing.trace(
+        text, texts[same[at][0]], at, on.pointer, release.service.named_templates
+    )
+    if not on.key:
+        for file in (release.values_file, f"{release.service.chart}/values.yaml"):
+            parsed = release.service.values(file)
+            keys = tracing.value_keys(origin, on.pointer, parsed.places)
+            if keys is not None:
+                return parsed.place(keys), "exact"
+    where = subjects.Place(template, origin.line)
+    return where, "exact" if origin.literal or (on.key and origin.line) else "template"
+
+
+def _names(template: str, file: str) -> bool:
+    """Whether a file of the rendered chart, such as ``auth/templates/x.yaml``, is this file of the repository."""
+    return template.endswith("/" + file.partition("/")[2])

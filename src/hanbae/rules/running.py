@@ -1,0 +1,65 @@
+"""Runs rules over views. What goes wrong in a rule is a finding as well: one odd object stops nothing else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from hanbae import subjects
+from hanbae.rules import rulebook, views
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Found(Struct, frozen=True):
+    """A hit, and where it was looked for.
+
+    Attributes:
+        rule: The rule.
+        hit: What it found.
+        service: The service; empty for the whole repository.
+        environment: The environment; empty where it depends on none.
+    """
+
+    rule: rulebook.Rule
+    hit: rulebook.Hit
+    service: str = ""
+    environment: str = ""
+
+
+def over_project(project: views.Project, rules: Iterable[rulebook.Rule]) -> list[Found]:
+    """What the rules over the whole repository find."""
+    return [
+        Found(rule, hit)
+        for rule in rules
+        if rule.scope == "project"
+        for hit in _hits(rule, project, "hanbae.yaml")
+    ]
+
+
+def over_service(service: views.Service, rules: Iterable[rulebook.Rule]) -> list[Found]:
+    """What the rules over a service and over each of its releases find."""
+    found = []
+    for rule in rules:
+        if rule.scope == "service":
+            hits = _hits(rule, service, service.chart)
+            found += [Found(rule, hit, service.name) for hit in hits]
+        elif rule.scope == "release":
+            for release in service.releases.values():
+                hits = _hits(rule, release, release.values_file)
+                found += [Found(rule, hit, service.name, release.environment) for hit in hits]
+    return found
+
+
+def _hits(
+    rule: rulebook.Rule, view: views.Project | views.Service | views.Release, file: str
+) -> Iterator[rulebook.Hit]:
+    try:
+        yield from rule.check(view)
+    except Exception as error:  # noqa: BLE001  one odd object stops no other rule
+        _LOG.exception("rule %s failed", rule.code)
+        facts = {"error": f"{type(error).__name__}: {error}"[:200]}
+        yield rulebook.Hit(subjects.Place(file), facts, variant="failed")

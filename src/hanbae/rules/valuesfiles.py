@@ -1,0 +1,122 @@
+"""A YAML file as data with the place of each value: for findings that point into a file that a person edits.
+
+The parser is libyaml's, by way of PyYAML's C loader where ruamel would take ten times as long; only what the rules
+need is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae import subjects
+
+_DEEPEST: Final = 100
+_MOST_NODES: Final = 200_000
+
+
+class ValuesFile(Struct, frozen=True):
+    """The places in one file.
+
+    Attributes:
+        file: The file, relative to the repository's root.
+        places: Keys from the root → line and column of the value's key.
+        fault: What is wrong with the file's YAML; None where nothing is.
+    """
+
+    file: str
+    places: Mapping[tuple[str | int, ...], tuple[int, int]]
+    fault: subjects.Place | None = None
+
+    def place(self, keys: tuple[str | int, ...]) -> subjects.Place:
+        """Where a value stands; of a missing one, the nearest part around it, else the file."""
+        while keys and keys not in self.places:
+            keys = keys[:-1]
+        if not keys:
+            return subjects.Place(self.file, 1 if self.places else 0)
+        line, column = self.places[keys]
+        return subjects.Place(self.file, line, column)
+
+
+def parse(data: bytes, file: str) -> ValuesFile:
+    """Read where everything in a YAML file stands; of a broken file, nothing but where it breaks."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        root = yaml.compose(data, Loader=loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = subjects.Place(file, mark.line + 1, mark.column + 1) if mark else None
+        return ValuesFile(file, {}, place or subjects.Place(file))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError):
+        return ValuesFile(file, {}, subjects.Place(file))
+    places: dict[tuple[str | int, ...], tuple[int, int]] = {}
+    if root is not None:
+        _walk(root, (), places)
+    return ValuesFile(file, places)
+
+
+def documents(data: bytes, file: str) -> Iterator[tuple[Any, ValuesFile]]:
+    """The documents of a YAML file, each with the places of what is in it; those before a fault, if there is one."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(data)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            places: dict[tuple[str | int, ...], tuple[int, int]] = {}
+            _walk(node, (), places)
+            yield loader.construct_document(node), ValuesFile(file, places)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError, TypeError):
+        return
+    finally:
+        loader.dispose()
+
+
+def missing(
+    has: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    at: tuple[str, ...] = (),
+    *,
+    whole: bool = False,
+) -> Iterator[tuple[str, ...]]:
+    """The topmost keys of some values that others lack.
+
+    Args:
+        has: The others.
+        wanted: The values.
+        at: Where both are.
+        whole: Whether what the others have switched off (``enabled: false``) must be complete as well.
+    """
+    for key, value in wanted.items():
+        if key not in has:
+            yield (*at, str(key))
+            continue
+        below = has[key]
+        if not isinstance(below, Mapping) or not isinstance(value, Mapping):
+            continue
+        if (whole or below.get("enabled") is not False) and len(at) < _DEEPEST:
+            yield from missing(below, value, (*at, str(key)), whole=whole)
+
+
+def _walk(
+    node: Any, keys: tuple[str | int, ...], places: dict[tuple[str | int, ...], tuple[int, int]]
+) -> None:
+    import yaml
+
+    if len(keys) > _DEEPEST or len(places) > _MOST_NODES:
+        return
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                here = (*keys, key.value)
+                places[here] = (key.start_mark.line + 1, key.start_mark.column + 1)
+                _walk(value, here, places)
+    elif isinstance(node, yaml.SequenceNode):
+        for at, value in enumerate(node.value):
+            here = (*keys, at)
+            places[here] = (value.start_mark.line + 1, value.start_mark.column + 1)
+            _walk(value, here, places)

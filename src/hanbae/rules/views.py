@@ -1,0 +1,424 @@
+"""What rules look at: the repository, a service in it, a service in one environment, and the objects rendered for it.
+
+Views hold what was read once and compute the rest when it is asked for.
+Rules share them, so nobody changes what is in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae import errors, subjects
+from hanbae.argo import generating, hooks
+from hanbae.charts import tracing
+from hanbae.migrations import databases, scripts
+from hanbae.policy import documents, naming
+from hanbae.repository import trees
+from hanbae.rules import declaring, valuesfiles
+
+Pointer = tuple[str | int, ...]
+"""Keys and indices from the root of an object: ``("spec", "containers", 0, "image")``."""
+
+_PODS: Final[Mapping[str, Pointer]] = {
+    "Pod": ("spec",),
+    "Deployment": ("spec", "template", "spec"),
+    "StatefulSet": ("spec", "template", "spec"),
+    "DaemonSet": ("spec", "template", "spec"),
+    "ReplicaSet": ("spec", "template", "spec"),
+    "Job": ("spec", "template", "spec"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
+}
+
+
+class Object(Struct, frozen=True):
+    """One rendered object.
+
+    Attributes:
+        data: The object, as the API server would be given it.
+        template: The file that it comes from, relative to the repository's root.
+        index: Its place among the objects of the release, in the order in which Helm gives them.
+        namespace: Its namespace: its own, else the release's.
+    """
+
+    data: dict[str, Any]
+    template: str
+    index: int
+    namespace: str
+
+    @property
+    def kind(self) -> str:
+        """Its kind."""
+        return str(self.data.get("kind"))
+
+    @property
+    def api_version(self) -> str:
+        """Its ``apiVersion``."""
+        return str(self.data.get("apiVersion"))
+
+    @property
+    def name(self) -> str:
+        """Its name, or its ``generateName``."""
+        metadata = self.data.get("metadata")
+        if not isinstance(metadata, dict):
+            return ""
+        return str(metadata.get("name") or metadata.get("generateName") or "")
+
+    @property
+    def ref(self) -> subjects.Ref:
+        """The object in its environment."""
+        return subjects.Ref(self.kind, self.namespace, self.name)
+
+    @property
+    def label(self) -> str:
+        """How it is called in messages: the same in each environment, so that these become one finding."""
+        return f"{self.kind}/{self.name}"
+
+    @property
+    def phases(self) -> tuple[hooks.Phase, ...]:
+        """The phases in which Argo CD runs it as a hook; empty for what is no hook."""
+        return hooks.phases(self.data)
+
+    @property
+    def wave(self) -> int:
+        """Its sync wave."""
+        return hooks.wave(self.data)
+
+    @property
+    def annotations(self) -> Mapping[str, Any]:
+        """Its annotations; empty where there are none or they are no mapping."""
+        found = self.get("metadata", "annotations")
+        return found if isinstance(found, dict) else {}
+
+    def get(self, *pointer: str | int, default: Any = None) -> Any:
+        """A part of it, or the default where something on the way is missing or of another shape."""
+        at: Any = self.data
+        for key in pointer:
+            in_list = isinstance(at, list) and isinstance(key, int) and 0 <= key < len(at)
+            if not in_list and not (isinstance(at, dict) and key in at):
+                return default
+            at = at[key]
+        return at
+
+    @property
+    def pod(self) -> Pointer | None:
+        """Where the spec of its pods is; None for what makes no pods."""
+        return _PODS.get(self.kind)
+
+    def containers(self, *, init: bool = True) -> Iterator[tuple[Pointer, dict[str, Any]]]:
+        """Its containers, init containers first, each with its pointer."""
+        if self.pod is None:
+            return
+        for key in ("initContainers", "containers") if init else ("containers",):
+            found = self.get(*self.pod, key)
+            for at, container in enumerate(found if isinstance(found, list) else ()):
+                if isinstance(container, dict):
+                    yield (*self.pod, key, at), container
+
+
+class On(Struct, frozen=True):
+    """A part of a rendered object, whose place in the user's files is traced later.
+
+    Attributes:
+        object: The object.
+        pointer: The part; where it is missing, the nearest part around it is shown.
+        key: Whether the key itself is at fault rather than its value.
+    """
+
+    object: Object
+    pointer: Pointer = ()
+    key: bool = False
+
+
+@dataclass(frozen=True)
+class Release:
+    """A service in one environment.
+
+    Attributes:
+        service: The service that it belongs to.
+        environment: Name of the environment.
+        values: The chart's defaults with the environment's values over them.
+        objects: What was rendered, in Helm's order, hooks and CRDs included.
+    """
+
+    service: Service
+    environment: str
+    values: Mapping[str, Any]
+    objects: tuple[Object, ...]
+
+    @property
+    def policy(self) -> documents.Policy:
+        """The policy."""
+        return self.service.project.policy
+
+    @property
+    def settings(self) -> documents.Environment:
+        """The environment in the policy."""
+        return self.policy.environments[self.environment]
+
+    @property
+    def name(self) -> str:
+        """Name of the Helm release."""
+        return naming.release(self.policy, self.service.name)
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the release."""
+        return naming.namespace(self.policy, self.service.name, self.environment)
+
+    @property
+    def secret(self) -> str:
+        """Name of the service's Secret."""
+        return naming.secret(self.policy, self.service.name)
+
+    @property
+    def values_file(self) -> str:
+        """The environment's values file, relative to the repository's root."""
+        return str(naming.values_file(self.policy, self.service.name, self.environment))
+
+    @property
+    def prepared(self) -> bool:
+        """Whether anything was done for this environment since the scaffold: an image named, or a value sealed.
+
+        What was not begun is not found fault with: ``hanbae check`` only says so.
+        """
+        image = self.value("image", default={})
+        named = isinstance(image, Mapping) and (image.get("tag") or image.get("digest"))
+        return bool(named or self.value("sealedSecret", "encryptedData"))
+
+    def value(self, *path: str, default: Any = None) -> Any:
+        """One of the merged values, or the default."""
+        at: Any = self.values
+        for key in path:
+            if not isinstance(at, Mapping) or key not in at:
+                return default
+            at = at[key]
+        return at
+
+    def value_place(self, *path: str | int) -> subjects.Place:
+        """Where a value stands in the environment's values file; of a missing one, the nearest part around it."""
+        return self.service.value_place(self.values_file, path)
+
+    @cached_property
+    def databases(self) -> tuple[databases.Database, ...]:
+        """The databases that the values declare; none where they are not what the chart contract says."""
+        try:
+            return databases.declared(
+                self.values, self.service.name, wave=self.policy.migrations.wave
+            )
+        except errors.FileFault:
+            return ()
+
+    def of_kind(self, *kinds: str) -> Iterator[Object]:
+        """The objects of some kinds."""
+        return (each for each in self.objects if each.kind in kinds)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service: its chart, its files, and its releases.
+
+    Attributes:
+        project: The repository.
+        name: Name of the service.
+        releases: Environment → release, for those that rendered.
+        unrendered: Environments whose release did not render; that is a finding already.
+    """
+
+    project: Project
+    name: str
+    releases: dict[str, Release] = field(default_factory=dict)
+    unrendered: tuple[str, ...] = ()
+
+    @property
+    def policy(self) -> documents.Policy:
+        """The policy."""
+        return self.project.policy
+
+    @property
+    def chart(self) -> str:
+        """The chart's folder, relative to the repository's root."""
+        return str(naming.chart(self.policy, self.name))
+
+    @property
+    def migrations(self) -> str:
+        """The folder of the service's migrations, relative to the repository's root."""
+        return str(naming.migrations_folder(self.policy, self.name))
+
+    @cached_property
+    def migration_files(self) -> Mapping[str, str]:
+        """The files below the migrations' folder: path from the repository's root → an id of the content."""
+        return self.project.tree.files(self.migrations)
+
+    @cached_property
+    def parsed_migrations(self) -> Mapping[str, scripts.Parsed]:
+        """The SQL files among them as goose reads them; without those that are no text."""
+        texts = {path: self.text(path) for path in self.migration_files if path.endswith(".sql")}
+        return {path: scripts.parse(text) for path, text in texts.items() if text is not None}
+
+    @cached_property
+    def chart_files(self) -> tuple[str, ...]:
+        """The chart's files, relative to the chart's folder."""
+        cut = len(self.chart) + 1
+        return tuple(path[cut:] for path in self.project.tree.files(self.chart))
+
+    @cached_property
+    def templates(self) -> tuple[tuple[str, str], ...]:
+        """The chart's templates that make objects, those of unpacked dependencies included: path and text."""
+        inside = [
+            path
+            for path in self.chart_files
+            if path.startswith("templates/")
+            or (path.startswith("charts/") and "/templates/" in path)
+        ]
+        found = [(f"{self.chart}/{path}", self.text(f"{self.chart}/{path}")) for path in inside]
+        return tuple((p, text) for p, text in found if text and not p.endswith("/NOTES.txt"))
+
+    @cached_property
+    def named_templates(self) -> dict[str, str]:
+        """The named templates of the chart, by name; for places of findings, so read only when there are some."""
+        return tracing.named(text for _, text in self.templates)
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """The files of the service's folder, the chart's among them, relative to the repository's root."""
+        return tuple(self.project.tree.files(self.chart.rpartition("/")[0]))
+
+    @cached_property
+    def notes(self) -> dict[str, Any]:
+        """What the rules of one family have worked out for all of them, by a name of the family's own."""
+        return {}
+
+    @cached_property
+    def _texts(self) -> dict[str, str | None]:
+        return {}
+
+    @cached_property
+    def _parsed(self) -> dict[str, valuesfiles.ValuesFile]:
+        return {}
+
+    def values(self, path: str) -> valuesfiles.ValuesFile:
+        """A values file, parsed once, with the place of each value; empty where there is none or it is broken.
+
+        Args:
+            path: The file, relative to the repository's root.
+        """
+        if path not in self._parsed:
+            try:
+                data = self.project.tree.read(path)
+            except errors.FileFault:
+                data = None
+            self._parsed[path] = valuesfiles.parse(data or b"", path)
+        return self._parsed[path]
+
+    def value_place(self, path: str, keys: tuple[str | int, ...]) -> subjects.Place:
+        """Where a value stands in a values file; of a missing one, the nearest part around it."""
+        return self.values(path).place(keys)
+
+    def text(self, path: str) -> str | None:
+        """The text of a file of the repository, read once; None where there is none, or it is no text."""
+        if path not in self._texts:
+            self._texts[path] = self.project.text(path)
+        return self._texts[path]
+
+
+@dataclass(frozen=True)
+class Project:
+    """The repository.
+
+    Attributes:
+        policy: The policy.
+        places: Key path of the policy → place in ``hanbae.yaml``.
+        tree: The files.
+        services: Names of all services, whether they are checked in this run or not.
+        branches: Environment → the files at the head of its branch as it was last fetched; only for environments
+            whose branch is known here.
+        now: The time, for what expires.
+    """
+
+    policy: documents.Policy
+    places: Mapping[str, subjects.Place]
+    tree: trees.Tree
+    services: tuple[str, ...]
+    branches: Mapping[str, trees.Tree] = field(default_factory=dict)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def place(self, key: str) -> subjects.Place:
+        """Where a key of the policy stands; for one that is left to its default, the nearest part around it."""
+        while key not in self.places and key:
+            cut = max(key.rfind("."), key.rfind("["))
+            key = key[:cut] if cut > 0 else ""
+        return self.places.get(key, subjects.Place("hanbae.yaml"))
+
+    def text(self, path: str) -> str | None:
+        """The text of a file; None where there is none, it may not be read, or it is no text."""
+        try:
+            data = self.tree.read(path)
+        except errors.FileFault:
+            return None
+        if data is None:
+            return None
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return None
+
+    @cached_property
+    def others(self) -> tuple[str, ...]:
+        """The files that belong to no service, relative to the repository's root."""
+        before, _, _ = self.policy.services.path.partition("*")
+        cut, known = len(before), set(self.services)
+        return tuple(
+            path
+            for path in self.tree.files()
+            if not path.startswith(before) or path[cut:].partition("/")[0] not in known
+        )
+
+    @cached_property
+    def environments(self) -> tuple[str, ...]:
+        """The environments on Kubernetes, in the order of promotion."""
+        return tuple(
+            name for name, each in self.policy.environments.items() if each.platform == "kubernetes"
+        )
+
+    @cached_property
+    def release_names(self) -> Mapping[str, str]:
+        """Name of the release → service."""
+        return {naming.release(self.policy, name): name for name in self.services}
+
+    @cached_property
+    def declared(self) -> tuple[declaring.Declared, ...]:
+        """Argo CD's own objects among the files: Applications, ApplicationSets, AppProjects."""
+        return tuple(declaring.read(self.tree, self.policy))
+
+    @cached_property
+    def _bounds(self) -> dict[str, Mapping[str, Any]]:
+        return {}
+
+    def bounds(self, environment: str) -> Mapping[str, Any]:
+        """The spec of an environment's AppProject: of the one among the files, else of the one that hanbae makes."""
+        if environment not in self._bounds:
+            name = naming.project(self.policy, environment)
+            own = [each for each in self.declared if (each.kind, each.name) == ("AppProject", name)]
+            spec = own[0].get("spec") if own else None
+            if not isinstance(spec, dict):
+                spec = generating.project(self.policy, environment)["spec"]
+            self._bounds[environment] = spec
+        return self._bounds[environment]
+
+    def reaches(self, environment: str, namespace: str) -> bool:
+        """Whether the Applications of an environment may put objects into a namespace."""
+        destinations = self.bounds(environment).get("destinations")
+        names = [
+            str(each.get("namespace", ""))
+            for each in (destinations if isinstance(destinations, list) else ())
+            if isinstance(each, dict)
+        ]
+        refused = any(name[:1] == "!" and fnmatchcase(namespace, name[1:]) for name in names)
+        return not refused and any(fnmatchcase(namespace, name) for name in names)

@@ -1,0 +1,48 @@
+"""The shop as a team would have it that has sealed its secrets and named its images, and one pool for all tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from hanbae.actions import check, viewing
+from hanbae.policy import loading
+from hanbae.results import findings
+from hanbae.rules import rulebook, views
+from hanbae.sandbox import demo_repository
+from hanbae.testing import trees
+
+Check = Callable[..., tuple[findings.Finding, ...]]
+
+
+@pytest.fixture(scope="session")
+def shop() -> trees.MemoryTree:
+    """The shop, prepared."""
+    prepared = Path(__file__).parent / "prepared"
+    return trees.MemoryTree.of(demo_repository.example(), prepared)
+
+
+def project(
+    tree: trees.MemoryTree, branches: Mapping[str, trees.MemoryTree] | None = None
+) -> views.Project:
+    policy, places = loading.parse(tree.contents["hanbae.yaml"], "hanbae.yaml")
+    return views.Project(policy, places, tree, viewing.services(policy, tree), branches or {})
+
+
+@pytest.fixture
+def checked() -> Iterator[Check]:
+    """Checks a tree in memory with all rules, or with those that are given."""
+
+    def run(
+        tree: trees.MemoryTree,
+        services: Sequence[str],
+        rules: Sequence[rulebook.Rule] | None = None,
+        branches: Mapping[str, trees.MemoryTree] | None = None,
+    ) -> tuple[findings.Finding, ...]:
+        chosen = tuple(rulebook.rules().values()) if rules is None else tuple(rules)
+        return asyncio.run(check.over(project(tree, branches), services, chosen))
+
+    return run  # type: ignore[return-value]

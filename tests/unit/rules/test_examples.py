@@ -1,0 +1,80 @@
+"""Each rule's own examples: the failing one is found, at its place, the passing one is not, and not by luck."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from hanbae.results import findings
+from hanbae.rules import casebook, rulebook
+from hanbae.testing import trees
+
+Check = Callable[..., tuple[findings.Finding, ...]]
+
+RULES = rulebook.rules()
+#: What is found by something else than the rule's check: what does not render, git's history, a cluster.
+#: test_inputs, test_check_history and tests/api/test_check_live hold these.
+ELSEWHERE = frozenset({"INP001", "LAY014", "ENV016"})
+CODES = [code for code in RULES if code not in ELSEWHERE]
+
+
+def judged(
+    checked: Check, shop: trees.MemoryTree, case: casebook.Case, code: str, **options: Any
+) -> None:
+    """What an example must yield: its finding at its places, nothing else, and nothing for the passing one."""
+    files = [change.file for change in (*case.fails, *case.passes)]
+    services = touched(files, ("auth", "identity", "personal"))
+    branches = {name: shop.changed(changes) for name, changes in case.branches.items()}
+    options = {**options, "branches": branches}
+    found = checked(shop.changed(case.fails), services, **options)
+    own = [each for each in found if each.code == code]
+    assert [shown(each) for each in own] == list(case.at)
+    assert {each.code for each in found} == {code, *case.also}
+    assert checked(shop.changed(case.passes), services, **options) == ()
+
+
+def touched(paths: Iterable[str], services: Sequence[str]) -> list[str]:
+    """The services that files belong to; auth where they belong to none."""
+    parts = [path.split("/") for path in paths]
+    names = {part[1] for part in parts if part[0] == "services" and len(part) > 1}
+    return sorted(names & set(services)) or ["auth"]
+
+
+def shown(finding: findings.Finding) -> str:
+    place = finding.place
+    return f"{place.file}:{place.line}" if place.line else place.file
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_rule_finds_its_failing_example_and_leaves_the_passing_one(
+    checked: Check, shop: trees.MemoryTree, code: str
+) -> None:
+    judged(checked, shop, casebook.case(code), code)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_example_fails_when_the_rule_does_nothing(
+    checked: Check, shop: trees.MemoryTree, code: str
+) -> None:
+    def nothing(_: object) -> Iterator[rulebook.Hit]:
+        yield from ()
+
+    mutated = [
+        msgspec.structs.replace(rule, check=nothing) if rule.code == code else rule
+        for rule in RULES.values()
+    ]
+    with pytest.raises(AssertionError):
+        judged(checked, shop, casebook.case(code), code, rules=mutated)
+
+
+def test_shop_is_clean(checked: Check, shop: trees.MemoryTree) -> None:
+    assert checked(shop, ("auth", "identity", "personal")) == ()
+
+
+def test_every_example_belongs_to_a_rule() -> None:
+    folder = Path(rulebook.__file__).parent / "examples"
+    assert {path.stem for path in folder.glob("*.yaml")} == set(CODES)
