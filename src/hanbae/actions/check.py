@@ -10,7 +10,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors, subjects
-from hanbae.actions import viewing
+from hanbae.actions import building, viewing
+from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.results import findings
 from hanbae.rules import placing, rulebook, running, views
@@ -64,7 +65,7 @@ async def over(
     project: views.Project, services: Sequence[str], rules: Sequence[rulebook.Rule]
 ) -> tuple[findings.Finding, ...]:
     """Everything that rules find, merged over environments and in the order of files and lines."""
-    found = [_plain(each) for each in running.over_project(project, rules)]
+    found: list[findings.Finding] = []
     waiting = list(reversed(services))
 
     async def work(pool: pools.Pool) -> None:
@@ -72,9 +73,38 @@ async def over(
             found.extend(await of_service(pool, project, waiting.pop(), rules))
 
     async with pools.opened() as pool, asyncio.TaskGroup() as group:
+        overlays = group.create_task(building.built(project))
         for _ in range(min(pool.size + _AHEAD, len(waiting))):
             group.create_task(work(pool))
+    project = overlays.result()
+    for service in building.services(project):
+        found += _of_overlays(service, rules)
+    # Last, because some of them look at what all services claimed.
+    found += [_plain(each) for each in running.over_project(project, rules)]
     return merged(found)
+
+
+def _of_overlays(
+    service: views.Service, rules: Sequence[rulebook.Rule]
+) -> list[findings.Finding]:
+    """What the rules over Kubernetes' objects find in what Kustomize built."""
+    _claim(service)
+    found = running.over_service(service, [each for each in rules if each.code.startswith("KUB")])
+    result = []
+    for each in found:
+        at = each.hit.at
+        if isinstance(at, views.On):
+            place, precision = placing.in_source(service, at)
+            result.append(_finding(each, place, precision, at.object.ref))
+        else:
+            result.append(_plain(each))
+    return result
+
+
+def _claim(service: views.Service) -> None:
+    """Remember whose objects these are, for the rule over all services."""
+    for release in service.releases.values():
+        service.project.claims.add(release, serving.cluster_scoped())
 
 
 async def of_service(
@@ -85,6 +115,7 @@ async def of_service(
         seen = await viewing.service(pool, project, name)
     except errors.FileFault as fault:
         return [viewing.as_finding(fault, name)]
+    _claim(seen.service)
     found = running.over_service(seen.service, rules)
     placed = [_plain(each) for each in found if isinstance(each.hit.at, subjects.Place)]
     placed += await _traced(pool, seen.service, found)
