@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import ssl
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,7 +44,7 @@ BASES: dict[str, str] = {
                   image: registry.example.com/app:1
                   ports: [{name: http, containerPort: 8080}]
                   env: [{name: A, value: b}]
-                  volumeMounts: [{name: tmp, mountPath: /tmp}]
+                  volumeMounts: [{name: tmp, mountPath: /scratch}]
                   resources: {requests: {cpu: 10m, memory: 1Mi}}
                   readinessProbe: {httpGet: {port: http}}
         """,
@@ -271,7 +271,7 @@ CASES: list[tuple[str, str, Any, bool]] = [
     ),
     ("Deployment", f"{CONTAINER}.volumeMounts.0.name", "other", False),
     ("Deployment", f"{CONTAINER}.volumeMounts.0.mountPath", "", False),
-    ("Deployment", f"{CONTAINER}.volumeMounts.1", {"name": "tmp", "mountPath": "/tmp"}, False),
+    ("Deployment", f"{CONTAINER}.volumeMounts.1", {"name": "tmp", "mountPath": "/scratch"}, False),
     ("Deployment", f"{CONTAINER}.resources.requests.cpu", 1, True),
     ("Deployment", f"{CONTAINER}.resources.requests.cpu", 0.5, True),
     ("Deployment", f"{CONTAINER}.resources.requests.cpu", "1 core", False),
@@ -354,7 +354,12 @@ CASES: list[tuple[str, str, Any, bool]] = [
     ("Ingress", "spec.rules.0.http.paths.0.pathType", "prefix", False),
     ("Ingress", "spec.rules.0.http.paths", [], False),
     ("Ingress", "spec.rules.0.http.paths.0.backend", {}, False),
-    ("Ingress", "spec.rules.0.http.paths.0.backend.service.port", {"name": "a", "number": 1}, False),
+    (
+        "Ingress",
+        "spec.rules.0.http.paths.0.backend.service.port",
+        {"name": "a", "number": 1},
+        False,
+    ),
     ("Ingress", "spec.rules.0.http.paths.0.backend.serviceName", "web", False),
     ("Ingress", "apiVersion", "networking.k8s.io/v1beta1", False),
     ("Ingress", "apiVersion", "extensions/v1beta1", False),
@@ -426,7 +431,7 @@ def changed(kind: str, field: str, value: Any) -> dict[str, Any]:
         return thing
     keys = [int(key) if key.isdecimal() else key for key in field.split(".")]
     at: Any = thing
-    for key, following in zip(keys[:-1], keys[1:], strict=True):
+    for key, following in itertools.pairwise(keys):
         if isinstance(at, list) and key == len(at):
             at.append({})
         if isinstance(at, dict):

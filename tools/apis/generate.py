@@ -53,9 +53,7 @@ def main() -> int:
         kinds = list(kubernetes.kinds(source, names))
         needed = closure(names, [each[1] for each in kinds] + [crds.METADATA])
         versions[full.rpartition(".")[0]] = {
-            "names": {
-                name: stored.setdefault(packed(names[name]), len(stored)) for name in needed
-            },
+            "names": {name: stored.setdefault(packed(names[name]), len(stored)) for name in needed},
             "kinds": {each[0]: list(each[1:]) for each in sorted(kinds)},
         }
     whole = {"definitions": [json.loads(text) for text in stored], "versions": versions}
@@ -87,9 +85,13 @@ def closure(names: dict[str, Any], wanted: list[str]) -> list[str]:
 def references(schema: Any) -> list[str]:
     """The names of the definitions that a schema refers to."""
     if isinstance(schema, dict):
-        own = [schema["$ref"].removeprefix("#/$defs/")] if isinstance(schema.get("$ref"), str) else []
+        own = (
+            [schema["$ref"].removeprefix("#/$defs/")] if isinstance(schema.get("$ref"), str) else []
+        )
         return own + [name for each in schema.values() for name in references(each)]
-    return [name for each in schema for name in references(each)] if isinstance(schema, list) else []
+    return (
+        [name for each in schema for name in references(each)] if isinstance(schema, list) else []
+    )
 
 
 def custom() -> list[tuple[str, Any]]:
@@ -108,42 +110,51 @@ def custom() -> list[tuple[str, Any]]:
 
 def folded(schema: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """A schema whose repeated parts are kept once: generators of an ApplicationSet nest the same ones many times."""
-    counts: dict[str, int] = {}
+    folding = Folding()
+    folding.count(schema)
+    return folding.fold(schema, is_schema=True), folding.shared
 
-    def count(part: Any) -> None:
+
+class Folding:
+    """Finds what is repeated in one schema."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._named: dict[str, str] = {}
+        self.shared: dict[str, Any] = {}
+
+    def count(self, part: Any) -> None:
+        """See how often each part is there; below a repeated one, once is enough."""
         if isinstance(part, dict | list):
             text = packed(part)
-            counts[text] = counts.get(text, 0) + 1
-            if counts[text] == 1:
+            self._counts[text] = self._counts.get(text, 0) + 1
+            if self._counts[text] == 1:
                 for each in part.values() if isinstance(part, dict) else part:
-                    count(each)
+                    self.count(each)
 
-    count(schema)
-    shared: dict[str, Any] = {}
-    named: dict[str, str] = {}
-
-    def within(key: str, part: Any, *, is_schema: bool) -> Any:
-        if is_schema and key == "properties":
-            return {name: fold(each, is_schema=True) for name, each in part.items()}
-        return part if is_schema and key in {"enum", "required"} else fold(part, is_schema=True)
-
-    def fold(part: Any, *, is_schema: bool) -> Any:
+    def fold(self, part: Any, *, is_schema: bool) -> Any:
+        """A part with references in place of what is repeated."""
         if isinstance(part, list):
-            return [fold(each, is_schema=is_schema) for each in part]
+            return [self.fold(each, is_schema=is_schema) for each in part]
         if not isinstance(part, dict):
             return part
         text = packed(part)
-        often = is_schema and counts[text] > 1 and len(text) > _SHARED
-        if often and text in named:
-            return {"$ref": f"#/$defs/{named[text]}"}
-        made = {key: within(key, each, is_schema=is_schema) for key, each in part.items()}
+        often = is_schema and self._counts[text] > 1 and len(text) > _SHARED
+        if often and text in self._named:
+            return {"$ref": f"#/$defs/{self._named[text]}"}
+        made = {key: self._within(key, each, is_schema=is_schema) for key, each in part.items()}
         if not often:
             return made
-        named[text] = f"s{len(named)}"
-        shared[named[text]] = made
-        return {"$ref": f"#/$defs/{named[text]}"}
+        self._named[text] = f"s{len(self._named)}"
+        self.shared[self._named[text]] = made
+        return {"$ref": f"#/$defs/{self._named[text]}"}
 
-    return fold(schema, is_schema=True), shared
+    def _within(self, key: str, part: Any, *, is_schema: bool) -> Any:
+        if is_schema and key == "properties":
+            return {name: self.fold(each, is_schema=True) for name, each in part.items()}
+        return (
+            part if is_schema and key in {"enum", "required"} else self.fold(part, is_schema=True)
+        )
 
 
 def packed(thing: Any) -> str:

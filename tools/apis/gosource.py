@@ -15,6 +15,7 @@ _ENUM = re.compile(r"// \+enum\n(?://[^\n]*\n)*type (\w+) string")
 _CONST = re.compile(
     r"^\s+\w+\s+(\w+)\s*=\s*\"([^\"]*)\"|^\s+\w+\s*=\s*(\w+)\(\"([^\"]*)\"\)", re.MULTILINE
 )
+_COMPUTED = re.compile(r"^\s+\w+\s+(\w+)\s*=\s*[^\s\"]|^\s+\w+\s*=\s*(\w+)\([^\"]", re.MULTILINE)
 _STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"^\t\w+\s+(\[\]|\*|)(?:(\w+)\.)?(\w+)\s+`json:\"(\w+)", re.MULTILINE)
 _LIFE = re.compile(
@@ -36,13 +37,18 @@ def enums(module: Path) -> Enums:
         for typed, value, cast, other in _CONST.findall(text):
             if (typed or cast) in closed:
                 closed[typed or cast].append(value or other)
+        # A value that is computed from another is not seen here, so the set would not be whole.
+        for typed, cast in _COMPUTED.findall(text):
+            closed.pop(typed or cast, None)
         by_package[_name(package)] = {name: values for name, values in closed.items() if values}
     found: Enums = {}
     for package in packages:
         own = _name(package)
         for struct, body in _STRUCT.findall(_text(package)):
             for shape, qualifier, kind, field in _FIELD.findall(body):
-                home = own if not qualifier else {"v1": "core.v1", "corev1": "core.v1"}.get(qualifier)
+                home = (
+                    own if not qualifier else {"v1": "core.v1", "corev1": "core.v1"}.get(qualifier)
+                )
                 values = by_package.get(home or "", {}).get(kind)
                 if values and (not qualifier or home != own or own == "core.v1"):
                     key = (f"{own}.{struct}", field)
@@ -62,7 +68,11 @@ def lives(module: Path) -> Iterator[tuple[str, list[str | None]]]:
                 name = "/".join(part for part in (group, version, kind) if part)
                 yield (
                     name,
-                    [_minor(each["Deprecated"]), _minor(each.get("Removed")), _gvk(each.get("Replacement"))],
+                    [
+                        _minor(each["Deprecated"]),
+                        _minor(each.get("Removed")),
+                        _gvk(each.get("Replacement")),
+                    ],
                 )
 
 

@@ -21,6 +21,14 @@ _NOT_NEGATIVE: dict[str, Any] = {"minimum": 0}
 _GIVEN: dict[str, Any] = {"minLength": 1}
 _SOME: dict[str, Any] = {"minItems": 1}
 
+_SECONDS = (
+    "initialDelaySeconds",
+    "timeoutSeconds",
+    "periodSeconds",
+    "successThreshold",
+    "failureThreshold",
+)
+
 _FIELDS: dict[str, dict[str, dict[str, Any]]] = {
     "core.v1.PodSpec": {"containers": _SOME, "terminationGracePeriodSeconds": _NOT_NEGATIVE},
     "core.v1.Container": {"name": {"pattern": _LABEL}},
@@ -44,16 +52,7 @@ _FIELDS: dict[str, dict[str, dict[str, Any]]] = {
     "core.v1.HTTPGetAction": {"port": _PORT_OR_NAME},
     "core.v1.TCPSocketAction": {"port": _PORT_OR_NAME},
     "core.v1.GRPCAction": {"port": _PORT},
-    "core.v1.Probe": {
-        name: _NOT_NEGATIVE
-        for name in (
-            "initialDelaySeconds",
-            "timeoutSeconds",
-            "periodSeconds",
-            "successThreshold",
-            "failureThreshold",
-        )
-    },
+    "core.v1.Probe": dict.fromkeys(_SECONDS, _NOT_NEGATIVE),
     "core.v1.EnvVar": {"name": {"pattern": "^[ -<>-~]+$"}},
     "core.v1.Volume": {"name": {"pattern": _LABEL}},
     "core.v1.VolumeMount": {"name": _GIVEN, "mountPath": _GIVEN},

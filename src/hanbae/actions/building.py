@@ -85,9 +85,7 @@ async def _built(project: views.Project, overlay: overlays.Overlay) -> builds.Bu
     if scanning.named(project.tree, overlay.folder) is None:
         return msgspec.structs.replace(made, there=False)
     scan = scanning.scan(project.tree, overlay.folder)
-    made = msgspec.structs.replace(
-        made, refusals=tuple(scan.refusals), images=tuple(scan.images)
-    )
+    made = msgspec.structs.replace(made, refusals=tuple(scan.refusals), images=tuple(scan.images))
     command = program()
     if scan.refusals or not command:
         return made
@@ -115,14 +113,14 @@ async def _output(
         while len(_OUTPUTS) >= _KEPT:
             del _OUTPUTS[next(iter(_OUTPUTS))]
         with tempfile.TemporaryDirectory(prefix="hanbae-overlay-") as where:
-            root = Path(where).resolve()
-            _write(root, files, folder)
+            root = _written(where, files, folder)
             _OUTPUTS[key] = await _run(command, root)
     return _OUTPUTS[key]
 
 
-def _write(root: Path, files: Mapping[str, bytes], folder: str) -> None:
+def _written(where: str, files: Mapping[str, bytes], folder: str) -> Path:
     """Put the files into a folder, with a kustomization around them that asks where each object is from."""
+    root = Path(where).resolve()
     around = (
         f"resources: [../{folder}]\nbuildMetadata: [originAnnotations]\n"
         "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
@@ -131,6 +129,7 @@ def _write(root: Path, files: Mapping[str, bytes], folder: str) -> None:
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
+    return root
 
 
 async def _run(command: tuple[str, ...], root: Path) -> tuple[bytes, str]:
@@ -151,9 +150,7 @@ async def _run(command: tuple[str, ...], root: Path) -> tuple[bytes, str]:
     assert process.stderr is not None  # noqa: S101
     try:
         async with asyncio.timeout(_TIMEOUT):
-            output, said = await asyncio.gather(
-                _limited(process.stdout), _limited(process.stderr)
-            )
+            output, said = await asyncio.gather(_limited(process.stdout), _limited(process.stderr))
             code = await process.wait()
     except TimeoutError:
         return b"", f"{_TIMEOUT:g} s"
@@ -186,7 +183,7 @@ def _objects(
     import yaml
 
     try:
-        documents = list(yaml.load_all(output, Loader=_loader()))  # noqa: S506  a safe one
+        documents = list(yaml.load_all(output, Loader=_loader()))
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
     fallback = naming.namespace(project.policy, overlay.service, overlay.environment)
@@ -222,9 +219,10 @@ def _loader() -> type[Any]:
     import yaml
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        yaml_implicit_resolvers = {
-            first: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:timestamp"]
-            for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
-        }
+        """A loader of its own, because the resolvers belong to the class."""
 
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:timestamp"]
+        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
     return Loader

@@ -14,7 +14,7 @@ from hanbae.actions import building, viewing
 from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.results import findings
-from hanbae.rules import placing, rulebook, running, views
+from hanbae.rules import placing, rulebook, running, sources, views
 
 _AHEAD: Final = 2
 """Services that are read while others are rendered, so that no worker waits; more would only cost memory."""
@@ -84,9 +84,7 @@ async def over(
     return merged(found)
 
 
-def _of_overlays(
-    service: views.Service, rules: Sequence[rulebook.Rule]
-) -> list[findings.Finding]:
+def _of_overlays(service: views.Service, rules: Sequence[rulebook.Rule]) -> list[findings.Finding]:
     """What the rules over Kubernetes' objects find in what Kustomize built."""
     _claim(service)
     found = running.over_service(service, [each for each in rules if each.code.startswith("KUB")])
@@ -94,7 +92,7 @@ def _of_overlays(
     for each in found:
         at = each.hit.at
         if isinstance(at, views.On):
-            place, precision = placing.in_source(service, at)
+            place, precision = sources.place(service.project, at)
             result.append(_finding(each, place, precision, at.object.ref))
         else:
             result.append(_plain(each))

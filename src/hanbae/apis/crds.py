@@ -66,7 +66,11 @@ def kinds(definition: Mapping[str, Any]) -> Iterator[Kind]:
             str(names.get("kind")),
             spec.get("scope") != "Cluster",
             version.get("served") is not False,
-            _root(root if isinstance(root, Mapping) else {"x-kubernetes-preserve-unknown-fields": True}),
+            _root(
+                root
+                if isinstance(root, Mapping)
+                else {"x-kubernetes-preserve-unknown-fields": True}
+            ),
         )
 
 
@@ -111,17 +115,9 @@ def _strict(schema: Any, left: int) -> dict[str, Any]:
 
 def _values(schema: Mapping[str, Any], left: int) -> dict[str, Any]:
     """What a schema says about values, fields apart."""
-    found = {key: schema[key] for key in _PLAIN if key in schema}
-    for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if bound in schema:
-            found[exclusive if schema.get(exclusive) is True else bound] = schema[bound]
-    form = schema.get("format")
-    if form in _INTEGERS:
-        low, high = _INTEGERS[form]
-        found.setdefault("minimum", low)
-        found.setdefault("maximum", high)
-    elif form in {"byte", "date-time"}:
-        found["format"] = form
+    found = {key: schema[key] for key in _PLAIN if key in schema} | _bounds(schema)
+    if schema.get("format") in {"byte", "date-time"}:
+        found["format"] = schema["format"]
     if schema.get("x-kubernetes-int-or-string") is True:
         found["type"] = ["integer", "string"]
     elif schema.get("nullable") is True and isinstance(found.get("type"), str):
@@ -133,6 +129,20 @@ def _values(schema: Mapping[str, Any], left: int) -> dict[str, Any]:
             found[key] = [_loose(each, left - 1) for each in schema[key]]
     if "not" in schema:
         found["not"] = _loose(schema["not"], left - 1)
+    return found
+
+
+def _bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The range of a number; whether an end belongs to it is a flag here, and a keyword in JSON Schema."""
+    found: dict[str, Any] = {}
+    for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if bound in schema:
+            found[exclusive if schema.get(exclusive) is True else bound] = schema[bound]
+    form = schema.get("format")
+    if form in _INTEGERS:
+        low, high = _INTEGERS[form]
+        found.setdefault("minimum", low)
+        found.setdefault("maximum", high)
     return found
 
 

@@ -9,7 +9,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 from msgspec import Struct
@@ -82,32 +82,41 @@ class Schema:
         return found[:_MOST]
 
     def _told(self, error: jsonschema_rs.ValidationError) -> list[Problem]:
-        pointer, keyword = tuple(error.instance_path), error.kind.name
-        kind: Any = error.kind
-        if keyword == "additionalProperties":
-            known = self._known(error.schema_path)
-            return [
-                Problem((*pointer, name), "unknown", name, known=known) for name in kind.unexpected
-            ]
-        if keyword == "falseSchema":  # the same where there are no fields at all
-            return [Problem(pointer, "unknown", str(pointer[-1]) if pointer else "")]
-        if keyword == "required":
-            return [Problem(pointer, "required", str(kind.property))]
-        if keyword == "type":
-            return [Problem(pointer, "type", wanted=", ".join(kind.types))]
-        if keyword == "enum":
-            options = kind.options if isinstance(kind.options, list) else []
-            return [Problem(pointer, "enum", wanted=", ".join(str(each) for each in options if each))]
-        if keyword == "propertyNames":
-            return [Problem(pointer, "pattern", wanted=self._at(error.schema_path, "pattern"))]
-        if keyword == "pattern":
-            return [Problem(pointer, "pattern", wanted=str(kind.pattern))]
-        if keyword in _RANGES:
-            limit = getattr(kind, "limit", "")
-            return [Problem(pointer, "range", wanted=f"{_RANGES[keyword]} {limit}")]
-        if keyword == "format":
-            return [Problem(pointer, "format", wanted=str(kind.format))]
-        return [Problem(pointer, "other", wanted=self._choices(error.schema_path))]
+        pointer, path, kind = tuple(error.instance_path), error.schema_path, cast("Any", error.kind)
+        match kind.name:
+            case "additionalProperties":
+                known = self._known(path)
+                return [
+                    Problem((*pointer, name), "unknown", name, known=known)
+                    for name in kind.unexpected
+                ]
+            case "falseSchema":  # the same where there are no fields at all
+                return [Problem(pointer, "unknown", str(pointer[-1]) if pointer else "")]
+            case "required":
+                return [Problem(pointer, "required", str(kind.property))]
+            case name:
+                keyword, wanted = self._wanted(name, kind, path)
+                return [Problem(pointer, keyword, wanted=wanted)]
+
+    def _wanted(self, name: str, kind: Any, path: list[str | int]) -> tuple[str, str]:
+        """What is wrong with a value, and what would be right."""
+        match name:
+            case "type":
+                found = "type", ", ".join(kind.types)
+            case "enum":
+                options = kind.options if isinstance(kind.options, list) else []
+                found = "enum", ", ".join(str(each) for each in options if each)
+            case "pattern":
+                found = "pattern", str(kind.pattern)
+            case "propertyNames":
+                found = "pattern", self._at(path, "pattern")
+            case "format":
+                found = "format", str(kind.format)
+            case _ if name in _RANGES:
+                found = "range", f"{_RANGES[name]} {getattr(kind, 'limit', '')}"
+            case _:
+                found = "other", self._choices(path)
+        return found
 
     def _part(self, path: list[str | int]) -> Any:
         at: Any = self._schema

@@ -70,7 +70,9 @@ class Data(Struct, frozen=True):
 
 def read(name: str) -> bytes:
     """A file of the package's data, uncompressed."""
-    return zlib.decompress(resources.files("hanbae.apis").joinpath("data", f"{name}.json.z").read_bytes())
+    return zlib.decompress(
+        resources.files("hanbae.apis").joinpath("data", f"{name}.json.z").read_bytes()
+    )
 
 
 @cache
@@ -149,5 +151,7 @@ def api_versions(version: str) -> tuple[str, ...]:
 @cache
 def custom() -> Mapping[str, Any]:
     """``group/version/Kind`` → what is known of a kind of Argo CD, Sealed Secrets or the Gateway API."""
-    found: Mapping[str, Any] = msgspec.json.decode(read("crds"), type=dict[str, dict[str, Any]])["kinds"]
+    found: Mapping[str, Any] = msgspec.json.decode(read("crds"), type=dict[str, dict[str, Any]])[
+        "kinds"
+    ]
     return found

@@ -104,10 +104,10 @@ def trace(template: str, numbered_text: str, document: int, pointer: Pointer) ->
     node = _document(numbered_text, document)
     if node is None:
         return Origin()
-    at, found = row(node, pointer)
+    row, found = _row(node, pointer)
     rendered = numbered_text.split("\n")
     source = template.split("\n")
-    line = _line(rendered, at, source)
+    line = _line(rendered, row, source)
     if not 1 <= line <= len(source):
         return Origin(found=found)
     text = source[line - 1]
@@ -131,7 +131,7 @@ def _document(text: str, wanted: int) -> Any:
     return found[wanted] if wanted < len(found) else None
 
 
-def row(node: Any, pointer: Pointer) -> tuple[int, Pointer]:
+def _row(node: Any, pointer: Pointer) -> tuple[int, Pointer]:
     """The row, counted from 0, of the nearest part that is there, and how much of the pointer that is."""
     import yaml
 

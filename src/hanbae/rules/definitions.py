@@ -18,7 +18,7 @@ def of_file(tree: trees.Tree, path: str) -> Iterator[crds.Kind]:
         if b"CustomResourceDefinition" not in data:
             return
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        for document in yaml.load_all(data, Loader=loader):  # noqa: S506  the safe loader
+        for document in yaml.load_all(data, Loader=loader):
             if isinstance(document, dict) and document.get("kind") == "CustomResourceDefinition":
                 yield from crds.kinds(document)
     except (errors.FileFault, yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError):

@@ -66,41 +66,6 @@ def place(
     return where, "exact" if origin.literal or (on.key and origin.line) else "template"
 
 
-def in_source(
-    service: views.Service, on: views.On
-) -> tuple[subjects.Place, findings.Precision]:
-    """Where a person mends a part of an object that Kustomize made of a file.
-
-    A kustomization around it may have changed or added the part; then the file is all that is known for sure.
-    """
-    import yaml
-
-    file = on.object.template
-    text = service.text(file)
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        nodes = list(yaml.compose_all(text or "", Loader=loader))
-    except (yaml.YAMLError, RecursionError, ValueError):
-        nodes = []
-    same = [node for node in nodes if _says(node, "kind") == on.object.kind]
-    named = [node for node in same if _says(node, "metadata", "name") == on.object.name]
-    chosen = named or (same if len(same) == 1 else [])
-    if not chosen:
-        return subjects.Place(file), "file"
-    row, found = tracing.row(chosen[0], on.pointer)
-    whole = len(found) == len(on.pointer)
-    return subjects.Place(file, row + 1), "exact" if whole else "template"
-
-
-def _says(node: Any, *keys: str) -> str:
-    """A scalar in a document; empty where there is none."""
-    for key in keys:
-        value = getattr(node, "value", None)
-        pairs = value if isinstance(value, list) else []
-        node = next((pair[1] for pair in pairs if isinstance(pair, tuple) and pair[0].value == key), None)
-    return node.value if node is not None and isinstance(node.value, str) else ""
-
-
 def _names(template: str, file: str) -> bool:
     """Whether a file of the rendered chart, such as ``auth/templates/x.yaml``, is this file of the repository."""
     return template.endswith("/" + file.partition("/")[2])

@@ -355,4 +355,3 @@ class Project:
         return tuple(
             name for name, each in self.policy.environments.items() if each.platform == "kubernetes"
         )
-

@@ -1,6 +1,6 @@
 """What the API server of the target version would say, and what a cluster's operators would.
 
-KUB001–KUB007 are what the API server refuses or warns of by itself; the rest is accepted and hurts later.
+KUB001 to KUB007 are what the API server refuses or warns of by itself; the rest is accepted and hurts later.
 """
 
 from hanbae.rules.kubernetes import (

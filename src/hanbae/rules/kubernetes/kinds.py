@@ -30,14 +30,13 @@ def _added(release: views.Release, each: views.Object) -> crds.Kind | None:
     return release.own_kinds.get(key) or release.service.project.own_kinds.get(key)
 
 
-def _compiled(
-    project: views.Project, kind: crds.Kind, version: str
-) -> schemas.Schema | None:
+def _compiled(project: views.Project, kind: crds.Kind, version: str) -> schemas.Schema | None:
     kept = project.compiled
     key = (id(kind), version)
     if key not in kept:
         kept[key] = (kind, schemas.added(kind, version))
-    return kept[key][1]
+    found: schemas.Schema | None = kept[key][1]
+    return found
 
 
 _SAID: Final = frozenset({"required", "type", "enum", "pattern", "range", "format"})

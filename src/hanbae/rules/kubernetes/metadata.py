@@ -32,9 +32,7 @@ _FORMS: Final[Mapping[str, tuple[re.Pattern[str], int, str]]] = {
 #: Kinds whose name becomes a label of their pods, which therefore is no longer.
 _IN_LABELS: Final = {"Job": _LABEL_LENGTH}
 _NAMES: Final = "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
-_LABELS: Final = (
-    "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"
-)
+_LABELS: Final = "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"
 
 
 @rulebook.of_release("KUB006", "error", source=_NAMES)

@@ -97,7 +97,8 @@ def leads_nowhere(release: views.Release) -> Iterator[rulebook.Hit]:
                 on = views.On(each, (*at, "name"))
                 there = services.get((each.namespace, service["name"]))
                 wanted = port.get("name") or port.get("number")
-                yield from _led(on, views.On(each, (*at, "port")), there, service["name"], wanted)
+                on_port = views.On(each, (*at, "port", "name" if port.get("name") else "number"))
+                yield from _led(on, on_port, there, service["name"], wanted)
     for each in release.of_kind(*_ROUTES):
         for pointer, ref in _references(each):
             name = ref.get("name")

@@ -8,7 +8,9 @@ from typing import Any, Final
 from hanbae.rules import rulebook, views
 from hanbae.rules.kubernetes import shapes
 
-_PROBES: Final = "https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/"
+_PROBES: Final = (
+    "https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/"
+)
 _SERVED: Final = ("Deployment", "StatefulSet", "DaemonSet")
 _HANDLERS: Final = ("httpGet", "tcpSocket", "grpc", "exec")
 _SLOW_START: Final = 30
@@ -40,7 +42,12 @@ def killed_with_readiness(release: views.Release) -> Iterator[rulebook.Hit]:
         for pointer, container in each.containers(init=False):
             live = shapes.mapping(container.get("livenessProbe"))
             ready = shapes.mapping(container.get("readinessProbe"))
-            if live and _asks(live) and _asks(live) == _asks(ready) and _lasts(live) <= _lasts(ready):
+            if (
+                live
+                and _asks(live)
+                and _asks(live) == _asks(ready)
+                and _lasts(live) <= _lasts(ready)
+            ):
                 facts = {"object": each.label, "container": str(container.get("name"))}
                 yield rulebook.Hit(views.On(each, (*pointer, "livenessProbe")), facts)
 

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hanbae import subjects
-from hanbae.rules import rulebook, views
+from hanbae.rules import claims, rulebook, views
 from hanbae.rules.kubernetes import shapes
 
 _LARGEST: Final = 1024 * 1024
 _CONFIG_MAP: Final = "https://kubernetes.io/docs/concepts/configuration/configmap/"
 _TRACKING: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/"
-_REPEATED: Final = (
-    "https://argo-cd.readthedocs.io/en/stable/user-guide/multiple_sources/#resources"
-)
+_REPEATED: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/multiple_sources/#resources"
 
 
 @rulebook.of_release("KUB030", "error", source=_REPEATED)
@@ -54,10 +52,21 @@ def _size(data: Any) -> int:
 @rulebook.of_project("KUB032", "error", source=_TRACKING)
 def claimed_twice(project: views.Project) -> Iterator[rulebook.Hit]:
     """An object that two Applications both have: each undoes what the other does."""
-    for clash in project.claims.clashes:
-        facts = {
-            "object": clash.object,
-            "first": "/".join(part for part in clash.first if part),
-            "second": "/".join(part for part in clash.second if part),
-        }
-        yield rulebook.Hit(subjects.Place(clash.file), facts)
+    for (object_, file, first, second), places in _grouped(project.claims).items():
+        if first == second:
+            facts = {"object": object_, "service": first, "environments": ", ".join(places)}
+            yield rulebook.Hit(subjects.Place(file), facts, "environments")
+        else:
+            facts = {"object": object_, "first": first, "second": second}
+            facts["environments"] = ", ".join(places)
+            yield rulebook.Hit(subjects.Place(file), facts, "services")
+
+
+def _grouped(found: claims.Claims) -> dict[tuple[str, str, str, str], list[str]]:
+    """Object, file and both services → the environments: what is so in each of them is one finding."""
+    groups: dict[tuple[str, str, str, str], dict[str, None]] = {}
+    for clash in found.clashes:
+        (first, one), (second, other) = clash.first, clash.second
+        key = (clash.object, clash.file, first, second)
+        groups.setdefault(key, {}).update({one: None, other: None})
+    return {key: sorted(places) for key, places in groups.items()}

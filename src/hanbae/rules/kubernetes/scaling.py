@@ -28,7 +28,11 @@ def _targets(release: views.Release) -> Iterator[tuple[views.Object, views.Objec
             yield each, next(found, None)
 
 
-@rulebook.of_release("KUB021", "warning", source=f"{_HPA}#migrating-deployments-and-statefulsets-to-horizontal-autoscaling")
+@rulebook.of_release(
+    "KUB021",
+    "warning",
+    source=f"{_HPA}#migrating-deployments-and-statefulsets-to-horizontal-autoscaling",
+)
 def both_say_how_many(release: views.Release) -> Iterator[rulebook.Hit]:
     """``replicas`` beside an autoscaler: each sync sets the number back."""
     for each, target in _targets(release):
@@ -112,7 +116,9 @@ def guards_nothing(release: views.Release) -> Iterator[rulebook.Hit]:
     for each in release.of_kind("PodDisruptionBudget"):
         selector = each.get("spec", "selector")
         if isinstance(selector, dict) and selector and not list(_selected(release, each)):
-            yield rulebook.Hit(views.On(each, ("spec", "selector"), key=True), {"object": each.label})
+            yield rulebook.Hit(
+                views.On(each, ("spec", "selector"), key=True), {"object": each.label}
+            )
 
 
 def _selected(release: views.Release, budget: views.Object) -> Iterator[views.Object]:

@@ -56,7 +56,9 @@ _SYSCTLS: Final = frozenset(
         "net.ipv4.tcp_wmem",
     }
 )
-_SELINUX: Final = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
+_SELINUX: Final = frozenset(
+    {"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
+)
 
 _ASKED_SINCE: Final = (1, 34)
 
@@ -116,14 +118,19 @@ def _pod(at: views.Pointer, spec: dict[str, Any], *, restricted: bool) -> Iterat
             yield (*at, name), "false"
     for index, volume in shapes.entries(spec.get("volumes")):
         kinds = [name for name, value in volume.items() if name != "name" and value is not None]
-        refused = [name for name in kinds if restricted and name not in _VOLUMES or name == "hostPath"]
+        refused = [
+            name for name in kinds if (restricted and name not in _VOLUMES) or name == "hostPath"
+        ]
         for name in refused:
             yield (*at, "volumes", index, name), "emptyDir, configMap, secret, …"
     context = shapes.mapping(spec.get("securityContext"))
     yield from _context((*at, "securityContext"), context)
     for index, sysctl in shapes.entries(context.get("sysctls")):
         if sysctl.get("name") not in _SYSCTLS:
-            yield (*at, "securityContext", "sysctls", index, "name"), "net.ipv4.ip_unprivileged_port_start, …"
+            yield (
+                (*at, "securityContext", "sysctls", index, "name"),
+                "net.ipv4.ip_unprivileged_port_start, …",
+            )
     if restricted and context.get("runAsUser") == 0:
         yield (*at, "securityContext", "runAsUser"), "> 0"
 

@@ -38,7 +38,10 @@ def number(thing: Any, default: float) -> float:
 
 def selects(selector: Any, labels: Mapping[str, Any]) -> bool:
     """Whether a label selector with ``matchLabels`` and ``matchExpressions`` selects labels; an empty one does not."""
-    wanted, expressions = mapping(mapping(selector).get("matchLabels")), mapping(selector).get("matchExpressions")
+    wanted, expressions = (
+        mapping(mapping(selector).get("matchLabels")),
+        mapping(selector).get("matchExpressions"),
+    )
     if not wanted and not expressions:
         return False
     return contains(labels, wanted) and all(

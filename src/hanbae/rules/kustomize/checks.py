@@ -8,31 +8,27 @@ from typing import Final
 from hanbae import subjects
 from hanbae.apis import serving
 from hanbae.policy import naming
-from hanbae.rules import builds, rulebook, views
-from hanbae.rules.kustomize import overlays
+from hanbae.results import findings
+from hanbae.rules import builds, rulebook, sources, views
+from hanbae.rules.kustomize import overlays, scanning
 
 _KUSTOMIZATION: Final = "https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/"
 _IMMUTABLE: Final = 40
 """Characters of a git revision; a tag that is one does not move."""
-_MOVING: Final = frozenset({"", "latest", "main", "master", "develop", "dev", "staging", "stable", "edge"})
+_MOVING: Final = frozenset(
+    {"", "latest", "main", "master", "develop", "dev", "staging", "stable", "edge"}
+)
 
 
 @rulebook.of_project("KUS001", "error", source=_KUSTOMIZATION)
 def does_not_build(project: views.Project) -> Iterator[rulebook.Hit]:
-    """An overlay that Kustomize cannot build."""
+    """An overlay that Kustomize cannot build, or that nothing here could build."""
+    for refusal in _refused(project, "missing"):
+        yield rulebook.Hit(refusal.place, {"value": refusal.value}, "missing")
     for each in project.overlays:
-        for refusal in each.refusals:
-            if refusal.variant == "missing":
-                facts = {"folder": each.folder, "value": refusal.value}
-                yield rulebook.Hit(refusal.place, facts, "missing")
         if each.error:
             facts = {"folder": each.folder, "error": each.error}
             yield rulebook.Hit(subjects.Place(_file(project, each)), facts, "failed")
-
-
-@rulebook.of_project("KUS002", "notice", source=_KUSTOMIZATION)
-def not_checked(project: views.Project) -> Iterator[rulebook.Hit]:
-    """Overlays that were not built, because there is neither ``kustomize`` nor ``kubectl``."""
     waiting = [
         each
         for each in project.overlays
@@ -40,7 +36,8 @@ def not_checked(project: views.Project) -> Iterator[rulebook.Hit]:
     ]
     if waiting:
         facts = {"folders": ", ".join(sorted({each.folder for each in waiting}))}
-        yield rulebook.Hit(subjects.Place(_file(project, waiting[0])), facts)
+        at = subjects.Place(_file(project, waiting[0]))
+        yield rulebook.Hit(at, facts, "unchecked", severity="notice")
 
 
 @rulebook.of_project("KUS003", "error", source="deployment-policy.ko.md, 네임스페이스")
@@ -59,10 +56,10 @@ def other_namespace(project: views.Project) -> Iterator[rulebook.Hit]:
             facts = {"object": each.label, "namespace": name, "environment": built.environment}
             facts["known"] = ", ".join(sorted(own))
             variant = "none" if not name else "base" if name in bases else "unknown"
-            severity = "warning" if not name else None
-            yield rulebook.Hit(
-                subjects.Place(_file(project, built)), facts, variant, severity=severity
-            )
+            severity: findings.Severity | None = "warning" if not name else None
+            pointer = ("metadata", "name" if each.kind == "Namespace" else "namespace")
+            place, _ = sources.place(project, views.On(each, pointer))
+            yield rulebook.Hit(place, facts, variant, severity=severity)
 
 
 def _namespace(version: str, each: views.Object) -> str | None:
@@ -85,19 +82,35 @@ def _namespace(version: str, each: views.Object) -> str | None:
     "KUS004", "error", source="https://argo-cd.readthedocs.io/en/stable/user-guide/kustomize/"
 )
 def from_elsewhere(project: views.Project) -> Iterator[rulebook.Hit]:
-    """A base from another place, a plugin, or a path out of the repository."""
+    """A base from another place, or a path out of the repository."""
+    for refusal in _refused(project, "remote", "outside"):
+        yield rulebook.Hit(refusal.place, {"value": refusal.value}, refusal.variant)
+
+
+@rulebook.of_project(
+    "KUS006", "error", source="https://argo-cd.readthedocs.io/en/stable/user-guide/kustomize/"
+)
+def needs_programs(project: views.Project) -> Iterator[rulebook.Hit]:
+    """A kustomization that runs plugins or renders charts."""
+    for refusal in _refused(project, "plugin"):
+        yield rulebook.Hit(refusal.place, {"value": refusal.value})
+
+
+def _refused(project: views.Project, *variants: str) -> Iterator[builds.Refusal]:
+    """Refusals of some kinds, each once although several overlays share a base."""
     told = set()
     for each in project.overlays:
         for refusal in each.refusals:
             key = (refusal.place, refusal.variant)
-            if refusal.variant != "missing" and key not in told:
+            if refusal.variant in variants and key not in told:
                 told.add(key)
-                yield rulebook.Hit(refusal.place, {"value": refusal.value}, refusal.variant)
+                yield refusal
 
 
 @rulebook.of_project("KUS005", "error", source="deployment-policy.ko.md, Kustomize")
 def not_the_policys(project: views.Project) -> Iterator[rulebook.Hit]:
     """An overlay that the policy names and nobody wrote, or that somebody wrote and no environment uses."""
+    missing = {each.environment for each in project.overlays if not each.there}
     for each in project.overlays:
         if not each.there:
             facts = {"environment": each.environment, "folder": each.folder}
@@ -105,6 +118,8 @@ def not_the_policys(project: views.Project) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(at, facts, "missing")
     for name, folder in overlays.beside(project.policy, project.tree):
         facts = {"name": name, "folder": folder}
+        if name in missing:
+            continue
         if name in project.environments:
             at = project.place(f"environments.{name}.overlay")
             yield rulebook.Hit(at, facts, "unused", severity="warning")
@@ -113,7 +128,7 @@ def not_the_policys(project: views.Project) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(subjects.Place(path), facts, "stray", severity="warning")
 
 
-@rulebook.of_project("KUS006", "warning", source=f"{_KUSTOMIZATION}images/")
+@rulebook.of_project("KUS002", "warning", source=f"{_KUSTOMIZATION}images/")
 def moving_tag(project: views.Project) -> Iterator[rulebook.Hit]:
     """An image that a kustomization gives a tag which moves, and no digest."""
     told = set()
@@ -127,6 +142,4 @@ def moving_tag(project: views.Project) -> Iterator[rulebook.Hit]:
 
 
 def _file(project: views.Project, each: builds.Built) -> str:
-    from hanbae.rules.kustomize import scanning
-
     return scanning.named(project.tree, each.folder) or each.folder

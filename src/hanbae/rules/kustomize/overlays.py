@@ -39,7 +39,9 @@ def overlays(policy: documents.Policy, tree: trees.Tree) -> Iterator[Overlay]:
 
 
 def _on_kubernetes(policy: documents.Policy) -> Mapping[str, documents.Environment]:
-    return {name: each for name, each in policy.environments.items() if each.platform == "kubernetes"}
+    return {
+        name: each for name, each in policy.environments.items() if each.platform == "kubernetes"
+    }
 
 
 def _of_services(
@@ -74,5 +76,9 @@ def beside(policy: documents.Policy, tree: trees.Tree) -> Iterator[tuple[str, st
             continue
         for path in tree.files(parent):
             folder, _, file = path.rpartition("/")
-            if file in scanning.NAMES and posixpath.dirname(folder) == parent and folder not in named:
+            if (
+                file in scanning.NAMES
+                and posixpath.dirname(folder) == parent
+                and folder not in named
+            ):
                 yield posixpath.basename(folder), folder

@@ -22,7 +22,16 @@ _FILES: Final = ("patchesStrategicMerge", "configurations", "crds")
 _WITH_PATH: Final = ("patches", "patchesJson6902", "replacements")
 _PLUGINS: Final = ("generators", "transformers", "validators")
 _CHARTS: Final = ("helmCharts", "helmChartInflationGenerator", "helmGlobals")
-_REMOTE: Final = ("git::", "git@", "github.com/", "gitlab.com/", "bitbucket.org/", "ssh:", "hg::", "oci:")
+_REMOTE: Final = (
+    "git::",
+    "git@",
+    "github.com/",
+    "gitlab.com/",
+    "bitbucket.org/",
+    "ssh:",
+    "hg::",
+    "oci:",
+)
 _MOST_FOLDERS: Final = 500
 
 Keys = tuple[str | int, ...]
@@ -68,6 +77,20 @@ def _folder(tree: trees.Tree, folder: str, found: Scan) -> Iterator[str]:
     if not isinstance(content, dict):
         return
     places = valuesfiles.parse(data, path)
+    yield from _followed(tree, folder, content, found, places)
+    for keys, value in _plugins(content):
+        _refusing(found, places, keys, value)("plugin")
+    found.images += _pinned(content, places)
+
+
+def _followed(
+    tree: trees.Tree,
+    folder: str,
+    content: dict[str, Any],
+    found: Scan,
+    places: valuesfiles.ValuesFile,
+) -> Iterator[str]:
+    """Take the files that a kustomization names into the scan; the folders are the caller's to follow."""
     for keys, value, may_be_folder in _references(content):
         refuse = _refusing(found, places, keys, value)
         target = posixpath.normpath(posixpath.join(folder, value))
@@ -81,14 +104,14 @@ def _folder(tree: trees.Tree, folder: str, found: Scan) -> Iterator[str]:
             yield target
         else:
             refuse("missing")
-    for keys, value in _plugins(content):
-        _refusing(found, places, keys, value)("plugin")
+
+
+def _pinned(content: dict[str, Any], places: valuesfiles.ValuesFile) -> Iterator[builds.Pinned]:
     for at, image in enumerate(_list(content.get("images"))):
         if isinstance(image, dict) and (image.get("newTag") or image.get("newName")):
             name = str(image.get("newName") or image.get("name"))
             tag, digest = str(image.get("newTag") or ""), str(image.get("digest") or "")
-            place = places.place(("images", at, "newTag"))
-            found.images.append(builds.Pinned(place, name, tag, digest))
+            yield builds.Pinned(places.place(("images", at, "newTag")), name, tag, digest)
 
 
 def _refusing(found: Scan, places: valuesfiles.ValuesFile, keys: Keys, value: str) -> Any:
@@ -134,13 +157,18 @@ def _references(content: dict[str, Any]) -> Iterator[tuple[Keys, str, bool]]:
     openapi = content.get("openapi")
     if isinstance(openapi, dict) and isinstance(openapi.get("path"), str):
         yield ("openapi", "path"), openapi["path"], False
+    yield from _generated(content)
+
+
+def _generated(content: dict[str, Any]) -> Iterator[tuple[Keys, str, bool]]:
+    """The files of generated ConfigMaps and Secrets."""
     for key in ("configMapGenerator", "secretGenerator"):
         for at, value in enumerate(_list(content.get(key))):
             if isinstance(value, dict):
-                yield from _generated((key, at), value)
+                yield from _read((key, at), value)
 
 
-def _generated(keys: Keys, generator: dict[str, Any]) -> Iterator[tuple[Keys, str, bool]]:
+def _read(keys: Keys, generator: dict[str, Any]) -> Iterator[tuple[Keys, str, bool]]:
     if isinstance(generator.get("env"), str):
         yield (*keys, "env"), generator["env"], False
     for part in ("files", "envs"):
