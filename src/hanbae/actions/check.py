@@ -14,7 +14,7 @@ from hanbae.actions import building, viewing
 from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.results import findings
-from hanbae.rules import placing, rulebook, running, sources, views
+from hanbae.rules import own, placing, rulebook, running, sources, views
 
 _AHEAD: Final = 2
 """Services that are read while others are rendered, so that no worker waits; more would only cost memory."""
@@ -56,7 +56,7 @@ async def check(
         known = ", ".join(project.services) or "-"
         raise errors.WrongUse("services.unknown", service=unknown[0], known=known)
     chosen = tuple(services) or project.services
-    rules = tuple(rulebook.rules().values())
+    rules = (*rulebook.rules().values(), *own.rules(project.policy))
     found = await over(project, chosen, rules)
     return Result(found, chosen, project.environments, len(rules))
 
