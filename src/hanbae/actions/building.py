@@ -146,30 +146,44 @@ async def _run(command: tuple[str, ...], root: Path) -> tuple[bytes, str]:
     with contextlib.suppress(ProcessLookupError):
         resource.prlimit(process.pid, resource.RLIMIT_CPU, (_CPU, _CPU))
         resource.prlimit(process.pid, resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
-    assert process.stdout is not None  # noqa: S101  both are pipes
-    assert process.stderr is not None  # noqa: S101
     try:
         async with asyncio.timeout(_TIMEOUT):
-            output, said = await asyncio.gather(_limited(process.stdout), _limited(process.stderr))
-            code = await process.wait()
+            output, said = await asyncio.gather(
+                _limited(process, process.stdout), _limited(process, process.stderr)
+            )
+            await (
+                process.communicate()
+            )  # waits; what came after a kill is read, or it would never end
     except TimeoutError:
-        return b"", f"{_TIMEOUT:g} s"
+        return b"", f"> {_TIMEOUT:g} s"
     finally:
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            _kill(process)
+            await process.communicate()
     if len(output) > _LARGEST:
-        return b"", f"> {_LARGEST // 1024**2} MiB"
-    return (output, "") if code == 0 else (b"", _plain(said, root) or f"exit {code}")
+        return b"", f"> {_LARGEST / 1024**2:g} MiB"
+    if process.returncode == 0:
+        return output, ""
+    return b"", _plain(said, root) or f"exit {process.returncode}"
 
 
-async def _limited(stream: asyncio.StreamReader) -> bytes:
-    """All that a stream says, up to a little more than the limit."""
+async def _limited(
+    process: asyncio.subprocess.Process, stream: asyncio.StreamReader | None
+) -> bytes:
+    """All that a process says; one that says too much is ended."""
+    assert stream is not None  # noqa: S101  both are pipes
     found = bytearray()
-    while len(found) <= _LARGEST and (more := await stream.read(1 << 16)):
+    while more := await stream.read(1 << 16):
         found += more
+        if len(found) > _LARGEST:
+            _kill(process)
+            break
     return bytes(found)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
 
 
 def _plain(said: bytes, root: Path) -> str:

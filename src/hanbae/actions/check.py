@@ -19,6 +19,9 @@ from hanbae.rules import own, placing, rulebook, running, sources, views
 _AHEAD: Final = 2
 """Services that are read while others are rendered, so that no worker waits; more would only cost memory."""
 
+_OVER_OBJECTS: Final = frozenset({"kubernetes", "own"})
+"""Families whose rules look only at objects, wherever they come from."""
+
 
 class Result(Struct, frozen=True):
     """What a check found.
@@ -87,7 +90,7 @@ async def over(
 def _of_overlays(service: views.Service, rules: Sequence[rulebook.Rule]) -> list[findings.Finding]:
     """What the rules over Kubernetes' objects find in what Kustomize built."""
     _claim(service)
-    found = running.over_service(service, [each for each in rules if each.code.startswith("KUB")])
+    found = running.over_service(service, [each for each in rules if each.family in _OVER_OBJECTS])
     result = []
     for each in found:
         at = each.hit.at

@@ -359,24 +359,24 @@ class Project:
         places: Key path of the policy → place in ``hanbae.yaml``.
         tree: The files.
         services: Names of all services, whether they are checked in this run or not.
+        branches: Environment → the files at the head of its branch as it was last fetched; only for environments
+            whose branch is known here.
+        now: The time, for what expires.
         overlays: The Kustomize overlays: those of the policy, those of services without a chart, and what became of
             them.
         claims: Whose objects are which, filled while services are looked at.
         compiled: Compiled schemas of kinds that the repository defines.
-        branches: Environment → the files at the head of its branch as it was last fetched; only for environments
-            whose branch is known here.
-        now: The time, for what expires.
     """
 
     policy: documents.Policy
     places: Mapping[str, subjects.Place]
     tree: trees.Tree
     services: tuple[str, ...]
+    branches: Mapping[str, trees.Tree] = field(default_factory=dict)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
     overlays: tuple[builds.Built, ...] = ()
     claims: claims.Claims = field(default_factory=claims.Claims)
     compiled: dict[tuple[int, str], Any] = field(default_factory=dict, repr=False, compare=False)
-    branches: Mapping[str, trees.Tree] = field(default_factory=dict)
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def place(self, key: str) -> subjects.Place:
         """Where a key of the policy stands; for one that is left to its default, the nearest part around it."""

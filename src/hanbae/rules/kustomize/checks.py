@@ -28,7 +28,7 @@ def does_not_build(project: views.Project) -> Iterator[rulebook.Hit]:
     for each in project.overlays:
         if each.error:
             facts = {"folder": each.folder, "error": each.error}
-            yield rulebook.Hit(subjects.Place(_file(project, each)), facts, "failed")
+            yield rulebook.Hit(subjects.Place(_file(project, each)), facts, "broken")
     waiting = [
         each
         for each in project.overlays
