@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from hanbae.rules import rulebook, views
@@ -17,6 +18,7 @@ _VALUE: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 _KEY_NAME: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _LABEL_LENGTH: Final = 63
 _NAME_LENGTH: Final = 253
+_KEY_LENGTH: Final = _NAME_LENGTH + 1 + _LABEL_LENGTH
 _ANNOTATIONS: Final = 256 * 1024
 
 #: Kind → form of its name and how long it may be, where it is not a subdomain of 253 characters.
@@ -96,10 +98,21 @@ def _fault(key: Any, value: Any) -> str:
         return "key"
     if not isinstance(value, str):
         return ""  # KUB001 says so
-    return "" if len(value) <= _LABEL_LENGTH and _VALUE.fullmatch(value) else "value"
+    return "" if len(value) <= _LABEL_LENGTH and _is_value(value) else "value"
+
+
+# The same few labels are on every object of a chart.
+@lru_cache(maxsize=4096)
+def _is_value(value: str) -> bool:
+    return bool(_VALUE.fullmatch(value))
 
 
 def _is_key(key: str) -> bool:
+    return len(key) <= _KEY_LENGTH and _is_short_key(key)
+
+
+@lru_cache(maxsize=4096)
+def _is_short_key(key: str) -> bool:
     prefix, slash, name = key.rpartition("/")
     if slash and not (0 < len(prefix) <= _NAME_LENGTH and _SUBDOMAIN.fullmatch(prefix)):
         return False
