@@ -11,14 +11,18 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors, subjects, wording
-from hanbae.actions import accepting, baselines, touching, viewing
+from hanbae.actions import accepting, baselines, building, touching, viewing
+from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.policy import loading
 from hanbae.results import findings
-from hanbae.rules import ignores, own, placing, rulebook, running, views
+from hanbae.rules import ignores, own, placing, rulebook, running, sources, views
 
 _AHEAD: Final = 2
 """Services that are read while others are rendered, so that no worker waits; more would only cost memory."""
+
+_OVER_OBJECTS: Final = frozenset({"kubernetes", "own"})
+"""Families whose rules look only at objects, wherever they come from."""
 
 
 class Unprepared(Struct, frozen=True):
@@ -231,7 +235,7 @@ async def over(
     progress: Progress | None = None,
 ) -> Looked:
     """Everything that rules find, merged over environments and in the order of files and lines."""
-    found = [_plain(each) for each in running.over_project(project, rules)]
+    found: list[findings.Finding] = []
     waiting = list(reversed(services))
     done: dict[str, Looked] = {}
 
@@ -243,14 +247,41 @@ async def over(
                 progress(len(done), len(services))
 
     async with pools.opened() as pool, asyncio.TaskGroup() as group:
+        overlays = group.create_task(building.built(project))
         for _ in range(min(pool.size + _AHEAD, len(waiting))):
             group.create_task(work(pool))
+    project = overlays.result()
+    for service in building.services(project):
+        found += _of_overlays(service, rules)
+    # Last, because some of them look at what all services claimed.
+    found += [_plain(each) for each in running.over_project(project, rules)]
     each_service = [done[name] for name in services]
     return Looked(
         merged([*found, *(finding for each in each_service for finding in each.findings)]),
         tuple(comment for each in each_service for comment in each.ignores),
         tuple(one for each in each_service for one in each.unprepared),
     )
+
+
+def _of_overlays(service: views.Service, rules: Sequence[rulebook.Rule]) -> list[findings.Finding]:
+    """What the rules over Kubernetes' objects find in what Kustomize built."""
+    _claim(service)
+    found = running.over_service(service, [each for each in rules if each.family in _OVER_OBJECTS])
+    result = []
+    for each in found:
+        at = each.hit.at
+        if isinstance(at, views.On):
+            place, precision = sources.place(service.project, at)
+            result.append(_finding(each, place, precision, at.object.ref))
+        else:
+            result.append(_plain(each))
+    return result
+
+
+def _claim(service: views.Service) -> None:
+    """Remember whose objects these are, for the rule over all services."""
+    for release in service.releases.values():
+        service.project.claims.add(release, serving.cluster_scoped())
 
 
 async def of_service(
@@ -262,6 +293,7 @@ async def of_service(
     except errors.FileFault as fault:
         comments = views.Service(project, name).ignores
         return Looked((viewing.as_finding(fault, name),), comments)
+    _claim(seen.service)
     found = running.over_service(seen.service, rules)
     placed = [_plain(each) for each in found if isinstance(each.hit.at, subjects.Place)]
     placed += await _traced(pool, seen.service, found)
