@@ -171,7 +171,7 @@ EXPANDED = sorted({text_id for template in BUILT for text_id in expanded(templat
 VARIANTS: Final = frozenset(
     str(node.value)
     for where, node in NODES
-    if where.startswith("rules/") and isinstance(node, ast.Constant)
+    if where.startswith(("rules/", "migrations/")) and isinstance(node, ast.Constant)
 )
 
 

@@ -97,6 +97,19 @@ class Revision:
                     found[f"{prefix}{child.name}"] = str(child.id)
         return dict(sorted(found.items()))
 
+    def links(self) -> Mapping[str, str]:
+        """The symbolic links of the tree: path → where the link points, as it is written."""
+        found: dict[str, str] = {}
+        waiting: list[tuple[str, Any]] = [("", self._tree)]
+        while waiting:
+            prefix, tree = waiting.pop()
+            for child in tree:
+                if child.type_str == "tree":
+                    waiting.append((f"{prefix}{child.name}/", child))
+                elif child.filemode == _LINK:
+                    found[f"{prefix}{child.name}"] = child.data.decode("utf-8", "surrogateescape")
+        return dict(sorted(found.items()))
+
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path, by the clone's own rules."""
         return bool(self._repository.path_is_ignored(path))

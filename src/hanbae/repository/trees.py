@@ -6,6 +6,7 @@ Argo CD never sees them, so a check must not either.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ LARGEST_FILE: Final = 8 * 1024 * 1024
 """Bytes of one file that a check looks into; the largest Secret, sealed, is about 2 MiB."""
 
 _SUBMODULE: Final = 0o160000
+_LINK: Final = 0o120000
 
 
 class Tree(Protocol):
@@ -38,6 +40,9 @@ class Tree(Protocol):
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""
 
+    def links(self) -> Mapping[str, str]:
+        """The symbolic links among the files: path → where the link points, as it is written."""
+
 
 class WorkingTree:
     """What git would commit of a folder: tracked files as they are now, and untracked ones that are not ignored.
@@ -48,6 +53,7 @@ class WorkingTree:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self._perhaps_links: set[str] = set()
         self._repository, self._prefix = _clone(self.root)
         self._files = self._listed()
 
@@ -83,8 +89,23 @@ class WorkingTree:
             return False
         return bool(self._repository.path_is_ignored(self._prefix + path))
 
+    def links(self) -> Mapping[str, str]:
+        """The symbolic links among the files; see :class:`Tree`."""
+        found = {}
+        for path in self._perhaps_links & self._files.keys():
+            with contextlib.suppress(OSError):  # it is no link any more
+                found[path] = (self.root / path).readlink().as_posix()
+        return dict(sorted(found.items()))
+
     def _listed(self) -> dict[str, str]:
         if self._repository is None:
+            self._perhaps_links = {
+                str(Path(folder, name).relative_to(self.root))
+                for folder, folders, names in os.walk(self.root)
+                if _without_git(folders)
+                for name in names
+                if Path(folder, name).is_symlink()
+            }
             return {
                 str(Path(folder, name).relative_to(self.root)): _stamp(Path(folder, name))
                 for folder, folders, names in os.walk(self.root)
@@ -101,6 +122,9 @@ class WorkingTree:
             for entry in index
             if entry.path.startswith(self._prefix) and entry.mode != _SUBMODULE
         }
+        cut = len(self._prefix)
+        # An unchanged file is a link when the index says so; whether a changed one is, only the file says.
+        links = {entry.path for entry in index if entry.mode == _LINK}
         root = Path(self._repository.workdir)
         changed = self._repository.status(untracked_files="all")
         for path, status in changed.items():
@@ -110,7 +134,7 @@ class WorkingTree:
                 found.pop(path, None)
             else:
                 found[path] = _stamp(root / path)
-        cut = len(self._prefix)
+        self._perhaps_links = {path[cut:] for path in links | changed.keys()}
         return {path[cut:]: each for path, each in sorted(found.items())}
 
 

@@ -25,6 +25,8 @@ class Change(Struct, frozen=True, forbid_unknown_fields=True):
         append: What is added at its end.
         replace: Text → what stands in its place; each text is there exactly once.
         remove: The file is gone.
+        link: The file is a symbolic link that points there.
+        size: It holds so many characters that mean nothing.
     """
 
     file: str
@@ -32,6 +34,8 @@ class Change(Struct, frozen=True, forbid_unknown_fields=True):
     append: str | None = None
     replace: dict[str, str] | None = None
     remove: bool = False
+    link: str | None = None
+    size: int | None = None
 
 
 class Case(Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,6 +47,8 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
         at: The places at which the failing example is found, ``file:line`` or ``file``, in order.
         also: Codes of rules that the same change breaks as well, where that cannot be avoided.
         fixed: Whether ``--fix`` turns the failing example into one without findings.
+        branches: Environment → what its branch has otherwise, as changes to the same shop; for rules that compare
+            branches.
     """
 
     fails: tuple[Change, ...]
@@ -50,6 +56,7 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     passes: tuple[Change, ...] = ()
     also: tuple[str, ...] = ()
     fixed: bool = False
+    branches: dict[str, tuple[Change, ...]] = {}
 
 
 @cache
@@ -76,6 +83,8 @@ def changed(text: str | None, change: Change) -> str | None:
     """
     if change.remove:
         return None
+    if change.size is not None:
+        return "-" * change.size
     if change.text is not None:
         return change.text
     if change.append is not None:

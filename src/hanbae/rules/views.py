@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Final
@@ -17,6 +18,7 @@ from msgspec import Struct
 from hanbae import errors, subjects
 from hanbae.argo import generating, hooks
 from hanbae.charts import tracing
+from hanbae.migrations import databases, scripts
 from hanbae.policy import documents, naming
 from hanbae.repository import trees
 from hanbae.rules import declaring, valuesfiles
@@ -204,9 +206,19 @@ class Release:
             at = at[key]
         return at
 
-    def value_place(self, *path: str) -> subjects.Place:
+    def value_place(self, *path: str | int) -> subjects.Place:
         """Where a value stands in the environment's values file; of a missing one, the nearest part around it."""
         return self.service.value_place(self.values_file, path)
+
+    @cached_property
+    def databases(self) -> tuple[databases.Database, ...]:
+        """The databases that the values declare; none where they are not what the chart contract says."""
+        try:
+            return databases.declared(
+                self.values, self.service.name, wave=self.policy.migrations.wave
+            )
+        except errors.FileFault:
+            return ()
 
     def of_kind(self, *kinds: str) -> Iterator[Object]:
         """The objects of some kinds."""
@@ -245,6 +257,17 @@ class Service:
         return str(naming.migrations_folder(self.policy, self.name))
 
     @cached_property
+    def migration_files(self) -> Mapping[str, str]:
+        """The files below the migrations' folder: path from the repository's root → an id of the content."""
+        return self.project.tree.files(self.migrations)
+
+    @cached_property
+    def parsed_migrations(self) -> Mapping[str, scripts.Parsed]:
+        """The SQL files among them as goose reads them; without those that are no text."""
+        texts = {path: self.text(path) for path in self.migration_files if path.endswith(".sql")}
+        return {path: scripts.parse(text) for path, text in texts.items() if text is not None}
+
+    @cached_property
     def chart_files(self) -> tuple[str, ...]:
         """The chart's files, relative to the chart's folder."""
         cut = len(self.chart) + 1
@@ -266,6 +289,20 @@ class Service:
     def named_templates(self) -> dict[str, str]:
         """The named templates of the chart, by name; for places of findings, so read only when there are some."""
         return tracing.named(text for _, text in self.templates)
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """The files of the service's folder, the chart's among them, relative to the repository's root."""
+        return tuple(self.project.tree.files(self.chart.rpartition("/")[0]))
+
+    @cached_property
+    def notes(self) -> dict[str, Any]:
+        """What the rules of one family have worked out for all of them, by a name of the family's own."""
+        return {}
+
+    @cached_property
+    def _texts(self) -> dict[str, str | None]:
+        return {}
 
     @cached_property
     def _parsed(self) -> dict[str, valuesfiles.ValuesFile]:
@@ -290,17 +327,10 @@ class Service:
         return self.values(path).place(keys)
 
     def text(self, path: str) -> str | None:
-        """The text of a file of the repository; None where there is none, or it is no text."""
-        try:
-            data = self.project.tree.read(path)
-        except errors.FileFault:
-            return None
-        if data is None:
-            return None
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return None
+        """The text of a file of the repository, read once; None where there is none, or it is no text."""
+        if path not in self._texts:
+            self._texts[path] = self.project.text(path)
+        return self._texts[path]
 
 
 @dataclass(frozen=True)
@@ -312,12 +342,17 @@ class Project:
         places: Key path of the policy → place in ``hanbae.yaml``.
         tree: The files.
         services: Names of all services, whether they are checked in this run or not.
+        branches: Environment → the files at the head of its branch as it was last fetched; only for environments
+            whose branch is known here.
+        now: The time, for what expires.
     """
 
     policy: documents.Policy
     places: Mapping[str, subjects.Place]
     tree: trees.Tree
     services: tuple[str, ...]
+    branches: Mapping[str, trees.Tree] = field(default_factory=dict)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def place(self, key: str) -> subjects.Place:
         """Where a key of the policy stands; for one that is left to its default, the nearest part around it."""
@@ -325,6 +360,30 @@ class Project:
             cut = max(key.rfind("."), key.rfind("["))
             key = key[:cut] if cut > 0 else ""
         return self.places.get(key, subjects.Place("hanbae.yaml"))
+
+    def text(self, path: str) -> str | None:
+        """The text of a file; None where there is none, it may not be read, or it is no text."""
+        try:
+            data = self.tree.read(path)
+        except errors.FileFault:
+            return None
+        if data is None:
+            return None
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return None
+
+    @cached_property
+    def others(self) -> tuple[str, ...]:
+        """The files that belong to no service, relative to the repository's root."""
+        before, _, _ = self.policy.services.path.partition("*")
+        cut, known = len(before), set(self.services)
+        return tuple(
+            path
+            for path in self.tree.files()
+            if not path.startswith(before) or path[cut:].partition("/")[0] not in known
+        )
 
     @cached_property
     def environments(self) -> tuple[str, ...]:

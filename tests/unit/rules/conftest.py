@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,6 @@ from hanbae.rules import rulebook, views
 from hanbae.sandbox import demo_repository
 from hanbae.testing import trees
 
-IGNORED = tuple(f"services/{name}/helm/values.yaml" for name in ("auth", "identity", "personal"))
 Check = Callable[..., tuple[findings.Finding, ...]]
 
 
@@ -23,12 +22,14 @@ Check = Callable[..., tuple[findings.Finding, ...]]
 def shop() -> trees.MemoryTree:
     """The shop, prepared."""
     prepared = Path(__file__).parent / "prepared"
-    return trees.MemoryTree.of(demo_repository.example(), prepared, ignored=IGNORED)
+    return trees.MemoryTree.of(demo_repository.example(), prepared)
 
 
-def project(tree: trees.MemoryTree) -> views.Project:
+def project(
+    tree: trees.MemoryTree, branches: Mapping[str, trees.MemoryTree] | None = None
+) -> views.Project:
     policy, places = loading.parse(tree.contents["hanbae.yaml"], "hanbae.yaml")
-    return views.Project(policy, places, tree, viewing.services(policy, tree))
+    return views.Project(policy, places, tree, viewing.services(policy, tree), branches or {})
 
 
 @pytest.fixture
@@ -39,8 +40,9 @@ def checked() -> Iterator[Check]:
         tree: trees.MemoryTree,
         services: Sequence[str],
         rules: Sequence[rulebook.Rule] | None = None,
+        branches: Mapping[str, trees.MemoryTree] | None = None,
     ) -> tuple[findings.Finding, ...]:
         chosen = tuple(rulebook.rules().values()) if rules is None else tuple(rules)
-        return asyncio.run(check.over(project(tree), services, chosen))
+        return asyncio.run(check.over(project(tree, branches), services, chosen))
 
     return run  # type: ignore[return-value]
