@@ -203,6 +203,11 @@ class Release:
         named = isinstance(image, Mapping) and (image.get("tag") or image.get("digest"))
         return bool(named or self.value("sealedSecret", "encryptedData"))
 
+    @cached_property
+    def shared(self) -> dict[str, Any]:
+        """What several rules of a family compute of a release, once, each under a name of its own."""
+        return {}
+
     def value(self, *path: str, default: Any = None) -> Any:
         """One of the merged values, or the default."""
         at: Any = self.values

@@ -78,7 +78,7 @@ def _revision(
     revision = str(found or "").removeprefix("refs/heads/")
     if "{{" in revision:
         return
-    facts = {"object": each.label, "value": revision[:80], "branch": branch or ""}
+    facts = {"object": each.label, "value": revision[:80], "branch": branch or "…"}
     if not revision:
         yield rulebook.Hit(each.place(*keys), facts, "missing")
     elif revision == "HEAD":
