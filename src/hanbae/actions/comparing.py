@@ -194,13 +194,15 @@ async def _new(
     before: views.Project, after: views.Project, names: Sequence[str], wanted: Sequence[str]
 ) -> tuple[findings.Finding, ...]:
     """What a check of the head finds and one of the base does not, wherever in its file it stands."""
+    if _commit(before) == _commit(after):
+        return ()
     rules = tuple(rulebook.rules().values())
     old = await check.over(before, [name for name in names if name in before.services], rules)
     new = await check.over(after, [name for name in names if name in after.services], rules)
-    known = {_identity(each) for each in old}
+    known = {_identity(each) for each in old.findings}
     return tuple(
         each
-        for each in new
+        for each in new.findings
         if _identity(each) not in known
         and (not each.environments or set(each.environments) & set(wanted))
     )
