@@ -559,13 +559,14 @@ def test_retries_are_told(sync: str, hits: list[str]) -> None:
     assert declared("ARG032", application(sync=sync)) == hits
 
 
-def test_what_the_policy_makes_is_held_against_it_once() -> None:
-    text = application(name="auth-staging", source="targetRevision: HEAD", sync="automated: {}")
-    assert declared("ARG031", text) == declared("ARG037", text) == []
-    assert declared("ARG032", text) == ["default:warning"]
-    other = text.replace("auth-staging", "accounts-staging")
-    assert declared("ARG031", other) == [":error"]
-    assert declared("ARG037", other) == ["head:error"]
+def test_values_and_project_of_what_the_policy_makes_are_told_by_env002() -> None:
+    source = "path: services/auth/helm, helm: {valueFiles: [values-more.yaml]}"
+    other = application(source=source).replace("project: services-dev", "project: default")
+    assert declared("ARG039", other) == [":error"]
+    assert declared("ARG040", other) == ["default:warning"]
+    held = other.replace("accounts-dev", "auth-dev")
+    assert declared("ARG039", held) == declared("ARG040", held) == []
+    assert declared("ARG038", held) == ["missing:error"]
 
 
 def test_force_is_an_option_of_objects() -> None:
@@ -652,10 +653,8 @@ KEYS = st.sampled_from(
         *("retry", "syncOptions", "syncWindows", "goTemplate", "targetRevision", "repoURL", "path"),
     ]
 )
-SHAPES = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=6),
-    max_leaves=25,
+SHAPES: st.SearchStrategy[Any] = st.deferred(
+    lambda: SCALARS | st.lists(SHAPES, max_size=3) | st.dictionaries(KEYS, SHAPES, max_size=6)
 )
 KINDS = st.sampled_from(["Job", "Pod", "Deployment", "SealedSecret", "ServiceAccount", "CronJob"])
 

@@ -35,7 +35,8 @@ class Spec(Struct, frozen=True):
         at: Where its spec stands in it.
         environment: The environment that it belongs to; empty for none that is known.
         settings: What the policy says of that environment.
-        held: Whether it is one that the policy makes, and so held against the policy field by field (ENV002).
+        held: Whether it is one that the policy makes: ENV002 holds its values files, project and destination against
+            the policy already.
     """
 
     declared: declaring.Declared
@@ -72,7 +73,7 @@ def specs(project: views.Project) -> Iterator[Spec]:
 
 
 def _is_policys(project: views.Project, each: declaring.Declared) -> bool:
-    """Whether the policy makes an object of this name: what it says otherwise is told once, as a contradiction."""
+    """Whether the policy makes an object of this name."""
     if each.kind == "Application":
         return any(
             each.name == naming.application(service, environment)
@@ -99,11 +100,7 @@ def automated(spec: Spec) -> bool:
 def automated_by_mistake(project: views.Project) -> Iterator[rulebook.Hit]:
     """Automated sync where the policy says that a person syncs."""
     for spec in specs(project):
-        if (
-            spec.held
-            or not automated(spec)
-            or (spec.settings is not None and spec.settings.sync == "auto")
-        ):
+        if not automated(spec) or (spec.settings is not None and spec.settings.sync == "auto"):
             continue
         found = spec.get("syncPolicy", "automated")
         off = found.get("prune") is False and found.get("selfHeal") is False

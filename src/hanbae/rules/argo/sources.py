@@ -15,11 +15,6 @@ _DEEPEST: Final = 12
 _PATTERN: Final = ("*", "?", "[", "{{", "$")
 
 
-def _own_specs(project: views.Project) -> Iterator[Spec]:
-    """The Applications that are not held against the policy field by field already."""
-    return (spec for spec in specs(project) if not spec.held)
-
-
 def _sources(spec: Spec) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
     """The git sources of an Application, each with its place in the spec; charts of registries have no branch."""
     one, several = spec.get("source"), spec.get("sources")
@@ -35,7 +30,8 @@ def _sources(spec: Spec) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
 
 def _is_own(project: views.Project, source: dict[str, Any]) -> bool:
     def plain(url: object) -> str:
-        return str(url).rstrip("/").removesuffix(".git")
+        # As Argo CD compares them: it takes all of a URL for lower case.
+        return str(url).strip().lower().rstrip("/").removesuffix(".git")
 
     return plain(source.get("repoURL")) == plain(project.policy.argocd.repository)
 
@@ -43,7 +39,7 @@ def _is_own(project: views.Project, source: dict[str, Any]) -> bool:
 @rulebook.of_project("ARG037", "error", source=_TRACKING)
 def not_the_branch(project: views.Project) -> Iterator[rulebook.Hit]:
     """No revision, HEAD, or another branch than the environment's."""
-    for spec in _own_specs(project):
+    for spec in specs(project):
         branch = spec.settings.branch if spec.settings is not None else None
         for at, source in _sources(spec):
             own = branch if _is_own(project, source) else None
@@ -93,7 +89,7 @@ def _revision(
 def another_release(project: views.Project) -> Iterator[rulebook.Hit]:
     """A release name that is not the policy's: all objects would be called otherwise."""
     charts = {str(naming.chart(project.policy, name)): name for name in project.services}
-    for spec in _own_specs(project):
+    for spec in specs(project):
         name = str(spec.declared.get(*spec.metadata, "name") or "")
         for at, source in _sources(spec):
             path = str(source.get("path") or "").strip("/")
@@ -113,11 +109,11 @@ def another_release(project: views.Project) -> Iterator[rulebook.Hit]:
 def values_that_are_not_there(project: views.Project) -> Iterator[rulebook.Hit]:
     """Values files that git ignores or does not have, or that win over the environment's."""
     charts = [str(naming.chart(project.policy, name)) for name in project.services]
-    for spec in _own_specs(project):
+    for spec in specs(project):
         for at, source in _sources(spec):
             helm = source.get("helm")
             found = helm.get("valueFiles") if isinstance(helm, dict) else None
-            if not _is_own(project, source) or not isinstance(found, list):
+            if spec.held or not _is_own(project, source) or not isinstance(found, list):
                 continue
             files, keys = [str(each) for each in found], (*at, "helm", "valueFiles")
             path = str(source.get("path") or "").strip("/")
