@@ -1,97 +1,68 @@
-"""Whatever shape a chart's objects and values have, the rules about secrets and migrations say something or nothing."""
+"""Values and objects of any shape: a rule about layout or environments says something, or nothing, and never fails."""
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hanbae.rules import rulebook, views
-from hanbae.testing.releases import pod, project, release, sealed, thing
+from hanbae.policy import loading
+from hanbae.rules import rulebook, running, views
+from hanbae.testing import trees
 
-RULES = [rule for code, rule in rulebook.rules().items() if code[:3] in ("SEC", "MIG")]
-MIGRATION = {
-    "enabled": True,
-    "databases": [{"name": "a_db", "urlKey": "URL", "dir": "a", "wave": -5}],
-}
-VALUES = {
-    "migration": MIGRATION,
-    "sealedSecret": {"encryptedData": {"A": "x"}, "certificate": "sha256:" + "a" * 64},
-}
-FROM = [{"secretRef": {"name": "auth-secrets"}}]
-VOLUMES = [
-    {"name": "a", "secret": {"secretName": "auth-secrets", "items": [{"key": "A", "path": "a"}]}},
-    {"name": "b", "projected": {"sources": [{"secret": {"name": "auth-secrets"}}]}},
-]
-KEY = {"name": "U", "valueFrom": {"secretKeyRef": {"name": "auth-secrets", "key": "URL"}}}
-HOOK = {"annotations": {"argocd.argoproj.io/hook": "Sync", "argocd.argoproj.io/sync-wave": "-5"}}
-OBJECTS = [
-    pod(envFrom=FROM, env=[KEY, {"name": "B", "value": "c"}], volumes=VOLUMES, imagePullSecrets=[{"name": "x"}]),
-    {**pod("Job", "auth-service-migrate", command=["goose"], args=["-dir", "/m/a", "up"], env=[KEY]),
-     "metadata": {"name": "auth-service-migrate", "labels": {"hanbae.dev/database": "a_db"}, **HOOK}},
-    {**sealed(A=True, B=True)},
-    thing("ServiceAccount", automountServiceAccountToken=False, imagePullSecrets=[{"name": "x"}]),
-    thing("RoleBinding", subjects=[{"name": "auth"}]),
-    thing("Secret", "s", stringData={"a": "b"}),
-    thing("ConfigMap", "c", data={"A": "b"}),
-    thing("Ingress", spec={"tls": [{"secretName": "t"}]}),
-    thing("ExternalSecret", spec={"target": {"name": "e"}}),
-]  # fmt: skip
-FILES = {
-    "services/auth/migrations/a/00001_a.sql": "-- +goose Up\nDROP TABLE a;\n",
-    "services/auth/Dockerfile": "FROM a\nCOPY . /app\n",
-}
-ODD: st.SearchStrategy[Any] = st.sampled_from(
-    [None, 0, -1.5, True, "", "x", "\n", [], [[]], [None], {}, {"a": None}, {1: 2}]
+RULES = [rule for code, rule in rulebook.rules().items() if code[:3] in ("LAY", "ENV")]
+SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(
+    ["", "latest", "services-dev", "x:y@z", "https://api.dev.example.com/", "a" * 300]
+)  # fmt: skip
+KEYS = st.sampled_from(
+    ["image", "tag", "digest", "repository", "enabled", "ingress", "host", "env", "spec", "rules", "template",
+     "imagePullSecrets", "containers", "metadata", "name", "stringData", "hostnames", "data"]
+)  # fmt: skip
+TREES = st.recursive(
+    SCALARS, lambda below: st.lists(below, max_size=3) | st.dictionaries(KEYS, below, max_size=4)
 )
-
-
-def places(thing: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The ways to all parts of a value."""
-    inner = (
-        thing.items()
-        if isinstance(thing, dict)
-        else enumerate(thing)
-        if isinstance(thing, list)
-        else ()
+OBJECTS = st.dictionaries(KEYS, TREES, max_size=4).flatmap(
+    lambda data: st.sampled_from(["Secret", "Ingress", "HTTPRoute", "Deployment", "ServiceAccount"]).map(
+        lambda kind: {"apiVersion": "v1", "kind": kind, **data}
     )
-    return [path, *(place for key, value in inner for place in places(value, (*path, key)))]
+)  # fmt: skip
 
 
-def put(thing: Any, path: tuple[Any, ...], value: Any) -> None:
-    for key in path[:-1]:
-        thing = thing[key]
-    thing[path[-1]] = value
+def release(service: views.Service, name: str, values: Any, objects: list[Any]) -> views.Release:
+    made = [
+        views.Object(data, f"{service.chart}/templates/x.yaml", at, "n")
+        for at, data in enumerate(objects)
+    ]
+    return views.Release(service, name, values, tuple(made))
 
 
-# Kind, apiVersion and the form of metadata are what the renderer vouches for.
-PLACES = [
-    path
-    for path in places(OBJECTS)
-    if len(path) > 2 or (len(path) == 2 and path[1] not in ("kind", "apiVersion", "metadata"))
-]
-VALUE_PLACES = [path for path in places(VALUES) if path]
-
-
-@settings(max_examples=300)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.lists(st.tuples(st.sampled_from(PLACES), ODD), max_size=3, unique_by=lambda each: each[0]),
-    st.lists(st.tuples(st.sampled_from(VALUE_PLACES), ODD), max_size=2),
-)
-def test_no_rule_fails(objects: list[tuple[Any, Any]], values: list[tuple[Any, Any]]) -> None:
-    changed, merged = copy.deepcopy(OBJECTS), copy.deepcopy(VALUES)
-    for whole, changes in ((changed, objects), (merged, values)):
-        # The deepest first, so that each place is still there.
-        for path, odd in sorted(changes, key=lambda each: -len(each[0])):
-            put(whole, path, copy.deepcopy(odd))
-    heads = {"dev": {"services/auth/migrations/a/00002_a.sql": "x"}}
-    view = release(changed, merged, of=project(FILES, branches=heads))
-    scopes: dict[str, views.Release | views.Service | views.Project] = {
-        "release": view,
-        "service": view.service,
-        "project": view.service.project,
-    }
-    for rule in RULES:
-        assert isinstance(list(rule.check(scopes[rule.scope])), list)
+    values=st.lists(st.dictionaries(KEYS, TREES, max_size=5), min_size=3, max_size=3),
+    objects=st.lists(OBJECTS, max_size=3),
+    example=st.sampled_from(["", "[", "a", "- 1", "image: {tag: x}\nenv: 3", "? {a: b}\n: c", "1: {2: 3}"]),
+)  # fmt: skip
+def test_no_rule_fails(
+    shop: trees.MemoryTree, values: list[Any], objects: list[Any], example: str
+) -> None:
+    contents = {**shop.contents, "services/auth/helm/values.yaml.example": example.encode()}
+    tree = trees.MemoryTree(contents)
+    policy, places = loading.parse(contents["hanbae.yaml"], "hanbae.yaml")
+    service = views.Service(views.Project(policy, places, tree, ("auth",)), "auth")
+    for name, each in zip(("dev", "staging", "production"), values, strict=True):
+        service.releases[name] = release(service, name, each, objects)
+    found = running.over_service(service, RULES)
+    assert [each for each in found if each.hit.variant == "failed"] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", "- a", "a", "name: [a]\nversion: {}\n1: 2\n", "apiVersion: v2\nname: {a: b}\n? [x]\n: y\n"]
+)  # fmt: skip
+def test_no_rule_fails_over_a_chart_file(shop: trees.MemoryTree, text: str) -> None:
+    tree = trees.MemoryTree({**shop.contents, "services/auth/helm/Chart.yaml": text.encode()})
+    policy, places = loading.parse(tree.contents["hanbae.yaml"], "hanbae.yaml")
+    service = views.Service(views.Project(policy, places, tree, ("auth",)), "auth")
+    found = running.over_service(service, RULES)
+    assert [each for each in found if each.hit.variant == "failed"] == []
