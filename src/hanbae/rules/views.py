@@ -6,12 +6,12 @@ Rules share them, so nobody changes what is in them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec import Struct
 
@@ -27,6 +27,7 @@ from hanbae.rules import claims, declaring, definitions, ignores, valuesfiles
 if TYPE_CHECKING:
     from hanbae.rules import builds
 
+T = TypeVar("T")
 Pointer = tuple[str | int, ...]
 """Keys and indices from the root of an object: ``("spec", "containers", 0, "image")``."""
 
@@ -220,6 +221,17 @@ class Release:
     def value_place(self, *path: str | int) -> subjects.Place:
         """Where a value stands in the environment's values file; of a missing one, the nearest part around it."""
         return self.service.value_place(self.values_file, path)
+
+    def once(self, compute: Callable[[Release], T]) -> T:
+        """What a function makes of this release: computed for the first rule that asks, and shared by the others."""
+        if compute not in self._computed:
+            self._computed[compute] = compute(self)
+        found: T = self._computed[compute]
+        return found
+
+    @cached_property
+    def _computed(self) -> dict[Callable[..., Any], Any]:
+        return {}
 
     @cached_property
     def databases(self) -> tuple[databases.Database, ...]:
