@@ -54,11 +54,12 @@ async def check(
         hanbae.errors.FileFault: The policy has a fault.
     """
     project = viewing.project(directory, revision=revision)
-    unknown = [name for name in services if name not in project.services]
+    there = (*project.services, *building.without_chart(project))
+    unknown = [name for name in services if name not in there]
     if unknown:
-        known = ", ".join(project.services) or "-"
+        known = ", ".join(there) or "-"
         raise errors.WrongUse("services.unknown", service=unknown[0], known=known)
-    chosen = tuple(services) or project.services
+    chosen = tuple(services) or there
     rules = (*rulebook.rules().values(), *own.rules(project.policy))
     found = await over(project, chosen, rules)
     return Result(found, chosen, project.environments, len(rules))
@@ -69,7 +70,7 @@ async def over(
 ) -> tuple[findings.Finding, ...]:
     """Everything that rules find, merged over environments and in the order of files and lines."""
     found: list[findings.Finding] = []
-    waiting = list(reversed(services))
+    waiting = [name for name in reversed(services) if name in project.services]
 
     async def work(pool: pools.Pool) -> None:
         while waiting:
@@ -81,7 +82,8 @@ async def over(
             group.create_task(work(pool))
     project = overlays.result()
     for service in building.services(project):
-        found += _of_overlays(service, rules)
+        if service.name in {"", *services}:
+            found += _of_overlays(service, rules)
     # Last, because some of them look at what all services claimed.
     found += [_plain(each) for each in running.over_project(project, rules)]
     return merged(found)
