@@ -165,7 +165,12 @@ class _Run:
         if left is not None:
             await self._record.add(None, events.Noted(left))
         engine = choosing.engine(
-            space, plan, clusters, deployment=self._deployment, by=self._by, waits=self._waits
+            space,
+            plan,
+            clusters,
+            deployment=self._deployment,
+            by=self._by,
+            waits=self._note if self._waits else None,
         )
         self._record.redact = engine.redact
         if self._stops:
@@ -203,7 +208,10 @@ class _Run:
     async def _waiting(self, busy: leases.Seen) -> None:
         """Say who is waited for."""
         await self._open()
-        text = wording.Text("deploy.waits", claiming.facts(busy))
+        await self._note(wording.Text("deploy.waits", claiming.facts(busy)))
+
+    async def _note(self, text: wording.Text) -> None:
+        """Say something that concerns no step."""
         await self._record.add(None, events.Noted(text))
 
     async def _open(self) -> None:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from hanbae import errors
 from hanbae.argocd_api import connections as argocd
 from hanbae.clusters import connections, reading
 from hanbae.history import stores
-from hanbae.policy import documents, loading
+from hanbae.policy import documents, loading, naming
 from hanbae.repository import checkouts
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -137,17 +137,27 @@ class Workspace:
         if settings.transport == "argocd-api":
             where = self.policy.argocd
             async with (
-                connections.connect(workload, kubeconfig=self.kubeconfig) as pods,
+                self._connected(environment, "workload", workload) as pods,
                 argocd.connect(where.server, plaintext=where.plaintext) as server,
             ):
                 yield Clusters(pods, pods, server)
             return
-        async with connections.connect(control, kubeconfig=self.kubeconfig) as first:
+        async with self._connected(environment, "control", control) as first:
             if workload == control:
                 yield Clusters(first, first)
                 return
-            async with connections.connect(workload, kubeconfig=self.kubeconfig) as second:
+            async with self._connected(environment, "workload", workload) as second:
                 yield Clusters(first, second)
+
+    def _connected(
+        self, environment: str, part: Literal["control", "workload"], context: str | None
+    ) -> AbstractAsyncContextManager[connections.Cluster]:
+        """One of an environment's connections, which knows how its rights are granted."""
+        folder = naming.rbac_folder(self.environment(environment), environment, part)
+        grant = f"hanbae generate rbac --env {environment} && kubectl apply -k {folder}"
+        if context:
+            grant += f" --context {context}"
+        return connections.connect(context, kubeconfig=self.kubeconfig, grant=grant)
 
 
 @contextmanager

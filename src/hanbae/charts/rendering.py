@@ -19,6 +19,8 @@ from hanbae import errors, subjects
 from hanbae.charts import pools
 
 _NAMED: Final = re.compile(r"(?P<file>templates/[^\s:]+):(?P<line>\d+)(?::(?P<column>\d+))?")
+_TEMPLATE: Final = re.compile(r"^[^\s/:]+/(?P<file>(?:charts/[^\s:]+/)?templates/[^\s:]+): ")
+_TOO_LARGE: Final = re.compile(r"\"chart/(?P<file>[^\"]+)\" is larger than")
 
 # Helm installs in this order of kinds (its InstallOrder); others come last, by name.
 _ORDER: Final = (
@@ -196,7 +198,11 @@ def _failed(shown: str, error: str) -> errors.FileFault:
     """Helm's error at the file and line that it names, counted from the chart's folder."""
     named = _NAMED.search(error)
     if named is None:
-        return _fault(shown, "render.failed", error=error)
+        whole = _TEMPLATE.search(error) or _TOO_LARGE.search(error)
+        file = whole["file"] if whole else "Chart.yaml"
+        return errors.FileFault(
+            "render.failed", place=subjects.Place(f"{shown}/{file}"), error=error
+        )
     place = subjects.Place(
         f"{shown}/{named['file']}", int(named["line"]), int(named["column"] or 0)
     )

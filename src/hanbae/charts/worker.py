@@ -128,6 +128,9 @@ def _contents(text: str, name: str) -> Iterator[str]:
     """The documents of a rendered text as JSON; nothing for empty ones."""
     from helm_python import _native
 
+    if "\0" in text:  # where the library's strings end
+        message = f"{name}: control characters are not allowed"
+        raise ValueError(message)
     for document in _SEPARATOR.split(text):
         if document.strip():
             try:

@@ -167,14 +167,17 @@ class Workload:
                         self._keep(ref, seen.object)
                         await self._tell()
         except (errors.Forbidden, errors.WrongUse) as error:
-            await self._put(events.Noted(_blind(kind, error)))
+            facts = {"kind": kind.kind}
+            await self._put(events.Noted(wording.Text("deploy.cannot-watch", facts)))
+            await self._put(events.Noted(error.text))
 
     async def _watch_secret(self) -> None:
         """Know the values before a log can show them, and again whenever they change."""
         await self._keeper.refresh()
-        if not self._keeper.permitted:
+        if self._keeper.refusal is not None:
             facts = {"secret": self._secret, "namespace": self._namespace}
             await self._put(events.Noted(wording.Text("deploy.secret-not-readable", facts)))
+            await self._put(events.Noted(self._keeper.refusal))
             return
         stream = watching.watch(
             self._cluster,
@@ -265,9 +268,3 @@ def _owner(thing: Mapping[str, Any]) -> subjects.Ref | None:
 def _version(thing: Mapping[str, Any]) -> int:
     version = thing["metadata"].get("resourceVersion") or ""
     return int(version) if version.isdigit() else 0
-
-
-def _blind(kind: kinds.Kind, error: errors.Error) -> wording.Text:
-    """What is said once when a kind may not be watched: less is shown, nothing is judged differently."""
-    facts = {"kind": kind.kind, "resource": kind.resource, "why": error.text.id}
-    return wording.Text("deploy.cannot-watch", facts)

@@ -18,6 +18,8 @@ Loss = Literal["drop", "column", "truncate", "delete", "type", "rename"]
 """What is lost: a table or more, a column, a table's rows (two ways), a column's form, or a name that pods use."""
 
 _DO: Final = re.compile(r"\s*DO\b", re.IGNORECASE)
+_OPENED: Final = re.compile(r".*\b(?:BEGIN|THEN|ELSE|LOOP)\b", re.IGNORECASE | re.DOTALL)
+"""What stands before a statement in a block that is run."""
 # Each alternative reaches the end of the text where it is not closed, so that none is tried twice.
 _HIDDEN: Final = re.compile(
     r"--[^\n]*|/\*.*?(?:\*/|\Z)|[eE]'(?:\\.|[^'\\])*(?:'|\Z)|'[^']*(?:'|\Z)", re.DOTALL
@@ -109,11 +111,13 @@ def repeatable(text: str) -> bool:
 def parts(statement: scripts.Statement) -> Iterator[tuple[str, int]]:
     """The single statements in what goose sends at once, without strings, comments and bodies; each with its line."""
     line = statement.line
+    run = bool(_DO.match(statement.text))
     for piece in shown(statement.text).split(";"):
-        text = piece.strip()
+        opened = _OPENED.match(piece) if run else None
+        text = piece[opened.end() if opened else 0 :].lstrip()
         if text:
-            before = len(piece) - len(piece.lstrip())
-            yield text, line + piece.count("\n", 0, before)
+            before = len(piece) - len(text)
+            yield text.rstrip(), line + piece.count("\n", 0, before)
         line += piece.count("\n")
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LARGEST_FILE: Final = 8 * 1024 * 1024
 """Bytes of one file that a check looks into; the largest Secret, sealed, is about 2 MiB."""
 
+SUBMODULE: Final = "submodule:"
+"""What the id of a submodule begins with: it is listed like a file, and refused when it is read."""
 _SUBMODULE: Final = 0o160000
 _LINK: Final = 0o120000
 
@@ -40,8 +42,48 @@ class Tree(Protocol):
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""
 
-    def links(self) -> Mapping[str, str]:
-        """The symbolic links among the files: path → where the link points, as it is written."""
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder: path from the root → what it says that it leads to."""
+
+
+class Subtree:
+    """A folder of a tree as a tree of its own.
+
+    Args:
+        tree: The tree.
+        folder: The folder; empty for the whole tree.
+
+    Attributes:
+        prefix: The folder with a ``/`` at its end; empty for the whole tree.
+    """
+
+    def __init__(self, tree: Tree, folder: str) -> None:
+        self._tree = tree
+        self.prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
+
+    def files(self, folder: str = "") -> Mapping[str, str]:
+        """Every file below a folder; see :class:`Tree`."""
+        return self._cut(self._tree.files(self.prefix + folder))
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file; see :class:`Tree`."""
+        try:
+            return self._tree.read(self.prefix + path)
+        except errors.FileFault as fault:
+            place = subjects.Place(path)
+            raise errors.FileFault(fault.text.id, place=place, **fault.text.facts) from fault
+
+    def ignored(self, path: str) -> bool:
+        """Whether git would ignore a file of this path."""
+        return self._tree.ignored(self.prefix + path)
+
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder; see :class:`Tree`."""
+        return self._cut(self._tree.links(self.prefix + folder))
+
+    def _cut(self, found: Mapping[str, str]) -> Mapping[str, str]:
+        cut = len(self.prefix)
+        return {path[cut:]: each for path, each in found.items()}
 
 
 class WorkingTree:
@@ -49,12 +91,16 @@ class WorkingTree:
 
     Args:
         root: The folder; it may be a clone's root, a folder in one, or no clone at all.
+
+    Attributes:
+        root: The folder.
+        prefix: Its path from the clone's root, with a ``/`` at its end; empty for the root itself, and for no clone.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._perhaps_links: set[str] = set()
-        self._repository, self._prefix = _clone(self.root)
+        self._repository, self.prefix = _clone(self.root)
         self._files = self._listed()
 
     def files(self, folder: str = "") -> Mapping[str, str]:
@@ -70,9 +116,14 @@ class WorkingTree:
             return None
         target = self.root / path
         place = subjects.Place(path)
+        if self._files[path].startswith(SUBMODULE):
+            raise errors.FileFault("repository.submodule", place=place, revision="-")
         try:
-            if not target.resolve().is_relative_to(self.root):
+            resolved = target.resolve()
+            if not resolved.is_relative_to(self.root):
                 raise errors.FileFault("repository.link-out", place=place, revision="-")
+            if resolved.exists() and not resolved.is_file():  # a pipe would be waited for
+                raise errors.FileFault("values.not-a-file", place=place)
             with target.open("rb") as file:
                 data = file.read(LARGEST_FILE + 1)
         except (OSError, RuntimeError) as error:
@@ -87,12 +138,12 @@ class WorkingTree:
         """Whether git would ignore a file of this path."""
         if self._repository is None:
             return False
-        return bool(self._repository.path_is_ignored(self._prefix + path))
+        return bool(self._repository.path_is_ignored(self.prefix + path))
 
-    def links(self) -> Mapping[str, str]:
-        """The symbolic links among the files; see :class:`Tree`."""
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder; see :class:`Tree`."""
         found = {}
-        for path in self._perhaps_links & self._files.keys():
+        for path in self._perhaps_links & self.files(folder).keys():
             with contextlib.suppress(OSError):  # it is no link any more
                 found[path] = (self.root / path).readlink().as_posix()
         return dict(sorted(found.items()))
@@ -110,7 +161,8 @@ class WorkingTree:
                 str(Path(folder, name).relative_to(self.root)): _stamp(Path(folder, name))
                 for folder, folders, names in os.walk(self.root)
                 if _without_git(folders)
-                for name in names
+                for name in (*names, *folders)
+                if _is_content(Path(folder, name))
             }
         import pygit2
 
@@ -118,19 +170,21 @@ class WorkingTree:
         quiet = pygit2.enums.FileStatus.IGNORED
         index = self._repository.index
         found = {
-            entry.path: str(entry.id)
+            entry.path: f"{SUBMODULE if entry.mode == _SUBMODULE else ''}{entry.id}"
             for entry in index
-            if entry.path.startswith(self._prefix) and entry.mode != _SUBMODULE
+            if entry.path.startswith(self.prefix)
         }
-        cut = len(self._prefix)
+        cut = len(self.prefix)
         # An unchanged file is a link when the index says so; whether a changed one is, only the file says.
         links = {entry.path for entry in index if entry.mode == _LINK}
         root = Path(self._repository.workdir)
         changed = self._repository.status(untracked_files="all")
         for path, status in changed.items():
-            if not path.startswith(self._prefix) or status & quiet or path.endswith("/"):
+            if not path.startswith(self.prefix) or status & quiet or path.endswith("/"):
                 continue
-            if status & gone or not (root / path).exists():
+            if found.get(path, "").startswith(SUBMODULE):
+                continue
+            if status & gone or not os.path.lexists(root / path):
                 found.pop(path, None)
             else:
                 found[path] = _stamp(root / path)
@@ -155,6 +209,11 @@ def _clone(root: Path) -> tuple[pygit2.Repository | None, str]:
 def _without_git(folders: list[str]) -> bool:
     folders[:] = sorted(name for name in folders if name != ".git")
     return True
+
+
+def _is_content(path: Path) -> bool:
+    """Whether git would take it for a file: no folder, no pipe, but a link to either."""
+    return path.is_symlink() or path.is_file()
 
 
 def _stamp(path: Path) -> str:

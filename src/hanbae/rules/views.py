@@ -22,7 +22,7 @@ from hanbae.charts import tracing
 from hanbae.migrations import databases, scripts
 from hanbae.policy import documents, naming
 from hanbae.repository import trees
-from hanbae.rules import claims, declaring, definitions, valuesfiles
+from hanbae.rules import claims, declaring, definitions, ignores, valuesfiles
 
 if TYPE_CHECKING:
     from hanbae.rules import builds
@@ -203,6 +203,11 @@ class Release:
         named = isinstance(image, Mapping) and (image.get("tag") or image.get("digest"))
         return bool(named or self.value("sealedSecret", "encryptedData"))
 
+    @cached_property
+    def shared(self) -> dict[str, Any]:
+        """What several rules of a family compute of a release, once, each under a name of its own."""
+        return {}
+
     def value(self, *path: str, default: Any = None) -> Any:
         """One of the merged values, or the default."""
         at: Any = self.values
@@ -274,6 +279,17 @@ class Service:
     def chart(self) -> str:
         """The chart's folder, relative to the repository's root."""
         return str(naming.chart(self.policy, self.name))
+
+    @property
+    def folder(self) -> str:
+        """The service's own folder, relative to the repository's root: ``services/auth``."""
+        return self.project.folder(self.name)
+
+    @cached_property
+    def ignores(self) -> tuple[ignores.Ignore, ...]:
+        """The comments in its files that say that a finding is meant."""
+        tree = self.project.tree
+        return tuple(ignores.read(tree, tree.files(self.folder)))
 
     @property
     def migrations(self) -> str:
@@ -415,6 +431,24 @@ class Project:
             for path in self.tree.files()
             if not path.startswith(before) or path[cut:].partition("/")[0] not in known
         )
+
+    def folder(self, service: str) -> str:
+        """The folder of a service, relative to the repository's root: ``services/auth``."""
+        parts = self.policy.services.path.split("/")
+        end = next((at for at, part in enumerate(parts) if "*" in part), 0)
+        return "/".join(parts[: end + 1]).replace("*", service, 1)
+
+    @cached_property
+    def shared(self) -> tuple[str, ...]:
+        """The folders that all services share: those with the environments' overlays."""
+        folders = (each.overlay for each in self.policy.environments.values() if each.overlay)
+        return tuple(sorted({folder.split("/")[0] for folder in folders}))
+
+    @cached_property
+    def ignores(self) -> tuple[ignores.Ignore, ...]:
+        """The comments that say that a finding is meant, in files that belong to no service."""
+        files = ["hanbae.yaml", *(path for each in self.shared for path in self.tree.files(each))]
+        return tuple(ignores.read(self.tree, files))
 
     @cached_property
     def own_kinds(self) -> Mapping[tuple[str, str], crds.Kind]:

@@ -64,6 +64,7 @@ class MemoryTree:
         patterns = self.contents.get(".gitignore", b"").decode().splitlines()
         return any(PurePosixPath(f"/{path}").match(f"/{each}") for each in patterns if "/" in each)
 
-    def links(self) -> Mapping[str, str]:
-        """The symbolic links."""
-        return self._links
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder; see :class:`~hanbae.repository.trees.Tree`."""
+        start = f"{folder.rstrip('/')}/" if folder else ""
+        return {path: to for path, to in self._links.items() if path.startswith(start)}

@@ -39,7 +39,7 @@ def project(tree: Any) -> views.Project:
 def checked(tree: Any) -> list[findings.Finding]:
     """What is found without the services that have a chart."""
     made = project(tree)
-    return list(asyncio.run(check.over(made, building.without_chart(made), RULES)))
+    return list(asyncio.run(check.over(made, building.without_chart(made), RULES)).findings)
 
 
 def codes(found: list[findings.Finding]) -> list[str]:

@@ -30,7 +30,8 @@ def _sources(spec: Spec) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
 
 def _is_own(project: views.Project, source: dict[str, Any]) -> bool:
     def plain(url: object) -> str:
-        return str(url).rstrip("/").removesuffix(".git")
+        # As Argo CD compares them: it takes all of a URL for lower case.
+        return str(url).strip().lower().rstrip("/").removesuffix(".git")
 
     return plain(source.get("repoURL")) == plain(project.policy.argocd.repository)
 
@@ -77,7 +78,7 @@ def _revision(
     revision = str(found or "").removeprefix("refs/heads/")
     if "{{" in revision:
         return
-    facts = {"object": each.label, "value": revision[:80], "branch": branch or ""}
+    facts = {"object": each.label, "value": revision[:80], "branch": branch or "…"}
     if not revision:
         yield rulebook.Hit(each.place(*keys), facts, "missing")
     elif revision == "HEAD":

@@ -49,10 +49,10 @@ def missing_job(release: views.Release) -> Iterator[rulebook.Hit]:
         facts = {"database": database.name, "job": name}
         if job is None:
             yield rulebook.Hit(release.value_place("migration", "databases"), facts)
-        elif job.name != name:
+        elif job.name != name and job.get("metadata", "name") is not None:
             at = views.On(job, ("metadata", "name"), key=True)
             yield rulebook.Hit(at, {**facts, "found": job.name}, "name", severity="warning")
-        if job is not None and not job.phases:
+        if job is not None and not job.phases and job.annotations.get(_HOOK) in (None, "Skip"):
             at = views.On(job, ("metadata", "annotations"), key=True)
             yield rulebook.Hit(at, facts, "hook")
 
@@ -69,8 +69,8 @@ def limits(release: views.Release) -> Iterator[rulebook.Hit]:
     for _, job in found(release):
         for field, value in wanted.items():
             given = job.get("spec", field)
-            if given == value or (given is None and field == "activeDeadlineSeconds"):
-                continue  # a missing deadline is a rule of its own
+            if given == value or (given is None and field != "ttlSecondsAfterFinished"):
+                continue  # what a Job without a deadline or a number of tries does is told by the rules of Argo CD
             said = "-" if given is None else str(given)[:20]
             facts = {"field": field, "found": said, "wanted": str(value)}
             yield rulebook.Hit(views.On(job, ("spec", field)), facts)
