@@ -197,7 +197,21 @@ class ArgoCD:
             said={
                 each["metadata"]["uid"]: each["metadata"]["resourceVersion"] for each in warnings
             },
+            sealed=await self._sealed() if isinstance(does, plans.Sync) else None,
         )
+
+    async def _sealed(self) -> dict[str, int] | None:
+        """The SealedSecret as it is now, uid → generation; None where it may not be seen."""
+        try:
+            found = await reading.find(
+                self._cluster,
+                kinds.SEALEDSECRET,
+                self._target.namespace,
+                field_selector=f"metadata.name={self._target.secret}",
+            )
+        except (errors.Forbidden, errors.WrongUse):
+            return None
+        return {each["metadata"]["uid"]: each["metadata"]["generation"] for each in found}
 
     @asynccontextmanager
     async def follow(self, operation: str) -> AsyncIterator[AsyncIterator[engines.Seen]]:

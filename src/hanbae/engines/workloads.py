@@ -42,6 +42,7 @@ class Workload:
         expected: The hooks that the deployment must run.
         old: uids of Jobs that existed before it.
         said: uid → resourceVersion of warnings that were given before it.
+        sealed: uid → generation of SealedSecrets before it; None where somebody else may change them meanwhile.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Workload:
         *,
         old: Iterable[str] = (),
         said: Mapping[str, str] | None = None,
+        sealed: Mapping[str, int] | None = None,
     ) -> None:
         self.changed = asyncio.Event()
         """Set whenever anything has changed."""
@@ -65,6 +67,7 @@ class Workload:
         self._expected = tuple(expected)
         self._old = frozenset(old)
         self._said = dict(said or {})
+        self._sealed = sealed
         self._all: dict[subjects.Ref, kinds.Object] = {}
         self._told: dict[subjects.Ref, events.Observed] = {}
         self._warned: set[events.Observed] = set()
@@ -242,6 +245,8 @@ class Workload:
                 and rollouts.is_current(above)
                 and rollouts.newest(above, thing)
             )
+        if ref.kind == "SealedSecret" and self._was_sealed_anew(thing):
+            return True
         return ref.kind != "Event" and (ref in self._extra or self._was_applied(ref))
 
     def _is_own_job(self, ref: subjects.Ref, job: kinds.Object) -> bool:
@@ -251,6 +256,13 @@ class Workload:
             return True
         started = self._operation.started if self._operation else ""
         return bool(started) and job["metadata"].get("creationTimestamp", "") >= started
+
+    def _was_sealed_anew(self, thing: kinds.Object) -> bool:
+        """Whether it is not as it was before: what Argo CD has applied is recorded seconds later."""
+        metadata = thing["metadata"]
+        return self._sealed is not None and (
+            self._sealed.get(metadata.get("uid") or "") != metadata.get("generation")
+        )
 
     def _was_applied(self, ref: subjects.Ref) -> bool:
         result = self._operation.result(ref) if self._operation else None
