@@ -6,6 +6,7 @@ Argo CD never sees them, so a check must not either.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ LARGEST_FILE: Final = 8 * 1024 * 1024
 SUBMODULE: Final = "submodule:"
 """What the id of a submodule begins with: it is listed like a file, and refused when it is read."""
 _SUBMODULE: Final = 0o160000
+_LINK: Final = 0o120000
 
 
 class Tree(Protocol):
@@ -97,6 +99,7 @@ class WorkingTree:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self._perhaps_links: set[str] = set()
         self._repository, self.prefix = _clone(self.root)
         self._files = self._listed()
 
@@ -139,11 +142,21 @@ class WorkingTree:
 
     def links(self, folder: str = "") -> Mapping[str, str]:
         """Every symbolic link below a folder; see :class:`Tree`."""
-        paths = ((path, self.root / path) for path in self.files(folder))
-        return {path: str(each.readlink()) for path, each in paths if each.is_symlink()}
+        found = {}
+        for path in self._perhaps_links & self.files(folder).keys():
+            with contextlib.suppress(OSError):  # it is no link any more
+                found[path] = (self.root / path).readlink().as_posix()
+        return dict(sorted(found.items()))
 
     def _listed(self) -> dict[str, str]:
         if self._repository is None:
+            self._perhaps_links = {
+                str(Path(folder, name).relative_to(self.root))
+                for folder, folders, names in os.walk(self.root)
+                if _without_git(folders)
+                for name in names
+                if Path(folder, name).is_symlink()
+            }
             return {
                 str(Path(folder, name).relative_to(self.root)): _stamp(Path(folder, name))
                 for folder, folders, names in os.walk(self.root)
@@ -161,6 +174,9 @@ class WorkingTree:
             for entry in index
             if entry.path.startswith(self.prefix)
         }
+        cut = len(self.prefix)
+        # An unchanged file is a link when the index says so; whether a changed one is, only the file says.
+        links = {entry.path for entry in index if entry.mode == _LINK}
         root = Path(self._repository.workdir)
         changed = self._repository.status(untracked_files="all")
         for path, status in changed.items():
@@ -172,7 +188,7 @@ class WorkingTree:
                 found.pop(path, None)
             else:
                 found[path] = _stamp(root / path)
-        cut = len(self.prefix)
+        self._perhaps_links = {path[cut:] for path in links | changed.keys()}
         return {path[cut:]: each for path, each in sorted(found.items())}
 
 

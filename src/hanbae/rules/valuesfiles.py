@@ -83,6 +83,32 @@ def documents(data: bytes, file: str) -> Iterator[tuple[Any, ValuesFile]]:
         loader.dispose()
 
 
+def missing(
+    has: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    at: tuple[str, ...] = (),
+    *,
+    whole: bool = False,
+) -> Iterator[tuple[str, ...]]:
+    """The topmost keys of some values that others lack.
+
+    Args:
+        has: The others.
+        wanted: The values.
+        at: Where both are.
+        whole: Whether what the others have switched off (``enabled: false``) must be complete as well.
+    """
+    for key, value in wanted.items():
+        if key not in has:
+            yield (*at, str(key))
+            continue
+        below = has[key]
+        if not isinstance(below, Mapping) or not isinstance(value, Mapping):
+            continue
+        if (whole or below.get("enabled") is not False) and len(at) < _DEEPEST:
+            yield from missing(below, value, (*at, str(key)), whole=whole)
+
+
 def _walk(
     node: Any,
     keys: tuple[str | int, ...],

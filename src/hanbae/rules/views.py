@@ -297,6 +297,20 @@ class Service:
         return tracing.named(text for _, text in self.templates)
 
     @cached_property
+    def files(self) -> tuple[str, ...]:
+        """The files of the service's folder, the chart's among them, relative to the repository's root."""
+        return tuple(self.project.tree.files(self.chart.rpartition("/")[0]))
+
+    @cached_property
+    def notes(self) -> dict[str, Any]:
+        """What the rules of one family have worked out for all of them, by a name of the family's own."""
+        return {}
+
+    @cached_property
+    def _texts(self) -> dict[str, str | None]:
+        return {}
+
+    @cached_property
     def _parsed(self) -> dict[str, valuesfiles.ValuesFile]:
         return {}
 
@@ -319,17 +333,10 @@ class Service:
         return self.values(path).place(keys)
 
     def text(self, path: str) -> str | None:
-        """The text of a file of the repository; None where there is none, or it is no text."""
-        try:
-            data = self.project.tree.read(path)
-        except errors.FileFault:
-            return None
-        if data is None:
-            return None
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return None
+        """The text of a file of the repository, read once; None where there is none, or it is no text."""
+        if path not in self._texts:
+            self._texts[path] = self.project.text(path)
+        return self._texts[path]
 
 
 @dataclass(frozen=True)
@@ -359,6 +366,30 @@ class Project:
             cut = max(key.rfind("."), key.rfind("["))
             key = key[:cut] if cut > 0 else ""
         return self.places.get(key, subjects.Place("hanbae.yaml"))
+
+    def text(self, path: str) -> str | None:
+        """The text of a file; None where there is none, it may not be read, or it is no text."""
+        try:
+            data = self.tree.read(path)
+        except errors.FileFault:
+            return None
+        if data is None:
+            return None
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return None
+
+    @cached_property
+    def others(self) -> tuple[str, ...]:
+        """The files that belong to no service, relative to the repository's root."""
+        before, _, _ = self.policy.services.path.partition("*")
+        cut, known = len(before), set(self.services)
+        return tuple(
+            path
+            for path in self.tree.files()
+            if not path.startswith(before) or path[cut:].partition("/")[0] not in known
+        )
 
     def folder(self, service: str) -> str:
         """The folder of a service, relative to the repository's root: ``services/auth``."""
