@@ -32,11 +32,13 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The shop with images and sealed values, in a folder that is no clone."""
+    """The shop with images and sealed values, as a clone without a commit."""
     root = tmp_path / "shop"
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(demo_repository.example(), root, ignore=ignored)
     shutil.copytree(PREPARED, root, dirs_exist_ok=True)
+    (root / ".gitignore").write_text("services/*/helm/values.yaml\n")
+    git(root, "init", "-q")
     monkeypatch.chdir(root)
     monkeypatch.setenv("COLUMNS", "80")
     return root
@@ -72,8 +74,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 @pytest.fixture
 def clone(shop: Path) -> Path:
-    """The same as a clone with everything committed."""
-    git(shop, "init", "-q")
+    """The same with everything committed."""
     git(shop, "add", "-A")
     git(shop, "commit", "-qm", "first")
     return shop
@@ -202,7 +203,7 @@ def test_several_outputs_at_once(shop: Path, run: Run, tmp_path: Path) -> None:
         (("--explain", "INP0006"), "INP006"),
         (("--env", "local"), "dev, staging, production"),
         (("nobody",), "auth, identity, personal"),
-        (("--revision", "HEAD"), "not in a git repository"),
+        (("--revision", "nowhere"), "no revision nowhere"),
     ],
 )
 def test_wrong_use_is_told_and_exits_2(
@@ -365,6 +366,7 @@ def test_commit_is_checked_instead_of_the_working_tree(clone: Path, run: Run) ->
 def test_paths_are_those_of_the_clone_where_the_policy_is_deeper(
     shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shutil.rmtree(shop / ".git")
     git(shop.parent, "init", "-q")
     git(shop.parent, "add", "-A")
     git(shop.parent, "commit", "-qm", "first")
@@ -436,3 +438,14 @@ def test_repository_that_hanbae_did_not_scaffold(
     assert document["services"] == ["web"], err
     hook = next(each for each in document["findings"] if each["code"] == "ARG001")
     assert hook["place"] == {"file": "deploy/web/chart/templates/map.yaml", "line": 6, "column": 0}
+
+
+def test_folder_that_is_no_clone_is_checked_as_it_is(shop: Path, run: Run) -> None:
+    shutil.rmtree(shop / ".git")
+    (shop / HPA).unlink()
+    code, out, _ = run()
+    assert code == 0
+    assert "LAY001" in out
+    code, _, err = run("--changed-since", "HEAD")
+    assert code == 2
+    assert "not in a git repository" in err
