@@ -20,6 +20,8 @@ from hanbae.rules import ignores, own, placing, rulebook, running, views
 _AHEAD: Final = 2
 """Services that are read while others are rendered, so that no worker waits; more would only cost memory."""
 
+_OF_LINKS: Final = frozenset({"repository.link-out", "repository.unreadable"})
+
 
 class Unprepared(Struct, frozen=True):
     """A service that has not been begun in some environments: no image named and nothing sealed.
@@ -246,8 +248,9 @@ async def over(
         for _ in range(min(pool.size + _AHEAD, len(waiting))):
             group.create_task(work(pool))
     each_service = [done[name] for name in services]
+    found += [finding for each in each_service for finding in each.findings]
     return Looked(
-        merged([*found, *(finding for each in each_service for finding in each.findings)]),
+        merged(_once(found)),
         tuple(comment for each in each_service for comment in each.ignores),
         tuple(one for each in each_service for one in each.unprepared),
     )
@@ -336,6 +339,14 @@ def _finding(
         None if failed else each.rule.text("fix", hit.facts),
         hit.edits,
     )
+
+
+def _once(found: Sequence[findings.Finding]) -> Iterator[findings.Finding]:
+    """Findings without those that say of a link what a rule says in its own words."""
+    told = {each.place.file for each in found if each.code == "LAY012"}
+    for each in found:
+        if each.text.id not in _OF_LINKS or each.place.file not in told:
+            yield each
 
 
 def merged(found: Iterable[findings.Finding]) -> tuple[findings.Finding, ...]:

@@ -184,7 +184,7 @@ class WorkingTree:
                 continue
             if found.get(path, "").startswith(SUBMODULE):
                 continue
-            if status & gone or not (root / path).exists():
+            if status & gone or not os.path.lexists(root / path):
                 found.pop(path, None)
             else:
                 found[path] = _stamp(root / path)
