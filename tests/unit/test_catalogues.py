@@ -16,7 +16,7 @@ import hanbae
 from hanbae import errors
 from hanbae.cli import main, tables
 from hanbae.diagnosing import images
-from hanbae.results import deployments, findings
+from hanbae.results import deployments, findings, plans
 from hanbae.rules import rulebook
 from hanbae.sandbox import statuses
 
@@ -60,6 +60,9 @@ BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "diagnosis.{}": (("application-error", "invalid-application", "not-compared"),),
     "diagnosis.{}-attempt": (("job", "migration"),),
     "diagnosis.{}-{}": (("job", "migration"), ("failed", "too-long")),
+    "plan.fault-{}": (("base", "head"),),
+    "plan.{}": (choices(plans.Change, "outcome"),),
+    "plan.{}-{}": (("added", "changed", "removed"), ("sealed", "secret")),
     "rule.{}-{}": (
         ("own", *(code.lower() for code in rulebook.rules())),
         ("title", "why", "fix"),

@@ -11,15 +11,18 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors, subjects, wording
-from hanbae.actions import accepting, baselines, touching, viewing
+from hanbae.actions import accepting, baselines, building, touching, viewing
+from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.policy import loading
 from hanbae.results import findings
-from hanbae.rules import ignores, own, placing, rulebook, running, views
+from hanbae.rules import ignores, own, placing, rulebook, running, sources, views
 
 _AHEAD: Final = 2
 """Services that are read while others are rendered, so that no worker waits; more would only cost memory."""
 
+_OVER_OBJECTS: Final = frozenset({"kubernetes", "own"})
+"""Families whose rules look only at objects, wherever they come from."""
 _OF_LINKS: Final = frozenset({"repository.link-out", "repository.unreadable"})
 
 
@@ -139,11 +142,12 @@ async def check(
         names = viewing.services(base.policy, project.tree)
         project = dataclasses.replace(base, tree=project.tree, services=names)
     _check_names(project, wanted)
-    chosen = wanted.services or project.services
+    without_chart = building.without_chart(project)
+    chosen = wanted.services or (*project.services, *without_chart)
     if wanted.changed_since is not None:
         before = viewing.at(loading.find(directory).parent, wanted.changed_since)
         touched = touching.services(project, touching.changed(before, project.tree))
-        chosen = tuple(name for name in chosen if name in touched)
+        chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
     rules = (*rulebook.rules().values(), *own.rules(project.policy))
     looked = await over(project, chosen, rules, progress=progress)
     settled = settle(project, looked, chosen, base=base, baseline=wanted.baseline)
@@ -170,9 +174,10 @@ def _about(rule: rulebook.Rule) -> About:
 
 
 def _check_names(project: views.Project, wanted: Wanted) -> None:
-    unknown = [name for name in wanted.services if name not in project.services]
+    there = (*project.services, *building.without_chart(project))
+    unknown = [name for name in wanted.services if name not in there]
     if unknown:
-        known = ", ".join(project.services) or "-"
+        known = ", ".join(there) or "-"
         raise errors.WrongUse("services.unknown", service=unknown[0], known=known)
     if wanted.environment is not None and wanted.environment not in project.environments:
         known = ", ".join(project.environments) or "-"
@@ -198,7 +203,7 @@ def settle(
         base: The repository at the commit whose comments and baseline count; None for its own.
         baseline: Whether the baseline counts.
     """
-    everything = set(services) == set(project.services)
+    everything = set(services) >= set(project.services)
     comments = [*project.ignores, *looked.ignores]
     allowed = None
     if base is not None:
@@ -233,8 +238,9 @@ async def over(
     progress: Progress | None = None,
 ) -> Looked:
     """Everything that rules find, merged over environments and in the order of files and lines."""
-    found = [_plain(each) for each in running.over_project(project, rules)]
-    waiting = list(reversed(services))
+    found: list[findings.Finding] = []
+    charts = [name for name in services if name in project.services]
+    waiting = charts[::-1]
     done: dict[str, Looked] = {}
 
     async def work(pool: pools.Pool) -> None:
@@ -242,18 +248,46 @@ async def over(
             name = waiting.pop()
             done[name] = await of_service(pool, project, name, rules)
             if progress is not None:
-                progress(len(done), len(services))
+                progress(len(done), len(charts))
 
     async with pools.opened() as pool, asyncio.TaskGroup() as group:
+        overlays = group.create_task(building.built(project))
         for _ in range(min(pool.size + _AHEAD, len(waiting))):
             group.create_task(work(pool))
-    each_service = [done[name] for name in services]
+    project = overlays.result()
+    for service in building.services(project):
+        if service.name in {"", *services}:
+            found += _of_overlays(service, rules)
+    # Last, because some of them look at what all services claimed.
+    found += [_plain(each) for each in running.over_project(project, rules)]
+    each_service = [done[name] for name in charts]
     found += [finding for each in each_service for finding in each.findings]
     return Looked(
         merged(_once(found)),
         tuple(comment for each in each_service for comment in each.ignores),
         tuple(one for each in each_service for one in each.unprepared),
     )
+
+
+def _of_overlays(service: views.Service, rules: Sequence[rulebook.Rule]) -> list[findings.Finding]:
+    """What the rules over Kubernetes' objects find in what Kustomize built."""
+    _claim(service)
+    found = running.over_service(service, [each for each in rules if each.family in _OVER_OBJECTS])
+    result = []
+    for each in found:
+        at = each.hit.at
+        if isinstance(at, views.On):
+            place, precision = sources.place(service.project, at)
+            result.append(_finding(each, place, precision, at.object.ref))
+        else:
+            result.append(_plain(each))
+    return result
+
+
+def _claim(service: views.Service) -> None:
+    """Remember whose objects these are, for the rule over all services."""
+    for release in service.releases.values():
+        service.project.claims.add(release, serving.cluster_scoped())
 
 
 async def of_service(
@@ -265,6 +299,7 @@ async def of_service(
     except errors.FileFault as fault:
         comments = views.Service(project, name).ignores
         return Looked((viewing.as_finding(fault, name),), comments)
+    _claim(seen.service)
     found = running.over_service(seen.service, rules)
     placed = [_plain(each) for each in found if isinstance(each.hit.at, subjects.Place)]
     placed += await _traced(pool, seen.service, found)

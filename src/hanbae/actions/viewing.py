@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors, subjects, wording
+from hanbae.apis import serving
 from hanbae.charts import pools, rendering
 from hanbae.policy import documents, loading, naming
 from hanbae.repository import checkouts, trees
@@ -197,11 +198,13 @@ def _is_text(data: bytes) -> bool:
 
 def want(policy: documents.Policy, name: str, environment: str, values: bytes) -> pools.Wanted:
     """What is wanted of a service's chart in an environment: just what Argo CD tells Helm."""
+    version = policy.environments[environment].kubernetes
     return pools.Wanted(
         release=naming.release(policy, name),
         namespace=naming.namespace(policy, name, environment),
         values=(values,),
-        kube_version=f"v{policy.environments[environment].kubernetes}.0",
+        kube_version=f"v{version}.0",
+        api_versions=serving.api_versions(version),
     )
 
 

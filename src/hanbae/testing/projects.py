@@ -37,6 +37,11 @@ class Projects:
             made = _ok(client.post(f"/api/v1/projects/{project}/roles/{role}/token", json={}))
         return masking.Masked(made["token"].encode())
 
+    def sync(self, application: str) -> httpx2.Response:
+        """What a person does who presses Sync; the answer, whatever it is."""
+        with self._administrator() as client:
+            return client.post(f"/api/v1/applications/{application}/sync", json={})
+
     @contextmanager
     def closed(self, project: str) -> Iterator[None]:
         """A sync window that lets nobody sync, for as long as this lasts."""
