@@ -449,3 +449,16 @@ def test_folder_that_is_no_clone_is_checked_as_it_is(shop: Path, run: Run) -> No
     code, _, err = run("--changed-since", "HEAD")
     assert code == 2
     assert "not in a git repository" in err
+
+
+def test_fix_mends_what_a_rule_is_sure_of_once(shop: Path, run: Run) -> None:
+    (shop / ".gitignore").write_text("*.log")
+    code, _, err = run("--fix", "--diff", "--fail-on", "warning")
+    assert code == 1
+    assert "+services/*/helm/values.yaml" in err
+    assert (shop / ".gitignore").read_text() == "*.log"
+    code, out, _ = run("--fix", "--fail-on", "warning")
+    assert (code, out) == (0, "")
+    assert (shop / ".gitignore").read_text() == "*.log\nservices/*/helm/values.yaml\n"
+    assert run("--fix", "--fail-on", "warning")[0] == 0
+    assert (shop / ".gitignore").read_text() == "*.log\nservices/*/helm/values.yaml\n"
