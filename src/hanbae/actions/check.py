@@ -14,7 +14,7 @@ from hanbae import errors, subjects, wording
 from hanbae.actions import accepting, baselines, building, touching, viewing
 from hanbae.apis import serving
 from hanbae.charts import pools
-from hanbae.policy import loading
+from hanbae.policy import documents, loading
 from hanbae.results import findings
 from hanbae.rules import ignores, own, placing, rulebook, running, sources, views
 
@@ -148,8 +148,8 @@ async def check(
         before = viewing.at(loading.find(directory).parent, wanted.changed_since)
         touched = touching.services(project, touching.changed(before, project.tree))
         chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
-    rules = (*rulebook.rules().values(), *own.rules(project.policy))
-    looked = await over(project, chosen, rules, progress=progress)
+    held = rules(project.policy)
+    looked = await over(project, chosen, held, progress=progress)
     settled = settle(project, looked, chosen, base=base, baseline=wanted.baseline)
     environments = project.environments
     if wanted.environment is not None:
@@ -160,12 +160,17 @@ async def check(
         settled.findings,
         chosen,
         environments,
-        len(rules),
+        len(held),
         settled.accepted,
         unprepared,
-        {rule.code: _about(rule) for rule in rules},
+        {rule.code: _about(rule) for rule in held},
         viewing.prefix(project.tree),
     )
+
+
+def rules(policy: documents.Policy) -> tuple[rulebook.Rule, ...]:
+    """All rules that a repository is held to: hanbae's, and those of its policy."""
+    return (*rulebook.rules().values(), *own.rules(policy))
 
 
 def _about(rule: rulebook.Rule) -> About:
