@@ -23,6 +23,7 @@ _AHEAD: Final = 2
 
 _OVER_OBJECTS: Final = frozenset({"kubernetes", "own"})
 """Families whose rules look only at objects, wherever they come from."""
+_OF_LINKS: Final = frozenset({"repository.link-out", "repository.unreadable"})
 
 
 class Unprepared(Struct, frozen=True):
@@ -265,8 +266,9 @@ async def over(
     # Last, because some of them look at what all services claimed.
     found += [_plain(each) for each in running.over_project(project, rules)]
     each_service = [done[name] for name in charts]
+    found += [finding for each in each_service for finding in each.findings]
     return Looked(
-        merged([*found, *(finding for each in each_service for finding in each.findings)]),
+        merged(_once(found)),
         tuple(comment for each in each_service for comment in each.ignores),
         tuple(one for each in each_service for one in each.unprepared),
     )
@@ -377,6 +379,14 @@ def _finding(
         None if failed else each.rule.text("fix", hit.facts),
         hit.edits,
     )
+
+
+def _once(found: Sequence[findings.Finding]) -> Iterator[findings.Finding]:
+    """Findings without those that say of a link what a rule says in its own words."""
+    told = {each.place.file for each in found if each.code == "LAY012"}
+    for each in found:
+        if each.text.id not in _OF_LINKS or each.place.file not in told:
+            yield each
 
 
 def merged(found: Iterable[findings.Finding]) -> tuple[findings.Finding, ...]:
