@@ -55,6 +55,12 @@ async def built(project: views.Project) -> views.Project:
     return dataclasses.replace(project, overlays=tuple(made))
 
 
+def without_chart(project: views.Project) -> tuple[str, ...]:
+    """The names of the services that have overlays and no chart."""
+    found = overlays.overlays(project.policy, project.tree)
+    return tuple(sorted({each.service for each in found if each.service}))
+
+
 def services(project: views.Project) -> Iterator[views.Service]:
     """What was built, as services with a release for each environment, for the rules over objects."""
     by_service: dict[str, list[builds.Built]] = {}

@@ -14,7 +14,7 @@ from hanbae import errors, subjects, wording
 from hanbae.actions import accepting, baselines, building, touching, viewing
 from hanbae.apis import serving
 from hanbae.charts import pools
-from hanbae.policy import loading
+from hanbae.policy import documents, loading
 from hanbae.results import findings
 from hanbae.rules import ignores, own, placing, rulebook, running, sources, views
 
@@ -23,6 +23,7 @@ _AHEAD: Final = 2
 
 _OVER_OBJECTS: Final = frozenset({"kubernetes", "own"})
 """Families whose rules look only at objects, wherever they come from."""
+_OF_LINKS: Final = frozenset({"repository.link-out", "repository.unreadable"})
 
 
 class Unprepared(Struct, frozen=True):
@@ -141,13 +142,14 @@ async def check(
         names = viewing.services(base.policy, project.tree)
         project = dataclasses.replace(base, tree=project.tree, services=names)
     _check_names(project, wanted)
-    chosen = wanted.services or project.services
+    without_chart = building.without_chart(project)
+    chosen = wanted.services or (*project.services, *without_chart)
     if wanted.changed_since is not None:
         before = viewing.at(loading.find(directory).parent, wanted.changed_since)
         touched = touching.services(project, touching.changed(before, project.tree))
-        chosen = tuple(name for name in chosen if name in touched)
-    rules = (*rulebook.rules().values(), *own.rules(project.policy))
-    looked = await over(project, chosen, rules, progress=progress)
+        chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
+    held = rules(project.policy)
+    looked = await over(project, chosen, held, progress=progress)
     settled = settle(project, looked, chosen, base=base, baseline=wanted.baseline)
     environments = project.environments
     if wanted.environment is not None:
@@ -158,12 +160,17 @@ async def check(
         settled.findings,
         chosen,
         environments,
-        len(rules),
+        len(held),
         settled.accepted,
         unprepared,
-        {rule.code: _about(rule) for rule in rules},
+        {rule.code: _about(rule) for rule in held},
         viewing.prefix(project.tree),
     )
+
+
+def rules(policy: documents.Policy) -> tuple[rulebook.Rule, ...]:
+    """All rules that a repository is held to: hanbae's, and those of its policy."""
+    return (*rulebook.rules().values(), *own.rules(policy))
 
 
 def _about(rule: rulebook.Rule) -> About:
@@ -172,9 +179,10 @@ def _about(rule: rulebook.Rule) -> About:
 
 
 def _check_names(project: views.Project, wanted: Wanted) -> None:
-    unknown = [name for name in wanted.services if name not in project.services]
+    there = (*project.services, *building.without_chart(project))
+    unknown = [name for name in wanted.services if name not in there]
     if unknown:
-        known = ", ".join(project.services) or "-"
+        known = ", ".join(there) or "-"
         raise errors.WrongUse("services.unknown", service=unknown[0], known=known)
     if wanted.environment is not None and wanted.environment not in project.environments:
         known = ", ".join(project.environments) or "-"
@@ -200,7 +208,7 @@ def settle(
         base: The repository at the commit whose comments and baseline count; None for its own.
         baseline: Whether the baseline counts.
     """
-    everything = set(services) == set(project.services)
+    everything = set(services) >= set(project.services)
     comments = [*project.ignores, *looked.ignores]
     allowed = None
     if base is not None:
@@ -236,7 +244,8 @@ async def over(
 ) -> Looked:
     """Everything that rules find, merged over environments and in the order of files and lines."""
     found: list[findings.Finding] = []
-    waiting = list(reversed(services))
+    charts = [name for name in services if name in project.services]
+    waiting = charts[::-1]
     done: dict[str, Looked] = {}
 
     async def work(pool: pools.Pool) -> None:
@@ -244,7 +253,7 @@ async def over(
             name = waiting.pop()
             done[name] = await of_service(pool, project, name, rules)
             if progress is not None:
-                progress(len(done), len(services))
+                progress(len(done), len(charts))
 
     async with pools.opened() as pool, asyncio.TaskGroup() as group:
         overlays = group.create_task(building.built(project))
@@ -252,12 +261,14 @@ async def over(
             group.create_task(work(pool))
     project = overlays.result()
     for service in building.services(project):
-        found += _of_overlays(service, rules)
+        if service.name in {"", *services}:
+            found += _of_overlays(service, rules)
     # Last, because some of them look at what all services claimed.
     found += [_plain(each) for each in running.over_project(project, rules)]
-    each_service = [done[name] for name in services]
+    each_service = [done[name] for name in charts]
+    found += [finding for each in each_service for finding in each.findings]
     return Looked(
-        merged([*found, *(finding for each in each_service for finding in each.findings)]),
+        merged(_once(found)),
         tuple(comment for each in each_service for comment in each.ignores),
         tuple(one for each in each_service for one in each.unprepared),
     )
@@ -368,6 +379,14 @@ def _finding(
         None if failed else each.rule.text("fix", hit.facts),
         hit.edits,
     )
+
+
+def _once(found: Sequence[findings.Finding]) -> Iterator[findings.Finding]:
+    """Findings without those that say of a link what a rule says in its own words."""
+    told = {each.place.file for each in found if each.code == "LAY012"}
+    for each in found:
+        if each.text.id not in _OF_LINKS or each.place.file not in told:
+            yield each
 
 
 def merged(found: Iterable[findings.Finding]) -> tuple[findings.Finding, ...]:

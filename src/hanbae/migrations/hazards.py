@@ -28,6 +28,7 @@ _BODY: Final = re.compile(r"\$(?P<tag>(?:[A-Za-z_]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)
 _MARK: Final = re.compile(rf"{_HIDDEN.pattern}|{_BODY.pattern}", re.DOTALL)
 
 _FLAGS: Final = re.IGNORECASE
+_SUSPECT: Final = re.compile("DROP|TRUNCATE|DELETE|ALTER", _FLAGS)
 _DROP: Final = re.compile(r"DROP\s+(?:TABLE|SCHEMA|DATABASE)\b", _FLAGS)
 _TRUNCATE: Final = re.compile(r"TRUNCATE\b", _FLAGS)
 _DELETE: Final = re.compile(r"DELETE\s+FROM\b(?!.*\bWHERE\b)", _FLAGS | re.DOTALL)
@@ -48,6 +49,7 @@ _ALONE: Final = re.compile(
     r"|ALTER\s+TABLE\b[^;]*\bDETACH\s+PARTITION\b[^;]*\bCONCURRENTLY)\b",
     _FLAGS,
 )
+_MAY_BE_ALONE: Final = re.compile("CONCURRENTLY|VACUUM|DATABASE|TABLESPACE|SYSTEM", _FLAGS)
 _AGAIN: Final = re.compile(
     r"(?:SET|RESET|SELECT|ANALYZE|VACUUM|REINDEX|REFRESH|COMMENT|GRANT|REVOKE|DELETE|DO|NOTIFY|LOCK)\b"
     r"|.*\bIF\s+(?:NOT\s+)?EXISTS\b|CREATE\s+OR\s+REPLACE\b|.*\bON\s+CONFLICT\b|.*\bVALIDATE\s+CONSTRAINT\b",
@@ -72,6 +74,8 @@ class Hazard(Struct, frozen=True):
 def losses(statements: tuple[scripts.Statement, ...]) -> Iterator[Hazard]:
     """What statements take away from the data or from pods that still run."""
     for statement in statements:
+        if not _SUSPECT.search(statement.text):
+            continue
         for text, line in parts(statement):
             loss = _loss(text)
             if loss is not None:
@@ -96,6 +100,11 @@ def _loss(text: str) -> Loss | None:
     if not _ALTER.match(text):
         return None
     return next((loss for pattern, loss in inside if pattern.search(text)), None)
+
+
+def may_be_alone(text: str) -> bool:
+    """Whether it is worth the while to take a text apart for `alone`."""
+    return bool(_MAY_BE_ALONE.search(text))
 
 
 def alone(text: str) -> bool:

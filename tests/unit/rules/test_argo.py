@@ -47,8 +47,9 @@ def project(
 ) -> views.Project:
     text = POLICY.decode().replace("ENGINE", engine).replace("PHASE", phase).replace("SYNC", sync)
     policy, places = loading.parse(text.encode(), "hanbae.yaml")
-    contents = {name: content.encode() for name, content in (files or {}).items()}
-    tree = trees.MemoryTree(contents, ignored=["services/auth/helm/values.yaml"])
+    contents = {".gitignore": b"services/*/helm/values.yaml\n"}
+    contents |= {name: content.encode() for name, content in (files or {}).items()}
+    tree = trees.MemoryTree(contents)
     return views.Project(policy, places, tree, ("auth", "cart"))
 
 
@@ -469,7 +470,7 @@ def test_unpacked_dependencies_are_looked_into() -> None:
 
 
 def application(
-    *, name: str = "auth-dev", source: str = "", sync: str = "", extra: str = "", kind: str = ""
+    *, name: str = "accounts-dev", source: str = "", sync: str = "", extra: str = "", kind: str = ""
 ) -> str:
     revision = "" if "targetRevision" in source else "targetRevision: refs/heads/develop, "
     return f"""\
@@ -529,13 +530,13 @@ spec:
     ("path", "name", "automated", "hits"),
     [
         ("k8s/argocd/staging/a.yaml", "auth", "{}", [":error"]),
-        ("apps/a.yaml", "auth-staging", "{prune: true}", [":error"]),
-        ("apps/a.yaml", "auth-staging", "{prune: false, selfHeal: false}", ["off:error"]),
-        ("apps/a.yaml", "auth-staging", "{enabled: false, prune: true}", []),
+        ("apps/a.yaml", "accounts-staging", "{prune: true}", [":error"]),
+        ("apps/a.yaml", "accounts-staging", "{prune: false, selfHeal: false}", ["off:error"]),
+        ("apps/a.yaml", "accounts-staging", "{enabled: false, prune: true}", []),
         ("apps/a.yaml", "auth-dev", "{}", []),
         ("apps/a.yaml", "else", "{prune: false, selfHeal: false}", ["unknown:warning"]),
         ("apps/a.yaml", "else", "{}", []),
-        ("apps/a.yaml", "auth-staging", "null", []),
+        ("apps/a.yaml", "accounts-staging", "null", []),
     ],
 )
 def test_automation_is_the_policys(path: str, name: str, automated: str, hits: list[str]) -> None:
@@ -556,6 +557,16 @@ def test_automation_is_the_policys(path: str, name: str, automated: str, hits: l
 )
 def test_retries_are_told(sync: str, hits: list[str]) -> None:
     assert declared("ARG032", application(sync=sync)) == hits
+
+
+def test_values_and_project_of_what_the_policy_makes_are_told_by_env002() -> None:
+    source = "path: services/auth/helm, helm: {valueFiles: [values-more.yaml]}"
+    other = application(source=source).replace("project: services-dev", "project: default")
+    assert declared("ARG039", other) == [":error"]
+    assert declared("ARG040", other) == ["default:warning"]
+    held = other.replace("accounts-dev", "auth-dev")
+    assert declared("ARG039", held) == declared("ARG040", held) == []
+    assert declared("ARG038", held) == ["missing:error"]
 
 
 def test_force_is_an_option_of_objects() -> None:
@@ -642,10 +653,8 @@ KEYS = st.sampled_from(
         *("retry", "syncOptions", "syncWindows", "goTemplate", "targetRevision", "repoURL", "path"),
     ]
 )
-SHAPES = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=6),
-    max_leaves=25,
+SHAPES: st.SearchStrategy[Any] = st.deferred(
+    lambda: SCALARS | st.lists(SHAPES, max_size=3) | st.dictionaries(KEYS, SHAPES, max_size=6)
 )
 KINDS = st.sampled_from(["Job", "Pod", "Deployment", "SealedSecret", "ServiceAccount", "CronJob"])
 

@@ -107,25 +107,20 @@ def _refused(project: views.Project, *variants: str) -> Iterator[builds.Refusal]
                 yield refusal
 
 
-@rulebook.of_project("KUS005", "error", source="deployment-policy.ko.md, Kustomize")
-def not_the_policys(project: views.Project) -> Iterator[rulebook.Hit]:
-    """An overlay that the policy names and nobody wrote, or that somebody wrote and no environment uses."""
+@rulebook.of_project("KUS005", "warning", source="deployment-policy.ko.md, Kustomize")
+def not_used(project: views.Project) -> Iterator[rulebook.Hit]:
+    """An overlay beside the policy's that no environment uses; one that is missing is ENV015's."""
     missing = {each.environment for each in project.overlays if not each.there}
-    for each in project.overlays:
-        if not each.there:
-            facts = {"environment": each.environment, "folder": each.folder}
-            at = project.place(f"environments.{each.environment}.overlay")
-            yield rulebook.Hit(at, facts, "missing")
     for name, folder in overlays.beside(project.policy, project.tree):
         facts = {"name": name, "folder": folder}
         if name in missing:
             continue
         if name in project.environments:
             at = project.place(f"environments.{name}.overlay")
-            yield rulebook.Hit(at, facts, "unused", severity="warning")
+            yield rulebook.Hit(at, facts, "unused")
         else:
-            path = next(iter(project.tree.files(folder)), folder)
-            yield rulebook.Hit(subjects.Place(path), facts, "stray", severity="warning")
+            path = scanning.named(project.tree, folder) or folder
+            yield rulebook.Hit(subjects.Place(path), facts, "stray")
 
 
 @rulebook.of_project("KUS002", "warning", source=f"{_KUSTOMIZATION}images/")

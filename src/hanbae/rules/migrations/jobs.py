@@ -20,19 +20,30 @@ _URL: Final = re.compile(
 )
 
 
-def of_databases(
-    release: views.Release,
-) -> Iterator[tuple[databases.Database, str, views.Object | None]]:
-    """Each declared database, the name that its Job has by contract, and the Job; None where there is none."""
+Declared = tuple[databases.Database, str, views.Object | None]
+"""A database, the name that its Job has by contract, and the Job; None where there is none."""
+
+
+def of_databases(release: views.Release) -> tuple[Declared, ...]:
+    """The declared databases with their Jobs."""
+    return release.once(_of_databases)
+
+
+def _of_databases(release: views.Release) -> tuple[Declared, ...]:
     declared = release.databases
     if not declared:
-        return
+        return ()
     jobs = list(release.of_kind("Job"))
     labels = {str(each.get("metadata", "labels", _DATABASE)): each for each in jobs}
     names = {each.name: each for each in jobs}
-    for database in declared:
-        name = naming.migration_job(release.name, database.name, several=len(declared) > 1)
-        yield database, name, labels.get(database.name) or names.get(name)
+    wanted = [
+        naming.migration_job(release.name, database.name, several=len(declared) > 1)
+        for database in declared
+    ]
+    return tuple(
+        (database, name, labels.get(database.name) or names.get(name))
+        for database, name in zip(declared, wanted, strict=True)
+    )
 
 
 def found(release: views.Release) -> Iterator[tuple[databases.Database, views.Object]]:
