@@ -137,7 +137,7 @@ class WorkingTree:
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""
         if self._repository is None:
-            return False
+            return True  # nothing here can be committed by mistake
         return bool(self._repository.path_is_ignored(self.prefix + path))
 
     def links(self, folder: str = "") -> Mapping[str, str]:
