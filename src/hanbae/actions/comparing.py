@@ -13,8 +13,8 @@ from hanbae import errors, subjects
 from hanbae.actions import check, viewing
 from hanbae.charts import pools
 from hanbae.planning import forecasting, migrating, scheduling
-from hanbae.policy import naming
-from hanbae.repository import revisions
+from hanbae.policy import loading, naming
+from hanbae.repository import checkouts
 from hanbae.results import findings, previews
 from hanbae.rules import views
 
@@ -74,14 +74,15 @@ async def compare(
     chosen = [name for name in tuple(services) or known if touched is None or name in touched]
     wanted = (environment,) if environment is not None else environments
     compared = await _services(before, after, sorted(chosen), wanted)
-    return previews.Comparison(
-        _commit(before), _commit(after), compared, await _new(before, after, chosen, wanted)
-    )
+    first, second = _commits(directory, base, head)
+    new = await _new(before, after, chosen, wanted) if first != second else ()
+    return previews.Comparison(first, second, compared, new)
 
 
-def _commit(project: views.Project) -> str:
-    assert isinstance(project.tree, revisions.Revision)  # noqa: S101  asked for by its name
-    return project.tree.commit
+def _commits(directory: Path, *names: str) -> tuple[str, ...]:
+    """The ids of commits, whatever else git calls them."""
+    checkout = checkouts.Checkout.open(loading.find(directory).parent)
+    return tuple(checkout.revision(name).commit for name in names)
 
 
 def _touched(before: views.Project, after: views.Project) -> frozenset[str] | None:
