@@ -209,14 +209,15 @@ def settle(
         baseline: Whether the baseline counts.
     """
     everything = set(services) >= set(project.services)
-    comments = [*project.ignores, *looked.ignores]
+    shared = ignores.of_project(project)
+    comments = [*shared, *looked.ignores]
     allowed = None
     if base is not None:
         paths = {each.place.file for each in comments}
         allowed = accepting.in_base(comments, ignores.read(base.tree, paths))
     # What is shared may be meant for a service that was not looked at.
     codes = [*rulebook.rules(), *(f"{rulebook.OWN}{each.id}" for each in project.policy.rules)]
-    unsure = () if everything else project.ignores
+    unsure = () if everything else shared
     settled = accepting.ignored(
         looked.findings, comments, known=codes, allowed=allowed, unsure=unsure
     )
@@ -302,7 +303,7 @@ async def of_service(
     try:
         seen = await viewing.service(pool, project, name)
     except errors.FileFault as fault:
-        comments = views.Service(project, name).ignores
+        comments = ignores.of_service(views.Service(project, name))
         return Looked((viewing.as_finding(fault, name),), comments)
     _claim(seen.service)
     found = running.over_service(seen.service, rules)
@@ -313,7 +314,7 @@ async def of_service(
     ]
     idle = tuple(each.environment for each in seen.service.releases.values() if not each.prepared)
     unprepared = (Unprepared(name, idle),) if idle else ()
-    return Looked(tuple(placed), seen.service.ignores, unprepared)
+    return Looked(tuple(placed), ignores.of_service(seen.service), unprepared)
 
 
 async def _traced(

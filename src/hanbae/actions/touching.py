@@ -15,7 +15,7 @@ from hanbae import errors
 from hanbae.actions import baselines
 from hanbae.policy import loading
 from hanbae.repository import trees
-from hanbae.rules import views
+from hanbae.rules import ignores, views
 
 _DEEPEST: Final = 16
 """Charts that depend on one another by ``file://``."""
@@ -30,7 +30,7 @@ def changed(before: trees.Tree, after: trees.Tree) -> tuple[str, ...]:
 def services(project: views.Project, files: Iterable[str]) -> tuple[str, ...]:
     """The services that changes in files touch."""
     files = tuple(files)
-    everyone = (loading.NAME, baselines.NAME, *project.shared)
+    everyone = (loading.NAME, baselines.NAME, *ignores.shared(project))
     if any(_below(file, folder) for file in files for folder in everyone):
         return project.services
     folders = {project.folder(name): name for name in project.services}

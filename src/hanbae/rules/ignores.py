@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from hanbae import errors, subjects
 from hanbae.repository import trees
+from hanbae.rules import views
 
 MARK: Final = b"hanbae:"
 _COMMENT: Final = re.compile(
@@ -52,6 +53,24 @@ class Ignore(Struct, frozen=True):
     def complete(self) -> bool:
         """Whether it says which code, and why."""
         return bool(self.codes and self.reason)
+
+
+def of_service(service: views.Service) -> tuple[Ignore, ...]:
+    """The comments in a service's files."""
+    tree = service.project.tree
+    return tuple(read(tree, tree.files(service.folder)))
+
+
+def of_project(project: views.Project) -> tuple[Ignore, ...]:
+    """The comments in files that belong to no service."""
+    files = [path for each in shared(project) for path in project.tree.files(each)]
+    return tuple(read(project.tree, ["hanbae.yaml", *files]))
+
+
+def shared(project: views.Project) -> tuple[str, ...]:
+    """The folders that all services share: those with the environments' overlays."""
+    folders = (each.overlay for each in project.policy.environments.values() if each.overlay)
+    return tuple(sorted({folder.split("/")[0] for folder in folders}))
 
 
 def read(tree: trees.Tree, paths: Iterable[str]) -> Iterator[Ignore]:

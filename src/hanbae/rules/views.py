@@ -20,7 +20,7 @@ from hanbae.charts import tracing
 from hanbae.migrations import databases, scripts
 from hanbae.policy import documents, naming
 from hanbae.repository import trees
-from hanbae.rules import claims, declaring, definitions, ignores, valuesfiles
+from hanbae.rules import claims, declaring, definitions, valuesfiles
 from hanbae.rules.objects import Object, On, Pointer
 
 if TYPE_CHECKING:
@@ -182,12 +182,6 @@ class Service:
         """The service's own folder, relative to the repository's root: ``services/auth``."""
         return self.project.folder(self.name)
 
-    @cached_property
-    def ignores(self) -> tuple[ignores.Ignore, ...]:
-        """The comments in its files that say that a finding is meant."""
-        tree = self.project.tree
-        return tuple(ignores.read(tree, tree.files(self.folder)))
-
     @property
     def migrations(self) -> str:
         """The folder of the service's migrations, relative to the repository's root."""
@@ -334,18 +328,6 @@ class Project:
         parts = self.policy.services.path.split("/")
         end = next((at for at, part in enumerate(parts) if "*" in part), 0)
         return "/".join(parts[: end + 1]).replace("*", service, 1)
-
-    @cached_property
-    def shared(self) -> tuple[str, ...]:
-        """The folders that all services share: those with the environments' overlays."""
-        folders = (each.overlay for each in self.policy.environments.values() if each.overlay)
-        return tuple(sorted({folder.split("/")[0] for folder in folders}))
-
-    @cached_property
-    def ignores(self) -> tuple[ignores.Ignore, ...]:
-        """The comments that say that a finding is meant, in files that belong to no service."""
-        files = ["hanbae.yaml", *(path for each in self.shared for path in self.tree.files(each))]
-        return tuple(ignores.read(self.tree, files))
 
     @cached_property
     def own_kinds(self) -> Mapping[tuple[str, str], crds.Kind]:
