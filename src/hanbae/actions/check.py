@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hanbae import errors, subjects
 from hanbae.actions import viewing
-from hanbae.charts import pools
+from hanbae.charts import pools, rendering
 from hanbae.results import findings
 from hanbae.rules import placing, rulebook, running, views
 
@@ -119,10 +119,11 @@ async def _numbered(
     """A release rendered again with numbered templates; nothing where they do not render."""
     project = service.project
     try:
-        files = placing.numbered(viewing.chart_files(project.tree, service.chart))
         values = project.tree.read(service.releases[environment].values_file) or b""
         want = viewing.want(project.policy, service.name, environment, values)
-        (answer,) = await pool.render(files, [want], shown=service.chart, texts=True)
+        (answer,) = await rendering.answers(
+            pool, project.tree, service.chart, [want], changed=placing.numbered, texts=True
+        )
     except errors.FileFault:
         return {}, ()
     return answer.texts, answer.documents

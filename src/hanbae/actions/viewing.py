@@ -77,7 +77,6 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
     """
     policy, tree = project.policy, project.tree
     view = views.Service(project, name)
-    files = chart_files(tree, view.chart)
     wanted: dict[str, pools.Wanted] = {}
     for environment in project.environments:
         values = tree.read(str(naming.values_file(policy, name, environment)))
@@ -85,7 +84,7 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
             wanted[environment] = want(policy, name, environment, values)
     if not wanted:
         return Seen(view)
-    answers = await pool.render(files, list(wanted.values()), shown=view.chart)
+    answers = await rendering.answers(pool, tree, view.chart, list(wanted.values()))
     made: dict[str, rendering.Rendered] = {}
     faults = []
     for environment, answer in zip(wanted, answers, strict=True):
@@ -99,17 +98,6 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
         objects = tuple(_objects(rendered, view.chart, namespace))
         view.releases[environment] = views.Release(view, environment, rendered.values, objects)
     return Seen(view, tuple(faults))
-
-
-def chart_files(tree: trees.Tree, chart: str) -> dict[str, bytes]:
-    """The files of a chart by path in its folder.
-
-    Raises:
-        hanbae.errors.FileFault: One of them is too large, or a link that leads out of the repository.
-    """
-    cut = len(chart) + 1
-    found = {path[cut:]: tree.read(path) for path in tree.files(chart)}
-    return {path: data for path, data in found.items() if data is not None}
 
 
 def want(policy: documents.Policy, name: str, environment: str, values: bytes) -> pools.Wanted:

@@ -94,8 +94,18 @@ class Revision:
                 if child.type_str == "tree":
                     waiting.append((f"{prefix}{child.name}/", child))
                 elif child.type_str == "blob":
-                    found[f"{prefix}{child.name}"] = str(child.id)
+                    mark = "link:" if child.filemode == _LINK else ""
+                    found[f"{prefix}{child.name}"] = f"{mark}{child.id}"
         return dict(sorted(found.items()))
+
+    def linked(self, path: str) -> str | None:
+        """The folder that a link leads to, from the root; None for what is no link to a folder.
+
+        Raises:
+            errors.FileFault: The link leads out of the repository, or never ends.
+        """
+        parts, found = self._follow(self._parts(path), 0)
+        return "/".join(parts) if found is not None and found.type_str == "tree" else None
 
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path, by the clone's own rules."""

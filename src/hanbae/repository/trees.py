@@ -7,7 +7,8 @@ Argo CD never sees them, so a check must not either.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -19,14 +20,28 @@ if TYPE_CHECKING:
 LARGEST_FILE: Final = 8 * 1024 * 1024
 """Bytes of one file that a check looks into; the largest Secret, sealed, is about 2 MiB."""
 
+UNREADABLE: Final = "unreadable"
+"""The id of a file that cannot be read."""
+
 _SUBMODULE: Final = 0o160000
+_LINK: Final = 0o120000
 
 
 class Tree(Protocol):
     """Files by path from the repository's root, with ``/``."""
 
     def files(self, folder: str = "") -> Mapping[str, str]:
-        """Every file below a folder: path from the root → an id of its content, equal only for equal content."""
+        """Every file below a folder: path from the root → an id of its content, equal only for equal content.
+
+        Links are not followed; their ids begin with ``link:``.
+        """
+
+    def linked(self, path: str) -> str | None:
+        """The folder that a link leads to, from the root; None for what is no link to a folder.
+
+        Raises:
+            hanbae.errors.FileFault: The link leads out of the repository, or never ends.
+        """
 
     def read(self, path: str) -> bytes | None:
         """The content of a file; None if there is none.
@@ -50,13 +65,28 @@ class WorkingTree:
         self.root = root.resolve()
         self._repository, self._prefix = _clone(self.root)
         self._files = self._listed()
+        self._paths = list(self._files)
 
     def files(self, folder: str = "") -> Mapping[str, str]:
         """Every file below a folder; see :class:`Tree`."""
         if not folder:
             return self._files
-        start = folder.rstrip("/") + "/"
-        return {path: each for path, each in self._files.items() if path.startswith(start)}
+        return below(self._paths, self._files, folder)
+
+    def linked(self, path: str) -> str | None:
+        """The folder that a link leads to; see :class:`Tree`."""
+        target = self.root / path
+        try:
+            resolved = target.resolve()
+            if not target.is_dir():
+                return None
+        except (OSError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            place = subjects.Place(path)
+            raise errors.FileFault("repository.unreadable", place=place, reason=reason) from error
+        if not resolved.is_relative_to(self.root):
+            raise errors.FileFault("repository.link-out", place=subjects.Place(path), revision="-")
+        return resolved.relative_to(self.root).as_posix()
 
     def read(self, path: str) -> bytes | None:
         """The content of a file; see :class:`Tree`."""
@@ -85,19 +115,19 @@ class WorkingTree:
 
     def _listed(self) -> dict[str, str]:
         if self._repository is None:
-            return {
+            found = {
                 str(Path(folder, name).relative_to(self.root)): _stamp(Path(folder, name))
                 for folder, folders, names in os.walk(self.root)
-                if _without_git(folders)
-                for name in names
+                for name in [*_only_folders(folder, folders), *names]
             }
+            return dict(sorted(found.items()))
         import pygit2
 
         gone = pygit2.enums.FileStatus.WT_DELETED
         quiet = pygit2.enums.FileStatus.IGNORED
         index = self._repository.index
         found = {
-            entry.path: str(entry.id)
+            entry.path: f"link:{entry.id}" if entry.mode == _LINK else str(entry.id)
             for entry in index
             if entry.path.startswith(self._prefix) and entry.mode != _SUBMODULE
         }
@@ -128,9 +158,25 @@ def _clone(root: Path) -> tuple[pygit2.Repository | None, str]:
     return repository, "" if relative == Path() else f"{relative.as_posix()}/"
 
 
-def _without_git(folders: list[str]) -> bool:
-    folders[:] = sorted(name for name in folders if name != ".git")
-    return True
+def below(paths: Sequence[str], files: Mapping[str, str], folder: str) -> dict[str, str]:
+    """The part of a listing below a folder, without looking at the rest.
+
+    Args:
+        paths: The listing's paths, sorted.
+        files: The listing.
+        folder: The folder.
+    """
+    start = folder.rstrip("/")
+    # What begins with "folder/" sorts between "folder/" and "folder0", the character after the slash.
+    first, last = bisect_left(paths, f"{start}/"), bisect_left(paths, f"{start}0")
+    return {path: files[path] for path in paths[first:last]}
+
+
+def _only_folders(folder: str, folders: list[str]) -> list[str]:
+    """Leave folders to walk into, without git's own and links; the links, which are files to git."""
+    links = [name for name in folders if Path(folder, name).is_symlink()]
+    folders[:] = sorted(name for name in folders if name != ".git" and name not in links)
+    return links
 
 
 def _stamp(path: Path) -> str:
@@ -142,4 +188,4 @@ def _stamp(path: Path) -> str:
             return f"link:{path.readlink()}"
         return str(pygit2.hashfile(str(path)))
     except (OSError, pygit2.GitError):
-        return "unreadable"
+        return UNREADABLE

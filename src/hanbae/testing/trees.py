@@ -54,6 +54,10 @@ class MemoryTree:
         """The content of a file; None if there is none."""
         return self.contents.get(path)
 
+    def linked(self, path: str) -> str | None:
+        """None: no link here leads to a folder."""
+        del path
+
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""
         return path in self._ignored
