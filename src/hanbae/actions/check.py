@@ -10,11 +10,14 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors, subjects
-from hanbae.actions import viewing
+from hanbae.actions import recalling, viewing
 from hanbae.charts import pools, rendering
+from hanbae.repository import keeping
 from hanbae.results import findings
 from hanbae.rules import placing, rulebook, running, views
 
+_PASSING: Final = frozenset({"render.died", "render.took-too-long", "check.rule-failed"})
+"""What may be otherwise next time, and is therefore not kept."""
 _AHEAD: Final = 2
 """Services that are read while others are rendered, so that no worker waits; more would only cost memory."""
 
@@ -36,7 +39,11 @@ class Result(Struct, frozen=True):
 
 
 async def check(
-    directory: Path, *, services: Sequence[str] = (), revision: str | None = None
+    directory: Path,
+    *,
+    services: Sequence[str] = (),
+    revision: str | None = None,
+    kept: keeping.Kept | None = None,
 ) -> Result:
     """Check services and the repository around them.
 
@@ -44,6 +51,7 @@ async def check(
         directory: The folder of the policy, or one below it.
         services: The services to check; empty for all.
         revision: A commit to check instead of the working tree.
+        kept: Results of earlier runs; None to check everything anew.
 
     Raises:
         hanbae.errors.WrongUse: No policy, no such revision, or no such service.
@@ -56,24 +64,37 @@ async def check(
         raise errors.WrongUse("services.unknown", service=unknown[0], known=known)
     chosen = tuple(services) or project.services
     rules = tuple(rulebook.rules().values())
-    found = await over(project, chosen, rules)
+    found = await over(project, chosen, rules, kept=kept)
     return Result(found, chosen, project.environments, len(rules))
 
 
 async def over(
-    project: views.Project, services: Sequence[str], rules: Sequence[rulebook.Rule]
+    project: views.Project,
+    services: Sequence[str],
+    rules: Sequence[rulebook.Rule],
+    *,
+    kept: keeping.Kept | None = None,
 ) -> tuple[findings.Finding, ...]:
     """Everything that rules find, merged over environments and in the order of files and lines."""
     found = [_plain(each) for each in running.over_project(project, rules)]
-    waiting = list(reversed(services))
+    recall = recalling.Recall(kept, project, rules, list[findings.Finding])
+    known = {name: recall.of(name) for name in services}
+    found += [finding for each in known.values() for finding in each or ()]
+    waiting = [name for name in reversed(services) if known[name] is None]
 
     async def work(pool: pools.Pool) -> None:
         while waiting:
-            found.extend(await of_service(pool, project, waiting.pop(), rules))
+            name = waiting.pop()
+            recording = recalling.Recording(project)
+            result = await of_service(pool, recording.project, name, rules)
+            found.extend(result)
+            if not any(each.text.id in _PASSING for each in result):
+                recall.keep(name, recording, result)
 
     async with pools.opened() as pool, asyncio.TaskGroup() as group:
         for _ in range(min(pool.size + _AHEAD, len(waiting))):
             group.create_task(work(pool))
+    recall.close()
     return merged(found)
 
 

@@ -22,13 +22,18 @@ Examples:
   hanbae check --output json""",
 )
 @click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@options.cache
 @options.output("text", "json")
 @options.session
-def command(session: options.Session, services: tuple[str, ...], output: str) -> int:
+def command(
+    session: options.Session, services: tuple[str, ...], output: str, *, cache: bool
+) -> int:
     """Check."""
     from hanbae.actions import check
+    from hanbae.repository import keeping
 
-    result = asyncio.run(check.check(session.directory, services=services))
+    kept = keeping.opened() if cache else None
+    result = asyncio.run(check.check(session.directory, services=services, kept=kept))
     if output == "json":
         outputs.emit_json(result)
     else:

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "init": "init",
     "new": "new",
     "check": "check",
+    "render": "render",
     "secrets": "secrets",
     "image": "image",
     "generate": "generate",
