@@ -103,3 +103,47 @@ def test_schema_goes_to_standard_output(root: Path, capsys: pytest.CaptureFixtur
     capsys.readouterr()
     assert main.run(["-C", str(root), "generate", "schema"]) == 0
     assert capsys.readouterr().out == schemas.text()
+
+
+RULE = """
+rules:
+  - id: two-replicas
+    kinds: [apps/Deployment]
+    expression: object.spec.replicas >= 2
+    message: "Production runs two pods of everything."
+    environments: [production]
+"""
+
+
+def admission(root: Path, *arguments: str) -> int:
+    return main.run(["--lang", "en", "-C", str(root), "generate", "admission", *arguments])
+
+
+def test_own_rules_become_admission_policies_of_their_environments(root: Path) -> None:
+    policy = root / "hanbae.yaml"
+    without = policy.read_text()
+    policy.write_text(without + RULE)
+    assert admission(root) == 0
+    written = {path.relative_to(root).as_posix() for path in (root / "k8s/admission").rglob("*.*")}
+    assert written == {
+        "k8s/admission/production/kustomization.yaml",
+        "k8s/admission/production/rules.yaml",
+    }
+    text = (root / "k8s/admission/production/rules.yaml").read_text()
+    assert "expression: object.spec.replicas >= 2" in text
+    assert "services-production" in text
+    assert admission(root, "--check") == 0
+    policy.write_text(without)
+    assert admission(root, "--check") == 1
+    assert admission(root) == 0
+    assert not (root / "k8s/admission/production/rules.yaml").exists()
+
+
+def test_rule_that_the_api_server_would_not_take_is_refused_with_its_line(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = root / "hanbae.yaml"
+    policy.write_text(policy.read_text() + RULE.replace(">= 2", ">="))
+    assert admission(root) == 2
+    assert "hanbae.yaml:" in capsys.readouterr().err
+    assert not (root / "k8s/admission").exists()

@@ -58,7 +58,7 @@ BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "diagnosis.{}-attempt": (("job", "migration"),),
     "diagnosis.{}-{}": (("job", "migration"), ("failed", "too-long")),
     "rule.{}-{}": (
-        tuple(code.lower() for code in rulebook.rules()),
+        ("own", *(code.lower() for code in rulebook.rules())),
         ("title", "why", "fix"),
     ),
     "sandbox.state-{}": (tuple(set(choices(statuses.Status, "state")) - {"ready"}),),
@@ -171,13 +171,13 @@ EXPANDED = sorted({text_id for template in BUILT for text_id in expanded(templat
 VARIANTS: Final = frozenset(
     str(node.value)
     for where, node in NODES
-    if where.startswith("rules/") and isinstance(node, ast.Constant)
+    if where.startswith(("rules/", "migrations/")) and isinstance(node, ast.Constant)
 )
 
 
 def findings() -> list[str]:
     """The sentences of rules that something can say; a variant is a word that some rule has."""
-    codes = "|".join(code.lower() for code in rulebook.rules())
+    codes = "|".join(("own", *(code.lower() for code in rulebook.rules())))
     form = re.compile(rf"rule\.(?:{codes})-found(?:-([a-z0-9-]+))?")
     matches = [match for text_id in ENGLISH if (match := form.fullmatch(text_id))]
     return [match[0] for match in matches if match[1] is None or match[1] in VARIANTS]

@@ -14,7 +14,7 @@ from hanbae.actions import recalling, viewing
 from hanbae.charts import pools, rendering
 from hanbae.repository import keeping
 from hanbae.results import findings
-from hanbae.rules import placing, rulebook, running, views
+from hanbae.rules import own, placing, rulebook, running, views
 
 _PASSING: Final = frozenset({"render.died", "render.took-too-long", "check.rule-failed"})
 """What may be otherwise next time, and is therefore not kept."""
@@ -63,7 +63,7 @@ async def check(
         known = ", ".join(project.services) or "-"
         raise errors.WrongUse("services.unknown", service=unknown[0], known=known)
     chosen = tuple(services) or project.services
-    rules = tuple(rulebook.rules().values())
+    rules = (*rulebook.rules().values(), *own.rules(project.policy))
     found = await over(project, chosen, rules, kept=kept)
     return Result(found, chosen, project.environments, len(rules))
 

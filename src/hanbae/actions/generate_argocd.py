@@ -6,8 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from hanbae import errors
-from hanbae.actions import placing, regenerating
+from hanbae.actions import regenerating
 from hanbae.argo import generating
 from hanbae.charts import filling
 from hanbae.policy import documents, loading
@@ -34,45 +33,23 @@ def generate_argocd(
         errors.FileFault: The policy has a fault.
     """
     loaded = loading.load(loading.find(directory))
-    deployed = _deployed(loaded.policy)
-    for name in environments:
-        if name not in deployed:
-            known = ", ".join(deployed)
-            raise errors.WrongUse("generate.not-an-environment", environment=name, known=known)
-    changes: tuple[files.FileChange, ...] = ()
-    for name in environments or deployed:
-        contents = manifests(loaded.policy, name)
-        changes += placing.place(loaded.root, contents, overwrite=True, check=check)
-    if not environments:
-        wanted = {path for name in deployed for path in manifests(loaded.policy, name)}
-        for path in sorted(regenerating.present(loaded.root, FOLDER, _MARK) - wanted):
-            changes += (placing.remove(loaded.root, path, check=check),)
-    return changes
+    wanted: dict[str, str] = {}
+    for name in regenerating.chosen(loaded.policy, environments):
+        wanted |= manifests(loaded.policy, name)
+    folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
+    return regenerating.write(loaded.root, wanted, folders=folders, mark=_MARK, check=check)
 
 
 def manifests(policy: documents.Policy, environment: str) -> dict[str, str]:
     """The files of one environment: path relative to the repository → text."""
     folder = f"{FOLDER}/{environment}"
     things = {
-        "project.yaml": generating.project(policy, environment),
-        "applicationset.yaml": generating.application_set(policy, environment),
-    }
-    kustomization = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": list(things),
+        "project.yaml": [generating.project(policy, environment)],
+        "applicationset.yaml": [generating.application_set(policy, environment)],
     }
     facts = {"environment": environment, "folder": folder}
     header = filling.filled("repository/generated.yaml", policy.language, facts)
     return {
-        f"{folder}/{name}": regenerating.manifest(header, [thing])
-        for name, thing in {"kustomization.yaml": kustomization, **things}.items()
+        f"{folder}/{name}": regenerating.manifest(header, made)
+        for name, made in regenerating.kustomized(things).items()
     }
-
-
-def _deployed(policy: documents.Policy) -> list[str]:
-    return [
-        name
-        for name, environment in policy.environments.items()
-        if environment.platform == "kubernetes" and environment.engine == "argocd"
-    ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hanbae import errors
-from hanbae.actions import placing, regenerating, services
+from hanbae.actions import regenerating, services
 from hanbae.argo import admitting, authorizing
 from hanbae.charts import filling, values
 from hanbae.migrations import databases
@@ -48,25 +48,15 @@ def generate_rbac(
         errors.FileFault: The policy or a values file has a fault; a service with databases names no image.
     """
     loaded = loading.load(loading.find(directory))
-    deployed = _deployed(loaded.policy)
-    for name in environments:
-        if name not in deployed:
-            known = ", ".join(deployed)
-            raise errors.WrongUse("generate.not-an-environment", environment=name, known=known)
     for group in groups:
         if not group.strip() or not group.isprintable():
             raise errors.WrongUse("rbac.not-a-group", group=repr(group))
     found: dict[str, str] = {}
-    for name in environments or deployed:
+    for name in regenerating.chosen(loaded.policy, environments):
         found |= manifests(loaded.policy, name, described(loaded, name), groups=groups)
-    changes = placing.place(loaded.root, found, overwrite=True, check=check)
     # What is left of one environment: another layout's files, when its clusters were split or joined.
     folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
-    for folder in folders:
-        left = regenerating.present(loaded.root, folder, _MARK) - found.keys()
-        for path in sorted(left):
-            changes += (placing.remove(loaded.root, path, check=check),)
-    return changes
+    return regenerating.write(loaded.root, found, folders=folders, mark=_MARK, check=check)
 
 
 def described(loaded: loading.Loaded, environment: str) -> tuple[authorizing.Service, ...]:
@@ -114,7 +104,7 @@ def manifests(
     for folder, clusters in _folders(settings, f"{FOLDER}/{environment}"):
         facts = {"command": command, "folder": folder}
         header = filling.filled("repository/rbac.yaml", policy.language, facts)
-        documents_: dict[str, list[dict[str, Any]]] = {
+        documents_: dict[str, Sequence[dict[str, Any]]] = {
             "identity.yaml": authorizing.identity(policy, environment),
             "roles.yaml": authorizing.roles(
                 policy, environment, described, clusters=clusters, groups=groups
@@ -123,12 +113,7 @@ def manifests(
                 policy, environment, described, clusters=clusters, groups=groups
             ),
         }
-        kustomization = {
-            "apiVersion": "kustomize.config.k8s.io/v1beta1",
-            "kind": "Kustomization",
-            "resources": list(documents_),
-        }
-        for name, things in {"kustomization.yaml": [kustomization], **documents_}.items():
+        for name, things in regenerating.kustomized(documents_).items():
             found[f"{folder}/{name}"] = regenerating.manifest(header, things)
     return found
 
@@ -142,11 +127,3 @@ def _folders(
     else:
         yield f"{folder}/control", ("control",)
         yield f"{folder}/workload", ("workload",)
-
-
-def _deployed(policy: documents.Policy) -> list[str]:
-    return [
-        name
-        for name, environment in policy.environments.items()
-        if environment.platform == "kubernetes" and environment.engine == "argocd"
-    ]

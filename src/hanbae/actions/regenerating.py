@@ -6,9 +6,14 @@ A file that nothing asks for any more is deleted only when its first lines say t
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+from hanbae import errors
+from hanbae.actions import placing
+from hanbae.policy import documents
+from hanbae.results import files
 
 _HEAD: Final = 400
 """Characters in which a file says who wrote it."""
@@ -22,6 +27,59 @@ def manifest(header: str, things: Sequence[dict[str, Any]]) -> str:
         things: One document each.
     """
     return header + "---\n".join(_yaml(thing) for thing in things)
+
+
+def chosen(policy: documents.Policy, environments: Collection[str]) -> tuple[str, ...]:
+    """The environments that files are written for: those that Argo CD deploys, or some of them.
+
+    Args:
+        policy: The policy.
+        environments: Only these; empty for all.
+
+    Raises:
+        hanbae.errors.WrongUse: One of them is not in the policy, or Argo CD does not deploy it.
+    """
+    deployed = tuple(
+        name
+        for name, environment in policy.environments.items()
+        if environment.platform == "kubernetes" and environment.engine == "argocd"
+    )
+    for name in environments:
+        if name not in deployed:
+            known = ", ".join(deployed)
+            raise errors.WrongUse("generate.not-an-environment", environment=name, known=known)
+    return tuple(environments) or deployed
+
+
+def write(
+    root: Path, contents: Mapping[str, str], *, folders: Sequence[str], mark: str, check: bool
+) -> tuple[files.FileChange, ...]:
+    """Write generated files, and delete those that hanbae once wrote beside them and nothing asks for any more.
+
+    Args:
+        root: The repository.
+        contents: Path relative to the repository → text.
+        folders: Where files that nothing asks for are looked for.
+        mark: What the first lines of a file hold that hanbae wrote.
+        check: Touch nothing, and call ``stale`` what is not fresh.
+    """
+    changes = placing.place(root, contents, overwrite=True, check=check)
+    for folder in folders:
+        for path in sorted(present(root, folder, mark) - contents.keys()):
+            changes += (placing.remove(root, path, check=check),)
+    return changes
+
+
+def kustomized(
+    things: Mapping[str, Sequence[dict[str, Any]]],
+) -> dict[str, Sequence[dict[str, Any]]]:
+    """Files of objects with the kustomization over them, so that a folder can be applied at once."""
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": list(things),
+    }
+    return {"kustomization.yaml": [kustomization], **things}
 
 
 def present(root: Path, folder: str, mark: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,13 +44,37 @@ def project(directory: Path, *, revision: str | None = None) -> views.Project:
     if revision is None:
         loaded = loading.load(path)
         tree: trees.Tree = trees.WorkingTree(loaded.root)
-        return views.Project(loaded.policy, loaded.places, tree, services(loaded.policy, tree))
+        known = services(loaded.policy, tree)
+        heads = branches(loaded.policy, loaded.root)
+        return views.Project(loaded.policy, loaded.places, tree, known, heads)
     tree = checkouts.Checkout.open(path.parent).revision(revision)
     data = tree.read(loading.NAME)
     if data is None:
         raise errors.WrongUse("policy.not-in-revision", revision=revision)
     policy, places = loading.parse(data, loading.NAME)
-    return views.Project(policy, places, tree, services(policy, tree))
+    heads = branches(policy, path.parent)
+    return views.Project(policy, places, tree, services(policy, tree), heads)
+
+
+def branches(policy: documents.Policy, root: Path) -> dict[str, trees.Tree]:
+    """The heads of the environments' branches, as they were last fetched; nothing is fetched, and little is read.
+
+    Args:
+        policy: The policy.
+        root: The policy's folder; where it is not the root of a clone, no branch is known.
+    """
+    named = {name: each.branch for name, each in policy.environments.items() if each.branch}
+    try:
+        checkout = checkouts.Checkout.open(root)
+    except errors.WrongUse:
+        return {}
+    found: dict[str, trees.Tree] = {}
+    if checkout.root == root.resolve():
+        for environment, branch in named.items():
+            with contextlib.suppress(errors.WrongUse):
+                commit = checkout.head(policy.argocd.remote, branch)
+                found[environment] = checkout.revision(commit)
+    return found
 
 
 def services(policy: documents.Policy, tree: trees.Tree) -> tuple[str, ...]:

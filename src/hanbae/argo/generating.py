@@ -54,7 +54,7 @@ def project(policy: documents.Policy, environment: str) -> Thing:
             "description": f"{policy.argocd.project}: {environment}",
             "sourceRepos": [policy.argocd.repository],
             "destinations": [
-                {**where, "namespace": name} for name in _namespaces(policy, environment)
+                {**where, "namespace": name} for name in namespaces(policy, environment)
             ],
             "clusterResourceWhitelist": [],
             "namespaceResourceBlacklist": [
@@ -197,7 +197,7 @@ def _namespace(policy: documents.Policy, environment: str) -> str:
     return f"{{{{ if {chain}{{{{ else }}}}{default}{{{{ end }}}}"
 
 
-def _namespaces(policy: documents.Policy, environment: str) -> list[str]:
+def namespaces(policy: documents.Policy, environment: str) -> list[str]:
     """Every namespace that a service of this environment may live in."""
     own = [name for name, space in policy.namespaces.items() if space.services]
     names = dict.fromkeys([policy.services.namespace, *own])

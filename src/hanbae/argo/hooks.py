@@ -8,6 +8,7 @@ They are needed to know which hooks a full sync *must* show in its result: a syn
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, get_args
 
@@ -30,14 +31,13 @@ _FROM_HELM: Final[Mapping[str, Phase]] = {
     "post-delete": "PostDelete",
 }
 _PHASES: Final[Mapping[str, Phase]] = {phase: phase for phase in get_args(Phase)}
-_POLICIES: Final = {
-    "BeforeHookCreation": "BeforeHookCreation",
-    "HookSucceeded": "HookSucceeded",
-    "HookFailed": "HookFailed",
+_POLICIES: Final = frozenset({"BeforeHookCreation", "HookSucceeded", "HookFailed"})
+_HELM_POLICIES: Final = {
     "before-hook-creation": "BeforeHookCreation",
     "hook-succeeded": "HookSucceeded",
     "hook-failed": "HookFailed",
 }
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _IN_A_SUCCESSFUL_SYNC: Final = frozenset({"PreSync", "Sync", "PostSync"})
 
 
@@ -55,21 +55,28 @@ def wave(thing: Mapping[str, Any]) -> int:
     """The sync wave of any object, hook or not: the annotation, else Helm's weight, else 0."""
     annotations = _annotations(thing)
     for name in (_WAVE, _HELM_WEIGHT):
-        try:
-            return int(annotations[name])
-        except (KeyError, ValueError):
-            continue
+        value = str(annotations.get(name, ""))
+        if is_wave(value):
+            return int(value)
     return 0
+
+
+def is_wave(value: str) -> bool:
+    """Whether Argo CD takes a text for a wave: what Go reads as an integer, without spaces or underscores."""
+    return _INTEGER.fullmatch(value) is not None
 
 
 def delete_policies(thing: Mapping[str, Any]) -> tuple[str, ...]:
     """When Argo CD deletes a hook; ``BeforeHookCreation`` when it names no valid policy.
 
-    The policies of both annotations are merged, unlike the hook annotations themselves.
+    The policies of both annotations are merged, unlike the hook annotations themselves; each has its own spelling.
     """
     annotations = _annotations(thing)
-    values = _listed(annotations.get(_DELETE, "")) + _listed(annotations.get(_HELM_DELETE, ""))
-    found = dict.fromkeys(_POLICIES[value] for value in values if value in _POLICIES)
+    own = [value for value in _listed(annotations.get(_DELETE, "")) if value in _POLICIES]
+    helm = _listed(annotations.get(_HELM_DELETE, ""))
+    found = dict.fromkeys(
+        [*own, *(_HELM_POLICIES[value] for value in helm if value in _HELM_POLICIES)]
+    )
     return tuple(found) or ("BeforeHookCreation",)
 
 
@@ -106,9 +113,11 @@ def _ref(thing: Mapping[str, Any], namespace: str) -> subjects.Ref:
     return subjects.Ref(thing["kind"], metadata.get("namespace") or namespace, name)
 
 
-def _annotations(thing: Mapping[str, Any]) -> Mapping[str, str]:
-    return (thing.get("metadata") or {}).get("annotations") or {}
+def _annotations(thing: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = thing.get("metadata")
+    found = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
-def _listed(value: str) -> list[str]:
+def _listed(value: object) -> list[str]:
     return [part.strip() for part in str(value).split(",") if part.strip()]

@@ -9,8 +9,9 @@ template is told.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -28,6 +29,13 @@ _OPENS: Final = re.compile(r"\{\{-?\s*(?:define|block|if|range|with)\b")
 _ENDS: Final = re.compile(r"\{\{-?\s*end\s*-?\}\}")
 _BLOCK: Final = re.compile(r"(?:^|[:\-]\s+)[|>][-+0-9]*\s*$")
 _VALUE: Final = re.compile(r"\.Values((?:\.[A-Za-z_][A-Za-z0-9_-]*)+)")
+_NAMED: Final = re.compile(
+    r"\{\{-?\s*define\s+\"([^\"]+)\"\s*-?\}\}(.*?)(?=\{\{-?\s*define\s+\"|\Z)", re.DOTALL
+)
+_INCLUDES: Final = re.compile(r"\b(?:include|template)\s+\"([^\"]+)\"")
+_SCOPE: Final = re.compile(r"\{\{-?\s*(?:(if|range|with|define|block|end)\b)([^}]*)")
+_WITH: Final = re.compile(r"\s*\$?\.Values((?:\.[A-Za-z_][A-Za-z0-9_-]*)+)\s*-?$")
+_DOT: Final = re.compile(r"(?<![\w)\].$])\.(?![\w])")
 _DEEPEST: Final = 100
 
 
@@ -37,8 +45,8 @@ class Origin(Struct, frozen=True):
     Attributes:
         line: The template's line; 0 where only the template is known.
         literal: Whether that line says it as it is, without any action.
-        values: The one path of the values that the line refers to, such as ``("image", "tag")``; empty for none or
-            several.
+        values: The path of the values that the line refers to, such as ``("image", "tag")``; of several, or of those
+            in a named template that it includes, what they have in common, such as ``("image",)``; empty for nothing.
         found: How much of the pointer is there: a missing part is told by what is around it.
     """
 
@@ -92,7 +100,22 @@ def _emits(text: str) -> bool:
     return "#" not in outside
 
 
-def trace(template: str, numbered_text: str, document: int, pointer: Pointer) -> Origin:
+def named(templates: Iterable[str]) -> dict[str, str]:
+    """The named templates of a chart, by name.
+
+    Args:
+        templates: The texts of the chart's templates, those that only define included.
+    """
+    return {match[1]: match[2] for text in templates for match in _NAMED.finditer(text)}
+
+
+def trace(
+    template: str,
+    numbered_text: str,
+    document: int,
+    pointer: Pointer,
+    defines: Mapping[str, str] | None = None,
+) -> Origin:
     """Where a part of an object comes from.
 
     Args:
@@ -100,6 +123,7 @@ def trace(template: str, numbered_text: str, document: int, pointer: Pointer) ->
         numbered_text: What the numbered template rendered to.
         document: Which of its documents the object is, empty ones not counted.
         pointer: The part.
+        defines: The chart's named templates.
     """
     node = _document(numbered_text, document)
     if node is None:
@@ -111,9 +135,38 @@ def trace(template: str, numbered_text: str, document: int, pointer: Pointer) ->
     if not 1 <= line <= len(source):
         return Origin(found=found)
     text = source[line - 1]
-    paths = {tuple(match[1:].split(".")) for match in _VALUE.findall(text)}
-    only = next(iter(paths)) if len(paths) == 1 else ()
-    return Origin(line, "{{" not in text, only, found)
+    return Origin(line, "{{" not in text, _values(source, line, defines or {}), found)
+
+
+def _values(source: list[str], line: int, defines: Mapping[str, str]) -> tuple[str, ...]:
+    """What the values that a line refers to have in common."""
+    text = source[line - 1]
+    for name in _INCLUDES.findall(text):
+        text += defines.get(name, "")
+    paths = [tuple(match[1:].split(".")) for match in _VALUE.findall(text)]
+    if not paths and any(_DOT.search(action) for action in _ACTION.findall(text)):
+        around = _around(source, line)
+        return around or ()
+    common = paths[0] if paths else ()
+    for path in paths[1:]:
+        both = zip(common, path, strict=False)
+        common = tuple(one for one, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], both))
+    return common
+
+
+def _around(source: list[str], line: int) -> tuple[str, ...] | None:
+    """The values that ``.`` stands for in a line: those of the ``with`` around it, if that names them."""
+    open_: list[tuple[str, ...] | None] = []
+    for match in _SCOPE.finditer("\n".join(source[: line - 1])):
+        word, rest = match[1], match[2]
+        if word == "end":
+            del open_[-1:]
+            continue
+        path = _WITH.match(rest) if word == "with" else None
+        # An `if` changes nothing about what `.` is.
+        inherited = open_[-1] if open_ and word == "if" else None
+        open_.append(tuple(path[1][1:].split(".")) if path else inherited)
+    return open_[-1] if open_ else None
 
 
 def _document(text: str, wanted: int) -> Any:
@@ -124,7 +177,7 @@ def _document(text: str, wanted: int) -> Any:
         found = [
             node
             for node in yaml.compose_all(text, Loader=loader)
-            if node is not None and not (isinstance(node, yaml.ScalarNode) and not node.value)
+            if not isinstance(node, yaml.ScalarNode) or node.value
         ]
     except (yaml.YAMLError, RecursionError, ValueError):
         return None

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
-import io
 import json
 import marshal
 import os
@@ -90,13 +89,25 @@ def archived(files: Mapping[str, bytes]) -> bytes:
 
     The order is that in which Helm walks a folder: it decides the order of CRDs.
     """
-    tar = io.BytesIO()
-    with tarfile.open(fileobj=tar, mode="w", format=tarfile.GNU_FORMAT) as archive:
-        for name in sorted(files, key=lambda path: path.split("/")):
-            member = tarfile.TarInfo(f"chart/{name}")
-            member.size = len(files[name])
-            archive.addfile(member, io.BytesIO(files[name]))
-    return gzip.compress(tar.getvalue(), 0)
+    parts = []
+    for name in sorted(files, key=lambda path: path.split("/")):
+        content = files[name]
+        parts += [_header(f"chart/{name}", len(content)), content, bytes(-len(content) % 512)]
+    return gzip.compress(b"".join([*parts, bytes(1024)]), 0)
+
+
+def _header(name: str, size: int) -> bytes:
+    """A file's header in a tar archive; :mod:`tarfile` takes longer for it than Helm for the file."""
+    encoded = name.encode("utf-8", "surrogateescape")
+    if len(encoded) >= 100 or size >= 8**11:  # noqa: PLR2004  what the plain format holds
+        member = tarfile.TarInfo(name)
+        member.size = size
+        return member.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+    head = b"%-100b%07o\0%07o\0%07o\0%011o\0%011o\0        0%-100bustar  \0" % (
+        encoded.ljust(100, b"\0"), 0o644, 0, 0, size, 0, bytes(100),
+    )  # fmt: skip
+    head = head.ljust(512, b"\0")
+    return head[:148] + b"%06o\0 " % sum(head) + head[156:]
 
 
 def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -146,6 +157,7 @@ def answers(request: dict[str, Any]) -> Iterator[str]:
     except Exception as error:  # noqa: BLE001  every failure is the chart's until proven otherwise
         yield from [_failure(error)] * len(request["wanted"])
         return
+    _KNOWN.clear()
     for wanted in request["wanted"]:
         try:
             # Loaded anew for each release: rendering one takes away the dependencies that its values disable.
@@ -241,9 +253,16 @@ def _answer(chart: _Chart, wanted: dict[str, Any], request: dict[str, Any]) -> s
     return f"{{{','.join(parts)}}}"
 
 
+_KNOWN: dict[str, str] = {}
+"""Documents of the chart that is rendered: many are the same in each of its releases."""
+
+
 def _parsed(text: str) -> str:
     """A document as JSON, by the YAML reader that Helm, Argo CD and Kubernetes have in common."""
-    return str(native().call_string("helm_values_from_yaml", text))
+    found = _KNOWN.get(text)
+    if found is None:
+        found = _KNOWN[text] = str(native().call_string("helm_values_from_yaml", text))
+    return found
 
 
 def _failure(error: Exception) -> str:

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from hanbae import wording
 from hanbae.cli import options
+
+if TYPE_CHECKING:
+    from hanbae.results import files
+
+
+def _told(
+    session: options.Session, changes: Sequence[files.FileChange], output: str, *, said: str
+) -> int:
+    """Show what became of the files; the exit code."""
+    from hanbae.cli import file_changes
+
+    file_changes.show(session.narration, changes, output)
+    count = sum(change.outcome == "stale" for change in changes)
+    if count:
+        session.narration.fail(wording.Text(said, {"count": str(count)}))
+        return 1
+    session.narration.done(wording.Text("generate.fresh", {"count": str(len(changes))}))
+    return 0
 
 
 @click.group(cls=options.Group, help="Write files that follow from the policy.")
@@ -34,17 +55,10 @@ Examples:
 def argocd(session: options.Session, environment: str | None, check: bool, output: str) -> int:
     """Write what Argo CD is told."""
     from hanbae.actions import generate_argocd
-    from hanbae.cli import file_changes
 
     names = (environment,) if environment else ()
     changes = generate_argocd.generate_argocd(session.directory, environments=names, check=check)
-    file_changes.show(session.narration, changes, output)
-    stale = sum(change.outcome == "stale" for change in changes)
-    if stale:
-        session.narration.fail(wording.Text("generate.stale", {"count": str(stale)}))
-        return 1
-    session.narration.done(wording.Text("generate.fresh", {"count": str(len(changes))}))
-    return 0
+    return _told(session, changes, output, said="generate.stale")
 
 
 @command.command(
@@ -82,19 +96,40 @@ def rbac(
 ) -> int:
     """Write who deploys, and what it may do."""
     from hanbae.actions import generate_rbac
-    from hanbae.cli import file_changes
 
     names = (environment,) if environment else ()
     changes = generate_rbac.generate_rbac(
         session.directory, environments=names, groups=groups, check=check
     )
-    file_changes.show(session.narration, changes, output)
-    stale = sum(change.outcome == "stale" for change in changes)
-    if stale:
-        session.narration.fail(wording.Text("rbac.stale", {"count": str(stale)}))
-        return 1
-    session.narration.done(wording.Text("generate.fresh", {"count": str(len(changes))}))
-    return 0
+    return _told(session, changes, output, said="rbac.stale")
+
+
+@command.command(
+    "admission",
+    help="Write the policy's own rules as admission policies into k8s/admission.",
+    epilog="""\
+Examples:
+  hanbae generate admission
+  hanbae generate admission --env production --check
+  kubectl apply -k k8s/admission/production""",
+)
+@options.environment(required=False)
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; exit with 1 when a file is not what the policy asks for.",
+)
+@options.output("text", "json")
+@options.session
+def admission(session: options.Session, environment: str | None, check: bool, output: str) -> int:
+    """Write what the cluster refuses."""
+    from hanbae.actions import generate_admission
+
+    names = (environment,) if environment else ()
+    changes = generate_admission.generate_admission(
+        session.directory, environments=names, check=check
+    )
+    return _told(session, changes, output, said="admission.stale")
 
 
 @command.command(

@@ -22,6 +22,8 @@ _MISFITS: Final[dict[Any, str]] = {
     documents.Name: "policy.not-a-name",
     documents.Duration: "policy.not-a-duration",
     documents.Suffix: "policy.not-a-suffix",
+    documents.Kinds: "policy.not-a-kind",
+    documents.Expression: "policy.not-an-expression",
     documents.KubernetesVersion: "policy.not-a-version",
 }
 

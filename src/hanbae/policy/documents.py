@@ -210,6 +210,35 @@ class Checklists(Document, frozen=True):
     after: tuple[Item, ...] = ()
 
 
+Kinds = Annotated[str, Meta(pattern=r"^([a-z0-9.-]+/)?[A-Z][A-Za-z0-9]*$", max_length=120)]
+"""A kind, with its API group in front unless it is in the core group: ``apps/Deployment``, ``Service``."""
+
+Expression = Annotated[str, Meta(min_length=1, max_length=4096)]
+"""An expression in CEL."""
+
+
+class OwnRule(Document, frozen=True):
+    """A rule of the team's own over rendered objects.
+
+    Attributes:
+        id: Short stable name; findings have the code ``OWN-`` and this.
+        kinds: The kinds that it is about, each with its API group in front unless it is in the core group:
+            ``apps/Deployment``, ``Service``.
+        expression: What must be true of ``object``, in CEL as the API server understands it.
+        message: What is wrong when it is not.
+        severity: ``error`` (default; the cluster refuses the object as well), ``warning`` or ``notice`` (the cluster
+            warns).
+        environments: The environments that it holds for; default all.
+    """
+
+    id: Name
+    kinds: tuple[Kinds, ...]
+    expression: Expression
+    message: str
+    severity: Literal["error", "warning", "notice"] = "error"
+    environments: tuple[Name, ...] = ()
+
+
 class Trouble(Document, frozen=True):
     """One row of the policy's troubleshooting table.
 
@@ -238,6 +267,7 @@ class Policy(Document, frozen=True):
         history: Where events are kept.
         checklists: The policy's checklists.
         troubleshooting: The policy's troubleshooting table.
+        rules: The team's own rules for rendered objects.
     """
 
     version: Literal[1]
@@ -252,3 +282,4 @@ class Policy(Document, frozen=True):
     history: History = field(default_factory=History)
     checklists: Checklists = field(default_factory=Checklists)
     troubleshooting: tuple[Trouble, ...] = ()
+    rules: tuple[OwnRule, ...] = ()

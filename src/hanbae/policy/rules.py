@@ -37,7 +37,7 @@ def check(policy: documents.Policy, places: Places, name: str) -> None:
     Raises:
         errors.FileFault: The first rule that is broken, in the file's order of sections.
     """
-    for rule in (_argocd, _services, _namespaces, _environments, _clusters, _migrations):
+    for rule in (_argocd, _services, _namespaces, _environments, _clusters, _migrations, _own):
         for text_id, key, facts in rule(policy):
             raise errors.FileFault(text_id, place=_place(places, key, name), key=key, **facts)
 
@@ -148,3 +148,18 @@ def _migrations(policy: documents.Policy) -> Iterator[Fault]:
         # A ttl of nothing is fine: Argo CD's hook finalizer keeps the Job until it has seen the result.
         if naming.seconds(duration) <= 0 and key != "migrations.ttl":
             yield "policy.not-a-duration", key, {"value": duration}
+
+
+def _own(policy: documents.Policy) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for at, rule in enumerate(policy.rules):
+        if rule.id in seen:
+            yield "policy.rule-twice", f"rules[{at}].id", {"value": rule.id}
+        seen.add(rule.id)
+        if not rule.kinds:
+            yield "policy.rule-without-kinds", f"rules[{at}].kinds", {}
+        for name in rule.environments:
+            if name not in policy.environments:
+                known = ", ".join(policy.environments)
+                facts = {"value": name, "known": known}
+                yield "policy.rule-unknown-environment", f"rules[{at}].environments", facts

@@ -43,6 +43,8 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
         at: The places at which the failing example is found, ``file:line`` or ``file``, in order.
         also: Codes of rules that the same change breaks as well, where that cannot be avoided.
         fixed: Whether ``--fix`` turns the failing example into one without findings.
+        branches: Environment → what its branch has otherwise, as changes to the same shop; for rules that compare
+            branches.
     """
 
     fails: tuple[Change, ...]
@@ -50,6 +52,7 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     passes: tuple[Change, ...] = ()
     also: tuple[str, ...] = ()
     fixed: bool = False
+    branches: dict[str, tuple[Change, ...]] = {}
 
 
 @cache

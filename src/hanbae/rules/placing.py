@@ -55,7 +55,9 @@ def place(
     at = next((at for at, (_, thing) in enumerate(same) if thing == on.object.data), None)
     if text is None or at is None or same[at][0] not in texts:
         return subjects.Place(template), "template"
-    origin = tracing.trace(text, texts[same[at][0]], at, on.pointer)
+    origin = tracing.trace(
+        text, texts[same[at][0]], at, on.pointer, release.service.named_templates
+    )
     if not on.key:
         for file in (release.values_file, f"{release.service.chart}/values.yaml"):
             parsed = release.service.values(file)

@@ -40,6 +40,10 @@ FAMILIES: Final = {
 """Prefix of a code → module in :mod:`hanbae.rules` (a module or a package) that registers the family's rules."""
 
 
+OWN: Final = "OWN-"
+"""Beginning of the code of a rule of the team's own; its id follows."""
+
+
 class Hit(Struct, frozen=True):
     """One thing that a rule has found.
 
@@ -68,6 +72,7 @@ class Rule(Struct, frozen=True):
         check: Yields what it finds.
         source: Where the rule comes from: a URL, or a document of the project.
         fixable: Whether some of its hits carry edits.
+        facts: What all of its texts are given; its words are those of ``rule.own`` then, for a rule of the team's.
     """
 
     code: str
@@ -76,15 +81,17 @@ class Rule(Struct, frozen=True):
     check: Callable[[Any], Iterator[Hit]]
     source: str
     fixable: bool = False
+    facts: dict[str, str] = {}
 
     @property
     def family(self) -> str:
         """Name of its family."""
-        return FAMILIES[self.code[:3]]
+        return FAMILIES.get(self.code[:3], "own")
 
     def text(self, part: str, facts: dict[str, str] | None = None) -> wording.Text:
         """One of its texts: ``title``, ``why``, ``fix``, ``found`` or ``found-VARIANT``."""
-        return wording.Text(f"rule.{self.code.lower()}-{part}", facts or {})
+        words = "own" if self.code.startswith(OWN) else self.code.lower()
+        return wording.Text(f"rule.{words}-{part}", self.facts | (facts or {}))
 
 
 _RULES: Final[dict[str, Rule]] = {}

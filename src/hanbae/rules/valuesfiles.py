@@ -6,7 +6,7 @@ need is kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -57,6 +57,23 @@ def parse(data: bytes, file: str) -> ValuesFile:
     if root is not None:
         _walk(root, (), places)
     return ValuesFile(file, places)
+
+
+def documents(data: bytes, file: str) -> Iterator[tuple[Any, ValuesFile]]:
+    """The documents of a YAML file, each with the places of what is in it; those before a fault, if there is one."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(data)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            places: dict[tuple[str | int, ...], tuple[int, int]] = {}
+            _walk(node, (), places)
+            yield loader.construct_document(node), ValuesFile(file, places)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError, TypeError):
+        return
+    finally:
+        loader.dispose()
 
 
 def _walk(

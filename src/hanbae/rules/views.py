@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Final
 
 from msgspec import Struct
 
 from hanbae import errors, subjects
-from hanbae.argo import hooks
+from hanbae.argo import generating, hooks
+from hanbae.charts import tracing
+from hanbae.migrations import databases, scripts
 from hanbae.policy import documents, naming
 from hanbae.repository import trees
-from hanbae.rules import valuesfiles
+from hanbae.rules import declaring, valuesfiles
 
 Pointer = tuple[str | int, ...]
 """Keys and indices from the root of an object: ``("spec", "containers", 0, "image")``."""
@@ -197,9 +201,19 @@ class Release:
             at = at[key]
         return at
 
-    def value_place(self, *path: str) -> subjects.Place:
+    def value_place(self, *path: str | int) -> subjects.Place:
         """Where a value stands in the environment's values file; of a missing one, the nearest part around it."""
         return self.service.value_place(self.values_file, path)
+
+    @cached_property
+    def databases(self) -> tuple[databases.Database, ...]:
+        """The databases that the values declare; none where they are not what the chart contract says."""
+        try:
+            return databases.declared(
+                self.values, self.service.name, wave=self.policy.migrations.wave
+            )
+        except errors.FileFault:
+            return ()
 
     def of_kind(self, *kinds: str) -> Iterator[Object]:
         """The objects of some kinds."""
@@ -238,10 +252,38 @@ class Service:
         return str(naming.migrations_folder(self.policy, self.name))
 
     @cached_property
+    def migration_files(self) -> Mapping[str, str]:
+        """The files below the migrations' folder: path from the repository's root → an id of the content."""
+        return self.project.tree.files(self.migrations)
+
+    @cached_property
+    def parsed_migrations(self) -> Mapping[str, scripts.Parsed]:
+        """The SQL files among them as goose reads them; without those that are no text."""
+        texts = {path: self.text(path) for path in self.migration_files if path.endswith(".sql")}
+        return {path: scripts.parse(text) for path, text in texts.items() if text is not None}
+
+    @cached_property
     def chart_files(self) -> tuple[str, ...]:
         """The chart's files, relative to the chart's folder."""
         cut = len(self.chart) + 1
         return tuple(path[cut:] for path in self.project.tree.files(self.chart))
+
+    @cached_property
+    def templates(self) -> tuple[tuple[str, str], ...]:
+        """The chart's templates that make objects, those of unpacked dependencies included: path and text."""
+        inside = [
+            path
+            for path in self.chart_files
+            if path.startswith("templates/")
+            or (path.startswith("charts/") and "/templates/" in path)
+        ]
+        found = [(f"{self.chart}/{path}", self.text(f"{self.chart}/{path}")) for path in inside]
+        return tuple((p, text) for p, text in found if text and not p.endswith("/NOTES.txt"))
+
+    @cached_property
+    def named_templates(self) -> dict[str, str]:
+        """The named templates of the chart, by name; for places of findings, so read only when there are some."""
+        return tracing.named(text for _, text in self.templates)
 
     @cached_property
     def _parsed(self) -> dict[str, valuesfiles.ValuesFile]:
@@ -288,12 +330,17 @@ class Project:
         places: Key path of the policy → place in ``hanbae.yaml``.
         tree: The files.
         services: Names of all services, whether they are checked in this run or not.
+        branches: Environment → the files at the head of its branch as it was last fetched; only for environments
+            whose branch is known here.
+        now: The time, for what expires.
     """
 
     policy: documents.Policy
     places: Mapping[str, subjects.Place]
     tree: trees.Tree
     services: tuple[str, ...]
+    branches: Mapping[str, trees.Tree] = field(default_factory=dict)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def place(self, key: str) -> subjects.Place:
         """Where a key of the policy stands; for one that is left to its default, the nearest part around it."""
@@ -308,3 +355,39 @@ class Project:
         return tuple(
             name for name, each in self.policy.environments.items() if each.platform == "kubernetes"
         )
+
+    @cached_property
+    def release_names(self) -> Mapping[str, str]:
+        """Name of the release → service."""
+        return {naming.release(self.policy, name): name for name in self.services}
+
+    @cached_property
+    def declared(self) -> tuple[declaring.Declared, ...]:
+        """Argo CD's own objects among the files: Applications, ApplicationSets, AppProjects."""
+        return tuple(declaring.read(self.tree, self.policy))
+
+    @cached_property
+    def _bounds(self) -> dict[str, Mapping[str, Any]]:
+        return {}
+
+    def bounds(self, environment: str) -> Mapping[str, Any]:
+        """The spec of an environment's AppProject: of the one among the files, else of the one that hanbae makes."""
+        if environment not in self._bounds:
+            name = naming.project(self.policy, environment)
+            own = [each for each in self.declared if (each.kind, each.name) == ("AppProject", name)]
+            spec = own[0].get("spec") if own else None
+            if not isinstance(spec, dict):
+                spec = generating.project(self.policy, environment)["spec"]
+            self._bounds[environment] = spec
+        return self._bounds[environment]
+
+    def reaches(self, environment: str, namespace: str) -> bool:
+        """Whether the Applications of an environment may put objects into a namespace."""
+        destinations = self.bounds(environment).get("destinations")
+        names = [
+            str(each.get("namespace", ""))
+            for each in (destinations if isinstance(destinations, list) else ())
+            if isinstance(each, dict)
+        ]
+        refused = any(name[:1] == "!" and fnmatchcase(namespace, name[1:]) for name in names)
+        return not refused and any(fnmatchcase(namespace, name) for name in names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,9 +26,11 @@ def shop() -> trees.MemoryTree:
     return trees.MemoryTree.of(demo_repository.example(), prepared, ignored=IGNORED)
 
 
-def project(tree: trees.MemoryTree) -> views.Project:
+def project(
+    tree: trees.MemoryTree, branches: Mapping[str, trees.MemoryTree] | None = None
+) -> views.Project:
     policy, places = loading.parse(tree.contents["hanbae.yaml"], "hanbae.yaml")
-    return views.Project(policy, places, tree, viewing.services(policy, tree))
+    return views.Project(policy, places, tree, viewing.services(policy, tree), branches or {})
 
 
 @pytest.fixture
@@ -39,8 +41,9 @@ def checked() -> Iterator[Check]:
         tree: trees.MemoryTree,
         services: Sequence[str],
         rules: Sequence[rulebook.Rule] | None = None,
+        branches: Mapping[str, trees.MemoryTree] | None = None,
     ) -> tuple[findings.Finding, ...]:
         chosen = tuple(rulebook.rules().values()) if rules is None else tuple(rules)
-        return asyncio.run(check.over(project(tree), services, chosen))
+        return asyncio.run(check.over(project(tree, branches), services, chosen))
 
     return run  # type: ignore[return-value]

@@ -26,6 +26,8 @@ def judged(
     """What an example must yield: its finding at its places, nothing else, and nothing for the passing one."""
     files = [change.file for change in (*case.fails, *case.passes)]
     services = touched(files, ("auth", "identity", "personal"))
+    branches = {name: shop.changed(changes) for name, changes in case.branches.items()}
+    options = {**options, "branches": branches}
     found = checked(shop.changed(case.fails), services, **options)
     own = [each for each in found if each.code == code]
     assert [shown(each) for each in own] == list(case.at)

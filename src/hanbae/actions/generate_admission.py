@@ -1,0 +1,62 @@
+"""Writes the team's own rules into ``k8s/admission/<environment>``: what the cluster then refuses, or warns of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+from hanbae import errors
+from hanbae.actions import regenerating
+from hanbae.argo import own_rules
+from hanbae.charts import filling
+from hanbae.policy import documents, loading
+from hanbae.results import files
+from hanbae.rules import own
+
+FOLDER: Final = "k8s/admission"
+_MARK: Final = "hanbae generate admission"
+
+
+def generate_admission(
+    directory: Path, *, environments: Collection[str] = (), check: bool = False
+) -> tuple[files.FileChange, ...]:
+    """Write a ValidatingAdmissionPolicy and its binding for each of the policy's own rules.
+
+    Args:
+        directory: The repository or a folder in it.
+        environments: Only these; all by default.
+        check: Touch nothing, and call ``stale`` what is not fresh.
+
+    Raises:
+        errors.WrongUse: An environment that the policy does not have, or that Argo CD does not deploy.
+        errors.FileFault: The policy has a fault, or an expression that the API server would not take.
+    """
+    loaded = loading.load(loading.find(directory))
+    for at, rule in enumerate(loaded.policy.rules):
+        try:
+            own.compiled(rule.expression)
+        except own.Unusable as unusable:
+            place = loaded.place(f"rules[{at}].expression")
+            raise errors.FileFault(
+                "policy.unusable-expression", place=place, id=rule.id, reason=str(unusable)
+            ) from unusable
+    wanted: dict[str, str] = {}
+    for name in regenerating.chosen(loaded.policy, environments):
+        wanted |= manifests(loaded.policy, name)
+    folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
+    return regenerating.write(loaded.root, wanted, folders=folders, mark=_MARK, check=check)
+
+
+def manifests(policy: documents.Policy, environment: str) -> dict[str, str]:
+    """The files of one environment: path relative to the repository → text; none where no rule holds."""
+    things = own_rules.policies(policy, environment)
+    if not things:
+        return {}
+    folder = f"{FOLDER}/{environment}"
+    facts = {"command": _MARK, "folder": folder}
+    header = filling.filled("repository/admission.yaml", policy.language, facts)
+    return {
+        f"{folder}/{name}": regenerating.manifest(header, made)
+        for name, made in regenerating.kustomized({"rules.yaml": things}).items()
+    }

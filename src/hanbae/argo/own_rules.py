@@ -1,0 +1,104 @@
+"""The team's own rules as admission policies, so that the cluster holds to what ``hanbae check`` says.
+
+Each rule becomes a ValidatingAdmissionPolicy over the namespaces of the environment, with the same expression.
+An error is refused; a warning or a notice is told to whoever applies the object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from hanbae.argo import generating
+from hanbae.policy import documents, naming
+
+Thing = dict[str, Any]
+
+_API: Final = "admissionregistration.k8s.io/v1"
+_NAMESPACE: Final = "kubernetes.io/metadata.name"
+_RULE: Final = "hanbae.dev/rule"
+
+
+def policies(policy: documents.Policy, environment: str) -> list[Thing]:
+    """The admission policies of an environment, each with its binding.
+
+    Args:
+        policy: The policy.
+        environment: Name of an environment on Kubernetes.
+    """
+    found: list[Thing] = []
+    for rule in policy.rules:
+        if not rule.environments or environment in rule.environments:
+            found += _policy(policy, rule, environment)
+    return found
+
+
+def _policy(policy: documents.Policy, rule: documents.OwnRule, environment: str) -> list[Thing]:
+    name = f"{naming.project(policy, environment)}-{rule.id}"
+    labels = {
+        "app.kubernetes.io/managed-by": generating.MANAGED_BY,
+        generating.ENVIRONMENT: environment,
+        _RULE: rule.id,
+    }
+    metadata = {"name": name, "labels": labels}
+    validation = {"expression": rule.expression, "message": rule.message, "reason": "Invalid"}
+    spec = {
+        "failurePolicy": "Fail",
+        "matchConstraints": {
+            "resourceRules": list(_resources(rule.kinds)),
+            "namespaceSelector": {
+                "matchExpressions": [
+                    {
+                        "key": _NAMESPACE,
+                        "operator": "In",
+                        "values": generating.namespaces(policy, environment),
+                    }
+                ]
+            },
+        },
+        "validations": [validation],
+    }
+    actions = ["Deny"] if rule.severity == "error" else ["Warn", "Audit"]
+    return [
+        {
+            "apiVersion": _API,
+            "kind": "ValidatingAdmissionPolicy",
+            "metadata": metadata,
+            "spec": spec,
+        },
+        {
+            "apiVersion": _API,
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": metadata,
+            "spec": {"policyName": name, "validationActions": actions},
+        },
+    ]
+
+
+def _resources(kinds: Iterable[str]) -> Iterable[Thing]:
+    by_group: dict[str, list[str]] = {}
+    for kind in kinds:
+        group, _, name = kind.rpartition("/")
+        by_group.setdefault(group, []).append(plural(name))
+    for group, resources in by_group.items():
+        yield {
+            "apiGroups": [group],
+            "apiVersions": ["*"],
+            "operations": ["CREATE", "UPDATE"],
+            "resources": sorted(set(resources)),
+            # The default, without which applying the file again would count as a change.
+            "scope": "*",
+        }
+
+
+def plural(kind: str) -> str:
+    """The resource of a kind, by the rule with which Kubernetes itself guesses it.
+
+    Source: ``UnsafeGuessKindToResource`` in k8s.io/apimachinery; every built-in kind but Endpoints follows it.
+    """
+    name = kind.lower()
+    if name == "endpoints":
+        return name
+    if name.endswith("s"):
+        return f"{name}es"
+    return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"

@@ -1,0 +1,133 @@
+"""What a statement does to data, to running pods, and to a second try, as far as its words show.
+
+No parser of any database: strings, comments and the bodies of functions are blanked out, and the first words of what
+is left say what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from hanbae.migrations import scripts
+
+Loss = Literal["drop", "column", "truncate", "delete", "type", "rename"]
+"""What is lost: a table or more, a column, a table's rows (two ways), a column's form, or a name that pods use."""
+
+_DO: Final = re.compile(r"\s*DO\b", re.IGNORECASE)
+# Each alternative reaches the end of the text where it is not closed, so that none is tried twice.
+_HIDDEN: Final = re.compile(
+    r"--[^\n]*|/\*.*?(?:\*/|\Z)|[eE]'(?:\\.|[^'\\])*(?:'|\Z)|'[^']*(?:'|\Z)", re.DOTALL
+)
+_BODY: Final = re.compile(r"\$(?P<tag>(?:[A-Za-z_]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)", re.DOTALL)
+_MARK: Final = re.compile(rf"{_HIDDEN.pattern}|{_BODY.pattern}", re.DOTALL)
+
+_FLAGS: Final = re.IGNORECASE
+_DROP: Final = re.compile(r"DROP\s+(?:TABLE|SCHEMA|DATABASE)\b", _FLAGS)
+_TRUNCATE: Final = re.compile(r"TRUNCATE\b", _FLAGS)
+_DELETE: Final = re.compile(r"DELETE\s+FROM\b(?!.*\bWHERE\b)", _FLAGS | re.DOTALL)
+_ALTER_TYPE: Final = re.compile(r"ALTER\s+TYPE\b(?!.*\bADD\s+VALUE\b)", _FLAGS | re.DOTALL)
+_ALTER: Final = re.compile(r"ALTER\s+TABLE\b", _FLAGS)
+_COLUMN: Final = re.compile(
+    r"\bDROP\b(?!\s+(?:CONSTRAINT|DEFAULT|NOT|EXPRESSION|IDENTITY|INDEX|KEY|PRIMARY|FOREIGN|PARTITION|CHECK)\b)",
+    _FLAGS,
+)
+_TYPE: Final = re.compile(
+    r"\bALTER\s+(?:COLUMN\s+)?\S+\s+(?:SET\s+DATA\s+)?TYPE\b|\bMODIFY\s+COLUMN\b", _FLAGS
+)
+_RENAME: Final = re.compile(r"\bRENAME\b(?!\s+(?:CONSTRAINT|INDEX)\b)", _FLAGS)
+_ALONE: Final = re.compile(
+    r"(?:CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY|DROP\s+INDEX\s+CONCURRENTLY"
+    r"|REINDEX\b[^;]*\bCONCURRENTLY|VACUUM"
+    r"|(?:CREATE|DROP)\s+DATABASE|(?:CREATE|DROP)\s+TABLESPACE|ALTER\s+SYSTEM"
+    r"|ALTER\s+TABLE\b[^;]*\bDETACH\s+PARTITION\b[^;]*\bCONCURRENTLY)\b",
+    _FLAGS,
+)
+_AGAIN: Final = re.compile(
+    r"(?:SET|RESET|SELECT|ANALYZE|VACUUM|REINDEX|REFRESH|COMMENT|GRANT|REVOKE|DELETE|DO|NOTIFY|LOCK)\b"
+    r"|.*\bIF\s+(?:NOT\s+)?EXISTS\b|CREATE\s+OR\s+REPLACE\b|.*\bON\s+CONFLICT\b|.*\bVALIDATE\s+CONSTRAINT\b",
+    _FLAGS | re.DOTALL,
+)
+
+
+class Hazard(Struct, frozen=True):
+    """What is lost, and where.
+
+    Attributes:
+        loss: What.
+        line: The line of the file.
+        words: The statement's first words, for messages.
+    """
+
+    loss: Loss
+    line: int
+    words: str
+
+
+def losses(statements: tuple[scripts.Statement, ...]) -> Iterator[Hazard]:
+    """What statements take away from the data or from pods that still run."""
+    for statement in statements:
+        for text, line in parts(statement):
+            loss = _loss(text)
+            if loss is not None:
+                yield Hazard(loss, line, words(text))
+
+
+def _loss(text: str) -> Loss | None:
+    first: tuple[tuple[re.Pattern[str], Loss], ...] = (
+        (_DROP, "drop"),
+        (_TRUNCATE, "truncate"),
+        (_DELETE, "delete"),
+        (_ALTER_TYPE, "type"),
+    )
+    inside: tuple[tuple[re.Pattern[str], Loss], ...] = (
+        (_COLUMN, "column"),
+        (_TYPE, "type"),
+        (_RENAME, "rename"),
+    )
+    for pattern, loss in first:
+        if pattern.match(text):
+            return loss
+    if not _ALTER.match(text):
+        return None
+    return next((loss for pattern, loss in inside if pattern.search(text)), None)
+
+
+def alone(text: str) -> bool:
+    """Whether PostgreSQL refuses a statement inside a transaction block."""
+    return bool(_ALONE.match(text))
+
+
+def repeatable(text: str) -> bool:
+    """Whether a statement can run a second time without an error."""
+    return bool(_AGAIN.match(text))
+
+
+def parts(statement: scripts.Statement) -> Iterator[tuple[str, int]]:
+    """The single statements in what goose sends at once, without strings, comments and bodies; each with its line."""
+    line = statement.line
+    for piece in shown(statement.text).split(";"):
+        text = piece.strip()
+        if text:
+            before = len(piece) - len(piece.lstrip())
+            yield text, line + piece.count("\n", 0, before)
+        line += piece.count("\n")
+
+
+def shown(text: str) -> str:
+    """SQL with blanks for what is no SQL: comments, strings and the bodies of functions, but those that ``DO`` runs."""
+    pattern = _HIDDEN if _DO.match(_HIDDEN.sub(_blank, text)) else _MARK
+    return pattern.sub(_blank, text)
+
+
+def words(text: str, most: int = 6) -> str:
+    """The first words of a statement."""
+    found = text.split(maxsplit=most)
+    return " ".join(found[:most])[:80]
+
+
+def _blank(match: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", match[0])

@@ -1,0 +1,87 @@
+"""What the AppProject of an environment refuses: other namespaces, cluster-scoped kinds, kinds that grant rights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from hanbae.rules import rulebook, views
+from hanbae.rules.argo import registering as argo
+
+_PROJECTS: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/projects/"
+_CLUSTER: Final[Mapping[str, frozenset[str]]] = {
+    "": frozenset({"Namespace", "Node", "PersistentVolume"}),
+    "admissionregistration.k8s.io": frozenset(
+        {
+            "MutatingWebhookConfiguration",
+            "ValidatingWebhookConfiguration",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+            "MutatingAdmissionPolicy",
+            "MutatingAdmissionPolicyBinding",
+        }
+    ),
+    "apiextensions.k8s.io": frozenset({"CustomResourceDefinition"}),
+    "apiregistration.k8s.io": frozenset({"APIService"}),
+    "certificates.k8s.io": frozenset({"CertificateSigningRequest", "ClusterTrustBundle"}),
+    "flowcontrol.apiserver.k8s.io": frozenset({"FlowSchema", "PriorityLevelConfiguration"}),
+    "networking.k8s.io": frozenset({"IngressClass", "IPAddress", "ServiceCIDR"}),
+    "node.k8s.io": frozenset({"RuntimeClass"}),
+    "rbac.authorization.k8s.io": frozenset({"ClusterRole", "ClusterRoleBinding"}),
+    "resource.k8s.io": frozenset({"DeviceClass", "ResourceSlice"}),
+    "scheduling.k8s.io": frozenset({"PriorityClass"}),
+    "storage.k8s.io": frozenset(
+        {"StorageClass", "CSIDriver", "CSINode", "VolumeAttachment", "VolumeAttributesClass"}
+    ),
+    "cert-manager.io": frozenset({"ClusterIssuer"}),
+    "cilium.io": frozenset({"CiliumClusterwideNetworkPolicy", "CiliumLoadBalancerIPPool"}),
+    "external-secrets.io": frozenset({"ClusterSecretStore", "ClusterExternalSecret"}),
+    "gateway.networking.k8s.io": frozenset({"GatewayClass"}),
+    "kyverno.io": frozenset({"ClusterPolicy"}),
+}
+
+
+def is_cluster_scoped(group: str, kind: str) -> bool:
+    """Whether objects of a kind belong to no namespace, as far as the kind is known."""
+    return kind in _CLUSTER.get(group, ())
+
+
+@argo.of_release("ARG027", "error", source=_PROJECTS)
+def namespace_is_refused(release: views.Release) -> Iterator[rulebook.Hit]:
+    """An object in a namespace that the environment's project does not let its Applications reach."""
+    for each in release.objects:
+        if each.namespace == release.namespace or is_cluster_scoped(_group(each), each.kind):
+            continue
+        if not release.service.project.reaches(release.environment, each.namespace):
+            facts = {"object": each.label, "namespace": each.namespace}
+            yield rulebook.Hit(views.On(each, ("metadata", "namespace")), facts)
+
+
+@argo.of_release("ARG028", "error", source=_PROJECTS)
+def kind_is_refused(release: views.Release) -> Iterator[rulebook.Hit]:
+    """An object of a kind that the environment's project refuses."""
+    spec = release.service.project.bounds(release.environment)
+    for each in release.objects:
+        group = _group(each)
+        facts = {"object": each.label, "kind": each.kind}
+        if is_cluster_scoped(group, each.kind):
+            if not _listed(spec.get("clusterResourceWhitelist"), group, each.kind):
+                yield rulebook.Hit(views.On(each, ("kind",)), facts, "cluster")
+        elif _listed(spec.get("namespaceResourceBlacklist"), group, each.kind):
+            yield rulebook.Hit(views.On(each, ("kind",)), facts)
+
+
+def _group(each: views.Object) -> str:
+    group, slash, _ = each.api_version.partition("/")
+    return group if slash else ""
+
+
+def _listed(entries: Any, group: str, kind: str) -> bool:
+    """Whether a list of an AppProject has a kind; its entries may be patterns."""
+    return any(
+        fnmatchcase(group, str(entry.get("group", "")))
+        and fnmatchcase(kind, str(entry.get("kind")))
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict)
+    )

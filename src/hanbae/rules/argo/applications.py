@@ -1,0 +1,170 @@
+"""Applications and ApplicationSets among the files: when Argo CD syncs, how often it tries, and with what options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae import subjects
+from hanbae.policy import documents
+from hanbae.rules import declaring, rulebook, views
+from hanbae.rules.argo import registering as argo
+from hanbae.rules.argo.spelling import OPTIONS, is_option, near, written
+
+_AUTO: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/auto_sync/"
+_BOOLEAN: Final = ("true", "false")
+_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    **{name: values for name, values in OPTIONS.items() if name != "Force"},
+    "ApplyOutOfSyncOnly": _BOOLEAN,
+    "ClientSideApplyMigration": _BOOLEAN,
+    "CreateNamespace": _BOOLEAN,
+    "FailOnSharedResource": _BOOLEAN,
+    "PrunePropagationPolicy": ("foreground", "background", "orphan"),
+    "RespectIgnoreDifferences": _BOOLEAN,
+}
+
+
+class Spec(Struct, frozen=True):
+    """What an Application, or the template of a set, says.
+
+    Attributes:
+        declared: The object.
+        at: Where its spec stands in it.
+        environment: The environment that it belongs to; empty for none that is known.
+        settings: What the policy says of that environment.
+    """
+
+    declared: declaring.Declared
+    at: declaring.Keys
+    environment: str
+    settings: documents.Environment | None
+
+    def get(self, *keys: str | int) -> Any:
+        """A part of the spec."""
+        return self.declared.get(*self.at, *keys)
+
+    def place(self, *keys: str | int) -> subjects.Place:
+        """Where a part of the spec stands."""
+        return self.declared.place(*self.at, *keys)
+
+    @property
+    def metadata(self) -> declaring.Keys:
+        """Where the metadata of the Application stands."""
+        return (*self.at[:-1], "metadata")
+
+
+def specs(project: views.Project) -> Iterator[Spec]:
+    """The Applications among the files, and the templates of the sets."""
+    for each in project.declared:
+        if each.kind == "AppProject":
+            continue
+        at: declaring.Keys = (
+            ("spec",) if each.kind == "Application" else ("spec", "template", "spec")
+        )
+        environment = each.environment(project.policy)
+        settings = project.policy.environments.get(environment)
+        yield Spec(each, at, environment, settings)
+
+
+def automated(spec: Spec) -> bool:
+    """Whether Argo CD starts syncs itself."""
+    policy = spec.get("syncPolicy")
+    if not isinstance(policy, dict) or "automated" not in policy:
+        return False
+    found = policy["automated"]
+    return isinstance(found, dict) and found.get("enabled") is not False
+
+
+@rulebook.of_project("ARG031", "error", source=_AUTO)
+def automated_by_mistake(project: views.Project) -> Iterator[rulebook.Hit]:
+    """Automated sync where the policy says that a person syncs."""
+    for spec in specs(project):
+        if not automated(spec) or (spec.settings is not None and spec.settings.sync == "auto"):
+            continue
+        found = spec.get("syncPolicy", "automated")
+        off = found.get("prune") is False and found.get("selfHeal") is False
+        facts = {"object": spec.declared.label, "environment": spec.environment}
+        place = spec.place("syncPolicy", "automated")
+        if spec.settings is not None:
+            yield rulebook.Hit(place, facts, "off" if off else "")
+        elif off:
+            yield rulebook.Hit(place, facts, "unknown", severity="warning")
+
+
+@rulebook.of_project("ARG032", "warning", source="https://github.com/argoproj/argo-cd/issues/15624")
+def retries(project: views.Project) -> Iterator[rulebook.Hit]:
+    """Retries: each runs everything again, migrations included."""
+    for spec in specs(project):
+        retry = spec.get("syncPolicy", "retry")
+        facts = {"object": spec.declared.label}
+        if isinstance(retry, dict):
+            limit = retry.get("limit", 0)
+            if str(limit) not in {"0", "None"}:
+                more = {**facts, "limit": str(limit)[:20]}
+                yield rulebook.Hit(spec.place("syncPolicy", "retry", "limit"), more)
+        elif automated(spec):
+            yield rulebook.Hit(spec.place("syncPolicy", "automated"), facts, "default")
+
+
+@rulebook.of_project("ARG033", "error", source=argo.OPTIONS)
+def unknown_option(project: views.Project) -> Iterator[rulebook.Hit]:
+    """A sync option that no Application can have."""
+    for spec in specs(project):
+        for at, option in _sync_options(spec):
+            if is_option(option, _OPTIONS):
+                continue
+            facts = {
+                "object": spec.declared.label,
+                "value": option[:60],
+                "known": near(option, written(_OPTIONS)),
+            }
+            variant = "force" if option.startswith("Force=") else ""
+            yield rulebook.Hit(spec.place("syncPolicy", "syncOptions", at), facts, variant)
+
+
+@rulebook.of_project("ARG034", "warning", source=argo.OPTIONS)
+def namespace_without_labels(project: views.Project) -> Iterator[rulebook.Hit]:
+    """`CreateNamespace=true` without labels: the namespace comes without its pod-security level."""
+    for spec in specs(project):
+        labels = spec.get("syncPolicy", "managedNamespaceMetadata", "labels")
+        enforced = isinstance(labels, dict) and "pod-security.kubernetes.io/enforce" in labels
+        for at, option in _sync_options(spec):
+            if option == "CreateNamespace=true" and not enforced:
+                place = spec.place("syncPolicy", "syncOptions", at)
+                yield rulebook.Hit(place, {"object": spec.declared.label})
+
+
+def _sync_options(spec: Spec) -> Iterator[tuple[int, str]]:
+    found = spec.get("syncPolicy", "syncOptions")
+    for at, option in enumerate(found if isinstance(found, list) else ()):
+        yield at, str(option)
+
+
+@rulebook.of_project("ARG035", "warning", source="https://github.com/argoproj/argo-cd/issues/22795")
+def healed_instead_of_synced(project: views.Project) -> Iterator[rulebook.Hit]:
+    """`manifest-generate-paths` with self-heal: a new commit may come as a sync without hooks."""
+    key = "argocd.argoproj.io/manifest-generate-paths"
+    for spec in specs(project):
+        annotations = spec.declared.get(*spec.metadata, "annotations")
+        heals = automated(spec) and spec.get("syncPolicy", "automated", "selfHeal") is True
+        if heals and isinstance(annotations, dict) and key in annotations:
+            place = spec.declared.place(*spec.metadata, "annotations", key)
+            yield rulebook.Hit(place, {"object": spec.declared.label})
+
+
+@rulebook.of_project(
+    "ARG036",
+    "warning",
+    source="https://argo-cd.readthedocs.io/en/stable/operator-manual/applicationset/GoTemplate/",
+)
+def missing_keys_are_text(project: views.Project) -> Iterator[rulebook.Hit]:
+    """A set whose expressions may name what is not there: Go writes `<no value>` instead of failing."""
+    for each in project.declared:
+        if each.kind != "ApplicationSet" or each.get("spec", "goTemplate") is not True:
+            continue
+        options = each.get("spec", "goTemplateOptions")
+        if not isinstance(options, list) or "missingkey=error" not in options:
+            place = each.place("spec", "goTemplateOptions" if options else "goTemplate")
+            yield rulebook.Hit(place, {"object": each.label})

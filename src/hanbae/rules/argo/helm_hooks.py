@@ -1,0 +1,100 @@
+"""Helm's hooks under Argo CD: it maps some, ignores others, and cannot tell an install from an upgrade."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from hanbae.argo import hooks
+from hanbae.rules import rulebook, views
+from hanbae.rules.argo import registering as argo
+from hanbae.rules.argo.spelling import near
+
+_PHASE: Final[Mapping[str, hooks.Phase]] = {
+    "pre-install": "PreSync",
+    "pre-upgrade": "PreSync",
+    "post-install": "PostSync",
+    "post-upgrade": "PostSync",
+    "pre-delete": "PreDelete",
+    "post-delete": "PostDelete",
+}
+_NEVER: Final = frozenset({"pre-rollback", "post-rollback", "test", "test-success", "test-failure"})
+_KNOWN: Final = frozenset({*_PHASE, *_NEVER, "crd-install"})
+_PAIRS: Final[Mapping[str, str]] = {
+    "pre-install": "pre-upgrade",
+    "pre-upgrade": "pre-install",
+    "post-install": "post-upgrade",
+    "post-upgrade": "post-install",
+}
+
+
+def _with_helm_hooks(release: views.Release) -> Iterator[tuple[views.Object, list[str]]]:
+    for each in release.objects:
+        value = each.annotations.get(argo.HELM_HOOK)
+        if value is not None:
+            yield each, argo.listed(value)
+
+
+def _own(each: views.Object) -> bool:
+    """Whether an object's Helm hooks are ignored, because it has a valid one of Argo CD's."""
+    value = each.annotations.get(argo.HOOK)
+    return value is not None and (bool(each.phases) or "Skip" in argo.listed(value))
+
+
+@argo.of_release("ARG009", "warning", source=argo.HELM)
+def helm_hook_without_effect(release: views.Release) -> Iterator[rulebook.Hit]:
+    """An Argo CD hook beside a Helm hook that asks for another time: only Argo CD's counts."""
+    for each, values in _with_helm_hooks(release):
+        if not _own(each) or not each.phases:
+            continue
+        wanted = {_PHASE[value] for value in values if value in _PHASE}
+        # Before and after are told apart, not more: a Sync hook has its place by its wave.
+        missed = {phase for phase in wanted if phase.endswith("Delete")} - {*each.phases}
+        if wanted == {"PostSync"}:
+            missed |= wanted - {*each.phases}
+        elif wanted == {"PreSync"} and each.phases == ("PostSync",):
+            missed |= wanted
+        if missed:
+            facts = {
+                "object": each.label,
+                "helm": ",".join(values),
+                "phases": ", ".join(each.phases),
+            }
+            yield rulebook.Hit(argo.annotation(each, argo.HELM_HOOK), facts)
+
+
+@argo.of_release("ARG010", "warning", source=argo.HELM)
+def helm_hook_not_supported(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A Helm hook that Argo CD has no phase for, or that nobody knows."""
+    for each, values in _with_helm_hooks(release):
+        if _own(each):
+            continue
+        unknown = [value for value in values if value not in _KNOWN]
+        never = [value for value in values if value in _NEVER]
+        at = argo.annotation(each, argo.HELM_HOOK)
+        facts = {"object": each.label}
+        if unknown:
+            meant = near(unknown[0], _KNOWN)
+            more = {**facts, "value": unknown[0][:60], "known": meant}
+            yield rulebook.Hit(at, more, "unknown", severity="error")
+        elif never and not each.phases:
+            # A test is meant for `helm test` alone; a hook for rollbacks is missed when it is needed.
+            test = all(value.startswith("test") for value in never)
+            more = {**facts, "value": ",".join(never), "known": ""}
+            yield rulebook.Hit(at, more, severity="notice" if test else None)
+        elif never:
+            yield rulebook.Hit(at, {**facts, "value": ",".join(never), "known": ""}, "part")
+
+
+@argo.of_release("ARG011", "warning", source="https://github.com/argoproj/argo-cd/issues/7536")
+def install_or_upgrade_only(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A Helm hook for installs or for upgrades alone: Argo CD runs it in every sync."""
+    for each, values in _with_helm_hooks(release):
+        if _own(each):
+            continue
+        for value in values:
+            other = _PAIRS.get(value)
+            if other and other not in values:
+                facts = {"object": each.label, "value": value, "phase": _PHASE[value]}
+                yield rulebook.Hit(argo.annotation(each, argo.HELM_HOOK), facts)
+                break

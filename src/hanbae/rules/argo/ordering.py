@@ -1,0 +1,160 @@
+"""The order of one sync: what waits for what comes later, and what waits for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from hanbae.rules import rulebook, views
+from hanbae.rules.argo import reading
+from hanbae.rules.argo import registering as argo
+
+_STARTS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Pod", "Job", "ReplicaSet"})
+_SERVES: Final = frozenset({"Deployment", "StatefulSet"})
+_MOST_STEPS: Final = 8
+_SECONDS: Final = 2  # that Argo CD waits after each wave
+_BY_HANBAE: Final = frozenset({"SealedSecret", "ServiceAccount", "ConfigMap"})
+
+
+def _waiting(
+    release: views.Release,
+) -> Iterator[tuple[views.Object, views.Object, reading.Step, reading.Step]]:
+    """What starts pods, the object of the release that brings what they need, and the steps of both."""
+    provided = reading.provided(release)
+    if not provided:
+        return
+    for each in release.objects:
+        own = reading.step(each) if each.kind in _STARTS else None
+        if own is None or each.namespace != release.namespace:
+            continue
+        for need in sorted(reading.needs(each, provided) & provided.keys()):
+            other = provided[need]
+            theirs = reading.step(other)
+            if theirs is not None:
+                yield each, other, own, theirs
+
+
+@argo.of_release("ARG012", "error", source="https://github.com/argoproj/argo-cd/issues/9891")
+def needs_what_comes_later(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A hook, or a workload of an early wave, that needs an object of a later phase or wave: a first install hangs."""
+    by_hand = release.policy.migrations.phase == "PreSync"
+    for each, other, own, theirs in _waiting(release):
+        if theirs <= own:
+            continue
+        # The phase is at fault, else the wave of what is needed.
+        at = _hook(each) if own[0] < theirs[0] else argo.annotation(other, argo.WAVE)
+        facts = {
+            "object": each.label,
+            "step": reading.shown(own),
+            "needs": other.label,
+            "later": reading.shown(theirs),
+        }
+        if by_hand and own[0] == 0 and not other.phases and other.kind in _BY_HANBAE:
+            # hanbae applies these alone first, and only then the whole.
+            yield rulebook.Hit(at, facts, "by-hand", severity="warning")
+        elif own[0] < theirs[0] and argo.HOOK not in each.annotations:
+            yield rulebook.Hit(at, facts, "helm")
+        else:
+            yield rulebook.Hit(at, facts)
+
+
+def _hook(each: views.Object) -> views.On:
+    """The annotation that makes an object a hook."""
+    own = argo.HOOK in each.annotations
+    return argo.annotation(each, argo.HOOK if own else argo.HELM_HOOK)
+
+
+@argo.of_release("ARG013", "warning", source=argo.WAVES)
+def opened_too_late(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A SealedSecret in the same wave as its readers: these start before it is opened, or with the old values."""
+    told = set()
+    for each, other, own, theirs in _waiting(release):
+        if theirs == own and other.kind in reading.OPENED and other.index not in told:
+            told.add(other.index)
+            facts = {"object": other.label, "reader": each.label, "wave": str(other.wave)}
+            at = argo.annotation(other, argo.WAVE)
+            yield rulebook.Hit(at, facts)
+
+
+@argo.of_release("ARG014", "error", source="docs/adr/0001-migrations-run-as-sync-hooks.md")
+def kept_thing_as_hook(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A SealedSecret or a volume claim as a hook: nobody restores it, and a delete policy deletes what it holds."""
+    for each in release.of_kind("SealedSecret", "ExternalSecret", "PersistentVolumeClaim"):
+        if each.phases:
+            variant = "claim" if each.kind == "PersistentVolumeClaim" else ""
+            yield rulebook.Hit(_hook(each), {"object": each.label}, variant)
+
+
+@argo.of_release("ARG015", "error", source="https://github.com/argoproj/argo-cd/issues/5086")
+def migration_after_pods(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A migration that runs when the new pods are there already."""
+    pods = [
+        (reading.step(each), each)
+        for each in release.of_kind(*_SERVES)
+        if reading.step(each) is not None
+    ]
+    if not pods:
+        return
+    first = min(pods, key=lambda pair: pair[0] or (0, 0))
+    for each in release.of_kind("Job"):
+        own = reading.step(each)
+        if own is None or not each.phases or not _migrates(each) or first[0] is None:
+            continue
+        if own >= first[0]:
+            facts = {
+                "object": each.label,
+                "step": reading.shown(own),
+                "pods": first[1].label,
+                "first": reading.shown(first[0]),
+            }
+            annotations = each.annotations
+            key = next(
+                (key for key in (argo.WAVE, argo.HOOK) if key in annotations), argo.HELM_HOOK
+            )
+            yield rulebook.Hit(argo.annotation(each, key), facts)
+
+
+def _migrates(each: views.Object) -> bool:
+    labels = each.get("metadata", "labels")
+    component = labels.get("app.kubernetes.io/component") if isinstance(labels, dict) else None
+    return component == "migration" or "migrat" in each.name
+
+
+@argo.of_release("ARG016", "notice", source="https://github.com/argoproj/argo-cd/issues/4669")
+def many_steps(release: views.Release) -> Iterator[rulebook.Hit]:
+    """So many phases and waves that waiting between them is what a sync mostly does."""
+    steps = {step for each in release.objects if (step := reading.step(each)) is not None}
+    if len(steps) > _MOST_STEPS:
+        last = max(release.objects, key=lambda each: reading.step(each) or (0, 0))
+        facts = {"steps": str(len(steps)), "seconds": str(_SECONDS * (len(steps) - 1))}
+        yield rulebook.Hit(argo.annotation(last, argo.WAVE), facts)
+
+
+@argo.of_release("ARG017", "error", source="https://github.com/argoproj/argo-cd/issues/12840")
+def never_healthy(release: views.Release) -> Iterator[rulebook.Hit]:
+    """An object that does not become healthy, with later waves or PostSync hooks that wait for it."""
+    steps = [(reading.step(each), each) for each in release.objects]
+    last = max((step for step, _ in steps if step is not None), default=None)
+    if last is None:
+        return
+    mounted = {need: step for step, each in steps if step for need in reading.needs(each, {})}
+    for step, each in steps:
+        if step is None or step >= last:
+            continue
+        facts = {"object": each.label, "later": reading.shown(last)}
+        if each.kind == "Deployment" and each.get("spec", "paused") is True:
+            yield rulebook.Hit(views.On(each, ("spec", "paused")), facts, "paused")
+        elif each.kind == "Job" and each.get("spec", "suspend") is True:
+            yield rulebook.Hit(views.On(each, ("spec", "suspend")), facts, "paused")
+        elif each.kind == "PersistentVolumeClaim":
+            reader = mounted.get((each.kind, each.name))
+            if reader is None or reader > step:
+                yield rulebook.Hit(views.On(each, ()), facts, "claim", severity="warning")
+        elif last[0] == reading.POST_SYNC and _waits_for_address(each):
+            yield rulebook.Hit(views.On(each, ()), facts, "address", severity="notice")
+
+
+def _waits_for_address(each: views.Object) -> bool:
+    if each.kind == "Service":
+        return bool(each.get("spec", "type") == "LoadBalancer")
+    return each.kind == "Ingress"

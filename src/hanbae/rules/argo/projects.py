@@ -1,0 +1,55 @@
+"""AppProjects among the files: bounds that bound nothing, and windows that no Application has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from hanbae.rules import declaring, rulebook, views
+from hanbae.rules.argo.applications import specs
+
+_PROJECTS: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/projects/"
+_WINDOWS: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/sync_windows/"
+_OPEN: Final = {"sourceRepos": "", "destinations": "namespace", "clusterResourceWhitelist": "kind"}
+_SELECTORS: Final = ("applications", "namespaces", "clusters")
+
+
+@rulebook.of_project("ARG040", "warning", source=_PROJECTS)
+def unbounded(project: views.Project) -> Iterator[rulebook.Hit]:
+    """The project `default`, or one that allows every cluster's every object."""
+    for spec in specs(project):
+        if spec.get("project") == "default":
+            facts = {"object": spec.declared.label}
+            yield rulebook.Hit(spec.place("project"), facts, "default")
+    for each in project.declared:
+        if each.kind != "AppProject":
+            continue
+        for at in _unbounded(each):
+            facts = {"object": each.label, "key": str(at[1])}
+            yield rulebook.Hit(each.place(*at), facts)
+
+
+def _unbounded(each: declaring.Declared) -> Iterator[declaring.Keys]:
+    """What an AppProject leaves open for everything."""
+    for name, key in _OPEN.items():
+        entries = each.get("spec", name)
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            found = entry.get(key) if key and isinstance(entry, dict) else entry
+            if found == "*":
+                yield "spec", name, index
+
+
+@rulebook.of_project("ARG041", "warning", source=_WINDOWS)
+def window_without_effect(project: views.Project) -> Iterator[rulebook.Hit]:
+    """A sync window that names no Application, or that is of no kind."""
+    for each in project.declared:
+        windows = each.get("spec", "syncWindows") if each.kind == "AppProject" else None
+        for index, window in enumerate(windows if isinstance(windows, list) else ()):
+            if not isinstance(window, dict):
+                continue
+            at = ("spec", "syncWindows", index)
+            facts = {"object": each.label, "value": str(window.get("kind"))[:60]}
+            if window.get("kind") not in {"allow", "deny"}:
+                yield rulebook.Hit(each.place(*at, "kind"), facts, "kind")
+            elif not any(window.get(key) for key in _SELECTORS):
+                yield rulebook.Hit(each.place(*at), facts)

@@ -1,0 +1,130 @@
+"""What the pods of an object need before they can start, and which object of the same release brings it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from hanbae.rules import views
+from hanbae.rules.argo import registering as argo
+
+Named = tuple[str, str]
+"""Kind and name."""
+
+Step = tuple[int, int]
+"""Phase and wave, in the order in which Argo CD comes to them."""
+
+POST_SYNC: Final = 2
+"""Number of the phase in a step."""
+
+OPENED: Final = frozenset({"SealedSecret", "ExternalSecret", "Certificate"})
+"""Kinds of which a controller makes a Secret, some time after they are applied."""
+
+_PHASES: Final[Mapping[str, int]] = {"PreSync": 0, "Sync": 1, "PostSync": POST_SYNC}
+_PLAIN: Final = frozenset({"Secret", "ConfigMap", "ServiceAccount", "PersistentVolumeClaim"})
+_FROM: Final = {"secretRef": "Secret", "configMapRef": "ConfigMap"}
+_KEY: Final = {"secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap"}
+_PROJECTED: Final = {"secret": "Secret", "configMap": "ConfigMap"}
+
+
+def needs(each: views.Object, provided: Mapping[Named, views.Object]) -> set[Named]:
+    """What an object's pods cannot start without; what is marked as optional is left out.
+
+    Args:
+        each: The object.
+        provided: What the release brings: of a ServiceAccount among it, its pull secrets are needed as well.
+    """
+    if each.pod is None or not isinstance(spec := each.get(*each.pod), dict):
+        return set()
+    found = set(_pulls(spec))
+    account = spec.get("serviceAccountName")
+    if isinstance(account, str) and account:
+        found.add(("ServiceAccount", account))
+        given = provided.get(("ServiceAccount", account))
+        found.update(_pulls(given.data) if given is not None else ())
+    for _, container in each.containers():
+        for source in _items(container, "envFrom"):
+            found.update(_named(source, _FROM))
+        for variable in _items(container, "env"):
+            found.update(_named(variable.get("valueFrom"), _KEY))
+    for volume in _items(spec, "volumes"):
+        found.update(_of_volume(volume))
+    return found
+
+
+def _pulls(part: Mapping[str, Any]) -> Iterator[Named]:
+    for secret in _items(part, "imagePullSecrets"):
+        name = secret.get("name")
+        if isinstance(name, str) and name:
+            yield "Secret", name
+
+
+def _of_volume(volume: Mapping[str, Any]) -> Iterator[Named]:
+    yield from _named(volume, {"configMap": "ConfigMap"})
+    yield from _named(volume, {"secret": "Secret"}, name="secretName")
+    yield from _named(volume, {"persistentVolumeClaim": "PersistentVolumeClaim"}, name="claimName")
+    projected = volume.get("projected")
+    for source in _items(projected, "sources") if isinstance(projected, dict) else ():
+        yield from _named(source, _PROJECTED)
+
+
+def _items(part: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:
+    found = part.get(key)
+    return (item for item in (found if isinstance(found, list) else ()) if isinstance(item, dict))
+
+
+def _named(source: Any, kinds: Mapping[str, str], name: str = "name") -> Iterator[Named]:
+    if not isinstance(source, dict):
+        return
+    for key, kind in kinds.items():
+        part = source.get(key)
+        if isinstance(part, dict) and part.get("optional") is not True:
+            found = part.get(name)
+            if isinstance(found, str) and found:
+                yield kind, found
+
+
+def provided(release: views.Release) -> dict[Named, views.Object]:
+    """What the objects of a release bring, by kind and name; only what lives in the release's own namespace."""
+    found: dict[Named, views.Object] = {}
+    for each in release.objects:
+        if each.namespace != release.namespace:
+            continue
+        if each.kind in _PLAIN:
+            found[each.kind, each.name] = each
+        elif each.kind in OPENED:
+            found.setdefault(("Secret", _opened(each)), each)
+    return found
+
+
+def _opened(each: views.Object) -> str:
+    """Name of the Secret that a controller makes of an object."""
+    other = None
+    if each.kind == "ExternalSecret":
+        other = each.get("spec", "target", "name")
+    elif each.kind == "Certificate":
+        other = each.get("spec", "secretName")
+    return other if isinstance(other, str) and other else each.name
+
+
+def step(each: views.Object) -> Step | None:
+    """When an object is first applied; None for what a sync does not apply."""
+    phases = each.phases
+    if phases:
+        ran = [_PHASES[phase] for phase in phases if phase in _PHASES]
+        return (min(ran), each.wave) if ran else None
+    return None if is_hook_of_no_phase(each) else (1, each.wave)
+
+
+def is_hook_of_no_phase(each: views.Object) -> bool:
+    """Whether Argo CD takes an object for a hook that never runs, such as a Helm test, and so never applies it."""
+    annotations = each.annotations
+    if argo.HOOK in annotations:
+        return not each.phases
+    helm = annotations.get(argo.HELM_HOOK)
+    return helm is not None and not each.phases and "crd-install" not in argo.listed(helm)
+
+
+def shown(step: Step) -> str:
+    """A step as it is told: ``PreSync -5``."""
+    return f"{('PreSync', 'Sync', 'PostSync')[step[0]]} {step[1]}"

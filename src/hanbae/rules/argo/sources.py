@@ -1,0 +1,158 @@
+"""What an Application deploys: which commit, as which release, with which values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from hanbae.policy import naming
+from hanbae.rules import declaring, rulebook, views
+from hanbae.rules.argo import registering as argo
+from hanbae.rules.argo.applications import Spec, specs
+
+_TRACKING: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/tracking_strategies/"
+_DEEPEST: Final = 12
+_PATTERN: Final = ("*", "?", "[", "{{", "$")
+
+
+def _sources(spec: Spec) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
+    """The git sources of an Application, each with its place in the spec; charts of registries have no branch."""
+    one, several = spec.get("source"), spec.get("sources")
+    found: list[tuple[declaring.Keys, Any]] = [(("source",), one)]
+    found += [
+        (("sources", at), each)
+        for at, each in enumerate(several if isinstance(several, list) else ())
+    ]
+    for at, source in found:
+        if isinstance(source, dict) and not source.get("chart") and source.get("repoURL"):
+            yield at, source
+
+
+def _is_own(project: views.Project, source: dict[str, Any]) -> bool:
+    def plain(url: object) -> str:
+        return str(url).rstrip("/").removesuffix(".git")
+
+    return plain(source.get("repoURL")) == plain(project.policy.argocd.repository)
+
+
+@rulebook.of_project("ARG037", "error", source=_TRACKING)
+def not_the_branch(project: views.Project) -> Iterator[rulebook.Hit]:
+    """No revision, HEAD, or another branch than the environment's."""
+    for spec in specs(project):
+        branch = spec.settings.branch if spec.settings is not None else None
+        for at, source in _sources(spec):
+            own = branch if _is_own(project, source) else None
+            keys = (*spec.at, *at, "targetRevision")
+            yield from _revision(spec.declared, keys, source.get("targetRevision"), own)
+    for each in project.declared:
+        environment = project.policy.environments.get(each.environment(project.policy))
+        for keys, git in _generators(each):
+            own = environment.branch if environment and _is_own(project, git) else None
+            yield from _revision(each, (*keys, "revision"), git.get("revision"), own)
+
+
+def _generators(each: declaring.Declared) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
+    """The git generators of a set, those within a matrix or a merge included."""
+    if each.kind != "ApplicationSet":
+        return
+    waiting: list[tuple[declaring.Keys, Any]] = [
+        (("spec", "generators"), each.get("spec", "generators"))
+    ]
+    while waiting:
+        at, found = waiting.pop()
+        for index, generator in enumerate(found if isinstance(found, list) else ()):
+            if not isinstance(generator, dict) or len(at) > _DEEPEST:
+                continue
+            if isinstance(generator.get("git"), dict):
+                yield (*at, index, "git"), generator["git"]
+            for outer in ("matrix", "merge"):
+                if isinstance(generator.get(outer), dict):
+                    inner = generator[outer].get("generators")
+                    waiting.append(((*at, index, outer, "generators"), inner))
+
+
+def _revision(
+    each: declaring.Declared, keys: declaring.Keys, found: Any, branch: str | None
+) -> Iterator[rulebook.Hit]:
+    revision = str(found or "").removeprefix("refs/heads/")
+    if "{{" in revision:
+        return
+    facts = {"object": each.label, "value": revision[:80], "branch": branch or ""}
+    if not revision:
+        yield rulebook.Hit(each.place(*keys), facts, "missing")
+    elif revision == "HEAD":
+        yield rulebook.Hit(each.place(*keys), facts, "head")
+    elif branch is not None and revision != branch:
+        yield rulebook.Hit(each.place(*keys), facts)
+
+
+@rulebook.of_project("ARG038", "error", source=argo.HELM)
+def another_release(project: views.Project) -> Iterator[rulebook.Hit]:
+    """A release name that is not the policy's: all objects would be called otherwise."""
+    charts = {str(naming.chart(project.policy, name)): name for name in project.services}
+    for spec in specs(project):
+        name = str(spec.declared.get(*spec.metadata, "name") or "")
+        for at, source in _sources(spec):
+            path = str(source.get("path") or "").strip("/")
+            if not _is_own(project, source) or (path not in charts and "{{" not in path):
+                continue
+            told = spec.get(*at, "helm", "releaseName")
+            given = str(told or name)
+            service = charts.get(path, "*")
+            wanted = naming.release(project.policy, service)
+            if given != wanted and not (told and "{{" in given):
+                facts = {"object": spec.declared.label, "value": given, "release": wanted}
+                place = spec.place(*at, "helm", "releaseName")
+                yield rulebook.Hit(place, facts, "" if told else "missing")
+
+
+@rulebook.of_project("ARG039", "error", source=argo.HELM)
+def values_that_are_not_there(project: views.Project) -> Iterator[rulebook.Hit]:
+    """Values files that git ignores or does not have, or that win over the environment's."""
+    charts = [str(naming.chart(project.policy, name)) for name in project.services]
+    for spec in specs(project):
+        for at, source in _sources(spec):
+            helm = source.get("helm")
+            found = helm.get("valueFiles") if isinstance(helm, dict) else None
+            if not _is_own(project, source) or not isinstance(found, list):
+                continue
+            files, keys = [str(each) for each in found], (*at, "helm", "valueFiles")
+            path = str(source.get("path") or "").strip("/")
+            yield from _order(project, spec, keys, files)
+            if spec.get(*at, "helm", "ignoreMissingValueFiles") is not True:
+                where = charts if "{{" in path else [path]
+                yield from _missing(project, spec, keys, _paths(files, where))
+
+
+def _order(
+    project: views.Project, spec: Spec, keys: declaring.Keys, files: list[str]
+) -> Iterator[rulebook.Hit]:
+    if spec.settings is None:
+        return
+    own = naming.values_file(project.policy, "x", spec.environment).name
+    if own in files and files[-1] != own:
+        facts = {"object": spec.declared.label, "file": own, "last": files[-1][:80]}
+        place = spec.place(*keys, files.index(own))
+        yield rulebook.Hit(place, facts, "order", severity="warning")
+
+
+def _paths(files: list[str], charts: list[str]) -> Iterator[tuple[int, str, list[str]]]:
+    """The values files that are plain names: their index, their name, and where they may be."""
+    for index, file in enumerate(files):
+        if not any(part in file for part in _PATTERN) and ".." not in file:
+            outside = file.startswith("/")
+            yield index, file, [file[1:]] if outside else [f"{chart}/{file}" for chart in charts]
+
+
+def _missing(
+    project: views.Project,
+    spec: Spec,
+    keys: declaring.Keys,
+    paths: Iterator[tuple[int, str, list[str]]],
+) -> Iterator[rulebook.Hit]:
+    there = project.tree.files()
+    for index, file, places in paths:
+        if places and not any(place in there for place in places):
+            ignored = any(project.tree.ignored(place) for place in places)
+            facts = {"object": spec.declared.label, "file": file[:80]}
+            yield rulebook.Hit(spec.place(*keys, index), facts, "ignored" if ignored else "")

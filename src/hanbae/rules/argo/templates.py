@@ -1,0 +1,63 @@
+"""What templates must not ask for: Argo CD renders them again and again, and without a cluster."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from hanbae import subjects
+from hanbae.rules import rulebook, views
+from hanbae.rules.argo import registering as argo
+
+_RANDOM: Final = re.compile(
+    r"(?<![\w.$/-])(randAlphaNum|randAlpha|randNumeric|randAscii|randBytes|randInt|shuffle|uuidv4|now|ago"
+    r"|genPrivateKey|genCA|genCAWithKey|genSelfSignedCert|genSelfSignedCertWithKey|genSignedCert"
+    r"|genSignedCertWithKey|bcrypt|htpasswd|encryptAES)(?![\w/-])"
+)
+_LOOKUP: Final = re.compile(
+    r"(?<![\w.$/-])lookup(?![\w/-])|\.Release\.(?:IsUpgrade|IsInstall|Revision)\b"
+)
+_MOST: Final = 50  # of one file
+_LONGEST: Final = 1_000_000
+
+
+@rulebook.of_service("ARG029", "error", source=argo.HELM)
+def renders_differently_each_time(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A function that gives another result each time: the Application is never in sync."""
+    yield from _calls(service, _RANDOM)
+
+
+@rulebook.of_service("ARG030", "warning", source="https://github.com/argoproj/argo-cd/issues/5202")
+def asks_the_cluster(service: views.Service) -> Iterator[rulebook.Hit]:
+    """`lookup`, which finds nothing, and words that tell an install from an upgrade, which are always the same."""
+    yield from _calls(service, _LOOKUP)
+
+
+def _calls(service: views.Service, pattern: re.Pattern[str]) -> Iterator[rulebook.Hit]:
+    if not any(release.settings.engine == "argocd" for release in service.releases.values()):
+        return
+    for path, text in service.templates:
+        if len(text) > _LONGEST:
+            continue
+        for number, match in enumerate(pattern.finditer(text)):
+            if number >= _MOST:
+                break
+            if _is_called(text, match.start()):
+                line = text.count("\n", 0, match.start()) + 1
+                column = match.start() - text.rfind("\n", 0, match.start())
+                place = subjects.Place(path, line, column)
+                variant = "release" if match[0].startswith(".") else ""
+                yield rulebook.Hit(place, {"function": match[0].lstrip(".")}, variant)
+
+
+def _is_called(text: str, at: int) -> bool:
+    """Whether a place is in an action, and there neither in a comment nor in a string."""
+    start = text.rfind("{{", 0, at)
+    if start < 0 or text.rfind("}}", 0, at) > start:
+        return False
+    before = text[start + 2 : at]
+    if before.lstrip("- \t\n").startswith("/*"):
+        return False
+    quoted = re.sub(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`', "", before)
+    return '"' not in quoted and "`" not in quoted

@@ -1,0 +1,118 @@
+"""The order of migrations across branches: what an environment has, as far as its branch tells.
+
+goose remembers a version and nothing else.
+A file that comes later with a lower number, or another file with the same number, is found only when it runs, in
+production at the latest; the heads of the branches show it before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from hanbae import errors, subjects
+from hanbae.migrations import scripts
+from hanbae.repository import trees
+from hanbae.rules import rulebook, views
+from hanbae.rules.migrations import folders
+
+_MISSING: Final = "https://github.com/pressly/goose/issues/523"
+_CHECKSUM: Final = "https://github.com/pressly/goose/issues/288"
+
+
+class Folder(Struct, frozen=True):
+    """One folder of migrations, here and on an environment's branch.
+
+    Attributes:
+        path: The folder.
+        here: Version → name of the file here.
+        there: Version → name of the file on the branch.
+    """
+
+    path: str
+    here: dict[int, str]
+    there: dict[int, str]
+
+
+def compared(release: views.Release) -> tuple[list[Folder], dict[str, str]]:
+    """The folders that the environment's branch has, and the branch's files; nothing where no branch is known."""
+    tree = release.service.project.branches.get(release.environment)
+    if tree is None:
+        return [], {}
+    there = dict(tree.files(release.service.migrations))
+    if there == release.service.migration_files:
+        return [], {}
+    own = folders.by_folder(release.service.migration_files)
+    return [
+        Folder(path, folders.versions(own.get(path, ())), folders.versions(names))
+        for path, names in folders.by_folder(there).items()
+        if path in own
+    ], there
+
+
+@rulebook.of_release("MIG011", "error", source=_MISSING)
+def out_of_order(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A new file whose version is lower than the highest that the environment has."""
+    for folder in compared(release)[0]:
+        highest = max(folder.there, default=0)
+        for version, name in folder.here.items():
+            if version < highest and version not in folder.there:
+                facts = {"file": name, "highest": folder.there[highest]}
+                yield rulebook.Hit(subjects.Place(f"{folder.path}/{name}"), facts)
+
+
+@rulebook.of_release("MIG012", "error", source=_CHECKSUM)
+def edited(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A version that the environment has with other statements."""
+    found, there = compared(release)
+    service = release.service
+    for folder in found:
+        for version, name in folder.here.items():
+            if version not in folder.there:
+                continue
+            other = f"{folder.path}/{folder.there[version]}"
+            path = f"{folder.path}/{name}"
+            if there[other] == service.migration_files[path]:
+                continue
+            if _does_other(service, path, other, release):
+                facts = {"file": name, "version": str(version), "other": folder.there[version]}
+                variant = "" if name == folder.there[version] else "taken"
+                yield rulebook.Hit(subjects.Place(path), facts, variant)
+
+
+def _does_other(service: views.Service, path: str, other: str, release: views.Release) -> bool:
+    """Whether the Up parts differ: comments, line ends and the way back may change."""
+    here = service.parsed_migrations.get(path)
+    there = _parsed(service.project.branches[release.environment], other)
+    if here is None or there is None or here.fault or there.fault:
+        return True
+    return _texts(here) != _texts(there) or here.transaction != there.transaction
+
+
+def _parsed(tree: trees.Tree, path: str) -> scripts.Parsed | None:
+    try:
+        data = tree.read(path)
+    except errors.FileFault:
+        return None
+    return None if data is None else scripts.parse(data.decode("utf-8-sig", "replace"))
+
+
+def _texts(parsed: scripts.Parsed) -> list[str]:
+    return [" ".join(statement.text.split()) for statement in parsed.up]
+
+
+@rulebook.of_release("MIG013", "warning", source=_MISSING)
+def missing_here(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A migration that the environment's branch has and that is not here."""
+    for folder in compared(release)[0]:
+        highest = max(folder.here, default=0)
+        for version, name in folder.there.items():
+            if version not in folder.here:
+                at = subjects.Place(folder.path)
+                if version < highest:
+                    facts = {"file": name, "highest": folder.here[highest]}
+                    yield rulebook.Hit(at, facts)
+                else:
+                    yield rulebook.Hit(at, {"file": name}, "behind", severity="notice")

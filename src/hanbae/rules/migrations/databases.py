@@ -1,0 +1,121 @@
+"""The databases that the values declare, against the folders of migrations and the policy's waves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from hanbae import errors
+from hanbae.migrations import databases
+from hanbae.rules import rulebook, views
+
+_POLICY: Final = "deployment-policy.ko.md, Identity Service Multi-DB Migrations"
+_CHECKLIST: Final = "deployment-policy.ko.md, 배포 체크리스트"
+_FAULTS: Final = {
+    "migrations.not-a-mapping": "form",
+    "migrations.not-a-list": "form",
+    "migrations.database-without-name": "name",
+    "migrations.database-twice": "twice",
+    "migrations.folder-outside": "folder",
+}
+_PODS: Final = 0
+"""The wave of what is no hook and says nothing."""
+
+
+@rulebook.of_release("MIG014", "error", source="docs/reference/policy.md")
+def not_the_contract(release: views.Release) -> Iterator[rulebook.Hit]:
+    """Databases that are declared in a way that nobody understands."""
+    wave = release.policy.migrations.wave
+    try:
+        databases.declared(release.values, release.service.name, wave=wave)
+    except errors.FileFault as fault:
+        facts = {name: str(value)[:80] for name, value in fault.text.facts.items()}
+        at = release.value_place("migration", "databases")
+        yield rulebook.Hit(at, facts, _FAULTS.get(fault.text.id, "form"))
+
+
+def _has_files(service: views.Service, directory: str = "") -> bool:
+    folder = f"{service.migrations}/{directory}".rstrip("/")
+    cut = len(folder) + 1
+    return any(
+        path.endswith(".sql") and path.startswith(f"{folder}/") and "/" not in path[cut:]
+        for path in service.migration_files
+    )
+
+
+@rulebook.of_release("MIG015", "error", source=_POLICY)
+def without_files(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A declared database without migrations: goose ends with an error, and so does the sync."""
+    for database in release.databases:
+        if not _has_files(release.service, database.directory):
+            folder = f"{release.service.migrations}/{database.directory}".rstrip("/")
+            facts = {"database": database.name, "folder": folder}
+            yield rulebook.Hit(_entry(release, database), facts)
+
+
+def _entry(release: views.Release, database: databases.Database) -> Any:
+    """Where a database is declared."""
+    entries = release.value("migration", "databases")
+    for at, entry in enumerate(entries if isinstance(entries, list) else ()):
+        if isinstance(entry, dict) and entry.get("name") == database.name:
+            return release.value_place("migration", "databases", at)
+    return release.value_place("migration", "enabled")
+
+
+@rulebook.of_release("MIG016", "warning", source=_POLICY)
+def undeclared(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A folder of migrations that no declared database has: its files are never run."""
+    if not release.databases:
+        return
+    cut = len(release.service.migrations) + 1
+    used = {database.directory.strip("/") for database in release.databases}
+    folders = {
+        path[cut:].rpartition("/")[0]
+        for path in release.service.migration_files
+        if path.endswith(".sql")
+    }
+    for folder in sorted(folders - used):
+        at = release.value_place("migration", "databases")
+        facts = {"folder": f"{release.service.migrations}/{folder}".rstrip("/")}
+        yield rulebook.Hit(at, facts)
+
+
+@rulebook.of_release("MIG017", "error", source=_CHECKLIST)
+def not_enabled(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A service with migrations that an environment does not run."""
+    migration = release.value("migration", default={})
+    if not isinstance(migration, dict) or migration.get("enabled"):
+        return
+    if any(path.endswith(".sql") for path in release.service.migration_files):
+        variant = "" if "enabled" in migration else "absent"
+        at = release.value_place("migration", "enabled")
+        yield rulebook.Hit(at, {"folder": release.service.migrations}, variant)
+
+
+@rulebook.of_release("MIG018", "error", source=_POLICY)
+def waves(release: views.Release) -> Iterator[rulebook.Hit]:
+    """Waves in which the databases are not migrated as the policy says: after the secret, one by one, before pods."""
+    entries = release.value("migration", "databases")
+    listed = [
+        (at, each["wave"])
+        for at, each in enumerate(entries if isinstance(entries, list) else ())
+        if isinstance(each, dict) and type(each.get("wave")) is int
+    ]
+    if not release.databases or not listed:
+        return
+    policy = release.policy
+    before: int | None = None
+    for at, wave in listed:
+        facts = {"wave": str(wave), "secret": str(policy.secrets.wave)}
+        place = release.value_place("migration", "databases", at, "wave")
+        if wave >= _PODS:
+            yield rulebook.Hit(place, facts, "late")
+        elif wave <= policy.secrets.wave:
+            yield rulebook.Hit(place, facts, "early")
+        elif before is not None and wave <= before:
+            variant = "same" if wave == before else "order"
+            yield rulebook.Hit(place, {**facts, "before": str(before)}, variant)
+        elif at == 0 and wave != policy.migrations.wave:
+            first = str(policy.migrations.wave)
+            yield rulebook.Hit(place, {**facts, "first": first}, "first", severity="warning")
+        before = wave

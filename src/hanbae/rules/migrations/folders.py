@@ -1,0 +1,101 @@
+"""Names and numbers of the files that goose is given."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from hanbae import subjects
+from hanbae.migrations import files
+from hanbae.rules import rulebook, views
+
+_FILES: Final = "https://pressly.github.io/goose/documentation/annotations/"
+_GOOSE: Final = "https://github.com/pressly/goose#hybrid-versioning"
+_LIKE_ONE: Final = re.compile(
+    r"[0-9]+[_-].*\.(?:psql|pgsql|ddl|sql\..*|sql[~_].*)\Z", re.IGNORECASE
+)
+_OTHER_CASE: Final = re.compile(r".*\.sql\Z", re.IGNORECASE)
+_LARGEST_COUNTED: Final = 10**9
+"""A version above is a time, and times have gaps."""
+
+
+def by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
+    """Names of files by folder, in order."""
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        found.setdefault(folder, []).append(name)
+    return found
+
+
+def versions(names: Iterable[str]) -> dict[int, str]:
+    """Version → name of the first file with it, for the files that goose would take."""
+    found: dict[int, str] = {}
+    for name in sorted(names):
+        version = files.version_of(name) if name.endswith(".sql") else None
+        if version is not None:
+            found.setdefault(version, name)
+    return found
+
+
+@rulebook.of_service("MIG001", "error", source=_GOOSE)
+def without_number(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A ``.sql`` file without a version: goose's command ends with an error before it does anything."""
+    for path in service.migration_files:
+        name = path.rpartition("/")[2]
+        if name.endswith(".sql") and files.version_of(name) is None:
+            yield rulebook.Hit(subjects.Place(path), {"file": name})
+
+
+@rulebook.of_service("MIG002", "error", source=_GOOSE)
+def version_twice(service: views.Service) -> Iterator[rulebook.Hit]:
+    """Two files of one version: goose's command panics."""
+    for folder, names in by_folder(service.migration_files).items():
+        first = versions(names)
+        for name in sorted(names):
+            version = files.version_of(name) if name.endswith(".sql") else None
+            if version is not None and first[version] != name:
+                facts = {"version": str(version), "file": name, "other": first[version]}
+                yield rulebook.Hit(subjects.Place(f"{folder}/{name}"), facts)
+
+
+@rulebook.of_service("MIG003", "warning", source=_GOOSE)
+def not_taken(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A file that looks like a migration and that goose does not see."""
+    for path in service.migration_files:
+        name = path.rpartition("/")[2]
+        other_case = _OTHER_CASE.match(name) and not name.endswith(".sql")
+        if other_case or _LIKE_ONE.match(name):
+            yield rulebook.Hit(subjects.Place(path), {"file": name})
+
+
+@rulebook.of_service("MIG004", "error", source="https://github.com/pressly/goose#go-migrations")
+def in_go(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A migration in Go, which goose's own program cannot run."""
+    for path in service.migration_files:
+        name = path.rpartition("/")[2]
+        if name.endswith(".go") and not name.endswith("_test.go"):
+            numbered = files.version_of(f"{name.removesuffix('.go')}.sql") is not None
+            if numbered:
+                yield rulebook.Hit(subjects.Place(path), {"file": name})
+
+
+@rulebook.of_service("MIG005", "notice", source=_GOOSE)
+def gap(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A number that is left out: a file that comes later with it would be out of order."""
+    for folder, names in by_folder(service.migration_files).items():
+        taken = versions(names)
+        deployed = [tree.files(folder) for tree in service.project.branches.values()]
+        counted = [version for version in sorted(taken) if version < _LARGEST_COUNTED]
+        for before, after in itertools.pairwise(counted):
+            # Where a branch has the later file already, its number cannot be changed any more.
+            path = f"{folder}/{taken[after]}"
+            if after - before > 1 and not any(path in files for files in deployed):
+                facts = {"before": taken[before], "after": taken[after]}
+                yield rulebook.Hit(subjects.Place(path), facts)
+        if counted and len(counted) < len(taken):
+            last = taken[counted[-1]]
+            facts = {"time": taken[max(taken)], "counted": last}
+            yield rulebook.Hit(subjects.Place(f"{folder}/{last}"), facts, "mixed")

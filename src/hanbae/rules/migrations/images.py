@@ -1,0 +1,132 @@
+"""The Dockerfile: the policy says that the migrations, and goose with them, are in the image."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Final
+
+from msgspec import Struct
+
+from hanbae import subjects
+from hanbae.rules import rulebook, views
+from hanbae.rules.migrations import jobs
+
+_SOURCE: Final = "deployment-policy.ko.md, 배포 체크리스트"
+_FLAG: Final = re.compile(r"--\S+\s*")
+_ALL: Final = frozenset({".", "./", "/"})
+
+
+class Line(Struct, frozen=True):
+    """An instruction of a Dockerfile.
+
+    Attributes:
+        number: Its first line.
+        word: The instruction, in capitals.
+        rest: Its arguments, lines joined.
+    """
+
+    number: int
+    word: str
+    rest: str
+
+
+def instructions(text: str) -> Iterator[Line]:
+    """The instructions of a Dockerfile, continued lines joined."""
+    parts: list[str] = []
+    first = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        stripped = line.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        first = first or number
+        parts.append(stripped.removesuffix("\\"))
+        if not stripped.endswith("\\"):
+            word, _, rest = " ".join(parts).partition(" ")
+            yield Line(first, word.upper(), rest.strip())
+            parts, first = [], 0
+
+
+@rulebook.of_service("MIG023", "error", source=_SOURCE)
+def not_in_image(service: views.Service) -> Iterator[rulebook.Hit]:
+    """An image without the migrations, or without goose."""
+    running = [each for each in service.releases.values() if each.databases]
+    path = f"{PurePosixPath(service.chart).parent}/Dockerfile"
+    text = service.text(path) if running else None
+    if text is None:
+        return
+    final = _last_stage(list(instructions(text)))
+    if not final:
+        return
+    end = subjects.Place(path, final[0].number)
+    copies = [(line, *_copied(line)) for line in final if line.word in {"COPY", "ADD"}]
+    taken = [copy for copy in copies if any(_covers(service, each) for each in copy[1])]
+    if not taken:
+        yield rulebook.Hit(end, {"folder": service.migrations})
+    elif len(taken) == 1 and any(each.rstrip("/") == service.migrations for each in taken[0][1]):
+        yield from _elsewhere(running[0], path, taken[0][0], taken[0][2])
+    if not any("goose" in line.rest for line in final) and _calls_goose(running[0]):
+        yield rulebook.Hit(end, variant="goose")
+
+
+def _last_stage(lines: list[Line]) -> list[Line]:
+    """The instructions of the image that is built, those of the stages under it included."""
+    stages: dict[str, list[Line]] = {}
+    found: list[Line] = []
+    for line in lines:
+        if line.word == "FROM":
+            words = _FLAG.sub("", line.rest).split()
+            base = stages.get(words[0].lower(), []) if words else []
+            found = [line, *base]
+            stages |= {name.lower(): found for name in words[2:3]}  # FROM image AS name
+        elif found:
+            found.append(line)
+    return found
+
+
+def _copied(line: Line) -> tuple[list[str], str]:
+    """What a COPY takes from the repository, and where to; nothing for one from another stage."""
+    if "--from=" in line.rest:
+        return [], ""
+    words = re.findall(r"[^\s\",\[\]]+", _FLAG.sub("", line.rest))
+    return words[:-1], words[-1] if words else ""
+
+
+def _covers(service: views.Service, source: str) -> bool:
+    """Whether a source holds the migrations, as seen from the repository's root or from the service's folder."""
+    if source in _ALL:
+        return True
+    given = source.removeprefix("./").strip("/").removesuffix("/*")
+    own = PurePosixPath(service.migrations)
+    inside = {str(own), *(str(parent) for parent in own.parents), own.name}
+    return given in inside or given.startswith((f"{own}/", f"{own.name}/"))
+
+
+def _elsewhere(
+    release: views.Release, path: str, line: Line, target: str
+) -> Iterator[rulebook.Hit]:
+    """The migrations are copied to another folder than the one that goose is given."""
+    if not target.startswith("/"):
+        return
+    for database, job in jobs.found(release):
+        for _, container in job.containers(init=False):
+            args = container.get("args")
+            words = [str(word) for word in args] if isinstance(args, list) else []
+            given = jobs.directory(job, words)
+            wanted = f"{target.rstrip('/')}/{database.directory}".rstrip("/")
+            if given.startswith("/") and given != wanted:
+                facts = {"folder": given[:120], "target": target[:120]}
+                yield rulebook.Hit(subjects.Place(path, line.number), facts, "elsewhere")
+                return
+
+
+def _calls_goose(release: views.Release) -> bool:
+    """Whether a migration Job calls goose by its name: another program may have it built in."""
+    for _, job in jobs.found(release):
+        for _, container in job.containers(init=False):
+            parts = (container.get("command"), container.get("args"))
+            words = [str(word) for part in parts if isinstance(part, list) for word in part]
+            if any(re.search(r"(?:^|[\s/])goose(?:\s|$)", word) for word in words):
+                return True
+    return False

@@ -1,0 +1,151 @@
+"""The migration Jobs: one for each database, called and limited as the policy says, with goose as it should be run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from hanbae.migrations import databases
+from hanbae.policy import naming
+from hanbae.rules import rulebook, views
+
+_POLICY: Final = "deployment-policy.ko.md, Database Migration Job"
+_GOOSE: Final = "https://github.com/pressly/goose#usage"
+_HOOK: Final = "argocd.argoproj.io/hook"
+_DATABASE: Final = "hanbae.dev/database"
+_SHELL: Final = re.compile(r"(?:.*/)?(?:ba|da|a|z|k)?sh\Z")
+_URL: Final = re.compile(
+    r"(?:postgres(?:ql)?|mysql|clickhouse|tcp|sqlserver)://|\bpassword=", re.IGNORECASE
+)
+
+
+def of_databases(
+    release: views.Release,
+) -> Iterator[tuple[databases.Database, str, views.Object | None]]:
+    """Each declared database, the name that its Job has by contract, and the Job; None where there is none."""
+    declared = release.databases
+    if not declared:
+        return
+    jobs = list(release.of_kind("Job"))
+    labels = {str(each.get("metadata", "labels", _DATABASE)): each for each in jobs}
+    names = {each.name: each for each in jobs}
+    for database in declared:
+        name = naming.migration_job(release.name, database.name, several=len(declared) > 1)
+        yield database, name, labels.get(database.name) or names.get(name)
+
+
+def found(release: views.Release) -> Iterator[tuple[databases.Database, views.Object]]:
+    """The declared databases that have a Job."""
+    for database, _, job in of_databases(release):
+        if job is not None:
+            yield database, job
+
+
+@rulebook.of_release("MIG019", "error", source=_POLICY)
+def missing_job(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A declared database that no Job migrates, or one whose Job is not run or not found as it should be."""
+    for database, name, job in of_databases(release):
+        facts = {"database": database.name, "job": name}
+        if job is None:
+            yield rulebook.Hit(release.value_place("migration", "databases"), facts)
+        elif job.name != name:
+            at = views.On(job, ("metadata", "name"), key=True)
+            yield rulebook.Hit(at, {**facts, "found": job.name}, "name", severity="warning")
+        if job is not None and not job.phases:
+            at = views.On(job, ("metadata", "annotations"), key=True)
+            yield rulebook.Hit(at, facts, "hook")
+
+
+@rulebook.of_release("MIG020", "error", source="docs/reference/policy.md")
+def limits(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A migration Job with another phase, another lifetime or another number of tries than the policy's."""
+    policy = release.policy.migrations
+    wanted: Mapping[str, int] = {
+        "ttlSecondsAfterFinished": naming.seconds(policy.ttl),
+        "backoffLimit": policy.backoff_limit,
+        "activeDeadlineSeconds": naming.seconds(policy.deadline),
+    }
+    for _, job in found(release):
+        for field, value in wanted.items():
+            given = job.get("spec", field)
+            if given == value or (given is None and field == "activeDeadlineSeconds"):
+                continue  # a missing deadline is a rule of its own
+            said = "-" if given is None else str(given)[:20]
+            facts = {"field": field, "found": said, "wanted": str(value)}
+            yield rulebook.Hit(views.On(job, ("spec", field)), facts)
+        # A word that is no phase has a rule of its own; Argo CD then goes by what Helm's annotation says.
+        own = str(job.annotations.get(_HOOK, job.phases))
+        meant = any(phase in own for phase in job.phases)
+        if meant and policy.phase not in job.phases:
+            at = views.On(job, ("metadata", "annotations", _HOOK))
+            facts = {"found": ", ".join(job.phases), "wanted": policy.phase}
+            yield rulebook.Hit(at, facts, "phase")
+
+
+@rulebook.of_release("MIG021", "error", source=_GOOSE)
+def command(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A command that runs goose through a shell, with the database's URL in its arguments, or with another folder."""
+    for database, job in found(release):
+        for at, container in job.containers(init=False):
+            command, args = container.get("command"), container.get("args")
+            words = [
+                str(word)
+                for part in (command, args)
+                for word in (part if isinstance(part, list) else ())
+            ]
+            if not words or not any("goose" in word for word in words):
+                continue
+            field = "args" if args else "command"
+            yield from _misuse(job, (*at, field), words, database)
+
+
+def _misuse(
+    job: views.Object, at: views.Pointer, words: list[str], database: databases.Database
+) -> Iterator[rulebook.Hit]:
+    facts = {"object": job.label, "database": database.name}
+    if _SHELL.match(words[0]):
+        yield rulebook.Hit(views.On(job, (*at[:-1], "command")), facts, "shell", severity="warning")
+        return
+    if any(_URL.search(word) for word in words):
+        yield rulebook.Hit(views.On(job, at), facts, "url")
+    if words[-1] not in ("up", "up-by-one"):
+        yield rulebook.Hit(views.On(job, at), facts, "up")
+    folder = directory(job, words)
+    if not folder:
+        yield rulebook.Hit(views.On(job, at), facts, "dir")
+    elif database.directory and not folder.endswith(f"/{database.directory.strip('/')}"):
+        more = {**facts, "folder": folder[:120], "wanted": database.directory}
+        yield rulebook.Hit(views.On(job, at), more, "other")
+
+
+def directory(job: views.Object, words: list[str]) -> str:
+    """The folder that goose is given, by its flag or its variable; empty for none."""
+    for at, word in enumerate(words):
+        flag, _, value = word.partition("=")
+        if flag in ("-dir", "--dir"):
+            return (value or "".join(words[at + 1 : at + 2])).rstrip("/")
+    for _, container in job.containers(init=False):
+        entries = container.get("env")
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, dict) and entry.get("name") == "GOOSE_MIGRATION_DIR":
+                value_: Any = entry.get("value") or ""
+                return str(value_).rstrip("/")
+    return ""
+
+
+@rulebook.of_release("MIG022", "error", source="deployment-policy.ko.md, 배포 체크리스트")
+def image(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A migration Job with another image than the pods': other migrations than those that the pods were built with."""
+    running = {
+        str(container.get("image"))
+        for each in release.of_kind("Deployment", "StatefulSet")
+        for _, container in each.containers(init=False)
+    }
+    if not running or not release.prepared:
+        return
+    for _, job in found(release):
+        for at, container in job.containers(init=False):
+            if str(container.get("image")) not in running:
+                facts = {"object": job.label}
+                yield rulebook.Hit(views.On(job, (*at, "image")), facts)

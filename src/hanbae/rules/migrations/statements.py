@@ -1,0 +1,87 @@
+"""What is in the files: goose's annotations, transactions, and statements that take data away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from hanbae import subjects
+from hanbae.migrations import hazards, scripts
+from hanbae.rules import rulebook, views
+
+_ANNOTATIONS: Final = "https://pressly.github.io/goose/documentation/annotations/"
+_CREATED: Final = re.compile(
+    r"CREATE\s+(?:TEMP(?:ORARY)?\s+|UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?([\w.\"]+)",
+    re.IGNORECASE,
+)
+
+
+@rulebook.of_service("MIG006", "error", source=_ANNOTATIONS)
+def refused(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A file that goose refuses to read."""
+    for path, parsed in service.parsed_migrations.items():
+        if parsed.fault is not None:
+            at = subjects.Place(path, parsed.fault.line)
+            yield rulebook.Hit(at, variant=parsed.fault.kind)
+
+
+@rulebook.of_service("MIG007", "notice", source=_ANNOTATIONS)
+def no_way_back(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A migration without a Down part."""
+    for path, parsed in service.parsed_migrations.items():
+        if parsed.fault is None and parsed.down is None:
+            yield rulebook.Hit(subjects.Place(path))
+
+
+@rulebook.of_service(
+    "MIG008", "error", source="https://www.postgresql.org/docs/current/sql-createindex.html"
+)
+def needs_no_transaction(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A statement that PostgreSQL refuses in a transaction, in one."""
+    for path, parsed in service.parsed_migrations.items():
+        for statement in (*parsed.up, *(parsed.down or ())):
+            several = list(hazards.parts(statement))
+            for text, line in several:
+                if not hazards.alone(text):
+                    continue
+                facts = {"statement": hazards.words(text, 3)}
+                if parsed.transaction:
+                    yield rulebook.Hit(subjects.Place(path, line), facts)
+                elif len(several) > 1:
+                    yield rulebook.Hit(subjects.Place(path, line), facts, "together")
+
+
+@rulebook.of_service("MIG009", "warning", source="https://github.com/pressly/goose/issues/728")
+def half_done(service: views.Service) -> Iterator[rulebook.Hit]:
+    """Several statements outside a transaction, one of which cannot run a second time after a later one failed."""
+    for path, parsed in service.parsed_migrations.items():
+        if parsed.transaction:
+            continue
+        for statement in parsed.up[:-1]:
+            stuck = [part for part in hazards.parts(statement) if not hazards.repeatable(part[0])]
+            if stuck:
+                text, line = stuck[0]
+                yield rulebook.Hit(
+                    subjects.Place(path, line), {"statement": hazards.words(text, 4)}
+                )
+                break
+
+
+@rulebook.of_service(
+    "MIG010", "warning", source="https://www.postgresql.org/docs/current/sql-altertable.html"
+)
+def destructive(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A statement that takes away data, or a name that pods of the old version still use."""
+    for path, parsed in service.parsed_migrations.items():
+        created = _created(parsed)
+        for hazard in hazards.losses(parsed.up):
+            if not any(name in hazard.words.split() for name in created):
+                facts = {"statement": hazard.words}
+                yield rulebook.Hit(subjects.Place(path, hazard.line), facts, hazard.loss)
+
+
+def _created(parsed: scripts.Parsed) -> set[str]:
+    """Tables that the file makes itself: what it then does to them takes nothing away."""
+    texts = (text for statement in parsed.up for text, _ in hazards.parts(statement))
+    return {match[1] for text in texts if (match := _CREATED.match(text))}

@@ -1,0 +1,102 @@
+"""The certificates that values are sealed with: remembered, one for each cluster, not expired."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from hanbae import errors, subjects
+from hanbae.policy import naming
+from hanbae.rules import rulebook, views
+from hanbae.sealing import certificates
+
+_SOURCE: Final = "https://github.com/bitnami/sealed-secrets#secret-rotation"
+_PIN: Final = ("sealedSecret", "certificate")
+_FINGERPRINT: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_PINNED: Final = re.compile(rb"^\s+certificate:\s*[\"']?(sha256:[0-9a-f]{64})", re.MULTILINE)
+_SUFFIXES: Final = (".pem", ".crt", ".cert")
+_BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
+_MOST_NAMED: Final = 3
+
+
+@rulebook.of_release("SEC014", "warning", source=_SOURCE)
+def not_pinned(release: views.Release) -> Iterator[rulebook.Hit]:
+    """Sealed values without the fingerprint of their certificate."""
+    if not release.value("sealedSecret", "encryptedData"):
+        return
+    pinned = release.value(*_PIN)
+    if not pinned:
+        yield rulebook.Hit(release.value_place("sealedSecret"))
+    elif not _FINGERPRINT.fullmatch(str(pinned)):
+        yield rulebook.Hit(release.value_place(*_PIN), variant="form", severity="error")
+
+
+@rulebook.of_service("SEC015", "warning", source=_SOURCE)
+def shared(service: views.Service) -> Iterator[rulebook.Hit]:
+    """One certificate for two clusters, or two for one."""
+    for one, other in itertools.combinations(service.releases.values(), 2):
+        pins = [str(each.value(*_PIN) or "") for each in (one, other)]
+        clusters = [each.settings.workload or each.settings.control for each in (one, other)]
+        if not all(_FINGERPRINT.fullmatch(pin) for pin in pins):
+            continue
+        facts = {"one": one.environment, "other": other.environment}
+        at = other.value_place(*_PIN)
+        same_cluster = clusters[0] is not None and clusters[0] == clusters[1]
+        apart = None not in clusters and not same_cluster
+        if pins[0] == pins[1] and apart:
+            yield rulebook.Hit(at, facts)
+        elif pins[0] != pins[1] and same_cluster:
+            yield rulebook.Hit(at, facts, "renewed", severity="notice")
+
+
+@rulebook.of_project("SEC016", "warning", source=_SOURCE)
+def files(project: views.Project) -> Iterator[rulebook.Hit]:
+    """A certificate in the repository that has expired, or is not the one that the values were sealed with."""
+    for path, environment in _certificates(project):
+        try:
+            data = project.tree.read(path) or b""
+            if _BEGIN not in data:
+                continue
+            certificate = certificates.parse(data, path)
+        except errors.Error:
+            continue
+        at = subjects.Place(path)
+        if project.now > certificate.not_after:
+            date = certificate.not_after.date().isoformat()
+            yield rulebook.Hit(at, {"date": date}, "expired")
+        others = [
+            service
+            for service in project.services
+            if _pinned(project, service, environment) - {certificate.fingerprint}
+        ]
+        if others:
+            more = ", …" if len(others) > _MOST_NAMED else ""
+            facts = {
+                "environment": environment,
+                "services": ", ".join(others[:_MOST_NAMED]) + more,
+            }
+            yield rulebook.Hit(at, facts, "other")
+
+
+def _certificates(project: views.Project) -> Iterator[tuple[str, str]]:
+    """Files that are named like an environment's certificate for sealing, such as ``certs/dev.pem``."""
+    for path in project.tree.files():
+        if not path.endswith(_SUFFIXES):
+            continue
+        words = set(re.split(r"[/._-]+", path.lower()))
+        if not words & {"certs", "cert", "certificates", "sealed", "sealing", "kubeseal"}:
+            continue
+        named = [name for name in project.environments if name in words]
+        if len(named) == 1:
+            yield path, named[0]
+
+
+def _pinned(project: views.Project, service: str, environment: str) -> set[str]:
+    path = str(naming.values_file(project.policy, service, environment))
+    try:
+        data = project.tree.read(path) or b""
+    except errors.FileFault:
+        return set()
+    return {match.decode() for match in _PINNED.findall(data)}

@@ -1,0 +1,77 @@
+"""Pods: restarted when what they read is rotated, and without a token that they do not need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from hanbae.rules import rulebook, views
+from hanbae.rules.secrets import reading
+
+_ROLLED: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+_RELOADER: Final = ("reloader.stakater.com/", "secret.reloader.stakater.com/")
+_WORDS: Final = ("checksum", "hash", "secret")
+
+
+@rulebook.of_release(
+    "SEC017",
+    "warning",
+    source="https://helm.sh/docs/howto/charts_tips_and_tricks/#automatically-roll-deployments",
+)
+def no_restart(release: views.Release) -> Iterator[rulebook.Hit]:
+    """Pods that go on with the old value after a rotation."""
+    sealed = {(each.namespace, each.name) for each in reading.sealed(release)}
+    if not sealed:
+        return
+    seen = set()
+    for read in reading.reads(release):
+        each = read.at.object
+        if each.kind not in _ROLLED or read.secret not in sealed or each.index in seen:
+            continue
+        seen.add(each.index)
+        if read.way in ("variable", "variables") and not _restarts(each):
+            at = views.On(each, ("spec", "template", "metadata", "annotations"))
+            yield rulebook.Hit(at, {"object": each.label, "secret": read.secret[1]})
+
+
+def _restarts(each: views.Object) -> bool:
+    if any(str(name).startswith(_RELOADER) for name in each.annotations):
+        return True
+    own = each.get("spec", "template", "metadata", "annotations", default={})
+    names = [str(name).lower() for name in own] if isinstance(own, dict) else []
+    return any(word in name for name in names for word in _WORDS)
+
+
+@rulebook.of_release(
+    "SEC018",
+    "warning",
+    source="https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/"
+    "#opt-out-of-api-credential-automounting",
+)
+def token(release: views.Release) -> Iterator[rulebook.Hit]:
+    """Pods with a token for the API server, although nothing gives their account any right."""
+    accounts: dict[str, views.Object] | None = None
+    for each in release.objects:
+        if each.pod is None or each.get(*each.pod) is None:
+            continue
+        said = each.get(*each.pod, "automountServiceAccountToken")
+        if said is False:
+            continue
+        if accounts is None:
+            accounts = {one.name: one for one in release.of_kind("ServiceAccount")}
+        name = str(each.get(*each.pod, "serviceAccountName") or "default")
+        account = accounts.get(name)
+        off = account is not None and account.get("automountServiceAccountToken") is False
+        if (said is None and off) or _has_rights(release, name):
+            continue
+        at = views.On(each, (*each.pod, "automountServiceAccountToken"))
+        yield rulebook.Hit(at, {"object": each.label})
+
+
+def _has_rights(release: views.Release, account: str) -> bool:
+    for each in release.of_kind("RoleBinding", "ClusterRoleBinding"):
+        subjects = each.get("subjects")
+        for subject in subjects if isinstance(subjects, list) else ():
+            if isinstance(subject, dict) and subject.get("name") == account:
+                return True
+    return False

@@ -1,0 +1,165 @@
+"""SealedSecrets: bound to what the policy says, named as they are read, and made of sealed values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from hanbae import errors, subjects
+from hanbae.rules import rulebook, views
+from hanbae.rules.secrets import reading
+from hanbae.sealing import manifests
+
+_DOMAIN: Final = "sealedsecrets.bitnami.com"
+_SCOPES: Final = ("cluster-wide", "namespace-wide")
+_SCOPE_SOURCE: Final = "https://github.com/bitnami/sealed-secrets#scopes"
+_FAULTS: Final = {
+    "seal.not-base64": "base64",
+    "seal.no-rsa-block": "block",
+    "seal.cut-off": "short",
+}
+_SHORTEST: Final = 300
+"""Characters of a text that can be a sealed value; what is shorter is told by its form already."""
+
+
+@rulebook.of_release("SEC005", "error", source=_SCOPE_SOURCE)
+def scope(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A SealedSecret whose annotations say another scope than its values are sealed with."""
+    wanted = release.policy.secrets.scope
+    for each in reading.sealed(release):
+        own = each.annotations
+        said = next((name for name in _SCOPES if own.get(f"{_DOMAIN}/{name}") == "true"), "strict")
+        if said == wanted:
+            continue
+        facts = {"object": each.label, "scope": wanted, "said": said}
+        template = each.get("spec", "template", "metadata", "annotations", default={})
+        mistyped = next((name for name in _SCOPES if f"{_DOMAIN}/{name}" in own), None)
+        variant = ""
+        at: views.Pointer = ("metadata", "annotations")
+        if said == "strict" and mistyped is not None:
+            variant, at = "value", (*at, f"{_DOMAIN}/{mistyped}")
+        elif isinstance(template, dict) and f"{_DOMAIN}/{wanted}" in template:
+            variant, at = "template", ("spec", "template", "metadata", *at[1:])
+        elif said != "strict":
+            at = (*at, f"{_DOMAIN}/{said}")
+        yield rulebook.Hit(views.On(each, at), facts, variant)
+
+
+@rulebook.of_release("SEC006", "error", source=_SCOPE_SOURCE)
+def name_and_namespace(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A SealedSecret whose name or namespace is not the one that its values are bound to."""
+    bound = release.policy.secrets.scope
+    for each in reading.sealed(release):
+        facts = {"object": each.label}
+        if bound != "cluster-wide" and each.namespace != release.namespace:
+            at = views.On(each, ("metadata", "namespace"))
+            yield rulebook.Hit(at, {**facts, "namespace": each.namespace}, "namespace")
+        if bound == "strict" and each.name != release.secret and _from_values(release, each):
+            at = views.On(each, ("metadata", "name"), key=True)
+            yield rulebook.Hit(at, {**facts, "name": release.secret}, "name")
+        for field, own in (("name", each.name), ("namespace", each.namespace)):
+            at = views.On(each, ("spec", "template", "metadata", field), key=True)
+            said = each.get(*at.pointer)
+            if said is not None and said != own:
+                more = {**facts, "field": field, "value": str(said)[:80]}
+                yield rulebook.Hit(at, more, "template", severity="warning")
+
+
+def _from_values(release: views.Release, each: views.Object) -> bool:
+    """Whether its values are those that ``hanbae secrets seal`` wrote for the service's Secret."""
+    sealed = release.value("sealedSecret", "encryptedData", default={})
+    if not isinstance(sealed, dict) or not sealed:
+        return False
+    own = set(map(str, reading.ciphertexts(each).values()))
+    return any(str(value) in own for value in sealed.values())
+
+
+@rulebook.of_release(
+    "SEC007",
+    "error",
+    source="https://github.com/bitnami/sealed-secrets/blob/main/docs/developer/crypto.md",
+)
+def malformed(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A text among the sealed values that can be none."""
+    for each in reading.sealed(release):
+        for key, value in reading.ciphertexts(each).items():
+            variant = _fault(value)
+            if variant:
+                facts = {"key": key, "secret": each.name}
+                yield rulebook.Hit(reading.place(release, each, key), facts, variant)
+
+
+def _fault(value: Any) -> str:
+    if not isinstance(value, str):
+        return "base64"
+    try:
+        manifests.shape(value)
+    except errors.WrongUse as error:
+        return _FAULTS[error.text.id]
+    return ""
+
+
+@rulebook.of_service("SEC008", "error", source=_SCOPE_SOURCE)
+def copied(service: views.Service) -> Iterator[rulebook.Hit]:
+    """One ciphertext in two places: it was copied, since sealing the same value twice never gives the same text."""
+    seen: dict[str, tuple[views.Release, views.Object, str]] = {}
+    for release in service.releases.values():
+        for each in reading.sealed(release):
+            for key, value in reading.ciphertexts(each).items():
+                if not isinstance(value, str) or len(value) < _SHORTEST:
+                    continue
+                before = seen.setdefault(value, (release, each, key))
+                if before[1] is not each or before[2] != key:
+                    yield from _copy(before, (release, each, key))
+
+
+def _copy(
+    before: tuple[views.Release, views.Object, str], now: tuple[views.Release, views.Object, str]
+) -> Iterator[rulebook.Hit]:
+    release, each, key = now
+    facts = {"key": key, "other": before[2]}
+    found = reading.place(release, each, key)
+    at = found if isinstance(found, subjects.Place) else subjects.Place(each.template)
+    if before[0] is not release:
+        facts |= {"environment": release.environment, "from": before[0].environment}
+        if _bound(release, each) != _bound(before[0], before[1]):
+            yield rulebook.Hit(at, facts)
+    elif _bound(release, each) != _bound(release, before[1]):
+        yield rulebook.Hit(at, facts, "secrets")
+    else:
+        yield rulebook.Hit(at, facts, "keys", severity="warning")
+
+
+def _bound(release: views.Release, each: views.Object) -> tuple[str, ...]:
+    """What the policy's scope binds the values of a SealedSecret to."""
+    scope = release.policy.secrets.scope
+    if scope == "cluster-wide":
+        return (str(release.value("sealedSecret", "certificate")),)
+    return (each.namespace,) if scope == "namespace-wide" else (each.namespace, each.name)
+
+
+@rulebook.of_release(
+    "SEC009",
+    "error",
+    source="https://github.com/bitnami/sealed-secrets#managing-existing-secrets",
+)
+def made_twice(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A Secret that two objects of a release make."""
+    for (_, name), makers in reading.made(release).items():
+        if len(makers) == 1:
+            continue
+        makers.sort(key=lambda each: each.kind != "SealedSecret")
+        for other in makers[1:]:
+            facts = {"secret": name, "one": makers[0].kind, "other": other.kind}
+            yield rulebook.Hit(views.On(other, ("metadata", "name"), key=True), facts)
+
+
+@rulebook.of_release("SEC010", "error", source="docs/adr/0001-migrations-run-as-sync-hooks.md")
+def wave(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A SealedSecret in another wave than the policy's."""
+    wanted = release.policy.secrets.wave
+    for each in reading.sealed(release):
+        if each.wave != wanted:
+            at = views.On(each, ("metadata", "annotations", "argocd.argoproj.io/sync-wave"))
+            facts = {"object": each.label, "wave": str(each.wave), "wanted": str(wanted)}
+            yield rulebook.Hit(at, facts)
