@@ -19,11 +19,12 @@ from msgspec import Struct
 
 from hanbae import errors
 from hanbae.actions import fingerprinting
-from hanbae.repository import keeping, trees
+from hanbae.repository import keeping, revisions, trees
 from hanbae.rules import rulebook, views
 
 _LINK: Final = "link:"
 _ABSENT: Final = "absent"
+_COMPUTED: Final = "@"
 Question = tuple[str, str, str]
 """Name of the tree (empty for the one that is checked), the method, and its argument."""
 
@@ -63,17 +64,25 @@ class _States:
             return f"error {error.text.id}"
 
     def _file(self, path: str) -> str | None:
+        if isinstance(self.tree, revisions.Revision):
+            known = self.tree.stamp(path)
+            return known if known is not None else self._content(path)
         known = self._files.get(path)
         if known is None:
             return None if self._is_behind_a_link(path) else _ABSENT
         if not known.startswith((_LINK, trees.UNREADABLE)):
             return known
+        return self._content(path)
+
+    def _content(self, path: str) -> str:
         try:
             return hashlib.sha256(self.tree.read(path) or b"").hexdigest()
         except errors.Error as error:
             return f"error {error.text.id}"
 
     def _folder(self, path: str) -> str | None:
+        if isinstance(self.tree, revisions.Revision):
+            return self.tree.stamp(path)
         if self._is_behind_a_link(path):
             return None
         found = trees.below(self._paths, self._files, path) if path else self._files
@@ -107,6 +116,28 @@ class _Recorded:
         return ask
 
 
+_SHARED: Final = frozenset(
+    name
+    for name, each in vars(views.Project).items()
+    if isinstance(each, cached_property) and not name.startswith("_")
+)
+"""What the repository computes once, for all services; that a service asked for it is recorded as one question."""
+
+
+class _Project(views.Project):
+    """The repository, with what it computes once shared with the one that all services have."""
+
+    def share(self, whole: views.Project, asked: dict[Question, None]) -> None:
+        self.__dict__["shared"] = whole, asked
+
+    def __getattribute__(self, name: str) -> Any:
+        if name not in _SHARED:
+            return object.__getattribute__(self, name)
+        whole, asked = object.__getattribute__(self, "shared")
+        asked["", _COMPUTED, name] = None
+        return getattr(whole, name)
+
+
 class Recording:
     """The repository as one service's rules see it, and what they ask of it.
 
@@ -117,12 +148,13 @@ class Recording:
 
     def __init__(self, project: views.Project) -> None:
         self.asked: dict[Question, None] = {}
-        trees_ = {"": project.tree} | dict(getattr(project, "branches", {}))
-        recorded: dict[str, Any] = {
-            name: _Recorded(name, tree, self.asked) for name, tree in trees_.items()
+        given = {each.name: getattr(project, each.name) for each in dataclasses.fields(project)}
+        given["tree"] = _Recorded("", project.tree, self.asked)
+        given["branches"] = {
+            name: _Recorded(name, tree, self.asked) for name, tree in project.branches.items()
         }
-        more = {"branches": {n: t for n, t in recorded.items() if n}} if len(recorded) > 1 else {}
-        self.project = dataclasses.replace(project, tree=recorded[""], **more)
+        self.project = _Project(**given)
+        self.project.share(project, self.asked)
 
 
 class Recall:
@@ -144,6 +176,7 @@ class Recall:
     ) -> None:
         self._kept, self._project, self._rules, self._result = kept, project, rules, result
         self._states: dict[str, _States] = {}
+        self._answered: dict[Question, str | None] = {}
 
     @cached_property
     def _common(self) -> str:
@@ -155,7 +188,7 @@ class Recall:
             msgspec.json.encode(dict(project.places)),
             msgspec.json.encode(project.services),
             msgspec.json.encode([rule.code for rule in self._rules]),
-            project.now.date().isoformat() if hasattr(project, "now") else "",
+            project.now.date().isoformat(),
         )
 
     def of(self, service: str) -> Any:
@@ -195,14 +228,22 @@ class Recall:
         """The states of the answers today; None where one cannot be told."""
         found = []
         for name, method, argument in questions:
-            if name not in self._states:
-                branches = getattr(self._project, "branches", {})
-                tree = branches.get(name) if name else self._project.tree
-                if tree is None:
-                    return None
-                self._states[name] = _States(tree)
-            state = self._states[name].of(method, argument)
+            state = self._state(name, method, argument)
             if state is None:
                 return None
             found.append(state)
         return found
+
+    def _state(self, name: str, method: str, argument: str) -> str | None:
+        question = name, method, argument
+        if question not in self._answered:
+            if method == _COMPUTED:
+                value = getattr(self._project, argument)
+                self._answered[question] = keeping.key(repr(value))
+            else:
+                tree = self._project.branches.get(name) if name else self._project.tree
+                if tree is None:
+                    return None
+                states = self._states.setdefault(name, _States(tree))
+                self._answered[question] = states.of(method, argument)
+        return self._answered[question]

@@ -107,6 +107,20 @@ class Revision:
         parts, found = self._follow(self._parts(path), 0)
         return "/".join(parts) if found is not None and found.type_str == "tree" else None
 
+    def stamp(self, path: str) -> str | None:
+        """An id of what is in a file, or in everything below a folder, without reading it; empty if there is none.
+
+        None where a link or a submodule is on the way, or is the file: then the id says too little.
+        """
+        found: Any = self._tree
+        for part in self._parts(path):
+            if found.type_str != "tree" or part not in found:
+                return ""
+            found = found[part]
+            if found.filemode in (_LINK, _SUBMODULE):
+                return None
+        return str(found.id)
+
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path, by the clone's own rules."""
         return bool(self._repository.path_is_ignored(path))

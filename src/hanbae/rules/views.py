@@ -152,7 +152,7 @@ class Release:
     values: Mapping[str, Any]
     objects: tuple[Object, ...]
 
-    @property
+    @cached_property
     def policy(self) -> documents.Policy:
         """The policy."""
         return self.service.project.policy
@@ -162,22 +162,22 @@ class Release:
         """The environment in the policy."""
         return self.policy.environments[self.environment]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Name of the Helm release."""
         return naming.release(self.policy, self.service.name)
 
-    @property
+    @cached_property
     def namespace(self) -> str:
         """Namespace of the release."""
         return naming.namespace(self.policy, self.service.name, self.environment)
 
-    @property
+    @cached_property
     def secret(self) -> str:
         """Name of the service's Secret."""
         return naming.secret(self.policy, self.service.name)
 
-    @property
+    @cached_property
     def values_file(self) -> str:
         """The environment's values file, relative to the repository's root."""
         return str(naming.values_file(self.policy, self.service.name, self.environment))
@@ -236,17 +236,17 @@ class Service:
     releases: dict[str, Release] = field(default_factory=dict)
     unrendered: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def policy(self) -> documents.Policy:
         """The policy."""
         return self.project.policy
 
-    @property
+    @cached_property
     def chart(self) -> str:
         """The chart's folder, relative to the repository's root."""
         return str(naming.chart(self.policy, self.name))
 
-    @property
+    @cached_property
     def migrations(self) -> str:
         """The folder of the service's migrations, relative to the repository's root."""
         return str(naming.migrations_folder(self.policy, self.name))

@@ -120,8 +120,8 @@ ODDITIES: Final = """\
 apiVersion: v1
 kind: ConfigMap
 metadata:
-  name: oddities   
-  annotations: {number: 5, truth: yes, nothing: null}
+  name: oddities
+  annotations: {number: "5", quoted: 'yes'}
 data:
   on: on
   yes: "yes"
@@ -207,6 +207,11 @@ CHARTS: Final[Mapping[str, Mapping[str, str | bytes]]] = {
         "templates/end.yaml": _map("end", "without-newline").rstrip("\n"),
         "templates/json.json": '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "json"}}',
         "templates/.hidden.yaml": "kind: Hidden\n",
+    },
+    "loose": {
+        "Chart.yaml": _metadata("loose"),
+        VALUES: "{}\n",
+        "templates/a.yaml": _map("loose", "1", "  annotations: {number: 5, truth: yes, nothing: null}\n"),
     },
     "order": {
         "Chart.yaml": _metadata("order"),
@@ -381,6 +386,9 @@ CHARTS: Final[Mapping[str, Mapping[str, str | bytes]]] = {
     },
 }
 """Name → files of a chart that renders."""
+
+LOOSE: Final = ("loose",)
+"""Charts that Helm takes and Argo CD does not: annotations that are no text."""
 
 SHARED: Final[Mapping[str, Mapping[str, str]]] = {"common": _LIBRARY, "shared/sub": _SUB}
 """What ``near`` depends on."""
