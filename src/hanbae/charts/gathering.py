@@ -20,6 +20,7 @@ from hanbae.repository import trees
 IGNORE: Final = ".helmignore"
 _LINK: Final = "link:"
 _FILE: Final = "file://"
+_DEEPEST: Final = 100
 _MOST_FILES: Final = 20_000
 """What a chart may have; a link to a folder above itself would never end."""
 
@@ -144,7 +145,7 @@ def _walked(
     cut = len(folder) + 1 if folder else 0
     found = tree.files(folder)
     left[0] -= len(found) + 1
-    if left[0] < 0:
+    if left[0] < 0 or prefix.count("/") > _DEEPEST:
         raise errors.FileFault("render.too-many-files", place=subjects.Place(folder or "."))
     for path, known in found.items():
         onward = tree.linked(path) if known.startswith(_LINK) else None

@@ -15,6 +15,8 @@ from typing import Any, Final
 _PLAIN: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*(?:[:@+=][A-Za-z0-9_./-]+)*")
 _WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _WIDE: Final = 1 << 30
+_EXACT: Final = 10**21
+"""Below this, Go writes a whole float as an integer."""
 
 
 def document(thing: Mapping[str, Any]) -> bytes:
@@ -56,8 +58,10 @@ def _text(dumper: Any, value: str) -> Any:
 
 
 def _number(dumper: Any, value: float) -> Any:
-    """JSON's way to write a float, which all readers agree about."""
+    """JSON's way to write a number, which all readers agree about; a whole one is an integer to them."""
     import json
 
+    if value.is_integer() and abs(value) < _EXACT:
+        return dumper.represent_int(int(value))
     text = json.dumps(value)
     return dumper.represent_scalar("tag:yaml.org,2002:float", text)
