@@ -38,6 +38,12 @@ def printed(helm: Path, root: Path, name: str) -> subprocess.CompletedProcess[by
     )
 
 
+def build_dependencies(helm: Path, root: Path, name: str) -> None:
+    command = [helm, "dependency", "build", "."]
+    environment = {"HOME": str(root)}
+    subprocess.run(command, cwd=root / name, check=True, capture_output=True, env=environment)
+
+
 async def rendered(pool: pools.Pool, root: Path, name: str) -> pools.Answer:
     wanted = pools.Wanted(
         "auth-service", "services", ((root / name / charts.VALUES).read_bytes(),), KUBE, APIS
@@ -52,10 +58,7 @@ async def test_the_bytes_are_those_of_helm_template(helm: Path, root: Path, name
     async with pools.opened(1) as pool:
         answer = await rendered(pool, root, name)
     if name == "near":  # Argo CD runs this when Helm says that dependencies are missing
-        subprocess.run(
-            [helm, "dependency", "build", "."], cwd=root / name, check=True, capture_output=True,
-            env={"HOME": str(root)},
-        )  # fmt: skip
+        build_dependencies(helm, root, name)
     expected = printed(helm, root, name)
     assert expected.returncode == 0, expected.stderr.decode()
     assert answer.error is None

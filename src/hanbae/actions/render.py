@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,8 @@ from msgspec import Struct
 
 from hanbae import errors
 from hanbae.actions import fingerprinting, viewing
-from hanbae.charts import gathering, pools, rendering
+from hanbae.charts import gathering, pools
+from hanbae.charts import rendering as charts
 from hanbae.policy import naming
 from hanbae.repository import keeping, trees
 from hanbae.rules import views
@@ -75,10 +77,11 @@ class Failure(Struct, frozen=True):
     fault: errors.FileFault
 
 
-async def render(
+@contextlib.asynccontextmanager
+async def rendering(
     directory: Path, wanted: Wanted | None = None, *, kept: keeping.Kept | None = None
-) -> AsyncGenerator[Release | Failure]:
-    """Render services, in the order of services and environments; close it, for it holds workers.
+) -> AsyncIterator[AsyncIterator[Release | Failure]]:
+    """Render services; the scope owns the workers, and what it gives is in the order of services and environments.
 
     Args:
         directory: The folder of the policy, or one below it.
@@ -92,14 +95,25 @@ async def render(
     wanted = wanted or Wanted()
     project = viewing.project(directory, revision=wanted.revision)
     services, environments = _chosen(project, wanted)
-    async with pools.opened() as pool, asyncio.TaskGroup() as group:
+    running = deque[asyncio.Task[list[Release | Failure]]]()
+    async with pools.opened() as pool:
         one = _Renderer(pool, project, wanted, environments, kept)
-        waiting, running = deque(services), deque[asyncio.Task[list[Release | Failure]]]()
-        while waiting or running:
-            while waiting and len(running) < pool.size + _AHEAD:
-                running.append(group.create_task(one.of(waiting.popleft())))
-            for each in await running.popleft():
-                yield each
+
+        async def each() -> AsyncIterator[Release | Failure]:
+            waiting = deque(services)
+            while waiting or running:
+                while waiting and len(running) < pool.size + _AHEAD:
+                    running.append(asyncio.create_task(one.of(waiting.popleft())))
+                for release in await running[0]:
+                    yield release
+                running.popleft()
+
+        try:
+            yield each()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
     if kept is not None:
         kept.clean()
 
@@ -160,18 +174,20 @@ class _Renderer:
                 name: self._key(service, name, chart_digest, _id(self._project.tree, file, ids))
                 for name, file in values.items()
             }
-        known = {name: self._recalled(key) for name, key in keys.items()}
+        known: dict[str, pools.Answer | None] = {
+            name: self._recalled(key) for name, key in keys.items()
+        }
         missing = [name for name in values if known.get(name) is None]
         if missing:
             read = {name: self._project.tree.read(values[name]) or b"" for name in missing}
             wanted = [self._want(service, name, data) for name, data in read.items()]
-            found = await rendering.answers(
+            found = await charts.answers(
                 self._pool, self._project.tree, chart, wanted, manifest=True
             )
-            for name, answer in zip(missing, found, strict=True):
-                known[name] = answer
-                if self._kept is not None and answer.error is None and not _has_secrets(answer):
-                    self._kept.put(keys[name], msgspec.msgpack.encode(answer))
+            known |= dict(zip(missing, found, strict=True))
+            self._keep(
+                {keys[name]: each for name, each in zip(missing, found, strict=True) if keys}
+            )
         return [answer for name in values if (answer := known[name]) is not None]
 
     def _want(self, service: str, environment: str, values: bytes) -> pools.Wanted:
@@ -188,6 +204,11 @@ class _Renderer:
             "render", fingerprinting.program(), msgspec.json.encode(want), chart, values
         )
 
+    def _keep(self, answers: dict[str, pools.Answer]) -> None:
+        for key, answer in answers.items():
+            if self._kept is not None and answer.error is None and not _has_secrets(answer):
+                self._kept.put(key, msgspec.msgpack.encode(answer))
+
     def _recalled(self, key: str) -> pools.Answer | None:
         data = self._kept.get(key) if self._kept is not None else None
         if data is None:
@@ -201,7 +222,7 @@ class _Renderer:
         policy = self._project.policy
         chart = str(naming.chart(policy, service))
         try:
-            made = rendering.rendered(answer, shown=chart)
+            made = charts.rendered(answer, shown=chart)
         except errors.FileFault as fault:
             return Failure(service, environment, fault)
         return Release(

@@ -39,10 +39,8 @@ def listed(tree: trees.Tree, chart: str) -> dict[str, str]:
         hanbae.errors.FileFault: A link leads out of the repository, or ``.helmignore`` cannot be understood.
     """
     found = dict(_walked(tree, chart, "", [_MOST_FILES]))
-    if IGNORE not in found:
-        rules = ""
-    else:
-        rules = (tree.read(found[IGNORE]) or b"").decode("utf-8", "replace")
+    given = tree.read(found[IGNORE]) if IGNORE in found else b""
+    rules = (given or b"").decode("utf-8", "replace")
     try:
         return {name: path for name, path in found.items() if not _ignored(rules, name)}
     except ValueError as error:

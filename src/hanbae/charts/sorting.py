@@ -150,9 +150,9 @@ def release(
 
 
 def split(text: str) -> Iterator[str]:
-    """The documents of a rendered template as Helm splits it: a regular expression of Helm's without its cost.
+    r"""The documents of a rendered template as Helm splits it: a regular expression of Helm's without its cost.
 
-    That is ``(?:^|\\s*\\n)---\\s*``, which takes quadratic time over long white space.
+    That is ``(?:^|\s*\n)---\s*``, which takes quadratic time over long white space.
     """
     text = text.lstrip(_SPACE)
     start = _after(text, 3) if text.startswith("---") else 0

@@ -27,9 +27,9 @@ import sys
 import tarfile
 import types
 from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from typing import IO, Any, Self
 
-from hanbae.charts import sorting
+from hanbae.charts import schemas, sorting
 
 MEMORY = 4 * 1024**3
 """Address space in bytes; Go reserves far more than it uses, what it uses stays below a few hundred MB."""
@@ -39,6 +39,7 @@ MISSING = (
     "an error occurred while checking for chart dependencies: found in Chart.yaml, but missing"
     " in charts/ directory: "
 )
+_SCHEMA = "values.schema.json"
 _PDEATHSIG = 1
 _MARK = "---"
 # Charts that say which Kubernetes they need are asked in Helm's own words; Helm's templates have them.
@@ -151,9 +152,12 @@ def _documents(text: str) -> Iterator[str]:
 
 def answers(request: dict[str, Any]) -> Iterator[str]:
     """One JSON text for each release that the request wants of its chart, in order."""
+    files = request["files"]
+    schema = None if _depends(files) else files.get(_SCHEMA)
     try:
         _check_versions(request["resolved"])
-        archive = archived(request["files"])
+        archive = archived(files)
+        bare = archived({name: files[name] for name in files if name != _SCHEMA}) if schema else b""
     except Exception as error:  # noqa: BLE001  every failure is the chart's until proven otherwise
         yield from [_failure(error)] * len(request["wanted"])
         return
@@ -161,12 +165,34 @@ def answers(request: dict[str, Any]) -> Iterator[str]:
     for wanted in request["wanted"]:
         try:
             # Loaded anew for each release: rendering one takes away the dependencies that its values disable.
-            with _Chart(archive) as chart:
-                yield _answer(chart, wanted, request)
+            answer = _without_schema(bare, schema, wanted, request) if schema else None
+            if answer is None:
+                with _Chart(archive) as chart:
+                    answer = _answer(chart, wanted, request)
+            yield answer
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  the same
             yield _failure(error)
+
+
+def _depends(files: Mapping[str, bytes]) -> bool:
+    """Whether a chart has, or may have, charts in it, whose schemas count as well."""
+    metadata = files.get("Chart.yaml", b"")
+    named = "requirements.yaml" in files or b"dependencies" in metadata
+    return named or any(name.startswith("charts/") for name in files)
+
+
+def _without_schema(
+    bare: bytes, schema: bytes, wanted: dict[str, Any], request: dict[str, Any]
+) -> str | None:
+    """The answer where the values surely satisfy the schema, which no template can see; else None."""
+    with _Chart(bare) as chart:
+        given = json.dumps(values_of(wanted["values"]))
+        whole = chart.call("helm_chart_merge_values", given)
+        if not schemas.surely_holds(schema, json.loads(whole or "{}")):
+            return None
+        return _answer(chart, wanted, request)
 
 
 class _Chart:
@@ -178,7 +204,7 @@ class _Chart:
         buffer = (ctypes.c_uint8 * len(archive)).from_buffer_copy(archive)
         self._handle = native().call_handle("helm_chart_load_archive", buffer, len(archive))
 
-    def __enter__(self) -> _Chart:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

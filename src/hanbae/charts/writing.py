@@ -41,7 +41,7 @@ def _dumper() -> Any:
     import yaml
 
     base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    dumper = type("Dumper", (base,), {"ignore_aliases": lambda *_: True})
+    dumper: Any = type("Dumper", (base,), {"ignore_aliases": lambda *_: True})
     dumper.add_representer(str, _text)
     dumper.add_representer(float, _number)
     return dumper

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +51,7 @@ Examples:
 @options.cache
 @options.output("yaml", "json", default="yaml")
 @options.session
-def command(
+def command(  # noqa: PLR0917  click passes them by name
     session: options.Session,
     services: tuple[str, ...],
     environment: str | None,
@@ -84,9 +83,9 @@ async def _print(
 
     failures: list[render.Failure] = []
     alone = len(wanted.services) == 1 and wanted.environment is not None
-    made = render.render(session.directory, wanted, kept=kept)
+    rendering = render.rendering(session.directory, wanted, kept=kept)
     with outputs.array(output == "json", "releases") as array:
-        async with contextlib.aclosing(made):
+        async with rendering as made:
             async for each in made:
                 if isinstance(each, render.Failure):
                     failures.append(each)
@@ -112,9 +111,9 @@ async def _save(
     from hanbae.actions import render, saving
 
     failures: list[render.Failure] = []
-    made = render.render(session.directory, wanted, kept=kept)
+    rendering = render.rendering(session.directory, wanted, kept=kept)
     with saving.writing_to(folder, secrets=secrets) as tree:
-        async with contextlib.aclosing(made):
+        async with rendering as made:
             async for each in made:
                 if isinstance(each, render.Failure):
                     failures.append(each)

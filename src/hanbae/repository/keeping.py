@@ -78,15 +78,15 @@ class Kept:
             return
         folder = f"{self._folder}/{name[:2]}"
         with contextlib.suppress(OSError):
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=folder, prefix=".")
             try:
                 with os.fdopen(handle, "wb", buffering=0) as file:
                     file.write(hashlib.sha256(content).digest() + content)
-                os.replace(temporary, f"{folder}/{name}")
+                Path(temporary).replace(f"{folder}/{name}")
             except BaseException:
                 with contextlib.suppress(OSError):
-                    os.unlink(temporary)
+                    Path(temporary).unlink()
                 raise
             self._wrote = True
 

@@ -111,7 +111,7 @@ data:
   kube: "{{ .Capabilities.KubeVersion }} {{ .Capabilities.KubeVersion.Major }} {{ .Capabilities.KubeVersion.Minor }}"
   helm: "{{ .Capabilities.HelmVersion.Version | trunc 3 }}"
   has: "{{ .Capabilities.APIVersions.Has "apps/v1" }} {{ .Capabilities.APIVersions.Has "apps/v1/Deployment" }}"
-  custom: "{{ .Capabilities.APIVersions.Has "example.com/v1" }} {{ .Capabilities.APIVersions.Has "none.example.com/v1" }}"
+  custom: "{{ .Capabilities.APIVersions.Has "example.com/v1" }} {{ .Capabilities.APIVersions.Has "no.example.com/v1" }}"
 """
 
 ODDITIES: Final = """\
@@ -211,7 +211,9 @@ CHARTS: Final[Mapping[str, Mapping[str, str | bytes]]] = {
     "loose": {
         "Chart.yaml": _metadata("loose"),
         VALUES: "{}\n",
-        "templates/a.yaml": _map("loose", "1", "  annotations: {number: 5, truth: yes, nothing: null}\n"),
+        "templates/a.yaml": _map(
+            "loose", "1", "  annotations: {number: 5, truth: yes, nothing: null}\n"
+        ),
     },
     "order": {
         "Chart.yaml": _metadata("order"),
@@ -342,7 +344,8 @@ CHARTS: Final[Mapping[str, Mapping[str, str | bytes]]] = {
             '  ignored: {{ print (.Files.Get "secret.txt") (.Files.Get "x.txt") | quote }}\n'
             "  lines: '{{ range .Files.Lines \"config/a.conf\" }}[{{ . }}]{{ end }}'\n"
             "  team: '{{ .Chart.Annotations.team }}{{ .Chart.Keywords }}'\n"
-            '{{- range $path, $_ := .Files.Glob "{config,deep}/**" }}\n  {{ $path | replace "/" "_" }}: {{ $.Files.Get $path | b64enc }}\n{{- end }}',
+            '{{- range $path, $_ := .Files.Glob "{config,deep}/**" }}\n'
+            '  {{ $path | replace "/" "_" }}: {{ $.Files.Get $path | b64enc }}\n{{- end }}',
         ),
     },
     "legacy": {

@@ -57,6 +57,7 @@ class MemoryTree:
     def linked(self, path: str) -> str | None:
         """None: no link here leads to a folder."""
         del path
+        return None
 
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""

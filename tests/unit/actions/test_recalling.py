@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,6 @@ from hanbae.actions import check, recalling, viewing
 from hanbae.charts import pools
 from hanbae.repository import keeping
 from hanbae.results import findings
-
 
 SHOP = Path(__file__).parents[3] / "examples" / "shop"
 
@@ -47,7 +48,9 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     render = pools.Pool.render
 
-    async def counted(self, files, asked, *, shown, **more):  # type: ignore[no-untyped-def]
+    async def counted(
+        self: pools.Pool, files: Mapping[str, bytes], asked: pools.Asked, *, shown: str, **more: Any
+    ) -> list[pools.Answer]:
         found.append(shown)
         return await render(self, files, asked, shown=shown, **more)
 
@@ -160,8 +163,6 @@ def _recall(kept: keeping.Kept, shop: Path) -> recalling.Recall:
 
 
 _APPLICATION = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: x}\n"
-
-
 
 
 _FAULT = errors.FileFault("render.failed", error="x")

@@ -40,7 +40,9 @@ def test_each_object_has_a_file_and_twice_the_same_changes_nothing(tmp_path: Pat
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     again = save(tmp_path, release(thing(), thing("Service", "b")))
     assert (again.written, again.removed, again.unchanged) == ((), (), 2)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert {
+        path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()
+    } == before
 
 
 def test_what_is_no_longer_rendered_goes_and_nothing_else(tmp_path: Path) -> None:

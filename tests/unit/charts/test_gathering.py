@@ -61,7 +61,9 @@ def test_the_digest_changes_with_what_a_link_leads_to(tmp_path: Path, tree_of: M
     assert len({before, after, gathering.digest(tree_of(), "a")}) == 3
 
 
-def test_the_digest_changes_with_a_dependency_in_the_repository(tmp_path: Path, tree_of: Make) -> None:
+def test_the_digest_changes_with_a_dependency_in_the_repository(
+    tmp_path: Path, tree_of: Make
+) -> None:
     near = "name: a\ndependencies: [{name: b, repository: 'file://../b'}]\n"
     write(tmp_path, **{"a__Chart.yaml": near, "b__Chart.yaml": "name: b\n", "c": ""})
     before = gathering.digest(tree_of(), "a")
@@ -72,7 +74,9 @@ def test_the_digest_changes_with_a_dependency_in_the_repository(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("target", ["/etc", "../../..", "/etc/hostname"])
-def test_a_link_out_of_the_repository_is_refused(tmp_path: Path, tree_of: Make, target: str) -> None:
+def test_a_link_out_of_the_repository_is_refused(
+    tmp_path: Path, tree_of: Make, target: str
+) -> None:
     write(tmp_path, a__Chart="x")
     (tmp_path / "a" / "leak").symlink_to(target)
     with pytest.raises(errors.FileFault) as caught:
@@ -116,7 +120,9 @@ def test_helmignore_is_read_as_helm_reads_it(
 
 
 @pytest.mark.parametrize("rules", ["a/**/b", "[", "a\\"])
-def test_a_helmignore_that_helm_refuses_is_one_fault(tmp_path: Path, tree_of: Make, rules: str) -> None:
+def test_a_helmignore_that_helm_refuses_is_one_fault(
+    tmp_path: Path, tree_of: Make, rules: str
+) -> None:
     write(tmp_path, **{"x__a": "", "x__.helmignore": rules})
     with pytest.raises(errors.FileFault) as caught:
         gathering.files(tree_of(), "x")
@@ -125,9 +131,18 @@ def test_a_helmignore_that_helm_refuses_is_one_fault(tmp_path: Path, tree_of: Ma
 
 @pytest.mark.parametrize(
     "repository",
-    ["https://charts.example.com", "file://../../../etc", "file:///etc", "file://../none", "file://", ""],
+    [
+        "https://charts.example.com",
+        "file://../../../etc",
+        "file:///etc",
+        "file://../none",
+        "file://",
+        "",
+    ],
 )
-def test_a_dependency_from_elsewhere_is_refused(tmp_path: Path, tree_of: Make, repository: str) -> None:
+def test_a_dependency_from_elsewhere_is_refused(
+    tmp_path: Path, tree_of: Make, repository: str
+) -> None:
     near = f"name: a\ndependencies: [{{name: b, version: 1.0.0, repository: '{repository}'}}]\n"
     write(tmp_path, **{"charts__a__Chart.yaml": near})
     tree = tree_of()

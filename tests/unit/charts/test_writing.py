@@ -52,7 +52,13 @@ def test_any_object_stays_itself(part: Any) -> None:
 
 
 def test_the_bytes_do_not_depend_on_the_order_of_keys() -> None:
-    thing = {"spec": {"a": 1}, "kind": "A", "metadata": {"name": "x"}, "apiVersion": "v1", "data": {}}
+    thing = {
+        "spec": {"a": 1},
+        "kind": "A",
+        "metadata": {"name": "x"},
+        "apiVersion": "v1",
+        "data": {},
+    }
     written = writing.document(dict(reversed(thing.items())))
     assert written == writing.document(thing)
     assert written.startswith(b"apiVersion: v1\nkind: A\nmetadata:\n  name: x\ndata: {}\n")
