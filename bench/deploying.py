@@ -8,8 +8,7 @@ import statistics
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from rows import Row
@@ -17,7 +16,7 @@ from rows import Row
 from hanbae.policy import naming
 from hanbae.results import events
 from hanbae.sandbox import running
-from hanbae.testing import crashing, scenes
+from hanbae.testing import crashing, delays, faults, scenes
 
 NAME = "bench-deploy"
 ENVIRONMENT = "staging"
@@ -101,85 +100,18 @@ def _bare(scene: scenes.Scene) -> float:
         return time.perf_counter() - began
 
 
-def _unsealed(scene: scenes.Scene, service: str) -> None:
-    """A service as it is scaffolded: nobody has sealed its secrets."""
-
-
-def _imageless(scene: scenes.Scene, service: str) -> None:
-    scene.seal(service)
-    scene.edit(service, {"image.digest": f"sha256:{'0' * 64}"})
-
-
-def _wrong(scene: scenes.Scene, service: str) -> None:
-    scene.seal(service)
-    statement = "ALTER TABLE nowhere ADD COLUMN a text;"
-    scenes.write_migrations(scene.migrations(service), {"00009_wrong.sql": [statement]})
-    scene.build(service, acts_as=SERVICE)
-    scene.once(service)
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something that is broken.
-
-    Attributes:
-        what: In words.
-        breaks: Breaks it.
-        word: The kubelet's own word for it.
-        causes: The causes of which one is to be named: a failing try, or the last one.
-    """
-
-    what: str
-    breaks: Callable[[scenes.Scene, str], None]
-    word: str
-    causes: tuple[str, ...]
-
-
-FAULTS = (
-    Fault(
-        "a missing Secret", _unsealed, "CreateContainerConfigError", ("diagnosis.secret-missing",)
-    ),
-    Fault("an image that is not there", _imageless, "ErrImagePull", ("diagnosis.image-not-found",)),
-    Fault(
-        "a failing migration",
-        _wrong,
-        "Error",
-        ("diagnosis.migration-attempt", "diagnosis.migration-failed"),
-    ),
-)
-
-
 def causes(scene: scenes.Scene) -> list[Row]:
-    """From an independent watcher's sight of the kubelet's word to the recorded cause."""
+    """From an independent watcher's sight of the cluster's word to the recorded cause, all faults side by side."""
+    broken = scenes.own(scene.shop.sandbox, "early")
+    try:
+        faults.publish(broken)
+        after = delays.deploy(broken).after
+    finally:
+        faults.clean(broken)
     return [
-        Row(f"naming {fault.what}, after the kubelet did", _named(scene, number, fault), None, "1 s", 1)
-        for number, fault in enumerate(FAULTS)
-    ]  # fmt: skip
-
-
-def _named(scene: scenes.Scene, number: int, fault: Fault) -> float:
-    service = f"broken{number}"
-    scene.enter()
-    scene.create(service, like=SERVICE)
-    fault.breaks(scene, service)
-    scene.publish(f"Broken: {fault.what}")
-    state = ".status.containerStatuses[*].state"
-    columns = f"N:.metadata.name,W:{state}.waiting.reason,T:{state}.terminated.reason"
-    words = ["get", "pods", "-n", scene.namespace(service), "--watch", "--no-headers"]
-    with _lines(scene, [*words, "-o", f"custom-columns={columns}"]) as lines:
-        deploying = threading.Thread(target=scene.deploy, args=(service,))
-        deploying.start()
-        seen = next(
-            at for at, line in lines if line.startswith(service) and fault.word in line.split()
-        )
-        deploying.join()
-    recorded = next(iter(crashing.events_of(scene).values()))
-    named = next(
-        event.at
-        for event in recorded
-        if isinstance(event.fact, events.Diagnosed) and event.fact.cause.id in fault.causes
-    )
-    return (named - seen).total_seconds()
+        Row(f"naming {fault.what}, after the cluster did", after[service], None, "1 s", 1)
+        for service, fault in faults.FAULTS.items()
+    ]
 
 
 @contextlib.contextmanager

@@ -232,6 +232,12 @@ async def test_an_application_that_its_set_has_not_made_yet_is_waited_for(
 
 async def world(cluster: connections.Cluster, ref: subjects.Ref) -> None:
     """What happens in a manual sync: a hook runs, a Deployment is applied and rolls out."""
+    await hook_runs(cluster, ref)
+    await succeed(cluster, ref)
+
+
+async def hook_runs(cluster: connections.Cluster, ref: subjects.Ref) -> None:
+    """The first half: Argo CD has begun, and waits for the hook."""
     for kind, name in ((kinds.JOB, HOOK.name), (kinds.DEPLOYMENT, "auth-service")):
         await writing.delete(cluster, kind, "default", name)
     await until(cluster, ref, lambda thing: "operation" in thing)
@@ -242,6 +248,11 @@ async def world(cluster: connections.Cluster, ref: subjects.Ref) -> None:
         "spec": {"template": template},
     }
     await writing.create(cluster, kinds.JOB, job)
+
+
+async def succeed(cluster: connections.Cluster, ref: subjects.Ref) -> None:
+    """The second half: the hook has ended, the rest is applied and rolls out."""
+    template = objects.job(HOOK.name)["spec"]["template"]
     pod = {"metadata": {"labels": LABELS}, "spec": template["spec"] | {"restartPolicy": "Always"}}
     deployment = {
         "metadata": {"name": "auth-service", "namespace": "default", "labels": LABELS},
@@ -321,6 +332,44 @@ async def test_the_stream_goes_on_when_the_api_server_has_crashed_meanwhile(
     assert ("Deployment", "Complete") in [
         (fact.on.kind, fact.state) for fact in seen if isinstance(fact, events.Observed)
     ]
+
+
+async def test_a_job_that_went_while_etcd_was_compacted_is_gone_and_nothing_is_told_twice(
+    control_plane: Any,
+    relayed: tuple[relays.Relay, connections.Cluster],
+    cluster: connections.Cluster,
+    unique: Namer,
+) -> None:
+    """The network breaks; meanwhile a Job ends and is cleaned up, and the API server forgets the version we had."""
+    relay, through = relayed
+    ref = await create(cluster, unique("auth"), automated=False)
+    await writing.delete(cluster, kinds.JOB, "default", HOOK.name)
+    deploys = engine(through, ref)
+    operation = await deploys.begin(sync(ref, HOOK), "d1.sync")
+    seen = []
+    async with (
+        asyncio.timeout(90),
+        asyncio.TaskGroup() as group,
+        deploys.follow(operation) as stream,
+    ):
+        async for fact in stream:
+            seen.append(fact)
+            if isinstance(fact, events.Began):
+                group.create_task(hook_runs(cluster, ref))
+            elif isinstance(fact, events.Observed) and fact.on == HOOK:
+                with relay.shut():
+                    await writing.delete(cluster, kinds.JOB, "default", HOOK.name)
+                    control_plane.compact()
+                    control_plane.kill_apiserver()
+                    await asyncio.to_thread(control_plane.start_apiserver)
+                async with asyncio.timeout(30):
+                    while HOOK in deploys.objects:  # noqa: ASYNC110  that it is gone is told to nobody
+                        await asyncio.sleep(0.1)
+                await succeed(cluster, ref)
+    assert len([fact for fact in seen if isinstance(fact, events.Began)]) == 1
+    told = [fact for fact in seen if isinstance(fact, events.Observed)]
+    assert len(told) == len(set(told)), "something was told twice"
+    assert ("Deployment", "Complete") in [(fact.on.kind, fact.state) for fact in told]
 
 
 async def test_leaving_the_stream_leaves_the_operation(

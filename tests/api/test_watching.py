@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from hanbae import errors
+from hanbae.cli import wordings
 from hanbae.clusters import connections, kinds, watching, writing
 from hanbae.streams import backoffs
 
 Namer = Callable[[str], str]
 WITHIN = 20.0
+AWAY = 10.0
 
 
 class Watched:
@@ -126,6 +128,7 @@ async def test_crash_of_the_api_server_is_a_gap_and_loses_nothing(
         before = list(watched.seen)
         control_plane.kill_apiserver()
         await watched.until(lambda: watched.links == [True, False])
+        await asyncio.sleep(AWAY)
         await asyncio.to_thread(control_plane.start_apiserver)
         await put(cluster, label, new, "1")
         await put(cluster, label, kept, "2")
@@ -147,8 +150,9 @@ async def test_version_that_is_too_old_is_listed_again_and_deletions_are_worked_
 ) -> None:
     """The watch is held back while objects change, etcd is compacted and the API server forgets."""
     label = unique("of")
-    kept, gone, again, new = (unique(name) for name in ("kept", "gone", "again", "new"))
-    for name in (kept, gone, again):
+    names = ("same", "kept", "gone", "again", "new")
+    same, kept, gone, again, new = (unique(name) for name in names)
+    for name in (same, kept, gone, again):
         await put(cluster, label, name, "1")
     async with watching_maps(cluster, label, ends_after=1) as watched:
         held_back, allowed = asyncio.Event(), asyncio.Event()
@@ -180,11 +184,12 @@ async def test_version_that_is_too_old_is_listed_again_and_deletions_are_worked_
         control_plane.compact()
         await asyncio.to_thread(control_plane.start_apiserver)
         await put(cluster, label, kept, "3")
-        assert len(watched.seen) == 3
+        assert len(watched.seen) == 4
         allowed.set()
-        await watched.until(lambda: len(watched.seen) >= 8)
+        await watched.until(lambda: len(watched.seen) >= 9)
         assert relists == 1
-        assert sorted(watched.seen[3:]) == sorted(
+        # What has not changed is not among it.
+        assert sorted(watched.seen[4:]) == sorted(
             [
                 ("changed", kept, "3"),
                 ("deleted", gone, "1"),
@@ -209,8 +214,37 @@ async def test_stalled_server_is_noticed_and_survived(
         await watched.until(lambda: watched.seen == [("added", a, "1")])
 
 
-async def test_missing_right_is_raised_at_once_and_names_the_check(control_plane: Any) -> None:
-    async with connections.connect("nobody", kubeconfig=control_plane.kubeconfig) as cluster:
+@pytest.mark.timeout(240)
+async def test_server_that_sleeps_for_a_minute_is_noticed_and_nothing_is_lost_or_repeated(
+    cluster: connections.Cluster, control_plane: Any, unique: Namer
+) -> None:
+    """With the times that deployments use."""
+    label, kept, gone = unique("of"), unique("kept"), unique("gone")
+    await put(cluster, label, kept, "1")
+    await put(cluster, label, gone, "1")
+    async with watching_maps(cluster, label) as watched:
+        await watched.until(lambda: len(watched.seen) == 2)
+        os.kill(control_plane.pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(60)
+            assert watched.links == [True, False], "it was noticed while the server slept"
+        finally:
+            os.kill(control_plane.pid, signal.SIGCONT)
+        async with connections.connect(kubeconfig=control_plane.kubeconfig) as other:
+            await put(other, label, kept, "2")
+            await drop(other, gone)
+        await watched.until(lambda: len(watched.seen) == 4)
+        assert watched.seen[2:] == [("changed", kept, "2"), ("deleted", gone, "1")]
+        await watched.until(lambda: watched.links == [True, False, True])
+
+
+async def test_missing_right_is_raised_at_once_and_names_check_and_grant(
+    control_plane: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grant = "hanbae generate rbac --env dev && kubectl apply -k k8s/rbac/dev"
+    async with connections.connect(
+        "nobody", kubeconfig=control_plane.kubeconfig, grant=grant
+    ) as cluster:
         stream = watching.watch(cluster, kinds.SECRET, "services-dev")
         async with asyncio.timeout(5):
             with pytest.raises(errors.Forbidden) as caught:
@@ -218,6 +252,11 @@ async def test_missing_right_is_raised_at_once_and_names_the_check(control_plane
     facts = caught.value.text.facts
     assert facts["command"] == ("kubectl auth can-i list secrets -n services-dev --context nobody")
     assert "nobody" in facts["message"]
+    monkeypatch.setenv("LANGUAGE", "en")
+    for language in wordings.LANGUAGES:
+        wordings.speak(language)
+        said = wordings.sentence(caught.value.text)
+        assert all(each in said for each in ("list", "secrets", "services-dev", grant)), said
 
 
 async def test_breaking_off_closes_the_connection(

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -36,6 +38,10 @@ def test_killed_after_every_event_and_resumed_nothing_happens_twice(scene: scene
     while True:
         after += 1
         resume = RESUMED[after % len(RESUMED)]
+        began = time.monotonic()
         if crash_rounds.play(scene, 3 + after, after=str(after), resume=resume) is None:
             break
+        seconds = time.monotonic() - began
+        sys.stdout.write(f"killed after event {after}, resumed by {resume}: {seconds:.0f} s\n")
+        sys.stdout.flush()
     assert after > 20, "a deployment of three databases has more events than that"

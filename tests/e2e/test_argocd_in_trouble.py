@@ -35,10 +35,12 @@ def without(scene: scenes.Scene, *components: str) -> Iterator[Callable[[], None
         back()
 
 
-def deploying(scene: scenes.Scene, service: str) -> tuple[threading.Thread, list[scenes.Ended]]:
+def deploying(
+    scene: scenes.Scene, service: str, *options: str
+) -> tuple[threading.Thread, list[scenes.Ended]]:
     """A deployment beside us."""
     ended: list[scenes.Ended] = []
-    thread = threading.Thread(target=lambda: ended.append(scene.deploy(service)))
+    thread = threading.Thread(target=lambda: ended.append(scene.deploy(service, *options)))
     thread.start()
     return thread, ended
 
@@ -51,11 +53,11 @@ def until(is_so: Callable[[], bool], *, within: float = 90) -> None:
         time.sleep(0.3)
 
 
-def slow_migration(scene: scenes.Scene, service: str) -> int:
-    """A migration of eight seconds that can be applied once only."""
+def slow_migration(scene: scenes.Scene, service: str, *, seconds: int = 8) -> int:
+    """A migration of some seconds that can be applied once only."""
     folder = scene.migrations(service)
     number = max(int(path.name[:5]) for path in folder.glob("*.sql")) + 1
-    statements = ["SELECT pg_sleep(8);", f"CREATE TABLE once_{number} (id bigint);"]
+    statements = [f"SELECT pg_sleep({seconds});", f"CREATE TABLE once_{number} (id bigint);"]
     scenes.write_migrations(folder, {f"{number:05d}_slowly.sql": statements})
     scene.build(service)
     return number
@@ -121,3 +123,26 @@ def test_without_redis_a_deployment_still_tells_the_truth(either: Enter) -> None
         ended = staging.deploy("auth")
     assert ended.code == 0, ended.err
     assert ended.only["outcome"] == "succeeded"
+
+
+def test_an_end_that_nobody_sees_is_unknown_and_nothing_runs_twice(
+    scene: Callable[[str], scenes.Scene],
+) -> None:
+    """The API server is gone until the time is over, and the migration goes on meanwhile."""
+    staging = scene("staging")
+    version = slow_migration(staging, "personal", seconds=40)
+    revision = staging.publish("A migration that outlasts the API server")
+    thread, ended = deploying(staging, "personal", "--timeout", "20")
+    try:
+        until(lambda: migrates(staging, "personal", revision))
+        with without(staging, "kube-apiserver"):
+            thread.join()
+    finally:
+        thread.join()
+    (lost,) = ended
+    assert lost.code == 4, lost.err
+    assert lost.only["outcome"] == "unknown"
+    waited = staging.deploy("personal", "--if-busy", "wait")
+    assert waited.code == 0, waited.err
+    assert waited.only["migrations"][0]["version"] == version
+    assert staging.versions("personal", "personal_db").count(version) == 1

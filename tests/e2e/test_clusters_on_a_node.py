@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class Relay:
 
     def __init__(self, host: str, port: int) -> None:
         self.cuts = 0
+        self._away = False
         self._to = (host, port)
         self._writers: set[asyncio.StreamWriter] = set()
         self._served: set[asyncio.Task[Any]] = set()
@@ -47,6 +49,13 @@ class Relay:
         for writer in list(self._writers):
             writer.transport.abort()
 
+    async def away(self, seconds: float) -> None:
+        """Nobody gets through for a while."""
+        self._away = True
+        self.cut()
+        await asyncio.sleep(seconds)
+        self._away = False
+
     async def cut_every(self, seconds: float) -> None:
         while True:
             await asyncio.sleep(seconds)
@@ -56,6 +65,9 @@ class Relay:
         task = asyncio.current_task()
         assert task is not None
         self._served.add(task)
+        if self._away:
+            writer.transport.abort()
+            return
         there, back = await asyncio.open_connection(*self._to)
         pair = {writer, back}
         self._writers |= pair
@@ -126,17 +138,20 @@ async def test_log_has_every_line_once_through_broken_connections(
     await start(cluster, "lines", script)
     cutting = asyncio.create_task(relay.cut_every(0.9))
     try:
-        seen = await follow(cluster, "lines")
+        async with asyncio.timeout(WITHIN):
+            stream = logs.follow(cluster, NAMESPACE, "lines", "app")
+            seen = [line async for line in stream]
     finally:
         cutting.cancel()
-    assert seen == [f"line {number}" for number in range(3150)]
+    assert [line.text for line in seen] == [f"line {number}" for number in range(3150)]
+    assert not any(line.gap for line in seen)
     assert relay.cuts > 3
 
 
 async def test_log_of_thirty_mebibytes_has_every_line_once_through_rotations(
     cluster: connections.Cluster, sandbox: Any
 ) -> None:
-    """The kubelet looks every ten seconds whether a log has grown over 10 MiB, and rotates it."""
+    """The kubelet looks every three seconds whether a log has grown over 1 MiB, and rotates it."""
     padding = "x" * 1000
     script = (
         f"i=0; while [ $i -lt 30000 ]; do echo line $i {padding}; i=$((i+1));"
@@ -147,10 +162,39 @@ async def test_log_of_thirty_mebibytes_has_every_line_once_through_rotations(
     async with asyncio.timeout(4 * WITHIN):
         async for line in logs.follow(cluster, NAMESPACE, "rotated", "app"):
             assert line.text.startswith(f"line {expected} "), line.text[:40]
+            assert not line.gap
             expected += 1
     assert expected == 30000
     kept = (sandbox.site.folder.root / "pod-logs").glob(f"{NAMESPACE}_rotated_*/app/*")
-    assert len(list(kept)) > 1, "it was rotated"
+    assert len(list(kept)) > 3, "it was rotated again and again"
+
+
+async def test_lines_that_were_rotated_away_unread_are_a_gap_and_none_comes_twice(
+    cluster: connections.Cluster, relay: Relay
+) -> None:
+    """Nobody can read while the log is rotated several times; the node keeps only the newest file for us."""
+    padding = "x" * 1000
+    script = (
+        f"i=0; while [ $i -lt 16000 ]; do echo line $i {padding}; i=$((i+1));"
+        "[ $((i % 500)) -ne 0 ] || sleep 0.8; done"
+    )
+    await start(cluster, "unread", script, activeDeadlineSeconds=240)
+    seen: list[int] = []
+    gaps: list[int] = []
+    shut = None
+    async with asyncio.timeout(4 * WITHIN):
+        async for line in logs.follow(cluster, NAMESPACE, "unread", "app"):
+            number = int(line.text.split()[1])
+            if line.gap:
+                gaps.append(number)
+            seen.append(number)
+            if number >= 3000 and shut is None:
+                shut = asyncio.create_task(relay.away(12))
+    jumps = [after for before, after in pairwise(seen) if after != before + 1]
+    assert seen == sorted(set(seen)), "each line once, in order"
+    assert seen[-1] == 15999
+    assert jumps, "lines were rotated away"
+    assert gaps == jumps
 
 
 async def test_quiet_container_is_followed_over_several_connections(

@@ -38,28 +38,6 @@ def test_first_install_is_recorded_from_the_plan_to_the_proof(staging: scenes.Sc
     assert (migration["version"], migration["applied"]) == (3, [])
 
 
-def test_presync_hooks_of_the_policys_letter_do_not_deadlock_a_first_install(
-    staging: scenes.Scene,
-) -> None:
-    """The Job waits for a secret that Argo CD applies after it; hanbae has it applied first."""
-    policy = staging.clone / "hanbae.yaml"
-    ours = policy.read_text()
-    # PreSync is refused where an environment is automated. The chart is what counts; the policy goes back.
-    policy.write_text(
-        ours.replace("sync: auto", "sync: manual").replace("phase: Sync", "phase: PreSync")
-    )
-    staging.create("letter", like="personal")
-    policy.write_text(ours)
-    staging.seal("letter")
-    staging.publish("A service with PreSync hooks")
-    ended = staging.deploy("letter")
-    assert ended.code == 0, ended.err
-    resources = staging.operation("letter")["status"]["operationState"]["syncResult"]["resources"]
-    phases = {one["kind"]: one["syncPhase"] for one in resources}
-    assert phases["Job"] == "PreSync"
-    assert staging.versions("letter", "letter_db") == [1, 2, 3]
-
-
 def test_unknown_service_is_wrong_use_and_changes_nothing(staging: scenes.Scene) -> None:
     ended = staging.deploy("leger")
     assert ended.code == 2

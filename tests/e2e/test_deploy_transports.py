@@ -154,6 +154,23 @@ def test_a_role_that_may_only_look_is_told_what_it_lacks(served: Enter) -> None:
     assert untouched(staging, "auth", before)
 
 
+def test_a_right_that_is_missing_is_named_with_what_grants_it(
+    scene: Callable[[str], scenes.Scene],
+) -> None:
+    """Production's deployer has no business in staging."""
+    staging = scene("staging")
+    before = staging.operation("auth")
+    stranger = {"KUBECONFIG": str(staging.shop.deployer("production"))}
+    words = ("deploy", "auth", "--env", "staging", "--output", "json")
+    ended = scenes.hanbae(*words, directory=staging.clone, **stranger)
+    assert ended.code == 4, ended.err
+    assert "You may not get leases.coordination.k8s.io" in ended.err
+    assert staging.namespace("auth") in ended.err
+    assert "kubectl auth can-i get leases.coordination.k8s.io" in ended.err
+    assert "hanbae generate rbac --env staging && kubectl apply -k k8s/rbac/staging" in ended.err
+    assert untouched(staging, "auth", before)
+
+
 def test_a_token_that_is_not_valid_changes_nothing(served: Enter) -> None:
     staging = served("staging")
     before = staging.operation("auth")

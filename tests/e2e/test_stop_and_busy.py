@@ -5,21 +5,17 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
-import sys
-import threading
-import time
-from collections.abc import Iterator
 from concurrent import futures
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 
 from hanbae.results import events
-from hanbae.sandbox import demo_shop
-from hanbae.testing import crash_rounds, crashing, scenes
+from hanbae.testing import crash_rounds, crashing, holding, projects, scenes
 
 SERVICE = crash_rounds.SERVICE
-LOCK = 4711
+DATABASE = "auth_db"
 MIGRATING = ("Pod/identity-service-migrate-auth-db", "Ready")
 WAITING = "may be in a migration without a transaction"
 
@@ -33,59 +29,17 @@ def scene(demo: Any) -> scenes.Scene:
 
 
 def slow(scene: scenes.Scene, number: int, *, bare: bool = True) -> None:
-    """A migration that waits for a lock; a bare one is outside a transaction."""
-    path = scene.migrations(SERVICE) / "auth_db" / f"{number:05}_slow.sql"
-    how = "-- +goose NO TRANSACTION\n" if bare else ""
-    path.write_text(f"{how}-- +goose Up\nSELECT pg_advisory_lock({LOCK});\n")
-    scene.build(SERVICE)
-    scene.publish("A slow migration")
+    holding.slow(scene, SERVICE, DATABASE, number, bare=bare)
 
 
-@contextlib.contextmanager
-def locked(scene: scenes.Scene) -> Iterator[None]:
-    """As long as this holds the lock, the migration goes on."""
-    name = demo_shop.database_name(scene.environment, SERVICE, "auth_db")
-    with scene.shop.sandbox.postgres.connect(name) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
-        yield
+def locked(scene: scenes.Scene) -> AbstractContextManager[None]:
+    return holding.locked(scene, SERVICE, DATABASE)
 
 
-def until_said(lines: list[str], words: str) -> None:
-    ends = time.monotonic() + 60
-    while not any(words in line for line in lines):
-        assert time.monotonic() < ends, "".join(lines)
-        time.sleep(0.1)
-
-
-@contextlib.contextmanager
 def deploying(
     scene: scenes.Scene, *options: str, until: tuple[str, ...] = MIGRATING
-) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """A deployment that has come to the slow migration, or to what else it says."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hanbae", "deploy", SERVICE, "--env", scene.environment, *options],
-        cwd=scene.clone,
-        env=scenes.clean_environment() | scene.deployer(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    lines: list[str] = []
-    assert process.stderr is not None
-    for line in process.stderr:
-        lines.append(line)
-        if all(words in line for words in until):
-            break
-    reader = threading.Thread(target=lambda: lines.extend(process.stderr or ()))
-    reader.start()
-    try:
-        yield process, lines
-    finally:
-        process.kill()
-        process.wait()
-        reader.join()
-        process.stderr.close()
+) -> AbstractContextManager[tuple[subprocess.Popen[str], list[str]]]:
+    return holding.deploying(scene, SERVICE, *options, until=until)
 
 
 def test_second_deployer_is_refused_and_stop_waits_for_a_bare_migration(
@@ -107,25 +61,30 @@ def test_second_deployer_is_refused_and_stop_waits_for_a_bare_migration(
             assert refused.only["outcome"] == "refused"
             words = ("stop", running, "--output", "json")
             stopping = pool.submit(scenes.hanbae, *words, directory=scene.clone, **variables)
-            until_said(lines, WAITING)
+            holding.until_said(lines, WAITING)
             assert "operation" in scene.operation(SERVICE), "it was ended in the middle"
             lock.close()
             stopped = stopping.result(120)
             assert stopped.code == 0, stopped.err
             assert stopped.only["outcome"] == "stopped"
             assert driver.wait(60) == 1
-    assert scene.versions(SERVICE, "auth_db") == [1, 2, 3, 4], "it came to its end"
+    assert scene.versions(SERVICE, DATABASE) == [1, 2, 3, 4], "it came to its end"
     assert "operation" not in scene.operation(SERVICE)
     recorded = crashing.events_of(scene)[running]
     assert crashing.closings(recorded)["Closed"] == 1
 
 
-def test_terminated_deployer_detaches_and_attach_goes_on(scene: scenes.Scene) -> None:
-    slow(scene, 5)
+@pytest.mark.parametrize(
+    ("number", "sent", "code"), [(5, signal.SIGTERM, 143), (6, signal.SIGINT, 130)]
+)
+def test_interrupted_deployer_detaches_and_attach_goes_on(
+    scene: scenes.Scene, number: int, sent: signal.Signals, code: int
+) -> None:
+    slow(scene, number)
     variables = scene.deployer()
     with locked(scene), deploying(scene) as (driver, lines):
-        driver.send_signal(signal.SIGTERM)
-        assert driver.wait(30) == 143
+        driver.send_signal(sent)
+        assert driver.wait(30) == code
     running = next(iter(crashing.events_of(scene)))
     said = "".join(lines)
     assert f"hanbae attach {running}" in said
@@ -135,11 +94,11 @@ def test_terminated_deployer_detaches_and_attach_goes_on(scene: scenes.Scene) ->
     )
     assert attached.code == 0, attached.err
     assert attached.only["outcome"] == "succeeded"
-    assert scene.versions(SERVICE, "auth_db") == [1, 2, 3, 4, 5]
+    assert scene.versions(SERVICE, DATABASE) == list(range(1, number + 1))
 
 
 def test_one_deployer_waits_for_the_other_and_one_follows_it(scene: scenes.Scene) -> None:
-    slow(scene, 6)
+    slow(scene, 7)
     before = set(crashing.events_of(scene))
     with contextlib.ExitStack() as stack:
         lock = stack.enter_context(contextlib.ExitStack())
@@ -160,11 +119,47 @@ def test_one_deployer_waits_for_the_other_and_one_follows_it(scene: scenes.Scene
         assert crashing.closings(recorded[each])["Closed"] == 1
     ended, begun = recorded[first][-1], crashing.first(recorded[second], events.Intended)
     assert ended.at <= begun.at, "it began before the other had ended"
-    assert scene.versions(SERVICE, "auth_db") == [1, 2, 3, 4, 5, 6]
+    assert scene.versions(SERVICE, DATABASE) == list(range(1, 8))
+
+
+def test_sync_that_a_person_presses_meanwhile_starts_nothing(scene: scenes.Scene) -> None:
+    slow(scene, 8)
+    with crashing.witness(scene, SERVICE) as seen, contextlib.ExitStack() as stack:
+        lock = stack.enter_context(contextlib.ExitStack())
+        lock.enter_context(locked(scene))
+        driver, lines = stack.enter_context(deploying(scene))
+        pressed = projects.Projects(scene.shop.sandbox).sync(f"{SERVICE}-{scene.environment}")
+        assert pressed.status_code == 400, pressed.text
+        assert "already in progress" in pressed.text
+        lock.close()
+        assert driver.wait(120) == 0, "".join(lines)
+    assert [len(uids) for uids in seen.jobs.values()] == [1, 1, 1]
+    assert len(seen.operations) == 1, seen.operations
+    assert scene.versions(SERVICE, DATABASE) == list(range(1, 9))
+
+
+def test_sync_of_a_person_who_was_faster_is_refused_or_waited_for(scene: scenes.Scene) -> None:
+    slow(scene, 9)
+    application = f"{SERVICE}-{scene.environment}"
+    with crashing.witness(scene, SERVICE) as seen, contextlib.ExitStack() as stack:
+        lock = stack.enter_context(contextlib.ExitStack())
+        lock.enter_context(locked(scene))
+        pressed = projects.Projects(scene.shop.sandbox).sync(application)
+        assert pressed.status_code == 200, pressed.text
+        refused = scene.deploy(SERVICE)
+        assert refused.code == 5, refused.err
+        assert "admin" in refused.err
+        until = ("Argo CD is busy with", "admin")
+        waiter, lines = stack.enter_context(deploying(scene, "--if-busy", "wait", until=until))
+        assert "admin" in scene.operation(SERVICE)["operation"]["initiatedBy"]["username"]
+        lock.close()
+        assert waiter.wait(120) == 0, "".join(lines)
+    assert len(seen.operations) == 2, seen.operations
+    assert scene.versions(SERVICE, DATABASE) == list(range(1, 10))
 
 
 def test_deployer_that_is_to_stop_when_interrupted_ends_its_operation(scene: scenes.Scene) -> None:
-    slow(scene, 7, bare=False)
+    slow(scene, 10, bare=False)
     with locked(scene), deploying(scene, "--stop-on-interrupt") as (driver, lines):
         driver.send_signal(signal.SIGTERM)
         assert driver.wait(90) == 143, "".join(lines)
@@ -173,4 +168,4 @@ def test_deployer_that_is_to_stop_when_interrupted_ends_its_operation(scene: sce
     (closed,) = [each.fact for each in recorded[next(iter(recorded))][-1:]]
     assert isinstance(closed, events.Closed)
     assert closed.outcome == "stopped"
-    assert scene.versions(SERVICE, "auth_db") == [1, 2, 3, 4, 5, 6], "it was taken back"
+    assert scene.versions(SERVICE, DATABASE) == list(range(1, 10)), "it was taken back"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hanbae import subjects
+from collections.abc import Awaitable, Callable
+
+from hanbae import subjects, wording
 from hanbae.actions import workspace
 from hanbae.argo import applications, generating
 from hanbae.engines import applications as objects
@@ -18,7 +20,7 @@ def engine(
     *,
     deployment: str,
     by: str,
-    waits: bool = False,
+    waits: Callable[[wording.Text], Awaitable[None]] | None = None,
 ) -> argocd.ArgoCD:
     """The engine of one deployment.
 
@@ -28,7 +30,7 @@ def engine(
         clusters: The environment's clusters.
         deployment: The deployment's id.
         by: Who drives it.
-        waits: Whether somebody else's operation is waited for, rather than refused.
+        waits: Told of somebody else's operation that is waited for; None to refuse instead.
     """
     policy, service, environment = space.policy, plan.service, plan.environment
     expected = generating.application(policy, service, environment)

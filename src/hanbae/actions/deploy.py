@@ -22,6 +22,7 @@ from hanbae.actions import (
     claiming,
     following,
     interrupting,
+    promising,
     proving,
     recording,
     resuming,
@@ -165,7 +166,12 @@ class _Run:
         if left is not None:
             await self._record.add(None, events.Noted(left))
         engine = choosing.engine(
-            space, plan, clusters, deployment=self._deployment, by=self._by, waits=self._waits
+            space,
+            plan,
+            clusters,
+            deployment=self._deployment,
+            by=self._by,
+            waits=self._note if self._waits else None,
         )
         self._record.redact = engine.redact
         if self._stops:
@@ -203,7 +209,10 @@ class _Run:
     async def _waiting(self, busy: leases.Seen) -> None:
         """Say who is waited for."""
         await self._open()
-        text = wording.Text("deploy.waits", claiming.facts(busy))
+        await self._note(wording.Text("deploy.waits", claiming.facts(busy)))
+
+    async def _note(self, text: wording.Text) -> None:
+        """Say something that concerns no step."""
         await self._record.add(None, events.Noted(text))
 
     async def _open(self) -> None:
@@ -220,8 +229,9 @@ class _Run:
 
     async def _drive(self, clusters: workspace.Clusters, engine: argocd.ArgoCD) -> events.Closed:
         if self._past is None or self._past.reached < 0:
-            await self._keep_promises()
+            await promising.keep(self._space, clusters, self._plan)
         await self._perform(clusters, engine)
+        await promising.check_running(clusters, self._plan, engine.objects)
         await self._prove(clusters)
         facts = {"service": self._plan.service, "environment": self._plan.environment}
         revision = self._plan.revision[:12]
@@ -314,24 +324,6 @@ class _Run:
             facts = {"revision": wanted[:12], "head": head[:12]}
             return events.Closed("superseded", wording.Text("deploy.superseded", facts))
         return events.Closed("failed", error.text)
-
-    async def _keep_promises(self) -> None:
-        """Re-read what the plan rests on.
-
-        Raises:
-            hanbae.errors.Refused: It has changed.
-        """
-        for guard in self._plan.guards:
-            kind, _, branch = guard.promise.partition(":")
-            if kind == "branch-head":
-                head = await self._space.head(self._plan.environment)
-                if head != guard.expected:
-                    raise errors.Refused(
-                        "deploy.head-moved",
-                        branch=branch,
-                        expected=guard.expected[:12],
-                        head=head[:12],
-                    )
 
     async def _perform(self, clusters: workspace.Clusters, engine: engines.Engine) -> None:
         """The engine's steps, one after the other; those that a later one was announced after are done."""

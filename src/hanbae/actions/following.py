@@ -102,7 +102,7 @@ class Following:
                 verdict = self._judge.verdict()
                 if verdict is not None:
                     raise GivenUp(verdict.cause)
-                for text in pace.stalled(engine.awaits):
+                for text in pace.stalled(engine.awaits, self._record.now()):
                     await self._record.add(step.id, events.Noted(text))
                 if pace.over:
                     cause = self._judge.gravest

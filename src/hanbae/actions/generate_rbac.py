@@ -16,10 +16,10 @@ from hanbae.actions import regenerating, services
 from hanbae.argo import admitting, authorizing
 from hanbae.charts import filling, values
 from hanbae.migrations import databases
-from hanbae.policy import documents, loading
+from hanbae.policy import documents, loading, naming
 from hanbae.results import files
 
-FOLDER: Final = "k8s/rbac"
+FOLDER: Final = naming.RBAC
 _MARK: Final = "hanbae generate rbac"
 _IMAGE: Final = ("image", "repository")
 
@@ -101,7 +101,7 @@ def manifests(
         [_MARK, "--env", environment, *(f"--group {shlex.quote(name)}" for name in groups)]
     )
     found: dict[str, str] = {}
-    for folder, clusters in _folders(settings, f"{FOLDER}/{environment}"):
+    for folder, clusters in _folders(settings, environment):
         facts = {"command": command, "folder": folder}
         header = filling.filled("repository/rbac.yaml", policy.language, facts)
         documents_: dict[str, Sequence[dict[str, Any]]] = {
@@ -119,11 +119,12 @@ def manifests(
 
 
 def _folders(
-    settings: documents.Environment, folder: str
+    settings: documents.Environment, environment: str
 ) -> Iterator[tuple[str, tuple[authorizing.Cluster, ...]]]:
     """The folders to apply, and what the cluster is that each is for."""
-    if not settings.workload or settings.workload == settings.control:
-        yield folder, ("control", "workload")
-    else:
-        yield f"{folder}/control", ("control",)
-        yield f"{folder}/workload", ("workload",)
+    found: dict[str, list[authorizing.Cluster]] = {}
+    parts: tuple[authorizing.Cluster, ...] = ("control", "workload")
+    for part in parts:
+        found.setdefault(naming.rbac_folder(settings, environment, part), []).append(part)
+    for folder, clusters in found.items():
+        yield folder, tuple(clusters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Final
 
 from hanbae import wording
@@ -82,8 +83,12 @@ class Pace:
         self._dirty = isinstance(seen, events.Logged)
         return not self._dirty
 
-    def stalled(self, awaits: tuple[wording.Text, ...]) -> Iterator[wording.Text]:
-        """What is awaited, once nothing has been seen for long enough."""
-        if not self._told and self._clock() - self._last >= self._stalled_after:
+    def stalled(self, awaits: tuple[wording.Text, ...], now: datetime) -> Iterator[wording.Text]:
+        """Since when nothing has been seen, once that is long enough, and what is awaited."""
+        silent = self._clock() - self._last
+        if not self._told and silent >= self._stalled_after:
             self._told = True
+            since = (now - timedelta(seconds=silent)).strftime("%Y-%m-%d %H:%M:%S")
+            facts = {"seconds": str(round(silent)), "since": since}
+            yield wording.Text("deploy.stalled", facts)
             yield from awaits

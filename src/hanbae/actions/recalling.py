@@ -128,12 +128,12 @@ class _Project(views.Project):
     """The repository, with what it computes once shared with the one that all services have."""
 
     def share(self, whole: views.Project, asked: dict[Question, None]) -> None:
-        self.__dict__["shared"] = whole, asked
+        self.__dict__["_whole"] = whole, asked
 
     def __getattribute__(self, name: str) -> Any:
         if name not in _SHARED:
             return object.__getattribute__(self, name)
-        whole, asked = object.__getattribute__(self, "shared")
+        whole, asked = object.__getattribute__(self, "_whole")
         asked["", _COMPUTED, name] = None
         return getattr(whole, name)
 

@@ -53,6 +53,10 @@ class Record:
             elif isinstance(event.fact, events.Observed):
                 self._states[event.fact.on] = event.fact
 
+    def now(self) -> datetime:
+        """The time, by the clock that stamps the events."""
+        return self._clock()
+
     @property
     def logs(self) -> Mapping[tuple[subjects.Ref, str], Sequence[str]]:
         """The last lines of each container by pod and container."""

@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from hanbae import errors
 from hanbae.argocd_api import connections as argocd
 from hanbae.clusters import connections, reading
 from hanbae.history import stores
-from hanbae.policy import documents, loading
+from hanbae.policy import documents, loading, naming
 from hanbae.repository import checkouts
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -68,6 +68,7 @@ class Workspace:
         store: The history.
         context: kubeconfig context to use instead of the environments' own.
         kubeconfig: kubeconfig file; None for those that kubectl would read.
+        insecure: Speak plain HTTP to registries.
         clock: The time.
         ids: Makes the id of a deployment.
         fetching: Held while git fetches: two at once would be in each other's way.
@@ -78,6 +79,7 @@ class Workspace:
     store: stores.Store
     context: str | None = None
     kubeconfig: Path | None = None
+    insecure: bool = False
     clock: Callable[[], datetime] = field(default=_now)
     ids: Callable[[], str] = field(default=_id)
     fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -137,22 +139,36 @@ class Workspace:
         if settings.transport == "argocd-api":
             where = self.policy.argocd
             async with (
-                connections.connect(workload, kubeconfig=self.kubeconfig) as pods,
+                self._connected(environment, "workload", workload) as pods,
                 argocd.connect(where.server, plaintext=where.plaintext) as server,
             ):
                 yield Clusters(pods, pods, server)
             return
-        async with connections.connect(control, kubeconfig=self.kubeconfig) as first:
+        async with self._connected(environment, "control", control) as first:
             if workload == control:
                 yield Clusters(first, first)
                 return
-            async with connections.connect(workload, kubeconfig=self.kubeconfig) as second:
+            async with self._connected(environment, "workload", workload) as second:
                 yield Clusters(first, second)
+
+    def _connected(
+        self, environment: str, part: Literal["control", "workload"], context: str | None
+    ) -> AbstractAsyncContextManager[connections.Cluster]:
+        """One of an environment's connections, which knows how its rights are granted."""
+        folder = naming.rbac_folder(self.environment(environment), environment, part)
+        grant = f"hanbae generate rbac --env {environment} && kubectl apply -k {folder}"
+        if context:
+            grant += f" --context {context}"
+        return connections.connect(context, kubeconfig=self.kubeconfig, grant=grant)
 
 
 @contextmanager
 def opened(
-    directory: Path, *, context: str | None = None, kubeconfig: Path | None = None
+    directory: Path,
+    *,
+    context: str | None = None,
+    kubeconfig: Path | None = None,
+    insecure: bool = False,
 ) -> Iterator[Workspace]:
     """The workspace of a folder.
 
@@ -160,6 +176,7 @@ def opened(
         directory: The repository, or a folder in it.
         context: kubeconfig context for both connections.
         kubeconfig: kubeconfig file.
+        insecure: Speak plain HTTP to registries.
 
     Raises:
         hanbae.errors.WrongUse: No policy here, or not a clone.
@@ -175,4 +192,4 @@ def opened(
             root=str(checkout.root),
         )
     with stores.open_store(loaded.policy.history.url) as store:
-        yield Workspace(loaded, checkout, store, context, kubeconfig)
+        yield Workspace(loaded, checkout, store, context, kubeconfig, insecure)

@@ -22,6 +22,8 @@ from hanbae.repository import trees
 _NAMED: Final = re.compile(
     r"(?P<file>(?:charts/[^\s/:]+/)*templates/[^\s:]+):(?:(?P<line>\d+)(?::(?P<column>\d+))?| )"
 )
+_TEMPLATE: Final = re.compile(r"^[^\s/:]+/(?P<file>(?:charts/[^\s:]+/)?templates/[^\s:]+): ")
+_TOO_LARGE: Final = re.compile(r"\"chart/(?P<file>[^\"]+)\" is larger than")
 
 
 class Manifest(Struct, frozen=True):
@@ -167,7 +169,11 @@ def _failed(shown: str, error: str) -> errors.FileFault:
     """Helm's error at the file and line that it names, counted from the chart's folder."""
     named = _NAMED.search(error)
     if named is None:
-        return _fault(shown, "render.failed", error=error)
+        whole = _TEMPLATE.search(error) or _TOO_LARGE.search(error)
+        file = whole["file"] if whole else "Chart.yaml"
+        return errors.FileFault(
+            "render.failed", place=subjects.Place(f"{shown}/{file}"), error=error
+        )
     place = subjects.Place(
         f"{shown}/{named['file']}", int(named["line"] or 0), int(named["column"] or 0)
     )

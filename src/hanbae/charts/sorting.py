@@ -185,6 +185,9 @@ def _kept(documents: list[tuple[str, str]], name: str, content: str) -> list[int
 
 
 def _content(name: str, document: str, parsed: Callable[[str], str]) -> str:
+    if "\0" in document:  # where the library's strings end
+        message = f"YAML parse error on {name}: control characters are not allowed"
+        raise ValueError(message)
     try:
         return parsed(document)
     except Exception as error:

@@ -90,6 +90,7 @@ class Asked(Struct, frozen=True):
         name: The object; empty for a collection.
         context: The kubeconfig's context.
         server: The API server's address.
+        grant: The command that gives hanbae its rights there; empty where nobody knows one.
     """
 
     verb: str
@@ -98,6 +99,7 @@ class Asked(Struct, frozen=True):
     name: str
     context: str
     server: str
+    grant: str = ""
 
     @property
     def writes(self) -> bool:
@@ -161,7 +163,9 @@ def failure(code: int, body: bytes, asked: Asked) -> errors.Error:
     said = message(status) or bounded(body.decode("utf-8", "replace")[:LONGEST_MESSAGE])
     facts = asked.facts | {"message": said, "status": str(code)}
     if code == HTTPStatus.FORBIDDEN and (not status or _RBAC.search(said)):
-        return errors.Forbidden("cluster.forbidden", place=None, command=asked.check, **facts)
+        facts |= {"command": asked.check, "grant": asked.grant}
+        text = "cluster.forbidden-ungranted" if asked.grant else "cluster.forbidden"
+        return errors.Forbidden(text, place=None, **facts)
     kind, id = _distinguish(code, status, asked)  # noqa: A001 the word of the tree
     return kind(id, place=None, **facts)
 

@@ -48,11 +48,13 @@ class Cluster:
         server: str,
         namespace: str = "default",
         tls_name: str | None = None,
+        grant: str = "",
     ) -> None:
         self.context = context
         self.server = server
         self.namespace = namespace
         self._client = client
+        self._grant = grant
         self._extensions = {"sni_hostname": tls_name} if tls_name else {}
 
     async def close(self) -> None:
@@ -71,7 +73,7 @@ class Cluster:
         """What a request is about, for errors."""
         resource = kind.resource + (f"/{subresource}" if subresource else "")
         where = (namespace or "") if kind.namespaced else ""
-        return answers.Asked(verb, resource, where, name, self.context, self.server)
+        return answers.Asked(verb, resource, where, name, self.context, self.server, self._grant)
 
     async def send(
         self,
@@ -178,13 +180,14 @@ class Cluster:
 
 @asynccontextmanager
 async def connect(
-    context: str | None = None, *, kubeconfig: Path | None = None
+    context: str | None = None, *, kubeconfig: Path | None = None, grant: str = ""
 ) -> AsyncIterator[Cluster]:
     """A connection to the cluster of a context; nothing is sent before the first request.
 
     Args:
         context: A context of the kubeconfig; None for the current one.
         kubeconfig: The file; None for those that kubectl would read, or the pod's service account.
+        grant: The command that gives hanbae its rights there, for errors.
 
     Raises:
         hanbae.errors.WrongUse: No such file or context, or one that cannot be used; lists the contexts.
@@ -200,6 +203,7 @@ async def connect(
         server=server,
         namespace=spoken.get("namespace") or "default",
         tls_name=spoken.get("tls-server-name"),
+        grant=grant,
     )
     try:
         yield cluster

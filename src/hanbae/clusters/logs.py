@@ -1,5 +1,7 @@
 """What containers write, every line once, through broken connections and restarts of the API server.
 
+Where lines cannot be had any more, the next one says so (:attr:`Line.gap`).
+
 A migration's log is evidence: its pod may be gone a second after it has ended, so it is read while it is written, and
 a connection that breaks must neither lose a line nor show one twice.
 """

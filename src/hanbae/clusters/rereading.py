@@ -1,6 +1,8 @@
 """Reads a log on from where it broke off, each line once.
 
 The kubelet can only go on from a whole second; what it sends again is recognised by its timestamp and content.
+It reads the newest file only: where a log was rotated while nobody was connected, the line that was given last does
+not come again, and what was written in between cannot be had any more. That is said, not passed over.
 """
 
 from __future__ import annotations
@@ -33,11 +35,13 @@ class Line(Struct, frozen=True):
         at: When it was written, as the node's runtime says (RFC 3339 with nanoseconds, UTC); empty if it does not.
         text: The line, without its end; not masked.
         cut: True when it was longer than `LONGEST_LINE`.
+        gap: True when lines before it may be missing.
     """
 
     at: str
     text: str
     cut: bool = False
+    gap: bool = False
 
 
 class Reader:
@@ -81,7 +85,8 @@ class Reader:
         loop = asyncio.get_running_loop()
         began = loop.time()
         self.alive = False
-        again = self._recent.again()
+        again, last = self._recent.again(), self._recent.last
+        joined = not last
         longest = LONGEST_LINE + len("2006-01-02T15:04:05.999999999Z ")
         try:
             async with self.cluster.stream(
@@ -90,10 +95,12 @@ class Reader:
                 async for raw, cut in framing.lines(chunks, longest=longest):
                     if again[raw] > 0:
                         again[raw] -= 1
+                        joined = joined or raw == last
                     elif not raw.startswith(_NOT_THE_CONTAINERS):
                         self.alive = True
                         self._recent.add(raw)
-                        yield _line(raw, cut=cut)
+                        yield _line(raw, cut=cut, gap=not joined)
+                        joined = True
         finally:
             self.alive = self.alive or loop.time() - began > backoffs.LONGEST
 
@@ -103,6 +110,7 @@ class Recent:
 
     def __init__(self) -> None:
         self.since = ""
+        self.last = b""
         self._lines: deque[tuple[datetime, bytes]] = deque()
 
     def add(self, raw: bytes) -> None:
@@ -113,6 +121,7 @@ class Recent:
         # A second more than needed: two streams of one container are not strictly in order.
         since = at.replace(microsecond=0) - timedelta(seconds=1)
         self.since = since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.last = raw
         self._lines.append((at, raw))
         while self._lines and self._lines[0][0] < since:
             self._lines.popleft()
@@ -131,8 +140,8 @@ def _time(raw: bytes) -> datetime | None:
         return None
 
 
-def _line(raw: bytes, *, cut: bool) -> Line:
+def _line(raw: bytes, *, cut: bool, gap: bool = False) -> Line:
     if _time(raw) is None:
-        return Line("", raw.decode("utf-8", "replace"), cut)
+        return Line("", raw.decode("utf-8", "replace"), cut, gap)
     stamp, _, text = raw.partition(b" ")
-    return Line(stamp.decode("ascii"), text.rstrip(b"\r").decode("utf-8", "replace"), cut)
+    return Line(stamp.decode("ascii"), text.rstrip(b"\r").decode("utf-8", "replace"), cut, gap)

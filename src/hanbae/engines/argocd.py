@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
@@ -67,7 +67,7 @@ class ArgoCD:
         target: What it deploys to.
         by: Who deploys, for ``initiatedBy``.
         about: What else its operations say about themselves.
-        waits: Whether somebody else's operation is waited for, rather than refused.
+        waits: Told of somebody else's operation that is waited for; None to refuse instead.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class ArgoCD:
         *,
         by: str,
         about: Mapping[str, str] | None = None,
-        waits: bool = False,
+        waits: Callable[[wording.Text], Awaitable[None]] | None = None,
     ) -> None:
         self._about = dict(about or {})
         self._waits = waits
@@ -166,9 +166,10 @@ class ArgoCD:
         while True:
             try:
                 return await self._application.ask(does, key, self._by, about=self._about)
-            except transports.Busy:
-                if not self._waits:
+            except transports.Busy as busy:
+                if self._waits is None:
                     raise
+                await self._waits(wording.Text("argo.awaits-other", busy.text.facts))
                 await self._application.idle()
 
     async def _before(self, does: plans.Sync | plans.Follow) -> workloads.Workload:
@@ -196,7 +197,21 @@ class ArgoCD:
             said={
                 each["metadata"]["uid"]: each["metadata"]["resourceVersion"] for each in warnings
             },
+            sealed=await self._sealed() if isinstance(does, plans.Sync) else None,
         )
+
+    async def _sealed(self) -> dict[str, int] | None:
+        """The SealedSecret as it is now, uid → generation; None where it may not be seen."""
+        try:
+            found = await reading.find(
+                self._cluster,
+                kinds.SEALEDSECRET,
+                self._target.namespace,
+                field_selector=f"metadata.name={self._target.secret}",
+            )
+        except (errors.Forbidden, errors.WrongUse):
+            return None
+        return {each["metadata"]["uid"]: each["metadata"]["generation"] for each in found}
 
     @asynccontextmanager
     async def follow(self, operation: str) -> AsyncIterator[AsyncIterator[engines.Seen]]:

@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from hanbae import errors, masking
+from hanbae import errors, masking, wording
 from hanbae.clusters import connections, kinds, reading
 
 
@@ -25,8 +25,8 @@ class Keeper:
     """
 
     def __init__(self, cluster: connections.Cluster, namespace: str, name: str) -> None:
-        self.permitted = True
-        """False once the API server has refused to show the Secret."""
+        self.refusal: wording.Text | None = None
+        """What the API server said when it refused to show the Secret."""
         self._cluster = cluster
         self._namespace = namespace
         self._name = name
@@ -39,12 +39,12 @@ class Keeper:
 
     async def refresh(self) -> None:
         """Read the Secret again; without an answer the values known so far stay."""
-        if not self.permitted:
+        if self.refusal is not None:
             return
         try:
             found = await reading.get(self._cluster, kinds.SECRET, self._namespace, self._name)
-        except errors.Forbidden:
-            self.permitted = False
+        except errors.Forbidden as error:
+            self.refusal = error.text
         except errors.Unreachable:
             return
         else:

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from hanbae import errors, subjects, wording
-from hanbae.clusters import connections, kinds, logs
+from hanbae.clusters import connections, logs
 from hanbae.engines import channels, clipping, secrets
 from hanbae.results import engines, events
 
@@ -98,6 +98,9 @@ class Logs:
         try:
             async with aclosing(stream):
                 async for line in stream:
+                    if line.gap:
+                        facts = {"pod": pod.name, "container": container}
+                        await self._channel.put(events.Noted(wording.Text("deploy.log-gap", facts)))
                     if clip.take(line.text):
                         await self._put(pod, container, line.text)
         except errors.Forbidden as error:
@@ -128,8 +131,9 @@ class Logs:
     async def _cannot(self, error: errors.Forbidden) -> None:
         if not self._forbidden:
             self._forbidden = True
-            facts = {"kind": "Log", "resource": f"{kinds.POD.resource}/log", "why": error.text.id}
+            facts = {"kind": "Log"}
             await self._channel.put(events.Noted(wording.Text("deploy.cannot-watch", facts)))
+            await self._channel.put(events.Noted(error.text))
 
 
 def _has_failed(container: Mapping[str, Any]) -> bool:

@@ -42,6 +42,7 @@ class Workload:
         expected: The hooks that the deployment must run.
         old: uids of Jobs that existed before it.
         said: uid → resourceVersion of warnings that were given before it.
+        sealed: uid → generation of SealedSecrets before it; None where somebody else may change them meanwhile.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Workload:
         *,
         old: Iterable[str] = (),
         said: Mapping[str, str] | None = None,
+        sealed: Mapping[str, int] | None = None,
     ) -> None:
         self.changed = asyncio.Event()
         """Set whenever anything has changed."""
@@ -65,6 +67,7 @@ class Workload:
         self._expected = tuple(expected)
         self._old = frozenset(old)
         self._said = dict(said or {})
+        self._sealed = sealed
         self._all: dict[subjects.Ref, kinds.Object] = {}
         self._told: dict[subjects.Ref, events.Observed] = {}
         self._warned: set[events.Observed] = set()
@@ -167,14 +170,17 @@ class Workload:
                         self._keep(ref, seen.object)
                         await self._tell()
         except (errors.Forbidden, errors.WrongUse) as error:
-            await self._put(events.Noted(_blind(kind, error)))
+            facts = {"kind": kind.kind}
+            await self._put(events.Noted(wording.Text("deploy.cannot-watch", facts)))
+            await self._put(events.Noted(error.text))
 
     async def _watch_secret(self) -> None:
         """Know the values before a log can show them, and again whenever they change."""
         await self._keeper.refresh()
-        if not self._keeper.permitted:
+        if self._keeper.refusal is not None:
             facts = {"secret": self._secret, "namespace": self._namespace}
             await self._put(events.Noted(wording.Text("deploy.secret-not-readable", facts)))
+            await self._put(events.Noted(self._keeper.refusal))
             return
         stream = watching.watch(
             self._cluster,
@@ -239,6 +245,8 @@ class Workload:
                 and rollouts.is_current(above)
                 and rollouts.newest(above, thing)
             )
+        if ref.kind == "SealedSecret" and self._was_sealed_anew(thing):
+            return True
         return ref.kind != "Event" and (ref in self._extra or self._was_applied(ref))
 
     def _is_own_job(self, ref: subjects.Ref, job: kinds.Object) -> bool:
@@ -248,6 +256,13 @@ class Workload:
             return True
         started = self._operation.started if self._operation else ""
         return bool(started) and job["metadata"].get("creationTimestamp", "") >= started
+
+    def _was_sealed_anew(self, thing: kinds.Object) -> bool:
+        """Whether it is not as it was before: what Argo CD has applied is recorded seconds later."""
+        metadata = thing["metadata"]
+        return self._sealed is not None and (
+            self._sealed.get(metadata.get("uid") or "") != metadata.get("generation")
+        )
 
     def _was_applied(self, ref: subjects.Ref) -> bool:
         result = self._operation.result(ref) if self._operation else None
@@ -265,9 +280,3 @@ def _owner(thing: Mapping[str, Any]) -> subjects.Ref | None:
 def _version(thing: Mapping[str, Any]) -> int:
     version = thing["metadata"].get("resourceVersion") or ""
     return int(version) if version.isdigit() else 0
-
-
-def _blind(kind: kinds.Kind, error: errors.Error) -> wording.Text:
-    """What is said once when a kind may not be watched: less is shown, nothing is judged differently."""
-    facts = {"kind": kind.kind, "resource": kind.resource, "why": error.text.id}
-    return wording.Text("deploy.cannot-watch", facts)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
+from typing import Final, Literal
 
 from hanbae.policy import documents
+
+RBAC: Final = "k8s/rbac"
+"""Below it is what hanbae may do in the clusters, by environment."""
 
 
 def release(policy: documents.Policy, service: str) -> str:
@@ -82,3 +86,11 @@ def seconds(duration: documents.Duration) -> int:
     """A duration of the policy in seconds: ``1h30m`` is 5400."""
     units = {"h": 3600, "m": 60, "s": 1}
     return sum(int(n) * units[unit] for n, unit in re.findall(r"([0-9]+)([hms])", duration))
+
+
+def rbac_folder(
+    environment: documents.Environment, name: str, cluster: Literal["control", "workload"]
+) -> str:
+    """The folder of what hanbae may do in the cluster of Argo CD or of the pods; one where they are the same."""
+    joined = not environment.workload or environment.workload == environment.control
+    return f"{RBAC}/{name}" if joined else f"{RBAC}/{name}/{cluster}"

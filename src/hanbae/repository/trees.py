@@ -6,7 +6,7 @@ Argo CD never sees them, so a check must not either.
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
 import stat
 from bisect import bisect_left
@@ -25,8 +25,11 @@ LARGEST_FILE: Final = 8 * 1024 * 1024
 UNREADABLE: Final = "unreadable"
 """The id of a file that cannot be read."""
 
+SUBMODULE: Final = "submodule:"
+"""What the id of a submodule begins with: it is listed like a file, and refused when it is read."""
 _SUBMODULE: Final = 0o160000
 _LINK: Final = 0o120000
+_MARKS: Final = {_SUBMODULE: SUBMODULE, _LINK: "link:"}
 
 
 class Tree(Protocol):
@@ -55,17 +58,72 @@ class Tree(Protocol):
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""
 
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder: path from the root → what it says that it leads to."""
+
+
+class Subtree:
+    """A folder of a tree as a tree of its own.
+
+    Args:
+        tree: The tree.
+        folder: The folder; empty for the whole tree.
+
+    Attributes:
+        prefix: The folder with a ``/`` at its end; empty for the whole tree.
+    """
+
+    def __init__(self, tree: Tree, folder: str) -> None:
+        self._tree = tree
+        self.prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
+
+    def files(self, folder: str = "") -> Mapping[str, str]:
+        """Every file below a folder; see :class:`Tree`."""
+        return self._cut(self._tree.files(self.prefix + folder))
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file; see :class:`Tree`."""
+        try:
+            return self._tree.read(self.prefix + path)
+        except errors.FileFault as fault:
+            place = subjects.Place(path)
+            raise errors.FileFault(fault.text.id, place=place, **fault.text.facts) from fault
+
+    def linked(self, path: str) -> str | None:
+        """The folder that a link leads to; see :class:`Tree`."""
+        found = self._tree.linked(self.prefix + path)
+        if found is not None and not f"{found}/".startswith(self.prefix):
+            raise errors.FileFault("repository.link-out", place=subjects.Place(path), revision="-")
+        return None if found is None else found[len(self.prefix) :]
+
+    def ignored(self, path: str) -> bool:
+        """Whether git would ignore a file of this path."""
+        return self._tree.ignored(self.prefix + path)
+
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder; see :class:`Tree`."""
+        return self._cut(self._tree.links(self.prefix + folder))
+
+    def _cut(self, found: Mapping[str, str]) -> Mapping[str, str]:
+        cut = len(self.prefix)
+        return {path[cut:]: each for path, each in found.items()}
+
 
 class WorkingTree:
     """What git would commit of a folder: tracked files as they are now, and untracked ones that are not ignored.
 
     Args:
         root: The folder; it may be a clone's root, a folder in one, or no clone at all.
+
+    Attributes:
+        root: The folder.
+        prefix: Its path from the clone's root, with a ``/`` at its end; empty for the root itself, and for no clone.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        self._repository, self._prefix = _clone(self.root)
+        self._perhaps_links: set[str] = set()
+        self._repository, self.prefix = _clone(self.root)
         self._files = self._listed()
         self._paths = list(self._files)
 
@@ -96,6 +154,8 @@ class WorkingTree:
             return None
         target = f"{self.root}/{path}"
         place = subjects.Place(path)
+        if self._files[path].startswith(SUBMODULE):
+            raise errors.FileFault("repository.submodule", place=place, revision="-")
         try:
             # Git lists nothing below a link, so only what is a link itself can lead anywhere.
             is_link = self._files[path].startswith("link:")
@@ -105,7 +165,7 @@ class WorkingTree:
             flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if is_link else os.O_NOFOLLOW)
             with open(os.open(target, flags), "rb", buffering=0) as file:  # noqa: PTH123  faster
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))  # noqa: TRY301  told like any other
+                    raise errors.FileFault("values.not-a-file", place=place)
                 data = file.read(LARGEST_FILE + 1)
         except (OSError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
@@ -119,14 +179,29 @@ class WorkingTree:
         """Whether git would ignore a file of this path."""
         if self._repository is None:
             return False
-        return bool(self._repository.path_is_ignored(self._prefix + path))
+        return bool(self._repository.path_is_ignored(self.prefix + path))
+
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder; see :class:`Tree`."""
+        found = {}
+        for path in self._perhaps_links & self.files(folder).keys():
+            with contextlib.suppress(OSError):  # it is no link any more
+                found[path] = (self.root / path).readlink().as_posix()
+        return dict(sorted(found.items()))
 
     def _listed(self) -> dict[str, str]:
         if self._repository is None:
+            self._perhaps_links = {
+                str(Path(folder, name).relative_to(self.root))
+                for folder, folders, names in os.walk(self.root)
+                for name in [*_only_folders(folder, folders), *names]
+                if Path(folder, name).is_symlink()
+            }
             found = {
                 str(Path(folder, name).relative_to(self.root)): _stamp(Path(folder, name))
                 for folder, folders, names in os.walk(self.root)
                 for name in [*_only_folders(folder, folders), *names]
+                if _is_content(Path(folder, name))
             }
             return dict(sorted(found.items()))
         import pygit2
@@ -135,20 +210,25 @@ class WorkingTree:
         quiet = pygit2.enums.FileStatus.IGNORED
         index = self._repository.index
         found = {
-            entry.path: f"link:{entry.id}" if entry.mode == _LINK else str(entry.id)
+            entry.path: f"{_MARKS.get(entry.mode, '')}{entry.id}"
             for entry in index
-            if entry.path.startswith(self._prefix) and entry.mode != _SUBMODULE
+            if entry.path.startswith(self.prefix)
         }
+        cut = len(self.prefix)
+        # An unchanged file is a link when the index says so; whether a changed one is, only the file says.
+        links = {entry.path for entry in index if entry.mode == _LINK}
         root = Path(self._repository.workdir)
         changed = self._repository.status(untracked_files="all")
         for path, status in changed.items():
-            if not path.startswith(self._prefix) or status & quiet or path.endswith("/"):
+            if not path.startswith(self.prefix) or status & quiet or path.endswith("/"):
                 continue
-            if status & gone or not (root / path).exists():
+            if found.get(path, "").startswith(SUBMODULE):
+                continue
+            if status & gone or not os.path.lexists(root / path):
                 found.pop(path, None)
             else:
                 found[path] = _stamp(root / path)
-        cut = len(self._prefix)
+        self._perhaps_links = {path[cut:] for path in links | changed.keys()}
         return {path[cut:]: each for path, each in sorted(found.items())}
 
 
@@ -185,6 +265,11 @@ def _only_folders(folder: str, folders: list[str]) -> list[str]:
     links = [name for name in folders if Path(folder, name).is_symlink()]
     folders[:] = sorted(name for name in folders if name != ".git" and name not in links)
     return links
+
+
+def _is_content(path: Path) -> bool:
+    """Whether git would take it for a file: no folder, no pipe, but a link to either."""
+    return path.is_symlink() or path.is_file()
 
 
 def _stamp(path: Path) -> str:

@@ -25,6 +25,8 @@ class Change(Struct, frozen=True, forbid_unknown_fields=True):
         append: What is added at its end.
         replace: Text → what stands in its place; each text is there exactly once.
         remove: The file is gone.
+        link: The file is a symbolic link that points there.
+        size: It holds so many characters that mean nothing.
     """
 
     file: str
@@ -32,6 +34,8 @@ class Change(Struct, frozen=True, forbid_unknown_fields=True):
     append: str | None = None
     replace: dict[str, str] | None = None
     remove: bool = False
+    link: str | None = None
+    size: int | None = None
 
 
 class Case(Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,6 +83,8 @@ def changed(text: str | None, change: Change) -> str | None:
     """
     if change.remove:
         return None
+    if change.size is not None:
+        return "-" * change.size
     if change.text is not None:
         return change.text
     if change.append is not None:

@@ -6,23 +6,28 @@ Rules share them, so nobody changes what is in them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec import Struct
 
 from hanbae import errors, subjects
+from hanbae.apis import crds
 from hanbae.argo import generating, hooks
 from hanbae.charts import tracing
 from hanbae.migrations import databases, scripts
 from hanbae.policy import documents, naming
 from hanbae.repository import trees
-from hanbae.rules import declaring, valuesfiles
+from hanbae.rules import claims, declaring, definitions, ignores, valuesfiles
 
+if TYPE_CHECKING:
+    from hanbae.rules import builds
+
+T = TypeVar("T")
 Pointer = tuple[str | int, ...]
 """Keys and indices from the root of an object: ``("spec", "containers", 0, "image")``."""
 
@@ -107,6 +112,11 @@ class Object(Struct, frozen=True):
         return at
 
     @property
+    def template_metadata(self) -> Pointer:
+        """Where the metadata of its pods are, of what makes pods."""
+        return (*(self.pod or ())[:-1], "metadata")
+
+    @property
     def pod(self) -> Pointer | None:
         """Where the spec of its pods is; None for what makes no pods."""
         return _PODS.get(self.kind)
@@ -145,12 +155,14 @@ class Release:
         environment: Name of the environment.
         values: The chart's defaults with the environment's values over them.
         objects: What was rendered, in Helm's order, hooks and CRDs included.
+        kept: What rules have worked out for each other, by a name of theirs.
     """
 
     service: Service
     environment: str
     values: Mapping[str, Any]
     objects: tuple[Object, ...]
+    kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def policy(self) -> documents.Policy:
@@ -192,6 +204,11 @@ class Release:
         named = isinstance(image, Mapping) and (image.get("tag") or image.get("digest"))
         return bool(named or self.value("sealedSecret", "encryptedData"))
 
+    @cached_property
+    def shared(self) -> dict[str, Any]:
+        """What several rules of a family compute of a release, once, each under a name of its own."""
+        return {}
+
     def value(self, *path: str, default: Any = None) -> Any:
         """One of the merged values, or the default."""
         at: Any = self.values
@@ -205,6 +222,17 @@ class Release:
         """Where a value stands in the environment's values file; of a missing one, the nearest part around it."""
         return self.service.value_place(self.values_file, path)
 
+    def once(self, compute: Callable[[Release], T]) -> T:
+        """What a function makes of this release: computed for the first rule that asks, and shared by the others."""
+        if compute not in self._computed:
+            self._computed[compute] = compute(self)
+        found: T = self._computed[compute]
+        return found
+
+    @cached_property
+    def _computed(self) -> dict[Callable[..., Any], Any]:
+        return {}
+
     @cached_property
     def databases(self) -> tuple[databases.Database, ...]:
         """The databases that the values declare; none where they are not what the chart contract says."""
@@ -217,7 +245,23 @@ class Release:
 
     def of_kind(self, *kinds: str) -> Iterator[Object]:
         """The objects of some kinds."""
-        return (each for each in self.objects if each.kind in kinds)
+        return (each for kind in kinds for each in self._by_kind.get(kind, ()))
+
+    @cached_property
+    def _by_kind(self) -> dict[str, list[Object]]:
+        found: dict[str, list[Object]] = {}
+        for each in self.objects:
+            found.setdefault(each.kind, []).append(each)
+        return found
+
+    @cached_property
+    def own_kinds(self) -> Mapping[tuple[str, str], crds.Kind]:
+        """API version and kind → kind, for those that the release itself defines."""
+        return {
+            (kind.api_version, kind.kind): kind
+            for each in self.of_kind("CustomResourceDefinition")
+            for kind in crds.kinds(each.data)
+        }
 
 
 @dataclass(frozen=True)
@@ -229,12 +273,14 @@ class Service:
         name: Name of the service.
         releases: Environment → release, for those that rendered.
         unrendered: Environments whose release did not render; that is a finding already.
+        kustomized: Whether its objects come from Kustomize; then there is no chart, and no values.
     """
 
     project: Project
     name: str
     releases: dict[str, Release] = field(default_factory=dict)
     unrendered: tuple[str, ...] = ()
+    kustomized: bool = False
 
     @cached_property
     def policy(self) -> documents.Policy:
@@ -245,6 +291,17 @@ class Service:
     def chart(self) -> str:
         """The chart's folder, relative to the repository's root."""
         return str(naming.chart(self.policy, self.name))
+
+    @cached_property
+    def folder(self) -> str:
+        """The service's own folder, relative to the repository's root: ``services/auth``."""
+        return self.project.folder(self.name)
+
+    @cached_property
+    def ignores(self) -> tuple[ignores.Ignore, ...]:
+        """The comments in its files that say that a finding is meant."""
+        tree = self.project.tree
+        return tuple(ignores.read(tree, tree.files(self.folder)))
 
     @cached_property
     def migrations(self) -> str:
@@ -286,6 +343,20 @@ class Service:
         return tracing.named(text for _, text in self.templates)
 
     @cached_property
+    def files(self) -> tuple[str, ...]:
+        """The files of the service's folder, the chart's among them, relative to the repository's root."""
+        return tuple(self.project.tree.files(self.chart.rpartition("/")[0]))
+
+    @cached_property
+    def notes(self) -> dict[str, Any]:
+        """What the rules of one family have worked out for all of them, by a name of the family's own."""
+        return {}
+
+    @cached_property
+    def _texts(self) -> dict[str, str | None]:
+        return {}
+
+    @cached_property
     def _parsed(self) -> dict[str, valuesfiles.ValuesFile]:
         return {}
 
@@ -308,17 +379,10 @@ class Service:
         return self.values(path).place(keys)
 
     def text(self, path: str) -> str | None:
-        """The text of a file of the repository; None where there is none, or it is no text."""
-        try:
-            data = self.project.tree.read(path)
-        except errors.FileFault:
-            return None
-        if data is None:
-            return None
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return None
+        """The text of a file of the repository, read once; None where there is none, or it is no text."""
+        if path not in self._texts:
+            self._texts[path] = self.project.text(path)
+        return self._texts[path]
 
 
 @dataclass(frozen=True)
@@ -333,6 +397,10 @@ class Project:
         branches: Environment → the files at the head of its branch as it was last fetched; only for environments
             whose branch is known here.
         now: The time, for what expires.
+        overlays: The Kustomize overlays: those of the policy, those of services without a chart, and what became of
+            them.
+        claims: Whose objects are which, filled while services are looked at.
+        compiled: Compiled schemas of kinds that the repository defines.
     """
 
     policy: documents.Policy
@@ -341,6 +409,9 @@ class Project:
     services: tuple[str, ...]
     branches: Mapping[str, trees.Tree] = field(default_factory=dict)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    overlays: tuple[builds.Built, ...] = ()
+    claims: claims.Claims = field(default_factory=claims.Claims)
+    compiled: dict[tuple[int, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     def place(self, key: str) -> subjects.Place:
         """Where a key of the policy stands; for one that is left to its default, the nearest part around it."""
@@ -348,6 +419,59 @@ class Project:
             cut = max(key.rfind("."), key.rfind("["))
             key = key[:cut] if cut > 0 else ""
         return self.places.get(key, subjects.Place("hanbae.yaml"))
+
+    def text(self, path: str) -> str | None:
+        """The text of a file; None where there is none, it may not be read, or it is no text."""
+        try:
+            data = self.tree.read(path)
+        except errors.FileFault:
+            return None
+        if data is None:
+            return None
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return None
+
+    @cached_property
+    def others(self) -> tuple[str, ...]:
+        """The files that belong to no service, relative to the repository's root."""
+        before, _, _ = self.policy.services.path.partition("*")
+        cut, known = len(before), set(self.services)
+        return tuple(
+            path
+            for path in self.tree.files()
+            if not path.startswith(before) or path[cut:].partition("/")[0] not in known
+        )
+
+    def folder(self, service: str) -> str:
+        """The folder of a service, relative to the repository's root: ``services/auth``."""
+        parts = self.policy.services.path.split("/")
+        end = next((at for at, part in enumerate(parts) if "*" in part), 0)
+        return "/".join(parts[: end + 1]).replace("*", service, 1)
+
+    @cached_property
+    def shared(self) -> tuple[str, ...]:
+        """The folders that all services share: those with the environments' overlays."""
+        folders = (each.overlay for each in self.policy.environments.values() if each.overlay)
+        return tuple(sorted({folder.split("/")[0] for folder in folders}))
+
+    @cached_property
+    def ignores(self) -> tuple[ignores.Ignore, ...]:
+        """The comments that say that a finding is meant, in files that belong to no service."""
+        files = ["hanbae.yaml", *(path for each in self.shared for path in self.tree.files(each))]
+        return tuple(ignores.read(self.tree, files))
+
+    @cached_property
+    def own_kinds(self) -> Mapping[tuple[str, str], crds.Kind]:
+        """API version and kind → kind, for those that files of the repository define, below k8s/ or in a crds/."""
+        found = {}
+        for path in self.tree.files():
+            folders = path.split("/")[:-1]
+            if path.endswith((".yaml", ".yml")) and ("crds" in folders or "k8s" in folders[:1]):
+                for kind in definitions.of_file(self.tree, path):
+                    found[kind.api_version, kind.kind] = kind
+        return found
 
     @cached_property
     def environments(self) -> tuple[str, ...]:

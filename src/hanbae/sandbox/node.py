@@ -181,6 +181,9 @@ def _kubelet(site: sites.Site) -> dict[str, Any]:
         "cgroupRoot": f"/{site.identity.cgroup}",
         "clusterDNS": [DNS],
         "clusterDomain": "cluster.local",
+        # Small, so that what a rotation does to a log that is followed is met here and not in production first.
+        "containerLogMaxSize": "1Mi",
+        "containerLogMonitorInterval": "3s",
         "containerRuntimeEndpoint": f"unix://{namespaces.HOME}/{_SOCKET}",
         # A machine whose disk is nearly full is the user's business: nothing is evicted, no image collected.
         "evictionHard": {},

@@ -15,20 +15,30 @@ SERVICE = "identity"
 Resume = Literal["attach", "deploy", "elsewhere"]
 
 
-def migrate(scene: scenes.Scene, number: int) -> str:
+def migrate(scene: scenes.Scene, service: str, number: int, *, like: str | None = None) -> str:
     """One more migration for each database, in a new image, pushed.
 
     Returns:
         The commit.
     """
-    for folder in sorted(path for path in scene.migrations(SERVICE).iterdir() if path.is_dir()):
+    root = scene.migrations(service)
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()) or [root]:
         name = f"{number:05}_round.sql"
         scenes.write_migrations(folder, {name: [f"CREATE TABLE round_{number} (id bigint);"]})
-    scene.build(SERVICE)
+    scene.build(service, acts_as=like)
     return scene.publish(f"Round {number}")
 
 
-def play(scene: scenes.Scene, number: int, *, after: str, resume: Resume) -> dict[str, Any] | None:
+def play(
+    scene: scenes.Scene,
+    number: int,
+    *,
+    after: str,
+    resume: Resume,
+    service: str = SERVICE,
+    like: str | None = None,
+    operations: int = 1,
+) -> dict[str, Any] | None:
     """Kill at a moment, resume, and hold what the witness, the databases and the record say.
 
     Args:
@@ -36,6 +46,9 @@ def play(scene: scenes.Scene, number: int, *, after: str, resume: Resume) -> dic
         number: Version of this round's migrations, one more than the last.
         after: When; see :func:`hanbae.testing.crashing.die_after`.
         resume: By ``hanbae attach``, by the next deployment, or by one with an empty history.
+        service: What is deployed.
+        like: Which of the shop's services its program is; by default the one of its name.
+        operations: How many its deployment consists of.
 
     Returns:
         The resumed deployment, or None when it ended before that.
@@ -43,35 +56,39 @@ def play(scene: scenes.Scene, number: int, *, after: str, resume: Resume) -> dic
     Raises:
         AssertionError: Something happened twice, or not at all.
     """
-    revision = migrate(scene, number)
-    with crashing.witness(scene, SERVICE) as seen:
-        code = crashing.killed(scene, SERVICE, after=after)
+    names = [one.name for one in scene.shop.declared(service, scene.environment)]
+    revision = migrate(scene, service, number, like=like)
+    with crashing.witness(scene, service) as seen:
+        code = crashing.killed(scene, service, after=after)
         if code == 0:
             return None
         _hold(code == -signal.SIGKILL, f"ended with {code} instead of being killed")
-        ended, recorded, deployment = _resumed(scene, resume)
+        ended, recorded, deployment = _resumed(scene, service, resume)
     _hold(ended.code == 0, f"after event {after}, {resume}: {ended.code}\n{ended.err[-4000:]}")
     _hold(ended.only["outcome"] == "succeeded", str(ended.only))
     _hold(ended.only["revision"] == revision, str(ended.only))
     uids = {name: len(found) for name, found in seen.jobs.items()}
-    _hold(sorted(uids.values()) == [1, 1, 1], f"after event {after}: migration Jobs {uids}")
-    _hold(len(seen.operations) == 1, f"after event {after}: operations {seen.operations}")
-    for database in ("identity_db", "auth_db", "legal_db"):
-        versions = scene.versions(SERVICE, database)
+    _hold(list(uids.values()) == [1] * len(names), f"after event {after}: migration Jobs {uids}")
+    found = seen.operations
+    _hold(len(found) == operations, f"after event {after}: operations {found}")
+    for database in names:
+        versions = scene.versions(service, database)
         _hold(versions == list(range(1, number + 1)), f"{database}: {versions}")
     facts = crashing.closings(recorded[ended.only["id"]])
     _hold(facts["Closed"] == facts["Opened"] == 1, str(facts))
-    _hold(facts["Proved"] == 3, str(facts))  # noqa: PLR2004  three databases
+    _hold(facts["Proved"] == len(names), str(facts))
     if resume != "elsewhere" or after not in {"1", "Opened:1"}:
         _hold(ended.only["id"] == deployment, "another deployment was made of it")
         _hold(deployment in ended.err, "what was half done was not named")
     return ended.only
 
 
-def _resumed(scene: scenes.Scene, resume: Resume) -> tuple[scenes.Ended, dict[str, Any], str]:
+def _resumed(
+    scene: scenes.Scene, service: str, resume: Resume
+) -> tuple[scenes.Ended, dict[str, Any], str]:
     recorded = crashing.events_of(scene)
     deployment = next(iter(recorded))
-    words = ["deploy", SERVICE, "--env", scene.environment]
+    words = ["deploy", service, "--env", scene.environment]
     if resume == "attach":
         words = ["attach", deployment]
     with tempfile.TemporaryDirectory(prefix="hanbae-crash-") as folder:

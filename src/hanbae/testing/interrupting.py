@@ -16,13 +16,14 @@ from typing import Final
 from hanbae.testing import scenes
 
 # A job that a shell started in the background ignores SIGINT, and so would its children.
-_START: Final = """\
+START: Final = """\
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.argv[0] = "hanbae"
 from hanbae.cli import main
 main.main()
 """
+"""Runs hanbae with Ctrl-C as it is on a terminal."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def stop(
         environment: Variables to add.
     """
     process = subprocess.Popen(
-        [sys.executable, "-c", _START, *arguments],
+        [sys.executable, "-c", START, *arguments],
         env=scenes.clean_environment() | dict(environment or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

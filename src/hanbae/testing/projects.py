@@ -48,6 +48,11 @@ class Projects:
             found = _ok(client.get(f"/api/v1/applications/{application}/manifests"))
         return [json.loads(each) for each in found.get("manifests") or ()]
 
+    def sync(self, application: str) -> httpx2.Response:
+        """What a person does who presses Sync; the answer, whatever it is."""
+        with self._administrator() as client:
+            return client.post(f"/api/v1/applications/{application}/sync", json={})
+
     @contextmanager
     def closed(self, project: str) -> Iterator[None]:
         """A sync window that lets nobody sync, for as long as this lasts."""

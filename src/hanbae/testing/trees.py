@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from hanbae.rules import casebook
 
@@ -14,32 +14,37 @@ class MemoryTree:
 
     Args:
         contents: Path → content.
-        ignored: Paths that git would ignore.
+        links: Path → where a symbolic link points.
     """
 
-    def __init__(self, contents: Mapping[str, bytes], ignored: Iterable[str] = ()) -> None:
+    def __init__(
+        self, contents: Mapping[str, bytes], links: Mapping[str, str] | None = None
+    ) -> None:
         self.contents = dict(sorted(contents.items()))
-        self._ignored = frozenset(ignored)
+        self._links = dict(sorted((links or {}).items()))
 
     @classmethod
-    def of(cls, *folders: Path, ignored: Iterable[str] = ()) -> MemoryTree:
+    def of(cls, *folders: Path) -> MemoryTree:
         """The files of folders; those of later ones win."""
         contents: dict[str, bytes] = {}
         for folder in folders:
             for path in sorted(folder.rglob("*")):
                 if path.is_file() and "__pycache__" not in path.parts:
                     contents[path.relative_to(folder).as_posix()] = path.read_bytes()
-        return cls(contents, ignored)
+        return cls(contents)
 
     def changed(self, changes: Iterable[casebook.Change]) -> MemoryTree:
         """The same with changes."""
-        contents = dict(self.contents)
+        contents, links = dict(self.contents), dict(self._links)
         for change in changes:
+            if change.link is not None:
+                links[change.file] = change.link
+                continue
             before = contents.pop(change.file, None)
             after = casebook.changed(None if before is None else before.decode(), change)
             if after is not None:
                 contents[change.file] = after.encode()
-        return MemoryTree(contents, self._ignored)
+        return MemoryTree(contents, links)
 
     def files(self, folder: str = "") -> Mapping[str, str]:
         """Every file below a folder; see :class:`~hanbae.repository.trees.Tree`."""
@@ -60,5 +65,11 @@ class MemoryTree:
         return None
 
     def ignored(self, path: str) -> bool:
-        """Whether git would ignore a file of this path."""
-        return path in self._ignored
+        """Whether git would ignore a file of this path: of the patterns, those with a slash and ``*`` only."""
+        patterns = self.contents.get(".gitignore", b"").decode().splitlines()
+        return any(PurePosixPath(f"/{path}").match(f"/{each}") for each in patterns if "/" in each)
+
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder; see :class:`~hanbae.repository.trees.Tree`."""
+        start = f"{folder.rstrip('/')}/" if folder else ""
+        return {path: to for path, to in self._links.items() if path.startswith(start)}

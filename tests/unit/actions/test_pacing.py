@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from hanbae import subjects, wording
@@ -17,6 +19,7 @@ POLICY = documents.Policy(
 )
 SEEN = events.Observed(HOOK, "Running")
 LINE = events.Logged(HOOK, "migrate", "x")
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 AWAITED = (wording.Text("argo.awaits-end"),)
 
 
@@ -46,17 +49,19 @@ def test_the_users_limit_wins_when_it_is_sooner() -> None:
     assert pace.over
 
 
-def test_what_is_awaited_is_told_once_per_silence() -> None:
+def test_what_is_awaited_is_told_once_per_silence_and_since_when() -> None:
     clock = Clock()
     pace = pacing.Pace(POLICY, plans.Sync("a", "r"), clock=clock)
     assert pace.within(None) == 30
     clock.now = 30
-    assert list(pace.stalled(AWAITED)) == list(AWAITED)
+    stalled, *awaited = pace.stalled(AWAITED, NOW)
+    assert stalled.facts == {"seconds": "30", "since": "2026-11-23 11:59:30"}
+    assert awaited == list(AWAITED)
     clock.now = 70
-    assert list(pace.stalled(AWAITED)) == []
+    assert list(pace.stalled(AWAITED, NOW)) == []
     pace.saw(SEEN)
     clock.now = 100
-    assert list(pace.stalled(AWAITED)) == list(AWAITED)
+    assert list(pace.stalled(AWAITED, NOW))[1:] == list(AWAITED)
 
 
 def test_a_verdict_that_is_near_wakes_earlier() -> None:

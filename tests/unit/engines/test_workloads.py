@@ -17,6 +17,7 @@ def own(
     *things: kinds.Object,
     old: tuple[str, ...] = (),
     said: dict[str, str] | None = None,
+    sealed: dict[str, int] | None = None,
     state: dict[str, Any] | None = None,
 ) -> set[str]:
     workload = workloads.Workload(
@@ -27,6 +28,7 @@ def own(
         [HOOK],
         old=old,
         said=said,
+        sealed=sealed,
     )
     for thing in things:
         workload._keep(kinds.ref(thing), thing)
@@ -95,6 +97,15 @@ def test_nothing_of_a_deployment_belongs_before_it_was_applied() -> None:
 
 def test_replica_sets_are_not_told_apart_before_the_controller_has_seen_the_new_spec() -> None:
     assert own(*rollout(generation=3), state=APPLIED) == {"auth-service"}
+
+
+def test_a_sealed_secret_that_has_changed_belongs_before_argo_cd_has_recorded_it() -> None:
+    thing = objects.made(kinds.SEALEDSECRET, "auth-secrets", metadata={"generation": 2})
+    uid = thing["metadata"]["uid"]
+    assert own(thing, sealed={}) == {"auth-secrets"}, "it is new"
+    assert own(thing, sealed={uid: 1}) == {"auth-secrets"}, "it is another version"
+    assert own(thing, sealed={uid: 2}) == set(), "it is as it was"
+    assert own(thing, sealed=None) == set(), "somebody else may have changed it"
 
 
 def test_warnings_belong_with_their_object_unless_they_were_given_before() -> None:

@@ -15,7 +15,6 @@ from hanbae.rules import rulebook, views
 from hanbae.sandbox import demo_repository
 from hanbae.testing import trees
 
-IGNORED = tuple(f"services/{name}/helm/values.yaml" for name in ("auth", "identity", "personal"))
 Check = Callable[..., tuple[findings.Finding, ...]]
 
 
@@ -23,7 +22,7 @@ Check = Callable[..., tuple[findings.Finding, ...]]
 def shop() -> trees.MemoryTree:
     """The shop, prepared."""
     prepared = Path(__file__).parent / "prepared"
-    return trees.MemoryTree.of(demo_repository.example(), prepared, ignored=IGNORED)
+    return trees.MemoryTree.of(demo_repository.example(), prepared)
 
 
 def project(
@@ -44,6 +43,8 @@ def checked() -> Iterator[Check]:
         branches: Mapping[str, trees.MemoryTree] | None = None,
     ) -> tuple[findings.Finding, ...]:
         chosen = tuple(rulebook.rules().values()) if rules is None else tuple(rules)
-        return asyncio.run(check.over(project(tree, branches), services, chosen))
+        repository = project(tree, branches)
+        looked = asyncio.run(check.over(repository, services, chosen))
+        return check.settle(repository, looked, services).findings
 
     return run  # type: ignore[return-value]

@@ -1,0 +1,167 @@
+"""What Argo CD is told of the environments: the generated files, and Applications that somebody wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from hanbae import subjects
+from hanbae.argo import generating
+from hanbae.policy import naming
+from hanbae.rules import declaring, rulebook, views
+from hanbae.rules.environments import specs
+
+FOLDER: Final = "k8s/argocd"
+"""Where ``hanbae generate argocd`` writes."""
+
+LIVE: Final = "ENV016"
+"""The rule over the Applications in a cluster."""
+
+_POLICY: Final = "deployment-policy.ko.md, 환경"
+_MARK: Final = "hanbae generate argocd"
+_HEAD: Final = 400
+_FILES: Final = ("applicationset.yaml", "kustomization.yaml", "project.yaml")
+# What is said of a running Application is mended where the policy says it, or by generating again.
+_KEYS: Final = {
+    "branch": "branch",
+    "sync": "sync",
+    "values": "values",
+    "namespace": "namespace_suffix",
+}
+
+
+@rulebook.of_project("ENV001", "warning", source="docs: hanbae generate argocd")
+def missing_or_left(project: views.Project) -> Iterator[rulebook.Hit]:
+    """Generated files that are not there, or of an environment that is no longer in the policy."""
+    files = project.tree.files(FOLDER)
+    if not files:
+        return
+    deployed = _deployed(project)
+    for name in deployed:
+        absent = [each for each in _FILES if f"{FOLDER}/{name}/{each}" not in files]
+        own = len(absent) < len(_FILES)
+        others = any(path.startswith(f"{FOLDER}/{other}/") for other in deployed for path in files)
+        if absent and (own or others):
+            facts = {"files": ", ".join(absent), "environment": name}
+            yield rulebook.Hit(project.place(f"environments.{name}"), facts, "missing")
+    for path in files:
+        environment = path.removeprefix(f"{FOLDER}/").partition("/")[0]
+        if environment not in deployed and _MARK in (project.text(path) or "")[:_HEAD]:
+            yield rulebook.Hit(subjects.Place(path), {"environment": environment}, "left")
+
+
+@rulebook.of_project("ENV002", "error", source=_POLICY)
+def contradicting(project: views.Project) -> Iterator[rulebook.Hit]:
+    """An Application, or a generated set, that says something else than the policy."""
+    for declared in project.declared:
+        for each in _differences(project, declared):
+            if not _elsewhere(each):
+                facts = {"object": declared.label, **each.facts}
+                yield rulebook.Hit(declared.place(*each.pointer), facts, each.variant)
+
+
+def _elsewhere(difference: specs.Difference) -> bool:
+    """Whether the rules about Argo CD say it: branch, release, and automation where a person syncs."""
+    if difference.variant == "sync":
+        return difference.wanted == "manual"
+    return difference.variant == "branch" or difference.pointer[-1] in ("releaseName", "revision")
+
+
+def _differences(
+    project: views.Project, declared: declaring.Declared
+) -> Iterator[specs.Difference]:
+    policy, thing, name = project.policy, declared.data, declared.name
+    if declared.kind == "Application":
+        for environment in project.environments:
+            service = name.removesuffix(f"-{environment}")
+            if service != name and service in project.services:
+                by_hand = _by_hand(project, environment)
+                wanted = generating.application(policy, service, environment)
+                found = specs.application(thing, wanted)
+                yield from (each for each in found if each.variant != "sync" or not by_hand)
+        return
+    path = declared.places.file
+    environment = path.removeprefix(f"{FOLDER}/").partition("/")[0]
+    if not path.startswith(f"{FOLDER}/") or environment not in _deployed(project):
+        return
+    if declared.kind == "AppProject" and name == naming.project(policy, environment):
+        difference = specs.anything(thing, generating.project(policy, environment))
+        yield from () if difference is None else (difference,)
+    elif name == naming.application_set(policy, environment):
+        yield from _set(thing, generating.application_set(policy, environment))
+
+
+def _set(thing: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[specs.Difference]:
+    spec = thing.get("spec")
+    template = spec.get("template") if isinstance(spec, Mapping) else None
+    found: tuple[specs.Difference, ...] = ()
+    if isinstance(template, Mapping):
+        found = tuple(specs.application(template, wanted["spec"]["template"]))
+    for each in found:
+        pointer = ("spec", "template", *each.pointer)
+        yield specs.Difference(each.variant, pointer, each.wanted, each.found)
+    rest = specs.anything(thing, wanted)
+    if rest is not None and not found:
+        yield rest
+
+
+def _by_hand(project: views.Project, environment: str) -> bool:
+    """Whether some services of the environment are automated and others not: the policy alone does not say which."""
+    settings = project.policy.environments[environment]
+    return settings.sync == "auto" and settings.database_changes == "manual"
+
+
+def _deployed(project: views.Project) -> list[str]:
+    environments = project.policy.environments
+    return [name for name in project.environments if environments[name].engine == "argocd"]
+
+
+@rulebook.of_project(LIVE, "error", source=_POLICY)
+def in_cluster(_: views.Project) -> Iterator[rulebook.Hit]:
+    """An Application in a cluster that says something else: found by ``hanbae check --live``, only named here."""
+    yield from ()
+
+
+def live(
+    project: views.Project, service: str, environment: str, found: Mapping[str, Any] | None
+) -> Iterator[rulebook.Hit]:
+    """What an Application in the cluster says otherwise than the policy.
+
+    Args:
+        project: The repository.
+        service: The service.
+        environment: The environment.
+        found: The Application; None where there is none.
+    """
+    name = naming.application(service, environment)
+    if found is None:
+        place = project.place(f"environments.{environment}")
+        facts = {"application": name, "environment": environment}
+        yield rulebook.Hit(place, facts, "absent", severity="warning")
+        return
+    wanted = generating.application(project.policy, service, environment)
+    for each in specs.application(found, wanted):
+        if each.variant == "sync" and _by_hand(project, environment):
+            continue
+        key = _KEYS.get(each.variant)
+        place = project.place(f"environments.{environment}{f'.{key}' if key else ''}")
+        yield rulebook.Hit(place, {"application": name, **each.facts}, each.variant)
+
+
+def left(
+    project: views.Project, environment: str, service: str, found: Mapping[str, Any]
+) -> Iterator[rulebook.Hit]:
+    """An Application that hanbae made for a service that the repository no longer has.
+
+    Args:
+        project: The repository.
+        environment: The environment.
+        service: The service that its label names.
+        found: The Application.
+    """
+    if service not in project.services:
+        metadata = found.get("metadata")
+        name = str(metadata.get("name")) if isinstance(metadata, Mapping) else "-"
+        facts = {"application": name, "service": service or "-"}
+        place = project.place(f"environments.{environment}")
+        yield rulebook.Hit(place, facts, "unknown", severity="notice")

@@ -1,0 +1,52 @@
+"""Keys that one environment's values have and another's have not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from hanbae.policy import naming
+from hanbae.rules import rulebook, valuesfiles, views
+
+# The keys that are sealed differ as the secrets do; their own rules look at them.
+_APART: Final = frozenset({"sealedSecret", "global"})
+
+Keys = tuple[str, ...]
+
+
+@rulebook.of_service("ENV006", "warning", source="deployment-policy.ko.md, Helm 차트 구조")
+def unequal(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A key that is in some environments' values and not in others', and not in the example either."""
+    releases = list(service.releases.values())
+    if len(releases) < 2:  # noqa: PLR2004
+        return
+    every = [{k: v for k, v in each.values.items() if k not in _APART} for each in releases]
+    if all(each == every[0] for each in every[1:]):
+        return
+    has = _partial([each.environment for each in releases], every)
+    # Of a key that the example has, the layout's rules say what lacks it.
+    example = service.values(f"{service.chart}/values.yaml.example").places if has else {}
+    for key, environments in has.items():
+        for release, values in zip(releases, every, strict=True):
+            lacks = key in set(valuesfiles.missing(values, _with(key)))
+            if key not in example and lacks and release.environment not in environments:
+                file = naming.values_file(service.policy, service.name, release.environment).name
+                facts = {"key": ".".join(key), "has": ", ".join(environments), "file": file}
+                yield rulebook.Hit(release.value_place(*key), facts)
+
+
+def _partial(names: list[str], every: list[dict[str, Any]]) -> dict[Keys, list[str]]:
+    """The topmost keys that some values lack, with the environments that have them."""
+    has: dict[Keys, list[str]] = {}
+    for name, values in zip(names, every, strict=True):
+        for key in {key for other in every for key in valuesfiles.missing(other, values)}:
+            has.setdefault(key, []).append(name)
+    return dict(sorted(has.items()))
+
+
+def _with(key: Keys) -> Mapping[str, Any]:
+    """Values that have just this key."""
+    made: Any = None
+    for part in reversed(key):
+        made = {part: made}
+    return dict(made)

@@ -1,0 +1,175 @@
+"""What environments share that they should not, and what they lack that the others have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from hanbae import subjects
+from hanbae.policy import documents, naming
+from hanbae.results import findings
+from hanbae.rules import rulebook, views
+
+_PULL: Final = (
+    "https://kubernetes.io/docs/concepts/containers/images/#specifying-imagepullsecrets-on-a-pod"
+)
+_ALIASES: Final = (
+    frozenset({"dev", "develop", "development"}),
+    frozenset({"staging", "stage", "stg"}),
+    frozenset({"production", "prod", "live"}),
+)
+_ROUTES: Final = frozenset({"HTTPRoute", "GRPCRoute", "TLSRoute"})
+_APART: Final = frozenset({"sealedSecret", "image"})
+_LONGEST: Final = 4096
+_DEEPEST: Final = 20
+# Hosts of URLs, and names that are nothing but a host.
+_HOST: Final = re.compile(
+    r"(?:://(?:[^/@\s]{1,200}@)?|^)([a-z0-9.-]{1,253})(?=[:/?#\s]|$)", re.MULTILINE
+)
+_FILE: Final = re.compile(r".*\.(?:ya?ml|json|toml|conf|env|txt|log|pem|crt|key)")
+
+Keys = tuple[str | int, ...]
+
+
+@rulebook.of_service("ENV012", "warning", source=_PULL)
+def no_pull_secret(service: views.Service) -> Iterator[rulebook.Hit]:
+    """An environment whose pods name no pull secret although those of another do."""
+    named = {
+        release.environment: {name for each in release.objects for name in _pull_secrets(each)}
+        for release in service.releases.values()
+        if any(each.pod for each in release.objects)
+    }
+    others = [name for name, secrets in named.items() if secrets]
+    for environment, secrets in named.items():
+        if others and not secrets:
+            facts = {"environment": environment, "others": ", ".join(others)}
+            yield rulebook.Hit(service.releases[environment].value_place("imagePullSecrets"), facts)
+
+
+@rulebook.of_service(
+    "ENV013", "error", source="https://kubernetes.io/docs/concepts/services-networking/ingress/"
+)
+def shared_host(service: views.Service) -> Iterator[rulebook.Hit]:
+    """One host that two environments answer for."""
+    seen: dict[str, str] = {}
+    for release in service.releases.values():
+        for host, each in _hosts(release).items():
+            other = seen.setdefault(host, release.environment)
+            if other != release.environment:
+                facts = {"host": host[:200], "environment": release.environment, "other": other}
+                one, two = (
+                    service.policy.environments[name] for name in (other, release.environment)
+                )
+                together = (one.workload or one.control) == (two.workload or two.control)
+                severity: findings.Severity | None = None if together else "warning"
+                yield rulebook.Hit(_written(release, host, each), facts, severity=severity)
+
+
+@rulebook.of_release("ENV014", "warning", source="deployment-policy.ko.md, Kubernetes 네임스페이스")
+def elsewhere(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A value that names a namespace or a host of another environment."""
+    names = _namespaces(release.policy, release.environment)
+    labels = _labels(release.policy, release.environment)
+    if not names and not labels:
+        return
+    for keys, value in _strings({k: v for k, v in release.values.items() if k not in _APART}):
+        lower = value[:_LONGEST].lower()
+        for word, other in (*names.items(), *labels.items()):
+            if word not in lower:
+                continue
+            by_name = word in names and re.search(
+                rf"(?<![a-z0-9-]){re.escape(word)}(?![a-z0-9-])", lower
+            )
+            if by_name or (word in labels and _is_in_host(word, lower)):
+                facts = {"key": ".".join(map(str, keys)), "word": word, "other": other}
+                yield rulebook.Hit(release.service.value_place(release.values_file, keys), facts)
+                break
+
+
+def _pull_secrets(each: views.Object) -> Iterator[str]:
+    found = None
+    if each.kind == "ServiceAccount":
+        found = each.get("imagePullSecrets")
+    elif each.pod is not None:
+        found = each.get(*each.pod, "imagePullSecrets")
+    for entry in found if isinstance(found, list) else ():
+        if isinstance(entry, dict) and entry.get("name"):
+            yield str(entry["name"])
+
+
+def _hosts(release: views.Release) -> dict[str, views.Object]:
+    found: dict[str, views.Object] = {}
+    for each in release.objects:
+        hosts: list[Any] = []
+        if each.kind == "Ingress":
+            rules = each.get("spec", "rules")
+            entries = rules if isinstance(rules, list) else ()
+            hosts = [rule.get("host") for rule in entries if isinstance(rule, dict)]
+        elif each.kind in _ROUTES:
+            names = each.get("spec", "hostnames")
+            hosts = names if isinstance(names, list) else []
+        for host in hosts:
+            if isinstance(host, str) and host:
+                found.setdefault(host, each)
+    return found
+
+
+def _written(release: views.Release, host: str, each: views.Object) -> subjects.Place:
+    """Where the environment's values have the host; the template where they do not."""
+    found = next((keys for keys, value in _strings(release.values) if value == host), None)
+    if found is None:
+        return subjects.Place(each.template)
+    return release.service.value_place(release.values_file, found)
+
+
+def _namespaces(policy: documents.Policy, environment: str) -> dict[str, str]:
+    """The namespaces of the other environments that are not this one's as well."""
+    bases = {policy.services.namespace, *policy.namespaces}
+    own = {naming.suffixed(policy, base, environment) for base in bases}
+    return {
+        name: other
+        for other, settings in policy.environments.items()
+        if other != environment and settings.namespace_suffix and settings.platform == "kubernetes"
+        for base in sorted(bases)
+        if (name := naming.suffixed(policy, base, other)) not in own
+    }
+
+
+def _labels(policy: documents.Policy, environment: str) -> dict[str, str]:
+    """How the other environments are called in hosts: by their names, and by the usual short forms of these."""
+    own = _called(environment)
+    return {
+        word: other
+        for other, settings in policy.environments.items()
+        if other != environment and settings.platform == "kubernetes"
+        for word in sorted(_called(other) - own)
+    }
+
+
+def _called(environment: str) -> frozenset[str]:
+    aliases = next((names for names in _ALIASES if environment in names), frozenset())
+    return aliases | {environment}
+
+
+def _is_in_host(word: str, text: str) -> bool:
+    """Whether a host has this as one of its labels, or at a label's end: ``api-dev.example.com``."""
+    return any(
+        label == word or label.endswith(f"-{word}")
+        for match in _HOST.finditer(text)
+        if match[1].count(".") > 1 and not _FILE.fullmatch(match[1])
+        for label in match[1].split(".")[:-1]
+    )
+
+
+def _strings(value: Any, at: Keys = ()) -> Iterator[tuple[Keys, str]]:
+    if isinstance(value, str):
+        yield at, value
+    elif len(at) > _DEEPEST:
+        return
+    elif isinstance(value, Mapping):
+        for key, below in value.items():
+            yield from _strings(below, (*at, str(key)))
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from _strings(below, (*at, index))

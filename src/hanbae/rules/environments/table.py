@@ -1,0 +1,111 @@
+"""The policy against its own table of environments, and environments that get in each other's way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from hanbae.policy import documents, naming
+from hanbae.rules import rulebook, views
+
+_TABLE: Final = "deployment-policy.ko.md, 환경"
+
+
+class _Row(Struct, frozen=True):
+    """A row of the table, and the names by which teams call the environment."""
+
+    title: str
+    names: tuple[str, ...]
+    platform: str
+    branch: str = ""
+    sync: str = ""
+
+
+_ROWS: Final = (
+    _Row("local", ("local",), "compose"),
+    _Row("development", ("dev", "develop", "development"), "kubernetes", "develop", "auto"),
+    _Row("staging", ("staging", "stage"), "kubernetes", "release", "manual"),
+    _Row("production", ("production", "prod"), "kubernetes", "main", "manual"),
+)
+
+
+@rulebook.of_project("ENV003", "warning", source=_TABLE)
+def deviating(project: views.Project) -> Iterator[rulebook.Hit]:
+    """An environment that the policy's table has otherwise."""
+    environments = project.policy.environments
+    for row in _ROWS:
+        name = next((each for each in row.names if each in environments), None)
+        if name is None:
+            place = project.place("environments")
+            yield rulebook.Hit(place, {"row": row.title}, "row", severity="notice")
+            continue
+        settings, key = environments[name], f"environments.{name}"
+        facts = {"environment": name, "row": row.title}
+        if settings.platform != row.platform:
+            values = {"value": settings.platform, "wanted": row.platform}
+            yield rulebook.Hit(project.place(f"{key}.platform"), {**facts, **values}, "platform")
+        elif row.branch and settings.branch != row.branch:
+            values = {"value": settings.branch or "-", "wanted": row.branch}
+            yield rulebook.Hit(project.place(f"{key}.branch"), {**facts, **values}, "branch")
+        if row.sync == "manual" and settings.sync == "auto":
+            yield rulebook.Hit(project.place(f"{key}.sync"), facts, "automated", severity="error")
+        elif row.sync == "auto" and settings.sync == "manual":
+            yield rulebook.Hit(project.place(f"{key}.sync"), facts, "manual")
+
+
+@rulebook.of_project("ENV004", "error", source="hanbae.yaml: environments.*.namespace_suffix")
+def one_cluster(project: views.Project) -> Iterator[rulebook.Hit]:
+    """Two environments whose namespaces are, or may be, the same ones of one cluster."""
+    policy = project.policy
+    names = project.environments
+    for at, name in enumerate(names):
+        for other in names[:at]:
+            one, two = policy.environments[name], policy.environments[other]
+            place = project.place(f"environments.{name}.namespace_suffix")
+            facts = {"environment": name, "other": other}
+            same = _cluster(one) == _cluster(two)
+            shared = sorted(_namespaces(policy, name) & _namespaces(policy, other))
+            if shared and same:
+                yield rulebook.Hit(place, {**facts, "namespace": shared[0]}, "same")
+            elif shared and None in (_cluster(one), _cluster(two)):
+                nameless = name if _cluster(one) is None else other
+                facts |= {"namespace": shared[0], "nameless": nameless}
+                yield rulebook.Hit(place, facts, "current", severity="warning")
+
+
+@rulebook.of_project("ENV005", "warning", source=_TABLE)
+def one_branch(project: views.Project) -> Iterator[rulebook.Hit]:
+    """Two environments that deploy one branch: what is pushed for one is deployed to both."""
+    seen: dict[str, str] = {}
+    for name in project.environments:
+        branch = project.policy.environments[name].branch
+        if branch is None:
+            continue
+        if branch in seen:
+            facts = {"environment": name, "other": seen[branch], "branch": branch}
+            yield rulebook.Hit(project.place(f"environments.{name}.branch"), facts)
+        seen.setdefault(branch, name)
+
+
+@rulebook.of_project("ENV015", "error", source="deployment-policy.ko.md, Kustomize")
+def no_overlay(project: views.Project) -> Iterator[rulebook.Hit]:
+    """An environment whose overlay is not there."""
+    for name, settings in project.policy.environments.items():
+        if not settings.overlay:
+            continue
+        names = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+        if not any(f"{settings.overlay}/{each}" in project.tree.files() for each in names):
+            facts = {"environment": name, "overlay": settings.overlay}
+            yield rulebook.Hit(project.place(f"environments.{name}.overlay"), facts)
+
+
+def _cluster(settings: documents.Environment) -> str | None:
+    """The context of the pods' cluster; None for whatever is current."""
+    return settings.workload or settings.control
+
+
+def _namespaces(policy: documents.Policy, environment: str) -> set[str]:
+    bases = {policy.services.namespace, *policy.namespaces}
+    return {naming.suffixed(policy, base, environment) for base in bases}

@@ -1,1 +1,0 @@
-"""Overlays build offline, with the policy's namespaces and nothing from elsewhere."""

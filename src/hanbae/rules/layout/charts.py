@@ -1,0 +1,150 @@
+"""The files of a chart, as the policy lists them, and what ``Chart.yaml`` says of itself."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from hanbae import errors, subjects
+from hanbae.policy import naming
+from hanbae.rules import rulebook, views
+
+_POLICY: Final = "deployment-policy.ko.md, Helm 차트 구조"
+_CHART: Final = "https://helm.sh/docs/topics/charts/#the-chartyaml-file"
+_TEMPLATES: Final = ("deployment", "service", "ingress", "hpa", "sealed-secret", "migration-job")
+# https://semver.org, the expression that it suggests
+_SEMVER: Final = re.compile(
+    r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)"
+    r"(?:-(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*)?"
+    r"(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?"
+)
+_KEYS: Final = frozenset(
+    {
+        "apiVersion", "name", "version", "kubeVersion", "description", "type", "keywords", "home", "sources",
+        "dependencies", "maintainers", "icon", "appVersion", "deprecated", "annotations",
+    }
+)  # fmt: skip
+_LARGEST: Final = 1024 * 1024
+"""Bytes of a Secret: there Helm keeps a release with all of the chart's files."""
+_OF_A_CHART: Final = re.compile(
+    r"Chart\.(?:yaml|lock)|values[^/]*|templates/.*\.(?:ya?ml|tpl|txt)|crds/.*|charts/.*|README\.md|\.helmignore"
+)
+
+
+@rulebook.of_service("LAY001", "warning", source=_POLICY)
+def missing_template(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A template that the policy's chart layout has and this chart has not."""
+    for name in _TEMPLATES:
+        path = f"templates/{name}.yaml"
+        if path not in service.chart_files:
+            yield rulebook.Hit(_chart(service), {"file": path})
+
+
+@rulebook.of_service("LAY002", "error", source=_POLICY)
+def missing_values(service: views.Service) -> Iterator[rulebook.Hit]:
+    """An environment without its values file, or a chart without example values."""
+    if "values.yaml.example" not in service.chart_files:
+        yield rulebook.Hit(_chart(service), variant="example", severity="warning")
+    for environment in service.project.environments:
+        file = naming.values_file(service.policy, service.name, environment).name
+        if file not in service.chart_files:
+            facts = {"file": file, "environment": environment}
+            yield rulebook.Hit(_chart(service), facts, "environment")
+
+
+@rulebook.of_service("LAY008", "warning", source=_CHART)
+def odd_chart(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A ``Chart.yaml`` that Helm takes and that does not say what was meant."""
+    data = _mapping(service.text(f"{service.chart}/Chart.yaml"))
+    if data is None:
+        return
+    parsed = service.values(f"{service.chart}/Chart.yaml") if _suspect(service, data) else None
+    if parsed is None:
+        return
+    version = str(data.get("version", ""))
+    if data.get("apiVersion") != "v2":
+        facts = {"value": str(data.get("apiVersion", "-"))}
+        yield rulebook.Hit(parsed.place(("apiVersion",)), facts, "api")
+    if not _SEMVER.fullmatch(version.removeprefix("v")):
+        yield rulebook.Hit(parsed.place(("version",)), {"value": version or "-"}, "version")
+    if data.get("type", "application") != "application":
+        facts = {"value": str(data["type"])}
+        yield rulebook.Hit(parsed.place(("type",)), facts, "type", severity="error")
+    if data.get("name") != service.name:
+        facts = {"value": str(data.get("name", "-")), "service": service.name}
+        yield rulebook.Hit(parsed.place(("name",)), facts, "name", severity="notice")
+    if isinstance(data.get("appVersion"), int | float):
+        yield rulebook.Hit(parsed.place(("appVersion",)), {}, "app-version")
+    for key in data:
+        near = difflib.get_close_matches(str(key), _KEYS, n=1) if key not in _KEYS else None
+        if near:
+            yield rulebook.Hit(parsed.place((key,)), {"key": str(key), "near": near[0]}, "key")
+
+
+@rulebook.of_service(
+    "LAY013", "warning", source="https://helm.sh/docs/chart_template_guide/helm_ignore_file/"
+)
+def large_file(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A file that makes the chart larger than Helm can store."""
+    odd = [path for path in service.chart_files if not _OF_A_CHART.fullmatch(path)]
+    if not odd:
+        return
+    ignored = _ignored(service.text(f"{service.chart}/.helmignore") or "")
+    for path in odd:
+        if any(pattern.fullmatch(path) for pattern in ignored):
+            continue
+        size = _size(service, f"{service.chart}/{path}")
+        if size > _LARGEST:
+            facts = {"file": path, "size": str(size // 1024)}
+            yield rulebook.Hit(subjects.Place(f"{service.chart}/{path}"), facts)
+
+
+def _chart(service: views.Service) -> subjects.Place:
+    return subjects.Place(f"{service.chart}/Chart.yaml")
+
+
+def _mapping(text: str | None) -> dict[Any, Any] | None:
+    import yaml
+
+    try:
+        found = yaml.load(text or "", Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return None  # Helm says why
+    return found if isinstance(found, dict) else None
+
+
+def _suspect(service: views.Service, data: dict[Any, Any]) -> bool:
+    """Whether anything may be wrong, so that the places are worth reading."""
+    return not (
+        data.get("apiVersion") == "v2"
+        and data.get("type", "application") == "application"
+        and data.get("name") == service.name
+        and not isinstance(data.get("appVersion"), int | float)
+        and _SEMVER.fullmatch(str(data.get("version", "")).removeprefix("v"))
+        and data.keys() <= _KEYS
+    )
+
+
+def _size(service: views.Service, path: str) -> int:
+    try:
+        return len(service.project.tree.read(path) or b"")
+    except errors.FileFault:
+        return 0  # said of the whole chart
+
+
+def _ignored(text: str) -> list[re.Pattern[str]]:
+    """The patterns of a ``.helmignore``, without negation: what that takes back is looked at all the same."""
+    found = []
+    for line in text.splitlines()[:1000]:
+        pattern = line.strip()[:200]
+        if not pattern or pattern.startswith(("#", "!")):
+            continue
+        inner = "".join(
+            {"*": "[^/]*", "?": "[^/]"}.get(c, re.escape(c))
+            for c in re.sub(r"\*+", "*", pattern.strip("/"))
+        )
+        start = "" if "/" in pattern.rstrip("/") else "(?:.*/)?"
+        found.append(re.compile(f"{start}{inner}(?:/.*)?"))
+    return found

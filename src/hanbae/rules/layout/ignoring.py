@@ -1,0 +1,39 @@
+"""``values.yaml``, which is each person's own: ignored by git, never tracked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from hanbae import subjects
+from hanbae.policy import naming
+from hanbae.results import findings
+from hanbae.rules import rulebook, views
+
+_POLICY: Final = "deployment-policy.ko.md, Helm 차트 구조"
+
+
+@rulebook.of_service("LAY003", "error", source=_POLICY)
+def tracked(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A ``values.yaml`` in git: Argo CD merges it under every environment's values."""
+    if "values.yaml" in service.chart_files:
+        path = f"{service.chart}/values.yaml"
+        yield rulebook.Hit(subjects.Place(path), {"file": path})
+
+
+@rulebook.of_project("LAY004", "warning", source=_POLICY, fixable=True)
+def not_ignored(project: views.Project) -> Iterator[rulebook.Hit]:
+    """Services whose ``values.yaml`` the next ``git add`` would take."""
+    paths = [f"{naming.chart(project.policy, name)}/values.yaml" for name in project.services]
+    found = [path for path in paths if not project.tree.ignored(path)]
+    if not found:
+        return
+    pattern = f"{project.policy.services.path}/values.yaml"
+    text = project.text(".gitignore") or ""
+    # The pattern mends it unless a later one takes it back, and then nobody can be sure of the place.
+    sure = len(found) == len(paths) and pattern not in text
+    lead = "" if not text or text.endswith("\n") else "\n"
+    edits = (findings.Edit(".gitignore", 0, "", f"{lead}{pattern}\n"),) if sure else ()
+    facts = {"file": found[0], "count": str(len(found)), "pattern": pattern}
+    place = subjects.Place(".gitignore")
+    yield rulebook.Hit(place, facts, "one" if len(found) == 1 else "several", edits)

@@ -1,0 +1,179 @@
+"""The keys of values files: what the example has, what the environments have, what the templates read."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from hanbae import subjects
+from hanbae.policy import naming
+from hanbae.rules import rulebook, valuesfiles, views
+
+_POLICY: Final = "deployment-policy.ko.md, Helm 차트 구조"
+# Which of these there are depends on the environment: sealed keys are the secrets' rules' own.
+_OPEN: Final = ("sealedSecret",)
+_LINE: Final = re.compile(
+    r"^( *)(?:- +)?(?:\"([^\"\n]+)\"|'([^'\n]+)'|([\w./-]+)) *:(?= |$)", re.MULTILINE
+)
+_SEALED: Final = re.compile(r"^sealedSecret:.*(?:\n(?:[ #].*)?)*", re.MULTILINE)
+_EXAMPLE: Final = "example"
+
+Keys = tuple[str, ...]
+
+
+@rulebook.of_service("LAY005", "error", source=_POLICY)
+def only_in_example(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A template reads a key that only the example has: it works on the author's machine and nowhere else."""
+    for key, environments in _lacking(service).items():
+        read = _reading(service, key)
+        if read is not None:
+            files = [_file(service, name) for name in environments]
+            yield rulebook.Hit(read, {"key": ".".join(key), "files": ", ".join(files)})
+
+
+@rulebook.of_service("LAY006", "warning", source=_POLICY)
+def unequal_keys(service: views.Service) -> Iterator[rulebook.Hit]:
+    """The example and the environments' values differ in their keys."""
+    for key, environments in _lacking(service).items():
+        if _reading(service, key) is None:
+            for name in environments:
+                facts = {"key": ".".join(key), "file": _file(service, name)}
+                yield rulebook.Hit(service.releases[name].value_place(*key), facts, "environment")
+    if _example(service) is None:
+        return
+    example = _example(service) or {}
+    released = [_own(release.values) for release in service.releases.values()]
+    if released and len(released) == len(service.project.environments):
+        for key in valuesfiles.missing(example, released[0], whole=True):
+            if all(_has(values, key) for values in released[1:]) and not _misspelt(service, key):
+                place = service.value_place(_path(service), key)
+                yield rulebook.Hit(place, {"key": ".".join(key)}, "example")
+
+
+@rulebook.of_release("LAY007", "warning", source="https://helm.sh/docs/topics/charts/#schema-files")
+def misspelt(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A key that nothing knows, spelled almost like one that is known."""
+    example = _example(release.service)
+    if example is None:
+        return
+    for key in valuesfiles.missing(example, _own(release.values), whole=True):
+        near = _near(example, release.values, key)
+        if near is not None and not _is_read(release.service, key):
+            facts = {"key": ".".join(key), "near": ".".join((*key[:-1], near))}
+            yield rulebook.Hit(release.value_place(*key), facts)
+
+
+def _lacking(service: views.Service) -> dict[Keys, list[str]]:
+    """Key of the example → the environments that have it neither in their file nor in the chart's defaults."""
+    example = _example(service)
+    found: dict[Keys, list[str]] = {}
+    if example is None:
+        return found
+    for name, release in service.releases.items():
+        for key in valuesfiles.missing(release.values, _own(example)):
+            found.setdefault(key, []).append(name)
+    return found
+
+
+def _example(service: views.Service) -> Mapping[str, Any] | None:
+    """The example's values, where its keys are not plainly those of every environment; None where they are."""
+    if _EXAMPLE not in service.notes:
+        service.notes[_EXAMPLE] = _read_example(service)
+    found: Mapping[str, Any] | None = service.notes[_EXAMPLE]
+    return found
+
+
+def _read_example(service: views.Service) -> Mapping[str, Any] | None:
+    """See :func:`_example`; comparing lines comes first, because reading YAML takes a hundred times as long."""
+    text = service.text(_path(service))
+    if text is None:
+        return None
+    lines = _outline(text)
+    files = [service.text(release.values_file) for release in service.releases.values()]
+    defaults = service.text(f"{service.chart}/values.yaml")
+    if defaults is None and all(file is not None and _outline(file) == lines for file in files):
+        return None
+    import yaml
+
+    try:
+        found = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _outline(text: str) -> list[tuple[str, ...]]:
+    return _LINE.findall(_SEALED.sub("", text))
+
+
+def _path(service: views.Service) -> str:
+    return f"{service.chart}/values.yaml.example"
+
+
+def _own(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in (*_OPEN, "global")}
+
+
+def _has(values: Mapping[str, Any], key: Keys) -> bool:
+    at: Any = values
+    for part in key:
+        if not isinstance(at, Mapping) or part not in at:
+            return False
+        at = at[part]
+    return True
+
+
+def _near(example: Mapping[str, Any], values: Mapping[str, Any], key: Keys) -> str | None:
+    """The key of the example that was meant: near, and not there under its own name."""
+    at: Any = example
+    there: Any = values
+    for part in key[:-1]:
+        at, there = at[part], there[part]
+    absent = [str(each) for each in at if each not in there]
+    wanted = re.sub(r"[_-]", "", key[-1]).lower()
+    same = [each for each in absent if re.sub(r"[_-]", "", each).lower() == wanted]
+    near = same or difflib.get_close_matches(key[-1], absent, n=1, cutoff=0.8)
+    return near[0] if near else None
+
+
+def _misspelt(service: views.Service, key: Keys) -> bool:
+    example = _example(service) or {}
+    return any(
+        _near(example, release.values, key) is not None
+        for release in service.releases.values()
+        if _has(release.values, key)
+    )
+
+
+def _reading(service: views.Service, key: Keys) -> subjects.Place | None:
+    """The first line of a template that reads a key and says nothing for the case that it is missing."""
+    name = f".Values.{'.'.join(key)}"
+    pattern = re.compile(rf"{re.escape(name)}(?![A-Za-z0-9_])")
+    for path in service.chart_files:
+        if not path.startswith("templates/"):
+            continue
+        text = service.text(f"{service.chart}/{path}") or ""
+        if name not in text:
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            softly = re.search(
+                r"\b(?:if|with|default|hasKey|dig|coalesce|or|and|range)\b|\)\.", line
+            )
+            if pattern.search(line) and not softly:
+                return subjects.Place(f"{service.chart}/{path}", number)
+    return None
+
+
+def _is_read(service: views.Service, key: Keys) -> bool:
+    name = re.compile(rf"\.Values\.{re.escape('.'.join(key))}(?![A-Za-z0-9_])")
+    return any(
+        name.search(service.text(f"{service.chart}/{path}") or "")
+        for path in service.chart_files
+        if path.startswith("templates/")
+    )
+
+
+def _file(service: views.Service, environment: str) -> str:
+    return naming.values_file(service.policy, service.name, environment).name

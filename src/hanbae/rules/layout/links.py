@@ -1,0 +1,44 @@
+"""Symbolic links, which Argo CD and hanbae follow inside the repository and nowhere else."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from hanbae import subjects
+from hanbae.rules import rulebook, views
+
+
+@rulebook.of_project(
+    "LAY012",
+    "error",
+    source="https://argo-cd.readthedocs.io/en/stable/operator-manual/security/#git-helm-repositories",
+)
+def leaving(project: views.Project) -> Iterator[rulebook.Hit]:
+    """A link that leads out of the repository, or to nothing."""
+    links = project.tree.links()
+    if not links:
+        return
+    files = project.tree.files()
+    folders = {folder for path in files for folder in _above(path)}
+    for path, target in links.items():
+        where = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+        place = subjects.Place(path)
+        if target.startswith("/") or where == ".." or where.startswith("../"):
+            yield rulebook.Hit(place, {"link": path}, "outside")
+        elif where not in files and where not in folders and not _through(where, links):
+            yield rulebook.Hit(place, {"link": path, "target": where[:200]}, "nowhere")
+
+
+def _above(path: str) -> Iterator[str]:
+    yield "."
+    folder = posixpath.dirname(path)
+    while folder:
+        yield folder
+        folder = posixpath.dirname(folder)
+
+
+def _through(path: str, links: object) -> bool:
+    """Whether a path goes through another link, which is followed only when somebody reads it."""
+    assert isinstance(links, dict)  # noqa: S101
+    return any(folder in links for folder in _above(path))

@@ -1,0 +1,304 @@
+"""Plaintext secrets in the text of a file: private keys, passwords in URLs, tokens of known shape, named values.
+
+Known shapes are sure; a value that only its key makes a secret is judged by key and value together: the key's last
+word must be a secret's (``DB_PASSWORD``, ``clientSecret``; not ``passwordKey`` or ``secretName``), and the value must
+be no placeholder, no reference, no ciphertext and no name.
+
+Nothing that is found carries any part of a value.
+Files are hostile: every search is for a fixed word, and everything around a hit is looked at within a bound.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import string
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final, Literal
+
+from msgspec import Struct
+
+Kind = Literal["private-key", "url", "token", "named"]
+
+LARGEST: Final = 2 * 1024 * 1024
+"""Characters of a file that are looked at."""
+
+_MOST: Final = 200
+"""Finds in one file; whoever has so many needs no longer list."""
+_REACH: Final = 64
+_MOST_VALUES: Final = 1_000_000
+"""Characters of values that are judged in one file: a line can be made in which each value holds all the rest."""
+
+
+# The files in which values stand; source code has its own tools.
+_ENDINGS: Final = (
+    ".yaml", ".yml", ".json", ".toml", ".ini", ".cfg", ".conf", ".properties", ".env", ".tfvars", ".tpl", ".txt",
+    ".example", ".sample", ".template", ".pem", ".key", ".crt", ".sh", ".xml", ".npmrc", ".netrc", ".pgpass",
+    ".htpasswd", ".dockercfg", ".ovpn",
+)  # fmt: skip
+_NAMES: Final = re.compile(
+    r"(?:.*\.)?env(?:\..*)?|Dockerfile.*|id_(?:rsa|dsa|ecdsa|ed25519)|.*kubeconfig.*|config"
+)
+_LEFT_OUT: Final = re.compile(r".*(?:\.schema\.json|-lock\.json|\.lock|go\.sum)")
+_KEYSTORES: Final = (".p12", ".pfx", ".jks", ".keystore", ".kdbx")
+
+_PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_BODY: Final = re.compile(r"(?:\\n|[\s\"'+|>-])*[A-Za-z0-9+/=]{16}")
+_TOKENS: Final[tuple[tuple[str, str, re.Pattern[str]], ...]] = tuple(
+    (start, name, re.compile(shape))
+    for start, name, shape in (
+        ("AKIA", "AWS", r"AKIA[0-9A-Z]{16}(?![0-9A-Za-z+/_-])"),
+        ("ghp_", "GitHub", r"ghp_[A-Za-z0-9]{36}"),
+        ("gho_", "GitHub", r"gho_[A-Za-z0-9]{36}"),
+        ("ghs_", "GitHub", r"ghs_[A-Za-z0-9]{36}"),
+        ("github_pat_", "GitHub", r"github_pat_[A-Za-z0-9_]{40,90}"),
+        ("glpat-", "GitLab", r"glpat-[A-Za-z0-9_-]{20}"),
+        ("xoxb-", "Slack", r"xoxb-[A-Za-z0-9-]{20,200}"),
+        ("xoxp-", "Slack", r"xoxp-[A-Za-z0-9-]{20,200}"),
+        ("hooks.slack.com/services/", "Slack", r"hooks\.slack\.com/services/T\w{6,20}/B\w{6,20}/\w{20,40}"),
+        ("sk_live_", "Stripe", r"sk_live_[A-Za-z0-9]{20,200}"),
+        ("rk_live_", "Stripe", r"rk_live_[A-Za-z0-9]{20,200}"),
+        ("AIza", "Google", r"AIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])"),
+        ("npm_", "npm", r"npm_[A-Za-z0-9]{36}"),
+        ("pypi-AgE", "PyPI", r"pypi-AgE[A-Za-z0-9_-]{50,400}"),
+        ("dckr_pat_", "Docker", r"dckr_pat_[A-Za-z0-9_-]{24,60}"),
+        ("SG.", "SendGrid", r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}"),
+        ("hvs.", "Vault", r"hvs\.[A-Za-z0-9_-]{24,200}"),
+        ("AGE-SECRET-KEY-1", "age", r"AGE-SECRET-KEY-1[A-Z0-9]{58}"),
+        ("eyJ", "JWT", r"eyJ[\w-]{10,2000}\.eyJ[\w-]{10,4000}\.[\w-]{20,1000}"),
+    )
+)  # fmt: skip
+_IN_WORD: Final = re.compile(r"[A-Za-z0-9_+/=-]")
+
+_ROOTS: Final = ("pass", "pwd", "secret", "token", "key", "credential")
+_KEY: Final = string.ascii_letters + string.digits + "_.-"
+_RIGHT: Final = re.compile(r"([A-Za-z0-9_.-]{0,48})[\"']?[ \t]*(?::=|=>|[:=])(?!/)[ \t]*")
+_VALUE_BELOW: Final = re.compile(
+    r"[A-Za-z0-9_.-]{0,48}[\"']?[ \t]*(?:#[^\n]{0,200})?\r?\n[ \t]*value[ \t]*:[ \t]*"
+)
+_BLOCK: Final = re.compile(r"[|>][+-]?[0-9]?[ \t]*\r?\n[ \t]*")
+_VALUE: Final = re.compile(
+    r"'(?P<single>[^'\n]{0,4096})'|\"(?P<double>(?:[^\"\\\n]|\\.){0,4096})\"|(?P<bare>\S{0,4096})"
+)
+_MORE: Final = re.compile(r"[ \t]+(?!#)\S")
+_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_STRONG: Final = frozenset({"password", "passwd", "passphrase", "passcode", "pwd", "pass"})
+_WEAK: Final = frozenset({"secret", "token", "credential", "credentials", "apikey", "secretkey"})
+_KEYS: Final = frozenset(
+    {"api", "access", "private", "secret", "signing", "encryption", "master", "account", "auth", "jwt", "session",
+     "cookie", "shared", "hmac", "license"}
+)  # fmt: skip
+_SAMPLE: Final = re.compile(
+    r"(?i)example|change.?(?:me|it|this)|placeholder|dummy|sample|redacted|replace|your[-_ ]|to.?do\b"
+    r"|x{3}|\*{3}|\.{3}|…"
+)
+_REFERENCE: Final = re.compile(
+    r"[<$%@!&*{\[]|(?:ref\+|vault:|op://|env:|file:|ENC\[|sha(?:256|512):|arn:|projects/|https?://|/|\./|-----BEGIN)"
+)
+_DEFAULTS: Final = frozenset(
+    {
+        "password", "passwd", "pass", "secret", "token", "test", "tests", "testing", "guest", "root", "admin",
+        "user", "postgres", "mysql", "redis", "rabbitmq", "dev", "local", "localhost", "none", "null", "true",
+        "false", "yes", "no", "empty", "unset", "disabled", "enabled", "required", "optional", "string", "app",
+        "123456",
+    }
+)  # fmt: skip
+_NAME: Final = re.compile(r"[A-Za-z]+[0-9]{0,3}(?:[-._/:][A-Za-z]*[0-9]{0,3})*")
+_CIPHERTEXT: Final = re.compile(r"Ag[A-Za-z0-9+/]{298,}={0,2}")
+_SHORTEST: Final = 6
+_SHORTEST_WEAK: Final = 12
+_SHORTEST_PLAIN: Final = 24
+_FEWEST_CHARACTERS: Final = 4
+_BITS: Final = 3.0
+_COMPOSED: Final = re.compile(r"\s|\{\{|\$\{|\$\(")
+
+
+class Plain(Struct, frozen=True, order=True):
+    """A secret that stands in a text for everybody to read.
+
+    Attributes:
+        line: Its line, counted from 1.
+        column: Its column, counted from 1.
+        kind: What it was known by.
+        name: The key, the URL's scheme, or who gives out such tokens; never a part of the value.
+    """
+
+    line: int
+    column: int
+    kind: Kind
+    name: str
+
+
+def looked_at(path: str) -> bool:
+    """Whether a file of this name is one in which values stand."""
+    name = path.rpartition("/")[2]
+    if _LEFT_OUT.fullmatch(name):
+        return False
+    return name.endswith(_ENDINGS) or _NAMES.fullmatch(name) is not None
+
+
+def is_keystore(path: str) -> bool:
+    """Whether a file of this name holds private keys in a form of its own."""
+    return path.endswith(_KEYSTORES)
+
+
+def find(text: str) -> tuple[Plain, ...]:
+    """The secrets in a text, by line; of two on one line only the surer one."""
+    text = text[:LARGEST]
+    found: dict[int, Plain] = {}
+    for at, kind, name in _hits(text):
+        line = text.count("\n", 0, at) + 1
+        if line not in found:
+            found[line] = Plain(line, at - (text.rfind("\n", 0, at) + 1) + 1, kind, name)
+        if len(found) >= _MOST:
+            break
+    return tuple(sorted(found.values()))
+
+
+def is_plain(value: str, *, strong: bool) -> bool:
+    """Whether a value, of which the key says that it is secret, is one rather than something in its place.
+
+    Args:
+        value: The value, without quotes.
+        strong: Whether the key is a password's, so that an ordinary word counts as well.
+    """
+    value = value.strip()
+    if len(value) < (_SHORTEST if strong else _SHORTEST_WEAK) or _is_in_its_place(value):
+        return False
+    if strong:
+        return True
+    mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+    if not mixed and (len(value) < _SHORTEST_PLAIN or not value.isalpha()):
+        return False
+    return not _NAME.fullmatch(value) and _entropy(value[:256]) >= _BITS
+
+
+def _is_in_its_place(value: str) -> bool:
+    """Whether something stands where a secret would: a placeholder, a reference, a sentence, a ciphertext."""
+    if not value.isascii() or len(set(value)) < _FEWEST_CHARACTERS or value.lower() in _DEFAULTS:
+        return True
+    if _SAMPLE.search(value[:200]) or _REFERENCE.match(value) or _CIPHERTEXT.fullmatch(value):
+        return True
+    return _COMPOSED.search(value) is not None
+
+
+def _hits(text: str) -> Iterator[tuple[int, Kind, str]]:
+    if "-----BEGIN" in text:
+        for match in _PRIVATE_KEY.finditer(text):
+            if _BODY.match(text, match.end()):
+                yield match.start(), "private-key", ""
+    if "://" in text:
+        yield from _urls(text)
+    for start, name, shape in _TOKENS:
+        for at in _positions(text, start):
+            inside = at > 0 and start[0] != "h" and _IN_WORD.match(text[at - 1])
+            token = None if inside else shape.match(text, at)
+            if token is not None and not _SAMPLE.search(token[0]):
+                yield at, "token", name
+    yield from _named(text)
+
+
+def _urls(text: str) -> Iterator[tuple[int, Kind, str]]:
+    for at in _positions(text, "://"):
+        end = re.search(r"[\s\"'`<>|]|\Z", text[at + 3 : at + 3 + 400])
+        rest = text[at + 3 : at + 3 + (end.start() if end else 400)]
+        user, _, password = rest[: max(rest.rfind("@"), 0)].partition(":")
+        host = rest[rest.rfind("@") + 1 :]
+        scheme = re.search(r"[A-Za-z][A-Za-z0-9+.-]*\Z", text[max(0, at - 20) : at])
+        if scheme is None or not password or "/" in user or re.match(r"[0-9]{1,5}[/?#]", password):
+            continue
+        sample = password.lower() in _DEFAULTS or password == user or _SAMPLE.search(password)
+        if sample or _REFERENCE.match(password) or _COMPOSED.search(password):
+            continue
+        if (
+            re.match(r"(?:[\w-]+\.)*example(?:\.(?:com|org|net))?(?:[:/?]|\Z)", host)
+            and len(password) < _SHORTEST
+        ):
+            continue
+        yield at, "url", scheme[0]
+
+
+def _named(text: str) -> Iterator[tuple[int, Kind, str]]:
+    lower = text.lower()
+    if len(lower) != len(text):  # a letter whose lower case is longer; the places would be wrong
+        lower = text
+    done, spent = -1, 0
+    for at in sorted({at for root in _ROOTS for at in _positions(lower, root)}):
+        if at < done:
+            continue
+        if spent > _MOST_VALUES:
+            return
+        right = _RIGHT.match(text, at)
+        near = text[max(0, at - _REACH) : at]
+        before = near[len(near.rstrip(_KEY)) :]
+        if right is not None:
+            key, start = before + right[1], right.end()
+        else:
+            head = text[max(0, at - 2 * _REACH) : at - len(before)].rstrip(" \t\"'")
+            below = _VALUE_BELOW.match(text, at) if head.endswith("name:") else None
+            if below is None:
+                continue
+            word = re.match(r"[A-Za-z0-9_.-]{0,48}", text[at : at + 48])
+            key, start = before + (word[0] if word else ""), below.end()
+        done = at + 1
+        strength = _strength(key)
+        if strength is None or near.endswith(f"checksum/{before}") or _in_comment(text, at):
+            continue
+        value = _value(text, start)
+        spent += len(value)
+        if is_plain(value, strong=strength == "strong"):
+            done = start
+            yield at - len(before), "named", key[:_REACH]
+
+
+def _strength(key: str) -> Literal["strong", "weak"] | None:
+    """What the last word of a key says; None for a key that is no secret's."""
+    words = [word.lower() for word in _WORDS.findall(key)]
+    while words and words[-1].isdigit():
+        words.pop()
+    if not words:
+        return None
+    last, previous = words[-1], words[-2] if len(words) > 1 else ""
+    if last in _STRONG:
+        return "strong"
+    keyed = last == "key" and previous in _KEYS
+    if (
+        last in _WEAK
+        or keyed
+        or words[-2:] == ["key", "base"]
+        or words[-3:] == ["client", "key", "data"]
+    ):
+        return "weak"
+    return None
+
+
+def _value(text: str, at: int) -> str:
+    block = _BLOCK.match(text, at)
+    match = _VALUE.match(text, block.end() if block else at)
+    if match is None:
+        return ""
+    for name in ("single", "double"):
+        if match[name] is not None:
+            return str(match[name])
+    if _MORE.match(text, match.end()):
+        return ""  # a sentence
+    return str(match["bare"]).rstrip(",;}]")
+
+
+def _in_comment(text: str, at: int) -> bool:
+    line = text[max(0, at - 2 * _REACH) : at].rpartition("\n")[2].lstrip()
+    return line.startswith(("#", "//", "{{- /*", "{{/*"))
+
+
+def _positions(text: str, word: str) -> Iterator[int]:
+    at = text.find(word)
+    while at >= 0:
+        yield at
+        at = text.find(word, at + len(word))
+
+
+def _entropy(value: str) -> float:
+    """Bits for each character, by Shannon, of the value's own frequencies."""
+    total = len(value)
+    return -sum(n / total * math.log2(n / total) for n in Counter(value).values())

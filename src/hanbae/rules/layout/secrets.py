@@ -1,0 +1,145 @@
+"""Plaintext secrets in git: in a service's files, elsewhere, and in the branch's history.
+
+A Secret that a chart renders is a matter of the secrets' rules (SEC012).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae import subjects
+from hanbae.results import findings
+from hanbae.rules import rulebook, views
+from hanbae.rules.layout import plaintexts
+
+_POLICY: Final = "deployment-policy.ko.md, Sealed Secrets: locally, never commit"
+_SECRET: Final = re.compile(r"^kind:[ \t]*[\"']?Secret[\"']?[ \t]*(?:#.*)?\r?$", re.MULTILINE)
+# Passwords of databases that run on a developer's own machine only.
+_LOCAL: Final = re.compile(r"(?:.*/)?(?:docker-)?compose[^/]*\.ya?ml")
+_LARGEST_MANIFEST: Final = 256 * 1024
+
+Read = Callable[[str], str | None]
+
+
+class Exposed(Struct, frozen=True, order=True):
+    """A secret that a file shows.
+
+    Attributes:
+        place: Where.
+        variant: ``private-key``, ``url``, ``token``, ``named``, ``manifest`` or ``keystore``.
+        name: The key, the scheme, the kind of token or the manifest's name; never a part of the value.
+    """
+
+    place: subjects.Place
+    variant: str
+    name: str
+
+
+def in_file(path: str, text: str) -> tuple[Exposed, ...]:
+    """What a file of the repository, or of one of its former commits, shows.
+
+    Args:
+        path: The file, relative to the repository's root.
+        text: Its content.
+    """
+    if plaintexts.is_keystore(path):
+        return (Exposed(subjects.Place(path), "keystore", path.rpartition("/")[2]),)
+    manifests = tuple(_manifests(path, text))
+    taken = {line for _, lines in manifests for line in lines}
+    found = [each for each, _ in manifests]
+    found += [
+        Exposed(subjects.Place(path, each.line, each.column), each.kind, each.name)
+        for each in plaintexts.find(text)
+        if each.line not in taken
+    ]
+    return tuple(sorted(found))
+
+
+@rulebook.of_service("LAY009", "error", source=_POLICY)
+def in_service(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A plaintext secret in a file of a service."""
+    for path in service.files:
+        yield from _hits(path, service.text)
+
+
+@rulebook.of_project("LAY010", "error", source=_POLICY)
+def elsewhere(project: views.Project) -> Iterator[rulebook.Hit]:
+    """A plaintext secret in a file that belongs to no service."""
+    for path in project.others:
+        yield from _hits(path, project.text)
+
+
+@rulebook.of_project("LAY014", "error", source=_POLICY)
+def in_history(_: views.Project) -> Iterator[rulebook.Hit]:
+    """A plaintext secret in a former commit: found by ``hanbae check --history``, only named here."""
+    yield from ()
+
+
+def _hits(path: str, read: Read) -> Iterator[rulebook.Hit]:
+    # A keystore is known by its name, and what it holds is no text.
+    kept = "" if plaintexts.is_keystore(path) else None
+    text = read(path) if plaintexts.looked_at(path) else kept
+    if text is None:
+        return
+    severity: findings.Severity | None = "warning" if _LOCAL.fullmatch(path) else None
+    for each in in_file(path, text):
+        yield rulebook.Hit(each.place, {"name": each.name}, each.variant, severity=severity)
+
+
+def _manifests(path: str, text: str) -> Iterator[tuple[Exposed, range]]:
+    """Secrets of Kubernetes that are written out, each with the lines that it takes."""
+    if not path.endswith((".yaml", ".yml")) or len(text) > _LARGEST_MANIFEST:
+        return
+    if not _SECRET.search(text) or "{{" in text:
+        return
+    import yaml
+
+    try:
+        roots = list(yaml.compose_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return
+    for root in roots:
+        if not isinstance(root, yaml.MappingNode):
+            continue
+        parts = {key.value: (key, value) for key, value in root.value if isinstance(key.value, str)}
+        if _scalar(parts.get("kind")) != "Secret" or _scalar(parts.get("apiVersion")) != "v1":
+            continue
+        lines = range(root.start_mark.line + 1, root.end_mark.line + 2)
+        field = next((name for name in ("stringData", "data") if _filled(parts.get(name))), None)
+        if field is not None:
+            mark = parts[field][0].start_mark
+            place = subjects.Place(path, mark.line + 1, mark.column + 1)
+            yield Exposed(place, "manifest", _name(parts.get("metadata"))), lines
+
+
+def _filled(part: Any) -> bool:
+    """Whether a mapping holds a value that is neither empty nor encrypted nor a placeholder."""
+    values = part[1].value if part is not None else ()
+    return isinstance(values, list) and any(
+        isinstance(value, tuple)
+        and isinstance(value[1].value, str)
+        and value[1].value.strip()
+        and not value[1].value.lstrip().startswith(("ENC[", "<", "$"))
+        for value in values
+    )
+
+
+def _scalar(part: Any) -> str:
+    return part[1].value if part is not None and isinstance(part[1].value, str) else ""
+
+
+def _name(part: Any) -> str:
+    values = part[1].value if part is not None else ()
+    if isinstance(values, list):
+        for value in values:
+            if (
+                isinstance(value, tuple)
+                and value[0].value == "name"
+                and isinstance(value[1].value, str)
+            ):
+                return str(value[1].value)[:253]
+    return "-"
