@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import random
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ from hanbae.charts import founding, scaffolding
 from hanbae.policy import loading, naming
 
 DATABASES: tuple[list[str], ...] = (["main_db"], ["main_db", "audit_db"], [])
-SEALED = "AgB" + "x" * 720
+PLACES = {"dev": "dev", "staging": "staging", "production": "www"}
 
 
 def repository(root: Path, services: int) -> None:
@@ -32,10 +35,10 @@ def repository(root: Path, services: int) -> None:
 def _service(policy: Any, name: str, number: int) -> dict[str, str]:
     databases = DATABASES[number % len(DATABASES)]
     files: dict[str, str] = scaffolding.chart_files(name, policy, databases=databases)
-    for at, environment in enumerate(policy.environments):
+    for environment in policy.environments:
         if policy.environments[environment].platform == "kubernetes":
             path = str(naming.values_file(policy, name, environment))
-            files[path] = _varied(files[path], number, at, databases)
+            files[path] = _varied(files[path], number, environment)
     folder = naming.migrations_folder(policy, name)
     for database in databases:
         where = folder / database if len(databases) > 1 else folder
@@ -47,15 +50,20 @@ def _service(policy: Any, name: str, number: int) -> dict[str, str]:
     return files
 
 
-def _varied(values: str, number: int, at: int, databases: list[str]) -> str:
-    keys = [*(f"{each.upper()}_URL" for each in databases), "DATABASE_URL", "JWT_SECRET"]
-    sealed = "".join(f"\n    {key}: {SEALED}" for key in keys)
+def _varied(values: str, number: int, environment: str) -> str:
+    """An environment's values as a team would have them: an image, sealed secrets, sizes of its own."""
+    at = list(PLACES).index(environment)
+    chance = random.Random(number * 10 + at)  # noqa: S311  only well-formed, nothing is encrypted
+    keys = [*dict.fromkeys(re.findall(r"urlKey: (\w+)", values)), "JWT_SECRET"]
+    # The length of the encrypted key, that key, and an encrypted value: what kubeseal writes.
+    shapes = {key: (512).to_bytes(2, "big") + chance.randbytes(512 + 16 + 40) for key in keys}
+    sealed = "".join(f"\n    {key}: {base64.b64encode(shapes[key]).decode()}" for key in keys)
     for before, after in (
         ('digest: ""', f'digest: "sha256:{number:064x}"'),
-        ("replicas: 1", f"replicas: {1 + (number + at) % 4}"),
-        ("env: {}", f'env:\n  LOG_LEVEL: info\n  FEATURE_{number}: "on"'),
-        ("encryptedData: {}", f"encryptedData:{sealed}"),
+        ("replicas: 1", f"replicas: {2 + (number + at) % 4}"),
+        ("encryptedData: {}", f"certificate: sha256:{7:064x}\n  encryptedData:{sealed}"),
         ("memory: 256Mi", f"memory: {128 * (1 + number % 3)}Mi"),
+        (".example.com\n", f".{PLACES[environment]}.example.com\n"),
     ):
         values = values.replace(before, after)
     if number % 2:
