@@ -15,7 +15,7 @@ from hanbae import errors, subjects, wording
 from hanbae.actions import accepting, baselines, building, recalling, touching, viewing
 from hanbae.apis import serving
 from hanbae.charts import pools, rendering
-from hanbae.policy import loading
+from hanbae.policy import documents, loading
 from hanbae.repository import keeping
 from hanbae.results import findings
 from hanbae.rules import claims, ignores, own, placing, rulebook, running, sources, views
@@ -27,6 +27,7 @@ _AHEAD: Final = 2
 
 _OVER_OBJECTS: Final = frozenset({"kubernetes", "own"})
 """Families whose rules look only at objects, wherever they come from."""
+_OF_LINKS: Final = frozenset({"repository.link-out", "repository.unreadable"})
 
 
 class Unprepared(Struct, frozen=True):
@@ -158,8 +159,8 @@ async def check(
         before = viewing.at(loading.find(directory).parent, wanted.changed_since)
         touched = touching.services(project, touching.changed(before, project.tree))
         chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
-    rules = (*rulebook.rules().values(), *own.rules(project.policy))
-    looked = await over(project, chosen, rules, progress=progress, kept=kept)
+    held = rules(project.policy)
+    looked = await over(project, chosen, held, progress=progress, kept=kept)
     settled = settle(project, looked, chosen, base=base, baseline=wanted.baseline)
     environments = project.environments
     if wanted.environment is not None:
@@ -170,12 +171,17 @@ async def check(
         settled.findings,
         chosen,
         environments,
-        len(rules),
+        len(held),
         settled.accepted,
         unprepared,
-        {rule.code: _about(rule) for rule in rules},
+        {rule.code: _about(rule) for rule in held},
         viewing.prefix(project.tree),
     )
+
+
+def rules(policy: documents.Policy) -> tuple[rulebook.Rule, ...]:
+    """All rules that a repository is held to: hanbae's, and those of its policy."""
+    return (*rulebook.rules().values(), *own.rules(policy))
 
 
 def _about(rule: rulebook.Rule) -> About:
@@ -281,8 +287,9 @@ async def over(
     # Last, because some of them look at what all services claimed.
     found += [_plain(each) for each in running.over_project(project, rules)]
     each_service = [done[name] for name in charts]
+    found += [finding for each in each_service for finding in each.findings]
     return Looked(
-        merged([*found, *(finding for each in each_service for finding in each.findings)]),
+        merged(_once(found)),
         tuple(comment for each in each_service for comment in each.ignores),
         tuple(one for each in each_service for one in each.unprepared),
     )
@@ -400,6 +407,14 @@ def _finding(
         None if failed else each.rule.text("fix", hit.facts),
         hit.edits,
     )
+
+
+def _once(found: Sequence[findings.Finding]) -> Iterator[findings.Finding]:
+    """Findings without those that say of a link what a rule says in its own words."""
+    told = {each.place.file for each in found if each.code == "LAY012"}
+    for each in found:
+        if each.text.id not in _OF_LINKS or each.place.file not in told:
+            yield each
 
 
 def merged(found: Iterable[findings.Finding]) -> tuple[findings.Finding, ...]:

@@ -16,7 +16,7 @@ from hanbae.planning import forecasting, migrating, scheduling
 from hanbae.policy import naming
 from hanbae.repository import revisions
 from hanbae.results import findings, previews
-from hanbae.rules import rulebook, views
+from hanbae.rules import views
 
 _AHEAD = 2
 
@@ -194,16 +194,21 @@ async def _new(
     before: views.Project, after: views.Project, names: Sequence[str], wanted: Sequence[str]
 ) -> tuple[findings.Finding, ...]:
     """What a check of the head finds and one of the base does not, wherever in its file it stands."""
-    rules = tuple(rulebook.rules().values())
-    old = await check.over(before, [name for name in names if name in before.services], rules)
-    new = await check.over(after, [name for name in names if name in after.services], rules)
-    known = {_identity(each) for each in old.findings}
+    old, new = await _found(before, names), await _found(after, names)
+    known = {_identity(each) for each in old}
     return tuple(
         each
-        for each in new.findings
+        for each in new
         if _identity(each) not in known
         and (not each.environments or set(each.environments) & set(wanted))
     )
+
+
+async def _found(project: views.Project, names: Sequence[str]) -> tuple[findings.Finding, ...]:
+    """What a check finds and nothing has accepted."""
+    there = [name for name in names if name in project.services]
+    looked = await check.over(project, there, check.rules(project.policy))
+    return check.settle(project, looked, there).findings
 
 
 def _identity(found: findings.Finding) -> tuple[object, ...]:

@@ -85,7 +85,7 @@ class _File:
         return True
 
     def _append(self, added: str) -> None:
-        if self.lines:
+        if self.lines and not added.startswith("\n"):
             self.lines[-1] = self._ended(self.lines[-1])
         self.lines.append(self._own(added))
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import errors, subjects
+from hanbae import errors, subjects, wording
 from hanbae.apis import serving
 from hanbae.charts import pools, rendering
 from hanbae.policy import documents, loading, naming
@@ -227,4 +227,7 @@ def as_finding(
     """What cannot be read or rendered, as a finding."""
     place = fault.place or subjects.Place("hanbae.yaml")
     precision: findings.Precision = "exact" if place.line else "file"
-    return findings.Finding("INP001", "error", place, fault.text, precision, service, environments)
+    fix = wording.Text("rule.inp001-fix")
+    return findings.Finding(
+        "INP001", "error", place, fault.text, precision, service, environments, fix=fix
+    )

@@ -146,7 +146,8 @@ class Waiter:
         stream = logs.follow(self._cluster, namespace, pod, self._container)
         async with aclosing(stream):
             async for line in stream:
-                yield [line.text]
+                if not line.gap:
+                    yield [line.text]
         yield []
 
     def _ended(self) -> Ended:

@@ -1,6 +1,6 @@
 """What containers write, every line once, through broken connections and restarts of the API server.
 
-Where lines cannot be had any more, the next one says so (:attr:`Line.gap`).
+Where lines cannot be had any more, that is said in their place (:attr:`Line.gap`).
 
 A migration's log is evidence: its pod may be gone a second after it has ended, so it is read while it is written, and
 a connection that breaks must neither lose a line nor show one twice.
@@ -58,6 +58,7 @@ async def follow(
         return
     reader = rereading.Reader(cluster, namespace, pod, container)
     follower = _Follower(reader, run, backoff or backoffs.Backoff())
+    missing = False
     while True:
         try:
             async with aclosing(reader.read(silence, follow=not follower.ended)) as stream:
@@ -67,7 +68,11 @@ async def follow(
             broken: errors.Error | None = error
         else:
             broken = None
+        # What was written after a connection broke is met by a later reading, or by none.
+        missing = broken is not None or (missing and not reader.joined)
         if not await follower.goes_on(broken):
+            if missing and reader.begun:
+                yield rereading.GAP
             return
 
 

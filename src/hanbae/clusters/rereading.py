@@ -35,7 +35,7 @@ class Line(Struct, frozen=True):
         at: When it was written, as the node's runtime says (RFC 3339 with nanoseconds, UTC); empty if it does not.
         text: The line, without its end; not masked.
         cut: True when it was longer than `LONGEST_LINE`.
-        gap: True when lines before it may be missing.
+        gap: It is no line: here some may be missing.
     """
 
     at: str
@@ -44,12 +44,16 @@ class Line(Struct, frozen=True):
     gap: bool = False
 
 
+GAP: Final = Line("", "", gap=True)
+
+
 class Reader:
     """Reads on from where it was.
 
     Attributes:
         previous: Read the run before the container's last restart.
         alive: Whether the last reading gave a line or lasted, so that reading on at once is no circle.
+        joined: Whether the last reading began where the one before had ended, or has said that it did not.
     """
 
     def __init__(
@@ -57,11 +61,17 @@ class Reader:
     ) -> None:
         self.previous = False
         self.alive = False
+        self.joined = True
         self.cluster = cluster
         self.asked = cluster.asked("get", kinds.POD, namespace, name=pod, subresource="log")
         self.container = container
         self._path = kinds.POD.path(namespace, pod, "log")
         self._recent = Recent()
+
+    @property
+    def begun(self) -> bool:
+        """Whether a line was given at all."""
+        return bool(self._recent.last)
 
     async def read(
         self,
@@ -71,7 +81,7 @@ class Reader:
         lines: int | None = None,
         most: int | None = None,
     ) -> AsyncGenerator[Line]:
-        """The lines that were not given yet."""
+        """The lines that were not given yet, and before them a gap where the last one given did not come again."""
         given = {
             "container": self.container,
             "timestamps": "true",
@@ -86,7 +96,7 @@ class Reader:
         began = loop.time()
         self.alive = False
         again, last = self._recent.again(), self._recent.last
-        joined = not last
+        self.joined = not last
         longest = LONGEST_LINE + len("2006-01-02T15:04:05.999999999Z ")
         try:
             async with self.cluster.stream(
@@ -95,12 +105,14 @@ class Reader:
                 async for raw, cut in framing.lines(chunks, longest=longest):
                     if again[raw] > 0:
                         again[raw] -= 1
-                        joined = joined or raw == last
+                        self.joined = self.joined or raw == last
                     elif not raw.startswith(_NOT_THE_CONTAINERS):
                         self.alive = True
                         self._recent.add(raw)
-                        yield _line(raw, cut=cut, gap=not joined)
-                        joined = True
+                        if not self.joined:
+                            self.joined = True
+                            yield GAP
+                        yield _line(raw, cut=cut)
         finally:
             self.alive = self.alive or loop.time() - began > backoffs.LONGEST
 
@@ -140,8 +152,8 @@ def _time(raw: bytes) -> datetime | None:
         return None
 
 
-def _line(raw: bytes, *, cut: bool, gap: bool = False) -> Line:
+def _line(raw: bytes, *, cut: bool) -> Line:
     if _time(raw) is None:
-        return Line("", raw.decode("utf-8", "replace"), cut, gap)
+        return Line("", raw.decode("utf-8", "replace"), cut)
     stamp, _, text = raw.partition(b" ")
-    return Line(stamp.decode("ascii"), text.rstrip(b"\r").decode("utf-8", "replace"), cut, gap)
+    return Line(stamp.decode("ascii"), text.rstrip(b"\r").decode("utf-8", "replace"), cut)

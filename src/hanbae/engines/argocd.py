@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -197,21 +197,29 @@ class ArgoCD:
             said={
                 each["metadata"]["uid"]: each["metadata"]["resourceVersion"] for each in warnings
             },
-            sealed=await self._sealed() if isinstance(does, plans.Sync) else None,
+            before=await self._shapes_now() if isinstance(does, plans.Sync) else None,
         )
 
-    async def _sealed(self) -> dict[str, int] | None:
-        """The SealedSecret as it is now, uid → generation; None where it may not be seen."""
+    async def _shapes_now(self) -> dict[str, Any] | None:
+        """The uid of what is there now → its shape; None where that may not be seen."""
+        target = self._target
+        label = f"{workloads.INSTANCE}={target.release}"
+        field = f"metadata.name={target.secret}"
         try:
-            found = await reading.find(
-                self._cluster,
-                kinds.SEALEDSECRET,
-                self._target.namespace,
-                field_selector=f"metadata.name={self._target.secret}",
+            found = await asyncio.gather(
+                reading.find(
+                    self._cluster, kinds.SEALEDSECRET, target.namespace, field_selector=field
+                ),
+                *(
+                    reading.find(self._cluster, kind, target.namespace, label_selector=label)
+                    for kind in (kinds.DEPLOYMENT, kinds.STATEFULSET)
+                ),
             )
         except (errors.Forbidden, errors.WrongUse):
             return None
-        return {each["metadata"]["uid"]: each["metadata"]["generation"] for each in found}
+        return {
+            each["metadata"]["uid"]: workloads.shape(each) for things in found for each in things
+        }
 
     @asynccontextmanager
     async def follow(self, operation: str) -> AsyncIterator[AsyncIterator[engines.Seen]]:

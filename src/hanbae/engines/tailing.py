@@ -101,7 +101,7 @@ class Logs:
                     if line.gap:
                         facts = {"pod": pod.name, "container": container}
                         await self._channel.put(events.Noted(wording.Text("deploy.log-gap", facts)))
-                    if clip.take(line.text):
+                    elif clip.take(line.text):
                         await self._put(pod, container, line.text)
         except errors.Forbidden as error:
             await self._cannot(error)

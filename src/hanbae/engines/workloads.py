@@ -28,6 +28,9 @@ WARNINGS: Final = "type=Warning"
 WARNED: Final = 3
 """Warnings of one reason about one object that are told; a controller that tries again says the same again."""
 
+SHAPED: Final = frozenset({"SealedSecret", "Deployment", "StatefulSet"})
+"""Kinds of which a change is known to be this deployment's, where nobody else deploys."""
+
 _LABELLED: Final = (kinds.JOB, kinds.POD, kinds.DEPLOYMENT, kinds.REPLICASET, kinds.STATEFULSET)
 
 
@@ -42,7 +45,7 @@ class Workload:
         expected: The hooks that the deployment must run.
         old: uids of Jobs that existed before it.
         said: uid → resourceVersion of warnings that were given before it.
-        sealed: uid → generation of SealedSecrets before it; None where somebody else may change them meanwhile.
+        before: uid → :func:`shape` of what was there before it; None where somebody else may change that meanwhile.
     """
 
     def __init__(
@@ -55,7 +58,7 @@ class Workload:
         *,
         old: Iterable[str] = (),
         said: Mapping[str, str] | None = None,
-        sealed: Mapping[str, int] | None = None,
+        before: Mapping[str, Any] | None = None,
     ) -> None:
         self.changed = asyncio.Event()
         """Set whenever anything has changed."""
@@ -67,7 +70,7 @@ class Workload:
         self._expected = tuple(expected)
         self._old = frozenset(old)
         self._said = dict(said or {})
-        self._sealed = sealed
+        self._before = before
         self._all: dict[subjects.Ref, kinds.Object] = {}
         self._told: dict[subjects.Ref, events.Observed] = {}
         self._warned: set[events.Observed] = set()
@@ -245,7 +248,7 @@ class Workload:
                 and rollouts.is_current(above)
                 and rollouts.newest(above, thing)
             )
-        if ref.kind == "SealedSecret" and self._was_sealed_anew(thing):
+        if ref.kind in SHAPED and self._was_changed(thing):
             return True
         return ref.kind != "Event" and (ref in self._extra or self._was_applied(ref))
 
@@ -257,16 +260,20 @@ class Workload:
         started = self._operation.started if self._operation else ""
         return bool(started) and job["metadata"].get("creationTimestamp", "") >= started
 
-    def _was_sealed_anew(self, thing: kinds.Object) -> bool:
+    def _was_changed(self, thing: kinds.Object) -> bool:
         """Whether it is not as it was before: what Argo CD has applied is recorded seconds later."""
-        metadata = thing["metadata"]
-        return self._sealed is not None and (
-            self._sealed.get(metadata.get("uid") or "") != metadata.get("generation")
-        )
+        uid = thing["metadata"].get("uid") or ""
+        return self._before is not None and self._before.get(uid) != shape(thing)
 
     def _was_applied(self, ref: subjects.Ref) -> bool:
         result = self._operation.result(ref) if self._operation else None
         return result is not None and result.status == "Synced"
+
+
+def shape(thing: Mapping[str, Any]) -> Any:
+    """What only a deployment changes in an object: the pods that it makes, not how many; else all that is asked for."""
+    template = (thing.get("spec") or {}).get("template")
+    return template if thing.get("kind") != "SealedSecret" else thing["metadata"].get("generation")
 
 
 def _owner(thing: Mapping[str, Any]) -> subjects.Ref | None:

@@ -17,7 +17,7 @@ def own(
     *things: kinds.Object,
     old: tuple[str, ...] = (),
     said: dict[str, str] | None = None,
-    sealed: dict[str, int] | None = None,
+    before: dict[str, Any] | None = None,
     state: dict[str, Any] | None = None,
 ) -> set[str]:
     workload = workloads.Workload(
@@ -28,7 +28,7 @@ def own(
         [HOOK],
         old=old,
         said=said,
-        sealed=sealed,
+        before=before,
     )
     for thing in things:
         workload._keep(kinds.ref(thing), thing)
@@ -102,10 +102,21 @@ def test_replica_sets_are_not_told_apart_before_the_controller_has_seen_the_new_
 def test_a_sealed_secret_that_has_changed_belongs_before_argo_cd_has_recorded_it() -> None:
     thing = objects.made(kinds.SEALEDSECRET, "auth-secrets", metadata={"generation": 2})
     uid = thing["metadata"]["uid"]
-    assert own(thing, sealed={}) == {"auth-secrets"}, "it is new"
-    assert own(thing, sealed={uid: 1}) == {"auth-secrets"}, "it is another version"
-    assert own(thing, sealed={uid: 2}) == set(), "it is as it was"
-    assert own(thing, sealed=None) == set(), "somebody else may have changed it"
+    assert own(thing, before={}) == {"auth-secrets"}, "it is new"
+    assert own(thing, before={uid: 1}) == {"auth-secrets"}, "it is another version"
+    assert own(thing, before={uid: 2}) == set(), "it is as it was"
+    assert own(thing, before=None) == set(), "somebody else may have changed it"
+
+
+def test_new_pods_belong_before_argo_cd_has_recorded_it_but_not_because_of_a_new_scale() -> None:
+    things = rollout()
+    deployment = things[0]
+    deployment["spec"] = {"replicas": 2, "template": {"spec": {"containers": [{"image": "new"}]}}}
+    uid, template = deployment["metadata"]["uid"], deployment["spec"]["template"]
+    before = {uid: {"spec": {"containers": [{"image": "old"}]}}}
+    assert own(*things, before=before) == {"auth-service", "new", "new-x"}
+    deployment["spec"]["replicas"] = 3
+    assert own(*things, before={uid: template}) == set()
 
 
 def test_warnings_belong_with_their_object_unless_they_were_given_before() -> None:
