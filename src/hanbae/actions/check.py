@@ -8,16 +8,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from hanbae import errors, subjects, wording
-from hanbae.actions import accepting, baselines, building, touching, viewing
+from hanbae.actions import accepting, baselines, building, recalling, touching, viewing
 from hanbae.apis import serving
-from hanbae.charts import pools
+from hanbae.charts import pools, rendering
 from hanbae.policy import documents, loading
+from hanbae.repository import keeping
 from hanbae.results import findings
-from hanbae.rules import ignores, own, placing, rulebook, running, sources, views
+from hanbae.rules import claims, ignores, own, placing, rulebook, running, sources, views
 
+_PASSING: Final = frozenset({"render.died", "render.took-too-long", "check.rule-failed"})
+"""What may be otherwise next time, and is therefore not kept."""
 _AHEAD: Final = 2
 """Services that are read while others are rendered, so that no worker waits; more would only cost memory."""
 
@@ -45,11 +49,13 @@ class Looked(Struct, frozen=True):
         findings: Everything that rules find, merged over environments, by file and line.
         ignores: The comments in the services' files that say that a finding is meant.
         unprepared: What has not been begun.
+        claims: Environment → the objects of a service's release.
     """
 
     findings: tuple[findings.Finding, ...] = ()
     ignores: tuple[ignores.Ignore, ...] = ()
     unprepared: tuple[Unprepared, ...] = ()
+    claims: dict[str, tuple[claims.Claim, ...]] = {}
 
 
 class About(Struct, frozen=True):
@@ -122,7 +128,11 @@ Progress = Callable[[int, int], None]
 
 
 async def check(
-    directory: Path, wanted: Wanted | None = None, *, progress: Progress | None = None
+    directory: Path,
+    wanted: Wanted | None = None,
+    *,
+    progress: Progress | None = None,
+    kept: keeping.Kept | None = None,
 ) -> Result:
     """Check services and the repository around them.
 
@@ -130,6 +140,7 @@ async def check(
         directory: The folder of the policy, or one below it.
         wanted: What is to be checked; None for everything as it is in the working tree.
         progress: Told how far it is.
+        kept: Results of earlier runs; None to check everything anew.
 
     Raises:
         hanbae.errors.WrongUse: No policy, no such revision, service or environment.
@@ -149,7 +160,7 @@ async def check(
         touched = touching.services(project, touching.changed(before, project.tree))
         chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
     held = rules(project.policy)
-    looked = await over(project, chosen, held, progress=progress)
+    looked = await over(project, chosen, held, progress=progress, kept=kept)
     settled = settle(project, looked, chosen, base=base, baseline=wanted.baseline)
     environments = project.environments
     if wanted.environment is not None:
@@ -242,17 +253,26 @@ async def over(
     rules: Sequence[rulebook.Rule],
     *,
     progress: Progress | None = None,
+    kept: keeping.Kept | None = None,
 ) -> Looked:
     """Everything that rules find, merged over environments and in the order of files and lines."""
     found: list[findings.Finding] = []
     charts = [name for name in services if name in project.services]
-    waiting = charts[::-1]
-    done: dict[str, Looked] = {}
+    recall = recalling.Recall(kept, project, rules, Looked)
+    done = {name: known for name in charts if (known := recall.of(name)) is not None}
+    for name, looked in done.items():
+        _claim(project, name, looked)
+    waiting = [name for name in reversed(charts) if name not in done]
 
     async def work(pool: pools.Pool) -> None:
         while waiting:
             name = waiting.pop()
-            done[name] = await of_service(pool, project, name, rules)
+            recording = recalling.Recording(project)
+            looked = await of_service(pool, recording.project, name, rules)
+            if not any(each.text.id in _PASSING for each in looked.findings):
+                recall.keep(name, recording, looked)
+            _claim(project, name, looked)
+            done[name] = msgspec.structs.replace(looked, claims={})
             if progress is not None:
                 progress(len(done), len(charts))
 
@@ -260,6 +280,7 @@ async def over(
         overlays = group.create_task(building.built(project))
         for _ in range(min(pool.size + _AHEAD, len(waiting))):
             group.create_task(work(pool))
+    recall.close()
     project = overlays.result()
     for service in building.services(project):
         if service.name in {"", *services}:
@@ -277,7 +298,8 @@ async def over(
 
 def _of_overlays(service: views.Service, rules: Sequence[rulebook.Rule]) -> list[findings.Finding]:
     """What the rules over Kubernetes' objects find in what Kustomize built."""
-    _claim(service)
+    for environment, each_claims in _claims(service).items():
+        service.project.claims.add((service.name, environment), each_claims)
     found = running.over_service(service, [each for each in rules if each.family in _OVER_OBJECTS])
     result = []
     for each in found:
@@ -290,10 +312,16 @@ def _of_overlays(service: views.Service, rules: Sequence[rulebook.Rule]) -> list
     return result
 
 
-def _claim(service: views.Service) -> None:
-    """Remember whose objects these are, for the rule over all services."""
-    for release in service.releases.values():
-        service.project.claims.add(release, serving.cluster_scoped())
+def _claims(service: views.Service) -> dict[str, tuple[claims.Claim, ...]]:
+    """The objects of each release, for the rule over all services."""
+    kinds = serving.cluster_scoped()
+    return {name: claims.of(release, kinds) for name, release in service.releases.items()}
+
+
+def _claim(project: views.Project, service: str, looked: Looked) -> None:
+    """Remember whose objects these are."""
+    for environment, found in looked.claims.items():
+        project.claims.add((service, environment), found)
 
 
 async def of_service(
@@ -305,7 +333,6 @@ async def of_service(
     except errors.FileFault as fault:
         comments = ignores.of_service(views.Service(project, name))
         return Looked((viewing.as_finding(fault, name),), comments)
-    _claim(seen.service)
     found = running.over_service(seen.service, rules)
     placed = [_plain(each) for each in found if isinstance(each.hit.at, subjects.Place)]
     placed += await _traced(pool, seen.service, found)
@@ -314,7 +341,8 @@ async def of_service(
     ]
     idle = tuple(each.environment for each in seen.service.releases.values() if not each.prepared)
     unprepared = (Unprepared(name, idle),) if idle else ()
-    return Looked(tuple(placed), ignores.of_service(seen.service), unprepared)
+    comments = ignores.of_service(seen.service)
+    return Looked(tuple(placed), comments, unprepared, _claims(seen.service))
 
 
 async def _traced(
@@ -343,10 +371,11 @@ async def _numbered(
     """A release rendered again with numbered templates; nothing where they do not render."""
     project = service.project
     try:
-        files = placing.numbered(viewing.chart_files(project.tree, service.chart))
         values = project.tree.read(service.releases[environment].values_file) or b""
         want = viewing.want(project.policy, service.name, environment, values)
-        (answer,) = await pool.render(files, [want], shown=service.chart, texts=True)
+        (answer,) = await rendering.answers(
+            pool, project.tree, service.chart, [want], changed=placing.numbered, texts=True
+        )
     except errors.FileFault:
         return {}, ()
     return answer.texts, answer.documents

@@ -135,7 +135,6 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
     """
     policy, tree = project.policy, project.tree
     view = views.Service(project, name)
-    files = chart_files(tree, view.chart)
     wanted: dict[str, pools.Wanted] = {}
     for environment in project.environments:
         values = _values(tree, str(naming.values_file(policy, name, environment)))
@@ -143,7 +142,8 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
             wanted[environment] = want(policy, name, environment, values)
     if not wanted:
         return Seen(view)
-    answers = await pool.render(files, list(wanted.values()), shown=view.chart)
+    _refuse_submodules(tree, view.chart)
+    answers = await rendering.answers(pool, tree, view.chart, list(wanted.values()))
     made: dict[str, rendering.Rendered] = {}
     faults = []
     for environment, answer in zip(wanted, answers, strict=True):
@@ -157,18 +157,6 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
         objects = tuple(_objects(rendered, view.chart, namespace))
         view.releases[environment] = views.Release(view, environment, rendered.values, objects)
     return Seen(view, tuple(faults))
-
-
-def chart_files(tree: trees.Tree, chart: str) -> dict[str, bytes]:
-    """The files of a chart by path in its folder.
-
-    Raises:
-        hanbae.errors.FileFault: One of them is too large, or a link that leads out of the repository.
-    """
-    _refuse_submodules(tree, chart)
-    cut = len(chart) + 1
-    found = {path[cut:]: tree.read(path) for path in tree.files(chart)}
-    return {path: data for path, data in found.items() if data is not None}
 
 
 def _refuse_submodules(tree: trees.Tree, chart: str) -> None:

@@ -121,6 +121,7 @@ Examples:
     metavar="FORMAT[=FILE]",
     help="text, json, sarif, junit, github or markdown; may be given several times.",
 )
+@options.cache
 @options.session
 def command(session: options.Session, /, wanted: tuple[tuple[str, str], ...], **given: Any) -> int:
     """Check, or tell about rules."""
@@ -158,13 +159,13 @@ def _checked(
         given["changed_since"],
         baseline=not given["write_baseline"],
     )
-    result = _run(session, what)
+    result = _run(session, what, given)
     if given["write_baseline"]:
         return _baseline(session, result)
     if given["fix"]:
         changed = _fix(session, result.findings, write=not given["diff"])
         if changed and not given["diff"]:
-            result = _run(session, what)
+            result = _run(session, what, given)
     report = _report(result, given)
     for kind, path in wanted:
         text = reports.written(report if not path else _for_file(report), kind)
@@ -178,14 +179,17 @@ def _checked(
     return 1 if report.failed else 0
 
 
-def _run(session: options.Session, what: check.Wanted) -> check.Result:
+def _run(session: options.Session, what: check.Wanted, given: dict[str, Any]) -> check.Result:
     import asyncio
 
     from hanbae.actions import check
     from hanbae.cli.reports import narrating
+    from hanbae.repository import keeping
+
+    kept = keeping.opened() if given["cache"] else None
 
     with narrating.Progress(session.narration) as progress:
-        return asyncio.run(check.check(session.directory, what, progress=progress.tell))
+        return asyncio.run(check.check(session.directory, what, progress=progress.tell, kept=kept))
 
 
 def _report(result: check.Result, given: dict[str, Any]) -> reports.Report:

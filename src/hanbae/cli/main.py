@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "init": "init",
     "new": "new",
     "check": "check",
+    "render": "render",
     "plan": "plan",
     "secrets": "secrets",
     "image": "image",

@@ -115,3 +115,12 @@ def context() -> Callable[[Function], Function]:
         metavar="CONTEXT",
         help="kubeconfig context to use instead of the environment's own.",
     )
+
+
+cache = click.option(
+    "--cache/--no-cache",
+    default=True,
+    show_default=True,
+    help="Use what earlier runs have found for files that have not changed.",
+)
+"""The option ``--no-cache``."""

@@ -33,6 +33,43 @@ def emit(words: str) -> None:
         click.echo(words)
 
 
+def document(text: str) -> None:
+    """Write text that is data, such as YAML; on a terminal, without what would steer it."""
+    if sys.stdout.isatty():
+        from hanbae.cli import wordings
+
+        text = "\n".join(map(wordings.printable, text.split("\n")))
+    with _writable():
+        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        sys.stdout.flush()
+
+
+class Array:
+    """A JSON document with one array, written item by item so that none has to be kept."""
+
+    def __init__(self) -> None:
+        self._first = True
+
+    def add(self, item: Any) -> None:
+        """Write an item."""
+        lines = msgspec.json.format(msgspec.json.encode(item), indent=2)
+        start = b"" if self._first else b",\n"
+        self._first = False
+        with _writable():
+            sys.stdout.buffer.write(start + b"    " + lines.replace(b"\n", b"\n    "))
+
+
+@contextlib.contextmanager
+def array(wanted: bool, key: str) -> Iterator[Array]:
+    """A JSON document whose one key is an array; nothing is written unless it is wanted."""
+    if wanted:
+        with _writable():
+            sys.stdout.buffer.write(f'{{\n  "{key}": [\n'.encode())
+    yield Array()
+    if wanted:
+        _write(b"\n  ]\n}")
+
+
 def save(path: Path, text: str) -> None:
     """Write a file in one step, so that a reader meets either the old one or the new one.
 

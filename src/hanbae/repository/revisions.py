@@ -28,6 +28,8 @@ _LINK: Final = 0o120000
 _SUBMODULE: Final = 0o160000
 _EXECUTABLE: Final = 0o100755
 
+_MARKS: Final = {_SUBMODULE: trees.SUBMODULE, _LINK: "link:"}
+
 Parts = tuple[str, ...]
 
 
@@ -87,8 +89,7 @@ class Revision:
         Nothing is followed and nothing is read, so nothing can be refused; `read` is where links are looked at.
         """
         return {
-            path: f"{trees.SUBMODULE if blob.filemode == _SUBMODULE else ''}{blob.id}"
-            for path, blob in self._blobs(folder)
+            path: f"{_MARKS.get(blob.filemode, '')}{blob.id}" for path, blob in self._blobs(folder)
         }
 
     @cached_property
@@ -120,6 +121,29 @@ class Revision:
                 elif child.type_str == "blob" or child.filemode == _SUBMODULE:
                     found.append((f"{prefix}{child.name}", child))
         return sorted(found, key=lambda each: each[0])
+
+    def linked(self, path: str) -> str | None:
+        """The folder that a link leads to, from the root; None for what is no link to a folder.
+
+        Raises:
+            errors.FileFault: The link leads out of the repository, or never ends.
+        """
+        parts, found = self._follow(self._parts(path), 0)
+        return "/".join(parts) if found is not None and found.type_str == "tree" else None
+
+    def stamp(self, path: str) -> str | None:
+        """An id of what is in a file, or in everything below a folder, without reading it; empty if there is none.
+
+        None where a link or a submodule is on the way, or is the file: then the id says too little.
+        """
+        found: Any = self._tree
+        for part in self._parts(path):
+            if found.type_str != "tree" or part not in found:
+                return ""
+            found = found[part]
+            if found.filemode in (_LINK, _SUBMODULE):
+                return None
+        return str(found.id)
 
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path, by the clone's own rules."""

@@ -49,7 +49,7 @@ class Release:
     objects: tuple[Object, ...]
     kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
-    @property
+    @cached_property
     def policy(self) -> documents.Policy:
         """The policy."""
         return self.service.project.policy
@@ -59,22 +59,22 @@ class Release:
         """The environment in the policy."""
         return self.policy.environments[self.environment]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Name of the Helm release."""
         return naming.release(self.policy, self.service.name)
 
-    @property
+    @cached_property
     def namespace(self) -> str:
         """Namespace of the release."""
         return naming.namespace(self.policy, self.service.name, self.environment)
 
-    @property
+    @cached_property
     def secret(self) -> str:
         """Name of the service's Secret."""
         return naming.secret(self.policy, self.service.name)
 
-    @property
+    @cached_property
     def values_file(self) -> str:
         """The environment's values file, relative to the repository's root."""
         return str(naming.values_file(self.policy, self.service.name, self.environment))
@@ -167,22 +167,22 @@ class Service:
     unrendered: tuple[str, ...] = ()
     kustomized: bool = False
 
-    @property
+    @cached_property
     def policy(self) -> documents.Policy:
         """The policy."""
         return self.project.policy
 
-    @property
+    @cached_property
     def chart(self) -> str:
         """The chart's folder, relative to the repository's root."""
         return str(naming.chart(self.policy, self.name))
 
-    @property
+    @cached_property
     def folder(self) -> str:
         """The service's own folder, relative to the repository's root: ``services/auth``."""
         return self.project.folder(self.name)
 
-    @property
+    @cached_property
     def migrations(self) -> str:
         """The folder of the service's migrations, relative to the repository's root."""
         return str(naming.migrations_folder(self.policy, self.name))

@@ -59,6 +59,11 @@ class MemoryTree:
         """The content of a file; None if there is none."""
         return self.contents.get(path)
 
+    def linked(self, path: str) -> str | None:
+        """None: no link here leads to a folder."""
+        del path
+        return None
+
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path: of the patterns, those with a slash and ``*`` only."""
         patterns = self.contents.get(".gitignore", b"").decode().splitlines()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hanbae.policy import loading
-from hanbae.rules import rulebook, running, views
+from hanbae.rules import claims, rulebook, running, views
 from hanbae.sandbox import demo_repository
 from hanbae.testing import trees
 
@@ -342,7 +342,8 @@ def test_claims_are_of_cluster_and_namespace() -> None:
                 for at, each in enumerate(things)
             )
             made = views.Release(service, environment, {}, objects)
-            project.claims.add(made, frozenset({"ClusterRole"}))
+            owned = claims.of(made, frozenset({"ClusterRole"}))
+            project.claims.add((name, environment), owned)
     hits = [
         (hit.variant, hit.facts["object"], hit.facts["environments"])
         for hit in rulebook.rules()["KUB032"].check(project)
