@@ -59,7 +59,7 @@ def check_history(directory: Path, *, revision: str = "HEAD", since: str | None 
         for (path, _, line), (each, commit) in found.items()
         if not _holds(history, path, line)
     ]
-    stated = sorted((stating.finding(_CODE, hit) for hit in hits), key=lambda each: each.place)
+    stated = sorted((stating.elsewhere(_CODE, hit) for hit in hits), key=lambda each: each.place)
     return Result(tuple(stated), history.commits, history.shallow)
 
 

@@ -81,7 +81,7 @@ async def of_environment(
     every = await reading.find(cluster, kinds.APPLICATION, policy.argocd.namespace)
     by_name = {str(each["metadata"]["name"]): each for each in every}
     found = [
-        stating.finding(argo.LIVE, hit, service=service, environment=environment)
+        stating.elsewhere(argo.LIVE, hit, service=service, environment=environment)
         for service in services or project.services
         for hit in argo.live(
             project, service, environment, by_name.get(naming.application(service, environment))
@@ -94,7 +94,7 @@ async def of_environment(
         if labels.get(generating.ENVIRONMENT) == environment:
             service = str(labels.get(generating.SERVICE, ""))
             found += [
-                stating.finding(argo.LIVE, hit, environment=environment)
+                stating.elsewhere(argo.LIVE, hit, environment=environment)
                 for hit in argo.left(project, environment, service, each)
             ]
     return found
