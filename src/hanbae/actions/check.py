@@ -6,10 +6,20 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from hanbae import errors, wording
-from hanbae.actions import accepting, building, looking, settling, touching, viewing
+from hanbae.actions import (
+    accepting,
+    beyond,
+    building,
+    looking,
+    merging,
+    settling,
+    touching,
+    viewing,
+)
 from hanbae.policy import loading
 from hanbae.repository import keeping
 from hanbae.results import findings
@@ -48,6 +58,7 @@ class Result(Struct, frozen=True):
         unprepared: What has not been begun, and was therefore not found fault with.
         about: The rules by code.
         folder: The policy's folder, from the clone's root, with a ``/`` at its end; empty for the root itself.
+        searched: How far former commits were searched; None where nobody asked for it.
     """
 
     findings: tuple[findings.Finding, ...]
@@ -58,6 +69,7 @@ class Result(Struct, frozen=True):
     unprepared: tuple[looking.Unprepared, ...] = ()
     about: Mapping[str, About] = {}
     folder: str = ""
+    searched: beyond.Searched | None = None
 
 
 class Wanted(Struct, frozen=True):
@@ -71,6 +83,8 @@ class Wanted(Struct, frozen=True):
             branch cannot exempt itself.
         changed_since: A commit; only services that were touched since then are checked.
         baseline: Whether the baseline counts.
+        history: How former commits are searched for plaintext secrets; None for not at all.
+        live: Which clusters' Applications are held against the policy; None for none.
     """
 
     services: tuple[str, ...] = ()
@@ -79,6 +93,8 @@ class Wanted(Struct, frozen=True):
     policy_from: str | None = None
     changed_since: str | None = None
     baseline: bool = True
+    history: beyond.History | None = None
+    live: beyond.Live | None = None
 
 
 async def check(
@@ -99,6 +115,7 @@ async def check(
     Raises:
         hanbae.errors.WrongUse: No policy, no such revision, service or environment.
         hanbae.errors.FileFault: The policy or the baseline has a fault.
+        hanbae.errors.Unreachable: A cluster that is to be looked at did not answer.
     """
     wanted = wanted or Wanted()
     project = viewing.project(directory, revision=wanted.revision)
@@ -115,7 +132,16 @@ async def check(
         chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
     held = own.held(project.policy)
     looked = await looking.over(project, chosen, held, progress=progress, kept=kept)
-    settled = settling.settle(project, looked, chosen, base=base, baseline=wanted.baseline)
+    narrowed = bool(wanted.services or wanted.changed_since)
+    looked, searched = await _wider(
+        directory, wanted, project, looked, chosen if narrowed else None
+    )
+    unsought = beyond.unsought(
+        wanted.history, wanted.live, narrowed=narrowed or wanted.environment is not None
+    )
+    settled = settling.settle(
+        project, looked, chosen, base=base, baseline=wanted.baseline, unsought=unsought
+    )
     environments = project.environments
     if wanted.environment is not None:
         environments = (wanted.environment,)
@@ -130,7 +156,25 @@ async def check(
         unprepared,
         {rule.code: _about(rule) for rule in held},
         viewing.prefix(project.tree),
+        searched,
     )
+
+
+async def _wider(
+    directory: Path,
+    wanted: Wanted,
+    project: views.Project,
+    looked: looking.Looked,
+    services: Sequence[str] | None,
+) -> tuple[looking.Looked, beyond.Searched | None]:
+    """What was found in the files, with what was found beyond them."""
+    found, searched = list(looked.findings), None
+    if wanted.history is not None:
+        secrets, searched = beyond.searched(directory, wanted.history, wanted.revision)
+        found += secrets
+    if wanted.live is not None:
+        found += await beyond.live(project, wanted.live, services, wanted.environment)
+    return msgspec.structs.replace(looked, findings=merging.merged(found)), searched
 
 
 def _about(rule: rulebook.Rule) -> About:

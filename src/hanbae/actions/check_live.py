@@ -38,6 +38,24 @@ async def check_live(
         hanbae.errors.Unreachable: A cluster did not answer, or the identity may not read Applications.
     """
     project = viewing.project(directory)
+    return await of_project(
+        project,
+        environments=environments,
+        services=services,
+        context=context,
+        kubeconfig=kubeconfig,
+    )
+
+
+async def of_project(
+    project: views.Project,
+    *,
+    environments: Sequence[str] = (),
+    services: Sequence[str] = (),
+    context: str | None = None,
+    kubeconfig: Path | None = None,
+) -> tuple[findings.Finding, ...]:
+    """The same for a repository that has been read, such as one with the policy of another commit."""
     deployed = [
         name
         for name in project.environments

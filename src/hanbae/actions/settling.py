@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from hanbae.actions import accepting, baselines, looking, merging
 from hanbae.rules import ignores, rulebook, views
@@ -15,6 +15,7 @@ def settle(
     *,
     base: views.Project | None = None,
     baseline: bool = True,
+    unsought: Collection[str] = (),
 ) -> accepting.Settled:
     """What is left when comments and the baseline have accepted what they may.
 
@@ -24,6 +25,7 @@ def settle(
         services: The services that were looked at.
         base: The repository at the commit whose comments and baseline count; None for its own.
         baseline: Whether the baseline counts.
+        unsought: Codes that were not looked for, or not everywhere.
     """
     everything = set(services) >= set(project.services)
     shared = ignores.of_project(project)
@@ -36,11 +38,11 @@ def settle(
     codes = [*rulebook.rules(), *(f"{rulebook.OWN}{each.id}" for each in project.policy.rules)]
     unsure = () if everything else shared
     settled = accepting.ignored(
-        looked.findings, comments, known=codes, allowed=allowed, unsure=unsure
+        looked.findings, comments, known=codes, allowed=allowed, unsure=unsure, unsought=unsought
     )
     known = baselines.read((base or project).tree) if baseline else None
     if known is not None:
         source = (base or project).tree.read(baselines.NAME) or b""
         only = None if everything else services
-        settled = baselines.applied(settled, known, source=source, services=only)
+        settled = baselines.applied(settled, known, source=source, services=only, unsought=unsought)
     return accepting.Settled(merging.ordered(settled.findings), settled.accepted)
