@@ -168,15 +168,25 @@ async def test_log_of_thirty_mebibytes_has_every_line_once_through_rotations(
     assert len(list(kept)) > 3, "it was rotated again and again"
 
 
-@pytest.mark.parametrize(("name", "lines"), [("goes-on", 30000), ("has-ended", 8000)])
+@pytest.mark.parametrize(
+    ("name", "lines", "calm", "rest", "away"),
+    # The last one ends with a burst and a rest, in which even the newest file is rotated away.
+    [("goes-on", 30000, 30000, 0, 12), ("has-ended", 7000, 5000, 7, 20)],
+)
 async def test_lines_that_were_rotated_away_unread_are_a_gap_and_none_comes_twice(
-    cluster: connections.Cluster, relay: Relay, name: str, lines: int
+    cluster: connections.Cluster,
+    relay: Relay,
+    name: str,
+    lines: int,
+    calm: int,
+    rest: int,
+    away: int,
 ) -> None:
     """Nobody can read while the log is rotated several times; the node keeps only the newest file for us."""
     padding = "x" * 1000
     script = (
         f"i=0; while [ $i -lt {lines} ]; do echo line $i {padding}; i=$((i+1));"
-        "[ $((i % 500)) -ne 0 ] || sleep 0.8; done"
+        f"[ $((i % 500)) -ne 0 ] || [ $i -gt {calm} ] || sleep 0.8; done; sleep {rest}"
     )
     await start(cluster, name, script, activeDeadlineSeconds=240)
     seen: list[int] = []
@@ -190,7 +200,7 @@ async def test_lines_that_were_rotated_away_unread_are_a_gap_and_none_comes_twic
             number = int(line.text.split()[1])
             seen.append(number)
             if number >= 3000 and shut is None:
-                shut = asyncio.create_task(relay.away(12))
+                shut = asyncio.create_task(relay.away(away))
     assert seen == sorted(set(seen)), "each line once, in order"
     # Of a container that has ended, the kubelet may have nothing left for us: its newest file is empty.
     after = [*seen[1:], lines]
