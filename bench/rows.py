@@ -11,10 +11,11 @@ class Row:
 
     Attributes:
         what: What was measured.
-        ours: Median of ours, in seconds.
-        peer: Median of the peer's, in seconds; None where there is none.
+        ours: Median of ours.
+        peer: Median of the peer's, in `unit`; None where there is none.
         bar: The budget, in words.
         runs: How many runs each median is of.
+        unit: What `ours` and `peer` are in, where that is not seconds.
     """
 
     what: str
@@ -22,3 +23,4 @@ class Row:
     peer: float | None
     bar: str
     runs: int
+    unit: str = "s"

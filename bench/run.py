@@ -3,7 +3,7 @@
 Prints a table and writes JSON (``--json FILE``).
 Nothing here passes or fails: noisy machines make bad judges, so the bars stand beside the figures.
 
-Usage: ./dev bench [startup] [sandbox] [deploy] [--json FILE]
+Usage: ./dev bench [startup] [check] [render] [sandbox] [deploy] [--json FILE]
 """
 
 from __future__ import annotations
@@ -71,8 +71,24 @@ def deploy() -> list[Row]:
     return deploying.deploy()
 
 
+def check() -> list[Row]:
+    """Checking a whole repository against a loop of other tools."""
+    import checking
+
+    return checking.check()
+
+
+def render() -> list[Row]:
+    """Rendering a whole repository against the same loop."""
+    import checking
+
+    return checking.render()
+
+
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "startup": startup,
+    "check": check,
+    "render": render,
     "sandbox": sandbox,
     "deploy": deploy,
 }
@@ -96,13 +112,14 @@ def main(arguments: list[str]) -> int:
         f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}"
     )
     sys.stdout.write(
-        f"{machine}\n\n| what | ours | peer | difference | bar | runs |\n|---|---|---|---|---|---|\n"
+        f"{machine}\n\n| what | ours | peer | difference | ratio | bar | runs |\n|---|---|---|---|---|---|---|\n"
     )
     for row in rows:
-        peer = "" if row.peer is None else f"{row.peer:.3f} s"
+        peer = "" if row.peer is None else f"{row.peer:.3f} {row.unit}"
+        ratio = "" if row.peer is None else f"{row.peer / row.ours:.1f} x"
         difference = "" if row.peer is None else f"{(row.ours - row.peer) * 1000:+.0f} ms"
         sys.stdout.write(
-            f"| {row.what} | {row.ours:.3f} s | {peer} | {difference} | {row.bar} | {row.runs} |\n"
+            f"| {row.what} | {row.ours:.3f} {row.unit} | {peer} | {difference} | {ratio} | {row.bar} | {row.runs} |\n"
         )
     if target:
         target.write_text(

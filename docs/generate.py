@@ -41,11 +41,14 @@ def _walk(
 
 def documents() -> dict[Path, str]:
     """Every generated document and what it should hold."""
+    from hanbae.cli.reports import explaining
     from hanbae.policy import schemas
 
     return {
         REFERENCE / "commands.md": commands("en"),
         REFERENCE / "commands.ko.md": commands("ko"),
+        REFERENCE / "rules.md": explaining.reference("en"),
+        REFERENCE / "rules.ko.md": explaining.reference("ko"),
         REFERENCE / "hanbae.schema.json": schemas.text(),
     }
 

@@ -16,7 +16,7 @@ import hanbae
 from hanbae import errors
 from hanbae.cli import main, tables
 from hanbae.diagnosing import images
-from hanbae.results import deployments
+from hanbae.results import deployments, findings, plans
 from hanbae.rules import rulebook
 from hanbae.sandbox import statuses
 
@@ -43,13 +43,16 @@ HOLDERS: Final = frozenset({"text_id", "said", "how"})
 
 def choices(kind: type, field: str) -> tuple[str, ...]:
     """What a field that is one of a few words can be, without None."""
-    options = get_args(get_type_hints(kind)[field])
+    hint = get_type_hints(kind)[field]
+    options = get_args(hint)
     inner = [value for option in options for value in (get_args(option) or (option,))]
     return tuple(value for value in inner if isinstance(value, str))
 
 
 #: Ids that are put together, with what each hole can be.
 BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
+    "check.by-{}": (choices(findings.Accepted, "by"),),
+    "check.severity-{}": (get_args(findings.Severity),),
     "deploy.column-{}": (tuple(tables._CELLS),),
     "deploy.outcome-{}": (get_args(deployments.Outcome),),
     "deploy.trigger-{}": (choices(deployments.Deployment, "trigger"),),
@@ -57,6 +60,9 @@ BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "diagnosis.{}": (("application-error", "invalid-application", "not-compared"),),
     "diagnosis.{}-attempt": (("job", "migration"),),
     "diagnosis.{}-{}": (("job", "migration"), ("failed", "too-long")),
+    "plan.fault-{}": (("base", "head"),),
+    "plan.{}": (choices(plans.Change, "outcome"),),
+    "plan.{}-{}": (("added", "changed", "removed"), ("sealed", "secret")),
     "rule.{}-{}": (
         ("own", *(code.lower() for code in rulebook.rules())),
         ("title", "why", "fix"),
@@ -171,11 +177,12 @@ EXPANDED = sorted({text_id for template in BUILT for text_id in expanded(templat
 VARIANTS: Final = frozenset(
     str(node.value)
     for where, node in NODES
-    if where.startswith(("rules/", "migrations/")) and isinstance(node, ast.Constant)
+    if where.startswith(("rules/", "migrations/", "actions/accepting"))
+    and isinstance(node, ast.Constant)
 )
 
 
-def findings() -> list[str]:
+def found() -> list[str]:
     """The sentences of rules that something can say; a variant is a word that some rule has."""
     codes = "|".join(("own", *(code.lower() for code in rulebook.rules())))
     form = re.compile(rf"rule\.(?:{codes})-found(?:-([a-z0-9-]+))?")
@@ -183,7 +190,7 @@ def findings() -> list[str]:
     return [match[0] for match in matches if match[1] is None or match[1] in VARIANTS]
 
 
-FINDINGS = findings()
+FINDINGS = found()
 
 
 @pytest.mark.parametrize("code", [code for code in rulebook.rules() if code != "INP001"])

@@ -3,20 +3,79 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
-from hanbae import errors, subjects
-from hanbae.actions import viewing
-from hanbae.charts import pools
+from hanbae import errors, subjects, wording
+from hanbae.actions import accepting, baselines, building, recalling, touching, viewing
+from hanbae.apis import serving
+from hanbae.charts import pools, rendering
+from hanbae.policy import documents, loading
+from hanbae.repository import keeping
 from hanbae.results import findings
-from hanbae.rules import own, placing, rulebook, running, views
+from hanbae.rules import claims, ignores, own, placing, rulebook, running, sources, views
 
+_PASSING: Final = frozenset({"render.died", "render.took-too-long", "check.rule-failed"})
+"""What may be otherwise next time, and is therefore not kept."""
 _AHEAD: Final = 2
 """Services that are read while others are rendered, so that no worker waits; more would only cost memory."""
+
+_OVER_OBJECTS: Final = frozenset({"kubernetes", "own"})
+"""Families whose rules look only at objects, wherever they come from."""
+_OF_LINKS: Final = frozenset({"repository.link-out", "repository.unreadable"})
+
+
+class Unprepared(Struct, frozen=True):
+    """A service that has not been begun in some environments: no image named and nothing sealed.
+
+    Attributes:
+        service: The service.
+        environments: The environments.
+    """
+
+    service: str
+    environments: tuple[str, ...]
+
+
+class Looked(Struct, frozen=True):
+    """What looking at services gives, before anything is accepted.
+
+    Attributes:
+        findings: Everything that rules find, merged over environments, by file and line.
+        ignores: The comments in the services' files that say that a finding is meant.
+        unprepared: What has not been begun.
+        claims: Environment → the objects of a service's release.
+    """
+
+    findings: tuple[findings.Finding, ...] = ()
+    ignores: tuple[ignores.Ignore, ...] = ()
+    unprepared: tuple[Unprepared, ...] = ()
+    claims: dict[str, tuple[claims.Claim, ...]] = {}
+
+
+class About(Struct, frozen=True):
+    """A rule, as far as reports tell of it.
+
+    Attributes:
+        title: Its title.
+        why: Its reason.
+        fix: What to do, in general.
+        severity: How grave what it finds is.
+        family: Name of its family.
+        source: Where it comes from.
+    """
+
+    title: wording.Text
+    why: wording.Text
+    fix: wording.Text
+    severity: findings.Severity
+    family: str
+    source: str
 
 
 class Result(Struct, frozen=True):
@@ -27,70 +86,263 @@ class Result(Struct, frozen=True):
         services: The services that were checked.
         environments: The environments that they were checked in.
         rules: How many rules there were.
+        accepted: What would be findings, but for a comment beside them or the baseline.
+        unprepared: What has not been begun, and was therefore not found fault with.
+        about: The rules by code.
+        folder: The policy's folder, from the clone's root, with a ``/`` at its end; empty for the root itself.
     """
 
     findings: tuple[findings.Finding, ...]
     services: tuple[str, ...]
     environments: tuple[str, ...]
     rules: int
+    accepted: accepting.Acceptances = ()
+    unprepared: tuple[Unprepared, ...] = ()
+    about: Mapping[str, About] = {}
+    folder: str = ""
+
+
+class Wanted(Struct, frozen=True):
+    """What is to be checked, and by whose rules.
+
+    Attributes:
+        services: The services to check; empty for all.
+        environment: The one environment of which findings are wanted; None for all.
+        revision: A commit to check instead of the working tree.
+        policy_from: A commit whose policy, baseline and comments count instead of those that are checked, so that a
+            branch cannot exempt itself.
+        changed_since: A commit; only services that were touched since then are checked.
+        baseline: Whether the baseline counts.
+    """
+
+    services: tuple[str, ...] = ()
+    environment: str | None = None
+    revision: str | None = None
+    policy_from: str | None = None
+    changed_since: str | None = None
+    baseline: bool = True
+
+
+Progress = Callable[[int, int], None]
+"""Told how many services have been looked at, of how many."""
 
 
 async def check(
-    directory: Path, *, services: Sequence[str] = (), revision: str | None = None
+    directory: Path,
+    wanted: Wanted | None = None,
+    *,
+    progress: Progress | None = None,
+    kept: keeping.Kept | None = None,
 ) -> Result:
     """Check services and the repository around them.
 
     Args:
         directory: The folder of the policy, or one below it.
-        services: The services to check; empty for all.
-        revision: A commit to check instead of the working tree.
+        wanted: What is to be checked; None for everything as it is in the working tree.
+        progress: Told how far it is.
+        kept: Results of earlier runs; None to check everything anew.
 
     Raises:
-        hanbae.errors.WrongUse: No policy, no such revision, or no such service.
-        hanbae.errors.FileFault: The policy has a fault.
+        hanbae.errors.WrongUse: No policy, no such revision, service or environment.
+        hanbae.errors.FileFault: The policy or the baseline has a fault.
     """
-    project = viewing.project(directory, revision=revision)
-    unknown = [name for name in services if name not in project.services]
+    wanted = wanted or Wanted()
+    project = viewing.project(directory, revision=wanted.revision)
+    base = viewing.project(directory, revision=wanted.policy_from) if wanted.policy_from else None
+    if base is not None:
+        names = viewing.services(base.policy, project.tree)
+        project = dataclasses.replace(base, tree=project.tree, services=names)
+    _check_names(project, wanted)
+    without_chart = building.without_chart(project)
+    chosen = wanted.services or (*project.services, *without_chart)
+    if wanted.changed_since is not None:
+        before = viewing.at(loading.find(directory).parent, wanted.changed_since)
+        touched = touching.services(project, touching.changed(before, project.tree))
+        chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
+    held = rules(project.policy)
+    looked = await over(project, chosen, held, progress=progress, kept=kept)
+    settled = settle(project, looked, chosen, base=base, baseline=wanted.baseline)
+    environments = project.environments
+    if wanted.environment is not None:
+        environments = (wanted.environment,)
+        settled = accepting.narrowed(settled, wanted.environment)
+    unprepared = tuple(_within(looked.unprepared, environments))
+    return Result(
+        settled.findings,
+        chosen,
+        environments,
+        len(held),
+        settled.accepted,
+        unprepared,
+        {rule.code: _about(rule) for rule in held},
+        viewing.prefix(project.tree),
+    )
+
+
+def rules(policy: documents.Policy) -> tuple[rulebook.Rule, ...]:
+    """All rules that a repository is held to: hanbae's, and those of its policy."""
+    return (*rulebook.rules().values(), *own.rules(policy))
+
+
+def _about(rule: rulebook.Rule) -> About:
+    title, why, fix = (rule.text(part) for part in ("title", "why", "fix"))
+    return About(title, why, fix, rule.severity, rule.family, rule.source)
+
+
+def _check_names(project: views.Project, wanted: Wanted) -> None:
+    there = (*project.services, *building.without_chart(project))
+    unknown = [name for name in wanted.services if name not in there]
     if unknown:
-        known = ", ".join(project.services) or "-"
+        known = ", ".join(there) or "-"
         raise errors.WrongUse("services.unknown", service=unknown[0], known=known)
-    chosen = tuple(services) or project.services
-    rules = (*rulebook.rules().values(), *own.rules(project.policy))
-    found = await over(project, chosen, rules)
-    return Result(found, chosen, project.environments, len(rules))
+    if wanted.environment is not None and wanted.environment not in project.environments:
+        known = ", ".join(project.environments) or "-"
+        raise errors.WrongUse(
+            "services.unknown-environment", environment=wanted.environment, known=known
+        )
+
+
+def settle(
+    project: views.Project,
+    looked: Looked,
+    services: Sequence[str],
+    *,
+    base: views.Project | None = None,
+    baseline: bool = True,
+) -> accepting.Settled:
+    """What is left when comments and the baseline have accepted what they may.
+
+    Args:
+        project: The repository.
+        looked: What was found in it.
+        services: The services that were looked at.
+        base: The repository at the commit whose comments and baseline count; None for its own.
+        baseline: Whether the baseline counts.
+    """
+    everything = set(services) >= set(project.services)
+    shared = ignores.of_project(project)
+    comments = [*shared, *looked.ignores]
+    allowed = None
+    if base is not None:
+        paths = {each.place.file for each in comments}
+        allowed = accepting.in_base(comments, ignores.read(base.tree, paths))
+    # What is shared may be meant for a service that was not looked at.
+    codes = [*rulebook.rules(), *(f"{rulebook.OWN}{each.id}" for each in project.policy.rules)]
+    unsure = () if everything else shared
+    settled = accepting.ignored(
+        looked.findings, comments, known=codes, allowed=allowed, unsure=unsure
+    )
+    known = baselines.read((base or project).tree) if baseline else None
+    if known is not None:
+        source = (base or project).tree.read(baselines.NAME) or b""
+        only = None if everything else services
+        settled = baselines.applied(settled, known, source=source, services=only)
+    return accepting.Settled(ordered(settled.findings), settled.accepted)
+
+
+def _within(unprepared: Iterable[Unprepared], environments: Sequence[str]) -> Iterator[Unprepared]:
+    for each in unprepared:
+        names = tuple(name for name in each.environments if name in environments)
+        if names:
+            yield Unprepared(each.service, names)
 
 
 async def over(
-    project: views.Project, services: Sequence[str], rules: Sequence[rulebook.Rule]
-) -> tuple[findings.Finding, ...]:
+    project: views.Project,
+    services: Sequence[str],
+    rules: Sequence[rulebook.Rule],
+    *,
+    progress: Progress | None = None,
+    kept: keeping.Kept | None = None,
+) -> Looked:
     """Everything that rules find, merged over environments and in the order of files and lines."""
-    found = [_plain(each) for each in running.over_project(project, rules)]
-    waiting = list(reversed(services))
+    found: list[findings.Finding] = []
+    charts = [name for name in services if name in project.services]
+    recall = recalling.Recall(kept, project, rules, Looked)
+    done = {name: known for name in charts if (known := recall.of(name)) is not None}
+    for name, looked in done.items():
+        _claim(project, name, looked)
+    waiting = [name for name in reversed(charts) if name not in done]
 
     async def work(pool: pools.Pool) -> None:
         while waiting:
-            found.extend(await of_service(pool, project, waiting.pop(), rules))
+            name = waiting.pop()
+            recording = recalling.Recording(project)
+            looked = await of_service(pool, recording.project, name, rules)
+            if not any(each.text.id in _PASSING for each in looked.findings):
+                recall.keep(name, recording, looked)
+            _claim(project, name, looked)
+            done[name] = msgspec.structs.replace(looked, claims={})
+            if progress is not None:
+                progress(len(done), len(charts))
 
     async with pools.opened() as pool, asyncio.TaskGroup() as group:
+        overlays = group.create_task(building.built(project))
         for _ in range(min(pool.size + _AHEAD, len(waiting))):
             group.create_task(work(pool))
-    return merged(found)
+    recall.close()
+    project = overlays.result()
+    for service in building.services(project):
+        if service.name in {"", *services}:
+            found += _of_overlays(service, rules)
+    # Last, because some of them look at what all services claimed.
+    found += [_plain(each) for each in running.over_project(project, rules)]
+    each_service = [done[name] for name in charts]
+    found += [finding for each in each_service for finding in each.findings]
+    return Looked(
+        merged(_once(found)),
+        tuple(comment for each in each_service for comment in each.ignores),
+        tuple(one for each in each_service for one in each.unprepared),
+    )
+
+
+def _of_overlays(service: views.Service, rules: Sequence[rulebook.Rule]) -> list[findings.Finding]:
+    """What the rules over Kubernetes' objects find in what Kustomize built."""
+    for environment, each_claims in _claims(service).items():
+        service.project.claims.add((service.name, environment), each_claims)
+    found = running.over_service(service, [each for each in rules if each.family in _OVER_OBJECTS])
+    result = []
+    for each in found:
+        at = each.hit.at
+        if isinstance(at, views.On):
+            place, precision = sources.place(service.project, at)
+            result.append(_finding(each, place, precision, at.object.ref))
+        else:
+            result.append(_plain(each))
+    return result
+
+
+def _claims(service: views.Service) -> dict[str, tuple[claims.Claim, ...]]:
+    """The objects of each release, for the rule over all services."""
+    kinds = serving.cluster_scoped()
+    return {name: claims.of(release, kinds) for name, release in service.releases.items()}
+
+
+def _claim(project: views.Project, service: str, looked: Looked) -> None:
+    """Remember whose objects these are."""
+    for environment, found in looked.claims.items():
+        project.claims.add((service, environment), found)
 
 
 async def of_service(
     pool: pools.Pool, project: views.Project, name: str, rules: Sequence[rulebook.Rule]
-) -> list[findings.Finding]:
+) -> Looked:
     """Everything that rules find in a service."""
     try:
         seen = await viewing.service(pool, project, name)
     except errors.FileFault as fault:
-        return [viewing.as_finding(fault, name)]
+        comments = ignores.of_service(views.Service(project, name))
+        return Looked((viewing.as_finding(fault, name),), comments)
     found = running.over_service(seen.service, rules)
     placed = [_plain(each) for each in found if isinstance(each.hit.at, subjects.Place)]
     placed += await _traced(pool, seen.service, found)
-    return placed + [
+    placed += [
         viewing.as_finding(fault, name, (environment,)) for environment, fault in seen.faults
     ]
+    idle = tuple(each.environment for each in seen.service.releases.values() if not each.prepared)
+    unprepared = (Unprepared(name, idle),) if idle else ()
+    comments = ignores.of_service(seen.service)
+    return Looked(tuple(placed), comments, unprepared, _claims(seen.service))
 
 
 async def _traced(
@@ -119,10 +371,11 @@ async def _numbered(
     """A release rendered again with numbered templates; nothing where they do not render."""
     project = service.project
     try:
-        files = placing.numbered(viewing.chart_files(project.tree, service.chart))
         values = project.tree.read(service.releases[environment].values_file) or b""
         want = viewing.want(project.policy, service.name, environment, values)
-        (answer,) = await pool.render(files, [want], shown=service.chart, texts=True)
+        (answer,) = await rendering.answers(
+            pool, project.tree, service.chart, [want], changed=placing.numbered, texts=True
+        )
     except errors.FileFault:
         return {}, ()
     return answer.texts, answer.documents
@@ -158,6 +411,14 @@ def _finding(
     )
 
 
+def _once(found: Sequence[findings.Finding]) -> Iterator[findings.Finding]:
+    """Findings without those that say of a link what a rule says in its own words."""
+    told = {each.place.file for each in found if each.code == "LAY012"}
+    for each in found:
+        if each.text.id not in _OF_LINKS or each.place.file not in told:
+            yield each
+
+
 def merged(found: Iterable[findings.Finding]) -> tuple[findings.Finding, ...]:
     """Findings that differ only in the environment as one, in the order of files, lines and codes."""
     by_rest: dict[Any, list[findings.Finding]] = {}
@@ -165,8 +426,12 @@ def merged(found: Iterable[findings.Finding]) -> tuple[findings.Finding, ...]:
         ref = each.object.kind if each.object else ""
         key = (each.code, each.place, each.text.id, str(each.text), each.service, ref)
         by_rest.setdefault(key, []).append(each)
-    result = [_joined(same) for same in by_rest.values()]
-    return tuple(sorted(result, key=lambda each: (each.place, each.code, str(each.text))))
+    return ordered(_joined(same) for same in by_rest.values())
+
+
+def ordered(found: Iterable[findings.Finding]) -> tuple[findings.Finding, ...]:
+    """Findings in the order of files, lines and codes."""
+    return tuple(sorted(found, key=lambda each: (each.place, each.code, str(each.text))))
 
 
 def _joined(same: list[findings.Finding]) -> findings.Finding:

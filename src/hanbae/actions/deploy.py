@@ -22,6 +22,7 @@ from hanbae.actions import (
     claiming,
     following,
     interrupting,
+    promising,
     proving,
     recording,
     resuming,
@@ -228,8 +229,9 @@ class _Run:
 
     async def _drive(self, clusters: workspace.Clusters, engine: argocd.ArgoCD) -> events.Closed:
         if self._past is None or self._past.reached < 0:
-            await self._keep_promises()
+            await promising.keep(self._space, clusters, self._plan)
         await self._perform(clusters, engine)
+        await promising.check_running(clusters, self._plan, engine.objects)
         await self._prove(clusters)
         facts = {"service": self._plan.service, "environment": self._plan.environment}
         revision = self._plan.revision[:12]
@@ -322,24 +324,6 @@ class _Run:
             facts = {"revision": wanted[:12], "head": head[:12]}
             return events.Closed("superseded", wording.Text("deploy.superseded", facts))
         return events.Closed("failed", error.text)
-
-    async def _keep_promises(self) -> None:
-        """Re-read what the plan rests on.
-
-        Raises:
-            hanbae.errors.Refused: It has changed.
-        """
-        for guard in self._plan.guards:
-            kind, _, branch = guard.promise.partition(":")
-            if kind == "branch-head":
-                head = await self._space.head(self._plan.environment)
-                if head != guard.expected:
-                    raise errors.Refused(
-                        "deploy.head-moved",
-                        branch=branch,
-                        expected=guard.expected[:12],
-                        head=head[:12],
-                    )
 
     async def _perform(self, clusters: workspace.Clusters, engine: engines.Engine) -> None:
         """The engine's steps, one after the other; those that a later one was announced after are done."""

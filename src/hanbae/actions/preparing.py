@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from hanbae.actions import resuming, workspace
 from hanbae.clusters import reading
-from hanbae.planning import deployments, services
-from hanbae.results import plans
+from hanbae.planning import deployments, freezing, services
+from hanbae.results import freezes, plans
 
 
 class Prepared(Struct, frozen=True):
@@ -42,7 +42,11 @@ class Prepared(Struct, frozen=True):
 
 
 async def prepare(
-    space: workspace.Workspace, wanted: tuple[str, ...], environment: str
+    space: workspace.Workspace,
+    wanted: tuple[str, ...],
+    environment: str,
+    *,
+    claim: freezes.Frozen | None = None,
 ) -> Prepared:
     """Plan a run; deployments that nobody drives any more, of the same services, become part of it.
 
@@ -50,14 +54,22 @@ async def prepare(
         space: The workspace.
         wanted: Services; empty for all of the branch.
         environment: The environment.
+        claim: A saved plan, whose promises the deployments are held to.
 
     Raises:
         hanbae.errors.WrongUse: No such environment, branch or service; a fault in the files of the commit.
+        hanbae.errors.Refused: The branch is elsewhere than the saved plan says.
         hanbae.errors.Unreachable: The remote or a cluster did not answer.
     """
+    if claim is not None:
+        freezing.check_names(claim, space.policy, ())
     commit = await space.head(environment)
+    if claim is not None:
+        freezing.check_head(claim, commit)
     revision = space.checkout.revision(commit)
     branch = space.environment(environment).branch or ""
+    if claim is not None:
+        freezing.check_names(claim, space.policy, services.found(space.policy, revision))
     names = services.chosen(space.policy, revision, wanted, branch=branch)
     async with space.clusters(environment) as clusters:
         by, version = await asyncio.gather(clusters.identity(), reading.version(clusters.workload))
@@ -74,5 +86,8 @@ async def prepare(
         source = await deployments.read(
             space.policy, revision, name, environment, kube_version=version
         )
-        found[space.ids()] = deployments.plan(source)
+        plan = deployments.plan(source)
+        if claim is not None:
+            plan = freezing.bound(plan, claim, freezing.promised(claim, name))
+        found[space.ids()] = plan
     return Prepared(by, commit, found, resumed)

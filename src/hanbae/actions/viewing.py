@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import errors, subjects
+from hanbae import errors, subjects, wording
+from hanbae.apis import serving
 from hanbae.charts import pools, rendering
 from hanbae.policy import documents, loading, naming
 from hanbae.repository import checkouts, trees
 from hanbae.results import findings
 from hanbae.rules import views
+
+# What Helm says of values; what it says of templates begins with their name.
+_OF_VALUES: Final = (
+    "error converting YAML to JSON",
+    "error unmarshaling JSON",
+    "maximum recursion depth exceeded",
+    "values don't meet the specifications of the schema(s)",
+)
+_KEY: Final = re.compile(r"- at '(?P<path>/[^']*)'")
 
 
 class Seen(Struct, frozen=True):
@@ -47,7 +58,7 @@ def project(directory: Path, *, revision: str | None = None) -> views.Project:
         known = services(loaded.policy, tree)
         heads = branches(loaded.policy, loaded.root)
         return views.Project(loaded.policy, loaded.places, tree, known, heads)
-    tree = checkouts.Checkout.open(path.parent).revision(revision)
+    tree = at(path.parent, revision)
     data = tree.read(loading.NAME)
     if data is None:
         raise errors.WrongUse("policy.not-in-revision", revision=revision)
@@ -77,16 +88,38 @@ def branches(policy: documents.Policy, root: Path) -> dict[str, trees.Tree]:
     return found
 
 
+def at(folder: Path, revision: str) -> trees.Tree:
+    """The folder of a clone, or one in it, as it is in a commit.
+
+    Raises:
+        hanbae.errors.WrongUse: No clone, or no such revision.
+    """
+    checkout = checkouts.Checkout.open(folder)
+    relative = folder.resolve().relative_to(checkout.root).as_posix()
+    return trees.Subtree(checkout.revision(revision), "" if relative == "." else relative)
+
+
+def prefix(tree: trees.Tree) -> str:
+    """The path of a tree's root from the clone's root, with a ``/`` at its end; empty for the root itself."""
+    return tree.prefix if isinstance(tree, trees.WorkingTree | trees.Subtree) else ""
+
+
 def services(policy: documents.Policy, tree: trees.Tree) -> tuple[str, ...]:
     """The services that a tree has: folders in the place of the policy's ``*`` that hold a chart."""
     before, _, after = policy.services.path.partition("*")
     end = f"{after}/Chart.yaml"
-    names = {
-        path[len(before) : -len(end)]
-        for path in tree.files(before.rstrip("/"))
-        if path.startswith(before) and path.endswith(end)
-    }
-    return tuple(sorted(name for name in names if name and "/" not in name))
+    names = set()
+    for path, content in tree.files(before.rstrip("/")).items():
+        if not path.startswith(before):
+            continue
+        name, slash, rest = path[len(before) :].partition("/")
+        inside = f"/{rest}" if slash else ""
+        # What is no chart but stands where one should is told by what cannot be read of it.
+        folder = inside.startswith(f"{end}/")
+        submodule = content.startswith(trees.SUBMODULE) and end.startswith(f"{inside}/")
+        if inside == end or folder or submodule:
+            names.add(name)
+    return tuple(sorted(name for name in names if name))
 
 
 async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
@@ -102,15 +135,15 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
     """
     policy, tree = project.policy, project.tree
     view = views.Service(project, name)
-    files = chart_files(tree, view.chart)
     wanted: dict[str, pools.Wanted] = {}
     for environment in project.environments:
-        values = tree.read(str(naming.values_file(policy, name, environment)))
+        values = _values(tree, str(naming.values_file(policy, name, environment)))
         if values is not None:
             wanted[environment] = want(policy, name, environment, values)
     if not wanted:
         return Seen(view)
-    answers = await pool.render(files, list(wanted.values()), shown=view.chart)
+    _refuse_submodules(tree, view.chart)
+    answers = await rendering.answers(pool, tree, view.chart, list(wanted.values()))
     made: dict[str, rendering.Rendered] = {}
     faults = []
     for environment, answer in zip(wanted, answers, strict=True):
@@ -126,24 +159,40 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
     return Seen(view, tuple(faults))
 
 
-def chart_files(tree: trees.Tree, chart: str) -> dict[str, bytes]:
-    """The files of a chart by path in its folder.
+def _refuse_submodules(tree: trees.Tree, chart: str) -> None:
+    """Refuse a chart that lies in a submodule."""
+    parts = chart.split("/")
+    for cut in range(1, len(parts) + 1):
+        tree.read("/".join(parts[:cut]))
 
-    Raises:
-        hanbae.errors.FileFault: One of them is too large, or a link that leads out of the repository.
-    """
-    cut = len(chart) + 1
-    found = {path[cut:]: tree.read(path) for path in tree.files(chart)}
-    return {path: data for path, data in found.items() if data is not None}
+
+def _values(tree: trees.Tree, path: str) -> bytes | None:
+    """A values file; None where there is none."""
+    values = tree.read(path)
+    if values is None and tree.files(path):
+        raise errors.FileFault("values.not-a-file", place=subjects.Place(path))
+    if values is not None and not _is_text(values):
+        raise errors.FileFault("values.not-utf8", place=subjects.Place(path))
+    return values
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in data
 
 
 def want(policy: documents.Policy, name: str, environment: str, values: bytes) -> pools.Wanted:
     """What is wanted of a service's chart in an environment: just what Argo CD tells Helm."""
+    version = policy.environments[environment].kubernetes
     return pools.Wanted(
         release=naming.release(policy, name),
         namespace=naming.namespace(policy, name, environment),
         values=(values,),
-        kube_version=f"v{policy.environments[environment].kubernetes}.0",
+        kube_version=f"v{version}.0",
+        api_versions=serving.api_versions(version),
     )
 
 
@@ -159,12 +208,17 @@ def _objects(rendered: rendering.Rendered, chart: str, namespace: str) -> Iterat
 
 
 def _at_values(view: views.Service, environment: str, fault: errors.FileFault) -> errors.FileFault:
-    """A fault at the line of the values file that is no YAML, where that is the reason."""
+    """A fault at the line of the values file that is the reason, where it is one."""
     file = str(naming.values_file(view.policy, view.name, environment))
-    broken = view.values(file).fault
-    if broken is None:
+    place = view.values(file).fault
+    error = fault.text.facts.get("error", "")
+    if place is None and error.startswith(_OF_VALUES):
+        place = subjects.Place(file)
+        if key := _KEY.search(error):
+            place = view.value_place(file, tuple(key["path"].strip("/").split("/")))
+    if place is None:
         return fault
-    return errors.FileFault(fault.text.id, place=broken, **fault.text.facts)
+    return errors.FileFault(fault.text.id, place=place, **fault.text.facts)
 
 
 def as_finding(
@@ -173,4 +227,7 @@ def as_finding(
     """What cannot be read or rendered, as a finding."""
     place = fault.place or subjects.Place("hanbae.yaml")
     precision: findings.Precision = "exact" if place.line else "file"
-    return findings.Finding("INP001", "error", place, fault.text, precision, service, environments)
+    fix = wording.Text("rule.inp001-fix")
+    return findings.Finding(
+        "INP001", "error", place, fault.text, precision, service, environments, fix=fix
+    )

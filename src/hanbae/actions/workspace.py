@@ -68,6 +68,7 @@ class Workspace:
         store: The history.
         context: kubeconfig context to use instead of the environments' own.
         kubeconfig: kubeconfig file; None for those that kubectl would read.
+        insecure: Speak plain HTTP to registries.
         clock: The time.
         ids: Makes the id of a deployment.
         fetching: Held while git fetches: two at once would be in each other's way.
@@ -78,6 +79,7 @@ class Workspace:
     store: stores.Store
     context: str | None = None
     kubeconfig: Path | None = None
+    insecure: bool = False
     clock: Callable[[], datetime] = field(default=_now)
     ids: Callable[[], str] = field(default=_id)
     fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -162,7 +164,11 @@ class Workspace:
 
 @contextmanager
 def opened(
-    directory: Path, *, context: str | None = None, kubeconfig: Path | None = None
+    directory: Path,
+    *,
+    context: str | None = None,
+    kubeconfig: Path | None = None,
+    insecure: bool = False,
 ) -> Iterator[Workspace]:
     """The workspace of a folder.
 
@@ -170,6 +176,7 @@ def opened(
         directory: The repository, or a folder in it.
         context: kubeconfig context for both connections.
         kubeconfig: kubeconfig file.
+        insecure: Speak plain HTTP to registries.
 
     Raises:
         hanbae.errors.WrongUse: No policy here, or not a clone.
@@ -185,4 +192,4 @@ def opened(
             root=str(checkout.root),
         )
     with stores.open_store(loaded.policy.history.url) as store:
-        yield Workspace(loaded, checkout, store, context, kubeconfig)
+        yield Workspace(loaded, checkout, store, context, kubeconfig, insecure)

@@ -7,8 +7,9 @@ Decisions, and why:
 - Objects whose names follow from the policy are granted by name. Environments share Argo CD's namespace, so without
   that the deployer of dev could deploy production; and a Secret is readable only if it is a service's own. The price
   is that a new service needs these files again, which ``hanbae generate rbac --check`` finds.
-- Three Roles, because they are three degrees of trust. ``read`` follows a deployment; ``deploy`` starts one and reads
-  the services' Secrets, only to take their values out of logs; ``prove`` runs the Jobs that look into the databases.
+- Three Roles, because they are three degrees of trust. ``read`` plans a deployment and follows it;
+  ``deploy`` starts one and reads the services' Secrets, only to take their values out of logs; ``prove`` runs the Jobs
+  that look into the databases.
 - RBAC cannot say what in an object may change, and who may update an Application could make it deploy anything from
   anywhere; :mod:`hanbae.argo.admitting` says that.
 
@@ -159,6 +160,22 @@ def _workload(policy: documents.Policy, environment: str, services: Sequence[Ser
             yield where, "prove", _rule(kinds.JOB, "create", "delete")
 
 
+_COMPARED: Final = (
+    kinds.CONFIGMAP,
+    kinds.CRONJOB,
+    kinds.DAEMONSET,
+    kinds.HPA,
+    kinds.HTTPROUTE,
+    kinds.INGRESS,
+    kinds.NETWORKPOLICY,
+    kinds.PDB,
+    kinds.PVC,
+    kinds.SERVICE,
+    kinds.SERVICEACCOUNT,
+)
+"""What charts make besides what is followed; ``hanbae plan`` reads each by its name. Secrets are never among it."""
+
+
 def _following(secrets: Sequence[str]) -> list[Thing]:
     """What it takes to follow a deployment; the names of pods and Jobs are known only when they are there."""
     return [
@@ -170,7 +187,8 @@ def _following(secrets: Sequence[str]) -> list[Thing]:
         *_rule(kinds.STATEFULSET, "get", "list", "watch"),
         *_rule(kinds.REPLICASET, "list", "watch"),
         *_rule(kinds.LEASE, "list"),
-        *_rule(kinds.SEALEDSECRET, "list", "watch", names=secrets),
+        *_rule(kinds.SEALEDSECRET, "get", "list", "watch", names=secrets),
+        *(rule for kind in _COMPARED for rule in _rule(kind, "get")),
     ]
 
 

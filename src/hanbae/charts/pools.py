@@ -26,6 +26,8 @@ TIMEOUT: Final = 30.0
 """Seconds of wall clock that one chart may take, start of the worker included."""
 _LARGEST: Final = 256 * 1024 * 1024
 """Bytes of one answer."""
+_ENVIRONMENT: Final = {"GOGC": "400", "GOMEMLIMIT": "120MiB"}
+"""All that a worker is told: Go's runtime collects less often than it would, while there is memory for that."""
 _MOST_CHARTS: Final = 2000
 """Charts after which a worker is replaced, so that what Helm's library keeps does not grow for ever."""
 
@@ -54,14 +56,50 @@ class Answer(Struct, frozen=True):
     Attributes:
         error: Helm's words, where it failed.
         values: The chart's defaults with the given values over them.
-        documents: File in the chart and object, in no particular order.
+        documents: File in the chart and object: CRDs, then file by file.
+        order: Indices of `documents` in the order in which ``helm template`` prints them; hooks that Helm does not
+            know are not among them.
         texts: File in the chart → rendered text, where that was asked for; CRDs are not among them.
+        manifest: What ``helm template`` prints, where that was asked for.
     """
 
     error: str | None = None
     values: dict[str, Any] = {}
     documents: tuple[tuple[str, Any], ...] = ()
+    order: tuple[int, ...] = ()
     texts: dict[str, str] = {}
+    manifest: str = ""
+
+
+class Asked(Struct, frozen=True):
+    """What is wanted of a chart.
+
+    Attributes:
+        wanted: The releases.
+        texts: Whether the rendered texts are wanted as well.
+        manifest: Whether the output of ``helm template`` is wanted as well.
+        resolved: Dependencies that are not vendored but were found: name, wanted version, found version.
+    """
+
+    wanted: Sequence[Wanted]
+    texts: bool = False
+    manifest: bool = False
+    resolved: Sequence[tuple[str, str, str]] = ()
+
+    def request(self, files: Mapping[str, bytes]) -> bytes:
+        """The message to a worker."""
+        releases = [
+            {
+                "release": each.release,
+                "namespace": each.namespace,
+                "values": [text.decode("utf-8", "replace") for text in each.values],
+                "kube_version": each.kube_version,
+                "api_versions": list(each.api_versions),
+            }
+            for each in self.wanted
+        ]
+        asked = {"texts": self.texts, "manifest": self.manifest, "resolved": list(self.resolved)}
+        return marshal.dumps({"files": dict(files), "wanted": releases, **asked})
 
 
 class Pool:
@@ -77,53 +115,31 @@ class Pool:
         self._free = asyncio.Semaphore(size)
 
     async def render(
-        self,
-        files: Mapping[str, bytes],
-        wanted: Sequence[Wanted],
-        *,
-        shown: str,
-        texts: bool = False,
-        limit: float = TIMEOUT,
+        self, files: Mapping[str, bytes], asked: Asked, *, shown: str, limit: float = TIMEOUT
     ) -> list[Answer]:
         """Render a chart once for each release that is wanted of it.
 
         Args:
             files: The chart's files, by path in the chart's folder.
-            wanted: The releases.
+            asked: What is wanted of it.
             shown: The chart folder as the user knows it, for faults.
-            texts: Whether the rendered texts are wanted as well.
             limit: Seconds until the worker is ended.
 
         Returns:
-            An answer for each of `wanted`.
+            An answer for each release.
 
         Raises:
             hanbae.errors.FileFault: The chart may not be rendered, its worker died, or it took too long.
         """
         refusals.refuse(files, shown=shown)
-        request = marshal.dumps(
-            {
-                "files": dict(files),
-                "texts": texts,
-                "wanted": [
-                    {
-                        "release": each.release,
-                        "namespace": each.namespace,
-                        "values": [text.decode("utf-8", "replace") for text in each.values],
-                        "kube_version": each.kube_version,
-                        "api_versions": list(each.api_versions),
-                    }
-                    for each in wanted
-                ],
-            }
-        )
+        request = asked.request(files)
         async with self._free:
             reply = await self._ask(request, shown, limit)
         try:
             answers = msgspec.json.decode(reply, type=list[Answer])
         except (msgspec.DecodeError, RecursionError) as error:
             raise _fault(shown, "render.died", code="-") from error
-        if len(answers) != len(wanted):
+        if len(answers) != len(asked.wanted):
             raise _fault(shown, "render.died", code="-")
         return answers
 
@@ -165,7 +181,7 @@ class _Worker:
                 "-I",
                 "-m",
                 "hanbae.charts.worker",
-                env={},
+                env=_ENVIRONMENT,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,

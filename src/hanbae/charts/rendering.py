@@ -9,56 +9,21 @@ references in ``values.schema.json`` that would make Helm read files or open con
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from hanbae import errors, subjects
-from hanbae.charts import pools
+from hanbae.charts import gathering, pools, worker
+from hanbae.repository import trees
 
-_NAMED: Final = re.compile(r"(?P<file>templates/[^\s:]+):(?P<line>\d+)(?::(?P<column>\d+))?")
-
-# Helm installs in this order of kinds (its InstallOrder); others come last, by name.
-_ORDER: Final = (
-    "PriorityClass",
-    "Namespace",
-    "NetworkPolicy",
-    "ResourceQuota",
-    "LimitRange",
-    "PodSecurityPolicy",
-    "PodDisruptionBudget",
-    "ServiceAccount",
-    "Secret",
-    "SecretList",
-    "ConfigMap",
-    "StorageClass",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "CustomResourceDefinition",
-    "ClusterRole",
-    "ClusterRoleList",
-    "ClusterRoleBinding",
-    "ClusterRoleBindingList",
-    "Role",
-    "RoleList",
-    "RoleBinding",
-    "RoleBindingList",
-    "Service",
-    "DaemonSet",
-    "Pod",
-    "ReplicationController",
-    "ReplicaSet",
-    "Deployment",
-    "HorizontalPodAutoscaler",
-    "StatefulSet",
-    "Job",
-    "CronJob",
-    "IngressClass",
-    "Ingress",
-    "APIService",
+_NAMED: Final = re.compile(
+    r"(?P<file>(?:charts/[^\s/:]+/)*templates/[^\s:]+):(?:(?P<line>\d+)(?::(?P<column>\d+))?| )"
 )
+_TEMPLATE: Final = re.compile(r"^[^\s/:]+/(?P<file>(?:charts/[^\s:]+/)?templates/[^\s:]+): ")
+_TOO_LARGE: Final = re.compile(r"\"chart/(?P<file>[^\"]+)\" is larger than")
 
 
 class Manifest(Struct, frozen=True):
@@ -78,7 +43,7 @@ class Rendered(Struct, frozen=True):
 
     Attributes:
         values: The chart's defaults with the given values over them.
-        manifests: All objects in Helm's order, hooks included.
+        manifests: All objects in the order of ``helm template``: CRDs, manifests as Helm installs kinds, hooks.
     """
 
     values: dict[str, Any]
@@ -86,41 +51,79 @@ class Rendered(Struct, frozen=True):
 
 
 async def render(
-    chart: Path,
+    tree: trees.Tree,
+    chart: str,
+    wanted: pools.Wanted,
     *,
-    release: str,
-    namespace: str,
-    values: Sequence[bytes] = (),
-    kube_version: str | None = None,
-    api_versions: Sequence[str] = (),
-    shown: str | None = None,
     limit: float = pools.TIMEOUT,
 ) -> Rendered:
     """Render a chart folder, in a worker of its own.
 
     Args:
-        chart: The chart's folder; nothing outside it is read.
-        release: Name of the release.
-        namespace: Namespace of the release.
-        values: Values files' contents; later ones win.
-        kube_version: Kubernetes version for ``.Capabilities``, such as ``v1.35.4``; None for Helm's own.
-        api_versions: More API versions for ``.Capabilities``, such as ``bitnami.com/v1alpha1``.
-        shown: The chart folder as the user knows it, for faults; the chart itself is often an export.
+        tree: The files of the repository.
+        chart: The chart's folder; nothing outside the tree is read.
+        wanted: The release.
         limit: Seconds until the worker is ended.
 
     Raises:
         hanbae.errors.FileFault: The chart does not render, or it may not be rendered.
     """
-    shown = shown or str(chart)
-    wanted = pools.Wanted(release, namespace, tuple(values), kube_version, tuple(api_versions))
-    files = gathered(chart, shown=shown)
     async with pools.opened(1) as pool:
-        (answer,) = await pool.render(files, [wanted], shown=shown, limit=limit)
-    return rendered(answer, shown=shown)
+        (answer,) = await answers(pool, tree, chart, [wanted], limit=limit)
+    return rendered(answer, shown=chart)
+
+
+async def answers(
+    pool: pools.Pool,
+    tree: trees.Tree,
+    chart: str,
+    wanted: Sequence[pools.Wanted],
+    *,
+    changed: Callable[[Mapping[str, bytes]], dict[str, bytes]] = dict,
+    texts: bool = False,
+    manifest: bool = False,
+    limit: float = pools.TIMEOUT,
+) -> list[pools.Answer]:
+    """Render a chart folder for several releases: the one way, whoever wants it.
+
+    As Argo CD does: where Helm says that dependencies are missing, they are brought, and it is asked again.
+
+    Args:
+        pool: Renders.
+        tree: The files of the repository.
+        chart: The chart's folder.
+        wanted: The releases.
+        changed: Changes the chart's files before they are rendered.
+        texts: Whether the rendered texts are wanted as well.
+        manifest: Whether the output of ``helm template`` is wanted as well.
+        limit: Seconds until the worker is ended.
+
+    Returns:
+        An answer for each of `wanted`.
+
+    Raises:
+        hanbae.errors.FileFault: The chart may not be rendered, its worker died, or it took too long.
+    """
+    files = gathering.files(tree, chart)
+    asked = pools.Asked(wanted, texts=texts, manifest=manifest)
+    found = await pool.render(changed(files), asked, shown=chart, limit=limit)
+    missing = next((m for each in found if (m := _missing(each))), None)
+    if missing is None:
+        return found
+    files, resolved = gathering.completed(tree, chart, files, missing)
+    again = msgspec.structs.replace(asked, resolved=resolved)
+    return await pool.render(changed(files), again, shown=chart, limit=limit)
+
+
+def _missing(answer: pools.Answer) -> list[str] | None:
+    """The dependencies that Helm lacks."""
+    if answer.error is None or not answer.error.startswith(worker.MISSING):
+        return None
+    return answer.error.removeprefix(worker.MISSING).split(", ")
 
 
 def rendered(answer: pools.Answer, *, shown: str) -> Rendered:
-    """A worker's answer as objects in Helm's order.
+    """A worker's answer as objects in the order in which Argo CD gets them.
 
     Args:
         answer: The answer.
@@ -131,46 +134,22 @@ def rendered(answer: pools.Answer, *, shown: str) -> Rendered:
     """
     if answer.error is not None:
         raise _failed(shown, answer.error.strip()[:2000])
-    manifests = [
+    documents = answer.documents
+    if not all(0 <= at < len(documents) for at in answer.order):  # nobody trusts a worker
+        raise _failed(shown, "-")
+    manifests = tuple(
         Manifest(template, thing)
-        for template, document in answer.documents
+        for template, document in map(documents.__getitem__, answer.order)
         for thing in _objects(document, template, shown)
-    ]
-    return Rendered(answer.values, tuple(sorted(manifests, key=_position)))
-
-
-def gathered(chart: Path, *, shown: str) -> dict[str, bytes]:
-    """The files of a chart folder.
-
-    Args:
-        chart: The folder.
-        shown: The same as the user knows it, for faults.
-
-    Raises:
-        hanbae.errors.FileFault: A symlink leaves the chart.
-    """
-    root, found = chart.resolve(), {}
-    for path in sorted(chart.rglob("*")):
-        name = path.relative_to(chart).as_posix()
-        if path.is_symlink() and not _is_inside(path, root):
-            raise _fault(shown, "render.symlink-outside", path=name)
-        if path.is_file():
-            found[name] = path.read_bytes()
-    return found
-
-
-def _is_inside(path: Path, root: Path) -> bool:
-    try:
-        return path.resolve().is_relative_to(root)
-    except (OSError, RuntimeError):  # a link that leads to itself
-        return False
+    )
+    return Rendered(answer.values, manifests)
 
 
 def _objects(document: object, template: str, shown: str) -> list[dict[str, Any]]:
-    """The objects in a document: none in an empty one, several in a ``List``."""
+    """The objects in a document: those in it, where it is a list of whatever kind."""
     things = [document]
-    if isinstance(document, Mapping) and document.get("kind") == "List":
-        things = [item for item in document.get("items") or [] if item]
+    if isinstance(document, Mapping) and isinstance(document.get("items"), list):
+        things = [item for item in document["items"] if item]
     return [_whole(thing, template, shown) for thing in things]
 
 
@@ -182,12 +161,6 @@ def _whole(thing: object, template: str, shown: str) -> dict[str, Any]:
     return thing
 
 
-def _position(manifest: Manifest) -> tuple[int, str, str]:
-    kind = manifest.object["kind"]
-    name = (manifest.object.get("metadata") or {}).get("name") or ""
-    return (_ORDER.index(kind) if kind in _ORDER else len(_ORDER), kind, str(name))
-
-
 def _fault(shown: str, said: str, /, **facts: str) -> errors.FileFault:
     return errors.FileFault(said, place=subjects.Place(f"{shown}/Chart.yaml"), **facts)
 
@@ -196,8 +169,12 @@ def _failed(shown: str, error: str) -> errors.FileFault:
     """Helm's error at the file and line that it names, counted from the chart's folder."""
     named = _NAMED.search(error)
     if named is None:
-        return _fault(shown, "render.failed", error=error)
+        whole = _TEMPLATE.search(error) or _TOO_LARGE.search(error)
+        file = whole["file"] if whole else "Chart.yaml"
+        return errors.FileFault(
+            "render.failed", place=subjects.Place(f"{shown}/{file}"), error=error
+        )
     place = subjects.Place(
-        f"{shown}/{named['file']}", int(named["line"]), int(named["column"] or 0)
+        f"{shown}/{named['file']}", int(named["line"] or 0), int(named["column"] or 0)
     )
     return errors.FileFault("render.failed", place=place, error=error)

@@ -20,6 +20,7 @@ Pointer = tuple[str | int, ...]
 
 _MARK: Final = " #@@"
 _MARKED: Final = re.compile(r" #@@(\d+)\s*$")
+_ACCEPTING: Final = re.compile(r"\s+#\s*hanbae:\s*ignore\b[^{}]*$")
 _ACTION: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _CONTROL: Final = re.compile(
     r"\{\{-?\s*(?:if|else|end|range|with|define|block|break|continue|/\*|\$\w+\s*:?=)", re.DOTALL
@@ -59,9 +60,13 @@ class Origin(Struct, frozen=True):
 def numbered(template: str) -> str:
     """A template with its line numbers in comments, where that does no harm."""
     lines = template.split("\n")
+    # A comment that accepts a finding must not be what hides the line that it stands in.
+    bare = [_ACCEPTING.sub("", line) for line in lines]
     return "\n".join(
-        f"{line}{_MARK}{number}" if safe else line
-        for number, (line, safe) in enumerate(zip(lines, _safe(lines), strict=True), 1)
+        f"{without}{_MARK}{number}" if safe else line
+        for number, (line, without, safe) in enumerate(
+            zip(lines, bare, _safe(bare), strict=True), 1
+        )
     )
 
 

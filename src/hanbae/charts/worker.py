@@ -10,33 +10,47 @@ A message is its length in eight bytes and its content: requests are marshalled 
 answers are JSON, because the parent trusts nothing.
 A chart comes as an archive in memory, so nothing of the file system can become part of it.
 
-The module imports nothing of hanbae's: what it does not load can neither slow it down nor leak from it.
+The module imports nothing of hanbae's but what turns Helm's output into documents: what it does not load can neither
+slow it down nor leak from it.
 """
 
 from __future__ import annotations
 
 import gzip
-import io
+import importlib.util
 import json
 import marshal
 import os
-import re
 import resource
+import signal
 import sys
 import tarfile
-from collections.abc import Iterator
-from typing import IO, Any
+import types
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, Self
+
+from hanbae.charts import schemas, sorting
 
 MEMORY = 4 * 1024**3
 """Address space in bytes; Go reserves far more than it uses, what it uses stays below a few hundred MB."""
 CPU = 20
 """CPU seconds for one chart; a large chart takes well under one."""
-_SEPARATOR = re.compile(r"(?:^|\n)---[^\S\n]*(?:#[^\n]*)?(?=\n|$)")
-_TEMPLATED = (".yaml", ".yml", ".json")
+MISSING = (
+    "an error occurred while checking for chart dependencies: found in Chart.yaml, but missing"
+    " in charts/ directory: "
+)
+_SCHEMA = "values.schema.json"
+_PDEATHSIG = 1
+_MARK = "---"
+# Charts that say which Kubernetes they need are asked in Helm's own words; Helm's templates have them.
+_COMPARING = {
+    "Chart.yaml": b"apiVersion: v2\nname: compare\nversion: 1.0.0\n",
+    "templates/a": b"{{ semverCompare .Values.wanted .Values.version }}",
+}
 
 
 def confine() -> None:
-    """Give up what rendering does not need."""
+    """Give up what rendering does not need, and end when the parent does, however that ends."""
     for limit, value in (
         (resource.RLIMIT_AS, MEMORY),
         (resource.RLIMIT_CORE, 0),
@@ -45,6 +59,11 @@ def confine() -> None:
     ):
         resource.setrlimit(limit, (value, value))
     os.umask(0o077)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to answer
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def allow_more_time() -> None:
@@ -54,15 +73,42 @@ def allow_more_time() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
 
 
-def archived(files: dict[str, bytes]) -> bytes:
-    """A chart as the archive that Helm loads, not compressed."""
-    tar = io.BytesIO()
-    with tarfile.open(fileobj=tar, mode="w", format=tarfile.GNU_FORMAT) as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(f"chart/{name}")
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return gzip.compress(tar.getvalue(), 0)
+def native() -> Any:
+    """Helm's library, without the Python around it: importing that takes longer than rendering a chart."""
+    if "helm_python" not in sys.modules:
+        found = importlib.util.find_spec("helm_python")
+        package = types.ModuleType("helm_python")
+        package.__path__ = list((found and found.submodule_search_locations) or ())
+        sys.modules["helm_python"] = package
+    from helm_python import _native
+
+    return _native
+
+
+def archived(files: Mapping[str, bytes]) -> bytes:
+    """A chart as the archive that Helm loads, not compressed.
+
+    The order is that in which Helm walks a folder: it decides the order of CRDs.
+    """
+    parts = []
+    for name in sorted(files, key=lambda path: path.split("/")):
+        content = files[name]
+        parts += [_header(f"chart/{name}", len(content)), content, bytes(-len(content) % 512)]
+    return gzip.compress(b"".join([*parts, bytes(1024)]), 0)
+
+
+def _header(name: str, size: int) -> bytes:
+    """A file's header in a tar archive; :mod:`tarfile` takes longer for it than Helm for the file."""
+    encoded = name.encode("utf-8", "surrogateescape")
+    if len(encoded) >= 100 or size >= 8**11:  # noqa: PLR2004  what the plain format holds
+        member = tarfile.TarInfo(name)
+        member.size = size
+        return member.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+    head = b"%-100b%07o\0%07o\0%07o\0%011o\0%011o\0        0%-100bustar  \0" % (
+        encoded.ljust(100, b"\0"), 0o644, 0, 0, size, 0, bytes(100),
+    )  # fmt: skip
+    head = head.ljust(512, b"\0")
+    return head[:148] + b"%06o\0 " % sum(head) + head[156:]
 
 
 def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -75,72 +121,178 @@ def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def values_of(texts: list[str]) -> dict[str, Any]:
+    """Values files as one: files over each other, and the documents of each file likewise, as Helm reads them."""
+    result: dict[str, Any] = {}
+    for text in texts:
+        for document in _documents(text):
+            result = merged(result, json.loads(_parsed(document)) or {})
+    return result
+
+
+def _documents(text: str) -> Iterator[str]:
+    """The documents of a values file, split where Kubernetes' YAML reader splits."""
+    if _MARK not in text:
+        yield text
+        return
+    lines: list[str] = []
+    for line in text.splitlines(keepends=True):
+        if line.startswith(_MARK):
+            rest = line[len(_MARK) :].strip()
+            if rest and not rest.startswith("#"):
+                message = f"error reading yaml document: invalid Yaml document separator: {rest}"
+                raise ValueError(message)
+            if lines:
+                yield "".join(lines)
+            lines = []
+        else:
+            lines.append(line)
+    yield "".join(lines)
+
+
 def answers(request: dict[str, Any]) -> Iterator[str]:
     """One JSON text for each release that the request wants of its chart, in order."""
-    import helm_python
-
+    files = request["files"]
+    schema = None if _depends(files) else files.get(_SCHEMA)
     try:
-        chart = helm_python.Chart.load_archive(archived(request["files"]))
+        _check_versions(request["resolved"])
+        archive = archived(files)
+        bare = archived({name: files[name] for name in files if name != _SCHEMA}) if schema else b""
     except Exception as error:  # noqa: BLE001  every failure is the chart's until proven otherwise
         yield from [_failure(error)] * len(request["wanted"])
         return
-    with chart:
-        crds = [(crd["filename"], crd["data"]) for crd in chart.crds]
-        for wanted in request["wanted"]:
-            try:
-                yield _answer(chart, crds, wanted, texts=request["texts"])
-            except MemoryError:
-                raise
-            except Exception as error:  # noqa: BLE001  the same
-                yield _failure(error)
+    _KNOWN.clear()
+    for wanted in request["wanted"]:
+        try:
+            # Loaded anew for each release: rendering one takes away the dependencies that its values disable.
+            answer = _without_schema(bare, schema, wanted, request) if schema else None
+            if answer is None:
+                with _Chart(archive) as chart:
+                    answer = _answer(chart, wanted, request)
+            yield answer
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001  the same
+            yield _failure(error)
 
 
-def _answer(chart: Any, crds: list[tuple[str, str]], wanted: dict[str, Any], *, texts: bool) -> str:
-    """``values`` (merged with the chart's defaults), ``documents`` (template and content), and ``texts`` if wanted."""
-    import helm_python
-    from helm_python import _native
+def _depends(files: Mapping[str, bytes]) -> bool:
+    """Whether a chart has, or may have, charts in it, whose schemas count as well."""
+    metadata = files.get("Chart.yaml", b"")
+    named = "requirements.yaml" in files or b"dependencies" in metadata
+    return named or any(name.startswith("charts/") for name in files)
 
-    values: dict[str, Any] = {}
-    for text in wanted["values"]:
-        values = merged(values, helm_python.values_from_yaml(text) or {})
+
+def _without_schema(
+    bare: bytes, schema: bytes, wanted: dict[str, Any], request: dict[str, Any]
+) -> str | None:
+    """The answer where the values surely satisfy the schema, which no template can see; else None."""
+    with _Chart(bare) as chart:
+        given = json.dumps(values_of(wanted["values"]))
+        whole = chart.call("helm_chart_merge_values", given)
+        if not schemas.surely_holds(schema, json.loads(whole or "{}")):
+            return None
+        return _answer(chart, wanted, request)
+
+
+class _Chart:
+    """A chart that Helm holds; every method is one of its calls."""
+
+    def __init__(self, archive: bytes) -> None:
+        import ctypes
+
+        buffer = (ctypes.c_uint8 * len(archive)).from_buffer_copy(archive)
+        self._handle = native().call_handle("helm_chart_load_archive", buffer, len(archive))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        native().call_status("helm_chart_free", self._handle)
+
+    def call(self, name: str, *args: str) -> str:
+        return str(native().call_string(name, self._handle, *args))
+
+
+def _check_versions(resolved: list[tuple[str, str, str]]) -> None:
+    """Dependencies that were found in the repository: each must have a version that is wanted."""
+    for name, wanted, version in resolved:
+        if not _satisfies(wanted, version):
+            message = f"can't get a valid version for dependency {name}: {version} is not {wanted}"
+            raise ValueError(message)
+
+
+def _satisfies(wanted: str, version: str) -> bool:
+    given = json.dumps({"wanted": wanted, "version": version})
+    with _Chart(archived(_COMPARING)) as chart:
+        rendered = json.loads(chart.call("helm_render", given, '{"name":"compare"}'))
+    return "true" in rendered.values()
+
+
+def _check_installable(chart: _Chart, kube_version: str) -> None:
+    """What ``helm template`` refuses although the templates would render."""
+    metadata = json.loads(chart.call("helm_chart_metadata"))
+    kind = metadata.get("type") or "application"
+    if kind != "application":
+        message = f"{kind} charts are not installable"
+        raise ValueError(message)
+    names = [each.get("name") for each in metadata.get("dependencies") or ()]
+    if names:
+        loaded = json.loads(chart.call("helm_chart_dependencies")) or ()
+        have = {each.get("name") for each in loaded}
+        missing = [name for name in names if name not in have]
+        if missing:
+            raise ValueError(MISSING + ", ".join(map(str, missing)))
+    wanted = metadata.get("kubeVersion") or metadata.get("kube_version")
+    if wanted and kube_version and not _satisfies(wanted, kube_version):
+        message = (
+            f"chart requires kubeVersion: {wanted} which is incompatible with Kubernetes"
+            f" {kube_version}"
+        )
+        raise ValueError(message)
+
+
+def _answer(chart: _Chart, wanted: dict[str, Any], request: dict[str, Any]) -> str:
+    """An answer as :class:`hanbae.charts.pools.Answer` has it."""
+    _check_installable(chart, wanted["kube_version"] or "")
+    given = json.dumps(values_of(wanted["values"]))
     options: dict[str, Any] = {"name": wanted["release"], "namespace": wanted["namespace"]}
     if wanted["kube_version"]:
         options["kube_version"] = wanted["kube_version"]
     if wanted["api_versions"]:
         options["api_versions"] = wanted["api_versions"]
-    handle, given = chart._raw(), json.dumps(values)  # noqa: SLF001
     # The library's render() takes neither the Kubernetes version nor API versions; its C call does.
     # It answers with JSON already, which goes on to the parent as it is.
-    rendered = _native.call_string("helm_render", handle, given, json.dumps(options))
-    whole = _native.call_string("helm_chart_merge_values", handle, given)
-    found = [*crds, *json.loads(rendered).items()]
-    documents = ",".join(
-        f"[{json.dumps(name)},{content}]"
-        for name, text in found
-        if name.endswith(_TEMPLATED)
-        for content in _contents(text, name)
-    )
-    more = f',"texts":{rendered}' if texts else ""
-    return f'{{"values":{whole or "{}"},"documents":[{documents}]{more}}}'
+    rendered = chart.call("helm_render", given, json.dumps(options))
+    whole = chart.call("helm_chart_merge_values", given)
+    # Only now: rendering has taken away the charts that the values disable, and their CRDs with them.
+    crds = [
+        (crd["filename"], crd["data"]) for crd in json.loads(chart.call("helm_chart_crds")) or ()
+    ]
+    found = sorting.release(crds, json.loads(rendered), _parsed)
+    documents = ",".join(f"[{json.dumps(name)},{content}]" for name, content in found.documents)
+    parts = [f'"values":{whole or "{}"}', f'"documents":[{documents}]', f'"order":{found.order}']
+    if request["texts"]:
+        parts.append(f'"texts":{rendered}')
+    if request["manifest"]:
+        parts.append(f'"manifest":{json.dumps(found.manifest)}')
+    return f"{{{','.join(parts)}}}"
 
 
-def _contents(text: str, name: str) -> Iterator[str]:
-    """The documents of a rendered text as JSON; nothing for empty ones."""
-    from helm_python import _native
+_KNOWN: dict[str, str] = {}
+"""Documents of the chart that is rendered: many are the same in each of its releases."""
 
-    for document in _SEPARATOR.split(text):
-        if document.strip():
-            try:
-                content = _native.call_string("helm_values_from_yaml", document)
-            except Exception as error:
-                message = f"{name}: {error}"
-                raise ValueError(message) from error
-            if content not in {"null", "{}"}:
-                yield content
+
+def _parsed(text: str) -> str:
+    """A document as JSON, by the YAML reader that Helm, Argo CD and Kubernetes have in common."""
+    found = _KNOWN.get(text)
+    if found is None:
+        found = _KNOWN[text] = str(native().call_string("helm_values_from_yaml", text))
+    return found
 
 
 def _failure(error: Exception) -> str:
-    return json.dumps({"error": f"{error}", "type": type(error).__name__})
+    return json.dumps({"error": f"{error}"})
 
 
 def main() -> int:

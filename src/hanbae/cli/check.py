@@ -2,11 +2,64 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from hanbae import errors, wording
 from hanbae.cli import options, outputs, reports
+
+if TYPE_CHECKING:
+    from hanbae.actions import check
+    from hanbae.results import findings
+
+
+class Output(click.ParamType[tuple[str, str]]):
+    """A format, or ``format=path`` for one that goes into a file."""
+
+    name = "output"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """The format, and the path; empty for standard output."""
+        if isinstance(value, tuple):
+            return value
+        kind, equals, path = str(value).partition("=")
+        if kind not in reports.FORMATS or (equals and not path):
+            raise errors.WrongUse("check.no-format", format=kind, known=", ".join(reports.FORMATS))
+        return kind, path
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        """The formats."""
+        names = (name for name in reports.FORMATS if name.startswith(incomplete))
+        return [click.shell_completion.CompletionItem(name) for name in names]
+
+
+def _services(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The services of the repository, for the shell."""
+    from hanbae.actions import services
+    from hanbae.policy import loading
+
+    front = context.find_root().params.get("directory")
+    try:
+        known = services.known(loading.load(loading.find(front or Path())))
+    except (errors.Error, OSError):
+        return []
+    return [name for name in known if name.startswith(incomplete)]
+
+
+def _codes(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """The codes of the rules, for the shell."""
+    from hanbae.rules import rulebook
+
+    return [code for code in rulebook.rules() if code.startswith(incomplete.upper())]
 
 
 @click.command(
@@ -14,23 +67,195 @@ from hanbae.cli import options, outputs, reports
     help="""\
 Check services in every environment against the policy, without a cluster.
 
-Renders each chart as Argo CD would and looks at the files as git has them; without SERVICE, at all of them.""",
+Renders each chart as Argo CD would and looks at the files as git has them; without SERVICE, at all of them.
+A finding that is meant gets a comment on its line or the line above: # hanbae: ignore CODE reason""",
     epilog="""\
 Examples:
   hanbae check
-  hanbae check auth identity
-  hanbae check --output json""",
+  hanbae check auth identity --env production
+  hanbae check --changed-since origin/main --policy-from origin/main
+  hanbae check --output text --output sarif=hanbae.sarif
+  hanbae check --fix --diff
+  hanbae check --explain ARG001""",
 )
-@click.argument("services", nargs=-1, metavar="[SERVICE]...")
-@options.output("text", "json")
+@click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=_services)
+@options.environment(required=False)
+@click.option("--revision", metavar="REV", help="Check a commit instead of the working tree.")
+@click.option(
+    "--changed-since",
+    metavar="REV",
+    help="Check only services that were touched since a commit, by what they share as well.",
+)
+@click.option(
+    "--policy-from",
+    metavar="REV",
+    help="Take policy, baseline and ignore comments from a commit, so that a branch cannot exempt itself.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice((*reports.SEVERITIES, "never")),
+    default="error",
+    show_default=True,
+    help="Least severity that ends with exit code 1.",
+)
+@click.option("--fix", is_flag=True, help="Mend what a rule is sure of, and check again.")
+@click.option("--diff", is_flag=True, help="With --fix: show the changes and write nothing.")
+@click.option(
+    "--write-baseline",
+    is_flag=True,
+    help="Accept all findings as they are now, in hanbae-baseline.json.",
+)
+@click.option(
+    "--show-accepted", is_flag=True, help="Show what comments and the baseline accept, too."
+)
+@click.option("--rules", "listing", is_flag=True, help="List the rules.")
+@click.option(
+    "--explain", metavar="CODE", shell_complete=_codes, help="Explain a rule, with its examples."
+)
+@click.option(
+    "-o",
+    "--output",
+    "wanted",
+    type=Output(),
+    multiple=True,
+    metavar="FORMAT[=FILE]",
+    help="text, json, sarif, junit, github or markdown; may be given several times.",
+)
+@options.cache
 @options.session
-def command(session: options.Session, services: tuple[str, ...], output: str) -> int:
-    """Check."""
+def command(session: options.Session, /, wanted: tuple[tuple[str, str], ...], **given: Any) -> int:
+    """Check, or tell about rules."""
+    wanted = wanted or (("text", ""),)
+    if given["explain"] or given["listing"]:
+        return _told(given["explain"], wanted)
+    _refuse_contradictions(given, wanted)
+    return _checked(session, wanted, given)
+
+
+_ALONE: Final = ("services", "environment", "revision", "changed_since", "policy_from")
+
+
+def _refuse_contradictions(given: dict[str, Any], wanted: tuple[tuple[str, str], ...]) -> None:
+    if sum(not path for _, path in wanted) > 1:
+        raise errors.WrongUse("check.one-output")
+    if given["diff"] and not given["fix"]:
+        raise errors.WrongUse("check.diff-without-fix")
+    if given["fix"] and given["revision"]:
+        raise errors.WrongUse("check.fix-needs-files")
+    if given["write_baseline"] and (given["fix"] or any(given[name] for name in _ALONE)):
+        raise errors.WrongUse("check.baseline-needs-all")
+
+
+def _checked(
+    session: options.Session, wanted: tuple[tuple[str, str], ...], given: dict[str, Any]
+) -> int:
     from hanbae.actions import check
 
-    result = asyncio.run(check.check(session.directory, services=services))
-    if output == "json":
-        outputs.emit_json(result)
+    what = check.Wanted(
+        given["services"],
+        given["environment"],
+        given["revision"],
+        given["policy_from"],
+        given["changed_since"],
+        baseline=not given["write_baseline"],
+    )
+    result = _run(session, what, given)
+    if given["write_baseline"]:
+        return _baseline(session, result)
+    if given["fix"]:
+        changed = _fix(session, result.findings, write=not given["diff"])
+        if changed and not given["diff"]:
+            result = _run(session, what, given)
+    report = _report(result, given)
+    for kind, path in wanted:
+        text = reports.written(report if not path else _for_file(report), kind)
+        if path:
+            outputs.save(Path(path), text)
+        elif text:
+            outputs.emit(text.removesuffix("\n"))
+    from hanbae.cli.reports import narrating
+
+    narrating.tell(session.narration, report)
+    return 1 if report.failed else 0
+
+
+def _run(session: options.Session, what: check.Wanted, given: dict[str, Any]) -> check.Result:
+    import asyncio
+
+    from hanbae.actions import check
+    from hanbae.cli.reports import narrating
+    from hanbae.repository import keeping
+
+    kept = keeping.opened() if given["cache"] else None
+
+    with narrating.Progress(session.narration) as progress:
+        return asyncio.run(check.check(session.directory, what, progress=progress.tell, kept=kept))
+
+
+def _report(result: check.Result, given: dict[str, Any]) -> reports.Report:
+    chosen = click.get_current_context().color
+    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ if chosen is None else chosen
+    return reports.Report(
+        result,
+        given["fail_on"],
+        accepted=given["show_accepted"],
+        width=_width(),
+        color=color,
+    )
+
+
+def _for_file(report: reports.Report) -> reports.Report:
+    import msgspec
+
+    return msgspec.structs.replace(report, width=reports.FALLBACK_WIDTH, color=False)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((reports.FALLBACK_WIDTH, 24)).columns
+
+
+def _baseline(session: options.Session, result: check.Result) -> int:
+    from hanbae.actions import accepting, baselines
+    from hanbae.policy import loading
+
+    found = [each for each in result.findings if each.code not in accepting.OWN[1:]]
+    path = loading.find(session.directory).parent / baselines.NAME
+    outputs.save(path, baselines.text(baselines.of(found)).decode())
+    facts = {"file": baselines.NAME, "count": str(len(found))}
+    session.narration.done(wording.Text("check.baseline-written", facts))
+    return 0
+
+
+def _fix(session: options.Session, found: tuple[findings.Finding, ...], *, write: bool) -> bool:
+    """Mend what can be mended, say what became of it, and whether something did."""
+    from hanbae.actions import fixing
+    from hanbae.cli.reports import narrating
+    from hanbae.policy import loading
+
+    root = loading.find(session.directory).parent
+    fixed = fixing.fix(root, found, write=write)
+    narrating.tell_fixed(session.narration, fixed, written=write)
+    return bool(fixed.changes)
+
+
+def _told(code: str | None, wanted: tuple[tuple[str, str], ...]) -> int:
+    """Rules rather than findings."""
+    from hanbae.actions import accepting
+    from hanbae.cli.reports import explaining
+    from hanbae.rules import rulebook
+
+    rules = rulebook.rules()
+    if code is not None and code.upper() not in rules:
+        near = accepting.nearest(code.upper(), rules)
+        raise errors.WrongUse("check.no-rule", code=code, near=near)
+    if wanted[0][0] not in {"text", "json"} or len(wanted) > 1 or wanted[0][1]:
+        raise errors.WrongUse("check.rules-are-text")
+    chosen = [rules[code.upper()]] if code is not None else list(rules.values())
+    if wanted[0][0] == "json":
+        described = [explaining.described(rule) for rule in chosen]
+        outputs.emit_json(described[0] if code is not None else described)
+    elif code is not None:
+        outputs.emit(explaining.explained(chosen[0], _width()).removesuffix("\n"))
     else:
-        reports.text(session.narration, result)
-    return 1 if any(each.severity == "error" for each in result.findings) else 0
+        outputs.emit(explaining.listed(_width()).removesuffix("\n"))
+    return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -14,7 +15,7 @@ from hanbae.cli import interrupts, options, outputs
 
 if TYPE_CHECKING:
     from hanbae.actions import claiming, preparing, workspace
-    from hanbae.results import deployments
+    from hanbae.results import deployments, freezes
 
 _REFUSED: Final = 5
 _UNREACHABLE: Final = 4
@@ -32,12 +33,14 @@ The first Ctrl-C only stops watching: what was begun goes on, and `hanbae attach
 Examples:
   hanbae deploy auth --env staging
   hanbae deploy --env dev
-  hanbae deploy auth identity --env production --output json""",
+  hanbae deploy auth identity --env production --output json
+  hanbae deploy --plan plan.json""",
 )
 @click.argument("services", nargs=-1, metavar="[SERVICE]...")
-@options.environment()
+@options.environment(required=False)
 @options.output("text", "json", "jsonl")
 @options.context()
+@options.insecure()
 @click.option(
     "--timeout",
     "limit",
@@ -59,14 +62,23 @@ Examples:
     is_flag=True,
     help="At Ctrl-C or SIGTERM, end what was begun instead of leaving it.",
 )
+@click.option(
+    "--plan",
+    "saved",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    metavar="FILE",
+    help="Deploy only what `hanbae plan --save` has written; refuse when anything differs.",
+)
 @options.session
 def command(
     session: options.Session,
     *,
     services: tuple[str, ...],
-    environment: str,
+    environment: str | None,
+    saved: Path | None,
     output: str,
     kube_context: str | None,
+    insecure: bool,
     limit: float | None,
     busy: claiming.IfBusy,
     stops: bool,
@@ -74,8 +86,9 @@ def command(
     """Deploy."""
     from hanbae.actions import workspace
 
-    with workspace.opened(session.directory, context=kube_context) as space:
-        run = _Run(session, space, output)
+    claim, environment, services = _claimed(saved, environment, services)
+    with workspace.opened(session.directory, context=kube_context, insecure=insecure) as space:
+        run = _Run(session, space, output, claim)
         try:
             with interrupts.terminable() as terminated:
                 return asyncio.run(run.through(services, environment, limit, busy))
@@ -86,10 +99,37 @@ def command(
             return interrupts.TERMINATED if terminated else interrupts.INTERRUPTED
 
 
+def _claimed(
+    saved: Path | None, environment: str | None, services: tuple[str, ...]
+) -> tuple[freezes.Frozen | None, str, tuple[str, ...]]:
+    """The saved plan, and the environment and the services that it, or else the command line, names."""
+    from hanbae import errors
+
+    if saved is None:
+        if environment is None:
+            raise errors.WrongUse("deploy.no-environment")
+        return None, environment, services
+    from hanbae.actions import freezing
+
+    claim = freezing.read(saved)
+    if environment not in {None, claim.environment}:
+        raise errors.WrongUse(
+            "deploy.plan-of-another", environment=environment or "", other=claim.environment
+        )
+    return claim, claim.environment, services or tuple(each.service for each in claim.services)
+
+
 class _Run:
     """One invocation."""
 
-    def __init__(self, session: options.Session, space: workspace.Workspace, output: str) -> None:
+    def __init__(
+        self,
+        session: options.Session,
+        space: workspace.Workspace,
+        output: str,
+        claim: freezes.Frozen | None = None,
+    ) -> None:
+        self._claim = claim
         self._session = session
         self._space = space
         self._output = output
@@ -108,7 +148,7 @@ class _Run:
 
         speaker = self._session.narration
         speaker.step(wording.Text("deploy.preparing", {"environment": environment}))
-        prepared = await preparing.prepare(self._space, services, environment)
+        prepared = await preparing.prepare(self._space, services, environment, claim=self._claim)
         self._prepared = prepared
         # What decides is the last deployment of each service: not one that was only brought to its end.
         last = {plan.service: "" for plan in prepared.plans.values()}

@@ -34,12 +34,7 @@ Examples:
     default=True,
     help="Ask the registry for the digest of a tag; without it only the tag is written.",
 )
-@click.option(
-    "--insecure-registry",
-    "insecure",
-    is_flag=True,
-    help="Speak plain HTTP to the registry, password included.",
-)
+@options.insecure()
 @options.output("text", "json")
 @options.session
 def set_(

@@ -5,6 +5,7 @@
 | 0 | done |
 | 1 | findings, or a gate or deployment failed |
 | 2 | wrong use, or a fault in the user's files (file:line) |
+| 3 | changes pending (`plan --exit-code`) |
 | 4 | the environment cannot be reached |
 | 5 | refused, nothing was changed |
 | 70 | a bug of ours |
@@ -35,6 +36,8 @@ COMMANDS: Final = {
     "init": "init",
     "new": "new",
     "check": "check",
+    "render": "render",
+    "plan": "plan",
     "secrets": "secrets",
     "image": "image",
     "generate": "generate",

@@ -97,6 +97,16 @@ def environment(*, required: bool = True) -> Callable[[Function], Function]:
     )
 
 
+def insecure() -> Callable[[Function], Function]:
+    """The option ``--insecure-registry``."""
+    return click.option(
+        "--insecure-registry",
+        "insecure",
+        is_flag=True,
+        help="Speak plain HTTP to the registry, password included.",
+    )
+
+
 def context() -> Callable[[Function], Function]:
     """The option ``--context``: which cluster, for both the control and the workload connection."""
     return click.option(
@@ -105,3 +115,12 @@ def context() -> Callable[[Function], Function]:
         metavar="CONTEXT",
         help="kubeconfig context to use instead of the environment's own.",
     )
+
+
+cache = click.option(
+    "--cache/--no-cache",
+    default=True,
+    show_default=True,
+    help="Use what earlier runs have found for files that have not changed.",
+)
+"""The option ``--no-cache``."""

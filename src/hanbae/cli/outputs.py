@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -29,6 +31,78 @@ def emit(words: str) -> None:
     """Write a line of text to stdout."""
     with _writable():
         click.echo(words)
+
+
+def document(text: str) -> None:
+    """Write text that is data, such as YAML; on a terminal, without what would steer it."""
+    if sys.stdout.isatty():
+        from hanbae.cli import wordings
+
+        text = "\n".join(map(wordings.printable, text.split("\n")))
+    with _writable():
+        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        sys.stdout.flush()
+
+
+class Array:
+    """A JSON document with one array, written item by item so that none has to be kept."""
+
+    def __init__(self) -> None:
+        self._first = True
+
+    def add(self, item: Any) -> None:
+        """Write an item."""
+        lines = msgspec.json.format(msgspec.json.encode(item), indent=2)
+        start = b"" if self._first else b",\n"
+        self._first = False
+        with _writable():
+            sys.stdout.buffer.write(start + b"    " + lines.replace(b"\n", b"\n    "))
+
+
+@contextlib.contextmanager
+def array(wanted: bool, key: str) -> Iterator[Array]:
+    """A JSON document whose one key is an array; nothing is written unless it is wanted."""
+    if wanted:
+        with _writable():
+            sys.stdout.buffer.write(f'{{\n  "{key}": [\n'.encode())
+    yield Array()
+    if wanted:
+        _write(b"\n  ]\n}")
+
+
+def save(path: Path, text: str) -> None:
+    """Write a file in one step, so that a reader meets either the old one or the new one.
+
+    Args:
+        path: The file.
+        text: Its content.
+
+    Raises:
+        hanbae.errors.Failed: It cannot be written.
+    """
+    import tempfile
+
+    try:
+        # Of a link, what it leads to is written; a pipe or a device takes no other file's place.
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            target.write_text(text, "utf-8", "backslashreplace")
+            return
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
+        handle, unfinished = tempfile.mkstemp(dir=target.parent, prefix=".hanbae-")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+                os.fchmod(file.fileno(), mode)
+            Path(unfinished).replace(target)
+        except BaseException:
+            Path(unfinished).unlink(missing_ok=True)
+            raise
+    except (OSError, RuntimeError) as error:
+        from hanbae import errors
+
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise errors.Failed("check.unwritable", reason=f"{path}: {reason}") from error
 
 
 def _write(encoded: bytes) -> None:

@@ -18,6 +18,8 @@ Loss = Literal["drop", "column", "truncate", "delete", "type", "rename"]
 """What is lost: a table or more, a column, a table's rows (two ways), a column's form, or a name that pods use."""
 
 _DO: Final = re.compile(r"\s*DO\b", re.IGNORECASE)
+_OPENED: Final = re.compile(r".*\b(?:BEGIN|THEN|ELSE|LOOP)\b", re.IGNORECASE | re.DOTALL)
+"""What stands before a statement in a block that is run."""
 # Each alternative reaches the end of the text where it is not closed, so that none is tried twice.
 _HIDDEN: Final = re.compile(
     r"--[^\n]*|/\*.*?(?:\*/|\Z)|[eE]'(?:\\.|[^'\\])*(?:'|\Z)|'[^']*(?:'|\Z)", re.DOTALL
@@ -26,6 +28,7 @@ _BODY: Final = re.compile(r"\$(?P<tag>(?:[A-Za-z_]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)
 _MARK: Final = re.compile(rf"{_HIDDEN.pattern}|{_BODY.pattern}", re.DOTALL)
 
 _FLAGS: Final = re.IGNORECASE
+_SUSPECT: Final = re.compile("DROP|TRUNCATE|DELETE|ALTER", _FLAGS)
 _DROP: Final = re.compile(r"DROP\s+(?:TABLE|SCHEMA|DATABASE)\b", _FLAGS)
 _TRUNCATE: Final = re.compile(r"TRUNCATE\b", _FLAGS)
 _DELETE: Final = re.compile(r"DELETE\s+FROM\b(?!.*\bWHERE\b)", _FLAGS | re.DOTALL)
@@ -46,6 +49,7 @@ _ALONE: Final = re.compile(
     r"|ALTER\s+TABLE\b[^;]*\bDETACH\s+PARTITION\b[^;]*\bCONCURRENTLY)\b",
     _FLAGS,
 )
+_MAY_BE_ALONE: Final = re.compile("CONCURRENTLY|VACUUM|DATABASE|TABLESPACE|SYSTEM", _FLAGS)
 _AGAIN: Final = re.compile(
     r"(?:SET|RESET|SELECT|ANALYZE|VACUUM|REINDEX|REFRESH|COMMENT|GRANT|REVOKE|DELETE|DO|NOTIFY|LOCK)\b"
     r"|.*\bIF\s+(?:NOT\s+)?EXISTS\b|CREATE\s+OR\s+REPLACE\b|.*\bON\s+CONFLICT\b|.*\bVALIDATE\s+CONSTRAINT\b",
@@ -70,6 +74,8 @@ class Hazard(Struct, frozen=True):
 def losses(statements: tuple[scripts.Statement, ...]) -> Iterator[Hazard]:
     """What statements take away from the data or from pods that still run."""
     for statement in statements:
+        if not _SUSPECT.search(statement.text):
+            continue
         for text, line in parts(statement):
             loss = _loss(text)
             if loss is not None:
@@ -96,6 +102,11 @@ def _loss(text: str) -> Loss | None:
     return next((loss for pattern, loss in inside if pattern.search(text)), None)
 
 
+def may_be_alone(text: str) -> bool:
+    """Whether it is worth the while to take a text apart for `alone`."""
+    return bool(_MAY_BE_ALONE.search(text))
+
+
 def alone(text: str) -> bool:
     """Whether PostgreSQL refuses a statement inside a transaction block."""
     return bool(_ALONE.match(text))
@@ -109,11 +120,13 @@ def repeatable(text: str) -> bool:
 def parts(statement: scripts.Statement) -> Iterator[tuple[str, int]]:
     """The single statements in what goose sends at once, without strings, comments and bodies; each with its line."""
     line = statement.line
+    run = bool(_DO.match(statement.text))
     for piece in shown(statement.text).split(";"):
-        text = piece.strip()
+        opened = _OPENED.match(piece) if run else None
+        text = piece[opened.end() if opened else 0 :].lstrip()
         if text:
-            before = len(piece) - len(piece.lstrip())
-            yield text, line + piece.count("\n", 0, before)
+            before = len(piece) - len(text)
+            yield text.rstrip(), line + piece.count("\n", 0, before)
         line += piece.count("\n")
 
 

@@ -138,9 +138,8 @@ class _Reader:
         self._finish()
 
     def _annotation(self, line: str, text: str, number: int) -> None:
-        words = text.lstrip("-").split()
-        command = " ".join(words[1:]).upper()
-        if not words or words[0] != "+goose" or command not in _KNOWN:
+        command = text.replace("--", "").replace("+goose", "", 1).strip().upper()
+        if command not in _KNOWN:
             raise _GivenUpError("unknown", number)
         if line[0] != "-":
             raise _GivenUpError("indented", number)

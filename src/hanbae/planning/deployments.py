@@ -5,16 +5,14 @@ Everything comes from one commit, and nothing from the working tree: the values,
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from hanbae import errors, subjects
 from hanbae.argo import hooks, needs
-from hanbae.charts import rendering
+from hanbae.charts import pools, rendering
 from hanbae.migrations import databases, files, transactions
 from hanbae.planning import proofs
 from hanbae.policy import documents, naming
@@ -83,17 +81,13 @@ async def read(
             environment=environment,
             revision=revision.commit[:12],
         )
-    with tempfile.TemporaryDirectory(prefix="hanbae-") as folder:
-        exported = Path(folder) / service
-        revision.export(chart, exported)
-        rendered = await rendering.render(
-            exported,
-            release=naming.release(policy, service),
-            namespace=naming.namespace(policy, service, environment),
-            values=[values],
-            kube_version=kube_version,
-            shown=chart,
-        )
+    wanted = pools.Wanted(
+        release=naming.release(policy, service),
+        namespace=naming.namespace(policy, service, environment),
+        values=(values,),
+        kube_version=kube_version,
+    )
+    rendered = await rendering.render(revision, chart, wanted)
     return Source(policy, service, environment, revision, rendered)
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hanbae import errors, subjects
+from hanbae.repository import trees
 
 if TYPE_CHECKING:
     import pygit2
@@ -25,6 +27,8 @@ _LINKS: Final = 40
 _LINK: Final = 0o120000
 _SUBMODULE: Final = 0o160000
 _EXECUTABLE: Final = 0o100755
+
+_MARKS: Final = {_SUBMODULE: trees.SUBMODULE, _LINK: "link:"}
 
 Parts = tuple[str, ...]
 
@@ -64,6 +68,8 @@ class Revision:
             errors.FileFault: The way to it goes through a link that leaves the repository, or never ends.
         """
         entry = self._find(path)
+        if entry is None and path in self._submodules:
+            raise self._fault("repository.submodule", self._parts(path))
         return bytes(entry.data) if entry is not None and entry.type_str == "blob" else None
 
     def folder(self, path: str) -> list[str]:
@@ -82,10 +88,29 @@ class Revision:
 
         Nothing is followed and nothing is read, so nothing can be refused; `read` is where links are looked at.
         """
+        return {
+            path: f"{_MARKS.get(blob.filemode, '')}{blob.id}" for path, blob in self._blobs(folder)
+        }
+
+    @cached_property
+    def _submodules(self) -> frozenset[str]:
+        found = self._blobs("")
+        return frozenset(path for path, blob in found if blob.filemode == _SUBMODULE)
+
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder: path from the root → what it says that it leads to."""
+        return {
+            path: blob.data.decode("utf-8", "surrogateescape")
+            for path, blob in self._blobs(folder)
+            if blob.filemode == _LINK
+        }
+
+    def _blobs(self, folder: str) -> list[tuple[str, Any]]:
+        """Every file, link and submodule below a folder, by path from the root."""
         start = self._tree if not folder.strip("/") else self._find(folder)
         if start is None or start.type_str != "tree":
-            return {}
-        found: dict[str, str] = {}
+            return []
+        found: list[tuple[str, Any]] = []
         at = folder.strip("/")
         waiting = [(f"{at}/" if at else "", start)]
         while waiting:
@@ -93,22 +118,32 @@ class Revision:
             for child in tree:
                 if child.type_str == "tree":
                     waiting.append((f"{prefix}{child.name}/", child))
-                elif child.type_str == "blob":
-                    found[f"{prefix}{child.name}"] = str(child.id)
-        return dict(sorted(found.items()))
+                elif child.type_str == "blob" or child.filemode == _SUBMODULE:
+                    found.append((f"{prefix}{child.name}", child))
+        return sorted(found, key=lambda each: each[0])
 
-    def links(self) -> Mapping[str, str]:
-        """The symbolic links of the tree: path → where the link points, as it is written."""
-        found: dict[str, str] = {}
-        waiting: list[tuple[str, Any]] = [("", self._tree)]
-        while waiting:
-            prefix, tree = waiting.pop()
-            for child in tree:
-                if child.type_str == "tree":
-                    waiting.append((f"{prefix}{child.name}/", child))
-                elif child.filemode == _LINK:
-                    found[f"{prefix}{child.name}"] = child.data.decode("utf-8", "surrogateescape")
-        return dict(sorted(found.items()))
+    def linked(self, path: str) -> str | None:
+        """The folder that a link leads to, from the root; None for what is no link to a folder.
+
+        Raises:
+            errors.FileFault: The link leads out of the repository, or never ends.
+        """
+        parts, found = self._follow(self._parts(path), 0)
+        return "/".join(parts) if found is not None and found.type_str == "tree" else None
+
+    def stamp(self, path: str) -> str | None:
+        """An id of what is in a file, or in everything below a folder, without reading it; empty if there is none.
+
+        None where a link or a submodule is on the way, or is the file: then the id says too little.
+        """
+        found: Any = self._tree
+        for part in self._parts(path):
+            if found.type_str != "tree" or part not in found:
+                return ""
+            found = found[part]
+            if found.filemode in (_LINK, _SUBMODULE):
+                return None
+        return str(found.id)
 
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path, by the clone's own rules."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+import stat
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -20,15 +22,31 @@ if TYPE_CHECKING:
 LARGEST_FILE: Final = 8 * 1024 * 1024
 """Bytes of one file that a check looks into; the largest Secret, sealed, is about 2 MiB."""
 
+UNREADABLE: Final = "unreadable"
+"""The id of a file that cannot be read."""
+
+SUBMODULE: Final = "submodule:"
+"""What the id of a submodule begins with: it is listed like a file, and refused when it is read."""
 _SUBMODULE: Final = 0o160000
 _LINK: Final = 0o120000
+_MARKS: Final = {_SUBMODULE: SUBMODULE, _LINK: "link:"}
 
 
 class Tree(Protocol):
     """Files by path from the repository's root, with ``/``."""
 
     def files(self, folder: str = "") -> Mapping[str, str]:
-        """Every file below a folder: path from the root → an id of its content, equal only for equal content."""
+        """Every file below a folder: path from the root → an id of its content, equal only for equal content.
+
+        Links are not followed; their ids begin with ``link:``.
+        """
+
+    def linked(self, path: str) -> str | None:
+        """The folder that a link leads to, from the root; None for what is no link to a folder.
+
+        Raises:
+            hanbae.errors.FileFault: The link leads out of the repository, or never ends.
+        """
 
     def read(self, path: str) -> bytes | None:
         """The content of a file; None if there is none.
@@ -40,8 +58,55 @@ class Tree(Protocol):
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""
 
-    def links(self) -> Mapping[str, str]:
-        """The symbolic links among the files: path → where the link points, as it is written."""
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder: path from the root → what it says that it leads to."""
+
+
+class Subtree:
+    """A folder of a tree as a tree of its own.
+
+    Args:
+        tree: The tree.
+        folder: The folder; empty for the whole tree.
+
+    Attributes:
+        prefix: The folder with a ``/`` at its end; empty for the whole tree.
+    """
+
+    def __init__(self, tree: Tree, folder: str) -> None:
+        self._tree = tree
+        self.prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
+
+    def files(self, folder: str = "") -> Mapping[str, str]:
+        """Every file below a folder; see :class:`Tree`."""
+        return self._cut(self._tree.files(self.prefix + folder))
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file; see :class:`Tree`."""
+        try:
+            return self._tree.read(self.prefix + path)
+        except errors.FileFault as fault:
+            place = subjects.Place(path)
+            raise errors.FileFault(fault.text.id, place=place, **fault.text.facts) from fault
+
+    def linked(self, path: str) -> str | None:
+        """The folder that a link leads to; see :class:`Tree`."""
+        found = self._tree.linked(self.prefix + path)
+        if found is not None and not f"{found}/".startswith(self.prefix):
+            raise errors.FileFault("repository.link-out", place=subjects.Place(path), revision="-")
+        return None if found is None else found[len(self.prefix) :]
+
+    def ignored(self, path: str) -> bool:
+        """Whether git would ignore a file of this path."""
+        return self._tree.ignored(self.prefix + path)
+
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder; see :class:`Tree`."""
+        return self._cut(self._tree.links(self.prefix + folder))
+
+    def _cut(self, found: Mapping[str, str]) -> Mapping[str, str]:
+        cut = len(self.prefix)
+        return {path[cut:]: each for path, each in found.items()}
 
 
 class WorkingTree:
@@ -49,31 +114,58 @@ class WorkingTree:
 
     Args:
         root: The folder; it may be a clone's root, a folder in one, or no clone at all.
+
+    Attributes:
+        root: The folder.
+        prefix: Its path from the clone's root, with a ``/`` at its end; empty for the root itself, and for no clone.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._perhaps_links: set[str] = set()
-        self._repository, self._prefix = _clone(self.root)
+        self._repository, self.prefix = _clone(self.root)
         self._files = self._listed()
+        self._paths = list(self._files)
 
     def files(self, folder: str = "") -> Mapping[str, str]:
         """Every file below a folder; see :class:`Tree`."""
         if not folder:
             return self._files
-        start = folder.rstrip("/") + "/"
-        return {path: each for path, each in self._files.items() if path.startswith(start)}
+        return below(self._paths, self._files, folder)
+
+    def linked(self, path: str) -> str | None:
+        """The folder that a link leads to; see :class:`Tree`."""
+        target = self.root / path
+        try:
+            resolved = target.resolve()
+            if not target.is_dir():
+                return None
+        except (OSError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            place = subjects.Place(path)
+            raise errors.FileFault("repository.unreadable", place=place, reason=reason) from error
+        if not resolved.is_relative_to(self.root):
+            raise errors.FileFault("repository.link-out", place=subjects.Place(path), revision="-")
+        return resolved.relative_to(self.root).as_posix()
 
     def read(self, path: str) -> bytes | None:
         """The content of a file; see :class:`Tree`."""
         if path not in self._files:
             return None
-        target = self.root / path
+        target = f"{self.root}/{path}"
         place = subjects.Place(path)
+        if self._files[path].startswith(SUBMODULE):
+            raise errors.FileFault("repository.submodule", place=place, revision="-")
         try:
-            if not target.resolve().is_relative_to(self.root):
+            # Git lists nothing below a link, so only what is a link itself can lead anywhere.
+            is_link = self._files[path].startswith("link:")
+            if is_link and not Path(target).resolve().is_relative_to(self.root):
                 raise errors.FileFault("repository.link-out", place=place, revision="-")
-            with target.open("rb") as file:
+            # A named pipe is opened without waiting for somebody to write to it, and refused as any other oddity.
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if is_link else os.O_NOFOLLOW)
+            with open(os.open(target, flags), "rb", buffering=0) as file:  # noqa: PTH123  faster
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise errors.FileFault("values.not-a-file", place=place)
                 data = file.read(LARGEST_FILE + 1)
         except (OSError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
@@ -86,13 +178,13 @@ class WorkingTree:
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""
         if self._repository is None:
-            return False
-        return bool(self._repository.path_is_ignored(self._prefix + path))
+            return True  # nothing here can be committed by mistake
+        return bool(self._repository.path_is_ignored(self.prefix + path))
 
-    def links(self) -> Mapping[str, str]:
-        """The symbolic links among the files; see :class:`Tree`."""
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder; see :class:`Tree`."""
         found = {}
-        for path in self._perhaps_links & self._files.keys():
+        for path in self._perhaps_links & self.files(folder).keys():
             with contextlib.suppress(OSError):  # it is no link any more
                 found[path] = (self.root / path).readlink().as_posix()
         return dict(sorted(found.items()))
@@ -102,35 +194,37 @@ class WorkingTree:
             self._perhaps_links = {
                 str(Path(folder, name).relative_to(self.root))
                 for folder, folders, names in os.walk(self.root)
-                if _without_git(folders)
-                for name in names
+                for name in [*_only_folders(folder, folders), *names]
                 if Path(folder, name).is_symlink()
             }
-            return {
+            found = {
                 str(Path(folder, name).relative_to(self.root)): _stamp(Path(folder, name))
                 for folder, folders, names in os.walk(self.root)
-                if _without_git(folders)
-                for name in names
+                for name in [*_only_folders(folder, folders), *names]
+                if _is_content(Path(folder, name))
             }
+            return dict(sorted(found.items()))
         import pygit2
 
         gone = pygit2.enums.FileStatus.WT_DELETED
         quiet = pygit2.enums.FileStatus.IGNORED
         index = self._repository.index
         found = {
-            entry.path: str(entry.id)
+            entry.path: f"{_MARKS.get(entry.mode, '')}{entry.id}"
             for entry in index
-            if entry.path.startswith(self._prefix) and entry.mode != _SUBMODULE
+            if entry.path.startswith(self.prefix)
         }
-        cut = len(self._prefix)
+        cut = len(self.prefix)
         # An unchanged file is a link when the index says so; whether a changed one is, only the file says.
         links = {entry.path for entry in index if entry.mode == _LINK}
         root = Path(self._repository.workdir)
         changed = self._repository.status(untracked_files="all")
         for path, status in changed.items():
-            if not path.startswith(self._prefix) or status & quiet or path.endswith("/"):
+            if not path.startswith(self.prefix) or status & quiet or path.endswith("/"):
                 continue
-            if status & gone or not (root / path).exists():
+            if found.get(path, "").startswith(SUBMODULE):
+                continue
+            if status & gone or not os.path.lexists(root / path):
                 found.pop(path, None)
             else:
                 found[path] = _stamp(root / path)
@@ -152,9 +246,30 @@ def _clone(root: Path) -> tuple[pygit2.Repository | None, str]:
     return repository, "" if relative == Path() else f"{relative.as_posix()}/"
 
 
-def _without_git(folders: list[str]) -> bool:
-    folders[:] = sorted(name for name in folders if name != ".git")
-    return True
+def below(paths: Sequence[str], files: Mapping[str, str], folder: str) -> dict[str, str]:
+    """The part of a listing below a folder, without looking at the rest.
+
+    Args:
+        paths: The listing's paths, sorted.
+        files: The listing.
+        folder: The folder.
+    """
+    start = folder.rstrip("/")
+    # What begins with "folder/" sorts between "folder/" and "folder0", the character after the slash.
+    first, last = bisect_left(paths, f"{start}/"), bisect_left(paths, f"{start}0")
+    return {path: files[path] for path in paths[first:last]}
+
+
+def _only_folders(folder: str, folders: list[str]) -> list[str]:
+    """Leave folders to walk into, without git's own and links; the links, which are files to git."""
+    links = [name for name in folders if Path(folder, name).is_symlink()]
+    folders[:] = sorted(name for name in folders if name != ".git" and name not in links)
+    return links
+
+
+def _is_content(path: Path) -> bool:
+    """Whether git would take it for a file: no folder, no pipe, but a link to either."""
+    return path.is_symlink() or path.is_file()
 
 
 def _stamp(path: Path) -> str:
@@ -166,4 +281,4 @@ def _stamp(path: Path) -> str:
             return f"link:{path.readlink()}"
         return str(pygit2.hashfile(str(path)))
     except (OSError, pygit2.GitError):
-        return "unreadable"
+        return UNREADABLE

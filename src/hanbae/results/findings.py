@@ -55,3 +55,19 @@ class Finding(Struct, frozen=True, omit_defaults=True):
     object: subjects.Ref | None = None
     fix: wording.Text | None = None
     edits: tuple[Edit, ...] = ()
+
+
+class Accepted(Struct, frozen=True, omit_defaults=True):
+    """A finding that somebody said is meant, or was there before anybody checked.
+
+    Attributes:
+        finding: The finding.
+        by: ``ignore`` for a comment beside it, ``baseline`` for the baseline file.
+        reason: What the comment says.
+        place: Where the comment stands.
+    """
+
+    finding: Finding
+    by: Literal["ignore", "baseline"]
+    reason: str = ""
+    place: subjects.Place | None = None

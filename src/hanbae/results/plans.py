@@ -9,12 +9,40 @@ from msgspec import Struct
 from hanbae import subjects
 
 
+class Field(Struct, frozen=True, omit_defaults=True):
+    """One field of an object that becomes another.
+
+    Attributes:
+        path: Where it is, as people write it: ``spec.template.spec.containers[app].image``.
+        old: What it is, in one line, masked and clipped; None where it is not there.
+        new: What it will be; None where it goes.
+        hidden: Why neither is shown: ``sealed`` for ciphertext, ``secret`` for what must not be seen.
+        managers: Who manages it in the cluster now, by ``managedFields``.
+    """
+
+    path: str
+    old: str | None = None
+    new: str | None = None
+    hidden: Literal["", "sealed", "secret"] = ""
+    managers: tuple[str, ...] = ()
+
+
 class Change(Struct, frozen=True):
-    """What will happen, or has happened, to one object; the outcome is in the past tense on purpose."""
+    """What will happen, or has happened, to one object; the outcome is in the past tense on purpose.
+
+    Attributes:
+        object: The object.
+        outcome: What becomes of it; ``unknown`` where nobody who may look at it was asked.
+        fields: The fields that change, by path.
+        restarts: Whether its pods are made anew.
+        kept: Whether it is to be deleted, but something in the cluster says that it must not be pruned.
+    """
 
     object: subjects.Ref
-    outcome: Literal["created", "changed", "unchanged", "deleted"]
-    fields: tuple[str, ...] = ()
+    outcome: Literal["created", "changed", "unchanged", "deleted", "unknown"]
+    fields: tuple[Field, ...] = ()
+    restarts: bool = False
+    kept: bool = False
 
 
 class Guard(Struct, frozen=True):

@@ -20,9 +20,7 @@ Kind = Literal["Application", "ApplicationSet", "AppProject"]
 Keys = tuple[str | int, ...]
 
 _KINDS: Final = frozenset({"Application", "ApplicationSet", "AppProject"})
-_MARK: Final = re.compile(
-    rb"^\s*['\"]?kind['\"]?: *['\"]?App(?:lication(?:Set)?|Project)\b", re.MULTILINE
-)
+_MARK: Final = re.compile(rb"\bkind['\"]?: *['\"]?App(?:lication(?:Set)?|Project)\b")
 _ENVIRONMENT: Final = "hanbae.dev/environment"
 
 

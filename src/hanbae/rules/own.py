@@ -9,7 +9,7 @@ One difference is left: the API server evaluates objects with its defaults fille
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -81,33 +81,39 @@ def _environment() -> Any:
 
 def _rule(own: documents.OwnRule, key: str) -> rulebook.Rule:
     severity: findings.Severity = own.severity
-
-    def check(project_or_release: Any) -> Iterator[rulebook.Hit]:
-        yield from _hits(own, key, project_or_release)
-
     facts = {"id": own.id, "message": own.message, "expression": own.expression}
-    return rulebook.Rule(rulebook.OWN + own.id, severity, "release", check, _SOURCE, facts=facts)
-
-
-def _hits(own: documents.OwnRule, key: str, release: views.Release) -> Iterator[rulebook.Hit]:
-    if own.environments and release.environment not in own.environments:
-        return
+    scope: rulebook.Scope = "release"
+    check: Callable[[Any], Iterator[rulebook.Hit]]
     try:
         compiled(own.expression)
+        check = _over_objects(own)
     except Unusable as unusable:
-        place = release.service.project.place(f"{key}.expression")
-        yield rulebook.Hit(place, {"reason": str(unusable)}, "unusable")
-        return
-    for each in release.objects:
-        if qualified(each) not in own.kinds:
-            continue
-        verdict = evaluated(own.expression, as_admitted(each))
-        if verdict is not True:
+        scope, check = "project", _unusable(f"{key}.expression", str(unusable))
+    return rulebook.Rule(rulebook.OWN + own.id, severity, scope, check, _SOURCE, facts=facts)
+
+
+def _unusable(key: str, reason: str) -> Callable[[views.Project], Iterator[rulebook.Hit]]:
+    def check(project: views.Project) -> Iterator[rulebook.Hit]:
+        yield rulebook.Hit(project.place(key), {"reason": reason}, "unusable")
+
+    return check
+
+
+def _over_objects(own: documents.OwnRule) -> Callable[[views.Release], Iterator[rulebook.Hit]]:
+    def check(release: views.Release) -> Iterator[rulebook.Hit]:
+        if own.environments and release.environment not in own.environments:
+            return
+        for each in release.objects:
+            if qualified(each) not in own.kinds:
+                continue
+            verdict = evaluated(own.expression, as_admitted(each))
             facts = {"object": each.label}
             if verdict is False:
                 yield rulebook.Hit(views.On(each), facts)
-            else:
-                yield rulebook.Hit(views.On(each), {**facts, "reason": str(verdict)}, "failed-on")
+            elif verdict is not True:
+                yield rulebook.Hit(views.On(each), {**facts, "reason": verdict}, "failed-on")
+
+    return check
 
 
 def qualified(thing: views.Object) -> str:

@@ -15,6 +15,8 @@ from hanbae import subjects
 
 _DEEPEST: Final = 100
 _MOST_NODES: Final = 200_000
+_MOST_LINES: Final = 50_000
+"""Lines of a file whose places are told; nobody edits a longer one, and it would be read for seconds."""
 
 
 class ValuesFile(Struct, frozen=True):
@@ -24,11 +26,13 @@ class ValuesFile(Struct, frozen=True):
         file: The file, relative to the repository's root.
         places: Keys from the root → line and column of the value's key.
         fault: What is wrong with the file's YAML; None where nothing is.
+        doubled: Keys that are there once more, each with the line and column of the second.
     """
 
     file: str
     places: Mapping[tuple[str | int, ...], tuple[int, int]]
     fault: subjects.Place | None = None
+    doubled: tuple[tuple[tuple[str | int, ...], tuple[int, int]], ...] = ()
 
     def place(self, keys: tuple[str | int, ...]) -> subjects.Place:
         """Where a value stands; of a missing one, the nearest part around it, else the file."""
@@ -44,6 +48,8 @@ def parse(data: bytes, file: str) -> ValuesFile:
     """Read where everything in a YAML file stands; of a broken file, nothing but where it breaks."""
     import yaml
 
+    if data.count(b"\n") > _MOST_LINES:
+        return ValuesFile(file, {})
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         root = yaml.compose(data, Loader=loader)
@@ -54,9 +60,10 @@ def parse(data: bytes, file: str) -> ValuesFile:
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError):
         return ValuesFile(file, {}, subjects.Place(file))
     places: dict[tuple[str | int, ...], tuple[int, int]] = {}
+    doubled: list[tuple[tuple[str | int, ...], tuple[int, int]]] = []
     if root is not None:
-        _walk(root, (), places)
-    return ValuesFile(file, places)
+        _walk(root, (), places, doubled)
+    return ValuesFile(file, places, None, tuple(doubled))
 
 
 def documents(data: bytes, file: str) -> Iterator[tuple[Any, ValuesFile]]:
@@ -68,7 +75,7 @@ def documents(data: bytes, file: str) -> Iterator[tuple[Any, ValuesFile]]:
         while loader.check_node():
             node = loader.get_node()
             places: dict[tuple[str | int, ...], tuple[int, int]] = {}
-            _walk(node, (), places)
+            _walk(node, (), places, [])
             yield loader.construct_document(node), ValuesFile(file, places)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError, TypeError):
         return
@@ -103,7 +110,10 @@ def missing(
 
 
 def _walk(
-    node: Any, keys: tuple[str | int, ...], places: dict[tuple[str | int, ...], tuple[int, int]]
+    node: Any,
+    keys: tuple[str | int, ...],
+    places: dict[tuple[str | int, ...], tuple[int, int]],
+    doubled: list[tuple[tuple[str | int, ...], tuple[int, int]]],
 ) -> None:
     import yaml
 
@@ -113,10 +123,15 @@ def _walk(
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode):
                 here = (*keys, key.value)
-                places[here] = (key.start_mark.line + 1, key.start_mark.column + 1)
-                _walk(value, here, places)
+                at = (key.start_mark.line + 1, key.start_mark.column + 1)
+                again = here in places and key.value != "<<"
+                if again:
+                    doubled.append((here, at))
+                places[here] = at
+                # Below a doubled key everything is doubled.
+                _walk(value, here, places, [] if again else doubled)
     elif isinstance(node, yaml.SequenceNode):
-        for at, value in enumerate(node.value):
-            here = (*keys, at)
+        for index, value in enumerate(node.value):
+            here = (*keys, index)
             places[here] = (value.start_mark.line + 1, value.start_mark.column + 1)
-            _walk(value, here, places)
+            _walk(value, here, places, doubled)

@@ -6,134 +6,29 @@ Rules share them, so nobody changes what is in them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any, Final
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hanbae import errors, subjects
-from hanbae.argo import generating, hooks
+from hanbae.apis import crds
+from hanbae.argo import generating
 from hanbae.charts import tracing
 from hanbae.migrations import databases, scripts
 from hanbae.policy import documents, naming
 from hanbae.repository import trees
-from hanbae.rules import declaring, valuesfiles
+from hanbae.rules import claims, declaring, definitions, valuesfiles
+from hanbae.rules.objects import Object, On, Pointer
 
-Pointer = tuple[str | int, ...]
-"""Keys and indices from the root of an object: ``("spec", "containers", 0, "image")``."""
+if TYPE_CHECKING:
+    from hanbae.rules import builds
 
-_PODS: Final[Mapping[str, Pointer]] = {
-    "Pod": ("spec",),
-    "Deployment": ("spec", "template", "spec"),
-    "StatefulSet": ("spec", "template", "spec"),
-    "DaemonSet": ("spec", "template", "spec"),
-    "ReplicaSet": ("spec", "template", "spec"),
-    "Job": ("spec", "template", "spec"),
-    "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
-}
+__all__ = ["Object", "On", "Pointer", "Project", "Release", "Service"]
 
-
-class Object(Struct, frozen=True):
-    """One rendered object.
-
-    Attributes:
-        data: The object, as the API server would be given it.
-        template: The file that it comes from, relative to the repository's root.
-        index: Its place among the objects of the release, in the order in which Helm gives them.
-        namespace: Its namespace: its own, else the release's.
-    """
-
-    data: dict[str, Any]
-    template: str
-    index: int
-    namespace: str
-
-    @property
-    def kind(self) -> str:
-        """Its kind."""
-        return str(self.data.get("kind"))
-
-    @property
-    def api_version(self) -> str:
-        """Its ``apiVersion``."""
-        return str(self.data.get("apiVersion"))
-
-    @property
-    def name(self) -> str:
-        """Its name, or its ``generateName``."""
-        metadata = self.data.get("metadata")
-        if not isinstance(metadata, dict):
-            return ""
-        return str(metadata.get("name") or metadata.get("generateName") or "")
-
-    @property
-    def ref(self) -> subjects.Ref:
-        """The object in its environment."""
-        return subjects.Ref(self.kind, self.namespace, self.name)
-
-    @property
-    def label(self) -> str:
-        """How it is called in messages: the same in each environment, so that these become one finding."""
-        return f"{self.kind}/{self.name}"
-
-    @property
-    def phases(self) -> tuple[hooks.Phase, ...]:
-        """The phases in which Argo CD runs it as a hook; empty for what is no hook."""
-        return hooks.phases(self.data)
-
-    @property
-    def wave(self) -> int:
-        """Its sync wave."""
-        return hooks.wave(self.data)
-
-    @property
-    def annotations(self) -> Mapping[str, Any]:
-        """Its annotations; empty where there are none or they are no mapping."""
-        found = self.get("metadata", "annotations")
-        return found if isinstance(found, dict) else {}
-
-    def get(self, *pointer: str | int, default: Any = None) -> Any:
-        """A part of it, or the default where something on the way is missing or of another shape."""
-        at: Any = self.data
-        for key in pointer:
-            in_list = isinstance(at, list) and isinstance(key, int) and 0 <= key < len(at)
-            if not in_list and not (isinstance(at, dict) and key in at):
-                return default
-            at = at[key]
-        return at
-
-    @property
-    def pod(self) -> Pointer | None:
-        """Where the spec of its pods is; None for what makes no pods."""
-        return _PODS.get(self.kind)
-
-    def containers(self, *, init: bool = True) -> Iterator[tuple[Pointer, dict[str, Any]]]:
-        """Its containers, init containers first, each with its pointer."""
-        if self.pod is None:
-            return
-        for key in ("initContainers", "containers") if init else ("containers",):
-            found = self.get(*self.pod, key)
-            for at, container in enumerate(found if isinstance(found, list) else ()):
-                if isinstance(container, dict):
-                    yield (*self.pod, key, at), container
-
-
-class On(Struct, frozen=True):
-    """A part of a rendered object, whose place in the user's files is traced later.
-
-    Attributes:
-        object: The object.
-        pointer: The part; where it is missing, the nearest part around it is shown.
-        key: Whether the key itself is at fault rather than its value.
-    """
-
-    object: Object
-    pointer: Pointer = ()
-    key: bool = False
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -145,14 +40,16 @@ class Release:
         environment: Name of the environment.
         values: The chart's defaults with the environment's values over them.
         objects: What was rendered, in Helm's order, hooks and CRDs included.
+        kept: What rules have worked out for each other, by a name of theirs.
     """
 
     service: Service
     environment: str
     values: Mapping[str, Any]
     objects: tuple[Object, ...]
+    kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
-    @property
+    @cached_property
     def policy(self) -> documents.Policy:
         """The policy."""
         return self.service.project.policy
@@ -162,22 +59,22 @@ class Release:
         """The environment in the policy."""
         return self.policy.environments[self.environment]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Name of the Helm release."""
         return naming.release(self.policy, self.service.name)
 
-    @property
+    @cached_property
     def namespace(self) -> str:
         """Namespace of the release."""
         return naming.namespace(self.policy, self.service.name, self.environment)
 
-    @property
+    @cached_property
     def secret(self) -> str:
         """Name of the service's Secret."""
         return naming.secret(self.policy, self.service.name)
 
-    @property
+    @cached_property
     def values_file(self) -> str:
         """The environment's values file, relative to the repository's root."""
         return str(naming.values_file(self.policy, self.service.name, self.environment))
@@ -192,6 +89,11 @@ class Release:
         named = isinstance(image, Mapping) and (image.get("tag") or image.get("digest"))
         return bool(named or self.value("sealedSecret", "encryptedData"))
 
+    @cached_property
+    def shared(self) -> dict[str, Any]:
+        """What several rules of a family compute of a release, once, each under a name of its own."""
+        return {}
+
     def value(self, *path: str, default: Any = None) -> Any:
         """One of the merged values, or the default."""
         at: Any = self.values
@@ -205,6 +107,17 @@ class Release:
         """Where a value stands in the environment's values file; of a missing one, the nearest part around it."""
         return self.service.value_place(self.values_file, path)
 
+    def once(self, compute: Callable[[Release], T]) -> T:
+        """What a function makes of this release: computed for the first rule that asks, and shared by the others."""
+        if compute not in self._computed:
+            self._computed[compute] = compute(self)
+        found: T = self._computed[compute]
+        return found
+
+    @cached_property
+    def _computed(self) -> dict[Callable[..., Any], Any]:
+        return {}
+
     @cached_property
     def databases(self) -> tuple[databases.Database, ...]:
         """The databases that the values declare; none where they are not what the chart contract says."""
@@ -217,7 +130,23 @@ class Release:
 
     def of_kind(self, *kinds: str) -> Iterator[Object]:
         """The objects of some kinds."""
-        return (each for each in self.objects if each.kind in kinds)
+        return (each for kind in kinds for each in self._by_kind.get(kind, ()))
+
+    @cached_property
+    def _by_kind(self) -> dict[str, list[Object]]:
+        found: dict[str, list[Object]] = {}
+        for each in self.objects:
+            found.setdefault(each.kind, []).append(each)
+        return found
+
+    @cached_property
+    def own_kinds(self) -> Mapping[tuple[str, str], crds.Kind]:
+        """API version and kind → kind, for those that the release itself defines."""
+        return {
+            (kind.api_version, kind.kind): kind
+            for each in self.of_kind("CustomResourceDefinition")
+            for kind in crds.kinds(each.data)
+        }
 
 
 @dataclass(frozen=True)
@@ -229,24 +158,31 @@ class Service:
         name: Name of the service.
         releases: Environment → release, for those that rendered.
         unrendered: Environments whose release did not render; that is a finding already.
+        kustomized: Whether its objects come from Kustomize; then there is no chart, and no values.
     """
 
     project: Project
     name: str
     releases: dict[str, Release] = field(default_factory=dict)
     unrendered: tuple[str, ...] = ()
+    kustomized: bool = False
 
-    @property
+    @cached_property
     def policy(self) -> documents.Policy:
         """The policy."""
         return self.project.policy
 
-    @property
+    @cached_property
     def chart(self) -> str:
         """The chart's folder, relative to the repository's root."""
         return str(naming.chart(self.policy, self.name))
 
-    @property
+    @cached_property
+    def folder(self) -> str:
+        """The service's own folder, relative to the repository's root: ``services/auth``."""
+        return self.project.folder(self.name)
+
+    @cached_property
     def migrations(self) -> str:
         """The folder of the service's migrations, relative to the repository's root."""
         return str(naming.migrations_folder(self.policy, self.name))
@@ -340,6 +276,10 @@ class Project:
         branches: Environment → the files at the head of its branch as it was last fetched; only for environments
             whose branch is known here.
         now: The time, for what expires.
+        overlays: The Kustomize overlays: those of the policy, those of services without a chart, and what became of
+            them.
+        claims: Whose objects are which, filled while services are looked at.
+        compiled: Compiled schemas of kinds that the repository defines.
     """
 
     policy: documents.Policy
@@ -348,6 +288,9 @@ class Project:
     services: tuple[str, ...]
     branches: Mapping[str, trees.Tree] = field(default_factory=dict)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    overlays: tuple[builds.Built, ...] = ()
+    claims: claims.Claims = field(default_factory=claims.Claims)
+    compiled: dict[tuple[int, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     def place(self, key: str) -> subjects.Place:
         """Where a key of the policy stands; for one that is left to its default, the nearest part around it."""
@@ -379,6 +322,23 @@ class Project:
             for path in self.tree.files()
             if not path.startswith(before) or path[cut:].partition("/")[0] not in known
         )
+
+    def folder(self, service: str) -> str:
+        """The folder of a service, relative to the repository's root: ``services/auth``."""
+        parts = self.policy.services.path.split("/")
+        end = next((at for at, part in enumerate(parts) if "*" in part), 0)
+        return "/".join(parts[: end + 1]).replace("*", service, 1)
+
+    @cached_property
+    def own_kinds(self) -> Mapping[tuple[str, str], crds.Kind]:
+        """API version and kind → kind, for those that files of the repository define, below k8s/ or in a crds/."""
+        found = {}
+        for path in self.tree.files():
+            folders = path.split("/")[:-1]
+            if path.endswith((".yaml", ".yml")) and ("crds" in folders or "k8s" in folders[:1]):
+                for kind in definitions.of_file(self.tree, path):
+                    found[kind.api_version, kind.kind] = kind
+        return found
 
     @cached_property
     def environments(self) -> tuple[str, ...]:

@@ -29,10 +29,16 @@ _PATIENCE = 5.0
 _USEFUL_LINES = 15
 
 
-def digest(component: pins.Component, go: golang.Go) -> str:
-    """What the built files depend on, as 16 hexadecimal digits: the key in the cache."""
+def digest(component: pins.Component, go: golang.Go, modules: Path = MODULES) -> str:
+    """What the built files depend on, as 16 hexadecimal digits: the key in the cache.
+
+    Args:
+        component: What is built.
+        go: What it is built with.
+        modules: Has the component's folder.
+    """
     hashed = hashlib.sha256()
-    for path in sorted((MODULES / component.name).iterdir()):
+    for path in sorted((modules / component.name).iterdir()):
         content = path.read_bytes()
         hashed.update(f"{path.name} {len(content)}\n".encode() + content)
     # Seconds only make estimates.
@@ -42,7 +48,9 @@ def digest(component: pins.Component, go: golang.Go) -> str:
     return hashed.hexdigest()[:16]
 
 
-def build(component: pins.Component, go: golang.Go, into: Path, log: Path) -> None:
+def build(
+    component: pins.Component, go: golang.Go, into: Path, log: Path, modules: Path = MODULES
+) -> None:
     """Build the component's programs into ``into/bin`` and copy its pieces beside them.
 
     Args:
@@ -50,6 +58,7 @@ def build(component: pins.Component, go: golang.Go, into: Path, log: Path) -> No
         go: What to build it with.
         into: An empty folder.
         log: Where everything that Go says is written; an older log is replaced.
+        modules: Has the component's folder.
 
     Raises:
         errors.Failed: Go failed; the text has the last useful lines and the log's place.
@@ -68,7 +77,7 @@ def build(component: pins.Component, go: golang.Go, into: Path, log: Path) -> No
         *packages,
     ]
     with log.open("wb") as file:
-        status = run(command, MODULES / component.name, file.fileno())
+        status = run(command, modules / component.name, file.fileno())
     if status != 0:
         raise errors.Failed(
             "sandbox.build-failed",

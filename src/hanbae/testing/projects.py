@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -36,6 +37,16 @@ class Projects:
             _write(client, found)
             made = _ok(client.post(f"/api/v1/projects/{project}/roles/{role}/token", json={}))
         return masking.Masked(made["token"].encode())
+
+    def manifests(self, application: str) -> list[dict[str, Any]]:
+        """What the repo-server renders of an Application, in its order.
+
+        Raises:
+            httpx2.HTTPStatusError: It refuses.
+        """
+        with self._administrator() as client:
+            found = _ok(client.get(f"/api/v1/applications/{application}/manifests"))
+        return [json.loads(each) for each in found.get("manifests") or ()]
 
     def sync(self, application: str) -> httpx2.Response:
         """What a person does who presses Sync; the answer, whatever it is."""

@@ -59,11 +59,17 @@ class MemoryTree:
         """The content of a file; None if there is none."""
         return self.contents.get(path)
 
+    def linked(self, path: str) -> str | None:
+        """None: no link here leads to a folder."""
+        del path
+        return None
+
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path: of the patterns, those with a slash and ``*`` only."""
         patterns = self.contents.get(".gitignore", b"").decode().splitlines()
         return any(PurePosixPath(f"/{path}").match(f"/{each}") for each in patterns if "/" in each)
 
-    def links(self) -> Mapping[str, str]:
-        """The symbolic links."""
-        return self._links
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder; see :class:`~hanbae.repository.trees.Tree`."""
+        start = f"{folder.rstrip('/')}/" if folder else ""
+        return {path: to for path, to in self._links.items() if path.startswith(start)}

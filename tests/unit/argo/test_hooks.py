@@ -41,6 +41,8 @@ def test_phases_follow_argo_cd(annotations: dict[str, str], phases: tuple[str, .
         ({"argocd.argoproj.io/sync-wave": "-5"}, -5),
         ({"argocd.argoproj.io/sync-wave": "five", "helm.sh/hook-weight": "3"}, 3),
         ({"helm.sh/hook-weight": "2"}, 2),
+        ({"argocd.argoproj.io/sync-wave": "1_0"}, 0),
+        ({"argocd.argoproj.io/sync-wave": "+3"}, 3),
         ({}, 0),
     ],
 )
@@ -57,6 +59,17 @@ def test_delete_policies_of_both_annotations_are_merged_and_default_to_before_cr
     )
     assert hooks.delete_policies(both) == ("HookSucceeded", "HookFailed")
     assert hooks.delete_policies(thing()) == ("BeforeHookCreation",)
+
+
+def test_delete_policy_in_the_other_ones_spelling_is_ignored() -> None:
+    swapped = thing(**{"argocd.argoproj.io/hook-delete-policy": "hook-failed"})
+    assert hooks.delete_policies(swapped) == ("BeforeHookCreation",)
+
+
+@pytest.mark.parametrize("metadata", [None, [], "x", {"annotations": ["x"]}, {"annotations": None}])
+def test_odd_metadata_is_that_of_no_hook(metadata: Any) -> None:
+    odd = {"kind": "Job", "metadata": metadata}
+    assert (hooks.phases(odd), hooks.wave(odd)) == ((), 0)
 
 
 def test_expected_hooks_come_in_the_order_in_which_they_run() -> None:

@@ -13,9 +13,10 @@ from ruamel.yaml import YAML
 
 from hanbae import errors
 from hanbae.argo import hooks
-from hanbae.charts import founding, rendering, scaffolding
+from hanbae.charts import founding, pools, rendering, scaffolding
 from hanbae.migrations import databases as declaring
 from hanbae.policy import documents, loading, naming
+from hanbae.repository import trees
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "charts"
 DIGEST = f"sha256:{hashlib.sha256(b'an image').hexdigest()}"
@@ -45,12 +46,12 @@ async def render(
     chart: Path, *values: bytes, environment: str = "dev", service: str = "auth"
 ) -> list[dict[str, Any]]:
     name = naming.values_file(POLICY, service, environment).name
-    rendered = await rendering.render(
-        chart,
+    wanted = pools.Wanted(
         release=naming.release(POLICY, service),
         namespace=naming.namespace(POLICY, service, environment),
-        values=[(chart / name).read_bytes(), *values],
+        values=((chart / name).read_bytes(), *values),
     )
+    rendered = await rendering.render(trees.WorkingTree(chart.parent), chart.name, wanted)
     return [manifest.object for manifest in rendered.manifests]
 
 

@@ -43,6 +43,8 @@ def checked() -> Iterator[Check]:
         branches: Mapping[str, trees.MemoryTree] | None = None,
     ) -> tuple[findings.Finding, ...]:
         chosen = tuple(rulebook.rules().values()) if rules is None else tuple(rules)
-        return asyncio.run(check.over(project(tree, branches), services, chosen))
+        repository = project(tree, branches)
+        looked = asyncio.run(check.over(repository, services, chosen))
+        return check.settle(repository, looked, services).findings
 
     return run  # type: ignore[return-value]

@@ -80,8 +80,11 @@ def _group(each: views.Object) -> str:
 def _listed(entries: Any, group: str, kind: str) -> bool:
     """Whether a list of an AppProject has a kind; its entries may be patterns."""
     return any(
-        fnmatchcase(group, str(entry.get("group", "")))
-        and fnmatchcase(kind, str(entry.get("kind")))
+        _is(kind, str(entry.get("kind"))) and _is(group, str(entry.get("group", "")))
         for entry in (entries if isinstance(entries, list) else ())
         if isinstance(entry, dict)
     )
+
+
+def _is(name: str, pattern: str) -> bool:
+    return name == pattern or (not pattern.isalpha() and fnmatchcase(name, pattern))

@@ -8,12 +8,13 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import subjects
-from hanbae.policy import documents
+from hanbae.policy import documents, naming
 from hanbae.rules import declaring, rulebook, views
 from hanbae.rules.argo import registering as argo
 from hanbae.rules.argo.spelling import OPTIONS, is_option, near, written
 
 _AUTO: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/auto_sync/"
+_GENERATED: Final = "k8s/argocd"
 _BOOLEAN: Final = ("true", "false")
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     **{name: values for name, values in OPTIONS.items() if name != "Force"},
@@ -34,12 +35,15 @@ class Spec(Struct, frozen=True):
         at: Where its spec stands in it.
         environment: The environment that it belongs to; empty for none that is known.
         settings: What the policy says of that environment.
+        held: Whether it is one that the policy makes: ENV002 holds its values files, project and destination against
+            the policy already.
     """
 
     declared: declaring.Declared
     at: declaring.Keys
     environment: str
     settings: documents.Environment | None
+    held: bool
 
     def get(self, *keys: str | int) -> Any:
         """A part of the spec."""
@@ -65,7 +69,22 @@ def specs(project: views.Project) -> Iterator[Spec]:
         )
         environment = each.environment(project.policy)
         settings = project.policy.environments.get(environment)
-        yield Spec(each, at, environment, settings)
+        yield Spec(each, at, environment, settings, _is_policys(project, each))
+
+
+def _is_policys(project: views.Project, each: declaring.Declared) -> bool:
+    """Whether the policy makes an object of this name."""
+    if each.kind == "Application":
+        return any(
+            each.name == naming.application(service, environment)
+            for environment in project.environments
+            for service in project.services
+        )
+    return any(
+        each.name == naming.application_set(project.policy, environment)
+        and each.places.file.startswith(f"{_GENERATED}/{environment}/")
+        for environment in project.environments
+    )
 
 
 def automated(spec: Spec) -> bool:

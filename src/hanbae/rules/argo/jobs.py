@@ -14,13 +14,13 @@ from hanbae.rules.argo import registering as argo
 
 _READABLE: Final = 60  # seconds in which somebody may read a finished Job's log
 _LOGS: Final = {
-    "HookFailed": "failed",
-    "hook-failed": "failed",
-    "HookSucceeded": "succeeded",
-    "hook-succeeded": "succeeded",
+    "HookFailed": "failure",
+    "hook-failed": "failure",
+    "HookSucceeded": "success",
+    "hook-succeeded": "success",
 }
 
-_LOSS: Final[Mapping[str, findings.Severity]] = {"failed": "warning", "succeeded": "notice"}
+_LOSS: Final[Mapping[str, findings.Severity]] = {"failure": "warning", "success": "notice"}
 
 
 def _spec(each: views.Object, key: str) -> object:

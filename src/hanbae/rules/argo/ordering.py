@@ -20,18 +20,14 @@ def _waiting(
     release: views.Release,
 ) -> Iterator[tuple[views.Object, views.Object, reading.Step, reading.Step]]:
     """What starts pods, the object of the release that brings what they need, and the steps of both."""
-    provided = reading.provided(release)
-    if not provided:
-        return
-    for each in release.objects:
-        own = reading.step(each) if each.kind in _STARTS else None
-        if own is None or each.namespace != release.namespace:
-            continue
-        for need in sorted(reading.needs(each, provided) & provided.keys()):
-            other = provided[need]
-            theirs = reading.step(other)
-            if theirs is not None:
-                yield each, other, own, theirs
+    order = reading.order(release)
+    steps = {each.index: step for step, each in order.steps}
+    for own, each in order.steps:
+        if each.kind in _STARTS and each.namespace == release.namespace:
+            for need in sorted(order.needed[each.index] & order.provided.keys()):
+                other = order.provided[need]
+                if other.index in steps:
+                    yield each, other, own, steps[other.index]
 
 
 @argo.of_release("ARG012", "error", source="https://github.com/argoproj/argo-cd/issues/9891")
@@ -88,24 +84,18 @@ def kept_thing_as_hook(release: views.Release) -> Iterator[rulebook.Hit]:
 @argo.of_release("ARG015", "error", source="https://github.com/argoproj/argo-cd/issues/5086")
 def migration_after_pods(release: views.Release) -> Iterator[rulebook.Hit]:
     """A migration that runs when the new pods are there already."""
-    pods = [
-        (reading.step(each), each)
-        for each in release.of_kind(*_SERVES)
-        if reading.step(each) is not None
-    ]
+    steps = reading.order(release).steps
+    pods = [(step, each.index, each.label) for step, each in steps if each.kind in _SERVES]
     if not pods:
         return
-    first = min(pods, key=lambda pair: pair[0] or (0, 0))
-    for each in release.of_kind("Job"):
-        own = reading.step(each)
-        if own is None or not each.phases or not _migrates(each) or first[0] is None:
-            continue
-        if own >= first[0]:
+    first, _, label = min(pods)
+    for own, each in steps:
+        if own >= first and each.kind == "Job" and each.phases and _migrates(each):
             facts = {
                 "object": each.label,
                 "step": reading.shown(own),
-                "pods": first[1].label,
-                "first": reading.shown(first[0]),
+                "pods": label,
+                "first": reading.shown(first),
             }
             annotations = each.annotations
             key = next(
@@ -123,9 +113,10 @@ def _migrates(each: views.Object) -> bool:
 @argo.of_release("ARG016", "notice", source="https://github.com/argoproj/argo-cd/issues/4669")
 def many_steps(release: views.Release) -> Iterator[rulebook.Hit]:
     """So many phases and waves that waiting between them is what a sync mostly does."""
-    steps = {step for each in release.objects if (step := reading.step(each)) is not None}
+    order = reading.order(release).steps
+    steps = {step for step, _ in order}
     if len(steps) > _MOST_STEPS:
-        last = max(release.objects, key=lambda each: reading.step(each) or (0, 0))
+        _, _, last = max((step, each.index, each) for step, each in order)
         facts = {"steps": str(len(steps)), "seconds": str(_SECONDS * (len(steps) - 1))}
         yield rulebook.Hit(argo.annotation(last, argo.WAVE), facts)
 
@@ -133,13 +124,10 @@ def many_steps(release: views.Release) -> Iterator[rulebook.Hit]:
 @argo.of_release("ARG017", "error", source="https://github.com/argoproj/argo-cd/issues/12840")
 def never_healthy(release: views.Release) -> Iterator[rulebook.Hit]:
     """An object that does not become healthy, with later waves or PostSync hooks that wait for it."""
-    steps = [(reading.step(each), each) for each in release.objects]
-    last = max((step for step, _ in steps if step is not None), default=None)
-    if last is None:
-        return
-    mounted = {need: step for step, each in steps if step for need in reading.needs(each, {})}
-    for step, each in steps:
-        if step is None or step >= last:
+    order = reading.order(release)
+    last = max((step for step, _ in order.steps), default=(0, 0))
+    for step, each in order.steps:
+        if step >= last:
             continue
         facts = {"object": each.label, "later": reading.shown(last)}
         if each.kind == "Deployment" and each.get("spec", "paused") is True:
@@ -147,8 +135,11 @@ def never_healthy(release: views.Release) -> Iterator[rulebook.Hit]:
         elif each.kind == "Job" and each.get("spec", "suspend") is True:
             yield rulebook.Hit(views.On(each, ("spec", "suspend")), facts, "paused")
         elif each.kind == "PersistentVolumeClaim":
-            reader = mounted.get((each.kind, each.name))
-            if reader is None or reader > step:
+            named = each.kind, each.name
+            readers = [
+                when for when, other in order.steps if named in order.needed.get(other.index, ())
+            ]
+            if not any(when <= step for when in readers):
                 yield rulebook.Hit(views.On(each, ()), facts, "claim", severity="warning")
         elif last[0] == reading.POST_SYNC and _waits_for_address(each):
             yield rulebook.Hit(views.On(each, ()), facts, "address", severity="notice")

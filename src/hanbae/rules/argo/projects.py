@@ -18,7 +18,7 @@ _SELECTORS: Final = ("applications", "namespaces", "clusters")
 def unbounded(project: views.Project) -> Iterator[rulebook.Hit]:
     """The project `default`, or one that allows every cluster's every object."""
     for spec in specs(project):
-        if spec.get("project") == "default":
+        if spec.get("project") == "default" and not spec.held:
             facts = {"object": spec.declared.label}
             yield rulebook.Hit(spec.place("project"), facts, "default")
     for each in project.declared:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from msgspec import Struct
+
 from hanbae.rules import views
 from hanbae.rules.argo import registering as argo
 
@@ -128,3 +130,29 @@ def is_hook_of_no_phase(each: views.Object) -> bool:
 def shown(step: Step) -> str:
     """A step as it is told: ``PreSync -5``."""
     return f"{('PreSync', 'Sync', 'PostSync')[step[0]]} {step[1]}"
+
+
+class Order(Struct, frozen=True):
+    """What a sync of a release comes to when.
+
+    Attributes:
+        steps: The objects that a sync applies, each with its step.
+        needed: What the pods of each of them need.
+        provided: What the release brings.
+    """
+
+    steps: tuple[tuple[Step, views.Object], ...]
+    needed: dict[int, set[Named]]
+    provided: dict[Named, views.Object]
+
+
+def order(release: views.Release) -> Order:
+    """The order of a release, computed once."""
+    found: Order | None = release.shared.get("argo.order")
+    if found is None:
+        brings = provided(release)
+        steps = [(step(each), each) for each in release.objects]
+        applied = tuple((when, each) for when, each in steps if when is not None)
+        needed = {each.index: needs(each, brings) for _, each in applied if each.pod is not None}
+        found = release.shared["argo.order"] = Order(applied, needed, brings)
+    return found

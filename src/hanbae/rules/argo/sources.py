@@ -30,7 +30,8 @@ def _sources(spec: Spec) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
 
 def _is_own(project: views.Project, source: dict[str, Any]) -> bool:
     def plain(url: object) -> str:
-        return str(url).rstrip("/").removesuffix(".git")
+        # As Argo CD compares them: it takes all of a URL for lower case.
+        return str(url).strip().lower().rstrip("/").removesuffix(".git")
 
     return plain(source.get("repoURL")) == plain(project.policy.argocd.repository)
 
@@ -44,11 +45,9 @@ def not_the_branch(project: views.Project) -> Iterator[rulebook.Hit]:
             own = branch if _is_own(project, source) else None
             keys = (*spec.at, *at, "targetRevision")
             yield from _revision(spec.declared, keys, source.get("targetRevision"), own)
-    for each in project.declared:
-        environment = project.policy.environments.get(each.environment(project.policy))
-        for keys, git in _generators(each):
-            own = environment.branch if environment and _is_own(project, git) else None
-            yield from _revision(each, (*keys, "revision"), git.get("revision"), own)
+        for keys, git in _generators(spec.declared):
+            own = branch if _is_own(project, git) else None
+            yield from _revision(spec.declared, (*keys, "revision"), git.get("revision"), own)
 
 
 def _generators(each: declaring.Declared) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
@@ -77,7 +76,7 @@ def _revision(
     revision = str(found or "").removeprefix("refs/heads/")
     if "{{" in revision:
         return
-    facts = {"object": each.label, "value": revision[:80], "branch": branch or ""}
+    facts = {"object": each.label, "value": revision[:80], "branch": branch or "…"}
     if not revision:
         yield rulebook.Hit(each.place(*keys), facts, "missing")
     elif revision == "HEAD":
@@ -114,7 +113,7 @@ def values_that_are_not_there(project: views.Project) -> Iterator[rulebook.Hit]:
         for at, source in _sources(spec):
             helm = source.get("helm")
             found = helm.get("valueFiles") if isinstance(helm, dict) else None
-            if not _is_own(project, source) or not isinstance(found, list):
+            if spec.held or not _is_own(project, source) or not isinstance(found, list):
                 continue
             files, keys = [str(each) for each in found], (*at, "helm", "valueFiles")
             path = str(source.get("path") or "").strip("/")

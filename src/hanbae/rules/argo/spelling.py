@@ -96,7 +96,7 @@ def _meant(key: str) -> str:
         if name in _KNOWN[domain]:
             return ""
         # Argo CD's annotations begin with the same words, so only a slip counts as one.
-        found = difflib.get_close_matches(name, _KNOWN[domain], n=1, cutoff=_ALIKE)
+        found = difflib.get_close_matches(name.lower(), _KNOWN[domain], n=1, cutoff=_ALIKE)
         swapped = domain == _HELM and name == "sync-wave"
         return f"{_ARGO}/sync-wave" if swapped else f"{domain}/{found[0]}" if found else ""
     if name in _FIRST and (

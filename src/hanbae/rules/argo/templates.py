@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from hanbae import subjects
@@ -18,6 +18,25 @@ _RANDOM: Final = re.compile(
 _LOOKUP: Final = re.compile(
     r"(?<![\w.$/-])lookup(?![\w/-])|\.Release\.(?:IsUpgrade|IsInstall|Revision)\b"
 )
+# Most templates have none of these, and to see that is far quicker than to look for whole words.
+_HINTS: Final[Mapping[re.Pattern[str], tuple[str, ...]]] = {
+    _RANDOM: (
+        *(
+            "randA",
+            "randN",
+            "randB",
+            "randI",
+            "uuidv4",
+            "genP",
+            "genC",
+            "genS",
+            "bcrypt",
+            "htpasswd",
+        ),
+        *("encryptAES", "shuffle", "now", "ago"),
+    ),
+    _LOOKUP: ("lookup", ".Release.I", ".Release.R"),
+}
 _MOST: Final = 50  # of one file
 _LONGEST: Final = 1_000_000
 
@@ -38,7 +57,7 @@ def _calls(service: views.Service, pattern: re.Pattern[str]) -> Iterator[ruleboo
     if not any(release.settings.engine == "argocd" for release in service.releases.values()):
         return
     for path, text in service.templates:
-        if len(text) > _LONGEST:
+        if len(text) > _LONGEST or not any(hint in text for hint in _HINTS[pattern]):
             continue
         for number, match in enumerate(pattern.finditer(text)):
             if number >= _MOST:

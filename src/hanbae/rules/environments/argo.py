@@ -8,7 +8,7 @@ from typing import Any, Final
 from hanbae import subjects
 from hanbae.argo import generating
 from hanbae.policy import naming
-from hanbae.rules import rulebook, valuesfiles, views
+from hanbae.rules import declaring, rulebook, views
 from hanbae.rules.environments import specs
 
 FOLDER: Final = "k8s/argocd"
@@ -21,7 +21,6 @@ _POLICY: Final = "deployment-policy.ko.md, 환경"
 _MARK: Final = "hanbae generate argocd"
 _HEAD: Final = 400
 _FILES: Final = ("applicationset.yaml", "kustomization.yaml", "project.yaml")
-_MOST_DOCUMENTS: Final = 2000
 # What is said of a running Application is mended where the policy says it, or by generating again.
 _KEYS: Final = {
     "branch": "branch",
@@ -54,60 +53,48 @@ def missing_or_left(project: views.Project) -> Iterator[rulebook.Hit]:
 @rulebook.of_project("ENV002", "error", source=_POLICY)
 def contradicting(project: views.Project) -> Iterator[rulebook.Hit]:
     """An Application, or a generated set, that says something else than the policy."""
-    for path in project.others:
-        if not path.endswith((".yaml", ".yml")):
-            continue
-        text = project.text(path)
-        if text is None or "argoproj.io/" not in text:
-            continue
-        for at, thing in _documents(text):
-            yield from _against_policy(project, path, at, thing)
+    for declared in project.declared:
+        for each in _differences(project, declared):
+            if not _elsewhere(each):
+                facts = {"object": declared.label, **each.facts}
+                yield rulebook.Hit(declared.place(*each.pointer), facts, each.variant)
 
 
-def _against_policy(
-    project: views.Project, path: str, at: int, thing: Mapping[str, Any]
-) -> Iterator[rulebook.Hit]:
-    """The differences of one object, at the lines of its file."""
-    differences = tuple(_differences(project, path, thing))
-    if not differences:
-        return
-    parsed = _placed(project.text(path) or "", path, at)
-    metadata = thing.get("metadata")
-    name = str(metadata.get("name", "-")) if isinstance(metadata, Mapping) else "-"
-    for each in differences:
-        facts = {"object": f"{thing.get('kind')}/{name}", **each.facts}
-        yield rulebook.Hit(parsed.place(each.pointer), facts, each.variant)
+def _elsewhere(difference: specs.Difference) -> bool:
+    """Whether the rules about Argo CD say it: branch, release, and automation where a person syncs."""
+    if difference.variant == "sync":
+        return difference.wanted == "manual"
+    return difference.variant == "branch" or difference.pointer[-1] in ("releaseName", "revision")
 
 
 def _differences(
-    project: views.Project, path: str, thing: Mapping[str, Any]
+    project: views.Project, declared: declaring.Declared
 ) -> Iterator[specs.Difference]:
-    kind, metadata = thing.get("kind"), thing.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, Mapping) else None
-    policy = project.policy
-    if kind == "Application":
+    policy, thing, name = project.policy, declared.data, declared.name
+    if declared.kind == "Application":
         for environment in project.environments:
-            service = str(name).removesuffix(f"-{environment}")
+            service = name.removesuffix(f"-{environment}")
             if service != name and service in project.services:
                 by_hand = _by_hand(project, environment)
                 wanted = generating.application(policy, service, environment)
                 found = specs.application(thing, wanted)
                 yield from (each for each in found if each.variant != "sync" or not by_hand)
         return
+    path = declared.places.file
     environment = path.removeprefix(f"{FOLDER}/").partition("/")[0]
     if not path.startswith(f"{FOLDER}/") or environment not in _deployed(project):
         return
-    if kind == "AppProject" and name == naming.project(policy, environment):
+    if declared.kind == "AppProject" and name == naming.project(policy, environment):
         difference = specs.anything(thing, generating.project(policy, environment))
         yield from () if difference is None else (difference,)
-    elif kind == "ApplicationSet" and name == naming.application_set(policy, environment):
+    elif name == naming.application_set(policy, environment):
         yield from _set(thing, generating.application_set(policy, environment))
 
 
 def _set(thing: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[specs.Difference]:
     spec = thing.get("spec")
     template = spec.get("template") if isinstance(spec, Mapping) else None
-    found = ()
+    found: tuple[specs.Difference, ...] = ()
     if isinstance(template, Mapping):
         found = tuple(specs.application(template, wanted["spec"]["template"]))
     for each in found:
@@ -127,38 +114,6 @@ def _by_hand(project: views.Project, environment: str) -> bool:
 def _deployed(project: views.Project) -> list[str]:
     environments = project.policy.environments
     return [name for name in project.environments if environments[name].engine == "argocd"]
-
-
-def _documents(text: str) -> list[tuple[int, Mapping[str, Any]]]:
-    """The objects in a file by their place in it; none in a file that is no YAML."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        every = list(zip(range(_MOST_DOCUMENTS), yaml.load_all(text, Loader=loader), strict=False))
-    except (yaml.YAMLError, RecursionError, ValueError):
-        return []
-    return [(at, thing) for at, thing in every if isinstance(thing, Mapping)]
-
-
-def _placed(text: str, path: str, at: int) -> valuesfiles.ValuesFile:
-    """Where the parts of a file's document stand: those of the others are made empty lines."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    marks = [(event.start_mark.line, event.end_mark.line) for event in _starts(yaml, text, loader)]
-    first = marks[at][0] if at < len(marks) else 0
-    after = marks[at + 1][0] if at + 1 < len(marks) else None
-    lines = text.splitlines(keepends=True)[first:after]
-    return valuesfiles.parse(("\n" * first + "".join(lines)).encode(), path)
-
-
-def _starts(yaml: Any, text: str, loader: Any) -> Iterator[Any]:
-    return (
-        each
-        for each in yaml.parse(text, Loader=loader)
-        if type(each).__name__ == "DocumentStartEvent"
-    )
 
 
 @rulebook.of_project(LIVE, "error", source=_POLICY)
@@ -191,3 +146,22 @@ def live(
         key = _KEYS.get(each.variant)
         place = project.place(f"environments.{environment}{f'.{key}' if key else ''}")
         yield rulebook.Hit(place, {"application": name, **each.facts}, each.variant)
+
+
+def left(
+    project: views.Project, environment: str, service: str, found: Mapping[str, Any]
+) -> Iterator[rulebook.Hit]:
+    """An Application that hanbae made for a service that the repository no longer has.
+
+    Args:
+        project: The repository.
+        environment: The environment.
+        service: The service that its label names.
+        found: The Application.
+    """
+    if service not in project.services:
+        metadata = found.get("metadata")
+        name = str(metadata.get("name")) if isinstance(metadata, Mapping) else "-"
+        facts = {"application": name, "service": service or "-"}
+        place = project.place(f"environments.{environment}")
+        yield rulebook.Hit(place, facts, "unknown", severity="notice")

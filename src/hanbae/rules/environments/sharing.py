@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from hanbae import subjects
 from hanbae.policy import documents, naming
+from hanbae.results import findings
 from hanbae.rules import rulebook, views
 
 _PULL: Final = (
@@ -61,7 +62,7 @@ def shared_host(service: views.Service) -> Iterator[rulebook.Hit]:
                     service.policy.environments[name] for name in (other, release.environment)
                 )
                 together = (one.workload or one.control) == (two.workload or two.control)
-                severity = None if together else "warning"
+                severity: findings.Severity | None = None if together else "warning"
                 yield rulebook.Hit(_written(release, host, each), facts, severity=severity)
 
 

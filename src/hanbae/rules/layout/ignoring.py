@@ -29,10 +29,10 @@ def not_ignored(project: views.Project) -> Iterator[rulebook.Hit]:
     if not found:
         return
     pattern = f"{project.policy.services.path}/values.yaml"
+    text = project.text(".gitignore") or ""
     # The pattern mends it unless a later one takes it back, and then nobody can be sure of the place.
-    sure = len(found) == len(paths) and ".gitignore" in project.tree.files()
-    before = (project.text(".gitignore") or "") if sure else ""
-    lead = "" if not before or before.endswith("\n") else "\n"
+    sure = len(found) == len(paths) and pattern not in text
+    lead = "" if not text or text.endswith("\n") else "\n"
     edits = (findings.Edit(".gitignore", 0, "", f"{lead}{pattern}\n"),) if sure else ()
     facts = {"file": found[0], "count": str(len(found)), "pattern": pattern}
     place = subjects.Place(".gitignore")

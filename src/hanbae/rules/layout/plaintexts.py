@@ -27,7 +27,9 @@ LARGEST: Final = 2 * 1024 * 1024
 _MOST: Final = 200
 """Finds in one file; whoever has so many needs no longer list."""
 _REACH: Final = 64
-_LONGEST_VALUE: Final = 4096
+_MOST_VALUES: Final = 1_000_000
+"""Characters of values that are judged in one file: a line can be made in which each value holds all the rest."""
+
 
 # The files in which values stand; source code has its own tools.
 _ENDINGS: Final = (
@@ -77,9 +79,9 @@ _VALUE_BELOW: Final = re.compile(
 )
 _BLOCK: Final = re.compile(r"[|>][+-]?[0-9]?[ \t]*\r?\n[ \t]*")
 _VALUE: Final = re.compile(
-    r"'(?P<single>[^'\n]{0,4096})'|\"(?P<double>(?:[^\"\\\n]|\\.){0,4096})\"|(?P<bare>[^\n]{0,4096})"
+    r"'(?P<single>[^'\n]{0,4096})'|\"(?P<double>(?:[^\"\\\n]|\\.){0,4096})\"|(?P<bare>\S{0,4096})"
 )
-_COMMENT: Final = re.compile(r"[ \t]#.*|\s*[,;}\]]+\s*\Z")
+_MORE: Final = re.compile(r"[ \t]+(?!#)\S")
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _STRONG: Final = frozenset({"password", "passwd", "passphrase", "passcode", "pwd", "pass"})
 _WEAK: Final = frozenset({"secret", "token", "credential", "credentials", "apikey", "secretkey"})
@@ -191,8 +193,8 @@ def _hits(text: str) -> Iterator[tuple[int, Kind, str]]:
     for start, name, shape in _TOKENS:
         for at in _positions(text, start):
             inside = at > 0 and start[0] != "h" and _IN_WORD.match(text[at - 1])
-            match = None if inside else shape.match(text, at)
-            if match is not None and not _SAMPLE.search(match[0]):
+            token = None if inside else shape.match(text, at)
+            if token is not None and not _SAMPLE.search(token[0]):
                 yield at, "token", name
     yield from _named(text)
 
@@ -221,10 +223,12 @@ def _named(text: str) -> Iterator[tuple[int, Kind, str]]:
     lower = text.lower()
     if len(lower) != len(text):  # a letter whose lower case is longer; the places would be wrong
         lower = text
-    done = -1
+    done, spent = -1, 0
     for at in sorted({at for root in _ROOTS for at in _positions(lower, root)}):
         if at < done:
             continue
+        if spent > _MOST_VALUES:
+            return
         right = _RIGHT.match(text, at)
         near = text[max(0, at - _REACH) : at]
         before = near[len(near.rstrip(_KEY)) :]
@@ -239,9 +243,10 @@ def _named(text: str) -> Iterator[tuple[int, Kind, str]]:
             key, start = before + (word[0] if word else ""), below.end()
         done = at + 1
         strength = _strength(key)
-        if strength is None or _in_comment(text, at):
+        if strength is None or near.endswith(f"checksum/{before}") or _in_comment(text, at):
             continue
         value = _value(text, start)
+        spent += len(value)
         if is_plain(value, strong=strength == "strong"):
             done = start
             yield at - len(before), "named", key[:_REACH]
@@ -276,7 +281,9 @@ def _value(text: str, at: int) -> str:
     for name in ("single", "double"):
         if match[name] is not None:
             return str(match[name])
-    return _COMMENT.sub("", match["bare"]).strip()
+    if _MORE.match(text, match.end()):
+        return ""  # a sentence
+    return str(match["bare"]).rstrip(",;}]")
 
 
 def _in_comment(text: str, at: int) -> bool:

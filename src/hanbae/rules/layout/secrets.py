@@ -1,4 +1,7 @@
-"""Plaintext secrets in git: in a service's files, elsewhere, in what a chart renders, and in the branch's history."""
+"""Plaintext secrets in git: in a service's files, elsewhere, and in the branch's history.
+
+A Secret that a chart renders is a matter of the secrets' rules (SEC012).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import subjects
+from hanbae.results import findings
 from hanbae.rules import rulebook, views
 from hanbae.rules.layout import plaintexts
 
@@ -42,6 +46,8 @@ def in_file(path: str, text: str) -> tuple[Exposed, ...]:
         path: The file, relative to the repository's root.
         text: Its content.
     """
+    if plaintexts.is_keystore(path):
+        return (Exposed(subjects.Place(path), "keystore", path.rpartition("/")[2]),)
     manifests = tuple(_manifests(path, text))
     taken = {line for _, lines in manifests for line in lines}
     found = [each for each, _ in manifests]
@@ -67,19 +73,6 @@ def elsewhere(project: views.Project) -> Iterator[rulebook.Hit]:
         yield from _hits(path, project.text)
 
 
-@rulebook.of_release("LAY011", "error", source=_POLICY)
-def rendered(release: views.Release) -> Iterator[rulebook.Hit]:
-    """A Secret that a chart renders from its own values: they are in git, and so is its content."""
-    for each in release.objects:
-        if each.kind != "Secret" or each.api_version != "v1":
-            continue
-        for field in ("stringData", "data"):
-            content = each.get(field)
-            if isinstance(content, dict) and any(content.values()):
-                yield rulebook.Hit(views.On(each, (field,), key=True), {"object": each.label})
-                break
-
-
 @rulebook.of_project("LAY014", "error", source=_POLICY)
 def in_history(_: views.Project) -> Iterator[rulebook.Hit]:
     """A plaintext secret in a former commit: found by ``hanbae check --history``, only named here."""
@@ -87,13 +80,12 @@ def in_history(_: views.Project) -> Iterator[rulebook.Hit]:
 
 
 def _hits(path: str, read: Read) -> Iterator[rulebook.Hit]:
-    if plaintexts.is_keystore(path):
-        yield rulebook.Hit(subjects.Place(path), {"name": path.rpartition("/")[2]}, "keystore")
-        return
-    text = read(path) if plaintexts.looked_at(path) else None
+    # A keystore is known by its name, and what it holds is no text.
+    kept = "" if plaintexts.is_keystore(path) else None
+    text = read(path) if plaintexts.looked_at(path) else kept
     if text is None:
         return
-    severity = "warning" if _LOCAL.fullmatch(path) else None
+    severity: findings.Severity | None = "warning" if _LOCAL.fullmatch(path) else None
     for each in in_file(path, text):
         yield rulebook.Hit(each.place, {"name": each.name}, each.variant, severity=severity)
 

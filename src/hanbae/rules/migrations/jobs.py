@@ -20,19 +20,30 @@ _URL: Final = re.compile(
 )
 
 
-def of_databases(
-    release: views.Release,
-) -> Iterator[tuple[databases.Database, str, views.Object | None]]:
-    """Each declared database, the name that its Job has by contract, and the Job; None where there is none."""
+Declared = tuple[databases.Database, str, views.Object | None]
+"""A database, the name that its Job has by contract, and the Job; None where there is none."""
+
+
+def of_databases(release: views.Release) -> tuple[Declared, ...]:
+    """The declared databases with their Jobs."""
+    return release.once(_of_databases)
+
+
+def _of_databases(release: views.Release) -> tuple[Declared, ...]:
     declared = release.databases
     if not declared:
-        return
+        return ()
     jobs = list(release.of_kind("Job"))
     labels = {str(each.get("metadata", "labels", _DATABASE)): each for each in jobs}
     names = {each.name: each for each in jobs}
-    for database in declared:
-        name = naming.migration_job(release.name, database.name, several=len(declared) > 1)
-        yield database, name, labels.get(database.name) or names.get(name)
+    wanted = [
+        naming.migration_job(release.name, database.name, several=len(declared) > 1)
+        for database in declared
+    ]
+    return tuple(
+        (database, name, labels.get(database.name) or names.get(name))
+        for database, name in zip(declared, wanted, strict=True)
+    )
 
 
 def found(release: views.Release) -> Iterator[tuple[databases.Database, views.Object]]:
@@ -49,10 +60,10 @@ def missing_job(release: views.Release) -> Iterator[rulebook.Hit]:
         facts = {"database": database.name, "job": name}
         if job is None:
             yield rulebook.Hit(release.value_place("migration", "databases"), facts)
-        elif job.name != name:
+        elif job.name != name and job.get("metadata", "name") is not None:
             at = views.On(job, ("metadata", "name"), key=True)
             yield rulebook.Hit(at, {**facts, "found": job.name}, "name", severity="warning")
-        if job is not None and not job.phases:
+        if job is not None and not job.phases and job.annotations.get(_HOOK) in (None, "Skip"):
             at = views.On(job, ("metadata", "annotations"), key=True)
             yield rulebook.Hit(at, facts, "hook")
 
@@ -69,8 +80,8 @@ def limits(release: views.Release) -> Iterator[rulebook.Hit]:
     for _, job in found(release):
         for field, value in wanted.items():
             given = job.get("spec", field)
-            if given == value or (given is None and field == "activeDeadlineSeconds"):
-                continue  # a missing deadline is a rule of its own
+            if given == value or (given is None and field != "ttlSecondsAfterFinished"):
+                continue  # what a Job without a deadline or a number of tries does is told by the rules of Argo CD
             said = "-" if given is None else str(given)[:20]
             facts = {"field": field, "found": said, "wanted": str(value)}
             yield rulebook.Hit(views.On(job, ("spec", field)), facts)

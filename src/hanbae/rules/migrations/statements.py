@@ -41,6 +41,8 @@ def needs_no_transaction(service: views.Service) -> Iterator[rulebook.Hit]:
     """A statement that PostgreSQL refuses in a transaction, in one."""
     for path, parsed in service.parsed_migrations.items():
         for statement in (*parsed.up, *(parsed.down or ())):
+            if not hazards.may_be_alone(statement.text):
+                continue
             several = list(hazards.parts(statement))
             for text, line in several:
                 if not hazards.alone(text):
@@ -74,8 +76,9 @@ def half_done(service: views.Service) -> Iterator[rulebook.Hit]:
 def destructive(service: views.Service) -> Iterator[rulebook.Hit]:
     """A statement that takes away data, or a name that pods of the old version still use."""
     for path, parsed in service.parsed_migrations.items():
-        created = _created(parsed)
-        for hazard in hazards.losses(parsed.up):
+        losses = tuple(hazards.losses(parsed.up))
+        created = _created(parsed) if losses else ()
+        for hazard in losses:
             if not any(name in hazard.words.split() for name in created):
                 facts = {"statement": hazard.words}
                 yield rulebook.Hit(subjects.Place(path, hazard.line), facts, hazard.loss)

@@ -64,18 +64,22 @@ def _scalars(values: Mapping[str, Any], wanted: set[str]) -> Iterator[tuple[str,
                 yield here
 
 
-@rulebook.of_release("SEC012", "error", source=_PLAIN)
-def secret_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
-    """A rendered Secret with values: base64 is no encryption, and the chart is in git."""
-    for each in release.of_kind("Secret"):
-        if each.get("type") == "kubernetes.io/service-account-token":
-            continue
-        for field in ("data", "stringData"):
-            data = each.get(field)
-            if isinstance(data, dict) and any(data.values()):
-                at = views.On(each, (field,), key=True)
-                yield rulebook.Hit(at, {"object": each.label})
-                break
+@rulebook.of_release(
+    "SEC012",
+    "error",
+    source="https://github.com/bitnami/sealed-secrets#sealedsecrets-as-templates-for-secrets",
+)
+def template_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A credential in the template of a SealedSecret, which is not encrypted, instead of among its sealed values."""
+    for each in reading.sealed(release):
+        data = each.get("spec", "template", "data")
+        for key, value in data.items() if isinstance(data, dict) else ():
+            if not isinstance(value, str) or "{{" in value:
+                continue
+            name = re.sub(r"[.-]", "_", str(key))
+            if _holds_password(value) or (_CREDENTIAL.search(name) and not _harmless(value)):
+                at = views.On(each, ("spec", "template", "data", key), key=True)
+                yield rulebook.Hit(at, {"object": each.label, "key": str(key)})
 
 
 @rulebook.of_release("SEC013", "error", source=_PLAIN)
@@ -86,19 +90,38 @@ def credential_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
         for pointer, name, value in _variables(each):
             if name in sealed:
                 continue
-            facts = {"object": each.label, "name": name}
-            at = views.On(each, (*pointer, "value"))
-            if _holds_password(value):
-                yield rulebook.Hit(at, facts, "url")
-            elif _CREDENTIAL.search(name) and not _harmless(value):
-                yield rulebook.Hit(at, facts)
+            url = _holds_password(value)
+            if not url and (not _CREDENTIAL.search(name) or _harmless(value)):
+                continue
+            if not _written(release, each, value, name=None if url else name):
+                facts = {"object": each.label, "name": name}
+                at = views.On(each, (*pointer, "value"))
+                yield rulebook.Hit(at, facts, "url" if url else "")
         for at_container, container in each.containers():
             for field in ("command", "args"):
                 words = container.get(field)
                 for index, word in enumerate(words if isinstance(words, list) else ()):
-                    if isinstance(word, str) and _tells(word):
+                    if isinstance(word, str) and _tells(word) and not _written(release, each, word):
                         at = views.On(each, (*at_container, field, index))
                         yield rulebook.Hit(at, {"object": each.label, "field": field}, "argument")
+
+
+def _written(
+    release: views.Release, each: views.Object, value: str, *, name: str | None = None
+) -> bool:
+    """Whether a value stands as it is in the values or, without a name, in the template: LAY009 tells of it there."""
+    waiting: list[Any] = [(None, release.values)]
+    for _ in range(_MOST_VALUES):
+        if not waiting:
+            break
+        key, thing = waiting.pop()
+        if isinstance(thing, Mapping):
+            waiting.extend((str(inner), part) for inner, part in thing.items())
+        elif isinstance(thing, list):
+            waiting.extend((key, part) for part in thing)
+        elif thing == value and name in (None, key):
+            return True
+    return name is None and value in (release.service.text(each.template) or "")
 
 
 def _variables(each: views.Object) -> Iterator[tuple[views.Pointer, str, str]]:

@@ -38,8 +38,16 @@ class Read(Struct, frozen=True):
     optional: bool = False
 
 
-def reads(release: views.Release) -> Iterator[Read]:
+def reads(release: views.Release) -> tuple[Read, ...]:
     """Everything that the objects of a release read from Secrets."""
+    return release.once(_reads)
+
+
+def _reads(release: views.Release) -> tuple[Read, ...]:
+    return tuple(_found(release))
+
+
+def _found(release: views.Release) -> Iterator[Read]:
     for each in release.objects:
         if each.pod is not None:
             yield from _of_pod(each, each.pod)

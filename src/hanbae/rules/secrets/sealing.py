@@ -150,6 +150,8 @@ def made_twice(release: views.Release) -> Iterator[rulebook.Hit]:
             continue
         makers.sort(key=lambda each: each.kind != "SealedSecret")
         for other in makers[1:]:
+            if other.kind == makers[0].kind:
+                continue  # one object twice, which KUB030 tells
             facts = {"secret": name, "one": makers[0].kind, "other": other.kind}
             yield rulebook.Hit(views.On(other, ("metadata", "name"), key=True), facts)
 

@@ -1,1 +1,5 @@
 """Overlays build offline, with the policy's namespaces and nothing from elsewhere."""
+
+from hanbae.rules.kustomize import checks
+
+__all__ = ["checks"]

@@ -1,0 +1,196 @@
+"""``hanbae check`` and ``hanbae render`` against a loop of ``helm template | kubeconform``.
+
+The peer is measured over a sample of releases, spread over the repository, and scaled to all of them: the whole loop
+takes minutes, and every release of it costs about the same.
+kubeconform has its schemas on the disk, made from Kubernetes' own OpenAPI; kinds that it has none for (sealed secrets)
+are passed over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import generating
+from rows import Row
+
+from hanbae.sandbox import building, golang, pins
+from hanbae.testing import peers
+
+SERVICES, MANY = 200, 2_000
+SAMPLE = 30
+RUNS = 3
+ENVIRONMENTS = {"dev": "dev", "staging": "staging", "production": "prod"}
+HANBAE = str(Path(sys.executable).with_name("hanbae"))
+
+
+@contextlib.contextmanager
+def _repository(services: int) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="hanbae-bench-") as folder:
+        root = Path(folder) / "repository"
+        generating.repository(root, services)
+        yield root
+
+
+def _run(root: Path, cache: Path, *words: str) -> tuple[float, float]:
+    """Seconds, and the resident MiB of the largest process, workers included."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [HANBAE, *words],
+        cwd=root,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    said = process.stderr.read() if process.stderr else b""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - began
+    if process.returncode not in {0, 1}:
+        raise SystemExit(said.decode())
+    return seconds, usage.ru_maxrss / 1024
+
+
+def _cold(root: Path, command: str) -> tuple[float, float, Path]:
+    """Medians of runs that know nothing, and the cache of the last one."""
+    found = []
+    for number in range(RUNS):
+        cache = root.parent / f"cache-{command}-{number}"
+        cache.mkdir()
+        found.append(_run(root, cache, command))
+    return statistics.median(a for a, _ in found), max(b for _, b in found), cache
+
+
+def _again(root: Path, command: str, cache: Path) -> float:
+    _run(root, cache, command)
+    return statistics.median(_run(root, cache, command)[0] for _ in range(5))
+
+
+def _changed(root: Path, cache: Path) -> float:
+    """One service has other values than before, each time."""
+    path = root / "services/service0007/helm/values-dev.yaml"
+    found = []
+    for number in range(5):
+        path.write_text(path.read_text() + f"# {number}\n")
+        found.append(_run(root, cache, "check")[0])
+    return statistics.median(found)
+
+
+def _loop(root: Path, schemas: Path, services: int, sample: int) -> float:
+    """Seconds of the peer for all releases, from a sample of them."""
+    helm, conform = peers.program(peers.HELM), peers.program(peers.KUBECONFORM)
+    where = f"{schemas}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
+    checking = [conform, "-strict", "-ignore-missing-schemas", "-schema-location", where]
+    step = max(services * len(ENVIRONMENTS) // sample, 1)
+    releases = [(n, e) for n in range(services) for e in ENVIRONMENTS][::step]
+    began = time.perf_counter()
+    for number, environment in releases:
+        chart = root / f"services/service{number:04}/helm"
+        values = chart / f"values-{ENVIRONMENTS[environment]}.yaml"
+        templating = [
+            helm, "template", f"service{number:04}-service", chart, "--include-crds", "--values", values,
+            "--namespace", f"services-{environment}", "--kube-version", pins.KUBERNETES,
+        ]  # fmt: skip
+        with subprocess.Popen(templating, stdout=subprocess.PIPE) as rendered:
+            ended = subprocess.run(
+                checking, stdin=rendered.stdout, capture_output=True, check=False, text=True
+            )
+        if ended.returncode or rendered.returncode:
+            raise SystemExit(f"{chart}: {ended.stdout}{ended.stderr}")
+    return (time.perf_counter() - began) / len(releases) * services * len(ENVIRONMENTS)
+
+
+def _schemas(into: Path) -> None:
+    """One file for each kind of Kubernetes, with all that it refers to."""
+    go = golang.find()
+    listed = subprocess.run(
+        [go.path, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes"],
+        cwd=building.MODULES / "kubernetes",
+        env=golang.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    api = Path(listed.stdout.strip()) / "api/openapi-spec/swagger.json"
+    definitions: dict[str, Any] = json.loads(api.read_text())["definitions"]
+    for name, each in definitions.items():
+        if each.get("format") == "int-or-string":
+            definitions[name] = {"oneOf": [{"type": "string"}, {"type": "integer"}]}
+    for name, each in definitions.items():
+        for kind in each.get("x-kubernetes-group-version-kind", ()):
+            group = f"{kind['group'].split('.')[0]}-" if kind["group"] else ""
+            file = into / f"{kind['kind'].lower()}-{group}{kind['version']}.json"
+            needed = {each: definitions[each] for each in _closure(definitions, name)}
+            schema = {"$ref": f"#/definitions/{name}", "definitions": needed}
+            file.write_text(json.dumps(schema))
+
+
+def _closure(definitions: dict[str, Any], name: str) -> set[str]:
+    found, waiting = set(), [name]
+    while waiting:
+        each = waiting.pop()
+        if each not in found:
+            found.add(each)
+            text = json.dumps(definitions[each])
+            waiting += re.findall(r'"#/definitions/([^"]+)"', text)
+    return found
+
+
+def check() -> list[Row]:
+    """Both commands over 200 services in three environments, and a check over 2,000."""
+    what = f"{SERVICES} services x {len(ENVIRONMENTS)}"
+    rows = []
+    with _repository(SERVICES) as root:
+        schemas = root.parent / "schemas"
+        schemas.mkdir()
+        _schemas(schemas)
+        _loop(root, schemas, SERVICES, 2)  # builds the peers, and reads them from the disk
+        before = _loop(root, schemas, SERVICES, SAMPLE // 2)
+        cold, memory, cache = _cold(root, "check")
+        again = _again(root, "check", cache)
+        changed = _changed(root, cache)
+        peer = statistics.mean([before, _loop(root, schemas, SERVICES, SAMPLE // 2)])
+        loop = "helm template \\| kubeconform"
+        rows += [
+            Row(f"check {what}, cold \\| {loop}", cold, peer, "20 x", RUNS),
+            Row(f"check {what}, unchanged \\| {loop}", again, peer, "100 x", 5),
+            Row(f"check {what}, one service changed", changed, None, "100 ms + start-up", 5),
+            Row(f"check {what}, largest process", memory, None, "200 MiB", RUNS, "MiB"),
+        ]
+    with _repository(MANY) as root:
+        many, memory = _run(root, root.parent, "check")
+        rows += [
+            Row(f"check {MANY} services x {len(ENVIRONMENTS)}, cold", many, None, "10 x 200 services", 1),
+            Row(f"check {MANY} services x {len(ENVIRONMENTS)}, largest process", memory, None, "200 MiB", 1, "MiB"),
+        ]  # fmt: skip
+    return rows
+
+
+def render() -> list[Row]:
+    """The same, rendered and printed."""
+    what = f"{SERVICES} services x {len(ENVIRONMENTS)}"
+    with _repository(SERVICES) as root:
+        schemas = root.parent / "schemas"
+        schemas.mkdir()
+        _schemas(schemas)
+        _loop(root, schemas, SERVICES, 2)
+        peer = _loop(root, schemas, SERVICES, SAMPLE)
+        cold, memory, cache = _cold(root, "render")
+        again = _again(root, "render", cache)
+    loop = "helm template \\| kubeconform"
+    return [
+        Row(f"render {what}, cold \\| {loop}", cold, peer, "20 x", RUNS),
+        Row(f"render {what}, unchanged \\| {loop}", again, peer, "100 x", 5),
+        Row(f"render {what}, largest process", memory, None, "200 MiB", RUNS, "MiB"),
+    ]

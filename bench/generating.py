@@ -1,0 +1,73 @@
+"""Generated repositories of realistic charts: the scaffold's, with variations."""
+
+from __future__ import annotations
+
+import base64
+import random
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from hanbae.charts import founding, scaffolding
+from hanbae.policy import loading, naming
+
+DATABASES: tuple[list[str], ...] = (["main_db"], ["main_db", "audit_db"], [])
+PLACES = {"dev": "dev", "staging": "staging", "production": "www"}
+
+
+def repository(root: Path, services: int) -> None:
+    """A clone with a policy of three environments and this many services, committed."""
+    text = founding.policy_file("https://git.example.com/shop.git", language="en", one_cluster=True)
+    policy = loading.parse(text.encode(), "hanbae.yaml")[0]
+    files = {"hanbae.yaml": text, ".gitignore": founding.ignored(policy) + "\n"}
+    files |= founding.cluster_files(policy)
+    for number in range(services):
+        files |= _service(policy, f"service{number:04}", number)
+    for path, content in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(content)
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "Begin"]):
+        command = ["git", "-c", "user.name=bench", "-c", "user.email=bench@example.com", *words]
+        subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)
+
+
+def _service(policy: Any, name: str, number: int) -> dict[str, str]:
+    databases = DATABASES[number % len(DATABASES)]
+    files: dict[str, str] = scaffolding.chart_files(name, policy, databases=databases)
+    for environment in policy.environments:
+        if policy.environments[environment].platform == "kubernetes":
+            path = str(naming.values_file(policy, name, environment))
+            files[path] = _varied(files[path], number, environment)
+    folder = naming.migrations_folder(policy, name)
+    for database in databases:
+        where = folder / database if len(databases) > 1 else folder
+        for step in range(2, 6):
+            files[f"{where}/{step:05}_step.sql"] = (
+                f"-- +goose Up\nCREATE TABLE t{step} (id bigint PRIMARY KEY);\n"
+                f"-- +goose Down\nDROP TABLE t{step};\n"
+            )
+    return files
+
+
+def _varied(values: str, number: int, environment: str) -> str:
+    """An environment's values as a team would have them: an image, sealed secrets, sizes of its own."""
+    at = list(PLACES).index(environment)
+    chance = random.Random(number * 10 + at)  # noqa: S311  only well-formed, nothing is encrypted
+    keys = [*dict.fromkeys(re.findall(r"urlKey: (\w+)", values)), "JWT_SECRET"]
+    # The length of the encrypted key, that key, and an encrypted value: what kubeseal writes.
+    shapes = {key: (512).to_bytes(2, "big") + chance.randbytes(512 + 16 + 40) for key in keys}
+    sealed = "".join(f"\n    {key}: {base64.b64encode(shapes[key]).decode()}" for key in keys)
+    for before, after in (
+        ('digest: ""', f'digest: "sha256:{number:064x}"'),
+        ("replicas: 1", f"replicas: {2 + (number + at) % 4}"),
+        ("encryptedData: {}", f"certificate: sha256:{7:064x}\n  encryptedData:{sealed}"),
+        ("memory: 256Mi", f"memory: {128 * (1 + number % 3)}Mi"),
+        (".example.com\n", f".{PLACES[environment]}.example.com\n"),
+    ):
+        values = values.replace(before, after)
+    if number % 2:
+        values = values.replace("autoscaling:\n  enabled: false", "autoscaling:\n  enabled: true")
+    if number % 5 == 0:
+        values = values.replace("ingress:\n  enabled: false", "ingress:\n  enabled: true")
+    return values

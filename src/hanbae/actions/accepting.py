@@ -1,0 +1,148 @@
+"""Which findings somebody has accepted: by a comment beside them, or by the baseline; and which of these are no use."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from hanbae import subjects
+from hanbae.results import findings
+from hanbae.rules import ignores, rulebook
+
+OWN = ("INP001", "INP002", "INP003", "INP004", "INP005")
+"""Codes of what the runner itself finds; only the first can be accepted."""
+
+
+Acceptances = tuple[findings.Accepted, ...]
+"""A name for the type, because the classes below have a field that is called as the module is."""
+
+
+class Settled(Struct, frozen=True):
+    """What is left, and what was accepted.
+
+    Attributes:
+        findings: What is left.
+        accepted: What was accepted.
+    """
+
+    findings: tuple[findings.Finding, ...]
+    accepted: Acceptances
+
+
+def ignored(
+    found: Iterable[findings.Finding],
+    comments: Sequence[ignores.Ignore],
+    *,
+    known: Collection[str],
+    allowed: Collection[ignores.Ignore] | None = None,
+    unsure: Collection[ignores.Ignore] = (),
+) -> Settled:
+    """Take out what comments accept, and find fault with comments that are no use.
+
+    Args:
+        found: The findings.
+        comments: The comments.
+        known: The codes that there are.
+        allowed: Those that count; None for all of them.
+        unsure: Those that may accept something that was not looked for.
+    """
+    counting = [each for each in comments if allowed is None or each in allowed]
+    by_line: dict[tuple[str, int], list[ignores.Ignore]] = {}
+    for each in counting:
+        if each.complete:
+            by_line.setdefault((each.place.file, each.line), []).append(each)
+            if each.whole:
+                by_line.setdefault((each.place.file, 0), []).append(each)
+    left, accepted = [], []
+    used: set[tuple[subjects.Place, str]] = set()
+    for finding in found:
+        there = by_line.get((finding.place.file, finding.place.line), ())
+        by = next((each for each in there if finding.code in each.codes), None)
+        if by is None or finding.code in OWN[1:]:
+            left.append(finding)
+        else:
+            used.add((by.place, finding.code))
+            accepted.append(findings.Accepted(finding, "ignore", by.reason, by.place))
+    for each in comments:
+        left += _faults(each, used, known, counts=each in counting, unused=each not in unsure)
+    return Settled(tuple(left), tuple(accepted))
+
+
+def _faults(
+    comment: ignores.Ignore,
+    used: Collection[tuple[subjects.Place, str]],
+    known: Collection[str],
+    *,
+    counts: bool,
+    unused: bool,
+) -> Iterable[findings.Finding]:
+    if not comment.complete:
+        yield own("INP002", comment.place, "no-reason" if comment.codes else "no-code")
+        return
+    for code in comment.codes:
+        if code not in known:
+            yield own("INP003", comment.place, near=nearest(code, known), code=code)
+        elif not counts:
+            yield own("INP004", comment.place, "not-in-base", code=code)
+        elif unused and (comment.place, code) not in used:
+            yield own("INP004", comment.place, code=code)
+
+
+def nearest(code: str, known: Collection[str]) -> str:
+    """The code that was meant, most likely."""
+    import difflib
+
+    return difflib.get_close_matches(code, known, 1, 0)[0]
+
+
+def own(code: str, place: subjects.Place, variant: str = "", /, **facts: str) -> findings.Finding:
+    """A finding of the runner's own.
+
+    Args:
+        code: Its code.
+        place: Its place.
+        variant: Which of its sentences; empty for its only one.
+        facts: What goes into the sentence.
+    """
+    rule = rulebook.rules()[code]
+    part = f"found-{variant}" if variant else "found"
+    precision: findings.Precision = "exact" if place.line else "file"
+    text, fix = rule.text(part, facts), rule.text("fix", facts)
+    return findings.Finding(code, rule.severity, place, text, precision, fix=fix)
+
+
+def in_base(
+    comments: Iterable[ignores.Ignore], base: Iterable[ignores.Ignore]
+) -> tuple[ignores.Ignore, ...]:
+    """The comments that the base has as well, for the same codes of the same line of the same file.
+
+    A branch could move an old comment to a new line, so what stands in the line counts and not its number.
+    """
+    known = {(each.place.file, code, each.content) for each in base for code in each.codes}
+    return tuple(
+        each
+        for each in comments
+        if all((each.place.file, code, each.content) in known for code in each.codes)
+    )
+
+
+def narrowed(settled: Settled, environment: str) -> Settled:
+    """Only what concerns one environment."""
+
+    def keep(finding: findings.Finding) -> bool:
+        return not finding.environments or environment in finding.environments
+
+    def cut(finding: findings.Finding) -> findings.Finding:
+        only = (environment,) if finding.environments else ()
+        return msgspec.structs.replace(finding, environments=only)
+
+    return Settled(
+        tuple(cut(each) for each in settled.findings if keep(each)),
+        tuple(
+            msgspec.structs.replace(each, finding=cut(each.finding))
+            for each in settled.accepted
+            if keep(each.finding)
+        ),
+    )

@@ -1,0 +1,248 @@
+"""Builds Kustomize overlays as Argo CD would, with the program that is there, and offline.
+
+The build runs in a folder of its own that holds the files which the kustomizations name and nothing else, with an
+empty environment, no way to the network, and limits on time and memory.
+What names a URL, a plugin or a path out of the repository is never run; see
+:mod:`hanbae.rules.kustomize.scanning`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+import posixpath
+import resource
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from hanbae.policy import naming
+from hanbae.rules import builds, views
+from hanbae.rules.kustomize import overlays, scanning
+
+_TIMEOUT: Final = 30.0
+_LARGEST: Final = 32 * 1024 * 1024
+_MEMORY: Final = 4 * 1024**3
+_CPU: Final = 20
+_AT_ONCE: Final = 2
+_ORIGIN: Final = "config.kubernetes.io/origin"
+_AROUND: Final = ".hanbae"
+_NO_NETWORK: Final = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
+_KEPT: Final = 64
+
+_OUTPUTS: Final[dict[str, tuple[bytes, str]]] = {}
+"""Digest of what was built → output and error, so that the same files are built once a process."""
+
+
+async def built(project: views.Project) -> views.Project:
+    """The repository with its overlays, built."""
+    free = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(each: overlays.Overlay) -> builds.Built:
+        async with free:
+            return await _built(project, each)
+
+    found = overlays.overlays(project.policy, project.tree)
+    made = await asyncio.gather(*(one(each) for each in found))
+    return dataclasses.replace(project, overlays=tuple(made))
+
+
+def without_chart(project: views.Project) -> tuple[str, ...]:
+    """The names of the services that have overlays and no chart."""
+    found = overlays.overlays(project.policy, project.tree)
+    return tuple(sorted({each.service for each in found if each.service}))
+
+
+def services(project: views.Project) -> Iterator[views.Service]:
+    """What was built, as services with a release for each environment, for the rules over objects."""
+    by_service: dict[str, list[builds.Built]] = {}
+    for each in project.overlays:
+        by_service.setdefault(each.service, []).append(each)
+    for name, all_built in by_service.items():
+        view = views.Service(project, name, kustomized=True)
+        for each in all_built:
+            if each.objects:
+                release = views.Release(view, each.environment, {}, each.objects)
+                view.releases[each.environment] = release
+        yield view
+
+
+@cache
+def program() -> tuple[str, ...]:
+    """The command that builds a folder; empty where there is none."""
+    own = str(Path(sys.executable).parent)
+    for name, verb in (("kustomize", "build"), ("kubectl", "kustomize")):
+        found = shutil.which(name) or shutil.which(name, path=own)
+        if found is not None:
+            return (found, verb)
+    return ()
+
+
+async def _built(project: views.Project, overlay: overlays.Overlay) -> builds.Built:
+    made = builds.Built(overlay.environment, overlay.folder, overlay.service)
+    if scanning.named(project.tree, overlay.folder) is None:
+        return msgspec.structs.replace(made, there=False)
+    scan = scanning.scan(project.tree, overlay.folder)
+    made = msgspec.structs.replace(made, refusals=tuple(scan.refusals), images=tuple(scan.images))
+    command = program()
+    if scan.refusals or not command:
+        return made
+    output, error = await _output(command, scan.files, overlay.folder)
+    made = msgspec.structs.replace(made, program=command[0])
+    if error:
+        return msgspec.structs.replace(made, error=error)
+    try:
+        objects = tuple(_objects(project, overlay, output))
+    except (ValueError, RecursionError) as wrong:
+        return msgspec.structs.replace(made, error=f"{type(wrong).__name__}: {wrong}"[:500])
+    return msgspec.structs.replace(made, objects=objects)
+
+
+async def _output(
+    command: tuple[str, ...], files: Mapping[str, bytes], folder: str
+) -> tuple[bytes, str]:
+    """What a build says: its output, or its error."""
+    digest = hashlib.sha256(repr((command, folder)).encode())
+    for path, data in sorted(files.items()):
+        digest.update(f"{path}\0{len(data)}\0".encode())
+        digest.update(data)
+    key = digest.hexdigest()
+    if key not in _OUTPUTS:
+        while len(_OUTPUTS) >= _KEPT:
+            del _OUTPUTS[next(iter(_OUTPUTS))]
+        with tempfile.TemporaryDirectory(prefix="hanbae-overlay-") as where:
+            root = _written(where, files, folder)
+            _OUTPUTS[key] = await _run(command, root)
+    return _OUTPUTS[key]
+
+
+def _written(where: str, files: Mapping[str, bytes], folder: str) -> Path:
+    """Put the files into a folder, with a kustomization around them that asks where each object is from."""
+    root = Path(where).resolve()
+    around = (
+        f"resources: [../{folder}]\nbuildMetadata: [originAnnotations]\n"
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+    )
+    for path, data in {**files, f"{_AROUND}/kustomization.yaml": around.encode()}.items():
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    return root
+
+
+async def _run(command: tuple[str, ...], root: Path) -> tuple[bytes, str]:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        str(root / _AROUND),
+        cwd=root,
+        env={"HOME": str(root), **_NO_NETWORK},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=_LARGEST,
+    )
+    with contextlib.suppress(ProcessLookupError):
+        resource.prlimit(process.pid, resource.RLIMIT_CPU, (_CPU, _CPU))
+        resource.prlimit(process.pid, resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            output, said = await asyncio.gather(
+                _limited(process, process.stdout), _limited(process, process.stderr)
+            )
+            await (
+                process.communicate()
+            )  # waits; what came after a kill is read, or it would never end
+    except TimeoutError:
+        return b"", f"> {_TIMEOUT:g} s"
+    finally:
+        if process.returncode is None:
+            _kill(process)
+            await process.communicate()
+    if len(output) > _LARGEST:
+        return b"", f"> {_LARGEST / 1024**2:g} MiB"
+    if process.returncode == 0:
+        return output, ""
+    return b"", _plain(said, root) or f"exit {process.returncode}"
+
+
+async def _limited(
+    process: asyncio.subprocess.Process, stream: asyncio.StreamReader | None
+) -> bytes:
+    """All that a process says; one that says too much is ended."""
+    assert stream is not None  # noqa: S101  both are pipes
+    found = bytearray()
+    while more := await stream.read(1 << 16):
+        found += more
+        if len(found) > _LARGEST:
+            _kill(process)
+            break
+    return bytes(found)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+
+
+def _plain(said: bytes, root: Path) -> str:
+    text = said.decode("utf-8", "replace").replace(f"{root}/", "").replace(str(root), ".")
+    return " ".join(text.split()).removeprefix("error: ").removeprefix("Error: ")[:500]
+
+
+def _objects(
+    project: views.Project, overlay: overlays.Overlay, output: bytes
+) -> Iterator[views.Object]:
+    import yaml
+
+    try:
+        documents = list(yaml.load_all(output, Loader=_loader()))
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+    fallback = naming.namespace(project.policy, overlay.service, overlay.environment)
+    for index, document in enumerate(each for each in documents if isinstance(each, dict)):
+        metadata = document.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        template = _origin(metadata) or scanning.named(project.tree, overlay.folder) or ""
+        namespace = str(metadata.get("namespace") or fallback)
+        yield views.Object(document, template, index, namespace)
+
+
+def _origin(metadata: dict[str, Any]) -> str:
+    """The file that an object is from, taken out of the annotation that was asked for."""
+    import yaml
+
+    annotations = metadata.get("annotations")
+    if not isinstance(annotations, dict):
+        return ""
+    text = annotations.pop(_ORIGIN, "")
+    if not annotations:
+        del metadata["annotations"]
+    try:
+        origin = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return ""
+    path = (origin.get("path") or origin.get("configuredIn")) if isinstance(origin, dict) else None
+    return posixpath.normpath(posixpath.join(_AROUND, str(path))) if path else ""
+
+
+@cache
+def _loader() -> type[Any]:
+    """PyYAML's safe loader without dates, which Kubernetes does not have."""
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        """A loader of its own, because the resolvers belong to the class."""
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:timestamp"]
+        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    return Loader

@@ -1,0 +1,181 @@
+"""``hanbae check --fix``: makes the edits that findings carry, and nothing else.
+
+An edit is made only where the line still holds what the rule saw; all edits of a finding are made, or none of them.
+Line ends, comments and order stay; each file is replaced in one step.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec import Struct
+
+from hanbae import errors, subjects
+from hanbae.results import files, findings
+
+
+class Fixed(Struct, frozen=True):
+    """What was mended.
+
+    Attributes:
+        changes: What became of the files.
+        mended: The findings whose edits were made.
+        left: Those whose edits could not be made, because the files are no longer as the rule saw them.
+    """
+
+    changes: tuple[files.FileChange, ...]
+    mended: tuple[findings.Finding, ...]
+    left: tuple[findings.Finding, ...]
+
+
+def fix(root: Path, found: Iterable[findings.Finding], *, write: bool = True) -> Fixed:
+    """Make the edits of findings in a working tree.
+
+    Args:
+        root: The repository's root.
+        found: The findings.
+        write: Whether the files are written; otherwise only the differences are told.
+
+    Raises:
+        hanbae.errors.FileFault: A file lies outside the repository, or cannot be read or written.
+    """
+    texts = _Texts(root)
+    mended: list[findings.Finding] = []
+    left: list[findings.Finding] = []
+    for finding in found:
+        if finding.edits:
+            (mended if texts.made(finding.edits) else left).append(finding)
+    return Fixed(tuple(texts.changes(write=write)), tuple(mended), tuple(left))
+
+
+class _File:
+    """The lines of a file, in places that stay what they were while lines come and go.
+
+    Each place holds one line of the original file, its end included, and whatever was put below it.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.before = text
+        self.lines = re.findall(r"[^\n]*\n|[^\n]+", text)
+        self.end = "\r\n" if "\r\n" in text else "\n"
+
+    def text(self) -> str:
+        return "".join(self.lines)
+
+    def apply(self, edit: findings.Edit) -> bool:
+        """Make an edit; False where the line is not what it was."""
+        if edit.line == 0:
+            self._append(edit.after)
+            return True
+        if edit.line > len(self.lines):
+            return False
+        line = self.lines[edit.line - 1]
+        if not edit.before:
+            self.lines[edit.line - 1] = self._ended(line) + self._own(edit.after)
+            return True
+        if line.count(edit.before) != 1:
+            return False
+        whole = line.rstrip("\r\n") == edit.before
+        replaced = "" if whole and not edit.after else line.replace(edit.before, edit.after)
+        self.lines[edit.line - 1] = replaced
+        return True
+
+    def _append(self, added: str) -> None:
+        if self.lines and not added.startswith("\n"):
+            self.lines[-1] = self._ended(self.lines[-1])
+        self.lines.append(self._own(added))
+
+    def _ended(self, line: str) -> str:
+        return line if not line or line.endswith(("\n", "\r")) else line + self.end
+
+    def _own(self, added: str) -> str:
+        return self._ended(added.replace("\r\n", "\n").replace("\n", self.end))
+
+
+class _Texts:
+    """The files of a working tree that edits touch."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+        self._files: dict[str, _File] = {}
+        self._made: set[findings.Edit] = set()
+
+    def made(self, edits: tuple[findings.Edit, ...]) -> bool:
+        """Make all of some edits, or none; one that was made for another finding already is not made twice."""
+        todo = [edit for edit in dict.fromkeys(edits) if edit not in self._made]
+        saved = {edit.file: list(self._file(edit.file).lines) for edit in todo}
+        for edit in todo:
+            if not self._file(edit.file).apply(edit):
+                for name, lines in saved.items():
+                    self._files[name].lines = lines
+                return False
+        self._made.update(todo)
+        return True
+
+    def changes(self, *, write: bool) -> Iterable[files.FileChange]:
+        """What becomes of each file."""
+        import difflib
+
+        for name, file in sorted(self._files.items()):
+            before, after = file.before, file.text()
+            if before == after:
+                continue
+            lines = difflib.unified_diff(
+                before.split("\n"), after.split("\n"), f"a/{name}", f"b/{name}", lineterm=""
+            )
+            diff = "\n".join(lines) + "\n"
+            path = self._path(name)
+            outcome = "changed" if path.exists() else "created"
+            if write:
+                _replace(path, after, name)
+                yield files.FileChange(name, outcome, diff)  # type: ignore[arg-type]
+            else:
+                yield files.FileChange(name, "stale", diff)
+
+    def _file(self, name: str) -> _File:
+        if name not in self._files:
+            path = self._path(name)
+            try:
+                data = path.read_bytes() if path.exists() else b""
+            except OSError as error:
+                raise _fault("repository.unreadable", name, error) from error
+            self._files[name] = _File(data.decode("utf-8", "surrogateescape"))
+        return self._files[name]
+
+    def _path(self, name: str) -> Path:
+        """The file itself, never a link to it."""
+        try:
+            path = (self._root / name).resolve()
+        except (OSError, RuntimeError) as error:
+            raise _fault("repository.unreadable", name, error) from error
+        if not path.is_relative_to(self._root):
+            raise errors.FileFault("repository.link-out", place=subjects.Place(name), revision="-")
+        return path
+
+
+def _replace(path: Path, text: str, name: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+        handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(text.encode("utf-8", "surrogateescape"))
+                os.fchmod(file.fileno(), mode)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(unfinished).replace(path)
+        except BaseException:
+            Path(unfinished).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _fault("check.unwritable", name, error) from error
+
+
+def _fault(said: str, name: str, error: Exception) -> errors.FileFault:
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return errors.FileFault(said, place=subjects.Place(name), reason=reason)

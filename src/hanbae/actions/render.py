@@ -1,0 +1,250 @@
+"""``hanbae render``: what Argo CD would render of every service in every environment."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from hanbae import errors
+from hanbae.actions import fingerprinting, viewing
+from hanbae.charts import gathering, pools
+from hanbae.charts import rendering as charts
+from hanbae.policy import naming
+from hanbae.repository import keeping, trees
+from hanbae.rules import views
+
+_AHEAD: Final = 4
+"""Services that are rendered while an earlier one is written out; more would only cost memory."""
+
+
+class Wanted(Struct, frozen=True):
+    """What is to be rendered.
+
+    Attributes:
+        services: The services; empty for all.
+        environment: The one environment; None for all.
+        revision: A commit instead of the working tree.
+        kube_version: The cluster's Kubernetes version, such as ``v1.35.4``; None for the policy's.
+        api_versions: What the cluster has beyond Kubernetes' own, such as ``bitnami.com/v1alpha1``.
+    """
+
+    services: tuple[str, ...] = ()
+    environment: str | None = None
+    revision: str | None = None
+    kube_version: str | None = None
+    api_versions: tuple[str, ...] = ()
+
+
+class Release(Struct, frozen=True):
+    """A rendered release.
+
+    Attributes:
+        service: The service.
+        environment: The environment.
+        release: Name of the release.
+        namespace: Its namespace.
+        manifest: What ``helm template`` prints.
+        objects: The objects, in the order in which Argo CD gets them.
+    """
+
+    service: str
+    environment: str
+    release: str
+    namespace: str
+    manifest: str
+    objects: tuple[dict[str, Any], ...]
+
+
+class Failure(Struct, frozen=True):
+    """A release that does not render.
+
+    Attributes:
+        service: The service.
+        environment: The environment; empty for all of them.
+        fault: Why.
+    """
+
+    service: str
+    environment: str
+    fault: errors.FileFault
+
+
+@contextlib.asynccontextmanager
+async def rendering(
+    directory: Path, wanted: Wanted | None = None, *, kept: keeping.Kept | None = None
+) -> AsyncIterator[AsyncIterator[Release | Failure]]:
+    """Render services; the scope owns the workers, and what it gives is in the order of services and environments.
+
+    Args:
+        directory: The folder of the policy, or one below it.
+        wanted: What is to be rendered; None for everything as it is in the working tree.
+        kept: Results of earlier runs; None to render everything anew.
+
+    Raises:
+        hanbae.errors.WrongUse: No policy, or no such revision, service or environment.
+        hanbae.errors.FileFault: The policy has a fault.
+    """
+    wanted = wanted or Wanted()
+    project = viewing.project(directory, revision=wanted.revision)
+    services, environments = _chosen(project, wanted)
+    running = deque[asyncio.Task[list[Release | Failure]]]()
+    async with pools.opened() as pool:
+        one = _Renderer(pool, project, wanted, environments, kept)
+
+        async def each() -> AsyncIterator[Release | Failure]:
+            waiting = deque(services)
+            while waiting or running:
+                while waiting and len(running) < pool.size + _AHEAD:
+                    running.append(asyncio.create_task(one.of(waiting.popleft())))
+                for release in await running[0]:
+                    yield release
+                running.popleft()
+
+        try:
+            yield each()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+    if kept is not None:
+        kept.clean()
+
+
+def _chosen(project: views.Project, wanted: Wanted) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    unknown = [name for name in wanted.services if name not in project.services]
+    if unknown:
+        known = ", ".join(project.services) or "-"
+        raise errors.WrongUse("services.unknown", service=unknown[0], known=known)
+    if wanted.environment is not None and wanted.environment not in project.environments:
+        known = ", ".join(project.environments) or "-"
+        raise errors.WrongUse(
+            "services.unknown-environment", environment=wanted.environment, known=known
+        )
+    environments = (wanted.environment,) if wanted.environment else project.environments
+    return tuple(dict.fromkeys(wanted.services)) or project.services, environments
+
+
+class _Renderer:
+    """Renders one service after the other."""
+
+    def __init__(
+        self,
+        pool: pools.Pool,
+        project: views.Project,
+        wanted: Wanted,
+        environments: Sequence[str],
+        kept: keeping.Kept | None,
+    ) -> None:
+        self._pool, self._project, self._wanted = pool, project, wanted
+        self._environments, self._kept = environments, kept
+
+    async def of(self, service: str) -> list[Release | Failure]:
+        """The releases of a service that there are values for."""
+        policy, tree = self._project.policy, self._project.tree
+        files = {
+            environment: str(naming.values_file(policy, service, environment))
+            for environment in self._environments
+        }
+        listed = tree.files(str(naming.chart(policy, service)))
+        present = {name: file for name, file in files.items() if file in listed}
+        try:
+            answers = await self._answers(service, present, listed)
+        except errors.FileFault as fault:
+            return [Failure(service, "", fault)]
+        return [
+            self._release(service, name, answer)
+            for name, answer in zip(present, answers, strict=True)
+        ]
+
+    async def _answers(self, service: str, values: dict[str, str], ids: Any) -> list[pools.Answer]:
+        """What workers answer, or have answered before."""
+        chart = str(naming.chart(self._project.policy, service))
+        keys = {}
+        if self._kept is not None:
+            chart_digest = gathering.digest(self._project.tree, chart)
+            keys = {
+                name: self._key(service, name, chart_digest, _id(self._project.tree, file, ids))
+                for name, file in values.items()
+            }
+        known: dict[str, pools.Answer | None] = {
+            name: self._recalled(key) for name, key in keys.items()
+        }
+        missing = [name for name in values if known.get(name) is None]
+        if missing:
+            read = {name: self._project.tree.read(values[name]) or b"" for name in missing}
+            wanted = [self._want(service, name, data) for name, data in read.items()]
+            found = await charts.answers(
+                self._pool, self._project.tree, chart, wanted, manifest=True
+            )
+            known |= dict(zip(missing, found, strict=True))
+            self._keep(
+                {keys[name]: each for name, each in zip(missing, found, strict=True) if keys}
+            )
+        return [answer for name in values if (answer := known[name]) is not None]
+
+    def _want(self, service: str, environment: str, values: bytes) -> pools.Wanted:
+        want = viewing.want(self._project.policy, service, environment, values)
+        return msgspec.structs.replace(
+            want,
+            kube_version=self._wanted.kube_version or want.kube_version,
+            api_versions=(*want.api_versions, *self._wanted.api_versions),
+        )
+
+    def _key(self, service: str, environment: str, chart: str, values: str) -> str:
+        want = self._want(service, environment, b"")
+        return keeping.key(
+            "render", fingerprinting.program(), msgspec.json.encode(want), chart, values
+        )
+
+    def _keep(self, answers: dict[str, pools.Answer]) -> None:
+        for key, answer in answers.items():
+            if self._kept is not None and answer.error is None and not _has_secrets(answer):
+                self._kept.put(key, msgspec.msgpack.encode(answer))
+
+    def _recalled(self, key: str) -> pools.Answer | None:
+        data = self._kept.get(key) if self._kept is not None else None
+        if data is None:
+            return None
+        try:
+            return msgspec.msgpack.decode(data, type=pools.Answer)
+        except msgspec.DecodeError:
+            return None
+
+    def _release(self, service: str, environment: str, answer: pools.Answer) -> Release | Failure:
+        policy = self._project.policy
+        chart = str(naming.chart(policy, service))
+        try:
+            made = charts.rendered(answer, shown=chart)
+        except errors.FileFault as fault:
+            return Failure(service, environment, fault)
+        return Release(
+            service,
+            environment,
+            naming.release(policy, service),
+            naming.namespace(policy, service, environment),
+            answer.manifest,
+            tuple(each.object for each in made.manifests),
+        )
+
+
+def _id(tree: trees.Tree, file: str, ids: dict[str, str]) -> str:
+    known = ids[file]
+    if known.startswith("link:") or known == trees.UNREADABLE:
+        return hashlib.sha256(tree.read(file) or b"").hexdigest()
+    return known
+
+
+def _has_secrets(answer: pools.Answer) -> bool:
+    """Whether there is a Secret among the objects: such a release is not kept on the disk."""
+    return any(
+        isinstance(thing, dict) and str(thing.get("kind")).startswith(("Secret", "List"))
+        for _, thing in answer.documents
+    )

@@ -1,0 +1,201 @@
+"""A tree of rendered manifests, fit for a branch that holds nothing else: stable names, stable bytes.
+
+``<environment>/<service>/<kind>-<name>.yaml``, one object a file.
+A file at the top lists what is hanbae's, so that only that is ever replaced or removed.
+Everything is written beside its place first; only when all of it is there is anything changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from hanbae import errors
+from hanbae.actions import render
+from hanbae.charts import writing
+
+MARKER: Final = ".hanbae-rendered.json"
+_STAGING: Final = ".hanbae-staging-"
+_UNSAFE: Final = re.compile(r"[^a-z0-9._-]")
+_LONGEST: Final = 200
+
+
+class Saved(Struct, frozen=True):
+    """What was done to a tree.
+
+    Attributes:
+        written: Files that are new or have changed.
+        removed: Files that are no longer rendered.
+        unchanged: How many are as they were.
+    """
+
+    written: tuple[str, ...]
+    removed: tuple[str, ...]
+    unchanged: int
+
+
+class _Marker(Struct):
+    format: int = 1
+    files: list[str] = []
+
+
+class Tree:
+    """A tree that is being written. Made by :func:`writing_to`."""
+
+    def __init__(self, root: Path, staging: Path, *, secrets: bool) -> None:
+        self._root, self._staging, self._secrets = root, staging, secrets
+        self._staged: list[str] = []
+        self._covered: set[str] = set()
+        self.result: Saved | None = None
+
+    def add(self, release: render.Release) -> None:
+        """Write a release beside the tree.
+
+        Raises:
+            hanbae.errors.Refused: It has a Secret in clear.
+        """
+        folder = f"{_safe(release.environment)}/{_safe(release.service)}"
+        self._covered.add(folder)
+        used: set[str] = set()
+        for thing in release.objects:
+            if not self._secrets and _is_in_clear(thing):
+                name = str((thing.get("metadata") or {}).get("name") or "-")
+                raise errors.Refused(
+                    "render.secret-in-clear",
+                    service=release.service, environment=release.environment, name=name,
+                )  # fmt: skip
+            base = name = _file_name(thing)
+            number = 2
+            while name in used:
+                name, number = f"{base}-{number}", number + 1
+            used.add(name)
+            path = f"{folder}/{name}.yaml"
+            target = self._staging / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(writing.document(thing))
+            self._staged.append(path)
+
+    def finish(self) -> Saved:
+        """Bring everything to its place, and remove what is no longer rendered of the services that were.
+
+        Raises:
+            hanbae.errors.Refused: A file of somebody else's is in the way, or a link.
+        """
+        before = self._marker()
+        for path in self._staged:
+            self._check(path, before)
+        gone = [
+            p for p in before if p not in self._staged and p.rpartition("/")[0] in self._covered
+        ]
+        # What a run that is interrupted leaves must be known as ours.
+        self._mark({*before, *self._staged})
+        changed = [path for path in self._staged if not self._is_same(path)]
+        for path in changed:
+            target = self._root / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (self._staging / path).replace(target)
+        for path in gone:
+            (self._root / path).unlink(missing_ok=True)
+            for folder in list((self._root / path).parents)[:2]:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+        self._mark({*before, *self._staged} - set(gone))
+        unchanged = len(self._staged) - len(changed)
+        return Saved(tuple(sorted(changed)), tuple(sorted(gone)), unchanged)
+
+    def _check(self, path: str, before: set[str]) -> None:
+        target = self._root / path
+        for folder in list(target.parents)[: path.count("/")]:
+            if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+                raise errors.Refused("render.in-the-way", path=str(folder))
+        if path not in before and os.path.lexists(target) and not self._is_same(path):
+            raise errors.Refused("render.in-the-way", path=str(target))
+
+    def _is_same(self, path: str) -> bool:
+        target = self._root / path
+        try:
+            return (
+                not target.is_symlink()
+                and target.read_bytes() == (self._staging / path).read_bytes()
+            )
+        except OSError:
+            return False
+
+    def _marker(self) -> set[str]:
+        """The files that are ours; what the marker says of other places counts for nothing."""
+        try:
+            found = msgspec.json.decode((self._root / MARKER).read_bytes(), type=_Marker)
+        except (OSError, msgspec.DecodeError):
+            return set()
+        return {
+            path
+            for path in found.files
+            if re.fullmatch(r"[a-z0-9._-]+/[a-z0-9._-]+/[a-z0-9._-]+\.yaml", path)
+            and ".." not in path.split("/")
+        }
+
+    def _mark(self, files: Iterable[str]) -> None:
+        content = msgspec.json.format(msgspec.json.encode(_Marker(1, sorted(files))), indent=1)
+        staged, target = self._staging / MARKER, self._root / MARKER
+        if not (target.is_file() and target.read_bytes() == content + b"\n"):
+            staged.write_bytes(content + b"\n")
+            staged.replace(target)
+
+
+@contextlib.contextmanager
+def writing_to(root: Path, *, secrets: bool = False) -> Iterator[Tree]:
+    """Write a tree: add releases, then finish; without that, nothing is changed.
+
+    Args:
+        root: The folder; it is made if need be.
+        secrets: Whether Secrets may be written in clear.
+
+    Raises:
+        hanbae.errors.Failed: It cannot be written.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            for left in root.glob(f"{_STAGING}*"):
+                shutil.rmtree(left, ignore_errors=True)
+            staging = Path(tempfile.mkdtemp(dir=root, prefix=_STAGING))
+            try:
+                yield Tree(root, staging, secrets=secrets)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise errors.Failed("render.unwritable", path=str(root), reason=reason) from error
+
+
+def _is_in_clear(thing: dict[str, Any]) -> bool:
+    return thing.get("kind") == "Secret" and bool(thing.get("data") or thing.get("stringData"))
+
+
+def _file_name(thing: dict[str, Any]) -> str:
+    metadata = thing.get("metadata") or {}
+    return _safe(f"{thing['kind']}-{metadata.get('name') or metadata.get('generateName') or ''}")
+
+
+def _safe(name: str) -> str:
+    """A file's name that no other name becomes, whatever characters a chart has put into it."""
+    lower = name.lower()
+    plain = _UNSAFE.sub("_", lower)[:_LONGEST]
+    if plain == lower and not plain.startswith("."):
+        return plain
+    return f"x{plain}-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}"

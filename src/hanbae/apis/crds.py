@@ -1,0 +1,162 @@
+"""Kinds that a CustomResourceDefinition adds, as strict JSON Schema.
+
+An API server drops, or with strict validation refuses, each field that the schema does not name; JSON Schema lets
+them pass unless told otherwise.
+Only the keywords that a definition may use are taken over, so a hostile one can refer to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+METADATA: Final = "meta.v1.ObjectMeta"
+_DEEPEST: Final = 60
+_INTEGERS: Final = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
+_PLAIN: Final = (
+    "type",
+    "enum",
+    "pattern",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "maxProperties",
+    "multipleOf",
+    "required",
+    "uniqueItems",
+)
+
+
+class Kind(Struct, frozen=True):
+    """A kind that a definition adds.
+
+    Attributes:
+        api_version: Its ``apiVersion``.
+        kind: Its name.
+        namespaced: Whether its objects are in namespaces.
+        served: Whether the version is served.
+        schema: Its JSON Schema, whose metadata refers to ``#/$defs/meta.v1.ObjectMeta``.
+    """
+
+    api_version: str
+    kind: str
+    namespaced: bool
+    served: bool
+    schema: dict[str, Any]
+
+
+def kinds(definition: Mapping[str, Any]) -> Iterator[Kind]:
+    """The kinds of a CustomResourceDefinition; none of what is none, or has no sane shape."""
+    spec = definition.get("spec")
+    names = spec.get("names") if isinstance(spec, Mapping) else None
+    if not isinstance(spec, Mapping) or not isinstance(names, Mapping):
+        return
+    versions = spec.get("versions")
+    for version in versions if isinstance(versions, list) else ():
+        if not isinstance(version, Mapping):
+            continue
+        whole = version.get("schema")
+        root = whole.get("openAPIV3Schema") if isinstance(whole, Mapping) else None
+        yield Kind(
+            f"{spec.get('group')}/{version.get('name')}",
+            str(names.get("kind")),
+            spec.get("scope") != "Cluster",
+            version.get("served") is not False,
+            _root(
+                root
+                if isinstance(root, Mapping)
+                else {"x-kubernetes-preserve-unknown-fields": True}
+            ),
+        )
+
+
+def _root(schema: Mapping[str, Any]) -> dict[str, Any]:
+    found = _strict(schema, _DEEPEST)
+    properties = found.setdefault("properties", {})
+    properties |= {
+        "apiVersion": {"type": "string"},
+        "kind": {"type": "string"},
+        "metadata": {"$ref": f"#/$defs/{METADATA}"},
+    }
+    return found
+
+
+def _strict(schema: Any, left: int) -> dict[str, Any]:
+    """A structural schema: every field that it does not name is refused."""
+    if not isinstance(schema, Mapping) or left <= 0:
+        return {}
+    found = _values(schema, left)
+    properties = schema.get("properties")
+    if isinstance(properties, Mapping):
+        found["properties"] = {
+            str(name): _strict(each, left - 1) for name, each in properties.items()
+        }
+    if "items" in schema:
+        found["items"] = _strict(schema["items"], left - 1)
+    more = schema.get("additionalProperties")
+    if isinstance(more, Mapping):
+        found["additionalProperties"] = _strict(more, left - 1)
+    elif schema.get("x-kubernetes-embedded-resource") is True:
+        named = found.setdefault("properties", {})
+        for name in ("apiVersion", "kind", "metadata"):
+            named.setdefault(name, {})
+    if (
+        schema.get("type") == "object"
+        and not more
+        and schema.get("x-kubernetes-preserve-unknown-fields") is not True
+    ):
+        found["additionalProperties"] = False
+    return found
+
+
+def _values(schema: Mapping[str, Any], left: int) -> dict[str, Any]:
+    """What a schema says about values, fields apart."""
+    found = {key: schema[key] for key in _PLAIN if key in schema} | _bounds(schema)
+    if schema.get("format") in {"byte", "date-time"}:
+        found["format"] = schema["format"]
+    if schema.get("x-kubernetes-int-or-string") is True:
+        found["type"] = ["integer", "string"]
+    elif schema.get("nullable") is True and isinstance(found.get("type"), str):
+        found["type"] = [found["type"], "null"]
+        if isinstance(found.get("enum"), list):
+            found["enum"] = [*found["enum"], None]
+    for key in ("allOf", "anyOf", "oneOf"):
+        if isinstance(schema.get(key), list):
+            found[key] = [_loose(each, left - 1) for each in schema[key]]
+    if "not" in schema:
+        found["not"] = _loose(schema["not"], left - 1)
+    return found
+
+
+def _bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The range of a number; whether an end belongs to it is a flag here, and a keyword in JSON Schema."""
+    found: dict[str, Any] = {}
+    for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if bound in schema:
+            found[exclusive if schema.get(exclusive) is True else bound] = schema[bound]
+    form = schema.get("format")
+    if form in _INTEGERS:
+        low, high = _INTEGERS[form]
+        found.setdefault("minimum", low)
+        found.setdefault("maximum", high)
+    return found
+
+
+def _loose(schema: Any, left: int) -> dict[str, Any]:
+    """A schema inside ``allOf`` and the like: about values only, so fields that it does not name are fine."""
+    if not isinstance(schema, Mapping) or left <= 0:
+        return {}
+    found = _values(schema, left)
+    properties = schema.get("properties")
+    if isinstance(properties, Mapping):
+        found["properties"] = {
+            str(name): _loose(each, left - 1) for name, each in properties.items()
+        }
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), Mapping):
+            found[key] = _loose(schema[key], left - 1)
+    return found

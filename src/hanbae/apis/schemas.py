@@ -1,0 +1,218 @@
+"""Holds objects against the schemas of their kinds, as strictly as ``kubectl apply --validate=strict`` would.
+
+Validators are compiled when a kind is first seen and kept; an object then takes microseconds.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import msgspec
+from msgspec import Struct
+
+from hanbae.apis import crds, serving
+
+if TYPE_CHECKING:
+    import jsonschema_rs
+
+Pointer = tuple[str | int, ...]
+
+_MOST: Final = 20
+"""Problems of one object that are told; a wrong indentation can make hundreds."""
+_LARGEST_PATTERN: Final = 1 << 20
+
+
+class Problem(Struct, frozen=True):
+    """One thing that the API server would refuse.
+
+    Attributes:
+        pointer: The part of the object; of a missing field, what it is missing in.
+        keyword: What is wrong: ``unknown``, ``required``, ``type``, ``enum``, ``pattern``, ``range``, ``format`` or
+            ``other``.
+        name: The field that is unknown or missing.
+        wanted: What would be right: types, values, a pattern or a bound; empty where no few words say it.
+        known: The fields that may stand there, of an unknown one.
+    """
+
+    pointer: Pointer
+    keyword: str
+    name: str = ""
+    wanted: str = ""
+    known: tuple[str, ...] = ()
+
+
+class Schema:
+    """The schema of one kind.
+
+    Args:
+        schema: A JSON Schema, complete in itself.
+    """
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        import jsonschema_rs as rs
+
+        self._schema = schema
+        self._validator: jsonschema_rs.Draft202012Validator = rs.Draft202012Validator(
+            schema,
+            # Patterns of foreign definitions are run in linear time.
+            pattern_options=rs.RegexOptions(size_limit=_LARGEST_PATTERN),
+            validate_formats=True,
+            formats={"byte": _is_base64},
+        )
+
+    def problems(self, data: dict[str, Any]) -> list[Problem]:
+        """What is wrong with an object; usually nothing."""
+        try:
+            if self._validator.is_valid(data):
+                return []
+            # Where a map has a null, the API server reads nothing at all.
+            given = _without_nulls(data)
+            found = []
+            for error in self._validator.iter_errors(given):
+                found += self._told(error)
+                if len(found) >= _MOST:
+                    break
+        except (ValueError, RecursionError, OverflowError) as error:
+            # What JSON cannot say: keys that are no text, numbers without end, nesting without end.
+            return [Problem((), "other", wanted=type(error).__name__)]
+        return found[:_MOST]
+
+    def _told(self, error: jsonschema_rs.ValidationError) -> list[Problem]:
+        pointer, path, kind = tuple(error.instance_path), error.schema_path, cast("Any", error.kind)
+        match kind.name:
+            case "additionalProperties":
+                known = self._known(path)
+                return [
+                    Problem((*pointer, name), "unknown", name, known=known)
+                    for name in kind.unexpected
+                ]
+            case "falseSchema":  # the same where there are no fields at all
+                return [Problem(pointer, "unknown", str(pointer[-1]) if pointer else "")]
+            case "required":
+                return [Problem(pointer, "required", str(kind.property))]
+            case name:
+                keyword, wanted = self._wanted(name, kind, path)
+                return [Problem(pointer, keyword, wanted=wanted)]
+
+    def _wanted(self, name: str, kind: Any, path: list[str | int]) -> tuple[str, str]:
+        """What is wrong with a value, and what would be right."""
+        match name:
+            case "type":
+                found = "type", ", ".join(kind.types)
+            case "enum":
+                options = kind.options if isinstance(kind.options, list) else []
+                found = "enum", ", ".join(str(each) for each in options if each)
+            case "pattern":
+                found = "pattern", str(kind.pattern)
+            case "propertyNames":
+                found = "pattern", self._at(path, "pattern")
+            case "format":
+                found = "format", str(kind.format)
+            case _ if name in _RANGES:
+                found = "range", f"{_RANGES[name]} {getattr(kind, 'limit', '')}"
+            case _:
+                found = "other", self._choices(path)
+        return found
+
+    def _part(self, path: list[str | int]) -> Any:
+        at: Any = self._schema
+        for key in path:
+            at = at[key]
+        return at
+
+    def _known(self, path: list[str | int]) -> tuple[str, ...]:
+        try:
+            return tuple(self._part(path[:-1]).get("properties", ()))
+        except (KeyError, IndexError, TypeError, AttributeError):
+            return ()
+
+    def _at(self, path: list[str | int], key: str) -> str:
+        try:
+            return str(self._part(path).get(key, ""))
+        except (KeyError, IndexError, TypeError, AttributeError):
+            return ""
+
+    def _choices(self, path: list[str | int]) -> str:
+        """The fields of which just one may be there, where a ``oneOf`` says no more than that."""
+        try:
+            names = [each["required"][0] for each in self._part(path)]
+        except (KeyError, IndexError, TypeError, AttributeError):
+            return str(path[-1]) if path else ""
+        return " | ".join(names)
+
+
+_RANGES: Final[Mapping[str, str]] = {
+    "minimum": ">=",
+    "exclusiveMinimum": ">",
+    "maximum": "<=",
+    "exclusiveMaximum": "<",
+    "minLength": "length >=",
+    "maxLength": "length <=",
+    "minItems": "items >=",
+    "maxItems": "items <=",
+    "minProperties": "fields >=",
+    "maxProperties": "fields <=",
+}
+
+
+@cache
+def of(version: str, api_version: str, kind: str) -> Schema | None:
+    """The schema of a kind that Kubernetes or a well-known operator has; None for others."""
+    known = serving.kind(version, api_version, kind)
+    if known is not None:
+        return Schema(_closed({"$ref": f"#/$defs/{known.definition}"}, {}, version))
+    about = serving.custom().get(f"{api_version}/{kind}")
+    if about is None:
+        return None
+    return Schema(_closed(about["schema"], about["shared"], version))
+
+
+def added(kind: crds.Kind, version: str) -> Schema | None:
+    """The schema of a kind that a repository's own definition adds; None where the definition cannot be used."""
+    try:
+        return Schema(_closed(kind.schema, {}, version))
+    except (ValueError, RecursionError, OverflowError):
+        return None
+
+
+def _closed(schema: dict[str, Any], shared: dict[str, Any], version: str) -> dict[str, Any]:
+    """A schema with the definitions that it needs, and no others."""
+    data = serving.data()
+    names = data.versions[serving.nearest(version)].names
+    definitions = dict(shared)
+    waiting = [*_references(schema), *_references(shared)]
+    while waiting:
+        name = waiting.pop()
+        if name not in definitions:
+            definitions[name] = msgspec.json.decode(data.definitions[names[name]])
+            waiting += _references(definitions[name])
+    return {**schema, "$defs": definitions}
+
+
+def _references(schema: Any) -> list[str]:
+    if isinstance(schema, dict):
+        own = schema.get("$ref")
+        found = [own.removeprefix("#/$defs/")] if isinstance(own, str) else []
+        return found + [name for each in schema.values() for name in _references(each)]
+    if isinstance(schema, list):
+        return [name for each in schema for name in _references(each)]
+    return []
+
+
+def _without_nulls(thing: Any) -> Any:
+    if isinstance(thing, dict):
+        return {key: _without_nulls(each) for key, each in thing.items() if each is not None}
+    return [_without_nulls(each) for each in thing] if isinstance(thing, list) else thing
+
+
+def _is_base64(text: str) -> bool:
+    """Whether Go's decoder takes it, which skips ends of lines and nothing else."""
+    try:
+        base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True

@@ -1,0 +1,157 @@
+"""Which kinds a minor version of Kubernetes serves, which are going or gone, and what ``.Capabilities`` lists."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+
+class Kind(Struct, frozen=True, array_like=True):
+    """A kind of one API version.
+
+    Attributes:
+        definition: Name of its definition.
+        namespaced: Whether its objects are in namespaces.
+        served: Whether an API server serves it without being asked to: alpha and beta ones are not.
+        watched: Whether it can be listed and watched: what Argo CD looks for.
+    """
+
+    definition: str
+    namespaced: bool
+    served: bool
+    watched: bool
+
+
+class Life(Struct, frozen=True, array_like=True):
+    """How an API version of a kind ends.
+
+    Attributes:
+        deprecated: Minor version since which the API server warns.
+        removed: Minor version that serves it no more; None while that is open.
+        replacement: ``group/version/Kind`` to use instead; None for none.
+    """
+
+    deprecated: str
+    removed: str | None
+    replacement: str | None
+
+
+class Version(Struct, frozen=True):
+    """A minor version.
+
+    Attributes:
+        names: Name of a definition → its place in `Data.definitions`.
+        kinds: ``group/version/Kind`` → kind.
+    """
+
+    names: dict[str, int]
+    kinds: dict[str, Kind]
+
+
+class Data(Struct, frozen=True):
+    """The file.
+
+    Attributes:
+        definitions: JSON Schemas, each once although most versions share it, not decoded yet.
+        versions: Minor version → what it has.
+        lives: ``group/version/Kind`` → how it ends.
+    """
+
+    definitions: tuple[msgspec.Raw, ...]
+    versions: dict[str, Version]
+    lives: dict[str, Life]
+
+
+def read(name: str) -> bytes:
+    """A file of the package's data, uncompressed."""
+    return zlib.decompress(
+        resources.files("hanbae.apis").joinpath("data", f"{name}.json.z").read_bytes()
+    )
+
+
+@cache
+def data() -> Data:
+    """What is known of Kubernetes, read once."""
+    return msgspec.json.decode(read("kubernetes"), type=Data)
+
+
+def number(version: str) -> tuple[int, ...]:
+    """A minor version in a form that compares."""
+    return tuple(int(part) for part in version.split("."))
+
+
+@cache
+def nearest(version: str) -> str:
+    """The version whose schemas stand for another's: itself, else the newest before it, else the oldest."""
+    known = sorted(data().versions, key=number)
+    return next((each for each in reversed(known) if number(each) <= number(version)), known[0])
+
+
+def kind(version: str, api_version: str, name: str) -> Kind | None:
+    """A kind as a version has it; None where it has not."""
+    return data().versions[nearest(version)].kinds.get(f"{api_version}/{name}")
+
+
+def life(api_version: str, name: str) -> Life | None:
+    """How an API version of a kind ends; None while it is neither deprecated nor gone."""
+    return data().lives.get(f"{api_version}/{name}")
+
+
+@cache
+def versions_of(version: str, name: str) -> tuple[str, ...]:
+    """The API versions in which a version serves a kind of this name."""
+    found = data().versions[nearest(version)].kinds
+    return tuple(
+        full.rpartition("/")[0]
+        for full, each in found.items()
+        if each.served and full.rpartition("/")[2] == name
+    )
+
+
+@cache
+def names(version: str) -> frozenset[str]:
+    """The names of all kinds that a version serves."""
+    found = data().versions[nearest(version)].kinds
+    return frozenset(full.rpartition("/")[2] for full, each in found.items() if each.served)
+
+
+@cache
+def cluster_scoped() -> frozenset[str]:
+    """The names of kinds that are in no namespace, in any version."""
+    found = {
+        full.rpartition("/")[2]
+        for version in data().versions.values()
+        for full, each in version.kinds.items()
+        if not each.namespaced
+    }
+    return frozenset(found | {"GatewayClass"})
+
+
+@cache
+def api_versions(version: str) -> tuple[str, ...]:
+    """What Argo CD passes to Helm as ``--api-versions``: each version and each kind that can be listed and watched.
+
+    Sealed Secrets is among them, because a cluster of the policy has it.
+    """
+    found = {
+        full
+        for full, each in data().versions[nearest(version)].kinds.items()
+        if each.served and each.watched
+    }
+    found.add("bitnami.com/v1alpha1/SealedSecret")
+    return tuple(sorted(found | {full.rpartition("/")[0] for full in found}))
+
+
+@cache
+def custom() -> Mapping[str, Any]:
+    """``group/version/Kind`` → what is known of a kind of Argo CD, Sealed Secrets or the Gateway API."""
+    found: Mapping[str, Any] = msgspec.json.decode(read("crds"), type=dict[str, dict[str, Any]])[
+        "kinds"
+    ]
+    return found

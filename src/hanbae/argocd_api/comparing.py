@@ -1,0 +1,109 @@
+"""Argo CD's own comparison of an Application, as its API tells it to whoever may ``get`` the Application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from hanbae.argocd_api import answers, connections
+
+Object = dict[str, Any]
+
+
+class Compared(Struct, frozen=True):
+    """One object as Argo CD compares it; hooks are not among them.
+
+    Attributes:
+        kind: Its kind.
+        namespace: Its namespace.
+        name: Its name.
+        target: The object as the chart has it; None when it is no longer there.
+        live: The object in the cluster; None when it is not there.
+        before: The live object without what does not count in a comparison.
+        after: What Argo CD expects it to become: the answer to a dry-run on the server where it applies like that.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    target: Object | None
+    live: Object | None
+    before: Object | None
+    after: Object | None
+
+
+async def application(
+    server: connections.Server,
+    name: str,
+    project: str,
+    namespace: str,
+    *,
+    refresh: Literal["", "normal"] = "",
+) -> Object | None:
+    """The Application, or None.
+
+    Args:
+        server: Argo CD.
+        name: Its name.
+        project: Its project.
+        namespace: Its namespace.
+        refresh: ``normal`` to have Argo CD compare it with the head of its branch first; where it is automated, that
+            may make Argo CD sync it.
+
+    Raises:
+        hanbae.errors.Forbidden: The token's role may not ``get`` it.
+        hanbae.errors.Unreachable: Argo CD did not answer.
+    """
+    asked = server.asked("get", application=name, project=project)
+    params = _params(project, namespace) | ({"refresh": refresh} if refresh else {})
+    try:
+        return await server.ask(asked, "GET", _path(name), params=params)
+    except answers.Missing:
+        return None
+
+
+async def managed(
+    server: connections.Server, name: str, project: str, namespace: str
+) -> list[Compared]:
+    """Every object of an Application, as it was compared last.
+
+    Raises:
+        hanbae.errors.Forbidden: The token's role may not ``get`` it.
+        hanbae.errors.Unreachable: Argo CD did not answer.
+    """
+    asked = server.asked("get", application=name, project=project)
+    path = f"{_path(name)}/managed-resources"
+    found = await server.ask(asked, "GET", path, params=_params(project, namespace))
+    return [
+        Compared(
+            str(item.get("kind")),
+            str(item.get("namespace") or ""),
+            str(item.get("name")),
+            _state(item, "targetState"),
+            _state(item, "liveState"),
+            _state(item, "normalizedLiveState"),
+            _state(item, "predictedLiveState"),
+        )
+        for item in found.get("items") or []
+    ]
+
+
+def _state(item: Mapping[str, Any], name: str) -> Object | None:
+    """A state, which comes as a text of JSON; ``null`` where there is none."""
+    text = item.get(name)
+    if not isinstance(text, str) or not text:
+        return None
+    found = msgspec.json.decode(text)
+    return found if isinstance(found, dict) else None
+
+
+def _path(name: str) -> str:
+    return f"/api/v1/applications/{quote(name, safe='')}"
+
+
+def _params(project: str, namespace: str) -> dict[str, str]:
+    return {"project": project, "appNamespace": namespace}

@@ -1,0 +1,262 @@
+"""Which files of a tree are a chart, just as Helm would load its folder.
+
+Links are followed inside the repository and nowhere else; what ``.helmignore`` names stays out; a dependency that is
+not vendored is taken from where its ``file://`` repository points, which is what ``helm dependency build`` would do.
+A dependency from anywhere else is refused: rendering opens no connection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from hanbae import errors, subjects
+from hanbae.repository import trees
+
+IGNORE: Final = ".helmignore"
+_LINK: Final = "link:"
+_FILE: Final = "file://"
+_DEEPEST: Final = 100
+_MOST_FILES: Final = 20_000
+"""What a chart may have; a link to a folder above itself would never end."""
+
+Resolved = tuple[tuple[str, str, str], ...]
+"""Name, wanted version and found version of each dependency that was taken from the repository."""
+
+
+def listed(tree: trees.Tree, chart: str) -> dict[str, str]:
+    """The files of a chart: path in its folder → path in the tree; nothing but links and ``.helmignore`` is read.
+
+    Args:
+        tree: The files of the repository.
+        chart: The chart's folder.
+
+    Raises:
+        hanbae.errors.FileFault: A link leads out of the repository, or ``.helmignore`` cannot be understood.
+    """
+    found = dict(_walked(tree, chart, "", [_MOST_FILES]))
+    given = tree.read(found[IGNORE]) if IGNORE in found else b""
+    rules = (given or b"").decode("utf-8", "replace")
+    try:
+        return {name: path for name, path in found.items() if not _ignored(rules, name)}
+    except ValueError as error:
+        place = subjects.Place(f"{chart}/{IGNORE}")
+        raise errors.FileFault("render.bad-ignore", place=place, error=str(error)) from error
+
+
+def files(tree: trees.Tree, chart: str) -> dict[str, bytes]:
+    """The files of a chart by path in its folder.
+
+    Raises:
+        hanbae.errors.FileFault: As :func:`listed`, or one of them is too large.
+    """
+    found = {name: tree.read(path) for name, path in listed(tree, chart).items()}
+    return {name: data for name, data in found.items() if data is not None}
+
+
+def digest(tree: trees.Tree, chart: str) -> str:
+    """What the files of a chart are: the same only for the same; unchanged files are not read for it.
+
+    Dependencies that are taken from the repository are part of it.
+
+    Raises:
+        hanbae.errors.FileFault: As :func:`files`.
+    """
+    hashed = hashlib.sha256()
+    waiting, seen = [chart], {chart}
+    while waiting:
+        folder = waiting.pop()
+        ids = tree.files(folder)
+        names = listed(tree, folder)
+        for name, path in sorted(names.items()):
+            known = ids.get(path, _LINK)
+            if known.startswith((_LINK, trees.UNREADABLE)):
+                known = hashlib.sha256(tree.read(path) or b"").hexdigest()
+            hashed.update(f"{name}\0{known}\n".encode("utf-8", "surrogateescape"))
+        hashed.update(b"\0")
+        for near in _near(tree, folder, names):
+            if near not in seen:
+                seen.add(near)
+                waiting.append(near)
+    return hashed.hexdigest()
+
+
+def _near(tree: trees.Tree, chart: str, names: Mapping[str, str]) -> Iterator[str]:
+    """The folders of the repository that a chart's dependencies may be taken from."""
+    for name in ("Chart.yaml", "requirements.yaml"):
+        data = tree.read(names[name]) if name in names else None
+        if data and _FILE.encode() in data:
+            for each in _dependencies(data):
+                where = _where(chart, each)
+                if where is not None:
+                    yield where
+
+
+def completed(
+    tree: trees.Tree, chart: str, given: Mapping[str, bytes], missing: Iterable[str]
+) -> tuple[dict[str, bytes], Resolved]:
+    """A chart's files with the dependencies that are not vendored, taken from the repository.
+
+    Args:
+        tree: The files of the repository.
+        chart: The chart's folder.
+        given: The chart's files.
+        missing: Names of the dependencies.
+
+    Raises:
+        hanbae.errors.FileFault: One of them is not in the repository.
+    """
+    place = subjects.Place(f"{chart}/Chart.yaml")
+    declared = [
+        each
+        for name in ("Chart.yaml", "requirements.yaml")
+        for each in _dependencies(given.get(name, b""))
+    ]
+    result, resolved = dict(given), []
+    for name in missing:
+        entry = next((each for each in declared if each.get("name") == name), {})
+        repository = str(entry.get("repository") or "-")
+        where = _where(chart, entry)
+        found = files(tree, where) if where is not None else {}
+        metadata = _mapping(found.get("Chart.yaml", b""))
+        if metadata.get("name") != name:
+            raise errors.FileFault(
+                "render.dependency-missing", place=place, name=name, repository=repository
+            )
+        folder = f"charts/{name}"
+        while any(path.startswith(f"{folder}/") for path in result):
+            folder += "-"
+        result |= {f"{folder}/{path}": data for path, data in found.items()}
+        version = str(metadata.get("version") or "")
+        resolved.append((name, str(entry.get("version") or "*"), version))
+    return result, tuple(resolved)
+
+
+def _walked(
+    tree: trees.Tree, folder: str, prefix: str, left: list[int]
+) -> Iterator[tuple[str, str]]:
+    """Files by their name in the chart; `left` is how many more there may be, each linked folder being one."""
+    cut = len(folder) + 1 if folder else 0
+    found = tree.files(folder)
+    left[0] -= len(found) + 1
+    if left[0] < 0 or prefix.count("/") > _DEEPEST:
+        raise errors.FileFault("render.too-many-files", place=subjects.Place(folder or "."))
+    for path, known in found.items():
+        onward = tree.linked(path) if known.startswith(_LINK) else None
+        if onward is None:
+            yield f"{prefix}{path[cut:]}", path
+        else:
+            linked = "" if onward == "." else onward
+            yield from _walked(tree, linked, f"{prefix}{path[cut:]}/", left)
+
+
+def _where(chart: str, dependency: Mapping[str, Any]) -> str | None:
+    """The folder that a dependency's ``file://`` repository names; None for another one, or one outside."""
+    repository = dependency.get("repository")
+    if not isinstance(repository, str) or not repository.startswith(_FILE):
+        return None
+    path = repository[len(_FILE) :]
+    where = posixpath.normpath(posixpath.join(chart, path))
+    inside = not where.startswith(("..", "/")) and where != "."
+    return where if path and inside else None
+
+
+def _dependencies(data: bytes) -> list[dict[str, Any]]:
+    found = _mapping(data).get("dependencies")
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _mapping(data: bytes) -> dict[str, Any]:
+    import yaml
+
+    try:
+        found = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+@lru_cache(maxsize=8192)
+def _ignored(rules: str, name: str) -> bool:
+    """Whether ``.helmignore`` keeps a file out, itself or by a folder that it is in."""
+    parts = name.split("/")
+    folders = ("/".join(parts[:at]) for at in range(1, len(parts)))
+    compiled = _compiled(rules)
+    return any(_matches(compiled, each, folder=True) for each in folders) or _matches(
+        compiled, name, folder=False
+    )
+
+
+_Rule = tuple[bool, bool, Callable[[str], bool]]
+
+
+def _matches(rules: tuple[_Rule, ...], path: str, *, folder: bool) -> bool:
+    """Helm's own reading of its rules; a negated one takes away what it does not match."""
+    for negated, only_folders, match in rules:
+        if negated:
+            if (only_folders and not folder) or not match(path):
+                return True
+        elif (folder or not only_folders) and match(path):
+            return True
+    return False
+
+
+@lru_cache(maxsize=64)
+def _compiled(text: str) -> tuple[_Rule, ...]:
+    rules = []
+    for line in [*text.removeprefix("\ufeff").split("\n"), "templates/.?*"]:
+        rule = line.strip()
+        if not rule or rule.startswith("#"):
+            continue
+        if "**" in rule:
+            message = "double-star (**) syntax is not supported"
+            raise ValueError(message)
+        negated, rule = rule.startswith("!"), rule.removeprefix("!")
+        only_folders, rule = rule.endswith("/"), rule.removesuffix("/")
+        rules.append((negated, only_folders, _matching(rule)))
+    return tuple(rules)
+
+
+def _matching(rule: str) -> Callable[[str], bool]:
+    whole = "/" in rule
+    pattern = _pattern(rule.removeprefix("/"))
+    if whole:
+        return lambda path: pattern.fullmatch(path) is not None
+    return lambda path: pattern.fullmatch(path.rpartition("/")[2]) is not None
+
+
+_TOKEN: Final = re.compile(r"\\(.)|\[(\^?)((?:\\.|[^\]\\])+)\]|([*?])|([^\\\[*?])", re.DOTALL)
+
+
+def _pattern(glob: str) -> re.Pattern[str]:
+    """A pattern of Go's ``filepath.Match`` as a regular expression.
+
+    Raises:
+        ValueError: It is malformed.
+    """
+    result, at = [], 0
+    while at < len(glob):
+        token = _TOKEN.match(glob, at)
+        if token is None:
+            message = f"syntax error in pattern: {glob}"
+            raise ValueError(message)
+        at = token.end()
+        escaped, negated, members, wild, plain = token.groups()
+        if wild:
+            result.append("[^/]*" if wild == "*" else "[^/]")
+        elif members is not None:
+            safe = re.sub(r"(\\.)|([\[&~|])", lambda each: each[1] or f"\\{each[2]}", members)
+            result.append(f"(?!/)[{negated}{safe}]")
+        else:
+            result.append(re.escape(escaped or plain))
+    # Runs of stars would make the expression slow over long names.
+    expression = re.sub(r"(?:\[\^/\]\*)+", "[^/]*", "".join(result))
+    try:
+        return re.compile(expression, re.DOTALL)
+    except re.error as error:
+        message = f"syntax error in pattern: {glob}"
+        raise ValueError(message) from error

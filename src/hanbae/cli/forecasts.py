@@ -1,0 +1,124 @@
+"""Plans on a terminal: which objects are new, changed and deleted, then each changed object field by field."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import click
+from rich import cells
+
+from hanbae import wording
+from hanbae.cli import outputs, sections, wordings
+from hanbae.results import plans, previews
+
+_WIDE: Final = 110
+"""Columns where there is no terminal to ask, as in a pipe."""
+_NARROWEST: Final = 24
+_SHORT: Final = 12
+_COLORS: Final = {"created": "green", "changed": "yellow", "deleted": "red", "unknown": "magenta"}
+
+
+def live(found: Sequence[previews.Preview]) -> None:
+    """Write live plans to stdout."""
+    for each in found:
+        _section(sections.of_preview(each))
+
+
+def compared(found: previews.Comparison) -> None:
+    """Write a comparison of two revisions to stdout."""
+    for each in found.services:
+        _section(sections.of_compared(each))
+    if found.findings:
+        outputs.emit(click.style(wordings.words("plan.findings"), bold=True))
+        for finding in found.findings:
+            place = wordings.printable(str(finding.place))
+            outputs.emit(f"  {place}  {finding.code}  {wordings.sentence(finding.text)}")
+        outputs.emit("")
+
+
+def _section(section: sections.Section) -> None:
+    width = max(shutil.get_terminal_size((_WIDE, 24)).columns, _NARROWEST)
+    outputs.emit(click.style(wordings.printable(section.title), bold=True))
+    for line in (*_lists(section), *_fields(section, width), *_order(section)):
+        outputs.emit(line)
+    for note in section.notes:
+        outputs.emit(f"  {click.style('!', fg='yellow')} {wordings.sentence(note)}")
+    outputs.emit(f"  {sections.counts(section.forecast)}")
+    outputs.emit("")
+
+
+def _lists(section: sections.Section) -> Iterator[str]:
+    """The objects by what becomes of them; those that stay as they are are only counted."""
+    for outcome, color in _COLORS.items():
+        found = section.of(outcome)
+        if found:
+            yield click.style(f"  {wordings.words(f'plan.{outcome}')}", fg=color)
+        for change in found:
+            yield f"    {sections.name(change.object)}{sections.remarks(change)}"
+
+
+def _fields(section: sections.Section, width: int) -> Iterator[str]:
+    for change in section.of("changed"):
+        yield ""
+        yield click.style(f"  {sections.name(change.object)}", bold=True)
+        if not change.fields:
+            yield f"    {wordings.words('plan.no-fields')}"
+        for field in change.fields:
+            yield from _field(field, width)
+    if section.of("changed"):
+        yield ""
+
+
+def _field(field: plans.Field, width: int) -> Iterator[str]:
+    path = wordings.printable(field.path)
+    by = f"  [{', '.join(map(wordings.printable, field.managers))}]" if field.managers else ""
+    if field.hidden:
+        yield f"    {path} | {sections.hidden(field)}{click.style(by, dim=True)}"
+        return
+    old = "" if field.old is None else wordings.printable(field.old)
+    new = "" if field.new is None else wordings.printable(field.new)
+    marked = [("+", new, "green")] if field.old is None else [("-", old, "red")]
+    if field.old is not None and field.new is not None:
+        whole = f"    {path} | {old} → {new}"
+        if cells.cell_len(whole + by) <= width:
+            shown = click.style(old, fg="red"), click.style(new, fg="green")
+            yield f"    {path} | {shown[0]} → {shown[1]}{click.style(by, dim=True)}"
+            return
+        marked.append(("+", new, "green"))
+    yield f"    {path} |{click.style(by, dim=True)}"
+    for mark, value, color in marked:
+        yield f"      {click.style(mark, fg=color)} {_clipped(value, width - 8)}"
+
+
+def _clipped(text: str, width: int) -> str:
+    """A text of at most so many columns; a Korean letter takes two."""
+    width = max(width, _SHORT)
+    if cells.cell_len(text) <= width:
+        return text
+    return f"{cells.set_cell_size(text, width - 1).rstrip()}…"
+
+
+def _order(section: sections.Section) -> Iterator[str]:
+    """Images, migrations, and what Argo CD runs in which order."""
+    for image in section.images:
+        where = f"{sections.name(image.object)} [{wordings.printable(image.container)}]"
+        old, new = (wordings.printable(each) or "-" for each in (image.old, image.new))
+        yield f"  {wordings.words('plan.image')} {where}"
+        yield f"    {old} → {new}"
+    for said in sections.migrations(section):
+        yield f"  {said}"
+    for wave in section.waves:
+        names = [*map(sections.name, wave.objects)]
+        names += [f"{sections.name(hook)} ({wordings.words('plan.hook')})" for hook in wave.hooks]
+        facts = {"phase": wave.phase, "wave": str(wave.number), "objects": ", ".join(names)}
+        yield f"  {wordings.sentence(wording.Text('plan.wave', facts))}"
+    if section.hooks:
+        facts = {"hooks": ", ".join(map(sections.name, section.hooks))}
+        yield f"  {wordings.sentence(wording.Text('plan.hooks', facts))}"
+    if section.estimate is not None:
+        yield f"  {sections.timing(section.estimate)}"
+    for guard in section.guards:
+        facts = {"promise": guard.promise, "expected": guard.expected}
+        yield f"  {wordings.sentence(wording.Text('plan.guard', facts))}"

@@ -1,0 +1,142 @@
+"""``hanbae plan``: what would change, before anything does."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from hanbae import errors, wording
+from hanbae.cli import options, outputs
+
+if TYPE_CHECKING:
+    from hanbae.actions import workspace
+
+_CHANGES: Final = 3
+
+
+@click.command(
+    cls=options.Command,
+    help="""\
+Show what a deployment would change, and change nothing.
+
+With --env alone: the head of the environment's branch against what the cluster has. With --base: one git
+revision against another, for every environment or that of --env, without a cluster.""",
+    epilog="""\
+Examples:
+  hanbae plan auth --env staging
+  hanbae plan --env production --save plan.json
+  hanbae plan --base origin/main --head HEAD --output markdown""",
+)
+@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@options.environment(required=False)
+@click.option("--base", metavar="REV", help="Compare with this git revision instead of a cluster.")
+@click.option("--head", metavar="REV", help="What to compare it with: a git revision, else HEAD.")
+@click.option(
+    "--save",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what is promised to a file that `hanbae deploy --plan` holds to.",
+)
+@click.option(
+    "--exit-code", "tells", is_flag=True, help="Leave with 3 when something would change."
+)
+@options.output("text", "json", "markdown")
+@options.context()
+@options.insecure()
+@options.session
+def command(
+    session: options.Session,
+    *,
+    services: tuple[str, ...],
+    environment: str | None,
+    base: str | None,
+    head: str | None,
+    save: Path | None,
+    tells: bool,
+    output: str,
+    kube_context: str | None,
+    insecure: bool,
+) -> int:
+    """Plan."""
+    if base is None and head is not None:
+        raise errors.WrongUse("plan.head-without-base")
+    if base is not None:
+        if save is not None:
+            raise errors.WrongUse("plan.save-without-cluster")
+        changes = _compared(session, services, environment, (base, head or "HEAD"), output)
+    elif environment is None:
+        raise errors.WrongUse("plan.what")
+    else:
+        from hanbae.actions import workspace
+
+        with workspace.opened(session.directory, context=kube_context, insecure=insecure) as space:
+            changes = _live(session, space, services, environment, save=save, output=output)
+    return _CHANGES if tells and changes else 0
+
+
+def _compared(
+    session: options.Session,
+    services: tuple[str, ...],
+    environment: str | None,
+    revisions: tuple[str, str],
+    output: str,
+) -> bool:
+    from hanbae.actions import comparing
+
+    base, head = revisions
+    found = asyncio.run(
+        comparing.compare(
+            session.directory, base=base, head=head, services=services, environment=environment
+        )
+    )
+    if output == "json":
+        outputs.emit_json(found)
+    elif output == "markdown":
+        from hanbae.cli import reviews
+
+        outputs.emit(reviews.compared(found))
+    else:
+        from hanbae.cli import forecasts
+
+        forecasts.compared(found)
+        facts = {"base": found.base[:12], "head": found.head[:12]}
+        if not found.changes:
+            session.narration.done(wording.Text("plan.same", facts))
+    return found.changes
+
+
+def _live(
+    session: options.Session,
+    space: workspace.Workspace,
+    services: tuple[str, ...],
+    environment: str,
+    *,
+    save: Path | None,
+    output: str,
+) -> bool:
+    from hanbae.actions import previewing
+
+    session.narration.step(wording.Text("plan.reading", {"environment": environment}))
+    found = asyncio.run(previewing.preview(space, services, environment))
+    if save is not None:
+        from hanbae.actions import freezing
+
+        names = [each.plan.service for each in found]
+        commit = found[0].revision
+        freezing.write(asyncio.run(freezing.freeze(space, names, environment, commit)), save)
+    if output == "json":
+        outputs.emit_json({"plans": found})
+    elif output == "markdown":
+        from hanbae.cli import reviews
+
+        outputs.emit(reviews.live(found))
+    else:
+        from hanbae.cli import forecasts
+
+        forecasts.live(found)
+    if save is not None:
+        session.narration.done(wording.Text("plan.saved", {"file": str(save)}))
+    return any(each.changes for each in found)

@@ -1,0 +1,143 @@
+"""``hanbae render``: the manifests that Argo CD would apply, without a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hanbae import wording
+from hanbae.cli import options, outputs, wordings
+
+if TYPE_CHECKING:
+    from hanbae.actions import render
+    from hanbae.repository import keeping
+
+
+@click.command(
+    cls=options.Command,
+    help="""\
+Render services in every environment as Argo CD would, without a cluster.
+
+Reads the files as git has them, or those of a commit; without SERVICE, of all services.""",
+    epilog="""\
+Examples:
+  hanbae render auth --env dev
+  hanbae render --revision main --output json
+  hanbae render --save ../rendered""",
+)
+@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@options.environment(required=False)
+@click.option("--revision", metavar="REV", help="Commit to read instead of the working tree.")
+@click.option(
+    "--save",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write one file for each object below DIR, and remove what is no longer rendered.",
+)
+@click.option("--with-secrets", is_flag=True, help="Let --save write Secrets in clear.")
+@click.option(
+    "--kube-version", metavar="VERSION", help="Kubernetes version of the cluster, such as v1.35.4."
+)
+@click.option(
+    "--api-version",
+    "api_versions",
+    multiple=True,
+    metavar="GROUP/VERSION",
+    help="API version that the cluster has beyond Kubernetes' own; repeatable.",
+)
+@options.cache
+@options.output("yaml", "json", default="yaml")
+@options.session
+def command(  # noqa: PLR0917  click passes them by name
+    session: options.Session,
+    services: tuple[str, ...],
+    environment: str | None,
+    revision: str | None,
+    save: Path | None,
+    kube_version: str | None,
+    api_versions: tuple[str, ...],
+    output: str,
+    *,
+    with_secrets: bool,
+    cache: bool,
+) -> int:
+    """Render."""
+    from hanbae.actions import render
+    from hanbae.repository import keeping
+
+    wanted = render.Wanted(services, environment, revision, kube_version, api_versions)
+    kept = keeping.opened() if cache else None
+    if save is not None:
+        return asyncio.run(_save(session, wanted, kept, save, secrets=with_secrets))
+    return asyncio.run(_print(session, wanted, kept, output))
+
+
+async def _print(
+    session: options.Session, wanted: render.Wanted, kept: keeping.Kept | None, output: str
+) -> int:
+    """Write every release as it comes; only its own memory is needed."""
+    from hanbae.actions import render
+
+    failures: list[render.Failure] = []
+    alone = len(wanted.services) == 1 and wanted.environment is not None
+    rendering = render.rendering(session.directory, wanted, kept=kept)
+    with outputs.array(output == "json", "releases") as array:
+        async with rendering as made:
+            async for each in made:
+                if isinstance(each, render.Failure):
+                    failures.append(each)
+                elif output == "json":
+                    array.add({name: getattr(each, name) for name in _FIELDS})
+                else:
+                    head = f"# {each.environment} {each.namespace}/{each.release}\n"
+                    outputs.document(each.manifest if alone else head + each.manifest)
+    return _told(session, failures)
+
+
+_FIELDS = ("service", "environment", "release", "namespace", "objects")
+
+
+async def _save(
+    session: options.Session,
+    wanted: render.Wanted,
+    kept: keeping.Kept | None,
+    folder: Path,
+    *,
+    secrets: bool,
+) -> int:
+    from hanbae.actions import render, saving
+
+    failures: list[render.Failure] = []
+    rendering = render.rendering(session.directory, wanted, kept=kept)
+    with saving.writing_to(folder, secrets=secrets) as tree:
+        async with rendering as made:
+            async for each in made:
+                if isinstance(each, render.Failure):
+                    failures.append(each)
+                else:
+                    tree.add(each)
+        if failures:
+            session.narration.fail(wording.Text("render.not-saved", {"folder": str(folder)}))
+            return _told(session, failures)
+        saved = tree.finish()
+    facts = {
+        "folder": str(folder),
+        "written": str(len(saved.written)),
+        "removed": str(len(saved.removed)),
+        "unchanged": str(saved.unchanged),
+    }
+    session.narration.done(wording.Text("render.saved", facts))
+    return 0
+
+
+def _told(session: options.Session, failures: list[render.Failure]) -> int:
+    """Say what did not render, and where; a fault in the user's files."""
+    for each in failures:
+        where = f" ({each.service} {each.environment})".replace(" )", ")")
+        session.narration.line(
+            click.style("✘ ", fg="red", bold=True) + wordings.fault(each.fault) + where
+        )
+    return 2 if failures else 0

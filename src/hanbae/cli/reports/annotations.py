@@ -1,0 +1,38 @@
+"""Findings as GitHub's annotations: commands on standard output, which it shows beside the changed lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hanbae.cli import reports
+from hanbae.cli.reports import sinks
+from hanbae.results import findings
+
+if TYPE_CHECKING:
+    from hanbae.actions import check
+
+
+def render(report: reports.Report) -> str:
+    """A line for each finding."""
+    folder, about = report.result.folder, report.result.about
+    return "".join(
+        f"{_annotation(each, about[each.code], folder)}\n" for each in report.result.findings
+    )
+
+
+def _annotation(finding: findings.Finding, about: check.About, folder: str) -> str:
+    place = finding.place
+    title = sinks.general(about.title)
+    properties = {
+        "file": folder + place.file,
+        "line": str(place.line) if place.line else "",
+        "col": str(place.column) if place.column else "",
+        "title": f"{finding.code} {title}",
+    }
+    told = ",".join(f"{key}={sinks.annotation_property(v)}" for key, v in properties.items() if v)
+    words = sinks.sentence(finding.text)
+    if finding.environments:
+        words = f"[{', '.join(finding.environments)}] {words}"
+    if finding.fix is not None:
+        words = f"{words} {sinks.sentence(finding.fix)}"
+    return f"::{finding.severity} {told}::{sinks.annotation(words)}"

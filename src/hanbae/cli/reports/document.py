@@ -1,0 +1,59 @@
+"""The result as JSON: texts with id and facts for programs, and worded for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from hanbae.cli import reports
+from hanbae.cli.reports import sinks
+from hanbae.results import findings, fingerprints
+
+
+def render(report: reports.Report) -> str:
+    """The document, indented."""
+    result = report.result
+    accepted = [each.finding for each in result.accepted]
+    marks = fingerprints.numbered([*result.findings, *accepted])
+    document: dict[str, Any] = {
+        "failed": report.failed,
+        "services": result.services,
+        "environments": result.environments,
+        "rules": result.rules,
+        "summary": {
+            **{severity: report.count(severity) for severity in reports.SEVERITIES},
+            "ignored": sum(each.by == "ignore" for each in result.accepted),
+            "baseline": sum(each.by == "baseline" for each in result.accepted),
+        },
+        "folder": result.folder,
+        "findings": [
+            _finding(each, mark) for each, mark in zip(result.findings, marks, strict=False)
+        ],
+        "accepted": [
+            msgspec.to_builtins(each) | {"finding": _finding(each.finding, mark)}
+            for each, mark in zip(result.accepted, marks[len(result.findings) :], strict=True)
+        ],
+        "unprepared": msgspec.to_builtins(result.unprepared),
+    }
+    encoded = msgspec.json.encode(_whole(document))
+    return msgspec.json.format(encoded, indent=2).decode() + "\n"
+
+
+def _finding(finding: findings.Finding, mark: str) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(finding)
+    found["precision"] = finding.precision
+    found["message"] = sinks.sentence(finding.text)
+    found["fingerprint"] = mark
+    if finding.fix is not None:
+        found["fix_message"] = sinks.sentence(finding.fix)
+    return found
+
+
+def _whole(value: Any) -> Any:
+    """The same with text that UTF-8 can hold: a file's name may be any bytes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list | tuple) else value

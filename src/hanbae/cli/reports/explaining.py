@@ -1,0 +1,142 @@
+"""Rules for people: one in full with its examples, or all of them as a list; on a terminal and in the reference."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any, Final
+
+from hanbae.cli import wordings
+from hanbae.cli.reports import sinks, terminal
+from hanbae.rules import casebook, rulebook
+
+_LONGEST: Final = 24
+"""Lines of an example that are shown of a whole file."""
+
+
+def explained(rule: rulebook.Rule, width: int) -> str:
+    """A rule in full."""
+    lines = [f"{rule.code}  {severity(rule)}  {text(rule, 'title')}", ""]
+    lines += terminal.wrapped(text(rule, "why"), width, "", "")
+    lines += ["", *terminal.wrapped(text(rule, "fix"), width, _labelled("check.label-fix"), "  ")]
+    if rule.fixable:
+        lines += terminal.wrapped(wordings.words("check.fixable"), width, "", "")
+    lines += [_labelled("check.label-source") + rule.source]
+    for heading, shown in examples(rule):
+        lines += ["", f"{heading}:", ""]
+        lines += [f"  {line}".rstrip() for line in shown]
+    return "\n".join(lines) + "\n"
+
+
+def examples(rule: rulebook.Rule) -> Iterator[tuple[str, list[str]]]:
+    """The failing and the passing example, each under a heading, as differences to the example repository."""
+    try:
+        case = casebook.case(rule.code)
+    except FileNotFoundError:
+        return
+    if case.fails:
+        yield wordings.words("check.example-fails"), _differences(case.fails)
+    if case.passes:
+        yield wordings.words("check.example-passes"), _differences(case.passes)
+
+
+def _differences(changes: tuple[casebook.Change, ...]) -> list[str]:
+    lines: list[str] = []
+    for change in changes:
+        lines.append(f"--- {change.file}")
+        if change.remove:
+            lines.append("(removed)")
+        for before, after in (change.replace or {}).items():
+            lines += [f"-{line}" for line in _dedented(before)]
+            lines += [f"+{line}" for line in _dedented(after)]
+        lines += [f"+{line}" for line in _clipped(change.text or change.append or "")]
+    return lines
+
+
+def _dedented(part: str) -> list[str]:
+    return part.strip("\n").split("\n") if part else []
+
+
+def _clipped(whole: str) -> list[str]:
+    lines = textwrap.dedent(whole).rstrip("\n").split("\n") if whole else []
+    return lines if len(lines) <= _LONGEST else [*lines[: _LONGEST - 1], "…"]
+
+
+def listed(width: int) -> str:
+    """All rules, one a line."""
+    lines: list[str] = []
+    for rule in rulebook.rules().values():
+        mark = wordings.words("check.mark-fixable") if rule.fixable else ""
+        head = f"{rule.code}  {severity(rule)}  "
+        lines += terminal.wrapped(f"{text(rule, 'title')} {mark}", width, head, " " * 8)
+    return "\n".join(lines) + "\n"
+
+
+def described(rule: rulebook.Rule) -> dict[str, Any]:
+    """A rule as data."""
+    case: dict[str, Any] = {heading: "\n".join(shown) for heading, shown in _unworded(rule)}
+    return {
+        "code": rule.code,
+        "family": rule.family,
+        "severity": rule.severity,
+        "scope": rule.scope,
+        "fixable": rule.fixable,
+        "source": rule.source,
+        **{part: text(rule, part) for part in ("title", "why", "fix")},
+        "examples": case,
+    }
+
+
+def _unworded(rule: rulebook.Rule) -> Iterator[tuple[str, list[str]]]:
+    for name, (_, shown) in zip(("fails", "passes"), examples(rule), strict=False):
+        yield name, shown
+
+
+def reference(language: str) -> str:
+    """All rules as a Markdown document."""
+    wordings.speak(language)
+    lines = [f"# {wordings.words('check.reference-title')}", ""]
+    lines += [wordings.words("check.reference-introduction"), ""]
+    for family in rulebook.FAMILIES.values():
+        rules = [rule for rule in rulebook.rules().values() if rule.family == family]
+        if rules:
+            lines += [f"## {family}", ""]
+            for rule in rules:
+                lines += _section(rule)
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _section(rule: rulebook.Rule) -> Iterator[str]:
+    yield f"### {rule.code}"
+    yield ""
+    yield f"**{sinks.markdown(text(rule, 'title'))}** ({severity(rule)})"
+    yield ""
+    yield sinks.markdown(text(rule, "why"))
+    yield ""
+    fixable = f" {wordings.words('check.fixable')}" if rule.fixable else ""
+    yield f"{_labelled('check.label-fix')}{sinks.markdown(text(rule, 'fix') + fixable)}"
+    yield ""
+    source = f"<{rule.source}>" if rule.source.startswith("https://") else sinks.code(rule.source)
+    yield f"{_labelled('check.label-source')}{source}"
+    yield ""
+    for heading, shown in examples(rule):
+        yield f"{heading}:"
+        yield ""
+        yield "````diff"
+        yield from (line.rstrip() for line in shown)
+        yield "````"
+        yield ""
+
+
+def text(rule: rulebook.Rule, part: str) -> str:
+    """One of a rule's texts, worded."""
+    return sinks.general(rule.text(part))
+
+
+def severity(rule: rulebook.Rule) -> str:
+    """Its severity, worded."""
+    return wordings.words(f"check.severity-{rule.severity}")
+
+
+def _labelled(said: str) -> str:
+    return f"{wordings.words(said)}: "

@@ -1,0 +1,92 @@
+"""Findings as JUnit XML: a suite for each service, a case for each finding, a failure where it is grave enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from hanbae.cli import reports
+from hanbae.cli.reports import sinks
+from hanbae.results import findings
+
+if TYPE_CHECKING:
+    from hanbae.actions import check
+
+
+def render(report: reports.Report) -> str:
+    """The document. A service without findings has one case, which passes."""
+    root = ET.Element("testsuites", name="hanbae check")
+    cases = failures = 0
+    for name in ("", *report.result.services, *_other(report)):
+        suite = _suite(report, name)
+        root.append(suite)
+        cases += int(suite.get("tests", "0"))
+        failures += int(suite.get("failures", "0"))
+    root.attrib |= {"tests": str(cases), "failures": str(failures), "errors": "0"}
+    ET.indent(root)
+    text = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+
+
+def _other(report: reports.Report) -> Iterator[str]:
+    """Services that findings speak of although they were not chosen."""
+    seen = {"", *report.result.services}
+    for each in report.result.findings:
+        if each.service not in seen:
+            seen.add(each.service)
+            yield each.service
+
+
+def _suite(report: reports.Report, service: str) -> ET.Element:
+    result = report.result
+    found = [each for each in result.findings if each.service == service]
+    accepted = [each for each in result.accepted if each.finding.service == service]
+    failed = [each for each in found if report.fails(each)]
+    name = sinks.plain(service) or "hanbae.yaml"
+    suite = ET.Element(
+        "testsuite",
+        name=name,
+        tests=str(len(found) + len(accepted) or 1),
+        failures=str(len(failed)),
+        errors="0",
+        skipped=str(len(accepted)),
+    )
+    for each in found:
+        case = _case(suite, each, result.about[each.code])
+        text = _text(each)
+        if report.fails(each):
+            message = sinks.sentence(each.text)
+            ET.SubElement(case, "failure", type=each.code, message=message).text = text
+        else:
+            ET.SubElement(case, "system-out").text = text
+    for one in accepted:
+        ET.SubElement(
+            _case(suite, one.finding, result.about[one.finding.code]),
+            "skipped",
+            message=sinks.plain(one.reason or one.by),
+        )
+    if not found and not accepted:
+        ET.SubElement(suite, "testcase", name="check", classname=name)
+    return suite
+
+
+def _case(suite: ET.Element, finding: findings.Finding, about: check.About) -> ET.Element:
+    title = sinks.general(about.title)
+    where = sinks.plain(str(finding.place))
+    return ET.SubElement(
+        suite,
+        "testcase",
+        name=f"{finding.code} {title} ({where})",
+        classname=sinks.plain(finding.place.file),
+    )
+
+
+def _text(finding: findings.Finding) -> str:
+    parts = [f"{finding.severity} {finding.code} {sinks.plain(str(finding.place))}"]
+    parts.append(sinks.sentence(finding.text))
+    if finding.environments:
+        parts.append(sinks.plain(", ".join(finding.environments)))
+    if finding.fix is not None:
+        parts.append(sinks.sentence(finding.fix))
+    return "\n".join(parts)

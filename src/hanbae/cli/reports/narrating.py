@@ -1,0 +1,113 @@
+"""What is said about a check beside its findings: how many there are, what was accepted, what has not been begun."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from hanbae import wording
+from hanbae.cli import narration, reports, wordings
+from hanbae.cli.reports import sinks
+
+if TYPE_CHECKING:
+    from hanbae.actions import fixing
+
+_MOST_NAMES: Final = 5
+_LONG: Final = 1.0
+"""Seconds after which a check tells how far it is."""
+_AGAIN: Final = 0.1
+
+
+class Progress:
+    """How far a check is, on a terminal and only when it takes long; gone when it ends.
+
+    Args:
+        speaker: Speaks to the person.
+    """
+
+    def __init__(self, speaker: narration.Narration) -> None:
+        self._stream = speaker.stream if speaker.terminal else None
+        self._next = time.monotonic() + _LONG
+        self._shown = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._stream is not None and self._shown:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+
+    def tell(self, done: int, total: int) -> None:
+        """Tell how many services have been looked at."""
+        if self._stream is None or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _AGAIN
+        self._shown = True
+        said = wording.Text("check.progress", {"done": str(done), "total": str(total)})
+        self._stream.write(f"\r\x1b[K{wordings.sentence(said)}")
+        self._stream.flush()
+
+
+def summary(report: reports.Report) -> wording.Text:
+    """What was checked, and how much was found."""
+    result = report.result
+    facts = {
+        "services": str(len(result.services)),
+        "environments": sinks.plain(", ".join(result.environments)) or "-",
+        "rules": str(result.rules),
+    }
+    if not result.findings:
+        return wording.Text("check.clean", facts)
+    facts |= {f"{each}s": str(report.count(each)) for each in reports.SEVERITIES}
+    return wording.Text("check.found", facts)
+
+
+def tell(speaker: narration.Narration, report: reports.Report) -> None:
+    """Say it to the person."""
+    result = report.result
+    if report.failed:
+        speaker.fail(summary(report))
+    elif result.findings:
+        speaker.warn(summary(report))
+    else:
+        speaker.done(summary(report))
+    if result.accepted:
+        ignored = [each.finding for each in result.accepted if each.by == "ignore"]
+        facts = {
+            "ignored": str(len(ignored)),
+            "errors": str(sum(each.severity == "error" for each in ignored)),
+            "baseline": str(len(result.accepted) - len(ignored)),
+        }
+        speaker.note(wording.Text("check.accepted", facts))
+    if result.unprepared:
+        speaker.note(_unprepared(report))
+
+
+def _unprepared(report: reports.Report) -> wording.Text:
+    found = report.result.unprepared
+    names = [f"{each.service} ({', '.join(each.environments)})" for each in found[:_MOST_NAMES]]
+    more = [f"… (+{len(found) - _MOST_NAMES})"] if len(found) > _MOST_NAMES else []
+    facts = {"names": sinks.plain(", ".join(names + more))}
+    return wording.Text("check.unprepared", facts)
+
+
+def tell_fixed(speaker: narration.Narration, fixed: fixing.Fixed, *, written: bool) -> None:
+    """Say what was mended, or with what differences it would be."""
+    for change in fixed.changes:
+        if written:
+            facts = {"path": sinks.plain(change.path)}
+            speaker.done(wording.Text("check.fixed-file", facts))
+        else:
+            for line in change.diff.rstrip("\n").split("\n"):
+                speaker.line(sinks.terminal(wordings.printable(line)))
+    counts = {"count": str(len(fixed.mended))}
+    speaker.note(wording.Text("check.fixed" if written else "check.would-fix", counts))
+    if fixed.left:
+        speaker.warn(wording.Text("check.not-fixed", {"count": str(len(fixed.left))}))

@@ -1,0 +1,116 @@
+"""Findings as SARIF 2.1.0, for services that show and track them beside the code."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from hanbae.cli import reports
+from hanbae.cli.reports import sinks
+from hanbae.results import findings, fingerprints
+
+if TYPE_CHECKING:
+    from hanbae.actions import check
+
+_LEVELS: Final = {"error": "error", "warning": "warning", "notice": "note"}
+_HOME: Final = "https://github.com/hanbae/hanbae"
+
+
+def render(report: reports.Report) -> str:
+    """The log, with one run."""
+    from hanbae import _version
+
+    result = report.result
+    rules = result.about
+    index = {code: at for at, code in enumerate(rules)}
+    shown: list[tuple[findings.Finding, findings.Accepted | None]] = [
+        *((each, None) for each in result.findings),
+        *((each.finding, each) for each in result.accepted),
+    ]
+    marks = fingerprints.numbered(each for each, _ in shown)
+    driver = {
+        "name": "hanbae",
+        "version": _version.version,
+        "informationUri": _HOME,
+        "rules": [_rule(code, rule) for code, rule in rules.items()],
+    }
+    results = [
+        _result(each, accepted, mark, index[each.code], result.folder)
+        for (each, accepted), mark in zip(shown, marks, strict=True)
+    ]
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    log = {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [run],
+    }
+    return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
+
+
+def _rule(code: str, rule: check.About) -> dict[str, Any]:
+    title, why, fix = (sinks.general(text) for text in (rule.title, rule.why, rule.fix))
+    found = {
+        "id": sinks.plain(code),
+        "shortDescription": {"text": sinks.sarif(title)},
+        "fullDescription": {"text": sinks.sarif(why)},
+        "help": {
+            "text": sinks.sarif(f"{why} {fix}"),
+            "markdown": f"{sinks.markdown(why)}\n\n{sinks.markdown(fix)}",
+        },
+        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+        "properties": {"tags": [rule.family]},
+    }
+    if rule.source.startswith("https://"):
+        found["helpUri"] = rule.source
+    return found
+
+
+def _result(
+    finding: findings.Finding,
+    accepted: findings.Accepted | None,
+    mark: str,
+    index: int,
+    folder: str,
+) -> dict[str, Any]:
+    properties: dict[str, Any] = {"precision": finding.precision}
+    if finding.service:
+        properties["service"] = sinks.plain(finding.service)
+    if finding.environments:
+        properties["environments"] = [sinks.plain(name) for name in finding.environments]
+    found = {
+        "ruleId": sinks.plain(finding.code),
+        "ruleIndex": index,
+        "level": _LEVELS[finding.severity],
+        "message": {"text": sinks.sarif(_message(finding))},
+        "locations": [_location(finding, folder)],
+        "partialFingerprints": {"hanbae/v1": mark},
+        "properties": properties,
+    }
+    if accepted is not None:
+        kind = "inSource" if accepted.by == "ignore" else "external"
+        suppression = {"kind": kind, "status": "accepted"}
+        if accepted.reason:
+            suppression["justification"] = sinks.plain(accepted.reason)
+        found["suppressions"] = [suppression]
+    return found
+
+
+def _message(finding: findings.Finding) -> str:
+    fix = f" {sinks.sentence(finding.fix)}" if finding.fix is not None else ""
+    return sinks.sentence(finding.text) + fix
+
+
+def _location(finding: findings.Finding, folder: str) -> dict[str, Any]:
+    place = finding.place
+    uri = quote(folder + place.file, safe="/", errors="surrogateescape")
+    physical: dict[str, Any] = {"artifactLocation": {"uri": uri, "uriBaseId": "%SRCROOT%"}}
+    if place.line:
+        physical["region"] = {"startLine": place.line}
+        if place.column:
+            physical["region"]["startColumn"] = place.column
+    found: dict[str, Any] = {"physicalLocation": physical}
+    if finding.object is not None:
+        label = sinks.plain(f"{finding.object.kind}/{finding.object.name}")
+        found["logicalLocations"] = [{"fullyQualifiedName": label, "kind": "resource"}]
+    return found

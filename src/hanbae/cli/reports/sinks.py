@@ -1,0 +1,73 @@
+"""Foreign text made harmless for where it goes: file names, values and errors come from whoever can push a branch."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from hanbae.cli import wordings
+
+if TYPE_CHECKING:
+    from hanbae import wording
+
+# What reorders or hides text, ends lines in places where few think of it, or is no character at all.
+_DECEITFUL: Final = re.compile(
+    "[\u061c\u200b-\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
+_BREAKS: Final = re.compile(r"\s*[\r\n\t]\s*")
+_COMMAND: Final = re.compile(r"^(\s*)::")
+_OTHER_COMMANDS: Final = re.compile(r"##(?=\[|vso|teamcity)")
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$^:=])")
+_MENTION: Final = "@\u200b"
+
+
+def plain(text: str) -> str:
+    """One line without control characters, and with what deceives shown as an escape."""
+    flat = _BREAKS.sub(" ", text)
+    shown = _DECEITFUL.sub(lambda match: f"\\u{ord(match[0]):04x}", wordings.printable(flat))
+    return shown.strip()
+
+
+def sentence(text: wording.Text) -> str:
+    """A text in words, on one line."""
+    return plain(wordings.sentence(text))
+
+
+def general(text: wording.Text) -> str:
+    """A text that was given no facts: what they would fill is shown as ``<name>``."""
+    return re.sub(r"\{(\w+)\}", r"<\1>", sentence(text))
+
+
+def terminal(line: str) -> str:
+    """A line of text that no build server takes for a command of its own."""
+    return _OTHER_COMMANDS.sub("# #", _COMMAND.sub(r"\1\\::", line))
+
+
+def markdown(text: str) -> str:
+    """Plain text that Markdown shows as it is: no markup, no HTML, no link, no mention."""
+    html = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKDOWN.sub(r"\\\1", html).replace("@", _MENTION)
+
+
+def code(text: str) -> str:
+    """Plain text as code in Markdown, with a fence that it cannot end."""
+    shown = plain(text) or " "
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    gap = " " if "`" in shown else ""
+    return f"{fence}{gap}{shown}{gap}{fence}"
+
+
+def annotation(text: str) -> str:
+    """The message of an annotation on GitHub."""
+    return plain(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def annotation_property(text: str) -> str:
+    """A property of an annotation on GitHub."""
+    return annotation(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def sarif(text: str) -> str:
+    """A message in SARIF, where brackets would be a link."""
+    return plain(text).replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")

@@ -1,0 +1,140 @@
+"""Findings on a terminal: by file, each with its place, what is wrong, one line of why, and the fix."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Final
+
+import click
+from rich import cells
+
+from hanbae.cli import reports, wordings
+from hanbae.cli.reports import sinks
+from hanbae.results import findings
+
+_COLORS: Final = {"error": "red", "warning": "yellow", "notice": "cyan"}
+_INDENT: Final = " " * 6
+_NARROWEST: Final = 30
+_FIRST: Final = re.compile(r".*?[.!?](?=\s|$)")
+
+
+def render(report: reports.Report) -> str:
+    """The whole text."""
+    return "".join(f"{line}\n" for line in _lines(report))
+
+
+def _lines(report: reports.Report) -> Iterator[str]:
+    result = report.result
+    first = True
+    for file, found in groupby(result.findings, key=lambda each: each.place.file):
+        if not first:
+            yield ""
+        first = False
+        yield _styled(sinks.terminal(sinks.plain(file)), report, bold=True)
+        explained: set[str] = set()
+        for each in found:
+            yield from _finding(report, each, why=each.code not in explained)
+            explained.add(each.code)
+    if report.accepted and result.accepted:
+        if not first:
+            yield ""
+        yield _styled(wordings.words("check.accepted-heading"), report, bold=True)
+        for one in result.accepted:
+            yield from _accepted(report, one)
+
+
+def _finding(report: reports.Report, finding: findings.Finding, *, why: bool) -> Iterator[str]:
+    place = finding.place
+    where = ":".join(str(part) for part in (place.line, place.column) if part) or "-"
+    severity = wordings.words(f"check.severity-{finding.severity}")
+    head = f"  {where}  {severity} {finding.code}  "
+    message, *more = wrapped(sinks.sentence(finding.text), report.width, head, _INDENT)
+    colored = _styled(severity, report, fg=_COLORS[finding.severity])
+    yield message.replace(severity, colored, 1) if message.startswith(head) else message
+    yield from more
+    for label, words in _details(report, finding, why=why):
+        start = f"{_INDENT}{wordings.words(label)}: "
+        begin, *rest = wrapped(words, report.width, start, _INDENT + "  ")
+        if report.color and begin.startswith(start):
+            begin = _styled(start, report, dim=True) + begin[len(start) :]
+        yield begin
+        yield from rest
+
+
+def _details(
+    report: reports.Report, finding: findings.Finding, *, why: bool
+) -> Iterator[tuple[str, str]]:
+    """What is said below a finding, with a label in front."""
+    names = finding.environments
+    if names and set(names) != set(report.result.environments):
+        yield "check.label-environments", sinks.plain(", ".join(names))
+    if finding.precision == "template":
+        said = "check.only-line" if finding.place.line else "check.only-template"
+        yield "check.label-place", wordings.words(said)
+    if why:
+        yield (
+            "check.label-why",
+            first_sentence(sinks.general(report.result.about[finding.code].why)),
+        )
+    if finding.fix is not None:
+        yield "check.label-fix", sinks.sentence(finding.fix)
+
+
+def _accepted(report: reports.Report, accepted: findings.Accepted) -> Iterator[str]:
+    finding = accepted.finding
+    by = wordings.words(f"check.by-{accepted.by}")
+    reason = f": {sinks.plain(accepted.reason)}" if accepted.reason else ""
+    head = f"  {sinks.plain(str(finding.place))}  {finding.code}  "
+    yield from wrapped(sinks.sentence(finding.text), report.width, head, _INDENT)
+    yield from wrapped(f"{by}{reason}", report.width, _INDENT, _INDENT)
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a text, the whole text where no sentence ends."""
+    found = _FIRST.match(text)
+    return found[0] if found else text
+
+
+def wrapped(text: str, width: int, head: str, indent: str) -> list[str]:
+    """Text after a head, in lines of so many columns; Korean letters take two each.
+
+    Words stay whole where they fit in a line.
+    """
+    width = max(width, _NARROWEST)
+    lines, line, empty = [], head, True
+    for word in text.split():
+        gap = "" if empty else " "
+        if cells.cell_len(line + gap + word) <= width:
+            line, empty = line + gap + word, False
+            continue
+        if not empty:
+            lines.append(line)
+            line = indent
+        rest = word
+        while cells.cell_len(line + rest) > width:
+            part, rest = _cut(rest, width - cells.cell_len(line))
+            if part or line != indent:
+                lines.append(line + part)
+            line = indent
+        line, empty = line + rest, not rest
+    if line.strip() or not lines:
+        lines.append(line)
+    return [sinks.terminal(each.rstrip()) for each in lines]
+
+
+def _cut(word: str, columns: int) -> tuple[str, str]:
+    """As much of a word as fits, and the rest; nothing where hardly any of it would."""
+    if columns < _NARROWEST // 2:
+        return "", word
+    used = 0
+    for at, letter in enumerate(word):
+        used += cells.cell_len(letter)
+        if used > columns:
+            return word[:at], word[at:]
+    return word, ""
+
+
+def _styled(text: str, report: reports.Report, **style: bool | str) -> str:
+    return click.style(text, **style) if report.color else text  # type: ignore[arg-type]

@@ -1,0 +1,146 @@
+"""Plans as Markdown for a comment in a review: collapsed, escaped, and never longer than a comment may be."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from hanbae import wording
+from hanbae.cli import sections, wordings
+from hanbae.results import plans, previews
+
+LARGEST: Final = 60_000
+"""Characters of a document; GitHub takes 65,536 in a comment."""
+_RESERVED: Final = 400
+"""Characters kept free for the sentence that says what was cut."""
+_LONGEST: Final = 160
+"""Characters of one value."""
+_ACTIVE: Final = re.compile(r"[!-'*+;-@\[-`{-~]|:(?=/)|(?<=[wW]{3})\.")
+"""What Markdown, HTML or GitHub may take for more than itself: mentions and links included."""
+
+
+def compared(found: previews.Comparison) -> str:
+    """A comparison of two revisions."""
+    facts = {"base": found.base[:12], "head": found.head[:12]}
+    title = wordings.sentence(wording.Text("plan.review-title", facts))
+    blocks = [_block(sections.of_compared(each)) for each in found.services]
+    if found.findings:
+        blocks.append("\n".join(_findings(found)))
+    return _bounded(title, [sections.of_compared(each) for each in found.services], blocks)
+
+
+def live(found: Sequence[previews.Preview]) -> str:
+    """Live plans."""
+    each = [sections.of_preview(preview) for preview in found]
+    return _bounded(wordings.words("plan.review-live"), each, map(_block, each))
+
+
+def escaped(text: str) -> str:
+    """Foreign text as itself: no Markdown, no HTML, no mention, no link, in one line."""
+    plain = " ".join(wordings.printable(text).split())
+    seen = "".join(letter for letter in plain if unicodedata.category(letter) != "Cf")
+    return _ACTIVE.sub(lambda match: f"&#{ord(match[0])};", seen)
+
+
+def _bounded(title: str, found: Sequence[sections.Section], blocks: Iterable[str]) -> str:
+    parts = [f"### {title}"]
+    if not found:
+        parts.append(wordings.words("plan.nothing"))
+    room = LARGEST - _RESERVED - len(parts[0])
+    cut = 0
+    for block in (*_table(found), *blocks):
+        if len(block) + 2 > room:
+            cut += 1
+            continue
+        parts.append(block)
+        room -= len(block) + 2
+    if cut:
+        parts.append(f"_{wordings.sentence(wording.Text('plan.cut', {'count': str(cut)}))}_")
+    return "\n\n".join(parts)
+
+
+def _table(found: Sequence[sections.Section]) -> Iterator[str]:
+    if not found:
+        return
+    names = ("created", "changed", "deleted", "unchanged")
+    heads = [
+        wordings.words("plan.column-what"),
+        *(wordings.words(f"plan.{name}") for name in names),
+    ]
+    lines = [_row(heads), _row(["---"] * len(heads))]
+    for section in found:
+        numbers = [str(len(section.of(name))) for name in names]
+        lines.append(_row([escaped(section.title), *numbers]))
+    yield "\n".join(lines)
+
+
+def _row(texts: Iterable[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def _block(section: sections.Section) -> str:
+    """A section, collapsed; of too many fields the first."""
+    summary = f"{escaped(section.title)}: {escaped(sections.counts(section.forecast))}"
+    lines: list[str] = []
+    room = LARGEST // 4
+    cut = 0
+    for line in (*_lists(section), *_order(section)):
+        room -= len(line) + 1
+        if room < 0:
+            cut += 1
+        else:
+            lines.append(line)
+    if cut:
+        lines += ["", wordings.sentence(wording.Text("plan.cut-lines", {"count": str(cut)}))]
+    body = "\n".join(lines)
+    return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"
+
+
+def _lists(section: sections.Section) -> Iterator[str]:
+    for outcome in ("created", "changed", "deleted", "unknown"):
+        for change in section.of(outcome):
+            what = wordings.words(f"plan.{outcome}")
+            remarks = escaped(sections.remarks(change))
+            name = f"<code>{escaped(str(change.object))}</code>"
+            yield f"- **{what}** {name} {remarks}".rstrip()
+            for field in change.fields:
+                yield f"  - {_field(field)}"
+
+
+def _field(field: plans.Field) -> str:
+    path = f"<code>{escaped(field.path)}</code>"
+    if field.hidden:
+        return f"{path}: {sections.hidden(field)}"
+    return f"{path}: {_value(field.old)} → {_value(field.new)}"
+
+
+def _value(text: str | None) -> str:
+    if text is None:
+        return "∅"
+    cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return f"<code>{escaped(cut)}</code>"
+
+
+def _order(section: sections.Section) -> Iterator[str]:
+    for image in section.images:
+        where = f"<code>{escaped(str(image.object))}</code> {escaped(image.container)}"
+        change = f"{_value(image.old or None)} → {_value(image.new or None)}"
+        yield f"- **{wordings.words('plan.image')}** {where}: {change}"
+    for said in sections.migrations(section):
+        yield f"- {escaped(said)}"
+    hooks = section.hooks or tuple(hook for wave in section.waves for hook in wave.hooks)
+    if hooks:
+        facts = {"hooks": ", ".join(map(str, hooks))}
+        yield f"- {escaped(wordings.sentence(wording.Text('plan.hooks', facts)))}"
+    for note in section.notes:
+        yield f"- {escaped(wordings.sentence(note))}"
+
+
+def _findings(found: previews.Comparison) -> Iterator[str]:
+    yield f"**{wordings.words('plan.findings')}**"
+    yield ""
+    for each in found.findings:
+        text = escaped(wordings.sentence(each.text))
+        yield f"- {each.severity} {each.code} <code>{escaped(str(each.place))}</code> {text}"

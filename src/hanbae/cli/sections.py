@@ -1,0 +1,141 @@
+"""What a plan shows of one service in one environment, the same for a terminal and for a review."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from hanbae import subjects, wording
+from hanbae.cli import wordings
+from hanbae.results import plans, previews
+
+
+class Section(Struct, frozen=True):
+    """One service in one environment.
+
+    Attributes:
+        title: Which.
+        forecast: What becomes of each object.
+        images: Images that become others.
+        migrations: What becomes of each database.
+        hooks: Hooks, where no order of waves is known.
+        waves: What Argo CD does, in its order.
+        estimate: How long it may take, where that is known.
+        notes: Sentences below it.
+    """
+
+    title: str
+    forecast: tuple[plans.Change, ...]
+    images: tuple[previews.Image, ...] = ()
+    migrations: tuple[previews.Migrations, ...] = ()
+    hooks: tuple[subjects.Ref, ...] = ()
+    waves: tuple[previews.Wave, ...] = ()
+    estimate: previews.Estimate | None = None
+    guards: tuple[plans.Guard, ...] = ()
+    notes: tuple[wording.Text, ...] = ()
+
+    def of(self, outcome: str) -> list[plans.Change]:
+        """The changes of one outcome."""
+        return [change for change in self.forecast if change.outcome == outcome]
+
+
+def of_preview(found: previews.Preview) -> Section:
+    """The section of a live plan."""
+    plan = found.plan
+    return Section(
+        f"{plan.service} → {plan.environment}  {found.revision[:12]}",
+        plan.forecast,
+        migrations=found.migrations,
+        waves=found.waves,
+        estimate=found.estimate,
+        guards=plan.guards,
+        notes=found.notes,
+    )
+
+
+def of_compared(found: previews.Compared) -> Section:
+    """The section of a comparison of two revisions."""
+    return Section(
+        f"{found.service} → {found.environment}",
+        found.forecast,
+        found.images,
+        found.migrations,
+        found.hooks,
+        notes=_faults(found),
+    )
+
+
+def _faults(found: previews.Compared) -> tuple[wording.Text, ...]:
+    if found.fault is None:
+        return ()
+    place = {"place": str(found.place or "-")}
+    return wording.Text(f"plan.fault-{found.faulty}", place), found.fault
+
+
+def counts(forecast: Sequence[plans.Change]) -> str:
+    """How many objects are new, changed, deleted and unchanged."""
+    number = dict.fromkeys(("created", "changed", "deleted", "unchanged", "unknown"), 0)
+    for change in forecast:
+        number[change.outcome] += 1
+    facts = {name: str(each) for name, each in number.items()}
+    said = wordings.sentence(wording.Text("plan.counts", facts))
+    if number["unknown"]:
+        said += wordings.sentence(wording.Text("plan.counts-unknown", facts))
+    return said
+
+
+def remarks(change: plans.Change) -> str:
+    """What else is to be known of a change: that pods restart, that an object stays."""
+    words = []
+    if change.restarts:
+        words.append(wordings.words("plan.restarts"))
+    if change.kept:
+        words.append(wordings.words("plan.kept"))
+    return f" ({', '.join(words)})" if words else ""
+
+
+def hidden(field: plans.Field) -> str:
+    """What is said instead of a value that is not shown."""
+    what = "changed"
+    if field.old is None:
+        what = "added"
+    elif field.new is None:
+        what = "removed"
+    return wordings.words(f"plan.{what}-{field.hidden}")
+
+
+def migrations(section: Section) -> Iterator[str]:
+    """A sentence for each thing that becomes of a database."""
+    for each in section.migrations:
+        facts = {"database": each.database, "files": str(each.files), "at": str(each.at or 0)}
+        if each.pending is None:
+            yield _said("plan.migrations-unknown", facts)
+        elif each.pending:
+            yield _said("plan.migrations-pending", facts | {"versions": listed(each.pending)})
+        elif not each.missing and not each.edited:
+            yield _said("plan.migrations-none", facts)
+        if each.missing:
+            yield _said("plan.migrations-missing", facts | {"versions": listed(each.missing)})
+        if each.edited:
+            yield _said("plan.migrations-edited", facts | {"versions": listed(each.edited)})
+
+
+def timing(estimate: previews.Estimate) -> str:
+    """How long it may take."""
+    facts = {"gaps": f"{estimate.gaps:g}", "last": f"{estimate.last or 0:.0f}"}
+    return _said("plan.estimate-last" if estimate.last else "plan.estimate", facts)
+
+
+def listed(versions: Sequence[int]) -> str:
+    """Versions with commas."""
+    return ", ".join(map(str, versions))
+
+
+def name(ref: subjects.Ref) -> str:
+    """An object without what a terminal would obey."""
+    return wordings.printable(str(ref))
+
+
+def _said(text_id: str, facts: dict[str, str]) -> str:
+    return wordings.sentence(wording.Text(text_id, facts))

@@ -1,0 +1,235 @@
+"""The fields in which two states of an object differ, as people read them.
+
+Entries of lists that have names are told apart by them (``containers[app]``), as Kubernetes merges them; other lists
+are compared entry by entry.
+What must not be seen is replaced before anybody can show it: the data of Secrets, sealed values (which are long and say
+nothing), passwords in URLs and whatever else looks like a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from hanbae import masking
+from hanbae.results import plans
+
+Thing = Mapping[str, Any]
+Path = tuple[str | int, ...]
+Hidden = Literal["", "sealed", "secret"]
+
+LONGEST: Final = 400
+"""Characters of a value that are kept; a whole file in a ConfigMap says no more than its beginning."""
+_READ: Final = 65_536
+"""Characters of a value that are looked at at all."""
+_PROBED: Final = 200
+MOST: Final = 2_000
+"""Fields of one object that are kept."""
+_DEEPEST: Final = 100
+"""Levels below which values are only compared as wholes; no object of Kubernetes is that deep."""
+
+_NAMES: Final = ("name", "key", "mountPath", "containerPort", "port", "topologyKey", "ip", "type")
+"""Fields by which an entry of a list is told from others, the most telling first."""
+_SERVER: Final = frozenset(
+    ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
+)
+"""Metadata that the API server writes."""
+_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_SECRET_DATA: Final = frozenset(("data", "stringData"))
+_POD_TEMPLATE: Final = ("spec", "template")
+_RESTARTED: Final = frozenset(("DaemonSet", "Deployment", "StatefulSet"))
+_redact: Final = masking.Redactor()
+
+
+class _Absent:
+    """What is not there; None is a value."""
+
+
+ABSENT: Final = _Absent()
+
+
+def fields(
+    old: Thing, new: Thing, *, managers: Mapping[Path, Sequence[str]] | None = None
+) -> tuple[plans.Field, ...]:
+    """The fields in which an object's states differ, in the order of `new`, then what is gone.
+
+    Args:
+        old: The state before.
+        new: The state after.
+        managers: Path → who manages that field or what is below it, of the state before.
+    """
+    kind = str(new.get("kind"))
+    found: list[plans.Field] = []
+    for path, before, after in pairs(old, new):
+        if len(found) == MOST:
+            break
+        found.append(_field(kind, path, before, after, managers or {}))
+    return tuple(found)
+
+
+def pairs(old: Thing, new: Thing) -> Iterator[tuple[Path, Any, Any]]:
+    """Path, old and new value of what differs; :data:`ABSENT` where there is none."""
+    yield from _walk((), _without_server(old), _without_server(new))
+
+
+def restarts(kind: str, old: Thing, new: Thing) -> bool:
+    """Whether a change of an object makes its pods anew."""
+    if kind not in _RESTARTED:
+        return False
+    return any(path[:2] == _POD_TEMPLATE for path, _, _ in pairs(old, new))
+
+
+def shown(path: Path) -> str:
+    """A path as people write it."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif part.startswith("["):
+            text += part
+        elif _PLAIN.fullmatch(part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{json.dumps(part, ensure_ascii=False)}]"
+    return text
+
+
+def named(entries: Sequence[Any]) -> dict[str, Any] | None:
+    """The entries of a list by what names them, such as ``[app]``; None where nothing names all of them."""
+    if not entries or not all(isinstance(each, dict) for each in entries):
+        return None
+    for name in _NAMES:
+        keys = [each.get(name) for each in entries]
+        plain = all(isinstance(key, str | int) and not isinstance(key, bool) for key in keys)
+        if plain and len(set(map(str, keys))) == len(keys):
+            return {f"[{key}]": each for key, each in zip(keys, entries, strict=True)}
+    return None
+
+
+def _walk(path: Path, old: Any, new: Any) -> Iterator[tuple[Path, Any, Any]]:
+    if old is new:
+        return
+    if len(path) < _DEEPEST:
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from _maps(path, old, new)
+            return
+        if isinstance(old, list) and isinstance(new, list):
+            yield from _lists(path, old, new)
+            return
+    if not _same(old, new):
+        yield path, old, new
+
+
+def _maps(path: Path, old: Thing, new: Thing) -> Iterator[tuple[Path, Any, Any]]:
+    for key in dict.fromkeys((*new, *old)):
+        before, after = old.get(key, ABSENT), new.get(key, ABSENT)
+        yield from _walk((*path, str(key)), before, after)
+
+
+def _lists(path: Path, old: list[Any], new: list[Any]) -> Iterator[tuple[Path, Any, Any]]:
+    before, after = named(old), named(new)
+    if before is not None and after is not None:
+        if list(before) != list(after) and sorted(before) == sorted(after):
+            yield path, list(before), list(after)
+        yield from _maps(path, before, after)
+        return
+    if len(old) != len(new) or not any(isinstance(each, dict | list) for each in (*old, *new)):
+        if not _same(old, new):
+            yield path, old, new
+        return
+    for index, (first, second) in enumerate(zip(old, new, strict=True)):
+        yield from _walk((*path, index), first, second)
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Whether two values are one for Kubernetes: ``1`` and ``1.0`` are, ``1`` and ``true`` are not."""
+    if isinstance(old, bool) or isinstance(new, bool):
+        return old is new
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(_same, old, new))
+    return bool(old == new)
+
+
+def _field(
+    kind: str, path: Path, old: Any, new: Any, managers: Mapping[Path, Sequence[str]]
+) -> plans.Field:
+    by = tuple(managers.get(path, ()))
+    where = clipped(_redact(shown(path)))
+    hidden = _hidden(kind, path) or _telling(path, old, new)
+    before, after = text(_veiled(kind, path, old)), text(_veiled(kind, path, new))
+    if not hidden and before is not None and before == after:
+        hidden = "secret"  # they differ only in what must not be seen, or behind the cut
+    if hidden:
+        present = None if old is ABSENT else "", None if new is ABSENT else ""
+        return plans.Field(where, present[0], present[1], hidden, by)
+    return plans.Field(where, before, after, "", by)
+
+
+def _hidden(kind: str, path: Path) -> Hidden:
+    if kind == "Secret" and path and path[0] in _SECRET_DATA:
+        return "secret"
+    if kind == "SealedSecret" and path[:2] == ("spec", "encryptedData"):
+        return "sealed"
+    return ""
+
+
+def _veiled(kind: str, path: Path, value: Any) -> Any:
+    """A value in which everything that must not be seen is replaced, however deep it is."""
+    if len(path) > _DEEPEST or _hidden(kind, path):
+        return masking.MASK
+    if isinstance(value, Mapping):
+        return {
+            key: _veiled(kind, (*path, *_naming(value, key), str(key)), each)
+            for key, each in value.items()
+        }
+    if isinstance(value, list):
+        return [_veiled(kind, (*path, index), each) for index, each in enumerate(value)]
+    return masking.MASK if _telling(path, value) else value
+
+
+def _naming(entry: Thing, key: str) -> tuple[str, ...]:
+    """What an entry of a list is called, for the value that belongs to the name."""
+    name = entry.get("name")
+    return (f"[{name}]",) if key == "value" and isinstance(name, str) else ()
+
+
+def _telling(path: Path, *values: Any) -> Hidden:
+    """Whether the name of a field, or of an environment variable, says that its value must not be seen."""
+    name = path[-1] if path else ""
+    if name == "value" and len(path) > 1:
+        name = path[-2]
+    name = str(name).strip("[]")
+    if "/" in name:  # a label or an annotation, such as the checksum of a secret
+        return ""
+    for value in values:
+        if isinstance(value, str) and value:
+            said = f"{name}={value[:_PROBED]}"
+            masked = _redact(said)
+            if masked != said and masked.startswith(f"{name}={masking.MASK}"):
+                return "secret"
+    return ""
+
+
+def text(value: Any) -> str | None:
+    """A value in one line, masked and clipped; None for what is not there."""
+    if value is ABSENT:
+        return None
+    if not isinstance(value, str):
+        value = json.dumps(value, ensure_ascii=False, default=str)
+    return clipped(_redact(value[:_READ]).replace("\n", "⏎"))
+
+
+def clipped(value: str) -> str:
+    """A text that is not longer than :data:`LONGEST`."""
+    return value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
+
+
+def _without_server(thing: Thing) -> dict[str, Any]:
+    """An object without its status and what only the API server writes."""
+    found = {key: value for key, value in thing.items() if key != "status"}
+    metadata = found.get("metadata")
+    if isinstance(metadata, dict):
+        found["metadata"] = {key: each for key, each in metadata.items() if key not in _SERVER}
+    return found

@@ -1,0 +1,201 @@
+"""What becomes of each object: between two renderings, or between a cluster and a rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae import subjects
+from hanbae.planning import differing, predicting, scheduling
+from hanbae.results import plans, previews
+
+Thing = Mapping[str, Any]
+
+_ORDER: Final = ("created", "changed", "deleted", "unknown", "unchanged")
+_PRUNE: Final = "argocd.argoproj.io/sync-options"
+
+
+class Live(Struct, frozen=True):
+    """An object in the cluster, and what Argo CD will make of it as far as that is known.
+
+    Attributes:
+        object: The object; None when it is not there.
+        before: The object as Argo CD compares it; None where it has not compared.
+        after: What it will be, by Argo CD's own comparison of this very revision.
+        readable: Whether we could look at all.
+    """
+
+    object: Thing | None
+    before: Thing | None = None
+    after: Thing | None = None
+    readable: bool = True
+
+
+def between(
+    old: Iterable[Thing], new: Iterable[Thing], namespaces: tuple[str, str]
+) -> tuple[plans.Change, ...]:
+    """The changes from one rendering to another; hooks are objects like others here.
+
+    Args:
+        old: Rendered objects of the first.
+        new: Rendered objects of the second.
+        namespaces: Where the objects of each go that name no namespace.
+    """
+    before = {scheduling.reference(thing, namespaces[0]): thing for thing in old}
+    after = {scheduling.reference(thing, namespaces[1]): thing for thing in new}
+    return in_order(
+        _rendered(ref, before.get(ref), after.get(ref)) for ref in dict.fromkeys((*after, *before))
+    )
+
+
+def _rendered(ref: subjects.Ref, old: Thing | None, new: Thing | None) -> plans.Change:
+    if old is None or new is None:
+        return plans.Change(ref, "created" if old is None else "deleted")
+    fields = differing.fields(old, new)
+    if not fields:
+        return plans.Change(ref, "unchanged")
+    return plans.Change(ref, "changed", fields, differing.restarts(ref.kind, old, new))
+
+
+def live(
+    found: Mapping[subjects.Ref, Live],
+    targets: Iterable[Thing],
+    namespace: str,
+    *,
+    prunes: bool = True,
+) -> tuple[plans.Change, ...]:
+    """The changes that a full sync makes; hooks are left out, they run each time.
+
+    Args:
+        found: What is in the cluster: each target, and what Argo CD manages besides.
+        targets: The rendered objects.
+        namespace: Where objects go that name no namespace.
+        prunes: Whether the sync deletes what is no longer in the chart; a manual one does not.
+    """
+    wanted = {
+        scheduling.reference(thing, namespace): thing
+        for thing in targets
+        if not scheduling.phases(thing) and not scheduling.is_ignored(thing)
+    }
+    return in_order(_changes(found, wanted, prunes))
+
+
+def _changes(
+    found: Mapping[subjects.Ref, Live], wanted: Mapping[subjects.Ref, Thing], prunes: bool
+) -> Iterator[plans.Change]:
+    for ref, target in wanted.items():
+        here = found.get(ref, Live(None))
+        if not here.readable:
+            yield plans.Change(ref, "unknown")
+        elif here.object is None:
+            yield plans.Change(ref, "created")
+        else:
+            yield _changed(ref, here, here.object, target)
+    for ref, here in found.items():
+        if ref not in wanted and (here.object is not None or not here.readable):
+            # Argo CD lists it as its own, so it is there even where we may not look.
+            yield plans.Change(ref, "deleted", kept=not prunes or is_kept(here.object))
+
+
+def _changed(ref: subjects.Ref, here: Live, live: Thing, target: Thing) -> plans.Change:
+    before, after = here.before, here.after
+    if before is None or after is None:
+        before, after = live, predicting.predicted(live, target)
+    fields = differing.fields(before, after, managers=predicting.managers(live))
+    if not fields:
+        return plans.Change(ref, "unchanged")
+    return plans.Change(ref, "changed", fields, differing.restarts(ref.kind, before, after))
+
+
+def is_kept(thing: Thing | None) -> bool:
+    """Whether an object says that Argo CD must not prune it, or only when a person confirms."""
+    metadata = (thing or {}).get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    options = annotations.get(_PRUNE) if isinstance(annotations, Mapping) else ""
+    said = {part.strip() for part in str(options).split(",")}
+    return bool(said & {"Prune=false", "Prune=confirm"})
+
+
+def in_order(changes: Iterable[plans.Change]) -> tuple[plans.Change, ...]:
+    """Changes by what becomes of the objects, then by kind and name."""
+    return tuple(sorted(changes, key=lambda each: (_ORDER.index(each.outcome), each.object)))
+
+
+def images(
+    old: Iterable[Thing], new: Iterable[Thing], namespaces: tuple[str, str]
+) -> tuple[previews.Image, ...]:
+    """The images that become others, of containers of every kind, hooks included."""
+    before = dict(_images(old, namespaces[0]))
+    after = dict(_images(new, namespaces[1]))
+    return tuple(
+        previews.Image(ref, container, before.get((ref, container), ""), image)
+        for ref, container, image in (
+            (*key, after.get(key, "")) for key in dict.fromkeys((*after, *before))
+        )
+        if before.get((ref, container), "") != image
+    )
+
+
+def _images(
+    things: Iterable[Thing], namespace: str
+) -> Iterator[tuple[tuple[subjects.Ref, str], str]]:
+    for thing in things:
+        ref = scheduling.reference(thing, namespace)
+        for container in containers(thing):
+            yield (ref, str(container.get("name"))), str(container.get("image") or "")
+
+
+def containers(thing: Thing) -> Iterator[Thing]:
+    """The containers of an object's pods, whatever shape it has."""
+    spec = thing.get("spec")
+    if thing.get("kind") == "CronJob" and isinstance(spec, Mapping):
+        job = spec.get("jobTemplate")
+        spec = job.get("spec") if isinstance(job, Mapping) else None
+    if thing.get("kind") != "Pod" and isinstance(spec, Mapping):
+        template = spec.get("template")
+        spec = template.get("spec") if isinstance(template, Mapping) else None
+    if not isinstance(spec, Mapping):
+        return
+    for name in ("initContainers", "containers"):
+        entries: Any = spec.get(name)
+        for each in entries if isinstance(entries, Sequence) else ():
+            if isinstance(each, Mapping):
+                yield each
+
+
+def migrations(
+    old: Mapping[str, Mapping[int, str]], new: Mapping[str, Mapping[int, str]]
+) -> tuple[previews.Migrations, ...]:
+    """What two revisions differ in: database → version → digest of its file."""
+    found = []
+    for database in dict.fromkeys((*new, *old)):
+        before, after = old.get(database, {}), new.get(database, {})
+        added = tuple(sorted(after.keys() - before.keys()))
+        gone = tuple(sorted(before.keys() - after.keys()))
+        edited = tuple(
+            sorted(
+                version
+                for version in before.keys() & after.keys()
+                if before[version] != after[version]
+            )
+        )
+        if added or gone or edited:
+            last = max(before) if before else None
+            found.append(previews.Migrations(database, added, len(after), last, gone, edited))
+    return tuple(found)
+
+
+def pending(
+    steps: Iterable[plans.Step], proven: Mapping[str, int]
+) -> tuple[previews.Migrations, ...]:
+    """What each database lacks, by the version that it was proven to have last."""
+    found = []
+    for step in steps:
+        does = step.does
+        if isinstance(does, plans.Prove):
+            at = proven.get(does.database)
+            missing = None if at is None else tuple(each for each in does.versions if each > at)
+            found.append(previews.Migrations(does.database, missing, len(does.versions), at))
+    return tuple(found)

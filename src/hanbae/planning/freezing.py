@@ -1,0 +1,193 @@
+"""What a saved plan promises, worked out from a revision, and the guards that hold a deployment to it.
+
+Each promise becomes a guard of its own, so that a refusal can say which one does not hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from hanbae import errors
+from hanbae.planning import deployments, differing, forecasting, migrating
+from hanbae.policy import documents
+from hanbae.results import freezes, plans
+
+HEAD: Final = "branch-head"
+HANBAE: Final = "hanbae"
+POLICY: Final = "policy"
+CLUSTER: Final = "cluster"
+OBJECTS: Final = "objects"
+DIGEST: Final = "digest"
+IMAGES: Final = "images"
+MIGRATION: Final = "migration"
+MIGRATIONS: Final = "migrations"
+FROZEN: Final = frozenset((HANBAE, POLICY, CLUSTER, OBJECTS, DIGEST, IMAGES, MIGRATION, MIGRATIONS))
+"""The kinds of promises that only a saved plan makes."""
+MOST_SHOWN: Final = 40
+"""Differences that a refusal names one by one."""
+
+
+def policy_digest(policy: documents.Policy) -> str:
+    """SHA-256 of what a policy says."""
+    return _sha256(policy)
+
+
+def service(source: deployments.Source, images: Mapping[str, str]) -> freezes.Service:
+    """What is promised of a service.
+
+    Args:
+        source: The service at its revision.
+        images: Reference → digest, for all of :func:`references`.
+
+    Raises:
+        hanbae.errors.FileFault: The migrations are not ones of goose's.
+    """
+    objects = [manifest.object for manifest in source.rendered.manifests]
+    return freezes.Service(
+        source.service,
+        _sha256(objects),
+        dict(sorted(images.items())),
+        migrating.of(source.policy, source.revision, source.service, source.rendered.values),
+    )
+
+
+def references(source: deployments.Source) -> tuple[str, ...]:
+    """The images that a service runs, hooks included, each once."""
+    found = (
+        str(container.get("image") or "")
+        for manifest in source.rendered.manifests
+        for container in forecasting.containers(manifest.object)
+    )
+    return tuple(sorted({image for image in found if image}))
+
+
+def guards(frozen: freezes.Frozen, promised: freezes.Service) -> Iterator[plans.Guard]:
+    """The promises of one service, those of the whole file first."""
+    yield plans.Guard(f"{HEAD}:{frozen.branch}", frozen.revision)
+    yield plans.Guard(HANBAE, frozen.hanbae)
+    yield plans.Guard(POLICY, frozen.policy)
+    yield plans.Guard(CLUSTER, frozen.cluster)
+    yield from of_service(promised)
+
+
+def of_service(promised: freezes.Service) -> Iterator[plans.Guard]:
+    """The promises that are one service's own."""
+    yield plans.Guard(OBJECTS, promised.objects)
+    yield plans.Guard(IMAGES, ", ".join(promised.images))
+    for reference, digest in promised.images.items():
+        yield plans.Guard(f"{DIGEST}:{reference}", digest)
+    yield plans.Guard(MIGRATIONS, ", ".join(promised.migrations))
+    for database, files in promised.migrations.items():
+        versions = ", ".join(map(str, files))
+        yield plans.Guard(f"{MIGRATIONS}:{database}", versions)
+        for version, digest in files.items():
+            yield plans.Guard(f"{MIGRATION}:{database}:{version}", digest)
+
+
+def check_names(
+    frozen: freezes.Frozen, policy: documents.Policy, services: tuple[str, ...]
+) -> None:
+    """Refuse when the file is about what there is not.
+
+    Args:
+        frozen: The file's content.
+        policy: The policy.
+        services: The services of the branch; empty when they are not known yet.
+
+    Raises:
+        hanbae.errors.Refused: It is.
+    """
+    found: list[tuple[str, str, str]] = []
+    environment = policy.environments.get(frozen.environment)
+    if environment is None or environment.platform != "kubernetes":
+        found.append(("environment", frozen.environment, ""))
+    elif environment.branch != frozen.branch:
+        found.append(("branch", frozen.branch, environment.branch or ""))
+    if services:
+        found += [
+            ("service", each.service, "")
+            for each in frozen.services
+            if each.service not in services
+        ]
+    refuse(tuple(freezes.Difference(*each) for each in found))
+
+
+def refuse(found: tuple[freezes.Difference, ...]) -> None:
+    """Refuse where there are differences.
+
+    Raises:
+        hanbae.errors.Refused: There are.
+    """
+    if not found:
+        return
+    lines = [
+        f"{differing.clipped(each.promise)}: {differing.clipped(each.expected) or '-'}"
+        f" → {differing.clipped(each.found) or '-'}"
+        for each in found[:MOST_SHOWN]
+    ]
+    if len(found) > MOST_SHOWN:
+        lines.append(f"… {len(found) - MOST_SHOWN}")
+    raise errors.Refused("deploy.plan-differs", differences="\n".join(lines))
+
+
+def check_head(frozen: freezes.Frozen, head: str) -> None:
+    """Refuse when the branch is elsewhere: nothing else need be looked at.
+
+    Raises:
+        hanbae.errors.Refused: It is.
+    """
+    if head != frozen.revision:
+        promise = f"{HEAD}:{frozen.branch}"
+        refuse((freezes.Difference(promise, frozen.revision, head),))
+
+
+def promised(frozen: freezes.Frozen, name: str) -> freezes.Service:
+    """What a file promises of a service.
+
+    Raises:
+        hanbae.errors.Refused: Nothing.
+    """
+    for each in frozen.services:
+        if each.service == name:
+            return each
+    known = ", ".join(each.service for each in frozen.services) or "-"
+    raise errors.Refused("deploy.plan-without-service", service=name, known=known)
+
+
+def bound(plan: plans.Plan, frozen: freezes.Frozen, promised: freezes.Service) -> plans.Plan:
+    """A plan that keeps the promises of a file; its own are there already, as far as they are the same."""
+    theirs = tuple(guards(frozen, promised))
+    own = tuple(guard for guard in plan.guards if not guard.promise.startswith(f"{HEAD}:"))
+    return msgspec.structs.replace(plan, guards=(*theirs, *own))
+
+
+def is_frozen(plan: plans.Plan) -> bool:
+    """Whether a plan keeps the promises of a file."""
+    return any(guard.promise.partition(":")[0] in FROZEN for guard in plan.guards)
+
+
+def differences(
+    expected: Iterator[plans.Guard] | tuple[plans.Guard, ...], found: Mapping[str, str]
+) -> tuple[freezes.Difference, ...]:
+    """The promises that do not hold; those that nobody has looked after are not among them.
+
+    Args:
+        expected: The promises.
+        found: Promise → what is so now. Promises of a kind that was looked after and of which nothing is here are
+            about something that is not there.
+    """
+    kinds = {promise.partition(":")[0] for promise in found}
+    return tuple(
+        freezes.Difference(guard.promise, guard.expected, found.get(guard.promise, ""))
+        for guard in expected
+        if guard.promise.partition(":")[0] in kinds | FROZEN
+        and found.get(guard.promise, "") != guard.expected
+    )
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()

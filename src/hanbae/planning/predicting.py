@@ -1,0 +1,303 @@
+"""What an object will be after Argo CD has applied it, worked out from the object as it is and its ``managedFields``.
+
+hanbae generates Applications that apply on the server's side (``ServerSideApply=true``), so the outcome is known from
+what is there: what the chart says is set, what Argo CD owns and the chart no longer says goes away, and everything
+else stays.
+``managedFields`` says which fields Argo CD owns, and also which lists are merged by which keys, so no schema is needed.
+It is what a dry-run on the server says, short of what only the server knows: defaults inside of lists that are
+replaced as wholes, and what admission changes. Where Argo CD's own comparison can be read, that one decides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae.planning import differing, quantities
+
+Thing = Mapping[str, Any]
+Path = tuple[str | int, ...]
+Identity = tuple[tuple[str, str], ...]
+
+MANAGER: Final = "argocd-controller"
+"""What Argo CD calls itself when it applies."""
+TRACKING: Final = "argocd.argoproj.io/tracking-id"
+"""Written by Argo CD itself into what it applies; no chart says it."""
+
+_DEEPEST: Final = 100
+
+
+class Owned(Struct, frozen=True):
+    """What a part of ``managedFields`` says about one place of an object.
+
+    Attributes:
+        ours: What Argo CD has applied here and below.
+        others: What somebody else manages.
+    """
+
+    ours: Thing
+    others: tuple[Thing, ...]
+
+    def below(self, key: str) -> Owned:
+        """The same one level down."""
+        return Owned(
+            _mapping(self.ours.get(key)),
+            _below(self.others, key),
+        )
+
+    @property
+    def keys(self) -> Iterator[str]:
+        """What stands at this place."""
+        for fields in (self.ours, *self.others):
+            yield from fields
+
+
+def predicted(live: Thing, target: Thing) -> dict[str, Any]:
+    """The object after it was applied.
+
+    Args:
+        live: The object in the cluster, with its ``managedFields``.
+        target: The object as the chart has it.
+    """
+    return _maps(live, _tracked(live, target), _owned(live), 0)
+
+
+def _tracked(live: Thing, target: Thing) -> Thing:
+    """What Argo CD applies: the object of the chart with the annotation by which Argo CD knows it again."""
+    here = _mapping(_mapping(live.get("metadata")).get("annotations"))
+    if TRACKING not in here:
+        return target
+    metadata = _mapping(target.get("metadata"))
+    annotations = {TRACKING: here[TRACKING], **_mapping(metadata.get("annotations"))}
+    return {**target, "metadata": {**metadata, "annotations": annotations}}
+
+
+def managers(live: Thing) -> dict[Path, tuple[str, ...]]:
+    """Path → who manages the field there, with all paths above and below that ``managedFields`` names.
+
+    The paths are those of :mod:`hanbae.planning.differing`.
+    """
+    found: dict[Path, list[str]] = {}
+    for entry in _entries(live):
+        name = str(entry.get("manager"))
+        for path in _paths((), _mapping(entry.get("fieldsV1")), live):
+            names = found.setdefault(path, [])
+            if name not in names:
+                names.append(name)
+    return {path: tuple(names) for path, names in found.items()}
+
+
+def _entries(live: Thing) -> list[Thing]:
+    metadata = live.get("metadata")
+    entries = metadata.get("managedFields") if isinstance(metadata, Mapping) else None
+    return [
+        each
+        for each in (entries if isinstance(entries, list) else [])
+        if isinstance(each, Mapping) and not each.get("subresource")
+    ]
+
+
+def _owned(live: Thing) -> Owned:
+    ours: Thing = {}
+    others = []
+    for entry in _entries(live):
+        fields = _mapping(entry.get("fieldsV1"))
+        if entry.get("manager") == MANAGER and entry.get("operation") == "Apply":
+            ours = fields
+        else:
+            others.append(fields)
+    return Owned(ours, tuple(others))
+
+
+def _paths(path: Path, fields: Thing, value: Any, depth: int = 0) -> Iterator[Path]:
+    """The paths of a ``fieldsV1``; entries of lists as they are named, found in the value."""
+    for key, below in fields.items():
+        if key == "." or depth > _DEEPEST:
+            continue
+        part, inner = _part(key, value)
+        if part is None:
+            continue
+        yield (*path, part)
+        yield from _paths((*path, part), _mapping(below), inner, depth + 1)
+
+
+def _part(key: str, value: Any) -> tuple[str | None, Any]:
+    """A key of ``fieldsV1`` as a part of a path, and the value there."""
+    kind, _, name = key.partition(":")
+    if kind == "f":
+        return name, value.get(name) if isinstance(value, Mapping) else None
+    if kind == "k" and isinstance(value, list):
+        wanted = _parsed(name)
+        for shown, entry in (differing.named(value) or {}).items():
+            if all(entry.get(each) == wanted[each] for each in wanted):
+                return shown, entry
+    return None, None
+
+
+def _maps(live: Thing, target: Thing, owned: Owned, depth: int) -> dict[str, Any]:
+    found = dict(live)
+    for key, value in target.items():
+        if key in live:
+            found[key] = _value(live[key], value, owned.below(f"f:{key}"), key, depth + 1)
+        elif not _is_empty(value):
+            found[key] = value
+    for key in live:
+        if key not in target:
+            _removed(found, key, owned)
+    return found
+
+
+def _removed(found: dict[str, Any], key: str, owned: Owned) -> None:
+    """What the chart no longer says goes as a whole, defaults included; what others manage in it comes back."""
+    field = f"f:{key}"
+    if field not in owned.ours:
+        return
+    others = owned.below(field).others
+    if others:
+        found[key] = _theirs(found[key], others, 0)
+    else:
+        del found[key]
+
+
+def _theirs(value: Any, others: tuple[Thing, ...], depth: int) -> Any:
+    """What of a value others manage: all of it where they name nothing below."""
+    names = {key for each in others for key in each if key != "."}
+    if depth > _DEEPEST or not names:
+        return value
+    if isinstance(value, Mapping):
+        return {
+            key: _theirs(each, _below(others, f"f:{key}"), depth + 1)
+            for key, each in value.items()
+            if f"f:{key}" in names
+        }
+    if isinstance(value, list):
+        parts = [(key, _part(key, value)[1]) for key in names]
+        kept = [(entry, _below(others, key)) for key, entry in parts if entry is not None]
+        return [_theirs(entry, below, depth + 1) for entry, below in kept]
+    return value
+
+
+def _below(others: tuple[Thing, ...], key: str) -> tuple[Thing, ...]:
+    return tuple(_mapping(each[key]) for each in others if key in each)
+
+
+def _value(live: Any, target: Any, owned: Owned, key: str, depth: int) -> Any:
+    if depth < _DEEPEST:
+        if isinstance(live, Mapping) and isinstance(target, Mapping):
+            return _maps(live, target, owned, depth)
+        if isinstance(live, list) and isinstance(target, list):
+            return _merged(live, target, owned, depth)
+    return live if quantities.is_same(live, target, key) else target
+
+
+def _merged(live: list[Any], target: list[Any], owned: Owned, depth: int) -> list[Any]:
+    keys = _merge_keys(owned)
+    if keys:
+        return _by_keys(live, target, owned, keys, depth)
+    if any(each.startswith("v:") for each in owned.keys):
+        gone = {each[2:] for each in owned.ours if each.startswith("v:")}
+        kept = [each for each in live if each in target or json.dumps(each) not in gone]
+        return kept + [each for each in target if each not in kept]
+    if len(live) == len(target) and all(map(_covers, live, target)):
+        return live
+    return target
+
+
+def _by_keys(
+    live: list[Any], target: list[Any], owned: Owned, keys: Sequence[str], depth: int
+) -> list[Any]:
+    """A list whose entries are told apart by keys, in the order in which the server merges."""
+    places = {_identity(each, keys): each for each in live if isinstance(each, Mapping)}
+    fields = {_sorted(_parsed(key[2:])): key for key in owned.keys if key.startswith("k:")}
+    wanted: dict[Identity, Any] = {}
+    for entry in target:
+        if isinstance(entry, Mapping):
+            whole = _with_defaults(entry, keys, places)
+            wanted[_identity(whole, keys)] = whole
+    for identity in places.keys() & wanted.keys():
+        below = owned.below(fields.get(identity, ""))
+        wanted[identity] = _maps(places[identity], wanted[identity], below, depth + 1)
+    kept: dict[Identity, Any] = {}
+    for identity, entry in places.items():
+        field = fields.get(identity, "")
+        others = owned.below(field).others
+        if identity in wanted or field not in owned.ours:
+            kept[identity] = entry
+        elif others:
+            kept[identity] = _theirs(entry, others, depth)
+    return list(_interleaved(kept, wanted))
+
+
+def _interleaved(kept: Mapping[Identity, Any], wanted: Mapping[Identity, Any]) -> Iterator[Any]:
+    """The entries of the chart in its order, and before each that is there already what stands before it there."""
+    waiting = list(wanted)
+    for identity, entry in kept.items():
+        if identity not in wanted:
+            yield entry
+            continue
+        while identity in waiting:
+            yield wanted[waiting.pop(0)]
+    for identity in waiting:
+        yield wanted[identity]
+
+
+def _merge_keys(owned: Owned) -> tuple[str, ...]:
+    for key in owned.keys:
+        if key.startswith("k:"):
+            return tuple(sorted(_parsed(key[2:])))
+    return ()
+
+
+def _identity(entry: Thing, keys: Sequence[str]) -> Identity:
+    return _sorted({key: entry[key] for key in keys if key in entry})
+
+
+def _sorted(keys: Thing) -> Identity:
+    """Keys with their values as one hashable thing; whatever shape the values have."""
+    return tuple((key, json.dumps(keys[key], default=str)) for key in sorted(keys))
+
+
+def _with_defaults(
+    entry: Thing, keys: Sequence[str], places: Mapping[Identity, Thing]
+) -> dict[str, Any]:
+    """An entry with the keys that it leaves out, as the entries that are there have them, if all have the same."""
+    found = dict(entry)
+    for key in keys:
+        if key not in found:
+            values = [each[key] for each in places.values() if key in each]
+            if values and all(value == values[0] for value in values):
+                found[key] = values[0]
+    return found
+
+
+def _covers(live: Any, target: Any) -> bool:
+    """Whether a live entry of a list is the chart's with nothing but defaults added."""
+    if isinstance(live, Mapping) and isinstance(target, Mapping):
+        return all(
+            key in live and _covers(live[key], value)
+            for key, value in target.items()
+            if not _is_empty(value)
+        )
+    if isinstance(live, list) and isinstance(target, list):
+        return len(live) == len(target) and all(map(_covers, live, target))
+    return quantities.is_same(live, target)
+
+
+def _is_empty(value: Any) -> bool:
+    """What the API server leaves out."""
+    return value is None or value in ({}, [])
+
+
+def _mapping(value: Any) -> Thing:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,54 @@
+"""Whether two spellings are one value for Kubernetes: ``500m`` and ``0.5``, ``1Gi`` and ``1024Mi``."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+_QUANTITIES: Final = frozenset(
+    ("limits", "requests", "hard", "storage", "sizeLimit", "averageValue", "divisor", "value")
+)
+_SUFFIXES: Final = {
+    **{name: Decimal(1024) ** power for power, name in enumerate(("Ki", "Mi", "Gi", "Ti"), 1)},
+    "m": Decimal("0.001"),
+    "k": Decimal(10) ** 3,
+    "M": Decimal(10) ** 6,
+    "G": Decimal(10) ** 9,
+}
+
+
+def is_same(live: Any, target: Any, key: str = "") -> bool:
+    """Whether the API server keeps a value of the chart as the one that is there."""
+    if isinstance(live, bool) or isinstance(target, bool):
+        return live is target
+    if live == target:
+        return True
+    if target is None:
+        return False
+    if key in _QUANTITIES or isinstance(live, str) != isinstance(target, str):
+        first, second = quantity(live), quantity(target)
+        return first is not None and first == second
+    units = quantity(live), quantity(target)
+    return units[0] is not None and units[0] == units[1] and _has_unit(live, target)
+
+
+def quantity(value: Any) -> Decimal | None:
+    """A number or a quantity such as ``500m`` or ``1Gi``; None for what is none."""
+    text = str(value).strip() if isinstance(value, int | float | str) else ""
+    if not text or len(text) > 40:  # noqa: PLR2004  no quantity is that long
+        return None
+    for suffix, factor in _SUFFIXES.items():
+        if text.endswith(suffix):
+            text, times = text[: -len(suffix)], factor
+            break
+    else:
+        times = Decimal(1)
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        return None
+    return found * times if found.is_finite() else None
+
+
+def _has_unit(*values: Any) -> bool:
+    return any(str(value)[-1:].isalpha() for value in values)

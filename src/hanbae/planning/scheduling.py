@@ -1,0 +1,84 @@
+"""What Argo CD does in which phase and wave, and how long it may take.
+
+Argo CD goes through PreSync, Sync and PostSync, in each through its waves in ascending order, and waits two seconds
+before it begins the next wave (``ARGOCD_SYNC_WAVE_DELAY``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from hanbae import subjects
+from hanbae.argo import hooks
+from hanbae.results import previews
+
+GAP: Final = 2.0
+"""Seconds between two waves, unless Argo CD's controller is told otherwise."""
+
+_ORDER: Final = {"PreSync": 0, "Sync": 1, "PostSync": 2}
+
+
+def waves(objects: Iterable[Mapping[str, Any]], namespace: str) -> tuple[previews.Wave, ...]:
+    """The waves of a full sync, in their order.
+
+    Args:
+        objects: The rendered objects.
+        namespace: Where objects go that name no namespace.
+    """
+    plain: dict[tuple[int, int], list[subjects.Ref]] = {}
+    run: dict[tuple[int, int], list[subjects.Ref]] = {}
+    for thing in objects:
+        ref = reference(thing, namespace)
+        ran = phases(thing)
+        if ran:
+            for phase in ran:
+                if phase in _ORDER:
+                    run.setdefault((_ORDER[phase], wave(thing)), []).append(ref)
+        elif not is_ignored(thing):
+            plain.setdefault((_ORDER["Sync"], wave(thing)), []).append(ref)
+    names = {number: phase for phase, number in _ORDER.items()}
+    return tuple(
+        previews.Wave(names[at[0]], at[1], tuple(plain.get(at, ())), tuple(run.get(at, ())))
+        for at in sorted({*plain, *run})
+    )
+
+
+def estimate(found: Sequence[previews.Wave], last: float | None) -> previews.Estimate:
+    """How long a sync may take: the pauses between waves, and what the last one took."""
+    return previews.Estimate(GAP * max(len(found) - 1, 0), last)
+
+
+def phases(thing: Mapping[str, Any]) -> tuple[hooks.Phase, ...]:
+    """The phases of a hook; none for objects whose annotations no API server would take."""
+    return hooks.phases(thing) if _has_annotations(thing) else ()
+
+
+def wave(thing: Mapping[str, Any]) -> int:
+    """The sync wave of an object, whatever shape it has."""
+    return hooks.wave(thing) if _has_annotations(thing) else 0
+
+
+def is_ignored(thing: Mapping[str, Any]) -> bool:
+    """Whether Argo CD leaves an object out: a hook annotation whose value is no phase, or ``Skip``."""
+    if not _has_annotations(thing) or hooks.phases(thing):
+        return False
+    annotations = thing["metadata"]["annotations"]
+    return any(name in annotations for name in ("argocd.argoproj.io/hook", "helm.sh/hook"))
+
+
+def _has_annotations(thing: Mapping[str, Any]) -> bool:
+    metadata = thing.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    return isinstance(annotations, Mapping) and all(
+        isinstance(value, str | int | float) for value in annotations.values()
+    )
+
+
+def reference(thing: Mapping[str, Any], namespace: str) -> subjects.Ref:
+    """How a rendered object is pointed at."""
+    found = thing.get("metadata")
+    metadata = found if isinstance(found, Mapping) else {}
+    name = metadata.get("name") or metadata.get("generateName") or ""
+    where = metadata.get("namespace") or namespace
+    return subjects.Ref(str(thing.get("kind")), str(where), str(name))

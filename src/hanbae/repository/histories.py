@@ -1,0 +1,118 @@
+"""What a branch has ever held: each content of a file once, with the commit that brought it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from hanbae import errors
+from hanbae.repository import checkouts, revisions
+
+if TYPE_CHECKING:
+    import pygit2
+
+LARGEST_FILE: Final = 2 * 1024 * 1024
+"""Bytes of one content that is read."""
+
+
+class Added(Struct, frozen=True):
+    """A content that a commit brought in.
+
+    Attributes:
+        commit: The commit's full id.
+        path: The file, relative to the repository's root.
+        data: Its content.
+    """
+
+    commit: str
+    path: str
+    data: bytes
+
+
+class History:
+    """The commits that a revision comes from.
+
+    Args:
+        root: The clone, or a folder in it: paths are relative to it, and what is outside is left out.
+        revision: The last commit: an id, or any other name that git has for it.
+        since: A commit before the first one: it and what it comes from are left out.
+
+    Attributes:
+        commit: The full id of the last commit.
+        shallow: Whether the clone does not hold all of them.
+        commits: How many of them were looked at so far.
+
+    Raises:
+        hanbae.errors.WrongUse: No clone, or no such revision.
+    """
+
+    def __init__(self, root: Path, revision: str = "HEAD", *, since: str | None = None) -> None:
+        import pygit2
+
+        clone = checkouts.Checkout.open(root)
+        self._repository = pygit2.Repository(str(clone.root))
+        relative = root.resolve().relative_to(clone.root)
+        self._prefix = "" if relative == Path() else f"{relative.as_posix()}/"
+        self.commit = self._id(revision)
+        self._since = None if since is None else self._id(since)
+        self.shallow = bool(self._repository.is_shallow)
+        self._last = revisions.Revision(self._repository, self.commit)
+        self.commits = 0
+
+    def added(self, wanted: Callable[[str], bool]) -> Iterator[Added]:
+        """Each content of the wanted files once, the oldest first.
+
+        Args:
+            wanted: Says of a path whether its content is to be read.
+        """
+        import pygit2
+
+        order = pygit2.enums.SortMode.TOPOLOGICAL | pygit2.enums.SortMode.REVERSE
+        walker = self._repository.walk(self.commit, order)
+        if self._since is not None:
+            walker.hide(self._since)
+        seen: set[str] = set()
+        for commit in walker:
+            self.commits += 1
+            # What a merge took from its other parents was brought in by them, and they come before it.
+            for path, blob in self._changed(commit):
+                if blob in seen or not path.startswith(self._prefix):
+                    continue
+                path = path[len(self._prefix) :]  # noqa: PLW2901
+                if not wanted(path):
+                    continue
+                seen.add(blob)
+                found = self._repository.get(blob)
+                if isinstance(found, pygit2.Blob) and found.size <= LARGEST_FILE:
+                    yield Added(str(commit.id), path, bytes(found.data))
+
+    def now(self, path: str) -> bytes | None:
+        """The content of a file in the last commit; None where there is none, or it cannot be read."""
+        try:
+            return self._last.read(f"{self._prefix}{path}")
+        except errors.FileFault:
+            return None
+
+    def _changed(self, commit: pygit2.Commit) -> Iterator[tuple[str, str]]:
+        """The files that a commit has and its first parent has not, or not so, with the ids of their contents."""
+        import pygit2
+
+        deleted = pygit2.enums.DeltaStatus.DELETED
+        if commit.parents:
+            difference = commit.parents[0].tree.diff_to_tree(commit.tree, context_lines=0)
+        else:
+            difference = commit.tree.diff_to_tree(swap=True, context_lines=0)
+        for delta in difference.deltas:
+            if delta.status != deleted:
+                yield delta.new_file.path, str(delta.new_file.id)
+
+    def _id(self, revision: str) -> str:
+        import pygit2
+
+        try:
+            return str(self._repository.revparse_single(revision).peel(pygit2.Commit).id)
+        except (KeyError, ValueError, pygit2.GitError) as error:
+            raise errors.WrongUse("repository.no-revision", revision=revision) from error

@@ -1,0 +1,146 @@
+"""Results that are kept between runs, by the digest of everything that they depend on.
+
+A key is a digest of content, so nobody's repository can put something under another's key without having the same
+content.
+The folder is the user's alone; an entry is written under another name and renamed, so concurrent runs only ever see
+whole ones, and it begins with its own digest, so that a damaged one is as good as none.
+What is kept is never needed: whatever goes wrong here is silence, and the result is computed again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+_DIGEST: Final = 32
+_LARGEST: Final = 16 * 1024 * 1024
+_MOST_BYTES: Final = 512 * 1024 * 1024
+"""All entries together, after a cleaning."""
+_OLDEST: Final = 30 * 24 * 3600.0
+"""Seconds after which an entry that nobody has read goes."""
+_TOUCHED: Final = 24 * 3600.0
+_CLEANED: Final = 3600.0
+_MARKER: Final = "cleaned"
+
+
+def key(*parts: str | bytes) -> str:
+    """The key of what depends on these parts; each counts with its length, so that none runs into the next."""
+    hashed = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
+        hashed.update(len(data).to_bytes(8, "big") + data)
+    return hashed.hexdigest()
+
+
+class Kept:
+    """A folder of results. Made by :func:`opened`.
+
+    Args:
+        folder: The folder, which is there and the user's alone.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = str(folder)
+        self._wrote = False
+
+    def get(self, name: str) -> bytes | None:
+        """The result under a key; None if there is none, or none that is whole."""
+        path = f"{self._folder}/{name[:2]}/{name}"
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+                return None
+            with os.fdopen(handle, "rb", buffering=0, closefd=False) as file:
+                data = file.read()
+            if time.time() - found.st_mtime > _TOUCHED:
+                os.utime(handle)
+        except OSError:
+            return None
+        finally:
+            os.close(handle)
+        content = data[_DIGEST:]
+        return content if data[:_DIGEST] == hashlib.sha256(content).digest() else None
+
+    def put(self, name: str, content: bytes) -> None:
+        """Keep a result, unless that fails or it is very large."""
+        if len(content) > _LARGEST - _DIGEST:
+            return
+        folder = f"{self._folder}/{name[:2]}"
+        with contextlib.suppress(OSError):
+            Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=folder, prefix=".")
+            try:
+                with os.fdopen(handle, "wb", buffering=0) as file:
+                    file.write(hashlib.sha256(content).digest() + content)
+                Path(temporary).replace(f"{folder}/{name}")
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    Path(temporary).unlink()
+                raise
+            self._wrote = True
+
+    def clean(self) -> None:
+        """Remove what is old, and the oldest of what is too much; at most once in an hour, and after a change."""
+        marker = Path(self._folder, _MARKER)
+        with contextlib.suppress(OSError):
+            if not self._wrote or (
+                marker.exists() and time.time() - marker.stat().st_mtime < _CLEANED
+            ):
+                return
+            marker.touch()
+            clean(Path(self._folder))
+
+
+def clean(folder: Path, *, most: int = _MOST_BYTES, oldest: float = _OLDEST) -> None:
+    """Remove entries.
+
+    Args:
+        folder: The folder of results.
+        most: Bytes that may stay.
+        oldest: Seconds since an entry was read.
+    """
+    left, now = most, time.time()
+    for changed, size, path in sorted(_entries(folder), reverse=True):
+        left -= size
+        if left < 0 or now - changed > oldest:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _entries(folder: Path) -> Iterator[tuple[float, int, Path]]:
+    for path in folder.glob("??/*"):
+        with contextlib.suppress(OSError):
+            found = path.lstat()
+            if not stat.S_ISDIR(found.st_mode):
+                yield found.st_mtime, found.st_size, path
+
+
+def opened() -> Kept | None:
+    """The user's kept results: ``$XDG_CACHE_HOME/hanbae/results``; None where there can be none."""
+    configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    try:
+        # The XDG specification: a relative path is invalid and to be ignored.
+        base = configured if configured.is_absolute() else Path.home() / ".cache"
+        base.mkdir(parents=True, exist_ok=True)
+        for folder in (base / "hanbae", base / "hanbae" / "results"):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except (OSError, RuntimeError):
+        return None
+    is_private = (
+        stat.S_ISDIR(found.st_mode)
+        and found.st_uid == os.geteuid()
+        and not stat.S_IMODE(found.st_mode) & 0o077
+    )
+    return Kept(folder) if is_private else None

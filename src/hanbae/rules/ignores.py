@@ -1,0 +1,129 @@
+"""Comments by which a person says that a finding is meant: ``# hanbae: ignore ARG001 the reason``.
+
+In YAML, in templates (``{{/* hanbae: ignore … */}}`` leaves no trace in what is rendered) and in SQL (``--``).
+A comment behind something speaks of its own line, one on a line of its own of the next line that is none; among the
+first lines of a file it speaks of the file as well, for findings that have no line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from hanbae import errors, subjects
+from hanbae.repository import trees
+from hanbae.rules import views
+
+MARK: Final = b"hanbae:"
+_COMMENT: Final = re.compile(
+    r"(?P<open>(?:^|(?<=\s))#|(?:^|(?<=\s))--|\{\{-?\s*/\*)\s*hanbae:\s*ignore\b(?P<rest>.*)$"
+)
+_CLOSED: Final = re.compile(r"\s*\*/\s*-?\}\}.*$")
+_CODE: Final = r"(?:[A-Z]{3}[0-9]{3}|OWN-[A-Za-z0-9-]+)"
+_CODES: Final = re.compile(rf"\s+(?P<codes>{_CODE}(?:,{_CODE})*)(?:\s+(?P<reason>.*))?$")
+_BLANK: Final = re.compile(r"\s*(?:(?:#|--).*|\{\{-?\s*/\*.*\*/\s*-?\}\}\s*)?$")
+_NAMES: Final = (".yaml", ".yml", ".tpl", ".sql", ".example", "Dockerfile")
+_MOST: Final = 1000
+"""Comments of one file."""
+
+
+class Ignore(Struct, frozen=True):
+    """One such comment.
+
+    Attributes:
+        place: Where it stands.
+        codes: The codes of the findings that it speaks of; empty where it names none.
+        reason: Why they are meant; empty where it does not say.
+        line: The line that it speaks of.
+        content: What stands there, without space around it and without the comment.
+        whole: Whether it speaks of the file as well.
+    """
+
+    place: subjects.Place
+    codes: tuple[str, ...]
+    reason: str
+    line: int
+    content: str
+    whole: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether it says which code, and why."""
+        return bool(self.codes and self.reason)
+
+
+def of_service(service: views.Service) -> tuple[Ignore, ...]:
+    """The comments in a service's files."""
+    tree = service.project.tree
+    return tuple(read(tree, tree.files(service.folder)))
+
+
+def of_project(project: views.Project) -> tuple[Ignore, ...]:
+    """The comments in files that belong to no service."""
+    files = [path for each in shared(project) for path in project.tree.files(each)]
+    return tuple(read(project.tree, ["hanbae.yaml", *files]))
+
+
+def shared(project: views.Project) -> tuple[str, ...]:
+    """The folders that all services share: those with the environments' overlays."""
+    folders = (each.overlay for each in project.policy.environments.values() if each.overlay)
+    return tuple(sorted({folder.split("/")[0] for folder in folders}))
+
+
+def read(tree: trees.Tree, paths: Iterable[str]) -> Iterator[Ignore]:
+    """The comments in files of a tree; what cannot be read has none."""
+    for path in paths:
+        if not path.endswith(_NAMES):
+            continue
+        try:
+            data = tree.read(path)
+        except errors.FileFault:
+            continue
+        if data is not None and MARK in data:
+            yield from parse(data.decode("utf-8", "replace"), path)
+
+
+def parse(text: str, file: str) -> tuple[Ignore, ...]:
+    """The comments in a text."""
+    lines = text.split("\n")
+    head = next((at for at, line in enumerate(lines) if not _BLANK.match(line)), len(lines))
+    found: list[Ignore] = []
+    for at, line in enumerate(lines):
+        if "hanbae:" not in line:
+            continue
+        comment = _COMMENT.search(line.rstrip("\r"))
+        if comment is not None and len(found) < _MOST:
+            found.append(_ignore(lines, at, comment, file, whole=at < head))
+    return tuple(found)
+
+
+def _ignore(lines: list[str], at: int, comment: re.Match[str], file: str, *, whole: bool) -> Ignore:
+    rest = comment["rest"]
+    if comment["open"].startswith("{{"):
+        rest = _CLOSED.sub("", rest)
+    said = _CODES.match(rest.rstrip())
+    codes = tuple(said["codes"].split(",")) if said else ()
+    reason = (said["reason"] or "").strip() if said else ""
+    before = lines[at][: comment.start()].strip()
+    target = at if before else _next(lines, at)
+    content = before if target == at else _content(lines[target]) if target < len(lines) else ""
+    place = subjects.Place(file, at + 1, comment.start() + 1)
+    return Ignore(place, codes, reason, target + 1, content, whole)
+
+
+def _next(lines: list[str], at: int) -> int:
+    """The next line that is no comment of ours alone."""
+    at += 1
+    while at < len(lines) and (found := _COMMENT.search(lines[at])):
+        if lines[at][: found.start()].strip():
+            break
+        at += 1
+    return at
+
+
+def _content(line: str) -> str:
+    found = _COMMENT.search(line)
+    return (line[: found.start()] if found else line).strip()

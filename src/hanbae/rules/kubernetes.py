@@ -1,1 +1,0 @@
-"""What the API server of the target version would say, and what a cluster's operators would."""

@@ -1,0 +1,28 @@
+"""What the API server of the target version would say, and what a cluster's operators would.
+
+KUB001 to KUB007 are what the API server refuses or warns of by itself; the rest is accepted and hurts later.
+"""
+
+from hanbae.rules.kubernetes import (
+    containers,
+    kinds,
+    metadata,
+    networking,
+    probes,
+    releases,
+    scaling,
+    security,
+    workloads,
+)
+
+__all__ = [
+    "containers",
+    "kinds",
+    "metadata",
+    "networking",
+    "probes",
+    "releases",
+    "scaling",
+    "security",
+    "workloads",
+]

@@ -1,0 +1,187 @@
+"""Whether the API server of the environment's version has an object's kind, and takes the object."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from functools import cache
+from typing import Final
+
+from hanbae.apis import crds, schemas, serving
+from hanbae.rules import rulebook, views
+from hanbae.rules.kubernetes import shapes
+
+_DEPRECATIONS: Final = "https://kubernetes.io/docs/reference/using-api/deprecation-guide/"
+_VALIDATION: Final = "https://kubernetes.io/docs/reference/using-api/api-concepts/#field-validation"
+
+
+def schema(release: views.Release, each: views.Object) -> schemas.Schema | None:
+    """The schema of an object's kind: Kubernetes' own, a well-known operator's, the chart's or the repository's."""
+    version = release.settings.kubernetes
+    known = schemas.of(version, each.api_version, each.kind)
+    if known is not None:
+        return known
+    added = _added(release, each)
+    return _compiled(release.service.project, added, version) if added is not None else None
+
+
+def _added(release: views.Release, each: views.Object) -> crds.Kind | None:
+    key = (each.api_version, each.kind)
+    return release.own_kinds.get(key) or release.service.project.own_kinds.get(key)
+
+
+def _compiled(project: views.Project, kind: crds.Kind, version: str) -> schemas.Schema | None:
+    kept = project.compiled
+    key = (id(kind), version)
+    if key not in kept:
+        kept[key] = (kind, schemas.added(kind, version))
+    found: schemas.Schema | None = kept[key][1]
+    return found
+
+
+_SAID: Final = frozenset({"required", "type", "enum", "pattern", "range", "format"})
+"""What a schema can have against a value in few words; the rest is ``other``."""
+
+
+@rulebook.of_release("KUB001", "error", source=_VALIDATION)
+def refused_by_schema(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A value of the wrong type, a missing field, a value that is not among those that are allowed."""
+    for each, problem in _problems(release):
+        if problem.keyword == "unknown":
+            continue
+        pointer = problem.pointer
+        facts = {"object": each.label, "field": shapes.shown(pointer) or "."}
+        if problem.keyword == "required":
+            facts["missing"] = problem.name
+        else:
+            facts["wanted"] = problem.wanted
+        variant = problem.keyword if problem.keyword in _SAID else "other"
+        yield rulebook.Hit(views.On(each, pointer), facts, variant)
+
+
+@rulebook.of_release("KUB002", "error", source=_VALIDATION)
+def unknown_field(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A field that the kind does not have: the API server drops it, or refuses the object."""
+    for each, problem in _problems(release):
+        if problem.keyword == "unknown":
+            facts = {"object": each.label, "field": shapes.shown(problem.pointer)}
+            near = difflib.get_close_matches(problem.name[:80], problem.known, 1)
+            if near:
+                facts["nearest"] = near[0]
+            variant = "near" if near else "none"
+            yield rulebook.Hit(views.On(each, problem.pointer, key=True), facts, variant)
+
+
+def _problems(release: views.Release) -> Iterator[tuple[views.Object, schemas.Problem]]:
+    """What the schemas say of a release, worked out once for both rules."""
+    kept = release.kept
+    if "problems" not in kept:
+        found = []
+        for each in release.objects:
+            known = schema(release, each)
+            if known is not None:
+                found += [(each, problem) for problem in known.problems(each.data)]
+        kept["problems"] = found
+    yield from kept["problems"]
+
+
+@rulebook.of_release("KUB003", "error", source=_DEPRECATIONS)
+def unknown_kind(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A kind, or an API version of one, that the cluster would not know."""
+    version = release.settings.kubernetes
+    for each in release.objects:
+        known = serving.kind(version, each.api_version, each.kind)
+        if known is not None and known.served:
+            continue
+        if known is None and schema(release, each) is not None:
+            continue
+        facts = {"object": each.label, "api": each.api_version, "version": version}
+        life = serving.life(each.api_version, each.kind)
+        if known is not None:
+            yield rulebook.Hit(views.On(each, ("apiVersion",)), facts, "off", severity="warning")
+        elif life is None:
+            yield _unknown(each, facts, version)
+
+
+def _unknown(each: views.Object, facts: dict[str, str], version: str) -> rulebook.Hit:
+    others = serving.versions_of(version, each.kind)
+    if others:
+        return rulebook.Hit(
+            views.On(each, ("apiVersion",)), {**facts, "known": ", ".join(others)}, "version"
+        )
+    if _is_builtin(each.api_version):
+        near = difflib.get_close_matches(each.kind[:80], sorted(serving.names(version)), 1)
+        nearest = {**facts, "nearest": near[0]} if near else facts
+        return rulebook.Hit(views.On(each, ("kind",)), nearest, "near" if near else "kind")
+    # An operator's: whether the cluster has it cannot be seen from here.
+    return rulebook.Hit(views.On(each, ("apiVersion",)), facts, "custom", severity="notice")
+
+
+def _is_builtin(api_version: str) -> bool:
+    group = api_version.rpartition("/")[0]
+    return group in _groups()
+
+
+@cache
+def _groups() -> frozenset[str]:
+    return frozenset(
+        full.rpartition("/")[0].rpartition("/")[0]
+        for each in serving.data().versions.values()
+        for full in each.kinds
+    )
+
+
+@rulebook.of_release("KUB004", "error", source=_DEPRECATIONS)
+def removed(release: views.Release) -> Iterator[rulebook.Hit]:
+    """An API version that the environment's Kubernetes no longer has."""
+    version = release.settings.kubernetes
+    for each in release.objects:
+        life = serving.life(each.api_version, each.kind)
+        if life is None or life.removed is None or _is_later(life.removed, version):
+            continue
+        if serving.kind(version, each.api_version, each.kind) is not None:
+            continue
+        facts = {
+            "object": each.label,
+            "api": each.api_version,
+            "removed": life.removed,
+            "version": version,
+            "instead": _named(life.replacement),
+        }
+        yield rulebook.Hit(views.On(each, ("apiVersion",)), facts)
+
+
+@rulebook.of_release("KUB005", "warning", source=_DEPRECATIONS)
+def deprecated(release: views.Release) -> Iterator[rulebook.Hit]:
+    """An API version that a later Kubernetes will not have."""
+    version = release.settings.kubernetes
+    for each in release.objects:
+        life = serving.life(each.api_version, each.kind)
+        if life is None or _is_later(life.deprecated, version):
+            continue
+        known = serving.kind(version, each.api_version, each.kind)
+        gone = life.removed is not None and not _is_later(life.removed, version)
+        if (gone and known is None) or (known is not None and not known.served):
+            continue  # KUB004 and KUB003 say so
+        facts = {"object": each.label, "api": each.api_version, "since": life.deprecated}
+        facts["removed"], facts["instead"] = life.removed or "-", _named(life.replacement)
+        yield rulebook.Hit(views.On(each, ("apiVersion",)), facts)
+
+
+@rulebook.of_project("KUB033", "notice", source=_VALIDATION)
+def other_version(project: views.Project) -> Iterator[rulebook.Hit]:
+    """A version of Kubernetes whose schemas hanbae does not have."""
+    for name in project.environments:
+        version = project.policy.environments[name].kubernetes
+        used = serving.nearest(version)
+        if used != version:
+            facts = {"environment": name, "version": version, "used": used}
+            yield rulebook.Hit(project.place(f"environments.{name}.kubernetes"), facts)
+
+
+def _is_later(version: str, than: str) -> bool:
+    return serving.number(version) > serving.number(than)
+
+
+def _named(replacement: str | None) -> str:
+    return replacement or "-"

@@ -1,0 +1,119 @@
+"""Names, labels and annotations that the API server refuses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from hanbae.rules import rulebook, views
+from hanbae.rules.kubernetes import shapes
+
+_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_DNS1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_PATH: Final = re.compile(r"(?!\.\.?$)[^/%]+")
+_VALUE: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
+_KEY_NAME: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_LABEL_LENGTH: Final = 63
+_NAME_LENGTH: Final = 253
+_KEY_LENGTH: Final = _NAME_LENGTH + 1 + _LABEL_LENGTH
+_ANNOTATIONS: Final = 256 * 1024
+
+#: Kind → form of its name and how long it may be, where it is not a subdomain of 253 characters.
+_FORMS: Final[Mapping[str, tuple[re.Pattern[str], int, str]]] = {
+    "Namespace": (_LABEL, _LABEL_LENGTH, "label"),
+    "Service": (_DNS1035, _LABEL_LENGTH, "service"),
+    "CronJob": (_SUBDOMAIN, 52, "subdomain"),
+    "Role": (_PATH, _NAME_LENGTH, "path"),
+    "RoleBinding": (_PATH, _NAME_LENGTH, "path"),
+    "ClusterRole": (_PATH, _NAME_LENGTH, "path"),
+    "ClusterRoleBinding": (_PATH, _NAME_LENGTH, "path"),
+}
+#: Kinds whose name becomes a label of their pods, which therefore is no longer.
+_IN_LABELS: Final = {"Job": _LABEL_LENGTH}
+_NAMES: Final = "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
+_LABELS: Final = "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"
+
+
+@rulebook.of_release("KUB006", "error", source=_NAMES)
+def wrong_name(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A name that the API server refuses for this kind."""
+    for each in release.objects:
+        name = each.get("metadata", "name")
+        if name is None or name == "":
+            generated = each.get("metadata", "generateName")
+            if not isinstance(generated, str) or not generated:
+                yield rulebook.Hit(views.On(each, ("metadata",)), {"kind": each.kind}, "missing")
+            continue
+        if not isinstance(name, str):
+            continue  # KUB001 says so
+        form, longest, variant = _FORMS.get(each.kind, (_SUBDOMAIN, _NAME_LENGTH, "subdomain"))
+        longest = _IN_LABELS.get(each.kind, longest)
+        on = views.On(each, ("metadata", "name"))
+        if len(name) > longest:
+            facts = {"object": each.label[:300], "length": str(len(name)), "longest": str(longest)}
+            yield rulebook.Hit(on, facts, "long")
+        elif not form.fullmatch(name):
+            yield rulebook.Hit(on, {"object": each.label}, variant)
+
+
+@rulebook.of_release("KUB007", "error", source=_LABELS)
+def wrong_label(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A label, an annotation or a selector's label that the API server refuses."""
+    for each in release.objects:
+        for pointer, labels in _labels(each):
+            for key, value in labels.items():
+                reason = _fault(key, value)
+                if reason:
+                    facts = {"object": each.label, "key": str(key)[:300]}
+                    yield rulebook.Hit(views.On(each, (*pointer, key)), facts, reason)
+        for pointer in (("metadata",), each.template_metadata if each.pod else ()):
+            found = shapes.mapping(each.get(*pointer, "annotations")) if pointer else {}
+            for key in found:
+                if not _is_key(str(key).lower()):
+                    facts = {"object": each.label, "key": str(key)[:300]}
+                    on = views.On(each, (*pointer, "annotations", key), key=True)
+                    yield rulebook.Hit(on, facts, "annotation")
+            if sum(len(str(key)) + len(str(value)) for key, value in found.items()) > _ANNOTATIONS:
+                on = views.On(each, (*pointer, "annotations"), key=True)
+                yield rulebook.Hit(on, {"object": each.label}, "large")
+
+
+def _labels(each: views.Object) -> Iterator[tuple[views.Pointer, dict[str, Any]]]:
+    pointers: list[views.Pointer] = [("metadata", "labels")]
+    if each.pod is not None and each.kind != "Pod":
+        pointers += [(*each.template_metadata, "labels"), ("spec", "selector", "matchLabels")]
+    if each.kind == "Service":
+        pointers.append(("spec", "selector"))
+    for pointer in pointers:
+        found = each.get(*pointer)
+        if isinstance(found, dict):
+            yield pointer, found
+
+
+def _fault(key: Any, value: Any) -> str:
+    if not isinstance(key, str) or not _is_key(key):
+        return "key"
+    if not isinstance(value, str):
+        return ""  # KUB001 says so
+    return "" if len(value) <= _LABEL_LENGTH and _is_value(value) else "value"
+
+
+# The same few labels are on every object of a chart.
+@lru_cache(maxsize=4096)
+def _is_value(value: str) -> bool:
+    return bool(_VALUE.fullmatch(value))
+
+
+def _is_key(key: str) -> bool:
+    return len(key) <= _KEY_LENGTH and _is_short_key(key)
+
+
+@lru_cache(maxsize=4096)
+def _is_short_key(key: str) -> bool:
+    prefix, slash, name = key.rpartition("/")
+    if slash and not (0 < len(prefix) <= _NAME_LENGTH and _SUBDOMAIN.fullmatch(prefix)):
+        return False
+    return 0 < len(name) <= _LABEL_LENGTH and bool(_KEY_NAME.fullmatch(name))

@@ -1,0 +1,72 @@
+"""Objects that are there twice, or too large for the cluster's store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from hanbae import subjects
+from hanbae.rules import claims, rulebook, views
+from hanbae.rules.kubernetes import shapes
+
+_LARGEST: Final = 1024 * 1024
+_CONFIG_MAP: Final = "https://kubernetes.io/docs/concepts/configuration/configmap/"
+_TRACKING: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/"
+_REPEATED: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/multiple_sources/#resources"
+
+
+@rulebook.of_release("KUB030", "error", source=_REPEATED)
+def twice(release: views.Release) -> Iterator[rulebook.Hit]:
+    """Two objects of one name in a release: the last one wins, or none does."""
+    seen: dict[tuple[str, str, str, str], views.Object] = {}
+    for each in release.objects:
+        name = each.get("metadata", "name")
+        if not isinstance(name, str) or not name:
+            continue
+        key = (each.api_version.rpartition("/")[0], each.kind, each.namespace, name)
+        first = seen.setdefault(key, each)
+        if first is not each:
+            facts = {"object": each.label, "template": first.template}
+            yield rulebook.Hit(views.On(each, ("metadata", "name")), facts)
+
+
+@rulebook.of_release("KUB031", "error", source=_CONFIG_MAP)
+def too_large(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A ConfigMap or a Secret over 1 MiB: the API server refuses it."""
+    for each in release.of_kind("ConfigMap", "Secret"):
+        # In base64, four characters are three bytes.
+        encoded = ("data",) if each.kind == "Secret" else ("binaryData",)
+        plain = ("stringData",) if each.kind == "Secret" else ("data",)
+        size = sum(_size(each.get(part)) * 3 // 4 for part in encoded)
+        size += sum(_size(each.get(part)) for part in plain)
+        if size > _LARGEST:
+            facts = {"object": each.label, "size": f"{size / _LARGEST:.1f}"}
+            yield rulebook.Hit(views.On(each, ("metadata", "name")), facts)
+
+
+def _size(data: Any) -> int:
+    found = shapes.mapping(data).values()
+    return sum(len(value.encode()) for value in found if isinstance(value, str))
+
+
+@rulebook.of_project("KUB032", "error", source=_TRACKING)
+def claimed_twice(project: views.Project) -> Iterator[rulebook.Hit]:
+    """An object that two Applications both have: each undoes what the other does."""
+    for (object_, file, first, second), places in _grouped(project.claims).items():
+        if first == second:
+            facts = {"object": object_, "service": first, "environments": ", ".join(places)}
+            yield rulebook.Hit(subjects.Place(file), facts, "environments")
+        else:
+            facts = {"object": object_, "first": first, "second": second}
+            facts["environments"] = ", ".join(places)
+            yield rulebook.Hit(subjects.Place(file), facts, "services")
+
+
+def _grouped(found: claims.Claims) -> dict[tuple[str, str, str, str], list[str]]:
+    """Object, file and both services → the environments: what is so in each of them is one finding."""
+    groups: dict[tuple[str, str, str, str], dict[str, None]] = {}
+    for clash in found.clashes:
+        (first, one), (second, other) = clash.first, clash.second
+        key = (clash.object, clash.file, first, second)
+        groups.setdefault(key, {}).update({one: None, other: None})
+    return {key: sorted(places) for key, places in groups.items()}

@@ -1,0 +1,84 @@
+"""Which overlays there are: those that the policy names, those beside them, and those of services without a chart."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from hanbae.policy import documents
+from hanbae.repository import trees
+from hanbae.rules.kustomize import scanning
+
+_USUAL: Final = "k8s/overlays"
+
+
+class Overlay(Struct, frozen=True):
+    """An overlay.
+
+    Attributes:
+        environment: Whose it is.
+        folder: Its folder, relative to the repository's root.
+        service: The service without a chart that it belongs to; empty for the environment's own.
+    """
+
+    environment: str
+    folder: str
+    service: str = ""
+
+
+def overlays(policy: documents.Policy, tree: trees.Tree) -> Iterator[Overlay]:
+    """The overlays that a check builds."""
+    chosen = _on_kubernetes(policy)
+    for name, environment in chosen.items():
+        if environment.overlay is not None:
+            yield Overlay(name, posixpath.normpath(environment.overlay))
+    yield from _of_services(policy, tree, chosen)
+
+
+def _on_kubernetes(policy: documents.Policy) -> Mapping[str, documents.Environment]:
+    return {
+        name: each for name, each in policy.environments.items() if each.platform == "kubernetes"
+    }
+
+
+def _of_services(
+    policy: documents.Policy, tree: trees.Tree, chosen: Mapping[str, documents.Environment]
+) -> Iterator[Overlay]:
+    """``services/NAME/…/dev`` with a kustomization, of services that have no chart."""
+    before, _, after = policy.services.path.partition("*")
+    by_name = {}
+    for name, environment in chosen.items():
+        by_name[name] = name
+        if environment.overlay is not None:
+            by_name.setdefault(posixpath.basename(posixpath.normpath(environment.overlay)), name)
+    files = tree.files(before.rstrip("/")) if before.rstrip("/") else tree.files()
+    for path in files:
+        folder, _, file = path.rpartition("/")
+        if file not in scanning.NAMES or not folder.startswith(before):
+            continue
+        service, _, rest = folder[len(before) :].partition("/")
+        environment_name = by_name.get(rest.rpartition("/")[2])
+        if environment_name and service and f"{before}{service}{after}/Chart.yaml" not in files:
+            yield Overlay(environment_name, folder, service)
+
+
+def beside(policy: documents.Policy, tree: trees.Tree) -> Iterator[tuple[str, str]]:
+    """Name and folder of each overlay that stands beside the policy's and is no environment's."""
+    named = {
+        posixpath.normpath(each.overlay) for each in policy.environments.values() if each.overlay
+    }
+    parents = sorted({posixpath.dirname(each) for each in named} | {_USUAL})
+    for parent in parents:
+        if not parent:
+            continue
+        for path in tree.files(parent):
+            folder, _, file = path.rpartition("/")
+            if (
+                file in scanning.NAMES
+                and posixpath.dirname(folder) == parent
+                and folder not in named
+            ):
+                yield posixpath.basename(folder), folder

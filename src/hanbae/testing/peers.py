@@ -1,0 +1,47 @@
+"""Programs that hanbae is compared with, built from their Go modules and kept with the sandbox's.
+
+The ``helm`` of the version that hanbae's rendering library embeds, which must print the same bytes; and kubeconform,
+which checks manifests one after the other, as the benchmark's peer.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from hanbae.sandbox import building, caching, golang, pins
+
+MODULES: Final = Path(__file__).parent / "peer_modules"
+HELM: Final = pins.Component(
+    "helm-embedded",
+    "4.2.3",
+    (pins.Program("helm", "helm.sh/helm/v4/cmd/helm"),),
+    60,
+    variables=(("helm.sh/helm/v4/internal/version.version", "v4.2.3"),),
+)
+KUBECONFORM: Final = pins.Component(
+    "kubeconform",
+    "0.8.0",
+    (pins.Program("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),),
+    20,
+)
+
+
+def program(component: pins.Component) -> Path:
+    """The program of a peer, built if it is not there yet; that takes minutes the first time.
+
+    Raises:
+        hanbae.errors.Lacking: There is no Go.
+        hanbae.errors.Failed: It does not build.
+    """
+    go = golang.find()
+    cache = caching.root()
+    folder = caching.private(cache / "peers")
+    logs = caching.private(cache / "logs")
+    kept = folder / f"{component.name}-{building.digest(component, go, MODULES)}"
+    if not caching.intact(kept):
+        with caching.locked(cache, lambda: None):
+            if not caching.intact(kept):
+                log = logs / f"{component.name}.log"
+                caching.store(kept, lambda into: building.build(component, go, into, log, MODULES))
+    return kept / "bin" / component.programs[0].name

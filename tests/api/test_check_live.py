@@ -1,0 +1,114 @@
+"""Applications in a real API server, with Argo CD's real CRDs, against the policy."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hanbae import errors
+from hanbae.actions import check_live, init, new_service, viewing
+from hanbae.argo import generating
+from hanbae.clusters import connections, kinds, writing
+
+
+@pytest.fixture(scope="module")
+def control_plane(control_plane: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One of its own: Applications of other tests would be found as well."""
+    running = type(control_plane)(tmp_path_factory.mktemp("plane"), control_plane.programs)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository of two services, with three environments in one cluster."""
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    init.init(folder, repository="https://git.example.com/shop.git", one_cluster=True)
+    for service in ("auth", "personal"):
+        new_service.new_service(folder, service)
+    return folder
+
+
+def kubectl(plane: Any, *words: str) -> None:
+    program = [str(plane.programs.path("kubectl")), f"--kubeconfig={plane.kubeconfig}"]
+    subprocess.run([*program, *words], check=True, capture_output=True)
+
+
+async def create(cluster: connections.Cluster, thing: dict[str, Any]) -> None:
+    thing = copy.deepcopy(thing)
+    thing["metadata"].pop("finalizers", None)
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await writing.create(cluster, kinds.APPLICATION, thing)
+            except errors.WrongUse:  # the kind is served a moment after it is created
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+
+async def test_applications_in_the_cluster_are_held_against_the_policy(
+    cluster: connections.Cluster, control_plane: Any, root: Path
+) -> None:
+    kubeconfig = control_plane.kubeconfig
+    with pytest.raises(errors.WrongUse):  # a cluster without Argo CD
+        await check_live.check_live(root, environments=["dev"], kubeconfig=kubeconfig)
+
+    crds = control_plane.programs.argocd_manifests / "crds"
+    kubectl(control_plane, "apply", "--server-side", "-k", str(crds))
+    kubectl(control_plane, "create", "namespace", "argocd")
+    policy = viewing.project(root).policy
+    for environment in ("dev", "staging", "production"):
+        for service in ("auth", "personal"):
+            await create(cluster, generating.application(policy, service, environment))
+    assert await check_live.check_live(root, kubeconfig=kubeconfig) == ()
+
+    # Somebody switches production's automation on by hand, and points it at another branch and namespace.
+    patch = (
+        '{"spec": {"syncPolicy": {"automated": {}}, "source": {"targetRevision": "develop"},'
+        ' "destination": {"namespace": "services-dev"}}}'
+    )
+    kubectl(
+        control_plane,
+        "-n",
+        "argocd",
+        "patch",
+        "application",
+        "auth-production",
+        "--type=merge",
+        f"-p={patch}",
+    )
+    kubectl(control_plane, "-n", "argocd", "delete", "application", "personal-dev")
+    gone = generating.application(policy, "ledger", "staging")
+    await create(cluster, gone)
+    found = await check_live.check_live(root, kubeconfig=kubeconfig)
+    assert sorted(
+        (each.code, each.severity, each.text.id, each.service, each.environments) for each in found
+    ) == [
+        ("ENV016", "error", "rule.env016-found-branch", "auth", ("production",)),
+        ("ENV016", "error", "rule.env016-found-namespace", "auth", ("production",)),
+        ("ENV016", "error", "rule.env016-found-sync", "auth", ("production",)),
+        ("ENV016", "notice", "rule.env016-found-unknown", "", ("staging",)),
+        ("ENV016", "warning", "rule.env016-found-absent", "personal", ("dev",)),
+    ]
+    assert all(each.place.file == "hanbae.yaml" and each.place.line for each in found)
+    only = await check_live.check_live(
+        root, environments=["dev"], services=["auth"], kubeconfig=kubeconfig
+    )
+    assert only == ()
+
+    with pytest.raises(errors.Forbidden):
+        await check_live.check_live(root, context="nobody", kubeconfig=kubeconfig)
+    with pytest.raises(errors.WrongUse, match=r"generate\.not-an-environment"):
+        await check_live.check_live(root, environments=["local"], kubeconfig=kubeconfig)
+    with pytest.raises(errors.WrongUse, match=r"services\.unknown"):
+        await check_live.check_live(root, services=["ledger"], kubeconfig=kubeconfig)

@@ -1,0 +1,182 @@
+"""What a server-side apply will make of an object, held against the API server's own dry-run."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hanbae.planning import differing, predicting
+
+if TYPE_CHECKING:
+    from tests.api.conftest import ControlPlane
+
+Thing = dict[str, Any]
+CONTAINER: Thing = {
+    "name": "app",
+    "image": "shop/auth:1",
+    "args": ["serve", "--fast"],
+    "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+    "ports": [{"name": "http", "containerPort": 80}],
+    "resources": {"limits": {"cpu": "500m", "memory": "1Gi"}},
+    "livenessProbe": {"httpGet": {"path": "/", "port": "http"}},
+    "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
+    "securityContext": {"capabilities": {"drop": ["ALL"]}},
+    "volumeMounts": [{"name": "tmp", "mountPath": "/scratch"}],
+}
+DEPLOYMENT: Thing = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {
+        "labels": {"app": "auth", "tier": "one"},
+        "annotations": {"argocd.argoproj.io/tracking-id": "auth:apps/Deployment:default/auth"},
+    },
+    "spec": {
+        "replicas": 2,
+        "selector": {"matchLabels": {"app": "auth"}},
+        "template": {
+            "metadata": {"labels": {"app": "auth"}, "annotations": {"checksum": "1"}},
+            "spec": {
+                "containers": [CONTAINER],
+                "imagePullSecrets": [{"name": "registry"}],
+                "nodeSelector": {"disk": "ssd"},
+                "tolerations": [{"key": "a", "operator": "Exists"}],
+                "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
+            },
+        },
+    },
+}
+GONE = "gone"
+SPEC = ("spec", "template", "spec")
+APP = (*SPEC, "containers", 0)
+
+
+class Cluster:
+    """Applies as kubectl does, as whichever manager."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self._plane = plane
+
+    def apply(self, thing: Thing, manager: str, *, dry: bool = False, force: bool = True) -> Thing:
+        flags = ["--dry-run=server"] if dry else []
+        flags += ["--force-conflicts"] if force else []
+        ended = subprocess.run(
+            [
+                str(self._plane.programs.path("kubectl")),
+                *("apply", "--server-side", "--field-manager", manager, "-o", "json"),
+                *("--show-managed-fields", "-f", "-", *flags),
+            ],
+            env=self._plane.programs.environment() | {"KUBECONFIG": str(self._plane.kubeconfig)},
+            input=json.dumps(thing),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        found: Thing = json.loads(ended.stdout)
+        return found
+
+
+def named(thing: Thing, name: str) -> Thing:
+    found = copy.deepcopy(thing)
+    found["metadata"] |= {"name": name, "namespace": "default"}
+    return found
+
+
+def put(thing: Any, path: tuple[str | int, ...], value: Any) -> None:
+    *before, last = path
+    for part in before:
+        thing = thing[part]
+    if value == GONE:
+        del thing[last]
+    else:
+        thing[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("metadata", "labels", "tier"), GONE),
+        (("metadata", "labels"), GONE),
+        (("metadata", "annotations"), GONE),
+        (("spec", "replicas"), 3),
+        (("spec", "replicas"), GONE),
+        ((*SPEC, "imagePullSecrets"), GONE),
+        ((*SPEC, "imagePullSecrets"), [{"name": "other"}]),
+        ((*SPEC, "nodeSelector"), GONE),
+        ((*SPEC, "nodeSelector", "disk"), "hdd"),
+        ((*SPEC, "tolerations"), []),
+        ((*SPEC, "tolerations"), [{"key": "b", "operator": "Exists"}]),
+        ((*SPEC, "volumes", 0, "emptyDir", "sizeLimit"), "65536Ki"),
+        ((*SPEC, "volumes", 0, "emptyDir", "sizeLimit"), "128Mi"),
+        ((*SPEC, "initContainers"), [{"name": "first", "image": "x"}]),
+        ((*APP, "image"), "shop/auth:2"),
+        ((*APP, "args"), GONE),
+        ((*APP, "args"), ["serve"]),
+        ((*APP, "env"), GONE),
+        ((*APP, "env"), [{"name": "B", "value": "2"}]),
+        ((*APP, "env"), [{"name": "B", "value": "3"}, {"name": "C", "value": ""}]),
+        ((*APP, "livenessProbe"), GONE),
+        ((*APP, "livenessProbe", "httpGet", "path"), "/healthz"),
+        ((*APP, "livenessProbe", "periodSeconds"), 10),
+        ((*APP, "livenessProbe", "periodSeconds"), 11),
+        ((*APP, "lifecycle"), GONE),
+        ((*APP, "ports"), [{"name": "http", "containerPort": 8080}]),
+        ((*APP, "ports", 0, "name"), "web"),
+        ((*APP, "resources", "limits", "cpu"), 0.5),
+        ((*APP, "resources", "limits", "cpu"), "0.6"),
+        ((*APP, "resources", "limits", "memory"), GONE),
+        ((*APP, "resources"), {}),
+        ((*APP, "securityContext"), GONE),
+        ((*APP, "securityContext", "capabilities", "drop"), ["ALL", "NET_RAW"]),
+        ((*APP, "volumeMounts"), GONE),
+        ((*SPEC, "containers"), [{"name": "new", "image": "x"}, CONTAINER]),
+    ],
+)
+def test_prediction_is_what_the_server_says(
+    control_plane: ControlPlane,
+    unique: Callable[[str], str],
+    path: tuple[str | int, ...],
+    value: Any,
+) -> None:
+    cluster, name = Cluster(control_plane), unique("predicted")
+    cluster.apply(named(DEPLOYMENT, name), predicting.MANAGER)
+    live = cluster.apply(beside(name), "mesh", force=False)
+    target = named(DEPLOYMENT, name)
+    put(target, path, value)
+    wanted = copy.deepcopy(target)
+    wanted["metadata"].setdefault("annotations", {}).setdefault(
+        predicting.TRACKING, live["metadata"]["annotations"][predicting.TRACKING]
+    )
+    told = cluster.apply(wanted, predicting.MANAGER, dry=True)
+    predicted = predicting.predicted(live, target)
+    ours = {(each.path, each.new) for each in differing.fields(live, predicted)}
+    theirs = {(each.path, each.new) for each in differing.fields(live, told)}
+    assert {path for path, _ in ours} == {path for path, _ in theirs}
+
+
+def beside(name: str) -> Thing:
+    """What somebody else has in the object too."""
+    return named(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"annotations": {"mesh": "on"}, "labels": {"tier": "one"}},
+            "spec": {
+                "template": {
+                    "metadata": {"annotations": {"mesh": "on"}},
+                    "spec": {
+                        "containers": [
+                            {"name": "proxy", "image": "proxy:1"},
+                            {"name": "app", "env": [{"name": "MESH", "value": "on"}]},
+                        ],
+                    },
+                }
+            },
+        },
+        name,
+    )

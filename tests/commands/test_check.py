@@ -1,0 +1,464 @@
+"""``hanbae check`` as a whole: what it says in each format, what it exits with, and on what it can be used."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import jsonschema_rs
+import pytest
+import xmlschema
+
+from hanbae.cli import main
+from hanbae.rules import rulebook
+from hanbae.sandbox import demo_repository
+
+HERE = Path(__file__).parent
+PREPARED = HERE.parent / "unit" / "rules" / "prepared"
+GOLDEN = HERE.parent / "golden" / "check"
+SCHEMAS = HERE.parent / "data" / "schemas"
+JOB = "services/auth/helm/templates/migration-job.yaml"
+CHART = "services/auth/helm/Chart.yaml"
+HPA = "services/auth/helm/templates/hpa.yaml"
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The shop with images and sealed values, as a clone without a commit."""
+    root = tmp_path / "shop"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(demo_repository.example(), root, ignore=ignored)
+    shutil.copytree(PREPARED, root, dirs_exist_ok=True)
+    (root / ".gitignore").write_text("services/*/helm/values.yaml\n")
+    git(root, "init", "-q")
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("COLUMNS", "80")
+    return root
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str, lang: str = "en") -> tuple[int, str, str]:
+        code = main.run(["--lang", lang, "check", *arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def replace(path: Path, before: str, after: str) -> None:
+    text = path.read_text()
+    assert text.count(before) == 1
+    path.write_text(text.replace(before, after))
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = (
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@example.com",
+        "-c",
+        "init.defaultBranch=main",
+    )
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def clone(shop: Path) -> Path:
+    """The same with everything committed."""
+    git(shop, "add", "-A")
+    git(shop, "commit", "-qm", "first")
+    return shop
+
+
+def hurt(shop: Path) -> None:
+    """One error in one environment, one warning, and one of each accepted."""
+    values = shop / "services/auth/helm/values-dev.yaml"
+    values.write_text(values.read_text() + "ingress:\n  enabled: false\n")
+    (shop / HPA).unlink()
+    broken = shop / "services/identity/helm/values-prod.yaml"
+    broken.write_text(broken.read_text() + "service: ]\n")
+    (shop / "services/personal/helm/templates/hpa.yaml").unlink()
+    chart = shop / "services/personal/helm/Chart.yaml"
+    chart.write_text("# hanbae: ignore LAY001 runs on one replica\n" + chart.read_text())
+
+
+def golden(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("HANBAE_UPDATE_GOLDEN"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+@pytest.mark.parametrize("kind", ["text", "markdown", "github", "junit"])
+def test_output_is_as_it_was_agreed_on(shop: Path, run: Run, kind: str, lang: str) -> None:
+    hurt(shop)
+    code, out, err = run("--output", kind, "--show-accepted", lang=lang)
+    count = str(len(rulebook.rules()))
+    golden(
+        f"{kind}.{lang}.txt",
+        (out + err).replace(f" {count} ", " N ").replace(f" {count}개", " N개"),
+    )
+    assert code == 1
+
+
+def test_json_has_ids_facts_and_words(shop: Path, run: Run) -> None:
+    hurt(shop)
+    code, out, _ = run("--output", "json")
+    document = json.loads(out)
+    assert code == 1
+    assert document["failed"] is True
+    assert document["summary"]["ignored"] == 1
+    assert [each["finding"]["code"] for each in document["accepted"]] == ["LAY001"]
+    broken = next(each for each in document["findings"] if each["code"] == "INP001")
+    assert broken["text"]["id"] == "render.failed"
+    assert broken["environments"] == ["production"]
+    assert broken["message"].startswith("The chart does not render")
+    assert len({each["fingerprint"] for each in document["findings"]}) == len(document["findings"])
+
+
+def test_sarif_is_valid_and_tells_what_was_accepted(shop: Path, run: Run) -> None:
+    hurt(shop)
+    _, out, _ = run("--output", "sarif")
+    log = json.loads(out)
+    # One of the schema's patterns has a bracket that closes nothing, which stricter engines refuse.
+    text = (SCHEMAS / "sarif-2.1.0.json").read_text().replace("{2}]?$", "{2}$")
+    schema = json.loads(text)
+    jsonschema_rs.validator_for(schema).validate(log)
+    results = log["runs"][0]["results"]
+    rules = log["runs"][0]["tool"]["driver"]["rules"]
+    assert all(rules[each["ruleIndex"]]["id"] == each["ruleId"] for each in results)
+    (accepted,) = (each for each in results if "suppressions" in each)
+    assert accepted["suppressions"][0]["kind"] == "inSource"
+    assert accepted["suppressions"][0]["justification"] == "runs on one replica"
+    files = {
+        each["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for each in results
+    }
+    assert CHART in files
+
+
+def test_sarif_fingerprints_do_not_move_with_lines(shop: Path, run: Run) -> None:
+    def marks() -> list[tuple[str, str]]:
+        results = json.loads(run("--output", "sarif")[1])["runs"][0]["results"]
+        return [(each["ruleId"], each["partialFingerprints"]["hanbae/v1"]) for each in results]
+
+    hurt(shop)
+    before = marks()
+    values = shop / "services/auth/helm/values-dev.yaml"
+    values.write_text("# one\n# two\n" + values.read_text())
+    assert marks() == before
+
+
+def test_junit_is_valid_and_counts(shop: Path, run: Run) -> None:
+    hurt(shop)
+    _, out, _ = run("--output", "junit", "--fail-on", "warning")
+    xmlschema.XMLSchema(SCHEMAS / "junit-10.xsd").validate(out)
+    root = ET.fromstring(out)  # noqa: S314  our own
+    assert int(root.get("failures", "")) == len(root.findall(".//failure")) >= 3
+    assert int(root.get("tests", "")) == len(root.findall(".//testcase"))
+    assert len(root.findall(".//skipped")) == 1
+
+
+def test_clean_repository_is_valid_in_each_format(shop: Path, run: Run) -> None:
+    code, out, err = run("--output", "text")
+    assert (code, out) == (0, "")
+    assert "nothing to mend" in err
+    _, out, _ = run("--output", "junit")
+    xmlschema.XMLSchema(SCHEMAS / "junit-10.xsd").validate(out)
+    assert json.loads(run("--output", "sarif")[1])["runs"][0]["results"] == []
+    assert json.loads(run("--output", "json")[1])["findings"] == []
+    assert run("--output", "github")[1] == ""
+
+
+def test_several_outputs_at_once(shop: Path, run: Run, tmp_path: Path) -> None:
+    hurt(shop)
+    target = tmp_path / "found.sarif"
+    code, out, _ = run("-o", "text", "-o", f"sarif={target}", "-o", f"junit={tmp_path / 'j.xml'}")
+    assert code == 1
+    assert "INP006" in out
+    assert json.loads(target.read_text())["version"] == "2.1.0"
+    assert ET.parse(tmp_path / "j.xml").getroot().tag == "testsuites"  # noqa: S314
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["found.sarif", "j.xml", "shop"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("-o", "text", "-o", "sarif"), "standard output"),
+        (("-o", "yaml"), "no output format yaml"),
+        (("--diff",), "--fix"),
+        (("--fix", "--revision", "HEAD"), "--revision"),
+        (("--write-baseline", "auth"), "--write-baseline"),
+        (("--explain", "INP0006"), "INP006"),
+        (("--env", "local"), "dev, staging, production"),
+        (("nobody",), "auth, identity, personal"),
+        (("--revision", "nowhere"), "no revision nowhere"),
+    ],
+)
+def test_wrong_use_is_told_and_exits_2(
+    shop: Path, run: Run, arguments: tuple[str, ...], said: str
+) -> None:
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "code"), [("error", 0), ("warning", 1), ("notice", 1), ("never", 0)]
+)
+def test_least_severity_that_fails(shop: Path, run: Run, fail_on: str, code: int) -> None:
+    (shop / HPA).unlink()
+    ended, out, _ = run("auth", "--fail-on", fail_on)
+    assert ended == code
+    assert "LAY001" in out
+
+
+def test_env_limits_what_is_found(shop: Path, run: Run) -> None:
+    hurt(shop)
+    assert "identity" not in run("--env", "dev")[1]
+    code, out, err = run("identity", "--env", "production")
+    assert code == 1
+    assert "values-prod.yaml" in out
+    assert "in production " in err
+
+
+def test_explain_shows_reason_and_both_examples(shop: Path, run: Run) -> None:
+    code, out, _ = run("--explain", "inp006")
+    assert code == 0
+    assert out.startswith("INP006  error  A key is there twice\n")
+    assert "Fails:" in out
+    assert "+ingress:" in out
+    assert "+# ingress:" in out
+    told = json.loads(run("--explain", "INP006", "-o", "json")[1])
+    assert told["family"] == "inputs"
+    assert set(told["examples"]) == {"fails", "passes"}
+
+
+def test_each_rule_can_be_explained_and_is_listed(shop: Path, run: Run) -> None:
+    listed = run("--rules")[1]
+    for code in rulebook.rules():
+        assert f"\n{code}  " in f"\n{listed}"
+        ended, out, _ = run("--explain", code)
+        assert ended == 0
+        assert out.startswith(code)
+    assert len(json.loads(run("--rules", "-o", "json")[1])) == len(rulebook.rules())
+
+
+def test_baseline_accepts_what_was_there_and_nothing_more(shop: Path, run: Run) -> None:
+    (shop / HPA).unlink()
+    code, out, err = run("--write-baseline")
+    assert (code, out) == (0, "")
+    assert "1" in err
+    baseline = shop / "hanbae-baseline.json"
+    text = baseline.read_text()
+    assert run("--fail-on", "notice")[:2] == (0, "")
+    assert "LAY001" in run("--show-accepted")[1]
+    (shop / "services/identity/helm/templates/hpa.yaml").unlink()
+    code, out, _ = run("--fail-on", "notice")
+    assert code == 1
+    assert "services/auth" not in out
+    (shop / HPA).write_text("{{- /* by hand */}}\n")
+    code, out, _ = run("auth", "--fail-on", "notice")
+    assert "INP005" in out
+    assert "hanbae-baseline.json" in out
+    run("--write-baseline")
+    assert baseline.read_text() != text
+    assert "services/auth" not in baseline.read_text()
+    assert run("--fail-on", "notice")[0] == 0
+
+
+def test_baseline_does_not_reach_into_another_environment(shop: Path, run: Run) -> None:
+    dev, prod = (shop / f"services/auth/helm/values-{name}.yaml" for name in ("dev", "prod"))
+    dev.write_text(dev.read_text() + "service: ]\n")
+    run("--write-baseline")
+    assert run()[0] == 0
+    prod.write_text(prod.read_text() + "service: ]\n")
+    code, out, _ = run()
+    assert code == 1
+    assert "values-prod.yaml" in out
+    assert "values-dev.yaml" not in out
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"version": 2, "findings": []}', "[" * 100_000])
+def test_broken_baseline_is_a_fault_of_its_own(shop: Path, run: Run, text: str) -> None:
+    (shop / "hanbae-baseline.json").write_text(text)
+    code, _, err = run()
+    assert code == 2
+    assert "hanbae-baseline.json" in err
+
+
+def test_branch_cannot_exempt_itself(clone: Path, run: Run) -> None:
+    (clone / HPA).unlink()
+    chart = clone / CHART
+    chart.write_text("# hanbae: ignore LAY001 because I say so\n" + chart.read_text())
+    assert "LAY001" not in run()[1]
+    code, out, _ = run("--policy-from", "HEAD", "--fail-on", "warning")
+    assert code == 1
+    assert "LAY001" in out
+    assert "INP004" in out
+    chart.write_text(chart.read_text().split("\n", 1)[1])
+    run("--write-baseline")
+    assert "LAY001" not in run()[1]
+    assert "LAY001" in run("--policy-from", "HEAD")[1]
+    git(clone, "add", "-A")
+    git(clone, "commit", "-qm", "accept")
+    assert "LAY001" not in run("--policy-from", "HEAD")[1]
+
+
+def services(out: str) -> list[str]:
+    found: list[str] = json.loads(out)["services"]
+    return found
+
+
+def test_only_touched_services_are_checked(clone: Path, run: Run) -> None:
+    def touched(*more: str) -> list[str]:
+        return services(run("--changed-since", "HEAD", "-o", "json", *more)[1])
+
+    assert touched() == []
+    (clone / "services/auth/migrations/20990101000000_x.sql").write_text(
+        "-- +goose Up\nSELECT 1;\n"
+    )
+    (clone / "README.md").write_text("other\n")
+    assert touched() == ["auth"]
+    assert touched("identity") == []
+    replace(clone / "hanbae.yaml", "language: en", "language: ko")
+    assert touched() == ["auth", "identity", "personal"]
+
+
+def test_shared_charts_and_links_touch_their_users(clone: Path, run: Run) -> None:
+    library = clone / "libraries/base"
+    library.mkdir(parents=True)
+    (library / "Chart.yaml").write_text(
+        "apiVersion: v2\nname: base\nversion: 1.0.0\ntype: library\n"
+    )
+    (clone / "shared.sql").write_text("-- +goose Up\nSELECT 1;\n")
+    chart = clone / CHART
+    dependency = (
+        "dependencies: [{name: base, version: 1.0.0, repository: 'file://../../../libraries/base'}]"
+    )
+    chart.write_text(f"{chart.read_text()}{dependency}\n")
+    (clone / "services/personal/shared.sql").symlink_to("../../shared.sql")
+    git(clone, "add", "-A")
+    git(clone, "commit", "-qm", "share")
+    (library / "README").write_text("x")
+    assert services(run("--changed-since", "HEAD", "-o", "json")[1]) == ["auth"]
+    (clone / "shared.sql").write_text("-- +goose Up\nSELECT 2;\n")
+    assert services(run("--changed-since", "HEAD", "-o", "json")[1]) == ["auth", "personal"]
+
+
+def test_commit_is_checked_instead_of_the_working_tree(clone: Path, run: Run) -> None:
+    (clone / HPA).unlink()
+    assert "LAY001" in run()[1]
+    assert "LAY001" not in run("--revision", "HEAD")[1]
+
+
+def test_paths_are_those_of_the_clone_where_the_policy_is_deeper(
+    shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(shop / ".git")
+    git(shop.parent, "init", "-q")
+    git(shop.parent, "add", "-A")
+    git(shop.parent, "commit", "-qm", "first")
+    (shop / HPA).unlink()
+    assert f"::warning file=shop/{CHART}," in run("-o", "github")[1]
+    assert "LAY001" not in run("--revision", "HEAD")[1]
+    assert services(run("--changed-since", "HEAD", "-o", "json")[1]) == ["auth"]
+
+
+def test_colours_only_where_they_are_asked_for(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shop / HPA).unlink()
+    main.run(["--color", "always", "check"])
+    assert "\x1b[33m" in capsys.readouterr().out
+    main.run(["check"])
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_shell_completes_services_and_codes(shop: Path) -> None:
+    def completed(words: str, at: int) -> str:
+        environment = os.environ | {
+            "_HANBAE_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(at),
+        }
+        ended = subprocess.run(
+            [sys.executable, "-m", "hanbae"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return ended.stdout
+
+    assert "identity" in completed("hanbae check i", 2)
+    assert "ARG001" in completed("hanbae check --explain ARG00", 3)
+
+
+def _plain_chart(root: Path) -> None:
+    """A chart as `helm create` might lay it out, with values elsewhere and a vendored dependency in a folder."""
+    folder = root / "deploy/web/chart"
+    (folder / "templates").mkdir(parents=True)
+    (folder / "charts/lib/templates").mkdir(parents=True)
+    (folder / "Chart.yaml").write_text("apiVersion: v2\nname: web\nversion: 0.1.0\n")
+    (folder / "charts/lib/Chart.yaml").write_text("apiVersion: v2\nname: lib\nversion: 0.1.0\n")
+    (folder / "charts/lib/templates/map.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: lib}\ndata: {a: '1'}\n"
+    )
+    (folder / "templates/map.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\n  annotations:\n"
+        "    argocd.argoproj.io/hook: Presync\ndata: {a: '1'}\n"
+    )
+    (folder / "values-dev.yaml").write_text("a: 1\n")
+
+
+def test_repository_that_hanbae_did_not_scaffold(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _plain_chart(tmp_path)
+    (tmp_path / "hanbae.yaml").write_text(
+        "version: 1\nargocd: {repository: 'https://git.example.com/x.git'}\n"
+        "services: {path: 'deploy/*/chart'}\n"
+        "environments:\n  dev: {platform: kubernetes, branch: main, sync: manual, values: values-dev.yaml}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    _, out, err = run("-o", "json")
+    document = json.loads(out)
+    assert document["services"] == ["web"], err
+    hook = next(each for each in document["findings"] if each["code"] == "ARG001")
+    assert hook["place"] == {"file": "deploy/web/chart/templates/map.yaml", "line": 6, "column": 0}
+
+
+def test_folder_that_is_no_clone_is_checked_as_it_is(shop: Path, run: Run) -> None:
+    shutil.rmtree(shop / ".git")
+    (shop / HPA).unlink()
+    code, out, _ = run()
+    assert code == 0
+    assert "LAY001" in out
+    code, _, err = run("--changed-since", "HEAD")
+    assert code == 2
+    assert "not in a git repository" in err
+
+
+def test_fix_mends_what_a_rule_is_sure_of_once(shop: Path, run: Run) -> None:
+    (shop / ".gitignore").write_text("*.log")
+    code, _, err = run("--fix", "--diff", "--fail-on", "warning")
+    assert code == 1
+    assert "+services/*/helm/values.yaml" in err
+    assert (shop / ".gitignore").read_text() == "*.log"
+    code, out, _ = run("--fix", "--fail-on", "warning")
+    assert (code, out) == (0, "")
+    assert (shop / ".gitignore").read_text() == "*.log\nservices/*/helm/values.yaml\n"
+    assert run("--fix", "--fail-on", "warning")[0] == 0
+    assert (shop / ".gitignore").read_text() == "*.log\nservices/*/helm/values.yaml\n"

@@ -1,0 +1,110 @@
+"""``hanbae render``: manifests on stdout, what does not render on stderr, and a tree on the disk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from hanbae.testing import scenes
+
+SHOP = Path(__file__).parents[2] / "examples" / "shop"
+SERVICES = ("auth", "identity", "personal")
+ENVIRONMENTS = ("dev", "staging", "production")
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    folder = tmp_path / "shop"
+    shutil.copytree(SHOP, folder, ignore=shutil.ignore_patterns("app"))
+    git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "x")
+    return folder
+
+
+def git(folder: Path, *words: str) -> None:
+    given = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", *words]
+    subprocess.run(given, cwd=folder, check=True, capture_output=True)
+
+
+def ran(shop: Path, *words: str) -> scenes.Ended:
+    return scenes.hanbae(
+        "render", *words, directory=shop, XDG_CACHE_HOME=str(shop.parent / "cache")
+    )
+
+
+def test_every_service_in_every_environment_in_order(shop: Path) -> None:
+    ended = ran(shop, "--output", "json")
+    assert ended.code == 0, ended.err
+    found = json.loads(ended.out)["releases"]
+    assert [(each["service"], each["environment"]) for each in found] == [
+        (service, environment) for service in SERVICES for environment in ENVIRONMENTS
+    ]
+    assert all(each["release"] == f"{each['service']}-service" for each in found)
+    assert ran(shop, "--output", "json").out == ended.out
+    assert ran(shop, "--output", "json", "--no-cache").out == ended.out
+
+
+def test_yaml_is_read_back_as_the_same_objects(shop: Path) -> None:
+    objects = json.loads(ran(shop, "auth", "--env", "dev", "--output", "json").out)["releases"]
+    ended = ran(shop, "auth", "--env", "dev")
+    assert ended.out.startswith("---\n# Source: auth/templates/")
+    assert list(YAML(typ="safe").load_all(ended.out)) == objects[0]["objects"]
+
+
+def test_a_local_values_file_is_not_seen_and_a_revision_is_read(shop: Path) -> None:
+    before = ran(shop).out
+    (shop / "services/auth/helm/values.yaml").write_text("replicas: 7\n")
+    assert ran(shop).out == before
+    path = shop / "services/auth/helm/values-dev.yaml"
+    path.write_text(path.read_text().replace("replicas: 1", "replicas: 5"))
+    assert "replicas: 5" in ran(shop).out
+    assert ran(shop, "--revision", "HEAD").out == before
+
+
+def test_what_does_not_render_is_told_with_its_place_and_the_rest_is_rendered(shop: Path) -> None:
+    (shop / "services/auth/helm/templates/service.yaml").write_text("a: b\n{{ fail `no` }}\n")
+    ended = ran(shop, "--output", "json")
+    assert ended.code == 2
+    assert "services/auth/helm/templates/service.yaml:2" in ended.err
+    assert {each["service"] for each in json.loads(ended.out)["releases"]} == set(SERVICES[1:])
+    saved = ran(shop, "--save", str(shop.parent / "tree"))
+    assert saved.code == 2
+    assert not list((shop.parent / "tree").rglob("*.yaml"))
+
+
+def test_a_tree_is_saved_and_saved_again_without_a_change(shop: Path) -> None:
+    tree = shop.parent / "tree"
+    assert ran(shop, "--save", str(tree)).code == 0
+    git(shop.parent, "init", "-q", "tree")
+    git(tree, "add", "-A")
+    assert ran(shop, "--save", str(tree), "--no-cache").code == 0
+    shown = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=tree, capture_output=True, text=True, check=True
+    )
+    assert all(line.startswith("A  ") for line in shown.stdout.splitlines())
+    assert (tree / "dev" / "auth" / "deployment-auth-service.yaml").is_file()
+
+
+def test_a_secret_in_clear_is_refused(shop: Path) -> None:
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: correct-horse}\n"
+    (shop / "services/auth/helm/templates/s.yaml").write_text(secret)
+    ended = ran(shop, "--save", str(shop.parent / "tree"))
+    assert ended.code == 5
+    assert "correct-horse" not in ended.err + ended.out
+    ran(shop)
+    kept = [path.read_bytes() for path in (shop.parent / "cache").rglob("*") if path.is_file()]
+    assert kept
+    assert not any(b"correct-horse" in each for each in kept)
+
+
+@pytest.mark.parametrize(
+    "words", [["nobody"], ["--env", "moon"], ["--revision", "none"], ["--output", "toml"]]
+)
+def test_wrong_use_is_told(shop: Path, words: list[str]) -> None:
+    assert ran(shop, *words).code == 2

@@ -1,0 +1,215 @@
+"""What the schemas know, and what they do with odd objects; that they agree with a server is in tests/api."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hanbae.apis import crds, schemas, serving
+
+VERSIONS = sorted(serving.data().versions, key=serving.number)
+DEPLOYMENT = yaml.safe_load("""
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: a}
+    spec:
+      selector: {matchLabels: {app: a}}
+      template:
+        metadata: {labels: {app: a}}
+        spec: {containers: [{name: a, image: x}]}
+    """)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+def of(version: str, api_version: str, kind: str) -> schemas.Schema:
+    found = schemas.of(version, api_version, kind)
+    assert found is not None
+    return found
+
+
+def problems(data: dict[str, Any]) -> list[schemas.Problem]:
+    return of("1.35", data["apiVersion"], data["kind"]).problems(data)
+
+
+def test_five_minor_versions_are_known() -> None:
+    assert VERSIONS == ["1.32", "1.33", "1.34", "1.35", "1.36"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_kind_of_every_version_compiles(version: str) -> None:
+    for full, kind in serving.data().versions[version].kinds.items():
+        api_version, _, name = full.rpartition("/")
+        assert schemas.of(version, api_version, name) is not None, full
+        assert isinstance(kind.namespaced, bool)
+
+
+@pytest.mark.parametrize("full", sorted(serving.custom()))
+def test_every_operators_kind_compiles_and_refuses_unknown_fields(full: str) -> None:
+    api_version, _, kind = full.rpartition("/")
+    thing = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "a"}, "nonsense": 1}
+    found = of("1.35", api_version, kind).problems(thing)
+    assert ("unknown", "nonsense") in {(each.keyword, each.name) for each in found}
+
+
+def test_operators_kinds_are_those_of_the_policy_and_its_gateway() -> None:
+    kinds = {full.rpartition("/")[2] for full in serving.custom()}
+    assert {"Application", "ApplicationSet", "AppProject", "SealedSecret"} <= kinds
+    assert {"Gateway", "GatewayClass", "HTTPRoute", "GRPCRoute", "ReferenceGrant"} <= kinds
+
+
+@pytest.mark.parametrize(
+    ("policy", "used"),
+    [("1.35", "1.35"), ("1.20", "1.32"), ("1.37", "1.36"), ("1.9", "1.32"), ("1.100", "1.36")],
+)
+def test_an_unknown_version_is_judged_by_the_nearest_older_one(policy: str, used: str) -> None:
+    assert serving.nearest(policy) == used
+
+
+def test_ends_of_api_versions_are_those_of_the_deprecation_guide() -> None:
+    ends = {
+        ("extensions/v1beta1", "Ingress"): ("1.22", "networking.k8s.io/v1/Ingress"),
+        ("batch/v1beta1", "CronJob"): ("1.25", "batch/v1/CronJob"),
+        ("policy/v1beta1", "PodDisruptionBudget"): ("1.25", "policy/v1/PodDisruptionBudget"),
+        ("policy/v1beta1", "PodSecurityPolicy"): ("1.25", None),
+        ("autoscaling/v2beta2", "HorizontalPodAutoscaler"): (
+            "1.26",
+            "autoscaling/v2/HorizontalPodAutoscaler",
+        ),
+        ("apps/v1beta2", "Deployment"): ("1.16", "apps/v1/Deployment"),
+        ("flowcontrol.apiserver.k8s.io/v1beta3", "FlowSchema"): (
+            "1.32",
+            "flowcontrol.apiserver.k8s.io/v1/FlowSchema",
+        ),
+    }
+    for (api_version, kind), (removed, replacement) in ends.items():
+        life = serving.life(api_version, kind)
+        assert life is not None, api_version
+        assert (life.removed, life.replacement) == (removed, replacement)
+    assert serving.life("apps/v1", "Deployment") is None
+
+
+def test_nothing_that_is_served_was_removed() -> None:
+    for version, each in serving.data().versions.items():
+        for full, kind in each.kinds.items():
+            life = serving.data().lives.get(full)
+            if kind.served and life is not None and life.removed is not None:
+                assert serving.number(life.removed) > serving.number(version), (version, full)
+
+
+def test_api_versions_are_one_tuple_a_version() -> None:
+    assert serving.api_versions("1.35") is serving.api_versions("1.35")
+    assert {"v1", "v1/Pod", "apps/v1/Deployment", "bitnami.com/v1alpha1"} <= set(
+        serving.api_versions("1.35")
+    )
+    assert "v1/Binding" not in serving.api_versions("1.35")
+
+
+def test_a_good_object_has_no_problem() -> None:
+    assert problems(DEPLOYMENT) == []
+
+
+def test_a_problem_says_where_what_and_what_is_known() -> None:
+    thing = yaml.safe_load(yaml.safe_dump(DEPLOYMENT))
+    container = thing["spec"]["template"]["spec"]["containers"][0]
+    container |= {"image": 1, "imagePullPolicy": "Allways", "comand": []}
+    del container["name"]
+    at = ("spec", "template", "spec", "containers", 0)
+    found = {each.keyword: each for each in problems(thing)}
+    assert found["type"].pointer == (*at, "image")
+    assert found["type"].wanted == "string"
+    assert found["enum"].wanted == "Always, IfNotPresent, Never"
+    assert found["required"].name == "name"
+    assert found["required"].pointer == at
+    assert found["unknown"].pointer == (*at, "comand")
+    assert "command" in found["unknown"].known
+
+
+def test_no_problem_repeats_a_secret() -> None:
+    thing = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}
+    canary = "canary-7f3a value!"
+    thing |= {"data": {"a": canary}, "stringData": {"b": [canary]}, "type": {"c": canary}}
+    found = problems(thing)
+    assert {each.keyword for each in found} == {"format", "type"}
+    assert "canary" not in repr(found)
+
+
+def test_many_problems_are_cut() -> None:
+    thing = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
+    thing["data"] = {f"k{at}": at for at in range(5000)}  # type: ignore[assignment]
+    assert len(problems(thing)) == 20
+
+
+@pytest.mark.parametrize("odd", [{1: 2}, {"a": float("nan")}, {"a": 10**400}, {"a": {None: 1}}])
+def test_what_json_cannot_say_is_a_problem_and_no_error(odd: Any) -> None:
+    assert problems({**DEPLOYMENT, "spec": odd})
+
+
+def test_nesting_without_end_is_a_problem_and_no_error() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(3000):
+        deep = {"a": deep}
+    assert problems({**DEPLOYMENT, "spec": deep})
+
+
+@given(ANYTHING)
+def test_any_shape_is_judged(thing: Any) -> None:
+    for found in problems({**DEPLOYMENT, "spec": thing}):
+        assert found.keyword
+
+
+@given(ANYTHING)
+def test_any_shape_of_a_definition_is_read(thing: Any) -> None:
+    for spec in (
+        thing,
+        {"names": thing, "versions": [{"name": "v1", "schema": {"openAPIV3Schema": thing}}]},
+        {
+            "names": {"kind": "K"},
+            "versions": [{"schema": {"openAPIV3Schema": {"properties": thing}}}],
+        },
+    ):
+        for kind in crds.kinds({"spec": spec}):
+            schemas.added(kind, "1.35")
+
+
+def test_a_definition_can_refer_to_nothing() -> None:
+    evil = {"$ref": "file:///etc/passwd", "properties": {"a": {"$ref": "http://192.0.2.1/x"}}}
+    spec = {
+        "group": "example.com",
+        "names": {"kind": "K"},
+        "versions": [{"name": "v1", "schema": {"openAPIV3Schema": {"type": "object", **evil}}}],
+    }
+    (kind,) = crds.kinds({"spec": spec})
+    found = schemas.added(kind, "1.35")
+    assert found is not None
+    assert found.problems({"apiVersion": "example.com/v1", "kind": "K", "metadata": {}}) == []
+
+
+def test_a_pattern_of_a_definition_takes_linear_time() -> None:
+    evil = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}
+    spec = {
+        "group": "example.com",
+        "names": {"kind": "K"},
+        "versions": [{"name": "v1", "schema": {"openAPIV3Schema": evil}}],
+    }
+    (kind,) = crds.kinds({"spec": spec})
+    found = schemas.added(kind, "1.35")
+    assert found is not None
+    thing = {"apiVersion": "example.com/v1", "kind": "K", "metadata": {}, "a": "a" * 5000 + "!"}
+    assert [each.keyword for each in found.problems(thing)] == ["pattern"]
+
+
+def test_the_data_is_small() -> None:
+    folder = schemas.__file__.replace("schemas.py", "data")
+    from pathlib import Path
+
+    assert sum(path.stat().st_size for path in Path(folder).iterdir()) < 100_000

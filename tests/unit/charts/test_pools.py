@@ -1,0 +1,200 @@
+"""Workers: one chart that ends its worker costs one fault, and nothing is left behind or carried over."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hanbae import errors
+from hanbae.charts import pools, rendering
+
+CHART = {"Chart.yaml": b"apiVersion: v2\nname: a\nversion: 1.0.0\n"}
+MAP = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {value: '%s'}\n"
+WANTED = pools.Asked([pools.Wanted("r", "n")])
+
+
+def chart(template: str, **more: bytes) -> dict[str, bytes]:
+    return CHART | {"templates/a.yaml": MAP.replace(b"%s", template.encode())} | more
+
+
+async def value(pool: pools.Pool, template: str, limit: float = 20.0) -> str:
+    (answer,) = await pool.render(chart(template), WANTED, shown="a", limit=limit)
+    assert answer.error is None
+    return str(answer.documents[0][1]["data"]["value"])
+
+
+async def outcome(pool: pools.Pool, files: dict[str, bytes]) -> str:
+    """Which fault a chart is."""
+    try:
+        (answer,) = await pool.render(files, WANTED, shown="a", limit=10)
+        rendering.rendered(answer, shown="a")
+    except errors.FileFault as fault:
+        return fault.text.id
+    return ""
+
+
+def workers() -> set[int]:
+    """Processes of this one that render."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (path / "cmdline").read_bytes().split(b"\0")
+            parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
+            if b"hanbae.charts.worker" in words and int(parent) == os.getpid():
+                found.add(int(path.name))
+    return found
+
+
+async def test_a_killed_worker_is_one_fault_and_the_next_chart_gets_another() -> None:
+    async with pools.opened(1) as pool:
+        assert await value(pool, "one") == "one"
+        (worker,) = workers()
+        os.kill(worker, signal.SIGKILL)
+        with pytest.raises(errors.FileFault) as caught:
+            await value(pool, "two")
+        assert caught.value.text.id == "render.died"
+        assert await value(pool, "three") == "three"
+    assert not workers()
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ range until 2000000000 }}x{{ end }}",
+        '{{ tpl .Values.again . }}{{ define "r" }}{{ include "r" . }}{{ end }}{{ include "r" . }}',
+        '{{ repeat 2000000000 "x" | repeat 10 }}',
+    ],
+)
+async def test_what_has_no_end_costs_one_fault_and_the_pool_goes_on(template: str) -> None:
+    files = chart(template) | {"values.yaml": b"again: '{{ tpl .Values.again . }}'\n"}
+    async with pools.opened(1) as pool:
+        assert await outcome(pool, files) in {
+            "render.died",
+            "render.took-too-long",
+            "render.failed",
+        }
+        assert await value(pool, "after") == "after"
+
+
+async def test_faults_of_some_do_not_touch_the_others() -> None:
+    async def one(pool: pools.Pool, number: int) -> str:
+        template = "{{ range until 2000000000 }}{{ end }}" if number % 5 == 0 else str(number)
+        try:
+            return await value(pool, template)
+        except errors.FileFault as fault:
+            return fault.text.id
+
+    async with pools.opened(2) as pool:
+        found = await asyncio.gather(*(one(pool, number) for number in range(10)))
+    assert [each for at, each in enumerate(found) if at % 5] == [
+        "1",
+        "2",
+        "3",
+        "4",
+        "6",
+        "7",
+        "8",
+        "9",
+    ]
+    assert {found[0], found[5]} <= {"render.died", "render.took-too-long"}
+
+
+async def test_a_huge_answer_and_many_files_pass() -> None:
+    async with pools.opened(1) as pool:
+        text = await value(pool, '{{ repeat 3000000 "x" }}')
+        assert len(text) == 3_000_000
+        many = {f"files/{number}.txt": b"x" for number in range(5000)}
+        wide = chart('{{ len (.Files.Glob "files/*") }}') | many
+        (answer,) = await pool.render(wide, WANTED, shown="a")
+        assert answer.documents[0][1]["data"]["value"] == "5000"
+
+
+async def test_what_a_chart_prints_or_keeps_does_not_reach_the_next() -> None:
+    warned = CHART | {
+        "Chart.yaml": CHART["Chart.yaml"] + b"deprecated: true\n",
+        "values.yaml": b"a: {b: 1}\nsub: text\n",
+        "templates/a.yaml": MAP.replace(b"%s", b'{{ $_ := set .Values.a "leak" 1 }}'),
+        "templates/b.yaml": b'{{ $_ := set .Chart "Leak" 1 }}',
+    }
+    dumped = chart("{{ toJson .Values | b64enc }}") | {"values.yaml": b"a: {b: 1}\n"}
+    async with pools.opened(1) as pool:
+        (alone,) = await pool.render(dumped, WANTED, shown="a")
+        await pool.render(warned, WANTED, shown="a")
+        (after,) = await pool.render(dumped, WANTED, shown="a")
+        assert after == alone
+        twice = pools.Asked([pools.Wanted("r", "n", (b"a: {c: 2}",)), pools.Wanted("r", "n")])
+        found = await pool.render(dumped, twice, shown="a")
+        assert found[1] == alone
+
+
+async def test_nothing_is_left_when_the_one_who_waits_is_cancelled() -> None:
+    async def endless() -> None:
+        async with pools.opened(2) as pool:
+            loop = "{{ range until 40000 }}{{ range until 40000 }}{{ end }}{{ end }}"
+            await asyncio.gather(*(value(pool, loop) for _ in range(3)))
+
+    task = asyncio.create_task(endless())
+    async with asyncio.timeout(20):
+        while len(workers()) < 2:  # noqa: ASYNC110  the system tells nobody of processes
+            await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not workers()
+
+
+RENDERS = """
+import asyncio
+from hanbae.charts import pools, rendering
+async def go():
+    async with pools.opened(2) as pool:
+        loop = b"{{ range until 40000 }}{{ range until 40000 }}{{ end }}{{ end }}"
+        files = {"Chart.yaml": b"apiVersion: v2\\nname: a\\nversion: 1.0.0\\n", "templates/a.yaml": loop}
+        asked = pools.Asked([pools.Wanted("r", "n")])
+        await asyncio.gather(*(pool.render(files, asked, shown="a") for _ in range(2)))
+asyncio.run(go())
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_however_a_run_ends_its_workers_end_with_it(sent: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", RENDERS], stderr=subprocess.DEVNULL) as run:
+        started = children(run.pid, 2)
+        run.send_signal(sent)
+        run.wait(20)
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{each}/fd").exists() and alive(each) for each in started):
+        assert time.monotonic() < deadline, "a worker is left"
+
+
+def children(parent: int, count: int) -> set[int]:
+    """The workers of a process, once it has that many."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        found = set()
+        for path in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                is_child = (path / "stat").read_text().rpartition(")")[2].split()[1] == str(parent)
+                # Helm's library is loaded: it renders, and is past what it does at its start.
+                if is_child and "libhelm" in (path / "maps").read_text():
+                    found.add(int(path.name))
+        if len(found) == count:
+            return found
+    raise AssertionError(found)
+
+
+def alive(process: int) -> bool:
+    try:
+        return (Path("/proc") / str(process) / "stat").read_text().rpartition(")")[2].split()[
+            0
+        ] != "Z"
+    except OSError:
+        return False

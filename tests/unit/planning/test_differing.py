@@ -1,0 +1,155 @@
+"""Fields that differ, as they are shown: paths, lists whose entries have names, and nothing secret."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hanbae.planning import differing
+from hanbae.results import plans
+
+CANARY = "c4n4ry-hunter2"
+SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.text("ab", max_size=2)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["name", "key", "a", "b"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+THINGS = st.dictionaries(st.sampled_from(["kind", "metadata", "spec", "data"]), VALUES)
+
+
+def fields(old: Any, new: Any, kind: str = "Deployment") -> list[tuple[str, Any, Any]]:
+    found = differing.fields({"kind": kind, "spec": old}, {"kind": kind, "spec": new})
+    return [(each.path, each.old, each.new) for each in found]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ({"a": 1}, {"a": 1}, []),
+        ({"a": 1}, {"a": 1.0}, []),
+        ({"a": 1}, {"a": True}, [("spec.a", "1", "true")]),
+        ({"a": [1]}, {"a": [True]}, [("spec.a", "[1]", "[true]")]),
+        ({"a": "1"}, {"a": 1}, [("spec.a", "1", "1")]),
+        ({}, {"a": None}, [("spec.a", None, "null")]),
+        ({"a": {"b": 1}}, {"a": {}}, [("spec.a.b", "1", None)]),
+        ({"a.b/c": 1}, {"a.b/c": 2}, [('spec["a.b/c"]', "1", "2")]),
+        (
+            {"l": [{"name": "x", "v": 1}]},
+            {"l": [{"name": "x", "v": 2}]},
+            [("spec.l[x].v", "1", "2")],
+        ),
+        (
+            {"l": [{"name": "x"}, {"name": "y"}]},
+            {"l": [{"name": "y"}, {"name": "x"}]},
+            [("spec.l", '["[x]", "[y]"]', '["[y]", "[x]"]')],
+        ),
+        (
+            {"l": [{"name": "x"}]},
+            {"l": [{"name": "x"}, {"name": "y"}]},
+            [("spec.l[y]", None, '{"name": "y"}')],
+        ),
+        ({"l": [{"q": 1}, {"q": 2}]}, {"l": [{"q": 1}, {"q": 3}]}, [("spec.l[1].q", "2", "3")]),
+        ({"l": ["a", "b"]}, {"l": ["a", "c"]}, [("spec.l", '["a", "b"]', '["a", "c"]')]),
+        ({"t": "a\nb"}, {"t": "a\nc"}, [("spec.t", "a⏎b", "a⏎c")]),
+    ],
+)
+def test_what_differs_is_told_where(old: Any, new: Any, expected: list[Any]) -> None:
+    found = fields(old, new)
+    if old == {"a": "1"}:  # told apart by more than their words
+        assert [path for path, _, _ in found] == ["spec.a"]
+    else:
+        assert found == expected
+
+
+def test_what_the_server_writes_is_left_out() -> None:
+    old = {"kind": "X", "status": {"a": 1}, "metadata": {"uid": "1", "generation": 1}}
+    assert differing.fields(old, {"kind": "X", "metadata": {"uid": "2"}}) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "hidden"),
+    [
+        ("Secret", ("data", "password"), "secret"),
+        ("Secret", ("stringData", "x"), "secret"),
+        ("SealedSecret", ("spec", "encryptedData", "DATABASE_URL"), "sealed"),
+    ],
+)
+def test_data_of_secrets_is_never_shown(kind: str, path: tuple[str, ...], hidden: str) -> None:
+    def thing(value: str) -> dict[str, Any]:
+        found: dict[str, Any] = {"kind": kind}
+        at = found
+        for part in path[:-1]:
+            at = at.setdefault(part, {})
+        at[path[-1]] = value
+        return found
+
+    (field,) = differing.fields(thing(CANARY), thing(CANARY + "2"))
+    assert (field.hidden, field.old, field.new) == (hidden, "", "")
+    for old, new in (({"kind": kind}, thing(CANARY)), (thing(CANARY), {"kind": kind})):
+        assert CANARY not in repr(differing.fields(old, new))
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        {"url": f"postgres://auth:{CANARY}@db:5432/auth"},
+        {"password": CANARY},
+        {"env": [{"name": "DB_PASSWORD", "value": CANARY}]},
+        {"deep": [{"env": [{"name": "API_TOKEN", "value": CANARY}]}]},
+        {"text": f"host=db password={CANARY}"},
+    ],
+)
+def test_what_looks_like_a_secret_is_masked_wherever_it_is(secret: dict[str, Any]) -> None:
+    other = json.loads(json.dumps(secret).replace(CANARY, "another-" + CANARY))
+    for old, new in ((secret, other), ({}, secret), (secret, {}), (None, secret)):
+        found = differing.fields({"kind": "X", "spec": old}, {"kind": "X", "spec": new})
+        assert found
+        assert CANARY not in repr(found)
+
+
+def test_a_checksum_of_a_secret_is_none() -> None:
+    old = {"metadata": {"annotations": {"checksum/sealed-secret": "a" * 64}}}
+    new = {"metadata": {"annotations": {"checksum/sealed-secret": "b" * 64}}}
+    (field,) = differing.fields(old, new)
+    assert (field.old, field.new, field.hidden) == ("a" * 64, "b" * 64, "")
+
+
+def test_long_values_are_clipped_and_many_fields_are_bounded() -> None:
+    (field,) = differing.fields({"kind": "X", "a": "x"}, {"kind": "X", "a": "y" * 10_000_000})
+    assert len(field.new or "") == differing.LONGEST
+    many = {"kind": "X", "spec": {str(n): n for n in range(differing.MOST * 2)}}
+    assert len(differing.fields({"kind": "X", "spec": {}}, many)) == differing.MOST
+
+
+def test_pods_restart_with_their_template_only() -> None:
+    def thing(replicas: int, image: str) -> dict[str, Any]:
+        return {"spec": {"replicas": replicas, "template": {"spec": {"image": image}}}}
+
+    assert differing.restarts("Deployment", thing(1, "a"), thing(1, "b"))
+    assert not differing.restarts("Deployment", thing(1, "a"), thing(2, "a"))
+    assert not differing.restarts("Job", thing(1, "a"), thing(1, "b"))
+
+
+@given(THINGS)
+def test_nothing_differs_from_itself(thing: dict[str, Any]) -> None:
+    assert differing.fields(thing, copy.deepcopy(thing)) == ()
+
+
+@given(THINGS, THINGS)
+def test_what_is_not_equal_differs_and_turned_round_as_well(
+    old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    there, back = differing.fields(old, new), differing.fields(new, old)
+    assert {each.path for each in there} == {each.path for each in back}
+    if json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True):
+        assert there
+    assert all(isinstance(each, plans.Field) for each in there)

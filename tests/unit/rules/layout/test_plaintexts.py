@@ -1,0 +1,192 @@
+"""What is a plaintext secret and what only looks like one, in the shapes that repositories have."""
+
+from __future__ import annotations
+
+import base64
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hanbae.rules.layout import plaintexts, secrets
+
+# Put together here, so that no scanner takes this file for a leak.
+AWS = "AKIA" + "Q7XW2LTR5PZK9D3M"
+GITHUB = "ghp_" + "k3Jd8sQ0zXv7Lm2Wn5Rb9Tc4Yf6Hg1Pa0eUi"
+GITLAB = "glpat-" + "xK3d9QpZ7vL2mW8nR5bT"
+STRIPE = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
+JWT = ".".join(
+    base64.urlsafe_b64encode(part).rstrip(b"=").decode()
+    for part in (b'{"alg":"HS256"}', b'{"sub":"1234567890"}', b"0123456789abcdef0123456789abcdef")
+)
+PEM = (
+    "-----BEGIN {}PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END {}PRIVATE KEY-----\n"
+)
+PASSWORD = "9f-Tulpe-kiesel"
+RANDOM = "q8Zt3LxW0vRn7Kp2"
+SEALED = "AgB" + "x1Y" * 200
+
+FOUND = [
+    (f"password: {PASSWORD}", "named", "password"),
+    (f'DB_PASSWORD="{PASSWORD}"', "named", "DB_PASSWORD"),
+    (f"export DB_PASSWORD={PASSWORD}", "named", "DB_PASSWORD"),
+    (f"  adminPassword: '{PASSWORD}' # for now", "named", "adminPassword"),
+    (f'{{"password": "{PASSWORD}", "user": "app"}}', "named", "password"),
+    (f"password: |\n  {PASSWORD}\n", "named", "password"),
+    (f"- name: DB_PASSWORD\n  value: {PASSWORD}\n", "named", "DB_PASSWORD"),
+    (f'- name: "DB_PASSWORD"\n  value: "{PASSWORD}"\n', "named", "DB_PASSWORD"),
+    (f"jwt-secret: {RANDOM}", "named", "jwt-secret"),
+    (f"clientSecret: {RANDOM}", "named", "clientSecret"),
+    (f"API_KEY={RANDOM}", "named", "API_KEY"),
+    (f"accessKey2: {RANDOM}", "named", "accessKey2"),
+    (f"client-key-data: {base64.b64encode(RANDOM.encode() * 4).decode()}", "named", "client-key-data"),
+    (f"url: postgresql://app:{PASSWORD}@db.data:5432/auth", "url", "postgresql"),
+    (f"# amqp://app:{PASSWORD}@queue/", "url", "amqp"),
+    (f"url: postgresql://app:p@ss{RANDOM}@db/auth", "url", "postgresql"),
+    (f"key: {AWS}", "token", "AWS"),
+    (f"value: {GITHUB}", "token", "GitHub"),
+    (f"value: {GITLAB}", "token", "GitLab"),
+    (f"value: {STRIPE}", "token", "Stripe"),
+    (f"value: {JWT}", "token", "JWT"),
+    (PEM.format("", ""), "private-key", ""),
+    (PEM.format("RSA ", "RSA "), "private-key", ""),
+    ('{"key": "' + PEM.format("", "").replace("\n", "\\n") + '"}', "private-key", ""),
+]  # fmt: skip
+
+PLACEHOLDERS = [
+    "password:",
+    'password: ""',
+    "password: changeme",
+    "password: change-me-please",
+    "password: <your password>",
+    "password: your-secret-key",
+    "password: xxxxxxxx",
+    "password: '********'",
+    "password: password",
+    "password: postgres",
+    "password: ${DB_PASSWORD}",
+    "password: $DB_PASSWORD",
+    "password: {{ .Values.db.password | quote }}",
+    "password: ref+vault://kv/db#/password",
+    "password: ENC[AES256_GCM,data:abc,iv:def,tag:ghi,type:str]",
+    "password: /run/secrets/db",
+    "passwordFile: /run/secrets/db-9f3k2",
+    "passwordKey: DATABASE_PASSWORD2",
+    "secretName: auth-tls-2024a",
+    "existingSecret: auth-secrets-v2",
+    "tlsSecret: registry-credentials",
+    "clientSecret: oauth2-proxy-client",
+    "imagePullSecrets:\n  - name: registry-credentials",
+    "secretKeyRef:\n  name: auth-secrets\n  key: DATABASE_URL",
+    "urlKey: IDENTITY_DATABASE_URL",
+    f"DATABASE_PASSWORD: {SEALED}",
+    f"JWT_SECRET: {SEALED}",
+    "digest: sha256:83018b20842310b3e25bf0bc771f414ada71d5ad668669012643f36abd1cc538",
+    "checksum/secret: 83018b20842310b3e25bf0bc771f414ada71d5ad668669012643f36abd1cc538",
+    "token_url: https://login.example.com/oauth/token",
+    "maxTokens: 409600000000",
+    "tokenExpiry: 3600s0000000000",
+    "# password: the password of the database, at least 12 characters",
+    "forgotPassword: Forgot your password?",
+    "url: postgresql://user:pass@host:5432/db",
+    "url: postgresql://postgres:postgres@localhost:5432/auth",
+    "url: postgresql://app:$(DB_PASSWORD)@db:5432/auth",
+    "url: postgresql://app:{{ .Values.password }}@db/auth",
+    "url: http://db.example.com:8080/mail?to=a@example.com",
+    "url: https://git.example.com/shop.git",
+    "key: AKIAIOSFODNN7EXAMPLE",
+    "-----BEGIN CERTIFICATE-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END CERTIFICATE-----",
+    "# a file that begins with -----BEGIN PRIVATE KEY----- is a key",
+    "비밀번호: password: 비밀번호를 입력하십시오",
+]
+
+
+@pytest.mark.parametrize(("text", "kind", "name"), FOUND)
+def test_secret_is_found_and_not_told(text: str, kind: str, name: str) -> None:
+    (found,) = plaintexts.find(f"# a file\n{text}\n")
+    assert (found.line, found.kind, found.name) == (2, kind, name)
+    assert PASSWORD not in str(found)
+    assert RANDOM not in str(found)
+
+
+@pytest.mark.parametrize("text", PLACEHOLDERS)
+def test_what_only_looks_like_a_secret_is_left_alone(text: str) -> None:
+    assert plaintexts.find(f"{text}\n") == ()
+
+
+def test_surer_of_two_on_one_line_is_told() -> None:
+    (found,) = plaintexts.find(f"githubToken: {GITHUB}\n")
+    assert found.kind == "token"
+
+
+def test_manifest_is_one_finding_with_its_keys() -> None:
+    text = (
+        "kind: ConfigMap\napiVersion: v1\ndata: {a: b}\n---\napiVersion: v1\nkind: Secret\n"
+        f"metadata: {{name: auth-secrets}}\ndata:\n  password: {base64.b64encode(b'hunter2x').decode()}\n"
+    )
+    (found,) = secrets.in_file("k8s/auth.yaml", text)
+    assert (found.place.line, found.variant, found.name) == (8, "manifest", "auth-secrets")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {}\n",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {a: 'ENC[AES256_GCM,data:x]'}\n",
+        "apiVersion: bitnami.com/v1alpha1\nkind: Secret\ndata: {a: b}\n",
+        "apiVersion: v1\nkind: Secret\nmetadata: [\n",
+        "apiVersion: v1\nkind: Secret\ndata: [a]\nmetadata: 3\n",
+        "apiVersion: v1\nkind: Secret\n? [a]\n: b\n",
+    ],
+)
+def test_manifest_without_content_of_its_own_is_none(text: str) -> None:
+    assert secrets.in_file("k8s/a.yaml", text) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "looked"),
+    [
+        ("services/auth/helm/values-prod.yaml", True),
+        ("services/auth/helm/values.yaml.example", True),
+        (".env", True),
+        ("app/.env.production", True),
+        ("app/prod.env", True),
+        ("id_ed25519", True),
+        ("compose.yaml", True),
+        ("services/auth/helm/values.schema.json", False),
+        ("app/main.go", False),
+        ("go.sum", False),
+        ("docs/DEPLOYMENT.md", False),
+    ],
+)
+def test_files_with_values_are_looked_at(path: str, looked: bool) -> None:
+    assert plaintexts.looked_at(path) is looked
+
+
+@given(st.text(alphabet="password:= \"'|\n-{}abcKEY019@/_", max_size=400))
+def test_any_text_is_read(text: str) -> None:
+    for found in plaintexts.find(text):
+        assert 1 <= found.line <= text.count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password" * 200_000,
+        "password: " + "a" * 1_000_000,
+        "secret=" * 200_000,
+        "://a:b" * 200_000,
+        "-----BEGIN PRIVATE KEY-----" * 60_000,
+        "eyJ" + "a" * 1_000_000,
+        "name: password" * 100_000,
+        '"password": "' + "\\" * 1_000_000,
+        "kind: Secret\n" * 60_000,
+    ],
+    ids=range(9),
+)
+def test_no_text_takes_long(text: str) -> None:
+    began = time.process_time()
+    secrets.in_file("a.yaml", text)
+    assert time.process_time() - began < 4

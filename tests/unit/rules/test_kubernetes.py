@@ -1,0 +1,367 @@
+"""Kubernetes rules on objects of any shape, and the cases that their examples do not show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hanbae.policy import loading
+from hanbae.rules import claims, rulebook, running, views
+from hanbae.sandbox import demo_repository
+from hanbae.testing import trees
+
+RULES = [
+    rule
+    for rule in rulebook.rules().values()
+    if rule.family == "kubernetes" and rule.scope == "release"
+]
+KINDS = {
+    "Deployment": "apps/v1",
+    "StatefulSet": "apps/v1",
+    "Job": "batch/v1",
+    "CronJob": "batch/v1",
+    "Pod": "v1",
+    "Service": "v1",
+    "Ingress": "networking.k8s.io/v1",
+    "HTTPRoute": "gateway.networking.k8s.io/v1",
+    "HorizontalPodAutoscaler": "autoscaling/v2",
+    "PodDisruptionBudget": "policy/v1",
+    "ConfigMap": "v1",
+    "ServiceAccount": "v1",
+    "CustomResourceDefinition": "apiextensions.k8s.io/v1",
+    "Thing": "example.com/v1",
+}
+WORDS = st.sampled_from(
+    (
+        "spec",
+        "template",
+        "metadata",
+        "labels",
+        "containers",
+        "name",
+        "ports",
+        "selector",
+        "a",
+        "",
+        "100%",
+    )
+)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | WORDS | st.floats(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=20,
+)
+_TEXT = (demo_repository.example() / "hanbae.yaml").read_bytes()
+POLICY, PLACES = loading.parse(_TEXT, "hanbae.yaml")
+PROJECT = views.Project(POLICY, PLACES, trees.MemoryTree({}), ())
+
+
+def release(*things: dict[str, Any], namespace: str = "services-dev") -> views.Release:
+    service = views.Service(PROJECT, "auth")
+    objects = tuple(
+        views.Object(
+            each, "t.yaml", at, str((each.get("metadata") or {}).get("namespace") or namespace)
+        )
+        for at, each in enumerate(things)
+    )
+    made = views.Release(service, "dev", {}, objects)
+    service.releases["dev"] = made
+    return made
+
+
+def found(code: str, *things: dict[str, Any], namespace: str = "services-dev") -> list[str]:
+    rule = rulebook.rules()[code]
+    return [hit.variant or "found" for hit in rule.check(release(*things, namespace=namespace))]
+
+
+def loaded(text: str) -> list[dict[str, Any]]:
+    return [each for each in yaml.safe_load_all(text) if each]
+
+
+WEB = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web, tier: front}}
+    spec:
+      containers:
+        - name: app
+          image: x
+          ports: [{name: http, containerPort: 8080}]
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(spec=ANYTHING, metadata=st.dictionaries(WORDS, ANYTHING, max_size=3))
+def test_no_rule_stumbles_over_a_shape(kind: str, spec: Any, metadata: dict[str, Any]) -> None:
+    thing = {"apiVersion": KINDS[kind], "kind": kind, "metadata": metadata, "spec": spec}
+    shaped = {**thing, "data": spec, "metadata": {"name": "a"}}
+    nested = {**thing, "spec": {"selector": spec, "template": {"metadata": metadata, "spec": spec}}}
+    made = release(thing, shaped, nested, *loaded(WEB))
+    for rule in RULES:
+        for hit in rule.check(made):
+            assert all(isinstance(fact, str) for fact in hit.facts.values()), rule.code
+
+
+@pytest.mark.parametrize(
+    ("selector", "hits"),
+    [
+        ("{app: web}", []),
+        ("{app: web, tier: front}", []),
+        ("{app: web, tier: back}", ["found"]),
+        ("{}", []),
+        ("null", []),
+    ],
+)
+def test_a_service_without_a_selector_is_somebody_elses(selector: str, hits: list[str]) -> None:
+    service = f"""
+apiVersion: v1
+kind: Service
+metadata: {{name: web}}
+spec: {{selector: {selector}, ports: [{{port: 80}}]}}
+"""
+    assert found("KUB026", *loaded(WEB), *loaded(service)) == hits
+
+
+@pytest.mark.parametrize(
+    ("port", "hits"),
+    [
+        ("{port: 80, targetPort: http}", []),
+        ("{port: 8080}", []),
+        ("{port: 80}", ["number"]),
+        ("{port: 80, targetPort: 8080}", []),
+        ("{port: 80, targetPort: 9090}", ["number"]),
+        ("{port: 80, targetPort: web}", ["name"]),
+    ],
+)
+def test_a_port_leads_to_a_name_or_a_number(port: str, hits: list[str]) -> None:
+    service = f"""
+apiVersion: v1
+kind: Service
+metadata: {{name: web}}
+spec: {{selector: {{app: web}}, ports: [{port}]}}
+"""
+    assert found("KUB027", *loaded(WEB), *loaded(service)) == hits
+
+
+ROUTE = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web}
+spec:
+  parentRefs: [{name: gateway}]
+  rules: [{backendRefs: [%s]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{name: http, port: 80}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("backend", "hits"),
+    [
+        ("{name: web, port: 80}", []),
+        ("{name: web, port: 81}", ["port"]),
+        ("{name: other, port: 80}", ["service"]),
+        ("{name: other, port: 80, kind: Bucket, group: example.com}", []),
+        ("{name: web, port: 80, namespace: elsewhere}", ["service"]),
+    ],
+)
+def test_a_route_leads_to_a_service_of_the_release(backend: str, hits: list[str]) -> None:
+    assert found("KUB029", *loaded(ROUTE % backend)) == hits
+    assert found("KUB001", *loaded(ROUTE % backend)) == []
+
+
+@pytest.mark.parametrize(
+    ("budget", "hits"),
+    [
+        ("maxUnavailable: 0", ["none"]),
+        ("maxUnavailable: 0%", ["none"]),
+        ("maxUnavailable: 1", []),
+        ("minAvailable: 2", []),
+        ("minAvailable: 3", ["all"]),
+        ("minAvailable: 100%", ["none"]),
+        ("minAvailable: 67%", ["all"]),
+        ("minAvailable: 66%", []),
+        ("minAvailable: 1", []),
+    ],
+)
+def test_a_budget_leaves_one_pod_to_go(budget: str, hits: list[str]) -> None:
+    text = f"""
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {{name: web}}
+spec: {{selector: {{matchLabels: {{app: web}}}}, {budget}}}
+"""
+    assert found("KUB024", *loaded(WEB), *loaded(text)) == hits
+
+
+@pytest.mark.parametrize(
+    ("expression", "hits"),
+    [
+        ("{key: tier, operator: In, values: [front]}", []),
+        ("{key: tier, operator: In, values: [back]}", ["found"]),
+        ("{key: tier, operator: NotIn, values: [back]}", []),
+        ("{key: other, operator: NotIn, values: [back]}", []),
+        ("{key: tier, operator: Exists}", []),
+        ("{key: other, operator: Exists}", ["found"]),
+        ("{key: tier, operator: DoesNotExist}", ["found"]),
+    ],
+)
+def test_selectors_have_expressions(expression: str, hits: list[str]) -> None:
+    (web,) = loaded(WEB)
+    web["spec"]["selector"] = yaml.safe_load(f"{{matchExpressions: [{expression}]}}")
+    assert found("KUB019", web) == hits
+
+
+@pytest.mark.parametrize(
+    ("strategy", "hits"),
+    [
+        ("{type: Recreate}", ["recreate"]),
+        ("{rollingUpdate: {maxUnavailable: 100%}}", ["unavailable"]),
+        ("{rollingUpdate: {maxUnavailable: 3}}", ["unavailable"]),
+        ("{rollingUpdate: {maxUnavailable: 2}}", []),
+        ("{rollingUpdate: {maxUnavailable: 25%}}", []),
+        ("null", []),
+    ],
+)
+def test_a_rollout_keeps_some_pods(strategy: str, hits: list[str]) -> None:
+    (web,) = loaded(WEB)
+    web["spec"]["strategy"] = yaml.safe_load(strategy)
+    assert found("KUB018", web) == hits
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "hits"),
+    [
+        ("apps/v1", "Deployment", []),
+        ("apps/v1", "Deploymnet", ["near"]),
+        ("apps/v1", "Zzzzzzzz", ["kind"]),
+        ("apps/v7", "Deployment", ["version"]),
+        ("resource.k8s.io/v1beta2", "ResourceClaim", ["off"]),
+        ("extensions/v1beta1", "Ingress", []),  # KUB004's
+        ("example.com/v1", "Thing", ["custom"]),
+        ("bitnami.com/v1alpha1", "SealedSecret", []),
+    ],
+)
+def test_kinds_are_known_or_not(api_version: str, kind: str, hits: list[str]) -> None:
+    thing = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "a"}}
+    assert found("KUB003", thing) == hits
+
+
+DEFINITION = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Thing, plural: things}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {a: {type: string}}}}}}
+"""
+THING = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "a"}}
+
+
+def test_a_charts_own_definition_makes_a_kind_known() -> None:
+    thing = {**THING, "spec": {"b": 1}}
+    assert found("KUB003", thing, *loaded(DEFINITION)) == []
+    assert found("KUB002", thing, *loaded(DEFINITION)) == ["none"]
+    assert found("KUB002", thing) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["k8s/base/things.yaml", "services/identity/helm/crds/things.yaml", "crds/things.yaml"]
+)
+def test_a_definition_in_the_repository_makes_a_kind_known(path: str) -> None:
+    files = {path: DEFINITION.encode(), "k8s/broken.yaml": b"CustomResourceDefinition: ["}
+    project = views.Project(POLICY, PLACES, trees.MemoryTree(files), ())
+    service = views.Service(project, "auth")
+    thing = views.Object({**THING, "spec": {"a": 1}}, "t.yaml", 0, "services-dev")
+    made = views.Release(service, "dev", {}, (thing,))
+    rules = rulebook.rules()
+    assert list(rules["KUB003"].check(made)) == []
+    assert [hit.variant for hit in rules["KUB001"].check(made)] == ["type"]
+
+
+def test_pod_security_is_the_namespaces() -> None:
+    (web,) = loaded(WEB)
+    assert len(found("KUB017", web)) == 4
+    assert found("KUB017", web, namespace="gateway-dev") == []  # baseline
+    assert found("KUB017", web, namespace="kube-system") == []  # not the policy's
+    web["spec"]["template"]["spec"]["hostNetwork"] = True
+    assert len(found("KUB017", web)) == 5
+    assert len(found("KUB017", web, namespace="gateway-dev")) == 1
+    assert found("KUB017", web, namespace="observability-dev") == []  # privileged
+
+
+@pytest.mark.parametrize(
+    ("hook", "hits"),
+    [
+        ({"sleep": {"seconds": 30}}, ["found"]),
+        ({"sleep": {"seconds": 29}}, []),
+        ({"exec": {"command": ["sleep", "45"]}}, ["found"]),
+        ({"exec": {"command": ["sh", "-c", "sleep 45; echo"]}}, ["found"]),
+        ({"exec": {"command": ["sh", "-c", "nginx -s quit"]}}, []),
+        ({"exec": {"command": ["sleep", "infinity"]}}, []),
+        ({"exec": {"command": ["sleep"]}}, []),
+    ],
+)
+def test_pre_stop_ends_within_the_grace_period(hook: dict[str, Any], hits: list[str]) -> None:
+    (web,) = loaded(WEB)
+    web["spec"]["template"]["spec"]["containers"][0]["lifecycle"] = {"preStop": hook}
+    assert found("KUB016", web) == hits
+
+
+def test_claims_are_of_cluster_and_namespace() -> None:
+    project = views.Project(POLICY, PLACES, trees.MemoryTree({}), ())
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
+    things = [
+        {**role, "metadata": {"name": "reader"}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "texts"}},
+        {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"generateName": "once-"}},
+    ]
+    for name in ("auth", "identity"):
+        service = views.Service(project, name)
+        for environment in ("dev", "staging"):
+            objects = tuple(
+                views.Object(each, f"{name}.yaml", at, f"services-{environment}")
+                for at, each in enumerate(things)
+            )
+            made = views.Release(service, environment, {}, objects)
+            owned = claims.of(made, frozenset({"ClusterRole"}))
+            project.claims.add((name, environment), owned)
+    hits = [
+        (hit.variant, hit.facts["object"], hit.facts["environments"])
+        for hit in rulebook.rules()["KUB032"].check(project)
+    ]
+    assert ("environments", "ClusterRole/reader", "dev, staging") in hits
+    assert ("services", "ConfigMap/texts", "dev, staging") in hits
+    assert not [each for each in hits if "Job" in each[1]]
+
+
+def test_rules_are_quick() -> None:
+    """Not a benchmark: a rule that copies, parses or compiles for each object would take hundreds of times as long."""
+    import time
+
+    made = [release(*loaded(WEB) * 10) for _ in range(20)]
+    service = views.Service(PROJECT, "auth", {str(at): each for at, each in enumerate(made)})
+    running.over_service(service, RULES)  # compiles
+    for each in made:
+        each.kept.clear()
+    started = time.process_time()
+    running.over_service(service, RULES)
+    assert (time.process_time() - started) / 200 / len(RULES) < 0.001
