@@ -135,6 +135,7 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
     """
     policy, tree = project.policy, project.tree
     view = views.Service(project, name)
+    _refuse_submodules(tree, view.chart)
     wanted: dict[str, pools.Wanted] = {}
     for environment in project.environments:
         values = _values(tree, str(naming.values_file(policy, name, environment)))
@@ -142,7 +143,6 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
             wanted[environment] = want(policy, name, environment, values)
     if not wanted:
         return Seen(view)
-    _refuse_submodules(tree, view.chart)
     answers = await rendering.answers(pool, tree, view.chart, list(wanted.values()))
     made: dict[str, rendering.Rendered] = {}
     faults = []
