@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import errors, subjects, wording
-from hanbae.actions import accepting, baselines, building, recalling, touching, viewing
+from hanbae.actions import accepting, baselines, building, dividing, recalling, touching, viewing
 from hanbae.apis import serving
 from hanbae.charts import pools, rendering
 from hanbae.policy import documents, loading
@@ -22,7 +23,7 @@ from hanbae.rules import claims, ignores, own, placing, rulebook, running, sourc
 
 _PASSING: Final = frozenset({"render.died", "render.took-too-long", "check.rule-failed"})
 """What may be otherwise next time, and is therefore not kept."""
-_AHEAD: Final = 2
+AHEAD: Final = 2
 """Services that are read while others are rendered, so that no worker waits; more would only cost memory."""
 
 _OVER_OBJECTS: Final = frozenset({"kubernetes", "own"})
@@ -147,11 +148,7 @@ async def check(
         hanbae.errors.FileFault: The policy or the baseline has a fault.
     """
     wanted = wanted or Wanted()
-    project = viewing.project(directory, revision=wanted.revision)
-    base = viewing.project(directory, revision=wanted.policy_from) if wanted.policy_from else None
-    if base is not None:
-        names = viewing.services(base.policy, project.tree)
-        project = dataclasses.replace(base, tree=project.tree, services=names)
+    project, base = opened(directory, wanted)
     _check_names(project, wanted)
     without_chart = building.without_chart(project)
     chosen = wanted.services or (*project.services, *without_chart)
@@ -160,7 +157,10 @@ async def check(
         touched = touching.services(project, touching.changed(before, project.tree))
         chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
     held = rules(project.policy)
-    looked = await over(project, chosen, held, progress=progress, kept=kept)
+    folder = str(kept.folder) if kept is not None else None
+    asked = msgspec.Raw(msgspec.msgpack.encode(wanted))
+    task = dividing.Task(str(directory), asked, project.now, folder)
+    looked = await over(project, chosen, held, progress=progress, kept=kept, task=task)
     settled = settle(project, looked, chosen, base=base, baseline=wanted.baseline)
     environments = project.environments
     if wanted.environment is not None:
@@ -177,6 +177,26 @@ async def check(
         {rule.code: _about(rule) for rule in held},
         viewing.prefix(project.tree),
     )
+
+
+def opened(
+    directory: Path, wanted: Wanted, *, now: datetime | None = None
+) -> tuple[views.Project, views.Project | None]:
+    """The repository as it is to be checked, and the one whose policy, baseline and comments count if not its own.
+
+    Args:
+        directory: The folder of the policy, or one below it.
+        wanted: What is to be checked.
+        now: The time of the check; None for this moment.
+    """
+    project = viewing.project(directory, revision=wanted.revision)
+    base = viewing.project(directory, revision=wanted.policy_from) if wanted.policy_from else None
+    if base is not None:
+        names = viewing.services(base.policy, project.tree)
+        project = dataclasses.replace(base, tree=project.tree, services=names)
+    if now is not None:
+        project = dataclasses.replace(project, now=now)
+    return project, base
 
 
 def rules(policy: documents.Policy) -> tuple[rulebook.Rule, ...]:
@@ -254,8 +274,18 @@ async def over(
     *,
     progress: Progress | None = None,
     kept: keeping.Kept | None = None,
+    task: dividing.Task | None = None,
 ) -> Looked:
-    """Everything that rules find, merged over environments and in the order of files and lines."""
+    """Everything that rules find, merged over environments and in the order of files and lines.
+
+    Args:
+        project: The repository.
+        services: The services to look at.
+        rules: The rules.
+        progress: Told how far it is.
+        kept: Results of earlier runs; None to look at everything anew.
+        task: What further processes are told; None for one process only.
+    """
     found: list[findings.Finding] = []
     charts = [name for name in services if name in project.services]
     recall = recalling.Recall(kept, project, rules, Looked)
@@ -264,22 +294,23 @@ async def over(
         _claim(project, name, looked)
     waiting = [name for name in reversed(charts) if name not in done]
 
-    async def work(pool: pools.Pool) -> None:
-        while waiting:
-            name = waiting.pop()
-            recording = recalling.Recording(project)
-            looked = await of_service(pool, recording.project, name, rules)
-            if not any(each.text.id in _PASSING for each in looked.findings):
-                recall.keep(name, recording, looked)
-            _claim(project, name, looked)
-            done[name] = msgspec.structs.replace(looked, claims={})
-            if progress is not None:
-                progress(len(done), len(charts))
+    def tell(name: str, looked: Looked) -> None:
+        _claim(project, name, looked)
+        done[name] = msgspec.structs.replace(looked, claims={})
+        if progress is not None:
+            progress(len(done), len(charts))
 
-    async with pools.opened() as pool, asyncio.TaskGroup() as group:
-        overlays = group.create_task(building.built(project))
-        for _ in range(min(pool.size + _AHEAD, len(waiting))):
-            group.create_task(work(pool))
+    others = dividing.more(len(waiting)) if task is not None else 0
+    async with pools.opened(0 if not others else 1) as pool:
+        async with asyncio.TaskGroup() as group:
+            overlays = group.create_task(building.built(project, kept))
+            for _ in range(others):
+                assert task is not None  # noqa: S101  there are others only with a task
+                group.create_task(_elsewhere(task, waiting, tell))
+            for _ in range(min(pool.size + AHEAD, len(waiting))):
+                group.create_task(look(pool, project, waiting, rules, recall, tell))
+        # What a process gave back when nobody here was looking any more.
+        await look(pool, project, waiting, rules, recall, tell)
     recall.close()
     project = overlays.result()
     for service in building.services(project):
@@ -294,6 +325,39 @@ async def over(
         tuple(comment for each in each_service for comment in each.ignores),
         tuple(one for each in each_service for one in each.unprepared),
     )
+
+
+async def look(
+    pool: pools.Pool,
+    project: views.Project,
+    waiting: list[str],
+    rules: Sequence[rulebook.Rule],
+    recall: recalling.Recall,
+    tell: Callable[[str, Looked], None],
+) -> None:
+    """Look at services as long as some are waiting, keep what was found, and tell it."""
+    while waiting:
+        name = waiting.pop()
+        recording = recalling.Recording(project)
+        looked = await of_service(pool, recording.project, name, rules)
+        if not any(each.text.id in _PASSING for each in looked.findings):
+            recall.keep(name, recording, looked)
+        tell(name, looked)
+
+
+async def _elsewhere(
+    task: dividing.Task, waiting: list[str], tell: Callable[[str, Looked], None]
+) -> None:
+    """Have another process look at services as long as some are waiting."""
+    async with dividing.started(task) as process:
+        while waiting:
+            names = dividing.batch(waiting)
+            answers = await process.ask(names)
+            if answers is None:
+                waiting.extend(reversed(names))
+                return
+            for name, looked in zip(names, answers, strict=True):
+                tell(name, looked)
 
 
 def _of_overlays(service: views.Service, rules: Sequence[rulebook.Rule]) -> list[findings.Finding]:
