@@ -12,51 +12,26 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, subjects, wording
-from hanbae.actions import accepting, baselines, building, dividing, recalling, touching, viewing
-from hanbae.apis import serving
-from hanbae.charts import pools, rendering
+from hanbae import errors, wording
+from hanbae.actions import (
+    accepting,
+    baselines,
+    building,
+    dividing,
+    looking,
+    recalling,
+    touching,
+    viewing,
+)
+from hanbae.charts import pools
 from hanbae.policy import documents, loading
 from hanbae.repository import keeping
 from hanbae.results import findings
-from hanbae.rules import claims, ignores, own, placing, rulebook, running, sources, views
-
-_PASSING: Final = frozenset({"render.died", "render.took-too-long", "check.rule-failed"})
-"""What may be otherwise next time, and is therefore not kept."""
-AHEAD: Final = 2
-"""Services that are read while others are rendered, so that no worker waits; more would only cost memory."""
+from hanbae.rules import ignores, own, rulebook, running, sources, views
 
 _OVER_OBJECTS: Final = frozenset({"kubernetes", "own"})
 """Families whose rules look only at objects, wherever they come from."""
 _OF_LINKS: Final = frozenset({"repository.link-out", "repository.unreadable"})
-
-
-class Unprepared(Struct, frozen=True):
-    """A service that has not been begun in some environments: no image named and nothing sealed.
-
-    Attributes:
-        service: The service.
-        environments: The environments.
-    """
-
-    service: str
-    environments: tuple[str, ...]
-
-
-class Looked(Struct, frozen=True):
-    """What looking at services gives, before anything is accepted.
-
-    Attributes:
-        findings: Everything that rules find, merged over environments, by file and line.
-        ignores: The comments in the services' files that say that a finding is meant.
-        unprepared: What has not been begun.
-        claims: Environment → the objects of a service's release.
-    """
-
-    findings: tuple[findings.Finding, ...] = ()
-    ignores: tuple[ignores.Ignore, ...] = ()
-    unprepared: tuple[Unprepared, ...] = ()
-    claims: dict[str, tuple[claims.Claim, ...]] = {}
 
 
 class About(Struct, frozen=True):
@@ -98,7 +73,7 @@ class Result(Struct, frozen=True):
     environments: tuple[str, ...]
     rules: int
     accepted: accepting.Acceptances = ()
-    unprepared: tuple[Unprepared, ...] = ()
+    unprepared: tuple[looking.Unprepared, ...] = ()
     about: Mapping[str, About] = {}
     folder: str = ""
 
@@ -224,7 +199,7 @@ def _check_names(project: views.Project, wanted: Wanted) -> None:
 
 def settle(
     project: views.Project,
-    looked: Looked,
+    looked: looking.Looked,
     services: Sequence[str],
     *,
     base: views.Project | None = None,
@@ -260,11 +235,13 @@ def settle(
     return accepting.Settled(ordered(settled.findings), settled.accepted)
 
 
-def _within(unprepared: Iterable[Unprepared], environments: Sequence[str]) -> Iterator[Unprepared]:
+def _within(
+    unprepared: Iterable[looking.Unprepared], environments: Sequence[str]
+) -> Iterator[looking.Unprepared]:
     for each in unprepared:
         names = tuple(name for name in each.environments if name in environments)
         if names:
-            yield Unprepared(each.service, names)
+            yield looking.Unprepared(each.service, names)
 
 
 async def over(
@@ -275,7 +252,7 @@ async def over(
     progress: Progress | None = None,
     kept: keeping.Kept | None = None,
     task: dividing.Task | None = None,
-) -> Looked:
+) -> looking.Looked:
     """Everything that rules find, merged over environments and in the order of files and lines.
 
     Args:
@@ -288,18 +265,26 @@ async def over(
     """
     found: list[findings.Finding] = []
     charts = [name for name in services if name in project.services]
-    recall = recalling.Recall(kept, project, rules, Looked)
-    done = {name: known for name in charts if (known := recall.of(name)) is not None}
-    for name, looked in done.items():
-        _claim(project, name, looked)
-    waiting = [name for name in reversed(charts) if name not in done]
+    recall = recalling.Recall(kept, project, rules, looking.Looked)
+    done: dict[str, looking.Looked] = {}
+    unclaimed = charts[::-1]
 
-    def tell(name: str, looked: Looked) -> None:
-        _claim(project, name, looked)
-        done[name] = msgspec.structs.replace(looked, claims={})
+    def claim() -> None:
+        # In the services' order: of two that claim an object the later is at fault, whoever was looked at first.
+        while unclaimed and unclaimed[-1] in done:
+            name = unclaimed.pop()
+            _claim(project, name, done[name])
+            done[name] = msgspec.structs.replace(done[name], claims={})
+
+    def tell(name: str, looked: looking.Looked) -> None:
+        done[name] = looked
+        claim()
         if progress is not None:
             progress(len(done), len(charts))
 
+    done.update((name, known) for name in charts if (known := recall.of(name)) is not None)
+    claim()
+    waiting = [name for name in reversed(charts) if name not in done]
     others = dividing.more(len(waiting)) if task is not None else 0
     async with pools.opened(0 if not others else 1) as pool:
         async with asyncio.TaskGroup() as group:
@@ -307,46 +292,29 @@ async def over(
             for _ in range(others):
                 assert task is not None  # noqa: S101  there are others only with a task
                 group.create_task(_elsewhere(task, waiting, tell))
-            for _ in range(min(pool.size + AHEAD, len(waiting))):
-                group.create_task(look(pool, project, waiting, rules, recall, tell))
+            for _ in range(min(pool.size + looking.AHEAD, len(waiting))):
+                look = looking.look(pool, project, waiting, rules, recall=recall, tell=tell)
+                group.create_task(look)
         # What a process gave back when nobody here was looking any more.
-        await look(pool, project, waiting, rules, recall, tell)
+        await looking.look(pool, project, waiting, rules, recall=recall, tell=tell)
     recall.close()
     project = overlays.result()
     for service in building.services(project):
         if service.name in {"", *services}:
             found += _of_overlays(service, rules)
     # Last, because some of them look at what all services claimed.
-    found += [_plain(each) for each in running.over_project(project, rules)]
+    found += [looking.plain(each) for each in running.over_project(project, rules)]
     each_service = [done[name] for name in charts]
     found += [finding for each in each_service for finding in each.findings]
-    return Looked(
+    return looking.Looked(
         merged(_once(found)),
         tuple(comment for each in each_service for comment in each.ignores),
         tuple(one for each in each_service for one in each.unprepared),
     )
 
 
-async def look(
-    pool: pools.Pool,
-    project: views.Project,
-    waiting: list[str],
-    rules: Sequence[rulebook.Rule],
-    recall: recalling.Recall,
-    tell: Callable[[str, Looked], None],
-) -> None:
-    """Look at services as long as some are waiting, keep what was found, and tell it."""
-    while waiting:
-        name = waiting.pop()
-        recording = recalling.Recording(project)
-        looked = await of_service(pool, recording.project, name, rules)
-        if not any(each.text.id in _PASSING for each in looked.findings):
-            recall.keep(name, recording, looked)
-        tell(name, looked)
-
-
 async def _elsewhere(
-    task: dividing.Task, waiting: list[str], tell: Callable[[str, Looked], None]
+    task: dividing.Task, waiting: list[str], tell: Callable[[str, looking.Looked], None]
 ) -> None:
     """Have another process look at services as long as some are waiting."""
     async with dividing.started(task) as process:
@@ -362,7 +330,7 @@ async def _elsewhere(
 
 def _of_overlays(service: views.Service, rules: Sequence[rulebook.Rule]) -> list[findings.Finding]:
     """What the rules over Kubernetes' objects find in what Kustomize built."""
-    for environment, each_claims in _claims(service).items():
+    for environment, each_claims in looking.claims_of(service).items():
         service.project.claims.add((service.name, environment), each_claims)
     found = running.over_service(service, [each for each in rules if each.family in _OVER_OBJECTS])
     result = []
@@ -370,109 +338,16 @@ def _of_overlays(service: views.Service, rules: Sequence[rulebook.Rule]) -> list
         at = each.hit.at
         if isinstance(at, views.On):
             place, precision = sources.place(service.project, at)
-            result.append(_finding(each, place, precision, at.object.ref))
+            result.append(looking.finding(each, place, precision, at.object.ref))
         else:
-            result.append(_plain(each))
+            result.append(looking.plain(each))
     return result
 
 
-def _claims(service: views.Service) -> dict[str, tuple[claims.Claim, ...]]:
-    """The objects of each release, for the rule over all services."""
-    kinds = serving.cluster_scoped()
-    return {name: claims.of(release, kinds) for name, release in service.releases.items()}
-
-
-def _claim(project: views.Project, service: str, looked: Looked) -> None:
+def _claim(project: views.Project, service: str, looked: looking.Looked) -> None:
     """Remember whose objects these are."""
     for environment, found in looked.claims.items():
         project.claims.add((service, environment), found)
-
-
-async def of_service(
-    pool: pools.Pool, project: views.Project, name: str, rules: Sequence[rulebook.Rule]
-) -> Looked:
-    """Everything that rules find in a service."""
-    try:
-        seen = await viewing.service(pool, project, name)
-    except errors.FileFault as fault:
-        comments = ignores.of_service(views.Service(project, name))
-        return Looked((viewing.as_finding(fault, name),), comments)
-    found = running.over_service(seen.service, rules)
-    placed = [_plain(each) for each in found if isinstance(each.hit.at, subjects.Place)]
-    placed += await _traced(pool, seen.service, found)
-    placed += [
-        viewing.as_finding(fault, name, (environment,)) for environment, fault in seen.faults
-    ]
-    idle = tuple(each.environment for each in seen.service.releases.values() if not each.prepared)
-    unprepared = (Unprepared(name, idle),) if idle else ()
-    comments = ignores.of_service(seen.service)
-    return Looked(tuple(placed), comments, unprepared, _claims(seen.service))
-
-
-async def _traced(
-    pool: pools.Pool, service: views.Service, found: Iterable[running.Found]
-) -> list[findings.Finding]:
-    """Findings in rendered objects, at the lines that a person edits."""
-    wanted: dict[str, list[running.Found]] = {}
-    for each in found:
-        if isinstance(each.hit.at, views.On):
-            wanted.setdefault(each.environment, []).append(each)
-    result = []
-    for environment, hits in wanted.items():
-        # A rule over the whole service shows an object of one of its releases.
-        name = environment or next(iter(service.releases))
-        texts, documents = await _numbered(pool, service, name)
-        for each in hits:
-            assert isinstance(each.hit.at, views.On)  # noqa: S101  chosen above
-            place, precision = placing.place(service.releases[name], each.hit.at, texts, documents)
-            result.append(_finding(each, place, precision, each.hit.at.object.ref))
-    return result
-
-
-async def _numbered(
-    pool: pools.Pool, service: views.Service, environment: str
-) -> tuple[dict[str, str], tuple[tuple[str, Any], ...]]:
-    """A release rendered again with numbered templates; nothing where they do not render."""
-    project = service.project
-    try:
-        values = project.tree.read(service.releases[environment].values_file) or b""
-        want = viewing.want(project.policy, service.name, environment, values)
-        (answer,) = await rendering.answers(
-            pool, project.tree, service.chart, [want], changed=placing.numbered, texts=True
-        )
-    except errors.FileFault:
-        return {}, ()
-    return answer.texts, answer.documents
-
-
-def _plain(each: running.Found) -> findings.Finding:
-    at = each.hit.at
-    if isinstance(at, views.On):  # of a rule over the repository; only its template is known
-        return _finding(each, subjects.Place(at.object.template), "template", at.object.ref)
-    return _finding(each, at, "exact" if at.line else "file", None)
-
-
-def _finding(
-    each: running.Found,
-    place: subjects.Place,
-    precision: findings.Precision,
-    ref: subjects.Ref | None,
-) -> findings.Finding:
-    hit = each.hit
-    part = f"found-{hit.variant}" if hit.variant else "found"
-    failed = hit.variant == "failed"
-    return findings.Finding(
-        each.rule.code,
-        hit.severity or each.rule.severity,
-        place,
-        each.rule.text(part, hit.facts) if not failed else rulebook.failure(each.rule, hit.facts),
-        precision,
-        each.service,
-        (each.environment,) if each.environment else (),
-        ref,
-        None if failed else each.rule.text("fix", hit.facts),
-        hit.edits,
-    )
 
 
 def _once(found: Sequence[findings.Finding]) -> Iterator[findings.Finding]:

@@ -17,15 +17,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, Final
 
 import msgspec
 from msgspec import Struct
 
+from hanbae.actions import looking, recalling
+from hanbae.charts import pools
 from hanbae.repository import keeping
-
-if TYPE_CHECKING:
-    from hanbae.actions import check
 
 LEAST: Final = 24
 """Services that must be waiting for a process to pay: it takes as long to start as some of them take."""
@@ -49,7 +48,7 @@ class Task(Struct, frozen=True):
 
 
 def batch(waiting: list[str]) -> list[str]:
-    """Some of what is waiting, taken away from it; the less is left, the fewer, so that all end at about the same time."""
+    """Some of what is waiting, taken away from it: the less is left the fewer, so that all end at about one time."""
     return [waiting.pop() for _ in range(max(min(_BATCH, len(waiting) // 4), 1))]
 
 
@@ -64,13 +63,16 @@ class Process:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
-    async def ask(self, services: Sequence[str]) -> list[check.Looked] | None:
-        """What there is in each of some services; None when the process died or said what no answer is."""
-        from hanbae.actions import check
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        return self._process.pid
 
+    async def ask(self, services: Sequence[str]) -> list[looking.Looked] | None:
+        """What there is in each of some services; None when the process died or said what no answer is."""
         answer = await self._send(msgspec.msgpack.encode(services))
         try:
-            found = msgspec.msgpack.decode(answer or b"", type=list[check.Looked])
+            found = msgspec.msgpack.decode(answer or b"", type=list[looking.Looked])
         except (msgspec.DecodeError, RecursionError):
             return None
         return found if len(found) == len(services) else None
@@ -121,24 +123,24 @@ def _received(stream: IO[bytes]) -> bytes | None:
 
 async def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
     """Answer until there is nothing more to look at."""
-    from hanbae.actions import check, recalling
-    from hanbae.charts import pools
+    from hanbae.actions import check  # which imports this module
 
     task = msgspec.msgpack.decode(_received(requests) or b"", type=Task)
     wanted = msgspec.msgpack.decode(task.wanted, type=check.Wanted)
     project, _ = check.opened(Path(task.directory), wanted, now=task.now)
     rules = check.rules(project.policy)
     kept = keeping.Kept(Path(task.folder)) if task.folder is not None else None
-    recall = recalling.Recall(kept, project, rules, check.Looked)
+    recall = recalling.Recall(kept, project, rules, looking.Looked)
     async with pools.opened(1) as pool:
         while (message := _received(requests)) is not None:
             names = msgspec.msgpack.decode(message, type=list[str])
-            found: dict[str, Any] = {}
+            found: dict[str, looking.Looked] = {}
             waiting = names[::-1]
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(1 + check.AHEAD, len(names))):
-                    looking = check.look(pool, project, waiting, rules, recall, found.__setitem__)
-                    group.create_task(looking)
+                for _ in range(min(1 + looking.AHEAD, len(names))):
+                    tell = found.__setitem__
+                    look = looking.look(pool, project, waiting, rules, recall=recall, tell=tell)
+                    group.create_task(look)
             replies.write(_framed(msgspec.msgpack.encode([found[name] for name in names])))
             replies.flush()
 

@@ -211,7 +211,9 @@ class WorkingTree:
         found: dict[str, str] = {}
         # An unchanged file is a link when the index says so; whether a changed one is, only the file says.
         links = set()
-        for entry in self._repository.index:  # once: each of its entries takes as long as reading a small file
+        for entry in (
+            self._repository.index
+        ):  # once: each of its entries takes as long as reading a small file
             if (path := entry.path).startswith(self.prefix):
                 mark = _MARKS.get(entry.mode, "")
                 found[path] = f"{mark}{entry.id}"

@@ -68,7 +68,7 @@ def parse(data: bytes, file: str) -> ValuesFile:
 
 @cache
 def _untyped() -> type[Any]:
-    """A loader that does not ask of each scalar whether it is a number: places do not need it, and it is half the time."""
+    """A loader that does not ask what type each scalar has: places do not need it, and it is half the time."""
     import yaml
 
     class Untyped(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

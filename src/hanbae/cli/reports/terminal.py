@@ -143,6 +143,8 @@ def _width(text: str) -> int:
     """Columns that a text takes; Hangul takes two a letter."""
     if text.isascii():
         return len(text)
-    from rich import cells  # slow to import, and an English report without findings needs none of it
+    from rich import (
+        cells,
+    )  # slow to import, and an English report without findings needs none of it
 
     return cells.cell_len(text)
