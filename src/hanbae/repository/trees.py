@@ -197,13 +197,13 @@ class WorkingTree:
                 for name in [*_only_folders(folder, folders), *names]
                 if Path(folder, name).is_symlink()
             }
-            found = {
+            walked = {
                 str(Path(folder, name).relative_to(self.root)): _stamp(Path(folder, name))
                 for folder, folders, names in os.walk(self.root)
                 for name in [*_only_folders(folder, folders), *names]
                 if _is_content(Path(folder, name))
             }
-            return dict(sorted(found.items()))
+            return dict(sorted(walked.items()))
         import pygit2
 
         gone = pygit2.enums.FileStatus.WT_DELETED
@@ -211,9 +211,8 @@ class WorkingTree:
         found: dict[str, str] = {}
         # An unchanged file is a link when the index says so; whether a changed one is, only the file says.
         links = set()
-        for entry in (
-            self._repository.index
-        ):  # once: each of its entries takes as long as reading a small file
+        # Once: each entry takes as long as reading a small file.
+        for entry in self._repository.index:
             if (path := entry.path).startswith(self.prefix):
                 mark = _MARKS.get(entry.mode, "")
                 found[path] = f"{mark}{entry.id}"
