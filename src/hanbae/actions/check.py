@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -15,23 +11,19 @@ from msgspec import Struct
 from hanbae import errors, wording
 from hanbae.actions import (
     accepting,
-    baselines,
+    beyond,
     building,
     dividing,
     looking,
-    recalling,
+    merging,
+    settling,
     touching,
     viewing,
 )
-from hanbae.charts import pools
-from hanbae.policy import documents, loading
+from hanbae.policy import loading
 from hanbae.repository import keeping
 from hanbae.results import findings
-from hanbae.rules import ignores, own, rulebook, running, sources, views
-
-_OVER_OBJECTS: Final = frozenset({"kubernetes", "own"})
-"""Families whose rules look only at objects, wherever they come from."""
-_OF_LINKS: Final = frozenset({"repository.link-out", "repository.unreadable"})
+from hanbae.rules import own, rulebook, views
 
 
 class About(Struct, frozen=True):
@@ -66,6 +58,7 @@ class Result(Struct, frozen=True):
         unprepared: What has not been begun, and was therefore not found fault with.
         about: The rules by code.
         folder: The policy's folder, from the clone's root, with a ``/`` at its end; empty for the root itself.
+        searched: How far former commits were searched; None where nobody asked for it.
     """
 
     findings: tuple[findings.Finding, ...]
@@ -76,6 +69,7 @@ class Result(Struct, frozen=True):
     unprepared: tuple[looking.Unprepared, ...] = ()
     about: Mapping[str, About] = {}
     folder: str = ""
+    searched: beyond.Searched | None = None
 
 
 class Wanted(Struct, frozen=True):
@@ -89,6 +83,8 @@ class Wanted(Struct, frozen=True):
             branch cannot exempt itself.
         changed_since: A commit; only services that were touched since then are checked.
         baseline: Whether the baseline counts.
+        history: How former commits are searched for plaintext secrets; None for not at all.
+        live: Which clusters' Applications are held against the policy; None for none.
     """
 
     services: tuple[str, ...] = ()
@@ -97,17 +93,15 @@ class Wanted(Struct, frozen=True):
     policy_from: str | None = None
     changed_since: str | None = None
     baseline: bool = True
-
-
-Progress = Callable[[int, int], None]
-"""Told how many services have been looked at, of how many."""
+    history: beyond.History | None = None
+    live: beyond.Live | None = None
 
 
 async def check(
     directory: Path,
     wanted: Wanted | None = None,
     *,
-    progress: Progress | None = None,
+    progress: looking.Progress | None = None,
     kept: keeping.Kept | None = None,
 ) -> Result:
     """Check services and the repository around them.
@@ -121,9 +115,10 @@ async def check(
     Raises:
         hanbae.errors.WrongUse: No policy, no such revision, service or environment.
         hanbae.errors.FileFault: The policy or the baseline has a fault.
+        hanbae.errors.Unreachable: A cluster that is to be looked at did not answer.
     """
     wanted = wanted or Wanted()
-    project, base = opened(directory, wanted)
+    project, base = viewing.opened(directory, wanted.revision, wanted.policy_from)
     _check_names(project, wanted)
     without_chart = building.without_chart(project)
     chosen = wanted.services or (*project.services, *without_chart)
@@ -131,12 +126,20 @@ async def check(
         before = viewing.at(loading.find(directory).parent, wanted.changed_since)
         touched = touching.services(project, touching.changed(before, project.tree))
         chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
-    held = rules(project.policy)
+    held = own.held(project.policy)
     folder = str(kept.folder) if kept is not None else None
-    asked = msgspec.Raw(msgspec.msgpack.encode(wanted))
-    task = dividing.Task(str(directory), asked, project.now, folder)
-    looked = await over(project, chosen, held, progress=progress, kept=kept, task=task)
-    settled = settle(project, looked, chosen, base=base, baseline=wanted.baseline)
+    task = dividing.Task(str(directory), wanted.revision, wanted.policy_from, project.now, folder)
+    looked = await looking.over(project, chosen, held, progress=progress, kept=kept, task=task)
+    narrowed = bool(wanted.services or wanted.changed_since)
+    looked, searched = await _wider(
+        directory, wanted, project, looked, chosen if narrowed else None
+    )
+    unsought = beyond.unsought(
+        wanted.history, wanted.live, narrowed=narrowed or wanted.environment is not None
+    )
+    settled = settling.settle(
+        project, looked, chosen, base=base, baseline=wanted.baseline, unsought=unsought
+    )
     environments = project.environments
     if wanted.environment is not None:
         environments = (wanted.environment,)
@@ -151,32 +154,25 @@ async def check(
         unprepared,
         {rule.code: _about(rule) for rule in held},
         viewing.prefix(project.tree),
+        searched,
     )
 
 
-def opened(
-    directory: Path, wanted: Wanted, *, now: datetime | None = None
-) -> tuple[views.Project, views.Project | None]:
-    """The repository as it is to be checked, and the one whose policy, baseline and comments count if not its own.
-
-    Args:
-        directory: The folder of the policy, or one below it.
-        wanted: What is to be checked.
-        now: The time of the check; None for this moment.
-    """
-    project = viewing.project(directory, revision=wanted.revision)
-    base = viewing.project(directory, revision=wanted.policy_from) if wanted.policy_from else None
-    if base is not None:
-        names = viewing.services(base.policy, project.tree)
-        project = dataclasses.replace(base, tree=project.tree, services=names)
-    if now is not None:
-        project = dataclasses.replace(project, now=now)
-    return project, base
-
-
-def rules(policy: documents.Policy) -> tuple[rulebook.Rule, ...]:
-    """All rules that a repository is held to: hanbae's, and those of its policy."""
-    return (*rulebook.rules().values(), *own.rules(policy))
+async def _wider(
+    directory: Path,
+    wanted: Wanted,
+    project: views.Project,
+    looked: looking.Looked,
+    services: Sequence[str] | None,
+) -> tuple[looking.Looked, beyond.Searched | None]:
+    """What was found in the files, with what was found beyond them."""
+    found, searched = list(looked.findings), None
+    if wanted.history is not None:
+        secrets, searched = beyond.searched(directory, wanted.history, wanted.revision)
+        found += secrets
+    if wanted.live is not None:
+        found += await beyond.live(project, wanted.live, services, wanted.environment)
+    return msgspec.structs.replace(looked, findings=merging.merged(found)), searched
 
 
 def _about(rule: rulebook.Rule) -> About:
@@ -197,44 +193,6 @@ def _check_names(project: views.Project, wanted: Wanted) -> None:
         )
 
 
-def settle(
-    project: views.Project,
-    looked: looking.Looked,
-    services: Sequence[str],
-    *,
-    base: views.Project | None = None,
-    baseline: bool = True,
-) -> accepting.Settled:
-    """What is left when comments and the baseline have accepted what they may.
-
-    Args:
-        project: The repository.
-        looked: What was found in it.
-        services: The services that were looked at.
-        base: The repository at the commit whose comments and baseline count; None for its own.
-        baseline: Whether the baseline counts.
-    """
-    everything = set(services) >= set(project.services)
-    shared = ignores.of_project(project)
-    comments = [*shared, *looked.ignores]
-    allowed = None
-    if base is not None:
-        paths = {each.place.file for each in comments}
-        allowed = accepting.in_base(comments, ignores.read(base.tree, paths))
-    # What is shared may be meant for a service that was not looked at.
-    codes = [*rulebook.rules(), *(f"{rulebook.OWN}{each.id}" for each in project.policy.rules)]
-    unsure = () if everything else shared
-    settled = accepting.ignored(
-        looked.findings, comments, known=codes, allowed=allowed, unsure=unsure
-    )
-    known = baselines.read((base or project).tree) if baseline else None
-    if known is not None:
-        source = (base or project).tree.read(baselines.NAME) or b""
-        only = None if everything else services
-        settled = baselines.applied(settled, known, source=source, services=only)
-    return accepting.Settled(ordered(settled.findings), settled.accepted)
-
-
 def _within(
     unprepared: Iterable[looking.Unprepared], environments: Sequence[str]
 ) -> Iterator[looking.Unprepared]:
@@ -242,139 +200,3 @@ def _within(
         names = tuple(name for name in each.environments if name in environments)
         if names:
             yield looking.Unprepared(each.service, names)
-
-
-async def over(
-    project: views.Project,
-    services: Sequence[str],
-    rules: Sequence[rulebook.Rule],
-    *,
-    progress: Progress | None = None,
-    kept: keeping.Kept | None = None,
-    task: dividing.Task | None = None,
-) -> looking.Looked:
-    """Everything that rules find, merged over environments and in the order of files and lines.
-
-    Args:
-        project: The repository.
-        services: The services to look at.
-        rules: The rules.
-        progress: Told how far it is.
-        kept: Results of earlier runs; None to look at everything anew.
-        task: What further processes are told; None for one process only.
-    """
-    found: list[findings.Finding] = []
-    charts = [name for name in services if name in project.services]
-    recall = recalling.Recall(kept, project, rules, looking.Looked)
-    done: dict[str, looking.Looked] = {}
-    unclaimed = charts[::-1]
-
-    def claim() -> None:
-        # In the services' order: of two that claim an object the later is at fault, whoever was looked at first.
-        while unclaimed and unclaimed[-1] in done:
-            name = unclaimed.pop()
-            _claim(project, name, done[name])
-            done[name] = msgspec.structs.replace(done[name], claims={})
-
-    def tell(name: str, looked: looking.Looked) -> None:
-        done[name] = looked
-        claim()
-        if progress is not None:
-            progress(len(done), len(charts))
-
-    done.update((name, known) for name in charts if (known := recall.of(name)) is not None)
-    claim()
-    waiting = [name for name in reversed(charts) if name not in done]
-    others = dividing.more(len(waiting)) if task is not None else 0
-    async with pools.opened(0 if not others else 1) as pool:
-        async with asyncio.TaskGroup() as group:
-            overlays = group.create_task(building.built(project, kept))
-            for _ in range(others):
-                assert task is not None  # noqa: S101  there are others only with a task
-                group.create_task(_elsewhere(task, waiting, tell))
-            for _ in range(min(pool.size + looking.AHEAD, len(waiting))):
-                look = looking.look(pool, project, waiting, rules, recall=recall, tell=tell)
-                group.create_task(look)
-        # What a process gave back when nobody here was looking any more.
-        await looking.look(pool, project, waiting, rules, recall=recall, tell=tell)
-    recall.close()
-    project = overlays.result()
-    for service in building.services(project):
-        if service.name in {"", *services}:
-            found += _of_overlays(service, rules)
-    # Last, because some of them look at what all services claimed.
-    found += [looking.plain(each) for each in running.over_project(project, rules)]
-    each_service = [done[name] for name in charts]
-    found += [finding for each in each_service for finding in each.findings]
-    return looking.Looked(
-        merged(_once(found)),
-        tuple(comment for each in each_service for comment in each.ignores),
-        tuple(one for each in each_service for one in each.unprepared),
-    )
-
-
-async def _elsewhere(
-    task: dividing.Task, waiting: list[str], tell: Callable[[str, looking.Looked], None]
-) -> None:
-    """Have another process look at services as long as some are waiting."""
-    async with dividing.started(task) as process:
-        while waiting:
-            names = dividing.batch(waiting)
-            answers = await process.ask(names)
-            if answers is None:
-                waiting.extend(reversed(names))
-                return
-            for name, looked in zip(names, answers, strict=True):
-                tell(name, looked)
-
-
-def _of_overlays(service: views.Service, rules: Sequence[rulebook.Rule]) -> list[findings.Finding]:
-    """What the rules over Kubernetes' objects find in what Kustomize built."""
-    for environment, each_claims in looking.claims_of(service).items():
-        service.project.claims.add((service.name, environment), each_claims)
-    found = running.over_service(service, [each for each in rules if each.family in _OVER_OBJECTS])
-    result = []
-    for each in found:
-        at = each.hit.at
-        if isinstance(at, views.On):
-            place, precision = sources.place(service.project, at)
-            result.append(looking.finding(each, place, precision, at.object.ref))
-        else:
-            result.append(looking.plain(each))
-    return result
-
-
-def _claim(project: views.Project, service: str, looked: looking.Looked) -> None:
-    """Remember whose objects these are."""
-    for environment, found in looked.claims.items():
-        project.claims.add((service, environment), found)
-
-
-def _once(found: Sequence[findings.Finding]) -> Iterator[findings.Finding]:
-    """Findings without those that say of a link what a rule says in its own words."""
-    told = {each.place.file for each in found if each.code == "LAY012"}
-    for each in found:
-        if each.text.id not in _OF_LINKS or each.place.file not in told:
-            yield each
-
-
-def merged(found: Iterable[findings.Finding]) -> tuple[findings.Finding, ...]:
-    """Findings that differ only in the environment as one, in the order of files, lines and codes."""
-    by_rest: dict[Any, list[findings.Finding]] = {}
-    for each in found:
-        ref = each.object.kind if each.object else ""
-        key = (each.code, each.place, each.text.id, str(each.text), each.service, ref)
-        by_rest.setdefault(key, []).append(each)
-    return ordered(_joined(same) for same in by_rest.values())
-
-
-def ordered(found: Iterable[findings.Finding]) -> tuple[findings.Finding, ...]:
-    """Findings in the order of files, lines and codes."""
-    return tuple(sorted(found, key=lambda each: (each.place, each.code, str(each.text))))
-
-
-def _joined(same: list[findings.Finding]) -> findings.Finding:
-    import msgspec
-
-    names = dict.fromkeys(name for each in same for name in each.environments)
-    return msgspec.structs.replace(same[0], environments=tuple(names))

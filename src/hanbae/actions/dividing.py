@@ -17,14 +17,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Struct
 
-from hanbae.actions import looking, recalling
-from hanbae.charts import pools
 from hanbae.repository import keeping
+
+if TYPE_CHECKING:
+    from hanbae.actions import looking
 
 LEAST: Final = 24
 """Services that must be waiting for a process to pay: it takes as long to start as some of them take."""
@@ -36,13 +37,15 @@ class Task(Struct, frozen=True):
 
     Attributes:
         directory: The folder of the policy, or one below it.
-        wanted: What is checked, as :class:`hanbae.actions.check.Wanted`.
+        revision: The commit that is checked; None for the working tree.
+        policy_from: The commit whose policy counts; None for its own.
         now: The time of the check.
         folder: Where results are kept; None for nowhere.
     """
 
     directory: str
-    wanted: msgspec.Raw
+    revision: str | None
+    policy_from: str | None
     now: datetime
     folder: str | None
 
@@ -70,6 +73,8 @@ class Process:
 
     async def ask(self, services: Sequence[str]) -> list[looking.Looked] | None:
         """What there is in each of some services; None when the process died or said what no answer is."""
+        from hanbae.actions import looking
+
         answer = await self._send(msgspec.msgpack.encode(services))
         try:
             found = msgspec.msgpack.decode(answer or b"", type=list[looking.Looked])
@@ -123,12 +128,13 @@ def _received(stream: IO[bytes]) -> bytes | None:
 
 async def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
     """Answer until there is nothing more to look at."""
-    from hanbae.actions import check  # which imports this module
+    from hanbae.actions import looking, recalling, viewing  # which import this module
+    from hanbae.charts import pools
+    from hanbae.rules import own
 
     task = msgspec.msgpack.decode(_received(requests) or b"", type=Task)
-    wanted = msgspec.msgpack.decode(task.wanted, type=check.Wanted)
-    project, _ = check.opened(Path(task.directory), wanted, now=task.now)
-    rules = check.rules(project.policy)
+    project, _ = viewing.opened(Path(task.directory), task.revision, task.policy_from, now=task.now)
+    rules = own.held(project.policy)
     kept = keeping.Kept(Path(task.folder)) if task.folder is not None else None
     recall = recalling.Recall(kept, project, rules, looking.Looked)
     async with pools.opened(1) as pool:

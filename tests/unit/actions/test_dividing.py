@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from hanbae.actions import check, dividing, looking
+from hanbae.actions import beyond, check, dividing, looking, settling, viewing
 from hanbae.repository import keeping
 from hanbae.results import findings
+from hanbae.rules import own
 
 SHOP = Path(__file__).parents[3] / "examples" / "shop"
 ODD = (
@@ -47,9 +48,10 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def _alone(folder: Path) -> tuple[findings.Finding, ...]:
-    project, _ = check.opened(folder, check.Wanted())
-    looked = await check.over(project, project.services, check.rules(project.policy))
-    return check.settle(project, looked, project.services).findings
+    project, _ = viewing.opened(folder, None, None)
+    looked = await looking.over(project, project.services, own.held(project.policy))
+    unsought = beyond.unsought(None, None, narrowed=False)
+    return settling.settle(project, looked, project.services, unsought=unsought).findings
 
 
 async def test_the_same_is_found_by_one_process_by_several_and_again(repository: Path) -> None:
