@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,6 +67,27 @@ def project(directory: Path, *, revision: str | None = None) -> views.Project:
     policy, places = loading.parse(data, loading.NAME)
     heads = branches(policy, path.parent)
     return views.Project(policy, places, tree, services(policy, tree), heads)
+
+
+def opened(
+    directory: Path, revision: str | None, policy_from: str | None, *, now: datetime | None = None
+) -> tuple[views.Project, views.Project | None]:
+    """The repository as it is to be checked, and the one whose policy, baseline and comments count if not its own.
+
+    Args:
+        directory: The folder of the policy, or one below it.
+        revision: A commit to check instead of the working tree.
+        policy_from: A commit whose policy counts.
+        now: The time of the check; None for this moment.
+    """
+    checked = project(directory, revision=revision)
+    base = project(directory, revision=policy_from) if policy_from else None
+    if base is not None:
+        names = services(base.policy, checked.tree)
+        checked = dataclasses.replace(base, tree=checked.tree, services=names)
+    if now is not None:
+        checked = dataclasses.replace(checked, now=now)
+    return checked, base
 
 
 def branches(policy: documents.Policy, root: Path) -> dict[str, trees.Tree]:
