@@ -97,7 +97,6 @@ class Rule(Struct, frozen=True):
         words = "own" if self.code.startswith(OWN) else self.code.lower()
         return wording.Text(f"rule.{words}-{part}", self.facts | (facts or {}))
 
-
     def hits(self, view: views.Project | views.Service | views.Release) -> Iterator[Hit]:
         """What the rule finds in a view of its scope.
 
