@@ -8,6 +8,9 @@ every run of the command imports this module::
         async with hanbae.deploying_all(space, prepared) as events:
             async for event in events: ...
 
+    result = await hanbae.check(Path())
+    for finding in result.findings: ...
+
 Everything that is not in ``__all__`` may change at any time.
 """
 
@@ -19,8 +22,19 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from hanbae._version import __version__
     from hanbae.actions.attaching import attached
+    from hanbae.actions.beyond import History as CheckHistory
+    from hanbae.actions.beyond import Live as CheckLive
+    from hanbae.actions.check import Result as CheckResult
+    from hanbae.actions.check import Wanted as CheckWanted
+    from hanbae.actions.check import check
+    from hanbae.actions.comparing import compare
     from hanbae.actions.deploy import deploying
     from hanbae.actions.preparing import Prepared, prepare
+    from hanbae.actions.previewing import preview
+    from hanbae.actions.render import Failure as RenderFailure
+    from hanbae.actions.render import Release as Rendered
+    from hanbae.actions.render import Wanted as RenderWanted
+    from hanbae.actions.render import rendering
     from hanbae.actions.runs import deploying_all
     from hanbae.actions.workspace import Workspace
     from hanbae.actions.workspace import opened as open_workspace
@@ -55,21 +69,31 @@ if TYPE_CHECKING:
         Opened,
         Proved,
     )
+    from hanbae.results.findings import Accepted, Edit, Finding
     from hanbae.results.plans import Plan
+    from hanbae.results.previews import Comparison, Preview
     from hanbae.subjects import Place, Ref
     from hanbae.wording import Text
 
 __all__ = [
+    "Accepted",
     "Began",
+    "CheckHistory",
+    "CheckLive",
+    "CheckResult",
+    "CheckWanted",
     "Closed",
+    "Comparison",
     "Decided",
     "Deployment",
     "Diagnosed",
+    "Edit",
     "Error",
     "Event",
     "Fact",
     "Failed",
     "FileFault",
+    "Finding",
     "Forbidden",
     "Intended",
     "Lacking",
@@ -83,9 +107,13 @@ __all__ = [
     "Plan",
     "Policy",
     "Prepared",
+    "Preview",
     "Proved",
     "Ref",
     "Refused",
+    "RenderFailure",
+    "RenderWanted",
+    "Rendered",
     "Stopped",
     "Text",
     "Unreachable",
@@ -93,6 +121,8 @@ __all__ = [
     "WrongUse",
     "__version__",
     "attached",
+    "check",
+    "compare",
     "deploying",
     "deploying_all",
     "find_policy",
@@ -100,19 +130,29 @@ __all__ = [
     "load_policy",
     "open_workspace",
     "prepare",
+    "preview",
+    "rendering",
 ]
 
 _HOMES: Final = {
+    "Accepted": "results.findings",
     "Began": "results.events",
+    "CheckHistory": "actions.beyond:History",
+    "CheckLive": "actions.beyond:Live",
+    "CheckResult": "actions.check:Result",
+    "CheckWanted": "actions.check:Wanted",
     "Closed": "results.events",
+    "Comparison": "results.previews",
     "Decided": "results.events",
     "Deployment": "results.deployments",
     "Diagnosed": "results.events",
+    "Edit": "results.findings",
     "Error": "errors",
     "Event": "results.events",
     "Fact": "results.events",
     "Failed": "errors",
     "FileFault": "errors",
+    "Finding": "results.findings",
     "Forbidden": "errors",
     "Intended": "results.events",
     "Lacking": "errors",
@@ -126,9 +166,13 @@ _HOMES: Final = {
     "Plan": "results.plans",
     "Policy": "policy.documents",
     "Prepared": "actions.preparing",
+    "Preview": "results.previews",
     "Proved": "results.events",
     "Ref": "subjects",
     "Refused": "errors",
+    "RenderFailure": "actions.render:Failure",
+    "RenderWanted": "actions.render:Wanted",
+    "Rendered": "actions.render:Release",
     "Stopped": "errors",
     "Text": "wording",
     "Unreachable": "errors",
@@ -136,6 +180,8 @@ _HOMES: Final = {
     "WrongUse": "errors",
     "__version__": "_version",
     "attached": "actions.attaching",
+    "check": "actions.check",
+    "compare": "actions.comparing",
     "deploying": "actions.deploy",
     "deploying_all": "actions.runs",
     "find_policy": "policy.loading:find",
@@ -143,6 +189,8 @@ _HOMES: Final = {
     "load_policy": "policy.loading:load",
     "open_workspace": "actions.workspace:opened",
     "prepare": "actions.preparing",
+    "preview": "actions.previewing",
+    "rendering": "actions.render",
 }
 """Public name → the module that it lives in, and after a colon what it is called there if not the same."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from hanbae import errors
 from hanbae.actions import check_live, init, new_service, viewing
 from hanbae.argo import generating
+from hanbae.cli import main
 from hanbae.clusters import connections, kinds, writing
 
 
@@ -57,7 +59,11 @@ async def create(cluster: connections.Cluster, thing: dict[str, Any]) -> None:
 
 
 async def test_applications_in_the_cluster_are_held_against_the_policy(
-    cluster: connections.Cluster, control_plane: Any, root: Path
+    cluster: connections.Cluster,
+    control_plane: Any,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     kubeconfig = control_plane.kubeconfig
     with pytest.raises(errors.WrongUse):  # a cluster without Argo CD
@@ -112,3 +118,39 @@ async def test_applications_in_the_cluster_are_held_against_the_policy(
         await check_live.check_live(root, environments=["local"], kubeconfig=kubeconfig)
     with pytest.raises(errors.WrongUse, match=r"services\.unknown"):
         await check_live.check_live(root, services=["ledger"], kubeconfig=kubeconfig)
+
+    async def run(*words: str) -> tuple[int, set[tuple[str, str]]]:
+        """The command, which has an event loop of its own."""
+        arguments = ["-C", str(root), "check", "--live", "--output", "json", *words]
+        code = await asyncio.to_thread(main.run, arguments)
+        shown = json.loads(capsys.readouterr().out)
+        found = [*shown["findings"], *(each["finding"] for each in shown["accepted"])]
+        return code, {
+            (each["text"]["id"], each.get("service", ""))
+            for each in found
+            if each["code"] == "ENV016"
+        }
+
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    code, shown = await run()
+    assert code == 1
+    assert shown == {(each.text.id, each.service) for each in found}
+    _, shown = await run("auth", "--env", "production")
+    assert shown == {
+        (f"rule.env016-found-{each}", "auth") for each in ("branch", "namespace", "sync")
+    }
+    _, shown = await run("personal", "--env", "production")
+    assert shown == set()
+
+    # A comment beside the line accepts it, as it does any other finding.
+    place = next(each.place for each in found if each.text.id == "rule.env016-found-sync")
+    lines = (root / "hanbae.yaml").read_text().split("\n")
+    lines[place.line - 1] += "  # hanbae: ignore ENV016 switched on for the move"
+    (root / "hanbae.yaml").write_text("\n".join(lines))
+    arguments = ["-C", str(root), "check", "auth", "--live", "--output", "json"]
+    await asyncio.to_thread(main.run, arguments)
+    accepted = json.loads(capsys.readouterr().out)["accepted"]
+    assert "rule.env016-found-sync" in {each["finding"]["text"]["id"] for each in accepted}
+
+    assert await asyncio.to_thread(main.run, [*arguments, "--context", "nobody"]) == 4
+    assert json.loads(capsys.readouterr().out)["error"]["text"]["id"] == "cluster.forbidden"

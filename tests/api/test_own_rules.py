@@ -163,4 +163,4 @@ def test_rules_tell_good_objects_from_bad_ones() -> None:
 
 
 def test_other_namespaces_are_left_alone(cluster_with_rules: Cluster) -> None:
-    assert cluster_with_rules.refusals([(OBJECTS["plain"], "default")]) == [""]
+    assert cluster_with_rules.refusals([(deployment("nobodys"), "default")]) == [""]

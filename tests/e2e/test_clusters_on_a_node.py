@@ -23,7 +23,6 @@ pytestmark = pytest.mark.e2e
 IMAGE = "hanbae.local/postgresql:18"  # has a shell, and is on the node
 NAMESPACE = "hanbae-clusters"
 WITHIN = 60.0
-LINES = 16000
 
 
 class Relay:
@@ -169,34 +168,46 @@ async def test_log_of_thirty_mebibytes_has_every_line_once_through_rotations(
     assert len(list(kept)) > 3, "it was rotated again and again"
 
 
+@pytest.mark.parametrize(
+    ("name", "lines", "calm", "rest", "away"),
+    # The last one ends with a burst and a rest, in which even the newest file is rotated away.
+    [("goes-on", 30000, 30000, 0, 12), ("has-ended", 7000, 5000, 7, 20)],
+)
 async def test_lines_that_were_rotated_away_unread_are_a_gap_and_none_comes_twice(
-    cluster: connections.Cluster, relay: Relay
+    cluster: connections.Cluster,
+    relay: Relay,
+    name: str,
+    lines: int,
+    calm: int,
+    rest: int,
+    away: int,
 ) -> None:
     """Nobody can read while the log is rotated several times; the node keeps only the newest file for us."""
     padding = "x" * 1000
     script = (
-        f"i=0; while [ $i -lt {LINES} ]; do echo line $i {padding}; i=$((i+1));"
-        "[ $((i % 500)) -ne 0 ] || sleep 0.8; done"
+        f"i=0; while [ $i -lt {lines} ]; do echo line $i {padding}; i=$((i+1));"
+        f"[ $((i % 500)) -ne 0 ] || [ $i -gt {calm} ] || sleep 0.8; done; sleep {rest}"
     )
-    await start(cluster, "unread", script, activeDeadlineSeconds=240)
+    await start(cluster, name, script, activeDeadlineSeconds=240)
     seen: list[int] = []
     gaps: list[int] = []
     shut = None
     async with asyncio.timeout(4 * WITHIN):
-        async for line in logs.follow(cluster, NAMESPACE, "unread", "app"):
+        async for line in logs.follow(cluster, NAMESPACE, name, "app"):
             if line.gap:
                 gaps.append(len(seen))
                 continue
             number = int(line.text.split()[1])
             seen.append(number)
             if number >= 3000 and shut is None:
-                shut = asyncio.create_task(relay.away(12))
+                shut = asyncio.create_task(relay.away(away))
     assert seen == sorted(set(seen)), "each line once, in order"
-    # Whether anything is left for us after the last rotation is the kubelet's to decide.
-    after = [*seen[1:], LINES]
+    # Of a container that has ended, the kubelet may have nothing left for us: its newest file is empty.
+    after = [*seen[1:], lines]
     jumps = [at for at, number in enumerate(after, 1) if number != seen[at - 1] + 1]
     assert jumps, "lines were rotated away"
     assert gaps == jumps
+    assert name == "has-ended" or gaps[0] < len(seen), "it was read on after the gap"
 
 
 async def test_quiet_container_is_followed_over_several_connections(

@@ -38,6 +38,7 @@ def ignored(
     known: Collection[str],
     allowed: Collection[ignores.Ignore] | None = None,
     unsure: Collection[ignores.Ignore] = (),
+    unsought: Collection[str] = (),
 ) -> Settled:
     """Take out what comments accept, and find fault with comments that are no use.
 
@@ -47,6 +48,7 @@ def ignored(
         known: The codes that there are.
         allowed: Those that count; None for all of them.
         unsure: Those that may accept something that was not looked for.
+        unsought: Codes that were not looked for, or not everywhere.
     """
     counting = [each for each in comments if allowed is None or each in allowed]
     by_line: dict[tuple[str, int], list[ignores.Ignore]] = {}
@@ -66,17 +68,18 @@ def ignored(
             used.add((by.place, finding.code))
             accepted.append(findings.Accepted(finding, "ignore", by.reason, by.place))
     for each in comments:
-        left += _faults(each, used, known, counts=each in counting, unused=each not in unsure)
+        needless = {code for code in each.codes if (each.place, code) not in used}
+        needless = set() if each in unsure else needless.difference(unsought)
+        left += _faults(each, needless, known, counts=each in counting)
     return Settled(tuple(left), tuple(accepted))
 
 
 def _faults(
     comment: ignores.Ignore,
-    used: Collection[tuple[subjects.Place, str]],
+    needless: Collection[str],
     known: Collection[str],
     *,
     counts: bool,
-    unused: bool,
 ) -> Iterable[findings.Finding]:
     if not comment.complete:
         yield own("INP002", comment.place, "no-reason" if comment.codes else "no-code")
@@ -86,7 +89,7 @@ def _faults(
             yield own("INP003", comment.place, near=nearest(code, known), code=code)
         elif not counts:
             yield own("INP004", comment.place, "not-in-base", code=code)
-        elif unused and (comment.place, code) not in used:
+        elif code in needless:
             yield own("INP004", comment.place, code=code)
 
 

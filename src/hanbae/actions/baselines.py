@@ -95,6 +95,7 @@ def applied(
     *,
     source: bytes,
     services: Collection[str] | None,
+    unsought: Collection[str] = (),
 ) -> accepting.Settled:
     """Take out what a baseline accepts, and find entries that nothing needs any more.
 
@@ -103,6 +104,7 @@ def applied(
         baseline: The baseline.
         source: Its text, for the lines of its entries.
         services: The services that were checked; None for all, of which only then every entry should be found.
+        unsought: Codes that were not looked for, or not everywhere.
     """
     entries = {each.fingerprint: each for each in baseline.findings}
     used: Counter[str] = Counter()
@@ -123,7 +125,8 @@ def applied(
             else:
                 left.append(part)
     lines = source.decode("utf-8", "replace").split("\n")
-    left += _stale(baseline.findings, used, lines, services)
+    sought = [each for each in baseline.findings if each.code not in unsought]
+    left += _stale(sought, used, lines, services)
     return accepting.Settled(tuple(left), tuple(accepted))
 
 

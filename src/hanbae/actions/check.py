@@ -2,60 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, subjects, wording
-from hanbae.actions import accepting, baselines, building, recalling, touching, viewing
-from hanbae.apis import serving
-from hanbae.charts import pools, rendering
-from hanbae.policy import documents, loading
+from hanbae import errors, wording
+from hanbae.actions import (
+    accepting,
+    beyond,
+    building,
+    dividing,
+    looking,
+    merging,
+    settling,
+    touching,
+    viewing,
+)
+from hanbae.policy import loading
 from hanbae.repository import keeping
 from hanbae.results import findings
-from hanbae.rules import claims, ignores, own, placing, rulebook, running, sources, views
-
-_PASSING: Final = frozenset({"render.died", "render.took-too-long", "check.rule-failed"})
-"""What may be otherwise next time, and is therefore not kept."""
-_AHEAD: Final = 2
-"""Services that are read while others are rendered, so that no worker waits; more would only cost memory."""
-
-_OVER_OBJECTS: Final = frozenset({"kubernetes", "own"})
-"""Families whose rules look only at objects, wherever they come from."""
-_OF_LINKS: Final = frozenset({"repository.link-out", "repository.unreadable"})
-
-
-class Unprepared(Struct, frozen=True):
-    """A service that has not been begun in some environments: no image named and nothing sealed.
-
-    Attributes:
-        service: The service.
-        environments: The environments.
-    """
-
-    service: str
-    environments: tuple[str, ...]
-
-
-class Looked(Struct, frozen=True):
-    """What looking at services gives, before anything is accepted.
-
-    Attributes:
-        findings: Everything that rules find, merged over environments, by file and line.
-        ignores: The comments in the services' files that say that a finding is meant.
-        unprepared: What has not been begun.
-        claims: Environment → the objects of a service's release.
-    """
-
-    findings: tuple[findings.Finding, ...] = ()
-    ignores: tuple[ignores.Ignore, ...] = ()
-    unprepared: tuple[Unprepared, ...] = ()
-    claims: dict[str, tuple[claims.Claim, ...]] = {}
+from hanbae.rules import own, rulebook, views
 
 
 class About(Struct, frozen=True):
@@ -90,6 +58,7 @@ class Result(Struct, frozen=True):
         unprepared: What has not been begun, and was therefore not found fault with.
         about: The rules by code.
         folder: The policy's folder, from the clone's root, with a ``/`` at its end; empty for the root itself.
+        searched: How far former commits were searched; None where nobody asked for it.
     """
 
     findings: tuple[findings.Finding, ...]
@@ -97,9 +66,10 @@ class Result(Struct, frozen=True):
     environments: tuple[str, ...]
     rules: int
     accepted: accepting.Acceptances = ()
-    unprepared: tuple[Unprepared, ...] = ()
+    unprepared: tuple[looking.Unprepared, ...] = ()
     about: Mapping[str, About] = {}
     folder: str = ""
+    searched: beyond.Searched | None = None
 
 
 class Wanted(Struct, frozen=True):
@@ -113,6 +83,8 @@ class Wanted(Struct, frozen=True):
             branch cannot exempt itself.
         changed_since: A commit; only services that were touched since then are checked.
         baseline: Whether the baseline counts.
+        history: How former commits are searched for plaintext secrets; None for not at all.
+        live: Which clusters' Applications are held against the policy; None for none.
     """
 
     services: tuple[str, ...] = ()
@@ -121,17 +93,15 @@ class Wanted(Struct, frozen=True):
     policy_from: str | None = None
     changed_since: str | None = None
     baseline: bool = True
-
-
-Progress = Callable[[int, int], None]
-"""Told how many services have been looked at, of how many."""
+    history: beyond.History | None = None
+    live: beyond.Live | None = None
 
 
 async def check(
     directory: Path,
     wanted: Wanted | None = None,
     *,
-    progress: Progress | None = None,
+    progress: looking.Progress | None = None,
     kept: keeping.Kept | None = None,
 ) -> Result:
     """Check services and the repository around them.
@@ -145,13 +115,10 @@ async def check(
     Raises:
         hanbae.errors.WrongUse: No policy, no such revision, service or environment.
         hanbae.errors.FileFault: The policy or the baseline has a fault.
+        hanbae.errors.Unreachable: A cluster that is to be looked at did not answer.
     """
     wanted = wanted or Wanted()
-    project = viewing.project(directory, revision=wanted.revision)
-    base = viewing.project(directory, revision=wanted.policy_from) if wanted.policy_from else None
-    if base is not None:
-        names = viewing.services(base.policy, project.tree)
-        project = dataclasses.replace(base, tree=project.tree, services=names)
+    project, base = viewing.opened(directory, wanted.revision, wanted.policy_from)
     _check_names(project, wanted)
     without_chart = building.without_chart(project)
     chosen = wanted.services or (*project.services, *without_chart)
@@ -159,9 +126,20 @@ async def check(
         before = viewing.at(loading.find(directory).parent, wanted.changed_since)
         touched = touching.services(project, touching.changed(before, project.tree))
         chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
-    held = rules(project.policy)
-    looked = await over(project, chosen, held, progress=progress, kept=kept)
-    settled = settle(project, looked, chosen, base=base, baseline=wanted.baseline)
+    held = own.held(project.policy)
+    folder = str(kept.folder) if kept is not None else None
+    task = dividing.Task(str(directory), wanted.revision, wanted.policy_from, project.now, folder)
+    looked = await looking.over(project, chosen, held, progress=progress, kept=kept, task=task)
+    narrowed = bool(wanted.services or wanted.changed_since)
+    looked, searched = await _wider(
+        directory, wanted, project, looked, chosen if narrowed else None
+    )
+    unsought = beyond.unsought(
+        wanted.history, wanted.live, narrowed=narrowed or wanted.environment is not None
+    )
+    settled = settling.settle(
+        project, looked, chosen, base=base, baseline=wanted.baseline, unsought=unsought
+    )
     environments = project.environments
     if wanted.environment is not None:
         environments = (wanted.environment,)
@@ -176,12 +154,25 @@ async def check(
         unprepared,
         {rule.code: _about(rule) for rule in held},
         viewing.prefix(project.tree),
+        searched,
     )
 
 
-def rules(policy: documents.Policy) -> tuple[rulebook.Rule, ...]:
-    """All rules that a repository is held to: hanbae's, and those of its policy."""
-    return (*rulebook.rules().values(), *own.rules(policy))
+async def _wider(
+    directory: Path,
+    wanted: Wanted,
+    project: views.Project,
+    looked: looking.Looked,
+    services: Sequence[str] | None,
+) -> tuple[looking.Looked, beyond.Searched | None]:
+    """What was found in the files, with what was found beyond them."""
+    found, searched = list(looked.findings), None
+    if wanted.history is not None:
+        secrets, searched = beyond.searched(directory, wanted.history, wanted.revision)
+        found += secrets
+    if wanted.live is not None:
+        found += await beyond.live(project, wanted.live, services, wanted.environment)
+    return msgspec.structs.replace(looked, findings=merging.merged(found)), searched
 
 
 def _about(rule: rulebook.Rule) -> About:
@@ -202,240 +193,10 @@ def _check_names(project: views.Project, wanted: Wanted) -> None:
         )
 
 
-def settle(
-    project: views.Project,
-    looked: Looked,
-    services: Sequence[str],
-    *,
-    base: views.Project | None = None,
-    baseline: bool = True,
-) -> accepting.Settled:
-    """What is left when comments and the baseline have accepted what they may.
-
-    Args:
-        project: The repository.
-        looked: What was found in it.
-        services: The services that were looked at.
-        base: The repository at the commit whose comments and baseline count; None for its own.
-        baseline: Whether the baseline counts.
-    """
-    everything = set(services) >= set(project.services)
-    shared = ignores.of_project(project)
-    comments = [*shared, *looked.ignores]
-    allowed = None
-    if base is not None:
-        paths = {each.place.file for each in comments}
-        allowed = accepting.in_base(comments, ignores.read(base.tree, paths))
-    # What is shared may be meant for a service that was not looked at.
-    codes = [*rulebook.rules(), *(f"{rulebook.OWN}{each.id}" for each in project.policy.rules)]
-    unsure = () if everything else shared
-    settled = accepting.ignored(
-        looked.findings, comments, known=codes, allowed=allowed, unsure=unsure
-    )
-    known = baselines.read((base or project).tree) if baseline else None
-    if known is not None:
-        source = (base or project).tree.read(baselines.NAME) or b""
-        only = None if everything else services
-        settled = baselines.applied(settled, known, source=source, services=only)
-    return accepting.Settled(ordered(settled.findings), settled.accepted)
-
-
-def _within(unprepared: Iterable[Unprepared], environments: Sequence[str]) -> Iterator[Unprepared]:
+def _within(
+    unprepared: Iterable[looking.Unprepared], environments: Sequence[str]
+) -> Iterator[looking.Unprepared]:
     for each in unprepared:
         names = tuple(name for name in each.environments if name in environments)
         if names:
-            yield Unprepared(each.service, names)
-
-
-async def over(
-    project: views.Project,
-    services: Sequence[str],
-    rules: Sequence[rulebook.Rule],
-    *,
-    progress: Progress | None = None,
-    kept: keeping.Kept | None = None,
-) -> Looked:
-    """Everything that rules find, merged over environments and in the order of files and lines."""
-    found: list[findings.Finding] = []
-    charts = [name for name in services if name in project.services]
-    recall = recalling.Recall(kept, project, rules, Looked)
-    done = {name: known for name in charts if (known := recall.of(name)) is not None}
-    for name, looked in done.items():
-        _claim(project, name, looked)
-    waiting = [name for name in reversed(charts) if name not in done]
-
-    async def work(pool: pools.Pool) -> None:
-        while waiting:
-            name = waiting.pop()
-            recording = recalling.Recording(project)
-            looked = await of_service(pool, recording.project, name, rules)
-            if not any(each.text.id in _PASSING for each in looked.findings):
-                recall.keep(name, recording, looked)
-            _claim(project, name, looked)
-            done[name] = msgspec.structs.replace(looked, claims={})
-            if progress is not None:
-                progress(len(done), len(charts))
-
-    async with pools.opened() as pool, asyncio.TaskGroup() as group:
-        overlays = group.create_task(building.built(project))
-        for _ in range(min(pool.size + _AHEAD, len(waiting))):
-            group.create_task(work(pool))
-    recall.close()
-    project = overlays.result()
-    for service in building.services(project):
-        if service.name in {"", *services}:
-            found += _of_overlays(service, rules)
-    # Last, because some of them look at what all services claimed.
-    found += [_plain(each) for each in running.over_project(project, rules)]
-    each_service = [done[name] for name in charts]
-    found += [finding for each in each_service for finding in each.findings]
-    return Looked(
-        merged(_once(found)),
-        tuple(comment for each in each_service for comment in each.ignores),
-        tuple(one for each in each_service for one in each.unprepared),
-    )
-
-
-def _of_overlays(service: views.Service, rules: Sequence[rulebook.Rule]) -> list[findings.Finding]:
-    """What the rules over Kubernetes' objects find in what Kustomize built."""
-    for environment, each_claims in _claims(service).items():
-        service.project.claims.add((service.name, environment), each_claims)
-    found = running.over_service(service, [each for each in rules if each.family in _OVER_OBJECTS])
-    result = []
-    for each in found:
-        at = each.hit.at
-        if isinstance(at, views.On):
-            place, precision = sources.place(service.project, at)
-            result.append(_finding(each, place, precision, at.object.ref))
-        else:
-            result.append(_plain(each))
-    return result
-
-
-def _claims(service: views.Service) -> dict[str, tuple[claims.Claim, ...]]:
-    """The objects of each release, for the rule over all services."""
-    kinds = serving.cluster_scoped()
-    return {name: claims.of(release, kinds) for name, release in service.releases.items()}
-
-
-def _claim(project: views.Project, service: str, looked: Looked) -> None:
-    """Remember whose objects these are."""
-    for environment, found in looked.claims.items():
-        project.claims.add((service, environment), found)
-
-
-async def of_service(
-    pool: pools.Pool, project: views.Project, name: str, rules: Sequence[rulebook.Rule]
-) -> Looked:
-    """Everything that rules find in a service."""
-    try:
-        seen = await viewing.service(pool, project, name)
-    except errors.FileFault as fault:
-        comments = ignores.of_service(views.Service(project, name))
-        return Looked((viewing.as_finding(fault, name),), comments)
-    found = running.over_service(seen.service, rules)
-    placed = [_plain(each) for each in found if isinstance(each.hit.at, subjects.Place)]
-    placed += await _traced(pool, seen.service, found)
-    placed += [
-        viewing.as_finding(fault, name, (environment,)) for environment, fault in seen.faults
-    ]
-    idle = tuple(each.environment for each in seen.service.releases.values() if not each.prepared)
-    unprepared = (Unprepared(name, idle),) if idle else ()
-    comments = ignores.of_service(seen.service)
-    return Looked(tuple(placed), comments, unprepared, _claims(seen.service))
-
-
-async def _traced(
-    pool: pools.Pool, service: views.Service, found: Iterable[running.Found]
-) -> list[findings.Finding]:
-    """Findings in rendered objects, at the lines that a person edits."""
-    wanted: dict[str, list[running.Found]] = {}
-    for each in found:
-        if isinstance(each.hit.at, views.On):
-            wanted.setdefault(each.environment, []).append(each)
-    result = []
-    for environment, hits in wanted.items():
-        # A rule over the whole service shows an object of one of its releases.
-        name = environment or next(iter(service.releases))
-        texts, documents = await _numbered(pool, service, name)
-        for each in hits:
-            assert isinstance(each.hit.at, views.On)  # noqa: S101  chosen above
-            place, precision = placing.place(service.releases[name], each.hit.at, texts, documents)
-            result.append(_finding(each, place, precision, each.hit.at.object.ref))
-    return result
-
-
-async def _numbered(
-    pool: pools.Pool, service: views.Service, environment: str
-) -> tuple[dict[str, str], tuple[tuple[str, Any], ...]]:
-    """A release rendered again with numbered templates; nothing where they do not render."""
-    project = service.project
-    try:
-        values = project.tree.read(service.releases[environment].values_file) or b""
-        want = viewing.want(project.policy, service.name, environment, values)
-        (answer,) = await rendering.answers(
-            pool, project.tree, service.chart, [want], changed=placing.numbered, texts=True
-        )
-    except errors.FileFault:
-        return {}, ()
-    return answer.texts, answer.documents
-
-
-def _plain(each: running.Found) -> findings.Finding:
-    at = each.hit.at
-    if isinstance(at, views.On):  # of a rule over the repository; only its template is known
-        return _finding(each, subjects.Place(at.object.template), "template", at.object.ref)
-    return _finding(each, at, "exact" if at.line else "file", None)
-
-
-def _finding(
-    each: running.Found,
-    place: subjects.Place,
-    precision: findings.Precision,
-    ref: subjects.Ref | None,
-) -> findings.Finding:
-    hit = each.hit
-    part = f"found-{hit.variant}" if hit.variant else "found"
-    failed = hit.variant == "failed"
-    return findings.Finding(
-        each.rule.code,
-        hit.severity or each.rule.severity,
-        place,
-        each.rule.text(part, hit.facts) if not failed else rulebook.failure(each.rule, hit.facts),
-        precision,
-        each.service,
-        (each.environment,) if each.environment else (),
-        ref,
-        None if failed else each.rule.text("fix", hit.facts),
-        hit.edits,
-    )
-
-
-def _once(found: Sequence[findings.Finding]) -> Iterator[findings.Finding]:
-    """Findings without those that say of a link what a rule says in its own words."""
-    told = {each.place.file for each in found if each.code == "LAY012"}
-    for each in found:
-        if each.text.id not in _OF_LINKS or each.place.file not in told:
-            yield each
-
-
-def merged(found: Iterable[findings.Finding]) -> tuple[findings.Finding, ...]:
-    """Findings that differ only in the environment as one, in the order of files, lines and codes."""
-    by_rest: dict[Any, list[findings.Finding]] = {}
-    for each in found:
-        ref = each.object.kind if each.object else ""
-        key = (each.code, each.place, each.text.id, str(each.text), each.service, ref)
-        by_rest.setdefault(key, []).append(each)
-    return ordered(_joined(same) for same in by_rest.values())
-
-
-def ordered(found: Iterable[findings.Finding]) -> tuple[findings.Finding, ...]:
-    """Findings in the order of files, lines and codes."""
-    return tuple(sorted(found, key=lambda each: (each.place, each.code, str(each.text))))
-
-
-def _joined(same: list[findings.Finding]) -> findings.Finding:
-    import msgspec
-
-    names = dict.fromkeys(name for each in same for name in each.environments)
-    return msgspec.structs.replace(same[0], environments=tuple(names))
+            yield looking.Unprepared(each.service, names)

@@ -38,6 +38,24 @@ async def check_live(
         hanbae.errors.Unreachable: A cluster did not answer, or the identity may not read Applications.
     """
     project = viewing.project(directory)
+    return await of_project(
+        project,
+        environments=environments,
+        services=services,
+        context=context,
+        kubeconfig=kubeconfig,
+    )
+
+
+async def of_project(
+    project: views.Project,
+    *,
+    environments: Sequence[str] = (),
+    services: Sequence[str] = (),
+    context: str | None = None,
+    kubeconfig: Path | None = None,
+) -> tuple[findings.Finding, ...]:
+    """The same for a repository that has been read, such as one with the policy of another commit."""
     deployed = [
         name
         for name in project.environments
@@ -81,7 +99,7 @@ async def of_environment(
     every = await reading.find(cluster, kinds.APPLICATION, policy.argocd.namespace)
     by_name = {str(each["metadata"]["name"]): each for each in every}
     found = [
-        stating.finding(argo.LIVE, hit, service=service, environment=environment)
+        stating.elsewhere(argo.LIVE, hit, service=service, environment=environment)
         for service in services or project.services
         for hit in argo.live(
             project, service, environment, by_name.get(naming.application(service, environment))
@@ -94,7 +112,7 @@ async def of_environment(
         if labels.get(generating.ENVIRONMENT) == environment:
             service = str(labels.get(generating.SERVICE, ""))
             found += [
-                stating.finding(argo.LIVE, hit, environment=environment)
+                stating.elsewhere(argo.LIVE, hit, environment=environment)
                 for hit in argo.left(project, environment, service, each)
             ]
     return found

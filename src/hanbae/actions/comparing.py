@@ -10,13 +10,13 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from hanbae import errors, subjects
-from hanbae.actions import check, viewing
+from hanbae.actions import looking, settling, viewing
 from hanbae.charts import pools
 from hanbae.planning import forecasting, migrating, scheduling
 from hanbae.policy import loading, naming
 from hanbae.repository import checkouts
 from hanbae.results import findings, previews
-from hanbae.rules import views
+from hanbae.rules import own, views
 
 _AHEAD = 2
 
@@ -208,8 +208,8 @@ async def _new(
 async def _found(project: views.Project, names: Sequence[str]) -> tuple[findings.Finding, ...]:
     """What a check finds and nothing has accepted."""
     there = [name for name in names if name in project.services]
-    looked = await check.over(project, there, check.rules(project.policy))
-    return check.settle(project, looked, there).findings
+    looked = await looking.over(project, there, own.held(project.policy))
+    return settling.settle(project, looked, there).findings
 
 
 def _identity(found: findings.Finding) -> tuple[object, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
+from typing import Final
 
 from hanbae import errors, subjects, wording
 from hanbae.actions import judging, pacing, recording
@@ -13,6 +14,9 @@ from hanbae.engines import rollouts
 from hanbae.migrations import statuses
 from hanbae.policy import documents
 from hanbae.results import engines, events, plans
+
+LOOK: Final = 0.5
+"""Seconds between two looks for causes when nothing is told: that a probe fails for the third time is no news."""
 
 
 class GivenUp(Exception):
@@ -87,7 +91,7 @@ class Following:
         pending = asyncio.ensure_future(_next(stream))
         try:
             while True:
-                within = pace.within(self._judge.within())
+                within = min(pace.within(self._judge.within()), LOOK)
                 done, _ = await asyncio.wait({pending}, timeout=within)
                 seen = None
                 if done:

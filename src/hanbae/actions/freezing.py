@@ -11,10 +11,8 @@ from typing import Final
 
 import msgspec
 
-from hanbae import _version, errors, subjects
+from hanbae import errors, subjects
 from hanbae.actions import promising, workspace
-from hanbae.clusters import reading
-from hanbae.planning import deployments, freezing
 from hanbae.results import freezes
 
 LARGEST: Final = 32 * 1024 * 1024
@@ -30,28 +28,8 @@ async def freeze(
         hanbae.errors.Refused: A registry does not have an image.
         hanbae.errors.Unreachable: A registry or the cluster did not answer.
     """
-    revision = space.checkout.revision(commit)
     async with space.clusters(environment) as clusters:
-        cluster = await reading.uid(clusters.workload)
-        version = await reading.version(clusters.workload)
-    promised = []
-    for name in names:
-        source = await deployments.read(
-            space.policy, revision, name, environment, kube_version=version
-        )
-        images = await promising.digests(freezing.references(source), insecure=space.insecure)
-        promised.append(freezing.service(source, images))
-    return freezes.Frozen(
-        kind="hanbae-plan",
-        format=1,
-        hanbae=_version.version,
-        environment=environment,
-        branch=space.environment(environment).branch or "",
-        revision=revision.commit,
-        policy=freezing.policy_digest(space.policy),
-        cluster=cluster,
-        services=tuple(promised),
-    )
+        return await promising.promise(space, clusters, space.policy, names, environment, commit)
 
 
 def write(frozen: freezes.Frozen, path: Path) -> None:
@@ -62,6 +40,7 @@ def write(frozen: freezes.Frozen, path: Path) -> None:
     """
     data = msgspec.json.format(msgspec.json.encode(frozen), indent=2) + b"\n"
     temporary = ""
+    path = path.resolve()  # of a link, what it leads to is written
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
@@ -93,9 +72,14 @@ def read(path: Path) -> freezes.Frozen:
     if len(data) > LARGEST:
         raise _fault("plan.no-plan", path, f"> {LARGEST} B")
     try:
-        return msgspec.json.decode(data, type=freezes.Frozen)
+        found = msgspec.json.decode(data, type=freezes.Frozen)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _fault("plan.no-plan", path, str(error)) from error
+    names = [each.service for each in found.services]
+    if not names or len(set(names)) < len(names):
+        # Of two promises of one service only one could be kept, and of none nothing is promised.
+        raise _fault("plan.no-plan", path, f"services: {', '.join(names) or '-'}")
+    return found
 
 
 def _fault(said: str, path: Path, reason: str) -> errors.FileFault:

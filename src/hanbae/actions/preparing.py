@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 from msgspec import Struct
 
-from hanbae.actions import resuming, workspace
+from hanbae.actions import promising, resuming, workspace
 from hanbae.clusters import reading
 from hanbae.planning import deployments, freezing, services
 from hanbae.results import freezes, plans
@@ -76,6 +77,10 @@ async def prepare(
         left = await asyncio.gather(
             *(resuming.of_application(space, clusters, name, environment) for name in names)
         )
+        if claim is not None:
+            left = [
+                past and await _held(space, clusters, past, claim) for past in left
+            ]
     found: dict[str, plans.Plan] = {}
     resumed = {past.deployment: past for past in left if past is not None}
     for name, past in zip(names, left, strict=True):
@@ -91,3 +96,20 @@ async def prepare(
             plan = freezing.bound(plan, claim, freezing.promised(claim, name))
         found[space.ids()] = plan
     return Prepared(by, commit, found, resumed)
+
+
+async def _held(
+    space: workspace.Workspace,
+    clusters: workspace.Clusters,
+    past: resuming.Past,
+    claim: freezes.Frozen,
+) -> resuming.Past:
+    """A deployment that was left half done, held to the saved plan where it is of the same commit.
+
+    A deployment does not look at its guards again once it has begun, so here they are looked at before it goes on.
+    """
+    if past.revision != claim.revision:
+        return past
+    plan = freezing.bound(past.plan, claim, freezing.promised(claim, past.plan.service))
+    await promising.keep(space, clusters, plan)
+    return msgspec.structs.replace(past, plan=plan)

@@ -8,8 +8,8 @@ import msgspec
 
 from hanbae.actions import observing, remembering, workspace
 from hanbae.clusters import reading
-from hanbae.planning import deployments, forecasting, scheduling, services
-from hanbae.results import previews
+from hanbae.planning import deployments, differing, forecasting, scheduling, services
+from hanbae.results import plans, previews
 
 _AT_ONCE = 4
 
@@ -57,7 +57,9 @@ async def _of(
     objects = [manifest.object for manifest in source.rendered.manifests]
     waves = scheduling.waves(objects, source.namespace)
     return previews.Preview(
-        msgspec.structs.replace(plan, forecast=seen.forecast),
+        msgspec.structs.replace(
+            plan, steps=tuple(map(_shown, plan.steps)), forecast=seen.forecast
+        ),
         source.revision.commit,
         seen.compared,
         forecasting.pending(plan.steps, known.proven),
@@ -65,3 +67,11 @@ async def _of(
         scheduling.estimate(waves, known.seconds),
         seen.notes,
     )
+
+
+def _shown(step: plans.Step) -> plans.Step:
+    """A step fit to be seen: what a chart writes into its migration Job may hold a password."""
+    if not isinstance(step.does, plans.Prove):
+        return step
+    does = msgspec.structs.replace(step.does, job=differing.veiled(step.does.job))
+    return msgspec.structs.replace(step, does=does)

@@ -7,7 +7,7 @@ the end, and whatever somebody has changed by hand is what a deployment takes ba
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hanbae import _version, errors, subjects
@@ -16,7 +16,7 @@ from hanbae.clusters import kinds, reading
 from hanbae.engines import rollouts
 from hanbae.images import credentials, references, registry
 from hanbae.planning import deployments, freezing
-from hanbae.policy import loading
+from hanbae.policy import documents, loading
 from hanbae.results import freezes, plans
 
 
@@ -45,32 +45,47 @@ async def _now(
     space: workspace.Workspace, clusters: workspace.Clusters, plan: plans.Plan, head: str
 ) -> dict[str, str]:
     """Promise → what is so now."""
-    branch = space.environment(plan.environment).branch or ""
     policy = loading.load(space.loaded.path).policy
+    now = await promise(space, clusters, policy, (plan.service,), plan.environment, head)
+    (service,) = now.services
+    return {guard.promise: guard.expected for guard in freezing.guards(now, service)}
+
+
+async def promise(
+    space: workspace.Workspace,
+    clusters: workspace.Clusters,
+    policy: documents.Policy,
+    names: Sequence[str],
+    environment: str,
+    commit: str,
+) -> freezes.Frozen:
+    """What a deployment of a commit promises, worked out from git, the registry and the cluster.
+
+    Raises:
+        hanbae.errors.FileFault: A fault in the files of the commit.
+        hanbae.errors.Refused: A registry does not have an image.
+        hanbae.errors.Unreachable: A registry or the cluster did not answer.
+    """
     cluster, version = await asyncio.gather(
         reading.uid(clusters.workload), reading.version(clusters.workload)
     )
-    source = await deployments.read(
-        policy,
-        space.checkout.revision(head),
-        plan.service,
-        plan.environment,
-        kube_version=version,
-    )
-    images = await digests(freezing.references(source), insecure=space.insecure)
-    promised = freezing.service(source, images)
-    now = freezes.Frozen(
+    revision = space.checkout.revision(commit)
+    promised = []
+    for name in names:
+        source = await deployments.read(policy, revision, name, environment, kube_version=version)
+        images = await digests(freezing.references(source), insecure=space.insecure)
+        promised.append(freezing.service(source, images))
+    return freezes.Frozen(
         kind="hanbae-plan",
         format=1,
         hanbae=_version.version,
-        environment=plan.environment,
-        branch=branch,
-        revision=head,
+        environment=environment,
+        branch=space.environment(environment).branch or "",
+        revision=revision.commit,
         policy=freezing.policy_digest(policy),
         cluster=cluster,
-        services=(promised,),
+        services=tuple(promised),
     )
-    return {guard.promise: guard.expected for guard in freezing.guards(now, promised)}
 
 
 async def digests(images: tuple[str, ...], *, insecure: bool = False) -> dict[str, str]:

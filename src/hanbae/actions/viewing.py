@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,6 +68,27 @@ def project(directory: Path, *, revision: str | None = None) -> views.Project:
     policy, places = loading.parse(data, loading.NAME)
     heads = branches(policy, path.parent)
     return views.Project(policy, places, tree, services(policy, tree), heads)
+
+
+def opened(
+    directory: Path, revision: str | None, policy_from: str | None, *, now: datetime | None = None
+) -> tuple[views.Project, views.Project | None]:
+    """The repository as it is to be checked, and the one whose policy, baseline and comments count if not its own.
+
+    Args:
+        directory: The folder of the policy, or one below it.
+        revision: A commit to check instead of the working tree.
+        policy_from: A commit whose policy counts.
+        now: The time of the check; None for this moment.
+    """
+    checked = project(directory, revision=revision)
+    base = project(directory, revision=policy_from) if policy_from else None
+    if base is not None:
+        names = services(base.policy, checked.tree)
+        checked = dataclasses.replace(base, tree=checked.tree, services=names)
+    if now is not None:
+        checked = dataclasses.replace(checked, now=now)
+    return checked, base
 
 
 def branches(policy: documents.Policy, root: Path) -> dict[str, trees.Tree]:
@@ -136,6 +159,7 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
     """
     policy, tree = project.policy, project.tree
     view = views.Service(project, name)
+    _refuse_submodules(tree, view.chart)
     wanted: dict[str, pools.Wanted] = {}
     for environment in project.environments:
         values = _values(tree, str(naming.values_file(policy, name, environment)))
@@ -143,7 +167,6 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
             wanted[environment] = want(policy, name, environment, values)
     if not wanted:
         return Seen(view)
-    _refuse_submodules(tree, view.chart)
     answers = await rendering.answers(pool, tree, view.chart, list(wanted.values()))
     made: dict[str, rendering.Rendered] = {}
     faults = []

@@ -24,7 +24,7 @@ def document(thing: Mapping[str, Any]) -> bytes:
     import yaml
 
     first = [key for key in ("apiVersion", "kind", "metadata") if key in thing]
-    ordered = {key: thing[key] for key in [*first, *sorted(set(thing) - set(first))]}
+    ordered = {key: _sorted(thing[key]) for key in [*first, *sorted(set(thing) - set(first))]}
     text = yaml.dump(
         ordered,
         Dumper=_dumper(),
@@ -34,6 +34,12 @@ def document(thing: Mapping[str, Any]) -> bytes:
         width=_WIDE,
     )
     return text.encode()
+
+
+def _sorted(part: Any) -> Any:
+    if isinstance(part, Mapping):
+        return {key: _sorted(part[key]) for key in sorted(part)}
+    return [_sorted(each) for each in part] if isinstance(part, list | tuple) else part
 
 
 @cache

@@ -76,6 +76,8 @@ Examples:
   hanbae check --changed-since origin/main --policy-from origin/main
   hanbae check --output text --output sarif=hanbae.sarif
   hanbae check --fix --diff
+  hanbae check --live --env production
+  hanbae check --history --since v1.0.0
   hanbae check --explain ARG001""",
 )
 @click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=_services)
@@ -107,6 +109,18 @@ Examples:
 )
 @click.option(
     "--show-accepted", is_flag=True, help="Show what comments and the baseline accept, too."
+)
+@click.option(
+    "--live", is_flag=True, help="Compare the clusters' Applications with the policy as well."
+)
+@options.context()
+@click.option(
+    "--history",
+    is_flag=True,
+    help="Search all former commits for plaintext secrets as well.",
+)
+@click.option(
+    "--since", metavar="REV", help="With --history: search only what came after a commit."
 )
 @click.option("--rules", "listing", is_flag=True, help="List the rules.")
 @click.option(
@@ -142,6 +156,10 @@ def _refuse_contradictions(given: dict[str, Any], wanted: tuple[tuple[str, str],
         raise errors.WrongUse("check.diff-without-fix")
     if given["fix"] and given["revision"]:
         raise errors.WrongUse("check.fix-needs-files")
+    if given["kube_context"] and not given["live"]:
+        raise errors.WrongUse("check.context-without-live")
+    if given["since"] and not given["history"]:
+        raise errors.WrongUse("check.since-without-history")
     if given["write_baseline"] and (given["fix"] or any(given[name] for name in _ALONE)):
         raise errors.WrongUse("check.baseline-needs-all")
 
@@ -149,7 +167,7 @@ def _refuse_contradictions(given: dict[str, Any], wanted: tuple[tuple[str, str],
 def _checked(
     session: options.Session, wanted: tuple[tuple[str, str], ...], given: dict[str, Any]
 ) -> int:
-    from hanbae.actions import check
+    from hanbae.actions import beyond, check
 
     what = check.Wanted(
         given["services"],
@@ -158,6 +176,8 @@ def _checked(
         given["policy_from"],
         given["changed_since"],
         baseline=not given["write_baseline"],
+        history=beyond.History(given["since"]) if given["history"] else None,
+        live=beyond.Live(given["kube_context"]) if given["live"] else None,
     )
     result = _run(session, what, given)
     if given["write_baseline"]:

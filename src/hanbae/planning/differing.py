@@ -38,6 +38,16 @@ _SERVER: Final = frozenset(
 """Metadata that the API server writes."""
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _SECRET_DATA: Final = frozenset(("data", "stringData"))
+_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+"""A whole object as text, with whatever is secret in it; it says nothing that the fields do not say."""
+_PASSWORD: Final = re.compile(r"(?i)(?:pass|passwd|password|passphrase|pwd|credentials?)\Z")
+"""Names of what is hidden whatever its shape: numbers, lists and maps as well."""
+_FLAG: Final = re.compile(
+    r"(?i)--?[a-z0-9_.-]{0,60}(?:pass|passwd|password|passphrase|pwd|secret|token"
+    r"|(?:api|access|secret|private)[_-]?key)\Z"
+)
+"""An argument whose value is the next one."""
+_TEMPLATED: Final = frozenset((name,) for name in _SECRET_DATA)
 _POD_TEMPLATE: Final = ("spec", "template")
 _RESTARTED: Final = frozenset(("DaemonSet", "Deployment", "StatefulSet"))
 _redact: Final = masking.Redactor()
@@ -140,7 +150,16 @@ def _lists(path: Path, old: list[Any], new: list[Any]) -> Iterator[tuple[Path, A
             yield path, old, new
         return
     for index, (first, second) in enumerate(zip(old, new, strict=True)):
-        yield from _walk((*path, index), first, second)
+        if _is_variable(first) or _is_variable(second):
+            # As a whole: without its name nobody could tell whether the value must not be seen.
+            if not _same(first, second):
+                yield (*path, index), first, second
+        else:
+            yield from _walk((*path, index), first, second)
+
+
+def _is_variable(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and "name" in entry and "value" in entry
 
 
 def _same(old: Any, new: Any) -> bool:
@@ -172,12 +191,34 @@ def _hidden(kind: str, path: Path) -> Hidden:
         return "secret"
     if kind == "SealedSecret" and path[:2] == ("spec", "encryptedData"):
         return "sealed"
-    return ""
+    if kind == "SealedSecret" and path[:2] == ("spec", "template") and path[2:3] in _TEMPLATED:
+        return "secret"
+    if kind.endswith("List") and _SECRET_DATA & set(path):
+        return "secret"
+    return "secret" if path and path[-1] == _APPLIED else ""
+
+
+def veiled(thing: Thing) -> dict[str, Any]:
+    """An object in which everything that must not be seen is replaced."""
+    return {
+        key: _redacted(_veiled(str(thing.get("kind")), (str(key),), value))
+        for key, value in thing.items()
+    }
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _redacted(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_redacted(each) for each in value]
+    return _redact(value) if isinstance(value, str) else value
 
 
 def _veiled(kind: str, path: Path, value: Any) -> Any:
     """A value in which everything that must not be seen is replaced, however deep it is."""
     if len(path) > _DEEPEST or _hidden(kind, path):
+        return masking.MASK
+    if isinstance(value, Mapping | list) and _telling(path, value):
         return masking.MASK
     if isinstance(value, Mapping):
         return {
@@ -185,7 +226,10 @@ def _veiled(kind: str, path: Path, value: Any) -> Any:
             for key, each in value.items()
         }
     if isinstance(value, list):
-        return [_veiled(kind, (*path, index), each) for index, each in enumerate(value)]
+        return [
+            masking.MASK if _is_told_by(before) else _veiled(kind, (*path, index), each)
+            for index, (before, each) in enumerate(zip((None, *value), value, strict=False))
+        ]
     return masking.MASK if _telling(path, value) else value
 
 
@@ -201,6 +245,9 @@ def _telling(path: Path, *values: Any) -> Hidden:
     if name == "value" and len(path) > 1:
         name = path[-2]
     name = str(name).strip("[]")
+    plain = [part for part in path if isinstance(part, str) and not part.startswith("[")]
+    if any(_PASSWORD.search(part[-_PROBED:]) and "/" not in part for part in (*plain, name)):
+        return "secret" if any(map(_says, values)) else ""
     if "/" in name:  # a label or an annotation, such as the checksum of a secret
         return ""
     for value in values:
@@ -210,6 +257,15 @@ def _telling(path: Path, *values: Any) -> Hidden:
             if masked != said and masked.startswith(f"{name}={masking.MASK}"):
                 return "secret"
     return ""
+
+
+def _says(value: Any) -> bool:
+    return value is not ABSENT and value is not None and not isinstance(value, bool) and value != ""
+
+
+def _is_told_by(before: Any) -> bool:
+    """Whether the argument before says that this one is a secret."""
+    return isinstance(before, str) and _FLAG.match(before[:_PROBED]) is not None
 
 
 def text(value: Any) -> str | None:

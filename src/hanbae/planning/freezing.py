@@ -159,9 +159,11 @@ def promised(frozen: freezes.Frozen, name: str) -> freezes.Service:
 
 
 def bound(plan: plans.Plan, frozen: freezes.Frozen, promised: freezes.Service) -> plans.Plan:
-    """A plan that keeps the promises of a file; its own are there already, as far as they are the same."""
+    """A plan that keeps the promises of a file, instead of those of its own that are of the same kinds."""
     theirs = tuple(guards(frozen, promised))
-    own = tuple(guard for guard in plan.guards if not guard.promise.startswith(f"{HEAD}:"))
+    own = tuple(
+        guard for guard in plan.guards if guard.promise.partition(":")[0] not in FROZEN | {HEAD}
+    )
     return msgspec.structs.replace(plan, guards=(*theirs, *own))
 
 

@@ -128,3 +128,8 @@ def as_admitted(thing: views.Object) -> dict[str, Any]:
     if not isinstance(metadata, dict) or metadata.get("namespace"):
         return thing.data
     return {**thing.data, "metadata": {**metadata, "namespace": thing.namespace}}
+
+
+def held(policy: documents.Policy) -> tuple[rulebook.Rule, ...]:
+    """All rules that a repository is held to: hanbae's, and those of its policy."""
+    return (*rulebook.rules().values(), *rules(policy))

@@ -34,7 +34,10 @@ _SCALARS = (
     st.none()
     | st.booleans()
     | st.integers(-(2**53), 2**53)
-    | st.floats(allow_nan=False, allow_infinity=False)
+    # Go reads larger whole numbers as the nearest float, and says them as another integer.
+    | st.floats(allow_nan=False, allow_infinity=False).filter(
+        lambda number: not number.is_integer() or abs(number) <= 2**53
+    )
     | st.text(st.characters(blacklist_categories=["Cs", "Cc"], whitelist_characters="\n\t"))
 )
 _TREES = st.recursive(

@@ -81,6 +81,8 @@ def test_what_the_server_writes_is_left_out() -> None:
         ("Secret", ("data", "password"), "secret"),
         ("Secret", ("stringData", "x"), "secret"),
         ("SealedSecret", ("spec", "encryptedData", "DATABASE_URL"), "sealed"),
+        ("SealedSecret", ("spec", "template", "data", "config.yaml"), "secret"),
+        ("SecretList", ("items", "data", "x"), "secret"),
     ],
 )
 def test_data_of_secrets_is_never_shown(kind: str, path: tuple[str, ...], hidden: str) -> None:
@@ -106,6 +108,11 @@ def test_data_of_secrets_is_never_shown(kind: str, path: tuple[str, ...], hidden
         {"env": [{"name": "DB_PASSWORD", "value": CANARY}]},
         {"deep": [{"env": [{"name": "API_TOKEN", "value": CANARY}]}]},
         {"text": f"host=db password={CANARY}"},
+        {"env": [{"name": "DB_PASS", "value": CANARY}, {"name": "DB_PWD", "value": CANARY}]},
+        {"env": [{"name": "A_TOKEN", "value": "first"}, {"name": "A_TOKEN", "value": CANARY}]},
+        {"password": [CANARY], "credentials": {"of": CANARY}},
+        {"args": ["--db-password", CANARY, "up"]},
+        {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": CANARY}},
     ],
 )
 def test_what_looks_like_a_secret_is_masked_wherever_it_is(secret: dict[str, Any]) -> None:
@@ -114,6 +121,19 @@ def test_what_looks_like_a_secret_is_masked_wherever_it_is(secret: dict[str, Any
         found = differing.fields({"kind": "X", "spec": old}, {"kind": "X", "spec": new})
         assert found
         assert CANARY not in repr(found)
+
+
+def test_an_object_is_shown_without_what_is_secret_in_it() -> None:
+    container = {
+        "image": "registry.example.com/shop/auth:1",
+        "args": ["-dir", "/migrations", "postgres", f"postgres://auth:{CANARY}@db/auth", "status"],
+        "env": [{"name": "GOOSE_DBSTRING", "value": f"host=db password={CANARY}"}],
+    }
+    job = {"kind": "Job", "spec": {"template": {"spec": {"containers": [container]}}}}
+    found = differing.veiled(job)
+    assert CANARY not in repr(found)
+    (shown,) = found["spec"]["template"]["spec"]["containers"]
+    assert (shown["image"], shown["args"][:3]) == (container["image"], container["args"][:3])
 
 
 def test_a_checksum_of_a_secret_is_none() -> None:

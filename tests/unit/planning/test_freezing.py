@@ -195,6 +195,7 @@ async def test_a_plan_keeps_every_promise_of_the_file_and_its_own(root: Path) ->
     kinds = {promise.partition(":")[0] for promise in promises}
     assert kinds == {*freezing.FROZEN, freezing.HEAD, "image"}
     assert plans.Guard("branch-head:release", claim.revision) in bound.guards
+    assert freezing.bound(bound, claim, freezing.promised(claim, "auth")) == bound
     with pytest.raises(errors.Refused):
         freezing.promised(claim, "mail")
 
@@ -206,6 +207,12 @@ def test_file_is_written_whole_and_read_back(root: Path, tmp_path: Path) -> None
     files.write(claim, path)
     assert files.read(path) == claim
     assert [each.name for each in tmp_path.iterdir() if "plan.json" in each.name] == ["plan.json"]
+    link = tmp_path / "link.json"
+    link.symlink_to(path)
+    path.write_text("before")
+    files.write(claim, link)
+    assert link.is_symlink()
+    assert files.read(path) == claim
     with pytest.raises(errors.FileFault) as fault:
         files.write(claim, tmp_path / "nowhere" / "plan.json")
     assert fault.value.text.id == "plan.unwritable"
@@ -229,6 +236,16 @@ async def test_unknown_fields_are_refused(root: Path, tmp_path: Path) -> None:
     path.write_bytes(msgspec.json.encode(content))
     with pytest.raises(errors.FileFault):
         files.read(path)
+
+
+async def test_services_twice_or_none_are_refused(root: Path, tmp_path: Path) -> None:
+    claim = await frozen(root)
+    path = tmp_path / "plan.json"
+    for services in ((), claim.services * 2):
+        files.write(msgspec.structs.replace(claim, services=services), path)
+        with pytest.raises(errors.FileFault) as fault:
+            files.read(path)
+        assert fault.value.text.id == "plan.no-plan"
 
 
 def test_refusal_is_bounded() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hanbae.actions import check, viewing
+from hanbae.actions import looking, settling, viewing
 from hanbae.policy import loading
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
@@ -44,7 +44,7 @@ def checked() -> Iterator[Check]:
     ) -> tuple[findings.Finding, ...]:
         chosen = tuple(rulebook.rules().values()) if rules is None else tuple(rules)
         repository = project(tree, branches)
-        looked = asyncio.run(check.over(repository, services, chosen))
-        return check.settle(repository, looked, services).findings
+        looked = asyncio.run(looking.over(repository, services, chosen))
+        return settling.settle(repository, looked, services).findings
 
     return run  # type: ignore[return-value]

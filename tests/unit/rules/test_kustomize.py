@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hanbae.actions import building, check, viewing
+from hanbae.actions import building, looking, viewing
 from hanbae.policy import loading
 from hanbae.repository import trees as repository_trees
 from hanbae.results import findings
@@ -39,7 +39,7 @@ def project(tree: Any) -> views.Project:
 def checked(tree: Any) -> list[findings.Finding]:
     """What is found without the services that have a chart."""
     made = project(tree)
-    return list(asyncio.run(check.over(made, building.without_chart(made), RULES)).findings)
+    return list(asyncio.run(looking.over(made, building.without_chart(made), RULES)).findings)
 
 
 def codes(found: list[findings.Finding]) -> list[str]:

@@ -19,7 +19,7 @@ GO = golang.Go(Path("/nonexistent/go"), "go1.27.3")
 
 
 @pytest.fixture
-def modules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def modules(tmp_path: Path) -> Path:
     """A folder of components of our own, with one that is like pause."""
     folder = tmp_path / "modules" / "tiny"
     folder.mkdir(parents=True)
@@ -27,7 +27,6 @@ def modules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     (folder / "main.go").write_text(
         'package main\n\nvar version = "?"\n\nfunc main() { print(version) }\n'
     )
-    monkeypatch.setattr(building, "MODULES", folder.parent)
     return folder
 
 
@@ -37,17 +36,17 @@ TINY = pins.Component(
 
 
 def test_the_key_depends_on_sources_flags_and_go_but_not_on_the_estimate(modules: Path) -> None:
-    key = building.digest(TINY, GO)
-    assert building.digest(dataclasses.replace(TINY, seconds=99), GO) == key
+    key = building.digest(TINY, GO, modules.parent)
+    assert building.digest(dataclasses.replace(TINY, seconds=99), GO, modules.parent) == key
     others = [
-        building.digest(dataclasses.replace(TINY, variables=()), GO),
-        building.digest(dataclasses.replace(TINY, tags=("no_x",)), GO),
-        building.digest(TINY, dataclasses.replace(GO, version="go1.27.4")),
+        building.digest(dataclasses.replace(TINY, variables=()), GO, modules.parent),
+        building.digest(dataclasses.replace(TINY, tags=("no_x",)), GO, modules.parent),
+        building.digest(TINY, dataclasses.replace(GO, version="go1.27.4"), modules.parent),
     ]
     for name in ("main.go", "go.mod", "go.sum"):
         with (modules / name).open("a") as file:
             file.write("\n// changed\n")
-        others.append(building.digest(TINY, GO))
+        others.append(building.digest(TINY, GO, modules.parent))
     assert len({key, *others}) == 7
 
 
@@ -56,7 +55,7 @@ def test_a_real_build_makes_a_static_program_with_its_version(
 ) -> None:
     into = tmp_path / "into"
     into.mkdir()
-    building.build(TINY, golang.find(), into, tmp_path / "log")
+    building.build(TINY, golang.find(), into, tmp_path / "log", modules.parent)
     program = into / "bin" / "tiny-program"
     ran = subprocess.run([program], capture_output=True, text=True, check=True)
     assert ran.stderr == "v2"
@@ -84,7 +83,7 @@ def test_a_failing_build_tells_the_component_the_cause_and_the_log(
     (modules / "main.go").write_text("package main\n\nfunc main() { undefinedThing() }\n")
     (tmp_path / "into").mkdir()
     with pytest.raises(errors.Failed) as caught:
-        building.build(TINY, golang.find(), tmp_path / "into", tmp_path / "log")
+        building.build(TINY, golang.find(), tmp_path / "into", tmp_path / "log", modules.parent)
     facts = caught.value.text.facts
     assert facts["component"] == "tiny"
     assert "undefined: undefinedThing" in facts["lines"]
@@ -98,7 +97,7 @@ def test_a_build_never_changes_the_pins(modules: Path, tmp_path: Path) -> None:
     (tmp_path / "into").mkdir()
     before = {path.name: path.read_bytes() for path in modules.iterdir()}
     with pytest.raises(errors.Failed):
-        building.build(TINY, golang.find(), tmp_path / "into", tmp_path / "log")
+        building.build(TINY, golang.find(), tmp_path / "into", tmp_path / "log", modules.parent)
     assert {path.name: path.read_bytes() for path in modules.iterdir()} == before
 
 

@@ -36,6 +36,8 @@ def render(report: reports.Report) -> str:
         ],
         "unprepared": msgspec.to_builtins(result.unprepared),
     }
+    if result.searched is not None:
+        document["searched"] = msgspec.to_builtins(result.searched)
     encoded = msgspec.json.encode(_whole(document))
     return msgspec.json.format(encoded, indent=2).decode() + "\n"
 

@@ -86,6 +86,11 @@ def tell(speaker: narration.Narration, report: reports.Report) -> None:
             "baseline": str(len(result.accepted) - len(ignored)),
         }
         speaker.note(wording.Text("check.accepted", facts))
+    if result.searched is not None:
+        facts = {"commits": str(result.searched.commits)}
+        speaker.note(wording.Text("check.searched", facts))
+        if result.searched.shallow:
+            speaker.warn(wording.Text("check.searched-shallow"))
     if result.unprepared:
         speaker.note(_unprepared(report))
 
