@@ -28,6 +28,7 @@ _OF_VALUES: Final = (
     "values don't meet the specifications of the schema(s)",
 )
 _KEY: Final = re.compile(r"- at '(?P<path>/[^']*)'")
+_UNKNOWN: Final = re.compile(r"- at '(?P<path>[^']*)': additional properties '(?P<key>[^']*)'")
 
 
 class Seen(Struct, frozen=True):
@@ -237,7 +238,10 @@ def _at_values(view: views.Service, environment: str, fault: errors.FileFault) -
     error = fault.text.facts.get("error", "")
     if place is None and error.startswith(_OF_VALUES):
         place = subjects.Place(file)
-        if key := _KEY.search(error):
+        if unknown := _UNKNOWN.search(error):
+            path = f"{unknown['path']}/{unknown['key']}"
+            place = view.value_place(file, tuple(path.strip("/").split("/")))
+        elif key := _KEY.search(error):
             place = view.value_place(file, tuple(key["path"].strip("/").split("/")))
     if place is None:
         return fault
