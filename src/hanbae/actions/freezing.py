@@ -29,7 +29,9 @@ async def freeze(
         hanbae.errors.Unreachable: A registry or the cluster did not answer.
     """
     async with space.clusters(environment) as clusters:
-        return await promising.promise(space, clusters, space.policy, names, environment, commit)
+        return await promising.promise(
+            space, clusters, space.policy, names, environment=environment, commit=commit
+        )
 
 
 def write(frozen: freezes.Frozen, path: Path) -> None:

@@ -78,9 +78,7 @@ async def prepare(
             *(resuming.of_application(space, clusters, name, environment) for name in names)
         )
         if claim is not None:
-            left = [
-                past and await _held(space, clusters, past, claim) for past in left
-            ]
+            left = [past and await _held(space, clusters, past, claim) for past in left]
     found: dict[str, plans.Plan] = {}
     resumed = {past.deployment: past for past in left if past is not None}
     for name, past in zip(names, left, strict=True):

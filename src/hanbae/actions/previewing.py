@@ -57,9 +57,7 @@ async def _of(
     objects = [manifest.object for manifest in source.rendered.manifests]
     waves = scheduling.waves(objects, source.namespace)
     return previews.Preview(
-        msgspec.structs.replace(
-            plan, steps=tuple(map(_shown, plan.steps)), forecast=seen.forecast
-        ),
+        msgspec.structs.replace(plan, steps=tuple(map(_shown, plan.steps)), forecast=seen.forecast),
         source.revision.commit,
         seen.compared,
         forecasting.pending(plan.steps, known.proven),

@@ -46,7 +46,9 @@ async def _now(
 ) -> dict[str, str]:
     """Promise → what is so now."""
     policy = loading.load(space.loaded.path).policy
-    now = await promise(space, clusters, policy, (plan.service,), plan.environment, head)
+    now = await promise(
+        space, clusters, policy, (plan.service,), environment=plan.environment, commit=head
+    )
     (service,) = now.services
     return {guard.promise: guard.expected for guard in freezing.guards(now, service)}
 
@@ -56,6 +58,7 @@ async def promise(
     clusters: workspace.Clusters,
     policy: documents.Policy,
     names: Sequence[str],
+    *,
     environment: str,
     commit: str,
 ) -> freezes.Frozen:
