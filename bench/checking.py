@@ -161,7 +161,7 @@ def check() -> list[Row]:
         again = _again(root, "check", cache)
         changed = _changed(root, cache)
         peer = statistics.mean([before, _loop(root, schemas, SERVICES, SAMPLE // 2)])
-        loop = "helm template \\| kubeconform"
+        loop = f"helm template \\| kubeconform ({SAMPLE} releases, scaled)"
         rows += [
             Row(f"check {what}, cold \\| {loop}", cold, peer, "20 x", RUNS),
             Row(f"check {what}, unchanged \\| {loop}", again, peer, "100 x", 5),
@@ -188,7 +188,7 @@ def render() -> list[Row]:
         peer = _loop(root, schemas, SERVICES, SAMPLE)
         cold, memory, cache = _cold(root, "render")
         again = _again(root, "render", cache)
-    loop = "helm template \\| kubeconform"
+    loop = f"helm template \\| kubeconform ({SAMPLE} releases, scaled)"
     return [
         Row(f"render {what}, cold \\| {loop}", cold, peer, "20 x", RUNS),
         Row(f"render {what}, unchanged \\| {loop}", again, peer, "100 x", 5),

@@ -107,6 +107,8 @@ def main(arguments: list[str]) -> int:
             f"unknown benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}\n"
         )
         return 2
+    # What is installed has its bytecode beside it; where none is written, every run would compile everything again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     rows = [row for name in arguments or BENCHMARKS for row in BENCHMARKS[name]()]
     machine = (
         f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hanbae.cli import main
+from hanbae.cli import entry
 
 if __name__ == "__main__":
-    main.main()
+    entry.main()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import hashlib
 import posixpath
 import resource
 import shutil
@@ -25,6 +24,7 @@ from typing import Any, Final
 import msgspec
 
 from hanbae.policy import naming
+from hanbae.repository import keeping
 from hanbae.rules import builds, views
 from hanbae.rules.kustomize import overlays, scanning
 
@@ -42,13 +42,18 @@ _OUTPUTS: Final[dict[str, tuple[bytes, str]]] = {}
 """Digest of what was built → output and error, so that the same files are built once a process."""
 
 
-async def built(project: views.Project) -> views.Project:
-    """The repository with its overlays, built."""
+async def built(project: views.Project, kept: keeping.Kept | None = None) -> views.Project:
+    """The repository with its overlays, built.
+
+    Args:
+        project: The repository.
+        kept: Outputs of earlier runs; None to build everything anew.
+    """
     free = asyncio.Semaphore(_AT_ONCE)
 
     async def one(each: overlays.Overlay) -> builds.Built:
         async with free:
-            return await _built(project, each)
+            return await _built(project, each, kept)
 
     found = overlays.overlays(project.policy, project.tree)
     made = await asyncio.gather(*(one(each) for each in found))
@@ -86,7 +91,9 @@ def program() -> tuple[str, ...]:
     return ()
 
 
-async def _built(project: views.Project, overlay: overlays.Overlay) -> builds.Built:
+async def _built(
+    project: views.Project, overlay: overlays.Overlay, kept: keeping.Kept | None = None
+) -> builds.Built:
     made = builds.Built(overlay.environment, overlay.folder, overlay.service)
     if scanning.named(project.tree, overlay.folder) is None:
         return msgspec.structs.replace(made, there=False)
@@ -95,7 +102,7 @@ async def _built(project: views.Project, overlay: overlays.Overlay) -> builds.Bu
     command = program()
     if scan.refusals or not command:
         return made
-    output, error = await _output(command, scan.files, overlay.folder)
+    output, error = await _output(command, scan.files, overlay.folder, kept)
     made = msgspec.structs.replace(made, program=command[0])
     if error:
         return msgspec.structs.replace(made, error=error)
@@ -107,31 +114,43 @@ async def _built(project: views.Project, overlay: overlays.Overlay) -> builds.Bu
 
 
 async def _output(
-    command: tuple[str, ...], files: Mapping[str, bytes], folder: str
+    command: tuple[str, ...], files: Mapping[str, bytes], folder: str, kept: keeping.Kept | None
 ) -> tuple[bytes, str]:
-    """What a build says: its output, or its error."""
-    digest = hashlib.sha256(repr((command, folder)).encode())
-    for path, data in sorted(files.items()):
-        digest.update(f"{path}\0{len(data)}\0".encode())
-        digest.update(data)
-    key = digest.hexdigest()
+    """What a build says: its output, or its error. Only an output is kept: an error may be otherwise next time."""
+    contents = [part for each in sorted(files.items()) for part in each]
+    key = keeping.key("overlay", *command, _stamp(command[0]), _around(folder), *contents)
+    if key not in _OUTPUTS and kept is not None and (known := kept.get(key)) is not None:
+        _OUTPUTS[key] = known, ""
     if key not in _OUTPUTS:
         while len(_OUTPUTS) >= _KEPT:
             del _OUTPUTS[next(iter(_OUTPUTS))]
         with tempfile.TemporaryDirectory(prefix="hanbae-overlay-") as where:
             root = _written(where, files, folder)
             _OUTPUTS[key] = await _run(command, root)
+        if kept is not None and not _OUTPUTS[key][1]:
+            kept.put(key, _OUTPUTS[key][0])
     return _OUTPUTS[key]
 
 
-def _written(where: str, files: Mapping[str, bytes], folder: str) -> Path:
-    """Put the files into a folder, with a kustomization around them that asks where each object is from."""
-    root = Path(where).resolve()
-    around = (
+def _stamp(program: str) -> str:
+    """What tells one program from another, or from its next version, without reading it."""
+    found = Path(program).stat()
+    return f"{Path(program).resolve()} {found.st_size} {found.st_mtime_ns}"
+
+
+def _around(folder: str) -> str:
+    """A kustomization around the one of a folder, that asks where each object is from."""
+    return (
         f"resources: [../{folder}]\nbuildMetadata: [originAnnotations]\n"
         "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
     )
-    for path, data in {**files, f"{_AROUND}/kustomization.yaml": around.encode()}.items():
+
+
+def _written(where: str, files: Mapping[str, bytes], folder: str) -> Path:
+    """Put the files into a folder, and a kustomization around them."""
+    root = Path(where).resolve()
+    around = _around(folder).encode()
+    for path, data in {**files, f"{_AROUND}/kustomization.yaml": around}.items():
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from hanbae.actions import (
     accepting,
     beyond,
     building,
+    dividing,
     looking,
     merging,
     settling,
@@ -118,11 +118,7 @@ async def check(
         hanbae.errors.Unreachable: A cluster that is to be looked at did not answer.
     """
     wanted = wanted or Wanted()
-    project = viewing.project(directory, revision=wanted.revision)
-    base = viewing.project(directory, revision=wanted.policy_from) if wanted.policy_from else None
-    if base is not None:
-        names = viewing.services(base.policy, project.tree)
-        project = dataclasses.replace(base, tree=project.tree, services=names)
+    project, base = viewing.opened(directory, wanted.revision, wanted.policy_from)
     _check_names(project, wanted)
     without_chart = building.without_chart(project)
     chosen = wanted.services or (*project.services, *without_chart)
@@ -131,7 +127,9 @@ async def check(
         touched = touching.services(project, touching.changed(before, project.tree))
         chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
     held = own.held(project.policy)
-    looked = await looking.over(project, chosen, held, progress=progress, kept=kept)
+    folder = str(kept.folder) if kept is not None else None
+    task = dividing.Task(str(directory), wanted.revision, wanted.policy_from, project.now, folder)
+    looked = await looking.over(project, chosen, held, progress=progress, kept=kept, task=task)
     narrowed = bool(wanted.services or wanted.changed_since)
     looked, searched = await _wider(
         directory, wanted, project, looked, chosen if narrowed else None

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import errors, subjects
-from hanbae.actions import building, locating, merging, recalling, stating, viewing
+from hanbae.actions import building, dividing, locating, merging, recalling, stating, viewing
 from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.repository import keeping
@@ -19,7 +19,7 @@ from hanbae.rules import claims, ignores, rulebook, running, sources, views
 
 _PASSING: Final = frozenset({"render.died", "render.took-too-long", "check.rule-failed"})
 """What may be otherwise next time, and is therefore not kept."""
-_AHEAD: Final = 2
+AHEAD: Final = 2
 """Services that are read while others are rendered, so that no worker waits; more would only cost memory."""
 _OVER_OBJECTS: Final = frozenset({"kubernetes", "own"})
 """Families whose rules look only at objects, wherever they come from."""
@@ -62,32 +62,52 @@ async def over(
     *,
     progress: Progress | None = None,
     kept: keeping.Kept | None = None,
+    task: dividing.Task | None = None,
 ) -> Looked:
-    """Everything that rules find, merged over environments and in the order of files and lines."""
+    """Everything that rules find, merged over environments and in the order of files and lines.
+
+    Args:
+        project: The repository.
+        services: The services to look at.
+        rules: The rules.
+        progress: Told how far it is.
+        kept: Results of earlier runs; None to look at everything anew.
+        task: What further processes are told; None for one process only.
+    """
     found: list[findings.Finding] = []
     charts = [name for name in services if name in project.services]
     recall = recalling.Recall(kept, project, rules, Looked)
-    done = {name: known for name in charts if (known := recall.of(name)) is not None}
-    for name, looked in done.items():
-        _claim(project, name, looked)
+    done: dict[str, Looked] = {}
+    unclaimed = charts[::-1]
+
+    def claim() -> None:
+        # In the services' order: of two that claim an object the later is at fault, whoever was looked at first.
+        while unclaimed and unclaimed[-1] in done:
+            name = unclaimed.pop()
+            _claim(project, name, done[name])
+            done[name] = msgspec.structs.replace(done[name], claims={})
+
+    def tell(name: str, looked: Looked) -> None:
+        done[name] = looked
+        claim()
+        if progress is not None:
+            progress(len(done), len(charts))
+
+    done.update((name, known) for name in charts if (known := recall.of(name)) is not None)
+    claim()
     waiting = [name for name in reversed(charts) if name not in done]
-
-    async def work(pool: pools.Pool) -> None:
-        while waiting:
-            name = waiting.pop()
-            recording = recalling.Recording(project)
-            looked = await of_service(pool, recording.project, name, rules)
-            if not any(each.text.id in _PASSING for each in looked.findings):
-                recall.keep(name, recording, looked)
-            _claim(project, name, looked)
-            done[name] = msgspec.structs.replace(looked, claims={})
-            if progress is not None:
-                progress(len(done), len(charts))
-
-    async with pools.opened() as pool, asyncio.TaskGroup() as group:
-        overlays = group.create_task(building.built(project))
-        for _ in range(min(pool.size + _AHEAD, len(waiting))):
-            group.create_task(work(pool))
+    others = dividing.more(len(waiting)) if task is not None else 0
+    async with pools.opened(0 if not others else 1) as pool:
+        async with asyncio.TaskGroup() as group:
+            overlays = group.create_task(building.built(project, kept))
+            for _ in range(others):
+                assert task is not None  # noqa: S101  there are others only with a task
+                group.create_task(_elsewhere(task, waiting, tell))
+            for _ in range(min(pool.size + AHEAD, len(waiting))):
+                looks = look(pool, project, waiting, rules, recall=recall, tell=tell)
+                group.create_task(looks)
+        # What a process gave back when nobody here was looking any more.
+        await look(pool, project, waiting, rules, recall=recall, tell=tell)
     recall.close()
     project = overlays.result()
     for service in building.services(project):
@@ -102,6 +122,40 @@ async def over(
         tuple(comment for each in each_service for comment in each.ignores),
         tuple(one for each in each_service for one in each.unprepared),
     )
+
+
+async def _elsewhere(
+    task: dividing.Task, waiting: list[str], tell: Callable[[str, Looked], None]
+) -> None:
+    """Have another process look at services as long as some are waiting."""
+    async with dividing.started(task) as process:
+        while waiting:
+            names = dividing.batch(waiting)
+            answers = await process.ask(names)
+            if answers is None:
+                waiting.extend(reversed(names))
+                return
+            for name, looked in zip(names, answers, strict=True):
+                tell(name, looked)
+
+
+async def look(
+    pool: pools.Pool,
+    project: views.Project,
+    waiting: list[str],
+    rules: Sequence[rulebook.Rule],
+    *,
+    recall: recalling.Recall,
+    tell: Callable[[str, Looked], None],
+) -> None:
+    """Look at services as long as some are waiting, keep what was found, and tell it."""
+    while waiting:
+        name = waiting.pop()
+        recording = recalling.Recording(project)
+        looked = await of_service(pool, recording.project, name, rules)
+        if not any(each.text.id in _PASSING for each in looked.findings):
+            recall.keep(name, recording, looked)
+        tell(name, looked)
 
 
 def _of_overlays(service: views.Service, rules: Sequence[rulebook.Rule]) -> list[findings.Finding]:

@@ -103,6 +103,14 @@ class _Recorded:
 
     def __init__(self, name: str, tree: trees.Tree, asked: dict[Question, None]) -> None:
         self._name, self._tree, self._asked = name, tree, asked
+        self._contents: dict[str, bytes | None] = {}
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file, read once for the chart and for all rules of a service."""
+        self._asked[self._name, "read", path] = None
+        if path not in self._contents:
+            self._contents[path] = self._tree.read(path)
+        return self._contents[path]
 
     def __getattr__(self, method: str) -> Any:
         found = getattr(self._tree, method)

@@ -45,7 +45,7 @@ def finding(
     """
     hit = each.hit
     part = f"found-{hit.variant}" if hit.variant else "found"
-    failed = hit.variant == "failed"
+    failed = hit.variant == rulebook.FAILED
     return findings.Finding(
         each.rule.code,
         hit.severity or each.rule.severity,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +28,7 @@ _OF_VALUES: Final = (
     "values don't meet the specifications of the schema(s)",
 )
 _KEY: Final = re.compile(r"- at '(?P<path>/[^']*)'")
+_UNKNOWN: Final = re.compile(r"- at '(?P<path>[^']*)': additional properties '(?P<key>[^']*)'")
 
 
 class Seen(Struct, frozen=True):
@@ -65,6 +68,27 @@ def project(directory: Path, *, revision: str | None = None) -> views.Project:
     policy, places = loading.parse(data, loading.NAME)
     heads = branches(policy, path.parent)
     return views.Project(policy, places, tree, services(policy, tree), heads)
+
+
+def opened(
+    directory: Path, revision: str | None, policy_from: str | None, *, now: datetime | None = None
+) -> tuple[views.Project, views.Project | None]:
+    """The repository as it is to be checked, and the one whose policy, baseline and comments count if not its own.
+
+    Args:
+        directory: The folder of the policy, or one below it.
+        revision: A commit to check instead of the working tree.
+        policy_from: A commit whose policy counts.
+        now: The time of the check; None for this moment.
+    """
+    checked = project(directory, revision=revision)
+    base = project(directory, revision=policy_from) if policy_from else None
+    if base is not None:
+        names = services(base.policy, checked.tree)
+        checked = dataclasses.replace(base, tree=checked.tree, services=names)
+    if now is not None:
+        checked = dataclasses.replace(checked, now=now)
+    return checked, base
 
 
 def branches(policy: documents.Policy, root: Path) -> dict[str, trees.Tree]:
@@ -214,7 +238,10 @@ def _at_values(view: views.Service, environment: str, fault: errors.FileFault) -
     error = fault.text.facts.get("error", "")
     if place is None and error.startswith(_OF_VALUES):
         place = subjects.Place(file)
-        if key := _KEY.search(error):
+        if unknown := _UNKNOWN.search(error):
+            path = f"{unknown['path']}/{unknown['key']}"
+            place = view.value_place(file, tuple(path.strip("/").split("/")))
+        elif key := _KEY.search(error):
             place = view.value_place(file, tuple(key["path"].strip("/").split("/")))
     if place is None:
         return fault

@@ -22,6 +22,10 @@ from hanbae.repository import trees
 _NAMED: Final = re.compile(
     r"(?P<file>(?:charts/[^\s/:]+/)*templates/[^\s:]+):(?:(?P<line>\d+)(?::(?P<column>\d+))?| )"
 )
+# What a schema says of a value holds the value, which may be a secret.
+_VALUE: Final = re.compile(
+    r"(- at '[^'\n]*':) '(?:[^'\\]|\\.)*' (does not match pattern|is not valid)"
+)
 _TEMPLATE: Final = re.compile(r"^[^\s/:]+/(?P<file>(?:charts/[^\s:]+/)?templates/[^\s:]+): ")
 _TOO_LARGE: Final = re.compile(r"\"chart/(?P<file>[^\"]+)\" is larger than")
 
@@ -133,7 +137,7 @@ def rendered(answer: pools.Answer, *, shown: str) -> Rendered:
         hanbae.errors.FileFault: Helm failed, or made what is no object.
     """
     if answer.error is not None:
-        raise _failed(shown, answer.error.strip()[:2000])
+        raise _failed(shown, _VALUE.sub(r"\1 \2", answer.error.strip())[:2000])
     documents = answer.documents
     if not all(0 <= at < len(documents) for at in answer.order):  # nobody trusts a worker
         raise _failed(shown, "-")

@@ -168,7 +168,8 @@ def answers(request: dict[str, Any]) -> Iterator[str]:
             answer = _without_schema(bare, schema, wanted, request) if schema else None
             if answer is None:
                 with _Chart(archive) as chart:
-                    answer = _answer(chart, wanted, request)
+                    given = json.dumps(values_of(wanted["values"]))
+                    answer = _answer(chart, wanted, request, given)
             yield answer
         except MemoryError:
             raise
@@ -192,7 +193,8 @@ def _without_schema(
         whole = chart.call("helm_chart_merge_values", given)
         if not schemas.surely_holds(schema, json.loads(whole or "{}")):
             return None
-        return _answer(chart, wanted, request)
+        # Without dependencies, rendering changes nothing about the values.
+        return _answer(chart, wanted, request, given, whole)
 
 
 class _Chart:
@@ -252,10 +254,23 @@ def _check_installable(chart: _Chart, kube_version: str) -> None:
         raise ValueError(message)
 
 
-def _answer(chart: _Chart, wanted: dict[str, Any], request: dict[str, Any]) -> str:
-    """An answer as :class:`hanbae.charts.pools.Answer` has it."""
+def _answer(
+    chart: _Chart,
+    wanted: dict[str, Any],
+    request: dict[str, Any],
+    given: str,
+    whole: str | None = None,
+) -> str:
+    """An answer as :class:`hanbae.charts.pools.Answer` has it.
+
+    Args:
+        chart: The chart.
+        wanted: The release.
+        request: What else is wanted.
+        given: The values files as one, as JSON.
+        whole: The chart's defaults with those over them, where they are known already.
+    """
     _check_installable(chart, wanted["kube_version"] or "")
-    given = json.dumps(values_of(wanted["values"]))
     options: dict[str, Any] = {"name": wanted["release"], "namespace": wanted["namespace"]}
     if wanted["kube_version"]:
         options["kube_version"] = wanted["kube_version"]
@@ -264,7 +279,8 @@ def _answer(chart: _Chart, wanted: dict[str, Any], request: dict[str, Any]) -> s
     # The library's render() takes neither the Kubernetes version nor API versions; its C call does.
     # It answers with JSON already, which goes on to the parent as it is.
     rendered = chart.call("helm_render", given, json.dumps(options))
-    whole = chart.call("helm_chart_merge_values", given)
+    if whole is None:
+        whole = chart.call("helm_chart_merge_values", given)
     # Only now: rendering has taken away the charts that the values disable, and their CRDs with them.
     crds = [
         (crd["filename"], crd["data"]) for crd in json.loads(chart.call("helm_chart_crds")) or ()

@@ -67,6 +67,7 @@ def load(path: Path) -> Loaded:
     """
     if path.exists() and not path.is_file():  # reading a named pipe would wait for ever
         raise errors.FileFault("policy.not-a-file", place=subjects.Place(path.name))
+    _refuse_link_out(path)
     try:
         with path.open("rb") as file:
             data = file.read(nodes.LARGEST_FILE + 1)
@@ -77,6 +78,18 @@ def load(path: Path) -> Loaded:
         ) from error
     policy, places = parse(data, path.name)
     return Loaded(policy, path, path.parent.resolve(), places)
+
+
+def _refuse_link_out(path: Path) -> None:
+    """Refuse a link to something that is no file of the repository: faults quote what they find.
+
+    A branch could otherwise have a build print the machine's files, or the credentials in a clone's own configuration.
+    """
+    if not path.is_symlink():
+        return
+    folder, target = path.parent.resolve(), path.resolve()
+    if not target.is_relative_to(folder) or ".git" in target.relative_to(folder).parts:
+        raise errors.FileFault("policy.link-out", place=subjects.Place(path.name))
 
 
 def parse(data: bytes, name: str) -> tuple[documents.Policy, dict[str, subjects.Place]]:

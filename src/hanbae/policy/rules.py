@@ -72,7 +72,9 @@ def _services(policy: documents.Policy) -> Iterator[Fault]:
     segments = services.path.split("/")
     if segments.count("*") != 1 or services.path.count("*") != 1:
         yield "policy.path-needs-one-star", "services.path", {"value": services.path}
-    elif not _PATH.fullmatch(services.path.replace("*", "s")) or segments[-1] == "*":
+    elif segments[-1] == "*":
+        yield "policy.path-ends-in-star", "services.path", {"value": services.path}
+    elif not _PATH.fullmatch(services.path.replace("*", "s")):
         yield "policy.not-a-path", "services.path", {"value": services.path}
 
 

@@ -44,9 +44,13 @@ class Kept:
 
     Args:
         folder: The folder, which is there and the user's alone.
+
+    Attributes:
+        folder: The folder.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._folder = str(folder)
         self._wrote = False
 

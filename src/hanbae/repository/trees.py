@@ -197,26 +197,28 @@ class WorkingTree:
                 for name in [*_only_folders(folder, folders), *names]
                 if Path(folder, name).is_symlink()
             }
-            found = {
+            walked = {
                 str(Path(folder, name).relative_to(self.root)): _stamp(Path(folder, name))
                 for folder, folders, names in os.walk(self.root)
                 for name in [*_only_folders(folder, folders), *names]
                 if _is_content(Path(folder, name))
             }
-            return dict(sorted(found.items()))
+            return dict(sorted(walked.items()))
         import pygit2
 
         gone = pygit2.enums.FileStatus.WT_DELETED
         quiet = pygit2.enums.FileStatus.IGNORED
-        index = self._repository.index
-        found = {
-            entry.path: f"{_MARKS.get(entry.mode, '')}{entry.id}"
-            for entry in index
-            if entry.path.startswith(self.prefix)
-        }
-        cut = len(self.prefix)
+        found: dict[str, str] = {}
         # An unchanged file is a link when the index says so; whether a changed one is, only the file says.
-        links = {entry.path for entry in index if entry.mode == _LINK}
+        links = set()
+        # Once: each entry takes as long as reading a small file.
+        for entry in self._repository.index:
+            if (path := entry.path).startswith(self.prefix):
+                mark = _MARKS.get(entry.mode, "")
+                found[path] = f"{mark}{entry.id}"
+                if mark == _MARKS[_LINK]:
+                    links.add(path)
+        cut = len(self.prefix)
         root = Path(self._repository.workdir)
         changed = self._repository.status(untracked_files="all")
         for path, status in changed.items():

@@ -21,13 +21,15 @@ MARK: Final = b"hanbae:"
 _COMMENT: Final = re.compile(
     r"(?P<open>(?:^|(?<=\s))#|(?:^|(?<=\s))--|\{\{-?\s*/\*)\s*hanbae:\s*ignore\b(?P<rest>.*)$"
 )
-_CLOSED: Final = re.compile(r"\s*\*/\s*-?\}\}.*$")
+_CLOSED: Final = re.compile(r"\*/\s*-?\}\}.*$")
 _CODE: Final = r"(?:[A-Z]{3}[0-9]{3}|OWN-[A-Za-z0-9-]+)"
 _CODES: Final = re.compile(rf"\s+(?P<codes>{_CODE}(?:,{_CODE})*)(?:\s+(?P<reason>.*))?$")
 _BLANK: Final = re.compile(r"\s*(?:(?:#|--).*|\{\{-?\s*/\*.*\*/\s*-?\}\}\s*)?$")
 _NAMES: Final = (".yaml", ".yml", ".tpl", ".sql", ".example", "Dockerfile")
 _MOST: Final = 1000
 """Comments of one file."""
+_LONGEST: Final = 4096
+"""Characters of a line in which a comment is looked for; lines are hostile, and patterns may look at them twice."""
 
 
 class Ignore(Struct, frozen=True):
@@ -89,18 +91,34 @@ def read(tree: trees.Tree, paths: Iterable[str]) -> Iterator[Ignore]:
 def parse(text: str, file: str) -> tuple[Ignore, ...]:
     """The comments in a text."""
     lines = text.split("\n")
-    head = next((at for at, line in enumerate(lines) if not _BLANK.match(line)), len(lines))
-    found: list[Ignore] = []
+    head = next(
+        (at for at, line in enumerate(lines) if not _BLANK.match(line[:_LONGEST])), len(lines)
+    )
+    comments: dict[int, re.Match[str]] = {}
     for at, line in enumerate(lines):
         if "hanbae:" not in line:
             continue
-        comment = _COMMENT.search(line.rstrip("\r"))
-        if comment is not None and len(found) < _MOST:
-            found.append(_ignore(lines, at, comment, file, whole=at < head))
-    return tuple(found)
+        comment = _COMMENT.search(line[:_LONGEST].rstrip("\r"))
+        if comment is not None:
+            comments[at] = comment
+        if len(comments) >= _MOST:
+            break
+    nexts: dict[int, int] = {}
+    for at in reversed(
+        comments
+    ):  # from the end, so that a block of comments is walked through once
+        below = comments.get(at + 1)
+        alone = below is not None and not lines[at + 1][: below.start()].strip()
+        nexts[at] = nexts[at + 1] if alone else at + 1
+    return tuple(
+        _ignore(lines, at, comment, file, whole=at < head, below=nexts[at])
+        for at, comment in comments.items()
+    )
 
 
-def _ignore(lines: list[str], at: int, comment: re.Match[str], file: str, *, whole: bool) -> Ignore:
+def _ignore(
+    lines: list[str], at: int, comment: re.Match[str], file: str, *, whole: bool, below: int
+) -> Ignore:
     rest = comment["rest"]
     if comment["open"].startswith("{{"):
         rest = _CLOSED.sub("", rest)
@@ -108,22 +126,12 @@ def _ignore(lines: list[str], at: int, comment: re.Match[str], file: str, *, who
     codes = tuple(said["codes"].split(",")) if said else ()
     reason = (said["reason"] or "").strip() if said else ""
     before = lines[at][: comment.start()].strip()
-    target = at if before else _next(lines, at)
+    target = at if before else below
     content = before if target == at else _content(lines[target]) if target < len(lines) else ""
     place = subjects.Place(file, at + 1, comment.start() + 1)
     return Ignore(place, codes, reason, target + 1, content, whole)
 
 
-def _next(lines: list[str], at: int) -> int:
-    """The next line that is no comment of ours alone."""
-    at += 1
-    while at < len(lines) and (found := _COMMENT.search(lines[at])):
-        if lines[at][: found.start()].strip():
-            break
-        at += 1
-    return at
-
-
 def _content(line: str) -> str:
-    found = _COMMENT.search(line)
+    found = _COMMENT.search(line[:_LONGEST])
     return (line[: found.start()] if found else line).strip()

@@ -87,8 +87,10 @@ class Object(Struct, frozen=True):
         """A part of it, or the default where something on the way is missing or of another shape."""
         at: Any = self.data
         for key in pointer:
-            in_list = isinstance(at, list) and isinstance(key, int) and 0 <= key < len(at)
-            if not in_list and not (isinstance(at, dict) and key in at):
+            if isinstance(at, dict):
+                if key not in at:
+                    return default
+            elif not (isinstance(at, list) and isinstance(key, int) and 0 <= key < len(at)):
                 return default
             at = at[key]
         return at

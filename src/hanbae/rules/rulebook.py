@@ -44,6 +44,10 @@ OWN: Final = "OWN-"
 """Beginning of the code of a rule of the team's own; its id follows."""
 
 
+FAILED: Final = "failed"
+"""The variant of what the runner says when a rule itself failed; no rule has a sentence of this name."""
+
+
 class Hit(Struct, frozen=True):
     """One thing that a rule has found.
 
@@ -92,6 +96,18 @@ class Rule(Struct, frozen=True):
         """One of its texts: ``title``, ``why``, ``fix``, ``found`` or ``found-VARIANT``."""
         words = "own" if self.code.startswith(OWN) else self.code.lower()
         return wording.Text(f"rule.{words}-{part}", self.facts | (facts or {}))
+
+    def hits(self, view: views.Project | views.Service | views.Release) -> Iterator[Hit]:
+        """What the rule finds in a view of its scope.
+
+        Raises:
+            ValueError: It takes the runner's own variant; its finding would be told as a failure of the rule.
+        """
+        for hit in self.check(view):
+            if hit.variant == FAILED:
+                message = f"the variant {FAILED!r} is the runner's own"
+                raise ValueError(message)
+            yield hit
 
 
 _RULES: Final[dict[str, Rule]] = {}

@@ -58,8 +58,8 @@ def _hits(
     rule: rulebook.Rule, view: views.Project | views.Service | views.Release, file: str
 ) -> Iterator[rulebook.Hit]:
     try:
-        yield from rule.check(view)
+        yield from rule.hits(view)
     except Exception as error:  # noqa: BLE001  one odd object stops no other rule
         _LOG.exception("rule %s failed", rule.code)
         facts = {"error": f"{type(error).__name__}: {error}"[:200]}
-        yield rulebook.Hit(subjects.Place(file), facts, variant="failed")
+        yield rulebook.Hit(subjects.Place(file), facts, rulebook.FAILED)

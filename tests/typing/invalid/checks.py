@@ -10,7 +10,7 @@ import hanbae
 async def misused(folder: Path) -> None:
     hanbae.check(folder)  # E: unused-coroutine
     await hanbae.check(folder, ("auth",))  # E: arg-type
-    await hanbae.compare(folder, "main", "HEAD")  # E: call-arg, misc
+    await hanbae.compare(folder, "main", "HEAD")  # E: call-arg
     async for _ in hanbae.rendering(folder):  # E: attr-defined
         pass
 

@@ -267,3 +267,16 @@ def test_the_worker_imports_nothing_of_ours() -> None:
     assert ended.stdout.strip() == (
         "['hanbae.charts', 'hanbae.charts.schemas', 'hanbae.charts.sorting', 'hanbae.charts.worker']"
     )
+
+
+async def test_what_a_schema_refuses_is_not_shown(chart: Path) -> None:
+    schema = {"properties": {"token": {"type": "string", "pattern": "^Ag[A-Z]{5}$"}}}
+    (chart / "values.schema.json").write_text(json.dumps(schema))
+    (chart / "templates" / "a.yaml").write_text("{}")
+    for secret in ("hunter2", "it's \\ here", "x" * 5000):
+        (chart / "values.yaml").write_text(json.dumps({"token": secret}))
+        with pytest.raises(errors.FileFault) as caught:
+            await render(chart)
+        error = caught.value.text.facts["error"]
+        assert "- at '/token': does not match pattern '^Ag[A-Z]{5}$'" in error
+        assert secret[:5] not in error

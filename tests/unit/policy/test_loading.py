@@ -344,3 +344,26 @@ def test_places_lead_to_values_and_defaults_to_what_is_around_them(tmp_path: Pat
 
 def test_byte_order_mark_is_no_content() -> None:
     assert parse("\ufeff" + SMALL).version == 1
+
+
+@pytest.mark.parametrize("target", ["../secret", ".git/config"])
+def test_link_to_no_file_of_the_repository_is_refused_unread(tmp_path: Path, target: str) -> None:
+    folder = tmp_path / "clone"
+    (folder / ".git").mkdir(parents=True)
+    (folder / target).write_text("hunter2")
+    (folder / loading.NAME).symlink_to(target)
+    with pytest.raises(errors.FileFault) as caught:
+        loading.load(folder / loading.NAME)
+    assert caught.value.text.id == "policy.link-out"
+    assert not caught.value.text.facts
+
+
+def test_link_to_a_file_beside_the_policy_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real.yaml").write_text(SMALL)
+    (tmp_path / loading.NAME).symlink_to("real.yaml")
+    assert loading.load(tmp_path / loading.NAME).policy.environments["dev"].branch == "develop"
+
+
+def test_path_that_ends_in_its_star_is_told_so() -> None:
+    told = fault(SMALL + "services: {path: charts/*}\n")
+    assert told.text.id == "policy.path-ends-in-star"

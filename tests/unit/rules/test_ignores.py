@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,3 +62,20 @@ def test_comment_does_not_hide_its_line_from_tracing() -> None:
     template = "a: 1  # hanbae: ignore ARG001 x\nb: |\n  c # hanbae: ignore ARG001 x\n"
     assert tracing.numbered(template).split("\n")[0] == "a: 1 #@@1"
     assert "  c # hanbae: ignore ARG001 x\n" in tracing.numbered(template)
+
+
+def test_hostile_comments_take_no_time_of_their_length() -> None:
+    spaces = "{{/* hanbae: ignore LAY009 x" + " " * 1_000_000 + "x\n"
+    block = "# hanbae: ignore LAY009 x\n" * 100_000
+    started = time.process_time()
+    assert len(ignores.parse(spaces, "a.yaml")) == 1
+    found = ignores.parse(block, "a.yaml")
+    assert time.process_time() - started < 5
+    assert len(found) == 1000
+
+
+def test_comments_above_each_other_speak_of_the_line_below_them_all() -> None:
+    text = "# hanbae: ignore ARG001 x\n# hanbae: ignore ARG002 y\nb: 1 # hanbae: ignore ARG003 z\n"
+    assert [(each.line, each.content) for each in ignores.parse(text, "a.yaml")] == [
+        (3, "b: 1")
+    ] * 3

@@ -8,7 +8,6 @@ from itertools import groupby
 from typing import Final
 
 import click
-from rich import cells
 
 from hanbae.cli import reports, wordings
 from hanbae.cli.reports import sinks
@@ -106,15 +105,15 @@ def wrapped(text: str, width: int, head: str, indent: str) -> list[str]:
     lines, line, empty = [], head, True
     for word in text.split():
         gap = "" if empty else " "
-        if cells.cell_len(line + gap + word) <= width:
+        if _width(line + gap + word) <= width:
             line, empty = line + gap + word, False
             continue
         if not empty:
             lines.append(line)
             line = indent
         rest = word
-        while cells.cell_len(line + rest) > width:
-            part, rest = _cut(rest, width - cells.cell_len(line))
+        while _width(line + rest) > width:
+            part, rest = _cut(rest, width - _width(line))
             if part or line != indent:
                 lines.append(line + part)
             line = indent
@@ -130,7 +129,7 @@ def _cut(word: str, columns: int) -> tuple[str, str]:
         return "", word
     used = 0
     for at, letter in enumerate(word):
-        used += cells.cell_len(letter)
+        used += _width(letter)
         if used > columns:
             return word[:at], word[at:]
     return word, ""
@@ -138,3 +137,14 @@ def _cut(word: str, columns: int) -> tuple[str, str]:
 
 def _styled(text: str, report: reports.Report, **style: bool | str) -> str:
     return click.style(text, **style) if report.color else text  # type: ignore[arg-type]
+
+
+def _width(text: str) -> int:
+    """Columns that a text takes; Hangul takes two a letter."""
+    if text.isascii():
+        return len(text)
+    from rich import (
+        cells,
+    )  # slow to import, and an English report without findings needs none of it
+
+    return cells.cell_len(text)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from hanbae.policy import naming
 from hanbae.rules import rulebook, valuesfiles, views
+from hanbae.rules.layout import plaintexts
 
 # The keys that are sealed differ as the secrets do; their own rules look at them.
 _APART: Final = frozenset({"sealedSecret", "global"})
@@ -27,6 +28,8 @@ def unequal(service: views.Service) -> Iterator[rulebook.Hit]:
     # Of a key that the example has, the layout's rules say what lacks it.
     example = service.values(f"{service.chart}/values.yaml.example").places if has else {}
     for key, environments in has.items():
+        if any(_is_secret(values, key) for values in every):
+            continue  # it belongs into no environment's values; another rule says so
         for release, values in zip(releases, every, strict=True):
             lacks = key in set(valuesfiles.missing(values, _with(key)))
             if key not in example and lacks and release.environment not in environments:
@@ -42,6 +45,14 @@ def _partial(names: list[str], every: list[dict[str, Any]]) -> dict[Keys, list[s
         for key in {key for other in every for key in valuesfiles.missing(other, values)}:
             has.setdefault(key, []).append(name)
     return dict(sorted(has.items()))
+
+
+def _is_secret(values: Mapping[str, Any], key: Keys) -> bool:
+    """Whether a secret stands under a key in clear."""
+    at: Any = values
+    for part in key:
+        at = at.get(part) if isinstance(at, Mapping) else None
+    return isinstance(at, str) and bool(plaintexts.find(f"{key[-1]}: {at[:4096]!r}"))
 
 
 def _with(key: Keys) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hanbae.rules import rulebook, views
+from hanbae.rules.argo import reading
 from hanbae.rules.kubernetes import shapes
 
 _RESOURCES: Final = "https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/"
@@ -21,6 +22,8 @@ _GRACE: Final = 30
 def no_resources(release: views.Release) -> Iterator[rulebook.Hit]:
     """A container that says not what it needs, or may take all the memory of a node."""
     for each in release.objects:
+        if each.pod is not None and reading.is_hook_of_no_phase(each):
+            continue
         for pointer, container in each.containers():
             resources = shapes.mapping(container.get("resources"))
             limits = shapes.mapping(resources.get("limits"))

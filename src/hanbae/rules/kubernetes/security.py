@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from hanbae.apis import serving
 from hanbae.rules import rulebook, views
+from hanbae.rules.argo import reading
 from hanbae.rules.kubernetes import shapes
 
 _STANDARDS: Final = "https://kubernetes.io/docs/concepts/security/pod-security-standards/"
@@ -70,7 +71,7 @@ Broken = tuple[views.Pointer, str]
 def insecure(release: views.Release) -> Iterator[rulebook.Hit]:
     """A pod that the namespace's Pod Security Standard refuses."""
     for each in release.objects:
-        if each.pod is None:
+        if each.pod is None or reading.is_hook_of_no_phase(each):
             continue
         standard = level(release, each)
         if standard == "privileged":
@@ -79,10 +80,28 @@ def insecure(release: views.Release) -> Iterator[rulebook.Hit]:
         if serving.number(release.settings.kubernetes) >= _ASKED_SINCE:
             for pointer, container in each.containers():
                 found += _asked_elsewhere(pointer, container)
+        for at, fields in _lacking(each, found).items():
+            # What one block mends is one finding.
+            found = [one for one in found if one not in fields]
+            facts = {"object": each.label, "level": standard, "field": shapes.shown(at)}
+            facts["wanted"] = ", ".join(
+                f"{shapes.shown(pointer[len(at) :])}: {wanted}" for pointer, wanted in fields
+            )
+            yield rulebook.Hit(views.On(each, at), facts, "several")
         for pointer, wanted in found:
             facts = {"object": each.label, "level": standard, "wanted": wanted}
             facts["field"] = shapes.shown(pointer)
             yield rulebook.Hit(views.On(each, pointer), facts)
+
+
+def _lacking(each: views.Object, found: list[Broken]) -> dict[views.Pointer, list[Broken]]:
+    """Security contexts that lack more than one field, and these."""
+    lacking: dict[views.Pointer, list[Broken]] = {}
+    for pointer, wanted in found:
+        if "securityContext" in pointer and each.get(*pointer) is None:
+            cut = pointer.index("securityContext") + 1
+            lacking.setdefault(pointer[:cut], []).append((pointer, wanted))
+    return {at: fields for at, fields in lacking.items() if len(fields) > 1}
 
 
 def level(release: views.Release, each: views.Object) -> str:

@@ -36,15 +36,17 @@ _OF_A_CHART: Final = re.compile(
 @rulebook.of_service("LAY001", "warning", source=_POLICY)
 def missing_template(service: views.Service) -> Iterator[rulebook.Hit]:
     """A template that the policy's chart layout has and this chart has not."""
-    for name in _TEMPLATES:
-        path = f"templates/{name}.yaml"
-        if path not in service.chart_files:
-            yield rulebook.Hit(_chart(service), {"file": path})
+    paths = [f"templates/{name}.yaml" for name in _TEMPLATES]
+    missing = [path for path in paths if path not in service.chart_files]
+    if missing and not _is_library(service):
+        yield rulebook.Hit(_chart(service), {"file": ", ".join(missing)})
 
 
 @rulebook.of_service("LAY002", "error", source=_POLICY)
 def missing_values(service: views.Service) -> Iterator[rulebook.Hit]:
     """An environment without its values file, or a chart without example values."""
+    if _is_library(service):
+        return  # it is no service, which LAY008 says
     if "values.yaml.example" not in service.chart_files:
         yield rulebook.Hit(_chart(service), variant="example", severity="warning")
     for environment in service.project.environments:
@@ -103,6 +105,11 @@ def large_file(service: views.Service) -> Iterator[rulebook.Hit]:
 
 def _chart(service: views.Service) -> subjects.Place:
     return subjects.Place(f"{service.chart}/Chart.yaml")
+
+
+def _is_library(service: views.Service) -> bool:
+    text = service.text(f"{service.chart}/Chart.yaml") or ""
+    return "library" in text and (_mapping(text) or {}).get("type") == "library"
 
 
 def _mapping(text: str | None) -> dict[Any, Any] | None:

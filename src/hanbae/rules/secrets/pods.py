@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hanbae.rules import rulebook, views
+from hanbae.rules.argo import reading as skipping
 from hanbae.rules.secrets import reading
 
 _ROLLED: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
@@ -52,7 +53,7 @@ def token(release: views.Release) -> Iterator[rulebook.Hit]:
     """Pods with a token for the API server, although nothing gives their account any right."""
     accounts: dict[str, views.Object] | None = None
     for each in release.objects:
-        if each.pod is None or each.get(*each.pod) is None:
+        if each.pod is None or each.get(*each.pod) is None or skipping.is_hook_of_no_phase(each):
             continue
         said = each.get(*each.pod, "automountServiceAccountToken")
         if said is False:

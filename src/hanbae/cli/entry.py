@@ -1,0 +1,25 @@
+"""The console script: answers ``--version`` at once, and leaves everything else to the front door.
+
+Importing click takes longer than saying a version; scripts and prompts ask for it often.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    if sys.argv[1:] == ["--version"] and sys.stdout is not None:
+        from hanbae import _version
+
+        try:
+            sys.stdout.write(f"hanbae {_version.version}\n")
+            sys.stdout.flush()
+        except OSError:
+            pass  # the front door says what is wrong with the output
+        else:
+            return
+    from hanbae.cli import main as front
+
+    front.main()

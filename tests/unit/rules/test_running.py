@@ -1,0 +1,43 @@
+"""A rule that goes wrong, or takes what is the runner's, is told and stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from hanbae import subjects
+from hanbae.actions import stating
+from hanbae.policy import loading
+from hanbae.rules import rulebook, running, views
+from hanbae.testing import trees
+
+
+def project(tree: trees.MemoryTree) -> views.Project:
+    policy, places = loading.parse(tree.contents["hanbae.yaml"], "hanbae.yaml")
+    return views.Project(policy, places, tree, (), {})
+
+
+def named(variant: str) -> rulebook.Rule:
+    def check(_: views.Project) -> Iterator[rulebook.Hit]:
+        yield rulebook.Hit(subjects.Place("hanbae.yaml", 1), {"name": "x"}, variant)
+
+    return rulebook.Rule("LAY009", "warning", "project", check, "the test")
+
+
+def test_rule_that_takes_the_runners_variant_is_a_bug(shop: trees.MemoryTree) -> None:
+    rule = named(rulebook.FAILED)
+    with pytest.raises(ValueError, match="'failed' is the runner's own"):
+        list(rule.hits(project(shop)))
+    (found,) = running.over_project(project(shop), [rule])
+    finding = stating.plain(found)
+    assert finding.text.id == "check.rule-failed"
+    assert finding.text.facts["error"].startswith("ValueError: ")
+    assert finding.fix is None
+
+
+def test_any_other_variant_is_the_rules_own(shop: trees.MemoryTree) -> None:
+    (found,) = running.over_project(project(shop), [named("named")])
+    finding = stating.plain(found)
+    assert finding.text.id == "rule.lay009-found-named"
+    assert finding.fix is not None
