@@ -28,7 +28,8 @@ from hanbae.sandbox import demo_repository, running, service_images
 from hanbae.testing import scenes, terminals
 
 ROOT = Path(__file__).parent.parent.parent
-NAME = "readme"
+#: Beside the sandbox of the other tests, and like it another one for each of two runs on one machine.
+NAME = f"{os.environ.get('HANBAE_TEST_SANDBOX', 'e2e')}-readme"
 
 #: Command → the test that runs it.
 ELSEWHERE = {
