@@ -24,6 +24,8 @@ def main(arguments: list[str]) -> int:
     if _NEED_BINARIES & set(chosen):
         _install_programs()
         _obtain_binaries()
+    if "commands" in chosen:
+        _obtain_peer()
     folders = [str(here / tier) for tier in chosen if (here / tier).is_dir()]
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *folders, *arguments])  # noqa: S606
 
@@ -48,6 +50,13 @@ def _obtain_binaries() -> None:
     from hanbae.sandbox import binaries
 
     binaries.obtain(progress=sandbox.Narrated(narration.Narration()))
+
+
+def _obtain_peer() -> None:
+    """The helm that rendering is compared with; a build within a test would be ended by the test's timeout."""
+    from hanbae.testing import peers
+
+    peers.program(peers.HELM)
 
 
 if __name__ == "__main__":
