@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 import xmlschema
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich import cells
@@ -153,6 +153,8 @@ def wholly(text: str) -> str:
 
 
 @given(TEXTS, TEXTS, TEXTS)
+@example(file="\ud800", value="\ud800", reason="\udc80")
+@example(file="\udc80", value="", reason="")
 def test_sarif_has_no_link_but_its_own(file: str, value: str, reason: str) -> None:
     log = json.loads(reports.written(report(file, value, reason), "sarif").encode())
     for result in log["runs"][0]["results"]:

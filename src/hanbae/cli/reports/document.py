@@ -55,7 +55,7 @@ def _finding(finding: findings.Finding, mark: str) -> dict[str, Any]:
 def _whole(value: Any) -> Any:
     """The same with text that UTF-8 can hold: a file's name may be any bytes."""
     if isinstance(value, str):
-        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return sinks.as_bytes(value).decode("utf-8", "replace")
     if isinstance(value, dict):
         return {_whole(key): _whole(item) for key, item in value.items()}
     return [_whole(item) for item in value] if isinstance(value, list | tuple) else value

@@ -103,7 +103,7 @@ def _message(finding: findings.Finding) -> str:
 
 def _location(finding: findings.Finding, folder: str) -> dict[str, Any]:
     place = finding.place
-    uri = quote(folder + place.file, safe="/", errors="surrogateescape")
+    uri = quote(sinks.as_bytes(folder + place.file), safe="/")
     physical: dict[str, Any] = {"artifactLocation": {"uri": uri, "uriBaseId": "%SRCROOT%"}}
     if place.line:
         physical["region"] = {"startLine": place.line}

@@ -71,3 +71,11 @@ def annotation_property(text: str) -> str:
 def sarif(text: str) -> str:
     """A message in SARIF, where brackets would be a link."""
     return plain(text).replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
+
+
+def as_bytes(text: str) -> bytes:
+    """Text as bytes: a file's name that is no UTF-8 as it was, other lone surrogates in the way of UTF-8."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
