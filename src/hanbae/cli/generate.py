@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from hanbae.results import files
 
 
+_check = click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; exit with 1 when a file is not what the policy asks for.",
+)
+"""What every command here has that writes files: to look only."""
+
+
 def _told(
     session: options.Session, changes: Sequence[files.FileChange], output: str, *, said: str
 ) -> int:
@@ -45,11 +53,7 @@ Examples:
   kubectl apply -k k8s/argocd/dev""",
 )
 @options.environment(required=False)
-@click.option(
-    "--check",
-    is_flag=True,
-    help="Write nothing; exit with 1 when a file is not what the policy asks for.",
-)
+@_check
 @options.output("text", "json")
 @options.session
 def argocd(session: options.Session, environment: str | None, check: bool, output: str) -> int:
@@ -80,11 +84,7 @@ Examples:
     multiple=True,
     help="Group of the cluster's users that may deploy as well; may be repeated.",
 )
-@click.option(
-    "--check",
-    is_flag=True,
-    help="Write nothing; exit with 1 when a file is not what the policy asks for.",
-)
+@_check
 @options.output("text", "json")
 @options.session
 def rbac(
@@ -114,11 +114,7 @@ Examples:
   kubectl apply -k k8s/admission/production""",
 )
 @options.environment(required=False)
-@click.option(
-    "--check",
-    is_flag=True,
-    help="Write nothing; exit with 1 when a file is not what the policy asks for.",
-)
+@_check
 @options.output("text", "json")
 @options.session
 def admission(session: options.Session, environment: str | None, check: bool, output: str) -> int:
