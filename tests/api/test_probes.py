@@ -87,6 +87,30 @@ async def test_probe_that_is_broken_off_is_deleted(
     assert await reading.get(cluster, kinds.JOB, "default", name) is None
 
 
+async def test_probe_that_is_broken_off_before_its_creation_is_answered_is_deleted(
+    cluster: connections.Cluster, unique: Namer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Job is in the cluster, and the answer that says so is still on its way."""
+    create = writing.create
+    created, answered = asyncio.Event(), asyncio.Event()
+
+    async def late(*args: Any) -> kinds.Object:
+        made = await create(*args)
+        created.set()
+        await answered.wait()
+        return made
+
+    monkeypatch.setattr(writing, "create", late)
+    name = unique("probe")
+    task = asyncio.create_task(probes.run_to_end(cluster, job(name), deadline=30))
+    await created.wait()
+    task.cancel()
+    answered.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await reading.get(cluster, kinds.JOB, "default", name) is None
+
+
 async def test_same_key_finds_the_job_that_was_begun_before(
     cluster: connections.Cluster, unique: Namer
 ) -> None:

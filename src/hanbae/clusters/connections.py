@@ -20,6 +20,7 @@ import msgspec
 
 from hanbae import errors
 from hanbae.clusters import answers, kinds, kubeconfigs
+from hanbae.streams import handshakes
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds until a server that does not take the connection counts as unreachable."""
@@ -239,6 +240,7 @@ def _client(
         client = httpx2.AsyncClient(
             **settings,
             headers={"user-agent": "hanbae"},
+            event_hooks={"request": [handshakes.look_after]},
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
         )
     except (

@@ -53,7 +53,12 @@ async def run_to_end(
         hanbae.errors.Refused: Admission does not allow it, or a Job of this name has another key.
         hanbae.errors.Unreachable: The cluster did not answer.
     """
-    made = await _made(cluster, hardened(job, deadline=deadline))
+    making = asyncio.create_task(_made(cluster, hardened(job, deadline=deadline)))
+    try:
+        made = await asyncio.shield(making)
+    except asyncio.CancelledError:
+        await _withdraw(cluster, making)
+        raise
     probe = awaiting.Waiter(cluster, made)
     try:
         async with asyncio.timeout(deadline + SLACK) as timer:
@@ -131,6 +136,20 @@ async def _gone(cluster: connections.Cluster, job: kinds.Object) -> None:
         async for seen in stream:
             if seen.type == "deleted":
                 return
+
+
+async def _withdraw(cluster: connections.Cluster, making: asyncio.Task[kinds.Object]) -> None:
+    """Delete what a creation makes that nobody waits for any more.
+
+    It is let come to its end: broken off on the wire, the API server may still carry it out, and then nobody would know
+    the Job's uid.
+    """
+    try:
+        async with asyncio.timeout(CLEANUP):
+            made = await making
+    except (errors.Error, TimeoutError):
+        return
+    await _remove(cluster, made)
 
 
 async def _remove(cluster: connections.Cluster, job: kinds.Object) -> None:

@@ -19,6 +19,7 @@ import httpx2
 
 from hanbae import errors, masking
 from hanbae.images import credentials, layouts, references, transporting
+from hanbae.streams import handshakes
 
 LARGEST_MANIFEST: Final = 4 * 1024 * 1024
 LARGEST_CONFIG: Final = 8 * 1024 * 1024
@@ -130,6 +131,7 @@ async def connect(
         follow_redirects=False,
         trust_env=not (insecure or near),
         headers={"user-agent": "hanbae", "accept-encoding": "identity"},
+        event_hooks={"request": [handshakes.look_after]},
     ) as client:
         origin = httpx2.URL(f"http{'' if insecure else 's'}://{server}")
         if near and not insecure and not await _answers(client, origin):
