@@ -10,17 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from hanbae import errors
 from hanbae.actions import check_live, init, new_service, viewing
 from hanbae.argo import generating
 from hanbae.cli import main
 from hanbae.clusters import connections, kinds, writing
+from hanbae.rules import casebook
+from hanbae.rules.environments import argo
+from hanbae.sandbox import demo_repository
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def control_plane(control_plane: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """One of its own: Applications of other tests would be found as well."""
+    """One of each test's own: Applications of other tests would be found as well."""
     running = type(control_plane)(tmp_path_factory.mktemp("plane"), control_plane.programs)
     try:
         running.start()
@@ -58,6 +62,36 @@ async def create(cluster: connections.Cluster, thing: dict[str, Any]) -> None:
                 return
 
 
+def argocd(plane: Any) -> None:
+    """Argo CD's kinds, and its namespace."""
+    kubectl(plane, "apply", "--server-side", "-k", str(plane.programs.argocd_manifests / "crds"))
+    kubectl(plane, "create", "namespace", "argocd")
+
+
+@pytest.mark.parametrize("example", ["fails", "passes", "mutated"])
+async def test_rule_finds_its_failing_example_and_leaves_the_passing_one(
+    cluster: connections.Cluster,
+    control_plane: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    example: str,
+) -> None:
+    argocd(control_plane)
+    case = casebook.case(argo.LIVE)
+    (change,) = case.passes if example == "passes" else case.fails
+    project = viewing.project(demo_repository.example())
+    for environment in ("dev", "staging", "production"):
+        for service in project.services:
+            made = generating.application(project.policy, service, environment)
+            if change.file == f"{made['metadata']['name']}.yaml":
+                made = yaml.safe_load(change.text or "")
+            await create(cluster, made)
+    if example == "mutated":
+        monkeypatch.setattr(argo, "live", lambda *_: ())
+    found = await check_live.of_project(project, kubeconfig=control_plane.kubeconfig)
+    at = [(each.code, f"{each.place.file}:{each.place.line}") for each in found]
+    assert at == ([(argo.LIVE, place) for place in case.at] if example == "fails" else [])
+
+
 async def test_applications_in_the_cluster_are_held_against_the_policy(
     cluster: connections.Cluster,
     control_plane: Any,
@@ -69,9 +103,7 @@ async def test_applications_in_the_cluster_are_held_against_the_policy(
     with pytest.raises(errors.WrongUse):  # a cluster without Argo CD
         await check_live.check_live(root, environments=["dev"], kubeconfig=kubeconfig)
 
-    crds = control_plane.programs.argocd_manifests / "crds"
-    kubectl(control_plane, "apply", "--server-side", "-k", str(crds))
-    kubectl(control_plane, "create", "namespace", "argocd")
+    argocd(control_plane)
     policy = viewing.project(root).policy
     for environment in ("dev", "staging", "production"):
         for service in ("auth", "personal"):

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
+
+Where = Literal["files", "history", "cluster"]
 
 _FOLDER: Final = "examples"
 
@@ -49,6 +51,8 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
         fixed: Whether ``--fix`` turns the failing example into one without findings.
         branches: Environment → what its branch has otherwise, as changes to the same shop; for rules that compare
             branches.
+        where: Where the examples are: among the files, in a former commit that a later one has taken back, or in Argo
+            CD's cluster.
     """
 
     fails: tuple[Change, ...]
@@ -57,6 +61,7 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     also: tuple[str, ...] = ()
     fixed: bool = False
     branches: dict[str, tuple[Change, ...]] = {}
+    where: Where = "files"
 
 
 @cache
@@ -65,9 +70,6 @@ def case(code: str) -> Case:
 
     Args:
         code: The rule's code.
-
-    Raises:
-        FileNotFoundError: It has none.
     """
     import yaml
 

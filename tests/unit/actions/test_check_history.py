@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from hanbae import errors
 from hanbae.actions import check_history
+from hanbae.rules import casebook
+from hanbae.rules.layout import secrets
+from hanbae.sandbox import demo_repository
+from hanbae.testing import trees
 
 POLICY = """\
 version: 1
@@ -103,3 +108,26 @@ def test_clone_that_was_cut_off_says_so(clone: Clone, tmp_path: Path) -> None:
 def test_unknown_revision_is_wrong_use(clone: Clone) -> None:
     with pytest.raises(errors.WrongUse, match=r"repository\.no-revision"):
         check_history.check_history(clone.root, revision="nothing")
+
+
+def former(clone: Clone, changes: Sequence[casebook.Change]) -> list[str]:
+    """Places of what is found in the shop after changes were committed, and taken back."""
+    shop = trees.MemoryTree.of(demo_repository.example())
+    for tree in (shop, shop.changed(changes), shop):
+        clone.commit({path: data.decode() for path, data in tree.contents.items()})
+    found = check_history.check_history(clone.root).findings
+    assert {each.code for each in found} <= {check_history.CODE}
+    return [f"{each.place.file}:{each.place.line}" for each in found]
+
+
+def test_rule_finds_its_failing_example_and_leaves_the_passing_one(
+    clone: Clone, tmp_path: Path
+) -> None:
+    case = casebook.case(check_history.CODE)
+    assert former(clone, case.fails) == list(case.at)
+    assert former(Clone(tmp_path / "other"), case.passes) == []
+
+
+def test_example_is_found_by_the_rule_alone(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets, "in_file", lambda *_: [])
+    assert former(clone, casebook.case(check_history.CODE).fails) == []

@@ -1,50 +1,140 @@
-"""A repository with as many hazards as can live together yields exactly those codes.
+"""A repository with one of every hazard yields exactly those findings, at their places, whatever else is wrong there.
 
-The failing examples that touch different files are all made in one repository; most of the others change a file that
-is taken already. Each of them alone, with its places, is in `test_examples`.
+Each failing example lives in a copy of its own: of the services that it changes (``services/auth`` becomes
+``services/arg001-auth``), of a file that it adds, or in one environment's overlay.
+What is wrong with the policy is found wherever it matters: those examples have a second repository, and the overlays
+that are too many for the first.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import Any
+
+import msgspec
 
 from hanbae.results import findings
 from hanbae.rules import casebook, rulebook
 from hanbae.testing import trees
 
 Check = Callable[..., tuple[findings.Finding, ...]]
+Rename = Callable[[str], str]
 SERVICES = ("auth", "identity", "personal")
-
-#: Their example takes away, or turns into something else, what another one's is found by.
-APART = frozenset({"ARG031", "ENV003", "MIG006", "MIG007", "MIG008", "MIG009", "MIG010"})
-
-
-def company() -> list[str]:
-    """Codes whose examples touch no file in common; whoever comes first takes a file, in the order of the codes."""
-    found: list[str] = []
-    taken: set[str] = set()
-    for code in rulebook.rules():
-        files = set() if code in APART else touched(code)
-        if files and not files & taken:
-            found.append(code)
-            taken |= files
-    return found
+POLICY = "hanbae.yaml"
+#: Each spoils the overlay of an environment.
+OVERLAYS = {"KUS001": "dev", "KUS003": "staging", "KUS004": "production"}
+SECOND_OVERLAYS = {"KUS002": "dev", "KUS006": "production"}
 
 
-def touched(code: str) -> set[str]:
-    """The files that a rule's failing example changes; none where it needs other branches, or has no example."""
-    try:
-        case = casebook.case(code)
-    except FileNotFoundError:
-        return set()
-    return set() if case.branches else {change.file for change in case.fails}
+def test_one_of_every_hazard_is_found_and_nothing_else(
+    checked: Check, shop: trees.MemoryTree
+) -> None:
+    cases = examples(second=False)
+    assert len(cases) > 140
+    contents, services = dict(shop.contents), list(SERVICES)
+    changes: list[casebook.Change] = []
+    branches: dict[str, list[casebook.Change]] = {}
+    places: set[tuple[str, str]] = set()
+    also: set[tuple[str, str]] = set()
+    for code, case in cases.items():
+        own = touched(case)
+        rename = renaming(code, own)
+        for name in own:
+            contents |= copied(shop, name, rename)
+        renamed = changed(case, rename)
+        changes += renamed.fails
+        for environment, differences in renamed.branches.items():
+            branches.setdefault(environment, []).extend(differences)
+        services += [rename(name) for name in own]
+        places |= {(code, place) for place in renamed.at}
+        also |= {(other, rename(name)) for other in case.also for name in own}
+
+    tree = trees.MemoryTree(contents)
+    found = checked(
+        tree.changed(changes),
+        services,
+        branches={name: tree.changed(each) for name, each in branches.items()},
+    )
+    by_service = {(each.code, owner(each.place.file)) for each in found}
+    assert by_service >= also
+    assert {
+        (each.code, shown(each))
+        for each in found
+        if (each.code, owner(each.place.file)) not in also
+    } == places
 
 
-def test_every_hazard_is_found_and_nothing_else(checked: Check, shop: trees.MemoryTree) -> None:
-    codes = company()
-    assert len(codes) > 30
-    cases = {code: casebook.case(code) for code in codes}
-    tree = shop.changed([change for case in cases.values() for change in case.fails])
-    found = checked(tree, SERVICES)
+def test_every_hazard_of_the_policy_and_two_of_overlays_are_found_and_nothing_else(
+    checked: Check, shop: trees.MemoryTree
+) -> None:
+    cases = examples(second=True)
+    assert len(cases) > 6
+    changes = [
+        change
+        for code, case in cases.items()
+        for change in changed(case, renaming(code, touched(case))).fails
+    ]
+    found = checked(shop.changed(changes), SERVICES)
     also = {code for case in cases.values() for code in case.also}
-    assert {each.code for each in found} == {*codes, *also}
+    assert {each.code for each in found} == {*cases, *also}
+
+
+def examples(*, second: bool) -> dict[str, casebook.Case]:
+    """The examples of the second repository, or those of the first."""
+    cases = {code: casebook.case(code) for code in rulebook.rules()}
+    return {
+        code: case
+        for code, case in cases.items()
+        if case.where == "files"
+        and second is (code in SECOND_OVERLAYS or any(each.file == POLICY for each in case.fails))
+    }
+
+
+def touched(case: casebook.Case) -> list[str]:
+    """The services whose files an example changes."""
+    return sorted({owner(change.file) for change in case.fails} - {""})
+
+
+def owner(path: str) -> str:
+    """The service that a file belongs to; empty for none."""
+    top, _, rest = path.partition("/")
+    return rest.partition("/")[0] if top == "services" else ""
+
+
+def renaming(code: str, services: list[str]) -> Rename:
+    """Gives what an example names the name that it has in the copy."""
+    # Not the "auth" of "ssh-auth".
+    names = re.compile(rf"(?<![\w-])({'|'.join([*services, 'accounts'])})(?![A-Za-z0-9])")
+    overlay = f"overlays/{(OVERLAYS | SECOND_OVERLAYS).get(code, 'dev')}"
+    return lambda text: names.sub(rf"{code.lower()}-\1", text.replace("overlays/dev", overlay))
+
+
+def copied(shop: trees.MemoryTree, service: str, rename: Rename) -> dict[str, bytes]:
+    """A service's files under the copy's name."""
+    return {
+        rename(path): rename(data.decode()).encode()
+        for path, data in shop.contents.items()
+        if path.startswith(f"services/{service}/")
+    }
+
+
+def changed(case: casebook.Case, rename: Rename) -> casebook.Case:
+    """The example as it stands in the copy."""
+    return msgspec.convert(everywhere(msgspec.to_builtins(case), rename), casebook.Case)
+
+
+def everywhere(value: Any, rename: Rename) -> Any:
+    """Each text in a value renamed."""
+    if isinstance(value, str):
+        return rename(value)
+    if isinstance(value, dict):
+        return {rename(key): everywhere(each, rename) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [everywhere(each, rename) for each in value]
+    return value
+
+
+def shown(finding: findings.Finding) -> str:
+    place = finding.place
+    return f"{place.file}:{place.line}" if place.line else place.file

@@ -30,14 +30,11 @@ def explained(rule: rulebook.Rule, width: int) -> str:
 
 def examples(rule: rulebook.Rule) -> Iterator[tuple[str, list[str]]]:
     """The failing and the passing example, each under a heading, as differences to the example repository."""
-    try:
-        case = casebook.case(rule.code)
-    except FileNotFoundError:
-        return
+    case = casebook.case(rule.code)
     if case.fails:
-        yield wordings.words("check.example-fails"), _differences(case.fails)
+        yield wordings.words(f"check.example-fails-{case.where}"), _differences(case.fails)
     if case.passes:
-        yield wordings.words("check.example-passes"), _differences(case.passes)
+        yield wordings.words(f"check.example-passes-{case.where}"), _differences(case.passes)
 
 
 def _differences(changes: tuple[casebook.Change, ...]) -> list[str]:
