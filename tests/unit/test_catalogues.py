@@ -17,7 +17,7 @@ from hanbae import errors
 from hanbae.cli import main, tables
 from hanbae.diagnosing import images
 from hanbae.results import deployments, findings, plans
-from hanbae.rules import rulebook
+from hanbae.rules import casebook, rulebook
 from hanbae.sandbox import statuses
 
 SOURCE = Path(hanbae.__file__).parent
@@ -52,6 +52,8 @@ def choices(kind: type, field: str) -> tuple[str, ...]:
 #: Ids that are put together, with what each hole can be.
 BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "check.by-{}": (choices(findings.Accepted, "by"),),
+    "check.example-fails-{}": (get_args(casebook.Where),),
+    "check.example-passes-{}": (get_args(casebook.Where),),
     "check.severity-{}": (get_args(findings.Severity),),
     "deploy.column-{}": (tuple(tables._CELLS),),
     "deploy.outcome-{}": (get_args(deployments.Outcome),),

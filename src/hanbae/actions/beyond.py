@@ -7,10 +7,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from hanbae.actions import check_history, check_live
 from hanbae.results import findings
 from hanbae.rules import views
 from hanbae.rules.environments import argo
+from hanbae.rules.layout import secrets
 
 
 class History(Struct, frozen=True):
@@ -51,6 +51,8 @@ def searched(
     directory: Path, history: History, revision: str | None
 ) -> tuple[tuple[findings.Finding, ...], Searched]:
     """The secrets that former commits hold, and how many were searched."""
+    from hanbae.actions import check_history  # only who asks for it waits for its imports
+
     found = check_history.check_history(directory, revision=revision or "HEAD", since=history.since)
     return found.findings, Searched(found.commits, found.shallow)
 
@@ -66,6 +68,8 @@ async def live(
         services: The services that are checked; None for all, and for Applications of services that are gone.
         environment: The one environment; None for all.
     """
+    from hanbae.actions import check_live  # as above: a client of the cluster takes long to import
+
     charts = [name for name in services or () if name in project.services]
     if services is not None and not charts:
         return ()
@@ -88,7 +92,7 @@ def unsought(history: History | None, live: Live | None, *, narrowed: bool) -> f
     """
     codes = set()
     if history is None or history.since is not None:
-        codes.add(check_history.CODE)
+        codes.add(secrets.FORMER)
     if live is None or narrowed:
         codes.add(argo.LIVE)
     return frozenset(codes)

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import msgspec
 
+from hanbae import libyaml
 from hanbae.policy import naming
 from hanbae.repository import keeping
 from hanbae.rules import builds, views
@@ -108,8 +109,8 @@ async def _built(
         return msgspec.structs.replace(made, error=error)
     try:
         objects = tuple(_objects(project, overlay, output))
-    except (ValueError, RecursionError) as wrong:
-        return msgspec.structs.replace(made, error=f"{type(wrong).__name__}: {wrong}"[:500])
+    except libyaml.Fault as wrong:
+        return msgspec.structs.replace(made, error=str(wrong)[:500])
     return msgspec.structs.replace(made, objects=objects)
 
 
@@ -219,12 +220,7 @@ def _plain(said: bytes, root: Path) -> str:
 def _objects(
     project: views.Project, overlay: overlays.Overlay, output: bytes
 ) -> Iterator[views.Object]:
-    import yaml
-
-    try:
-        documents = list(yaml.load_all(output, Loader=_loader()))
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
+    documents = list(libyaml.load_all(output, dates=False))
     fallback = naming.namespace(project.policy, overlay.service, overlay.environment)
     for index, document in enumerate(each for each in documents if isinstance(each, dict)):
         metadata = document.get("metadata")
@@ -236,8 +232,6 @@ def _objects(
 
 def _origin(metadata: dict[str, Any]) -> str:
     """The file that an object is from, taken out of the annotation that was asked for."""
-    import yaml
-
     annotations = metadata.get("annotations")
     if not isinstance(annotations, dict):
         return ""
@@ -245,23 +239,8 @@ def _origin(metadata: dict[str, Any]) -> str:
     if not annotations:
         del metadata["annotations"]
     try:
-        origin = yaml.safe_load(text)
-    except yaml.YAMLError:
+        origin = libyaml.load(text)
+    except libyaml.Fault:
         return ""
     path = (origin.get("path") or origin.get("configuredIn")) if isinstance(origin, dict) else None
     return posixpath.normpath(posixpath.join(_AROUND, str(path))) if path else ""
-
-
-@cache
-def _loader() -> type[Any]:
-    """PyYAML's safe loader without dates, which Kubernetes does not have."""
-    import yaml
-
-    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        """A loader of its own, because the resolvers belong to the class."""
-
-    Loader.yaml_implicit_resolvers = {
-        first: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:timestamp"]
-        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    return Loader

@@ -14,8 +14,6 @@ from hanbae.results import findings
 from hanbae.rules import rulebook
 from hanbae.rules.layout import plaintexts, secrets
 
-CODE: Final = "LAY014"
-"""Code of what is found."""
 _SHORT: Final = 12
 
 
@@ -60,7 +58,9 @@ def check_history(directory: Path, *, revision: str = "HEAD", since: str | None 
         for (path, _, line), (each, commit) in found.items()
         if not _holds(history, path, line)
     ]
-    stated = sorted((stating.elsewhere(CODE, hit) for hit in hits), key=lambda each: each.place)
+    stated = sorted(
+        (stating.elsewhere(secrets.FORMER, hit) for hit in hits), key=lambda each: each.place
+    )
     return Result(tuple(stated), history.commits, history.shallow)
 
 

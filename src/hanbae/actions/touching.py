@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
-from hanbae import errors
+from hanbae import errors, libyaml
 from hanbae.actions import baselines
 from hanbae.policy import loading
 from hanbae.repository import trees
@@ -72,8 +72,6 @@ def _read_elsewhere(project: views.Project, name: str) -> Iterator[str]:
 
 def _dependencies(tree: trees.Tree, chart: str) -> Iterator[str]:
     """The folders that a chart names as ``file://``."""
-    import yaml
-
     try:
         data = tree.read(f"{chart}/Chart.yaml")
     except errors.FileFault:
@@ -81,9 +79,8 @@ def _dependencies(tree: trees.Tree, chart: str) -> Iterator[str]:
     if data is None or b"file://" not in data:
         return
     try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        chart_file: Any = yaml.load(data, Loader=loader)  # noqa: S506  a safe one
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError):
+        chart_file = libyaml.load(data)
+    except libyaml.Fault:
         return
     found = chart_file.get("dependencies") if isinstance(chart_file, Mapping) else None
     for each in found if isinstance(found, list) else ():

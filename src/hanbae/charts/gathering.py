@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from hanbae import errors, subjects
+from hanbae import errors, libyaml, subjects
 from hanbae.repository import trees
 
 IGNORE: Final = ".helmignore"
@@ -171,11 +171,9 @@ def _dependencies(data: bytes) -> list[dict[str, Any]]:
 
 
 def _mapping(data: bytes) -> dict[str, Any]:
-    import yaml
-
     try:
-        found = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError):
+        found = libyaml.load(data)
+    except libyaml.Fault:
         return {}
     return found if isinstance(found, dict) else {}
 

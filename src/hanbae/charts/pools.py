@@ -26,8 +26,9 @@ TIMEOUT: Final = 30.0
 """Seconds of wall clock that one chart may take, start of the worker included."""
 _LARGEST: Final = 256 * 1024 * 1024
 """Bytes of one answer."""
-_ENVIRONMENT: Final = {"GOGC": "400", "GOMEMLIMIT": "120MiB"}
-"""All that a worker is told: Go's runtime collects less often than it would, while there is memory for that."""
+_ENVIRONMENT: Final = {"GOGC": "400", "GOMEMLIMIT": "120MiB", "GOMAXPROCS": "1"}
+"""All that a worker is told: Go's runtime collects less often than it would, while there is memory for that, and does
+not look for work on other cores, which other workers have."""
 _MOST_CHARTS: Final = 2000
 """Charts after which a worker is replaced, so that what Helm's library keeps does not grow for ever."""
 

@@ -16,6 +16,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from hanbae import libyaml
+
 Pointer = tuple[str | int, ...]
 
 _MARK: Final = " #@@"
@@ -175,32 +177,23 @@ def _around(source: list[str], line: int) -> tuple[str, ...] | None:
 
 
 def _document(text: str, wanted: int) -> Any:
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        found = [
-            node
-            for node in yaml.compose_all(text, Loader=loader)
-            if not isinstance(node, yaml.ScalarNode) or node.value
-        ]
-    except (yaml.YAMLError, RecursionError, ValueError):
+        found = [node for node in libyaml.compose_all(text) if node.id != "scalar" or node.value]
+    except libyaml.Fault:
         return None
     return found[wanted] if wanted < len(found) else None
 
 
 def _row(node: Any, pointer: Pointer) -> tuple[int, Pointer]:
     """The row, counted from 0, of the nearest part that is there, and how much of the pointer that is."""
-    import yaml
-
     row, found = node.start_mark.line, []
     for part in pointer[:_DEEPEST]:
-        if isinstance(node, yaml.MappingNode):
+        if node.id == "mapping":
             entry = next(((k, v) for k, v in node.value if k.value == str(part)), None)
             if entry is None:
                 break
             row, node = entry[0].start_mark.line, entry[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+        elif node.id == "sequence" and isinstance(part, int):
             if part >= len(node.value):
                 break
             node = node.value[part]

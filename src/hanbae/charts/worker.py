@@ -153,7 +153,8 @@ def _documents(text: str) -> Iterator[str]:
 def answers(request: dict[str, Any]) -> Iterator[str]:
     """One JSON text for each release that the request wants of its chart, in order."""
     files = request["files"]
-    schema = None if _depends(files) else files.get(_SCHEMA)
+    depends = _depends(files)
+    schema = None if depends else files.get(_SCHEMA)
     try:
         _check_versions(request["resolved"])
         archive = archived(files)
@@ -162,19 +163,21 @@ def answers(request: dict[str, Any]) -> Iterator[str]:
         yield from [_failure(error)] * len(request["wanted"])
         return
     _KNOWN.clear()
-    for wanted in request["wanted"]:
-        try:
-            # Loaded anew for each release: rendering one takes away the dependencies that its values disable.
-            answer = _without_schema(bare, schema, wanted, request) if schema else None
-            if answer is None:
-                with _Chart(archive) as chart:
-                    given = json.dumps(values_of(wanted["values"]))
-                    answer = _answer(chart, wanted, request, given)
-            yield answer
-        except MemoryError:
-            raise
-        except Exception as error:  # noqa: BLE001  the same
-            yield _failure(error)
+    with _Charts(anew=depends) as charts:
+        for wanted in request["wanted"]:
+            try:
+                given = json.dumps(values_of(wanted["values"]))
+                answer = None
+                if schema:
+                    chart = charts.load(bare)
+                    answer = _without_schema(chart, schema, wanted, request, given)
+                if answer is None:
+                    answer = _answer(charts.load(archive), wanted, request, given)
+                yield answer
+            except MemoryError:
+                raise
+            except Exception as error:  # noqa: BLE001  the same
+                yield _failure(error)
 
 
 def _depends(files: Mapping[str, bytes]) -> bool:
@@ -185,16 +188,14 @@ def _depends(files: Mapping[str, bytes]) -> bool:
 
 
 def _without_schema(
-    bare: bytes, schema: bytes, wanted: dict[str, Any], request: dict[str, Any]
+    chart: _Chart, schema: bytes, wanted: dict[str, Any], request: dict[str, Any], given: str
 ) -> str | None:
     """The answer where the values surely satisfy the schema, which no template can see; else None."""
-    with _Chart(bare) as chart:
-        given = json.dumps(values_of(wanted["values"]))
-        whole = chart.call("helm_chart_merge_values", given)
-        if not schemas.surely_holds(schema, json.loads(whole or "{}")):
-            return None
-        # Without dependencies, rendering changes nothing about the values.
-        return _answer(chart, wanted, request, given, whole)
+    whole = chart.call("helm_chart_merge_values", given)
+    if not schemas.surely_holds(schema, json.loads(whole or "{}")):
+        return None
+    # Without dependencies, rendering changes nothing about the values.
+    return _answer(chart, wanted, request, given, whole)
 
 
 class _Chart:
@@ -205,15 +206,55 @@ class _Chart:
 
         buffer = (ctypes.c_uint8 * len(archive)).from_buffer_copy(archive)
         self._handle = native().call_handle("helm_chart_load_archive", buffer, len(archive))
+        self._said: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        native().call_status("helm_chart_free", self._handle)
+        self.free()
 
     def call(self, name: str, *args: str) -> str:
         return str(native().call_string(name, self._handle, *args))
+
+    def once(self, name: str) -> Any:
+        """What a call without arguments gives, which does not change."""
+        if name not in self._said:
+            self._said[name] = json.loads(self.call(name))
+        return self._said[name]
+
+    def free(self) -> None:
+        native().call_status("helm_chart_free", self._handle)
+
+
+class _Charts:
+    """The charts that one request is about, until the scope ends.
+
+    Args:
+        anew: Whether each is loaded whenever it is asked for: rendering one takes away the dependencies that its
+            values disable.
+    """
+
+    def __init__(self, *, anew: bool) -> None:
+        self._anew = anew
+        self._held: dict[bytes, _Chart] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._free()
+
+    def load(self, archive: bytes) -> _Chart:
+        if self._anew:
+            self._free()
+        if archive not in self._held:
+            self._held[archive] = _Chart(archive)
+        return self._held[archive]
+
+    def _free(self) -> None:
+        while self._held:
+            self._held.popitem()[1].free()
 
 
 def _check_versions(resolved: list[tuple[str, str, str]]) -> None:
@@ -233,14 +274,14 @@ def _satisfies(wanted: str, version: str) -> bool:
 
 def _check_installable(chart: _Chart, kube_version: str) -> None:
     """What ``helm template`` refuses although the templates would render."""
-    metadata = json.loads(chart.call("helm_chart_metadata"))
+    metadata = chart.once("helm_chart_metadata")
     kind = metadata.get("type") or "application"
     if kind != "application":
         message = f"{kind} charts are not installable"
         raise ValueError(message)
     names = [each.get("name") for each in metadata.get("dependencies") or ()]
     if names:
-        loaded = json.loads(chart.call("helm_chart_dependencies")) or ()
+        loaded = chart.once("helm_chart_dependencies") or ()
         have = {each.get("name") for each in loaded}
         missing = [name for name in names if name not in have]
         if missing:
@@ -282,9 +323,7 @@ def _answer(
     if whole is None:
         whole = chart.call("helm_chart_merge_values", given)
     # Only now: rendering has taken away the charts that the values disable, and their CRDs with them.
-    crds = [
-        (crd["filename"], crd["data"]) for crd in json.loads(chart.call("helm_chart_crds")) or ()
-    ]
+    crds = [(crd["filename"], crd["data"]) for crd in chart.once("helm_chart_crds") or ()]
     found = sorting.release(crds, json.loads(rendered), _parsed)
     documents = ",".join(f"[{json.dumps(name)},{content}]" for name, content in found.documents)
     parts = [f'"values":{whole or "{}"}', f'"documents":[{documents}]', f'"order":{found.order}']

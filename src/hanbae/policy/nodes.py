@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hanbae import errors, subjects
+from hanbae import errors, libyaml, subjects
 
 LARGEST_FILE: Final = 1024 * 1024
 """Bytes; a policy of two hundred services has about 20 KiB."""
@@ -85,6 +85,14 @@ def places(node: Node) -> dict[str, subjects.Place]:
 
 
 def _compose(text: str, name: str) -> Any:
+    try:
+        return libyaml.compose(text, tags="core")
+    except libyaml.Fault:
+        return _composed_slowly(text, name)
+
+
+def _composed_slowly(text: str, name: str) -> Any:
+    """By ruamel, which says better what is wrong."""
     from ruamel.yaml import YAML, error
 
     try:

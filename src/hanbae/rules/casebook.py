@@ -13,6 +13,8 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+from hanbae import libyaml
+
 Where = Literal["files", "history", "cluster"]
 
 _FOLDER: Final = "examples"
@@ -71,10 +73,8 @@ def case(code: str) -> Case:
     Args:
         code: The rule's code.
     """
-    import yaml
-
     text = resources.files("hanbae.rules").joinpath(_FOLDER, f"{code}.yaml").read_text("utf-8")
-    return msgspec.convert(yaml.safe_load(text), Case)
+    return msgspec.convert(libyaml.load(text), Case)
 
 
 def changed(text: str | None, change: Change) -> str | None:

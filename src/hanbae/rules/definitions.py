@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hanbae import errors
+from hanbae import errors, libyaml
 from hanbae.apis import crds
 from hanbae.repository import trees
 
 
 def of_file(tree: trees.Tree, path: str) -> Iterator[crds.Kind]:
     """The kinds that a file defines; none of a file that cannot be read."""
-    import yaml
-
     try:
         data = tree.read(path) or b""
         if b"CustomResourceDefinition" not in data:
             return
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        for document in yaml.load_all(data, Loader=loader):
+        for document in libyaml.load_all(data):
             if isinstance(document, dict) and document.get("kind") == "CustomResourceDefinition":
                 yield from crds.kinds(document)
-    except (errors.FileFault, yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError):
+    except (errors.FileFault, RecursionError, ValueError):
         return

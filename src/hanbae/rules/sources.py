@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hanbae import errors, subjects
+from hanbae import errors, libyaml, subjects
 from hanbae.results import findings
 from hanbae.rules import views
 
@@ -26,13 +26,10 @@ def place(project: views.Project, on: views.On) -> tuple[subjects.Place, finding
 
 
 def _documents(project: views.Project, file: str) -> list[Any]:
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         text = (project.tree.read(file) or b"").decode("utf-8-sig")
-        found: list[Any] = list(yaml.compose_all(text, Loader=loader))
-    except (errors.FileFault, yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError):
+        found = list(libyaml.compose_all(text))
+    except (errors.FileFault, libyaml.Fault, UnicodeDecodeError):
         return []
     return [node for node in found if node is not None]
 
@@ -48,20 +45,16 @@ def _says(node: Any, *keys: str) -> str:
 
 
 def _pair(node: Any, key: str) -> tuple[Any, Any] | None:
-    import yaml
-
-    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    pairs = node.value if node.id == "mapping" else []
     return next((pair for pair in pairs if pair[0].value == key), None)
 
 
 def _row(node: Any, pointer: views.Pointer) -> tuple[int, bool]:
     """The row, counted from 0, of the nearest part that is there, and whether it is the part itself."""
-    import yaml
-
     row = node.start_mark.line
     for part in pointer:
         if isinstance(part, int):
-            items = node.value if isinstance(node, yaml.SequenceNode) else []
+            items = node.value if node.id == "sequence" else []
             if part >= len(items):
                 return row, False
             node = items[part]

@@ -1,18 +1,16 @@
 """A YAML file as data with the place of each value: for findings that point into a file that a person edits.
 
-The parser is libyaml's, by way of PyYAML's C loader where ruamel would take ten times as long; only what the rules
-need is kept.
+Only what the rules need is kept of what the parser knows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import subjects
+from hanbae import libyaml, subjects
 
 _DEEPEST: Final = 100
 _MOST_NODES: Final = 200_000
@@ -47,18 +45,12 @@ class ValuesFile(Struct, frozen=True):
 
 def parse(data: bytes, file: str) -> ValuesFile:
     """Read where everything in a YAML file stands; of a broken file, nothing but where it breaks."""
-    import yaml
-
     if data.count(b"\n") > _MOST_LINES:
         return ValuesFile(file, {})
     try:
-        root = yaml.compose(data, Loader=_untyped())
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = subjects.Place(file, mark.line + 1, mark.column + 1) if mark else None
-        return ValuesFile(file, {}, place or subjects.Place(file))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError):
-        return ValuesFile(file, {}, subjects.Place(file))
+        root = libyaml.compose(data, tags="none")
+    except libyaml.Fault as fault:
+        return ValuesFile(file, {}, subjects.Place(file, fault.line, fault.column))
     places: dict[tuple[str | int, ...], tuple[int, int]] = {}
     doubled: list[tuple[tuple[str | int, ...], tuple[int, int]]] = []
     if root is not None:
@@ -66,40 +58,15 @@ def parse(data: bytes, file: str) -> ValuesFile:
     return ValuesFile(file, places, None, tuple(doubled))
 
 
-@cache
-def _untyped() -> type[Any]:
-    """A loader that does not ask what type each scalar has: places do not need it, and it is half the time."""
-    import yaml
-
-    class Untyped(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        """A loader of its own, because its methods are the class's."""
-
-        def resolve(self, *_: object) -> str:
-            return "tag:yaml.org,2002:str"
-
-        def descend_resolver(self, *_: object) -> None:
-            pass
-
-        ascend_resolver = descend_resolver
-
-    return Untyped
-
-
 def documents(data: bytes, file: str) -> Iterator[tuple[Any, ValuesFile]]:
     """The documents of a YAML file, each with the places of what is in it; those before a fault, if there is one."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(data)
     try:
-        while loader.check_node():
-            node = loader.get_node()
+        for node, content in libyaml.both(data):
             places: dict[tuple[str | int, ...], tuple[int, int]] = {}
             _walk(node, (), places, [])
-            yield loader.construct_document(node), ValuesFile(file, places)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError, TypeError):
+            yield content, ValuesFile(file, places)
+    except libyaml.Fault:
         return
-    finally:
-        loader.dispose()
 
 
 def missing(

@@ -116,18 +116,18 @@ def former(clone: Clone, changes: Sequence[casebook.Change]) -> list[str]:
     for tree in (shop, shop.changed(changes), shop):
         clone.commit({path: data.decode() for path, data in tree.contents.items()})
     found = check_history.check_history(clone.root).findings
-    assert {each.code for each in found} <= {check_history.CODE}
+    assert {each.code for each in found} <= {secrets.FORMER}
     return [f"{each.place.file}:{each.place.line}" for each in found]
 
 
 def test_rule_finds_its_failing_example_and_leaves_the_passing_one(
     clone: Clone, tmp_path: Path
 ) -> None:
-    case = casebook.case(check_history.CODE)
+    case = casebook.case(secrets.FORMER)
     assert former(clone, case.fails) == list(case.at)
     assert former(Clone(tmp_path / "other"), case.passes) == []
 
 
 def test_example_is_found_by_the_rule_alone(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secrets, "in_file", lambda *_: [])
-    assert former(clone, casebook.case(check_history.CODE).fails) == []
+    assert former(clone, casebook.case(secrets.FORMER).fails) == []

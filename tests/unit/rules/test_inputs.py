@@ -74,6 +74,7 @@ def folder(path: str) -> Callable[[Path], object]:
     return make
 
 
+DEEP = f"a: {'[' * 40_000}{']' * 40_000}"
 BAD: dict[str, tuple[str, Callable[[Path], object]]] = {
     "broken values": (f"{VALUES}:2:4", text(VALUES, "a: [\nb: }\n")),
     "broken template": (SERVICE, text(SERVICE, "a: [\nb: }\n")),
@@ -128,9 +129,13 @@ BAD: dict[str, tuple[str, Callable[[Path], object]]] = {
     "NUL in a template": (SERVICE, data(SERVICE, b"a: \0\n")),
     "folder called Chart.yaml": (CHART, folder(CHART)),
     "folder in place of values": (VALUES, folder(VALUES)),
-    "lists in lists in values": (VALUES, text(VALUES, f"a: {'[' * 20_000}{']' * 20_000}")),
-    "maps in maps in values": (VALUES, text(VALUES, f"a: {'{a: ' * 3000}1{'}' * 3000}")),
-    "lists in lists in a template": (SERVICE, text(SERVICE, f"a: {'[' * 20_000}{']' * 20_000}")),
+    "lists in lists in values": (f"{VALUES}:1:503", text(VALUES, DEEP)),
+    "maps in maps in values": (
+        f"{VALUES}:1:2000",
+        text(VALUES, f"a: {'{a: ' * 3000}1{'}' * 3000}"),
+    ),
+    "lists in lists in a template": (SERVICE, text(SERVICE, DEEP)),
+    "lists in lists in Chart.yaml": (CHART, more(CHART, DEEP)),
     "values that are a list": (VALUES, text(VALUES, "- a\n")),
     "values that are a word": (VALUES, text(VALUES, "a\n")),
     "key that is a list": (VALUES, text(VALUES, "? [a]\n: b\n")),
@@ -155,6 +160,22 @@ def test_bad_input_is_one_finding_at_its_place(shop: Path, name: str) -> None:
     code = "LAY012" if "out" in name.split() else "INP001"
     assert (one.code, str(one.place)) == (code, place)
     assert one.severity == "error"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("services/auth/helm/values.yaml.example", [("LAY006", 503)]),
+        ("services/auth/helm/secret.yaml", []),
+        ("k8s/argocd/application.yaml", []),
+    ],
+)
+def test_file_that_goes_too_deep_stops_nothing(
+    shop: Path, path: str, expected: list[tuple[str, int]]
+) -> None:
+    (shop / path).parent.mkdir(parents=True, exist_ok=True)
+    (shop / path).write_text(f"{DEEP}\napiVersion: argoproj.io/v1alpha1\nkind: Secret\n")
+    assert [(each.code, each.place.column) for each in found(shop)] == expected
 
 
 def test_doubled_key_is_one_finding_where_it_is_repeated(shop: Path) -> None:

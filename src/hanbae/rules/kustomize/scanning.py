@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import errors
+from hanbae import errors, libyaml
 from hanbae.repository import trees
 from hanbae.rules import builds, valuesfiles
 
@@ -134,12 +134,9 @@ def _parsed(tree: trees.Tree, path: str, found: Scan) -> tuple[bytes, Any]:
 
 
 def _loaded(data: bytes) -> Any:
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.load(data, Loader=loader)  # noqa: S506  the safe loader
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError):
+        return libyaml.load(data)
+    except libyaml.Fault:
         return None  # the build says what is wrong
 
 

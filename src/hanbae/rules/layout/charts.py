@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hanbae import errors, subjects
+from hanbae import errors, libyaml, subjects
 from hanbae.policy import naming
 from hanbae.rules import rulebook, views
 
@@ -113,11 +113,9 @@ def _is_library(service: views.Service) -> bool:
 
 
 def _mapping(text: str | None) -> dict[Any, Any] | None:
-    import yaml
-
     try:
-        found = yaml.load(text or "", Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except (yaml.YAMLError, RecursionError, ValueError):
+        found = libyaml.load(text or "")
+    except libyaml.Fault:
         return None  # Helm says why
     return found if isinstance(found, dict) else None
 

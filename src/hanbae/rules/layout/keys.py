@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from hanbae import subjects
+from hanbae import libyaml, subjects
 from hanbae.policy import naming
 from hanbae.rules import rulebook, valuesfiles, views
 
@@ -41,13 +41,17 @@ def unequal_keys(service: views.Service) -> Iterator[rulebook.Hit]:
             for name in environments:
                 facts = {"key": ".".join(key), "file": _file(service, name)}
                 yield rulebook.Hit(service.releases[name].value_place(*key), facts, "environment")
-    if _example(service) is None:
+    example = _example(service)
+    if isinstance(example, libyaml.Fault):
+        place = subjects.Place(_path(service), example.line, example.column)
+        yield rulebook.Hit(place, {"why": str(example)[:200]}, "broken")
+    if not isinstance(example, Mapping):
         return
-    example = _example(service) or {}
     released = [_own(release.values) for release in service.releases.values()]
     if released and len(released) == len(service.project.environments):
         for key in valuesfiles.missing(example, released[0], whole=True):
-            if all(_has(values, key) for values in released[1:]) and not _misspelt(service, key):
+            everywhere = all(_has(values, key) for values in released[1:])
+            if everywhere and not _misspelt(service, example, key):
                 place = service.value_place(_path(service), key)
                 yield rulebook.Hit(place, {"key": ".".join(key)}, "example")
 
@@ -56,7 +60,7 @@ def unequal_keys(service: views.Service) -> Iterator[rulebook.Hit]:
 def misspelt(release: views.Release) -> Iterator[rulebook.Hit]:
     """A key that nothing knows, spelled almost like one that is known."""
     example = _example(release.service)
-    if example is None:
+    if not isinstance(example, Mapping):
         return
     for key in valuesfiles.missing(example, _own(release.values), whole=True):
         near = _near(example, release.values, key)
@@ -69,7 +73,7 @@ def _lacking(service: views.Service) -> dict[Keys, list[str]]:
     """Key of the example → the environments that have it neither in their file nor in the chart's defaults."""
     example = _example(service)
     found: dict[Keys, list[str]] = {}
-    if example is None:
+    if not isinstance(example, Mapping):
         return found
     for name, release in service.releases.items():
         for key in valuesfiles.missing(release.values, _own(example)):
@@ -77,15 +81,15 @@ def _lacking(service: views.Service) -> dict[Keys, list[str]]:
     return found
 
 
-def _example(service: views.Service) -> Mapping[str, Any] | None:
+def _example(service: views.Service) -> Mapping[str, Any] | libyaml.Fault | None:
     """The example's values, where its keys are not plainly those of every environment; None where they are."""
     if _EXAMPLE not in service.notes:
         service.notes[_EXAMPLE] = _read_example(service)
-    found: Mapping[str, Any] | None = service.notes[_EXAMPLE]
+    found: Mapping[str, Any] | libyaml.Fault | None = service.notes[_EXAMPLE]
     return found
 
 
-def _read_example(service: views.Service) -> Mapping[str, Any] | None:
+def _read_example(service: views.Service) -> Mapping[str, Any] | libyaml.Fault | None:
     """See :func:`_example`; comparing lines comes first, because reading YAML takes a hundred times as long."""
     text = service.text(_path(service))
     if text is None:
@@ -95,13 +99,13 @@ def _read_example(service: views.Service) -> Mapping[str, Any] | None:
     defaults = service.text(f"{service.chart}/values.yaml")
     if defaults is None and all(file is not None and _outline(file) == lines for file in files):
         return None
-    import yaml
-
     try:
-        found = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except (yaml.YAMLError, RecursionError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
+        found = libyaml.load(text)
+    except libyaml.Fault as fault:
+        return fault
+    if found is not None and not isinstance(found, dict):
+        return libyaml.Fault("no mapping of keys to values")
+    return found
 
 
 def _outline(text: str) -> list[tuple[str, ...]]:
@@ -138,8 +142,7 @@ def _near(example: Mapping[str, Any], values: Mapping[str, Any], key: Keys) -> s
     return near[0] if near else None
 
 
-def _misspelt(service: views.Service, key: Keys) -> bool:
-    example = _example(service) or {}
+def _misspelt(service: views.Service, example: Mapping[str, Any], key: Keys) -> bool:
     return any(
         _near(example, release.values, key) is not None
         for release in service.releases.values()

@@ -11,10 +11,13 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import subjects
+from hanbae import libyaml, subjects
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
 from hanbae.rules.layout import plaintexts
+
+FORMER: Final = "LAY014"
+"""The rule over former commits."""
 
 _POLICY: Final = "deployment-policy.ko.md, Sealed Secrets: locally, never commit"
 _SECRET: Final = re.compile(r"^kind:[ \t]*[\"']?Secret[\"']?[ \t]*(?:#.*)?\r?$", re.MULTILINE)
@@ -73,7 +76,7 @@ def elsewhere(project: views.Project) -> Iterator[rulebook.Hit]:
         yield from _hits(path, project.text)
 
 
-@rulebook.of_project("LAY014", "error", source=_POLICY)
+@rulebook.of_project(FORMER, "error", source=_POLICY)
 def in_history(_: views.Project) -> Iterator[rulebook.Hit]:
     """A plaintext secret in a former commit: found by ``hanbae check --history``, only named here."""
     yield from ()
@@ -96,14 +99,12 @@ def _manifests(path: str, text: str) -> Iterator[tuple[Exposed, range]]:
         return
     if not _SECRET.search(text) or "{{" in text:
         return
-    import yaml
-
     try:
-        roots = list(yaml.compose_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    except (yaml.YAMLError, RecursionError, ValueError):
+        roots = list(libyaml.compose_all(text))
+    except libyaml.Fault:
         return
     for root in roots:
-        if not isinstance(root, yaml.MappingNode):
+        if root.id != "mapping":
             continue
         parts = {key.value: (key, value) for key, value in root.value if isinstance(key.value, str)}
         if _scalar(parts.get("kind")) != "Secret" or _scalar(parts.get("apiVersion")) != "v1":

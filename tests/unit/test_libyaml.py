@@ -1,0 +1,148 @@
+"""Reading YAML that nobody has checked: it never ends the process, and is the YAML that ruamel reads."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+import hanbae
+from hanbae import libyaml
+
+DEEP = {
+    "lists in brackets": "a: " + "[" * 100_000 + "]" * 100_000,
+    "maps in braces": "{a: " * 60_000,
+    "lists in a line": "- " * 60_000,
+    "keys in a line": "? " * 60_000,
+    "in the second document": "a: 1\n---\n" + "[" * 100_000,
+}
+
+
+READS: dict[str, Callable[[bytes | str], Any]] = {
+    "load": libyaml.load,
+    "load_all": lambda data: list(libyaml.load_all(data)),
+    "compose": libyaml.compose,
+    "compose_all": lambda data: list(libyaml.compose_all(data)),
+    "both": lambda data: list(libyaml.both(data)),
+}
+
+
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("name", DEEP)
+@pytest.mark.parametrize("binary", [False, True])
+def test_what_goes_too_deep_is_a_fault_and_not_the_end_of_the_process(
+    name: str, read: str, binary: bool
+) -> None:
+    data = DEEP[name].encode() if binary else DEEP[name]
+    with pytest.raises(libyaml.Fault, match="500 levels"):
+        READS[read](data)
+
+
+def test_what_goes_deep_line_by_line_is_read() -> None:
+    text = "".join(f"{'  ' * level}- a:\n" for level in range(240))
+    for read in READS.values():
+        assert read(text)
+
+
+def test_fault_has_its_place() -> None:
+    with pytest.raises(libyaml.Fault) as caught:
+        libyaml.load("a: 1\nb: [\n")
+    assert (caught.value.line, caught.value.column) == (3, 1)
+    with pytest.raises(libyaml.Fault) as caught:
+        libyaml.compose("\n" + "[" * 10_000)
+    assert (caught.value.line, caught.value.column) == (2, 501)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['!!int ""', "!!bool maybe", "!!float x", "2026-13-32", "? {a: 1}\n: b", "!x a", b"\xff"],
+)
+def test_whatever_the_parser_raises_is_a_fault(text: str | bytes) -> None:
+    with pytest.raises(libyaml.Fault):
+        libyaml.load(text)
+
+
+PLAIN = (
+    *("a", "develop", "1", "017", "0x1F", "1_000", "1.5", "1e3", "-1", "+1.", ".5", ".inf", "0o7"),
+    *("~", "null", "Null", "", "true", "False", "yes", "on", "y", "0b1", "2026-11-25", "12:30:00"),
+    *("1.2.3", "가나다", "-", "a b", "a-b", "="),
+)
+WORDS = st.builds(
+    str.format,
+    st.sampled_from(["{0}", "'{0}'", '"{0}"', "!!str {0}", "&x {0}"]),
+    st.sampled_from(PLAIN),
+)
+TEXTS = st.recursive(
+    WORDS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda items: f"[{', '.join(items)}]"),
+        st.lists(st.tuples(WORDS, inner), max_size=3).map(
+            lambda items: "{" + ", ".join(f"{key}: {value}" for key, value in items) + "}"
+        ),
+    ),
+    max_leaves=6,
+)
+LINES = st.lists(
+    st.tuples(
+        st.integers(0, 3),
+        st.sampled_from(["", "- ", "# ", "? ", "a: ", "b: ", "b: |\n   ", "*x "]),
+        TEXTS,
+    ).map(lambda line: f"{'  ' * line[0]}{line[1]}{line[2]}"),
+    max_size=6,
+).map("\n".join)
+
+
+def shape(node: Any) -> Any:
+    """A tree of either parser's nodes: tags, values, and where they begin."""
+    if node is None:
+        return None
+    # Where nothing is, its place is before or after the line's end.
+    at = (node.start_mark.line, node.start_mark.column) if node.value else None
+    if node.id == "mapping":
+        return at, [(shape(key), shape(value)) for key, value in node.value]
+    if node.id == "sequence":
+        return at, [shape(each) for each in node.value]
+    tag = str(node.tag).rpartition(":")[2]
+    # Nothing that hanbae reads is a date; "<<" and "=" mean nothing to YAML 1.2's core schema.
+    return at, "str" if tag in {"timestamp", "merge", "value"} else tag, str(node.value)
+
+
+@pytest.mark.filterwarnings("ignore::ruamel.yaml.error.ReusedAnchorWarning")
+@given(LINES)
+@settings(max_examples=300, deadline=None)
+@example("a: 1\n가: [나, {다: 라}] # 마\n")
+@example("a: !!int 5\nb: !!str 5\nc: ! 5\n")
+@example("? a\n: - b\n  - c: d\n")
+@example("a: >-\n  b\n  c\n\nd: |+\n  e\n\n")
+def test_core_schema_is_what_ruamel_reads(text: str) -> None:
+    try:
+        expected = shape(YAML(typ="safe", pure=True).compose(text))
+    except (YAMLError, ValueError, TypeError, AttributeError, AssertionError):
+        return
+    try:
+        found = libyaml.compose(text, tags="core")
+    except libyaml.Fault:
+        return  # the policy is then read by ruamel
+    assert shape(found) == expected
+
+
+def test_nothing_else_reads_yaml_by_pyyaml() -> None:
+    """Else the depth of a file is not looked at."""
+    root = Path(hanbae.__file__).parent
+    importing = {
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import) and any(each.name == "yaml" for each in node.names)
+    }
+    assert {path for path in importing if not path.startswith("testing/")} == {
+        "libyaml.py",
+        "charts/writing.py",  # only writes
+    }
