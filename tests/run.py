@@ -1,4 +1,7 @@
-"""``./dev test``: picks the tests, and obtains what they stand on before pytest hides the progress."""
+"""``./dev test``: picks the tests, and obtains what they stand on before pytest hides the progress.
+
+Where nothing has been built yet, that takes a quarter of an hour; the tests that need nothing of it run meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,55 @@ import subprocess
 import sys
 from pathlib import Path
 
-TIERS = ("unit", "api", "commands", "typing", "e2e", "crash")
+TIERS = ("unit", "typing", "api", "commands", "e2e", "crash")
 _NEED_BINARIES = {"api", "commands", "e2e", "crash"}
+_OBTAIN = "--obtain"
 _PROGRAMS = {"git": "git", "strace": "strace"}
 """Programs that the tests call and the sandbox does not bring, with their Debian packages."""
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> None:
     """Run the tiers that are named first, or all but ``crash``; the rest goes to pytest."""
+    if arguments == [_OBTAIN]:
+        obtain()
+        return
     here = Path(__file__).parent
-    tiers = []
+    named = []
     while arguments and arguments[0] in TIERS:
-        tiers.append(arguments.pop(0))
-    chosen = tiers or [tier for tier in TIERS if tier != "crash"]
+        named.append(arguments.pop(0))
+    chosen = [tier for tier in TIERS if (tier in named if named else tier != "crash")]
     if _NEED_BINARIES & set(chosen):
         _install_programs()
-        _obtain_binaries()
-    if "commands" in chosen:
-        _obtain_peer()
+        if chosen[0] in _NEED_BINARIES:
+            obtain()
+        else:
+            # What it builds, the first test that needs it waits for (conftest.py).
+            subprocess.Popen(
+                [sys.executable, __file__, _OBTAIN],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
     folders = [str(here / tier) for tier in chosen if (here / tier).is_dir()]
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *folders, *arguments])  # noqa: S606
+
+
+def stands_on_binaries(test: Path) -> bool:
+    """Whether a test is of a tier that needs what is built."""
+    return test.relative_to(Path(__file__).parent).parts[0] in _NEED_BINARIES
+
+
+def obtain() -> None:
+    """Build what is not there, or wait for the process that is building it.
+
+    The helm that rendering is compared with is among it: a build within a test would be ended by the test's timeout.
+    """
+    from hanbae.cli import narration, sandbox
+    from hanbae.sandbox import binaries
+    from hanbae.testing import peers
+
+    binaries.obtain(progress=sandbox.Narrated(narration.Narration()))
+    peers.program(peers.HELM)
 
 
 def _install_programs() -> None:
@@ -45,19 +77,5 @@ def _install_programs() -> None:
     subprocess.run(install, check=True, stdout=sys.stderr)
 
 
-def _obtain_binaries() -> None:
-    from hanbae.cli import narration, sandbox
-    from hanbae.sandbox import binaries
-
-    binaries.obtain(progress=sandbox.Narrated(narration.Narration()))
-
-
-def _obtain_peer() -> None:
-    """The helm that rendering is compared with; a build within a test would be ended by the test's timeout."""
-    from hanbae.testing import peers
-
-    peers.program(peers.HELM)
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

@@ -21,6 +21,8 @@ DEEPEST: Final = 500
 """Levels of a file that is read at all; what people write has a dozen."""
 _SURELY: Final = 5000
 """Levels that the composer surely survives."""
+_MOST_MERGED: Final = 100_000
+"""Keys that ``<<`` may bring into the mappings of one file."""
 _START: Final = frozenset({"MappingStartEvent", "SequenceStartEvent"})
 _END: Final = frozenset({"MappingEndEvent", "SequenceEndEvent"})
 
@@ -165,7 +167,19 @@ def _at_most(data: bytes | str) -> int:
 def _loader() -> Any:
     import yaml
 
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        """PyYAML's safe one, which does not merge without end: each ``<<`` of two aliases doubles what they hold."""
+
+        merged = 0
+
+        def flatten_mapping(self, node: Any) -> None:
+            before = len(node.value)
+            super().flatten_mapping(node)
+            self.merged += max(len(node.value) - before, 0)
+            if self.merged > _MOST_MERGED:
+                raise Fault(f"more than {_MOST_MERGED} merged keys", node.start_mark)
+
+    return Loader
 
 
 @cache

@@ -51,6 +51,14 @@ def test_what_goes_deep_line_by_line_is_read() -> None:
         assert read(text)
 
 
+@pytest.mark.parametrize("read", ["load", "load_all", "both"])
+def test_merge_keys_that_double_what_they_merge_are_a_fault(read: str) -> None:
+    doubled = "".join(f"a{at}: &a{at}\n  <<: [*a{at - 1}, *a{at - 1}]\n" for at in range(1, 60))
+    with pytest.raises(libyaml.Fault, match="100000 merged keys"):
+        READS[read](f"a0: &a0 {{k: v}}\n{doubled}")
+    assert libyaml.load("a: &a {b: 1, c: 2}\nd: {<<: *a, c: 3}\n")["d"] == {"b": 1, "c": 3}
+
+
 def test_fault_has_its_place() -> None:
     with pytest.raises(libyaml.Fault) as caught:
         libyaml.load("a: 1\nb: [\n")

@@ -20,6 +20,7 @@ from hanbae.actions import (
     touching,
     viewing,
 )
+from hanbae.charts import pools
 from hanbae.policy import loading
 from hanbae.repository import keeping
 from hanbae.results import findings
@@ -118,6 +119,19 @@ async def check(
         hanbae.errors.Unreachable: A cluster that is to be looked at did not answer.
     """
     wanted = wanted or Wanted()
+    async with pools.opened() as pool:
+        await pool.warm()  # it takes as long as reading the repository does
+        return await _checked(directory, wanted, pool, progress=progress, kept=kept)
+
+
+async def _checked(
+    directory: Path,
+    wanted: Wanted,
+    pool: pools.Pool,
+    *,
+    progress: looking.Progress | None,
+    kept: keeping.Kept | None,
+) -> Result:
     project, base = viewing.opened(directory, wanted.revision, wanted.policy_from)
     _check_names(project, wanted)
     without_chart = building.without_chart(project)
@@ -129,7 +143,9 @@ async def check(
     held = own.held(project.policy)
     folder = str(kept.folder) if kept is not None else None
     task = dividing.Task(str(directory), wanted.revision, wanted.policy_from, project.now, folder)
-    looked = await looking.over(project, chosen, held, progress=progress, kept=kept, task=task)
+    looked = await looking.over(
+        project, chosen, held, progress=progress, kept=kept, task=task, pool=pool
+    )
     narrowed = bool(wanted.services or wanted.changed_since)
     looked, searched = await _wider(
         directory, wanted, project, looked, chosen if narrowed else None

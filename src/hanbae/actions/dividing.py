@@ -22,6 +22,7 @@ from typing import IO, TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
+from hanbae.charts import pools
 from hanbae.repository import keeping
 
 if TYPE_CHECKING:
@@ -128,27 +129,31 @@ def _received(stream: IO[bytes]) -> bytes | None:
 
 async def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
     """Answer until there is nothing more to look at."""
+    task = msgspec.msgpack.decode(_received(requests) or b"", type=Task)
+    async with pools.opened(1) as pool:
+        await pool.warm()
+        await _answer(task, pool, requests, replies)
+
+
+async def _answer(task: Task, pool: pools.Pool, requests: IO[bytes], replies: IO[bytes]) -> None:
     from hanbae.actions import looking, recalling, viewing  # which import this module
-    from hanbae.charts import pools
     from hanbae.rules import own
 
-    task = msgspec.msgpack.decode(_received(requests) or b"", type=Task)
     project, _ = viewing.opened(Path(task.directory), task.revision, task.policy_from, now=task.now)
     rules = own.held(project.policy)
     kept = keeping.Kept(Path(task.folder)) if task.folder is not None else None
     recall = recalling.Recall(kept, project, rules, looking.Looked)
-    async with pools.opened(1) as pool:
-        while (message := _received(requests)) is not None:
-            names = msgspec.msgpack.decode(message, type=list[str])
-            found: dict[str, looking.Looked] = {}
-            waiting = names[::-1]
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(1 + looking.AHEAD, len(names))):
-                    tell = found.__setitem__
-                    look = looking.look(pool, project, waiting, rules, recall=recall, tell=tell)
-                    group.create_task(look)
-            replies.write(_framed(msgspec.msgpack.encode([found[name] for name in names])))
-            replies.flush()
+    while (message := _received(requests)) is not None:
+        names = msgspec.msgpack.decode(message, type=list[str])
+        found: dict[str, looking.Looked] = {}
+        waiting = names[::-1]
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(1 + looking.AHEAD, len(names))):
+                tell = found.__setitem__
+                look = looking.look(pool, project, waiting, rules, recall=recall, tell=tell)
+                group.create_task(look)
+        replies.write(_framed(msgspec.msgpack.encode([found[name] for name in names])))
+        replies.flush()
 
 
 def main() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Final
 
 import msgspec
@@ -63,6 +64,7 @@ async def over(
     progress: Progress | None = None,
     kept: keeping.Kept | None = None,
     task: dividing.Task | None = None,
+    pool: pools.Pool | None = None,
 ) -> Looked:
     """Everything that rules find, merged over environments and in the order of files and lines.
 
@@ -73,6 +75,7 @@ async def over(
         progress: Told how far it is.
         kept: Results of earlier runs; None to look at everything anew.
         task: What further processes are told; None for one process only.
+        pool: What renders; None for a pool of its own.
     """
     found: list[findings.Finding] = []
     charts = [name for name in services if name in project.services]
@@ -97,17 +100,19 @@ async def over(
     claim()
     waiting = [name for name in reversed(charts) if name not in done]
     others = dividing.more(len(waiting)) if task is not None else 0
-    async with pools.opened(0 if not others else 1) as pool:
+    async with pools.opened() if pool is None else nullcontext(pool) as renderers:
+        if others:
+            renderers.narrow(1)  # each of the others has its own
         async with asyncio.TaskGroup() as group:
             overlays = group.create_task(building.built(project, kept))
             for _ in range(others):
                 assert task is not None  # noqa: S101  there are others only with a task
                 group.create_task(_elsewhere(task, waiting, tell))
-            for _ in range(min(pool.size + AHEAD, len(waiting))):
-                looks = look(pool, project, waiting, rules, recall=recall, tell=tell)
+            for _ in range(min(renderers.size + AHEAD, len(waiting))):
+                looks = look(renderers, project, waiting, rules, recall=recall, tell=tell)
                 group.create_task(looks)
         # What a process gave back when nobody here was looking any more.
-        await look(pool, project, waiting, rules, recall=recall, tell=tell)
+        await look(renderers, project, waiting, rules, recall=recall, tell=tell)
     recall.close()
     project = overlays.result()
     for service in building.services(project):

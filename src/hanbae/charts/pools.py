@@ -144,6 +144,15 @@ class Pool:
             raise _fault(shown, "render.died", code="-")
         return answers
 
+    def narrow(self, size: int) -> None:
+        """Render fewer charts at once from now on; only before anything is rendered."""
+        self.size = size
+        self._free = asyncio.Semaphore(size)
+
+    async def warm(self) -> None:
+        """Start a worker, so that it has loaded Helm's library when the first chart comes."""
+        self._idle.append(await _Worker.start())
+
     async def _ask(self, request: bytes, shown: str, limit: float) -> bytes:
         worker = self._idle.pop() if self._idle else await _Worker.start()
         reply: bytes | None = None

@@ -16,6 +16,7 @@ slow it down nor leak from it.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import importlib.util
 import json
@@ -353,6 +354,8 @@ def _failure(error: Exception) -> str:
 def main() -> int:
     """Answer requests until there are none; an error that Helm names is an answer as well."""
     confine()
+    with contextlib.suppress(Exception):  # a chart's answer says why it cannot be loaded
+        native()  # now, while nobody waits yet
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
     while (request := _received(requests)) is not None:
         allow_more_time()

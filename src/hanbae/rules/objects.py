@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from msgspec import Struct
@@ -12,6 +14,8 @@ from hanbae.argo import hooks
 
 Pointer = tuple[str | int, ...]
 """Keys and indices from the root of an object: ``("spec", "containers", 0, "image")``."""
+Contained = tuple[Pointer, dict[str, Any]]
+"""A container, and where it is."""
 
 _PODS: Final[Mapping[str, Pointer]] = {
     "Pod": ("spec",),
@@ -24,8 +28,9 @@ _PODS: Final[Mapping[str, Pointer]] = {
 }
 
 
-class Object(Struct, frozen=True):
-    """One rendered object.
+@dataclass(frozen=True)
+class Object:
+    """One rendered object; what a hundred rules ask of it is worked out once.
 
     Attributes:
         data: The object, as the API server would be given it.
@@ -39,7 +44,7 @@ class Object(Struct, frozen=True):
     index: int
     namespace: str
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """Its kind."""
         return str(self.data.get("kind"))
@@ -49,7 +54,7 @@ class Object(Struct, frozen=True):
         """Its ``apiVersion``."""
         return str(self.data.get("apiVersion"))
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Its name, or its ``generateName``."""
         metadata = self.data.get("metadata")
@@ -67,17 +72,17 @@ class Object(Struct, frozen=True):
         """How it is called in messages: the same in each environment, so that these become one finding."""
         return f"{self.kind}/{self.name}"
 
-    @property
+    @cached_property
     def phases(self) -> tuple[hooks.Phase, ...]:
         """The phases in which Argo CD runs it as a hook; empty for what is no hook."""
         return hooks.phases(self.data)
 
-    @property
+    @cached_property
     def wave(self) -> int:
         """Its sync wave."""
         return hooks.wave(self.data)
 
-    @property
+    @cached_property
     def annotations(self) -> Mapping[str, Any]:
         """Its annotations; empty where there are none or they are no mapping."""
         found = self.get("metadata", "annotations")
@@ -100,20 +105,29 @@ class Object(Struct, frozen=True):
         """Where the metadata of its pods are, of what makes pods."""
         return (*(self.pod or ())[:-1], "metadata")
 
-    @property
+    @cached_property
     def pod(self) -> Pointer | None:
         """Where the spec of its pods is; None for what makes no pods."""
         return _PODS.get(self.kind)
 
-    def containers(self, *, init: bool = True) -> Iterator[tuple[Pointer, dict[str, Any]]]:
+    def containers(self, *, init: bool = True) -> tuple[Contained, ...]:
         """Its containers, init containers first, each with its pointer."""
+        return self._all_containers if init else self._containers("containers")
+
+    @cached_property
+    def _all_containers(self) -> tuple[Contained, ...]:
+        return self._containers("initContainers", "containers")
+
+    def _containers(self, *keys: str) -> tuple[Contained, ...]:
         if self.pod is None:
-            return
-        for key in ("initContainers", "containers") if init else ("containers",):
-            found = self.get(*self.pod, key)
-            for at, container in enumerate(found if isinstance(found, list) else ()):
-                if isinstance(container, dict):
-                    yield (*self.pod, key, at), container
+            return ()
+        found = ((key, self.get(*self.pod, key)) for key in keys)
+        return tuple(
+            ((*self.pod, key, at), container)
+            for key, containers in found
+            for at, container in enumerate(containers if isinstance(containers, list) else ())
+            if isinstance(container, dict)
+        )
 
 
 class On(Struct, frozen=True):

@@ -97,18 +97,6 @@ class Rule(Struct, frozen=True):
         words = "own" if self.code.startswith(OWN) else self.code.lower()
         return wording.Text(f"rule.{words}-{part}", self.facts | (facts or {}))
 
-    def hits(self, view: views.Project | views.Service | views.Release) -> Iterator[Hit]:
-        """What the rule finds in a view of its scope.
-
-        Raises:
-            ValueError: It takes the runner's own variant; its finding would be told as a failure of the rule.
-        """
-        for hit in self.check(view):
-            if hit.variant == FAILED:
-                message = f"the variant {FAILED!r} is the runner's own"
-                raise ValueError(message)
-            yield hit
-
 
 _RULES: Final[dict[str, Rule]] = {}
 _Check = Callable[[Any], Iterator[Hit]]

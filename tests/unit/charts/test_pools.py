@@ -152,7 +152,9 @@ async def test_nothing_is_left_when_the_one_who_waits_is_cancelled() -> None:
 
 
 RENDERS = """
-import asyncio
+import asyncio, signal
+# A shell that runs the tests in the background has them ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from hanbae.charts import pools, rendering
 async def go():
     async with pools.opened(2) as pool:

@@ -35,8 +35,7 @@ def of_release(code: str, severity: findings.Severity, *, source: str) -> Callab
     def register(check: Check) -> Check:
         @functools.wraps(check)
         def where_argo_cd_applies(release: views.Release) -> Iterator[rulebook.Hit]:
-            if release.settings.engine == "argocd":
-                yield from check(release)
+            return check(release) if release.settings.engine == "argocd" else iter(())
 
         rulebook.of_release(code, severity, source=source)(where_argo_cd_applies)
         return check

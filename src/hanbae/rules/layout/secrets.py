@@ -97,7 +97,7 @@ def _manifests(path: str, text: str) -> Iterator[tuple[Exposed, range]]:
     """Secrets of Kubernetes that are written out, each with the lines that it takes."""
     if not path.endswith((".yaml", ".yml")) or len(text) > _LARGEST_MANIFEST:
         return
-    if not _SECRET.search(text) or "{{" in text:
+    if "{{" in text or not _SECRET.search(text):
         return
     try:
         roots = list(libyaml.compose_all(text))
