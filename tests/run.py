@@ -5,8 +5,10 @@ Where nothing has been built yet, that takes a quarter of an hour; the tests tha
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 TIERS = ("unit", "typing", "api", "commands", "e2e", "crash")
 _NEED_BINARIES = {"api", "commands", "e2e", "crash"}
 _OBTAIN = "--obtain"
+_PDEATHSIG = 1
 _PROGRAMS = {"git": "git", "strace": "strace"}
 """Programs that the tests call and the sandbox does not bring, with their Debian packages."""
 
@@ -21,6 +24,7 @@ _PROGRAMS = {"git": "git", "strace": "strace"}
 def main(arguments: list[str]) -> None:
     """Run the tiers that are named first, or all but ``crash``; the rest goes to pytest."""
     if arguments == [_OBTAIN]:
+        _end_with_parent()
         obtain()
         return
     here = Path(__file__).parent
@@ -44,6 +48,13 @@ def main(arguments: list[str]) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *folders, *arguments])  # noqa: S606
 
 
+def _end_with_parent() -> None:
+    """Have the build end as by Ctrl-C when the tests do, however they do."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
 def stands_on_binaries(test: Path) -> bool:
     """Whether a test is of a tier that needs what is built."""
     return test.relative_to(Path(__file__).parent).parts[0] in _NEED_BINARIES
@@ -54,10 +65,11 @@ def obtain() -> None:
 
     The helm that rendering is compared with is among it: a build within a test would be ended by the test's timeout.
     """
-    from hanbae.cli import narration, sandbox
+    from hanbae.cli import narration, sandbox, wordings
     from hanbae.sandbox import binaries
     from hanbae.testing import peers
 
+    wordings.speak(wordings.preferred(os.environ.get("HANBAE_LANG"), Path()))
     binaries.obtain(progress=sandbox.Narrated(narration.Narration()))
     peers.program(peers.HELM)
 
