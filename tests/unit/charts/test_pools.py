@@ -135,11 +135,33 @@ async def test_what_a_chart_prints_or_keeps_does_not_reach_the_next() -> None:
         assert found[1] == alone
 
 
+async def test_what_a_chart_keeps_does_not_reach_its_next_release() -> None:
+    """A chart is loaded once for all its releases: what one does to its values must stay its own."""
+    keeping = CHART | {
+        "values.yaml": b"a: {b: {c: 1}, d: [{e: 1}]}\n",
+        "templates/a.yaml": MAP.replace(
+            b"%s", b"{{ toJson (list .Values .Chart .Release) | b64enc }}"
+        )
+        + b'{{ $_ := set .Values.a.b "leak" 1 }}{{ $_ := set (first .Values.a.d) "leak" 1 }}'
+        b'{{ $_ := unset .Values.a "b" }}{{ $_ := set .Values "leak" 1 }}',
+        "templates/b.yaml": b'{{ $_ := set .Chart "Leak" 1 }}',
+    }
+    schema = keeping | {"values.schema.json": b'{"type": "object"}'}
+    wanted = pools.Wanted("r", "n", (b"a: {x: 1}",))
+    for files in (keeping, schema):
+        async with pools.opened(1) as pool:
+            (alone,) = await pool.render(files, pools.Asked([wanted]), shown="a")
+            assert alone.error is None
+            assert await pool.render(files, pools.Asked([wanted] * 3), shown="a") == [alone] * 3
+
+
 async def test_nothing_is_left_when_the_one_who_waits_is_cancelled() -> None:
     async def endless() -> None:
         async with pools.opened(2) as pool:
             loop = "{{ range until 40000 }}{{ range until 40000 }}{{ end }}{{ end }}"
-            await asyncio.gather(*(value(pool, loop) for _ in range(3)))
+            async with asyncio.TaskGroup() as group:  # gather does not wait for the others
+                for _ in range(3):
+                    group.create_task(value(pool, loop))
 
     task = asyncio.create_task(endless())
     async with asyncio.timeout(20):
@@ -161,7 +183,9 @@ async def go():
         loop = b"{{ range until 40000 }}{{ range until 40000 }}{{ end }}{{ end }}"
         files = {"Chart.yaml": b"apiVersion: v2\\nname: a\\nversion: 1.0.0\\n", "templates/a.yaml": loop}
         asked = pools.Asked([pools.Wanted("r", "n")])
-        await asyncio.gather(*(pool.render(files, asked, shown="a") for _ in range(2)))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2):
+                group.create_task(pool.render(files, asked, shown="a"))
 asyncio.run(go())
 """
 
