@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import runpy
 from collections.abc import Generator
-from pathlib import Path
 
 import hypothesis
 import pytest
+from tests import run
 
 from hanbae import errors
 
@@ -15,7 +14,6 @@ from hanbae import errors
 hypothesis.settings.register_profile("hanbae", deadline=None)
 hypothesis.settings.load_profile("hanbae")
 
-_RUN = runpy.run_path(str(Path(__file__).parent / "run.py"))
 _obtained = False
 
 
@@ -23,11 +21,12 @@ _obtained = False
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Have what a test stands on built before its timeout counts the seconds."""
     global _obtained  # noqa: PLW0603  once in a run
-    if not _obtained and _RUN["stands_on_binaries"](item.path):
+    if not _obtained and run.stands_on_binaries(item.path):
         capture = item.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled():
             try:
-                _RUN["obtain"]()
+                run.wait_for_building()
+                run.obtain()
             except errors.Error as error:
                 pytest.exit(f"What the tests stand on could not be built: {error}", returncode=1)
         _obtained = True

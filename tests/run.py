@@ -11,11 +11,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 TIERS = ("unit", "typing", "api", "commands", "e2e", "crash")
 _NEED_BINARIES = {"api", "commands", "e2e", "crash"}
 _OBTAIN = "--obtain"
+_BUILDING = "HANBAE_TESTS_BUILDING"
 _PDEATHSIG = 1
 _PROGRAMS = {"git": "git", "strace": "strace"}
 """Programs that the tests call and the sandbox does not bring, with their Debian packages."""
@@ -37,15 +40,37 @@ def main(arguments: list[str]) -> None:
         if chosen[0] in _NEED_BINARIES:
             obtain()
         else:
-            # What it builds, the first test that needs it waits for (conftest.py).
-            subprocess.Popen(
-                [sys.executable, __file__, _OBTAIN],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            _begin_to_obtain()
     folders = [str(here / tier) for tier in chosen if (here / tier).is_dir()]
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *folders, *arguments])  # noqa: S606
+
+
+def _begin_to_obtain() -> None:
+    """Build meanwhile; the first test that needs what is built waits for it (conftest.py)."""
+    with tempfile.NamedTemporaryFile("w", prefix="hanbae-build-", delete=False) as said:
+        building = subprocess.Popen(
+            [sys.executable, __file__, _OBTAIN],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+    # This process becomes pytest, and the build stays its child.
+    os.environ[_BUILDING] = f"{building.pid} {said.name}"
+
+
+def wait_for_building() -> None:
+    """Tell what the build that runs meanwhile says, until it has ended, however that ends."""
+    pid, _, path = os.environ.pop(_BUILDING, "").partition(" ")
+    if not pid:
+        return
+    with Path(path).open(encoding="utf-8") as said:
+        ended = 0
+        while not ended:
+            ended, _ = os.waitpid(int(pid), os.WNOHANG)
+            sys.stderr.write(said.read())
+            sys.stderr.flush()
+            time.sleep(0 if ended else 0.5)
+    Path(path).unlink()
 
 
 def _end_with_parent() -> None:
@@ -57,7 +82,7 @@ def _end_with_parent() -> None:
 
 def stands_on_binaries(test: Path) -> bool:
     """Whether a test is of a tier that needs what is built."""
-    return test.relative_to(Path(__file__).parent).parts[0] in _NEED_BINARIES
+    return any(test.is_relative_to(Path(__file__).parent / tier) for tier in _NEED_BINARIES)
 
 
 def obtain() -> None:

@@ -1,8 +1,9 @@
 """YAML by libyaml, for files of which nobody knows who wrote them.
 
 ruamel knows comments, and takes ten times as long; whatever only reads, reads here.
-PyYAML's composer calls itself for each level and does not count them: some twenty thousand brackets, 20 KB of a file,
-end the process (6.0.3). So how deep a file goes is looked at before it is composed.
+What PyYAML (6.0.3) makes of a hostile file takes the process with it: its composer calls itself for each level and does
+not count them, and neither aliases nor ``<<`` end before the memory does.
+So a file that may go deep, or has aliases, is parsed for its events first, which takes no more than time.
 """
 
 from __future__ import annotations
@@ -18,17 +19,14 @@ Tags = Literal["1.1", "core", "none"]
 is half the time."""
 
 DEEPEST: Final = 500
-"""Levels of a file that is read at all; what people write has a dozen."""
-_SURELY: Final = 5000
-"""Levels that the composer surely survives."""
-_MOST_MERGED: Final = 100_000
-"""Keys that ``<<`` may bring into the mappings of one file."""
-_START: Final = frozenset({"MappingStartEvent", "SequenceStartEvent"})
-_END: Final = frozenset({"MappingEndEvent", "SequenceEndEvent"})
+"""Levels of a file, aliases followed; what people write has a dozen."""
+MOST_ALIASED: Final = 100_000
+"""Nodes that all aliases of a file together may stand for."""
+_MOST_DIRECTIVES: Final = 100
 
 
 class Fault(ValueError):
-    """A file that is no YAML, or goes too deep.
+    """A file that is no YAML, goes too deep, or grows without end.
 
     Attributes:
         line: Where, counted from 1; 0 where nobody knows.
@@ -42,33 +40,38 @@ class Fault(ValueError):
 
 
 def load(data: bytes | str) -> Any:
-    """The one document of a file as plain data; None for an empty one.
+    """The one document of a file as plain data; None for an empty one. What looks like a date is text.
 
     Raises:
-        Fault: It is no YAML, goes too deep, or has more than one document.
+        Fault: It cannot be read, or has more than one document.
     """
     import yaml
 
     with _faults():
-        _check_depth(data)
+        _check(data)
         return yaml.load(data, Loader=_loader())  # noqa: S506  a safe one
 
 
-def load_all(data: bytes | str, *, dates: bool = True) -> Iterator[Any]:
+def mapping(data: bytes | str) -> dict[Any, Any] | None:
+    """The one document of a file if it is a mapping; None for anything else, faults included."""
+    try:
+        found = load(data)
+    except Fault:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def load_all(data: bytes | str) -> Iterator[Any]:
     """The documents of a file as plain data; those before a fault, if there is one.
 
-    Args:
-        data: The file.
-        dates: Whether what looks like a date is one; Kubernetes has none.
-
     Raises:
-        Fault: It is no YAML, or goes too deep.
+        Fault: It cannot be read.
     """
     import yaml
 
     with _faults():
-        _check_depth(data)
-        yield from yaml.load_all(data, Loader=_loader() if dates else _without_dates())
+        _check(data)
+        yield from yaml.load_all(data, Loader=_loader())
 
 
 def compose(data: bytes | str, *, tags: Tags = "1.1") -> Any:
@@ -84,7 +87,7 @@ def compose(data: bytes | str, *, tags: Tags = "1.1") -> Any:
     import yaml
 
     with _faults():
-        _check_depth(data)
+        _check(data)
         return yaml.compose(data, Loader={"1.1": _loader, "core": _core, "none": _untyped}[tags]())
 
 
@@ -97,7 +100,7 @@ def compose_all(data: bytes | str) -> Iterator[Any]:
     import yaml
 
     with _faults():
-        _check_depth(data)
+        _check(data)
         yield from yaml.compose_all(data, Loader=_loader())
 
 
@@ -108,7 +111,7 @@ def both(data: bytes | str) -> Iterator[tuple[Any, Any]]:
         Fault: As `load_all`.
     """
     with _faults():
-        _check_depth(data)
+        _check(data)
         loader = _loader()(data)
         try:
             while loader.check_node():
@@ -125,42 +128,115 @@ def _faults() -> Iterator[None]:
     try:
         yield
     except yaml.YAMLError as error:
-        why = getattr(error, "problem", None) or str(error)
+        said = [getattr(error, part, None) for part in ("context", "problem")]
+        why = ", ".join(filter(None, said)) or str(error)
         raise Fault(why, getattr(error, "problem_mark", None)) from None
-    except RecursionError:
-        raise Fault(_TOO_DEEP) from None
     except Fault:
         raise
-    except Exception as error:  # noqa: BLE001  what PyYAML makes of "!!int", "!!bool maybe", a date of the 32nd
+    except Exception as error:  # noqa: BLE001  what PyYAML makes of "!!int", "!!bool maybe", "!!timestamp x"
         raise Fault(f"{type(error).__name__}: {error}") from None
 
 
-_TOO_DEEP: Final = f"more than {DEEPEST} levels"
+# Where a line's own collections begin: after its indentation, and after each "- ", "? " or ": " that follows it.
+_HEAD_TEXT: Final = re.compile(r"^[ \t?:-]*", re.MULTILINE)
+_HEAD_BYTES: Final = re.compile(rb"^[ \t?:-]*", re.MULTILINE)
+# What ends a line but is no newline, and what says that a byte is no letter (UTF-16).
+_ODD_TEXT: Final = re.compile("[\r\x85\u2028\u2029]")
+_ODD_BYTES: Final = re.compile(rb"[\r\0]|\xc2\x85|\xe2\x80[\xa8\xa9]")
 
 
-def _check_depth(data: bytes | str) -> None:
-    """Refuse what goes too deep; most files are known not to without being parsed."""
-    if _at_most(data) <= _SURELY:
-        return
+def _check(data: bytes | str) -> None:
+    """Refuse what goes too deep or grows without end; most files are known not to without being parsed."""
+    heads: list[str] | list[bytes]
+    if isinstance(data, str):
+        unclear = _ODD_TEXT.search(data) is not None or ("&" in data and "*" in data)
+        heads, brackets = _HEAD_TEXT.findall(data), data.count("[") + data.count("{")
+        directives = data.count("%TAG")
+    else:
+        unclear = _ODD_BYTES.search(data) is not None or (b"&" in data and b"*" in data)
+        heads, brackets = _HEAD_BYTES.findall(data), data.count(b"[") + data.count(b"{")
+        directives = data.count(b"%TAG")
+    if directives > _MOST_DIRECTIVES:
+        raise Fault(f"more than {_MOST_DIRECTIVES} directives")  # each is compared with all before
+    # Each bracket can be a list and a mapping of one key in it; elsewhere a mapping in a mapping stands further to the
+    # right, and a list may stand where the mapping around it does.
+    if unclear or 2 * (brackets + max(map(len, heads)) + 1) > DEEPEST:
+        _check_events(data)
+
+
+def _check_events(data: bytes | str) -> None:
     import yaml
 
-    depth = 0
+    sizes = _Sizes()
+    taking = {
+        yaml.DocumentStartEvent: sizes.forget,
+        yaml.MappingStartEvent: sizes.begin,
+        yaml.SequenceStartEvent: sizes.begin,
+        yaml.MappingEndEvent: sizes.end,
+        yaml.SequenceEndEvent: sizes.end,
+        yaml.AliasEvent: sizes.follow,
+        yaml.ScalarEvent: sizes.scalar,
+    }
     for event in yaml.parse(data, Loader=_loader()):
-        name = type(event).__name__
-        depth += (name in _START) - (name in _END)
-        if depth > DEEPEST:
-            raise Fault(_TOO_DEEP, event.start_mark)
+        take = taking.get(type(event))
+        if take is not None:
+            take(event)
 
 
-def _at_most(data: bytes | str) -> int:
-    """Levels that a file surely has not more of.
+class _Sizes:
+    """How many nodes and levels there are, aliases followed: of what has begun, and of what has an anchor."""
 
-    Between brackets and braces each level is one of them; elsewhere a mapping in a mapping stands further to the
-    right, and a list may stand where the mapping around it does.
-    """
-    if isinstance(data, str):
-        return data.count("[") + data.count("{") + 2 * max(map(len, data.split("\n")))
-    return data.count(b"[") + data.count(b"{") + 2 * max(map(len, data.split(b"\n")))
+    def __init__(self) -> None:
+        self._open: list[tuple[str | None, int, int]] = []
+        self._known: dict[str | None, tuple[int, int]] = {}
+        self._aliased = 0
+
+    def forget(self, _: Any) -> None:
+        """A document begins, with anchors of its own."""
+        self._known.clear()
+
+    def begin(self, event: Any) -> None:
+        self._open.append((event.anchor, 1, 0))
+        self._bound(0, event)
+
+    def end(self, _: Any) -> None:
+        anchor, size, height = self._open.pop()
+        self._known[anchor] = size, height + 1
+        self._add(size, height + 1)
+
+    def scalar(self, event: Any) -> None:
+        self._known[event.anchor] = 1, 0
+        self._add(1, 0)
+
+    def follow(self, event: Any) -> None:
+        if any(anchor == event.anchor for anchor, _, _ in self._open):
+            raise Fault(f"*{event.anchor} contains itself", event.start_mark)
+        size, height = self._known.get(event.anchor, (1, 0))
+        self._aliased += size
+        if self._aliased > MOST_ALIASED:
+            raise Fault(f"aliases of more than {MOST_ALIASED} values", event.start_mark)
+        self._bound(height, event)
+        self._add(size, height)
+
+    def _add(self, size: int, height: int) -> None:
+        if self._open:
+            anchor, sizes, heights = self._open[-1]
+            self._open[-1] = anchor, sizes + size, max(heights, height)
+
+    def _bound(self, height: int, event: Any) -> None:
+        if len(self._open) + height > DEEPEST:
+            raise Fault(f"more than {DEEPEST} levels", event.start_mark)
+
+
+_YAML = "tag:yaml.org,2002:"
+_NUMBERS: Final = {
+    f"{_YAML}int": re.compile(r"[-+]?(?:0b[01_]+|0[0-7_]*|0x[0-9a-fA-F_]+|[1-9][0-9_]*)$"),
+    f"{_YAML}float": re.compile(
+        r"(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
+}
+"""YAML 1.1's numbers without those of base 60, which take quadratic time."""
 
 
 @cache
@@ -168,29 +244,15 @@ def _loader() -> Any:
     import yaml
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        """PyYAML's safe one, which does not merge without end: each ``<<`` of two aliases doubles what they hold."""
+        """PyYAML's safe one without dates, which neither Helm nor Kubernetes has, and without times for numbers."""
 
-        merged = 0
-
-        def flatten_mapping(self, node: Any) -> None:
-            before = len(node.value)
-            super().flatten_mapping(node)
-            self.merged += max(len(node.value) - before, 0)
-            if self.merged > _MOST_MERGED:
-                raise Fault(f"more than {_MOST_MERGED} merged keys", node.start_mark)
-
-    return Loader
-
-
-@cache
-def _without_dates() -> Any:
-    import yaml
-
-    class Loader(_loader()):  # type: ignore[misc]
-        """A loader of its own, because the resolvers belong to the class."""
+        def construct_scalar(self, node: Any) -> Any:
+            if node.tag in _NUMBERS and ":" in node.value:
+                raise Fault("a number of base 60", node.start_mark)
+            return super().construct_scalar(node)
 
     Loader.yaml_implicit_resolvers = {
-        first: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:timestamp"]
+        first: [(tag, _NUMBERS.get(tag, form)) for tag, form in forms if tag != f"{_YAML}timestamp"]
         for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
     return Loader
@@ -219,16 +281,13 @@ def _core() -> Any:
         """A loader of its own, because its methods are the class's."""
 
         def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
-            if kind is yaml.ScalarNode and implicit[0]:
+            if kind is not yaml.ScalarNode:
+                return f"{_YAML}{'seq' if kind is yaml.SequenceNode else 'map'}"
+            if implicit[0]:
                 for tag, form in _CORE:
                     if form.fullmatch(value):
-                        return f"tag:yaml.org,2002:{tag}"
-            return str(
-                {
-                    yaml.SequenceNode: _loader().DEFAULT_SEQUENCE_TAG,
-                    yaml.MappingNode: _loader().DEFAULT_MAPPING_TAG,
-                }.get(kind, _loader().DEFAULT_SCALAR_TAG)
-            )
+                        return f"{_YAML}{tag}"
+            return f"{_YAML}str"
 
     return Core
 
@@ -239,7 +298,7 @@ def _untyped() -> Any:
         """A loader of its own, because its methods are the class's."""
 
         def resolve(self, *_: object) -> str:
-            return "tag:yaml.org,2002:str"
+            return f"{_YAML}str"
 
         def descend_resolver(self, *_: object) -> None:
             pass

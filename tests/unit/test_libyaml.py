@@ -21,6 +21,9 @@ DEEP = {
     "maps in braces": "{a: " * 60_000,
     "lists in a line": "- " * 60_000,
     "keys in a line": "? " * 60_000,
+    "lists, a line each": "[\n" * 4900,
+    "lists and maps, a line each": "[a:\n" * 4900,
+    "lists after carriage returns": "".join(f"{'  ' * at}- a:\r" for at in range(300)),
     "in the second document": "a: 1\n---\n" + "[" * 100_000,
 }
 
@@ -46,17 +49,55 @@ def test_what_goes_too_deep_is_a_fault_and_not_the_end_of_the_process(
 
 
 def test_what_goes_deep_line_by_line_is_read() -> None:
-    text = "".join(f"{'  ' * level}- a:\n" for level in range(240))
+    text = "".join(f"{'  ' * level}- a:\n" for level in range(120))
     for read in READS.values():
         assert read(text)
 
 
-@pytest.mark.parametrize("read", ["load", "load_all", "both"])
-def test_merge_keys_that_double_what_they_merge_are_a_fault(read: str) -> None:
-    doubled = "".join(f"a{at}: &a{at}\n  <<: [*a{at - 1}, *a{at - 1}]\n" for at in range(1, 60))
-    with pytest.raises(libyaml.Fault, match="100000 merged keys"):
-        READS[read](f"a0: &a0 {{k: v}}\n{doubled}")
-    assert libyaml.load("a: &a {b: 1, c: 2}\nd: {<<: *a, c: 3}\n")["d"] == {"b": 1, "c": 3}
+WIDE = "a: &a {" + ",".join(f"k{at}: 1" for at in range(9000)) + "}\nb: [" + "*a," * 9000 + "]\n"
+ENDLESS = {
+    "aliases that double": "a0: &a0 {a: 1}\n"
+    + "".join(f"a{at}: &a{at} {{a: *a{at - 1}, b: *a{at - 1}}}\n" for at in range(1, 60)),
+    "merge keys that double": "a0: &a0 {a: 1}\n"
+    + "".join(f"a{at}: &a{at}\n  <<: [*a{at - 1}, *a{at - 1}]\n" for at in range(1, 60)),
+    "aliases side by side": WIDE,
+    "merge keys side by side": WIDE.replace("b: [", "b:\n  <<: ["),
+    "a list in itself": "a: &a [*a]\n",
+    "a map in itself": "a: &a {b: {c: *a}}\n",
+    "aliases that go deep": "a0: &a0 [1]\n"
+    + "".join(f"a{at}: &a{at} [*a{at - 1}]\n" for at in range(1, 2000)),
+    "directives": "".join(f"%TAG !a{at}! tag:x{at}:\n" for at in range(60_000)) + "--- a\n",
+}
+
+
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("name", ENDLESS)
+def test_what_grows_without_end_is_a_fault(name: str, read: str) -> None:
+    for data in (ENDLESS[name], ENDLESS[name].encode()):
+        with pytest.raises(libyaml.Fault, match=r"aliases of more|contains itself|directives"):
+            READS[read](data)
+
+
+def test_aliases_and_merge_keys_are_followed() -> None:
+    text = "a: &a {b: 1, c: 2}\nd: {<<: *a, c: 3}\ne: *a\n"
+    assert libyaml.load(text) == {
+        "a": {"b": 1, "c": 2},
+        "d": {"b": 1, "c": 3},
+        "e": {"b": 1, "c": 2},
+    }
+
+
+def test_dates_and_times_are_text_and_numbers_are_numbers() -> None:
+    text = "[2026-11-25, 1:30, 12:30:45.5, 017, 0x1F, 1_000, 1.5, 1e3, 1.0e+3, yes]"
+    assert libyaml.load(text) == [
+        *("2026-11-25", "1:30", "12:30:45.5"),
+        *(15, 31, 1000, 1.5, "1e3", 1000.0, True),
+    ]
+    long = "1" + ":1" * 500_000
+    assert libyaml.load(f"a: {long}") == {"a": long}
+    for tag in ("!!int", "!!float"):
+        with pytest.raises(libyaml.Fault, match="base 60"):
+            libyaml.load(f"{tag} {long}")
 
 
 def test_fault_has_its_place() -> None:
@@ -70,7 +111,7 @@ def test_fault_has_its_place() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ['!!int ""', "!!bool maybe", "!!float x", "2026-13-32", "? {a: 1}\n: b", "!x a", b"\xff"],
+    ['!!int ""', "!!bool maybe", "!!float x", "? {a: 1}\n: b", "!x a", b"\xff"],
 )
 def test_whatever_the_parser_raises_is_a_fault(text: str | bytes) -> None:
     with pytest.raises(libyaml.Fault):

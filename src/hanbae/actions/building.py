@@ -220,7 +220,7 @@ def _plain(said: bytes, root: Path) -> str:
 def _objects(
     project: views.Project, overlay: overlays.Overlay, output: bytes
 ) -> Iterator[views.Object]:
-    documents = list(libyaml.load_all(output, dates=False))
+    documents = list(libyaml.load_all(output))
     fallback = naming.namespace(project.policy, overlay.service, overlay.environment)
     for index, document in enumerate(each for each in documents if isinstance(each, dict)):
         metadata = document.get("metadata")

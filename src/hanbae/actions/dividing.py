@@ -113,8 +113,9 @@ async def started(task: Task) -> AsyncIterator[Process]:
         yield Process(process)
     finally:
         if process.returncode is None:
+            # Its renderers end with it. Not Process.kill: see hanbae.charts.pools.
             with contextlib.suppress(ProcessLookupError):
-                process.kill()  # its renderers end with it
+                os.kill(process.pid, signal.SIGKILL)
         await process.wait()
 
 

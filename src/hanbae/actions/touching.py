@@ -78,11 +78,7 @@ def _dependencies(tree: trees.Tree, chart: str) -> Iterator[str]:
         return
     if data is None or b"file://" not in data:
         return
-    try:
-        chart_file = libyaml.load(data)
-    except libyaml.Fault:
-        return
-    found = chart_file.get("dependencies") if isinstance(chart_file, Mapping) else None
+    found = (libyaml.mapping(data) or {}).get("dependencies")
     for each in found if isinstance(found, list) else ():
         repository = each.get("repository") if isinstance(each, Mapping) else None
         if isinstance(repository, str) and repository.startswith("file://"):

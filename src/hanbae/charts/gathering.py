@@ -122,7 +122,7 @@ def completed(
         repository = str(entry.get("repository") or "-")
         where = _where(chart, entry)
         found = files(tree, where) if where is not None else {}
-        metadata = _mapping(found.get("Chart.yaml", b""))
+        metadata = libyaml.mapping(found.get("Chart.yaml", b"")) or {}
         if metadata.get("name") != name:
             raise errors.FileFault(
                 "render.dependency-missing", place=place, name=name, repository=repository
@@ -166,16 +166,8 @@ def _where(chart: str, dependency: Mapping[str, Any]) -> str | None:
 
 
 def _dependencies(data: bytes) -> list[dict[str, Any]]:
-    found = _mapping(data).get("dependencies")
+    found = (libyaml.mapping(data) or {}).get("dependencies")
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
-
-
-def _mapping(data: bytes) -> dict[str, Any]:
-    try:
-        found = libyaml.load(data)
-    except libyaml.Fault:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 @lru_cache(maxsize=8192)

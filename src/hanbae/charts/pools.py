@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import marshal
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -219,8 +220,9 @@ class _Worker:
     async def end(self) -> None:
         """End the process, whatever it does."""
         if self._process.returncode is None:
+            # Not Process.kill, which may reap it before the loop does; the loop then warns of it.
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+                os.kill(self._process.pid, signal.SIGKILL)
         await self._process.wait()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import logging
 import math
 from contextlib import aclosing
 from typing import Final
@@ -18,6 +19,8 @@ from hanbae import errors
 from hanbae.clusters import answers, awaiting, connections, kinds, reading, watching, writing
 
 Ended = awaiting.Ended
+
+_LOG: Final = logging.getLogger(__name__)
 
 KEY: Final = "hanbae.dev/key"
 """The label that says whose Job it is."""
@@ -147,9 +150,9 @@ async def _withdraw(cluster: connections.Cluster, making: asyncio.Task[kinds.Obj
     try:
         async with asyncio.timeout(CLEANUP):
             made = await making
-    except (errors.Error, TimeoutError):
-        return
-    await _remove(cluster, made)
+        await _remove(cluster, made)
+    except Exception:  # noqa: BLE001  whatever goes wrong here, the caller hears that it was cancelled
+        _LOG.debug("a probe was not withdrawn", exc_info=True)
 
 
 async def _remove(cluster: connections.Cluster, job: kinds.Object) -> None:

@@ -8,6 +8,8 @@ no dates, no merge keys.
 
 from __future__ import annotations
 
+import contextlib
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +20,9 @@ LARGEST_FILE: Final = 1024 * 1024
 
 MOST_NODES: Final = 50_000
 DEEPEST: Final = 50
+
+# libyaml is of YAML 1.1: these end lines there, it takes tabs that YAML 1.2 does not, and tags are told otherwise.
+_OTHERWISE: Final = re.compile("[\\t\\x85\\u2028\\u2029]|!|[|>]#")
 
 _TAG: Final = "tag:yaml.org,2002:"
 # Text that YAML would make a date or bytes of: nothing in a policy is one, so it stays text.
@@ -85,10 +90,10 @@ def places(node: Node) -> dict[str, subjects.Place]:
 
 
 def _compose(text: str, name: str) -> Any:
-    try:
-        return libyaml.compose(text, tags="core")
-    except libyaml.Fault:
-        return _composed_slowly(text, name)
+    if not _OTHERWISE.search(text):
+        with contextlib.suppress(libyaml.Fault):
+            return libyaml.compose(text, tags="core")
+    return _composed_slowly(text, name)
 
 
 def _composed_slowly(text: str, name: str) -> Any:

@@ -22,7 +22,8 @@ class _Handshake:
         self._stream: Any = None
 
     async def __call__(self, event: str, facts: dict[str, Any]) -> None:
-        if event == "connection.connect_tcp.complete":
+        # The connection's own events, or those of a proxy in front of it.
+        if event.endswith(".connect_tcp.complete"):
             self._stream = facts["return_value"]
-        elif event == "connection.start_tls.failed":
+        elif event.endswith(".start_tls.failed") and self._stream is not None:
             await self._stream.aclose()

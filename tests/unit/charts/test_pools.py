@@ -155,6 +155,20 @@ async def test_what_a_chart_keeps_does_not_reach_its_next_release() -> None:
             assert await pool.render(files, pools.Asked([wanted] * 3), shown="a") == [alone] * 3
 
 
+async def test_dependency_that_one_release_disables_is_there_for_the_next() -> None:
+    condition = b"dependencies: [{name: d, version: 1.0.0, condition: d.enabled}]\n"
+    files = CHART | {
+        "Chart.yaml": CHART["Chart.yaml"] + condition,
+        "charts/d/Chart.yaml": b"apiVersion: v2\nname: d\nversion: 1.0.0\n",
+        "charts/d/templates/a.yaml": MAP.replace(b"%s", b"x"),
+    }
+    values = (b"d: {enabled: false}", b"", b"d: {enabled: true}")
+    asked = pools.Asked([pools.Wanted("r", "n", (each,)) for each in values])
+    async with pools.opened(1) as pool:
+        found = await pool.render(files, asked, shown="a")
+    assert [len(answer.documents) for answer in found] == [0, 1, 1]
+
+
 async def test_nothing_is_left_when_the_one_who_waits_is_cancelled() -> None:
     async def endless() -> None:
         async with pools.opened(2) as pool:

@@ -369,10 +369,16 @@ def self_signed(folder: Path) -> ssl.SSLContext:
     return context
 
 
-async def test_handshake_that_is_broken_off_closes_the_connection(tmp_path: Path) -> None:
+@pytest.mark.parametrize("proxied", [False, True])
+async def test_handshake_that_is_broken_off_closes_the_connection(
+    tmp_path: Path, proxied: bool
+) -> None:
     begun, closed = asyncio.Event(), asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if proxied:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await reader.read(1)
         begun.set()
         while await reader.read(1024):
@@ -382,8 +388,13 @@ async def test_handshake_that_is_broken_off_closes_the_connection(tmp_path: Path
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     async with server:
-        address = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with connections.connect(kubeconfig=kubeconfig(tmp_path, address)) as cluster:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        path = kubeconfig(tmp_path, "https://192.0.2.1" if proxied else f"https://{address}")
+        if proxied:
+            content = json.loads(path.read_text())
+            content["clusters"][0]["cluster"]["proxy-url"] = f"http://{address}"
+            path.write_text(json.dumps(content))
+        async with connections.connect(kubeconfig=path) as cluster:
             asking = asyncio.create_task(reading.get(cluster, kinds.JOB, "default", "probe"))
             await begun.wait()
             asking.cancel()

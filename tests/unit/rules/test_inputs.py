@@ -82,7 +82,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object]]] = {
     "empty Chart.yaml": (CHART, text(CHART, "")),
     "template that does not parse": (f"{SERVICE}:1", text(SERVICE, "{{ if }}\n")),
     "template that fails": (f"{SERVICE}:2:3", text(SERVICE, 'a: 1\n{{ fail "no" }}\n')),
-    "alias bomb in values": (VALUES, text(VALUES, BOMB)),
+    "alias bomb in values": (f"{VALUES}:6:10", text(VALUES, BOMB)),
     "alias bomb in a template": (SERVICE, text(SERVICE, BOMB)),
     "alias bomb in Chart.yaml": (CHART, more(CHART, BOMB)),
     "values of 50 MB": (VALUES, text(VALUES, "a: " + "x" * 50_000_000)),

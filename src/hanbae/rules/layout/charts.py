@@ -59,7 +59,7 @@ def missing_values(service: views.Service) -> Iterator[rulebook.Hit]:
 @rulebook.of_service("LAY008", "warning", source=_CHART)
 def odd_chart(service: views.Service) -> Iterator[rulebook.Hit]:
     """A ``Chart.yaml`` that Helm takes and that does not say what was meant."""
-    data = _mapping(service.text(f"{service.chart}/Chart.yaml"))
+    data = libyaml.mapping(service.text(f"{service.chart}/Chart.yaml") or "")
     if data is None:
         return
     parsed = service.values(f"{service.chart}/Chart.yaml") if _suspect(service, data) else None
@@ -109,15 +109,7 @@ def _chart(service: views.Service) -> subjects.Place:
 
 def _is_library(service: views.Service) -> bool:
     text = service.text(f"{service.chart}/Chart.yaml") or ""
-    return "library" in text and (_mapping(text) or {}).get("type") == "library"
-
-
-def _mapping(text: str | None) -> dict[Any, Any] | None:
-    try:
-        found = libyaml.load(text or "")
-    except libyaml.Fault:
-        return None  # Helm says why
-    return found if isinstance(found, dict) else None
+    return "library" in text and (libyaml.mapping(text) or {}).get("type") == "library"
 
 
 def _suspect(service: views.Service, data: dict[Any, Any]) -> bool:

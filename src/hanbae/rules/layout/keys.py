@@ -41,11 +41,11 @@ def unequal_keys(service: views.Service) -> Iterator[rulebook.Hit]:
             for name in environments:
                 facts = {"key": ".".join(key), "file": _file(service, name)}
                 yield rulebook.Hit(service.releases[name].value_place(*key), facts, "environment")
+    fault = service.values(_path(service)).fault
+    if fault is not None:
+        yield rulebook.Hit(fault, {}, "broken")
     example = _example(service)
-    if isinstance(example, libyaml.Fault):
-        place = subjects.Place(_path(service), example.line, example.column)
-        yield rulebook.Hit(place, {"why": str(example)[:200]}, "broken")
-    if not isinstance(example, Mapping):
+    if example is None:
         return
     released = [_own(release.values) for release in service.releases.values()]
     if released and len(released) == len(service.project.environments):
@@ -60,7 +60,7 @@ def unequal_keys(service: views.Service) -> Iterator[rulebook.Hit]:
 def misspelt(release: views.Release) -> Iterator[rulebook.Hit]:
     """A key that nothing knows, spelled almost like one that is known."""
     example = _example(release.service)
-    if not isinstance(example, Mapping):
+    if example is None:
         return
     for key in valuesfiles.missing(example, _own(release.values), whole=True):
         near = _near(example, release.values, key)
@@ -73,7 +73,7 @@ def _lacking(service: views.Service) -> dict[Keys, list[str]]:
     """Key of the example → the environments that have it neither in their file nor in the chart's defaults."""
     example = _example(service)
     found: dict[Keys, list[str]] = {}
-    if not isinstance(example, Mapping):
+    if example is None:
         return found
     for name, release in service.releases.items():
         for key in valuesfiles.missing(release.values, _own(example)):
@@ -81,15 +81,15 @@ def _lacking(service: views.Service) -> dict[Keys, list[str]]:
     return found
 
 
-def _example(service: views.Service) -> Mapping[str, Any] | libyaml.Fault | None:
+def _example(service: views.Service) -> Mapping[str, Any] | None:
     """The example's values, where its keys are not plainly those of every environment; None where they are."""
     if _EXAMPLE not in service.notes:
         service.notes[_EXAMPLE] = _read_example(service)
-    found: Mapping[str, Any] | libyaml.Fault | None = service.notes[_EXAMPLE]
+    found: Mapping[str, Any] | None = service.notes[_EXAMPLE]
     return found
 
 
-def _read_example(service: views.Service) -> Mapping[str, Any] | libyaml.Fault | None:
+def _read_example(service: views.Service) -> Mapping[str, Any] | None:
     """See :func:`_example`; comparing lines comes first, because reading YAML takes a hundred times as long."""
     text = service.text(_path(service))
     if text is None:
@@ -99,13 +99,7 @@ def _read_example(service: views.Service) -> Mapping[str, Any] | libyaml.Fault |
     defaults = service.text(f"{service.chart}/values.yaml")
     if defaults is None and all(file is not None and _outline(file) == lines for file in files):
         return None
-    try:
-        found = libyaml.load(text)
-    except libyaml.Fault as fault:
-        return fault
-    if found is not None and not isinstance(found, dict):
-        return libyaml.Fault("no mapping of keys to values")
-    return found
+    return libyaml.mapping(text)
 
 
 def _outline(text: str) -> list[tuple[str, ...]]:
