@@ -3,11 +3,12 @@
 ruamel knows comments, and takes ten times as long; whatever only reads, reads here.
 What PyYAML (6.0.3) makes of a hostile file takes the process with it: its composer calls itself for each level and does
 not count them, and neither aliases nor ``<<`` end before the memory does.
-So a file that may go deep, or has aliases, is parsed for its events first, which takes no more than time.
+So a file that may go deep, or has aliases, is parsed for its events first, which needs no more than time.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -138,30 +139,36 @@ def _faults() -> Iterator[None]:
 
 
 # Where a line's own collections begin: after its indentation, and after each "- ", "? " or ": " that follows it.
-_HEAD_TEXT: Final = re.compile(r"^[ \t?:-]*", re.MULTILINE)
-_HEAD_BYTES: Final = re.compile(rb"^[ \t?:-]*", re.MULTILINE)
-# What ends a line but is no newline, and what says that a byte is no letter (UTF-16).
-_ODD_TEXT: Final = re.compile("[\r\x85\u2028\u2029]")
-_ODD_BYTES: Final = re.compile(rb"[\r\0]|\xc2\x85|\xe2\x80[\xa8\xa9]")
+_HEAD: Final = re.compile(r"^[ \t?:-]*", re.MULTILINE)
+# What ends a line but is no newline, what can stand before a line's head, and what is not of one byte (UTF-16).
+_ODD: Final = re.compile("[\r\x85\u2028\u2029\ufeff]")
+_ODD_BYTES: Final = re.compile("[\r\0]|\xc2\x85|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf")
 
 
 def _check(data: bytes | str) -> None:
     """Refuse what goes too deep or grows without end; most files are known not to without being parsed."""
-    heads: list[str] | list[bytes]
-    if isinstance(data, str):
-        unclear = _ODD_TEXT.search(data) is not None or ("&" in data and "*" in data)
-        heads, brackets = _HEAD_TEXT.findall(data), data.count("[") + data.count("{")
-        directives = data.count("%TAG")
-    else:
-        unclear = _ODD_BYTES.search(data) is not None or (b"&" in data and b"*" in data)
-        heads, brackets = _HEAD_BYTES.findall(data), data.count(b"[") + data.count(b"{")
-        directives = data.count(b"%TAG")
-    if directives > _MOST_DIRECTIVES:
+    text = _looked_at(data)
+    if text.count("%TAG") > _MOST_DIRECTIVES:
         raise Fault(f"more than {_MOST_DIRECTIVES} directives")  # each is compared with all before
-    # Each bracket can be a list and a mapping of one key in it; elsewhere a mapping in a mapping stands further to the
-    # right, and a list may stand where the mapping around it does.
-    if unclear or 2 * (brackets + max(map(len, heads)) + 1) > DEEPEST:
+    if at_most(data) > DEEPEST or ("&" in text and "*" in text):
         _check_events(data)
+
+
+def _looked_at(data: bytes | str) -> str:
+    """A file as text in which each byte is a letter: what is looked for here is ASCII."""
+    return data if isinstance(data, str) else data.decode("latin-1")
+
+
+def at_most(data: bytes | str) -> float:
+    """Levels that a file surely has not more of, aliases not followed; infinite where only parsing tells.
+
+    Each bracket can be a list and a mapping of one key in it; elsewhere a mapping in a mapping stands further to the
+    right, and a list may stand where the mapping around it does.
+    """
+    text = _looked_at(data)
+    if (_ODD if isinstance(data, str) else _ODD_BYTES).search(text):
+        return math.inf
+    return 2 * (text.count("[") + text.count("{") + max(map(len, _HEAD.findall(text))) + 1)
 
 
 def _check_events(data: bytes | str) -> None:
@@ -188,7 +195,8 @@ class _Sizes:
 
     def __init__(self) -> None:
         self._open: list[tuple[str | None, int, int]] = []
-        self._known: dict[str | None, tuple[int, int]] = {}
+        self._begun: set[str] = set()
+        self._known: dict[str, tuple[int, int]] = {}
         self._aliased = 0
 
     def forget(self, _: Any) -> None:
@@ -197,31 +205,35 @@ class _Sizes:
 
     def begin(self, event: Any) -> None:
         self._open.append((event.anchor, 1, 0))
+        if event.anchor is not None:
+            self._begun.add(event.anchor)
         self._bound(0, event)
 
     def end(self, _: Any) -> None:
         anchor, size, height = self._open.pop()
-        self._known[anchor] = size, height + 1
-        self._add(size, height + 1)
+        self._add(anchor, size, height + 1)
 
     def scalar(self, event: Any) -> None:
-        self._known[event.anchor] = 1, 0
-        self._add(1, 0)
+        self._add(event.anchor, 1, 0)
 
     def follow(self, event: Any) -> None:
-        if any(anchor == event.anchor for anchor, _, _ in self._open):
+        if event.anchor in self._begun:
             raise Fault(f"*{event.anchor} contains itself", event.start_mark)
         size, height = self._known.get(event.anchor, (1, 0))
         self._aliased += size
         if self._aliased > MOST_ALIASED:
             raise Fault(f"aliases of more than {MOST_ALIASED} values", event.start_mark)
         self._bound(height, event)
-        self._add(size, height)
+        self._add(None, size, height)
 
-    def _add(self, size: int, height: int) -> None:
+    def _add(self, anchor: str | None, size: int, height: int) -> None:
+        """A node has ended: it belongs to what is open, and its anchor stands for it from now on."""
+        if anchor is not None:
+            self._known[anchor] = size, height
+            self._begun.discard(anchor)
         if self._open:
-            anchor, sizes, heights = self._open[-1]
-            self._open[-1] = anchor, sizes + size, max(heights, height)
+            around, sizes, heights = self._open[-1]
+            self._open[-1] = around, sizes + size, max(heights, height)
 
     def _bound(self, height: int, event: Any) -> None:
         if len(self._open) + height > DEEPEST:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ DEEP = {
     "lists, a line each": "[\n" * 4900,
     "lists and maps, a line each": "[a:\n" * 4900,
     "lists after carriage returns": "".join(f"{'  ' * at}- a:\r" for at in range(300)),
+    "lists in a line after a byte order mark": "\ufeff" + "- " * 60_000,
+    "keys in a line after a second mark": "a: 1\n---\n\ufeff" + "? " * 60_000,
     "in the second document": "a: 1\n---\n" + "[" * 100_000,
 }
 
@@ -98,6 +101,53 @@ def test_dates_and_times_are_text_and_numbers_are_numbers() -> None:
     for tag in ("!!int", "!!float"):
         with pytest.raises(libyaml.Fault, match="base 60"):
             libyaml.load(f"{tag} {long}")
+
+
+def depth(text: str) -> int:
+    """How deep a file goes, by the parser's own events; as far as they come."""
+    import yaml
+
+    deepest = level = 0
+    with contextlib.suppress(yaml.YAMLError):
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            level += isinstance(event, yaml.CollectionStartEvent)
+            level -= isinstance(event, yaml.CollectionEndEvent)
+            deepest = max(deepest, level)
+    return deepest
+
+
+PIECES = (
+    *(
+        "- ",
+        "? ",
+        ": ",
+        "a: ",
+        "a",
+        "\n",
+        "  ",
+        " ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        "&x ",
+        "!t ",
+        "--- ",
+        "...\n",
+    ),
+    *("\ufeff", "\r", "\x85", "\u2028", "\t", "|\n", "'a': ", '"', "#", "%YAML 1.1\n"),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=60).map("".join))
+@settings(max_examples=500)
+@example("\ufeff- - - - - - - -")
+@example("- a:\n  - b:\n    - c:\n      - d")
+def test_no_file_goes_deeper_than_is_known_without_parsing_it(text: str) -> None:
+    deep = depth(text)
+    assert deep <= libyaml.at_most(text)
+    assert deep <= libyaml.at_most(text.encode())
 
 
 def test_fault_has_its_place() -> None:
