@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -47,7 +46,9 @@ def main(arguments: list[str]) -> None:
 
 def _begin_to_obtain() -> None:
     """Build meanwhile; the first test that needs what is built waits for it (conftest.py)."""
-    with tempfile.NamedTemporaryFile("w", prefix="hanbae-build-", delete=False) as said:
+    from hanbae.sandbox import caching
+
+    with (caching.private(caching.root() / "logs") / "tests.log").open("w") as said:
         building = subprocess.Popen(
             [sys.executable, __file__, _OBTAIN],
             stdin=subprocess.DEVNULL,
@@ -70,7 +71,6 @@ def wait_for_building() -> None:
             sys.stderr.write(said.read())
             sys.stderr.flush()
             time.sleep(0 if ended else 0.5)
-    Path(path).unlink()
 
 
 def _end_with_parent() -> None:

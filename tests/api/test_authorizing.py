@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import json
-import subprocess
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -17,9 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ruamel.yaml import YAML
+from tests.api.deployers import (
+    DEPLOYER,
+    ENVIRONMENTS,
+    Shop,
+    anybodys,
+    application,
+    asked,
+    await_kinds,
+    await_policies,
+    by,
+    patch,
+    proof,
+    read,
+    say,
+)
 
 from hanbae import errors, subjects
-from hanbae.actions import generate_argocd, generate_rbac, init, new_service, proving
+from hanbae.actions import generate_argocd, generate_rbac, init, new_service
 from hanbae.argo import admitting, authorizing, generating, operations
 from hanbae.clusters import (
     answers,
@@ -33,9 +45,6 @@ from hanbae.clusters import (
     writing,
 )
 from hanbae.engines import applications, argocd
-from hanbae.migrations import databases
-from hanbae.planning import proofs
-from hanbae.policy import documents, loading
 from hanbae.results import events, plans
 from hanbae.testing import applications as made
 
@@ -43,78 +52,11 @@ if TYPE_CHECKING:
     from tests.api.conftest import ControlPlane
 
 Namer = Callable[[str], str]
-ENVIRONMENTS = ("dev", "staging", "production")
-DEPLOYER = "system:serviceaccount:hanbae-services-{}:hanbae-deployer"
 RELEASE = {"app.kubernetes.io/instance": "auth-service"}
 GROUP = "shop:deployers"
 FORBIDDEN: dict[str, dict[str, list[Any]]] = YAML(typ="safe").load(
     Path(__file__).with_name("forbidden_writes.yaml")
 )
-READY_WITHIN = 30.0
-
-
-class Shop:
-    """A scaffolded repository, applied to the cluster by an administrator."""
-
-    def __init__(self, root: Path, plane: ControlPlane) -> None:
-        self.root = root
-        self.plane = plane
-        self.environment = {
-            name: value
-            for name, value in plane.programs.environment().items()
-            if not name.lower().endswith("_proxy")
-        }
-
-    def try_(self, program: str, *arguments: str, kubeconfig: Path | None = None) -> Any:
-        return subprocess.run(
-            [str(self.plane.programs.path(program)), *arguments],
-            cwd=self.root,
-            env=self.environment | {"KUBECONFIG": str(kubeconfig or self.plane.kubeconfig)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def run(self, program: str, *arguments: str, kubeconfig: Path | None = None) -> str:
-        ended = self.try_(program, *arguments, kubeconfig=kubeconfig)
-        assert ended.returncode == 0, f"{program} {' '.join(arguments)}\n{ended.stderr}"
-        return str(ended.stdout)
-
-    @property
-    def policy(self) -> documents.Policy:
-        return loading.load(self.root / "hanbae.yaml").policy
-
-    def kubeconfig(self, environment: str) -> Path:
-        """A kubeconfig of the environment's deployer, made as the command's help says."""
-        token = self.run(
-            "kubectl", "create", "token", "hanbae-deployer", "-n", f"hanbae-services-{environment}"
-        ).strip()
-        document = json.loads(self.plane.kubeconfig.read_text())
-        document["users"] = [{"name": "admin", "user": {"token": token}}]
-        path = self.root.parent / f"{environment}.kubeconfig"
-        path.touch(0o600)
-        path.write_text(json.dumps(document))
-        return path
-
-    def person(self, name: str, *groups: str) -> Path:
-        """A kubeconfig of somebody with a certificate."""
-        certificate, key = self.plane.authority.issue(name, *groups)
-        document = json.loads(self.plane.kubeconfig.read_text())
-        files = {"client-certificate": str(certificate), "client-key": str(key)}
-        document["users"] = [{"name": "admin", "user": files}]
-        path = self.root.parent / f"{name}.kubeconfig"
-        path.write_text(json.dumps(document))
-        return path
-
-    def migration(self, service: str, environment: str) -> dict[str, Any]:
-        """The migration Job, as the real Helm renders the chart."""
-        chart = f"services/{service}/helm"
-        text = self.run(
-            "helm", "template", f"{service}-service", chart, "-f", f"{chart}/values-dev.yaml",
-            "--set-string", f"image.digest=sha256:{'a' * 64}",
-        )  # fmt: skip
-        (job,) = [t for t in YAML(typ="safe").load_all(text) if t and t["kind"] == "Job"]
-        return dict(job)
 
 
 @pytest.fixture(scope="module")
@@ -163,58 +105,6 @@ def shop(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) 
     return shop
 
 
-def await_kinds(shop: Shop, wanted: set[str]) -> None:
-    deadline = time.monotonic() + READY_WITHIN
-    while True:
-        served = shop.run("kubectl", "api-resources", "--no-headers", "-o", "name").split()
-        if wanted <= {name.split(".")[0] for name in served}:
-            return
-        assert time.monotonic() < deadline, served
-        time.sleep(0.2)
-
-
-def await_policies(shop: Shop, environment: str) -> None:
-    """The API server learns of a policy a moment after it has stored it."""
-    deadline = time.monotonic() + READY_WITHIN
-    who = f"--as={DEPLOYER.format(environment)}"
-    groups = [f"--as-group={name}" for name in ("system:authenticated", "system:masters")]
-    kinds_ = ("applications", "applicationsets", "jobs")
-    tried = {
-        "applications": ("application", "argocd"),
-        "applicationsets": ("applicationset", "argocd"),
-        "jobs": ("job", f"services-{environment}"),
-    }
-    for kind in kinds_:
-        name, namespace = tried[kind]
-        body = shop.root.parent / f"try-{name}.json"
-        body.write_text(json.dumps(_any(name, namespace)))
-        while True:
-            ended = shop.try_(
-                "kubectl", "create", "--dry-run=server", "-f", str(body), who, *groups
-            )
-            if f"hanbae-{kind}-services-{environment}" in ended.stderr:
-                break
-            assert time.monotonic() < deadline, ended.stderr
-            time.sleep(0.1)
-
-
-def _any(name: str, namespace: str) -> dict[str, Any]:
-    """An object that the API server would take from anybody else."""
-    metadata = {"name": "try", "namespace": namespace}
-    if name == "job":
-        pod = {"restartPolicy": "Never", "containers": [{"name": "a", "image": "x"}]}
-        return {
-            "apiVersion": "batch/v1", "kind": "Job", "metadata": metadata,
-            "spec": {"template": {"spec": pod}},
-        }  # fmt: skip
-    application = {"project": "default", "destination": {}, "source": {"repoURL": "x"}}
-    if name == "application":
-        return kinds.APPLICATION.complete({"metadata": metadata, "spec": application})
-    template = {"metadata": {"name": "x"}, "spec": application}
-    spec = {"generators": [{"list": {"elements": []}}], "template": template}
-    return kinds.APPLICATIONSET.complete({"metadata": metadata, "spec": spec})
-
-
 @pytest.fixture(scope="module")
 def kubeconfigs(shop: Shop) -> dict[str, Path]:
     return {environment: shop.kubeconfig(environment) for environment in ENVIRONMENTS}
@@ -236,56 +126,6 @@ async def generous(
     """A connection as staging's deployer, whom somebody has made an administrator."""
     async with connections.connect(kubeconfig=kubeconfigs["staging"]) as connected:
         yield connected
-
-
-async def application(
-    cluster: connections.Cluster, shop: Shop, environment: str = "dev", **status: Any
-) -> subjects.Ref:
-    """The Application of auth, anew, as the ApplicationSet makes it and Argo CD has looked at it."""
-    thing = generating.application(shop.policy, "auth", environment)
-    thing["metadata"].pop("finalizers", None)
-    thing["metadata"]["annotations"] = {"example.com/team": "blue"}
-    thing["status"] = {"sync": {"status": "Synced", "revision": made.REVISION}, **status}
-    ref = subjects.Ref("Application", "argocd", thing["metadata"]["name"])
-    if await reading.get(cluster, kinds.APPLICATION, ref.namespace, ref.name) is not None:
-        await patch(cluster, ref, {"metadata": {"finalizers": None}})
-        await writing.delete(cluster, kinds.APPLICATION, ref.namespace, ref.name)
-    await writing.create(cluster, kinds.APPLICATION, thing)
-    return ref
-
-
-async def read(cluster: connections.Cluster, ref: subjects.Ref) -> kinds.Object:
-    found = await reading.get(cluster, kinds.named(ref.kind), ref.namespace, ref.name)
-    assert found is not None
-    return found
-
-
-async def patch(cluster: connections.Cluster, ref: subjects.Ref, body: Any) -> kinds.Object:
-    kind = kinds.named(ref.kind)
-    return await writing.merge_patch(cluster, kind, ref.namespace, ref.name, body)
-
-
-def by(environment: str) -> str:
-    return f"hanbae/{DEPLOYER.format(environment)}"
-
-
-def asked(environment: str = "dev", **sync: Any) -> dict[str, Any]:
-    """The operation that hanbae writes, with something more in its ``sync``."""
-    thing = {"spec": {"syncPolicy": {"syncOptions": OPTIONS}}}
-    operation = operations.asking(
-        thing, revision=made.REVISION, key="k", by=by(environment), about={"service": "auth"}
-    )
-    asked: dict[str, Any] = operation["operation"]
-    asked["sync"] |= sync
-    return asked
-
-
-OPTIONS = [
-    "ServerSideApply=true",
-    "CreateNamespace=false",
-    "FailOnSharedResource=true",
-    "PruneLast=true",
-]
 
 
 # What hanbae does
@@ -444,26 +284,6 @@ async def until(
 
 def phase(thing: kinds.Object) -> str:
     return str(((thing.get("status") or {}).get("operationState") or {}).get("phase"))
-
-
-async def say(
-    cluster: connections.Cluster, kind: kinds.Kind, namespace: str, name: str, status: Any
-) -> None:
-    """Write a status, as controllers do."""
-    asked = cluster.asked("patch", kind, namespace, name=name, subresource="status")
-    path = kind.path(namespace, name, "status")
-    kind_of = "application/merge-patch+json"
-    await cluster.ask(asked, "PATCH", path, body={"status": status}, content_type=kind_of)
-
-
-def proof(shop: Shop, key: str, service: str = "auth") -> kinds.Object:
-    """The Job that proves a service's migrations, exactly as `deploy` makes it."""
-    hook = shop.migration(service, "dev")
-    database = databases.Database(f"{service}_db", "DATABASE_URL", "", -5)
-    place = subjects.Place("x")
-    job = proofs.of(hook, database, namespace="services-dev", place=place)
-    named = proving._named(job, f"{service}-service-prove-{service}_db", key)
-    return probes.hardened(named, deadline=120)
 
 
 async def test_the_deployer_proves_migrations(
@@ -668,7 +488,7 @@ async def test_of_an_applicationset_only_the_refresh_can_be_set(
 async def test_applicationsets_are_neither_created_nor_deleted(
     generous: connections.Cluster, deployer: connections.Cluster
 ) -> None:
-    new = _any("applicationset", "argocd")
+    new = anybodys("applicationset", "argocd")
     with pytest.raises(answers.Denied, match="neither creates nor deletes an ApplicationSet"):
         await writing.create(generous, kinds.APPLICATIONSET, new)
     with pytest.raises(answers.Denied, match="neither creates nor deletes an ApplicationSet"):
@@ -714,7 +534,7 @@ async def test_other_jobs_are_not_deleted_and_no_job_is_changed(
     unique: Namer,
 ) -> None:
     for who, namespace in ((deployer, "services-dev"), (generous, "services-staging")):
-        job = _any("job", namespace)
+        job = anybodys("job", namespace)
         job["metadata"]["name"] = unique("auth-service-migrate")
         ref = kinds.ref(await writing.create(cluster, kinds.JOB, job))
         with pytest.raises(answers.Denied, match="deletes only the Jobs"):
@@ -801,9 +621,11 @@ async def test_nobody_else_is_held_to_the_policies(
     cluster: connections.Cluster, shop: Shop
 ) -> None:
     ref = await application(cluster, shop)
-    await patch(cluster, ref, {"metadata": {"labels": {"x": "y"}}})
-    await patch(cluster, ref, {"operation": asked(manifests=["x"])})
-    await writing.delete(cluster, kinds.APPLICATION, "argocd", ref.name)
+    labelled = await patch(cluster, ref, {"metadata": {"labels": {"x": "y"}}})
+    assert labelled["metadata"]["labels"]["x"] == "y"
+    begun = await patch(cluster, ref, {"operation": asked(manifests=["x"])})
+    assert begun["operation"]["sync"]["manifests"] == ["x"]
+    assert await writing.delete(cluster, kinds.APPLICATION, "argocd", ref.name)
 
 
 def test_applying_again_changes_nothing(shop: Shop) -> None:

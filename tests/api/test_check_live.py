@@ -92,23 +92,14 @@ async def test_rule_finds_its_failing_example_and_leaves_the_passing_one(
     assert at == ([(argo.LIVE, place) for place in case.at] if example == "fails" else [])
 
 
-async def test_applications_in_the_cluster_are_held_against_the_policy(
-    cluster: connections.Cluster,
-    control_plane: Any,
-    root: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    kubeconfig = control_plane.kubeconfig
-    with pytest.raises(errors.WrongUse):  # a cluster without Argo CD
-        await check_live.check_live(root, environments=["dev"], kubeconfig=kubeconfig)
-
-    argocd(control_plane)
+async def drifted(cluster: connections.Cluster, plane: Any, root: Path) -> None:
+    """The repository's Applications, of which somebody has changed, deleted and added one each."""
+    argocd(plane)
     policy = viewing.project(root).policy
     for environment in ("dev", "staging", "production"):
         for service in ("auth", "personal"):
             await create(cluster, generating.application(policy, service, environment))
-    assert await check_live.check_live(root, kubeconfig=kubeconfig) == ()
+    assert await check_live.check_live(root, kubeconfig=plane.kubeconfig) == ()
 
     # Somebody switches production's automation on by hand, and points it at another branch and namespace.
     patch = (
@@ -116,7 +107,7 @@ async def test_applications_in_the_cluster_are_held_against_the_policy(
         ' "destination": {"namespace": "services-dev"}}}'
     )
     kubectl(
-        control_plane,
+        plane,
         "-n",
         "argocd",
         "patch",
@@ -125,9 +116,18 @@ async def test_applications_in_the_cluster_are_held_against_the_policy(
         "--type=merge",
         f"-p={patch}",
     )
-    kubectl(control_plane, "-n", "argocd", "delete", "application", "personal-dev")
+    kubectl(plane, "-n", "argocd", "delete", "application", "personal-dev")
     gone = generating.application(policy, "ledger", "staging")
     await create(cluster, gone)
+
+
+async def test_applications_in_the_cluster_are_held_against_the_policy(
+    cluster: connections.Cluster, control_plane: Any, root: Path
+) -> None:
+    kubeconfig = control_plane.kubeconfig
+    with pytest.raises(errors.WrongUse):  # a cluster without Argo CD
+        await check_live.check_live(root, environments=["dev"], kubeconfig=kubeconfig)
+    await drifted(cluster, control_plane, root)
     found = await check_live.check_live(root, kubeconfig=kubeconfig)
     assert sorted(
         (each.code, each.severity, each.text.id, each.service, each.environments) for each in found
@@ -151,6 +151,17 @@ async def test_applications_in_the_cluster_are_held_against_the_policy(
     with pytest.raises(errors.WrongUse, match=r"services\.unknown"):
         await check_live.check_live(root, services=["ledger"], kubeconfig=kubeconfig)
 
+
+async def test_command_tells_of_the_cluster_what_was_asked_for_and_not_accepted(
+    cluster: connections.Cluster,
+    control_plane: Any,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    await drifted(cluster, control_plane, root)
+    found = await check_live.check_live(root, kubeconfig=control_plane.kubeconfig)
+
     async def run(*words: str) -> tuple[int, set[tuple[str, str]]]:
         """The command, which has an event loop of its own."""
         arguments = ["-C", str(root), "check", "--live", "--output", "json", *words]
@@ -163,7 +174,7 @@ async def test_applications_in_the_cluster_are_held_against_the_policy(
             if each["code"] == "ENV016"
         }
 
-    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
     code, shown = await run()
     assert code == 1
     assert shown == {(each.text.id, each.service) for each in found}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from hanbae.actions import generate_argocd, init, new_service
 from hanbae.sandbox import binaries
+from hanbae.testing import polling
 
 if TYPE_CHECKING:
     from tests.api.conftest import ControlPlane
@@ -47,13 +47,12 @@ class Shop:
 
     def await_kinds(self, *kinds: str) -> None:
         """Wait until the API server serves custom resources; `kubectl wait` trips over a new CRD's status."""
-        deadline = time.monotonic() + 60
-        while True:
-            served = self.run("kubectl", "api-resources", "--no-headers", "-o", "name").split()
-            if set(kinds) <= {name.split(".")[0] for name in served}:
-                return
-            assert time.monotonic() < deadline, served
-            time.sleep(0.2)
+
+        def served() -> set[str]:
+            names = self.run("kubectl", "api-resources", "--no-headers", "-o", "name").split()
+            return {name.split(".")[0] for name in names}
+
+        polling.until(lambda: set(kinds) <= served(), within=60, pause=0.2, seen=served)
 
     def dry_run(self, things: list[dict[str, Any]], namespace: str) -> str:
         """Have the API server check objects, strictly, as if they were created."""

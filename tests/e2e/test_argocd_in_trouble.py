@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from hanbae.sandbox import running
-from hanbae.testing import scenes
+from hanbae.testing import polling, scenes
 
 Enter = Callable[[str], scenes.Scene]
 
@@ -43,14 +42,6 @@ def deploying(
     thread = threading.Thread(target=lambda: ended.append(scene.deploy(service, *options)))
     thread.start()
     return thread, ended
-
-
-def until(is_so: Callable[[], bool], *, within: float = 90) -> None:
-    """Poll a condition."""
-    deadline = time.monotonic() + within
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
 
 
 def slow_migration(scene: scenes.Scene, service: str, *, seconds: int = 8) -> int:
@@ -90,10 +81,10 @@ def test_a_controller_that_dies_in_mid_sync_and_comes_back_runs_nothing_twice(
     revision = staging.publish("A slow migration")
     thread, ended = deploying(staging, "personal")
     try:
-        until(lambda: migrates(staging, "personal", revision))
+        polling.until(lambda: migrates(staging, "personal", revision), within=90)
         with without(staging, "argocd-application-controller") as back:
             began = job(staging, "personal")["metadata"]["uid"]
-            until(lambda: bool(job(staging, "personal")["status"].get("succeeded")))
+            polling.until(lambda: job(staging, "personal")["status"].get("succeeded"), within=90)
             back()
     finally:
         thread.join()
@@ -134,7 +125,7 @@ def test_an_end_that_nobody_sees_is_unknown_and_nothing_runs_twice(
     revision = staging.publish("A migration that outlasts the API server")
     thread, ended = deploying(staging, "personal", "--timeout", "20")
     try:
-        until(lambda: migrates(staging, "personal", revision))
+        polling.until(lambda: migrates(staging, "personal", revision), within=90)
         with without(staging, "kube-apiserver"):
             thread.join()
     finally:

@@ -7,20 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hanbae.testing import scenes
+from hanbae.testing import polling, scenes
 
 
 def uid(thing: dict[str, Any]) -> str:
     found: str = thing["metadata"]["uid"]
     return found
-
-
-def until(condition: Callable[[], bool], what: str, *, seconds: float = 90) -> None:
-    """Ask again until it is so."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s"
-        time.sleep(0.5)
 
 
 def blocked(scene: scenes.Scene, service: str) -> bool:
@@ -117,8 +109,8 @@ def test_deleted_sealed_secret_is_restored_without_a_migration(
             and status["health"]["status"] == "Healthy"
         )
 
-    until(restored, "Argo CD restores the SealedSecret")
-    until(settled, "Argo CD settles")
+    polling.until(restored, within=90, pause=0.5)
+    polling.until(settled, within=90, pause=0.5)
     again = dev.get("secret", "auth-secrets", namespace=namespace)
     assert again["data"] == secret["data"]
     assert runs() <= ran

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 
 from hanbae import masking
 from hanbae.policy import naming
-from hanbae.testing import projects, scenes
+from hanbae.testing import polling, projects, scenes
 
 Enter = Callable[[str], scenes.Scene]
 
@@ -53,12 +52,12 @@ def stuck(scene: scenes.Scene, service: str) -> Iterator[None]:
     patch = ["patch", "application", name, "-n", namespace, "--type", "merge", "-p"]
     kubectl([*patch, json.dumps({"operation": operation})])
     try:
-        until(lambda: "waiting for" in message(scene, service))
+        polling.until(lambda: "waiting for" in message(scene, service), within=60)
         yield
     finally:
         kubectl([*patch, json.dumps({"status": {"operationState": {"phase": "Terminating"}}})])
         kubectl(["delete", "resourcequota", "stuck", "-n", scene.namespace(service)])
-        until(lambda: "operation" not in scene.operation(service))
+        polling.until(lambda: "operation" not in scene.operation(service), within=60)
 
 
 def message(scene: scenes.Scene, service: str) -> str:
@@ -67,14 +66,6 @@ def message(scene: scenes.Scene, service: str) -> str:
     state = found["status"].get("operationState") or {}
     by = ((state.get("operation") or {}).get("initiatedBy") or {}).get("username")
     return str(state.get("message") or "") if by == "mina" else ""
-
-
-def until(is_so: Callable[[], bool], *, within: float = 60) -> None:
-    """Poll a condition."""
-    deadline = time.monotonic() + within
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
 
 
 def untouched(scene: scenes.Scene, service: str, before: dict[str, Any]) -> bool:

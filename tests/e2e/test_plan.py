@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 
 from hanbae.argo import authorizing
 from hanbae.policy import naming
-from hanbae.testing import projects, scenes
+from hanbae.testing import polling, projects, scenes
 
 Enter = Callable[[str], scenes.Scene]
 _HEADER = re.compile(
@@ -193,10 +192,7 @@ def appear(scene: scenes.Scene, argo: Argo, application: str) -> None:
     scene.shop.sandbox.kubectl(
         ["annotate", "applicationset", name, refresh, "--overwrite", "-n", policy.argocd.namespace]
     )
-    deadline = time.monotonic() + 120
-    while not argo.knows(application):
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    polling.until(lambda: argo.knows(application), within=120, pause=0.5)
 
 
 @pytest.fixture

@@ -440,4 +440,5 @@ def test_two_sandboxes_live_side_by_side_and_one_ends_alone(sandbox: running.San
 def test_a_deleted_service_of_the_sandboxes_own_is_mended(sandbox: running.Sandbox) -> None:
     sandbox.kubectl(["delete", "service", "--namespace", addons.DATA, addons.POSTGRESQL])
     running.up(NAME)
-    sandbox.kubectl(["get", "service", "--namespace", addons.DATA, addons.POSTGRESQL])
+    found = sandbox.kubectl(["get", "service", "--namespace", addons.DATA, "-o", "name"])
+    assert f"service/{addons.POSTGRESQL}" in found.decode().split()

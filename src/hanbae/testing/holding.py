@@ -6,11 +6,10 @@ import contextlib
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 
 from hanbae.sandbox import demo_shop
-from hanbae.testing import interrupting, scenes
+from hanbae.testing import interrupting, polling, scenes
 
 LOCK = 4711
 """The advisory lock that a slow migration waits for."""
@@ -91,8 +90,6 @@ def until_said(lines: list[str], words: str) -> None:
     Raises:
         AssertionError: None comes.
     """
-    ends = time.monotonic() + WITHIN
-    while not any(words in line for line in lines):
-        if time.monotonic() > ends:
-            raise AssertionError("".join(lines))
-        time.sleep(0.1)
+    polling.until(
+        lambda: any(words in line for line in lines), within=WITHIN, seen=lambda: "".join(lines)
+    )

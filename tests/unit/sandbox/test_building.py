@@ -5,14 +5,13 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hanbae import errors
 from hanbae.sandbox import building, golang, pins
+from hanbae.testing import polling
 
 PAUSE = next(component for component in pins.COMPONENTS if component.name == "pause")
 GO = golang.Go(Path("/nonexistent/go"), "go1.27.3")
@@ -70,7 +69,7 @@ def test_the_pause_program_ends_at_the_signal_that_kubernetes_sends(tmp_path: Pa
     process = subprocess.Popen([into / "bin" / "pause"])
     # SIGCHLD is what it gets for orphans; whether it handles signals yet is seen in its status.
     caught = 1 << (signal.SIGTERM - 1)
-    wait(lambda: bool(int(status(process.pid, "SigCgt"), 16) & caught))
+    polling.until(lambda: bool(int(status(process.pid, "SigCgt"), 16) & caught), within=20)
     process.send_signal(signal.SIGCHLD)
     assert process.poll() is None
     process.terminate()
@@ -121,19 +120,14 @@ def test_no_build_goes_on_when_hanbae_is_ended(ending: signal.Signals, tmp_path:
         [sys.executable, "-c", script, str(tmp_path / "log")],
         stderr=subprocess.DEVNULL,
     )
-    wait(lambda: [line for line in children(builder.pid) if command(line) == ["sleep", "600"]])
+    polling.until(
+        lambda: [line for line in children(builder.pid) if command(line) == ["sleep", "600"]],
+        within=20,
+    )
     (child,) = children(builder.pid)
     builder.send_signal(ending)
     builder.wait(20)
-    wait(lambda: not alive(child))
-
-
-def wait(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Poll until the condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.02)
+    polling.until(lambda: not alive(child), within=20)
 
 
 def children(pid: int) -> list[int]:

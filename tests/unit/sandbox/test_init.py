@@ -6,8 +6,7 @@ import fcntl
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,15 +14,9 @@ import pytest
 
 from hanbae import errors
 from hanbae.sandbox import folders, init, namespaces
+from hanbae.testing import polling
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "GREETING": "hello"}
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, "the condition never came"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -43,7 +36,7 @@ def starter(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 @pytest.fixture
 def living(tmp_path: Path, starter: subprocess.Popen[bytes]) -> namespaces.Namespaces:
     found = namespaces.Namespaces(folders.Folder(tmp_path / "demo"))
-    until(found.alive)
+    polling.until(found.alive, within=20)
     return found
 
 
@@ -61,7 +54,7 @@ def test_it_is_known_by_the_process_id_that_the_kernel_tells(
 def test_an_inside_that_cannot_be_made_is_told_instead_of_dying(
     living: namespaces.Namespaces,
 ) -> None:
-    until(lambda: bool(living.ask({"do": "status"})["fault"]))
+    polling.until(lambda: bool(living.ask({"do": "status"})["fault"]), within=20)
     answer = living.ask({"do": "status"})
     assert "inside.json" in answer["fault"]
     assert not answer["ready"]
@@ -71,7 +64,7 @@ def test_a_started_process_has_only_the_environment_that_it_is_given(
     living: namespaces.Namespaces, tmp_path: Path
 ) -> None:
     shell(living, tmp_path / "log", "env; exit 3")
-    until(lambda: not living.processes()["sample"].running)
+    polling.until(lambda: not living.processes()["sample"].running, within=20)
     ended = living.processes()["sample"]
     assert ended.code == 3
     assert "GREETING=hello" in ended.words()
@@ -83,7 +76,7 @@ def test_the_words_of_an_earlier_run_are_not_taken_for_this_ones(
 ) -> None:
     (tmp_path / "log").write_text("old words\n")
     shell(living, tmp_path / "log", "echo new words")
-    until(lambda: not living.processes()["sample"].running)
+    polling.until(lambda: not living.processes()["sample"].running, within=20)
     assert living.processes()["sample"].words() == "new words\n"
     assert (tmp_path / "log").read_text() == "old words\nnew words\n"
 
@@ -105,7 +98,7 @@ def test_a_process_that_does_not_heed_is_killed(
     living: namespaces.Namespaces, tmp_path: Path
 ) -> None:
     shell(living, tmp_path / "log", "trap '' TERM; echo deaf; while :; do sleep 60; done")
-    until(lambda: "deaf" in (tmp_path / "log").read_text())
+    polling.until(lambda: "deaf" in (tmp_path / "log").read_text(), within=20)
     living.stop("sample", patience_s=0.3)
     assert not living.processes()["sample"].running
 
@@ -142,7 +135,7 @@ def test_let_go_it_lives_on_without_its_starter(
     starter.stdin.write(b"go\n")
     starter.stdin.close()
     shell(living, tmp_path / "log", "true")  # a round trip: it has read its standard input by then
-    until(lambda: not living.processes()["sample"].running)
+    polling.until(lambda: not living.processes()["sample"].running, within=20)
     assert starter.poll() is None
     living.kill()
     assert starter.wait(20) == -9

@@ -81,7 +81,9 @@ def test_parts_that_need_nothing_of_each_other_run_at_once(starter: starting.Sta
         meeting.wait()
         return True
 
-    starter.run([part(name, work=meet) for name in "abc"], Recorded())
+    progress = Recorded()
+    starter.run([part(name, work=meet) for name in "abc"], progress)
+    assert {name for name, _ in progress.lines} == set("abc")
 
 
 def test_the_first_failure_is_raised_and_ends_the_waiting_of_the_others(

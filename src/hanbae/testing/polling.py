@@ -1,0 +1,36 @@
+"""Asks again until something is so, for what tells nobody when it becomes so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+PAUSE = 0.05
+"""Seconds between two questions."""
+
+
+def until(
+    is_so: Callable[[], object],
+    *,
+    within: float,
+    pause: float = PAUSE,
+    seen: Callable[[], Any] = str,
+) -> None:
+    """Ask until the answer is yes.
+
+    Args:
+        is_so: The question.
+        within: Seconds until the answer must be yes.
+        pause: Seconds between two questions.
+        seen: What to show where it never is.
+
+    Raises:
+        AssertionError: It is not.
+    """
+    end = time.monotonic() + within
+    while not is_so():
+        if time.monotonic() > end:
+            message = f"not within {within:g} s: {seen()}"
+            raise AssertionError(message)
+        time.sleep(pause)
