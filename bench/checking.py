@@ -21,11 +21,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import generating
-from rows import Row
+from bench import generating
+from bench.rows import Row
+from tests.support import peers
 
 from hanbae.sandbox import building, golang, pins
-from hanbae.testing import peers
 
 SERVICES, MANY = 200, 2_000
 SAMPLE = 30

@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from rows import Row
+from bench.rows import Row
+from tests.support import crashing, delays, faults, scenes
 
 from hanbae.policy import naming
 from hanbae.results import events
 from hanbae.sandbox import running
-from hanbae.testing import crashing, delays, faults, scenes
 
 NAME = "bench-deploy"
 ENVIRONMENT = "staging"

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from rows import Row
+from bench.rows import Row
 
 
 def _seconds(command: list[str]) -> float:
@@ -66,21 +66,21 @@ def sandbox() -> list[Row]:
 
 def deploy() -> list[Row]:
     """A deployment against the bare operation, and how soon causes are named."""
-    import deploying
+    from bench import deploying
 
     return deploying.deploy()
 
 
 def check() -> list[Row]:
     """Checking a whole repository against a loop of other tools."""
-    import checking
+    from bench import checking
 
     return checking.check()
 
 
 def render() -> list[Row]:
     """Rendering a whole repository against the same loop."""
-    import checking
+    from bench import checking
 
     return checking.render()
 

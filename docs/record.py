@@ -1,4 +1,4 @@
-"""``./dev run docs/record.py``: makes the terminal pictures of the READMEs from a real run, in both languages.
+"""``./dev run python -m docs.record``: makes the terminal pictures of the READMEs from a real run, in both languages.
 
 The demo runs at a terminal of its own; what stands on it at the end is the picture.
 Nothing is edited, so the picture shows what a newcomer will see, and a change of the output shows up as a stale picture
@@ -15,8 +15,7 @@ import sys
 from pathlib import Path
 
 from rich import cells, console, terminal_theme, text
-
-from hanbae.testing import terminals
+from tests.support import terminals
 
 PICTURES = Path(__file__).parent / "pictures"
 COLUMNS = 108

@@ -50,7 +50,8 @@ def _begin_to_obtain() -> None:
 
     with (caching.private(caching.root() / "logs") / "tests.log").open("w") as said:
         building = subprocess.Popen(
-            [sys.executable, __file__, _OBTAIN],
+            [sys.executable, "-m", "tests.run", _OBTAIN],
+            cwd=Path(__file__).parent.parent,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
@@ -90,9 +91,10 @@ def obtain() -> None:
 
     The helm that rendering is compared with is among it: a build within a test would be ended by the test's timeout.
     """
+    from tests.support import peers
+
     from hanbae.cli import narration, sandbox, wordings
     from hanbae.sandbox import binaries
-    from hanbae.testing import peers
 
     wordings.speak(wordings.preferred(os.environ.get("HANBAE_LANG"), Path()))
     binaries.obtain(progress=sandbox.Narrated(narration.Narration()))

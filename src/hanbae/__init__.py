@@ -21,23 +21,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from hanbae._version import __version__
-    from hanbae.actions.attaching import attached
-    from hanbae.actions.beyond import History as CheckHistory
-    from hanbae.actions.beyond import Live as CheckLive
     from hanbae.actions.check import Result as CheckResult
     from hanbae.actions.check import Wanted as CheckWanted
     from hanbae.actions.check import check
-    from hanbae.actions.comparing import compare
-    from hanbae.actions.deploy import deploying
-    from hanbae.actions.preparing import Prepared, prepare
-    from hanbae.actions.previewing import preview
+    from hanbae.actions.plan_live import preview
+    from hanbae.actions.plan_revisions import compare
     from hanbae.actions.render import Failure as RenderFailure
     from hanbae.actions.render import Release as Rendered
     from hanbae.actions.render import Wanted as RenderWanted
     from hanbae.actions.render import rendering
-    from hanbae.actions.runs import deploying_all
-    from hanbae.actions.workspace import Workspace
-    from hanbae.actions.workspace import opened as open_workspace
+    from hanbae.checking.beyond_files import History as CheckHistory
+    from hanbae.checking.beyond_files import Live as CheckLive
+    from hanbae.deploying.attaching import attached
+    from hanbae.deploying.driver import deploying
+    from hanbae.deploying.preparing import Prepared, prepare
+    from hanbae.deploying.runs import deploying_all
     from hanbae.errors import (
         Error,
         Failed,
@@ -74,6 +72,8 @@ if TYPE_CHECKING:
     from hanbae.results.previews import Comparison, Preview
     from hanbae.subjects import Place, Ref
     from hanbae.wording import Text
+    from hanbae.workspaces import Workspace
+    from hanbae.workspaces import opened as open_workspace
 
 __all__ = [
     "Accepted",
@@ -137,8 +137,8 @@ __all__ = [
 _HOMES: Final = {
     "Accepted": "results.findings",
     "Began": "results.events",
-    "CheckHistory": "actions.beyond:History",
-    "CheckLive": "actions.beyond:Live",
+    "CheckHistory": "checking.beyond_files:History",
+    "CheckLive": "checking.beyond_files:Live",
     "CheckResult": "actions.check:Result",
     "CheckWanted": "actions.check:Wanted",
     "Closed": "results.events",
@@ -165,7 +165,7 @@ _HOMES: Final = {
     "Place": "subjects",
     "Plan": "results.plans",
     "Policy": "policy.documents",
-    "Prepared": "actions.preparing",
+    "Prepared": "deploying.preparing",
     "Preview": "results.previews",
     "Proved": "results.events",
     "Ref": "subjects",
@@ -176,20 +176,20 @@ _HOMES: Final = {
     "Stopped": "errors",
     "Text": "wording",
     "Unreachable": "errors",
-    "Workspace": "actions.workspace",
+    "Workspace": "workspaces",
     "WrongUse": "errors",
     "__version__": "_version",
-    "attached": "actions.attaching",
+    "attached": "deploying.attaching",
     "check": "actions.check",
-    "compare": "actions.comparing",
-    "deploying": "actions.deploy",
-    "deploying_all": "actions.runs",
+    "compare": "actions.plan_revisions",
+    "deploying": "deploying.driver",
+    "deploying_all": "deploying.runs",
     "find_policy": "policy.loading:find",
     "fold_events": "results.deployments:fold",
     "load_policy": "policy.loading:load",
-    "open_workspace": "actions.workspace:opened",
-    "prepare": "actions.preparing",
-    "preview": "actions.previewing",
+    "open_workspace": "workspaces:opened",
+    "prepare": "deploying.preparing",
+    "preview": "actions.plan_live",
     "rendering": "actions.render",
 }
 """Public name → the module that it lives in, and after a colon what it is called there if not the same."""

@@ -28,11 +28,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from tests.support import relays
 
 from hanbae import wording
 from hanbae.clusters import connections, leases
 from hanbae.sandbox import binaries
-from hanbae.testing import relays
 
 READY_WITHIN = 60.0
 CURVE = ec.SECP256R1()

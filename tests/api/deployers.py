@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
+from tests.support import applications as made
+from tests.support import polling
 
 from hanbae import subjects
-from hanbae.actions import proving
 from hanbae.argo import generating, operations
 from hanbae.clusters import connections, kinds, probes, reading, writing
+from hanbae.deploying import proving
 from hanbae.migrations import databases
 from hanbae.planning import proofs
 from hanbae.policy import documents, loading
-from hanbae.testing import applications as made
-from hanbae.testing import polling
 
 if TYPE_CHECKING:
     from tests.api.conftest import ControlPlane

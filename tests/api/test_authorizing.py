@@ -29,6 +29,7 @@ from tests.api.deployers import (
     read,
     say,
 )
+from tests.support import applications as made
 
 from hanbae import errors, subjects
 from hanbae.actions import generate_argocd, generate_rbac, init, new_service
@@ -46,7 +47,6 @@ from hanbae.clusters import (
 )
 from hanbae.engines import applications, argocd
 from hanbae.results import events, plans
-from hanbae.testing import applications as made
 
 if TYPE_CHECKING:
     from tests.api.conftest import ControlPlane

@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from hanbae import errors
-from hanbae.actions import check_live, init, new_service, viewing
+from hanbae.actions import init, new_service
 from hanbae.argo import generating
+from hanbae.checking import live_applications, projects
 from hanbae.cli import main
 from hanbae.clusters import connections, kinds, writing
 from hanbae.rules import casebook
@@ -78,7 +79,7 @@ async def test_rule_finds_its_failing_example_and_leaves_the_passing_one(
     argocd(control_plane)
     case = casebook.case(argo.LIVE)
     (change,) = case.passes if example == "passes" else case.fails
-    project = viewing.project(demo_repository.example())
+    project = projects.project(demo_repository.example())
     for environment in ("dev", "staging", "production"):
         for service in project.services:
             made = generating.application(project.policy, service, environment)
@@ -87,7 +88,7 @@ async def test_rule_finds_its_failing_example_and_leaves_the_passing_one(
             await create(cluster, made)
     if example == "mutated":
         monkeypatch.setattr(argo, "live", lambda *_: ())
-    found = await check_live.of_project(project, kubeconfig=control_plane.kubeconfig)
+    found = await live_applications.of_project(project, kubeconfig=control_plane.kubeconfig)
     at = [(each.code, f"{each.place.file}:{each.place.line}") for each in found]
     assert at == ([(argo.LIVE, place) for place in case.at] if example == "fails" else [])
 
@@ -95,11 +96,11 @@ async def test_rule_finds_its_failing_example_and_leaves_the_passing_one(
 async def drifted(cluster: connections.Cluster, plane: Any, root: Path) -> None:
     """The repository's Applications, of which somebody has changed, deleted and added one each."""
     argocd(plane)
-    policy = viewing.project(root).policy
+    policy = projects.project(root).policy
     for environment in ("dev", "staging", "production"):
         for service in ("auth", "personal"):
             await create(cluster, generating.application(policy, service, environment))
-    assert await check_live.check_live(root, kubeconfig=plane.kubeconfig) == ()
+    assert await live_applications.check_live(root, kubeconfig=plane.kubeconfig) == ()
 
     # Somebody switches production's automation on by hand, and points it at another branch and namespace.
     patch = (
@@ -126,9 +127,9 @@ async def test_applications_in_the_cluster_are_held_against_the_policy(
 ) -> None:
     kubeconfig = control_plane.kubeconfig
     with pytest.raises(errors.WrongUse):  # a cluster without Argo CD
-        await check_live.check_live(root, environments=["dev"], kubeconfig=kubeconfig)
+        await live_applications.check_live(root, environments=["dev"], kubeconfig=kubeconfig)
     await drifted(cluster, control_plane, root)
-    found = await check_live.check_live(root, kubeconfig=kubeconfig)
+    found = await live_applications.check_live(root, kubeconfig=kubeconfig)
     assert sorted(
         (each.code, each.severity, each.text.id, each.service, each.environments) for each in found
     ) == [
@@ -139,17 +140,17 @@ async def test_applications_in_the_cluster_are_held_against_the_policy(
         ("ENV016", "warning", "rule.env016-found-absent", "personal", ("dev",)),
     ]
     assert all(each.place.file == "hanbae.yaml" and each.place.line for each in found)
-    only = await check_live.check_live(
+    only = await live_applications.check_live(
         root, environments=["dev"], services=["auth"], kubeconfig=kubeconfig
     )
     assert only == ()
 
     with pytest.raises(errors.Forbidden):
-        await check_live.check_live(root, context="nobody", kubeconfig=kubeconfig)
+        await live_applications.check_live(root, context="nobody", kubeconfig=kubeconfig)
     with pytest.raises(errors.WrongUse, match=r"generate\.not-an-environment"):
-        await check_live.check_live(root, environments=["local"], kubeconfig=kubeconfig)
+        await live_applications.check_live(root, environments=["local"], kubeconfig=kubeconfig)
     with pytest.raises(errors.WrongUse, match=r"services\.unknown"):
-        await check_live.check_live(root, services=["ledger"], kubeconfig=kubeconfig)
+        await live_applications.check_live(root, services=["ledger"], kubeconfig=kubeconfig)
 
 
 async def test_command_tells_of_the_cluster_what_was_asked_for_and_not_accepted(
@@ -160,7 +161,7 @@ async def test_command_tells_of_the_cluster_what_was_asked_for_and_not_accepted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     await drifted(cluster, control_plane, root)
-    found = await check_live.check_live(root, kubeconfig=control_plane.kubeconfig)
+    found = await live_applications.check_live(root, kubeconfig=control_plane.kubeconfig)
 
     async def run(*words: str) -> tuple[int, set[tuple[str, str]]]:
         """The command, which has an event loop of its own."""

@@ -9,14 +9,14 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+from tests.support import applications as made
+from tests.support import objects, relays
 
 from hanbae import errors, subjects
 from hanbae.argo import operations
 from hanbae.clusters import connections, kinds, reading, watching, writing
 from hanbae.engines import applications, argocd, transports
 from hanbae.results import events, plans
-from hanbae.testing import applications as made
-from hanbae.testing import objects, relays
 
 Namer = Callable[[str], str]
 HOOK = subjects.Ref("Job", "default", "auth-service-migrate")

@@ -8,9 +8,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.support import relays
 
 from hanbae.clusters import connections, kinds, leases, writing
-from hanbae.testing import relays
 
 Namer = Callable[[str], str]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.support import objects
 
 from hanbae import errors
 from hanbae.clusters import connections, kinds, probes, reading, watching, writing
-from hanbae.testing import objects
 
 Namer = Callable[[str], str]
 

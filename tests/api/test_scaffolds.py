@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support import polling
 
 from hanbae.actions import generate_argocd, init, new_service
 from hanbae.sandbox import binaries
-from hanbae.testing import polling
 
 if TYPE_CHECKING:
     from tests.api.conftest import ControlPlane

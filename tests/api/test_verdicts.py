@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tests.support import trees
 
 from hanbae.apis import serving
 from hanbae.policy import loading
 from hanbae.rules import rulebook, running, views
 from hanbae.sandbox import demo_repository
-from hanbae.testing import trees
 
 if TYPE_CHECKING:
     from tests.api.conftest import ControlPlane

@@ -10,8 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+from tests.support import interrupting, scenes
+
 from hanbae.sandbox import demo_repository
-from hanbae.testing import interrupting, scenes
 
 ENDLESS = '{{ $t := "{{ tpl .t . }}" }}{{ tpl $t (dict "t" $t "Template" .Template) }}\n'
 WITHIN = 30.0

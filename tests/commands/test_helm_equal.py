@@ -6,11 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.support import charts, peers
 
 from hanbae import errors
 from hanbae.charts import pools, rendering
 from hanbae.repository import trees
-from hanbae.testing import charts, peers
 
 KUBE, APIS = "v1.35.4", ("example.com/v1", "example.com/v1/Thing")
 

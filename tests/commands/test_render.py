@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
-
-from hanbae.testing import scenes
+from tests.support import scenes
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 SERVICES = ("auth", "identity", "personal")

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support import interrupting, scenes
 
 from hanbae.sandbox import caching, folders, golang, identities, running
-from hanbae.testing import interrupting, scenes
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(3600)]
 

@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from tests.support import crash_rounds, scenes
 
 from hanbae.sandbox import running
-from hanbae.testing import crash_rounds, scenes
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(4 * 3600)]
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.support import projects, scenes
 
 from hanbae.policy import naming
 from hanbae.sandbox import running
-from hanbae.testing import projects, scenes
 
 #: One name, so that a run that was killed leaves nothing that the next one does not take; two runs on one machine
 #: need two.

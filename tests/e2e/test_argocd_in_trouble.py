@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tests.support import polling, scenes
+
 from hanbae.sandbox import running
-from hanbae.testing import polling, scenes
 
 Enter = Callable[[str], scenes.Scene]
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.support import scenes
 
 from hanbae.argo import generating
-from hanbae.testing import scenes
 
 TRIGGERS = {"dev": "automated", "staging": "manual", "production": "manual"}
 DATABASES = {

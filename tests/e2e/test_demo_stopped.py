@@ -6,9 +6,9 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from tests.support import interrupting, scenes
 
 from hanbae.sandbox import folders, running
-from hanbae.testing import interrupting, scenes
 
 NAME = "e2e-stopped"
 DEMO = ["demo", "--name", NAME, "--output", "json"]

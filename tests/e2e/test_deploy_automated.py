@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from tests.support import scenes
 
 from hanbae.policy import naming
-from hanbae.testing import scenes
 
 
 @pytest.fixture

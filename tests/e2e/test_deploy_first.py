@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hanbae.testing import scenes
+from tests.support import scenes
 
 
 def test_first_install_is_recorded_from_the_plan_to_the_proof(staging: scenes.Scene) -> None:

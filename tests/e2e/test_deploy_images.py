@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hanbae.testing import scenes
+from tests.support import scenes
 
 NOWHERE = "sha256:" + "0" * 64
 

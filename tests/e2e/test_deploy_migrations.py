@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support import scenes
+
 from hanbae import errors
-from hanbae.testing import scenes
 
 
 @contextmanager

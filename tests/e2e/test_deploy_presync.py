@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from hanbae.testing import crash_rounds, scenes
+from tests.support import crash_rounds, scenes
 
 SERVICE = "letter"
 LIKE = "personal"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hanbae.testing import polling, scenes
+from tests.support import polling, scenes
 
 
 def uid(thing: dict[str, Any]) -> str:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from tests.support import polling, projects, scenes
 
 from hanbae import masking
 from hanbae.policy import naming
-from hanbae.testing import polling, projects, scenes
 
 Enter = Callable[[str], scenes.Scene]
 

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
-from hanbae.testing import delays, faults, scenes
+from tests.support import delays, faults, scenes
 
 ENVIRONMENT = "early"
 #: Seconds from the cluster's word to ours. The budget is one second, which `./dev bench` measures; thirteen

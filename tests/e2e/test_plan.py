@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import polling, projects, scenes
 
 from hanbae.argo import authorizing
 from hanbae.policy import naming
-from hanbae.testing import polling, projects, scenes
 
 Enter = Callable[[str], scenes.Scene]
 _HEADER = re.compile(

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import scenes
 
 from hanbae.images import credentials, layouts, references, registry
 from hanbae.policy import loading, naming
 from hanbae.sandbox import service_images
-from hanbae.testing import scenes
 
 SERVICE = "saved"
 REFUSED = 5

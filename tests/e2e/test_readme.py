@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import scenes, terminals
 
 from hanbae import masking
 from hanbae.images import credentials, references, registry
 from hanbae.sandbox import demo_repository, running, service_images
-from hanbae.testing import scenes, terminals
 
 ROOT = Path(__file__).parent.parent.parent
 #: Beside the sandbox of the other tests, and like it another one for each of two runs on one machine.

@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.support import charts, projects
 
 from hanbae.charts import pools, rendering
 from hanbae.repository import checkouts
 from hanbae.sandbox import running
-from hanbae.testing import charts, projects
 
 NAMESPACE = "services-rendered"
 TRACKING = "argocd.argoproj.io/tracking-id"

@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+from tests.support import crash_rounds, crashing, holding, projects, scenes
 
 from hanbae.results import events
-from hanbae.testing import crash_rounds, crashing, holding, projects, scenes
 
 SERVICE = crash_rounds.SERVICE
 DATABASE = "auth_db"

@@ -150,8 +150,7 @@ def used_ids() -> dict[str, str]:
             family, dot, name = node.value.partition(".")
             if family in FAMILIES and dot and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", name):
                 found.setdefault(node.value, where)
-    # Scenes and records of the test kit say things of their own.
-    return {text_id: at for text_id, at in found.items() if not at.startswith("testing/")}
+    return found
 
 
 def built_ids() -> dict[str, str]:
@@ -179,7 +178,7 @@ EXPANDED = sorted({text_id for template in BUILT for text_id in expanded(templat
 VARIANTS: Final = frozenset(
     str(node.value)
     for where, node in NODES
-    if where.startswith(("rules/", "migrations/", "actions/accepting"))
+    if where.startswith(("rules/", "migrations/", "checking/acceptance"))
     and isinstance(node, ast.Constant)
 )
 
@@ -250,7 +249,7 @@ def test_sentences_are_given_the_facts_that_they_tell() -> None:
     checked = 0
     for where, node in NODES:
         told = given(node)
-        if told is None or where.startswith("testing/"):
+        if told is None:
             continue
         text_id, facts = told
         checked += 1
@@ -326,11 +325,7 @@ def clicks_words() -> set[str]:
 
 
 def test_no_entry_of_the_catalogues_is_unused() -> None:
-    written = {
-        str(node.value)
-        for where, node in NODES
-        if isinstance(node, ast.Constant) and not where.startswith("testing/")
-    }
+    written = {str(node.value) for where, node in NODES if isinstance(node, ast.Constant)}
     ids = {text for text in written if text in ENGLISH} | set(EXPANDED) | set(FINDINGS)
     assert ENGLISH.keys() - ids == set()
     assert KOREAN.keys() - ids - help_texts() - clicks_words() == set()

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from hanbae.testing import terminals
+from tests.support import terminals
 
 ASKING = """\
 import getpass, os, sys

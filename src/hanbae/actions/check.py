@@ -9,18 +9,18 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import errors, wording
-from hanbae.actions import (
-    accepting,
-    beyond,
-    building,
-    dividing,
-    looking,
-    merging,
-    settling,
-    touching,
-    viewing,
-)
 from hanbae.charts import pools
+from hanbae.checking import (
+    acceptance,
+    beyond_files,
+    changed_services,
+    inspecting,
+    kustomize_builds,
+    merging,
+    projects,
+    settling,
+    workers,
+)
 from hanbae.policy import loading
 from hanbae.repository import keeping
 from hanbae.results import findings
@@ -66,11 +66,11 @@ class Result(Struct, frozen=True):
     services: tuple[str, ...]
     environments: tuple[str, ...]
     rules: int
-    accepted: accepting.Acceptances = ()
-    unprepared: tuple[looking.Unprepared, ...] = ()
+    accepted: acceptance.Acceptances = ()
+    unprepared: tuple[inspecting.Unprepared, ...] = ()
     about: Mapping[str, About] = {}
     folder: str = ""
-    searched: beyond.Searched | None = None
+    searched: beyond_files.Searched | None = None
 
 
 class Wanted(Struct, frozen=True):
@@ -94,15 +94,15 @@ class Wanted(Struct, frozen=True):
     policy_from: str | None = None
     changed_since: str | None = None
     baseline: bool = True
-    history: beyond.History | None = None
-    live: beyond.Live | None = None
+    history: beyond_files.History | None = None
+    live: beyond_files.Live | None = None
 
 
 async def check(
     directory: Path,
     wanted: Wanted | None = None,
     *,
-    progress: looking.Progress | None = None,
+    progress: inspecting.Progress | None = None,
     kept: keeping.Kept | None = None,
 ) -> Result:
     """Check services and the repository around them.
@@ -129,28 +129,28 @@ async def _checked(
     wanted: Wanted,
     pool: pools.Pool,
     *,
-    progress: looking.Progress | None,
+    progress: inspecting.Progress | None,
     kept: keeping.Kept | None,
 ) -> Result:
-    project, base = viewing.opened(directory, wanted.revision, wanted.policy_from)
+    project, base = projects.opened(directory, wanted.revision, wanted.policy_from)
     _check_names(project, wanted)
-    without_chart = building.without_chart(project)
+    without_chart = kustomize_builds.without_chart(project)
     chosen = wanted.services or (*project.services, *without_chart)
     if wanted.changed_since is not None:
-        before = viewing.at(loading.find(directory).parent, wanted.changed_since)
-        touched = touching.services(project, touching.changed(before, project.tree))
+        before = projects.at(loading.find(directory).parent, wanted.changed_since)
+        touched = changed_services.services(project, changed_services.changed(before, project.tree))
         chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
     held = own.held(project.policy)
     folder = str(kept.folder) if kept is not None else None
-    task = dividing.Task(str(directory), wanted.revision, wanted.policy_from, project.now, folder)
-    looked = await looking.over(
+    task = workers.Task(str(directory), wanted.revision, wanted.policy_from, project.now, folder)
+    looked = await inspecting.over(
         project, chosen, held, progress=progress, kept=kept, task=task, pool=pool
     )
     narrowed = bool(wanted.services or wanted.changed_since)
     looked, searched = await _wider(
         directory, wanted, project, looked, chosen if narrowed else None
     )
-    unsought = beyond.unsought(
+    unsought = beyond_files.unsought(
         wanted.history, wanted.live, narrowed=narrowed or wanted.environment is not None
     )
     settled = settling.settle(
@@ -159,7 +159,7 @@ async def _checked(
     environments = project.environments
     if wanted.environment is not None:
         environments = (wanted.environment,)
-        settled = accepting.narrowed(settled, wanted.environment)
+        settled = acceptance.narrowed(settled, wanted.environment)
     unprepared = tuple(_within(looked.unprepared, environments))
     return Result(
         settled.findings,
@@ -169,7 +169,7 @@ async def _checked(
         settled.accepted,
         unprepared,
         {rule.code: _about(rule) for rule in held},
-        viewing.prefix(project.tree),
+        projects.prefix(project.tree),
         searched,
     )
 
@@ -178,16 +178,16 @@ async def _wider(
     directory: Path,
     wanted: Wanted,
     project: views.Project,
-    looked: looking.Looked,
+    looked: inspecting.Looked,
     services: Sequence[str] | None,
-) -> tuple[looking.Looked, beyond.Searched | None]:
+) -> tuple[inspecting.Looked, beyond_files.Searched | None]:
     """What was found in the files, with what was found beyond them."""
     found, searched = list(looked.findings), None
     if wanted.history is not None:
-        secrets, searched = beyond.searched(directory, wanted.history, wanted.revision)
+        secrets, searched = beyond_files.searched(directory, wanted.history, wanted.revision)
         found += secrets
     if wanted.live is not None:
-        found += await beyond.live(project, wanted.live, services, wanted.environment)
+        found += await beyond_files.live(project, wanted.live, services, wanted.environment)
     return msgspec.structs.replace(looked, findings=merging.merged(found)), searched
 
 
@@ -197,7 +197,7 @@ def _about(rule: rulebook.Rule) -> About:
 
 
 def _check_names(project: views.Project, wanted: Wanted) -> None:
-    there = (*project.services, *building.without_chart(project))
+    there = (*project.services, *kustomize_builds.without_chart(project))
     unknown = [name for name in wanted.services if name not in there]
     if unknown:
         known = ", ".join(there) or "-"
@@ -210,9 +210,9 @@ def _check_names(project: views.Project, wanted: Wanted) -> None:
 
 
 def _within(
-    unprepared: Iterable[looking.Unprepared], environments: Sequence[str]
-) -> Iterator[looking.Unprepared]:
+    unprepared: Iterable[inspecting.Unprepared], environments: Sequence[str]
+) -> Iterator[inspecting.Unprepared]:
     for each in unprepared:
         names = tuple(name for name in each.environments if name in environments)
         if names:
-            yield looking.Unprepared(each.service, names)
+            yield inspecting.Unprepared(each.service, names)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from hanbae import errors
-from hanbae.actions import regenerating
 from hanbae.argo import own_rules
 from hanbae.charts import filling
 from hanbae.policy import documents, loading
+from hanbae.repository import generated_files
 from hanbae.results import files
 from hanbae.rules import own
 
@@ -42,10 +42,10 @@ def generate_admission(
                 "policy.unusable-expression", place=place, id=rule.id, reason=str(unusable)
             ) from unusable
     wanted: dict[str, str] = {}
-    for name in regenerating.chosen(loaded.policy, environments):
+    for name in generated_files.chosen(loaded.policy, environments):
         wanted |= manifests(loaded.policy, name)
     folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
-    return regenerating.write(loaded.root, wanted, folders=folders, mark=_MARK, check=check)
+    return generated_files.write(loaded.root, wanted, folders=folders, mark=_MARK, check=check)
 
 
 def manifests(policy: documents.Policy, environment: str) -> dict[str, str]:
@@ -57,6 +57,6 @@ def manifests(policy: documents.Policy, environment: str) -> dict[str, str]:
     facts = {"command": _MARK, "folder": folder}
     header = filling.filled("repository/admission.yaml", policy.language, facts)
     return {
-        f"{folder}/{name}": regenerating.manifest(header, made)
-        for name, made in regenerating.kustomized({"rules.yaml": things}).items()
+        f"{folder}/{name}": generated_files.manifest(header, made)
+        for name, made in generated_files.kustomized({"rules.yaml": things}).items()
     }

@@ -6,10 +6,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from hanbae.actions import regenerating
 from hanbae.argo import generating
 from hanbae.charts import filling
 from hanbae.policy import documents, loading
+from hanbae.repository import generated_files
 from hanbae.results import files
 
 FOLDER: Final = "k8s/argocd"
@@ -34,10 +34,10 @@ def generate_argocd(
     """
     loaded = loading.load(loading.find(directory))
     wanted: dict[str, str] = {}
-    for name in regenerating.chosen(loaded.policy, environments):
+    for name in generated_files.chosen(loaded.policy, environments):
         wanted |= manifests(loaded.policy, name)
     folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
-    return regenerating.write(loaded.root, wanted, folders=folders, mark=_MARK, check=check)
+    return generated_files.write(loaded.root, wanted, folders=folders, mark=_MARK, check=check)
 
 
 def manifests(policy: documents.Policy, environment: str) -> dict[str, str]:
@@ -50,6 +50,6 @@ def manifests(policy: documents.Policy, environment: str) -> dict[str, str]:
     facts = {"environment": environment, "folder": folder}
     header = filling.filled("repository/generated.yaml", policy.language, facts)
     return {
-        f"{folder}/{name}": regenerating.manifest(header, made)
-        for name, made in regenerating.kustomized(things).items()
+        f"{folder}/{name}": generated_files.manifest(header, made)
+        for name, made in generated_files.kustomized(things).items()
     }

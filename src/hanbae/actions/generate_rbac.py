@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from hanbae import errors
-from hanbae.actions import regenerating, services
 from hanbae.argo import admitting, authorizing
 from hanbae.charts import filling, values
 from hanbae.migrations import databases
 from hanbae.policy import documents, loading, naming
+from hanbae.repository import generated_files, services
 from hanbae.results import files
 
 FOLDER: Final = naming.RBAC
@@ -52,11 +52,11 @@ def generate_rbac(
         if not group.strip() or not group.isprintable():
             raise errors.WrongUse("rbac.not-a-group", group=repr(group))
     found: dict[str, str] = {}
-    for name in regenerating.chosen(loaded.policy, environments):
+    for name in generated_files.chosen(loaded.policy, environments):
         found |= manifests(loaded.policy, name, described(loaded, name), groups=groups)
     # What is left of one environment: another layout's files, when its clusters were split or joined.
     folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
-    return regenerating.write(loaded.root, found, folders=folders, mark=_MARK, check=check)
+    return generated_files.write(loaded.root, found, folders=folders, mark=_MARK, check=check)
 
 
 def described(loaded: loading.Loaded, environment: str) -> tuple[authorizing.Service, ...]:
@@ -113,8 +113,8 @@ def manifests(
                 policy, environment, described, clusters=clusters, groups=groups
             ),
         }
-        for name, things in regenerating.kustomized(documents_).items():
-            found[f"{folder}/{name}"] = regenerating.manifest(header, things)
+        for name, things in generated_files.kustomized(documents_).items():
+            found[f"{folder}/{name}"] = generated_files.manifest(header, things)
     return found
 
 

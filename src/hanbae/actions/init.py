@@ -10,9 +10,9 @@ import subprocess
 from pathlib import Path
 
 from hanbae import errors
-from hanbae.actions import placing
 from hanbae.charts import founding
 from hanbae.policy import loading
+from hanbae.repository import writing_files
 from hanbae.results import files
 
 
@@ -43,8 +43,8 @@ def init(
     path = root / loading.NAME
     changes = _policy(root, repository, language, one_cluster=one_cluster)
     policy = loading.load(path).policy
-    changes += (placing.append_line(root, ".gitignore", founding.ignored(policy)),)
-    return changes + placing.place(root, founding.cluster_files(policy), overwrite=force)
+    changes += (writing_files.append_line(root, ".gitignore", founding.ignored(policy)),)
+    return changes + writing_files.place(root, founding.cluster_files(policy), overwrite=force)
 
 
 def _policy(
@@ -65,7 +65,7 @@ def _policy(
     loading.parse(
         text.encode(), loading.NAME
     )  # a URL that breaks the policy is refused before it is written
-    return placing.place(root, {loading.NAME: text})
+    return writing_files.place(root, {loading.NAME: text})
 
 
 def _origin(root: Path) -> str:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from hanbae import errors
-from hanbae.actions import seal, services
+from hanbae.actions import seal
 from hanbae.charts import values
 from hanbae.migrations import databases
 from hanbae.policy import loading
+from hanbae.repository import services
 from hanbae.results import secrets
 from hanbae.sealing import manifests
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from hanbae.actions import placing
 from hanbae.charts import scaffolding, values
 from hanbae.policy import documents, loading, naming
+from hanbae.repository import writing_files
 from hanbae.results import files
 
 
@@ -56,7 +56,9 @@ def new_service(
     theirs = _values(service, loaded.policy)
     kept = {path: text for path, text in wanted.items() if path in theirs}
     rest = {path: text for path, text in wanted.items() if path not in theirs}
-    return placing.place(loaded.root, kept) + placing.place(loaded.root, rest, overwrite=force)
+    return writing_files.place(loaded.root, kept) + writing_files.place(
+        loaded.root, rest, overwrite=force
+    )
 
 
 class _Present(Struct, frozen=True):

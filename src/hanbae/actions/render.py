@@ -14,9 +14,9 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import errors
-from hanbae.actions import fingerprinting, viewing
 from hanbae.charts import gathering, pools
 from hanbae.charts import rendering as charts
+from hanbae.checking import program_fingerprint, projects
 from hanbae.policy import naming
 from hanbae.repository import keeping, trees
 from hanbae.rules import views
@@ -93,7 +93,7 @@ async def rendering(
         hanbae.errors.FileFault: The policy has a fault.
     """
     wanted = wanted or Wanted()
-    project = viewing.project(directory, revision=wanted.revision)
+    project = projects.project(directory, revision=wanted.revision)
     services, environments = _chosen(project, wanted)
     running = deque[asyncio.Task[list[Release | Failure]]]()
     async with pools.opened() as pool:
@@ -191,7 +191,7 @@ class _Renderer:
         return [answer for name in values if (answer := known[name]) is not None]
 
     def _want(self, service: str, environment: str, values: bytes) -> pools.Wanted:
-        want = viewing.want(self._project.policy, service, environment, values)
+        want = projects.want(self._project.policy, service, environment, values)
         return msgspec.structs.replace(
             want,
             kube_version=self._wanted.kube_version or want.kube_version,
@@ -201,7 +201,7 @@ class _Renderer:
     def _key(self, service: str, environment: str, chart: str, values: str) -> str:
         want = self._want(service, environment, b"")
         return keeping.key(
-            "render", fingerprinting.program(), msgspec.json.encode(want), chart, values
+            "render", program_fingerprint.program(), msgspec.json.encode(want), chart, values
         )
 
     def _keep(self, answers: dict[str, pools.Answer]) -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from hanbae import errors, masking, subjects
-from hanbae.actions import services
 from hanbae.charts import values
 from hanbae.policy import documents, loading, naming
+from hanbae.repository import services
 from hanbae.results import secrets
 from hanbae.sealing import certificates, encrypting, manifests
 

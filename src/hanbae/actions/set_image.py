@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from hanbae import errors, subjects
-from hanbae.actions import services
 from hanbae.charts import values
 from hanbae.images import credentials, references, registry
 from hanbae.policy import loading
+from hanbae.repository import services
 from hanbae.results import images
 
 _REPOSITORY = ("image", "repository")

@@ -12,7 +12,7 @@ from hanbae import wording
 from hanbae.cli import interrupts, options, outputs
 
 if TYPE_CHECKING:
-    from hanbae.actions import workspace
+    from hanbae import workspaces
 
 
 @click.command(
@@ -63,9 +63,9 @@ def follow(
     Returns:
         Its outcome, or the exit code where the person went away.
     """
-    from hanbae.actions import workspace
+    from hanbae import workspaces
 
-    with workspace.opened(session.directory, context=context) as space:
+    with workspaces.opened(session.directory, context=context) as space:
         shown: list[str] = []
         try:
             with interrupts.terminable() as terminated:
@@ -95,7 +95,7 @@ def follow(
 
 async def _show(
     session: options.Session,
-    space: workspace.Workspace,
+    space: workspaces.Workspace,
     deployment: str,
     *,
     environment: str | None,
@@ -103,8 +103,8 @@ async def _show(
     shown: list[str],
     stops: bool,
 ) -> None:
-    from hanbae.actions import attaching
     from hanbae.cli import deploy
+    from hanbae.deploying import attaching
 
     stream = attaching.attached(space, deployment, environment=environment, stops=stops)
     with deploy.view(session, output) as view:

@@ -44,8 +44,8 @@ class Output(click.ParamType[tuple[str, str]]):
 
 def _services(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The services of the repository, for the shell."""
-    from hanbae.actions import services
     from hanbae.policy import loading
+    from hanbae.repository import services
 
     front = context.find_root().params.get("directory")
     try:
@@ -167,7 +167,8 @@ def _refuse_contradictions(given: dict[str, Any], wanted: tuple[tuple[str, str],
 def _checked(
     session: options.Session, wanted: tuple[tuple[str, str], ...], given: dict[str, Any]
 ) -> int:
-    from hanbae.actions import beyond, check
+    from hanbae.actions import check
+    from hanbae.checking import beyond_files
 
     what = check.Wanted(
         given["services"],
@@ -176,8 +177,8 @@ def _checked(
         given["policy_from"],
         given["changed_since"],
         baseline=not given["write_baseline"],
-        history=beyond.History(given["since"]) if given["history"] else None,
-        live=beyond.Live(given["kube_context"]) if given["live"] else None,
+        history=beyond_files.History(given["since"]) if given["history"] else None,
+        live=beyond_files.Live(given["kube_context"]) if given["live"] else None,
     )
     result = _run(session, what, given)
     if given["write_baseline"]:
@@ -235,10 +236,10 @@ def _width() -> int:
 
 
 def _baseline(session: options.Session, result: check.Result) -> int:
-    from hanbae.actions import accepting, baselines
+    from hanbae.checking import acceptance, baselines
     from hanbae.policy import loading
 
-    found = [each for each in result.findings if each.code not in accepting.OWN[1:]]
+    found = [each for each in result.findings if each.code not in acceptance.OWN[1:]]
     path = loading.find(session.directory).parent / baselines.NAME
     outputs.save(path, baselines.text(baselines.of(found)).decode())
     facts = {"file": baselines.NAME, "count": str(len(found))}
@@ -248,25 +249,25 @@ def _baseline(session: options.Session, result: check.Result) -> int:
 
 def _fix(session: options.Session, found: tuple[findings.Finding, ...], *, write: bool) -> bool:
     """Mend what can be mended, say what became of it, and whether something did."""
-    from hanbae.actions import fixing
+    from hanbae.actions import fix
     from hanbae.cli.reports import narrating
     from hanbae.policy import loading
 
     root = loading.find(session.directory).parent
-    fixed = fixing.fix(root, found, write=write)
+    fixed = fix.fix(root, found, write=write)
     narrating.tell_fixed(session.narration, fixed, written=write)
     return bool(fixed.changes)
 
 
 def _told(code: str | None, wanted: tuple[tuple[str, str], ...]) -> int:
     """Rules rather than findings."""
-    from hanbae.actions import accepting
+    from hanbae.checking import acceptance
     from hanbae.cli.reports import explaining
     from hanbae.rules import rulebook
 
     rules = rulebook.rules()
     if code is not None and code.upper() not in rules:
-        near = accepting.nearest(code.upper(), rules)
+        near = acceptance.nearest(code.upper(), rules)
         raise errors.WrongUse("check.no-rule", code=code, near=near)
     if wanted[0][0] not in {"text", "json"} or len(wanted) > 1 or wanted[0][1]:
         raise errors.WrongUse("check.rules-are-text")

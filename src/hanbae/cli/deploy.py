@@ -14,7 +14,8 @@ from hanbae import wording
 from hanbae.cli import interrupts, options, outputs
 
 if TYPE_CHECKING:
-    from hanbae.actions import claiming, preparing, workspace
+    from hanbae import workspaces
+    from hanbae.deploying import claiming, preparing
     from hanbae.results import deployments, freezes
 
 _REFUSED: Final = 5
@@ -84,10 +85,10 @@ def command(
     stops: bool,
 ) -> int:
     """Deploy."""
-    from hanbae.actions import workspace
+    from hanbae import workspaces
 
     claim, environment, services = _claimed(saved, environment, services)
-    with workspace.opened(session.directory, context=kube_context, insecure=insecure) as space:
+    with workspaces.opened(session.directory, context=kube_context, insecure=insecure) as space:
         run = _Run(session, space, output, claim)
         try:
             with interrupts.terminable() as terminated:
@@ -109,9 +110,9 @@ def _claimed(
         if environment is None:
             raise errors.WrongUse("deploy.no-environment")
         return None, environment, services
-    from hanbae.actions import freezing
+    from hanbae.actions import save_plan
 
-    claim = freezing.read(saved)
+    claim = save_plan.read(saved)
     if environment not in {None, claim.environment}:
         raise errors.WrongUse(
             "deploy.plan-of-another", environment=environment or "", other=claim.environment
@@ -125,7 +126,7 @@ class _Run:
     def __init__(
         self,
         session: options.Session,
-        space: workspace.Workspace,
+        space: workspaces.Workspace,
         output: str,
         claim: freezes.Frozen | None = None,
     ) -> None:
@@ -143,7 +144,7 @@ class _Run:
         busy: claiming.IfBusy,
     ) -> int:
         """Plan, deploy, show; the exit code."""
-        from hanbae.actions import preparing, runs
+        from hanbae.deploying import preparing, runs
         from hanbae.results import events
 
         speaker = self._session.narration
@@ -192,7 +193,7 @@ class _Run:
     async def stopped(self) -> None:
         """End what still runs of it."""
         from hanbae import errors
-        from hanbae.actions import attaching
+        from hanbae.deploying import attaching
 
         with view(self._session, self._output) as shown:
             for deployment in self._prepared.plans if self._prepared is not None else ():

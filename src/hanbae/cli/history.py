@@ -53,10 +53,10 @@ def listing(
     output: str,
 ) -> None:
     """List deployments."""
-    from hanbae.actions import workspace
+    from hanbae import workspaces
     from hanbae.cli import tables
 
-    with workspace.opened(session.directory) as space:
+    with workspaces.opened(session.directory) as space:
         if environment is not None:
             space.environment(environment)
         found = space.store.deployments(service=service, environment=environment, limit=limit)
@@ -82,10 +82,10 @@ Examples:
 @options.session
 def show(session: options.Session, deployment: str, output: str) -> None:
     """Show one deployment."""
-    from hanbae.actions import workspace
+    from hanbae import workspaces
     from hanbae.results import deployments as folded
 
-    with workspace.opened(session.directory) as space:
+    with workspaces.opened(session.directory) as space:
         stream = space.store.events(space.store.find(deployment))
     if output == "json":
         outputs.emit_json({"deployment": folded.fold(stream), "events": stream})

@@ -12,7 +12,7 @@ from hanbae import errors, wording
 from hanbae.cli import options, outputs
 
 if TYPE_CHECKING:
-    from hanbae.actions import workspace
+    from hanbae import workspaces
 
 _CHANGES: Final = 3
 
@@ -70,9 +70,9 @@ def command(
     elif environment is None:
         raise errors.WrongUse("plan.what")
     else:
-        from hanbae.actions import workspace
+        from hanbae import workspaces
 
-        with workspace.opened(session.directory, context=kube_context, insecure=insecure) as space:
+        with workspaces.opened(session.directory, context=kube_context, insecure=insecure) as space:
             changes = _live(session, space, services, environment, save=save, output=output)
     return _CHANGES if tells and changes else 0
 
@@ -84,11 +84,11 @@ def _compared(
     revisions: tuple[str, str],
     output: str,
 ) -> bool:
-    from hanbae.actions import comparing
+    from hanbae.actions import plan_revisions
 
     base, head = revisions
     found = asyncio.run(
-        comparing.compare(
+        plan_revisions.compare(
             session.directory, base=base, head=head, services=services, environment=environment
         )
     )
@@ -110,23 +110,23 @@ def _compared(
 
 def _live(
     session: options.Session,
-    space: workspace.Workspace,
+    space: workspaces.Workspace,
     services: tuple[str, ...],
     environment: str,
     *,
     save: Path | None,
     output: str,
 ) -> bool:
-    from hanbae.actions import previewing
+    from hanbae.actions import plan_live
 
     session.narration.step(wording.Text("plan.reading", {"environment": environment}))
-    found = asyncio.run(previewing.preview(space, services, environment))
+    found = asyncio.run(plan_live.preview(space, services, environment))
     if save is not None:
-        from hanbae.actions import freezing
+        from hanbae.actions import save_plan
 
         names = [each.plan.service for each in found]
         commit = found[0].revision
-        freezing.write(asyncio.run(freezing.freeze(space, names, environment, commit)), save)
+        save_plan.write(asyncio.run(save_plan.freeze(space, names, environment, commit)), save)
     if output == "json":
         outputs.emit_json({"plans": found})
     elif output == "markdown":

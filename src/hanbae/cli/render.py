@@ -108,11 +108,11 @@ async def _save(
     *,
     secrets: bool,
 ) -> int:
-    from hanbae.actions import render, saving
+    from hanbae.actions import render, save_rendered
 
     failures: list[render.Failure] = []
     rendering = render.rendering(session.directory, wanted, kept=kept)
-    with saving.writing_to(folder, secrets=secrets) as tree:
+    with save_rendered.writing_to(folder, secrets=secrets) as tree:
         async with rendering as made:
             async for each in made:
                 if isinstance(each, render.Failure):

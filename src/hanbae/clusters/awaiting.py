@@ -10,7 +10,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors
-from hanbae.clusters import answers, connections, kinds, logs, merging, reading, watching
+from hanbae.clusters import answers, connections, kinds, logs, reading, watching
+from hanbae.streams import merging
 
 MOST_LINES: Final = 20_000
 """Lines of a log that is still taken for a probe's."""

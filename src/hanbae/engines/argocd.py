@@ -21,14 +21,15 @@ from hanbae.argo import operations
 from hanbae.clusters import connections, kinds, reading
 from hanbae.engines import (
     applications,
-    channels,
     describing,
+    protocol,
     rollouts,
     steering,
     transports,
     workloads,
 )
-from hanbae.results import engines, plans
+from hanbae.results import plans
+from hanbae.streams import channels
 
 DRAINS_WITHIN: Final = 10.0
 """Seconds for the rest of the hooks' logs after the operation has ended."""
@@ -118,14 +119,14 @@ class ArgoCD:
         return self._begun.workload.redact(text) if self._begun else self._shapes(text)
 
     async def known(self) -> str:
-        """``started`` of the last operation that has ended; see :class:`hanbae.results.engines.Engine`."""
+        """``started`` of the last operation that has ended; see :class:`hanbae.engines.protocol.Engine`."""
         last = operations.recorded(await self._application.existing())
         return last.started if last is not None and last.ended else ""
 
     async def begin(
         self, does: plans.Sync | plans.Follow, key: str, *, known: str | None = None
     ) -> str:
-        """Start the operation, or have Argo CD start it; see :class:`hanbae.results.engines.Engine`."""
+        """Start the operation, or have Argo CD start it; see :class:`hanbae.engines.protocol.Engine`."""
         application = await self._application.existing()
         if not reads.has_one_source(application):
             raise errors.Refused("argo.several-sources", application=self._ref.name)
@@ -222,8 +223,8 @@ class ArgoCD:
         }
 
     @asynccontextmanager
-    async def follow(self, operation: str) -> AsyncIterator[AsyncIterator[engines.Seen]]:
-        """What happens until the rollout is complete; see :class:`hanbae.results.engines.Engine`.
+    async def follow(self, operation: str) -> AsyncIterator[AsyncIterator[protocol.Seen]]:
+        """What happens until the rollout is complete; see :class:`hanbae.engines.protocol.Engine`.
 
         Raises:
             hanbae.errors.Failed: Out of the iteration, when the operation or the rollout has failed.
@@ -233,7 +234,7 @@ class ArgoCD:
         if begun is None or operation != begun.key:
             message = "follow() is for the operation that begin() returned"
             raise ValueError(message)
-        channel: channels.Channel[engines.Seen] = channels.Channel()
+        channel: channels.Channel[protocol.Seen] = channels.Channel()
         task = asyncio.create_task(self._drive(begun, channel))
         try:
             async with aclosing(channel.read()) as stream:
@@ -252,7 +253,7 @@ class ArgoCD:
             lambda active: active.key == key or operations.is_automated(active, does.revision)
         )
 
-    async def _drive(self, begun: _Begun, channel: channels.Channel[engines.Seen]) -> None:
+    async def _drive(self, begun: _Begun, channel: channels.Channel[protocol.Seen]) -> None:
         """Watch, steer and await the rollout; ends the channel in every case."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -274,7 +275,7 @@ class ArgoCD:
     async def _steer(
         self,
         begun: _Begun,
-        channel: channels.Channel[engines.Seen],
+        channel: channels.Channel[protocol.Seen],
         succeeded: asyncio.Event,
     ) -> None:
         """Show every version of the Application to the steering, in order, and make its moves."""
@@ -311,7 +312,7 @@ class ArgoCD:
                     await self._application.refresh()
 
     async def _make(
-        self, begun: _Begun, move: steering.Move, channel: channels.Channel[engines.Seen]
+        self, begun: _Begun, move: steering.Move, channel: channels.Channel[protocol.Seen]
     ) -> None:
         if isinstance(move, steering.Tell):
             await channel.put(move.fact)
@@ -322,7 +323,7 @@ class ArgoCD:
         else:
             begun.steering.since(await self._ask(begun.does, begun.key))
 
-    async def _roll_out(self, begun: _Begun, channel: channels.Channel[engines.Seen]) -> None:
+    async def _roll_out(self, begun: _Begun, channel: channels.Channel[protocol.Seen]) -> None:
         """Wait until everything that was applied runs, and Argo CD says so as well.
 
         Raises:

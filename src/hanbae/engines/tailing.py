@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from hanbae import errors, subjects, wording
 from hanbae.clusters import connections, logs
-from hanbae.engines import channels, clipping, secrets
-from hanbae.results import engines, events
+from hanbae.engines import clipping, protocol, secrets
+from hanbae.results import events
+from hanbae.streams import channels
 
 TAIL: Final = 15
 """Lines that are read of an ordinary container that has failed."""
@@ -32,7 +33,7 @@ class Logs:
         self,
         cluster: connections.Cluster,
         keeper: secrets.Keeper,
-        channel: channels.Channel[engines.Seen],
+        channel: channels.Channel[protocol.Seen],
     ) -> None:
         self._cluster = cluster
         self._keeper = keeper

@@ -16,8 +16,9 @@ from typing import Any, Final
 from hanbae import errors, subjects, wording
 from hanbae.argo import hooks, operations
 from hanbae.clusters import connections, kinds, reading, watching
-from hanbae.engines import channels, describing, rollouts, secrets, tailing
-from hanbae.results import engines, events
+from hanbae.engines import describing, protocol, rollouts, secrets, tailing
+from hanbae.results import events
+from hanbae.streams import channels
 
 INSTANCE: Final = "app.kubernetes.io/instance"
 """The label by which the chart contract marks everything of a release."""
@@ -79,7 +80,7 @@ class Workload:
         self._extra: set[subjects.Ref] = set()
         self._secret = secret
         self._keeper = secrets.Keeper(cluster, namespace, secret)
-        self._channel: channels.Channel[engines.Seen] | None = None
+        self._channel: channels.Channel[protocol.Seen] | None = None
         self._logs: tailing.Logs | None = None
         self._group: asyncio.TaskGroup | None = None
 
@@ -102,7 +103,7 @@ class Workload:
         return own | about
 
     def start(
-        self, group: asyncio.TaskGroup, channel: channels.Channel[engines.Seen]
+        self, group: asyncio.TaskGroup, channel: channels.Channel[protocol.Seen]
     ) -> list[asyncio.Task[None]]:
         """Begin to watch.
 
@@ -228,7 +229,7 @@ class Workload:
                 hook = owner is not None and owner.kind == "Job"
                 self._logs.read(self._group, ref, thing, whole=hook)
 
-    async def _put(self, seen: engines.Seen) -> None:
+    async def _put(self, seen: protocol.Seen) -> None:
         if self._channel is not None:
             await self._channel.put(seen)
 

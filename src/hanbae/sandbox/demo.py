@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from hanbae import errors, wording
-from hanbae.actions import generate_argocd, preparing, runs, workspace
+from hanbae import errors, wording, workspaces
+from hanbae.actions import generate_argocd
+from hanbae.deploying import preparing, runs
 from hanbae.migrations import files
 from hanbae.policy import naming
 from hanbae.results import deployments, events
@@ -177,7 +178,7 @@ async def deploy_all(
         What became of each, in the order of the plan.
     """
     kubeconfig = shop.deployer(environment)
-    with workspace.opened(shop.repository.clone, kubeconfig=kubeconfig) as space:
+    with workspaces.opened(shop.repository.clone, kubeconfig=kubeconfig) as space:
         prepared = await preparing.prepare(space, tuple(services), environment)
         with telling.watching() as watch:
             async with runs.deploying_all(space, prepared) as stream:

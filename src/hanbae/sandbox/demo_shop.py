@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from hanbae import masking
-from hanbae.actions import generate_rbac, seal, services, set_image
+from hanbae.actions import generate_rbac, seal, set_image
 from hanbae.argo import authorizing
 from hanbae.charts import values
 from hanbae.images import credentials, references, registry
 from hanbae.migrations import databases
 from hanbae.policy import documents, loading, naming
+from hanbae.repository import services
 from hanbae.sandbox import demo_repository, running, service_images
 
 #: The services share one program; which of them it is, is a matter of configuration.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support import applications as made
 
 from hanbae import subjects
 from hanbae.argo import applications
-from hanbae.testing import applications as made
 
 HOOK = subjects.Ref("Job", "services-dev", "auth-service-migrate")
 RAN = made.result(HOOK.kind, HOOK.name, hook="Sync")

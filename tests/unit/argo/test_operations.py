@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tests.support import applications as made
+
 from hanbae import subjects
 from hanbae.argo import operations
-from hanbae.testing import applications as made
 
 HOOK = subjects.Ref("Job", "services-dev", "auth-service-migrate")
 

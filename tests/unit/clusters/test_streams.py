@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hanbae.clusters import merging, rereading
-from hanbae.streams import backoffs, framing
+from hanbae.clusters import rereading
+from hanbae.streams import backoffs, framing, merging
 
 
 async def chunked(*chunks: bytes) -> AsyncIterator[bytes]:

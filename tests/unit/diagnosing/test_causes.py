@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from tests.support import applications, objects
 
 from hanbae import subjects
 from hanbae.clusters import kinds
 from hanbae.diagnosing import causes, pictures
-from hanbae.testing import applications, objects
 
 NOT_FOUND = (
     'rpc error: code = NotFound desc = failed to pull and unpack image "10.89.1.2:5000/shop/auth@sha256:00":'

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support import objects
 
 from hanbae.clusters import kinds
 from hanbae.engines import rollouts
-from hanbae.testing import objects
 
 
 def deployment(

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
+from tests.support import applications as made
 
 from hanbae import errors, masking, subjects
 from hanbae.argo import operations
@@ -13,7 +14,6 @@ from hanbae.argocd_api import answers, connections, settings
 from hanbae.argocd_api import applications as api
 from hanbae.engines import served, steering
 from hanbae.results import plans
-from hanbae.testing import applications as made
 
 REF = subjects.Ref("Application", "argocd", "auth-dev")
 KEY = "d1.sync"

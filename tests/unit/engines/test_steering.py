@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support import applications as made
 
 from hanbae import errors, subjects
 from hanbae.engines import steering
 from hanbae.results import events, plans
-from hanbae.testing import applications as made
 
 HOOK = subjects.Ref("Job", "services-dev", "auth-service-migrate")
 APPLICATION = subjects.Ref("Application", "argocd", "auth-dev")

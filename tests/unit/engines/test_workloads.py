@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.support import applications, objects
+
 from hanbae import subjects
 from hanbae.argo import operations
 from hanbae.clusters import kinds
 from hanbae.engines import workloads
-from hanbae.testing import applications, objects
 
 HOOK = subjects.Ref("Job", "services-dev", "auth-service-migrate")
 

@@ -18,11 +18,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support import records
 
 from hanbae import errors, subjects
 from hanbae.history import locations, schemas, stores
 from hanbae.results import events
-from hanbae.testing import records
 
 # Surrogates cannot be written as UTF-8; nothing that hanbae decodes holds one.
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -246,7 +246,7 @@ WRITER = """
 import itertools, sys
 from hanbae.history import stores
 from hanbae.results import events
-from hanbae.testing import records
+from tests.support import records
 store = stores.open_store(sys.argv[1])
 store.append("a", None, records.opened(), records.BEGUN)
 for number in itertools.count():

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from hanbae import errors
-from hanbae.actions import freezing as files
+from hanbae.actions import save_plan as files
 from hanbae.charts import scaffolding
 from hanbae.planning import deployments, freezing
 from hanbae.policy import documents

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from tests.support import trees
 
-from hanbae.actions import looking, settling, viewing
+from hanbae.checking import inspecting, projects, settling
 from hanbae.policy import loading
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
 from hanbae.sandbox import demo_repository
-from hanbae.testing import trees
 
 Check = Callable[..., tuple[findings.Finding, ...]]
 
@@ -29,7 +29,7 @@ def project(
     tree: trees.MemoryTree, branches: Mapping[str, trees.MemoryTree] | None = None
 ) -> views.Project:
     policy, places = loading.parse(tree.contents["hanbae.yaml"], "hanbae.yaml")
-    return views.Project(policy, places, tree, viewing.services(policy, tree), branches or {})
+    return views.Project(policy, places, tree, projects.services(policy, tree), branches or {})
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def checked() -> Iterator[Check]:
     ) -> tuple[findings.Finding, ...]:
         chosen = tuple(rulebook.rules().values()) if rules is None else tuple(rules)
         repository = project(tree, branches)
-        looked = asyncio.run(looking.over(repository, services, chosen))
+        looked = asyncio.run(inspecting.over(repository, services, chosen))
         return settling.settle(repository, looked, services).findings
 
     return run  # type: ignore[return-value]

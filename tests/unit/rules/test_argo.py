@@ -12,12 +12,12 @@ import pytest
 from babel.messages.pofile import read_po
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support import trees
 
 import hanbae
 from hanbae import subjects
 from hanbae.policy import loading
 from hanbae.rules import rulebook, views
-from hanbae.testing import trees
 
 _CATALOGUE = Path(hanbae.__file__).parent / "locale" / "en" / "LC_MESSAGES" / "hanbae.po"
 ENGLISH = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hanbae.actions import viewing
+from hanbae.checking import projects
 
 POLICY = """\
 version: 1
@@ -53,24 +53,24 @@ def clone(tmp_path: Path) -> Path:
 
 
 def test_branches_that_were_fetched_are_known_and_nothing_is_fetched(clone: Path) -> None:
-    seen = viewing.project(clone)
+    seen = projects.project(clone)
     assert set(seen.branches) == {"dev", "production"}
     assert seen.branches["dev"].read(FILE) == b"develop"
     assert seen.branches["production"].read(FILE) == b"main"
     assert seen.tree.read(FILE) == b"here"
     git(clone.parent / "remote", "branch", "release")
-    assert set(viewing.project(clone).branches) == {"dev", "production"}
+    assert set(projects.project(clone).branches) == {"dev", "production"}
 
 
 def test_equal_content_has_equal_ids_in_a_working_tree_and_on_a_branch(clone: Path) -> None:
     write(clone, "main")
-    seen = viewing.project(clone)
+    seen = projects.project(clone)
     assert seen.tree.files()[FILE] == seen.branches["production"].files()[FILE]
     assert seen.tree.files()[FILE] != seen.branches["dev"].files()[FILE]
 
 
 def test_a_revision_is_compared_with_the_same_branches(clone: Path) -> None:
-    seen = viewing.project(clone, revision="origin/main")
+    seen = projects.project(clone, revision="origin/main")
     assert set(seen.branches) == {"dev", "production"}
     assert seen.tree.files() == seen.branches["production"].files()
 
@@ -79,8 +79,8 @@ def test_no_branch_is_known_outside_a_clone_or_below_its_root(clone: Path, tmp_p
     plain = tmp_path / "plain"
     plain.mkdir()
     (plain / "hanbae.yaml").write_text(POLICY)
-    assert viewing.project(plain).branches == {}
+    assert projects.project(plain).branches == {}
     below = clone / "below"
     below.mkdir()
     (below / "hanbae.yaml").write_text(POLICY)
-    assert viewing.project(below).branches == {}
+    assert projects.project(below).branches == {}

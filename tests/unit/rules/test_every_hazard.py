@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from tests.support import trees
 
 from hanbae.results import findings
 from hanbae.rules import casebook, rulebook
-from hanbae.testing import trees
 
 Check = Callable[..., tuple[findings.Finding, ...]]
 Rename = Callable[[str], str]

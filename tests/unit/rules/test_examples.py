@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.support import trees
 
-from hanbae.actions import accepting
+from hanbae.checking import acceptance
 from hanbae.results import findings
 from hanbae.rules import casebook, rulebook
-from hanbae.testing import trees
 
 Check = Callable[..., tuple[findings.Finding, ...]]
 
@@ -20,7 +20,7 @@ RULES = rulebook.rules()
 #: Those of git's history and of a cluster are held by test_check_history and tests/api/test_check_live.
 CODES = [code for code in RULES if casebook.case(code).where == "files"]
 #: What the runner itself finds; these rules only name it.
-OWN = frozenset(accepting.OWN)
+OWN = frozenset(acceptance.OWN)
 
 
 def judged(

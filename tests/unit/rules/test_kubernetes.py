@@ -8,11 +8,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support import trees
 
 from hanbae.policy import loading
 from hanbae.rules import claims, rulebook, running, views
 from hanbae.sandbox import demo_repository
-from hanbae.testing import trees
 
 RULES = [
     rule

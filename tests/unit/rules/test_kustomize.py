@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import trees
 
-from hanbae.actions import building, looking, viewing
+from hanbae.checking import inspecting, kustomize_builds, projects
 from hanbae.policy import loading
 from hanbae.repository import trees as repository_trees
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
-from hanbae.testing import trees
 
 OVERLAY = "k8s/overlays/dev/kustomization.yaml"
 HEAD = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
@@ -33,13 +33,15 @@ RULES = tuple(rulebook.rules().values())
 
 def project(tree: Any) -> views.Project:
     policy, places = loading.parse(tree.read("hanbae.yaml"), "hanbae.yaml")
-    return views.Project(policy, places, tree, viewing.services(policy, tree))
+    return views.Project(policy, places, tree, projects.services(policy, tree))
 
 
 def checked(tree: Any) -> list[findings.Finding]:
     """What is found without the services that have a chart."""
     made = project(tree)
-    return list(asyncio.run(looking.over(made, building.without_chart(made), RULES)).findings)
+    return list(
+        asyncio.run(inspecting.over(made, kustomize_builds.without_chart(made), RULES)).findings
+    )
 
 
 def codes(found: list[findings.Finding]) -> list[str]:
@@ -95,12 +97,12 @@ def test_what_leads_elsewhere_is_never_built(
     async def never(*_: object) -> tuple[bytes, str]:
         raise AssertionError("it was built")
 
-    monkeypatch.setattr(building, "_run", never)
-    monkeypatch.setattr(building, "_OUTPUTS", {})
+    monkeypatch.setattr(kustomize_builds, "_run", never)
+    monkeypatch.setattr(kustomize_builds, "_OUTPUTS", {})
     tree = edited({OVERLAY: f"{HEAD}resources: ['{resource}']\n"})
     made = project(tree)
-    one = building.overlays.Overlay("dev", "k8s/overlays/dev")
-    built = asyncio.run(building._built(made, one))
+    one = kustomize_builds.overlays.Overlay("dev", "k8s/overlays/dev")
+    built = asyncio.run(kustomize_builds._built(made, one))
     assert [each.variant for each in built.refusals] == [variant]
     assert built.objects == ()
 
@@ -153,7 +155,7 @@ def test_every_kind_of_file_reaches_the_build(edited: Any) -> None:
         "k8s/overlays/dev/texts/u.txt": "u",
         "k8s/overlays/dev/e.env": "E=1\n",
     }
-    made = asyncio.run(building.built(project(edited(files))))
+    made = asyncio.run(kustomize_builds.built(project(edited(files))))
     (dev,) = [each for each in made.overlays if each.environment == "dev"]
     assert dev.error == ""
     assert {each.name: each.template for each in dev.objects} == {
@@ -211,13 +213,13 @@ def test_a_service_without_a_chart_is_checked(edited: Any) -> None:
 def test_without_kustomize_one_notice_says_so(
     shop: trees.MemoryTree, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    building.program.cache_clear()
+    kustomize_builds.program.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(building.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(kustomize_builds.sys, "executable", str(tmp_path / "python"))
     try:
         (found,) = checked(shop)
     finally:
-        building.program.cache_clear()
+        kustomize_builds.program.cache_clear()
     assert (found.code, found.severity) == ("KUS001", "notice")
     assert found.text.id == "rule.kus001-found-unchecked"
 
@@ -245,8 +247,8 @@ def test_environment_of_the_child_is_empty(
     script.write_text("#!/bin/sh\n/usr/bin/env >&2\nexit 1\n")
     script.chmod(0o755)
     monkeypatch.setenv("CANARY", "canary-5521")
-    monkeypatch.setattr(building, "program", lambda: (str(script), "build"))
-    monkeypatch.setattr(building, "_OUTPUTS", {})
+    monkeypatch.setattr(kustomize_builds, "program", lambda: (str(script), "build"))
+    monkeypatch.setattr(kustomize_builds, "_OUTPUTS", {})
     found = checked(shop)
     assert {each.text.id for each in found} == {"rule.kus001-found-broken"}
     for each in found:
@@ -258,8 +260,8 @@ def test_an_output_without_end_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_pat
     script = tmp_path / "endless"
     script.write_text("#!/bin/sh\nwhile :; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; done\n")
     script.chmod(0o755)
-    monkeypatch.setattr(building, "_LARGEST", 10_000)
-    output, error = asyncio.run(building._run((str(script), "build"), tmp_path))
+    monkeypatch.setattr(kustomize_builds, "_LARGEST", 10_000)
+    output, error = asyncio.run(kustomize_builds._run((str(script), "build"), tmp_path))
     assert output == b""
     assert error.startswith("> ")
 
@@ -268,11 +270,11 @@ def test_a_build_without_end_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path:
     script = tmp_path / "waits"
     script.write_text("#!/bin/sh\nexec sleep 1000\n")
     script.chmod(0o755)
-    monkeypatch.setattr(building, "_TIMEOUT", 0.5)
-    assert asyncio.run(building._run((str(script), "build"), tmp_path)) == (b"", "> 0.5 s")
+    monkeypatch.setattr(kustomize_builds, "_TIMEOUT", 0.5)
+    assert asyncio.run(kustomize_builds._run((str(script), "build"), tmp_path)) == (b"", "> 0.5 s")
 
 
 @pytest.fixture(autouse=True)
 def _own_outputs() -> Iterator[None]:
     yield
-    building._OUTPUTS.clear()
+    kustomize_builds._OUTPUTS.clear()

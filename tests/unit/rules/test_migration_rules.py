@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support.releases import pod, project, release, thing, told
 
 from hanbae.rules import views
 from hanbae.rules.migrations import (
@@ -13,7 +14,6 @@ from hanbae.rules.migrations import (
     jobs,
     statements,
 )
-from hanbae.testing.releases import pod, project, release, thing, told
 
 M = "services/auth/migrations"
 UP = "-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 1;\n"

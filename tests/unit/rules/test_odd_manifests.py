@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.releases import pod, project, release, sealed, thing
 
 from hanbae.rules import rulebook, views
-from hanbae.testing.releases import pod, project, release, sealed, thing
 
 RULES = [rule for code, rule in rulebook.rules().items() if code[:3] in ("SEC", "MIG")]
 MIGRATION = {

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support import trees
 
 from hanbae.policy import loading
 from hanbae.rules import rulebook, running, views
-from hanbae.testing import trees
 
 RULES = [rule for code, rule in rulebook.rules().items() if code[:3] in ("LAY", "ENV")]
 SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(

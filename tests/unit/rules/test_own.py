@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support import trees
 
 from hanbae import errors
 from hanbae.actions import check
@@ -12,7 +13,6 @@ from hanbae.argo import own_rules
 from hanbae.policy import loading
 from hanbae.results import findings
 from hanbae.rules import casebook, own
-from hanbae.testing import trees
 
 RULES = """
 rules:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.support import trees
+
 from hanbae import subjects
-from hanbae.actions import stating
+from hanbae.checking import findings_of_rules
 from hanbae.policy import loading
 from hanbae.rules import rulebook, running, views
-from hanbae.testing import trees
 
 
 def project(tree: trees.MemoryTree) -> views.Project:
@@ -26,7 +27,7 @@ def named(variant: str) -> rulebook.Rule:
 def test_rule_that_takes_the_runners_variant_is_a_bug(shop: trees.MemoryTree) -> None:
     rule = named(rulebook.FAILED)
     (found,) = running.over_project(project(shop), [rule])
-    finding = stating.plain(found)
+    finding = findings_of_rules.plain(found)
     assert finding.text.id == "check.rule-failed"
     assert finding.text.facts["error"] == "ValueError: the variant 'failed' is the runner's own"
     assert finding.fix is None
@@ -34,6 +35,6 @@ def test_rule_that_takes_the_runners_variant_is_a_bug(shop: trees.MemoryTree) ->
 
 def test_any_other_variant_is_the_rules_own(shop: trees.MemoryTree) -> None:
     (found,) = running.over_project(project(shop), [named("named")])
-    finding = stating.plain(found)
+    finding = findings_of_rules.plain(found)
     assert finding.text.id == "rule.lay009-found-named"
     assert finding.fix is not None

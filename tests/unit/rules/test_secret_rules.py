@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support.releases import ciphertext, pod, project, release, sealed, thing, told
 
 from hanbae.rules.secrets import certificates, clear, covering, pods, reading, sealing
-from hanbae.testing.releases import ciphertext, pod, project, release, sealed, thing, told
 
 FROM = [{"secretRef": {"name": "auth-secrets"}}]
 

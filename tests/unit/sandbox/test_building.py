@@ -8,10 +8,10 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from tests.support import polling
 
 from hanbae import errors
 from hanbae.sandbox import building, golang, pins
-from hanbae.testing import polling
 
 PAUSE = next(component for component in pins.COMPONENTS if component.name == "pause")
 GO = golang.Go(Path("/nonexistent/go"), "go1.27.3")

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.support import polling
 
 from hanbae import errors
 from hanbae.sandbox import folders, init, namespaces
-from hanbae.testing import polling
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "GREETING": "hello"}
 

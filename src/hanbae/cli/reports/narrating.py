@@ -11,7 +11,7 @@ from hanbae.cli import narration, reports, wordings
 from hanbae.cli.reports import sinks
 
 if TYPE_CHECKING:
-    from hanbae.actions import fixing
+    from hanbae.actions import fix
 
 _MOST_NAMES: Final = 5
 _LONG: Final = 1.0
@@ -103,7 +103,7 @@ def _unprepared(report: reports.Report) -> wording.Text:
     return wording.Text("check.unprepared", facts)
 
 
-def tell_fixed(speaker: narration.Narration, fixed: fixing.Fixed, *, written: bool) -> None:
+def tell_fixed(speaker: narration.Narration, fixed: fix.Fixed, *, written: bool) -> None:
     """Say what was mended, or with what differences it would be."""
     for change in fixed.changes:
         if written:

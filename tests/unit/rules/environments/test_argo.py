@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.support import trees
 
 from hanbae.actions import generate_argocd
 from hanbae.policy import loading
 from hanbae.rules import casebook, rulebook, running, views
-from hanbae.testing import trees
 
 RULES = [rulebook.rules()[code] for code in ("ENV001", "ENV002", "ARG031", "ARG037", "ARG038")]
 SET = "k8s/argocd/production/applicationset.yaml"

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.support import trees
 
 from hanbae.policy import documents, loading
 from hanbae.rules import rulebook, running, views
 from hanbae.rules.environments import images
-from hanbae.testing import trees
 
 DIGEST = f"sha256:{'a' * 64}"
 POLICY = documents.Policy(

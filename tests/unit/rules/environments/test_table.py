@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.support import trees
 
 from hanbae.policy import loading
 from hanbae.rules import rulebook, running, views
-from hanbae.testing import trees
 
 
 def said(environments: str, *codes: str, namespaces: str = "{}") -> list[tuple[str, str, str]]:

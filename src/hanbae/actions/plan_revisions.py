@@ -1,0 +1,217 @@
+"""``hanbae plan --base --head``: what one revision makes of another, without a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from hanbae import errors, subjects
+from hanbae.charts import pools
+from hanbae.checking import inspecting, projects, settling
+from hanbae.planning import forecasting, migrating, scheduling
+from hanbae.policy import loading, naming
+from hanbae.repository import checkouts
+from hanbae.results import findings, previews
+from hanbae.rules import own, views
+
+_AHEAD = 2
+
+
+class _Side(Struct, frozen=True):
+    """A service at one revision; no releases where the revision has none of it."""
+
+    project: views.Project
+    seen: projects.Seen | None
+    fault: errors.FileFault | None = None
+
+    def release(self, environment: str) -> views.Release | None:
+        return self.seen.service.releases.get(environment) if self.seen is not None else None
+
+    def faulty(self, environment: str) -> errors.FileFault | None:
+        if self.seen is None:
+            return self.fault
+        return dict(self.seen.faults).get(environment)
+
+
+async def compare(
+    directory: Path,
+    *,
+    base: str,
+    head: str,
+    services: Sequence[str] = (),
+    environment: str | None = None,
+) -> previews.Comparison:
+    """Hold two revisions against each other.
+
+    Args:
+        directory: The folder of the policy, or one below it.
+        base: What is there, as git names it.
+        head: What is to come.
+        services: Only these; empty for all that either has.
+        environment: Only this; None for all that either has.
+
+    Raises:
+        hanbae.errors.WrongUse: No policy, no such revision, service or environment.
+        hanbae.errors.FileFault: The policy has a fault.
+    """
+    before = projects.project(directory, revision=base)
+    after = projects.project(directory, revision=head)
+    known = tuple(dict.fromkeys((*after.services, *before.services)))
+    for name in services:
+        if name not in known:
+            raise errors.WrongUse("services.unknown", service=name, known=", ".join(known) or "-")
+    environments = tuple(dict.fromkeys((*after.environments, *before.environments)))
+    if environment is not None and environment not in environments:
+        listed = ", ".join(environments) or "-"
+        raise errors.WrongUse(
+            "workspace.unknown-environment", environment=environment, known=listed
+        )
+    touched = _touched(before, after)
+    chosen = [name for name in tuple(services) or known if touched is None or name in touched]
+    wanted = (environment,) if environment is not None else environments
+    compared = await _services(before, after, sorted(chosen), wanted)
+    first, second = _commits(directory, base, head)
+    new = await _new(before, after, chosen, wanted) if first != second else ()
+    return previews.Comparison(first, second, compared, new)
+
+
+def _commits(directory: Path, *names: str) -> tuple[str, ...]:
+    """The ids of commits, whatever else git calls them."""
+    checkout = checkouts.Checkout.open(loading.find(directory).parent)
+    return tuple(checkout.revision(name).commit for name in names)
+
+
+def _touched(before: views.Project, after: views.Project) -> frozenset[str] | None:
+    """The services whose own folders differ; None when something else does, such as the policy or a shared chart."""
+    old, new = before.tree.files(), after.tree.files()
+    folders = {
+        f"{naming.chart(project.policy, name).parent}/": name
+        for project in (before, after)
+        for name in project.services
+    }
+    found = set()
+    for path in old.keys() | new.keys():
+        if old.get(path) == new.get(path) or path.startswith("k8s/") or path.endswith(".md"):
+            continue
+        name = next((name for folder, name in folders.items() if path.startswith(folder)), None)
+        if name is None:
+            return None
+        found.add(name)
+    return frozenset(found)
+
+
+async def _services(
+    before: views.Project, after: views.Project, names: Sequence[str], wanted: Sequence[str]
+) -> tuple[previews.Compared, ...]:
+    found: dict[str, list[previews.Compared]] = {}
+    waiting = list(reversed(names))
+
+    async def work(pool: pools.Pool) -> None:
+        while waiting:
+            name = waiting.pop()
+            sides = await _side(pool, before, name), await _side(pool, after, name)
+            found[name] = [
+                each for each in (_compared(name, env, *sides) for env in wanted) if each.changes
+            ]
+
+    if waiting:
+        async with pools.opened() as pool, asyncio.TaskGroup() as group:
+            for _ in range(min(pool.size + _AHEAD, len(waiting))):
+                group.create_task(work(pool))
+    return tuple(each for name in names for each in found[name])
+
+
+async def _side(pool: pools.Pool, project: views.Project, name: str) -> _Side:
+    """The one place where a revision is rendered."""
+    if name not in project.services:
+        return _Side(project, None)
+    try:
+        return _Side(project, await projects.service(pool, project, name))
+    except errors.FileFault as fault:
+        return _Side(project, None, fault)
+
+
+def _compared(name: str, environment: str, before: _Side, after: _Side) -> previews.Compared:
+    for side in (after, before):
+        fault = side.faulty(environment)
+        if fault is not None:
+            return _faulty(name, environment, fault, "head" if side is after else "base")
+    old, new = before.release(environment), after.release(environment)
+    things = _objects(old), _objects(new)
+    spaces = _namespace(before, name, environment), _namespace(after, name, environment)
+    try:
+        theirs = _migrations(before, name, old)
+    except errors.FileFault as fault:
+        return _faulty(name, environment, fault, "base")
+    try:
+        ours = _migrations(after, name, new)
+    except errors.FileFault as fault:
+        return _faulty(name, environment, fault, "head")
+    migrations = forecasting.migrations(theirs, ours)
+    forecast = forecasting.between(*things, spaces)
+    moved = any(change.outcome != "unchanged" for change in forecast)
+    return previews.Compared(
+        name,
+        environment,
+        forecast,
+        forecasting.images(*things, spaces),
+        migrations,
+        _hooks(things[1], spaces[1]) if moved or migrations else (),
+    )
+
+
+def _faulty(
+    name: str, environment: str, fault: errors.FileFault, side: Literal["base", "head"]
+) -> previews.Compared:
+    return previews.Compared(name, environment, fault=fault.text, place=fault.place, faulty=side)
+
+
+def _hooks(things: Sequence[dict[str, Any]], namespace: str) -> tuple[subjects.Ref, ...]:
+    """The hooks of a sync in their order."""
+    waves = scheduling.waves(things, namespace)
+    return tuple(dict.fromkeys(hook for wave in waves for hook in wave.hooks))
+
+
+def _objects(release: views.Release | None) -> list[dict[str, Any]]:
+    return [each.data for each in release.objects] if release is not None else []
+
+
+def _namespace(side: _Side, name: str, environment: str) -> str:
+    policy = side.project.policy
+    return naming.namespace(policy, name, environment) if environment in policy.environments else ""
+
+
+def _migrations(side: _Side, name: str, release: views.Release | None) -> dict[str, dict[int, str]]:
+    if release is None:
+        return {}
+    return migrating.of(side.project.policy, side.project.tree, name, release.values)
+
+
+async def _new(
+    before: views.Project, after: views.Project, names: Sequence[str], wanted: Sequence[str]
+) -> tuple[findings.Finding, ...]:
+    """What a check of the head finds and one of the base does not, wherever in its file it stands."""
+    old, new = await _found(before, names), await _found(after, names)
+    known = {_identity(each) for each in old}
+    return tuple(
+        each
+        for each in new
+        if _identity(each) not in known
+        and (not each.environments or set(each.environments) & set(wanted))
+    )
+
+
+async def _found(project: views.Project, names: Sequence[str]) -> tuple[findings.Finding, ...]:
+    """What a check finds and nothing has accepted."""
+    there = [name for name in names if name in project.services]
+    looked = await inspecting.over(project, there, own.held(project.policy))
+    return settling.settle(project, looked, there).findings
+
+
+def _identity(found: findings.Finding) -> tuple[object, ...]:
+    where = found.object, found.environments
+    return found.code, found.place.file, str(found.text), found.service, *where

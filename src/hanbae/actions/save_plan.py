@@ -1,0 +1,88 @@
+"""Saves a plan to a file, and reads one as a claim."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from hanbae import errors, subjects, workspaces
+from hanbae.deploying import verifying_plan
+from hanbae.results import freezes
+
+LARGEST: Final = 32 * 1024 * 1024
+"""Bytes of a file that is read at all."""
+
+
+async def freeze(
+    space: workspaces.Workspace, names: Sequence[str], environment: str, commit: str
+) -> freezes.Frozen:
+    """What a deployment of a commit would promise.
+
+    Raises:
+        hanbae.errors.Refused: A registry does not have an image.
+        hanbae.errors.Unreachable: A registry or the cluster did not answer.
+    """
+    async with space.clusters(environment) as clusters:
+        return await verifying_plan.promise(
+            space, clusters, space.policy, names, environment=environment, commit=commit
+        )
+
+
+def write(frozen: freezes.Frozen, path: Path) -> None:
+    """Write a plan to a file, which appears whole or not at all.
+
+    Raises:
+        hanbae.errors.FileFault: It cannot be written.
+    """
+    data = msgspec.json.format(msgspec.json.encode(frozen), indent=2) + b"\n"
+    temporary = ""
+    path = path.resolve()  # of a link, what it leads to is written
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+        raise _fault("plan.unwritable", path, error.strerror or type(error).__name__) from error
+
+
+def read(path: Path) -> freezes.Frozen:
+    """Read a plan.
+
+    Raises:
+        hanbae.errors.FileFault: It is none, or of another format.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        raise _fault(
+            "plan.unreadable-file", path, error.strerror or type(error).__name__
+        ) from error
+    if len(data) > LARGEST:
+        raise _fault("plan.no-plan", path, f"> {LARGEST} B")
+    try:
+        found = msgspec.json.decode(data, type=freezes.Frozen)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _fault("plan.no-plan", path, str(error)) from error
+    names = [each.service for each in found.services]
+    if not names or len(set(names)) < len(names):
+        # Of two promises of one service only one could be kept, and of none nothing is promised.
+        raise _fault("plan.no-plan", path, f"services: {', '.join(names) or '-'}")
+    return found
+
+
+def _fault(said: str, path: Path, reason: str) -> errors.FileFault:
+    return errors.FileFault(said, place=subjects.Place(str(path)), reason=reason)

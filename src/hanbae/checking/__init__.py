@@ -1,0 +1,1 @@
+"""How ``hanbae check`` works: projects, inspection of one service, workers, caches, acceptance."""

@@ -1,0 +1,100 @@
+"""What a check looks at beyond the files when it is asked to: former commits, and the clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from hanbae.results import findings
+from hanbae.rules import views
+from hanbae.rules.environments import argo
+from hanbae.rules.layout import secrets
+
+
+class History(Struct, frozen=True):
+    """Search former commits for plaintext secrets.
+
+    Attributes:
+        since: A commit before the first one that is searched; None for all of them.
+    """
+
+    since: str | None = None
+
+
+class Live(Struct, frozen=True):
+    """Look at the Applications that are in the clusters.
+
+    Attributes:
+        context: kubeconfig context to use instead of each environment's own.
+        kubeconfig: kubeconfig file; None for those that kubectl would read.
+    """
+
+    context: str | None = None
+    kubeconfig: Path | None = None
+
+
+class Searched(Struct, frozen=True):
+    """How far former commits were searched.
+
+    Attributes:
+        commits: How many there are in the clone.
+        shallow: Whether the clone does not hold all of them, so that there may be more.
+    """
+
+    commits: int
+    shallow: bool
+
+
+def searched(
+    directory: Path, history: History, revision: str | None
+) -> tuple[tuple[findings.Finding, ...], Searched]:
+    """The secrets that former commits hold, and how many were searched."""
+    from hanbae.checking import history_scan  # only who asks for it waits for its imports
+
+    found = history_scan.check_history(directory, revision=revision or "HEAD", since=history.since)
+    return found.findings, Searched(found.commits, found.shallow)
+
+
+async def live(
+    project: views.Project, wanted: Live, services: Sequence[str] | None, environment: str | None
+) -> tuple[findings.Finding, ...]:
+    """The Applications that differ from the policy.
+
+    Args:
+        project: The repository.
+        wanted: Which clusters.
+        services: The services that are checked; None for all, and for Applications of services that are gone.
+        environment: The one environment; None for all.
+    """
+    from hanbae.checking import (
+        live_applications,  # as above: a client of the cluster takes long to import
+    )
+
+    charts = [name for name in services or () if name in project.services]
+    if services is not None and not charts:
+        return ()
+    return await live_applications.of_project(
+        project,
+        environments=(environment,) if environment is not None else (),
+        services=charts,
+        context=wanted.context,
+        kubeconfig=wanted.kubeconfig,
+    )
+
+
+def unsought(history: History | None, live: Live | None, *, narrowed: bool) -> frozenset[str]:
+    """The codes of which a check does not find all that there is, so that what accepts them may seem of no use.
+
+    Args:
+        history: How former commits are searched; None for not at all.
+        live: Which clusters are looked at; None for none.
+        narrowed: Whether only some services or one environment are.
+    """
+    codes = set()
+    if history is None or history.since is not None:
+        codes.add(secrets.FORMER)
+    if live is None or narrowed:
+        codes.add(argo.LIVE)
+    return frozenset(codes)

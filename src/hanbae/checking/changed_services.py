@@ -1,0 +1,87 @@
+"""Which services a change between two trees touches: for ``hanbae check --changed-since``.
+
+A service is touched by a change in its own folder, in a chart that it depends on by ``file://``, in a file that one of
+its links leads to, and by a change of what all share: the policy, the baseline, the overlays.
+Rules over the whole repository run in any case.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from hanbae import errors, libyaml
+from hanbae.checking import baselines
+from hanbae.policy import loading
+from hanbae.repository import trees
+from hanbae.rules import ignores, views
+
+_DEEPEST: Final = 16
+"""Charts that depend on one another by ``file://``."""
+
+
+def changed(before: trees.Tree, after: trees.Tree) -> tuple[str, ...]:
+    """The files that are in one tree only, or have another content in the other."""
+    old, new = before.files(), after.files()
+    return tuple(sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path)))
+
+
+def services(project: views.Project, files: Iterable[str]) -> tuple[str, ...]:
+    """The services that changes in files touch."""
+    files = tuple(files)
+    everyone = (loading.NAME, baselines.NAME, *ignores.shared(project))
+    if any(_below(file, folder) for file in files for folder in everyone):
+        return project.services
+    folders = {project.folder(name): name for name in project.services}
+    touched: set[str] = set()
+    for file in files:
+        parts = file.split("/")
+        above = ("/".join(parts[:cut]) for cut in range(1, len(parts)))
+        touched.update(folders[folder] for folder in above if folder in folders)
+    # A shared chart may lie in another service's folder, so all of the changed files are looked for.
+    for name in project.services:
+        if name not in touched:
+            reads = tuple(_read_elsewhere(project, name))
+            if any(_below(file, folder) for file in files for folder in reads):
+                touched.add(name)
+    return tuple(name for name in project.services if name in touched)
+
+
+def _below(file: str, folder: str) -> bool:
+    return file == folder or file.startswith(f"{folder}/")
+
+
+def _read_elsewhere(project: views.Project, name: str) -> Iterator[str]:
+    """The files and folders outside its own that a service's chart reads."""
+    service = views.Service(project, name)
+    for path, target in project.tree.links(service.folder).items():
+        yield posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+    migrations = service.migrations
+    if not _below(migrations, service.folder):
+        yield migrations
+    waiting, seen = [(service.chart, 0)], {service.chart}
+    while waiting:
+        chart, depth = waiting.pop()
+        for folder in _dependencies(project.tree, chart):
+            if folder not in seen and depth < _DEEPEST:
+                seen.add(folder)
+                waiting.append((folder, depth + 1))
+                yield folder
+
+
+def _dependencies(tree: trees.Tree, chart: str) -> Iterator[str]:
+    """The folders that a chart names as ``file://``."""
+    try:
+        data = tree.read(f"{chart}/Chart.yaml")
+    except errors.FileFault:
+        return
+    if data is None or b"file://" not in data:
+        return
+    found = (libyaml.mapping(data) or {}).get("dependencies")
+    for each in found if isinstance(found, list) else ():
+        repository = each.get("repository") if isinstance(each, Mapping) else None
+        if isinstance(repository, str) and repository.startswith("file://"):
+            folder = posixpath.normpath(posixpath.join(chart, repository.removeprefix("file://")))
+            if not folder.startswith(("..", "/")):
+                yield folder

@@ -1,0 +1,118 @@
+"""``hanbae check --live``: the Applications that are in the clusters against the policy; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hanbae import errors
+from hanbae.argo import generating
+from hanbae.checking import findings_of_rules, projects
+from hanbae.clusters import connections, kinds, reading
+from hanbae.policy import naming
+from hanbae.results import findings
+from hanbae.rules import views
+from hanbae.rules.environments import argo
+
+
+async def check_live(
+    directory: Path,
+    *,
+    environments: Sequence[str] = (),
+    services: Sequence[str] = (),
+    context: str | None = None,
+    kubeconfig: Path | None = None,
+) -> tuple[findings.Finding, ...]:
+    """Compare the Applications of running environments with what the policy makes of them.
+
+    Args:
+        directory: The folder of the policy, or one below it.
+        environments: The environments; empty for all that Argo CD deploys.
+        services: The services; empty for all.
+        context: kubeconfig context to use instead of each environment's own.
+        kubeconfig: kubeconfig file; None for those that kubectl would read.
+
+    Raises:
+        hanbae.errors.WrongUse: No policy, no such environment or service, or no such context; a cluster without
+            Argo CD.
+        hanbae.errors.Unreachable: A cluster did not answer, or the identity may not read Applications.
+    """
+    project = projects.project(directory)
+    return await of_project(
+        project,
+        environments=environments,
+        services=services,
+        context=context,
+        kubeconfig=kubeconfig,
+    )
+
+
+async def of_project(
+    project: views.Project,
+    *,
+    environments: Sequence[str] = (),
+    services: Sequence[str] = (),
+    context: str | None = None,
+    kubeconfig: Path | None = None,
+) -> tuple[findings.Finding, ...]:
+    """The same for a repository that has been read, such as one with the policy of another commit."""
+    deployed = [
+        name
+        for name in project.environments
+        if project.policy.environments[name].engine == "argocd"
+    ]
+    for name in environments:
+        if name not in deployed:
+            known = ", ".join(deployed)
+            raise errors.WrongUse("generate.not-an-environment", environment=name, known=known)
+    for name in services:
+        if name not in project.services:
+            known = ", ".join(project.services) or "-"
+            raise errors.WrongUse("services.unknown", service=name, known=known)
+    found: list[findings.Finding] = []
+    for environment in environments or deployed:
+        where = context or project.policy.environments[environment].control
+        async with connections.connect(where, kubeconfig=kubeconfig) as cluster:
+            found += await of_environment(project, environment, cluster, services=services)
+    return tuple(sorted(found, key=lambda each: (each.place, each.service, str(each.text))))
+
+
+async def of_environment(
+    project: views.Project,
+    environment: str,
+    cluster: connections.Cluster,
+    *,
+    services: Sequence[str] = (),
+) -> list[findings.Finding]:
+    """The same for one environment, over a connection to Argo CD's cluster.
+
+    Args:
+        project: The repository.
+        environment: An environment that Argo CD deploys.
+        cluster: Argo CD's cluster.
+        services: The services; empty for all, and for Applications of services that are no longer there.
+
+    Raises:
+        hanbae.errors.Error: As :func:`hanbae.clusters.reading.find`.
+    """
+    policy = project.policy
+    every = await reading.find(cluster, kinds.APPLICATION, policy.argocd.namespace)
+    by_name = {str(each["metadata"]["name"]): each for each in every}
+    found = [
+        findings_of_rules.elsewhere(argo.LIVE, hit, service=service, environment=environment)
+        for service in services or project.services
+        for hit in argo.live(
+            project, service, environment, by_name.get(naming.application(service, environment))
+        )
+    ]
+    if services:
+        return found
+    for each in every:
+        labels = each["metadata"].get("labels") or {}
+        if labels.get(generating.ENVIRONMENT) == environment:
+            service = str(labels.get(generating.SERVICE, ""))
+            found += [
+                findings_of_rules.elsewhere(argo.LIVE, hit, environment=environment)
+                for hit in argo.left(project, environment, service, each)
+            ]
+    return found

@@ -1,0 +1,171 @@
+"""Divides the services of a check among processes, because rules are Python and Python uses one core.
+
+The process that was started looks at services itself; each further core gets a process that is given a few names at a
+time, as long as there are some, and answers with what it found.
+It opens the repository by itself and is spawned, never forked: a copy of a process that has threads may hang.
+One that dies gives its services back, and they are looked at here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+import msgspec
+from msgspec import Struct
+
+from hanbae.charts import pools
+from hanbae.repository import keeping
+
+if TYPE_CHECKING:
+    from hanbae.checking import inspecting
+
+LEAST: Final = 24
+"""Services that must be waiting for a process to pay: it takes as long to start as some of them take."""
+_BATCH: Final = 8
+
+
+class Task(Struct, frozen=True):
+    """What all services of a check have in common.
+
+    Attributes:
+        directory: The folder of the policy, or one below it.
+        revision: The commit that is checked; None for the working tree.
+        policy_from: The commit whose policy counts; None for its own.
+        now: The time of the check.
+        folder: Where results are kept; None for nowhere.
+    """
+
+    directory: str
+    revision: str | None
+    policy_from: str | None
+    now: datetime
+    folder: str | None
+
+
+def batch(waiting: list[str]) -> list[str]:
+    """Some of what is waiting, taken away from it: the less is left the fewer, so that all end at about one time."""
+    return [waiting.pop() for _ in range(max(min(_BATCH, len(waiting) // 4), 1))]
+
+
+def more(waiting: int) -> int:
+    """How many further processes so many services are worth."""
+    return min(len(os.sched_getaffinity(0)) - 1, waiting // LEAST)
+
+
+class Process:
+    """One further process. Made by :func:`started`."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        return self._process.pid
+
+    async def ask(self, services: Sequence[str]) -> list[inspecting.Looked] | None:
+        """What there is in each of some services; None when the process died or said what no answer is."""
+        from hanbae.checking import inspecting
+
+        answer = await self._send(msgspec.msgpack.encode(services))
+        try:
+            found = msgspec.msgpack.decode(answer or b"", type=list[inspecting.Looked])
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        return found if len(found) == len(services) else None
+
+    async def _send(self, message: bytes) -> bytes | None:
+        assert self._process.stdin is not None  # noqa: S101  both are pipes
+        assert self._process.stdout is not None  # noqa: S101
+        try:
+            self._process.stdin.write(_framed(message))
+            await self._process.stdin.drain()
+            size = int.from_bytes(await self._process.stdout.readexactly(8), "big")
+            return await self._process.stdout.readexactly(size)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
+
+
+@asynccontextmanager
+async def started(task: Task) -> AsyncIterator[Process]:
+    """A process that ends with the scope."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-I",
+        "-m",
+        "hanbae.checking.workers",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdin is not None  # noqa: S101  a pipe
+    try:
+        process.stdin.write(_framed(msgspec.msgpack.encode(task)))
+        yield Process(process)
+    finally:
+        if process.returncode is None:
+            # Its renderers end with it. Not Process.kill: see hanbae.charts.pools.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+def _framed(message: bytes) -> bytes:
+    return len(message).to_bytes(8, "big") + message
+
+
+def _received(stream: IO[bytes]) -> bytes | None:
+    head = stream.read(8)
+    return stream.read(int.from_bytes(head, "big")) if len(head) == 8 else None  # noqa: PLR2004
+
+
+async def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
+    """Answer until there is nothing more to look at."""
+    task = msgspec.msgpack.decode(_received(requests) or b"", type=Task)
+    async with pools.opened(1) as pool:
+        await pool.warm()
+        await _answer(task, pool, requests, replies)
+
+
+async def _answer(task: Task, pool: pools.Pool, requests: IO[bytes], replies: IO[bytes]) -> None:
+    from hanbae.checking import inspecting, projects, result_cache  # which import this module
+    from hanbae.rules import own
+
+    project, _ = projects.opened(
+        Path(task.directory), task.revision, task.policy_from, now=task.now
+    )
+    rules = own.held(project.policy)
+    kept = keeping.Kept(Path(task.folder)) if task.folder is not None else None
+    recall = result_cache.Recall(kept, project, rules, inspecting.Looked)
+    while (message := _received(requests)) is not None:
+        names = msgspec.msgpack.decode(message, type=list[str])
+        found: dict[str, inspecting.Looked] = {}
+        waiting = names[::-1]
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(1 + inspecting.AHEAD, len(names))):
+                tell = found.__setitem__
+                look = inspecting.look(pool, project, waiting, rules, recall=recall, tell=tell)
+                group.create_task(look)
+        replies.write(_framed(msgspec.msgpack.encode([found[name] for name in names])))
+        replies.flush()
+
+
+def main() -> int:
+    """A further process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to answer
+    with contextlib.suppress(BrokenPipeError):
+        asyncio.run(_serve(sys.stdin.buffer, sys.stdout.buffer))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""How one deployment is driven: prepared, claimed, begun, followed, proven, recorded, resumed or stopped."""

@@ -1,0 +1,148 @@
+"""Follows a deployment that goes on somewhere, goes on with one that nobody drives, or ends either.
+
+What is in the history is shown from there; what is not is found by its key in the cluster and recorded here.
+A driver that lives is left alone: to stop it, its Lease is marked, and it ends its deployment itself, because it knows
+what must not be interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+
+from hanbae import errors, wording, workspaces
+from hanbae.clusters import leases
+from hanbae.deploying import claiming, driver, resuming
+from hanbae.results import events
+
+
+async def attached(
+    space: workspaces.Workspace,
+    deployment: str,
+    *,
+    environment: str | None = None,
+    stops: bool = False,
+) -> AsyncGenerator[events.Event]:
+    """A deployment's events from its first to ``Closed``; use ``contextlib.aclosing``.
+
+    Args:
+        space: The workspace.
+        deployment: The id; it may be shortened where the history has it.
+        environment: Where it is looked for when the history does not have it; None for everywhere.
+        stops: End it.
+
+    Raises:
+        hanbae.errors.WrongUse: There is none of this id.
+        hanbae.errors.Refused: It is to be stopped and has ended already.
+        hanbae.errors.Unreachable: The cluster did not answer.
+    """
+    deployment, marks = await _found(space, deployment, environment)
+    recorded = resuming.recorded(space, deployment)
+    if stops and recorded and isinstance(recorded[-1].fact, events.Closed):
+        raise errors.Refused("stop.ended", deployment=deployment)
+    past = await resuming.past(space, marks, recorded)
+    for event in recorded:
+        yield event
+    if recorded and isinstance(recorded[-1].fact, events.Closed):
+        return
+    async with space.clusters(past.plan.environment) as clusters:
+        by = await clusters.identity()
+        elsewhere = _Elsewhere(space, clusters, past)
+        async with aclosing(elsewhere.followed(stop_by=by if stops else "")) as stream:
+            async for event in stream:
+                yield event
+        if elsewhere.closed:
+            return
+    past = resuming.Past(
+        deployment, past.plan, past.by, resuming.recorded(space, deployment), elsewhere.marks
+    )
+    async with driver.deploying(
+        space, past.plan, deployment=deployment, by=by, past=past, stops=stops
+    ) as driven:
+        async for event in driven:
+            yield event
+
+
+async def _found(
+    space: workspaces.Workspace, deployment: str, environment: str | None
+) -> tuple[str, Mapping[str, str]]:
+    """The whole id, and what the cluster says of it where the history says nothing."""
+    try:
+        return space.store.find(deployment), {}
+    except errors.WrongUse as error:
+        if error.text.id != "history.no-deployment":
+            raise
+    return await resuming.locate(space, deployment, environment=environment)
+
+
+class _Elsewhere:
+    """A deployment as long as somebody else drives it.
+
+    Attributes:
+        marks: What its Lease said last; empty when the Lease is another deployment's by now.
+        closed: Its end is recorded.
+    """
+
+    def __init__(
+        self, space: workspaces.Workspace, clusters: workspaces.Clusters, past: resuming.Past
+    ) -> None:
+        self.marks: Mapping[str, str] = past.marks
+        self.closed = False
+        self._space = space
+        self._clusters = clusters
+        self._past = past
+        self._seq = len(past.recorded)
+
+    async def followed(self, *, stop_by: str) -> AsyncGenerator[events.Event]:
+        """What its driver records, or only its end where it does so on another machine."""
+        plan, workload = self._past.plan, self._clusters.workload
+        told = False
+        while True:
+            lease = await claiming.seen(
+                self._space.policy, workload, plan.service, plan.environment
+            )
+            ours = lease is not None and lease.marks.get("deployment") == self._past.deployment
+            self.marks = lease.marks if lease is not None and ours else {}
+            for event in self._new():
+                yield event
+            if self.closed:
+                return
+            if lease is None or not ours:
+                return
+            if not claiming.is_open(lease):
+                yield self._end(lease)
+                return
+            if not await claiming.is_driven(workload, lease, within=claiming.RESUMES_AFTER):
+                return
+            if not self._seq:
+                yield self._add(events.Opened(plan, self._past.by, self._past.revision))
+            if not told:
+                told = True
+                if stop_by:
+                    await leases.mark(workload, lease, {"stop": stop_by})
+            await asyncio.sleep(leases.LOOK)
+
+    def _new(self) -> list[events.Event]:
+        found = self._space.store.events(self._past.deployment, after=self._seq)
+        self._seq += len(found)
+        self.closed = bool(found) and isinstance(found[-1].fact, events.Closed)
+        return found
+
+    def _add(self, fact: events.Fact) -> events.Event:
+        event = self._space.store.append(self._past.deployment, None, fact, self._space.clock())
+        self._seq = event.seq
+        return event
+
+    def _end(self, lease: leases.Seen) -> events.Event:
+        """Its end, as the machine that drove it has left it on the Lease."""
+        if not self._seq:
+            self._add(events.Opened(self._past.plan, self._past.by, self._past.revision))
+        why = wording.Text("attach.ended-elsewhere", claiming.facts(lease))
+        self.closed = True
+        return self._add(events.Closed(_outcome(lease.marks.get("outcome", "")), why))
+
+
+def _outcome(name: str) -> events.Outcome:
+    """The outcome of this name; ``unknown`` for one that this hanbae does not know."""
+    return next((each for each in events.OUTCOMES if each == name), "unknown")

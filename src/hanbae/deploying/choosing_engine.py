@@ -1,0 +1,76 @@
+"""Chooses what drives one deployment: Argo CD, through its objects or its API, as the policy says."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from hanbae import subjects, wording, workspaces
+from hanbae.argo import applications, generating
+from hanbae.engines import applications as objects
+from hanbae.engines import argocd, served, transports
+from hanbae.policy import naming
+from hanbae.results import plans
+
+
+def engine(
+    space: workspaces.Workspace,
+    plan: plans.Plan,
+    clusters: workspaces.Clusters,
+    *,
+    deployment: str,
+    by: str,
+    waits: Callable[[wording.Text], Awaitable[None]] | None = None,
+) -> argocd.ArgoCD:
+    """The engine of one deployment.
+
+    Args:
+        space: The workspace.
+        plan: What is to be done.
+        clusters: The environment's clusters.
+        deployment: The deployment's id.
+        by: Who drives it.
+        waits: Told of somebody else's operation that is waited for; None to refuse instead.
+    """
+    policy, service, environment = space.policy, plan.service, plan.environment
+    expected = generating.application(policy, service, environment)
+    source = expected["spec"]["source"]
+    target = argocd.Target(
+        application=naming.application(service, environment),
+        argocd=policy.argocd.namespace,
+        namespace=naming.namespace(policy, service, environment),
+        release=naming.release(policy, service),
+        secret=naming.secret(policy, service),
+        owned=applications.Owned(
+            repository=source["repoURL"],
+            path=source["path"],
+            release=source["helm"]["releaseName"],
+            namespace=expected["spec"]["destination"]["namespace"],
+            labels=expected["metadata"]["labels"],
+        ),
+    )
+    about = {
+        "deployment": deployment,
+        "service": service,
+        "environment": environment,
+        "revision": plan.revision,
+        "by": by,
+    }
+    through = application(space, clusters, service, environment)
+    return argocd.ArgoCD(
+        through, clusters.workload, target, by=f"hanbae/{by}", about=about, waits=waits
+    )
+
+
+def application(
+    space: workspaces.Workspace, clusters: workspaces.Clusters, service: str, environment: str
+) -> transports.Application:
+    """The way to a service's Application."""
+    policy = space.policy
+    ref = subjects.Ref(
+        "Application", policy.argocd.namespace, naming.application(service, environment)
+    )
+    if clusters.argocd is not None:
+        project = naming.project(policy, environment)
+        return served.Application(clusters.argocd, ref, project=project)
+    made_by = naming.application_set(policy, environment)
+    return objects.Application(clusters.control, ref, made_by=made_by)

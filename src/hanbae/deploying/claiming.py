@@ -1,0 +1,206 @@
+"""Claims an application for one deployment: who drives it, since when, and what is to be done if somebody else does.
+
+The claim is a Lease on the workload cluster (:mod:`hanbae.clusters.leases`); what it says of the deployment is enough
+for any machine to go on with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final, Literal
+
+from hanbae import errors, wording, workspaces
+from hanbae.clusters import connections, leases
+from hanbae.policy import documents, naming
+from hanbae.results import plans
+
+IfBusy = Literal["refuse", "wait", "follow"]
+"""What becomes of a deployment whose application somebody else drives."""
+
+RESUMES_AFTER: Final = 5.0
+"""Seconds without a sign of the last driver after which the same deployment is taken over: its effects carry the same
+keys, so that two drivers for a moment do nothing twice."""
+
+
+class TakenOver(errors.Stopped):
+    """Somebody else drives this very deployment on; its record is theirs to close."""
+
+
+async def seen(
+    policy: documents.Policy, workload: connections.Cluster, service: str, environment: str
+) -> leases.Seen | None:
+    """The application's Lease as it is now."""
+    namespace = naming.namespace(policy, service, environment)
+    return await leases.read(workload, namespace, naming.lease(service, environment))
+
+
+def is_open(lease: leases.Seen) -> bool:
+    """Whether its last driver has gone, or may have, without saying how the deployment ended."""
+    return bool(lease.marks.get("deployment")) and not lease.marks.get("outcome")
+
+
+async def is_driven(
+    workload: connections.Cluster, lease: leases.Seen, *, within: float | None = None
+) -> bool:
+    """Whether somebody drives it now; at once where the holder is, or was, a process of this machine."""
+    if not lease.holder:
+        return False
+    here = _lives_here(lease.marks.get("process", ""))
+    return here if here is not None else await leases.is_held(workload, lease, within=within)
+
+
+@asynccontextmanager
+async def claimed(
+    space: workspaces.Workspace,
+    workload: connections.Cluster,
+    deployment: str,
+    plan: plans.Plan,
+    *,
+    by: str,
+    driver: str,
+    waits: Callable[[leases.Seen], Awaitable[None]] | None = None,
+    resumes: bool = False,
+) -> AsyncIterator[tuple[leases.Lease, leases.Seen | None]]:
+    """Hold the application's Lease.
+
+    Args:
+        space: The workspace.
+        workload: The workload cluster.
+        deployment: The deployment's id.
+        plan: What it does.
+        by: Who deploys.
+        driver: Who drives it now: another one, where it is resumed.
+        waits: Wait while somebody else drives, instead of refusing; told for whom, once for each.
+        resumes: The deployment was begun before; its marks are kept, and its last driver is given less time.
+
+    Yields:
+        The Lease, and what it was before.
+
+    Raises:
+        hanbae.errors.Refused: Somebody else drives.
+        TakenOver: Somebody else drives this very deployment.
+    """
+    policy, service, environment = space.policy, plan.service, plan.environment
+    namespace = naming.namespace(policy, service, environment)
+    host = socket.gethostname()
+    marks = {**_marks(deployment, plan, by), "driver": driver, "host": host, "process": _process()}
+    holder = f"{deployment} {driver} {host} {secrets.token_hex(4)}"
+    told = ""
+    async with AsyncExitStack() as stack:
+        while True:
+            before = await seen(policy, workload, service, environment)
+            same = before is not None and before.marks.get("deployment") == deployment
+            within = RESUMES_AFTER if same and resumes else None
+            busy = before
+            if before is None or not await is_driven(workload, before, within=within):
+                held = leases.held(
+                    workload,
+                    namespace,
+                    naming.lease(service, environment),
+                    holder=holder,
+                    marks={
+                        **(before.marks if before and same and resumes else {}),
+                        **marks,
+                        "stop": "",
+                    },
+                    over=before,  # this very version: whoever was faster is not overwritten
+                    clock=space.clock,
+                )
+                try:
+                    lease = await stack.enter_async_context(held)
+                    break
+                except leases.Taken as taken:
+                    busy = taken.seen if taken.seen.holder else None
+            if busy is not None:
+                _refuse(busy, deployment, waits=waits is not None)
+                if waits is not None and told != busy.holder:
+                    told = busy.holder
+                    await waits(busy)
+                await asyncio.sleep(leases.LOOK)
+        yield lease, before
+
+
+def _refuse(busy: leases.Seen, deployment: str, *, waits: bool) -> None:
+    """Say who drives, unless they are waited for."""
+    if busy.marks.get("deployment") == deployment:
+        raise TakenOver("deploy.taken-over", place=None, **facts(busy))
+    if not waits:
+        raise errors.Refused("deploy.busy", place=None, **facts(busy))
+
+
+def facts(lease: leases.Seen) -> dict[str, str]:
+    """For sentences about who drives."""
+    return {
+        "application": lease.name.removeprefix("hanbae-"),
+        "deployment": lease.marks.get("deployment") or "-",
+        "revision": lease.marks.get("revision", "")[:12] or "-",
+        "by": lease.marks.get("driver") or "-",
+        "host": lease.marks.get("host") or "-",
+        "since": lease.since.partition(".")[0].replace("T", " ") or "-",
+    }
+
+
+def left_behind(before: leases.Seen | None, deployment: str) -> wording.Text | None:
+    """What another deployment has left half done, by the Lease that was taken over from it."""
+    if before is None or not is_open(before) or before.marks.get("deployment") == deployment:
+        return None
+    return wording.Text("deploy.left-behind", {**facts(before), "step": stage(before.marks)})
+
+
+def stage(marks: Mapping[str, str]) -> str:
+    """The step that a deployment had come to, or ``-``."""
+    return marks.get("step") or "-"
+
+
+def _marks(deployment: str, plan: plans.Plan, by: str) -> dict[str, str]:
+    revision = next(
+        step.does.revision
+        for step in plan.steps
+        if isinstance(step.does, plans.Sync | plans.Follow)
+    )
+    return {
+        "deployment": deployment,
+        "service": plan.service,
+        "environment": plan.environment,
+        "revision": revision,
+        "by": by,
+    }
+
+
+def _process() -> str:
+    """This process, told from every other one of this machine and its namespaces; empty where it cannot be told."""
+    where = _where()
+    began = _began(os.getpid())
+    return f"{where} {os.getpid()} {began}" if where and began else ""
+
+
+def _lives_here(process: str) -> bool | None:
+    """Whether a process of this machine lives; None when it is another machine's."""
+    parts = process.rsplit(" ", 2)
+    if len(parts) != 3 or parts[0] != _where() or not parts[1].isdigit():  # noqa: PLR2004  where, number, began
+        return None
+    _, number, began = parts
+    return _began(int(number)) == began
+
+
+def _where() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _began(process: int) -> str:
+    """When a process began, in the kernel's ticks; empty for one that is not there or only waits to be buried."""
+    try:
+        said = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if said[0] in {"Z", "X"} else said[19]

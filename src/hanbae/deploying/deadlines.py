@@ -1,0 +1,95 @@
+"""How long a step may take, and when people are told what is awaited."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from hanbae import wording
+from hanbae.engines import protocol
+from hanbae.policy import documents, naming
+from hanbae.results import events, plans
+
+LOG_SETTLES: Final = 0.2
+"""Seconds in which more log lines may come before causes are looked for again."""
+
+
+class Pace:
+    """The times of one step.
+
+    The deadline is the policy's for a rollout, and one for migrations for each hook before it.
+
+    Args:
+        policy: The policy.
+        does: The step.
+        ends: When everything must be over, by the same clock; None for the policy's deadlines only.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        policy: documents.Policy,
+        does: plans.Sync | plans.Follow,
+        *,
+        ends: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        began = clock()
+        hooks = naming.seconds(policy.migrations.deadline) * len(does.hooks)
+        own = began + naming.seconds(policy.rollout.deadline) + hooks
+        self._ends = own if ends is None else min(own, ends)
+        self._seconds = self._ends - began
+        self._stalled_after = naming.seconds(policy.rollout.stalled_after)
+        self._last = began
+        self._told = False
+        self._dirty = False
+
+    @property
+    def over(self) -> bool:
+        """The time is over."""
+        return self._clock() >= self._ends
+
+    @property
+    def deadline(self) -> wording.Text:
+        """The sentence about it."""
+        return wording.Text("deploy.deadline", {"seconds": str(round(self._seconds))})
+
+    def within(self, verdict: float | None) -> float:
+        """Seconds until something must be decided although nothing is seen.
+
+        Args:
+            verdict: Seconds until a verdict could fall, or None.
+        """
+        now = self._clock()
+        times = [self._ends - now]
+        if verdict is not None:
+            times.append(verdict)
+        if not self._told:
+            times.append(self._last + self._stalled_after - now)
+        if self._dirty:
+            times.append(LOG_SETTLES)
+        return max(min(times), 0.0)
+
+    def saw(self, seen: protocol.Seen | None) -> None:
+        """Something was seen, or nothing for the time of `within`."""
+        if seen is not None:
+            self._last = self._clock()
+            self._told = False
+
+    def looks(self, seen: protocol.Seen | None) -> bool:
+        """Whether causes are worth looking for now: not after each line of a log that is being written."""
+        self._dirty = isinstance(seen, events.Logged)
+        return not self._dirty
+
+    def stalled(self, awaits: tuple[wording.Text, ...], now: datetime) -> Iterator[wording.Text]:
+        """Since when nothing has been seen, once that is long enough, and what is awaited."""
+        silent = self._clock() - self._last
+        if not self._told and silent >= self._stalled_after:
+            self._told = True
+            since = (now - timedelta(seconds=silent)).strftime("%Y-%m-%d %H:%M:%S")
+            facts = {"seconds": str(round(silent)), "since": since}
+            yield wording.Text("deploy.stalled", facts)
+            yield from awaits

@@ -1,0 +1,413 @@
+"""Deploys: the guards are re-read, the engine begins and is followed, the migrations are proven, the record is closed.
+
+Each event is committed to the history before it is shown.
+Expected failures are the last event, ``Closed``; an exception out of the stream is a bug.
+Whoever leaves the stream leaves the deployment as it is: the operation goes on, the record says honestly that nobody
+has seen its end, and whoever comes next, on whatever machine, goes on with it: every step is announced on the
+application's Lease and in the record before its effect, and the effect carries the step's key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from typing import Literal
+
+from hanbae import errors, subjects, wording, workspaces
+from hanbae.clusters import leases
+from hanbae.deploying import (
+    choosing_engine,
+    claiming,
+    following,
+    proving,
+    recording,
+    resuming,
+    stopping,
+    verifying_plan,
+)
+from hanbae.engines import argocd, protocol, steering
+from hanbae.migrations import statuses
+from hanbae.policy import naming
+from hanbae.results import events, plans
+from hanbae.streams import channels
+
+
+@asynccontextmanager
+async def deploying(
+    space: workspaces.Workspace,
+    plan: plans.Plan,
+    *,
+    deployment: str,
+    by: str,
+    limit: float | None = None,
+    waits: bool = False,
+    past: resuming.Past | None = None,
+    stops: bool = False,
+) -> AsyncIterator[AsyncIterator[events.Event]]:
+    """One deployment: its events, each committed before it is shown, until ``Closed``.
+
+    Args:
+        space: The workspace.
+        plan: What to do.
+        deployment: The deployment's id.
+        by: Who deploys.
+        limit: Seconds for all of it; None for the policy's deadlines.
+        waits: Wait while somebody else deploys the application, instead of refusing.
+        past: What was done of it before, when it is resumed.
+        stops: End it instead of going on with it.
+
+    Raises:
+        hanbae.deploying.claiming.TakenOver: Out of the iteration: somebody else has gone on with this deployment.
+    """
+    channel: channels.Channel[events.Event] = channels.Channel()
+    recorded = past.recorded if past is not None else ()
+    record = recording.Record(space.store, deployment, channel, space.clock, past=recorded)
+    run = _Run(
+        space, plan, deployment, by, record, limit=limit, waits=waits, past=past, stops=stops
+    )
+    task = asyncio.create_task(_closing(run, channel))
+    try:
+        async with aclosing(channel.read()) as stream:
+            yield stream
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _closing(run: _Run, channel: channels.Channel[events.Event]) -> None:
+    """Run to the end, and end the stream in every case."""
+    try:
+        await run.through()
+    except asyncio.CancelledError:
+        channel.close()
+        raise
+    except BaseException as error:  # noqa: BLE001  a bug: whoever reads the stream must see it
+        channel.close(error)
+    else:
+        channel.close()
+
+
+class _Run:
+    """One deployment from ``Opened`` to ``Closed``."""
+
+    def __init__(
+        self,
+        space: workspaces.Workspace,
+        plan: plans.Plan,
+        deployment: str,
+        by: str,
+        record: recording.Record,
+        *,
+        limit: float | None,
+        waits: bool = False,
+        past: resuming.Past | None = None,
+        stops: bool = False,
+    ) -> None:
+        self._waits = waits
+        self._past = past
+        self._stops = stops
+        self._lease: leases.Lease | None = None
+        self._space = space
+        self._plan = plan
+        self._deployment = deployment
+        self._by = by
+        self._record = record
+        self._following = following.Following(
+            space.policy, plan, record, ends=None if limit is None else time.monotonic() + limit
+        )
+        self._reached = past is not None and past.reached >= 0
+        self._asked = self._reached
+        self._begun = False
+        self._opened = False
+
+    async def through(self) -> None:
+        """The whole deployment; expected failures end as ``Closed``.
+
+        Raises:
+            hanbae.deploying.claiming.TakenOver: Somebody else goes on with it; closing it is theirs.
+        """
+        async with AsyncExitStack() as stack:
+            try:
+                closed = await self._to_the_end(stack)
+            except claiming.TakenOver:
+                raise
+            except errors.Error as error:
+                closed = await self._failed(error)
+            except following.GivenUp as given_up:
+                closed = events.Closed("failed", given_up.why)
+            await self._open()
+            await self._record.add(None, closed)
+            if self._lease is not None:
+                with contextlib.suppress(errors.Error):
+                    await self._lease.release(outcome=closed.outcome)
+
+    async def _to_the_end(self, stack: AsyncExitStack) -> events.Closed:
+        """Claim the application, then drive until the end, or until somebody wants it stopped."""
+        space, plan, past = self._space, self._plan, self._past
+        clusters = await stack.enter_async_context(space.clusters(plan.environment))
+        lease, before = await stack.enter_async_context(
+            claiming.claimed(
+                space,
+                clusters.workload,
+                self._deployment,
+                plan,
+                by=past.by if past is not None else self._by,
+                driver=self._by,
+                waits=self._waiting if self._waits else None,
+                resumes=past is not None,
+            )
+        )
+        self._lease = lease
+        await self._open()
+        left = claiming.left_behind(before, self._deployment)
+        if left is not None:
+            await self._record.add(None, events.Noted(left))
+        engine = choosing_engine.engine(
+            space,
+            plan,
+            clusters,
+            deployment=self._deployment,
+            by=self._by,
+            waits=self._note if self._waits else None,
+        )
+        self._record.redact = engine.redact
+        if self._stops:
+            return await self._stop(clusters, engine, self._by)
+        return await self._unless_stopped(clusters, engine, lease)
+
+    async def _unless_stopped(
+        self, clusters: workspaces.Clusters, engine: argocd.ArgoCD, lease: leases.Lease
+    ) -> events.Closed:
+        """Drive until the end, or until somebody marks the Lease with the wish to stop."""
+        driving = asyncio.ensure_future(self._drive(clusters, engine))
+        stopping = asyncio.ensure_future(lease.marked("stop"))
+        try:
+            await asyncio.wait({driving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if driving.done():
+                return await driving
+            driving.cancel()
+            await asyncio.gather(driving, return_exceptions=True)
+            return await self._stop(clusters, engine, await stopping)
+        except leases.Taken as taken:
+            raise self._overtaken(taken) from None
+        finally:
+            for task in (driving, stopping):
+                task.cancel()
+            await asyncio.gather(driving, stopping, return_exceptions=True)
+
+    def _overtaken(self, taken: leases.Taken) -> errors.Error:
+        """What it means that somebody else holds the Lease by now: this one writes nothing more."""
+        about = claiming.facts(taken.seen)
+        if taken.seen.marks.get("deployment") == self._deployment:
+            return claiming.TakenOver("deploy.taken-over", place=None, **about)
+        self._asked = True
+        return errors.Unreachable("deploy.overtaken", place=None, **about)
+
+    async def _waiting(self, busy: leases.Seen) -> None:
+        """Say who is waited for."""
+        await self._open()
+        await self._note(wording.Text("deploy.waits", claiming.facts(busy)))
+
+    async def _note(self, text: wording.Text) -> None:
+        """Say something that concerns no step."""
+        await self._record.add(None, events.Noted(text))
+
+    async def _open(self) -> None:
+        """The first event, or what is resumed; once."""
+        if self._opened:
+            return
+        self._opened = True
+        past = self._past
+        if past is None or not past.recorded:
+            by = past.by if past is not None else self._by
+            await self._record.add(None, events.Opened(self._plan, by, self._plan.revision))
+        if past is not None:
+            await self._record.add(None, events.Noted(past.half_done))
+
+    async def _drive(self, clusters: workspaces.Clusters, engine: argocd.ArgoCD) -> events.Closed:
+        if self._past is None or self._past.reached < 0:
+            await verifying_plan.keep(self._space, clusters, self._plan)
+        await self._perform(clusters, engine)
+        await verifying_plan.check_running(clusters, self._plan, engine.objects)
+        await self._prove(clusters)
+        facts = {"service": self._plan.service, "environment": self._plan.environment}
+        revision = self._plan.revision[:12]
+        return events.Closed(
+            "succeeded", wording.Text("deploy.succeeded", {**facts, "revision": revision})
+        )
+
+    async def _stop(
+        self, clusters: workspaces.Clusters, engine: argocd.ArgoCD, by: str
+    ) -> events.Closed:
+        """End what runs of it, because somebody wants that."""
+        self._asked = True
+        facts = {"by": by}
+        for index, step in enumerate(self._plan.steps):
+            begun = self._begun or (self._past is not None and index <= self._past.reached)
+            if begun and isinstance(step.does, plans.Sync | plans.Follow):
+                await self._terminate(clusters, engine, step, step.does)
+        return events.Closed("stopped", wording.Text("deploy.stopped", facts))
+
+    async def _terminate(
+        self,
+        clusters: workspaces.Clusters,
+        engine: protocol.Engine,
+        step: plans.Step,
+        does: plans.Sync | plans.Follow,
+    ) -> None:
+        """End the operation, but never in the middle of a migration that nothing would take back."""
+        before = self._proven_before()
+        running = await stopping.bare_running(clusters.workload, self._plan, before=before)
+        if running:
+            limit = naming.seconds(self._space.policy.migrations.deadline)
+            facts = {"jobs": ", ".join(map(str, running)), "seconds": str(limit)}
+            await self._record.add(
+                step.id, events.Noted(wording.Text("deploy.bare-running", facts))
+            )
+            await stopping.until_safe(clusters.workload, self._plan, deadline=limit, before=before)
+        if await engine.stop(does, proving.key(self._deployment, step.id)):
+            await self._record.add(step.id, events.Noted(wording.Text("deploy.terminated")))
+            left = await stopping.still_running(clusters.workload, self._plan)
+            if left:
+                facts = {"pods": ", ".join(map(str, left))}
+                text = wording.Text("deploy.pods-ending", facts)
+                await self._record.add(step.id, events.Noted(text))
+                await stopping.until_ended(clusters.workload, self._plan)
+
+    def _proven_before(self) -> dict[str, int]:
+        """Database → version, by the last deployment in the history that proved it."""
+        found: dict[str, int] = {}
+        listed = self._space.store.deployments(
+            service=self._plan.service, environment=self._plan.environment
+        )
+        for each in listed:
+            for migration in each.migrations:
+                if each.id != self._deployment:
+                    found.setdefault(migration.database, migration.version)
+        return found
+
+    async def _failed(self, error: errors.Error) -> events.Closed:
+        """How an expected failure closes the deployment: never "failed" where something may still run."""
+        if isinstance(error, steering.Moved):
+            return await self._moved(error)
+        lost = isinstance(error, errors.Unreachable) and not isinstance(error, errors.Forbidden)
+        if self._asked and lost:
+            # The answer to a write may be what was lost.
+            return events.Closed("unknown", error.text)
+        if not self._begun:
+            # What was asked for before a crash may run; only what never was asked for is refused.
+            outcome: Literal["unknown", "refused"] = "unknown" if self._reached else "refused"
+            return events.Closed(outcome, error.text)
+        cause = self._following.gravest
+        if cause is None:
+            return events.Closed("failed", error.text)
+        await self._record.add(None, events.Noted(error.text))
+        return events.Closed("failed", cause.cause)
+
+    async def _moved(self, error: steering.Moved) -> events.Closed:
+        """Argo CD sees another head of the branch: somebody pushed, or it reads another repository."""
+        wanted = next(
+            guard.expected
+            for guard in self._plan.guards
+            if guard.promise.startswith("branch-head:")
+        )
+        try:
+            head = await self._space.head(self._plan.environment)
+        except errors.Error:
+            head = wanted
+        if head != wanted:
+            facts = {"revision": wanted[:12], "head": head[:12]}
+            return events.Closed("superseded", wording.Text("deploy.superseded", facts))
+        return events.Closed("failed", error.text)
+
+    async def _perform(self, clusters: workspaces.Clusters, engine: protocol.Engine) -> None:
+        """The engine's steps, one after the other; those that a later one was announced after are done."""
+        past = self._past
+        for index, step in enumerate(self._plan.steps):
+            if not isinstance(step.does, plans.Sync | plans.Follow):
+                continue
+            if past is not None and index < past.reached:
+                self._begun = True
+                continue
+            known = past.known(step.id) if past is not None else None
+            key = proving.key(self._deployment, step.id)
+            if known is None:
+                await self._announce(step.id, key, known=await engine.known())
+            else:
+                await self._intend(step.id, key)
+            await self._sync(clusters, step, step.does, engine, key=key, known=known)
+
+    async def _announce(self, step: str, key: str, **marks: str) -> None:
+        """Say in the cluster and in the record what is about to be done, before it is."""
+        if self._lease is not None:
+            await self._lease.mark(step=step, key=key, **marks)
+        await self._intend(step, key)
+
+    async def _intend(self, step: str, key: str) -> None:
+        if self._past is None or key not in self._past.intended:
+            await self._record.add(step, events.Intended(key))
+
+    async def _prove(self, clusters: workspaces.Clusters) -> None:
+        """The proofs, side by side; they only read. They are recorded in the order of the plan."""
+        release = naming.release(self._space.policy, self._plan.service)
+        done = self._past.proved if self._past is not None else frozenset()
+        running: list[tuple[str, asyncio.Task[events.Proved]]] = []
+        try:
+            for step in self._plan.steps:
+                if isinstance(step.does, plans.Prove) and step.id not in done:
+                    key = proving.key(self._deployment, step.id)
+                    if running:
+                        await self._intend(step.id, key)
+                    else:
+                        await self._announce(step.id, key)
+                    proof = proving.prove(
+                        clusters.workload,
+                        step.does,
+                        name=f"{release}-{step.id}",
+                        key=key,
+                        applied=self._applied_by(step.does.hook),
+                        redact=self._record.redact,
+                    )
+                    running.append((step.id, asyncio.create_task(proof)))
+            for step_id, task in running:
+                await self._record.add(step_id, await task)
+        finally:
+            for _, task in running:
+                task.cancel()
+            await asyncio.gather(*(task for _, task in running), return_exceptions=True)
+
+    def _applied_by(self, hook: subjects.Ref) -> set[int]:
+        """The versions that a hook's log says were applied, before a crash or since."""
+        found = set(self._following.applied.get(hook, ()))
+        for event in self._past.recorded if self._past is not None else ():
+            fact = event.fact
+            if isinstance(fact, events.Logged) and fact.pod.name.startswith(f"{hook.name}-"):
+                version = statuses.applied(fact.line)
+                found |= {version} if version is not None else set()
+        return found
+
+    async def _sync(
+        self,
+        clusters: workspaces.Clusters,
+        step: plans.Step,
+        does: plans.Sync | plans.Follow,
+        engine: protocol.Engine,
+        *,
+        key: str,
+        known: str | None,
+    ) -> None:
+        """Have the engine deploy, follow it, and end it when waiting is of no use."""
+        self._asked = True
+        operation = await engine.begin(does, key, known=known)
+        self._begun = True
+        try:
+            async with engine.follow(operation) as stream:
+                await self._following.follow(step, does, engine, stream)
+        except following.GivenUp as given_up:
+            await self._terminate(clusters, engine, step, does)
+            raise given_up from None
+        if not (isinstance(does, plans.Sync) and does.only):
+            self._following.check_images(engine)

@@ -1,0 +1,163 @@
+"""Follows what an engine has begun: records what is seen, names causes, and decides when waiting is of no use."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable
+from typing import Final
+
+from hanbae import errors, subjects, wording
+from hanbae.deploying import deadlines, giving_up, recording
+from hanbae.diagnosing import causes, pictures
+from hanbae.engines import protocol, rollouts
+from hanbae.migrations import statuses
+from hanbae.policy import documents
+from hanbae.results import events, plans
+
+LOOK: Final = 0.5
+"""Seconds between two looks for causes when nothing is told: that a probe fails for the third time is no news."""
+
+
+class GivenUp(Exception):
+    """Waiting is of no use any more."""
+
+    def __init__(self, why: wording.Text) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
+class Following:
+    """Follows the operations of one deployment.
+
+    Args:
+        policy: The policy.
+        plan: The deployment's plan.
+        record: Where everything is recorded.
+        ends: When all of it must be over, by the monotonic clock; None for the policy's deadlines.
+    """
+
+    def __init__(
+        self,
+        policy: documents.Policy,
+        plan: plans.Plan,
+        record: recording.Record,
+        *,
+        ends: float | None,
+    ) -> None:
+        self.applied: dict[subjects.Ref, set[int]] = {}
+        """Migration Job → versions that its log says were applied."""
+        self._policy = policy
+        self._plan = plan
+        self._record = record
+        self._ends = ends
+        self._judge = giving_up.Judge(time.monotonic)
+        self._owners: dict[subjects.Ref, subjects.Ref] = {}
+
+    @property
+    def gravest(self) -> events.Diagnosed | None:
+        """The cause to name when all is over."""
+        return self._judge.gravest
+
+    async def follow(
+        self,
+        step: plans.Step,
+        does: plans.Sync | plans.Follow,
+        engine: protocol.Engine,
+        stream: AsyncIterator[protocol.Seen],
+    ) -> None:
+        """Record what is seen and name the causes, until all is well or nothing will be.
+
+        Raises:
+            hanbae.errors.Failed: The operation or the rollout has failed.
+            GivenUp: A fatal cause has lasted too long, or the time is over.
+        """
+        try:
+            await self._until_over(step, does, engine, stream)
+        except (errors.Failed, GivenUp) as error:
+            if isinstance(error, errors.Failed):
+                await self._diagnose(step, engine)
+            await self._tell(step, self._judge.rest())
+            raise
+
+    async def _until_over(
+        self,
+        step: plans.Step,
+        does: plans.Sync | plans.Follow,
+        engine: protocol.Engine,
+        stream: AsyncIterator[protocol.Seen],
+    ) -> None:
+        pace = deadlines.Pace(self._policy, does, ends=self._ends)
+        pending = asyncio.ensure_future(_next(stream))
+        try:
+            while True:
+                within = min(pace.within(self._judge.within()), LOOK)
+                done, _ = await asyncio.wait({pending}, timeout=within)
+                seen = None
+                if done:
+                    seen = pending.result()
+                    if seen is None:
+                        return
+                    pending = asyncio.ensure_future(_next(stream))
+                    await self._see(step, seen, engine)
+                pace.saw(seen)
+                if pace.looks(seen):
+                    await self._diagnose(step, engine)
+                verdict = self._judge.verdict()
+                if verdict is not None:
+                    raise GivenUp(verdict.cause)
+                for text in pace.stalled(engine.awaits, self._record.now()):
+                    await self._record.add(step.id, events.Noted(text))
+                if pace.over:
+                    cause = self._judge.gravest
+                    if cause is not None:
+                        await self._record.add(step.id, events.Noted(pace.deadline))
+                    raise GivenUp(cause.cause if cause is not None else pace.deadline)
+        finally:
+            pending.cancel()
+            await asyncio.gather(pending, return_exceptions=True)
+
+    async def _see(self, step: plans.Step, seen: protocol.Seen, engine: protocol.Engine) -> None:
+        await self._record.add(step.id, seen)
+        if isinstance(seen, events.Observed) and seen.on.kind == "Pod":
+            thing = engine.objects.get(seen.on)
+            owner = pictures.owner(thing) if thing else None
+            if owner is not None:
+                self._owners[seen.on] = owner
+        if isinstance(seen, events.Logged) and seen.pod in self._owners:
+            version = statuses.applied(seen.line)
+            if version is not None:
+                self.applied.setdefault(self._owners[seen.pod], set()).add(version)
+
+    async def _diagnose(self, step: plans.Step, engine: protocol.Engine) -> None:
+        picture = pictures.Picture(engine.objects, self._record.logs)
+        await self._tell(step, self._judge.hear(causes.named(picture)))
+
+    async def _tell(self, step: plans.Step, found: Iterable[events.Diagnosed]) -> None:
+        for each in list(found):
+            await self._record.add(step.id, each)
+
+    def check_images(self, engine: protocol.Engine) -> None:
+        """Hold what runs against what the plan promised.
+
+        Raises:
+            hanbae.errors.Failed: An override that is not in git changed an image.
+        """
+        running = {
+            f"image:{ref}:{container}": image
+            for ref, thing in engine.objects.items()
+            if ref.kind in rollouts.KINDS
+            for container, image in rollouts.images(thing).items()
+        }
+        for guard in self._plan.guards:
+            image = running.get(guard.promise)
+            if image is not None and image != guard.expected:
+                what = guard.promise.partition(":")[2]
+                raise errors.Failed(
+                    "deploy.other-image", object=what, expected=guard.expected, image=image
+                )
+
+
+async def _next(stream: AsyncIterator[protocol.Seen]) -> protocol.Seen | None:
+    """The next one, or None at the end."""
+    return await anext(stream, None)

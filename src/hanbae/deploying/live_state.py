@@ -1,0 +1,199 @@
+"""Looks at what an Application has in the cluster now, without changing anything, and how Argo CD compares it.
+
+Through Argo CD's API its own comparison is read, which is a dry-run on the server for Applications of hanbae's; a
+token that may ``get`` is enough.
+Through Kubernetes the objects are read one by one with the ``read`` Role, and compared by
+:mod:`hanbae.planning.predicting`; Argo CD's verdict about each object stands in the Application, and where it is about
+the very revision it decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from hanbae import errors, subjects, wording, workspaces
+from hanbae.argo import applications
+from hanbae.argocd_api import comparing
+from hanbae.clusters import connections, discovering, kinds, reading
+from hanbae.planning import deployments, forecasting, scheduling
+from hanbae.policy import naming
+from hanbae.results import plans
+
+Thing = Mapping[str, Any]
+_AT_ONCE = 8
+
+
+class Observed(Struct, frozen=True):
+    """What was seen of one service.
+
+    Attributes:
+        forecast: What becomes of each object.
+        compared: Who compared.
+        notes: What a person should know about it.
+    """
+
+    forecast: tuple[plans.Change, ...]
+    compared: Literal["argocd", "hanbae"]
+    notes: tuple[wording.Text, ...] = ()
+
+
+async def observe(
+    space: workspaces.Workspace, clusters: workspaces.Clusters, source: deployments.Source
+) -> Observed:
+    """What a deployment of a source would make of the cluster.
+
+    Raises:
+        hanbae.errors.Forbidden: The Application may not be read.
+        hanbae.errors.Unreachable: Argo CD or a cluster did not answer.
+    """
+    if clusters.argocd is not None:
+        return await _through_api(space, clusters, source)
+    return await _through_objects(space, clusters, source)
+
+
+async def _through_api(
+    space: workspaces.Workspace, clusters: workspaces.Clusters, source: deployments.Source
+) -> Observed:
+    server = clusters.argocd
+    assert server is not None  # noqa: S101  the caller has looked
+    name = naming.application(source.service, source.environment)
+    where = name, naming.project(space.policy, source.environment), space.policy.argocd.namespace
+    found = await comparing.application(server, *where)
+    if found is None:
+        return _nothing(source, name)
+    commit = source.revision.commit
+    if applications.sync(found)[1] != commit and not applications.is_automated(found):
+        # What is automated would be synced for it, so there Argo CD is left to look when it does.
+        found = await comparing.application(server, *where, refresh="normal") or found
+    items = await comparing.managed(server, *where)
+    prunes = _prunes(found)
+    compared = applications.sync(found)[1] == commit
+    live = {}
+    for item in items:
+        ref = subjects.Ref(item.kind, item.namespace, item.name)
+        both = (item.before, item.after) if compared else (None, None)
+        live[ref] = forecasting.Live(item.live, *both)
+    if not compared:
+        forecast = forecasting.live(live, _objects(source), source.namespace, prunes=prunes)
+        return Observed(forecast, "hanbae", (_not_compared(name, source),))
+    targets = [item.target for item in items if item.target is not None]
+    forecast = forecasting.live(live, targets, source.namespace, prunes=prunes)
+    return Observed(forecast, "argocd")
+
+
+async def _through_objects(
+    space: workspaces.Workspace, clusters: workspaces.Clusters, source: deployments.Source
+) -> Observed:
+    name = naming.application(source.service, source.environment)
+    where = space.policy.argocd.namespace
+    found = await reading.get(clusters.control, kinds.APPLICATION, where, name)
+    targets = _objects(source)
+    wanted: dict[subjects.Ref, str] = {
+        scheduling.reference(thing, source.namespace): str(thing.get("apiVersion"))
+        for thing in targets
+        if not scheduling.phases(thing) and not scheduling.is_ignored(thing)
+    }
+    entries = ((found or {}).get("status") or {}).get("resources") or []
+    for entry in entries:
+        if not entry.get("hook"):
+            group, version = entry.get("group"), entry.get("version") or "v1"
+            api_version = f"{group}/{version}" if group else str(version)
+            wanted.setdefault(_entry(entry), api_version)
+    live = await _live(clusters.workload, wanted)
+    forecast = forecasting.live(live, targets, source.namespace, prunes=_prunes(found or {}))
+    notes = [_unreadable(forecast)] if any(not each.readable for each in live.values()) else []
+    if found is None:
+        return Observed(forecast, "hanbae", (*_nothing(source, name).notes, *notes))
+    if applications.sync(found)[1] != source.revision.commit:
+        return Observed(forecast, "hanbae", tuple(notes))
+    verdicts = {_entry(entry): entry.get("status") for entry in entries if not entry.get("hook")}
+    settled = tuple(_settled(change, verdicts, live, found) for change in forecast)
+    return Observed(forecasting.in_order(settled), "argocd", tuple(notes))
+
+
+def _settled(
+    change: plans.Change,
+    verdicts: Mapping[subjects.Ref, str],
+    live: Mapping[subjects.Ref, forecasting.Live],
+    application: Thing,
+) -> plans.Change:
+    """A change with Argo CD's verdict over ours, unless the object has changed since Argo CD looked."""
+    verdict = verdicts.get(change.object)
+    looked = str((application.get("status") or {}).get("reconciledAt") or "")
+    thing = live[change.object].object if change.object in live else None
+    if verdict is None or _touched(thing) >= looked:
+        return change
+    if change.outcome == "changed" and verdict == "Synced":
+        return plans.Change(change.object, "unchanged")
+    if change.outcome in {"unchanged", "unknown"} and verdict == "OutOfSync":
+        return plans.Change(change.object, "changed")
+    if change.outcome == "unknown" and verdict == "Synced":
+        return plans.Change(change.object, "unchanged")
+    return change
+
+
+def _touched(thing: Thing | None) -> str:
+    """When an object was last written, its status left out, as RFC 3339 in UTC."""
+    entries = ((thing or {}).get("metadata") or {}).get("managedFields") or []
+    times = [str(each.get("time") or "") for each in entries if not each.get("subresource")]
+    return max(times, default="")
+
+
+async def _live(
+    cluster: connections.Cluster, wanted: Mapping[subjects.Ref, str]
+) -> dict[subjects.Ref, forecasting.Live]:
+    places = asyncio.Semaphore(_AT_ONCE)
+    known: dict[tuple[str, str], kinds.Kind | None] = {}
+    for api_version, name in dict.fromkeys((each, ref.kind) for ref, each in wanted.items()):
+        known[api_version, name] = await discovering.kind(cluster, api_version, name)
+
+    async def one(ref: subjects.Ref, api_version: str) -> forecasting.Live:
+        kind = known[api_version, ref.kind]
+        if kind is None:
+            return forecasting.Live(None)
+        async with places:
+            try:
+                return forecasting.Live(await reading.get(cluster, kind, ref.namespace, ref.name))
+            except errors.Forbidden:
+                return forecasting.Live(None, readable=False)
+
+    found = await asyncio.gather(*(one(ref, each) for ref, each in wanted.items()))
+    return dict(zip(wanted, found, strict=True))
+
+
+def _objects(source: deployments.Source) -> list[dict[str, Any]]:
+    return [manifest.object for manifest in source.rendered.manifests]
+
+
+def _entry(entry: Thing) -> subjects.Ref:
+    return subjects.Ref(
+        str(entry.get("kind")), str(entry.get("namespace") or ""), str(entry.get("name"))
+    )
+
+
+def _prunes(application: Thing) -> bool:
+    """Whether a sync of hanbae's deletes what is no longer in the chart: as the Application's automation says."""
+    policy = (application.get("spec") or {}).get("syncPolicy") or {}
+    return bool((policy.get("automated") or {}).get("prune"))
+
+
+def _nothing(source: deployments.Source, name: str) -> Observed:
+    """There is no Application yet: everything is new."""
+    forecast = forecasting.live({}, _objects(source), source.namespace)
+    return Observed(
+        forecast, "hanbae", (wording.Text("plan.no-application", {"application": name}),)
+    )
+
+
+def _not_compared(name: str, source: deployments.Source) -> wording.Text:
+    facts = {"application": name, "revision": source.revision.commit[:12]}
+    return wording.Text("plan.not-compared", facts)
+
+
+def _unreadable(forecast: Iterable[plans.Change]) -> wording.Text:
+    names = [str(each.object) for each in forecast if each.outcome == "unknown"]
+    return wording.Text("plan.unreadable", {"objects": ", ".join(names) or "-"})

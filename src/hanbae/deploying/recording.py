@@ -1,0 +1,104 @@
+"""The record of one deployment while it is written: masked, committed, and only then shown."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from msgspec import structs
+
+from hanbae import subjects, wording
+from hanbae.history import stores
+from hanbae.results import events
+from hanbae.streams import channels
+
+LINES: Final = 50
+"""Last lines of each container's log that are remembered, for causes."""
+
+
+class Record:
+    """Writes the events of one deployment.
+
+    Args:
+        store: The history.
+        deployment: The deployment's id.
+        channel: To whoever shows them.
+        clock: The time.
+        past: What was recorded before a crash; what a watch shows again of it is not recorded twice.
+    """
+
+    def __init__(
+        self,
+        store: stores.Store,
+        deployment: str,
+        channel: channels.Channel[events.Event],
+        clock: Callable[[], datetime],
+        *,
+        past: Iterable[events.Event] = (),
+    ) -> None:
+        self.redact: Callable[[str], str] = str
+        """The one redactor; the engine's, as soon as there is one."""
+        self._store = store
+        self._deployment = deployment
+        self._channel = channel
+        self._clock = clock
+        self._lines: dict[tuple[subjects.Ref, str], deque[str]] = {}
+        self._past: Counter[events.Logged | events.Began] = Counter()
+        self._states: dict[subjects.Ref, events.Observed] = {}
+        for event in past:
+            if isinstance(event.fact, events.Logged | events.Began):
+                self._past[event.fact] += 1
+            elif isinstance(event.fact, events.Observed):
+                self._states[event.fact.on] = event.fact
+
+    def now(self) -> datetime:
+        """The time, by the clock that stamps the events."""
+        return self._clock()
+
+    @property
+    def logs(self) -> Mapping[tuple[subjects.Ref, str], Sequence[str]]:
+        """The last lines of each container by pod and container."""
+        return self._lines
+
+    async def add(self, step: str | None, fact: events.Fact) -> None:
+        """Mask a fact, commit it to the history, then show it."""
+        fact = masked(fact, self.redact)
+        if isinstance(fact, events.Logged):
+            key = (fact.pod, fact.container)
+            self._lines.setdefault(key, deque(maxlen=LINES)).append(fact.line)
+        if self._is_past(fact):
+            return
+        event = self._store.append(self._deployment, step, fact, self._clock())
+        await self._channel.put(event)
+
+    def _is_past(self, fact: events.Fact) -> bool:
+        """Whether this was recorded before the crash, and is only seen again."""
+        if isinstance(fact, events.Logged | events.Began) and self._past[fact]:
+            self._past[fact] -= 1
+            return True
+        if isinstance(fact, events.Observed):
+            return self._states.pop(fact.on, None) == fact
+        return False
+
+
+def masked(fact: events.Fact, redact: Callable[[str], str]) -> events.Fact:
+    """A fact without secrets in the words that come from elsewhere."""
+    match fact:
+        case events.Observed():
+            return structs.replace(fact, reason=redact(fact.reason), message=redact(fact.message))
+        case events.Logged():
+            return structs.replace(fact, line=redact(fact.line))
+        case events.Diagnosed():
+            return structs.replace(fact, cause=_text(fact.cause, redact))
+        case events.Noted():
+            return structs.replace(fact, text=_text(fact.text, redact))
+        case events.Closed():
+            return structs.replace(fact, why=_text(fact.why, redact))
+        case _:
+            return fact
+
+
+def _text(text: wording.Text, redact: Callable[[str], str]) -> wording.Text:
+    return wording.Text(text.id, {name: redact(value) for name, value in text.facts.items()})

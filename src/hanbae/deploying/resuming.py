@@ -1,0 +1,183 @@
+"""Finds deployments that nobody drives any more, and what of each was done: in the history, else in the cluster.
+
+The history is the better source, but it is on one machine; the application's Lease, and the operation itself, tell
+every machine which deployment it was, of which commit, and which step it had announced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from hanbae import errors, wording, workspaces
+from hanbae.argo import operations
+from hanbae.clusters import leases
+from hanbae.deploying import choosing_engine, claiming
+from hanbae.planning import deployments
+from hanbae.policy import naming
+from hanbae.repository import services
+from hanbae.results import events, plans
+
+
+class Past(Struct, frozen=True):
+    """A deployment that was begun before.
+
+    Attributes:
+        deployment: Its id.
+        plan: Its plan; made again from its commit where the history is another machine's.
+        by: Who deployed.
+        recorded: Its events in the history; empty where the history is another machine's.
+        marks: What its Lease says of it.
+    """
+
+    deployment: str
+    plan: plans.Plan
+    by: str
+    recorded: tuple[events.Event, ...] = ()
+    marks: Mapping[str, str] = {}
+
+    @property
+    def revision(self) -> str:
+        """Its commit."""
+        return self.plan.revision
+
+    @property
+    def intended(self) -> frozenset[str]:
+        """Keys whose intent was committed."""
+        return frozenset(e.fact.key for e in self.recorded if isinstance(e.fact, events.Intended))
+
+    @property
+    def proved(self) -> frozenset[str]:
+        """Steps that were proven."""
+        return frozenset(e.step or "" for e in self.recorded if isinstance(e.fact, events.Proved))
+
+    @property
+    def reached(self) -> int:
+        """Index of the last step that was announced; -1 for none."""
+        steps = [step.id for step in self.plan.steps]
+        said = [e.step for e in self.recorded if isinstance(e.fact, events.Intended)]
+        found = [steps.index(each) for each in [*said, self.marks.get("step")] if each in steps]
+        return max(found, default=-1)
+
+    def known(self, step: str) -> str | None:
+        """What was known before the step's operation was asked for; None when it never was announced."""
+        ids = [each.id for each in self.plan.steps]
+        if step in ids and ids.index(step) > self.reached:
+            return None
+        return self.marks.get("known", "") if self.marks.get("step") == step else ""
+
+    @property
+    def half_done(self) -> wording.Text:
+        """What the next command says about it."""
+        reached = self.plan.steps[self.reached].id if self.reached >= 0 else "-"
+        facts = {
+            "deployment": self.deployment,
+            "service": self.plan.service,
+            "environment": self.plan.environment,
+            "step": reached,
+            "by": self.by,
+        }
+        return wording.Text(
+            "deploy.resumed" if self.reached >= 0 else "deploy.resumed-unbegun", facts
+        )
+
+
+async def of_application(
+    space: workspaces.Workspace, clusters: workspaces.Clusters, service: str, environment: str
+) -> Past | None:
+    """The application's last deployment, if it has no end and nobody drives it."""
+    lease = await claiming.seen(space.policy, clusters.workload, service, environment)
+    if lease is None or not claiming.is_open(lease):
+        return None
+    if await claiming.is_driven(clusters.workload, lease):
+        return None
+    lease = await claiming.seen(space.policy, clusters.workload, service, environment)
+    if lease is None or not claiming.is_open(lease):
+        return None
+    found = recorded(space, lease.marks["deployment"])
+    if found and isinstance(found[-1].fact, events.Closed):
+        return None  # its end is known here; only the cluster was never told
+    return await past(space, lease.marks, found)
+
+
+def recorded(space: workspaces.Workspace, deployment: str) -> tuple[events.Event, ...]:
+    """A deployment's events in the history; none where it is another machine's."""
+    return tuple(space.store.events(deployment))
+
+
+async def past(
+    space: workspaces.Workspace,
+    marks: Mapping[str, str],
+    found: tuple[events.Event, ...],
+) -> Past:
+    """A deployment from what is known of it.
+
+    Raises:
+        hanbae.errors.Error: It must be planned again, and cannot be.
+    """
+    if found and isinstance(found[0].fact, events.Opened):
+        first = found[0].fact
+        return Past(found[0].deployment, first.plan, first.by, found, marks)
+    service, environment = marks["service"], marks["environment"]
+    await space.head(environment)  # fetches: the commit may be one that was never here
+    source = await deployments.read(
+        space.policy, space.checkout.revision(marks["revision"]), service, environment
+    )
+    by = marks.get("by") or "-"
+    return Past(marks["deployment"], deployments.plan(source), by, (), marks)
+
+
+async def locate(
+    space: workspaces.Workspace, deployment: str, *, environment: str | None = None
+) -> tuple[str, Mapping[str, str]]:
+    """The service and what the cluster says of a deployment that the history may not have.
+
+    Args:
+        space: The workspace.
+        deployment: The whole id.
+        environment: Where it is looked for; None for everywhere.
+
+    Returns:
+        The id, and the marks of its Lease, or what its operation says.
+
+    Raises:
+        hanbae.errors.WrongUse: It is nowhere.
+        hanbae.errors.Forbidden: It may be where one may not look.
+    """
+    names = [environment] if environment else list(services.environments(space.policy))
+    forbidden = None
+    for each in names:
+        try:
+            async with space.clusters(each) as clusters:
+                marks = await _marks(space, clusters, deployment, each)
+        except errors.Forbidden as error:
+            # Who deploys to one environment need not see the others.
+            forbidden = forbidden or error
+        else:
+            if marks:
+                return deployment, marks
+    if forbidden is not None:
+        raise forbidden
+    raise errors.WrongUse("attach.nowhere", deployment=deployment, environments=", ".join(names))
+
+
+async def _marks(
+    space: workspaces.Workspace, clusters: workspaces.Clusters, deployment: str, environment: str
+) -> Mapping[str, str]:
+    """What a Lease of the environment, or an operation, says of the deployment; nothing where none does."""
+    known = services.known(space.loaded)
+    for namespace in sorted({naming.namespace(space.policy, one, environment) for one in known}):
+        for lease in await leases.find(clusters.workload, namespace, deployment):
+            if lease.marks.get("environment") == environment:
+                return lease.marks
+    for service in known:
+        application = await choosing_engine.application(
+            space, clusters, service, environment
+        ).read()
+        if application is None:
+            continue
+        for operation in (operations.requested(application), operations.recorded(application)):
+            if operation is not None and operation.about.get("deployment") == deployment:
+                return operation.about
+    return {}

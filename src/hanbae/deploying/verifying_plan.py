@@ -1,0 +1,168 @@
+"""Reads again what a plan rests on, under the lock, from git, the registry and the cluster; nothing is believed.
+
+What may differ from a saved plan is what the cluster has of the objects now: the plan promises what will be there in
+the end, and whatever somebody has changed by hand is what a deployment takes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hanbae import _version, errors, subjects, workspaces
+from hanbae.clusters import kinds, reading
+from hanbae.engines import rollouts
+from hanbae.images import credentials, references, registry
+from hanbae.planning import deployments, freezing
+from hanbae.policy import documents, loading
+from hanbae.results import freezes, plans
+
+
+async def keep(
+    space: workspaces.Workspace, clusters: workspaces.Clusters, plan: plans.Plan
+) -> None:
+    """Hold the world against a plan's promises.
+
+    Raises:
+        hanbae.errors.Refused: Something is not what the plan says.
+    """
+    head = await space.head(plan.environment)
+    for guard in plan.guards:
+        kind, _, branch = guard.promise.partition(":")
+        if kind == freezing.HEAD and not freezing.is_frozen(plan) and head != guard.expected:
+            raise errors.Refused(
+                "deploy.head-moved",
+                branch=branch,
+                expected=guard.expected[:12],
+                head=head[:12],
+            )
+    if freezing.is_frozen(plan):
+        found = await _now(space, clusters, plan, head)
+        freezing.refuse(freezing.differences(plan.guards, found))
+
+
+async def _now(
+    space: workspaces.Workspace, clusters: workspaces.Clusters, plan: plans.Plan, head: str
+) -> dict[str, str]:
+    """Promise → what is so now."""
+    policy = loading.load(space.loaded.path).policy
+    now = await promise(
+        space, clusters, policy, (plan.service,), environment=plan.environment, commit=head
+    )
+    (service,) = now.services
+    return {guard.promise: guard.expected for guard in freezing.guards(now, service)}
+
+
+async def promise(
+    space: workspaces.Workspace,
+    clusters: workspaces.Clusters,
+    policy: documents.Policy,
+    names: Sequence[str],
+    *,
+    environment: str,
+    commit: str,
+) -> freezes.Frozen:
+    """What a deployment of a commit promises, worked out from git, the registry and the cluster.
+
+    Raises:
+        hanbae.errors.FileFault: A fault in the files of the commit.
+        hanbae.errors.Refused: A registry does not have an image.
+        hanbae.errors.Unreachable: A registry or the cluster did not answer.
+    """
+    cluster, version = await asyncio.gather(
+        reading.uid(clusters.workload), reading.version(clusters.workload)
+    )
+    revision = space.checkout.revision(commit)
+    promised = []
+    for name in names:
+        source = await deployments.read(policy, revision, name, environment, kube_version=version)
+        images = await digests(freezing.references(source), insecure=space.insecure)
+        promised.append(freezing.service(source, images))
+    return freezes.Frozen(
+        kind="hanbae-plan",
+        format=1,
+        hanbae=_version.version,
+        environment=environment,
+        branch=space.environment(environment).branch or "",
+        revision=revision.commit,
+        policy=freezing.policy_digest(policy),
+        cluster=cluster,
+        services=tuple(promised),
+    )
+
+
+async def digests(images: tuple[str, ...], *, insecure: bool = False) -> dict[str, str]:
+    """Reference → digest: the one that it names, else what its tag stands for in the registry now.
+
+    A digest cannot come to stand for something else, so nobody is asked about one.
+
+    Args:
+        images: References.
+        insecure: Speak plain HTTP.
+
+    Raises:
+        hanbae.errors.Refused: The registry does not have it.
+        hanbae.errors.Unreachable: The registry did not say.
+    """
+    found = {}
+    for image in images:
+        reference = references.parse(image)
+        digest = reference.digest or await registry.digest(
+            reference, credentials.of_docker(reference.host), insecure=insecure
+        )
+        if digest is None:
+            raise errors.Refused("image.not-there", reference=image)
+        found[image] = digest
+    return found
+
+
+async def check_running(
+    clusters: workspaces.Clusters,
+    plan: plans.Plan,
+    objects: Mapping[subjects.Ref, Mapping[str, Any]],
+) -> None:
+    """Hold what the pods run, by the container runtime's own ids, against the promised digests.
+
+    Hooks are left out: their pods may be gone by now.
+
+    Args:
+        clusters: The environment's clusters.
+        plan: The plan.
+        objects: The objects of the release as they are now.
+
+    Raises:
+        hanbae.errors.Failed: A container runs another image.
+    """
+    prefix = f"{freezing.DIGEST}:"
+    promised = {
+        guard.promise.removeprefix(prefix): guard.expected
+        for guard in plan.guards
+        if guard.promise.startswith(prefix)
+    }
+    if not promised:
+        return
+    for thing in objects.values():
+        if thing.get("kind") not in rollouts.KINDS:
+            continue
+        labels = (thing["spec"].get("selector") or {}).get("matchLabels") or {}
+        selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+        where = thing["metadata"]["namespace"]
+        for pod in await reading.find(clusters.workload, kinds.POD, where, label_selector=selector):
+            _check(pod, rollouts.images(thing), promised)
+
+
+def _check(pod: Mapping[str, Any], images: Mapping[str, str], promised: Mapping[str, str]) -> None:
+    """One pod; those that are ending are of the rollout before."""
+    metadata = pod["metadata"]
+    if "deletionTimestamp" in metadata:
+        return
+    for each in (pod.get("status") or {}).get("containerStatuses") or []:
+        digest = promised.get(images.get(each["name"], ""))
+        if digest is not None and not str(each.get("imageID") or "").endswith(digest):
+            raise errors.Failed(
+                "deploy.other-image",
+                object=f"Pod/{metadata['namespace']}/{metadata['name']}:{each['name']}",
+                expected=digest,
+                image=each.get("imageID") or "-",
+            )

@@ -1,0 +1,116 @@
+"""Files that follow from the policy and are never edited: how they are written, and how they are known again.
+
+A file that nothing asks for any more is deleted only when its first lines say that hanbae wrote it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from hanbae import errors
+from hanbae.policy import documents
+from hanbae.repository import writing_files
+from hanbae.results import files
+
+_HEAD: Final = 400
+"""Characters in which a file says who wrote it."""
+
+
+def manifest(header: str, things: Sequence[dict[str, Any]]) -> str:
+    """Kubernetes objects as a person would write them.
+
+    Args:
+        header: Comment lines, with a newline at their end.
+        things: One document each.
+    """
+    return header + "---\n".join(_yaml(thing) for thing in things)
+
+
+def chosen(policy: documents.Policy, environments: Collection[str]) -> tuple[str, ...]:
+    """The environments that files are written for: those that Argo CD deploys, or some of them.
+
+    Args:
+        policy: The policy.
+        environments: Only these; empty for all.
+
+    Raises:
+        hanbae.errors.WrongUse: One of them is not in the policy, or Argo CD does not deploy it.
+    """
+    deployed = tuple(
+        name
+        for name, environment in policy.environments.items()
+        if environment.platform == "kubernetes" and environment.engine == "argocd"
+    )
+    for name in environments:
+        if name not in deployed:
+            known = ", ".join(deployed)
+            raise errors.WrongUse("generate.not-an-environment", environment=name, known=known)
+    return tuple(environments) or deployed
+
+
+def write(
+    root: Path, contents: Mapping[str, str], *, folders: Sequence[str], mark: str, check: bool
+) -> tuple[files.FileChange, ...]:
+    """Write generated files, and delete those that hanbae once wrote beside them and nothing asks for any more.
+
+    Args:
+        root: The repository.
+        contents: Path relative to the repository → text.
+        folders: Where files that nothing asks for are looked for.
+        mark: What the first lines of a file hold that hanbae wrote.
+        check: Touch nothing, and call ``stale`` what is not fresh.
+    """
+    changes = writing_files.place(root, contents, overwrite=True, check=check)
+    for folder in folders:
+        for path in sorted(present(root, folder, mark) - contents.keys()):
+            changes += (writing_files.remove(root, path, check=check),)
+    return changes
+
+
+def kustomized(
+    things: Mapping[str, Sequence[dict[str, Any]]],
+) -> dict[str, Sequence[dict[str, Any]]]:
+    """Files of objects with the kustomization over them, so that a folder can be applied at once."""
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": list(things),
+    }
+    return {"kustomization.yaml": [kustomization], **things}
+
+
+def present(root: Path, folder: str, mark: str) -> set[str]:
+    """The YAML files below a folder that carry a mark, relative to `root`."""
+
+    def found() -> Iterator[str]:
+        for path in (root / folder).rglob("*.yaml"):
+            if path.is_file() and mark in path.read_text("utf-8", "replace")[:_HEAD]:
+                yield path.relative_to(root).as_posix()
+
+    return set(found())
+
+
+def _yaml(thing: dict[str, Any]) -> str:
+    from ruamel.yaml import YAML
+
+    writer = YAML()
+    writer.default_flow_style = False
+    writer.width = 4096
+    writer.indent(mapping=2, sequence=4, offset=2)
+    text = io.StringIO()
+    writer.dump(_readable(thing), text)
+    return text.getvalue()
+
+
+def _readable(value: Any) -> Any:
+    """Text of several lines as a block; every part a copy, because one that is met twice becomes an alias."""
+    from ruamel.yaml.scalarstring import LiteralScalarString
+
+    if isinstance(value, dict):
+        return {key: _readable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_readable(item) for item in value]
+    return LiteralScalarString(value) if isinstance(value, str) and "\n" in value else value

@@ -1,0 +1,96 @@
+"""Migrations that go on for as long as a test wants, and deployments that wait for them."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+from tests.support import interrupting, polling, scenes
+
+from hanbae.sandbox import demo_shop
+
+LOCK = 4711
+"""The advisory lock that a slow migration waits for."""
+WITHIN = 60.0
+"""Seconds in which something must be said."""
+
+
+def slow(
+    scene: scenes.Scene, service: str, database: str, number: int, *, bare: bool = False
+) -> str:
+    """A migration that waits for the lock, in a new image, pushed.
+
+    Args:
+        scene: The environment.
+        service: A service of several databases.
+        database: The folder of one of them.
+        number: The migration's version.
+        bare: It runs outside of a transaction.
+
+    Returns:
+        The commit.
+    """
+    path = scene.migrations(service) / database / f"{number:05}_slow.sql"
+    how = "-- +goose NO TRANSACTION\n" if bare else ""
+    path.write_text(f"{how}-- +goose Up\nSELECT pg_advisory_lock({LOCK});\n")
+    scene.build(service)
+    return scene.publish("A slow migration")
+
+
+@contextlib.contextmanager
+def locked(scene: scenes.Scene, service: str, database: str) -> Iterator[None]:
+    """As long as this holds the lock, the migration goes on."""
+    name = demo_shop.database_name(scene.environment, service, database)
+    with scene.shop.sandbox.postgres.connect(name) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        yield
+
+
+@contextlib.contextmanager
+def deploying(
+    scene: scenes.Scene, service: str, *options: str, until: tuple[str, ...]
+) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """A deployment that has said some words in one line; what it says goes on into the list."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", interrupting.START),
+            *("deploy", service, "--env", scene.environment, *options),
+        ],
+        cwd=scene.clone,
+        env=scenes.clean_environment() | scene.deployer(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lines: list[str] = []
+    if process.stderr is None:
+        message = "it is a pipe"
+        raise AssertionError(message)
+    for line in process.stderr:
+        lines.append(line)
+        if all(words in line for words in until):
+            break
+    reader = threading.Thread(target=lambda: lines.extend(process.stderr or ()))
+    reader.start()
+    try:
+        yield process, lines
+    finally:
+        process.kill()
+        process.wait()
+        reader.join()
+        process.stderr.close()
+
+
+def until_said(lines: list[str], words: str) -> None:
+    """Wait until a line with these words is there.
+
+    Raises:
+        AssertionError: None comes.
+    """
+    polling.until(
+        lambda: any(words in line for line in lines), within=WITHIN, seen=lambda: "".join(lines)
+    )

@@ -1,0 +1,111 @@
+"""Releases made by hand, for what the examples do not show."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from tests.support import trees
+
+from hanbae.policy import loading
+from hanbae.rules import rulebook, views
+
+POLICY = """\
+version: 1
+argocd: {repository: "https://git.example.com/shop.git"}
+environments:
+  dev: {branch: develop, values: values-dev.yaml, namespace_suffix: -dev, overlay: k8s/overlays/dev%s}
+  production: {branch: main, values: values-prod.yaml, namespace_suffix: -production%s}
+"""
+VALUES = "services/auth/helm/values-dev.yaml"
+
+
+def ciphertext(seed: str, *, bits: int = 4096, cut: int = 0) -> str:
+    """A text of a sealed value's form."""
+    block = bits // 8
+    raw = block.to_bytes(2, "big") + seed.encode().ljust(block, b"x") + b"y" * (16 - cut)
+    return base64.b64encode(raw).decode()
+
+
+def project(
+    files: Mapping[str, str] | None = None,
+    *,
+    dev: str = "",
+    production: str = "",
+    branches: Mapping[str, Mapping[str, str]] | None = None,
+    policy: str = "",
+) -> views.Project:
+    """A repository with these files.
+
+    Args:
+        files: Path → text.
+        dev: More keys of the environment.
+        production: More keys of the other.
+        branches: Environment → files on its branch.
+        policy: More lines of the policy.
+    """
+    text = POLICY % (dev, production) + policy
+    loaded, places = loading.parse(text.encode(), "hanbae.yaml")
+
+    def tree(texts: Mapping[str, str]) -> trees.MemoryTree:
+        return trees.MemoryTree({path: each.encode() for path, each in texts.items()})
+
+    heads = {name: tree(texts) for name, texts in (branches or {}).items()}
+    return views.Project(loaded, places, tree(files or {}), ("auth",), heads)
+
+
+def release(
+    objects: Iterable[Mapping[str, Any]] = (),
+    values: Mapping[str, Any] | None = None,
+    *,
+    of: views.Project | None = None,
+    environment: str = "dev",
+    service: views.Service | None = None,
+) -> views.Release:
+    """A release of auth with these objects, prepared unless the values say otherwise."""
+    owner = service or views.Service(of or project(), "auth")
+    found = views.Release(owner, environment, {"image": {"tag": "1"}, **(values or {})}, ())
+    made = tuple(
+        views.Object(
+            dict(each),
+            "services/auth/helm/templates/x.yaml",
+            index,
+            str((each.get("metadata") or {}).get("namespace") or found.namespace),
+        )
+        for index, each in enumerate(objects)
+    )
+    result = views.Release(owner, environment, found.values, made)
+    owner.releases[environment] = result
+    return result
+
+
+def thing(kind: str, name: str = "auth-service", **more: Any) -> dict[str, Any]:
+    """An object."""
+    metadata = {"name": name, **more.pop("metadata", {})}
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **more}
+
+
+def pod(kind: str = "Deployment", name: str = "auth-service", **spec: Any) -> dict[str, Any]:
+    """An object with pods of one container, whose own keys are taken out of the spec."""
+    container = {"name": "app", "image": "x:1"}
+    own = ("image", "env", "envFrom", "command", "args")
+    container |= {key: spec.pop(key) for key in own if key in spec}
+    return thing(kind, name, spec={"template": {"spec": {"containers": [container], **spec}}})
+
+
+def sealed(name: str = "auth-secrets", **data: Any) -> dict[str, Any]:
+    """A SealedSecret with these keys; a value of True for one that is well-formed."""
+    texts = {key: ciphertext(key) if value is True else value for key, value in data.items()}
+    annotations = {"argocd.argoproj.io/sync-wave": "-10"}
+    return thing(
+        "SealedSecret",
+        name,
+        metadata={"annotations": annotations},
+        spec={"encryptedData": texts},
+    )
+
+
+def told(check: Callable[[Any], Iterator[rulebook.Hit]], view: Any) -> list[tuple[str, ...]]:
+    """What a rule finds: variant and facts, in their order."""
+    return [(hit.variant, *hit.facts.values()) for hit in check(view)]

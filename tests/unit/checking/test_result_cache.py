@@ -1,0 +1,169 @@
+"""A check recalls what it found before, and only while everything that was looked at is the same."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hanbae import errors
+from hanbae.actions import check
+from hanbae.charts import pools
+from hanbae.checking import projects, result_cache
+from hanbae.repository import keeping
+from hanbae.results import findings
+
+SHOP = Path(__file__).parents[3] / "examples" / "shop"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    folder = tmp_path / "shop"
+    shutil.copytree(SHOP, folder, ignore=shutil.ignore_patterns("values.yaml", "app"))
+    git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "x")
+    return folder
+
+
+def git(folder: Path, *words: str) -> None:
+    given = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", *words]
+    subprocess.run(given, cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> keeping.Kept:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    opened = keeping.opened()
+    assert opened is not None
+    return opened
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The charts that are rendered from now on."""
+    found: list[str] = []
+    render = pools.Pool.render
+
+    async def counted(
+        self: pools.Pool, files: Mapping[str, bytes], asked: pools.Asked, *, shown: str, **more: Any
+    ) -> list[pools.Answer]:
+        found.append(shown)
+        return await render(self, files, asked, shown=shown, **more)
+
+    monkeypatch.setattr(pools.Pool, "render", counted)
+    return found
+
+
+async def checked(shop: Path, kept: keeping.Kept | None) -> object:
+    return (await check.check(shop, kept=kept)).findings
+
+
+async def test_what_has_not_changed_is_not_rendered_and_found_again(
+    shop: Path, kept: keeping.Kept, rendered: list[str]
+) -> None:
+    broken = shop / "services/auth/helm/templates/service.yaml"
+    broken.write_text(broken.read_text().replace("kind: Service", "kind: {{ .Values.a.b }}"))
+    first = await checked(shop, kept)
+    assert first
+    assert len(rendered) == 3
+    rendered.clear()
+    assert await checked(shop, kept) == first
+    assert not rendered
+    assert await checked(shop, None) == first
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "services/auth/helm/values-dev.yaml",
+        "services/auth/helm/templates/service.yaml",
+        "services/auth/helm/Chart.yaml",
+    ],
+)
+async def test_a_changed_service_is_looked_at_again_and_no_other(
+    shop: Path, kept: keeping.Kept, rendered: list[str], path: str
+) -> None:
+    await checked(shop, kept)
+    rendered.clear()
+    with (shop / path).open("a") as file:
+        file.write("\n# changed\n")
+    await checked(shop, kept)
+    assert set(rendered) == {"services/auth/helm"}
+    (shop / path).write_text((shop / path).read_text().removesuffix("\n# changed\n"))
+    rendered.clear()
+    await checked(shop, kept)
+    assert not rendered or set(rendered) == {"services/auth/helm"}
+
+
+async def test_another_policy_looks_at_everything_again(
+    shop: Path, kept: keeping.Kept, rendered: list[str]
+) -> None:
+    await checked(shop, kept)
+    rendered.clear()
+    policy = shop / "hanbae.yaml"
+    policy.write_text(policy.read_text().replace("ttl: 5m", "ttl: 6m"))
+    await checked(shop, kept)
+    assert len(set(rendered)) == 3
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x93\x90\x90\x90", b"rubbish"])
+async def test_an_entry_of_another_shape_is_as_good_as_none(
+    shop: Path, kept: keeping.Kept, monkeypatch: pytest.MonkeyPatch, damage: bytes
+) -> None:
+    expected = await checked(shop, None)
+    await checked(shop, kept)
+    monkeypatch.setattr(keeping.Kept, "get", lambda *_: damage)
+    assert await checked(shop, kept) == expected
+
+
+QUESTIONS = {
+    "a file": lambda project: project.tree.read("README.md"),
+    "a file that is not there": lambda project: project.tree.read("none.md"),
+    "a folder": lambda project: project.tree.files("docs-of-ours"),
+    "whether git ignores": lambda project: project.tree.ignored("some.log"),
+    "what is computed once": lambda project: project.declared,
+}
+
+
+@pytest.mark.parametrize("asked", QUESTIONS)
+@pytest.mark.parametrize(
+    ("path", "of"),
+    [
+        ("README.md", {"a file"}),
+        ("none.md", {"a file that is not there"}),
+        ("docs-of-ours/new.md", {"a folder"}),
+        (".gitignore", {"whether git ignores"}),
+        ("k8s/argocd/x.yaml", {"what is computed once"}),
+    ],
+)
+def test_a_result_is_recalled_until_an_answer_changes(
+    shop: Path, kept: keeping.Kept, asked: str, path: str, of: set[str]
+) -> None:
+    (shop / "README.md").write_text("a")
+    result = [projects.as_finding(_FAULT, "auth")]
+    project = projects.project(shop)
+    recall = result_cache.Recall(kept, project, (), list[findings.Finding])
+    recording = result_cache.Recording(project)
+    QUESTIONS[asked](recording.project)
+    recall.keep("auth", recording, result)
+    assert _recall(kept, shop).of("auth") == result
+    assert _recall(kept, shop).of("personal") is None
+    target = shop / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(_APPLICATION if path.endswith("yaml") else "*.log\n")
+    assert (_recall(kept, shop).of("auth") is None) == (asked in of)
+
+
+def _recall(kept: keeping.Kept, shop: Path) -> result_cache.Recall:
+    return result_cache.Recall(kept, projects.project(shop), (), list[findings.Finding])
+
+
+_APPLICATION = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: x}\n"
+
+
+_FAULT = errors.FileFault("render.failed", error="x")

@@ -1,0 +1,108 @@
+"""Dividing services among processes, and recalling them, change nothing about what is found."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hanbae.actions import check
+from hanbae.checking import beyond_files, inspecting, projects, settling, workers
+from hanbae.repository import keeping
+from hanbae.results import findings
+from hanbae.rules import own
+
+SHOP = Path(__file__).parents[3] / "examples" / "shop"
+ODD = (
+    ("helm/Chart.yaml", "version: ", "appVersion: [\nversion: "),
+    ("helm/values-dev.yaml", "replicas: ", "replicas: 1\nreplicas: "),
+    ("helm/values-staging.yaml", "replicas: ", "nobody: knows\nreplicas: "),
+    ("helm/values-prod.yaml", "memory: ", "memory: 1\n    password: hunter2-Xk93jq\n    memory: "),
+)
+"""Changes of which each service gets one: an unreadable chart, a doubled key, an unknown key, a plain password."""
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository of some services, most of them with findings, and more processes than this machine has cores."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(workers, "LEAST", 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(3)))
+    folder = tmp_path / "shop"
+    shutil.copytree(SHOP, folder, ignore=shutil.ignore_patterns("values.yaml", "app"))
+    auth = folder / "services" / "auth"
+    for number, (file, before, after) in enumerate((*ODD, *ODD)):
+        copy = folder / "services" / f"auth{number}"
+        shutil.copytree(auth, copy)
+        path = copy / file
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after, 1))
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
+        given = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", *words]
+        subprocess.run(given, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+async def _alone(folder: Path) -> tuple[findings.Finding, ...]:
+    project, _ = projects.opened(folder, None, None)
+    looked = await inspecting.over(project, project.services, own.held(project.policy))
+    unsought = beyond_files.unsought(None, None, narrowed=False)
+    return settling.settle(project, looked, project.services, unsought=unsought).findings
+
+
+async def test_the_same_is_found_by_one_process_by_several_and_again(repository: Path) -> None:
+    alone = await _alone(repository)
+    assert {"INP001", "INP006", "LAY009"} <= {each.code for each in alone}
+    kept = keeping.opened()
+    assert kept is not None
+    assert (await check.check(repository)).findings == alone
+    assert (await check.check(repository, kept=kept)).findings == alone
+    assert (await check.check(repository, kept=kept)).findings == alone
+
+
+async def test_what_a_process_looked_at_is_kept(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = keeping.opened()
+    assert kept is not None
+    first = await check.check(repository, kept=kept)
+
+    async def never(*_: object) -> inspecting.Looked:
+        raise AssertionError("it was looked at again")
+
+    monkeypatch.setattr(inspecting, "of_service", never)
+    monkeypatch.setattr(workers, "LEAST", 1000)
+    assert (await check.check(repository, kept=kept)).findings == first.findings
+
+
+async def test_what_a_process_that_dies_was_given_is_looked_at_here(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = await _alone(repository)
+    given = []
+    ask = workers.Process.ask
+
+    async def dying(self: workers.Process, names: list[str]) -> list[inspecting.Looked] | None:
+        given.extend(names)
+        os.kill(self.pid, signal.SIGKILL)
+        return await ask(self, names)
+
+    monkeypatch.setattr(workers.Process, "ask", dying)
+    assert (await check.check(repository)).findings == alone
+    assert given
+
+
+def test_the_less_is_waiting_the_fewer_are_taken() -> None:
+    waiting = [str(number) for number in range(40)]
+    sizes = []
+    while waiting:
+        sizes.append(len(workers.batch(waiting)))
+    assert sizes[0] == 8
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] == 1
+    assert sum(sizes) == 40

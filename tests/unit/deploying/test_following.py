@@ -1,0 +1,64 @@
+"""What is noticed although nothing is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support import objects
+
+from hanbae.clusters import kinds
+from hanbae.deploying import following, recording
+from hanbae.history import stores
+from hanbae.policy import documents
+from hanbae.results import events, plans
+from hanbae.streams import channels
+
+POLICY = documents.Policy(
+    version=1, argocd=documents.ArgoCD("https://git.example.com/shop.git"), environments={}
+)
+
+
+class Quiet:
+    """What of an engine is looked at while its stream says nothing."""
+
+    awaits = ()
+
+    def __init__(self, *things: kinds.Object) -> None:
+        self.objects = {kinds.ref(thing): thing for thing in things}
+
+
+async def silence() -> AsyncGenerator[events.Observed]:
+    await asyncio.Event().wait()
+    yield events.Observed(kinds.ref(objects.pod("never")), "")
+
+
+async def test_a_warning_that_is_only_repeated_is_noticed(tmp_path: Path) -> None:
+    """The same words again are no news for the stream; that they came three times is what makes them a cause."""
+    status = objects.running()
+    status["ready"] = False
+    pod = objects.pod("auth-1", containers=[status], phase="Running")
+    warning = objects.event(pod, "Unhealthy", "Readiness probe failed: 503")
+    engine: Any = Quiet(pod, warning)
+    channel: channels.Channel[events.Event] = channels.Channel()
+    does = plans.Sync("auth-dev", "1" * 40)
+    plan = plans.Plan(1, "auth", "dev", (plans.Step("sync", does),))
+    with stores.open_store(f"sqlite:///{tmp_path}/history.db") as store:
+        record = recording.Record(store, "d1", channel, lambda: datetime.now(UTC))
+        await record.add(None, events.Opened(plan, "jiwon", "1" * 40))
+        follows = following.Following(POLICY, plan, record, ends=None)
+        task = asyncio.create_task(follows.follow(plan.steps[0], does, engine, silence()))
+        await asyncio.sleep(2 * following.LOOK)
+        assert follows.gravest is None
+        warning["count"] = 3
+        async with asyncio.timeout(10):
+            while follows.gravest is None:  # noqa: ASYNC110  that is the point: nothing is told
+                await asyncio.sleep(0.05)
+        assert follows.gravest.cause.id == "diagnosis.not-ready"
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task

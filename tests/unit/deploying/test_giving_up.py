@@ -1,0 +1,123 @@
+"""When a deployment is given up, on a clock that the test turns."""
+
+from __future__ import annotations
+
+import pytest
+
+from hanbae import subjects
+from hanbae.deploying import giving_up
+from hanbae.diagnosing import pictures
+
+JOB = subjects.Ref("Job", "services-dev", "auth-service-migrate")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def judge(clock: Clock) -> giving_up.Judge:
+    return giving_up.Judge(clock)
+
+
+def cause(said: str, *, fatal: bool, pod: str = "a", **facts: str) -> pictures.Cause:
+    subject = subjects.Ref("Pod", "services-dev", pod)
+    return pictures.cause(subject, said, facts, ["kubectl"], fatal=fatal, owner=JOB)
+
+
+MISSING = cause("diagnosis.secret-missing", fatal=True)
+
+
+def test_a_fatal_cause_is_told_at_once_and_judged_after_fifteen_seconds(
+    judge: giving_up.Judge, clock: Clock
+) -> None:
+    assert list(judge.hear([MISSING])) == [MISSING.found]
+    clock.now += 14.9
+    assert list(judge.hear([MISSING])) == []
+    assert judge.verdict() is None
+    assert judge.within() == pytest.approx(0.1)
+    clock.now += 0.1
+    assert judge.verdict() == MISSING.found
+
+
+def test_a_secret_that_comes_a_moment_after_its_pod_is_no_verdict(
+    judge: giving_up.Judge, clock: Clock
+) -> None:
+    list(judge.hear([MISSING]))
+    clock.now += 8
+    list(judge.hear([]))
+    clock.now += 8
+    assert judge.verdict() is None
+    assert judge.within() is None
+
+
+def test_the_same_cause_in_the_next_pod_goes_on_counting(
+    judge: giving_up.Judge, clock: Clock
+) -> None:
+    list(judge.hear([MISSING]))
+    clock.now += 5
+    list(judge.hear([]))
+    clock.now += 5
+    next_pod = cause("diagnosis.secret-missing", fatal=True, pod="b")
+    assert list(judge.hear([next_pod])) == []
+    clock.now += 5
+    assert judge.verdict() == next_pod.found
+
+
+def test_what_may_heal_never_is_a_verdict(judge: giving_up.Judge, clock: Clock) -> None:
+    crashing = cause("diagnosis.crashing", fatal=False)
+    assert list(judge.hear([crashing])) == [crashing.found]
+    clock.now += 600
+    list(judge.hear([crashing]))
+    assert judge.verdict() is None
+
+
+def test_each_attempt_is_told_once(judge: giving_up.Judge) -> None:
+    def attempt(number: int) -> pictures.Cause:
+        return cause("diagnosis.migration-attempt", fatal=False, attempt=str(number), log="x")
+
+    assert len(list(judge.hear([attempt(1)]))) == 1
+    assert len(list(judge.hear([attempt(1)]))) == 0
+    assert len(list(judge.hear([attempt(2)]))) == 1
+
+
+def test_a_cause_waits_a_moment_for_its_log_but_not_for_long(
+    judge: giving_up.Judge, clock: Clock
+) -> None:
+    silent = cause("diagnosis.migration-attempt", fatal=False, attempt="1", log="")
+    worded = cause("diagnosis.migration-attempt", fatal=False, attempt="1", log="division by zero")
+    assert list(judge.hear([silent])) == []
+    assert judge.within() == pytest.approx(giving_up.LOG_COMES)
+    assert list(judge.hear([worded])) == [worded.found]
+    second = cause("diagnosis.migration-attempt", fatal=False, attempt="2", log="")
+    assert list(judge.hear([second])) == []
+    clock.now += giving_up.LOG_COMES
+    assert list(judge.hear([second])) == [second.found]
+
+
+def test_a_cause_whose_log_never_comes_is_told_at_the_end(judge: giving_up.Judge) -> None:
+    silent = cause("diagnosis.migration-too-long", fatal=True, log="")
+    assert list(judge.hear([silent])) == []
+    assert list(judge.rest()) == [silent.found]
+    assert list(judge.rest()) == []
+
+
+def test_the_gravest_is_a_fatal_one_even_if_another_was_told_later(
+    judge: giving_up.Judge, clock: Clock
+) -> None:
+    assert judge.gravest is None
+    list(judge.hear([MISSING]))
+    list(judge.hear([MISSING, cause("diagnosis.not-ready", fatal=False)]))
+    assert judge.gravest == MISSING.found
+    clock.now += 60
+    list(judge.hear([]))
+    assert judge.gravest == MISSING.found

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hanbae import errors, subjects
+from hanbae.clusters import probes
+from hanbae.deploying import proving
+from hanbae.migrations import statuses
+from hanbae.results import events, plans
+
+HOOK = subjects.Ref("Job", "services-dev", "auth-service-migrate")
+JOB = {
+    "metadata": {"namespace": "services-dev", "labels": {"app.kubernetes.io/component": "proof"}},
+    "spec": {"template": {"metadata": {"labels": {"app.kubernetes.io/component": "proof"}}}},
+}
+PROOF = plans.Prove("auth_db", (1, 2, 3), HOOK, JOB)
+
+
+def test_exactly_the_revisions_migrations_are_a_proof() -> None:
+    found = proving.compare(PROOF, statuses.Status((1, 2, 3), ()), [3])
+    assert found == events.Proved("auth_db", 3, 3, (3,))
+
+
+@pytest.mark.parametrize(
+    ("status", "differs"),
+    [
+        pytest.param(statuses.Status((1, 2), (3,)), {"pending": "3"}, id="pending"),
+        pytest.param(statuses.Status((1, 2), ()), {"missing": "3"}, id="not in the image"),
+        pytest.param(statuses.Status((1, 2, 3, 4), ()), {"unknown": "4"}, id="not in the commit"),
+        pytest.param(statuses.Status((1, 2, 3), (4,)), {"unknown": "4"}, id="unknown and pending"),
+        pytest.param(statuses.Status((), ()), {"missing": "1, 2, 3"}, id="no files in the image"),
+    ],
+)
+def test_any_difference_is_a_failure_that_says_which(
+    status: statuses.Status, differs: dict[str, str]
+) -> None:
+    with pytest.raises(errors.Failed) as caught:
+        proving.compare(PROOF, status, [])
+    facts = {"pending": "-", "missing": "-", "unknown": "-"} | differs
+    assert caught.value.text.facts == {"database": "auth_db"} | facts
+
+
+@given(st.text(min_size=1, max_size=80), st.text(min_size=1, max_size=80))
+def test_keys_are_label_values_and_one_of_their_own(deployment: str, step: str) -> None:
+    key = proving.key(deployment, step)
+    assert len(key) <= 63
+    assert key == proving.key(deployment, step)
+    assert key != proving.key(deployment, step + "x")
+
+
+def test_the_job_gets_a_name_that_kubernetes_takes_and_no_other_intent_has() -> None:
+    name = "identity-service-prove-a_database_with_a_name_that_is_rather_long"
+    one, two = proving._named(JOB, name, "d1.prove"), proving._named(JOB, name, "d2.prove")
+    assert one["metadata"]["name"] != two["metadata"]["name"]
+    for job in (one, two):
+        assert len(job["metadata"]["name"]) <= 63
+        assert "_" not in job["metadata"]["name"]
+    assert one["metadata"]["labels"][probes.KEY] == "d1.prove"
+    assert one["spec"]["template"]["metadata"]["labels"][probes.KEY] == "d1.prove"
+    assert "name" not in JOB["metadata"], "the plan is not changed"

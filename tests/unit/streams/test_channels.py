@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from hanbae.streams import channels
+
+
+async def test_the_reader_gets_everything_before_the_error_that_ended_it() -> None:
+    channel: channels.Channel[int] = channels.Channel()
+    await channel.put(1)
+    await channel.put(2)
+    channel.close(RuntimeError("broken"))
+    stream = channel.read()
+    assert [await anext(stream), await anext(stream)] == [1, 2]
+    with pytest.raises(RuntimeError, match="broken"):
+        await anext(stream)
+
+
+async def test_writers_wait_for_a_slow_reader() -> None:
+    channel: channels.Channel[int] = channels.Channel(room=2)
+
+    async def write() -> None:
+        for item in range(5):
+            await channel.put(item)
+        channel.close()
+
+    writer = asyncio.create_task(write())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not writer.done()
+    assert [item async for item in channel.read()] == [0, 1, 2, 3, 4]
+    await writer
+
+
+async def test_the_end_is_read_even_when_there_is_no_room() -> None:
+    channel: channels.Channel[int] = channels.Channel(room=1)
+    await channel.put(1)
+    channel.close()
+    assert [item async for item in channel.read()] == [1]
