@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -116,3 +117,41 @@ def test_changelog_fragment_has_a_section_and_a_sentence(path: Path) -> None:
         return
     assert FRAGMENT.fullmatch(path.name)
     assert path.read_text().endswith(".\n")
+
+
+def _floors() -> dict[str, int]:
+    """Package → its floor, as the architecture page says."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", text, re.MULTILINE)
+    return {package: int(floor) for floor, package in rows}
+
+
+def test_architecture_page_names_every_package() -> None:
+    source = ROOT / "src" / "hanbae"
+    packages = {path.parent.name for path in source.glob("*/__init__.py")}
+    modules = {path.stem for path in source.glob("*.py") if not path.name.startswith("_")}
+    assert set(_floors()) == packages | modules
+
+
+def test_architecture_page_has_the_floors_of_the_import_contract() -> None:
+    configuration = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = configuration["tool"]["importlinter"]["contracts"]
+    layers = next(each["layers"] for each in contracts if each["type"] == "layers")
+    expected = {
+        package.strip(): floor
+        for floor, layer in enumerate(reversed(layers))
+        for package in layer.split("|")
+    }
+    assert _floors() == expected
+
+
+def test_architecture_page_names_files_that_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(r"`((?:src/hanbae/)?[a-z_]+/[a-z_/]+\.py)`", text)
+    assert named
+    missing = [
+        path
+        for path in named
+        if not (ROOT / path).exists() and not (ROOT / "src" / "hanbae" / path).exists()
+    ]
+    assert not missing
