@@ -77,15 +77,20 @@ def test_kubeseal_opens_what_hanbae_seals(
 ) -> None:
     certificate = certificates.parse((folder / "cert.pem").read_bytes(), "cert.pem")
     label = encrypting.label(scope, "services-dev", "auth-secrets")
-    sealed = manifests.sealed_secret(
-        "auth-secrets",
-        "services-dev",
-        {
-            name: encrypting.encrypt(masking.Masked(value), certificate.public_key, label)
-            for name, value in SECRETS.items()
+    annotations = {} if scope == "strict" else {f"sealedsecrets.bitnami.com/{scope}": "true"}
+    metadata = {"name": "auth-secrets", "namespace": "services-dev", "annotations": annotations}
+    sealed = {
+        "apiVersion": "bitnami.com/v1alpha1",
+        "kind": "SealedSecret",
+        "metadata": metadata,
+        "spec": {
+            "encryptedData": {
+                name: encrypting.encrypt(masking.Masked(value), certificate.public_key, label)
+                for name, value in SECRETS.items()
+            },
+            "template": {"metadata": metadata, "type": "Opaque"},
         },
-        scope=scope,
-    )
+    }
     ended = subprocess.run(
         [kubeseal, "--recovery-unseal", "--recovery-private-key", str(folder / "key.pem")],
         input=json.dumps(sealed).encode(),

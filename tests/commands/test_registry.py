@@ -99,7 +99,6 @@ async def test_pushed_image_is_there_under_its_tag_and_its_digest(server: str) -
     assert await registry.digest(reference, login(server)) == made.digest
     assert await registry.digest(reference.at(made.digest), login(server)) == made.digest
     async with registry.connect(server, login(server)) as connected:
-        await connected.ping()
         manifest = await connected.manifest(reference)
         config = await connected.config(reference)
     assert manifest is not None

@@ -175,7 +175,7 @@ def asking(
     policy = (application.get("spec") or {}).get("syncPolicy") or {}
     sync: dict[str, Any] = {
         "revision": revision,
-        "prune": _prunes(application),
+        "prune": prunes(application),
         "syncStrategy": {"hook": {}},
     }
     if policy.get("syncOptions"):
@@ -214,7 +214,7 @@ def request(
         about: As in :func:`asking`.
     """
     asked: dict[str, Any] = {
-        "prune": _prunes(application),
+        "prune": prunes(application),
         "strategy": {"hook": {}},
         "infos": _info(key, about),
         "retryStrategy": {"limit": 0},
@@ -244,7 +244,8 @@ def _info(key: str, about: Mapping[str, str] | None) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in said.items()]
 
 
-def _prunes(application: Application) -> bool:
+def prunes(application: Application) -> bool:
+    """Whether a sync of hanbae's deletes what is no longer in the chart: as the Application's automation says."""
     policy = (application.get("spec") or {}).get("syncPolicy") or {}
     return bool((policy.get("automated") or {}).get("prune"))
 

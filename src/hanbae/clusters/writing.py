@@ -9,8 +9,7 @@ Only ``engines``, ``clusters.probes`` and ``clusters.leases`` may import this; a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from hanbae.clusters import answers, connections, kinds
 
@@ -125,44 +124,12 @@ async def merge_patch(
         hanbae.clusters.answers.Conflict: The patch names a resourceVersion, and it has changed since.
         hanbae.clusters.answers.Unanswered: It may or may not have been changed.
     """
-    content_type = "application/merge-patch+json"
-    return await _patch(cluster, kind, namespace, name, body=patch, content_type=content_type)
-
-
-async def json_patch(
-    cluster: connections.Cluster,
-    kind: kinds.Kind,
-    namespace: str,
-    name: str,
-    operations: Sequence[kinds.Object],
-) -> kinds.Object:
-    """Carry out the operations in order, all or none (RFC 6902).
-
-    Raises:
-        hanbae.clusters.answers.Missing: It is not there.
-        hanbae.clusters.answers.Invalid: A ``test`` does not hold, or a path is not there.
-        hanbae.clusters.answers.Unanswered: It may or may not have been changed.
-    """
-    content_type = "application/json-patch+json"
-    body = list(operations)
-    return await _patch(cluster, kind, namespace, name, body=body, content_type=content_type)
-
-
-async def _patch(
-    cluster: connections.Cluster,
-    kind: kinds.Kind,
-    namespace: str,
-    name: str,
-    *,
-    body: Any,
-    content_type: str,
-) -> kinds.Object:
     asked = cluster.asked("patch", kind, namespace, name=name)
     return await cluster.ask(
         asked,
         "PATCH",
         kind.path(namespace, name),
         params={"fieldManager": MANAGER},
-        body=body,
-        content_type=content_type,
+        body=patch,
+        content_type="application/merge-patch+json",
     )

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from hanbae import errors, subjects, wording, workspaces
-from hanbae.argo import applications
+from hanbae.argo import applications, operations
 from hanbae.argocd_api import comparing
 from hanbae.clusters import connections, discovering, kinds, reading
 from hanbae.planning import deployments, forecasting, scheduling
@@ -70,7 +70,7 @@ async def _through_api(
         # What is automated would be synced for it, so there Argo CD is left to look when it does.
         found = await comparing.application(server, *where, refresh="normal") or found
     items = await comparing.managed(server, *where)
-    prunes = _prunes(found)
+    prunes = operations.prunes(found)
     compared = applications.sync(found)[1] == commit
     live = {}
     for item in items:
@@ -104,7 +104,9 @@ async def _through_objects(
             api_version = f"{group}/{version}" if group else str(version)
             wanted.setdefault(_entry(entry), api_version)
     live = await _live(clusters.workload, wanted)
-    forecast = forecasting.live(live, targets, source.namespace, prunes=_prunes(found or {}))
+    forecast = forecasting.live(
+        live, targets, source.namespace, prunes=operations.prunes(found or {})
+    )
     notes = [_unreadable(forecast)] if any(not each.readable for each in live.values()) else []
     if found is None:
         return Observed(forecast, "hanbae", (*_nothing(source, name).notes, *notes))
@@ -173,12 +175,6 @@ def _entry(entry: Thing) -> subjects.Ref:
     return subjects.Ref(
         str(entry.get("kind")), str(entry.get("namespace") or ""), str(entry.get("name"))
     )
-
-
-def _prunes(application: Thing) -> bool:
-    """Whether a sync of hanbae's deletes what is no longer in the chart: as the Application's automation says."""
-    policy = (application.get("spec") or {}).get("syncPolicy") or {}
-    return bool((policy.get("automated") or {}).get("prune"))
 
 
 def _nothing(source: deployments.Source, name: str) -> Observed:

@@ -145,16 +145,6 @@ class Registry:
     def __init__(self, transport: transporting.Transport) -> None:
         self._transport = transport
 
-    async def ping(self) -> None:
-        """Ask whether it is a registry and knows us.
-
-        Raises:
-            errors.Unreachable: It did not answer, or is none.
-            errors.Forbidden: It does not take the credentials.
-        """
-        answer = await self._send("GET", self._url("/v2/"), "")
-        self._expect(answer, 200, path="")
-
     async def digest(self, reference: references.Reference) -> str | None:
         """As the module's :func:`digest`."""
         answer = await self._send(

@@ -12,7 +12,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -133,23 +133,6 @@ class Checkout:
         if self._repository.head_is_unborn:
             raise errors.WrongUse("repository.no-commit", folder=str(self.root))
         return str(self._repository.head.peel().id)
-
-    def dirty(self, paths: Iterable[str]) -> list[str]:
-        """Files that differ from the last commit or are not in git at all, ignored ones left out.
-
-        Args:
-            paths: Files or folders, relative to the root; the result holds what is at or below them.
-        """
-        import pygit2
-
-        wanted = [path.rstrip("/") for path in paths]
-        quiet = pygit2.enums.FileStatus.IGNORED | pygit2.enums.FileStatus.CURRENT
-        return sorted(
-            file
-            for file, status in self._repository.status(untracked_files="all").items()
-            if status & ~quiet
-            and any(path in ("", ".", file) or file.startswith(f"{path}/") for path in wanted)
-        )
 
     def revision(self, commit: str) -> revisions.Revision:
         """The files of a commit.

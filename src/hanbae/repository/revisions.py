@@ -1,16 +1,14 @@
 """The files of one commit, read from git's objects and never from the working tree.
 
 Whoever can push a branch decides what is in it, so nothing in a tree is taken at its word: links are followed here,
-inside the tree and nowhere else, and an export consists of ordinary files only.
+inside the tree and nowhere else.
 Argo CD follows links inside the repository likewise and refuses those that leave it.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hanbae import errors, subjects
@@ -19,14 +17,9 @@ from hanbae.repository import trees
 if TYPE_CHECKING:
     import pygit2
 
-MOST_FILES: Final = 20_000
-MOST_BYTES: Final = 256 * 1024 * 1024
-"""What an export may hold; a link to a folder above itself would never end."""
-
 _LINKS: Final = 40
 _LINK: Final = 0o120000
 _SUBMODULE: Final = 0o160000
-_EXECUTABLE: Final = 0o100755
 
 _MARKS: Final = {_SUBMODULE: trees.SUBMODULE, _LINK: "link:"}
 
@@ -149,74 +142,6 @@ class Revision:
         """Whether git would ignore a file of this path, by the clone's own rules."""
         return bool(self._repository.path_is_ignored(path))
 
-    def walk(self, path: str) -> Iterator[tuple[str, bytes]]:
-        """Every file below a folder: its path relative to the folder, and its content. Links are followed.
-
-        Raises:
-            errors.FileFault: A link leaves the repository, leads nowhere or never ends; a name cannot be a file's;
-                a submodule; or it is more than `MOST_FILES` or `MOST_BYTES`.
-        """
-        for name, data, _ in self._walk(path):
-            yield name, data
-
-    def export(self, path: str, into: Path) -> None:
-        """Write every file below a folder to another folder, as ordinary files.
-
-        Args:
-            path: The folder, relative to the repository's root.
-            into: A folder; it is made if need be and should be empty.
-
-        Raises:
-            errors.FileFault: As `walk`.
-        """
-        into.mkdir(parents=True, exist_ok=True)
-        for name, data, mode in self._walk(path):
-            target = into / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            # A link that waits there would be written through.
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-            with os.fdopen(os.open(target, flags, mode), "wb") as file:
-                file.write(data)
-
-    def _walk(self, path: str) -> Iterator[tuple[str, bytes, int]]:
-        start = self._find(path)
-        if start is None or start.type_str != "tree":
-            return
-        files = size = 0
-        waiting: list[tuple[Parts, str]] = [(self._parts(path), "")]
-        while waiting:
-            parts, prefix = waiting.pop()
-            for child in self._children(parts):
-                here = (*parts, child.name)
-                self._check_name(here)
-                resolved, mode = self._resolve(here, child)
-                files += 1
-                size += resolved.size if resolved.type_str == "blob" else 0
-                if files > MOST_FILES or size > MOST_BYTES:
-                    raise self._fault("repository.too-much", here)
-                if resolved.type_str == "tree":
-                    waiting.append((here, f"{prefix}{child.name}/"))
-                else:
-                    executable = mode == _EXECUTABLE
-                    yield (
-                        f"{prefix}{child.name}",
-                        bytes(resolved.data),
-                        0o755 if executable else 0o644,
-                    )
-
-    def _children(self, parts: Parts) -> list[Any]:
-        tree = self._follow(parts, 0)[1]
-        return sorted(tree, key=lambda child: str(child.name))
-
-    def _resolve(self, here: Parts, child: Any) -> tuple[Any, int]:
-        """The file or folder that a tree's entry stands for."""
-        if child.filemode == _SUBMODULE:
-            raise self._fault("repository.submodule", here)
-        resolved = self._follow(here, 0)[1]
-        if resolved is None:
-            raise self._fault("repository.dangling-link", here)
-        return resolved, int(resolved.filemode or 0)
-
     def _find(self, path: str) -> Any:
         return self._follow(self._parts(path), 0)[1]
 
@@ -260,12 +185,6 @@ class Revision:
                 return at, None
             at, objects = (*at, part), [*objects, child]
         return at, objects[-1]
-
-    def _check_name(self, parts: Parts) -> None:
-        """Git itself refuses these names, but a tree can be made without git."""
-        name = parts[-1]
-        if name in ("", ".", "..") or "/" in name or "\\" in name or name.lower() == ".git":
-            raise self._fault("repository.bad-name", parts)
 
     def _fault(self, text_id: str, parts: Parts) -> errors.FileFault:
         place = subjects.Place("/".join(parts).encode("utf-8", "replace").decode())

@@ -103,11 +103,6 @@ class Binaries:
         return self.root / "sealed-secrets"
 
     @property
-    def git_verify_wrapper(self) -> Path:
-        """The script that Argo CD's repo-server calls; it is in :attr:`bin` too."""
-        return self.path("git-verify-wrapper.sh")
-
-    @property
     def postgres(self) -> Path:
         """PostgreSQL's prefix: ``bin/``, ``lib/``, ``share/``.
 

@@ -111,19 +111,6 @@ class Databases:
             connection.execute(statement.format(name, role))
             connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
 
-    def drop(self, database: str) -> None:
-        """Remove a database, whoever is connected to it; nothing happens if there is none.
-
-        Raises:
-            errors.Unreachable: The server does not answer.
-            errors.Failed: It refused.
-        """
-        from psycopg import sql
-
-        with self._session() as connection:
-            statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
-            connection.execute(statement.format(sql.Identifier(database)))
-
     @contextmanager
     def _session(self) -> Iterator[psycopg.Connection[Any]]:
         connection = self._server.connect()

@@ -207,24 +207,6 @@ def test_no_git_on_the_machine_is_said(clone: Path, monkeypatch: pytest.MonkeyPa
         checkout.fetch("origin", ["develop"])
 
 
-def test_dirty_names_what_git_would_not_deploy(clone: Path) -> None:
-    commit(clone, "services/auth/helm/values-dev.yaml", "a: 1")
-    commit(clone, "services/auth/helm/.gitignore", "values.yaml")
-    commit(clone, "services/authority/x", "1")
-    chart = clone / "services" / "auth" / "helm"
-    checkout = checkouts.Checkout.open(clone)
-    assert checkout.dirty(["services/auth"]) == []
-    (chart / "values-dev.yaml").write_text("a: 2")
-    (chart / "values.yaml").write_text("ignored")
-    (chart / "new.yaml").write_text("new")
-    (clone / "services" / "authority" / "x").write_text("2")
-    git(clone, "add", "services/auth/helm/new.yaml")
-    expected = ["services/auth/helm/new.yaml", "services/auth/helm/values-dev.yaml"]
-    assert checkout.dirty(["services/auth/"]) == expected
-    assert checkout.dirty(["services/auth/helm/values-dev.yaml"]) == expected[1:]
-    assert len(checkout.dirty(["."])) == 3
-
-
 def test_shallow_clone_is_fetched_too(tmp_path: Path, origin: Path) -> None:
     commit(origin, "a.txt", "two")
     git(tmp_path, "clone", "-q", "--depth=1", f"file://{origin}", "shallow")

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from hanbae import errors
-from hanbae.sealing import encrypting, manifests
+from hanbae.sealing import manifests
 
 
 @pytest.mark.parametrize(
@@ -36,21 +36,3 @@ def test_key_of_a_secret(key: str) -> None:
 @pytest.mark.parametrize("key", ["", ".", "..", "A B", "A=B", "a/b", "x" * 254, "한글", "A\n"])
 def test_not_a_key_of_a_secret(key: str) -> None:
     assert not manifests.is_key(key)
-
-
-@pytest.mark.parametrize("scope", ["namespace-wide", "cluster-wide"])
-def test_wider_scope_is_written_where_the_controller_and_its_rotation_look(
-    scope: encrypting.Scope,
-) -> None:
-    made = manifests.sealed_secret(
-        "auth-secrets", "services-dev", {"A": "x"}, scope=scope, annotations={"w": "1"}
-    )
-    annotation = {f"sealedsecrets.bitnami.com/{scope}": "true"}
-    assert made["metadata"]["annotations"] == {"w": "1"} | annotation
-    assert made["spec"]["template"]["metadata"]["annotations"] == annotation
-
-
-def test_strict_scope_needs_no_annotation() -> None:
-    made = manifests.sealed_secret("auth-secrets", "services-dev", {"A": "x"})
-    assert "annotations" not in made["metadata"]
-    assert made["spec"]["encryptedData"] == {"A": "x"}
