@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from hanbae.cli import main, wordings
+from hanbae.cli import main
+from hanbae.cli.text import catalogue
 
 REFERENCE = Path(__file__).parent / "reference"
 TITLES = {"en": "Commands", "ko": "명령"}
@@ -16,7 +17,7 @@ TITLES = {"en": "Commands", "ko": "명령"}
 
 def commands(language: str) -> str:
     """The help of every command, as the terminal shows it at 100 columns."""
-    wordings.speak(language)
+    catalogue.speak(language)
     parts = [f"# {TITLES[language]}\n"]
     for path, command, context in _walk(main.front, _front()):
         parts.append(f"## `{path}`\n\n```text\n{command.get_help(context)}\n```\n")
@@ -41,14 +42,14 @@ def _walk(
 
 def documents() -> dict[Path, str]:
     """Every generated document and what it should hold."""
-    from hanbae.cli.reports import explaining
+    from hanbae.cli.reports import rule_pages
     from hanbae.policy import schemas
 
     return {
         REFERENCE / "commands.md": commands("en"),
         REFERENCE / "commands.ko.md": commands("ko"),
-        REFERENCE / "rules.md": explaining.reference("en"),
-        REFERENCE / "rules.ko.md": explaining.reference("ko"),
+        REFERENCE / "rules.md": rule_pages.reference("en"),
+        REFERENCE / "rules.ko.md": rule_pages.reference("ko"),
         REFERENCE / "hanbae.schema.json": schemas.text(),
     }
 

@@ -93,10 +93,11 @@ def obtain() -> None:
     """
     from tests.support import peers
 
-    from hanbae.cli import narration, sandbox, wordings
+    from hanbae.cli import sandbox
+    from hanbae.cli.text import catalogue, narration
     from hanbae.sandbox import binaries
 
-    wordings.speak(wordings.preferred(os.environ.get("HANBAE_LANG"), Path()))
+    catalogue.speak(catalogue.preferred(os.environ.get("HANBAE_LANG"), Path()))
     binaries.obtain(progress=sandbox.Narrated(narration.Narration()))
     peers.program(peers.HELM)
 

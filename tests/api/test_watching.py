@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hanbae import errors
-from hanbae.cli import wordings
+from hanbae.cli.text import catalogue
 from hanbae.clusters import connections, kinds, watching, writing
 from hanbae.streams import backoffs
 
@@ -253,9 +253,9 @@ async def test_missing_right_is_raised_at_once_and_names_check_and_grant(
     assert facts["command"] == ("kubectl auth can-i list secrets -n services-dev --context nobody")
     assert "nobody" in facts["message"]
     monkeypatch.setenv("LANGUAGE", "en")
-    for language in wordings.LANGUAGES:
-        wordings.speak(language)
-        said = wordings.sentence(caught.value.text)
+    for language in catalogue.LANGUAGES:
+        catalogue.speak(language)
+        said = catalogue.sentence(caught.value.text)
         assert all(each in said for each in ("list", "secrets", "services-dev", grant)), said
 
 

@@ -12,7 +12,8 @@ import click
 import pytest
 
 from hanbae import errors, subjects
-from hanbae.cli import main, wordings
+from hanbae.cli import main
+from hanbae.cli.text import catalogue
 
 
 def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -122,7 +123,7 @@ def test_language_is_chosen_then_the_policys_then_the_locales(
         (tmp_path / "hanbae.yaml").write_text(f"version: 1\nlanguage: {policy}\n")
     nested = tmp_path / "services" / "auth"
     nested.mkdir(parents=True)
-    assert wordings.preferred(chosen, nested) == expected
+    assert catalogue.preferred(chosen, nested) == expected
 
 
 def modules_after(*arguments: str) -> set[str]:

@@ -13,7 +13,8 @@ import pytest
 
 from hanbae.actions import init, new_service
 from hanbae.charts import values
-from hanbae.cli import main, reviews
+from hanbae.cli import main
+from hanbae.cli.text import plan_markdown
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan"
 AUTH = "registry.example.com/shop/auth"
@@ -234,7 +235,7 @@ def test_review_is_escaped_and_bounded(shop: Path, run: Run) -> None:
         path.write_text(template.replace("::error::", "::other::"))
     commit(shop, "two")
     _, out, _ = run("--base", "base", "--output", "markdown")
-    assert len(out) <= reviews.LARGEST
+    assert len(out) <= plan_markdown.LARGEST
     assert "<script" not in out
     assert "@team" not in out
     assert "`" not in out

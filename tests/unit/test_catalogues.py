@@ -14,7 +14,8 @@ from babel.messages.pofile import read_po
 
 import hanbae
 from hanbae import errors
-from hanbae.cli import main, tables
+from hanbae.cli import main
+from hanbae.cli.text import tables
 from hanbae.diagnosing import images
 from hanbae.results import deployments, findings, plans
 from hanbae.rules import casebook, rulebook

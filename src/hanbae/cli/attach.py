@@ -87,7 +87,7 @@ def follow(
         if output == "json":
             outputs.emit_json({"deployments": [found]})
         elif output == "text":
-            from hanbae.cli import tables
+            from hanbae.cli.text import tables
 
             outputs.emit(tables.deployed([found]))
         return found.outcome

@@ -194,9 +194,9 @@ def _checked(
             outputs.save(Path(path), text)
         elif text:
             outputs.emit(text.removesuffix("\n"))
-    from hanbae.cli.reports import narrating
+    from hanbae.cli.reports import summary
 
-    narrating.tell(session.narration, report)
+    summary.tell(session.narration, report)
     return 1 if report.failed else 0
 
 
@@ -204,12 +204,12 @@ def _run(session: options.Session, what: check.Wanted, given: dict[str, Any]) ->
     import asyncio
 
     from hanbae.actions import check
-    from hanbae.cli.reports import narrating
+    from hanbae.cli.reports import summary
     from hanbae.repository import keeping
 
     kept = keeping.opened() if given["cache"] else None
 
-    with narrating.Progress(session.narration) as progress:
+    with summary.Progress(session.narration) as progress:
         return asyncio.run(check.check(session.directory, what, progress=progress.tell, kept=kept))
 
 
@@ -250,19 +250,19 @@ def _baseline(session: options.Session, result: check.Result) -> int:
 def _fix(session: options.Session, found: tuple[findings.Finding, ...], *, write: bool) -> bool:
     """Mend what can be mended, say what became of it, and whether something did."""
     from hanbae.actions import fix
-    from hanbae.cli.reports import narrating
+    from hanbae.cli.reports import summary
     from hanbae.policy import loading
 
     root = loading.find(session.directory).parent
     fixed = fix.fix(root, found, write=write)
-    narrating.tell_fixed(session.narration, fixed, written=write)
+    summary.tell_fixed(session.narration, fixed, written=write)
     return bool(fixed.changes)
 
 
 def _told(code: str | None, wanted: tuple[tuple[str, str], ...]) -> int:
     """Rules rather than findings."""
     from hanbae.checking import acceptance
-    from hanbae.cli.reports import explaining
+    from hanbae.cli.reports import rule_pages
     from hanbae.rules import rulebook
 
     rules = rulebook.rules()
@@ -273,10 +273,10 @@ def _told(code: str | None, wanted: tuple[tuple[str, str], ...]) -> int:
         raise errors.WrongUse("check.rules-are-text")
     chosen = [rules[code.upper()]] if code is not None else list(rules.values())
     if wanted[0][0] == "json":
-        described = [explaining.described(rule) for rule in chosen]
+        described = [rule_pages.described(rule) for rule in chosen]
         outputs.emit_json(described[0] if code is not None else described)
     elif code is not None:
-        outputs.emit(explaining.explained(chosen[0], _width()).removesuffix("\n"))
+        outputs.emit(rule_pages.explained(chosen[0], _width()).removesuffix("\n"))
     else:
-        outputs.emit(explaining.listed(_width()).removesuffix("\n"))
+        outputs.emit(rule_pages.listed(_width()).removesuffix("\n"))
     return 0

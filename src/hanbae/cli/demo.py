@@ -26,12 +26,12 @@ class _Told(sandbox.Narrated):
     @contextmanager
     def watching(self) -> Iterator[Callable[[events.Event], None]]:
         """The live view on a terminal, plain lines without one."""
-        from hanbae.cli import live
+        from hanbae.cli.text import live_view
 
         speaker = self._speaker
-        view: live.View | live.Plain = live.Plain(speaker.line, color=speaker.color)
+        view: live_view.View | live_view.Plain = live_view.Plain(speaker.line, color=speaker.color)
         if speaker.terminal:
-            view = live.View(speaker.stream, color=speaker.color)
+            view = live_view.View(speaker.stream, color=speaker.color)
         with view as shown:
             yield shown.event
 
@@ -65,7 +65,7 @@ Examples:
 @options.session
 def command(session: options.Session, keep: bool, name: str, output: str) -> int:
     """Run the demo; the exit code says whether everything is proven."""
-    from hanbae.cli import tables
+    from hanbae.cli.text import tables
     from hanbae.sandbox import demo
 
     with interrupts.terminable() as terminated:

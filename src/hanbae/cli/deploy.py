@@ -165,7 +165,7 @@ class _Run:
         if self._output == "json":
             outputs.emit_json({"deployments": found})
         elif self._output == "text":
-            from hanbae.cli import tables
+            from hanbae.cli.text import tables
 
             outputs.emit(tables.deployed(found))
         return exit_code([each.outcome for each in found])
@@ -206,12 +206,12 @@ class _Run:
 
 def view(session: options.Session, output: str) -> Any:
     """What shows events as they come: a table that stays on a terminal, else plain lines."""
-    from hanbae.cli import live
+    from hanbae.cli.text import live_view
 
     speaker = session.narration
     if output == "text" and speaker.terminal:
-        return live.View(speaker.stream, color=speaker.color)
-    return live.Plain(speaker.line, color=speaker.color)
+        return live_view.View(speaker.stream, color=speaker.color)
+    return live_view.Plain(speaker.line, color=speaker.color)
 
 
 def exit_code(outcomes: Sequence[deployments.Outcome]) -> int:

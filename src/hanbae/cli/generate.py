@@ -26,7 +26,7 @@ def _told(
     session: options.Session, changes: Sequence[files.FileChange], output: str, *, said: str
 ) -> int:
     """Show what became of the files; the exit code."""
-    from hanbae.cli import file_changes
+    from hanbae.cli.text import file_changes
 
     file_changes.show(session.narration, changes, output)
     count = sum(change.outcome == "stale" for change in changes)

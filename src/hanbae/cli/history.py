@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hanbae.cli import options, outputs, wordings
+from hanbae.cli import options, outputs
+from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
     from hanbae.results import deployments
@@ -54,7 +55,7 @@ def listing(
 ) -> None:
     """List deployments."""
     from hanbae import workspaces
-    from hanbae.cli import tables
+    from hanbae.cli.text import tables
 
     with workspaces.opened(session.directory) as space:
         if environment is not None:
@@ -93,18 +94,18 @@ def show(session: options.Session, deployment: str, output: str) -> None:
         for event in stream:
             outputs.emit_jsonl(event)
     else:
-        from hanbae.cli import telling
+        from hanbae.cli.text import event_lines
 
         outputs.emit(_headline(folded.fold(stream)))
         for event in stream:
             at = event.at.astimezone().strftime("%H:%M:%S")
-            for line in telling.lines(event):
-                mark, color = telling.MARKS[line.meaning]
+            for line in event_lines.lines(event):
+                mark, color = event_lines.MARKS[line.meaning]
                 outputs.emit(f"{at} {click.style(mark, fg=color or None)} {line.words}")
 
 
 def _headline(deployment: deployments.Deployment) -> str:
-    outcome = wordings.words(f"deploy.outcome-{deployment.outcome}")
+    outcome = catalogue.words(f"deploy.outcome-{deployment.outcome}")
     opened = deployment.opened.astimezone().strftime("%Y-%m-%d %H:%M") if deployment.opened else ""
     parts = (
         deployment.id,

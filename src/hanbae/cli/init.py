@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from hanbae import wording
-from hanbae.cli import options, wordings
+from hanbae.cli import options
+from hanbae.cli.text import catalogue
 
 
 @click.command(
@@ -27,7 +28,7 @@ Examples:
 )
 @click.option(
     "--language",
-    type=click.Choice(wordings.LANGUAGES),
+    type=click.Choice(catalogue.LANGUAGES),
     help="Language of the policy and of comments; by default the language of messages.",
 )
 @click.option(
@@ -56,7 +57,7 @@ def command(
     """Scaffold the repository around the folder."""
     from hanbae import errors
     from hanbae.actions import init
-    from hanbae.cli import file_changes
+    from hanbae.cli.text import file_changes
     from hanbae.policy import loading
 
     root = session.directory
@@ -64,7 +65,7 @@ def command(
         root = loading.find(root).parent
     except errors.WrongUse:  # the usual case: this is going to be the root
         spoken = context.find_root().params.get("lang")
-        language = language or wordings.preferred(spoken, root)
+        language = language or catalogue.preferred(spoken, root)
     changes = init.init(
         root, repository=repository, language=language, one_cluster=one_cluster, force=force
     )

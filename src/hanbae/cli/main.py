@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from hanbae.cli import narration, options, wordings
+from hanbae.cli import options
+from hanbae.cli.text import catalogue, narration
 
 if TYPE_CHECKING:
     from hanbae import errors
@@ -77,7 +78,7 @@ def _version(context: click.Context, _: click.Parameter, value: bool) -> None:
 
 def _language(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     if value is not None:
-        wordings.speak(value)
+        catalogue.speak(value)
     return value
 
 
@@ -98,7 +99,7 @@ Examples:
 )
 @click.option(
     "--lang",
-    type=click.Choice(wordings.LANGUAGES),
+    type=click.Choice(catalogue.LANGUAGES),
     is_eager=True,
     callback=_language,
     help="Language of messages; else HANBAE_LANG, the policy's language, the locale.",
@@ -130,7 +131,7 @@ Examples:
 def front(context: click.Context, lang: str | None, directory: Path, color: str) -> None:
     """Settle the language, the folder and the colours, then go on to the command."""
     directory = _resolved(directory)
-    wordings.speak(wordings.preferred(lang, directory))
+    catalogue.speak(catalogue.preferred(lang, directory))
     chosen = {"auto": None, "always": True, "never": False}[color]
     context.color = chosen
     context.obj = options.Session(directory, narration.Narration(color=chosen))
@@ -143,7 +144,7 @@ def run(arguments: list[str] | None = None) -> int:
         arguments: The words after ``hanbae``; None for the process's own.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    wordings.speak(wordings.preferred(os.environ.get("HANBAE_LANG"), Path()))
+    catalogue.speak(catalogue.preferred(os.environ.get("HANBAE_LANG"), Path()))
     try:
         return _run(arguments)
     except (BrokenPipeError, SystemExit):
@@ -197,13 +198,15 @@ def _report(error: errors.Error, arguments: list[str]) -> None:
     if _wants_json(arguments):
         from hanbae.cli import outputs
 
-        document: dict[str, Any] = {"error": {"text": error.text, "message": wordings.fault(error)}}
+        document: dict[str, Any] = {
+            "error": {"text": error.text, "message": catalogue.fault(error)}
+        }
         if error.place:
             document["error"]["place"] = error.place
         outputs.emit_json(document)
     speaker = narration.Narration()
-    mark = click.style(wordings.words("error"), fg="red", bold=True)
-    speaker.line(f"{mark}: {wordings.fault(error)}")
+    mark = click.style(catalogue.words("error"), fg="red", bold=True)
+    speaker.line(f"{mark}: {catalogue.fault(error)}")
 
 
 def _wants_json(arguments: list[str]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from hanbae.cli import narration, wordings
+from hanbae.cli.text import catalogue, narration
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -42,9 +42,9 @@ class Command(click.Command):
         options = [p for p in self.get_params(context) if isinstance(p, click.Option)]
         msgids = self.help, [option.help for option in options]
         try:
-            self.help = wordings.words(self.help or "")
+            self.help = catalogue.words(self.help or "")
             for option in options:
-                option.help = wordings.words(option.help or "")
+                option.help = catalogue.words(option.help or "")
             super().format_help(context, formatter)
         finally:
             self.help = msgids[0]
@@ -53,7 +53,7 @@ class Command(click.Command):
 
     def get_short_help_str(self, limit: int = 78) -> str:
         """The first sentence of the help, for lists of commands."""
-        summary = " ".join(wordings.words(self.help or "").split("\n\n")[0].split())
+        summary = " ".join(catalogue.words(self.help or "").split("\n\n")[0].split())
         return summary if len(summary) <= limit else summary[: limit - 1].rsplit(" ", 1)[0] + "…"
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -61,7 +61,7 @@ class Command(click.Command):
         if self.epilog:
             heading, _, lines = self.epilog.strip("\n").partition("\n")
             formatter.write_paragraph()
-            formatter.write(f"{wordings.words(heading)}\n{lines}\n")
+            formatter.write(f"{catalogue.words(heading)}\n{lines}\n")
 
 
 class Group(Command, click.Group):

@@ -36,9 +36,9 @@ def emit(words: str) -> None:
 def document(text: str) -> None:
     """Write text that is data, such as YAML; on a terminal, without what would steer it."""
     if sys.stdout.isatty():
-        from hanbae.cli import wordings
+        from hanbae.cli.text import catalogue
 
-        text = "\n".join(map(wordings.printable, text.split("\n")))
+        text = "\n".join(map(catalogue.printable, text.split("\n")))
     with _writable():
         sys.stdout.buffer.write(text.encode("utf-8", "replace"))
         sys.stdout.flush()

@@ -95,13 +95,13 @@ def _compared(
     if output == "json":
         outputs.emit_json(found)
     elif output == "markdown":
-        from hanbae.cli import reviews
+        from hanbae.cli.text import plan_markdown
 
-        outputs.emit(reviews.compared(found))
+        outputs.emit(plan_markdown.compared(found))
     else:
-        from hanbae.cli import forecasts
+        from hanbae.cli.text import plan_terminal
 
-        forecasts.compared(found)
+        plan_terminal.compared(found)
         facts = {"base": found.base[:12], "head": found.head[:12]}
         if not found.changes:
             session.narration.done(wording.Text("plan.same", facts))
@@ -130,13 +130,13 @@ def _live(
     if output == "json":
         outputs.emit_json({"plans": found})
     elif output == "markdown":
-        from hanbae.cli import reviews
+        from hanbae.cli.text import plan_markdown
 
-        outputs.emit(reviews.live(found))
+        outputs.emit(plan_markdown.live(found))
     else:
-        from hanbae.cli import forecasts
+        from hanbae.cli.text import plan_terminal
 
-        forecasts.live(found)
+        plan_terminal.live(found)
     if save is not None:
         session.narration.done(wording.Text("plan.saved", {"file": str(save)}))
     return any(each.changes for each in found)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from hanbae import wording
-from hanbae.cli import options, outputs, wordings
+from hanbae.cli import options, outputs
+from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
     from hanbae.actions import render
@@ -138,6 +139,6 @@ def _told(session: options.Session, failures: list[render.Failure]) -> int:
     for each in failures:
         where = f" ({each.service} {each.environment})".replace(" )", ")")
         session.narration.line(
-            click.style("✘ ", fg="red", bold=True) + wordings.fault(each.fault) + where
+            click.style("✘ ", fg="red", bold=True) + catalogue.fault(each.fault) + where
         )
     return 2 if failures else 0

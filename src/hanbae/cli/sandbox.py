@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from hanbae import errors, wording
-from hanbae.cli import narration, options, outputs, wordings
+from hanbae.cli import options, outputs
+from hanbae.cli.text import catalogue, narration
 
 if TYPE_CHECKING:
     from hanbae.sandbox import statuses
@@ -148,7 +149,7 @@ def _show(found: statuses.Status) -> None:
     width = max((len(component.name) for component in found.components), default=0)
     for component in found.components:
         mark, color = _MARKS[component.state]
-        state = wordings.sentence(wording.Text(f"sandbox.word-{component.state}"))
+        state = catalogue.sentence(wording.Text(f"sandbox.word-{component.state}"))
         line = f"{click.style(mark, fg=color)} {component.name:<{width}}  {state}"
         outputs.emit(f"{line}  {component.detail}".rstrip())
 

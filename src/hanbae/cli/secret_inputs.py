@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from hanbae import errors, masking, subjects, wording
-from hanbae.cli import narration, wordings
+from hanbae.cli.text import catalogue, narration
 from hanbae.sealing import envfiles
 
 LARGEST: Final = 1024 * 1024
@@ -69,7 +69,7 @@ def read(path: Path) -> bytes:
 
 
 def _asked(key: str) -> masking.Masked:
-    question = wordings.sentence(wording.Text("seal.ask", {"key": key}))
+    question = catalogue.sentence(wording.Text("seal.ask", {"key": key}))
     answer: str = click.prompt(question, hide_input=True, default="", show_default=False, err=True)
     return masking.Masked(answer.encode("utf-8", "surrogateescape"))
 

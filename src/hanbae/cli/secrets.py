@@ -12,7 +12,7 @@ from hanbae import errors, wording
 from hanbae.cli import options
 
 if TYPE_CHECKING:
-    from hanbae.cli import narration
+    from hanbae.cli.text import narration
     from hanbae.results import secrets
 
 
@@ -181,17 +181,18 @@ def verify(
 
 
 def _show(keys: Sequence[secrets.SealedKey], output: str) -> None:
-    from hanbae.cli import outputs, wordings
+    from hanbae.cli import outputs
+    from hanbae.cli.text import catalogue
 
     if output == "json":
         outputs.emit_json({"keys": keys})
         return
     names = ("service", "environment", "key")
-    rows = [[wordings.printable(getattr(key, name)) for name in names] for key in keys]
+    rows = [[catalogue.printable(getattr(key, name)) for name in names] for key in keys]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for key, row in zip(keys, rows, strict=True):
         columns = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        outputs.emit("  ".join([*columns, wordings.sentence(_state(key))]))
+        outputs.emit("  ".join([*columns, catalogue.sentence(_state(key))]))
 
 
 def _state(key: secrets.SealedKey) -> wording.Text:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hanbae.cli import reports
-from hanbae.cli.reports import sinks
+from hanbae.cli.text import escaping
 from hanbae.results import findings
 
 if TYPE_CHECKING:
@@ -22,17 +22,19 @@ def render(report: reports.Report) -> str:
 
 def _annotation(finding: findings.Finding, about: check.About, folder: str) -> str:
     place = finding.place
-    title = sinks.general(about.title)
+    title = escaping.general(about.title)
     properties = {
         "file": folder + place.file,
         "line": str(place.line) if place.line else "",
         "col": str(place.column) if place.column else "",
         "title": f"{finding.code} {title}",
     }
-    told = ",".join(f"{key}={sinks.annotation_property(v)}" for key, v in properties.items() if v)
-    words = sinks.sentence(finding.text)
+    told = ",".join(
+        f"{key}={escaping.annotation_property(v)}" for key, v in properties.items() if v
+    )
+    words = escaping.sentence(finding.text)
     if finding.environments:
         words = f"[{', '.join(finding.environments)}] {words}"
     if finding.fix is not None:
-        words = f"{words} {sinks.sentence(finding.fix)}"
-    return f"::{finding.severity} {told}::{sinks.annotation(words)}"
+        words = f"{words} {escaping.sentence(finding.fix)}"
+    return f"::{finding.severity} {told}::{escaping.annotation(words)}"

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from hanbae.cli import reports
-from hanbae.cli.reports import sinks
+from hanbae.cli.text import escaping
 from hanbae.results import findings, fingerprints
 
 
@@ -45,17 +45,17 @@ def render(report: reports.Report) -> str:
 def _finding(finding: findings.Finding, mark: str) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.to_builtins(finding)
     found["precision"] = finding.precision
-    found["message"] = sinks.sentence(finding.text)
+    found["message"] = escaping.sentence(finding.text)
     found["fingerprint"] = mark
     if finding.fix is not None:
-        found["fix_message"] = sinks.sentence(finding.fix)
+        found["fix_message"] = escaping.sentence(finding.fix)
     return found
 
 
 def _whole(value: Any) -> Any:
     """The same with text that UTF-8 can hold: a file's name may be any bytes."""
     if isinstance(value, str):
-        return sinks.as_bytes(value).decode("utf-8", "replace")
+        return escaping.as_bytes(value).decode("utf-8", "replace")
     if isinstance(value, dict):
         return {_whole(key): _whole(item) for key, item in value.items()}
     return [_whole(item) for item in value] if isinstance(value, list | tuple) else value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from hanbae.cli import reports
-from hanbae.cli.reports import sinks
+from hanbae.cli.text import escaping
 from hanbae.results import findings
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _suite(report: reports.Report, service: str) -> ET.Element:
     found = [each for each in result.findings if each.service == service]
     accepted = [each for each in result.accepted if each.finding.service == service]
     failed = [each for each in found if report.fails(each)]
-    name = sinks.plain(service) or "hanbae.yaml"
+    name = escaping.plain(service) or "hanbae.yaml"
     suite = ET.Element(
         "testsuite",
         name=name,
@@ -56,7 +56,7 @@ def _suite(report: reports.Report, service: str) -> ET.Element:
         case = _case(suite, each, result.about[each.code])
         text = _text(each)
         if report.fails(each):
-            message = sinks.sentence(each.text)
+            message = escaping.sentence(each.text)
             ET.SubElement(case, "failure", type=each.code, message=message).text = text
         else:
             ET.SubElement(case, "system-out").text = text
@@ -64,7 +64,7 @@ def _suite(report: reports.Report, service: str) -> ET.Element:
         ET.SubElement(
             _case(suite, one.finding, result.about[one.finding.code]),
             "skipped",
-            message=sinks.plain(one.reason or one.by),
+            message=escaping.plain(one.reason or one.by),
         )
     if not found and not accepted:
         ET.SubElement(suite, "testcase", name="check", classname=name)
@@ -72,21 +72,21 @@ def _suite(report: reports.Report, service: str) -> ET.Element:
 
 
 def _case(suite: ET.Element, finding: findings.Finding, about: check.About) -> ET.Element:
-    title = sinks.general(about.title)
-    where = sinks.plain(str(finding.place))
+    title = escaping.general(about.title)
+    where = escaping.plain(str(finding.place))
     return ET.SubElement(
         suite,
         "testcase",
         name=f"{finding.code} {title} ({where})",
-        classname=sinks.plain(finding.place.file),
+        classname=escaping.plain(finding.place.file),
     )
 
 
 def _text(finding: findings.Finding) -> str:
-    parts = [f"{finding.severity} {finding.code} {sinks.plain(str(finding.place))}"]
-    parts.append(sinks.sentence(finding.text))
+    parts = [f"{finding.severity} {finding.code} {escaping.plain(str(finding.place))}"]
+    parts.append(escaping.sentence(finding.text))
     if finding.environments:
-        parts.append(sinks.plain(", ".join(finding.environments)))
+        parts.append(escaping.plain(", ".join(finding.environments)))
     if finding.fix is not None:
-        parts.append(sinks.sentence(finding.fix))
+        parts.append(escaping.sentence(finding.fix))
     return "\n".join(parts)

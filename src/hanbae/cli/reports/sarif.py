@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from hanbae.cli import reports
-from hanbae.cli.reports import sinks
+from hanbae.cli.text import escaping
 from hanbae.results import findings, fingerprints
 
 if TYPE_CHECKING:
@@ -49,14 +49,14 @@ def render(report: reports.Report) -> str:
 
 
 def _rule(code: str, rule: check.About) -> dict[str, Any]:
-    title, why, fix = (sinks.general(text) for text in (rule.title, rule.why, rule.fix))
+    title, why, fix = (escaping.general(text) for text in (rule.title, rule.why, rule.fix))
     found = {
-        "id": sinks.plain(code),
-        "shortDescription": {"text": sinks.sarif(title)},
-        "fullDescription": {"text": sinks.sarif(why)},
+        "id": escaping.plain(code),
+        "shortDescription": {"text": escaping.sarif(title)},
+        "fullDescription": {"text": escaping.sarif(why)},
         "help": {
-            "text": sinks.sarif(f"{why} {fix}"),
-            "markdown": f"{sinks.markdown(why)}\n\n{sinks.markdown(fix)}",
+            "text": escaping.sarif(f"{why} {fix}"),
+            "markdown": f"{escaping.markdown(why)}\n\n{escaping.markdown(fix)}",
         },
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
         "properties": {"tags": [rule.family]},
@@ -75,14 +75,14 @@ def _result(
 ) -> dict[str, Any]:
     properties: dict[str, Any] = {"precision": finding.precision}
     if finding.service:
-        properties["service"] = sinks.plain(finding.service)
+        properties["service"] = escaping.plain(finding.service)
     if finding.environments:
-        properties["environments"] = [sinks.plain(name) for name in finding.environments]
+        properties["environments"] = [escaping.plain(name) for name in finding.environments]
     found = {
-        "ruleId": sinks.plain(finding.code),
+        "ruleId": escaping.plain(finding.code),
         "ruleIndex": index,
         "level": _LEVELS[finding.severity],
-        "message": {"text": sinks.sarif(_message(finding))},
+        "message": {"text": escaping.sarif(_message(finding))},
         "locations": [_location(finding, folder)],
         "partialFingerprints": {"hanbae/v1": mark},
         "properties": properties,
@@ -91,19 +91,19 @@ def _result(
         kind = "inSource" if accepted.by == "ignore" else "external"
         suppression = {"kind": kind, "status": "accepted"}
         if accepted.reason:
-            suppression["justification"] = sinks.plain(accepted.reason)
+            suppression["justification"] = escaping.plain(accepted.reason)
         found["suppressions"] = [suppression]
     return found
 
 
 def _message(finding: findings.Finding) -> str:
-    fix = f" {sinks.sentence(finding.fix)}" if finding.fix is not None else ""
-    return sinks.sentence(finding.text) + fix
+    fix = f" {escaping.sentence(finding.fix)}" if finding.fix is not None else ""
+    return escaping.sentence(finding.text) + fix
 
 
 def _location(finding: findings.Finding, folder: str) -> dict[str, Any]:
     place = finding.place
-    uri = quote(sinks.as_bytes(folder + place.file), safe="/")
+    uri = quote(escaping.as_bytes(folder + place.file), safe="/")
     physical: dict[str, Any] = {"artifactLocation": {"uri": uri, "uriBaseId": "%SRCROOT%"}}
     if place.line:
         physical["region"] = {"startLine": place.line}
@@ -111,6 +111,6 @@ def _location(finding: findings.Finding, folder: str) -> dict[str, Any]:
             physical["region"]["startColumn"] = place.column
     found: dict[str, Any] = {"physicalLocation": physical}
     if finding.object is not None:
-        label = sinks.plain(f"{finding.object.kind}/{finding.object.name}")
+        label = escaping.plain(f"{finding.object.kind}/{finding.object.name}")
         found["logicalLocations"] = [{"fullyQualifiedName": label, "kind": "resource"}]
     return found

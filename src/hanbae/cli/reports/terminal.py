@@ -9,8 +9,8 @@ from typing import Final
 
 import click
 
-from hanbae.cli import reports, wordings
-from hanbae.cli.reports import sinks
+from hanbae.cli import reports
+from hanbae.cli.text import catalogue, escaping
 from hanbae.results import findings
 
 _COLORS: Final = {"error": "red", "warning": "yellow", "notice": "cyan"}
@@ -31,7 +31,7 @@ def _lines(report: reports.Report) -> Iterator[str]:
         if not first:
             yield ""
         first = False
-        yield _styled(sinks.terminal(sinks.plain(file)), report, bold=True)
+        yield _styled(escaping.terminal(escaping.plain(file)), report, bold=True)
         explained: set[str] = set()
         for each in found:
             yield from _finding(report, each, why=each.code not in explained)
@@ -39,7 +39,7 @@ def _lines(report: reports.Report) -> Iterator[str]:
     if report.accepted and result.accepted:
         if not first:
             yield ""
-        yield _styled(wordings.words("check.accepted-heading"), report, bold=True)
+        yield _styled(catalogue.words("check.accepted-heading"), report, bold=True)
         for one in result.accepted:
             yield from _accepted(report, one)
 
@@ -47,14 +47,14 @@ def _lines(report: reports.Report) -> Iterator[str]:
 def _finding(report: reports.Report, finding: findings.Finding, *, why: bool) -> Iterator[str]:
     place = finding.place
     where = ":".join(str(part) for part in (place.line, place.column) if part) or "-"
-    severity = wordings.words(f"check.severity-{finding.severity}")
+    severity = catalogue.words(f"check.severity-{finding.severity}")
     head = f"  {where}  {severity} {finding.code}  "
-    message, *more = wrapped(sinks.sentence(finding.text), report.width, head, _INDENT)
+    message, *more = wrapped(escaping.sentence(finding.text), report.width, head, _INDENT)
     colored = _styled(severity, report, fg=_COLORS[finding.severity])
     yield message.replace(severity, colored, 1) if message.startswith(head) else message
     yield from more
     for label, words in _details(report, finding, why=why):
-        start = f"{_INDENT}{wordings.words(label)}: "
+        start = f"{_INDENT}{catalogue.words(label)}: "
         begin, *rest = wrapped(words, report.width, start, _INDENT + "  ")
         if report.color and begin.startswith(start):
             begin = _styled(start, report, dim=True) + begin[len(start) :]
@@ -68,25 +68,25 @@ def _details(
     """What is said below a finding, with a label in front."""
     names = finding.environments
     if names and set(names) != set(report.result.environments):
-        yield "check.label-environments", sinks.plain(", ".join(names))
+        yield "check.label-environments", escaping.plain(", ".join(names))
     if finding.precision == "template":
         said = "check.only-line" if finding.place.line else "check.only-template"
-        yield "check.label-place", wordings.words(said)
+        yield "check.label-place", catalogue.words(said)
     if why:
         yield (
             "check.label-why",
-            first_sentence(sinks.general(report.result.about[finding.code].why)),
+            first_sentence(escaping.general(report.result.about[finding.code].why)),
         )
     if finding.fix is not None:
-        yield "check.label-fix", sinks.sentence(finding.fix)
+        yield "check.label-fix", escaping.sentence(finding.fix)
 
 
 def _accepted(report: reports.Report, accepted: findings.Accepted) -> Iterator[str]:
     finding = accepted.finding
-    by = wordings.words(f"check.by-{accepted.by}")
-    reason = f": {sinks.plain(accepted.reason)}" if accepted.reason else ""
-    head = f"  {sinks.plain(str(finding.place))}  {finding.code}  "
-    yield from wrapped(sinks.sentence(finding.text), report.width, head, _INDENT)
+    by = catalogue.words(f"check.by-{accepted.by}")
+    reason = f": {escaping.plain(accepted.reason)}" if accepted.reason else ""
+    head = f"  {escaping.plain(str(finding.place))}  {finding.code}  "
+    yield from wrapped(escaping.sentence(finding.text), report.width, head, _INDENT)
     yield from wrapped(f"{by}{reason}", report.width, _INDENT, _INDENT)
 
 
@@ -120,7 +120,7 @@ def wrapped(text: str, width: int, head: str, indent: str) -> list[str]:
         line, empty = line + rest, not rest
     if line.strip() or not lines:
         lines.append(line)
-    return [sinks.terminal(each.rstrip()) for each in lines]
+    return [escaping.terminal(each.rstrip()) for each in lines]
 
 
 def _cut(word: str, columns: int) -> tuple[str, str]:

@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from hanbae import wording
-from hanbae.cli import narration, reports, wordings
-from hanbae.cli.reports import sinks
+from hanbae.cli import reports
+from hanbae.cli.text import catalogue, escaping, narration
 
 if TYPE_CHECKING:
     from hanbae.actions import fix
@@ -51,7 +51,7 @@ class Progress:
         self._next = time.monotonic() + _AGAIN
         self._shown = True
         said = wording.Text("check.progress", {"done": str(done), "total": str(total)})
-        self._stream.write(f"\r\x1b[K{wordings.sentence(said)}")
+        self._stream.write(f"\r\x1b[K{catalogue.sentence(said)}")
         self._stream.flush()
 
 
@@ -60,7 +60,7 @@ def summary(report: reports.Report) -> wording.Text:
     result = report.result
     facts = {
         "services": str(len(result.services)),
-        "environments": sinks.plain(", ".join(result.environments)) or "-",
+        "environments": escaping.plain(", ".join(result.environments)) or "-",
         "rules": str(result.rules),
     }
     if not result.findings:
@@ -99,7 +99,7 @@ def _unprepared(report: reports.Report) -> wording.Text:
     found = report.result.unprepared
     names = [f"{each.service} ({', '.join(each.environments)})" for each in found[:_MOST_NAMES]]
     more = [f"… (+{len(found) - _MOST_NAMES})"] if len(found) > _MOST_NAMES else []
-    facts = {"names": sinks.plain(", ".join(names + more))}
+    facts = {"names": escaping.plain(", ".join(names + more))}
     return wording.Text("check.unprepared", facts)
 
 
@@ -107,11 +107,11 @@ def tell_fixed(speaker: narration.Narration, fixed: fix.Fixed, *, written: bool)
     """Say what was mended, or with what differences it would be."""
     for change in fixed.changes:
         if written:
-            facts = {"path": sinks.plain(change.path)}
+            facts = {"path": escaping.plain(change.path)}
             speaker.done(wording.Text("check.fixed-file", facts))
         else:
             for line in change.diff.rstrip("\n").split("\n"):
-                speaker.line(sinks.terminal(wordings.printable(line)))
+                speaker.line(escaping.terminal(catalogue.printable(line)))
     counts = {"count": str(len(fixed.mended))}
     speaker.note(wording.Text("check.fixed" if written else "check.would-fix", counts))
     if fixed.left:

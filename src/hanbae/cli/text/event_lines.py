@@ -14,7 +14,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from hanbae import wording
-from hanbae.cli import wordings
+from hanbae.cli.text import catalogue
 from hanbae.results import events
 
 Meaning = Literal["step", "done", "note", "warn", "fail", "state", "log", "command"]
@@ -77,7 +77,7 @@ def lines(event: events.Event) -> Iterator[Line]:
 
 def printable(text: str) -> str:
     """Foreign text without what a terminal would obey, tabs included."""
-    return wordings.printable(text).replace("\t", "    ")
+    return catalogue.printable(text).replace("\t", "    ")
 
 
 def short(observed: events.Observed) -> str:
@@ -108,7 +108,7 @@ def _proved(proved: events.Proved) -> wording.Text:
 
 def _text(meaning: Meaning, text: wording.Text) -> Iterator[Line]:
     """A sentence, and below it the last lines of the log that belongs to it."""
-    first, *more = wordings.sentence(text).split("\n")
+    first, *more = catalogue.sentence(text).split("\n")
     yield Line(meaning, printable(first))
     for line in more:
         yield Line(meaning, printable(line))
@@ -117,7 +117,7 @@ def _text(meaning: Meaning, text: wording.Text) -> Iterator[Line]:
 
 
 def _said(meaning: Meaning, text: wording.Text) -> Line:
-    return Line(meaning, printable(wordings.sentence(text)))
+    return Line(meaning, printable(catalogue.sentence(text)))
 
 
 def _quoted(word: str) -> str:

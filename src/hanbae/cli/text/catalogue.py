@@ -1,4 +1,4 @@
-"""Puts words to things: the catalogues, the language that is spoken, and the sentences of Texts.
+"""The words: the catalogues, the language that is spoken, and the sentences of Texts.
 
 The language is settled once, before any command runs: ``--lang``, then ``HANBAE_LANG``, then the policy's
 ``language``, then the locale.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # kept out of the start-up of commands that need no types, su
 
 LANGUAGES: Final = ("en", "ko")
 _DOMAIN: Final = "hanbae"
-_FOLDER: Final = Path(__file__).parent.parent / "locale"
+_FOLDER: Final = Path(__file__).parents[2] / "locale"
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _POLICY_LANGUAGE: Final = re.compile(r"^language:\s*[\"']?(\w+)", re.MULTILINE)
 _CONTROL: Final = re.compile(

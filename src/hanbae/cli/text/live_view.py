@@ -9,7 +9,7 @@ from typing import Final, Self, TextIO
 
 from rich import box, console, live, spinner, table, text
 
-from hanbae.cli import telling, wordings
+from hanbae.cli.text import catalogue, event_lines
 from hanbae.results import events
 
 _NARROW: Final = 60
@@ -84,18 +84,18 @@ class View:
             row = Row(fact.plan.service, fact.plan.environment, self._clock())
             self._rows[event.deployment] = row
         row = self._rows[event.deployment]
-        for line in telling.lines(event):
+        for line in event_lines.lines(event):
             if line.meaning == "state":
                 row.doing = line.words
             else:
                 self._console.print(_styled(row, line))
                 row.doing = line.words if line.meaning in {"step", "warn"} else row.doing
         if isinstance(fact, events.Intended) and (event.step or "").startswith("prove-"):
-            row.doing = wordings.words("deploy.proving")
+            row.doing = catalogue.words("deploy.proving")
         if isinstance(fact, events.Closed):
             row.ended = self._clock()
             row.mark = _OUTCOMES.get(fact.outcome, _BAD)
-            row.doing = wordings.words(f"deploy.outcome-{fact.outcome}")
+            row.doing = catalogue.words(f"deploy.outcome-{fact.outcome}")
 
     def table(self) -> table.Table:
         """The services and what each is doing."""
@@ -148,14 +148,14 @@ class Plain:
         fact = event.fact
         if isinstance(fact, events.Opened):
             self._names[event.deployment] = f"{fact.plan.service} {fact.plan.environment}"
-        for line in telling.lines(event):
-            mark, color = telling.MARKS[line.meaning]
+        for line in event_lines.lines(event):
+            mark, color = event_lines.MARKS[line.meaning]
             shown = click.style(mark, fg=color) if self._color and color else mark
             self._write(f"{self._names[event.deployment]} {shown} {line.words}".rstrip())
 
 
-def _styled(row: Row, line: telling.Line) -> text.Text:
-    mark, color = telling.MARKS[line.meaning]
+def _styled(row: Row, line: event_lines.Line) -> text.Text:
+    mark, color = event_lines.MARKS[line.meaning]
     styled = text.Text(f"{row.service} {row.environment} ", style="bright_black")
     styled.append(f"{mark} ", style=color or "default")
     strong = line.meaning in {"fail", "warn", "done"}

@@ -12,7 +12,7 @@ from typing import Final
 
 from rich import box, cells, console, table
 
-from hanbae.cli import wordings
+from hanbae.cli.text import catalogue
 from hanbae.results import deployments
 
 _WIDE: Final = 110
@@ -31,7 +31,7 @@ def deployed(found: Sequence[deployments.Deployment], *, identified: bool = Fals
     """
     names = [name for name in _CELLS if identified or name not in {"deployment", "opened"}]
     columns = {
-        wordings.words(f"deploy.column-{name}"): [_CELLS[name](each) for each in found]
+        catalogue.words(f"deploy.column-{name}"): [_CELLS[name](each) for each in found]
         for name in names
     }
     headings = dict(zip(names, columns, strict=True))
@@ -70,7 +70,7 @@ def _moment(deployment: deployments.Deployment) -> str:
 
 def _trigger(deployment: deployments.Deployment) -> str:
     trigger = deployment.trigger
-    return wordings.words(f"deploy.trigger-{trigger}") if trigger else ""
+    return catalogue.words(f"deploy.trigger-{trigger}") if trigger else ""
 
 
 def _proven(deployment: deployments.Deployment) -> str:
@@ -84,7 +84,7 @@ _CELLS: Final[dict[str, Callable[[deployments.Deployment], str]]] = {
     "environment": lambda deployment: deployment.environment,
     "revision": lambda deployment: deployment.revision[:12],
     "trigger": _trigger,
-    "outcome": lambda deployment: wordings.words(f"deploy.outcome-{deployment.outcome}"),
+    "outcome": lambda deployment: catalogue.words(f"deploy.outcome-{deployment.outcome}"),
     "migrations": _proven,
 }
 """Column → what stands in it, in the order of the table."""

@@ -8,7 +8,8 @@ from typing import Final
 import click
 
 from hanbae import wording
-from hanbae.cli import narration, outputs, wordings
+from hanbae.cli import outputs
+from hanbae.cli.text import catalogue, narration
 from hanbae.results import files
 
 _WIDEST: Final = 200
@@ -29,7 +30,7 @@ def show(speaker: narration.Narration, changes: Sequence[files.FileChange], outp
         outputs.emit_json({"files": changes})
     else:
         for change in changes:
-            outputs.emit(wordings.sentence(_outcome(change)))
+            outputs.emit(catalogue.sentence(_outcome(change)))
             if change.outcome in {"kept", "stale"}:
                 _show_diff(change.diff)
     kept = [change.path for change in changes if change.outcome == "kept"]
@@ -50,6 +51,6 @@ def _outcome(change: files.FileChange) -> wording.Text:
 
 
 def _show_diff(diff: str) -> None:
-    for line in wordings.printable(diff).splitlines():
+    for line in catalogue.printable(diff).splitlines():
         clipped = line if len(line) <= _WIDEST else line[: _WIDEST - 1] + "…"
         outputs.emit(click.style(clipped, fg=_COLORS.get(line[:1])))

@@ -18,8 +18,9 @@ from rich import cells
 
 from hanbae import subjects, wording
 from hanbae.actions import check
-from hanbae.cli import reports, wordings
-from hanbae.cli.reports import sinks, terminal
+from hanbae.cli import reports
+from hanbae.cli.reports import terminal
+from hanbae.cli.text import catalogue, escaping
 from hanbae.results import findings
 
 XSD = xmlschema.XMLSchema(Path(__file__).parents[2] / "data" / "schemas" / "junit-10.xsd")
@@ -95,7 +96,7 @@ def report(file: str, value: str, reason: str, width: int = 80) -> reports.Repor
 
 @pytest.fixture(autouse=True, scope="module")
 def _english() -> None:
-    wordings.speak("en")
+    catalogue.speak("en")
 
 
 @given(TEXTS, TEXTS, TEXTS, st.integers(1, 120))
@@ -103,7 +104,7 @@ def test_terminal_obeys_nothing(file: str, value: str, reason: str, width: int) 
     text = reports.written(report(file, value, reason, width), "text")
     text.encode()
     for line in text.split("\n"):
-        assert line == sinks.plain(line) or line.startswith(" ")
+        assert line == escaping.plain(line) or line.startswith(" ")
         assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]", line)
         assert not line.lstrip().startswith("::")
         assert not re.search(r"##(\[|vso|teamcity)", line)
@@ -115,7 +116,7 @@ BROKEN = re.compile(r"# #|\\::")
 @given(TEXTS, st.integers(30, 120))
 @example("00##[000000##[000000##[", 30)
 def test_lines_are_as_wide_as_the_terminal_and_lose_nothing(text: str, width: int) -> None:
-    shown = sinks.plain(text)
+    shown = escaping.plain(text)
     lines = terminal.wrapped(shown, width, "  1:1  ", "      ")
     # A command that was broken is one letter longer.
     assert all(cells.cell_len(line) <= width + len(BROKEN.findall(line)) for line in lines)
@@ -182,9 +183,9 @@ def test_junit_is_valid(file: str, value: str, reason: str) -> None:
 
 @given(TEXTS)
 def test_markdown_shows_text_as_it_is(text: str) -> None:
-    shown = sinks.plain(text)
+    shown = escaping.plain(text)
     rendered = MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(
-        f"x {sinks.markdown(text)} x"
+        f"x {escaping.markdown(text)} x"
     )
     assert not re.search(r"<(?!/?p>)", rendered), rendered
     plain = html.unescape(re.sub(r"</?p>", "", rendered)).replace("@\u200b", "@")
@@ -194,7 +195,7 @@ def test_markdown_shows_text_as_it_is(text: str) -> None:
 @given(TEXTS)
 def test_markdown_code_cannot_be_ended(text: str) -> None:
     rendered = MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(
-        f"x {sinks.code(text)} x"
+        f"x {escaping.code(text)} x"
     )
     assert re.fullmatch(r"<p>x <code>[^<]*</code> x</p>\n", rendered), rendered
 

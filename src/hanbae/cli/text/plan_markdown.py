@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from hanbae import wording
-from hanbae.cli import sections, wordings
+from hanbae.cli.text import catalogue, plan_sections
 from hanbae.results import plans, previews
 
 LARGEST: Final = 60_000
@@ -24,30 +24,30 @@ _ACTIVE: Final = re.compile(r"[!-'*+;-@\[-`{-~]|:(?=/)|(?<=[wW]{3})\.")
 def compared(found: previews.Comparison) -> str:
     """A comparison of two revisions."""
     facts = {"base": found.base[:12], "head": found.head[:12]}
-    title = wordings.sentence(wording.Text("plan.review-title", facts))
-    blocks = [_block(sections.of_compared(each)) for each in found.services]
+    title = catalogue.sentence(wording.Text("plan.review-title", facts))
+    blocks = [_block(plan_sections.of_compared(each)) for each in found.services]
     if found.findings:
         blocks.append("\n".join(_findings(found)))
-    return _bounded(title, [sections.of_compared(each) for each in found.services], blocks)
+    return _bounded(title, [plan_sections.of_compared(each) for each in found.services], blocks)
 
 
 def live(found: Sequence[previews.Preview]) -> str:
     """Live plans."""
-    each = [sections.of_preview(preview) for preview in found]
-    return _bounded(wordings.words("plan.review-live"), each, map(_block, each))
+    each = [plan_sections.of_preview(preview) for preview in found]
+    return _bounded(catalogue.words("plan.review-live"), each, map(_block, each))
 
 
 def escaped(text: str) -> str:
     """Foreign text as itself: no Markdown, no HTML, no mention, no link, in one line."""
-    plain = " ".join(wordings.printable(text).split())
+    plain = " ".join(catalogue.printable(text).split())
     seen = "".join(letter for letter in plain if unicodedata.category(letter) != "Cf")
     return _ACTIVE.sub(lambda match: f"&#{ord(match[0])};", seen)
 
 
-def _bounded(title: str, found: Sequence[sections.Section], blocks: Iterable[str]) -> str:
+def _bounded(title: str, found: Sequence[plan_sections.Section], blocks: Iterable[str]) -> str:
     parts = [f"### {title}"]
     if not found:
-        parts.append(wordings.words("plan.nothing"))
+        parts.append(catalogue.words("plan.nothing"))
     room = LARGEST - _RESERVED - len(parts[0])
     cut = 0
     for block in (*_table(found), *blocks):
@@ -57,17 +57,17 @@ def _bounded(title: str, found: Sequence[sections.Section], blocks: Iterable[str
         parts.append(block)
         room -= len(block) + 2
     if cut:
-        parts.append(f"_{wordings.sentence(wording.Text('plan.cut', {'count': str(cut)}))}_")
+        parts.append(f"_{catalogue.sentence(wording.Text('plan.cut', {'count': str(cut)}))}_")
     return "\n\n".join(parts)
 
 
-def _table(found: Sequence[sections.Section]) -> Iterator[str]:
+def _table(found: Sequence[plan_sections.Section]) -> Iterator[str]:
     if not found:
         return
     names = ("created", "changed", "deleted", "unchanged")
     heads = [
-        wordings.words("plan.column-what"),
-        *(wordings.words(f"plan.{name}") for name in names),
+        catalogue.words("plan.column-what"),
+        *(catalogue.words(f"plan.{name}") for name in names),
     ]
     lines = [_row(heads), _row(["---"] * len(heads))]
     for section in found:
@@ -80,9 +80,9 @@ def _row(texts: Iterable[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _block(section: sections.Section) -> str:
+def _block(section: plan_sections.Section) -> str:
     """A section, collapsed; of too many fields the first."""
-    summary = f"{escaped(section.title)}: {escaped(sections.counts(section.forecast))}"
+    summary = f"{escaped(section.title)}: {escaped(plan_sections.counts(section.forecast))}"
     lines: list[str] = []
     room = LARGEST // 4
     cut = 0
@@ -93,16 +93,16 @@ def _block(section: sections.Section) -> str:
         else:
             lines.append(line)
     if cut:
-        lines += ["", wordings.sentence(wording.Text("plan.cut-lines", {"count": str(cut)}))]
+        lines += ["", catalogue.sentence(wording.Text("plan.cut-lines", {"count": str(cut)}))]
     body = "\n".join(lines)
     return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"
 
 
-def _lists(section: sections.Section) -> Iterator[str]:
+def _lists(section: plan_sections.Section) -> Iterator[str]:
     for outcome in ("created", "changed", "deleted", "unknown"):
         for change in section.of(outcome):
-            what = wordings.words(f"plan.{outcome}")
-            remarks = escaped(sections.remarks(change))
+            what = catalogue.words(f"plan.{outcome}")
+            remarks = escaped(plan_sections.remarks(change))
             name = f"<code>{escaped(str(change.object))}</code>"
             yield f"- **{what}** {name} {remarks}".rstrip()
             for field in change.fields:
@@ -112,7 +112,7 @@ def _lists(section: sections.Section) -> Iterator[str]:
 def _field(field: plans.Field) -> str:
     path = f"<code>{escaped(field.path)}</code>"
     if field.hidden:
-        return f"{path}: {sections.hidden(field)}"
+        return f"{path}: {plan_sections.hidden(field)}"
     return f"{path}: {_value(field.old)} → {_value(field.new)}"
 
 
@@ -123,24 +123,24 @@ def _value(text: str | None) -> str:
     return f"<code>{escaped(cut)}</code>"
 
 
-def _order(section: sections.Section) -> Iterator[str]:
+def _order(section: plan_sections.Section) -> Iterator[str]:
     for image in section.images:
         where = f"<code>{escaped(str(image.object))}</code> {escaped(image.container)}"
         change = f"{_value(image.old or None)} → {_value(image.new or None)}"
-        yield f"- **{wordings.words('plan.image')}** {where}: {change}"
-    for said in sections.migrations(section):
+        yield f"- **{catalogue.words('plan.image')}** {where}: {change}"
+    for said in plan_sections.migrations(section):
         yield f"- {escaped(said)}"
     hooks = section.hooks or tuple(hook for wave in section.waves for hook in wave.hooks)
     if hooks:
         facts = {"hooks": ", ".join(map(str, hooks))}
-        yield f"- {escaped(wordings.sentence(wording.Text('plan.hooks', facts)))}"
+        yield f"- {escaped(catalogue.sentence(wording.Text('plan.hooks', facts)))}"
     for note in section.notes:
-        yield f"- {escaped(wordings.sentence(note))}"
+        yield f"- {escaped(catalogue.sentence(note))}"
 
 
 def _findings(found: previews.Comparison) -> Iterator[str]:
-    yield f"**{wordings.words('plan.findings')}**"
+    yield f"**{catalogue.words('plan.findings')}**"
     yield ""
     for each in found.findings:
-        text = escaped(wordings.sentence(each.text))
+        text = escaped(catalogue.sentence(each.text))
         yield f"- {each.severity} {each.code} <code>{escaped(str(each.place))}</code> {text}"

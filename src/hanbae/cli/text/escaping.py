@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from hanbae.cli import wordings
+from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
     from hanbae import wording
@@ -24,13 +24,13 @@ _MENTION: Final = "@\u200b"
 def plain(text: str) -> str:
     """One line without control characters, and with what deceives shown as an escape."""
     flat = _BREAKS.sub(" ", text)
-    shown = _DECEITFUL.sub(lambda match: f"\\u{ord(match[0]):04x}", wordings.printable(flat))
+    shown = _DECEITFUL.sub(lambda match: f"\\u{ord(match[0]):04x}", catalogue.printable(flat))
     return shown.strip()
 
 
 def sentence(text: wording.Text) -> str:
     """A text in words, on one line."""
-    return plain(wordings.sentence(text))
+    return plain(catalogue.sentence(text))
 
 
 def general(text: wording.Text) -> str:

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from hanbae import subjects, wording
-from hanbae.cli import deploy, live, telling
+from hanbae.cli import deploy
+from hanbae.cli.text import event_lines, live_view
 from hanbae.results import events, plans
 
 POD = subjects.Ref("Pod", "services-dev", "auth-1")
@@ -21,7 +22,7 @@ def event(fact: events.Fact, step: str | None = None) -> events.Event:
 
 
 def lines(fact: events.Fact) -> list[tuple[str, str]]:
-    return [(line.meaning, line.words) for line in telling.lines(event(fact))]
+    return [(line.meaning, line.words) for line in event_lines.lines(event(fact))]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_states_that_come_with_every_pod_are_left_out() -> None:
 
 def test_without_a_terminal_each_line_says_what_it_is_about() -> None:
     written: list[str] = []
-    with live.Plain(written.append) as view:
+    with live_view.Plain(written.append) as view:
         view.event(event(OPENED))
         view.event(event(events.Logged(POD, "migrate", "OK")))
     assert all(line.startswith("auth dev ") for line in written)
@@ -68,7 +69,7 @@ def test_without_a_terminal_each_line_says_what_it_is_about() -> None:
 @pytest.mark.parametrize("width", [30, 59, 60, 200])
 def test_the_table_fits_any_terminal(width: int) -> None:
     stream = io.StringIO()
-    view = live.View(stream, color=False, width=width)
+    view = live_view.View(stream, color=False, width=width)
     with view:
         view.event(event(OPENED))
         view.event(event(events.Observed(POD, "Running", "", "가나다 " * 40)))

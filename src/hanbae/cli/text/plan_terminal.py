@@ -10,7 +10,8 @@ import click
 from rich import cells
 
 from hanbae import wording
-from hanbae.cli import outputs, sections, wordings
+from hanbae.cli import outputs
+from hanbae.cli.text import catalogue, plan_sections
 from hanbae.results import plans, previews
 
 _WIDE: Final = 110
@@ -23,48 +24,48 @@ _COLORS: Final = {"created": "green", "changed": "yellow", "deleted": "red", "un
 def live(found: Sequence[previews.Preview]) -> None:
     """Write live plans to stdout."""
     for each in found:
-        _section(sections.of_preview(each))
+        _section(plan_sections.of_preview(each))
 
 
 def compared(found: previews.Comparison) -> None:
     """Write a comparison of two revisions to stdout."""
     for each in found.services:
-        _section(sections.of_compared(each))
+        _section(plan_sections.of_compared(each))
     if found.findings:
-        outputs.emit(click.style(wordings.words("plan.findings"), bold=True))
+        outputs.emit(click.style(catalogue.words("plan.findings"), bold=True))
         for finding in found.findings:
-            place = wordings.printable(str(finding.place))
-            outputs.emit(f"  {place}  {finding.code}  {wordings.sentence(finding.text)}")
+            place = catalogue.printable(str(finding.place))
+            outputs.emit(f"  {place}  {finding.code}  {catalogue.sentence(finding.text)}")
         outputs.emit("")
 
 
-def _section(section: sections.Section) -> None:
+def _section(section: plan_sections.Section) -> None:
     width = max(shutil.get_terminal_size((_WIDE, 24)).columns, _NARROWEST)
-    outputs.emit(click.style(wordings.printable(section.title), bold=True))
+    outputs.emit(click.style(catalogue.printable(section.title), bold=True))
     for line in (*_lists(section), *_fields(section, width), *_order(section)):
         outputs.emit(line)
     for note in section.notes:
-        outputs.emit(f"  {click.style('!', fg='yellow')} {wordings.sentence(note)}")
-    outputs.emit(f"  {sections.counts(section.forecast)}")
+        outputs.emit(f"  {click.style('!', fg='yellow')} {catalogue.sentence(note)}")
+    outputs.emit(f"  {plan_sections.counts(section.forecast)}")
     outputs.emit("")
 
 
-def _lists(section: sections.Section) -> Iterator[str]:
+def _lists(section: plan_sections.Section) -> Iterator[str]:
     """The objects by what becomes of them; those that stay as they are are only counted."""
     for outcome, color in _COLORS.items():
         found = section.of(outcome)
         if found:
-            yield click.style(f"  {wordings.words(f'plan.{outcome}')}", fg=color)
+            yield click.style(f"  {catalogue.words(f'plan.{outcome}')}", fg=color)
         for change in found:
-            yield f"    {sections.name(change.object)}{sections.remarks(change)}"
+            yield f"    {plan_sections.name(change.object)}{plan_sections.remarks(change)}"
 
 
-def _fields(section: sections.Section, width: int) -> Iterator[str]:
+def _fields(section: plan_sections.Section, width: int) -> Iterator[str]:
     for change in section.of("changed"):
         yield ""
-        yield click.style(f"  {sections.name(change.object)}", bold=True)
+        yield click.style(f"  {plan_sections.name(change.object)}", bold=True)
         if not change.fields:
-            yield f"    {wordings.words('plan.no-fields')}"
+            yield f"    {catalogue.words('plan.no-fields')}"
         for field in change.fields:
             yield from _field(field, width)
     if section.of("changed"):
@@ -72,13 +73,13 @@ def _fields(section: sections.Section, width: int) -> Iterator[str]:
 
 
 def _field(field: plans.Field, width: int) -> Iterator[str]:
-    path = wordings.printable(field.path)
-    by = f"  [{', '.join(map(wordings.printable, field.managers))}]" if field.managers else ""
+    path = catalogue.printable(field.path)
+    by = f"  [{', '.join(map(catalogue.printable, field.managers))}]" if field.managers else ""
     if field.hidden:
-        yield f"    {path} | {sections.hidden(field)}{click.style(by, dim=True)}"
+        yield f"    {path} | {plan_sections.hidden(field)}{click.style(by, dim=True)}"
         return
-    old = "" if field.old is None else wordings.printable(field.old)
-    new = "" if field.new is None else wordings.printable(field.new)
+    old = "" if field.old is None else catalogue.printable(field.old)
+    new = "" if field.new is None else catalogue.printable(field.new)
     marked = [("+", new, "green")] if field.old is None else [("-", old, "red")]
     if field.old is not None and field.new is not None:
         whole = f"    {path} | {old} → {new}"
@@ -100,25 +101,27 @@ def _clipped(text: str, width: int) -> str:
     return f"{cells.set_cell_size(text, width - 1).rstrip()}…"
 
 
-def _order(section: sections.Section) -> Iterator[str]:
+def _order(section: plan_sections.Section) -> Iterator[str]:
     """Images, migrations, and what Argo CD runs in which order."""
     for image in section.images:
-        where = f"{sections.name(image.object)} [{wordings.printable(image.container)}]"
-        old, new = (wordings.printable(each) or "-" for each in (image.old, image.new))
-        yield f"  {wordings.words('plan.image')} {where}"
+        where = f"{plan_sections.name(image.object)} [{catalogue.printable(image.container)}]"
+        old, new = (catalogue.printable(each) or "-" for each in (image.old, image.new))
+        yield f"  {catalogue.words('plan.image')} {where}"
         yield f"    {old} → {new}"
-    for said in sections.migrations(section):
+    for said in plan_sections.migrations(section):
         yield f"  {said}"
     for wave in section.waves:
-        names = [*map(sections.name, wave.objects)]
-        names += [f"{sections.name(hook)} ({wordings.words('plan.hook')})" for hook in wave.hooks]
+        names = [*map(plan_sections.name, wave.objects)]
+        names += [
+            f"{plan_sections.name(hook)} ({catalogue.words('plan.hook')})" for hook in wave.hooks
+        ]
         facts = {"phase": wave.phase, "wave": str(wave.number), "objects": ", ".join(names)}
-        yield f"  {wordings.sentence(wording.Text('plan.wave', facts))}"
+        yield f"  {catalogue.sentence(wording.Text('plan.wave', facts))}"
     if section.hooks:
-        facts = {"hooks": ", ".join(map(sections.name, section.hooks))}
-        yield f"  {wordings.sentence(wording.Text('plan.hooks', facts))}"
+        facts = {"hooks": ", ".join(map(plan_sections.name, section.hooks))}
+        yield f"  {catalogue.sentence(wording.Text('plan.hooks', facts))}"
     if section.estimate is not None:
-        yield f"  {sections.timing(section.estimate)}"
+        yield f"  {plan_sections.timing(section.estimate)}"
     for guard in section.guards:
         facts = {"promise": guard.promise, "expected": guard.expected}
-        yield f"  {wordings.sentence(wording.Text('plan.guard', facts))}"
+        yield f"  {catalogue.sentence(wording.Text('plan.guard', facts))}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from hanbae import subjects, wording
-from hanbae.cli import wordings
+from hanbae.cli.text import catalogue
 from hanbae.results import plans, previews
 
 
@@ -79,9 +79,9 @@ def counts(forecast: Sequence[plans.Change]) -> str:
     for change in forecast:
         number[change.outcome] += 1
     facts = {name: str(each) for name, each in number.items()}
-    said = wordings.sentence(wording.Text("plan.counts", facts))
+    said = catalogue.sentence(wording.Text("plan.counts", facts))
     if number["unknown"]:
-        said += wordings.sentence(wording.Text("plan.counts-unknown", facts))
+        said += catalogue.sentence(wording.Text("plan.counts-unknown", facts))
     return said
 
 
@@ -89,9 +89,9 @@ def remarks(change: plans.Change) -> str:
     """What else is to be known of a change: that pods restart, that an object stays."""
     words = []
     if change.restarts:
-        words.append(wordings.words("plan.restarts"))
+        words.append(catalogue.words("plan.restarts"))
     if change.kept:
-        words.append(wordings.words("plan.kept"))
+        words.append(catalogue.words("plan.kept"))
     return f" ({', '.join(words)})" if words else ""
 
 
@@ -102,7 +102,7 @@ def hidden(field: plans.Field) -> str:
         what = "added"
     elif field.new is None:
         what = "removed"
-    return wordings.words(f"plan.{what}-{field.hidden}")
+    return catalogue.words(f"plan.{what}-{field.hidden}")
 
 
 def migrations(section: Section) -> Iterator[str]:
@@ -134,8 +134,8 @@ def listed(versions: Sequence[int]) -> str:
 
 def name(ref: subjects.Ref) -> str:
     """An object without what a terminal would obey."""
-    return wordings.printable(str(ref))
+    return catalogue.printable(str(ref))
 
 
 def _said(text_id: str, facts: dict[str, str]) -> str:
-    return wordings.sentence(wording.Text(text_id, facts))
+    return catalogue.sentence(wording.Text(text_id, facts))

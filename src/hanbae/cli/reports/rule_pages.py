@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hanbae.cli import wordings
-from hanbae.cli.reports import sinks, terminal
+from hanbae.cli.reports import terminal
+from hanbae.cli.text import catalogue, escaping
 from hanbae.rules import casebook, rulebook
 
 _LONGEST: Final = 24
@@ -20,7 +20,7 @@ def explained(rule: rulebook.Rule, width: int) -> str:
     lines += terminal.wrapped(text(rule, "why"), width, "", "")
     lines += ["", *terminal.wrapped(text(rule, "fix"), width, _labelled("check.label-fix"), "  ")]
     if rule.fixable:
-        lines += terminal.wrapped(wordings.words("check.fixable"), width, "", "")
+        lines += terminal.wrapped(catalogue.words("check.fixable"), width, "", "")
     lines += [_labelled("check.label-source") + rule.source]
     for heading, shown in examples(rule):
         lines += ["", f"{heading}:", ""]
@@ -32,9 +32,9 @@ def examples(rule: rulebook.Rule) -> Iterator[tuple[str, list[str]]]:
     """The failing and the passing example, each under a heading, as differences to the example repository."""
     case = casebook.case(rule.code)
     if case.fails:
-        yield wordings.words(f"check.example-fails-{case.where}"), _differences(case.fails)
+        yield catalogue.words(f"check.example-fails-{case.where}"), _differences(case.fails)
     if case.passes:
-        yield wordings.words(f"check.example-passes-{case.where}"), _differences(case.passes)
+        yield catalogue.words(f"check.example-passes-{case.where}"), _differences(case.passes)
 
 
 def _differences(changes: tuple[casebook.Change, ...]) -> list[str]:
@@ -63,7 +63,7 @@ def listed(width: int) -> str:
     """All rules, one a line."""
     lines: list[str] = []
     for rule in rulebook.rules().values():
-        mark = wordings.words("check.mark-fixable") if rule.fixable else ""
+        mark = catalogue.words("check.mark-fixable") if rule.fixable else ""
         head = f"{rule.code}  {severity(rule)}  "
         lines += terminal.wrapped(f"{text(rule, 'title')} {mark}", width, head, " " * 8)
     return "\n".join(lines) + "\n"
@@ -91,9 +91,9 @@ def _unworded(rule: rulebook.Rule) -> Iterator[tuple[str, list[str]]]:
 
 def reference(language: str) -> str:
     """All rules as a Markdown document."""
-    wordings.speak(language)
-    lines = [f"# {wordings.words('check.reference-title')}", ""]
-    lines += [wordings.words("check.reference-introduction"), ""]
+    catalogue.speak(language)
+    lines = [f"# {catalogue.words('check.reference-title')}", ""]
+    lines += [catalogue.words("check.reference-introduction"), ""]
     for family in rulebook.FAMILIES.values():
         rules = [rule for rule in rulebook.rules().values() if rule.family == family]
         if rules:
@@ -106,14 +106,16 @@ def reference(language: str) -> str:
 def _section(rule: rulebook.Rule) -> Iterator[str]:
     yield f"### {rule.code}"
     yield ""
-    yield f"**{sinks.markdown(text(rule, 'title'))}** ({severity(rule)})"
+    yield f"**{escaping.markdown(text(rule, 'title'))}** ({severity(rule)})"
     yield ""
-    yield sinks.markdown(text(rule, "why"))
+    yield escaping.markdown(text(rule, "why"))
     yield ""
-    fixable = f" {wordings.words('check.fixable')}" if rule.fixable else ""
-    yield f"{_labelled('check.label-fix')}{sinks.markdown(text(rule, 'fix') + fixable)}"
+    fixable = f" {catalogue.words('check.fixable')}" if rule.fixable else ""
+    yield f"{_labelled('check.label-fix')}{escaping.markdown(text(rule, 'fix') + fixable)}"
     yield ""
-    source = f"<{rule.source}>" if rule.source.startswith("https://") else sinks.code(rule.source)
+    source = (
+        f"<{rule.source}>" if rule.source.startswith("https://") else escaping.code(rule.source)
+    )
     yield f"{_labelled('check.label-source')}{source}"
     yield ""
     for heading, shown in examples(rule):
@@ -127,13 +129,13 @@ def _section(rule: rulebook.Rule) -> Iterator[str]:
 
 def text(rule: rulebook.Rule, part: str) -> str:
     """One of a rule's texts, worded."""
-    return sinks.general(rule.text(part))
+    return escaping.general(rule.text(part))
 
 
 def severity(rule: rulebook.Rule) -> str:
     """Its severity, worded."""
-    return wordings.words(f"check.severity-{rule.severity}")
+    return catalogue.words(f"check.severity-{rule.severity}")
 
 
 def _labelled(said: str) -> str:
-    return f"{wordings.words(said)}: "
+    return f"{catalogue.words(said)}: "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from hanbae.cli import wordings
+from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
     from hanbae import wording
@@ -56,7 +56,7 @@ class Narration:
         click.echo(words, file=self.stream, color=self.color)
 
     def _line(self, mark: str, text: wording.Text) -> None:
-        first, *rest = wordings.sentence(text).split("\n")
+        first, *rest = catalogue.sentence(text).split("\n")
         self.line(mark + first)
         for more in rest:
             self.line("  " + more)
