@@ -45,7 +45,8 @@ from hanbae.clusters import (
     watching,
     writing,
 )
-from hanbae.engines import applications, argocd
+from hanbae.engines.argocd import applications
+from hanbae.engines.argocd import engine as argocd
 from hanbae.results import events, plans
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from tests.support import objects, relays
 from hanbae import errors, subjects
 from hanbae.argo import operations
 from hanbae.clusters import connections, kinds, reading, watching, writing
-from hanbae.engines import applications, argocd, transports
+from hanbae.engines.argocd import applications, transports
+from hanbae.engines.argocd import engine as argocd
 from hanbae.results import events, plans
 
 Namer = Callable[[str], str]

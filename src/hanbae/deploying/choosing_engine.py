@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from hanbae import subjects, wording, workspaces
-from hanbae.argo import applications, generating
-from hanbae.engines import applications as objects
-from hanbae.engines import argocd, served, transports
+from hanbae.argo import applications, generating, operations
+from hanbae.engines import protocol
+from hanbae.engines.argocd import applications as objects
+from hanbae.engines.argocd import engine as argocd
+from hanbae.engines.argocd import served, transports
 from hanbae.policy import naming
 from hanbae.results import plans
 
@@ -20,7 +22,7 @@ def engine(
     deployment: str,
     by: str,
     waits: Callable[[wording.Text], Awaitable[None]] | None = None,
-) -> argocd.ArgoCD:
+) -> protocol.Engine:
     """The engine of one deployment.
 
     Args:
@@ -74,3 +76,20 @@ def application(
         return served.Application(clusters.argocd, ref, project=project)
     made_by = naming.application_set(policy, environment)
     return objects.Application(clusters.control, ref, made_by=made_by)
+
+
+async def marks(
+    space: workspaces.Workspace,
+    clusters: workspaces.Clusters,
+    service: str,
+    environment: str,
+    deployment: str,
+) -> Mapping[str, str]:
+    """What a service's operation says about a deployment; nothing where it is another deployment's."""
+    current = await application(space, clusters, service, environment).read()
+    if current is None:
+        return {}
+    for operation in (operations.requested(current), operations.recorded(current)):
+        if operation is not None and operation.about.get("deployment") == deployment:
+            return operation.about
+    return {}

@@ -160,9 +160,7 @@ def stage(marks: Mapping[str, str]) -> str:
 
 def _marks(deployment: str, plan: plans.Plan, by: str) -> dict[str, str]:
     revision = next(
-        step.does.revision
-        for step in plan.steps
-        if isinstance(step.does, plans.Sync | plans.Follow)
+        step.does.revision for step in plan.steps if isinstance(step.does, plans.Effect)
     )
     return {
         "deployment": deployment,

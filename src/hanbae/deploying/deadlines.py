@@ -31,7 +31,7 @@ class Pace:
     def __init__(
         self,
         policy: documents.Policy,
-        does: plans.Sync | plans.Follow,
+        does: plans.Effect,
         *,
         ends: float | None = None,
         clock: Callable[[], float] = time.monotonic,

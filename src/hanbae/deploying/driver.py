@@ -13,8 +13,9 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import Literal
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from msgspec import Struct
 
 from hanbae import errors, subjects, wording, workspaces
 from hanbae.clusters import leases
@@ -22,13 +23,14 @@ from hanbae.deploying import (
     choosing_engine,
     claiming,
     following,
+    phases,
     proving,
     recording,
     resuming,
     stopping,
     verifying_plan,
 )
-from hanbae.engines import argocd, protocol, steering
+from hanbae.engines import protocol
 from hanbae.migrations import statuses
 from hanbae.policy import naming
 from hanbae.results import events, plans
@@ -65,63 +67,62 @@ async def deploying(
     channel: channels.Channel[events.Event] = channels.Channel()
     recorded = past.recorded if past is not None else ()
     record = recording.Record(space.store, deployment, channel, space.clock, past=recorded)
-    run = _Run(
-        space, plan, deployment, by, record, limit=limit, waits=waits, past=past, stops=stops
-    )
-    task = asyncio.create_task(_closing(run, channel))
-    try:
-        async with aclosing(channel.read()) as stream:
-            yield stream
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    order = Order(space, plan, deployment, by, limit=limit, waits=waits, past=past, stops=stops)
+    async with channel.fed_by(_Run(order, record).through()) as stream:
+        yield stream
 
 
-async def _closing(run: _Run, channel: channels.Channel[events.Event]) -> None:
-    """Run to the end, and end the stream in every case."""
-    try:
-        await run.through()
-    except asyncio.CancelledError:
-        channel.close()
-        raise
-    except BaseException as error:  # noqa: BLE001  a bug: whoever reads the stream must see it
-        channel.close(error)
-    else:
-        channel.close()
+class Order(Struct, frozen=True):
+    """What is to be driven, and how.
+
+    Attributes:
+        space: The workspace.
+        plan: What to do.
+        deployment: The deployment's id.
+        by: Who drives it.
+        limit: Seconds for all of it; None for the policy's deadlines.
+        waits: Wait while somebody else deploys the application, instead of refusing.
+        past: What was done of it before, when it is resumed.
+        stops: End it instead of going on with it.
+    """
+
+    space: workspaces.Workspace
+    plan: plans.Plan
+    deployment: str
+    by: str
+    limit: float | None = None
+    waits: bool = False
+    past: resuming.Past | None = None
+    stops: bool = False
+
+    @property
+    def opened_by(self) -> str:
+        """Who began the deployment: another person, where it is resumed."""
+        return self.past.by if self.past is not None else self.by
+
+    @property
+    def was_announced(self) -> bool:
+        """Whether an earlier driver has announced a step."""
+        return self.past is not None and self.past.reached >= 0
 
 
 class _Run:
     """One deployment from ``Opened`` to ``Closed``."""
 
-    def __init__(
-        self,
-        space: workspaces.Workspace,
-        plan: plans.Plan,
-        deployment: str,
-        by: str,
-        record: recording.Record,
-        *,
-        limit: float | None,
-        waits: bool = False,
-        past: resuming.Past | None = None,
-        stops: bool = False,
-    ) -> None:
-        self._waits = waits
-        self._past = past
-        self._stops = stops
-        self._lease: leases.Lease | None = None
-        self._space = space
-        self._plan = plan
-        self._deployment = deployment
-        self._by = by
+    def __init__(self, order: Order, record: recording.Record) -> None:
+        self._order = order
+        self._space = order.space
+        self._plan = order.plan
+        self._past = order.past
         self._record = record
-        self._following = following.Following(
-            space.policy, plan, record, ends=None if limit is None else time.monotonic() + limit
-        )
-        self._reached = past is not None and past.reached >= 0
-        self._asked = self._reached
-        self._begun = False
-        self._opened = False
+        self._lease: leases.Lease | None = None
+        ends = None if order.limit is None else time.monotonic() + order.limit
+        self._following = following.Following(order.space.policy, order.plan, record, ends=ends)
+        self._phase = phases.Phase.RESUMED if order.was_announced else phases.Phase.PLANNED
+
+    def _enter(self, phase: phases.Phase) -> None:
+        """Move forward to a phase, never back."""
+        self._phase = max(self._phase, phase)
 
     async def through(self) -> None:
         """The whole deployment; expected failures end as ``Closed``.
@@ -146,40 +147,40 @@ class _Run:
 
     async def _to_the_end(self, stack: AsyncExitStack) -> events.Closed:
         """Claim the application, then drive until the end, or until somebody wants it stopped."""
-        space, plan, past = self._space, self._plan, self._past
+        order, space, plan = self._order, self._space, self._plan
         clusters = await stack.enter_async_context(space.clusters(plan.environment))
         lease, before = await stack.enter_async_context(
             claiming.claimed(
                 space,
                 clusters.workload,
-                self._deployment,
+                order.deployment,
                 plan,
-                by=past.by if past is not None else self._by,
-                driver=self._by,
-                waits=self._waiting if self._waits else None,
-                resumes=past is not None,
+                by=order.opened_by,
+                driver=order.by,
+                waits=self._waiting if order.waits else None,
+                resumes=order.past is not None,
             )
         )
         self._lease = lease
         await self._open()
-        left = claiming.left_behind(before, self._deployment)
+        left = claiming.left_behind(before, order.deployment)
         if left is not None:
             await self._record.add(None, events.Noted(left))
         engine = choosing_engine.engine(
             space,
             plan,
             clusters,
-            deployment=self._deployment,
-            by=self._by,
-            waits=self._note if self._waits else None,
+            deployment=order.deployment,
+            by=order.by,
+            waits=self._note if order.waits else None,
         )
         self._record.redact = engine.redact
-        if self._stops:
-            return await self._stop(clusters, engine, self._by)
+        if order.stops:
+            return await self._stop(clusters, engine, order.by)
         return await self._unless_stopped(clusters, engine, lease)
 
     async def _unless_stopped(
-        self, clusters: workspaces.Clusters, engine: argocd.ArgoCD, lease: leases.Lease
+        self, clusters: workspaces.Clusters, engine: protocol.Engine, lease: leases.Lease
     ) -> events.Closed:
         """Drive until the end, or until somebody marks the Lease with the wish to stop."""
         driving = asyncio.ensure_future(self._drive(clusters, engine))
@@ -201,9 +202,9 @@ class _Run:
     def _overtaken(self, taken: leases.Taken) -> errors.Error:
         """What it means that somebody else holds the Lease by now: this one writes nothing more."""
         about = claiming.facts(taken.seen)
-        if taken.seen.marks.get("deployment") == self._deployment:
+        if taken.seen.marks.get("deployment") == self._order.deployment:
             return claiming.TakenOver("deploy.taken-over", place=None, **about)
-        self._asked = True
+        self._enter(phases.Phase.ASKED)
         return errors.Unreachable("deploy.overtaken", place=None, **about)
 
     async def _waiting(self, busy: leases.Seen) -> None:
@@ -217,18 +218,17 @@ class _Run:
 
     async def _open(self) -> None:
         """The first event, or what is resumed; once."""
-        if self._opened:
+        if self._record.written:
             return
-        self._opened = True
-        past = self._past
-        if past is None or not past.recorded:
-            by = past.by if past is not None else self._by
-            await self._record.add(None, events.Opened(self._plan, by, self._plan.revision))
-        if past is not None:
-            await self._record.add(None, events.Noted(past.half_done))
+        order = self._order
+        if order.past is None or not order.past.recorded:
+            opened = events.Opened(order.plan, order.opened_by, order.plan.revision)
+            await self._record.add(None, opened)
+        if order.past is not None:
+            await self._record.add(None, events.Noted(order.past.half_done))
 
-    async def _drive(self, clusters: workspaces.Clusters, engine: argocd.ArgoCD) -> events.Closed:
-        if self._past is None or self._past.reached < 0:
+    async def _drive(self, clusters: workspaces.Clusters, engine: protocol.Engine) -> events.Closed:
+        if not self._order.was_announced:
             await verifying_plan.keep(self._space, clusters, self._plan)
         await self._perform(clusters, engine)
         await verifying_plan.check_running(clusters, self._plan, engine.objects)
@@ -240,14 +240,15 @@ class _Run:
         )
 
     async def _stop(
-        self, clusters: workspaces.Clusters, engine: argocd.ArgoCD, by: str
+        self, clusters: workspaces.Clusters, engine: protocol.Engine, by: str
     ) -> events.Closed:
         """End what runs of it, because somebody wants that."""
-        self._asked = True
+        was_begun = self._phase is phases.Phase.BEGUN
+        self._enter(phases.Phase.ASKED)
         facts = {"by": by}
         for index, step in enumerate(self._plan.steps):
-            begun = self._begun or (self._past is not None and index <= self._past.reached)
-            if begun and isinstance(step.does, plans.Sync | plans.Follow):
+            begun = was_begun or (self._past is not None and index <= self._past.reached)
+            if begun and isinstance(step.does, plans.Effect):
                 await self._terminate(clusters, engine, step, step.does)
         return events.Closed("stopped", wording.Text("deploy.stopped", facts))
 
@@ -256,7 +257,7 @@ class _Run:
         clusters: workspaces.Clusters,
         engine: protocol.Engine,
         step: plans.Step,
-        does: plans.Sync | plans.Follow,
+        does: plans.Effect,
     ) -> None:
         """End the operation, but never in the middle of a migration that nothing would take back."""
         before = self._proven_before()
@@ -268,7 +269,7 @@ class _Run:
                 step.id, events.Noted(wording.Text("deploy.bare-running", facts))
             )
             await stopping.until_safe(clusters.workload, self._plan, deadline=limit, before=before)
-        if await engine.stop(does, proving.key(self._deployment, step.id)):
+        if await engine.stop(does, proving.key(self._order.deployment, step.id)):
             await self._record.add(step.id, events.Noted(wording.Text("deploy.terminated")))
             left = await stopping.still_running(clusters.workload, self._plan)
             if left:
@@ -285,41 +286,30 @@ class _Run:
         )
         for each in listed:
             for migration in each.migrations:
-                if each.id != self._deployment:
+                if each.id != self._order.deployment:
                     found.setdefault(migration.database, migration.version)
         return found
 
     async def _failed(self, error: errors.Error) -> events.Closed:
-        """How an expected failure closes the deployment: never "failed" where something may still run."""
-        if isinstance(error, steering.Moved):
+        """How an expected failure closes the deployment."""
+        if isinstance(error, protocol.HeadMoved):
             return await self._moved(error)
-        lost = isinstance(error, errors.Unreachable) and not isinstance(error, errors.Forbidden)
-        if self._asked and lost:
-            # The answer to a write may be what was lost.
-            return events.Closed("unknown", error.text)
-        if not self._begun:
-            # What was asked for before a crash may run; only what never was asked for is refused.
-            outcome: Literal["unknown", "refused"] = "unknown" if self._reached else "refused"
-            return events.Closed(outcome, error.text)
-        cause = self._following.gravest
+        outcome = phases.outcome(self._phase, error)
+        cause = self._following.gravest if outcome == "failed" else None
         if cause is None:
-            return events.Closed("failed", error.text)
+            return events.Closed(outcome, error.text)
         await self._record.add(None, events.Noted(error.text))
-        return events.Closed("failed", cause.cause)
+        return events.Closed(outcome, cause.cause)
 
-    async def _moved(self, error: steering.Moved) -> events.Closed:
-        """Argo CD sees another head of the branch: somebody pushed, or it reads another repository."""
-        wanted = next(
-            guard.expected
-            for guard in self._plan.guards
-            if guard.promise.startswith("branch-head:")
-        )
+    async def _moved(self, error: protocol.HeadMoved) -> events.Closed:
+        """The engine sees another head of the branch: somebody pushed, or it reads another repository."""
+        revision = self._plan.revision
         try:
             head = await self._space.head(self._plan.environment)
         except errors.Error:
-            head = wanted
-        if head != wanted:
-            facts = {"revision": wanted[:12], "head": head[:12]}
+            head = revision
+        if head != revision:
+            facts = {"revision": revision[:12], "head": head[:12]}
             return events.Closed("superseded", wording.Text("deploy.superseded", facts))
         return events.Closed("failed", error.text)
 
@@ -327,13 +317,13 @@ class _Run:
         """The engine's steps, one after the other; those that a later one was announced after are done."""
         past = self._past
         for index, step in enumerate(self._plan.steps):
-            if not isinstance(step.does, plans.Sync | plans.Follow):
+            if not isinstance(step.does, plans.Effect):
                 continue
             if past is not None and index < past.reached:
-                self._begun = True
+                self._enter(phases.Phase.BEGUN)
                 continue
             known = past.known(step.id) if past is not None else None
-            key = proving.key(self._deployment, step.id)
+            key = proving.key(self._order.deployment, step.id)
             if known is None:
                 await self._announce(step.id, key, known=await engine.known())
             else:
@@ -358,7 +348,7 @@ class _Run:
         try:
             for step in self._plan.steps:
                 if isinstance(step.does, plans.Prove) and step.id not in done:
-                    key = proving.key(self._deployment, step.id)
+                    key = proving.key(self._order.deployment, step.id)
                     if running:
                         await self._intend(step.id, key)
                     else:
@@ -393,16 +383,16 @@ class _Run:
         self,
         clusters: workspaces.Clusters,
         step: plans.Step,
-        does: plans.Sync | plans.Follow,
+        does: plans.Effect,
         engine: protocol.Engine,
         *,
         key: str,
         known: str | None,
     ) -> None:
         """Have the engine deploy, follow it, and end it when waiting is of no use."""
-        self._asked = True
+        self._enter(phases.Phase.ASKED)
         operation = await engine.begin(does, key, known=known)
-        self._begun = True
+        self._enter(phases.Phase.BEGUN)
         try:
             async with engine.follow(operation) as stream:
                 await self._following.follow(step, does, engine, stream)

@@ -13,7 +13,7 @@ from hanbae.diagnosing import causes, pictures
 from hanbae.engines import protocol, rollouts
 from hanbae.migrations import statuses
 from hanbae.policy import documents
-from hanbae.results import events, plans
+from hanbae.results import events, guards, plans
 
 LOOK: Final = 0.5
 """Seconds between two looks for causes when nothing is told: that a probe fails for the third time is no news."""
@@ -62,7 +62,7 @@ class Following:
     async def follow(
         self,
         step: plans.Step,
-        does: plans.Sync | plans.Follow,
+        does: plans.Effect,
         engine: protocol.Engine,
         stream: AsyncIterator[protocol.Seen],
     ) -> None:
@@ -83,7 +83,7 @@ class Following:
     async def _until_over(
         self,
         step: plans.Step,
-        does: plans.Sync | plans.Follow,
+        does: plans.Effect,
         engine: protocol.Engine,
         stream: AsyncIterator[protocol.Seen],
     ) -> None:
@@ -144,17 +144,21 @@ class Following:
             hanbae.errors.Failed: An override that is not in git changed an image.
         """
         running = {
-            f"image:{ref}:{container}": image
-            for ref, thing in engine.objects.items()
+            (ref, container): image
+            for ref, workload in engine.objects.items()
             if ref.kind in rollouts.KINDS
-            for container, image in rollouts.images(thing).items()
+            for container, image in rollouts.images(workload).items()
         }
-        for guard in self._plan.guards:
-            image = running.get(guard.promise)
-            if image is not None and image != guard.expected:
-                what = guard.promise.partition(":")[2]
+        for guard in guards.of(self._plan):
+            if not isinstance(guard, guards.RunningImage):
+                continue
+            image = running.get((guard.workload, guard.container))
+            if image is not None and image != guard.image:
                 raise errors.Failed(
-                    "deploy.other-image", object=what, expected=guard.expected, image=image
+                    "deploy.other-image",
+                    object=f"{guard.workload}:{guard.container}",
+                    expected=guard.image,
+                    image=image,
                 )
 
 

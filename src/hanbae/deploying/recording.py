@@ -40,6 +40,8 @@ class Record:
     ) -> None:
         self.redact: Callable[[str], str] = str
         """The one redactor; the engine's, as soon as there is one."""
+        self.written = False
+        """Whether anything was added by this driver."""
         self._store = store
         self._deployment = deployment
         self._channel = channel
@@ -64,6 +66,7 @@ class Record:
 
     async def add(self, step: str | None, fact: events.Fact) -> None:
         """Mask a fact, commit it to the history, then show it."""
+        self.written = True
         fact = masked(fact, self.redact)
         if isinstance(fact, events.Logged):
             key = (fact.pod, fact.container)

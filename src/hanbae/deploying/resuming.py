@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from hanbae import errors, wording, workspaces
-from hanbae.argo import operations
 from hanbae.clusters import leases
 from hanbae.deploying import choosing_engine, claiming
 from hanbae.planning import deployments
@@ -172,12 +171,7 @@ async def _marks(
             if lease.marks.get("environment") == environment:
                 return lease.marks
     for service in known:
-        application = await choosing_engine.application(
-            space, clusters, service, environment
-        ).read()
-        if application is None:
-            continue
-        for operation in (operations.requested(application), operations.recorded(application)):
-            if operation is not None and operation.about.get("deployment") == deployment:
-                return operation.about
+        marks = await choosing_engine.marks(space, clusters, service, environment, deployment)
+        if marks:
+            return marks
     return {}

@@ -49,19 +49,16 @@ async def deploying_all(
         tasks = [asyncio.create_task(in_turn(chain)) for chain in prepared.chains]
         try:
             ends = await asyncio.gather(*tasks, return_exceptions=True)
-            channel.close(next((end for end in ends if isinstance(end, BaseException)), None))
+            for end in ends:
+                if isinstance(end, BaseException):
+                    raise end
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    run = asyncio.create_task(every())
-    try:
-        async with aclosing(channel.read()) as stream:
-            yield stream
-    finally:
-        run.cancel()
-        await asyncio.gather(run, return_exceptions=True)
+    async with channel.fed_by(every()) as stream:
+        yield stream
 
 
 async def _one(

@@ -16,7 +16,7 @@ from hanbae.engines import rollouts
 from hanbae.images import credentials, references, registry
 from hanbae.planning import deployments, freezing
 from hanbae.policy import documents, loading
-from hanbae.results import freezes, plans
+from hanbae.results import freezes, guards, plans
 
 
 async def keep(
@@ -28,30 +28,30 @@ async def keep(
         hanbae.errors.Refused: Something is not what the plan says.
     """
     head = await space.head(plan.environment)
-    for guard in plan.guards:
-        kind, _, branch = guard.promise.partition(":")
-        if kind == freezing.HEAD and not freezing.is_frozen(plan) and head != guard.expected:
-            raise errors.Refused(
-                "deploy.head-moved",
-                branch=branch,
-                expected=guard.expected[:12],
-                head=head[:12],
-            )
-    if freezing.is_frozen(plan):
-        found = await _now(space, clusters, plan, head)
-        freezing.refuse(freezing.differences(plan.guards, found))
+    if guards.is_frozen(plan):
+        current = await _current(space, clusters, plan, head)
+        freezing.refuse(freezing.differences(guards.of(plan), current))
+        return
+    promised = guards.head(plan)
+    if promised is not None and head != promised.commit:
+        raise errors.Refused(
+            "deploy.head-moved",
+            branch=promised.branch,
+            expected=promised.commit[:12],
+            head=head[:12],
+        )
 
 
-async def _now(
+async def _current(
     space: workspaces.Workspace, clusters: workspaces.Clusters, plan: plans.Plan, head: str
-) -> dict[str, str]:
-    """Promise → what is so now."""
+) -> tuple[guards.Guard, ...]:
+    """What could be promised of the branch's head now."""
     policy = loading.load(space.loaded.path).policy
     now = await promise(
         space, clusters, policy, (plan.service,), environment=plan.environment, commit=head
     )
     (service,) = now.services
-    return {guard.promise: guard.expected for guard in freezing.guards(now, service)}
+    return tuple(freezing.guards(now, service))
 
 
 async def promise(
@@ -134,11 +134,10 @@ async def check_running(
     Raises:
         hanbae.errors.Failed: A container runs another image.
     """
-    prefix = f"{freezing.DIGEST}:"
     promised = {
-        guard.promise.removeprefix(prefix): guard.expected
-        for guard in plan.guards
-        if guard.promise.startswith(prefix)
+        guard.reference: guard.digest
+        for guard in guards.of(plan)
+        if isinstance(guard, guards.FrozenDigest)
     }
     if not promised:
         return

@@ -6,10 +6,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from hanbae import subjects, wording
+from hanbae import errors, subjects, wording
 from hanbae.results import events, plans
 
 Seen = events.Began | events.Observed | events.Logged | events.Noted
+
+
+class HeadMoved(errors.Refused):
+    """The head of the branch is another revision than the one that was to be deployed; nothing was begun."""
 
 
 class Engine(Protocol):
@@ -36,9 +40,7 @@ class Engine(Protocol):
         """
         ...
 
-    async def begin(
-        self, does: plans.Sync | plans.Follow, key: str, *, known: str | None = None
-    ) -> str:
+    async def begin(self, does: plans.Effect, key: str, *, known: str | None = None) -> str:
         """Start the operation, or find the one that was started with this key.
 
         Args:
@@ -60,10 +62,11 @@ class Engine(Protocol):
 
         Raises:
             hanbae.errors.Failed: Out of the iteration: the operation or the rollout has failed.
+            HeadMoved: Out of the iteration: the branch has another revision by now.
         """
         ...
 
-    async def stop(self, does: plans.Sync | plans.Follow, key: str) -> bool:
+    async def stop(self, does: plans.Effect, key: str) -> bool:
         """Terminate the operation if it still runs, and wait until it has ended; begun by us or not.
 
         Returns:

@@ -17,7 +17,7 @@ from hanbae.migrations import databases, files, transactions
 from hanbae.planning import proofs
 from hanbae.policy import documents, naming
 from hanbae.repository import revisions
-from hanbae.results import plans
+from hanbae.results import guards, plans
 
 SYNC: str = "sync"
 """Id of the step that has Argo CD deploy."""
@@ -104,7 +104,7 @@ def plan(source: Source) -> plans.Plan:
     name = naming.application(source.service, source.environment)
     commit = source.revision.commit
     first: list[plans.Step] = []
-    does: plans.Sync | plans.Follow
+    does: plans.Effect
     if settings.sync == "auto":
         does = plans.Follow(name, commit, hooks=expected)
     else:
@@ -119,9 +119,11 @@ def plan(source: Source) -> plans.Plan:
         service=source.service,
         environment=source.environment,
         steps=tuple(steps),
-        guards=(
-            plans.Guard(f"branch-head:{settings.branch}", commit),
-            *_images(objects, source.namespace),
+        guards=guards.written(
+            (
+                guards.BranchHead(settings.branch or "", commit),
+                *_images(objects, source.namespace),
+            )
         ),
     )
 
@@ -177,13 +179,13 @@ def _proofs(source: Source, objects: list[dict[str, Any]]) -> list[plans.Prove]:
     return [proof for _, proof in sorted(found, key=lambda item: item[0])]
 
 
-def _images(objects: list[dict[str, Any]], namespace: str) -> Iterator[plans.Guard]:
+def _images(objects: list[dict[str, Any]], namespace: str) -> Iterator[guards.RunningImage]:
     """The images that must run in the end: an override in Argo CD that nobody sees in git is noticed by these."""
     for thing in objects:
         if thing["kind"] in {"Deployment", "StatefulSet"}:
             for container in thing["spec"]["template"]["spec"].get("containers") or []:
-                promise = f"image:{_ref(thing, namespace)}:{container['name']}"
-                yield plans.Guard(promise, container.get("image") or "")
+                image = container.get("image") or ""
+                yield guards.RunningImage(_ref(thing, namespace), container["name"], image)
 
 
 def _ref(thing: Mapping[str, Any], namespace: str) -> subjects.Ref:

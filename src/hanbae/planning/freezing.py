@@ -6,7 +6,7 @@ Each promise becomes a guard of its own, so that a refusal can say which one doe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -15,18 +15,8 @@ from hanbae import errors
 from hanbae.planning import deployments, differing, forecasting, migrating
 from hanbae.policy import documents
 from hanbae.results import freezes, plans
+from hanbae.results import guards as promises
 
-HEAD: Final = "branch-head"
-HANBAE: Final = "hanbae"
-POLICY: Final = "policy"
-CLUSTER: Final = "cluster"
-OBJECTS: Final = "objects"
-DIGEST: Final = "digest"
-IMAGES: Final = "images"
-MIGRATION: Final = "migration"
-MIGRATIONS: Final = "migrations"
-FROZEN: Final = frozenset((HANBAE, POLICY, CLUSTER, OBJECTS, DIGEST, IMAGES, MIGRATION, MIGRATIONS))
-"""The kinds of promises that only a saved plan makes."""
 MOST_SHOWN: Final = 40
 """Differences that a refusal names one by one."""
 
@@ -65,27 +55,26 @@ def references(source: deployments.Source) -> tuple[str, ...]:
     return tuple(sorted({image for image in found if image}))
 
 
-def guards(frozen: freezes.Frozen, promised: freezes.Service) -> Iterator[plans.Guard]:
+def guards(frozen: freezes.Frozen, promised: freezes.Service) -> Iterator[promises.Guard]:
     """The promises of one service, those of the whole file first."""
-    yield plans.Guard(f"{HEAD}:{frozen.branch}", frozen.revision)
-    yield plans.Guard(HANBAE, frozen.hanbae)
-    yield plans.Guard(POLICY, frozen.policy)
-    yield plans.Guard(CLUSTER, frozen.cluster)
+    yield promises.BranchHead(frozen.branch, frozen.revision)
+    yield promises.FrozenProgram(frozen.hanbae)
+    yield promises.FrozenPolicy(frozen.policy)
+    yield promises.FrozenCluster(frozen.cluster)
     yield from of_service(promised)
 
 
-def of_service(promised: freezes.Service) -> Iterator[plans.Guard]:
+def of_service(promised: freezes.Service) -> Iterator[promises.Frozen]:
     """The promises that are one service's own."""
-    yield plans.Guard(OBJECTS, promised.objects)
-    yield plans.Guard(IMAGES, ", ".join(promised.images))
+    yield promises.FrozenObjects(promised.objects)
+    yield promises.FrozenImages(", ".join(promised.images))
     for reference, digest in promised.images.items():
-        yield plans.Guard(f"{DIGEST}:{reference}", digest)
-    yield plans.Guard(MIGRATIONS, ", ".join(promised.migrations))
+        yield promises.FrozenDigest(reference, digest)
+    yield promises.FrozenDatabases(", ".join(promised.migrations))
     for database, files in promised.migrations.items():
-        versions = ", ".join(map(str, files))
-        yield plans.Guard(f"{MIGRATIONS}:{database}", versions)
+        yield promises.FrozenVersions(database, ", ".join(map(str, files)))
         for version, digest in files.items():
-            yield plans.Guard(f"{MIGRATION}:{database}:{version}", digest)
+            yield promises.FrozenMigration(database, str(version), digest)
 
 
 def check_names(
@@ -141,7 +130,7 @@ def check_head(frozen: freezes.Frozen, head: str) -> None:
         hanbae.errors.Refused: It is.
     """
     if head != frozen.revision:
-        promise = f"{HEAD}:{frozen.branch}"
+        promise = promises.promise(promises.BranchHead(frozen.branch, head))
         refuse((freezes.Difference(promise, frozen.revision, head),))
 
 
@@ -160,34 +149,29 @@ def promised(frozen: freezes.Frozen, name: str) -> freezes.Service:
 
 def bound(plan: plans.Plan, frozen: freezes.Frozen, promised: freezes.Service) -> plans.Plan:
     """A plan that keeps the promises of a file, instead of those of its own that are of the same kinds."""
-    theirs = tuple(guards(frozen, promised))
-    own = tuple(
-        guard for guard in plan.guards if guard.promise.partition(":")[0] not in FROZEN | {HEAD}
-    )
-    return msgspec.structs.replace(plan, guards=(*theirs, *own))
-
-
-def is_frozen(plan: plans.Plan) -> bool:
-    """Whether a plan keeps the promises of a file."""
-    return any(guard.promise.partition(":")[0] in FROZEN for guard in plan.guards)
+    own = (guard for guard in promises.of(plan) if isinstance(guard, promises.RunningImage))
+    stored = promises.written((*guards(frozen, promised), *own))
+    return msgspec.structs.replace(plan, guards=stored)
 
 
 def differences(
-    expected: Iterator[plans.Guard] | tuple[plans.Guard, ...], found: Mapping[str, str]
+    expected: Iterable[promises.Guard], current: Iterable[promises.Guard]
 ) -> tuple[freezes.Difference, ...]:
-    """The promises that do not hold; those that nobody has looked after are not among them.
+    """The promises of a saved plan that do not hold; what runs in the end is looked at in the end.
 
     Args:
         expected: The promises.
-        found: Promise → what is so now. Promises of a kind that was looked after and of which nothing is here are
-            about something that is not there.
+        current: What could be promised now. A promise that is not among these is about something that is gone.
     """
-    kinds = {promise.partition(":")[0] for promise in found}
+    values = {promises.promise(guard): promises.expected(guard) for guard in current}
     return tuple(
-        freezes.Difference(guard.promise, guard.expected, found.get(guard.promise, ""))
-        for guard in expected
-        if guard.promise.partition(":")[0] in kinds | FROZEN
-        and found.get(guard.promise, "") != guard.expected
+        freezes.Difference(promise, value, values.get(promise, ""))
+        for promise, value in (
+            (promises.promise(guard), promises.expected(guard))
+            for guard in expected
+            if not isinstance(guard, promises.RunningImage)
+        )
+        if values.get(promise, "") != value
     )
 
 

@@ -49,7 +49,7 @@ class Guard(Struct, frozen=True):
     """A promise that the plan rests on; it is read again under the lock, and a difference refuses.
 
     Attributes:
-        promise: What is promised, such as ``head of develop`` (an id: ``branch-head:develop``).
+        promise: What is promised, such as ``branch-head:develop``; :mod:`hanbae.results.guards` reads it.
         expected: The value that it had when the plan was made.
     """
 
@@ -87,6 +87,10 @@ class Follow(Struct, frozen=True, tag=True):
     hooks: tuple[subjects.Ref, ...] = ()
 
 
+Effect = Sync | Follow
+"""What an engine carries out; the other steps only look."""
+
+
 class Prove(Struct, frozen=True, tag=True):
     """Prove that a database has exactly these migrations applied.
 
@@ -109,7 +113,7 @@ class Step(Struct, frozen=True):
     """One step of a plan; `after` names the steps that must be done first."""
 
     id: str
-    does: Decide | Sync | Follow | Prove
+    does: Decide | Effect | Prove
     after: tuple[str, ...] = ()
 
 
@@ -126,6 +130,4 @@ class Plan(Struct, frozen=True):
     @property
     def revision(self) -> str:
         """The commit that is deployed."""
-        return next(
-            step.does.revision for step in self.steps if isinstance(step.does, Sync | Follow)
-        )
+        return next(step.does.revision for step in self.steps if isinstance(step.does, Effect))

@@ -7,7 +7,8 @@ was written before it, instead of cancelling the reader in the middle of a sente
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import aclosing, asynccontextmanager
 from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -42,6 +43,37 @@ class Channel(Generic[Item]):
     def close(self, error: BaseException | None = None) -> None:
         """End the stream: what was written is still read, then it ends, with the error if there is one."""
         self._items.put_nowait(_End(error))
+
+    @asynccontextmanager
+    async def fed_by(
+        self, writing: Coroutine[object, object, None]
+    ) -> AsyncIterator[AsyncGenerator[Item]]:
+        """The items of one writer, which runs as long as they are read.
+
+        The stream ends when the writer does, with the error that it ended with. Who leaves the context ends the
+        writer and waits until it has ended.
+
+        Args:
+            writing: Puts the items into this channel.
+        """
+        task = asyncio.create_task(self._until_written(writing))
+        try:
+            async with aclosing(self.read()) as stream:
+                yield stream
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _until_written(self, writing: Coroutine[object, object, None]) -> None:
+        try:
+            await writing
+        except asyncio.CancelledError:
+            self.close()
+            raise
+        except BaseException as error:  # noqa: BLE001  whoever reads the stream must see it
+            self.close(error)
+        else:
+            self.close()
 
     async def read(self) -> AsyncGenerator[Item]:
         """All items until the end.

@@ -17,7 +17,7 @@ from hanbae.charts import scaffolding
 from hanbae.planning import deployments, freezing
 from hanbae.policy import documents
 from hanbae.repository import checkouts
-from hanbae.results import freezes, plans
+from hanbae.results import freezes, guards, plans
 
 TAGGED = "registry.example.com/shop/auth:1.0.0"
 DIGEST = "sha256:" + "a" * 64
@@ -76,9 +76,9 @@ async def frozen(
 def named(claim: freezes.Frozen, now: freezes.Frozen) -> set[str]:
     """The promises of a claim that do not hold now."""
     (service,) = now.services
-    found = {guard.promise: guard.expected for guard in freezing.guards(now, service)}
-    expected = tuple(freezing.guards(claim, claim.services[0]))
-    return {each.promise for each in freezing.differences(expected, found)}
+    current = freezing.guards(now, service)
+    expected = freezing.guards(claim, claim.services[0])
+    return {each.promise for each in freezing.differences(expected, current)}
 
 
 def in_service(key: str, value: Any) -> Change:
@@ -187,13 +187,15 @@ async def test_a_plan_keeps_every_promise_of_the_file_and_its_own(root: Path) ->
     claim = await frozen(root)
     revision = checkouts.Checkout.open(root).revision("HEAD")
     plan = deployments.plan(await deployments.read(POLICY, revision, "auth", "staging"))
-    assert not freezing.is_frozen(plan)
+    assert not guards.is_frozen(plan)
     bound = freezing.bound(plan, claim, freezing.promised(claim, "auth"))
-    assert freezing.is_frozen(bound)
+    assert guards.is_frozen(bound)
     promises = [guard.promise for guard in bound.guards]
     assert len(promises) == len(set(promises))
     kinds = {promise.partition(":")[0] for promise in promises}
-    assert kinds == {*freezing.FROZEN, freezing.HEAD, "image"}
+    frozen_kinds = "hanbae policy cluster objects images digest migrations migration"
+    assert kinds == {*frozen_kinds.split(), "branch-head", "image"}
+    assert guards.written(guards.of(bound)) == bound.guards
     assert plans.Guard("branch-head:release", claim.revision) in bound.guards
     assert freezing.bound(bound, claim, freezing.promised(claim, "auth")) == bound
     with pytest.raises(errors.Refused):

@@ -39,3 +39,39 @@ async def test_the_end_is_read_even_when_there_is_no_room() -> None:
     await channel.put(1)
     channel.close()
     assert [item async for item in channel.read()] == [1]
+
+
+async def test_the_stream_of_a_writer_ends_with_its_error() -> None:
+    channel: channels.Channel[int] = channels.Channel()
+
+    async def write() -> None:
+        await channel.put(1)
+        message = "broken"
+        raise RuntimeError(message)
+
+    read: list[int] = []
+
+    async def collect() -> None:
+        async with channel.fed_by(write()) as stream:
+            async for item in stream:
+                read.append(item)  # noqa: PERF401  what came before the error counts
+
+    with pytest.raises(RuntimeError, match="broken"):
+        await collect()
+    assert read == [1]
+
+
+async def test_the_writer_has_ended_when_its_reader_leaves() -> None:
+    channel: channels.Channel[int] = channels.Channel()
+    ended = asyncio.Event()
+
+    async def write() -> None:
+        try:
+            await channel.put(1)
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with channel.fed_by(write()) as stream:
+        assert await anext(stream) == 1
+    assert ended.is_set()

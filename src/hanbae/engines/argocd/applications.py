@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from hanbae import errors, subjects
 from hanbae.argo import applications, operations
 from hanbae.clusters import answers, connections, kinds, reading, watching, writing
-from hanbae.engines import transports
+from hanbae.engines.argocd import transports
 from hanbae.results import plans
 from hanbae.streams import backoffs
 
@@ -99,7 +99,7 @@ class Application:
 
     async def ask(
         self,
-        does: plans.Sync | plans.Follow,
+        does: plans.Effect,
         key: str,
         by: str,
         *,
@@ -117,7 +117,7 @@ class Application:
             The object with it.
 
         Raises:
-            hanbae.engines.transports.Busy: Somebody else's operation is active.
+            hanbae.engines.argocd.transports.Busy: Somebody else's operation is active.
             hanbae.errors.Unreachable: The cluster did not take it.
         """
         for _ in range(_TRIES):

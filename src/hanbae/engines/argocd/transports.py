@@ -50,7 +50,7 @@ class Application(Protocol):
 
     async def ask(
         self,
-        does: plans.Sync | plans.Follow,
+        does: plans.Effect,
         key: str,
         by: str,
         *,

@@ -1,8 +1,8 @@
 """Deploys through Argo CD: starts the operation, or refreshes and follows the automated sync.
 
-Which operation counts is :mod:`hanbae.engines.steering`'s to say, how Argo CD is spoken to (through its objects or its
-API) :mod:`hanbae.engines.transports`'s, what happens to pods :mod:`hanbae.engines.workloads`'s; here they become one
-stream.
+Which operation counts is :mod:`hanbae.engines.argocd.steering`'s to say, how Argo CD is spoken to (through its
+objects or its API) :mod:`hanbae.engines.argocd.transports`'s, what happens to pods
+:mod:`hanbae.engines.workloads`'s; here they become one stream.
 """
 
 from __future__ import annotations
@@ -19,15 +19,8 @@ from hanbae import errors, masking, subjects, wording
 from hanbae.argo import applications as reads
 from hanbae.argo import operations
 from hanbae.clusters import connections, kinds, reading
-from hanbae.engines import (
-    applications,
-    describing,
-    protocol,
-    rollouts,
-    steering,
-    transports,
-    workloads,
-)
+from hanbae.engines import describing, protocol, rollouts, workloads
+from hanbae.engines.argocd import applications, steering, transports
 from hanbae.results import plans
 from hanbae.streams import channels
 
@@ -123,9 +116,7 @@ class ArgoCD:
         last = operations.recorded(await self._application.existing())
         return last.started if last is not None and last.ended else ""
 
-    async def begin(
-        self, does: plans.Sync | plans.Follow, key: str, *, known: str | None = None
-    ) -> str:
+    async def begin(self, does: plans.Effect, key: str, *, known: str | None = None) -> str:
         """Start the operation, or have Argo CD start it; see :class:`hanbae.engines.protocol.Engine`."""
         application = await self._application.existing()
         if not reads.has_one_source(application):
@@ -163,7 +154,7 @@ class ArgoCD:
             raise errors.Unreachable("argo.overwritten", application=self._ref.name, key=key)
         return False
 
-    async def _ask(self, does: plans.Sync | plans.Follow, key: str) -> kinds.Object:
+    async def _ask(self, does: plans.Effect, key: str) -> kinds.Object:
         while True:
             try:
                 return await self._application.ask(does, key, self._by, about=self._about)
@@ -173,7 +164,7 @@ class ArgoCD:
                 await self._waits(wording.Text("argo.awaits-other", busy.text.facts))
                 await self._application.idle()
 
-    async def _before(self, does: plans.Sync | plans.Follow) -> workloads.Workload:
+    async def _before(self, does: plans.Effect) -> workloads.Workload:
         """The workload, and what of it was there before anything was begun."""
         target = self._target
         jobs = await reading.find(
@@ -228,22 +219,17 @@ class ArgoCD:
 
         Raises:
             hanbae.errors.Failed: Out of the iteration, when the operation or the rollout has failed.
-            hanbae.engines.steering.Moved: The branch's head is another revision.
+            hanbae.engines.protocol.HeadMoved: The branch's head is another revision.
         """
         begun = self._begun
         if begun is None or operation != begun.key:
             message = "follow() is for the operation that begin() returned"
             raise ValueError(message)
         channel: channels.Channel[protocol.Seen] = channels.Channel()
-        task = asyncio.create_task(self._drive(begun, channel))
-        try:
-            async with aclosing(channel.read()) as stream:
-                yield stream
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        async with channel.fed_by(self._drive(begun, channel)) as stream:
+            yield stream
 
-    async def stop(self, does: plans.Sync | plans.Follow, key: str) -> bool:
+    async def stop(self, does: plans.Effect, key: str) -> bool:
         """Terminate the operation and wait until it has ended; False where it had ended already.
 
         Raises:
@@ -254,7 +240,7 @@ class ArgoCD:
         )
 
     async def _drive(self, begun: _Begun, channel: channels.Channel[protocol.Seen]) -> None:
-        """Watch, steer and await the rollout; ends the channel in every case."""
+        """Watch, steer and await the rollout."""
         try:
             async with asyncio.TaskGroup() as group:
                 begun.workload.start(group, channel)
@@ -267,10 +253,8 @@ class ArgoCD:
                 raise _Done
         except BaseExceptionGroup as errors_:
             error = _deepest(errors_)
-            channel.close(None if isinstance(error, _Done) else error)
-        except asyncio.CancelledError:
-            channel.close()
-            raise
+            if not isinstance(error, _Done):
+                raise error from None
 
     async def _steer(
         self,
@@ -375,7 +359,7 @@ class _Begun:
 
     def __init__(
         self,
-        does: plans.Sync | plans.Follow,
+        does: plans.Effect,
         key: str,
         steered: steering.Steering,
         workload: workloads.Workload,

@@ -1,6 +1,6 @@
 """Which operation is the deployment's, how far it is, and what must be done about it: a state machine without I/O.
 
-It is shown every version of the Application in order and answers with moves; :mod:`hanbae.engines.argocd` makes
+It is shown every version of the Application in order and answers with moves; :mod:`hanbae.engines.argocd.engine` makes
 them.
 That it must see every version is the point: right after a full automated sync Argo CD may add a short partial one
 (self-heal), which overwrites the record of the operation that counts.
@@ -15,17 +15,13 @@ from msgspec import Struct, structs
 
 from hanbae import errors, subjects, wording
 from hanbae.argo import applications, operations
-from hanbae.engines import describing
+from hanbae.engines import describing, protocol
 from hanbae.results import events, plans
 
 REFRESHES: Final = 4
 """How often a refresh is asked for until another revision than the wanted one is believed."""
 
 Application = Mapping[str, Any]
-
-
-class Moved(errors.Refused):
-    """Argo CD sees another revision at the branch's head than the wanted one."""
 
 
 class Tell(Struct, frozen=True):
@@ -60,7 +56,7 @@ class Steering:
 
     def __init__(
         self,
-        does: plans.Sync | plans.Follow,
+        does: plans.Effect,
         key: str,
         ref: subjects.Ref,
         *,
@@ -92,7 +88,7 @@ class Steering:
 
         Raises:
             hanbae.errors.Failed: The operation has ended badly, or its record was lost.
-            Moved: The branch's head is another revision.
+            hanbae.engines.protocol.HeadMoved: The branch's head is another revision.
         """
         if _version(application) < self._since:
             return
@@ -208,7 +204,7 @@ class Steering:
     def _moved(self, why: wording.Text) -> Iterator[Move]:
         self._refreshes += 1
         if self._refreshes > REFRESHES:
-            raise Moved("argo.head-is-other", revision=why.facts["revision"])
+            raise protocol.HeadMoved("argo.head-is-other", revision=why.facts["revision"])
         yield Refresh(0.5 * 2**self._refreshes)
 
     def _push(self, why: wording.Text) -> Iterator[Move]:

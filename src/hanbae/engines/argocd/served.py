@@ -20,7 +20,8 @@ from hanbae.argo import operations
 from hanbae.argocd_api import answers, connections
 from hanbae.argocd_api import applications as api
 from hanbae.clusters import kinds, watching
-from hanbae.engines import applications, steering, transports
+from hanbae.engines import protocol
+from hanbae.engines.argocd import applications, transports
 from hanbae.results import plans
 from hanbae.streams import backoffs
 
@@ -54,7 +55,7 @@ class Application:
                 yield watching.Seen(seen.type, found)
 
     async def existing(self, *, within: float = transports.APPEARS_WITHIN) -> kinds.Object:
-        """The object; see :class:`hanbae.engines.transports.Application`.
+        """The object; see :class:`hanbae.engines.argocd.transports.Application`.
 
         Nobody can be asked to look: that would take rights on ApplicationSets, which a project's role has not.
         """
@@ -83,7 +84,7 @@ class Application:
 
     async def ask(
         self,
-        does: plans.Sync | plans.Follow,
+        does: plans.Effect,
         key: str,
         by: str,
         *,
@@ -92,11 +93,11 @@ class Application:
         """Start the operation, or find the one with the key; `by` is the token's user, whatever is said here.
 
         Raises:
-            hanbae.engines.transports.Busy: Somebody else's operation is active.
+            hanbae.engines.argocd.transports.Busy: Somebody else's operation is active.
             hanbae.errors.Refused: A sync window forbids it.
             hanbae.errors.Forbidden: The token's role may not ``sync``.
             hanbae.errors.Unreachable: Argo CD did not take it.
-            hanbae.engines.steering.Moved: The head of the branch is another commit; nothing runs any more.
+            hanbae.engines.protocol.HeadMoved: The head of the branch is another commit; nothing runs any more.
         """
         backoff = backoffs.Backoff()
         for _ in range(_TRIES):
@@ -126,14 +127,14 @@ class Application:
         raise errors.Unreachable("argo.cannot-write", application=self.ref.name)
 
     async def _checked(
-        self, application: kinds.Object, does: plans.Sync | plans.Follow, key: str
+        self, application: kinds.Object, does: plans.Effect, key: str
     ) -> kinds.Object:
         """The Application, if its operation is for the wanted commit."""
         current = operations.current(application)
         if current is None or not current.active or current.revision in {"", does.revision}:
             return application
         await self.terminate(lambda active: active.key == key)
-        raise steering.Moved("argo.head-is-other", revision=current.revision)
+        raise protocol.HeadMoved("argo.head-is-other", revision=current.revision)
 
     async def idle(self) -> None:
         """Wait until no operation is asked for or runs."""
@@ -143,7 +144,7 @@ class Application:
                     return
 
     async def terminate(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
-        """End an operation; see :class:`hanbae.engines.transports.Application`."""
+        """End an operation; see :class:`hanbae.engines.argocd.transports.Application`."""
         told = False
         try:
             async with (

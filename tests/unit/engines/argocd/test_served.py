@@ -12,7 +12,8 @@ from hanbae import errors, masking, subjects
 from hanbae.argo import operations
 from hanbae.argocd_api import answers, connections, settings
 from hanbae.argocd_api import applications as api
-from hanbae.engines import served, steering
+from hanbae.engines import protocol
+from hanbae.engines.argocd import served
 from hanbae.results import plans
 
 REF = subjects.Ref("Application", "argocd", "auth-dev")
@@ -129,7 +130,7 @@ async def test_a_refusal_of_argo_cds_is_asked_about_again(monkeypatch: pytest.Mo
 async def test_a_branch_that_moved_on_is_not_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     argo = Argo(made.application(automated=True))
     argo.resolves = made.OTHER
-    with pytest.raises(steering.Moved) as caught:
+    with pytest.raises(protocol.HeadMoved) as caught:
         await argo.install(monkeypatch).ask(SYNC, KEY, "-")
     assert "revision" not in argo.asked[0], "Argo CD syncs automated ones only to their branch"
     assert caught.value.text.facts["revision"] == made.OTHER

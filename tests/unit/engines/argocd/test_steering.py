@@ -8,7 +8,8 @@ import pytest
 from tests.support import applications as made
 
 from hanbae import errors, subjects
-from hanbae.engines import steering
+from hanbae.engines import protocol
+from hanbae.engines.argocd import steering
 from hanbae.results import events, plans
 
 HOOK = subjects.Ref("Job", "services-dev", "auth-service-migrate")
@@ -169,7 +170,7 @@ def test_another_head_is_believed_only_after_several_looks() -> None:
     other = made.application(revision=made.OTHER)
     for _ in range(steering.REFRESHES):
         assert told(play(steer, other)) == ["Refresh"]
-    with pytest.raises(steering.Moved):
+    with pytest.raises(protocol.HeadMoved):
         play(steer, other)
 
 
