@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
 from hanbae import errors, subjects
@@ -89,23 +89,13 @@ async def over(
     charts = [name for name in services if name in project.services]
     recall = result_cache.Recall(kept, project, rules, Looked)
     done: dict[str, Looked] = {}
-    unclaimed = charts[::-1]
-
-    def claim() -> None:
-        # In the services' order: of two that claim an object the later is at fault, whoever was looked at first.
-        while unclaimed and unclaimed[-1] in done:
-            name = unclaimed.pop()
-            _claim(project, name, done[name])
-            done[name] = msgspec.structs.replace(done[name], claims={})
 
     def tell(name: str, looked: Looked) -> None:
         done[name] = looked
-        claim()
         if progress is not None:
             progress(len(done), len(charts))
 
     done.update((name, known) for name in charts if (known := recall.of(name)) is not None)
-    claim()
     waiting = [name for name in reversed(charts) if name not in done]
     others = workers.more(len(waiting)) if task is not None else 0
     async with pools.opened() if pool is None else nullcontext(pool) as renderers:
@@ -123,10 +113,20 @@ async def over(
         await look(renderers, project, waiting, rules, recall=recall, tell=tell)
     recall.close()
     project = overlays.result()
+    claimed = [
+        ((name, environment), owned)
+        for name in charts
+        for environment, owned in done[name].claims.items()
+    ]
     for service in kustomize_builds.services(project):
         if service.name in {"", *services}:
             found += _of_overlays(service, rules)
-    # Last, because some of them look at what all services claimed.
+            claimed += [
+                ((service.name, environment), owned)
+                for environment, owned in _claims(service).items()
+            ]
+    project = dataclasses.replace(project, clashes=claims.clashes(claimed))
+    # Last, because some of them look at what all services claim.
     found += [findings_of_rules.plain(each) for each in running.over_project(project, rules)]
     each_service = [done[name] for name in charts]
     found += [finding for each in each_service for finding in each.findings]
@@ -173,8 +173,6 @@ async def look(
 
 def _of_overlays(service: views.Service, rules: Sequence[rulebook.Rule]) -> list[findings.Finding]:
     """What the rules over Kubernetes' objects find in what Kustomize built."""
-    for environment, each_claims in _claims(service).items():
-        service.project.claims.add((service.name, environment), each_claims)
     found = running.over_service(service, [each for each in rules if each.family in _OVER_OBJECTS])
     result = []
     for each in found:
@@ -190,13 +188,12 @@ def _of_overlays(service: views.Service, rules: Sequence[rulebook.Rule]) -> list
 def _claims(service: views.Service) -> dict[str, tuple[claims.Claim, ...]]:
     """The objects of each release, for the rule over all services."""
     kinds = serving.cluster_scoped()
-    return {name: claims.of(release, kinds) for name, release in service.releases.items()}
-
-
-def _claim(project: views.Project, service: str, looked: Looked) -> None:
-    """Remember whose objects these are."""
-    for environment, found in looked.claims.items():
-        project.claims.add((service, environment), found)
+    return {
+        name: claims.of(
+            release.objects, cluster=release.settings.workload or "", cluster_scoped=kinds
+        )
+        for name, release in service.releases.items()
+    }
 
 
 async def of_service(

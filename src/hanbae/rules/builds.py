@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from hanbae import subjects
-from hanbae.rules import views
+from hanbae.rules import objects as rendered
 
 
 class Refusal(Struct, frozen=True):
@@ -57,7 +57,7 @@ class Built(Struct, frozen=True):
     folder: str
     service: str = ""
     there: bool = True
-    objects: tuple[views.Object, ...] = ()
+    objects: tuple[rendered.Object, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     images: tuple[Pinned, ...] = ()
     error: str = ""

@@ -1,40 +1,45 @@
-"""Which release has which object: the one thing that no release shows by itself."""
+"""Which release has which object: the one thing that no release shows by itself.
+
+The inspection of a service puts out the claims of its releases; once all of them are there, :func:`clashes` compares
+them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-if TYPE_CHECKING:
-    from hanbae.rules import views
+from hanbae.rules import objects
+
+Owner = tuple[str, str]
+"""Service and environment."""
 
 
 class Clash(Struct, frozen=True):
     """An object that two releases claim.
 
     Attributes:
-        object: How it is called.
-        file: The file that the second one comes from.
+        object: Kind and name, as shown in messages.
+        file: The file that the second claim comes from.
         first: Service and environment of the first.
         second: Service and environment of the second.
     """
 
     object: str
     file: str
-    first: tuple[str, str]
-    second: tuple[str, str]
+    first: Owner
+    second: Owner
 
 
 class Claim(Struct, frozen=True, array_like=True):
     """An object that a release has.
 
     Attributes:
-        key: What two claims of the same object have in common.
-        object: How it is called.
+        key: Equal for two claims of the same object: cluster, API group, kind, namespace and name.
+        object: Kind and name, as shown in messages.
         file: The file that it comes from.
-        named: Whether it has a name of its own, so that two would be the same.
+        named: Whether it has a name of its own; of a ``generateName`` each creation makes another object.
     """
 
     key: str
@@ -43,41 +48,38 @@ class Claim(Struct, frozen=True, array_like=True):
     named: bool
 
 
-def of(release: views.Release, cluster_scoped: frozenset[str]) -> tuple[Claim, ...]:
-    """A release's objects.
+def of(
+    manifests: Iterable[objects.Object], *, cluster: str, cluster_scoped: frozenset[str]
+) -> tuple[Claim, ...]:
+    """The claims of a release.
 
     Args:
-        release: The release.
+        manifests: The release's objects.
+        cluster: The cluster that they are applied to, by any name that tells it from the others.
         cluster_scoped: Kinds that are in no namespace.
     """
-    cluster = release.settings.workload or ""
-    found = []
-    for each in release.objects:
-        group, _, _ = each.api_version.rpartition("/")
-        space = "" if each.kind in cluster_scoped else each.namespace
-        key = f"{cluster}\0{group}\0{each.kind}\0{space}\0{each.name}"
-        found.append(Claim(key, each.label, each.template, bool(each.get("metadata", "name"))))
-    return tuple(found)
+    return tuple(_claim(manifest, cluster, cluster_scoped) for manifest in manifests)
 
 
-class Claims:
-    """Which release has which object, of all that were looked at so far: a number for each object, no more."""
+def _claim(manifest: objects.Object, cluster: str, cluster_scoped: frozenset[str]) -> Claim:
+    group, _, _ = manifest.api_version.rpartition("/")
+    namespace = "" if manifest.kind in cluster_scoped else manifest.namespace
+    key = f"{cluster}\0{group}\0{manifest.kind}\0{namespace}\0{manifest.name}"
+    return Claim(key, manifest.label, manifest.template, bool(manifest.get("metadata", "name")))
 
-    def __init__(self) -> None:
-        self._owners: list[tuple[str, str]] = []
-        self._of: dict[int, int] = {}
-        self.clashes: list[Clash] = []
 
-    def add(self, owner: tuple[str, str], found: Iterable[Claim]) -> None:
-        """Remember a release's objects.
+def clashes(claimed: Iterable[tuple[Owner, Iterable[Claim]]]) -> tuple[Clash, ...]:
+    """The objects that more than one release claims.
 
-        Args:
-            owner: Service and environment.
-            found: The objects.
-        """
-        at = len(self._owners)
-        self._owners.append(owner)
-        for each in found:
-            before = self._of.setdefault(hash(each.key), at)
-            if before != at and each.named:
-                self.clashes.append(Clash(each.object, each.file, self._owners[before], owner))
+    Args:
+        claimed: Each release's claims, in the order of the services' names: of two releases that claim an object the
+            later one is at fault.
+    """
+    owners: dict[str, Owner] = {}
+    twice = []
+    for owner, claims in claimed:
+        for claim in claims:
+            first = owners.setdefault(claim.key, owner)
+            if first != owner and claim.named:
+                twice.append(Clash(claim.object, claim.file, first, owner))
+    return tuple(twice)

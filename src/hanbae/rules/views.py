@@ -1,7 +1,8 @@
 """What rules look at: the repository, a service in it, a service in one environment, and the objects rendered for it.
 
 Views hold what was read once and compute the rest when it is asked for.
-Rules share them, so nobody changes what is in them.
+All rules share them and none writes into them: what several rules work out of a view is computed by
+:meth:`Release.once` or :meth:`Service.once`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from hanbae import errors, subjects
 from hanbae.apis import crds
@@ -20,15 +21,20 @@ from hanbae.charts import tracing
 from hanbae.migrations import databases, scripts
 from hanbae.policy import documents, naming
 from hanbae.repository import trees
-from hanbae.rules import claims, declaring, definitions, valuesfiles
+from hanbae.rules import builds, claims, declaring, definitions, valuesfiles
 from hanbae.rules.objects import Object, On, Pointer
-
-if TYPE_CHECKING:
-    from hanbae.rules import builds
 
 __all__ = ["Object", "On", "Pointer", "Project", "Release", "Service"]
 
 T = TypeVar("T")
+View = TypeVar("View")
+
+
+def _once(view: View, computed: dict[Callable[..., Any], Any], compute: Callable[[View], T]) -> T:
+    if compute not in computed:
+        computed[compute] = compute(view)
+    result: T = computed[compute]
+    return result
 
 
 @dataclass(frozen=True)
@@ -40,14 +46,12 @@ class Release:
         environment: Name of the environment.
         values: The chart's defaults with the environment's values over them.
         objects: What was rendered, in Helm's order, hooks and CRDs included.
-        kept: What rules have worked out for each other, by a name of theirs.
     """
 
     service: Service
     environment: str
     values: Mapping[str, Any]
     objects: tuple[Object, ...]
-    kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def policy(self) -> documents.Policy:
@@ -89,11 +93,6 @@ class Release:
         named = isinstance(image, Mapping) and (image.get("tag") or image.get("digest"))
         return bool(named or self.value("sealedSecret", "encryptedData"))
 
-    @cached_property
-    def shared(self) -> dict[str, Any]:
-        """What several rules of a family compute of a release, once, each under a name of its own."""
-        return {}
-
     def value(self, *path: str, default: Any = None) -> Any:
         """One of the merged values, or the default."""
         at: Any = self.values
@@ -108,11 +107,12 @@ class Release:
         return self.service.value_place(self.values_file, path)
 
     def once(self, compute: Callable[[Release], T]) -> T:
-        """What a function makes of this release: computed for the first rule that asks, and shared by the others."""
-        if compute not in self._computed:
-            self._computed[compute] = compute(self)
-        found: T = self._computed[compute]
-        return found
+        """What a function makes of this release, computed for the first rule that asks.
+
+        Args:
+            compute: A function of a module, not a closure: it is the key under which its result is found again.
+        """
+        return _once(self, self._computed, compute)
 
     @cached_property
     def _computed(self) -> dict[Callable[..., Any], Any]:
@@ -226,9 +226,16 @@ class Service:
         """The files of the service's folder, the chart's among them, relative to the repository's root."""
         return tuple(self.project.tree.files(self.chart.rpartition("/")[0]))
 
+    def once(self, compute: Callable[[Service], T]) -> T:
+        """What a function makes of this service, computed for the first rule that asks.
+
+        Args:
+            compute: A function of a module, as of :meth:`Release.once`.
+        """
+        return _once(self, self._computed, compute)
+
     @cached_property
-    def notes(self) -> dict[str, Any]:
-        """What the rules of one family have worked out for all of them, by a name of the family's own."""
+    def _computed(self) -> dict[Callable[..., Any], Any]:
         return {}
 
     @cached_property
@@ -278,8 +285,8 @@ class Project:
         now: The time, for what expires.
         overlays: The Kustomize overlays: those of the policy, those of services without a chart, and what became of
             them.
-        claims: Whose objects are which, filled while services are looked at.
-        compiled: Compiled schemas of kinds that the repository defines.
+        clashes: The objects that two releases claim; none before all services were inspected.
+        schemas: The schemas of kinds that the repository defines.
     """
 
     policy: documents.Policy
@@ -289,8 +296,10 @@ class Project:
     branches: Mapping[str, trees.Tree] = field(default_factory=dict)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     overlays: tuple[builds.Built, ...] = ()
-    claims: claims.Claims = field(default_factory=claims.Claims)
-    compiled: dict[tuple[int, str], Any] = field(default_factory=dict, repr=False, compare=False)
+    clashes: tuple[claims.Clash, ...] = ()
+    schemas: definitions.Schemas = field(
+        default_factory=definitions.Schemas, repr=False, compare=False
+    )
 
     def place(self, key: str) -> subjects.Place:
         """Where a key of the policy stands; for one that is left to its default, the nearest part around it."""

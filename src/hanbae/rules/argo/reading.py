@@ -147,12 +147,17 @@ class Order(Struct, frozen=True):
 
 
 def order(release: views.Release) -> Order:
-    """The order of a release, computed once."""
-    found: Order | None = release.shared.get("argo.order")
-    if found is None:
-        brings = provided(release)
-        steps = [(step(each), each) for each in release.objects]
-        applied = tuple((when, each) for when, each in steps if when is not None)
-        needed = {each.index: needs(each, brings) for _, each in applied if each.pod is not None}
-        found = release.shared["argo.order"] = Order(applied, needed, brings)
-    return found
+    """The order of a release."""
+    return release.once(_order)
+
+
+def _order(release: views.Release) -> Order:
+    brings = provided(release)
+    steps = [(step(manifest), manifest) for manifest in release.objects]
+    applied = tuple((when, manifest) for when, manifest in steps if when is not None)
+    needed = {
+        manifest.index: needs(manifest, brings)
+        for _, manifest in applied
+        if manifest.pod is not None
+    }
+    return Order(applied, needed, brings)

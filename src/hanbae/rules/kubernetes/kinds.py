@@ -22,21 +22,12 @@ def schema(release: views.Release, each: views.Object) -> schemas.Schema | None:
     if known is not None:
         return known
     added = _added(release, each)
-    return _compiled(release.service.project, added, version) if added is not None else None
+    return release.service.project.schemas.of(added, version) if added is not None else None
 
 
 def _added(release: views.Release, each: views.Object) -> crds.Kind | None:
     key = (each.api_version, each.kind)
     return release.own_kinds.get(key) or release.service.project.own_kinds.get(key)
-
-
-def _compiled(project: views.Project, kind: crds.Kind, version: str) -> schemas.Schema | None:
-    kept = project.compiled
-    key = (id(kind), version)
-    if key not in kept:
-        kept[key] = (kind, schemas.added(kind, version))
-    found: schemas.Schema | None = kept[key][1]
-    return found
 
 
 _SAID: Final = frozenset({"required", "type", "enum", "pattern", "range", "format"})
@@ -46,7 +37,7 @@ _SAID: Final = frozenset({"required", "type", "enum", "pattern", "range", "forma
 @rulebook.of_release("KUB001", "error", source=_VALIDATION)
 def refused_by_schema(release: views.Release) -> Iterator[rulebook.Hit]:
     """A value of the wrong type, a missing field, a value that is not among those that are allowed."""
-    for each, problem in _problems(release):
+    for each, problem in release.once(_problems):
         if problem.keyword == "unknown":
             continue
         pointer = problem.pointer
@@ -62,7 +53,7 @@ def refused_by_schema(release: views.Release) -> Iterator[rulebook.Hit]:
 @rulebook.of_release("KUB002", "error", source=_VALIDATION)
 def unknown_field(release: views.Release) -> Iterator[rulebook.Hit]:
     """A field that the kind does not have: the API server drops it, or refuses the object."""
-    for each, problem in _problems(release):
+    for each, problem in release.once(_problems):
         if problem.keyword == "unknown":
             facts = {"object": each.label, "field": shapes.shown(problem.pointer)}
             near = difflib.get_close_matches(problem.name[:80], problem.known, 1)
@@ -72,17 +63,14 @@ def unknown_field(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(views.On(each, problem.pointer, key=True), facts, variant)
 
 
-def _problems(release: views.Release) -> Iterator[tuple[views.Object, schemas.Problem]]:
-    """What the schemas say of a release, worked out once for both rules."""
-    kept = release.kept
-    if "problems" not in kept:
-        found = []
-        for each in release.objects:
-            known = schema(release, each)
-            if known is not None:
-                found += [(each, problem) for problem in known.problems(each.data)]
-        kept["problems"] = found
-    yield from kept["problems"]
+def _problems(release: views.Release) -> list[tuple[views.Object, schemas.Problem]]:
+    """The objects of a release that their schemas refuse, for :meth:`~hanbae.rules.views.Release.once`."""
+    problems = []
+    for manifest in release.objects:
+        schema_ = schema(release, manifest)
+        if schema_ is not None:
+            problems += [(manifest, problem) for problem in schema_.problems(manifest.data)]
+    return problems
 
 
 @rulebook.of_release("KUB003", "error", source=_DEPRECATIONS)

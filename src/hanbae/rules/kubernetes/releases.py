@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from hanbae import subjects
@@ -52,7 +52,7 @@ def _size(data: Any) -> int:
 @rulebook.of_project("KUB032", "error", source=_TRACKING)
 def claimed_twice(project: views.Project) -> Iterator[rulebook.Hit]:
     """An object that two Applications both have: each undoes what the other does."""
-    for (object_, file, first, second), places in _grouped(project.claims).items():
+    for (object_, file, first, second), places in _grouped(project.clashes).items():
         if first == second:
             facts = {"object": object_, "service": first, "environments": ", ".join(places)}
             yield rulebook.Hit(subjects.Place(file), facts, "environments")
@@ -62,11 +62,11 @@ def claimed_twice(project: views.Project) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(subjects.Place(file), facts, "services")
 
 
-def _grouped(found: claims.Claims) -> dict[tuple[str, str, str, str], list[str]]:
+def _grouped(clashes: Iterable[claims.Clash]) -> dict[tuple[str, str, str, str], list[str]]:
     """Object, file and both services → the environments: what is so in each of them is one finding."""
     groups: dict[tuple[str, str, str, str], dict[str, None]] = {}
-    for clash in found.clashes:
-        (first, one), (second, other) = clash.first, clash.second
+    for clash in clashes:
+        (first, environment), (second, other) = clash.first, clash.second
         key = (clash.object, clash.file, first, second)
-        groups.setdefault(key, {}).update({one: None, other: None})
+        groups.setdefault(key, {}).update({environment: None, other: None})
     return {key: sorted(places) for key, places in groups.items()}

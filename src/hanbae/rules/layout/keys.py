@@ -18,7 +18,6 @@ _LINE: Final = re.compile(
     r"^( *)(?:- +)?(?:\"([^\"\n]+)\"|'([^'\n]+)'|([\w./-]+)) *:(?= |$)", re.MULTILINE
 )
 _SEALED: Final = re.compile(r"^sealedSecret:.*(?:\n(?:[ #].*)?)*", re.MULTILINE)
-_EXAMPLE: Final = "example"
 
 Keys = tuple[str, ...]
 
@@ -83,10 +82,7 @@ def _lacking(service: views.Service) -> dict[Keys, list[str]]:
 
 def _example(service: views.Service) -> Mapping[str, Any] | None:
     """The example's values, where its keys are not plainly those of every environment; None where they are."""
-    if _EXAMPLE not in service.notes:
-        service.notes[_EXAMPLE] = _read_example(service)
-    found: Mapping[str, Any] | None = service.notes[_EXAMPLE]
-    return found
+    return service.once(_read_example)
 
 
 def _read_example(service: views.Service) -> Mapping[str, Any] | None:
