@@ -11,9 +11,15 @@ import pytest
 from ruamel.yaml import YAML
 from tests.support import scenes
 
+from hanbae.planning import deployments
+from hanbae.policy import loading
+from hanbae.repository import checkouts
+
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 SERVICES = ("auth", "identity", "personal")
 ENVIRONMENTS = ("dev", "staging", "production")
+
+CONFIGMAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: gated}\n"
 
 
 @pytest.fixture
@@ -75,6 +81,29 @@ def test_what_does_not_render_is_told_with_its_place_and_the_rest_is_rendered(sh
     saved = ran(shop, "--save", str(shop.parent / "tree"))
     assert saved.code == 2
     assert not list((shop.parent / "tree").rglob("*.yaml"))
+
+
+async def test_check_render_and_plan_ask_for_the_same_api_versions(shop: Path) -> None:
+    chart = shop / "services/auth/helm"
+    job = chart / "templates/migration-job.yaml"
+    for gate, name in (("batch/v1/Job", job.name), ("bitnami.com/v1alpha1", "sealed.yaml")):
+        file = chart / "templates" / name
+        text = file.read_text() if file.exists() else CONFIGMAP
+        has = f'{{{{- if .Capabilities.APIVersions.Has "{gate}" }}}}'
+        file.write_text(f"{has}\n{text}\n{{{{- end }}}}\n")
+    git(shop, "add", "-A")
+    git(shop, "commit", "-qm", "gated")
+    rendered = json.loads(ran(shop, "auth", "--env", "dev", "--output", "json").out)["releases"][0]
+    names = [(each["kind"], each["metadata"]["name"]) for each in rendered["objects"]]
+    assert ("Job", "auth-service-migrate") in names
+    assert ("ConfigMap", "gated") in names
+    policy = loading.load(shop / loading.NAME).policy
+    commit = checkouts.Checkout.open(shop).revision("HEAD")
+    source = await deployments.read(policy, commit, "auth", "dev")
+    assert [each.object for each in source.rendered.manifests] == rendered["objects"]
+    assert deployments.plan(source)
+    checked = scenes.hanbae("check", "auth", "--env", "dev", "--no-cache", directory=shop)
+    assert checked.code == 0, checked.out
 
 
 def test_a_tree_is_saved_and_saved_again_without_a_change(shop: Path) -> None:

@@ -17,6 +17,7 @@ from hanbae import errors
 from hanbae.charts import gathering, pools
 from hanbae.charts import rendering as charts
 from hanbae.checking import program_fingerprint, projects
+from hanbae.planning import releases
 from hanbae.policy import naming
 from hanbae.repository import keeping, trees
 from hanbae.rules import views
@@ -191,11 +192,13 @@ class _Renderer:
         return [answer for name in values if (answer := known[name]) is not None]
 
     def _want(self, service: str, environment: str, values: bytes) -> pools.Wanted:
-        want = projects.want(self._project.policy, service, environment, values)
-        return msgspec.structs.replace(
-            want,
-            kube_version=self._wanted.kube_version or want.kube_version,
-            api_versions=(*want.api_versions, *self._wanted.api_versions),
+        return releases.requested(
+            self._project.policy,
+            service,
+            environment,
+            values,
+            kube_version=self._wanted.kube_version,
+            api_versions=self._wanted.api_versions,
         )
 
     def _key(self, service: str, environment: str, chart: str, values: str) -> str:

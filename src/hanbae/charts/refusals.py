@@ -21,9 +21,13 @@ from hanbae import errors, subjects
 _LARGEST: Final = 64 * 1024 * 1024
 _SCHEMA: Final = "values.schema.json"
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef", "$schema")
-# The dialects that Helm has built in; it would load any other from where its name points.
-_DIALECT: Final = re.compile(
-    r"https?://json-schema\.org/(?:draft-0[467]|draft/(?:2019-09|2020-12))/schema#?"
+# The schemas that Helm has built in, ``schema`` being the newest; it loads any other from where its name points.
+_META: Final = "core|applicator|validation|meta-data|content"
+_BUILT_IN: Final = re.compile(
+    r"https?://json-schema\.org/(?:schema|draft-0[467]/schema"
+    rf"|draft/2019-09/(?:schema|meta/(?:{_META}|format))"
+    rf"|draft/2020-12/(?:schema|meta/(?:{_META}|unevaluated|format-annotation|format-assertion)))"
+    r"(?:#.*)?"
 )
 _DEEPEST: Final = 8
 """Charts packed in one another; an archive can be made that holds itself."""
@@ -86,7 +90,7 @@ def _refuse_schema(shown: str, path: str, content: bytes) -> None:
 
 
 def _is_harmless(reference: str) -> bool:
-    return reference.startswith("#") or _DIALECT.fullmatch(reference) is not None
+    return reference.startswith("#") or _BUILT_IN.fullmatch(reference) is not None
 
 
 def _references(schema: object) -> Iterator[str]:

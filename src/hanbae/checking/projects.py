@@ -13,8 +13,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors, subjects, wording
-from hanbae.apis import serving
 from hanbae.charts import pools, rendering
+from hanbae.planning import releases
 from hanbae.policy import documents, loading, naming
 from hanbae.repository import checkouts, trees
 from hanbae.results import findings
@@ -164,7 +164,7 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
     for environment in project.environments:
         values = _values(tree, str(naming.values_file(policy, name, environment)))
         if values is not None:
-            wanted[environment] = want(policy, name, environment, values)
+            wanted[environment] = releases.requested(policy, name, environment, values)
     if not wanted:
         return Seen(view)
     answers = await rendering.answers(pool, tree, view.chart, list(wanted.values()))
@@ -206,18 +206,6 @@ def _is_text(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return b"\0" not in data
-
-
-def want(policy: documents.Policy, name: str, environment: str, values: bytes) -> pools.Wanted:
-    """What is wanted of a service's chart in an environment: just what Argo CD tells Helm."""
-    version = policy.environments[environment].kubernetes
-    return pools.Wanted(
-        release=naming.release(policy, name),
-        namespace=naming.namespace(policy, name, environment),
-        values=(values,),
-        kube_version=f"v{version}.0",
-        api_versions=serving.api_versions(version),
-    )
 
 
 def _objects(rendered: rendering.Rendered, chart: str, namespace: str) -> Iterator[views.Object]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from hanbae import errors
 from hanbae.charts import pools, rendering
-from hanbae.checking import findings_of_rules, projects
+from hanbae.checking import findings_of_rules
+from hanbae.planning import releases
 from hanbae.results import findings
 from hanbae.rules import placing, running, views
 
@@ -39,7 +40,7 @@ async def _numbered(
     project = service.project
     try:
         values = project.tree.read(service.releases[environment].values_file) or b""
-        want = projects.want(project.policy, service.name, environment, values)
+        want = releases.requested(project.policy, service.name, environment, values)
         (answer,) = await rendering.answers(
             pool, project.tree, service.chart, [want], changed=placing.numbered, texts=True
         )

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from hanbae import errors, subjects
 from hanbae.argo import hooks, needs
-from hanbae.charts import pools, rendering
+from hanbae.charts import rendering
 from hanbae.migrations import databases, files, transactions
-from hanbae.planning import proofs
+from hanbae.planning import proofs, releases
 from hanbae.policy import documents, naming
 from hanbae.repository import revisions
 from hanbae.results import guards, plans
@@ -66,7 +66,7 @@ async def read(
         revision: The commit.
         service: The service.
         environment: The environment.
-        kube_version: The workload cluster's version, which Argo CD tells Helm.
+        kube_version: The workload cluster's version, which Argo CD tells Helm; None for the policy's.
 
     Raises:
         hanbae.errors.FileFault: No values for the environment, or the chart does not render.
@@ -81,13 +81,8 @@ async def read(
             environment=environment,
             revision=revision.commit[:12],
         )
-    wanted = pools.Wanted(
-        release=naming.release(policy, service),
-        namespace=naming.namespace(policy, service, environment),
-        values=(values,),
-        kube_version=kube_version,
-    )
-    rendered = await rendering.render(revision, chart, wanted)
+    request = releases.requested(policy, service, environment, values, kube_version=kube_version)
+    rendered = await rendering.render(revision, chart, request)
     return Source(policy, service, environment, revision, rendered)
 
 

@@ -212,8 +212,16 @@ async def test_charts_packed_in_one_another_without_end_are_refused(chart: Path)
 @pytest.mark.parametrize(
     ("dialect", "is_loaded"),
     [
+        ("http://json-schema.org/schema#", False),
+        ("https://json-schema.org/schema", False),
+        ("http://json-schema.org/draft-04/schema#", False),
+        ("http://json-schema.org/draft-06/schema", False),
         ("http://json-schema.org/draft-07/schema#", False),
+        ("https://json-schema.org/draft/2019-09/schema#", False),
         ("https://json-schema.org/draft/2020-12/schema", False),
+        ("http://json-schema.org/draft-03/schema#", True),
+        ("http://json-schema.org/schema/../draft-07", True),
+        ("https://json-schema.org.example.com/schema", True),
         ("http://169.254.169.254/schema", True),
         ("file:///etc/passwd", True),
     ],

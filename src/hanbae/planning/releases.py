@@ -1,0 +1,37 @@
+"""What Helm is asked to render for a service in an environment: the one place, for whoever renders."""
+
+from __future__ import annotations
+
+from hanbae.apis import serving
+from hanbae.charts import pools
+from hanbae.policy import documents, naming
+
+
+def requested(
+    policy: documents.Policy,
+    service: str,
+    environment: str,
+    values: bytes,
+    *,
+    kube_version: str | None = None,
+    api_versions: tuple[str, ...] = (),
+) -> pools.Wanted:
+    """The release as Argo CD asks Helm for it.
+
+    Args:
+        policy: The policy.
+        service: The service.
+        environment: The environment.
+        values: The content of the environment's values file.
+        kube_version: The cluster's version, such as ``v1.35.4``; None for the first release of the policy's minor
+            version.
+        api_versions: API versions beyond those of that Kubernetes, such as ``bitnami.com/v1alpha1``.
+    """
+    minor = policy.environments[environment].kubernetes
+    return pools.Wanted(
+        release=naming.release(policy, service),
+        namespace=naming.namespace(policy, service, environment),
+        values=(values,),
+        kube_version=kube_version or f"v{minor}.0",
+        api_versions=(*serving.api_versions(minor), *api_versions),
+    )
