@@ -203,8 +203,8 @@ if not TYPE_CHECKING:  # a type checker that saw it would believe in every name
             message = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(message)
         home, _, own = _HOMES[name].partition(":")
-        found = globals()[name] = getattr(import_module(f"{__name__}.{home}"), own or name)
-        return found
+        value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), own or name)
+        return value
 
 
 def __dir__() -> list[str]:

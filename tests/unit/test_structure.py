@@ -83,14 +83,11 @@ PLACEHOLDERS = frozenset({
 #: Packages and modules that still use some of them.
 NOT_YET = frozenset(
     {
-        "__init__.py",
-        "actions",
         "apis",
         "argo",
         "argocd_api",
         "charts",
         "checking",
-        "cli",
         "clusters",
         "deploying",
         "diagnosing",

@@ -100,7 +100,7 @@ class Wanted(Struct, frozen=True):
 
 async def check(
     directory: Path,
-    wanted: Wanted | None = None,
+    request: Wanted | None = None,
     *,
     progress: inspecting.Progress | None = None,
     kept: keeping.Kept | None = None,
@@ -109,7 +109,7 @@ async def check(
 
     Args:
         directory: The folder of the policy, or one below it.
-        wanted: What is to be checked; None for everything as it is in the working tree.
+        request: What is to be checked; None for everything as it is in the working tree.
         progress: Told how far it is.
         kept: Results of earlier runs; None to check everything anew.
 
@@ -118,48 +118,48 @@ async def check(
         hanbae.errors.FileFault: The policy or the baseline has a fault.
         hanbae.errors.Unreachable: A cluster that is to be looked at did not answer.
     """
-    wanted = wanted or Wanted()
+    request = request or Wanted()
     async with pools.opened() as pool:
         await pool.warm()  # it takes as long as reading the repository does
-        return await _checked(directory, wanted, pool, progress=progress, kept=kept)
+        return await _checked(directory, request, pool, progress=progress, kept=kept)
 
 
 async def _checked(
     directory: Path,
-    wanted: Wanted,
+    request: Wanted,
     pool: pools.Pool,
     *,
     progress: inspecting.Progress | None,
     kept: keeping.Kept | None,
 ) -> Result:
-    project, base = projects.opened(directory, wanted.revision, wanted.policy_from)
-    _check_names(project, wanted)
+    project, base = projects.opened(directory, request.revision, request.policy_from)
+    _check_names(project, request)
     without_chart = kustomize_builds.without_chart(project)
-    chosen = wanted.services or (*project.services, *without_chart)
-    if wanted.changed_since is not None:
-        before = projects.at(loading.find(directory).parent, wanted.changed_since)
+    chosen = request.services or (*project.services, *without_chart)
+    if request.changed_since is not None:
+        before = projects.at(loading.find(directory).parent, request.changed_since)
         touched = changed_services.services(project, changed_services.changed(before, project.tree))
         chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
     held = own.held(project.policy)
     folder = str(kept.folder) if kept is not None else None
-    task = workers.Task(str(directory), wanted.revision, wanted.policy_from, project.now, folder)
+    task = workers.Task(str(directory), request.revision, request.policy_from, project.now, folder)
     looked = await inspecting.over(
         project, chosen, held, progress=progress, kept=kept, task=task, pool=pool
     )
-    narrowed = bool(wanted.services or wanted.changed_since)
+    narrowed = bool(request.services or request.changed_since)
     looked, searched = await _wider(
-        directory, wanted, project, looked, chosen if narrowed else None
+        directory, request, project, looked, chosen if narrowed else None
     )
     unsought = beyond_files.unsought(
-        wanted.history, wanted.live, narrowed=narrowed or wanted.environment is not None
+        request.history, request.live, narrowed=narrowed or request.environment is not None
     )
     settled = settling.settle(
-        project, looked, chosen, base=base, baseline=wanted.baseline, unsought=unsought
+        project, looked, chosen, base=base, baseline=request.baseline, unsought=unsought
     )
     environments = project.environments
-    if wanted.environment is not None:
-        environments = (wanted.environment,)
-        settled = acceptance.narrowed(settled, wanted.environment)
+    if request.environment is not None:
+        environments = (request.environment,)
+        settled = acceptance.narrowed(settled, request.environment)
     unprepared = tuple(_within(looked.unprepared, environments))
     return Result(
         settled.findings,
@@ -176,19 +176,19 @@ async def _checked(
 
 async def _wider(
     directory: Path,
-    wanted: Wanted,
+    request: Wanted,
     project: views.Project,
     looked: inspecting.Looked,
     services: Sequence[str] | None,
 ) -> tuple[inspecting.Looked, beyond_files.Searched | None]:
     """What was found in the files, with what was found beyond them."""
-    found, searched = list(looked.findings), None
-    if wanted.history is not None:
-        secrets, searched = beyond_files.searched(directory, wanted.history, wanted.revision)
-        found += secrets
-    if wanted.live is not None:
-        found += await beyond_files.live(project, wanted.live, services, wanted.environment)
-    return msgspec.structs.replace(looked, findings=merging.merged(found)), searched
+    findings_, searched = list(looked.findings), None
+    if request.history is not None:
+        secrets, searched = beyond_files.searched(directory, request.history, request.revision)
+        findings_ += secrets
+    if request.live is not None:
+        findings_ += await beyond_files.live(project, request.live, services, request.environment)
+    return msgspec.structs.replace(looked, findings=merging.merged(findings_)), searched
 
 
 def _about(rule: rulebook.Rule) -> About:
@@ -196,23 +196,23 @@ def _about(rule: rulebook.Rule) -> About:
     return About(title, why, fix, rule.severity, rule.family, rule.source)
 
 
-def _check_names(project: views.Project, wanted: Wanted) -> None:
+def _check_names(project: views.Project, request: Wanted) -> None:
     there = (*project.services, *kustomize_builds.without_chart(project))
-    unknown = [name for name in wanted.services if name not in there]
+    unknown = [name for name in request.services if name not in there]
     if unknown:
-        known = ", ".join(there) or "-"
-        raise errors.WrongUse("services.unknown", service=unknown[0], known=known)
-    if wanted.environment is not None and wanted.environment not in project.environments:
-        known = ", ".join(project.environments) or "-"
+        names = ", ".join(there) or "-"
+        raise errors.WrongUse("services.unknown", service=unknown[0], known=names)
+    if request.environment is not None and request.environment not in project.environments:
+        names = ", ".join(project.environments) or "-"
         raise errors.WrongUse(
-            "services.unknown-environment", environment=wanted.environment, known=known
+            "services.unknown-environment", environment=request.environment, known=names
         )
 
 
 def _within(
     unprepared: Iterable[inspecting.Unprepared], environments: Sequence[str]
 ) -> Iterator[inspecting.Unprepared]:
-    for each in unprepared:
-        names = tuple(name for name in each.environments if name in environments)
+    for service in unprepared:
+        names = tuple(name for name in service.environments if name in environments)
         if names:
-            yield inspecting.Unprepared(each.service, names)
+            yield inspecting.Unprepared(service.service, names)

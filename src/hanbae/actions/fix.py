@@ -32,12 +32,12 @@ class Fixed(Struct, frozen=True):
     left: tuple[findings.Finding, ...]
 
 
-def fix(root: Path, found: Iterable[findings.Finding], *, write: bool = True) -> Fixed:
+def fix(root: Path, findings_: Iterable[findings.Finding], *, write: bool = True) -> Fixed:
     """Make the edits of findings in a working tree.
 
     Args:
         root: The repository's root.
-        found: The findings.
+        findings_: The findings.
         write: Whether the files are written; otherwise only the differences are told.
 
     Raises:
@@ -46,7 +46,7 @@ def fix(root: Path, found: Iterable[findings.Finding], *, write: bool = True) ->
     texts = _Texts(root)
     mended: list[findings.Finding] = []
     left: list[findings.Finding] = []
-    for finding in found:
+    for finding in findings_:
         if finding.edits:
             (mended if texts.made(finding.edits) else left).append(finding)
     return Fixed(tuple(texts.changes(write=write)), tuple(mended), tuple(left))
@@ -176,6 +176,6 @@ def _replace(path: Path, text: str, name: str) -> None:
         raise _fault("check.unwritable", name, error) from error
 
 
-def _fault(said: str, name: str, error: Exception) -> errors.FileFault:
+def _fault(text_id: str, name: str, error: Exception) -> errors.FileFault:
     reason = getattr(error, "strerror", None) or type(error).__name__
-    return errors.FileFault(said, place=subjects.Place(name), reason=reason)
+    return errors.FileFault(text_id, place=subjects.Place(name), reason=reason)

@@ -33,30 +33,30 @@ def generate_admission(
         errors.FileFault: The policy has a fault, or an expression that the API server would not take.
     """
     loaded = loading.load(loading.find(directory))
-    for at, rule in enumerate(loaded.policy.rules):
+    for index, rule in enumerate(loaded.policy.rules):
         try:
             own.compiled(rule.expression)
         except own.Unusable as unusable:
-            place = loaded.place(f"rules[{at}].expression")
+            place = loaded.place(f"rules[{index}].expression")
             raise errors.FileFault(
                 "policy.unusable-expression", place=place, id=rule.id, reason=str(unusable)
             ) from unusable
-    wanted: dict[str, str] = {}
+    files: dict[str, str] = {}
     for name in generated_files.chosen(loaded.policy, environments):
-        wanted |= manifests(loaded.policy, name)
+        files |= manifests(loaded.policy, name)
     folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
-    return generated_files.write(loaded.root, wanted, folders=folders, mark=_MARK, check=check)
+    return generated_files.write(loaded.root, files, folders=folders, mark=_MARK, check=check)
 
 
 def manifests(policy: documents.Policy, environment: str) -> dict[str, str]:
     """The files of one environment: path relative to the repository → text; none where no rule holds."""
-    things = own_rules.policies(policy, environment)
-    if not things:
+    policies = own_rules.policies(policy, environment)
+    if not policies:
         return {}
     folder = f"{FOLDER}/{environment}"
     facts = {"command": _MARK, "folder": folder}
     header = filling.filled("repository/admission.yaml", policy.language, facts)
     return {
-        f"{folder}/{name}": generated_files.manifest(header, made)
-        for name, made in generated_files.kustomized({"rules.yaml": things}).items()
+        f"{folder}/{name}": generated_files.manifest(header, objects)
+        for name, objects in generated_files.kustomized({"rules.yaml": policies}).items()
     }

@@ -33,23 +33,23 @@ def generate_argocd(
         errors.FileFault: The policy has a fault.
     """
     loaded = loading.load(loading.find(directory))
-    wanted: dict[str, str] = {}
+    files: dict[str, str] = {}
     for name in generated_files.chosen(loaded.policy, environments):
-        wanted |= manifests(loaded.policy, name)
+        files |= manifests(loaded.policy, name)
     folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
-    return generated_files.write(loaded.root, wanted, folders=folders, mark=_MARK, check=check)
+    return generated_files.write(loaded.root, files, folders=folders, mark=_MARK, check=check)
 
 
 def manifests(policy: documents.Policy, environment: str) -> dict[str, str]:
     """The files of one environment: path relative to the repository → text."""
     folder = f"{FOLDER}/{environment}"
-    things = {
+    objects = {
         "project.yaml": [generating.project(policy, environment)],
         "applicationset.yaml": [generating.application_set(policy, environment)],
     }
     facts = {"environment": environment, "folder": folder}
     header = filling.filled("repository/generated.yaml", policy.language, facts)
     return {
-        f"{folder}/{name}": generated_files.manifest(header, made)
-        for name, made in generated_files.kustomized(things).items()
+        f"{folder}/{name}": generated_files.manifest(header, documents_)
+        for name, documents_ in generated_files.kustomized(objects).items()
     }

@@ -51,12 +51,12 @@ def generate_rbac(
     for group in groups:
         if not group.strip() or not group.isprintable():
             raise errors.WrongUse("rbac.not-a-group", group=repr(group))
-    found: dict[str, str] = {}
+    files: dict[str, str] = {}
     for name in generated_files.chosen(loaded.policy, environments):
-        found |= manifests(loaded.policy, name, described(loaded, name), groups=groups)
+        files |= manifests(loaded.policy, name, described(loaded, name), groups=groups)
     # What is left of one environment: another layout's files, when its clusters were split or joined.
     folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
-    return generated_files.write(loaded.root, found, folders=folders, mark=_MARK, check=check)
+    return generated_files.write(loaded.root, files, folders=folders, mark=_MARK, check=check)
 
 
 def described(loaded: loading.Loaded, environment: str) -> tuple[authorizing.Service, ...]:
@@ -100,7 +100,7 @@ def manifests(
     command = " ".join(
         [_MARK, "--env", environment, *(f"--group {shlex.quote(name)}" for name in groups)]
     )
-    found: dict[str, str] = {}
+    files: dict[str, str] = {}
     for folder, clusters in _folders(settings, environment):
         facts = {"command": command, "folder": folder}
         header = filling.filled("repository/rbac.yaml", policy.language, facts)
@@ -113,18 +113,18 @@ def manifests(
                 policy, environment, described, clusters=clusters, groups=groups
             ),
         }
-        for name, things in generated_files.kustomized(documents_).items():
-            found[f"{folder}/{name}"] = generated_files.manifest(header, things)
-    return found
+        for name, objects in generated_files.kustomized(documents_).items():
+            files[f"{folder}/{name}"] = generated_files.manifest(header, objects)
+    return files
 
 
 def _folders(
     settings: documents.Environment, environment: str
 ) -> Iterator[tuple[str, tuple[authorizing.Cluster, ...]]]:
     """The folders to apply, and what the cluster is that each is for."""
-    found: dict[str, list[authorizing.Cluster]] = {}
+    parts_of: dict[str, list[authorizing.Cluster]] = {}
     parts: tuple[authorizing.Cluster, ...] = ("control", "workload")
     for part in parts:
-        found.setdefault(naming.rbac_folder(settings, environment, part), []).append(part)
-    for folder, clusters in found.items():
+        parts_of.setdefault(naming.rbac_folder(settings, environment, part), []).append(part)
+    for folder, clusters in parts_of.items():
         yield folder, tuple(clusters)

@@ -71,7 +71,7 @@ def _policy(
 def _origin(root: Path) -> str:
     """The URL of the remote ``origin``, as it was configured."""
     try:
-        found = subprocess.run(
+        answer = subprocess.run(
             ["git", "-C", str(root), "config", "--get", "remote.origin.url"],
             capture_output=True,
             check=False,
@@ -79,7 +79,7 @@ def _origin(root: Path) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise errors.WrongUse("init.repository-needed") from error
-    url = found.stdout.decode(errors="replace").strip()
+    url = answer.stdout.decode(errors="replace").strip()
     if not url:
         raise errors.WrongUse("init.repository-needed")
     # A token in the remote's URL is this machine's affair; Argo CD has credentials of its own.

@@ -89,5 +89,5 @@ def _present(
 
 
 def _sealed(document: values.Values) -> dict[str, Any]:
-    found = document.get(seal.DATA)
-    return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
+    sealed = document.get(seal.DATA)
+    return {str(key): value for key, value in sealed.items()} if isinstance(sealed, dict) else {}

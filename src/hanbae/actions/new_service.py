@@ -50,12 +50,12 @@ def new_service(
         image=image or present.image,
     )
     # Once a folder has migrations, they are the team's: a first one that was replaced must not come back.
-    wanted = {
+    missing = {
         path: text for path, text in contents.items() if not _has_migrations(loaded.root, path)
     }
     theirs = _values(service, loaded.policy)
-    kept = {path: text for path, text in wanted.items() if path in theirs}
-    rest = {path: text for path, text in wanted.items() if path not in theirs}
+    kept = {path: text for path, text in missing.items() if path in theirs}
+    rest = {path: text for path, text in missing.items() if path not in theirs}
     return writing_files.place(loaded.root, kept) + writing_files.place(
         loaded.root, rest, overwrite=force
     )
@@ -78,9 +78,9 @@ def _present(loaded: loading.Loaded, service: str) -> _Present:
             break
     else:
         return _Present()
-    found = values.read(loaded.root / path, path)
-    image, port = found.get("image.repository"), found.get("service.port")
-    rows = found.get("migration.databases")
+    document = values.read(loaded.root / path, path)
+    image, port = document.get("image.repository"), document.get("service.port")
+    rows = document.get("migration.databases")
     listed = rows if isinstance(rows, list) else []
     names = [row.get("name") for row in listed if isinstance(row, dict)]
     return _Present(

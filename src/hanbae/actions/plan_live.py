@@ -16,13 +16,13 @@ _AT_ONCE = 4
 
 
 async def preview(
-    space: workspaces.Workspace, wanted: tuple[str, ...], environment: str
+    space: workspaces.Workspace, names: tuple[str, ...], environment: str
 ) -> tuple[previews.Preview, ...]:
     """What a deployment of the head of an environment's branch would do.
 
     Args:
         space: The workspace.
-        wanted: Services; empty for all of the branch.
+        names: Services; empty for all of the branch.
         environment: The environment.
 
     Raises:
@@ -32,7 +32,7 @@ async def preview(
     commit = await space.head(environment)
     revision = space.checkout.revision(commit)
     branch = space.environment(environment).branch or ""
-    names = services.chosen(space.policy, revision, wanted, branch=branch)
+    names = services.chosen(space.policy, revision, names, branch=branch)
     places = asyncio.Semaphore(_AT_ONCE)
     async with space.clusters(environment) as clusters:
         version = await reading.version(clusters.workload)
@@ -51,20 +51,20 @@ async def _of(
     space: workspaces.Workspace, clusters: workspaces.Clusters, source: deployments.Source
 ) -> previews.Preview:
     plan = deployments.plan(source)
-    seen, known = await asyncio.gather(
+    live, recorded = await asyncio.gather(
         live_state.observe(space, clusters, source),
         known_state.known(space, clusters, source.service, source.environment),
     )
     objects = [manifest.object for manifest in source.rendered.manifests]
     waves = scheduling.waves(objects, source.namespace)
     return previews.Preview(
-        msgspec.structs.replace(plan, steps=tuple(map(_shown, plan.steps)), forecast=seen.forecast),
+        msgspec.structs.replace(plan, steps=tuple(map(_shown, plan.steps)), forecast=live.forecast),
         source.revision.commit,
-        seen.compared,
-        forecasting.pending(plan.steps, known.proven),
+        live.compared,
+        forecasting.pending(plan.steps, recorded.proven),
         waves,
-        scheduling.estimate(waves, known.seconds),
-        seen.notes,
+        scheduling.estimate(waves, recorded.seconds),
+        live.notes,
     )
 
 

@@ -25,16 +25,18 @@ class _Side(Struct, frozen=True):
     """A service at one revision; no releases where the revision has none of it."""
 
     project: views.Project
-    seen: projects.Seen | None
+    inspected: projects.Seen | None
     fault: errors.FileFault | None = None
 
     def release(self, environment: str) -> views.Release | None:
-        return self.seen.service.releases.get(environment) if self.seen is not None else None
+        return (
+            self.inspected.service.releases.get(environment) if self.inspected is not None else None
+        )
 
     def faulty(self, environment: str) -> errors.FileFault | None:
-        if self.seen is None:
+        if self.inspected is None:
             return self.fault
-        return dict(self.seen.faults).get(environment)
+        return dict(self.inspected.faults).get(environment)
 
 
 async def compare(
@@ -60,10 +62,10 @@ async def compare(
     """
     before = projects.project(directory, revision=base)
     after = projects.project(directory, revision=head)
-    known = tuple(dict.fromkeys((*after.services, *before.services)))
+    names = tuple(dict.fromkeys((*after.services, *before.services)))
     for name in services:
-        if name not in known:
-            raise errors.WrongUse("services.unknown", service=name, known=", ".join(known) or "-")
+        if name not in names:
+            raise errors.WrongUse("services.unknown", service=name, known=", ".join(names) or "-")
     environments = tuple(dict.fromkeys((*after.environments, *before.environments)))
     if environment is not None and environment not in environments:
         listed = ", ".join(environments) or "-"
@@ -71,11 +73,11 @@ async def compare(
             "workspace.unknown-environment", environment=environment, known=listed
         )
     touched = _touched(before, after)
-    chosen = [name for name in tuple(services) or known if touched is None or name in touched]
-    wanted = (environment,) if environment is not None else environments
-    compared = await _services(before, after, sorted(chosen), wanted)
+    chosen = [name for name in tuple(services) or names if touched is None or name in touched]
+    shown = (environment,) if environment is not None else environments
+    compared = await _services(before, after, sorted(chosen), shown)
     first, second = _commits(directory, base, head)
-    new = await _new(before, after, chosen, wanted) if first != second else ()
+    new = await _new(before, after, chosen, shown) if first != second else ()
     return previews.Comparison(first, second, compared, new)
 
 
@@ -93,36 +95,38 @@ def _touched(before: views.Project, after: views.Project) -> frozenset[str] | No
         for project in (before, after)
         for name in project.services
     }
-    found = set()
+    touched = set()
     for path in old.keys() | new.keys():
         if old.get(path) == new.get(path) or path.startswith("k8s/") or path.endswith(".md"):
             continue
         name = next((name for folder, name in folders.items() if path.startswith(folder)), None)
         if name is None:
             return None
-        found.add(name)
-    return frozenset(found)
+        touched.add(name)
+    return frozenset(touched)
 
 
 async def _services(
-    before: views.Project, after: views.Project, names: Sequence[str], wanted: Sequence[str]
+    before: views.Project, after: views.Project, names: Sequence[str], environments: Sequence[str]
 ) -> tuple[previews.Compared, ...]:
-    found: dict[str, list[previews.Compared]] = {}
+    compared: dict[str, list[previews.Compared]] = {}
     waiting = list(reversed(names))
 
     async def work(pool: pools.Pool) -> None:
         while waiting:
             name = waiting.pop()
             sides = await _side(pool, before, name), await _side(pool, after, name)
-            found[name] = [
-                each for each in (_compared(name, env, *sides) for env in wanted) if each.changes
+            compared[name] = [
+                service
+                for service in (_compared(name, env, *sides) for env in environments)
+                if service.changes
             ]
 
     if waiting:
         async with pools.opened() as pool, asyncio.TaskGroup() as group:
             for _ in range(min(pool.size + _AHEAD, len(waiting))):
                 group.create_task(work(pool))
-    return tuple(each for name in names for each in found[name])
+    return tuple(comparison for name in names for comparison in compared[name])
 
 
 async def _side(pool: pools.Pool, project: views.Project, name: str) -> _Side:
@@ -141,7 +145,7 @@ def _compared(name: str, environment: str, before: _Side, after: _Side) -> previ
         if fault is not None:
             return _faulty(name, environment, fault, "head" if side is after else "base")
     old, new = before.release(environment), after.release(environment)
-    things = _objects(old), _objects(new)
+    objects = _objects(old), _objects(new)
     spaces = _namespace(before, name, environment), _namespace(after, name, environment)
     try:
         theirs = _migrations(before, name, old)
@@ -152,15 +156,15 @@ def _compared(name: str, environment: str, before: _Side, after: _Side) -> previ
     except errors.FileFault as fault:
         return _faulty(name, environment, fault, "head")
     migrations = forecasting.migrations(theirs, ours)
-    forecast = forecasting.between(*things, spaces)
+    forecast = forecasting.between(*objects, spaces)
     moved = any(change.outcome != "unchanged" for change in forecast)
     return previews.Compared(
         name,
         environment,
         forecast,
-        forecasting.images(*things, spaces),
+        forecasting.images(*objects, spaces),
         migrations,
-        _hooks(things[1], spaces[1]) if moved or migrations else (),
+        _hooks(objects[1], spaces[1]) if moved or migrations else (),
     )
 
 
@@ -170,14 +174,14 @@ def _faulty(
     return previews.Compared(name, environment, fault=fault.text, place=fault.place, faulty=side)
 
 
-def _hooks(things: Sequence[dict[str, Any]], namespace: str) -> tuple[subjects.Ref, ...]:
+def _hooks(objects: Sequence[dict[str, Any]], namespace: str) -> tuple[subjects.Ref, ...]:
     """The hooks of a sync in their order."""
-    waves = scheduling.waves(things, namespace)
+    waves = scheduling.waves(objects, namespace)
     return tuple(dict.fromkeys(hook for wave in waves for hook in wave.hooks))
 
 
 def _objects(release: views.Release | None) -> list[dict[str, Any]]:
-    return [each.data for each in release.objects] if release is not None else []
+    return [item.data for item in release.objects] if release is not None else []
 
 
 def _namespace(side: _Side, name: str, environment: str) -> str:
@@ -192,16 +196,16 @@ def _migrations(side: _Side, name: str, release: views.Release | None) -> dict[s
 
 
 async def _new(
-    before: views.Project, after: views.Project, names: Sequence[str], wanted: Sequence[str]
+    before: views.Project, after: views.Project, names: Sequence[str], environments: Sequence[str]
 ) -> tuple[findings.Finding, ...]:
     """What a check of the head finds and one of the base does not, wherever in its file it stands."""
     old, new = await _found(before, names), await _found(after, names)
-    known = {_identity(each) for each in old}
+    in_base = {_identity(finding) for finding in old}
     return tuple(
-        each
-        for each in new
-        if _identity(each) not in known
-        and (not each.environments or set(each.environments) & set(wanted))
+        finding
+        for finding in new
+        if _identity(finding) not in in_base
+        and (not finding.environments or set(finding.environments) & set(environments))
     )
 
 
@@ -212,6 +216,6 @@ async def _found(project: views.Project, names: Sequence[str]) -> tuple[findings
     return settling.settle(project, looked, there).findings
 
 
-def _identity(found: findings.Finding) -> tuple[object, ...]:
-    where = found.object, found.environments
-    return found.code, found.place.file, str(found.text), found.service, *where
+def _identity(finding: findings.Finding) -> tuple[object, ...]:
+    where = finding.object, finding.environments
+    return finding.code, finding.place.file, str(finding.text), finding.service, *where

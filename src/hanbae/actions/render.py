@@ -80,31 +80,31 @@ class Failure(Struct, frozen=True):
 
 @contextlib.asynccontextmanager
 async def rendering(
-    directory: Path, wanted: Wanted | None = None, *, kept: keeping.Kept | None = None
+    directory: Path, request: Wanted | None = None, *, kept: keeping.Kept | None = None
 ) -> AsyncIterator[AsyncIterator[Release | Failure]]:
     """Render services; the scope owns the workers, and what it gives is in the order of services and environments.
 
     Args:
         directory: The folder of the policy, or one below it.
-        wanted: What is to be rendered; None for everything as it is in the working tree.
+        request: What is to be rendered; None for everything as it is in the working tree.
         kept: Results of earlier runs; None to render everything anew.
 
     Raises:
         hanbae.errors.WrongUse: No policy, or no such revision, service or environment.
         hanbae.errors.FileFault: The policy has a fault.
     """
-    wanted = wanted or Wanted()
-    project = projects.project(directory, revision=wanted.revision)
-    services, environments = _chosen(project, wanted)
+    request = request or Wanted()
+    project = projects.project(directory, revision=request.revision)
+    services, environments = _chosen(project, request)
     running = deque[asyncio.Task[list[Release | Failure]]]()
     async with pools.opened() as pool:
-        one = _Renderer(pool, project, wanted, environments, kept)
+        renderer = _Renderer(pool, project, request, environments, kept)
 
         async def each() -> AsyncIterator[Release | Failure]:
             waiting = deque(services)
             while waiting or running:
                 while waiting and len(running) < pool.size + _AHEAD:
-                    running.append(asyncio.create_task(one.of(waiting.popleft())))
+                    running.append(asyncio.create_task(renderer.of(waiting.popleft())))
                 for release in await running[0]:
                     yield release
                 running.popleft()
@@ -119,18 +119,18 @@ async def rendering(
         kept.clean()
 
 
-def _chosen(project: views.Project, wanted: Wanted) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    unknown = [name for name in wanted.services if name not in project.services]
+def _chosen(project: views.Project, request: Wanted) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    unknown = [name for name in request.services if name not in project.services]
     if unknown:
-        known = ", ".join(project.services) or "-"
-        raise errors.WrongUse("services.unknown", service=unknown[0], known=known)
-    if wanted.environment is not None and wanted.environment not in project.environments:
-        known = ", ".join(project.environments) or "-"
+        names = ", ".join(project.services) or "-"
+        raise errors.WrongUse("services.unknown", service=unknown[0], known=names)
+    if request.environment is not None and request.environment not in project.environments:
+        names = ", ".join(project.environments) or "-"
         raise errors.WrongUse(
-            "services.unknown-environment", environment=wanted.environment, known=known
+            "services.unknown-environment", environment=request.environment, known=names
         )
-    environments = (wanted.environment,) if wanted.environment else project.environments
-    return tuple(dict.fromkeys(wanted.services)) or project.services, environments
+    environments = (request.environment,) if request.environment else project.environments
+    return tuple(dict.fromkeys(request.services)) or project.services, environments
 
 
 class _Renderer:
@@ -140,11 +140,11 @@ class _Renderer:
         self,
         pool: pools.Pool,
         project: views.Project,
-        wanted: Wanted,
+        request: Wanted,
         environments: Sequence[str],
         kept: keeping.Kept | None,
     ) -> None:
-        self._pool, self._project, self._wanted = pool, project, wanted
+        self._pool, self._project, self._wanted = pool, project, request
         self._environments, self._kept = environments, kept
 
     async def of(self, service: str) -> list[Release | Failure]:
@@ -175,21 +175,21 @@ class _Renderer:
                 name: self._key(service, name, chart_digest, _id(self._project.tree, file, ids))
                 for name, file in values.items()
             }
-        known: dict[str, pools.Answer | None] = {
+        recalled: dict[str, pools.Answer | None] = {
             name: self._recalled(key) for name, key in keys.items()
         }
-        missing = [name for name in values if known.get(name) is None]
+        missing = [name for name in values if recalled.get(name) is None]
         if missing:
             read = {name: self._project.tree.read(values[name]) or b"" for name in missing}
-            wanted = [self._want(service, name, data) for name, data in read.items()]
-            found = await charts.answers(
-                self._pool, self._project.tree, chart, wanted, manifest=True
+            requests = [self._want(service, name, data) for name, data in read.items()]
+            answers = await charts.answers(
+                self._pool, self._project.tree, chart, requests, manifest=True
             )
-            known |= dict(zip(missing, found, strict=True))
+            recalled |= dict(zip(missing, answers, strict=True))
             self._keep(
-                {keys[name]: each for name, each in zip(missing, found, strict=True) if keys}
+                {keys[name]: answer for name, answer in zip(missing, answers, strict=True) if keys}
             )
-        return [answer for name in values if (answer := known[name]) is not None]
+        return [answer for name in values if (answer := recalled[name]) is not None]
 
     def _want(self, service: str, environment: str, values: bytes) -> pools.Wanted:
         return releases.requested(
@@ -225,7 +225,7 @@ class _Renderer:
         policy = self._project.policy
         chart = str(naming.chart(policy, service))
         try:
-            made = charts.rendered(answer, shown=chart)
+            rendered = charts.rendered(answer, shown=chart)
         except errors.FileFault as fault:
             return Failure(service, environment, fault)
         return Release(
@@ -234,20 +234,20 @@ class _Renderer:
             naming.release(policy, service),
             naming.namespace(policy, service, environment),
             answer.manifest,
-            tuple(each.object for each in made.manifests),
+            tuple(manifest.object for manifest in rendered.manifests),
         )
 
 
 def _id(tree: trees.Tree, file: str, ids: dict[str, str]) -> str:
-    known = ids[file]
-    if known.startswith("link:") or known == trees.UNREADABLE:
+    object_id = ids[file]
+    if object_id.startswith("link:") or object_id == trees.UNREADABLE:
         return hashlib.sha256(tree.read(file) or b"").hexdigest()
-    return known
+    return object_id
 
 
 def _has_secrets(answer: pools.Answer) -> bool:
     """Whether there is a Secret among the objects: such a release is not kept on the disk."""
     return any(
-        isinstance(thing, dict) and str(thing.get("kind")).startswith(("Secret", "List"))
-        for _, thing in answer.documents
+        isinstance(document, dict) and str(document.get("kind")).startswith(("Secret", "List"))
+        for _, document in answer.documents
     )

@@ -74,15 +74,15 @@ def read(path: Path) -> freezes.Frozen:
     if len(data) > LARGEST:
         raise _fault("plan.no-plan", path, f"> {LARGEST} B")
     try:
-        found = msgspec.json.decode(data, type=freezes.Frozen)
+        frozen = msgspec.json.decode(data, type=freezes.Frozen)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _fault("plan.no-plan", path, str(error)) from error
-    names = [each.service for each in found.services]
+    names = [service.service for service in frozen.services]
     if not names or len(set(names)) < len(names):
         # Of two promises of one service only one could be kept, and of none nothing is promised.
         raise _fault("plan.no-plan", path, f"services: {', '.join(names) or '-'}")
-    return found
+    return frozen
 
 
-def _fault(said: str, path: Path, reason: str) -> errors.FileFault:
-    return errors.FileFault(said, place=subjects.Place(str(path)), reason=reason)
+def _fault(text_id: str, path: Path, reason: str) -> errors.FileFault:
+    return errors.FileFault(text_id, place=subjects.Place(str(path)), reason=reason)

@@ -68,14 +68,14 @@ class Tree:
         folder = f"{_safe(release.environment)}/{_safe(release.service)}"
         self._covered.add(folder)
         used: set[str] = set()
-        for thing in release.objects:
-            if not self._secrets and _is_in_clear(thing):
-                name = str((thing.get("metadata") or {}).get("name") or "-")
+        for manifest in release.objects:
+            if not self._secrets and _is_in_clear(manifest):
+                name = str((manifest.get("metadata") or {}).get("name") or "-")
                 raise errors.Refused(
                     "render.secret-in-clear",
                     service=release.service, environment=release.environment, name=name,
                 )  # fmt: skip
-            base = name = _file_name(thing)
+            base = name = _file_name(manifest)
             number = 2
             while name in used:
                 name, number = f"{base}-{number}", number + 1
@@ -83,7 +83,7 @@ class Tree:
             path = f"{folder}/{name}.yaml"
             target = self._staging / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(writing.document(thing))
+            target.write_bytes(writing.document(manifest))
             self._staged.append(path)
 
     def finish(self) -> Saved:
@@ -135,12 +135,12 @@ class Tree:
     def _marker(self) -> set[str]:
         """The files that are ours; what the marker says of other places counts for nothing."""
         try:
-            found = msgspec.json.decode((self._root / MARKER).read_bytes(), type=_Marker)
+            marker = msgspec.json.decode((self._root / MARKER).read_bytes(), type=_Marker)
         except (OSError, msgspec.DecodeError):
             return set()
         return {
             path
-            for path in found.files
+            for path in marker.files
             if re.fullmatch(r"[a-z0-9._-]+/[a-z0-9._-]+/[a-z0-9._-]+\.yaml", path)
             and ".." not in path.split("/")
         }
@@ -183,13 +183,15 @@ def writing_to(root: Path, *, secrets: bool = False) -> Iterator[Tree]:
         raise errors.Failed("render.unwritable", path=str(root), reason=reason) from error
 
 
-def _is_in_clear(thing: dict[str, Any]) -> bool:
-    return thing.get("kind") == "Secret" and bool(thing.get("data") or thing.get("stringData"))
+def _is_in_clear(manifest: dict[str, Any]) -> bool:
+    return manifest.get("kind") == "Secret" and bool(
+        manifest.get("data") or manifest.get("stringData")
+    )
 
 
-def _file_name(thing: dict[str, Any]) -> str:
-    metadata = thing.get("metadata") or {}
-    return _safe(f"{thing['kind']}-{metadata.get('name') or metadata.get('generateName') or ''}")
+def _file_name(manifest: dict[str, Any]) -> str:
+    metadata = manifest.get("metadata") or {}
+    return _safe(f"{manifest['kind']}-{metadata.get('name') or metadata.get('generateName') or ''}")
 
 
 def _safe(name: str) -> str:

@@ -132,8 +132,8 @@ async def fetch_certificate(
 
     where = policy.environments[environment]
     namespace, _, name = policy.secrets.controller.partition("/")
-    wanted = context or where.workload or where.control
-    async with connections.connect(wanted, kubeconfig=kubeconfig) as cluster:
+    context = context or where.workload or where.control
+    async with connections.connect(context, kubeconfig=kubeconfig) as cluster:
         return await reading.service_get(cluster, namespace, name, _PATH)
 
 
@@ -179,9 +179,9 @@ def _check_certificate(
         raise errors.Refused("seal.other-certificate", place=place, **facts)
 
 
-def _share_cluster(policy: documents.Policy, one: str, other: str) -> bool:
+def _share_cluster(policy: documents.Policy, name: str, other: str) -> bool:
     """Whether two environments may be in one cluster: same context, and namespaces that differ."""
-    a, b = policy.environments[one], policy.environments[other]
+    a, b = policy.environments[name], policy.environments[other]
     return (a.workload or a.control) == (b.workload or b.control) and (
         a.namespace_suffix != b.namespace_suffix
     )

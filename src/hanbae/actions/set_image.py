@@ -80,8 +80,8 @@ def _reference(image: str, document: values.Values) -> references.Reference:
 async def _resolved(
     reference: references.Reference, *, insecure: bool, login: credentials.Credentials | None
 ) -> references.Reference:
-    known = login or credentials.of_docker(reference.host)
-    digest = await registry.digest(reference, known, insecure=insecure)
+    login = login or credentials.of_docker(reference.host)
+    digest = await registry.digest(reference, login, insecure=insecure)
     if digest is None:
         raise errors.Refused("image.not-there", reference=str(reference))
     return reference.at(digest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,7 @@ from hanbae.cli import interrupts, options, outputs
 
 if TYPE_CHECKING:
     from hanbae import workspaces
+    from hanbae.results import deployments
 
 
 @click.command(
@@ -41,12 +43,25 @@ def command(
     kube_context: str | None,
 ) -> int:
     """Follow, and go on."""
-    outcome = follow(session, deployment, environment, output, kube_context, stops=False)
-    if isinstance(outcome, int):
-        return outcome
     from hanbae.cli import deploy
 
-    return deploy.exit_code([outcome])  # type: ignore[list-item]
+    followed = follow(session, deployment, environment, output, kube_context, stops=False)
+    if followed.interrupted:
+        return followed.interrupted
+    return deploy.exit_code([followed.outcome])
+
+
+@dataclass(frozen=True)
+class Followed:
+    """How following a deployment ended.
+
+    Attributes:
+        outcome: The deployment's outcome; ``running`` where it goes on.
+        interrupted: The exit code where Ctrl-C or SIGTERM ended the following; else 0.
+    """
+
+    outcome: deployments.Outcome
+    interrupted: int = 0
 
 
 def follow(
@@ -57,60 +72,53 @@ def follow(
     context: str | None,
     *,
     stops: bool,
-) -> str | int:
-    """Show a deployment to its end.
-
-    Returns:
-        Its outcome, or the exit code where the person went away.
-    """
+) -> Followed:
+    """Show a deployment to its end, and end it if `stops`."""
     from hanbae import workspaces
 
     with workspaces.opened(session.directory, context=context) as space:
-        shown: list[str] = []
+        follower = _Follower(session, space, output)
         try:
             with interrupts.terminable() as terminated:
-                showing = _show(
-                    session,
-                    space,
-                    deployment,
-                    environment=environment,
-                    output=output,
-                    shown=shown,
-                    stops=stops,
-                )
-                asyncio.run(showing)
+                asyncio.run(follower.follow(deployment, environment, stops=stops))
         except KeyboardInterrupt:
-            if shown:
-                session.narration.warn(wording.Text("attach.detached", {"deployment": shown[0]}))
-            return interrupts.TERMINATED if terminated else interrupts.INTERRUPTED
-        found = space.store.deployment(shown[0])
+            if follower.deployment:
+                facts = {"deployment": follower.deployment}
+                session.narration.warn(wording.Text("attach.detached", facts))
+            code = interrupts.TERMINATED if terminated else interrupts.INTERRUPTED
+            return Followed("running", code)
+        ended = space.store.deployment(follower.deployment)
         if output == "json":
-            outputs.emit_json({"deployments": [found]})
+            outputs.emit_json({"deployments": [ended]})
         elif output == "text":
             from hanbae.cli.text import tables
 
-            outputs.emit(tables.deployed([found]))
-        return found.outcome
+            outputs.emit(tables.deployed([ended]))
+        return Followed(ended.outcome)
 
 
-async def _show(
-    session: options.Session,
-    space: workspaces.Workspace,
-    deployment: str,
-    *,
-    environment: str | None,
-    output: str,
-    shown: list[str],
-    stops: bool,
-) -> None:
-    from hanbae.cli import deploy
-    from hanbae.deploying import attaching
+class _Follower:
+    """Shows the events of one deployment.
 
-    stream = attaching.attached(space, deployment, environment=environment, stops=stops)
-    with deploy.view(session, output) as view:
-        async with contextlib.aclosing(stream):
-            async for event in stream:
-                shown[:] = [event.deployment]
-                if output == "jsonl":
-                    outputs.emit_jsonl(event)
-                view.event(event)
+    Attributes:
+        deployment: The whole id, once its first event was shown; empty before.
+    """
+
+    def __init__(self, session: options.Session, space: workspaces.Workspace, output: str) -> None:
+        self.deployment = ""
+        self._session = session
+        self._space = space
+        self._output = output
+
+    async def follow(self, deployment: str, environment: str | None, *, stops: bool) -> None:
+        from hanbae.cli import deploy
+        from hanbae.deploying import attaching
+
+        stream = attaching.attached(self._space, deployment, environment=environment, stops=stops)
+        with deploy.viewer(self._session, self._output) as viewer:
+            async with contextlib.aclosing(stream):
+                async for event in stream:
+                    self.deployment = event.deployment
+                    if self._output == "jsonl":
+                        outputs.emit_jsonl(event)
+                    viewer.event(event)

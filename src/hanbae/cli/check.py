@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,14 +19,18 @@ if TYPE_CHECKING:
     from hanbae.results import findings
 
 
-class Output(click.ParamType[tuple[str, str]]):
+Destination = tuple[str, str]
+"""A format, and the file that it goes to; empty for standard output."""
+
+
+class Output(click.ParamType[Destination]):
     """A format, or ``format=path`` for one that goes into a file."""
 
     name = "output"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
+    ) -> Destination:
         """The format, and the path; empty for standard output."""
         if isinstance(value, tuple):
             return value
@@ -49,10 +54,10 @@ def _services(context: click.Context, _: click.Parameter, incomplete: str) -> li
 
     front = context.find_root().params.get("directory")
     try:
-        known = services.known(loading.load(loading.find(front or Path())))
+        names = services.known(loading.load(loading.find(front or Path())))
     except (errors.Error, OSError):
         return []
-    return [name for name in known if name.startswith(incomplete)]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def _codes(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
@@ -129,7 +134,7 @@ Examples:
 @click.option(
     "-o",
     "--output",
-    "wanted",
+    "destinations",
     type=Output(),
     multiple=True,
     metavar="FORMAT[=FILE]",
@@ -137,58 +142,87 @@ Examples:
 )
 @options.cache
 @options.session
-def command(session: options.Session, /, wanted: tuple[tuple[str, str], ...], **given: Any) -> int:
-    """Check, or tell about rules."""
-    wanted = wanted or (("text", ""),)
-    if given["explain"] or given["listing"]:
-        return _told(given["explain"], wanted)
-    _refuse_contradictions(given, wanted)
-    return _checked(session, wanted, given)
-
-
-_ALONE: Final = ("services", "environment", "revision", "changed_since", "policy_from")
-
-
-def _refuse_contradictions(given: dict[str, Any], wanted: tuple[tuple[str, str], ...]) -> None:
-    if sum(not path for _, path in wanted) > 1:
-        raise errors.WrongUse("check.one-output")
-    if given["diff"] and not given["fix"]:
-        raise errors.WrongUse("check.diff-without-fix")
-    if given["fix"] and given["revision"]:
-        raise errors.WrongUse("check.fix-needs-files")
-    if given["kube_context"] and not given["live"]:
-        raise errors.WrongUse("check.context-without-live")
-    if given["since"] and not given["history"]:
-        raise errors.WrongUse("check.since-without-history")
-    if given["write_baseline"] and (given["fix"] or any(given[name] for name in _ALONE)):
-        raise errors.WrongUse("check.baseline-needs-all")
-
-
-def _checked(
-    session: options.Session, wanted: tuple[tuple[str, str], ...], given: dict[str, Any]
+def command(
+    session: options.Session,
+    *,
+    services: tuple[str, ...],
+    environment: str | None,
+    revision: str | None,
+    changed_since: str | None,
+    policy_from: str | None,
+    fail_on: reports.Threshold,
+    fix: bool,
+    diff: bool,
+    write_baseline: bool,
+    show_accepted: bool,
+    live: bool,
+    kube_context: str | None,
+    history: bool,
+    since: str | None,
+    listing: bool,
+    explain: str | None,
+    destinations: tuple[Destination, ...],
+    cache: bool,
 ) -> int:
+    """Check, or explain rules."""
+    destinations = destinations or (("text", ""),)
+    if explain or listing:
+        return _describe_rules(explain, destinations)
+    narrowed = any((services, environment, revision, changed_since, policy_from))
+    contradictions = {
+        "check.one-output": sum(not path for _, path in destinations) > 1,
+        "check.diff-without-fix": diff and not fix,
+        "check.fix-needs-files": fix and revision is not None,
+        "check.context-without-live": kube_context is not None and not live,
+        "check.since-without-history": since is not None and not history,
+        "check.baseline-needs-all": write_baseline and (fix or narrowed),
+    }
+    for text_id, contradicts in contradictions.items():
+        if contradicts:
+            raise errors.WrongUse(text_id)
+
     from hanbae.actions import check
     from hanbae.checking import beyond_files
 
-    what = check.Wanted(
-        given["services"],
-        given["environment"],
-        given["revision"],
-        given["policy_from"],
-        given["changed_since"],
-        baseline=not given["write_baseline"],
-        history=beyond_files.History(given["since"]) if given["history"] else None,
-        live=beyond_files.Live(given["kube_context"]) if given["live"] else None,
+    request = check.Wanted(
+        services,
+        environment,
+        revision,
+        policy_from,
+        changed_since,
+        baseline=not write_baseline,
+        history=beyond_files.History(since) if history else None,
+        live=beyond_files.Live(kube_context) if live else None,
     )
-    result = _run(session, what, given)
-    if given["write_baseline"]:
-        return _baseline(session, result)
-    if given["fix"]:
-        changed = _fix(session, result.findings, write=not given["diff"])
-        if changed and not given["diff"]:
-            result = _run(session, what, given)
-    report = _report(result, given)
-    for kind, path in wanted:
+    result = _run(session, request, cache=cache)
+    if write_baseline:
+        return _write_baseline(session, result)
+    if fix:
+        changed = _fix(session, result.findings, write=not diff)
+        if changed and not diff:
+            result = _run(session, request, cache=cache)
+    return _report(session, _for_terminal(result, fail_on, accepted=show_accepted), destinations)
+
+
+def _run(session: options.Session, request: check.Wanted, *, cache: bool) -> check.Result:
+    import asyncio
+
+    from hanbae.actions import check
+    from hanbae.cli.reports import summary
+    from hanbae.repository import keeping
+
+    kept = keeping.opened() if cache else None
+
+    with summary.Progress(session.narration) as progress:
+        checking = check.check(session.directory, request, progress=progress.tell, kept=kept)
+        return asyncio.run(checking)
+
+
+def _report(
+    session: options.Session, report: reports.Report, destinations: Sequence[Destination]
+) -> int:
+    """Write the report to each destination, and its summary for the person; the exit code."""
+    for kind, path in destinations:
         text = reports.written(report if not path else _for_file(report), kind)
         if path:
             outputs.save(Path(path), text)
@@ -200,29 +234,12 @@ def _checked(
     return 1 if report.failed else 0
 
 
-def _run(session: options.Session, what: check.Wanted, given: dict[str, Any]) -> check.Result:
-    import asyncio
-
-    from hanbae.actions import check
-    from hanbae.cli.reports import summary
-    from hanbae.repository import keeping
-
-    kept = keeping.opened() if given["cache"] else None
-
-    with summary.Progress(session.narration) as progress:
-        return asyncio.run(check.check(session.directory, what, progress=progress.tell, kept=kept))
-
-
-def _report(result: check.Result, given: dict[str, Any]) -> reports.Report:
+def _for_terminal(
+    result: check.Result, fail_on: reports.Threshold, *, accepted: bool
+) -> reports.Report:
     chosen = click.get_current_context().color
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ if chosen is None else chosen
-    return reports.Report(
-        result,
-        given["fail_on"],
-        accepted=given["show_accepted"],
-        width=_width(),
-        color=color,
-    )
+    return reports.Report(result, fail_on, accepted=accepted, width=_width(), color=color)
 
 
 def _for_file(report: reports.Report) -> reports.Report:
@@ -235,31 +252,31 @@ def _width() -> int:
     return shutil.get_terminal_size((reports.FALLBACK_WIDTH, 24)).columns
 
 
-def _baseline(session: options.Session, result: check.Result) -> int:
+def _write_baseline(session: options.Session, result: check.Result) -> int:
     from hanbae.checking import acceptance, baselines
     from hanbae.policy import loading
 
-    found = [each for each in result.findings if each.code not in acceptance.OWN[1:]]
+    accepted = [finding for finding in result.findings if finding.code not in acceptance.OWN[1:]]
     path = loading.find(session.directory).parent / baselines.NAME
-    outputs.save(path, baselines.text(baselines.of(found)).decode())
-    facts = {"file": baselines.NAME, "count": str(len(found))}
+    outputs.save(path, baselines.text(baselines.of(accepted)).decode())
+    facts = {"file": baselines.NAME, "count": str(len(accepted))}
     session.narration.done(wording.Text("check.baseline-written", facts))
     return 0
 
 
-def _fix(session: options.Session, found: tuple[findings.Finding, ...], *, write: bool) -> bool:
-    """Mend what can be mended, say what became of it, and whether something did."""
+def _fix(session: options.Session, to_mend: tuple[findings.Finding, ...], *, write: bool) -> bool:
+    """Mend what can be mended and narrate the outcome; whether a file changed."""
     from hanbae.actions import fix
     from hanbae.cli.reports import summary
     from hanbae.policy import loading
 
     root = loading.find(session.directory).parent
-    fixed = fix.fix(root, found, write=write)
+    fixed = fix.fix(root, to_mend, write=write)
     summary.tell_fixed(session.narration, fixed, written=write)
     return bool(fixed.changes)
 
 
-def _told(code: str | None, wanted: tuple[tuple[str, str], ...]) -> int:
+def _describe_rules(code: str | None, destinations: Sequence[Destination]) -> int:
     """Rules rather than findings."""
     from hanbae.checking import acceptance
     from hanbae.cli.reports import rule_pages
@@ -269,10 +286,11 @@ def _told(code: str | None, wanted: tuple[tuple[str, str], ...]) -> int:
     if code is not None and code.upper() not in rules:
         near = acceptance.nearest(code.upper(), rules)
         raise errors.WrongUse("check.no-rule", code=code, near=near)
-    if wanted[0][0] not in {"text", "json"} or len(wanted) > 1 or wanted[0][1]:
+    ((kind, path), *others) = destinations
+    if kind not in {"text", "json"} or others or path:
         raise errors.WrongUse("check.rules-are-text")
     chosen = [rules[code.upper()]] if code is not None else list(rules.values())
-    if wanted[0][0] == "json":
+    if kind == "json":
         described = [rule_pages.described(rule) for rule in chosen]
         outputs.emit_json(described[0] if code is not None else described)
     elif code is not None:

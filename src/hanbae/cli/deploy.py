@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import click
 
@@ -16,7 +17,7 @@ from hanbae.cli import interrupts, options, outputs
 if TYPE_CHECKING:
     from hanbae import workspaces
     from hanbae.deploying import claiming, preparing
-    from hanbae.results import deployments, freezes
+    from hanbae.results import deployments, events, freezes
 
 _REFUSED: Final = 5
 _UNREACHABLE: Final = 4
@@ -117,7 +118,11 @@ def _claimed(
         raise errors.WrongUse(
             "deploy.plan-of-another", environment=environment or "", other=claim.environment
         )
-    return claim, claim.environment, services or tuple(each.service for each in claim.services)
+    return (
+        claim,
+        claim.environment,
+        services or tuple(service.service for service in claim.services),
+    )
 
 
 class _Run:
@@ -145,7 +150,7 @@ class _Run:
     ) -> int:
         """Plan, deploy, show; the exit code."""
         from hanbae.deploying import preparing, runs
-        from hanbae.results import events
+        from hanbae.results import events as event_types
 
         speaker = self._session.narration
         speaker.step(wording.Text("deploy.preparing", {"environment": environment}))
@@ -153,22 +158,22 @@ class _Run:
         self._prepared = prepared
         # What decides is the last deployment of each service: not one that was only brought to its end.
         last = {plan.service: "" for plan in prepared.plans.values()}
-        with view(self._session, self._output) as shown:
+        with viewer(self._session, self._output) as shown:
             async with runs.deploying_all(self._space, prepared, limit=limit, busy=busy) as stream:
                 async for event in stream:
                     if self._output == "jsonl":
                         outputs.emit_jsonl(event)
                     shown.event(event)
-                    if isinstance(event.fact, events.Opened):
+                    if isinstance(event.fact, event_types.Opened):
                         last[event.fact.plan.service] = event.deployment
-        found = [self._space.store.deployment(each) for each in last.values()]
+        ended = [self._space.store.deployment(deployment) for deployment in last.values()]
         if self._output == "json":
-            outputs.emit_json({"deployments": found})
+            outputs.emit_json({"deployments": ended})
         elif self._output == "text":
             from hanbae.cli.text import tables
 
-            outputs.emit(tables.deployed(found))
-        return exit_code([each.outcome for each in found])
+            outputs.emit(tables.deployed(ended))
+        return exit_code([deployment.outcome for deployment in ended])
 
     def detached(self, environment: str) -> None:
         """The person went away: say what goes on without them, and where to look."""
@@ -195,7 +200,7 @@ class _Run:
         from hanbae import errors
         from hanbae.deploying import attaching
 
-        with view(self._session, self._output) as shown:
+        with viewer(self._session, self._output) as shown:
             for deployment in self._prepared.plans if self._prepared is not None else ():
                 with contextlib.suppress(errors.Refused, errors.WrongUse):
                     stream = attaching.attached(self._space, deployment, stops=True)
@@ -204,8 +209,24 @@ class _Run:
                             shown.event(event)
 
 
-def view(session: options.Session, output: str) -> Any:
-    """What shows events as they come: a table that stays on a terminal, else plain lines."""
+class Viewer(Protocol):
+    """Shows the events of a run, within ``with``."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def event(self, event: events.Event) -> None:
+        """Show an event."""
+
+
+def viewer(session: options.Session, output: str) -> Viewer:
+    """A table that stays, on a terminal; else plain lines."""
     from hanbae.cli.text import live_view
 
     speaker = session.narration

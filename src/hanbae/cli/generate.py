@@ -22,8 +22,8 @@ _check = click.option(
 """What every command here has that writes files: to look only."""
 
 
-def _told(
-    session: options.Session, changes: Sequence[files.FileChange], output: str, *, said: str
+def _show(
+    session: options.Session, changes: Sequence[files.FileChange], output: str, *, text_id: str
 ) -> int:
     """Show what became of the files; the exit code."""
     from hanbae.cli.text import file_changes
@@ -31,7 +31,7 @@ def _told(
     file_changes.show(session.narration, changes, output)
     count = sum(change.outcome == "stale" for change in changes)
     if count:
-        session.narration.fail(wording.Text(said, {"count": str(count)}))
+        session.narration.fail(wording.Text(text_id, {"count": str(count)}))
         return 1
     session.narration.done(wording.Text("generate.fresh", {"count": str(len(changes))}))
     return 0
@@ -62,7 +62,7 @@ def argocd(session: options.Session, environment: str | None, check: bool, outpu
 
     names = (environment,) if environment else ()
     changes = generate_argocd.generate_argocd(session.directory, environments=names, check=check)
-    return _told(session, changes, output, said="generate.stale")
+    return _show(session, changes, output, text_id="generate.stale")
 
 
 @command.command(
@@ -101,7 +101,7 @@ def rbac(
     changes = generate_rbac.generate_rbac(
         session.directory, environments=names, groups=groups, check=check
     )
-    return _told(session, changes, output, said="rbac.stale")
+    return _show(session, changes, output, text_id="rbac.stale")
 
 
 @command.command(
@@ -125,7 +125,7 @@ def admission(session: options.Session, environment: str | None, check: bool, ou
     changes = generate_admission.generate_admission(
         session.directory, environments=names, check=check
     )
-    return _told(session, changes, output, said="admission.stale")
+    return _show(session, changes, output, text_id="admission.stale")
 
 
 @command.command(

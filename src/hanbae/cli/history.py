@@ -60,11 +60,11 @@ def listing(
     with workspaces.opened(session.directory) as space:
         if environment is not None:
             space.environment(environment)
-        found = space.store.deployments(service=service, environment=environment, limit=limit)
+        rows = space.store.deployments(service=service, environment=environment, limit=limit)
     if output == "json":
-        outputs.emit_json({"deployments": found})
-    elif found:
-        outputs.emit(tables.deployed(found, identified=True))
+        outputs.emit_json({"deployments": rows})
+    elif rows:
+        outputs.emit(tables.deployed(rows, identified=True))
 
 
 @command.command(
@@ -98,10 +98,10 @@ def show(session: options.Session, deployment: str, output: str) -> None:
 
         outputs.emit(_headline(folded.fold(stream)))
         for event in stream:
-            at = event.at.astimezone().strftime("%H:%M:%S")
+            moment = event.at.astimezone().strftime("%H:%M:%S")
             for line in event_lines.lines(event):
                 mark, color = event_lines.MARKS[line.meaning]
-                outputs.emit(f"{at} {click.style(mark, fg=color or None)} {line.words}")
+                outputs.emit(f"{moment} {click.style(mark, fg=color or None)} {line.words}")
 
 
 def _headline(deployment: deployments.Deployment) -> str:

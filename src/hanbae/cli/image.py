@@ -54,7 +54,7 @@ def set_(
     from hanbae.cli import outputs
 
     try:
-        done = asyncio.run(
+        change = asyncio.run(
             set_image.set_image(
                 session.directory, service, environment, image, resolve=resolve, insecure=insecure
             )
@@ -63,13 +63,13 @@ def set_(
         session.narration.note(wording.Text("image.resolve-hint"))
         raise
     if output == "json":
-        outputs.emit_json(done)
+        outputs.emit_json(change)
     else:
-        outputs.emit(done.image)
-    facts = {"service": service, "environment": environment, "file": done.file}
-    if not done.digest:
+        outputs.emit(change.image)
+    facts = {"service": service, "environment": environment, "file": change.file}
+    if not change.digest:
         session.narration.warn(wording.Text("image.only-tag"))
-    if done.changed:
+    if change.changed:
         session.narration.done(wording.Text("image.set", facts))
     else:
         session.narration.done(wording.Text("image.set-already", facts))

@@ -14,10 +14,10 @@ TERMINATED: Final = 143
 @contextlib.contextmanager
 def terminable() -> Iterator[list[int]]:
     """Turn SIGTERM into a KeyboardInterrupt; the list is not empty when that is where it came from."""
-    seen: list[int] = []
+    signals: list[int] = []
 
     def note(number: int, _: object) -> None:
-        seen.append(number)
+        signals.append(number)
         if callable(signal.getsignal(signal.SIGINT)):
             signal.raise_signal(signal.SIGINT)  # an event loop has its own way to handle it
         else:
@@ -26,6 +26,6 @@ def terminable() -> Iterator[list[int]]:
 
     before = signal.signal(signal.SIGTERM, note)
     try:
-        yield seen
+        yield signals
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -60,13 +60,13 @@ class Array:
 
 
 @contextlib.contextmanager
-def array(wanted: bool, key: str) -> Iterator[Array]:
+def array(written: bool, key: str) -> Iterator[Array]:
     """A JSON document whose one key is an array; nothing is written unless it is wanted."""
-    if wanted:
+    if written:
         with _writable():
             sys.stdout.buffer.write(f'{{\n  "{key}": [\n'.encode())
     yield Array()
-    if wanted:
+    if written:
         _write(b"\n  ]\n}")
 
 

@@ -87,25 +87,25 @@ def _compared(
     from hanbae.actions import plan_revisions
 
     base, head = revisions
-    found = asyncio.run(
+    comparison = asyncio.run(
         plan_revisions.compare(
             session.directory, base=base, head=head, services=services, environment=environment
         )
     )
     if output == "json":
-        outputs.emit_json(found)
+        outputs.emit_json(comparison)
     elif output == "markdown":
         from hanbae.cli.text import plan_markdown
 
-        outputs.emit(plan_markdown.compared(found))
+        outputs.emit(plan_markdown.compared(comparison))
     else:
         from hanbae.cli.text import plan_terminal
 
-        plan_terminal.compared(found)
-        facts = {"base": found.base[:12], "head": found.head[:12]}
-        if not found.changes:
+        plan_terminal.compared(comparison)
+        facts = {"base": comparison.base[:12], "head": comparison.head[:12]}
+        if not comparison.changes:
             session.narration.done(wording.Text("plan.same", facts))
-    return found.changes
+    return comparison.changes
 
 
 def _live(
@@ -120,23 +120,23 @@ def _live(
     from hanbae.actions import plan_live
 
     session.narration.step(wording.Text("plan.reading", {"environment": environment}))
-    found = asyncio.run(plan_live.preview(space, services, environment))
+    previews = asyncio.run(plan_live.preview(space, services, environment))
     if save is not None:
         from hanbae.actions import save_plan
 
-        names = [each.plan.service for each in found]
-        commit = found[0].revision
+        names = [preview.plan.service for preview in previews]
+        commit = previews[0].revision
         save_plan.write(asyncio.run(save_plan.freeze(space, names, environment, commit)), save)
     if output == "json":
-        outputs.emit_json({"plans": found})
+        outputs.emit_json({"plans": previews})
     elif output == "markdown":
         from hanbae.cli.text import plan_markdown
 
-        outputs.emit(plan_markdown.live(found))
+        outputs.emit(plan_markdown.live(previews))
     else:
         from hanbae.cli.text import plan_terminal
 
-        plan_terminal.live(found)
+        plan_terminal.live(previews)
     if save is not None:
         session.narration.done(wording.Text("plan.saved", {"file": str(save)}))
-    return any(each.changes for each in found)
+    return any(preview.changes for preview in previews)

@@ -36,7 +36,7 @@ Examples:
     "--save",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write one file for each object below DIR, and remove what is no longer rendered.",
+    help="Write one file for failure object below DIR, and remove what is no longer rendered.",
 )
 @click.option("--with-secrets", is_flag=True, help="Let --save write Secrets in clear.")
 @click.option(
@@ -69,33 +69,33 @@ def command(  # noqa: PLR0917  click passes them by name
     from hanbae.actions import render
     from hanbae.repository import keeping
 
-    wanted = render.Wanted(services, environment, revision, kube_version, api_versions)
+    request = render.Wanted(services, environment, revision, kube_version, api_versions)
     kept = keeping.opened() if cache else None
     if save is not None:
-        return asyncio.run(_save(session, wanted, kept, save, secrets=with_secrets))
-    return asyncio.run(_print(session, wanted, kept, output))
+        return asyncio.run(_save(session, request, kept, save, secrets=with_secrets))
+    return asyncio.run(_print(session, request, kept, output))
 
 
 async def _print(
-    session: options.Session, wanted: render.Wanted, kept: keeping.Kept | None, output: str
+    session: options.Session, request: render.Wanted, kept: keeping.Kept | None, output: str
 ) -> int:
     """Write every release as it comes; only its own memory is needed."""
     from hanbae.actions import render
 
     failures: list[render.Failure] = []
-    alone = len(wanted.services) == 1 and wanted.environment is not None
-    rendering = render.rendering(session.directory, wanted, kept=kept)
+    alone = len(request.services) == 1 and request.environment is not None
+    rendering = render.rendering(session.directory, request, kept=kept)
     with outputs.array(output == "json", "releases") as array:
-        async with rendering as made:
-            async for each in made:
-                if isinstance(each, render.Failure):
-                    failures.append(each)
+        async with rendering as releases:
+            async for release in releases:
+                if isinstance(release, render.Failure):
+                    failures.append(release)
                 elif output == "json":
-                    array.add({name: getattr(each, name) for name in _FIELDS})
+                    array.add({name: getattr(release, name) for name in _FIELDS})
                 else:
-                    head = f"# {each.environment} {each.namespace}/{each.release}\n"
-                    outputs.document(each.manifest if alone else head + each.manifest)
-    return _told(session, failures)
+                    head = f"# {release.environment} {release.namespace}/{release.release}\n"
+                    outputs.document(release.manifest if alone else head + release.manifest)
+    return _report(session, failures)
 
 
 _FIELDS = ("service", "environment", "release", "namespace", "objects")
@@ -103,7 +103,7 @@ _FIELDS = ("service", "environment", "release", "namespace", "objects")
 
 async def _save(
     session: options.Session,
-    wanted: render.Wanted,
+    request: render.Wanted,
     kept: keeping.Kept | None,
     folder: Path,
     *,
@@ -112,17 +112,17 @@ async def _save(
     from hanbae.actions import render, save_rendered
 
     failures: list[render.Failure] = []
-    rendering = render.rendering(session.directory, wanted, kept=kept)
+    rendering = render.rendering(session.directory, request, kept=kept)
     with save_rendered.writing_to(folder, secrets=secrets) as tree:
-        async with rendering as made:
-            async for each in made:
-                if isinstance(each, render.Failure):
-                    failures.append(each)
+        async with rendering as releases:
+            async for release in releases:
+                if isinstance(release, render.Failure):
+                    failures.append(release)
                 else:
-                    tree.add(each)
+                    tree.add(release)
         if failures:
             session.narration.fail(wording.Text("render.not-saved", {"folder": str(folder)}))
-            return _told(session, failures)
+            return _report(session, failures)
         saved = tree.finish()
     facts = {
         "folder": str(folder),
@@ -134,11 +134,11 @@ async def _save(
     return 0
 
 
-def _told(session: options.Session, failures: list[render.Failure]) -> int:
+def _report(session: options.Session, failures: list[render.Failure]) -> int:
     """Say what did not render, and where; a fault in the user's files."""
-    for each in failures:
-        where = f" ({each.service} {each.environment})".replace(" )", ")")
+    for failure in failures:
+        where = f" ({failure.service} {failure.environment})".replace(" )", ")")
         session.narration.line(
-            click.style("✘ ", fg="red", bold=True) + catalogue.fault(each.fault) + where
+            click.style("✘ ", fg="red", bold=True) + catalogue.fault(failure.fault) + where
         )
     return 2 if failures else 0

@@ -135,19 +135,19 @@ def status(session: options.Session, name: str, output: str) -> None:
     """Show every component, and exit with 1 unless all are ready."""
     from hanbae.sandbox import statuses
 
-    found = statuses.of(name)
+    report = statuses.of(name)
     if output == "json":
-        outputs.emit_json(found)
+        outputs.emit_json(report)
     else:
-        _show(found)
-    if found.state != "ready":
-        session.narration.warn(wording.Text(f"sandbox.state-{found.state}", {"name": name}))
+        _show(report)
+    if report.state != "ready":
+        session.narration.warn(wording.Text(f"sandbox.state-{report.state}", {"name": name}))
         click.get_current_context().exit(1)
 
 
-def _show(found: statuses.Status) -> None:
-    width = max((len(component.name) for component in found.components), default=0)
-    for component in found.components:
+def _show(report: statuses.Status) -> None:
+    width = max((len(component.name) for component in report.components), default=0)
+    for component in report.components:
         mark, color = _MARKS[component.state]
         state = catalogue.sentence(wording.Text(f"sandbox.word-{component.state}"))
         line = f"{click.style(mark, fg=color)} {component.name:<{width}}  {state}"
@@ -174,8 +174,8 @@ def down(session: options.Session, name: str, keep_logs: bool) -> None:
 
     progress = Narrated(session.narration)
     there = running.down(name, keep_logs=keep_logs, progress=progress)
-    said = "sandbox.is-down" if there else "sandbox.was-not-there"
-    session.narration.done(wording.Text(said, {"name": name}))
+    text_id = "sandbox.is-down" if there else "sandbox.was-not-there"
+    session.narration.done(wording.Text(text_id, {"name": name}))
 
 
 @command.command(

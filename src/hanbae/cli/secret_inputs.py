@@ -83,12 +83,12 @@ def _whole(key: str, data: bytes, speaker: narration.Narration) -> masking.Maske
 
 
 def _chosen(
-    keys: Sequence[str], found: Mapping[str, masking.Masked]
+    keys: Sequence[str], values: Mapping[str, masking.Masked]
 ) -> Mapping[str, masking.Masked]:
-    missing = [key for key in keys if key not in found]
+    missing = [key for key in keys if key not in values]
     if missing:
         raise errors.WrongUse("seal.keys-missing", keys=" ".join(missing))
-    return {key: found[key] for key in keys} if keys else found
+    return {key: values[key] for key in keys} if keys else values
 
 
 def _bounded(data: bytes) -> bytes:

@@ -89,7 +89,7 @@ def seal(
         keys, env_file=env_file, stdin=stdin, speaker=session.narration
     )
     try:
-        done = asyncio.run(
+        sealed = asyncio.run(
             sealing.seal(
                 session.directory,
                 service,
@@ -107,22 +107,22 @@ def seal(
             session.narration.note(wording.Text("seal.offline-hint"))
         raise
     if output == "json":
-        outputs.emit_json(done)
+        outputs.emit_json(sealed)
     else:
-        for key in done.keys:
+        for key in sealed.keys:
             outputs.emit(key)
-    _narrate(session.narration, done)
+    _narrate(session.narration, sealed)
 
 
-def _narrate(speaker: narration.Narration, done: secrets.Sealed) -> None:
-    if done.renewed:
-        speaker.note(wording.Text("seal.renewed", {"environment": done.environment}))
+def _narrate(speaker: narration.Narration, sealed: secrets.Sealed) -> None:
+    if sealed.renewed:
+        speaker.note(wording.Text("seal.renewed", {"environment": sealed.environment}))
     facts = {
-        "count": str(len(done.keys)),
-        "service": done.service,
-        "environment": done.environment,
-        "file": done.file,
-        "secret": done.secret,
+        "count": str(len(sealed.keys)),
+        "service": sealed.service,
+        "environment": sealed.environment,
+        "file": sealed.file,
+        "secret": sealed.secret,
     }
     speaker.done(wording.Text("seal.done", facts))
 
@@ -145,8 +145,8 @@ def list_(
     """List keys."""
     from hanbae.actions import list_secrets
 
-    found = list_secrets.list_secrets(session.directory, services, environment=environment)
-    _show(found, output)
+    keys = list_secrets.list_secrets(session.directory, services, environment=environment)
+    _show(keys, output)
 
 
 @command.command(
@@ -170,13 +170,13 @@ def verify(
     """Check keys; 1 if one of them is not as it should be."""
     from hanbae.actions import list_secrets
 
-    found = list_secrets.list_secrets(session.directory, services, environment=environment)
-    bad = [key for key in found if key.state != "sealed"]
-    _show(bad if output == "text" else found, output)
+    keys = list_secrets.list_secrets(session.directory, services, environment=environment)
+    bad = [key for key in keys if key.state != "sealed"]
+    _show(bad if output == "text" else keys, output)
     if bad:
         session.narration.fail(wording.Text("seal.verified-bad", {"count": str(len(bad))}))
         return 1
-    session.narration.done(wording.Text("seal.verified", {"count": str(len(found))}))
+    session.narration.done(wording.Text("seal.verified", {"count": str(len(keys))}))
     return 0
 
 

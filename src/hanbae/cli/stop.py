@@ -33,7 +33,7 @@ def command(
     kube_context: str | None,
 ) -> int:
     """End it."""
-    outcome = attach.follow(session, deployment, environment, output, kube_context, stops=True)
-    if isinstance(outcome, int):
-        return outcome
-    return 0 if outcome == "stopped" else 1
+    followed = attach.follow(session, deployment, environment, output, kube_context, stops=True)
+    if followed.interrupted:
+        return followed.interrupted
+    return 0 if followed.outcome == "stopped" else 1

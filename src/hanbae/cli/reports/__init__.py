@@ -53,11 +53,11 @@ class Report(Struct, frozen=True):
     @property
     def failed(self) -> bool:
         """Whether the check failed."""
-        return any(self.fails(each) for each in self.result.findings)
+        return any(self.fails(finding) for finding in self.result.findings)
 
     def count(self, severity: findings.Severity) -> int:
         """How many findings have a severity."""
-        return sum(each.severity == severity for each in self.result.findings)
+        return sum(finding.severity == severity for finding in self.result.findings)
 
 
 def written(report: Report, kind: str) -> str:

@@ -16,7 +16,8 @@ def render(report: reports.Report) -> str:
     """A line for each finding."""
     folder, about = report.result.folder, report.result.about
     return "".join(
-        f"{_annotation(each, about[each.code], folder)}\n" for each in report.result.findings
+        f"{_annotation(finding, about[finding.code], folder)}\n"
+        for finding in report.result.findings
     )
 
 
@@ -29,7 +30,7 @@ def _annotation(finding: findings.Finding, about: check.About, folder: str) -> s
         "col": str(place.column) if place.column else "",
         "title": f"{finding.code} {title}",
     }
-    told = ",".join(
+    parts = ",".join(
         f"{key}={escaping.annotation_property(v)}" for key, v in properties.items() if v
     )
     words = escaping.sentence(finding.text)
@@ -37,4 +38,4 @@ def _annotation(finding: findings.Finding, about: check.About, folder: str) -> s
         words = f"[{', '.join(finding.environments)}] {words}"
     if finding.fix is not None:
         words = f"{words} {escaping.sentence(finding.fix)}"
-    return f"::{finding.severity} {told}::{escaping.annotation(words)}"
+    return f"::{finding.severity} {parts}::{escaping.annotation(words)}"

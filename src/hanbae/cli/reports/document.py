@@ -14,7 +14,7 @@ from hanbae.results import findings, fingerprints
 def render(report: reports.Report) -> str:
     """The document, indented."""
     result = report.result
-    accepted = [each.finding for each in result.accepted]
+    accepted = [acceptance.finding for acceptance in result.accepted]
     marks = fingerprints.numbered([*result.findings, *accepted])
     document: dict[str, Any] = {
         "failed": report.failed,
@@ -23,16 +23,16 @@ def render(report: reports.Report) -> str:
         "rules": result.rules,
         "summary": {
             **{severity: report.count(severity) for severity in reports.SEVERITIES},
-            "ignored": sum(each.by == "ignore" for each in result.accepted),
-            "baseline": sum(each.by == "baseline" for each in result.accepted),
+            "ignored": sum(acceptance.by == "ignore" for acceptance in result.accepted),
+            "baseline": sum(acceptance.by == "baseline" for acceptance in result.accepted),
         },
         "folder": result.folder,
         "findings": [
-            _finding(each, mark) for each, mark in zip(result.findings, marks, strict=False)
+            _finding(finding, mark) for finding, mark in zip(result.findings, marks, strict=False)
         ],
         "accepted": [
-            msgspec.to_builtins(each) | {"finding": _finding(each.finding, mark)}
-            for each, mark in zip(result.accepted, marks[len(result.findings) :], strict=True)
+            msgspec.to_builtins(acceptance) | {"finding": _finding(acceptance.finding, mark)}
+            for acceptance, mark in zip(result.accepted, marks[len(result.findings) :], strict=True)
         ],
         "unprepared": msgspec.to_builtins(result.unprepared),
     }
@@ -43,13 +43,13 @@ def render(report: reports.Report) -> str:
 
 
 def _finding(finding: findings.Finding, mark: str) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(finding)
-    found["precision"] = finding.precision
-    found["message"] = escaping.sentence(finding.text)
-    found["fingerprint"] = mark
+    document: dict[str, Any] = msgspec.to_builtins(finding)
+    document["precision"] = finding.precision
+    document["message"] = escaping.sentence(finding.text)
+    document["fingerprint"] = mark
     if finding.fix is not None:
-        found["fix_message"] = escaping.sentence(finding.fix)
-    return found
+        document["fix_message"] = escaping.sentence(finding.fix)
+    return document
 
 
 def _whole(value: Any) -> Any:

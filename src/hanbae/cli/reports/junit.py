@@ -31,42 +31,44 @@ def render(report: reports.Report) -> str:
 
 def _other(report: reports.Report) -> Iterator[str]:
     """Services that findings speak of although they were not chosen."""
-    seen = {"", *report.result.services}
-    for each in report.result.findings:
-        if each.service not in seen:
-            seen.add(each.service)
-            yield each.service
+    services = {"", *report.result.services}
+    for finding in report.result.findings:
+        if finding.service not in services:
+            services.add(finding.service)
+            yield finding.service
 
 
 def _suite(report: reports.Report, service: str) -> ET.Element:
     result = report.result
-    found = [each for each in result.findings if each.service == service]
-    accepted = [each for each in result.accepted if each.finding.service == service]
-    failed = [each for each in found if report.fails(each)]
+    findings_ = [finding for finding in result.findings if finding.service == service]
+    accepted = [
+        acceptance for acceptance in result.accepted if acceptance.finding.service == service
+    ]
+    failed = [finding for finding in findings_ if report.fails(finding)]
     name = escaping.plain(service) or "hanbae.yaml"
     suite = ET.Element(
         "testsuite",
         name=name,
-        tests=str(len(found) + len(accepted) or 1),
+        tests=str(len(findings_) + len(accepted) or 1),
         failures=str(len(failed)),
         errors="0",
         skipped=str(len(accepted)),
     )
-    for each in found:
-        case = _case(suite, each, result.about[each.code])
-        text = _text(each)
-        if report.fails(each):
-            message = escaping.sentence(each.text)
-            ET.SubElement(case, "failure", type=each.code, message=message).text = text
+    for finding in findings_:
+        case = _case(suite, finding, result.about[finding.code])
+        text = _text(finding)
+        if report.fails(finding):
+            message = escaping.sentence(finding.text)
+            ET.SubElement(case, "failure", type=finding.code, message=message).text = text
         else:
             ET.SubElement(case, "system-out").text = text
-    for one in accepted:
+    for acceptance in accepted:
         ET.SubElement(
-            _case(suite, one.finding, result.about[one.finding.code]),
+            _case(suite, acceptance.finding, result.about[acceptance.finding.code]),
             "skipped",
-            message=escaping.plain(one.reason or one.by),
+            message=escaping.plain(acceptance.reason or acceptance.by),
         )
-    if not found and not accepted:
+    if not findings_ and not accepted:
         ET.SubElement(suite, "testcase", name="check", classname=name)
     return suite
 

@@ -20,23 +20,23 @@ def _lines(report: reports.Report) -> Iterator[str]:
     yield "## hanbae check"
     yield ""
     yield escaping.markdown(escaping.sentence(summary.summary(report)))
-    for file, found in groupby(report.result.findings, key=lambda each: each.place.file):
+    for file, of_file in groupby(report.result.findings, key=lambda finding: finding.place.file):
         yield ""
         yield f"### {escaping.code(file)}"
         yield ""
         explained: set[str] = set()
-        for each in found:
-            yield from _finding(report, each, why=each.code not in explained)
-            explained.add(each.code)
+        for finding in of_file:
+            yield from _finding(report, finding, why=finding.code not in explained)
+            explained.add(finding.code)
     if report.accepted and report.result.accepted:
         yield ""
         yield f"### {escaping.markdown(catalogue.words('check.accepted-heading'))}"
         yield ""
-        for one in report.result.accepted:
-            by = escaping.plain(catalogue.words(f"check.by-{one.by}"))
-            reason = f": {one.reason}" if one.reason else ""
-            place = escaping.code(str(one.finding.place))
-            yield f"- {place} {one.finding.code} {escaping.markdown(f'{by}{reason}')}"
+        for acceptance in report.result.accepted:
+            by = escaping.plain(catalogue.words(f"check.by-{acceptance.by}"))
+            reason = f": {acceptance.reason}" if acceptance.reason else ""
+            place = escaping.code(str(acceptance.finding.place))
+            yield f"- {place} {acceptance.finding.code} {escaping.markdown(f'{by}{reason}')}"
 
 
 def _finding(report: reports.Report, finding: findings.Finding, *, why: bool) -> Iterator[str]:

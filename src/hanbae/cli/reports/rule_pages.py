@@ -137,5 +137,5 @@ def severity(rule: rulebook.Rule) -> str:
     return catalogue.words(f"check.severity-{rule.severity}")
 
 
-def _labelled(said: str) -> str:
-    return f"{catalogue.words(said)}: "
+def _labelled(text_id: str) -> str:
+    return f"{catalogue.words(text_id)}: "

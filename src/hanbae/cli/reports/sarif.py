@@ -23,12 +23,12 @@ def render(report: reports.Report) -> str:
 
     result = report.result
     rules = result.about
-    index = {code: at for at, code in enumerate(rules)}
+    index = {code: number for number, code in enumerate(rules)}
     shown: list[tuple[findings.Finding, findings.Accepted | None]] = [
-        *((each, None) for each in result.findings),
-        *((each.finding, each) for each in result.accepted),
+        *((finding, None) for finding in result.findings),
+        *((acceptance.finding, acceptance) for acceptance in result.accepted),
     ]
-    marks = fingerprints.numbered(each for each, _ in shown)
+    marks = fingerprints.numbered(finding for finding, _ in shown)
     driver = {
         "name": "hanbae",
         "version": _version.version,
@@ -36,8 +36,8 @@ def render(report: reports.Report) -> str:
         "rules": [_rule(code, rule) for code, rule in rules.items()],
     }
     results = [
-        _result(each, accepted, mark, index[each.code], result.folder)
-        for (each, accepted), mark in zip(shown, marks, strict=True)
+        _result(finding, accepted, mark, index[finding.code], result.folder)
+        for (finding, accepted), mark in zip(shown, marks, strict=True)
     ]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     log = {
@@ -50,7 +50,7 @@ def render(report: reports.Report) -> str:
 
 def _rule(code: str, rule: check.About) -> dict[str, Any]:
     title, why, fix = (escaping.general(text) for text in (rule.title, rule.why, rule.fix))
-    found = {
+    entry = {
         "id": escaping.plain(code),
         "shortDescription": {"text": escaping.sarif(title)},
         "fullDescription": {"text": escaping.sarif(why)},
@@ -62,8 +62,8 @@ def _rule(code: str, rule: check.About) -> dict[str, Any]:
         "properties": {"tags": [rule.family]},
     }
     if rule.source.startswith("https://"):
-        found["helpUri"] = rule.source
-    return found
+        entry["helpUri"] = rule.source
+    return entry
 
 
 def _result(
@@ -78,7 +78,7 @@ def _result(
         properties["service"] = escaping.plain(finding.service)
     if finding.environments:
         properties["environments"] = [escaping.plain(name) for name in finding.environments]
-    found = {
+    entry = {
         "ruleId": escaping.plain(finding.code),
         "ruleIndex": index,
         "level": _LEVELS[finding.severity],
@@ -92,8 +92,8 @@ def _result(
         suppression = {"kind": kind, "status": "accepted"}
         if accepted.reason:
             suppression["justification"] = escaping.plain(accepted.reason)
-        found["suppressions"] = [suppression]
-    return found
+        entry["suppressions"] = [suppression]
+    return entry
 
 
 def _message(finding: findings.Finding) -> str:
@@ -109,8 +109,8 @@ def _location(finding: findings.Finding, folder: str) -> dict[str, Any]:
         physical["region"] = {"startLine": place.line}
         if place.column:
             physical["region"]["startColumn"] = place.column
-    found: dict[str, Any] = {"physicalLocation": physical}
+    location: dict[str, Any] = {"physicalLocation": physical}
     if finding.object is not None:
         label = escaping.plain(f"{finding.object.kind}/{finding.object.name}")
-        found["logicalLocations"] = [{"fullyQualifiedName": label, "kind": "resource"}]
-    return found
+        location["logicalLocations"] = [{"fullyQualifiedName": label, "kind": "resource"}]
+    return location

@@ -44,14 +44,14 @@ class Progress:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
 
-    def tell(self, done: int, total: int) -> None:
+    def tell(self, count: int, total: int) -> None:
         """Tell how many services have been looked at."""
         if self._stream is None or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _AGAIN
         self._shown = True
-        said = wording.Text("check.progress", {"done": str(done), "total": str(total)})
-        self._stream.write(f"\r\x1b[K{catalogue.sentence(said)}")
+        text = wording.Text("check.progress", {"done": str(count), "total": str(total)})
+        self._stream.write(f"\r\x1b[K{catalogue.sentence(text)}")
         self._stream.flush()
 
 
@@ -65,7 +65,7 @@ def summary(report: reports.Report) -> wording.Text:
     }
     if not result.findings:
         return wording.Text("check.clean", facts)
-    facts |= {f"{each}s": str(report.count(each)) for each in reports.SEVERITIES}
+    facts |= {f"{severity}s": str(report.count(severity)) for severity in reports.SEVERITIES}
     return wording.Text("check.found", facts)
 
 
@@ -79,10 +79,12 @@ def tell(speaker: narration.Narration, report: reports.Report) -> None:
     else:
         speaker.done(summary(report))
     if result.accepted:
-        ignored = [each.finding for each in result.accepted if each.by == "ignore"]
+        ignored = [
+            acceptance.finding for acceptance in result.accepted if acceptance.by == "ignore"
+        ]
         facts = {
             "ignored": str(len(ignored)),
-            "errors": str(sum(each.severity == "error" for each in ignored)),
+            "errors": str(sum(finding.severity == "error" for finding in ignored)),
             "baseline": str(len(result.accepted) - len(ignored)),
         }
         speaker.note(wording.Text("check.accepted", facts))
@@ -96,9 +98,12 @@ def tell(speaker: narration.Narration, report: reports.Report) -> None:
 
 
 def _unprepared(report: reports.Report) -> wording.Text:
-    found = report.result.unprepared
-    names = [f"{each.service} ({', '.join(each.environments)})" for each in found[:_MOST_NAMES]]
-    more = [f"… (+{len(found) - _MOST_NAMES})"] if len(found) > _MOST_NAMES else []
+    unprepared = report.result.unprepared
+    names = [
+        f"{service.service} ({', '.join(service.environments)})"
+        for service in unprepared[:_MOST_NAMES]
+    ]
+    more = [f"… (+{len(unprepared) - _MOST_NAMES})"] if len(unprepared) > _MOST_NAMES else []
     facts = {"names": escaping.plain(", ".join(names + more))}
     return wording.Text("check.unprepared", facts)
 

@@ -27,21 +27,21 @@ def render(report: reports.Report) -> str:
 def _lines(report: reports.Report) -> Iterator[str]:
     result = report.result
     first = True
-    for file, found in groupby(result.findings, key=lambda each: each.place.file):
+    for file, of_file in groupby(result.findings, key=lambda finding: finding.place.file):
         if not first:
             yield ""
         first = False
         yield _styled(escaping.terminal(escaping.plain(file)), report, bold=True)
         explained: set[str] = set()
-        for each in found:
-            yield from _finding(report, each, why=each.code not in explained)
-            explained.add(each.code)
+        for finding in of_file:
+            yield from _finding(report, finding, why=finding.code not in explained)
+            explained.add(finding.code)
     if report.accepted and result.accepted:
         if not first:
             yield ""
         yield _styled(catalogue.words("check.accepted-heading"), report, bold=True)
-        for one in result.accepted:
-            yield from _accepted(report, one)
+        for acceptance in result.accepted:
+            yield from _accepted(report, acceptance)
 
 
 def _finding(report: reports.Report, finding: findings.Finding, *, why: bool) -> Iterator[str]:
@@ -70,8 +70,8 @@ def _details(
     if names and set(names) != set(report.result.environments):
         yield "check.label-environments", escaping.plain(", ".join(names))
     if finding.precision == "template":
-        said = "check.only-line" if finding.place.line else "check.only-template"
-        yield "check.label-place", catalogue.words(said)
+        text_id = "check.only-line" if finding.place.line else "check.only-template"
+        yield "check.label-place", catalogue.words(text_id)
     if why:
         yield (
             "check.label-why",
@@ -92,8 +92,8 @@ def _accepted(report: reports.Report, accepted: findings.Accepted) -> Iterator[s
 
 def first_sentence(text: str) -> str:
     """The first sentence of a text, the whole text where no sentence ends."""
-    found = _FIRST.match(text)
-    return found[0] if found else text
+    match = _FIRST.match(text)
+    return match[0] if match else text
 
 
 def wrapped(text: str, width: int, head: str, indent: str) -> list[str]:
@@ -120,7 +120,7 @@ def wrapped(text: str, width: int, head: str, indent: str) -> list[str]:
         line, empty = line + rest, not rest
     if line.strip() or not lines:
         lines.append(line)
-    return [escaping.terminal(each.rstrip()) for each in lines]
+    return [escaping.terminal(line.rstrip()) for line in lines]
 
 
 def _cut(word: str, columns: int) -> tuple[str, str]:
@@ -128,10 +128,10 @@ def _cut(word: str, columns: int) -> tuple[str, str]:
     if columns < _NARROWEST // 2:
         return "", word
     used = 0
-    for at, letter in enumerate(word):
+    for index, letter in enumerate(word):
         used += _width(letter)
         if used > columns:
-            return word[:at], word[at:]
+            return word[:index], word[index:]
     return word, ""
 
 

@@ -48,9 +48,9 @@ def preferred(chosen: str | None, directory: Path) -> str:
     """
     if chosen in LANGUAGES:
         return chosen
-    told = _of_policy(directory)
-    if told in LANGUAGES:
-        return told
+    language = _of_policy(directory)
+    if language in LANGUAGES:
+        return language
     for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
         value = os.environ.get(variable, "")
         if value:
@@ -70,10 +70,10 @@ def _of_policy(directory: Path) -> str:
             if not path.is_file():  # reading a named pipe would wait for ever
                 continue
             with path.open("rb") as file:
-                found = _POLICY_LANGUAGE.search(file.read(4096).decode("utf-8", "replace"))
+                match = _POLICY_LANGUAGE.search(file.read(4096).decode("utf-8", "replace"))
         except OSError:
             continue
-        return found[1] if found else ""
+        return match[1] if match else ""
     return ""
 
 
@@ -103,5 +103,5 @@ def printable(text: str) -> str:
 
 def fault(error: errors.Error) -> str:
     """An error in words, with the place in front where there is one."""
-    said = sentence(error.text)
-    return f"{printable(str(error.place))}: {said}" if error.place else said
+    words_ = sentence(error.text)
+    return f"{printable(str(error.place))}: {words_}" if error.place else words_

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from hanbae.cli.text import catalogue
@@ -19,13 +20,24 @@ _COMMAND: Final = re.compile(r"^(\s*)::")
 _OTHER_COMMANDS: Final = re.compile(r"##(?=\[|vso|teamcity)")
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$^:=])")
 _MENTION: Final = "@\u200b"
+_ACTIVE: Final = re.compile(r"[!-'*+;-@\[-`{-~]|:(?=/)|(?<=[wW]{3})\.")
+"""What Markdown, HTML or GitHub may take for more than itself: mentions and links included."""
 
 
 def plain(text: str) -> str:
     """One line without control characters, and with what deceives shown as an escape."""
     flat = _BREAKS.sub(" ", text)
-    shown = _DECEITFUL.sub(lambda match: f"\\u{ord(match[0]):04x}", catalogue.printable(flat))
-    return shown.strip()
+    return _DECEITFUL.sub(_escape, catalogue.printable(flat)).strip()
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
+
+
+def line(text: str) -> str:
+    """One line of a log or a message as it was written, indented too, without what steers a terminal or deceives."""
+    flat = catalogue.printable(text).replace("\t", "    ").replace("\n", " ")
+    return _DECEITFUL.sub(_escape, flat)
 
 
 def sentence(text: wording.Text) -> str:
@@ -47,6 +59,13 @@ def markdown(text: str) -> str:
     """Plain text that Markdown shows as it is: no markup, no HTML, no link, no mention."""
     html = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MARKDOWN.sub(r"\\\1", html).replace("@", _MENTION)
+
+
+def element(text: str) -> str:
+    """Plain text within HTML elements of a Markdown document, where a backslash would be shown: as entities."""
+    plain_text = " ".join(catalogue.printable(text).split())
+    visible = "".join(letter for letter in plain_text if unicodedata.category(letter) != "Cf")
+    return _ACTIVE.sub(lambda match: f"&#{ord(match[0])};", visible)
 
 
 def code(text: str) -> str:

@@ -7,14 +7,14 @@ rename the window, are taken out here.
 
 from __future__ import annotations
 
-import re
+import shlex
 from collections.abc import Iterator
 from typing import Final, Literal
 
 from msgspec import Struct
 
 from hanbae import wording
-from hanbae.cli.text import catalogue
+from hanbae.cli.text import catalogue, escaping
 from hanbae.results import events
 
 Meaning = Literal["step", "done", "note", "warn", "fail", "state", "log", "command"]
@@ -61,12 +61,12 @@ def lines(event: events.Event) -> Iterator[Line]:
         case events.Observed() as observed:
             yield from _observed(observed)
         case events.Logged(container=container, line=line):
-            yield Line("log", f"{container}: {printable(line)}")
+            yield Line("log", f"{container}: {escaping.line(line)}")
         case events.Proved() as proved:
             yield _said("done", _proved(proved))
         case events.Diagnosed(cause=cause, command=command, fatal=fatal):
             yield from _text("fail" if fatal else "warn", cause)
-            yield Line("command", printable(" ".join(map(_quoted, command))))
+            yield Line("command", escaping.line(shlex.join(command)))
         case events.Noted(text=text):
             yield from _text("note", text)
         case events.Closed(outcome=outcome, why=why):
@@ -75,18 +75,13 @@ def lines(event: events.Event) -> Iterator[Line]:
             return
 
 
-def printable(text: str) -> str:
-    """Foreign text without what a terminal would obey, tabs included."""
-    return catalogue.printable(text).replace("\t", "    ")
-
-
 def short(observed: events.Observed) -> str:
     """An observed state in one line."""
     parts = [observed.state]
     if observed.reason and observed.reason not in observed.message:
         parts.append(observed.reason)
-    said = f"{observed.on.kind}/{observed.on.name}: {' '.join(parts)}"
-    whole = printable(f"{said}: {observed.message}" if observed.message else said)
+    line = f"{observed.on.kind}/{observed.on.name}: {' '.join(parts)}"
+    whole = escaping.line(f"{line}: {observed.message}" if observed.message else line)
     return whole if len(whole) <= _STATE else whole[: _STATE - 1] + "…"
 
 
@@ -109,17 +104,12 @@ def _proved(proved: events.Proved) -> wording.Text:
 def _text(meaning: Meaning, text: wording.Text) -> Iterator[Line]:
     """A sentence, and below it the last lines of the log that belongs to it."""
     first, *more = catalogue.sentence(text).split("\n")
-    yield Line(meaning, printable(first))
+    yield Line(meaning, escaping.line(first))
     for line in more:
-        yield Line(meaning, printable(line))
+        yield Line(meaning, escaping.line(line))
     for line in text.facts.get("log", "").splitlines():
-        yield Line("log", printable(line))
+        yield Line("log", escaping.line(line))
 
 
 def _said(meaning: Meaning, text: wording.Text) -> Line:
-    return Line(meaning, printable(catalogue.sentence(text)))
-
-
-def _quoted(word: str) -> str:
-    """A word of a command as a shell takes it."""
-    return word if re.fullmatch(r"[\w@%+=:,./-]+", word) else "'" + word.replace("'", "'\\''") + "'"
+    return Line(meaning, escaping.line(catalogue.sentence(text)))

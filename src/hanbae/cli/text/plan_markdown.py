@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from hanbae import wording
-from hanbae.cli.text import catalogue, plan_sections
+from hanbae.cli.text import catalogue, escaping, plan_sections
 from hanbae.results import plans, previews
 
 LARGEST: Final = 60_000
@@ -17,40 +15,33 @@ _RESERVED: Final = 400
 """Characters kept free for the sentence that says what was cut."""
 _LONGEST: Final = 160
 """Characters of one value."""
-_ACTIVE: Final = re.compile(r"[!-'*+;-@\[-`{-~]|:(?=/)|(?<=[wW]{3})\.")
-"""What Markdown, HTML or GitHub may take for more than itself: mentions and links included."""
 
 
-def compared(found: previews.Comparison) -> str:
+def compared(comparison: previews.Comparison) -> str:
     """A comparison of two revisions."""
-    facts = {"base": found.base[:12], "head": found.head[:12]}
+    facts = {"base": comparison.base[:12], "head": comparison.head[:12]}
     title = catalogue.sentence(wording.Text("plan.review-title", facts))
-    blocks = [_block(plan_sections.of_compared(each)) for each in found.services]
-    if found.findings:
-        blocks.append("\n".join(_findings(found)))
-    return _bounded(title, [plan_sections.of_compared(each) for each in found.services], blocks)
+    blocks = [_block(plan_sections.of_compared(service)) for service in comparison.services]
+    if comparison.findings:
+        blocks.append("\n".join(_findings(comparison)))
+    return _bounded(
+        title, [plan_sections.of_compared(service) for service in comparison.services], blocks
+    )
 
 
-def live(found: Sequence[previews.Preview]) -> str:
+def live(live_plans: Sequence[previews.Preview]) -> str:
     """Live plans."""
-    each = [plan_sections.of_preview(preview) for preview in found]
-    return _bounded(catalogue.words("plan.review-live"), each, map(_block, each))
+    sections = [plan_sections.of_preview(preview) for preview in live_plans]
+    return _bounded(catalogue.words("plan.review-live"), sections, map(_block, sections))
 
 
-def escaped(text: str) -> str:
-    """Foreign text as itself: no Markdown, no HTML, no mention, no link, in one line."""
-    plain = " ".join(catalogue.printable(text).split())
-    seen = "".join(letter for letter in plain if unicodedata.category(letter) != "Cf")
-    return _ACTIVE.sub(lambda match: f"&#{ord(match[0])};", seen)
-
-
-def _bounded(title: str, found: Sequence[plan_sections.Section], blocks: Iterable[str]) -> str:
+def _bounded(title: str, sections: Sequence[plan_sections.Section], blocks: Iterable[str]) -> str:
     parts = [f"### {title}"]
-    if not found:
+    if not sections:
         parts.append(catalogue.words("plan.nothing"))
     room = LARGEST - _RESERVED - len(parts[0])
     cut = 0
-    for block in (*_table(found), *blocks):
+    for block in (*_table(sections), *blocks):
         if len(block) + 2 > room:
             cut += 1
             continue
@@ -61,8 +52,8 @@ def _bounded(title: str, found: Sequence[plan_sections.Section], blocks: Iterabl
     return "\n\n".join(parts)
 
 
-def _table(found: Sequence[plan_sections.Section]) -> Iterator[str]:
-    if not found:
+def _table(sections: Sequence[plan_sections.Section]) -> Iterator[str]:
+    if not sections:
         return
     names = ("created", "changed", "deleted", "unchanged")
     heads = [
@@ -70,9 +61,9 @@ def _table(found: Sequence[plan_sections.Section]) -> Iterator[str]:
         *(catalogue.words(f"plan.{name}") for name in names),
     ]
     lines = [_row(heads), _row(["---"] * len(heads))]
-    for section in found:
+    for section in sections:
         numbers = [str(len(section.of(name))) for name in names]
-        lines.append(_row([escaped(section.title), *numbers]))
+        lines.append(_row([escaping.element(section.title), *numbers]))
     yield "\n".join(lines)
 
 
@@ -82,7 +73,7 @@ def _row(texts: Iterable[str]) -> str:
 
 def _block(section: plan_sections.Section) -> str:
     """A section, collapsed; of too many fields the first."""
-    summary = f"{escaped(section.title)}: {escaped(plan_sections.counts(section.forecast))}"
+    summary = f"{escaping.element(section.title)}: {escaping.element(plan_sections.counts(section.forecast))}"
     lines: list[str] = []
     room = LARGEST // 4
     cut = 0
@@ -101,16 +92,16 @@ def _block(section: plan_sections.Section) -> str:
 def _lists(section: plan_sections.Section) -> Iterator[str]:
     for outcome in ("created", "changed", "deleted", "unknown"):
         for change in section.of(outcome):
-            what = catalogue.words(f"plan.{outcome}")
-            remarks = escaped(plan_sections.remarks(change))
-            name = f"<code>{escaped(str(change.object))}</code>"
-            yield f"- **{what}** {name} {remarks}".rstrip()
+            label = catalogue.words(f"plan.{outcome}")
+            remarks = escaping.element(plan_sections.remarks(change))
+            name = f"<code>{escaping.element(str(change.object))}</code>"
+            yield f"- **{label}** {name} {remarks}".rstrip()
             for field in change.fields:
                 yield f"  - {_field(field)}"
 
 
 def _field(field: plans.Field) -> str:
-    path = f"<code>{escaped(field.path)}</code>"
+    path = f"<code>{escaping.element(field.path)}</code>"
     if field.hidden:
         return f"{path}: {plan_sections.hidden(field)}"
     return f"{path}: {_value(field.old)} → {_value(field.new)}"
@@ -120,27 +111,27 @@ def _value(text: str | None) -> str:
     if text is None:
         return "∅"
     cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-    return f"<code>{escaped(cut)}</code>"
+    return f"<code>{escaping.element(cut)}</code>"
 
 
 def _order(section: plan_sections.Section) -> Iterator[str]:
     for image in section.images:
-        where = f"<code>{escaped(str(image.object))}</code> {escaped(image.container)}"
+        where = f"<code>{escaping.element(str(image.object))}</code> {escaping.element(image.container)}"
         change = f"{_value(image.old or None)} → {_value(image.new or None)}"
         yield f"- **{catalogue.words('plan.image')}** {where}: {change}"
-    for said in plan_sections.migrations(section):
-        yield f"- {escaped(said)}"
+    for sentence in plan_sections.migrations(section):
+        yield f"- {escaping.element(sentence)}"
     hooks = section.hooks or tuple(hook for wave in section.waves for hook in wave.hooks)
     if hooks:
         facts = {"hooks": ", ".join(map(str, hooks))}
-        yield f"- {escaped(catalogue.sentence(wording.Text('plan.hooks', facts)))}"
+        yield f"- {escaping.element(catalogue.sentence(wording.Text('plan.hooks', facts)))}"
     for note in section.notes:
-        yield f"- {escaped(catalogue.sentence(note))}"
+        yield f"- {escaping.element(catalogue.sentence(note))}"
 
 
-def _findings(found: previews.Comparison) -> Iterator[str]:
+def _findings(comparison: previews.Comparison) -> Iterator[str]:
     yield f"**{catalogue.words('plan.findings')}**"
     yield ""
-    for each in found.findings:
-        text = escaped(catalogue.sentence(each.text))
-        yield f"- {each.severity} {each.code} <code>{escaped(str(each.place))}</code> {text}"
+    for finding in comparison.findings:
+        text = escaping.element(catalogue.sentence(finding.text))
+        yield f"- {finding.severity} {finding.code} <code>{escaping.element(str(finding.place))}</code> {text}"

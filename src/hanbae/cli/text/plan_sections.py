@@ -40,37 +40,37 @@ class Section(Struct, frozen=True):
         return [change for change in self.forecast if change.outcome == outcome]
 
 
-def of_preview(found: previews.Preview) -> Section:
+def of_preview(preview: previews.Preview) -> Section:
     """The section of a live plan."""
-    plan = found.plan
+    plan = preview.plan
     return Section(
-        f"{plan.service} → {plan.environment}  {found.revision[:12]}",
+        f"{plan.service} → {plan.environment}  {preview.revision[:12]}",
         plan.forecast,
-        migrations=found.migrations,
-        waves=found.waves,
-        estimate=found.estimate,
+        migrations=preview.migrations,
+        waves=preview.waves,
+        estimate=preview.estimate,
         guards=plan.guards,
-        notes=found.notes,
+        notes=preview.notes,
     )
 
 
-def of_compared(found: previews.Compared) -> Section:
+def of_compared(compared: previews.Compared) -> Section:
     """The section of a comparison of two revisions."""
     return Section(
-        f"{found.service} → {found.environment}",
-        found.forecast,
-        found.images,
-        found.migrations,
-        found.hooks,
-        notes=_faults(found),
+        f"{compared.service} → {compared.environment}",
+        compared.forecast,
+        compared.images,
+        compared.migrations,
+        compared.hooks,
+        notes=_faults(compared),
     )
 
 
-def _faults(found: previews.Compared) -> tuple[wording.Text, ...]:
-    if found.fault is None:
+def _faults(compared: previews.Compared) -> tuple[wording.Text, ...]:
+    if compared.fault is None:
         return ()
-    place = {"place": str(found.place or "-")}
-    return wording.Text(f"plan.fault-{found.faulty}", place), found.fault
+    place = {"place": str(compared.place or "-")}
+    return wording.Text(f"plan.fault-{compared.faulty}", place), compared.fault
 
 
 def counts(forecast: Sequence[plans.Change]) -> str:
@@ -78,11 +78,11 @@ def counts(forecast: Sequence[plans.Change]) -> str:
     number = dict.fromkeys(("created", "changed", "deleted", "unchanged", "unknown"), 0)
     for change in forecast:
         number[change.outcome] += 1
-    facts = {name: str(each) for name, each in number.items()}
-    said = catalogue.sentence(wording.Text("plan.counts", facts))
+    facts = {name: str(count) for name, count in number.items()}
+    counted = catalogue.sentence(wording.Text("plan.counts", facts))
     if number["unknown"]:
-        said += catalogue.sentence(wording.Text("plan.counts-unknown", facts))
-    return said
+        counted += catalogue.sentence(wording.Text("plan.counts-unknown", facts))
+    return counted
 
 
 def remarks(change: plans.Change) -> str:
@@ -97,28 +97,32 @@ def remarks(change: plans.Change) -> str:
 
 def hidden(field: plans.Field) -> str:
     """What is said instead of a value that is not shown."""
-    what = "changed"
+    outcome = "changed"
     if field.old is None:
-        what = "added"
+        outcome = "added"
     elif field.new is None:
-        what = "removed"
-    return catalogue.words(f"plan.{what}-{field.hidden}")
+        outcome = "removed"
+    return catalogue.words(f"plan.{outcome}-{field.hidden}")
 
 
 def migrations(section: Section) -> Iterator[str]:
     """A sentence for each thing that becomes of a database."""
-    for each in section.migrations:
-        facts = {"database": each.database, "files": str(each.files), "at": str(each.at or 0)}
-        if each.pending is None:
+    for database in section.migrations:
+        facts = {
+            "database": database.database,
+            "files": str(database.files),
+            "at": str(database.at or 0),
+        }
+        if database.pending is None:
             yield _said("plan.migrations-unknown", facts)
-        elif each.pending:
-            yield _said("plan.migrations-pending", facts | {"versions": listed(each.pending)})
-        elif not each.missing and not each.edited:
+        elif database.pending:
+            yield _said("plan.migrations-pending", facts | {"versions": listed(database.pending)})
+        elif not database.missing and not database.edited:
             yield _said("plan.migrations-none", facts)
-        if each.missing:
-            yield _said("plan.migrations-missing", facts | {"versions": listed(each.missing)})
-        if each.edited:
-            yield _said("plan.migrations-edited", facts | {"versions": listed(each.edited)})
+        if database.missing:
+            yield _said("plan.migrations-missing", facts | {"versions": listed(database.missing)})
+        if database.edited:
+            yield _said("plan.migrations-edited", facts | {"versions": listed(database.edited)})
 
 
 def timing(estimate: previews.Estimate) -> str:

@@ -21,19 +21,19 @@ _SHORT: Final = 12
 _COLORS: Final = {"created": "green", "changed": "yellow", "deleted": "red", "unknown": "magenta"}
 
 
-def live(found: Sequence[previews.Preview]) -> None:
+def live(live_plans: Sequence[previews.Preview]) -> None:
     """Write live plans to stdout."""
-    for each in found:
-        _section(plan_sections.of_preview(each))
+    for preview in live_plans:
+        _section(plan_sections.of_preview(preview))
 
 
-def compared(found: previews.Comparison) -> None:
+def compared(comparison: previews.Comparison) -> None:
     """Write a comparison of two revisions to stdout."""
-    for each in found.services:
-        _section(plan_sections.of_compared(each))
-    if found.findings:
+    for service in comparison.services:
+        _section(plan_sections.of_compared(service))
+    if comparison.findings:
         outputs.emit(click.style(catalogue.words("plan.findings"), bold=True))
-        for finding in found.findings:
+        for finding in comparison.findings:
             place = catalogue.printable(str(finding.place))
             outputs.emit(f"  {place}  {finding.code}  {catalogue.sentence(finding.text)}")
         outputs.emit("")
@@ -53,10 +53,10 @@ def _section(section: plan_sections.Section) -> None:
 def _lists(section: plan_sections.Section) -> Iterator[str]:
     """The objects by what becomes of them; those that stay as they are are only counted."""
     for outcome, color in _COLORS.items():
-        found = section.of(outcome)
-        if found:
+        changes = section.of(outcome)
+        if changes:
             yield click.style(f"  {catalogue.words(f'plan.{outcome}')}", fg=color)
-        for change in found:
+        for change in changes:
             yield f"    {plan_sections.name(change.object)}{plan_sections.remarks(change)}"
 
 
@@ -105,11 +105,11 @@ def _order(section: plan_sections.Section) -> Iterator[str]:
     """Images, migrations, and what Argo CD runs in which order."""
     for image in section.images:
         where = f"{plan_sections.name(image.object)} [{catalogue.printable(image.container)}]"
-        old, new = (catalogue.printable(each) or "-" for each in (image.old, image.new))
+        old, new = (catalogue.printable(image_name) or "-" for image_name in (image.old, image.new))
         yield f"  {catalogue.words('plan.image')} {where}"
         yield f"    {old} → {new}"
-    for said in plan_sections.migrations(section):
-        yield f"  {said}"
+    for sentence in plan_sections.migrations(section):
+        yield f"  {sentence}"
     for wave in section.waves:
         names = [*map(plan_sections.name, wave.objects)]
         names += [

@@ -22,16 +22,16 @@ _GAP: Final = 3
 _FIRST_TO_GO: Final = ("opened", "trigger", "revision")
 
 
-def deployed(found: Sequence[deployments.Deployment], *, identified: bool = False) -> str:
+def deployed(rows: Sequence[deployments.Deployment], *, identified: bool = False) -> str:
     """What was deployed and proven.
 
     Args:
-        found: The deployments.
+        rows: The deployments.
         identified: Whether each is shown with its id and the time at which it was opened.
     """
     names = [name for name in _CELLS if identified or name not in {"deployment", "opened"}]
     columns = {
-        catalogue.words(f"deploy.column-{name}"): [_CELLS[name](each) for each in found]
+        catalogue.words(f"deploy.column-{name}"): [_CELLS[name](deployment) for deployment in rows]
         for name in names
     }
     headings = dict(zip(names, columns, strict=True))
@@ -74,7 +74,10 @@ def _trigger(deployment: deployments.Deployment) -> str:
 
 
 def _proven(deployment: deployments.Deployment) -> str:
-    return "\n".join(f"{one.database} {one.version} ({one.files})" for one in deployment.migrations)
+    return "\n".join(
+        f"{migration.database} {migration.version} ({migration.files})"
+        for migration in deployment.migrations
+    )
 
 
 _CELLS: Final[dict[str, Callable[[deployments.Deployment], str]]] = {
