@@ -5,85 +5,23 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import shutil
 import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import bcrypt
 import pytest
+from tests.support.registries import PASSWORD, USER, login, running
 
-from hanbae import errors, masking, wording
+from hanbae import errors
 from hanbae.actions import init, new_service, set_image
 from hanbae.charts import values
-from hanbae.images import credentials, layouts, references, registry
-
-USER, PASSWORD = "shop", "c4n4ry:p@ss"
-
-
-class Quiet:
-    """Follows the building of the binaries, which tests/run.py has shown already."""
-
-    def started(self, component: str, estimate_s: float, remaining_s: float) -> None: ...
-
-    def finished(self, component: str, seconds: float, *, cached: bool) -> None: ...
-
-    def note(self, text: wording.Text) -> None: ...
-
-
-def program() -> str:
-    found = shutil.which("registry")
-    if found is None:
-        from hanbae.sandbox import binaries
-
-        found = str(binaries.obtain(progress=Quiet()).path("registry"))
-    return found
+from hanbae.images import layouts, references, registry
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a registry on this machine."""
-    folder = tmp_path_factory.mktemp("registry")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-    (folder / "htpasswd").write_text(f"{USER}:{hashed}\n")
-    (folder / "config.yml").write_text(f"""\
-version: 0.1
-log: {{level: error}}
-storage: {{filesystem: {{rootdirectory: {folder}/data}}}}
-http: {{addr: "{address}", secret: x}}
-auth: {{htpasswd: {{realm: shop, path: {folder}/htpasswd}}}}
-""")
-    with (folder / "log").open("wb") as log:
-        words = [program(), "serve", str(folder / "config.yml")]
-        process = subprocess.Popen(words, stdout=log, stderr=log)
-    try:
-        _await(address, process, folder / "log")
+    with running(tmp_path_factory.mktemp("registry")) as address:
         yield address
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _await(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    host, _, port = address.partition(":")
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            if probe.connect_ex((host, int(port))) == 0:
-                return
-        time.sleep(0.05)
-    pytest.fail(f"the registry did not come up: {log.read_text()}")
-
-
-def login(server: str, password: str = PASSWORD) -> credentials.Credentials:
-    return credentials.Credentials(server, USER, masking.Masked(password.encode()))
 
 
 def image(word: str = "one", size: int = 10) -> layouts.Image:

@@ -7,6 +7,7 @@ Rules: OCI distribution-spec 1.1.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import re
@@ -182,6 +183,65 @@ class Registry:
         media_type = answer.headers.get("content-type", "").partition(";")[0].strip()
         return Manifest(answer.content, found, media_type)
 
+    async def image_manifest(
+        self, reference: references.Reference, *, architecture: str | None = None
+    ) -> Manifest | None:
+        """The manifest of an image for one platform.
+
+        Args:
+            reference: The image; of an index, the one for Linux on this architecture is taken.
+            architecture: In the registries' spelling; by default this machine's.
+
+        Returns:
+            None if the registry does not have the image, or none for this platform.
+
+        Raises:
+            errors.Unreachable: As `manifest`.
+            errors.Forbidden: As `manifest`.
+        """
+        manifest = await self.manifest(reference)
+        if manifest is None or manifest.media_type not in _INDEXES:
+            return manifest
+        digest = _for_platform(manifest, architecture or layouts.architecture())
+        return await self.manifest(reference.at(digest)) if digest is not None else None
+
+    @asynccontextmanager
+    async def blob(
+        self, reference: references.Reference, digest: str, size: int
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The content of a layer, as it comes.
+
+        Args:
+            reference: The image that it belongs to.
+            digest: ``sha256:…``; what comes is checked against it.
+            size: Bytes that the manifest says that it has.
+
+        Raises:
+            errors.Unreachable: The registry did not answer; also out of the iteration, at its end when what came is
+                not what the digest says.
+            errors.Forbidden: It does not let us read the repository.
+        """
+        if not _DIGEST.fullmatch(digest):
+            raise self._transport.nonsense(reference.path)
+        url = self._url(f"/v2/{reference.path}/blobs/{digest}")
+        request = transporting.Request("GET", url, _pull(reference))
+        async with self._transport.stream(request) as (answer, chunks):
+            self._expect(answer, 200, path=reference.path)
+            yield self._verified(chunks, reference.path, digest, size)
+
+    async def _verified(
+        self, chunks: AsyncIterator[bytes], path: str, digest: str, size: int
+    ) -> AsyncIterator[bytes]:
+        sha256, left = hashlib.sha256(), size
+        async for chunk in chunks:
+            left -= len(chunk)
+            if left < 0:
+                break
+            sha256.update(chunk)
+            yield chunk
+        if left or f"sha256:{sha256.hexdigest()}" != digest:
+            raise self._transport.nonsense(path)
+
     async def config(
         self, reference: references.Reference, *, architecture: str | None = None
     ) -> dict[str, Any] | None:
@@ -198,12 +258,7 @@ class Registry:
             errors.Unreachable: As `manifest`.
             errors.Forbidden: As `manifest`.
         """
-        manifest = await self.manifest(reference)
-        if manifest is not None and manifest.media_type in _INDEXES:
-            chosen = _for_platform(manifest, architecture or layouts.architecture())
-            if chosen is None:
-                return None
-            manifest = await self.manifest(reference.at(chosen))
+        manifest = await self.image_manifest(reference, architecture=architecture)
         if manifest is None:
             return None
         wanted = str((manifest.content().get("config") or {}).get("digest", ""))

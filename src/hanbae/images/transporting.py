@@ -7,8 +7,9 @@ another try after a broken connection, and a bound on what comes back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import httpx2
@@ -37,6 +38,7 @@ class Request:
         headers: Beside the authorisation.
         content: What to send.
         limit: Bytes that the answer may have.
+        streamed: Whether the body of a success is left to be read by the caller, who then closes the answer.
     """
 
     method: str
@@ -45,6 +47,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes | None = None
     limit: int = LARGEST_ANSWER
+    streamed: bool = False
 
 
 class Transport:
@@ -81,6 +84,30 @@ class Transport:
             if asked is not None and await self._authorize(asked, request.scope):
                 answer = await self._redirected(request)
         return answer
+
+    @asynccontextmanager
+    async def stream(
+        self, request: Request
+    ) -> AsyncIterator[tuple[httpx2.Response, AsyncIterator[bytes]]]:
+        """Make a request whose answer is read as it comes, in the bytes that were sent.
+
+        Raises:
+            errors.Error: As :meth:`send`; also out of the iteration when the exchange breaks.
+        """
+        answer = await self.send(replace(request, streamed=True))
+        try:
+            yield answer, self._chunks(answer)
+        finally:
+            await answer.aclose()
+
+    async def _chunks(self, answer: httpx2.Response) -> AsyncIterator[bytes]:
+        if answer.is_stream_consumed:
+            return
+        try:
+            async for chunk in answer.aiter_raw():
+                yield chunk
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from None
 
     def nonsense(self, path: str = "") -> errors.Unreachable:
         """The error for an answer that no registry gives."""
@@ -141,6 +168,8 @@ class Transport:
             request.method, url, headers=dict(headers), content=request.content
         )
         answer = await self._client.send(built, stream=True)
+        if request.streamed and answer.is_success:
+            return answer
         try:
             body = bytearray()
             async for chunk in answer.aiter_bytes():

@@ -1,0 +1,53 @@
+"""What a process gives up before it touches what it should not be trusted with.
+
+A worker that reads foreign bytes gives up memory, time and files; a process that holds a plaintext secret gives up
+its core dump, which would be that secret in a file.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+from typing import Final
+
+_PDEATHSIG: Final = 1
+_SET_DUMPABLE: Final = 4
+
+
+def confine(*, memory: int, cpu: int, files: int = 64) -> None:
+    """Make this process a worker: bounded, writing no files, and gone when its parent is.
+
+    Args:
+        memory: Address space in bytes.
+        cpu: Seconds of processor time; the kernel ends the process that takes more.
+        files: Open files.
+    """
+    for limit, value in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, cpu),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, files),
+    ):
+        resource.setrlimit(limit, (value, value))
+    os.umask(0o077)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to answer
+    _prctl(_PDEATHSIG, signal.SIGKILL)
+
+
+def forbid_core_dumps() -> None:
+    """Keep this process's memory out of core dumps, and away from debuggers of the same user, until it ends.
+
+    The limit alone is not enough: a ``core_pattern`` that pipes to a program is run whatever the limit is.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _prctl(_SET_DUMPABLE, 0)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)

@@ -1,0 +1,83 @@
+"""A real registry: distribution itself, with a password."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import bcrypt
+from tests.support import polling
+
+from hanbae import masking, wording
+from hanbae.images import credentials
+
+USER: Final = "shop"
+PASSWORD: Final = "c4n4ry:p@ss"
+
+
+class Quiet:
+    """Follows the building of the binaries, which tests/run.py has shown already."""
+
+    def started(self, component: str, estimate_s: float, remaining_s: float) -> None: ...
+
+    def finished(self, component: str, seconds: float, *, cached: bool) -> None: ...
+
+    def note(self, text: wording.Text) -> None: ...
+
+
+def program() -> str:
+    """The registry's program, from the search path or as the sandbox builds it."""
+    path = shutil.which("registry")
+    if path is None:
+        from hanbae.sandbox import binaries
+
+        path = str(binaries.obtain(progress=Quiet()).path("registry"))
+    return path
+
+
+def login(server: str, password: str = PASSWORD) -> credentials.Credentials:
+    """Credentials that the registry takes, unless another password is named."""
+    return credentials.Credentials(server, USER, masking.Masked(password.encode()))
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """The address of a registry on this machine that keeps its images in a folder."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    (folder / "htpasswd").write_text(f"{USER}:{hashed}\n")
+    (folder / "config.yml").write_text(f"""\
+version: 0.1
+log: {{level: error}}
+storage: {{filesystem: {{rootdirectory: {folder}/data}}}}
+http: {{addr: "{address}", secret: x}}
+auth: {{htpasswd: {{realm: shop, path: {folder}/htpasswd}}}}
+""")
+    with (folder / "log").open("wb") as log:
+        words = [program(), "serve", str(folder / "config.yml")]
+        process = subprocess.Popen(words, stdout=log, stderr=log)
+    try:
+        _await(address, process, folder / "log")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _await(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    host, _, port = address.partition(":")
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            return probe.connect_ex((host, int(port))) == 0
+
+    polling.until(answers, within=20, seen=log.read_text)
