@@ -14,8 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-TIERS = ("unit", "typing", "api", "commands", "e2e", "crash")
-_NEED_BINARIES = {"api", "commands", "e2e", "crash"}
+TIERS = ("unit", "typing", "security", "api", "commands", "e2e", "crash")
+_NEED_BINARIES = {"security", "api", "commands", "e2e", "crash"}
 _OBTAIN = "--obtain"
 _BUILDING = "HANBAE_TESTS_BUILDING"
 _PDEATHSIG = 1

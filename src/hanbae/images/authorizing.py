@@ -1,14 +1,17 @@
 """How a registry wants to be asked: Basic, or a token that some other server hands out.
 
 The challenge comes from the registry and names that other server, so the credentials are sent there only where it is
-the registry itself, or a host of the same domain over HTTPS (``registry-1.docker.io`` and ``auth.docker.io``).
+the registry's own host, a domain above it (``registry.gitlab.com`` and ``gitlab.com``), Docker Hub's, or one that the
+user has named in the environment variable `VARIABLE`; never without TLS.
 Rules: distribution's ``spec/auth/token.md`` and ``spec/auth/oauth.md``; RFC 9110 for the header.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,8 +19,14 @@ import httpx2
 
 from hanbae import errors
 from hanbae.images import credentials
+from hanbae.streams import exchanges
 
 LARGEST_ANSWER: Final = 1024 * 1024
+VARIABLE: Final = "HANBAE_TOKEN_SERVERS"
+"""The user's word for registries whose logins another host answers: ``registry.example.com=login.example.com,…``."""
+_PAIRS: Final = {("registry-1.docker.io", "auth.docker.io")}
+_ADDRESS: Final = re.compile(r"[0-9.]+|.*:.*")
+_LONGEST_HEADER: Final = 4096
 _SCHEME: Final = re.compile(r"\s*(Basic|Bearer)\b", re.IGNORECASE)
 _PARAMETER: Final = re.compile(r'([A-Za-z_]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _CLIENT: Final = "hanbae"
@@ -42,6 +51,7 @@ def challenge(headers: httpx2.Headers) -> Challenge | None:
     """The first challenge of an answer that we can meet; None if there is none."""
     found = []
     for header in headers.get_list("www-authenticate"):
+        header = header[:_LONGEST_HEADER]  # noqa: PLW2901  the patterns below take quadratic time
         scheme = _SCHEME.match(header)
         if scheme is None:
             continue
@@ -74,11 +84,18 @@ async def token(
     Raises:
         errors.Refused: The challenge names a server to which the credentials must not go.
         errors.Forbidden: The server hands out no token.
+        errors.Unreachable: Its answer is larger than any token's.
     """
     realm = _realm(asked, origin)
     host = origin.netloc.decode()
     if known is not None and not _trusted(realm, origin):
-        raise errors.Refused("registry.realm-elsewhere", host=host, realm=realm.host)
+        raise errors.Refused(
+            "registry.realm-elsewhere",
+            host=host,
+            realm=realm.host,
+            variable=VARIABLE,
+            pair=f"{origin.host}={realm.host}",
+        )
     if known is not None and known.is_token:
         form = {
             "grant_type": "refresh_token",
@@ -87,11 +104,16 @@ async def token(
             "client_id": _CLIENT,
             "refresh_token": known.secret.unmask().decode("utf-8", "replace"),
         }
-        answer = await client.post(realm, data=form)
+        request = client.build_request("POST", realm, data=form)
     else:
         headers = {"authorization": known.basic()} if known is not None else {}
         query = {"service": asked.service, "scope": scope}
-        answer = await client.get(realm.copy_merge_params(query), headers=headers)
+        request = client.build_request("GET", realm.copy_merge_params(query), headers=headers)
+    try:
+        answer = await exchanges.whole(client, request, most=LARGEST_ANSWER)
+    except exchanges.TooLarge:
+        limit = str(LARGEST_ANSWER // 1024)
+        raise errors.Unreachable("registry.too-large", host=realm.host, limit=limit) from None
     found = _token(answer)
     if not found:
         raise errors.Forbidden(
@@ -112,16 +134,29 @@ def _realm(asked: Challenge, origin: httpx2.URL) -> httpx2.URL:
 
 
 def _trusted(realm: httpx2.URL, origin: httpx2.URL) -> bool:
+    """Whether whoever answers at the realm is surely the registry's owner.
+
+    That is the registry's own host, or a domain above it: its owner hands out the names below. Two hosts beside each
+    other prove nothing: all companies of Korea are below ``co.kr``, all customers of a cloud below one of its domains.
+    """
     if (realm.scheme, realm.netloc) == (origin.scheme, origin.netloc):
         return True
-    names = realm.host.split("."), origin.host.split(".")
-    related = len(names[0]) > 1 and len(names[1]) > 1 and names[0][-2:] == names[1][-2:]
-    numeric = any(re.fullmatch(r"[0-9.]+|.*:.*", host) for host in (realm.host, origin.host))
-    return realm.scheme == "https" and (realm.host == origin.host or (related and not numeric))
+    if realm.scheme != "https":
+        return False
+    numeric = any(_ADDRESS.fullmatch(host) for host in (realm.host, origin.host))
+    above = "." in realm.host and origin.host.endswith(f".{realm.host}") and not numeric
+    pairs = {*_PAIRS, *_pairs(os.environ.get(VARIABLE, ""))}
+    return realm.host == origin.host or above or (origin.host, realm.host) in pairs
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    for pair in text.split(","):
+        registry, _, server = pair.strip().lower().partition("=")
+        yield registry, server
 
 
 def _token(answer: httpx2.Response) -> str:
-    if not answer.is_success or len(answer.content) > LARGEST_ANSWER:
+    if not answer.is_success:
         return ""
     try:
         document: Any = json.loads(answer.content)

@@ -16,6 +16,7 @@ import httpx2
 
 from hanbae import errors, masking
 from hanbae.images import authorizing, credentials
+from hanbae.streams import exchanges
 
 LARGEST_ANSWER: Final = 4 * 1024 * 1024
 """Bytes of an answer, unless a request says otherwise; what distribution allows for a manifest."""
@@ -171,16 +172,10 @@ class Transport:
         if request.streamed and answer.is_success:
             return answer
         try:
-            body = bytearray()
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > request.limit:
-                    limit = str(request.limit // 1024)
-                    raise errors.Unreachable("registry.too-large", host=self.host, limit=limit)
-        finally:
-            await answer.aclose()
-        kept = [pair for pair in answer.headers.multi_items() if pair[0] != "content-encoding"]
-        return httpx2.Response(answer.status_code, headers=kept, content=bytes(body), request=built)
+            return await exchanges.finished(answer, most=request.limit)
+        except exchanges.TooLarge:
+            limit = str(request.limit // 1024)
+            raise errors.Unreachable("registry.too-large", host=self.host, limit=limit) from None
 
     def _is_own(self, url: httpx2.URL) -> bool:
         return (url.scheme, url.netloc) == (self.origin.scheme, self.origin.netloc)

@@ -54,11 +54,11 @@ async def test_token_is_fetched_for_exactly_what_is_done(
 
     def handler(request: httpx2.Request) -> httpx2.Response:
         asked.append(request)
-        if request.url.host == "auth.example.com":
+        if request.url.host == "example.com":
             return httpx2.Response(200, json={"token": "t0ken"})
         if request.headers.get("authorization") == "Bearer t0ken":
             return found()
-        return unauthorized("https://auth.example.com/token?x=1")
+        return unauthorized("https://example.com/token?x=1")
 
     assert await connected(handler, known).digest(AUTH) == IMAGE.digest
     token = asked[1]

@@ -1,0 +1,43 @@
+"""One exchange over HTTP with somebody who may send anything: read up to a bound, and no further."""
+
+from __future__ import annotations
+
+import httpx2
+
+
+class TooLarge(Exception):
+    """An answer has more bytes than were agreed. Does not leave the package that made the request."""
+
+
+async def whole(
+    client: httpx2.AsyncClient, request: httpx2.Request, *, most: int
+) -> httpx2.Response:
+    """Send a request and read its answer.
+
+    Args:
+        client: The client.
+        request: The request, made by the client.
+        most: Bytes that the answer's body may have, unpacked.
+
+    Raises:
+        TooLarge: It has more; the connection is closed then.
+        httpx2.HTTPError: The exchange failed.
+    """
+    return await finished(await client.send(request, stream=True), most=most)
+
+
+async def finished(answer: httpx2.Response, *, most: int) -> httpx2.Response:
+    """The whole of an answer that is still open; see :func:`whole`."""
+    body = bytearray()
+    try:
+        async for chunk in answer.aiter_bytes():
+            body += chunk
+            if len(body) > most:
+                raise TooLarge
+    finally:
+        await answer.aclose()
+    # The body is unpacked already.
+    headers = [pair for pair in answer.headers.multi_items() if pair[0] != "content-encoding"]
+    return httpx2.Response(
+        answer.status_code, headers=headers, content=bytes(body), request=answer.request
+    )
