@@ -87,7 +87,6 @@ NOT_YET = frozenset(
         "argo",
         "argocd_api",
         "charts",
-        "checking",
         "clusters",
         "deploying",
         "diagnosing",

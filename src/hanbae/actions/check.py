@@ -16,9 +16,10 @@ from hanbae.checking import (
     changed_services,
     inspecting,
     kustomize_builds,
-    merging,
     projects,
+    schedules,
     settling,
+    whole_repository,
     workers,
 )
 from hanbae.policy import loading
@@ -102,7 +103,7 @@ async def check(
     directory: Path,
     request: Wanted | None = None,
     *,
-    progress: inspecting.Progress | None = None,
+    progress: schedules.Progress | None = None,
     kept: keeping.Kept | None = None,
 ) -> Result:
     """Check services and the repository around them.
@@ -110,7 +111,7 @@ async def check(
     Args:
         directory: The folder of the policy, or one below it.
         request: What is to be checked; None for everything as it is in the working tree.
-        progress: Told how far it is.
+        progress: Called whenever a service has been inspected.
         kept: Results of earlier runs; None to check everything anew.
 
     Raises:
@@ -129,7 +130,7 @@ async def _checked(
     request: Wanted,
     pool: pools.Pool,
     *,
-    progress: inspecting.Progress | None,
+    progress: schedules.Progress | None,
     kept: keeping.Kept | None,
 ) -> Result:
     project, base = projects.opened(directory, request.revision, request.policy_from)
@@ -137,58 +138,58 @@ async def _checked(
     without_chart = kustomize_builds.without_chart(project)
     chosen = request.services or (*project.services, *without_chart)
     if request.changed_since is not None:
-        before = projects.at(loading.find(directory).parent, request.changed_since)
+        before = projects.tree_at(loading.find(directory).parent, request.changed_since)
         touched = changed_services.services(project, changed_services.changed(before, project.tree))
         chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
-    held = own.held(project.policy)
+    rules = own.held(project.policy)
     folder = str(kept.folder) if kept is not None else None
     task = workers.Task(str(directory), request.revision, request.policy_from, project.now, folder)
-    looked = await inspecting.over(
-        project, chosen, held, progress=progress, kept=kept, task=task, pool=pool
+    inspection = await whole_repository.inspect(
+        project, chosen, rules, progress=progress, kept=kept, task=task, pool=pool
     )
     narrowed = bool(request.services or request.changed_since)
-    looked, searched = await _wider(
-        directory, request, project, looked, chosen if narrowed else None
+    inspection, searched = await _with_what_is_beyond_files(
+        directory, request, project, inspection, chosen if narrowed else None
     )
     unsought = beyond_files.unsought(
         request.history, request.live, narrowed=narrowed or request.environment is not None
     )
     settled = settling.settle(
-        project, looked, chosen, base=base, baseline=request.baseline, unsought=unsought
+        project, inspection, chosen, base=base, baseline=request.baseline, unsought=unsought
     )
     environments = project.environments
     if request.environment is not None:
         environments = (request.environment,)
         settled = acceptance.narrowed(settled, request.environment)
-    unprepared = tuple(_within(looked.unprepared, environments))
+    unprepared = tuple(_within(inspection.unprepared, environments))
     return Result(
         settled.findings,
         chosen,
         environments,
-        len(held),
+        len(rules),
         settled.accepted,
         unprepared,
-        {rule.code: _about(rule) for rule in held},
+        {rule.code: _about(rule) for rule in rules},
         projects.prefix(project.tree),
         searched,
     )
 
 
-async def _wider(
+async def _with_what_is_beyond_files(
     directory: Path,
     request: Wanted,
     project: views.Project,
-    looked: inspecting.Looked,
+    inspection: inspecting.Inspection,
     services: Sequence[str] | None,
-) -> tuple[inspecting.Looked, beyond_files.Searched | None]:
-    """What was found in the files, with what was found beyond them."""
-    findings_, searched = list(looked.findings), None
+) -> tuple[inspecting.Inspection, beyond_files.Searched | None]:
+    """The inspection of the files with the findings in former commits and in clusters, and how far was searched."""
+    collected, searched = list(inspection.findings), None
     if request.history is not None:
         secrets, searched = beyond_files.searched(directory, request.history, request.revision)
-        findings_ += secrets
+        collected += secrets
     if request.live is not None:
-        findings_ += await beyond_files.live(project, request.live, services, request.environment)
-    return msgspec.structs.replace(looked, findings=merging.merged(findings_)), searched
+        collected += await beyond_files.live(project, request.live, services, request.environment)
+    return msgspec.structs.replace(inspection, findings=tuple(collected)), searched
 
 
 def _about(rule: rulebook.Rule) -> About:

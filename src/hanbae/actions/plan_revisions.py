@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hanbae import errors, subjects
 from hanbae.charts import pools
-from hanbae.checking import inspecting, projects, settling
+from hanbae.checking import projects, settling, whole_repository
 from hanbae.planning import forecasting, migrating, scheduling
 from hanbae.policy import loading, naming
 from hanbae.repository import checkouts
@@ -25,18 +25,18 @@ class _Side(Struct, frozen=True):
     """A service at one revision; no releases where the revision has none of it."""
 
     project: views.Project
-    inspected: projects.Seen | None
+    rendered: projects.RenderedService | None
     fault: errors.FileFault | None = None
 
     def release(self, environment: str) -> views.Release | None:
         return (
-            self.inspected.service.releases.get(environment) if self.inspected is not None else None
+            self.rendered.service.releases.get(environment) if self.rendered is not None else None
         )
 
     def faulty(self, environment: str) -> errors.FileFault | None:
-        if self.inspected is None:
+        if self.rendered is None:
             return self.fault
-        return dict(self.inspected.faults).get(environment)
+        return dict(self.rendered.faults).get(environment)
 
 
 async def compare(
@@ -199,7 +199,7 @@ async def _new(
     before: views.Project, after: views.Project, names: Sequence[str], environments: Sequence[str]
 ) -> tuple[findings.Finding, ...]:
     """What a check of the head finds and one of the base does not, wherever in its file it stands."""
-    old, new = await _found(before, names), await _found(after, names)
+    old, new = await _findings(before, names), await _findings(after, names)
     in_base = {_identity(finding) for finding in old}
     return tuple(
         finding
@@ -209,11 +209,11 @@ async def _new(
     )
 
 
-async def _found(project: views.Project, names: Sequence[str]) -> tuple[findings.Finding, ...]:
+async def _findings(project: views.Project, names: Sequence[str]) -> tuple[findings.Finding, ...]:
     """What a check finds and nothing has accepted."""
     there = [name for name in names if name in project.services]
-    looked = await inspecting.over(project, there, own.held(project.policy))
-    return settling.settle(project, looked, there).findings
+    inspection = await whole_repository.inspect(project, there, own.held(project.policy))
+    return settling.settle(project, inspection, there).findings
 
 
 def _identity(finding: findings.Finding) -> tuple[object, ...]:

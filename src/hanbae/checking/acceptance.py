@@ -32,10 +32,10 @@ class Settled(Struct, frozen=True):
 
 
 def ignored(
-    found: Iterable[findings.Finding],
+    collected: Iterable[findings.Finding],
     comments: Sequence[ignores.Ignore],
     *,
-    known: Collection[str],
+    codes: Collection[str],
     allowed: Collection[ignores.Ignore] | None = None,
     unsure: Collection[ignores.Ignore] = (),
     unsought: Collection[str] = (),
@@ -43,41 +43,41 @@ def ignored(
     """Take out what comments accept, and find fault with comments that are no use.
 
     Args:
-        found: The findings.
+        collected: The findings.
         comments: The comments.
-        known: The codes that there are.
+        codes: The codes that there are.
         allowed: Those that count; None for all of them.
         unsure: Those that may accept something that was not looked for.
         unsought: Codes that were not looked for, or not everywhere.
     """
-    counting = [each for each in comments if allowed is None or each in allowed]
+    counting = [comment for comment in comments if allowed is None or comment in allowed]
     by_line: dict[tuple[str, int], list[ignores.Ignore]] = {}
-    for each in counting:
-        if each.complete:
-            by_line.setdefault((each.place.file, each.line), []).append(each)
-            if each.whole:
-                by_line.setdefault((each.place.file, 0), []).append(each)
+    for comment in counting:
+        if comment.complete:
+            by_line.setdefault((comment.place.file, comment.line), []).append(comment)
+            if comment.whole:
+                by_line.setdefault((comment.place.file, 0), []).append(comment)
     left, accepted = [], []
     used: set[tuple[subjects.Place, str]] = set()
-    for finding in found:
+    for finding in collected:
         there = by_line.get((finding.place.file, finding.place.line), ())
-        by = next((each for each in there if finding.code in each.codes), None)
+        by = next((comment for comment in there if finding.code in comment.codes), None)
         if by is None or finding.code in OWN[1:]:
             left.append(finding)
         else:
             used.add((by.place, finding.code))
             accepted.append(findings.Accepted(finding, "ignore", by.reason, by.place))
-    for each in comments:
-        needless = {code for code in each.codes if (each.place, code) not in used}
-        needless = set() if each in unsure else needless.difference(unsought)
-        left += _faults(each, needless, known, counts=each in counting)
+    for comment in comments:
+        needless = {code for code in comment.codes if (comment.place, code) not in used}
+        needless = set() if comment in unsure else needless.difference(unsought)
+        left += _faults(comment, needless, codes, counts=comment in counting)
     return Settled(tuple(left), tuple(accepted))
 
 
 def _faults(
     comment: ignores.Ignore,
     needless: Collection[str],
-    known: Collection[str],
+    codes: Collection[str],
     *,
     counts: bool,
 ) -> Iterable[findings.Finding]:
@@ -85,19 +85,19 @@ def _faults(
         yield own("INP002", comment.place, "no-reason" if comment.codes else "no-code")
         return
     for code in comment.codes:
-        if code not in known:
-            yield own("INP003", comment.place, near=nearest(code, known), code=code)
+        if code not in codes:
+            yield own("INP003", comment.place, near=nearest(code, codes), code=code)
         elif not counts:
             yield own("INP004", comment.place, "not-in-base", code=code)
         elif code in needless:
             yield own("INP004", comment.place, code=code)
 
 
-def nearest(code: str, known: Collection[str]) -> str:
+def nearest(code: str, codes: Collection[str]) -> str:
     """The code that was meant, most likely."""
     import difflib
 
-    return difflib.get_close_matches(code, known, 1, 0)[0]
+    return difflib.get_close_matches(code, codes, 1, 0)[0]
 
 
 def own(code: str, place: subjects.Place, variant: str = "", /, **facts: str) -> findings.Finding:
@@ -123,11 +123,13 @@ def in_base(
 
     A branch could move an old comment to a new line, so what stands in the line counts and not its number.
     """
-    known = {(each.place.file, code, each.content) for each in base for code in each.codes}
+    lines = {
+        (comment.place.file, code, comment.content) for comment in base for code in comment.codes
+    }
     return tuple(
-        each
-        for each in comments
-        if all((each.place.file, code, each.content) in known for code in each.codes)
+        comment
+        for comment in comments
+        if all((comment.place.file, code, comment.content) in lines for code in comment.codes)
     )
 
 
@@ -142,10 +144,10 @@ def narrowed(settled: Settled, environment: str) -> Settled:
         return msgspec.structs.replace(finding, environments=only)
 
     return Settled(
-        tuple(cut(each) for each in settled.findings if keep(each)),
+        tuple(cut(item) for item in settled.findings if keep(item)),
         tuple(
-            msgspec.structs.replace(each, finding=cut(each.finding))
-            for each in settled.accepted
-            if keep(each.finding)
+            msgspec.structs.replace(item, finding=cut(item.finding))
+            for item in settled.accepted
+            if keep(item.finding)
         ),
     )

@@ -67,20 +67,20 @@ def read(tree: trees.Tree) -> Baseline | None:
         raise errors.FileFault("check.bad-baseline", place=place, error=str(error)) from error
 
 
-def of(found: Iterable[findings.Finding]) -> Baseline:
+def of(collected: Iterable[findings.Finding]) -> Baseline:
     """The baseline that accepts just these findings."""
     grouped: dict[str, list[findings.Finding]] = {}
-    for each in found:
-        grouped.setdefault(fingerprints.of(each), []).append(each)
+    for item in collected:
+        grouped.setdefault(fingerprints.of(item), []).append(item)
     entries = []
     for mark, same in grouped.items():
-        names = tuple(sorted({name for each in same for name in each.environments}))
+        names = tuple(sorted({name for item in same for name in item.environments}))
         first = same[0]
         label = f"{first.object.kind}/{first.object.name}" if first.object else ""
         entries.append(
             Entry(first.place.file, first.code, mark, first.service, label, names, len(same))
         )
-    entries.sort(key=lambda each: (each.file, each.code, each.fingerprint))
+    entries.sort(key=lambda item: (item.file, item.code, item.fingerprint))
     return Baseline(1, tuple(entries))
 
 
@@ -106,7 +106,7 @@ def applied(
         services: The services that were checked; None for all, of which only then every entry should be found.
         unsought: Codes that were not looked for, or not everywhere.
     """
-    entries = {each.fingerprint: each for each in baseline.findings}
+    entries = {entry.fingerprint: entry for entry in baseline.findings}
     used: Counter[str] = Counter()
     left, accepted = [], list(settled.accepted)
     for finding in settled.findings:
@@ -125,7 +125,7 @@ def applied(
             else:
                 left.append(part)
     lines = source.decode("utf-8", "replace").split("\n")
-    sought = [each for each in baseline.findings if each.code not in unsought]
+    sought = [entry for entry in baseline.findings if entry.code not in unsought]
     left += _stale(sought, used, lines, services)
     return acceptance.Settled(tuple(left), tuple(accepted))
 
@@ -149,12 +149,14 @@ def _stale(
     lines: list[str],
     services: Collection[str] | None,
 ) -> Iterator[findings.Finding]:
-    at = {line.strip().rstrip(",")[-33:-1]: number for number, line in enumerate(lines, 1)}
-    for each in entries:
-        if services is not None and each.service and each.service not in services:
+    lines_by_fingerprint = {
+        line.strip().rstrip(",")[-33:-1]: number for number, line in enumerate(lines, 1)
+    }
+    for entry in entries:
+        if services is not None and entry.service and entry.service not in services:
             continue
-        if used[each.fingerprint] < each.count:
-            place = subjects.Place(NAME, at.get(each.fingerprint, 0))
-            facts = {"code": each.code, "file": each.file}
-            facts |= {"count": str(each.count), "found": str(used[each.fingerprint])}
+        if used[entry.fingerprint] < entry.count:
+            place = subjects.Place(NAME, lines_by_fingerprint.get(entry.fingerprint, 0))
+            facts = {"code": entry.code, "file": entry.file}
+            facts |= {"count": str(entry.count), "found": str(used[entry.fingerprint])}
             yield acceptance.own("INP005", place, **facts)

@@ -53,18 +53,18 @@ def searched(
     """The secrets that former commits hold, and how many were searched."""
     from hanbae.checking import history_scan  # only who asks for it waits for its imports
 
-    found = history_scan.check_history(directory, revision=revision or "HEAD", since=history.since)
-    return found.findings, Searched(found.commits, found.shallow)
+    scan = history_scan.check_history(directory, revision=revision or "HEAD", since=history.since)
+    return scan.findings, Searched(scan.commits, scan.shallow)
 
 
 async def live(
-    project: views.Project, wanted: Live, services: Sequence[str] | None, environment: str | None
+    project: views.Project, clusters: Live, services: Sequence[str] | None, environment: str | None
 ) -> tuple[findings.Finding, ...]:
     """The Applications that differ from the policy.
 
     Args:
         project: The repository.
-        wanted: Which clusters.
+        clusters: Which clusters.
         services: The services that are checked; None for all, and for Applications of services that are gone.
         environment: The one environment; None for all.
     """
@@ -79,8 +79,8 @@ async def live(
         project,
         environments=(environment,) if environment is not None else (),
         services=charts,
-        context=wanted.context,
-        kubeconfig=wanted.kubeconfig,
+        context=clusters.context,
+        kubeconfig=clusters.kubeconfig,
     )
 
 

@@ -60,12 +60,12 @@ def _read_elsewhere(project: views.Project, name: str) -> Iterator[str]:
     migrations = service.migrations
     if not _below(migrations, service.folder):
         yield migrations
-    waiting, seen = [(service.chart, 0)], {service.chart}
+    waiting, charts = [(service.chart, 0)], {service.chart}
     while waiting:
         chart, depth = waiting.pop()
         for folder in _dependencies(project.tree, chart):
-            if folder not in seen and depth < _DEEPEST:
-                seen.add(folder)
+            if folder not in charts and depth < _DEEPEST:
+                charts.add(folder)
                 waiting.append((folder, depth + 1))
                 yield folder
 
@@ -78,9 +78,9 @@ def _dependencies(tree: trees.Tree, chart: str) -> Iterator[str]:
         return
     if data is None or b"file://" not in data:
         return
-    found = (libyaml.mapping(data) or {}).get("dependencies")
-    for each in found if isinstance(found, list) else ():
-        repository = each.get("repository") if isinstance(each, Mapping) else None
+    dependencies = (libyaml.mapping(data) or {}).get("dependencies")
+    for dependency in dependencies if isinstance(dependencies, list) else ():
+        repository = dependency.get("repository") if isinstance(dependency, Mapping) else None
         if isinstance(repository, str) and repository.startswith("file://"):
             folder = posixpath.normpath(posixpath.join(chart, repository.removeprefix("file://")))
             if not folder.startswith(("..", "/")):

@@ -1,36 +1,58 @@
-"""Says what a rule has found: its hit as a finding, in the rule's words."""
+"""From what rules find to findings: in the rule's words, each said once, in the order of files and lines."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
 
 from hanbae import subjects
 from hanbae.results import findings
 from hanbae.rules import rulebook, running, views
 
+_OF_LINKS: Final = frozenset({"repository.link-out", "repository.unreadable"})
+_LINKS: Final = "LAY012"
+
 
 def elsewhere(
     code: str, hit: rulebook.Hit, *, service: str = "", environment: str = ""
 ) -> findings.Finding:
-    """The same for what was not met by running the rules over files: in git's history, in a cluster.
+    """The finding of what was not met by running the rules over files: in git's history, in a cluster.
 
     Args:
         code: The rule's code.
-        hit: What was found, at a place in a file.
+        hit: What the rule says, at a place in a file.
         service: The service; empty for the whole repository.
         environment: The environment; empty where it depends on none.
     """
     return plain(running.Found(rulebook.rules()[code], hit, service, environment))
 
 
-def plain(each: running.Found) -> findings.Finding:
+def located(
+    hits: Iterable[running.Found],
+) -> tuple[list[findings.Finding], list[running.Found]]:
+    """The findings whose place the rule names itself, and the hits in objects whose place is still to be traced."""
+    placed, unplaced = [], []
+    for hit in hits:
+        if isinstance(hit.hit.at, views.On):
+            unplaced.append(hit)
+        else:
+            placed.append(plain(hit))
+    return placed, unplaced
+
+
+def plain(hit: running.Found) -> findings.Finding:
     """A finding at the place that the rule itself names."""
-    at = each.hit.at
-    if isinstance(at, views.On):  # of a rule over the repository; only its template is known
-        return finding(each, subjects.Place(at.object.template), "template", at.object.ref)
-    return finding(each, at, "exact" if at.line else "file", None)
+    where = hit.hit.at
+    if isinstance(where, views.On):  # of a rule over the repository; only its template is known
+        place = subjects.Place(where.object.template)
+        return finding(hit, place, "template", where.object.ref)
+    return finding(hit, where, "exact" if where.line else "file", None)
 
 
 def finding(
-    each: running.Found,
+    hit: running.Found,
     place: subjects.Place,
     precision: findings.Precision,
     ref: subjects.Ref | None,
@@ -38,23 +60,59 @@ def finding(
     """A finding.
 
     Args:
-        each: What a rule has found.
+        hit: What a rule says, and of which service and environment.
         place: Where a person mends it.
         precision: How exact the place is.
         ref: The object that is at fault; None where it is a file.
     """
-    hit = each.hit
-    part = f"found-{hit.variant}" if hit.variant else "found"
-    failed = hit.variant == rulebook.FAILED
+    rule, variant, facts = hit.rule, hit.hit.variant, hit.hit.facts
+    failed = variant == rulebook.FAILED
+    part = f"found-{variant}" if variant else "found"
     return findings.Finding(
-        each.rule.code,
-        hit.severity or each.rule.severity,
+        rule.code,
+        hit.hit.severity or rule.severity,
         place,
-        each.rule.text(part, hit.facts) if not failed else rulebook.failure(each.rule, hit.facts),
+        rulebook.failure(rule, facts) if failed else rule.text(part, facts),
         precision,
-        each.service,
-        (each.environment,) if each.environment else (),
+        hit.service,
+        (hit.environment,) if hit.environment else (),
         ref,
-        None if failed else each.rule.text("fix", hit.facts),
-        hit.edits,
+        None if failed else rule.text("fix", facts),
+        hit.hit.edits,
     )
+
+
+def merged(collected: Iterable[findings.Finding]) -> tuple[findings.Finding, ...]:
+    """Findings in the order of files, lines and codes, those that differ only in the environment as one.
+
+    What reading says of a link is left out where a rule says it of the same file in its own words.
+    """
+    alike: dict[Any, list[findings.Finding]] = {}
+    for item in _without_repeated_links(list(collected)):
+        kind = item.object.kind if item.object else ""
+        key = (item.place, item.code, str(item.text), item.service, kind)
+        alike.setdefault(key, []).append(item)
+    order = sorted(alike, key=lambda key: key[:3])
+    return tuple(_joined(alike[key]) for key in order)
+
+
+def ordered(collected: Iterable[findings.Finding]) -> tuple[findings.Finding, ...]:
+    """Findings in the order of files, lines and codes."""
+    return tuple(sorted(collected, key=lambda item: (item.place, item.code, str(item.text))))
+
+
+def _without_repeated_links(
+    collected: list[findings.Finding],
+) -> Iterator[findings.Finding]:
+    files = {item.place.file for item in collected if item.code == _LINKS}
+    for item in collected:
+        if item.text.id not in _OF_LINKS or item.place.file not in files:
+            yield item
+
+
+def _joined(alike: list[findings.Finding]) -> findings.Finding:
+    """One finding of those that differ only in the environment."""
+    if len(alike) == 1:
+        return alike[0]
+    names = dict.fromkeys(name for item in alike for name in item.environments)
+    return msgspec.structs.replace(alike[0], environments=tuple(names))

@@ -45,22 +45,24 @@ def check_history(directory: Path, *, revision: str = "HEAD", since: str | None 
     """
     root = loading.find(directory).parent
     history = histories.History(root, revision, since=since)
-    found: dict[tuple[str, str, str], tuple[secrets.Exposed, str]] = {}
+    secrets_by_line: dict[tuple[str, str, str], tuple[secrets.Exposed, str]] = {}
     for added in history.added(_wanted):
         text = _text(added.data)
         lines = text.splitlines()
-        for each in secrets.in_file(added.path, text):
+        for exposed in secrets.in_file(added.path, text):
             # The same line of the same file is the same secret, whatever else a commit changed.
-            line = lines[each.place.line - 1].strip() if each.place.line else ""
-            found.setdefault((added.path, each.variant, line), (each, added.commit))
+            line = lines[exposed.place.line - 1].strip() if exposed.place.line else ""
+            secrets_by_line.setdefault((added.path, exposed.variant, line), (exposed, added.commit))
     hits = [
-        rulebook.Hit(each.place, {"name": each.name, "commit": commit[:_SHORT]}, each.variant)
-        for (path, _, line), (each, commit) in found.items()
+        rulebook.Hit(
+            exposed.place, {"name": exposed.name, "commit": commit[:_SHORT]}, exposed.variant
+        )
+        for (path, _, line), (exposed, commit) in secrets_by_line.items()
         if not _holds(history, path, line)
     ]
     stated = sorted(
         (findings_of_rules.elsewhere(secrets.FORMER, hit) for hit in hits),
-        key=lambda each: each.place,
+        key=lambda finding: finding.place,
     )
     return Result(tuple(stated), history.commits, history.shallow)
 

@@ -52,32 +52,32 @@ async def built(project: views.Project, kept: keeping.Kept | None = None) -> vie
     """
     free = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(each: overlays.Overlay) -> builds.Built:
+    async def build(overlay: overlays.Overlay) -> builds.Built:
         async with free:
-            return await _built(project, each, kept)
+            return await _built(project, overlay, kept)
 
-    found = overlays.overlays(project.policy, project.tree)
-    made = await asyncio.gather(*(one(each) for each in found))
-    return dataclasses.replace(project, overlays=tuple(made))
+    chosen = overlays.overlays(project.policy, project.tree)
+    results = await asyncio.gather(*(build(overlay) for overlay in chosen))
+    return dataclasses.replace(project, overlays=tuple(results))
 
 
 def without_chart(project: views.Project) -> tuple[str, ...]:
     """The names of the services that have overlays and no chart."""
-    found = overlays.overlays(project.policy, project.tree)
-    return tuple(sorted({each.service for each in found if each.service}))
+    chosen = overlays.overlays(project.policy, project.tree)
+    return tuple(sorted({overlay.service for overlay in chosen if overlay.service}))
 
 
 def services(project: views.Project) -> Iterator[views.Service]:
     """What was built, as services with a release for each environment, for the rules over objects."""
     by_service: dict[str, list[builds.Built]] = {}
-    for each in project.overlays:
-        by_service.setdefault(each.service, []).append(each)
+    for overlay in project.overlays:
+        by_service.setdefault(overlay.service, []).append(overlay)
     for name, all_built in by_service.items():
         view = views.Service(project, name, kustomized=True)
-        for each in all_built:
-            if each.objects:
-                release = views.Release(view, each.environment, {}, each.objects)
-                view.releases[each.environment] = release
+        for overlay in all_built:
+            if overlay.objects:
+                release = views.Release(view, overlay.environment, {}, overlay.objects)
+                view.releases[overlay.environment] = release
         yield view
 
 
@@ -86,42 +86,44 @@ def program() -> tuple[str, ...]:
     """The command that builds a folder; empty where there is none."""
     own = str(Path(sys.executable).parent)
     for name, verb in (("kustomize", "build"), ("kubectl", "kustomize")):
-        found = shutil.which(name) or shutil.which(name, path=own)
-        if found is not None:
-            return (found, verb)
+        path = shutil.which(name) or shutil.which(name, path=own)
+        if path is not None:
+            return (path, verb)
     return ()
 
 
 async def _built(
     project: views.Project, overlay: overlays.Overlay, kept: keeping.Kept | None = None
 ) -> builds.Built:
-    made = builds.Built(overlay.environment, overlay.folder, overlay.service)
+    result = builds.Built(overlay.environment, overlay.folder, overlay.service)
     if scanning.named(project.tree, overlay.folder) is None:
-        return msgspec.structs.replace(made, there=False)
+        return msgspec.structs.replace(result, there=False)
     scan = scanning.scan(project.tree, overlay.folder)
-    made = msgspec.structs.replace(made, refusals=tuple(scan.refusals), images=tuple(scan.images))
+    result = msgspec.structs.replace(
+        result, refusals=tuple(scan.refusals), images=tuple(scan.images)
+    )
     command = program()
     if scan.refusals or not command:
-        return made
+        return result
     output, error = await _output(command, scan.files, overlay.folder, kept)
-    made = msgspec.structs.replace(made, program=command[0])
+    result = msgspec.structs.replace(result, program=command[0])
     if error:
-        return msgspec.structs.replace(made, error=error)
+        return msgspec.structs.replace(result, error=error)
     try:
         objects = tuple(_objects(project, overlay, output))
     except libyaml.Fault as wrong:
-        return msgspec.structs.replace(made, error=str(wrong)[:500])
-    return msgspec.structs.replace(made, objects=objects)
+        return msgspec.structs.replace(result, error=str(wrong)[:500])
+    return msgspec.structs.replace(result, objects=objects)
 
 
 async def _output(
     command: tuple[str, ...], files: Mapping[str, bytes], folder: str, kept: keeping.Kept | None
 ) -> tuple[bytes, str]:
     """What a build says: its output, or its error. Only an output is kept: an error may be otherwise next time."""
-    contents = [part for each in sorted(files.items()) for part in each]
+    contents = [part for item in sorted(files.items()) for part in item]
     key = keeping.key("overlay", *command, _stamp(command[0]), _around(folder), *contents)
-    if key not in _OUTPUTS and kept is not None and (known := kept.get(key)) is not None:
-        _OUTPUTS[key] = known, ""
+    if key not in _OUTPUTS and kept is not None and (output := kept.get(key)) is not None:
+        _OUTPUTS[key] = output, ""
     if key not in _OUTPUTS:
         while len(_OUTPUTS) >= _KEPT:
             del _OUTPUTS[next(iter(_OUTPUTS))]
@@ -135,8 +137,8 @@ async def _output(
 
 def _stamp(program: str) -> str:
     """What tells one program from another, or from its next version, without reading it."""
-    found = Path(program).stat()
-    return f"{Path(program).resolve()} {found.st_size} {found.st_mtime_ns}"
+    status = Path(program).stat()
+    return f"{Path(program).resolve()} {status.st_size} {status.st_mtime_ns}"
 
 
 def _around(folder: str) -> str:
@@ -174,7 +176,7 @@ async def _run(command: tuple[str, ...], root: Path) -> tuple[bytes, str]:
         resource.prlimit(process.pid, resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
     try:
         async with asyncio.timeout(_TIMEOUT):
-            output, said = await asyncio.gather(
+            output, errors = await asyncio.gather(
                 _limited(process, process.stdout), _limited(process, process.stderr)
             )
             await (
@@ -190,7 +192,7 @@ async def _run(command: tuple[str, ...], root: Path) -> tuple[bytes, str]:
         return b"", f"> {_LARGEST / 1024**2:g} MiB"
     if process.returncode == 0:
         return output, ""
-    return b"", _plain(said, root) or f"exit {process.returncode}"
+    return b"", _plain(errors, root) or f"exit {process.returncode}"
 
 
 async def _limited(
@@ -198,13 +200,13 @@ async def _limited(
 ) -> bytes:
     """All that a process says; one that says too much is ended."""
     assert stream is not None  # noqa: S101  both are pipes
-    found = bytearray()
+    output = bytearray()
     while more := await stream.read(1 << 16):
-        found += more
-        if len(found) > _LARGEST:
+        output += more
+        if len(output) > _LARGEST:
             _kill(process)
             break
-    return bytes(found)
+    return bytes(output)
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
@@ -212,8 +214,8 @@ def _kill(process: asyncio.subprocess.Process) -> None:
         process.kill()
 
 
-def _plain(said: bytes, root: Path) -> str:
-    text = said.decode("utf-8", "replace").replace(f"{root}/", "").replace(str(root), ".")
+def _plain(output: bytes, root: Path) -> str:
+    text = output.decode("utf-8", "replace").replace(f"{root}/", "").replace(str(root), ".")
     return " ".join(text.split()).removeprefix("error: ").removeprefix("Error: ")[:500]
 
 
@@ -222,7 +224,9 @@ def _objects(
 ) -> Iterator[views.Object]:
     documents = list(libyaml.load_all(output))
     fallback = naming.namespace(project.policy, overlay.service, overlay.environment)
-    for index, document in enumerate(each for each in documents if isinstance(each, dict)):
+    for index, document in enumerate(
+        document for document in documents if isinstance(document, dict)
+    ):
         metadata = document.get("metadata")
         metadata = metadata if isinstance(metadata, dict) else {}
         template = _origin(metadata) or scanning.named(project.tree, overlay.folder) or ""

@@ -63,18 +63,18 @@ async def of_project(
     ]
     for name in environments:
         if name not in deployed:
-            known = ", ".join(deployed)
-            raise errors.WrongUse("generate.not-an-environment", environment=name, known=known)
+            listed = ", ".join(deployed)
+            raise errors.WrongUse("generate.not-an-environment", environment=name, known=listed)
     for name in services:
         if name not in project.services:
-            known = ", ".join(project.services) or "-"
-            raise errors.WrongUse("services.unknown", service=name, known=known)
-    found: list[findings.Finding] = []
+            listed = ", ".join(project.services) or "-"
+            raise errors.WrongUse("services.unknown", service=name, known=listed)
+    differences: list[findings.Finding] = []
     for environment in environments or deployed:
         where = context or project.policy.environments[environment].control
         async with connections.connect(where, kubeconfig=kubeconfig) as cluster:
-            found += await of_environment(project, environment, cluster, services=services)
-    return tuple(sorted(found, key=lambda each: (each.place, each.service, str(each.text))))
+            differences += await of_environment(project, environment, cluster, services=services)
+    return tuple(sorted(differences, key=lambda item: (item.place, item.service, str(item.text))))
 
 
 async def of_environment(
@@ -97,8 +97,8 @@ async def of_environment(
     """
     policy = project.policy
     every = await reading.find(cluster, kinds.APPLICATION, policy.argocd.namespace)
-    by_name = {str(each["metadata"]["name"]): each for each in every}
-    found = [
+    by_name = {str(application["metadata"]["name"]): application for application in every}
+    differences = [
         findings_of_rules.elsewhere(argo.LIVE, hit, service=service, environment=environment)
         for service in services or project.services
         for hit in argo.live(
@@ -106,13 +106,13 @@ async def of_environment(
         )
     ]
     if services:
-        return found
-    for each in every:
-        labels = each["metadata"].get("labels") or {}
+        return differences
+    for application in every:
+        labels = application["metadata"].get("labels") or {}
         if labels.get(generating.ENVIRONMENT) == environment:
             service = str(labels.get(generating.SERVICE, ""))
-            found += [
+            differences += [
                 findings_of_rules.elsewhere(argo.LIVE, hit, environment=environment)
-                for hit in argo.left(project, environment, service, each)
+                for hit in argo.left(project, environment, service, application)
             ]
-    return found
+    return differences

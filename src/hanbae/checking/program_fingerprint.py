@@ -22,11 +22,11 @@ def program() -> str:
 
     A version alone would do for what was installed; a checkout changes without it, so names, sizes and times count.
     """
-    found = importlib.util.find_spec("helm_python")
+    spec = importlib.util.find_spec("helm_python")
     libraries = [
-        f"{each.name} {each.stat().st_size}"
-        for place in (found and found.submodule_search_locations) or ()
-        for each in sorted(Path(place, "lib").glob("*"))
+        f"{library.name} {library.stat().st_size}"
+        for place in (spec and spec.submodule_search_locations) or ()
+        for library in sorted(Path(place, "lib").glob("*"))
     ]
     ours = sorted(_stamps(str(Path(__file__).parent.parent)))
     return keeping.key(_version.version, *libraries, *ours)
@@ -34,11 +34,11 @@ def program() -> str:
 
 def _stamps(folder: str) -> Iterator[str]:
     with os.scandir(folder) as entries:
-        for each in entries:
-            if each.name in _WITHOUT:
+        for entry in entries:
+            if entry.name in _WITHOUT:
                 continue
-            if each.is_dir():
-                yield from _stamps(each.path)
+            if entry.is_dir():
+                yield from _stamps(entry.path)
             else:
-                found = each.stat()
-                yield f"{each.path} {found.st_size} {found.st_mtime_ns}"
+                status = entry.stat()
+                yield f"{entry.path} {status.st_size} {status.st_mtime_ns}"

@@ -31,8 +31,8 @@ _KEY: Final = re.compile(r"- at '(?P<path>/[^']*)'")
 _UNKNOWN: Final = re.compile(r"- at '(?P<path>[^']*)': additional properties '(?P<key>[^']*)'")
 
 
-class Seen(Struct, frozen=True):
-    """A service as rules see it, and what could not be read of it.
+class RenderedService(Struct, frozen=True):
+    """A service as rules see it, and what could not be rendered of it.
 
     Attributes:
         service: The view.
@@ -58,10 +58,10 @@ def project(directory: Path, *, revision: str | None = None) -> views.Project:
     if revision is None:
         loaded = loading.load(path)
         tree: trees.Tree = trees.WorkingTree(loaded.root)
-        known = services(loaded.policy, tree)
+        names = services(loaded.policy, tree)
         heads = branches(loaded.policy, loaded.root)
-        return views.Project(loaded.policy, loaded.places, tree, known, heads)
-    tree = at(path.parent, revision)
+        return views.Project(loaded.policy, loaded.places, tree, names, heads)
+    tree = tree_at(path.parent, revision)
     data = tree.read(loading.NAME)
     if data is None:
         raise errors.WrongUse("policy.not-in-revision", revision=revision)
@@ -98,21 +98,23 @@ def branches(policy: documents.Policy, root: Path) -> dict[str, trees.Tree]:
         policy: The policy.
         root: The policy's folder; where it is not the root of a clone, no branch is known.
     """
-    named = {name: each.branch for name, each in policy.environments.items() if each.branch}
+    named = {
+        name: settings.branch for name, settings in policy.environments.items() if settings.branch
+    }
     try:
         checkout = checkouts.Checkout.open(root)
     except errors.WrongUse:
         return {}
-    found: dict[str, trees.Tree] = {}
+    heads: dict[str, trees.Tree] = {}
     if checkout.root == root.resolve():
         for environment, branch in named.items():
             with contextlib.suppress(errors.WrongUse):
                 commit = checkout.head(policy.argocd.remote, branch)
-                found[environment] = checkout.revision(commit)
-    return found
+                heads[environment] = checkout.revision(commit)
+    return heads
 
 
-def at(folder: Path, revision: str) -> trees.Tree:
+def tree_at(folder: Path, revision: str) -> trees.Tree:
     """The folder of a clone, or one in it, as it is in a commit.
 
     Raises:
@@ -146,7 +148,7 @@ def services(policy: documents.Policy, tree: trees.Tree) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if name))
 
 
-async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
+async def service(pool: pools.Pool, project: views.Project, name: str) -> RenderedService:
     """A service, rendered for each environment that it has a values file for.
 
     Args:
@@ -160,27 +162,27 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Seen:
     policy, tree = project.policy, project.tree
     view = views.Service(project, name)
     _refuse_submodules(tree, view.chart)
-    wanted: dict[str, pools.Wanted] = {}
+    requests: dict[str, pools.Wanted] = {}
     for environment in project.environments:
         values = _values(tree, str(naming.values_file(policy, name, environment)))
         if values is not None:
-            wanted[environment] = releases.requested(policy, name, environment, values)
-    if not wanted:
-        return Seen(view)
-    answers = await rendering.answers(pool, tree, view.chart, list(wanted.values()))
-    made: dict[str, rendering.Rendered] = {}
+            requests[environment] = releases.requested(policy, name, environment, values)
+    if not requests:
+        return RenderedService(view)
+    answers = await rendering.answers(pool, tree, view.chart, list(requests.values()))
+    charts: dict[str, rendering.Rendered] = {}
     faults = []
-    for environment, answer in zip(wanted, answers, strict=True):
+    for environment, answer in zip(requests, answers, strict=True):
         try:
-            made[environment] = rendering.rendered(answer, shown=view.chart)
+            charts[environment] = rendering.rendered(answer, shown=view.chart)
         except errors.FileFault as fault:
             faults.append((environment, _at_values(view, environment, fault)))
     view = views.Service(project, name, {}, tuple(environment for environment, _ in faults))
-    for environment, rendered in made.items():
+    for environment, rendered in charts.items():
         namespace = naming.namespace(policy, name, environment)
         objects = tuple(_objects(rendered, view.chart, namespace))
         view.releases[environment] = views.Release(view, environment, rendered.values, objects)
-    return Seen(view, tuple(faults))
+    return RenderedService(view, tuple(faults))
 
 
 def _refuse_submodules(tree: trees.Tree, chart: str) -> None:

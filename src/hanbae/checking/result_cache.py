@@ -1,16 +1,19 @@
-"""What was found in a service before, recalled when nothing that was looked at has changed.
+"""Inspections of services that earlier checks have kept, used while nothing that was read has changed.
 
 Which files a rule reads is its own affair: charts, migrations, another service's values, another branch.
-So reading is recorded: what was asked of the tree and the state of what it answered with.
-A kept result is recalled only if every one of these questions would be answered the same today; for that the ids that
+So reading is recorded: every question that was put to a tree or to the shared facts, and the state of the answer.
+A kept inspection is used only if every one of these questions would be answered the same today; for that the ids that
 git has are compared, and no unchanged file is read.
+
+A rule can put no question that is not recorded: it is handed :class:`RecordingTree` and :class:`RecordingFacts`, which
+spell out all that there is to ask, and a project whose other fields are part of every entry's key.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -18,23 +21,149 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import errors
-from hanbae.checking import program_fingerprint
+from hanbae.apis import crds
+from hanbae.checking import inspecting, program_fingerprint
 from hanbae.repository import keeping, revisions, trees
-from hanbae.rules import rulebook, views
+from hanbae.rules import declaring, rulebook, shared_facts, views
 
 _LINK: Final = "link:"
 _ABSENT: Final = "absent"
-_COMPUTED: Final = "@"
+_FACT: Final = "@"
 Question = tuple[str, str, str]
 """Name of the tree (empty for the one that is checked), the method, and its argument."""
 
 
 class _Entry(Struct, array_like=True):
-    """What is kept: what was asked, the states of the answers, and the result."""
+    """What is kept: the questions, the states of the answers, and the inspection."""
 
     questions: list[Question]
     states: list[str]
-    result: msgspec.Raw
+    inspection: msgspec.Raw
+
+
+class RecordingTree:
+    """A tree that records what it is asked, and has nothing else that could be read: no root, no prefix.
+
+    Args:
+        name: Name of the tree; empty for the one that is checked.
+        tree: The tree.
+        questions: Where questions are recorded.
+    """
+
+    def __init__(self, name: str, tree: trees.Tree, questions: dict[Question, None]) -> None:
+        self._name, self._tree, self._questions = name, tree, questions
+        self._contents: dict[str, bytes | None] = {}
+
+    def files(self, folder: str = "") -> Mapping[str, str]:
+        """Every file below a folder; see :class:`~hanbae.repository.trees.Tree`."""
+        self._record("files", folder)
+        return self._tree.files(folder)
+
+    def linked(self, path: str) -> str | None:
+        """The folder that a link leads to; see :class:`~hanbae.repository.trees.Tree`."""
+        self._record("linked", path)
+        return self._tree.linked(path)
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file, read once for the chart and for all rules of a service."""
+        self._record("read", path)
+        if path not in self._contents:
+            self._contents[path] = self._tree.read(path)
+        return self._contents[path]
+
+    def ignored(self, path: str) -> bool:
+        """Whether git would ignore a file of this path."""
+        self._record("ignored", path)
+        return self._tree.ignored(path)
+
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """Every symbolic link below a folder; see :class:`~hanbae.repository.trees.Tree`."""
+        self._record("links", folder)
+        return self._tree.links(folder)
+
+    def _record(self, method: str, argument: str) -> None:
+        self._questions[self._name, method, argument] = None
+
+
+class RecordingFacts(shared_facts.SharedFacts):
+    """The facts that all services share, and a record of which of them were asked for.
+
+    Args:
+        facts: The facts.
+        questions: Where questions are recorded.
+    """
+
+    def __init__(self, facts: shared_facts.SharedFacts, questions: dict[Question, None]) -> None:
+        # Not super().__init__(): this one has no policy and no tree of which it could work out a fact unrecorded.
+        self._facts, self._questions = facts, questions
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The files that belong to no service."""
+        self._record("others")
+        return self._facts.others
+
+    @property
+    def own_kinds(self) -> Mapping[tuple[str, str], crds.Kind]:
+        """The kinds that files of the repository define."""
+        self._record("own_kinds")
+        return self._facts.own_kinds
+
+    @property
+    def release_names(self) -> Mapping[str, str]:
+        """Name of the release → service: follows from the policy and the services, which are in every key."""
+        return self._facts.release_names
+
+    @property
+    def declared(self) -> tuple[declaring.Declared, ...]:
+        """Argo CD's own objects among the files."""
+        self._record("declared")
+        return self._facts.declared
+
+    def bounds(self, environment: str) -> Mapping[str, Any]:
+        """The spec of an environment's AppProject, which is looked for among what is declared."""
+        self._record("declared")
+        return self._facts.bounds(environment)
+
+    def _record(self, name: str) -> None:
+        self._questions["", _FACT, name] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RecordingProject(views.Project):
+    """The repository as the rules over one service see it."""
+
+    recording: RecordingFacts = field(repr=False, compare=False)
+
+    @property
+    def shared(self) -> shared_facts.SharedFacts:
+        """What is worked out once for all services."""
+        return self.recording
+
+
+class Recording:
+    """The repository as the rules over one service see it, and what they ask of it.
+
+    Attributes:
+        project: The repository, without overlays and clashes: they are not known while services are inspected.
+        questions: The questions, in order.
+    """
+
+    def __init__(self, project: views.Project) -> None:
+        self.questions: dict[Question, None] = {}
+        self.project: views.Project = _RecordingProject(
+            policy=project.policy,
+            places=project.places,
+            tree=RecordingTree("", project.tree, self.questions),
+            services=project.services,
+            branches={
+                name: RecordingTree(name, tree, self.questions)
+                for name, tree in project.branches.items()
+            },
+            now=project.now,
+            schemas=project.schemas,  # follow from what they are asked, and are compiled once for all
+            recording=RecordingFacts(project.shared, self.questions),
+        )
 
 
 class _States:
@@ -52,26 +181,32 @@ class _States:
         return list(self._files)
 
     def of(self, method: str, argument: str) -> str | None:
-        """What an answer depends on; None where that cannot be told without asking."""
-        if method == "read":
-            return self._file(argument)
-        if method == "files":
-            return self._folder(argument)
-        found = getattr(self.tree, method)
+        """What an answer depends on; None where only asking would show, or where there is no such method."""
+        states: dict[str, Callable[[str], str | None]] = {
+            "files": self._folder,
+            "read": self._file,
+            "linked": lambda path: self._answer(lambda: self.tree.linked(path)),
+            "ignored": lambda path: self._answer(lambda: self.tree.ignored(path)),
+            "links": lambda folder: self._answer(lambda: self.tree.links(folder)),
+        }
+        state = states.get(method)
+        return state(argument) if state is not None else None
+
+    def _answer(self, ask: Callable[[], object]) -> str:
         try:
-            return repr(found(argument) if argument else found())
+            return repr(ask())
         except errors.Error as error:
             return f"error {error.text.id}"
 
     def _file(self, path: str) -> str | None:
         if isinstance(self.tree, revisions.Revision):
-            known = self.tree.stamp(path)
-            return known if known is not None else self._content(path)
-        known = self._files.get(path)
-        if known is None:
+            stamp = self.tree.stamp(path)
+            return stamp if stamp is not None else self._content(path)
+        content = self._files.get(path)
+        if content is None:
             return None if self._is_behind_a_link(path) else _ABSENT
-        if not known.startswith((_LINK, trees.UNREADABLE)):
-            return known
+        if not content.startswith((_LINK, trees.UNREADABLE)):
+            return content
         return self._content(path)
 
     def _content(self, path: str) -> str:
@@ -85,122 +220,56 @@ class _States:
             return self.tree.stamp(path)
         if self._is_behind_a_link(path):
             return None
-        found = trees.below(self._paths, self._files, path) if path else self._files
+        listed = trees.below(self._paths, self._files, path) if path else self._files
         hashed = hashlib.sha256()
-        for name, known in found.items():
-            hashed.update(f"{name}\0{known}\n".encode("utf-8", "surrogateescape"))
+        for name, content in listed.items():
+            hashed.update(f"{name}\0{content}\n".encode("utf-8", "surrogateescape"))
         return hashed.hexdigest()
 
     def _is_behind_a_link(self, path: str) -> bool:
         parts = path.strip("/").split("/")
-        return any("/".join(parts[:at]) in self._files for at in range(1, len(parts) + 1)) and (
+        return any("/".join(parts[:cut]) in self._files for cut in range(1, len(parts) + 1)) and (
             path not in self._files
         )
 
 
-class _Recorded:
-    """A tree that remembers what it was asked."""
-
-    def __init__(self, name: str, tree: trees.Tree, asked: dict[Question, None]) -> None:
-        self._name, self._tree, self._asked = name, tree, asked
-        self._contents: dict[str, bytes | None] = {}
-
-    def read(self, path: str) -> bytes | None:
-        """The content of a file, read once for the chart and for all rules of a service."""
-        self._asked[self._name, "read", path] = None
-        if path not in self._contents:
-            self._contents[path] = self._tree.read(path)
-        return self._contents[path]
-
-    def __getattr__(self, method: str) -> Any:
-        found = getattr(self._tree, method)
-        if not callable(found):
-            return found
-
-        def ask(argument: str = "") -> Any:
-            self._asked[self._name, method, argument] = None
-            return found(argument) if argument else found()
-
-        return ask
-
-
-_SHARED: Final = frozenset(
-    name
-    for name, each in vars(views.Project).items()
-    if isinstance(each, cached_property) and not name.startswith("_")
-)
-"""What the repository computes once, for all services; that a service asked for it is recorded as one question."""
-
-
-class _Project(views.Project):
-    """The repository, with what it computes once shared with the one that all services have."""
-
-    def share(self, whole: views.Project, asked: dict[Question, None]) -> None:
-        self.__dict__["_whole"] = whole, asked
-
-    def __getattribute__(self, name: str) -> Any:
-        if name not in _SHARED:
-            return object.__getattribute__(self, name)
-        whole, asked = object.__getattribute__(self, "_whole")
-        asked["", _COMPUTED, name] = None
-        return getattr(whole, name)
-
-
-class Recording:
-    """The repository as one service's rules see it, and what they ask of it.
-
-    Attributes:
-        project: The repository.
-        asked: The questions, in order.
-    """
-
-    def __init__(self, project: views.Project) -> None:
-        self.asked: dict[Question, None] = {}
-        given = {each.name: getattr(project, each.name) for each in dataclasses.fields(project)}
-        given["tree"] = _Recorded("", project.tree, self.asked)
-        given["branches"] = {
-            name: _Recorded(name, tree, self.asked) for name, tree in project.branches.items()
-        }
-        self.project = _Project(**given)
-        self.project.share(project, self.asked)
-
-
-class Recall:
-    """The results of earlier runs.
+class ResultCache:
+    """The inspections that earlier checks have kept.
 
     Args:
         kept: Where they are; None for nowhere.
         project: The repository.
         rules: The rules that are run.
-        result: The type of a service's result.
     """
 
     def __init__(
-        self,
-        kept: keeping.Kept | None,
-        project: views.Project,
-        rules: Sequence[rulebook.Rule],
-        result: Any,
+        self, kept: keeping.Kept | None, project: views.Project, rules: Sequence[rulebook.Rule]
     ) -> None:
-        self._kept, self._project, self._rules, self._result = kept, project, rules, result
-        self._states: dict[str, _States] = {}
-        self._answered: dict[Question, str | None] = {}
+        self._kept, self._project, self._rules = kept, project, rules
+        self._trees: dict[str, _States] = {}
+        self._states: dict[Question, str | None] = {}
 
     @cached_property
     def _common(self) -> str:
-        """What every result depends on. The day is part of it: certificates and agreements expire."""
+        """What every inspection depends on. The day is part of it: certificates and agreements expire."""
         project = self._project
         return keeping.key(
             program_fingerprint.program(),
             msgspec.json.encode(project.policy),
             msgspec.json.encode(dict(project.places)),
             msgspec.json.encode(project.services),
+            msgspec.json.encode(sorted(project.branches)),
             msgspec.json.encode([rule.code for rule in self._rules]),
             project.now.date().isoformat(),
         )
 
-    def of(self, service: str) -> Any:
-        """A service's result, if it would be the same today; else None."""
+    def known(self, services: Sequence[str]) -> dict[str, inspecting.Inspection]:
+        """The inspections of those services that would be the same today."""
+        inspections = ((name, self.of(name)) for name in services)
+        return {name: inspection for name, inspection in inspections if inspection is not None}
+
+    def of(self, service: str) -> inspecting.Inspection | None:
+        """A service's inspection, if it would be the same today; else None."""
         if self._kept is None:
             return None
         data = self._kept.get(self._key(service))
@@ -210,19 +279,20 @@ class Recall:
             entry = msgspec.msgpack.decode(data, type=_Entry)
             if self._answers(entry.questions) != entry.states:
                 return None
-            return msgspec.msgpack.decode(entry.result, type=self._result)
-        except (msgspec.DecodeError, AttributeError, TypeError, ValueError):
+            return msgspec.msgpack.decode(entry.inspection, type=inspecting.Inspection)
+        except (msgspec.DecodeError, ValueError):  # an entry of another shape, a path that is none
             return None
 
-    def keep(self, service: str, recording: Recording, result: Any) -> None:
-        """Keep a service's result for another run."""
+    def keep(self, service: str, recording: Recording, inspection: inspecting.Inspection) -> None:
+        """Keep a service's inspection for another check."""
         if self._kept is None:
             return
-        questions = list(recording.asked)
+        questions = list(recording.questions)
         states = self._answers(questions)
         if states is not None:
-            entry = _Entry(questions, states, msgspec.Raw(msgspec.msgpack.encode(result)))
-            self._kept.put(self._key(service), msgspec.msgpack.encode(entry))
+            raw = msgspec.Raw(msgspec.msgpack.encode(inspection))
+            entry = msgspec.msgpack.encode(_Entry(questions, states, raw))
+            self._kept.put(self._key(service), entry)
 
     def close(self) -> None:
         """Remove what has become old."""
@@ -233,25 +303,33 @@ class Recall:
         return keeping.key("check", self._common, service)
 
     def _answers(self, questions: Sequence[Question]) -> list[str] | None:
-        """The states of the answers today; None where one cannot be told."""
-        found = []
-        for name, method, argument in questions:
-            state = self._state(name, method, argument)
+        """The states of the answers today; None where one can only be had by asking."""
+        states = []
+        for question in questions:
+            if question not in self._states:
+                self._states[question] = self._state(*question)
+            state = self._states[question]
             if state is None:
                 return None
-            found.append(state)
-        return found
+            states.append(state)
+        return states
 
     def _state(self, name: str, method: str, argument: str) -> str | None:
-        question = name, method, argument
-        if question not in self._answered:
-            if method == _COMPUTED:
-                value = getattr(self._project, argument)
-                self._answered[question] = keeping.key(repr(value))
-            else:
-                tree = self._project.branches.get(name) if name else self._project.tree
-                if tree is None:
-                    return None
-                states = self._states.setdefault(name, _States(tree))
-                self._answered[question] = states.of(method, argument)
-        return self._answered[question]
+        if method == _FACT:
+            return self._fact(argument)
+        if name not in self._trees:
+            tree = self._project.branches.get(name) if name else self._project.tree
+            if tree is None:
+                return None
+            self._trees[name] = _States(tree)
+        return self._trees[name].of(method, argument)
+
+    def _fact(self, name: str) -> str | None:
+        facts = self._project.shared
+        if name == "others":
+            return keeping.key(*facts.others)
+        if name == "own_kinds":
+            return keeping.key(repr(facts.own_kinds))
+        if name == "declared":
+            return keeping.key(repr(facts.declared))
+        return None

@@ -14,22 +14,21 @@ from hanbae.rules import placing, running, views
 
 
 async def traced(
-    pool: pools.Pool, service: views.Service, found: Iterable[running.Found]
+    pool: pools.Pool, service: views.Service, hits: Iterable[running.Found]
 ) -> list[findings.Finding]:
-    """Findings in rendered objects, at the lines that a person edits."""
-    wanted: dict[str, list[running.Found]] = {}
-    for each in found:
-        if isinstance(each.hit.at, views.On):
-            wanted.setdefault(each.environment, []).append(each)
+    """The findings of hits in rendered objects, at the lines that a person edits."""
+    by_environment: dict[str, list[tuple[running.Found, views.On]]] = {}
+    for hit in hits:
+        if isinstance(hit.hit.at, views.On):
+            by_environment.setdefault(hit.environment, []).append((hit, hit.hit.at))
     result = []
-    for environment, hits in wanted.items():
+    for environment, objects in by_environment.items():
         # A rule over the whole service shows an object of one of its releases.
         name = environment or next(iter(service.releases))
         texts, documents = await _numbered(pool, service, name)
-        for each in hits:
-            assert isinstance(each.hit.at, views.On)  # noqa: S101  chosen above
-            place, precision = placing.place(service.releases[name], each.hit.at, texts, documents)
-            result.append(findings_of_rules.finding(each, place, precision, each.hit.at.object.ref))
+        for hit, part in objects:
+            place, precision = placing.place(service.releases[name], part, texts, documents)
+            result.append(findings_of_rules.finding(hit, place, precision, part.object.ref))
     return result
 
 

@@ -1,9 +1,9 @@
-"""Divides the services of a check among processes, because rules are Python and Python uses one core.
+"""Further processes for a check, because rules are Python and Python uses one core.
 
-The process that was started looks at services itself; each further core gets a process that is given a few names at a
-time, as long as there are some, and answers with what it found.
+The process that was started inspects services itself; each further core gets a process that is sent a few names at a
+time, as long as there are some, and answers with their inspections.
 It opens the repository by itself and is spawned, never forked: a copy of a process that has threads may hang.
-One that dies gives its services back, and they are looked at here.
+When one dies, its services go back into the schedule and are inspected by the others.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, Final
 
 import msgspec
 from msgspec import Struct
 
 from hanbae.charts import pools
+from hanbae.checking import inspecting, projects, result_cache, schedules
 from hanbae.repository import keeping
-
-if TYPE_CHECKING:
-    from hanbae.checking import inspecting
+from hanbae.rules import own
 
 LEAST: Final = 24
 """Services that must be waiting for a process to pay: it takes as long to start as some of them take."""
@@ -51,14 +50,26 @@ class Task(Struct, frozen=True):
     folder: str | None
 
 
-def batch(waiting: list[str]) -> list[str]:
-    """Some of what is waiting, taken away from it: the less is left the fewer, so that all end at about one time."""
-    return [waiting.pop() for _ in range(max(min(_BATCH, len(waiting) // 4), 1))]
+def batch_size(waiting: int) -> int:
+    """How many of the waiting services a process takes at once: fewer toward the end, so that all end together."""
+    return max(min(_BATCH, waiting // 4), 1)
 
 
-def more(waiting: int) -> int:
+def further(waiting: int) -> int:
     """How many further processes so many services are worth."""
     return min(len(os.sched_getaffinity(0)) - 1, waiting // LEAST)
+
+
+async def work(schedule: schedules.Schedule, task: Task) -> None:
+    """Have a further process inspect services as long as some are waiting; one that dies gives its services back."""
+    async with started(task) as process:
+        while services := schedule.take(batch_size(schedule.waiting)):
+            inspections = await process.inspect(services)
+            if inspections is None:
+                schedule.give_back(services)
+                return
+            for name, inspection in zip(services, inspections, strict=True):
+                schedule.finish(name, inspection)
 
 
 class Process:
@@ -72,16 +83,14 @@ class Process:
         """Its id."""
         return self._process.pid
 
-    async def ask(self, services: Sequence[str]) -> list[inspecting.Looked] | None:
-        """What there is in each of some services; None when the process died or said what no answer is."""
-        from hanbae.checking import inspecting
-
+    async def inspect(self, services: Sequence[str]) -> list[inspecting.Inspection] | None:
+        """What there is in each of some services; None when the process died or its answer cannot be read."""
         answer = await self._send(msgspec.msgpack.encode(services))
         try:
-            found = msgspec.msgpack.decode(answer or b"", type=list[inspecting.Looked])
+            inspections = msgspec.msgpack.decode(answer or b"", type=list[inspecting.Inspection])
         except (msgspec.DecodeError, RecursionError):
             return None
-        return found if len(found) == len(services) else None
+        return inspections if len(inspections) == len(services) else None
 
     async def _send(self, message: bytes) -> bytes | None:
         assert self._process.stdin is not None  # noqa: S101  both are pipes
@@ -129,7 +138,7 @@ def _received(stream: IO[bytes]) -> bytes | None:
 
 
 async def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
-    """Answer until there is nothing more to look at."""
+    """Answer until there is nothing more to inspect."""
     task = msgspec.msgpack.decode(_received(requests) or b"", type=Task)
     async with pools.opened(1) as pool:
         await pool.warm()
@@ -137,25 +146,19 @@ async def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
 
 
 async def _answer(task: Task, pool: pools.Pool, requests: IO[bytes], replies: IO[bytes]) -> None:
-    from hanbae.checking import inspecting, projects, result_cache  # which import this module
-    from hanbae.rules import own
-
     project, _ = projects.opened(
         Path(task.directory), task.revision, task.policy_from, now=task.now
     )
     rules = own.held(project.policy)
     kept = keeping.Kept(Path(task.folder)) if task.folder is not None else None
-    recall = result_cache.Recall(kept, project, rules, inspecting.Looked)
+    cache = result_cache.ResultCache(kept, project, rules)
     while (message := _received(requests)) is not None:
-        names = msgspec.msgpack.decode(message, type=list[str])
-        found: dict[str, inspecting.Looked] = {}
-        waiting = names[::-1]
+        schedule = schedules.Schedule(msgspec.msgpack.decode(message, type=list[str]))
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(1 + inspecting.AHEAD, len(names))):
-                tell = found.__setitem__
-                look = inspecting.look(pool, project, waiting, rules, recall=recall, tell=tell)
-                group.create_task(look)
-        replies.write(_framed(msgspec.msgpack.encode([found[name] for name in names])))
+            for _ in range(min(1 + schedules.AHEAD, schedule.waiting)):
+                group.create_task(schedules.work(schedule, pool, project, rules, cache))
+        inspections = schedule.inspections()
+        replies.write(_framed(msgspec.msgpack.encode(inspections)))
         replies.flush()
 
 

@@ -16,12 +16,11 @@ from typing import Any, TypeVar
 
 from hanbae import errors, subjects
 from hanbae.apis import crds
-from hanbae.argo import generating
 from hanbae.charts import tracing
 from hanbae.migrations import databases, scripts
 from hanbae.policy import documents, naming
 from hanbae.repository import trees
-from hanbae.rules import builds, claims, declaring, definitions, valuesfiles
+from hanbae.rules import builds, claims, declaring, definitions, shared_facts, valuesfiles
 from hanbae.rules.objects import Object, On, Pointer
 
 __all__ = ["Object", "On", "Pointer", "Project", "Release", "Service"]
@@ -322,15 +321,14 @@ class Project:
             return None
 
     @cached_property
+    def shared(self) -> shared_facts.SharedFacts:
+        """What is worked out once for all services."""
+        return shared_facts.SharedFacts(self.policy, self.tree, self.services)
+
+    @property
     def others(self) -> tuple[str, ...]:
         """The files that belong to no service, relative to the repository's root."""
-        before, _, _ = self.policy.services.path.partition("*")
-        cut, known = len(before), set(self.services)
-        return tuple(
-            path
-            for path in self.tree.files()
-            if not path.startswith(before) or path[cut:].partition("/")[0] not in known
-        )
+        return self.shared.others
 
     def folder(self, service: str) -> str:
         """The folder of a service, relative to the repository's root: ``services/auth``."""
@@ -338,16 +336,10 @@ class Project:
         end = next((at for at, part in enumerate(parts) if "*" in part), 0)
         return "/".join(parts[: end + 1]).replace("*", service, 1)
 
-    @cached_property
+    @property
     def own_kinds(self) -> Mapping[tuple[str, str], crds.Kind]:
         """API version and kind → kind, for those that files of the repository define, below k8s/ or in a crds/."""
-        found = {}
-        for path in self.tree.files():
-            folders = path.split("/")[:-1]
-            if path.endswith((".yaml", ".yml")) and ("crds" in folders or "k8s" in folders[:1]):
-                for kind in definitions.of_file(self.tree, path):
-                    found[kind.api_version, kind.kind] = kind
-        return found
+        return self.shared.own_kinds
 
     @cached_property
     def environments(self) -> tuple[str, ...]:
@@ -356,30 +348,19 @@ class Project:
             name for name, each in self.policy.environments.items() if each.platform == "kubernetes"
         )
 
-    @cached_property
+    @property
     def release_names(self) -> Mapping[str, str]:
         """Name of the release → service."""
-        return {naming.release(self.policy, name): name for name in self.services}
+        return self.shared.release_names
 
-    @cached_property
+    @property
     def declared(self) -> tuple[declaring.Declared, ...]:
         """Argo CD's own objects among the files: Applications, ApplicationSets, AppProjects."""
-        return tuple(declaring.read(self.tree, self.policy))
-
-    @cached_property
-    def _bounds(self) -> dict[str, Mapping[str, Any]]:
-        return {}
+        return self.shared.declared
 
     def bounds(self, environment: str) -> Mapping[str, Any]:
         """The spec of an environment's AppProject: of the one among the files, else of the one that hanbae makes."""
-        if environment not in self._bounds:
-            name = naming.project(self.policy, environment)
-            own = [each for each in self.declared if (each.kind, each.name) == ("AppProject", name)]
-            spec = own[0].get("spec") if own else None
-            if not isinstance(spec, dict):
-                spec = generating.project(self.policy, environment)["spec"]
-            self._bounds[environment] = spec
-        return self._bounds[environment]
+        return self.shared.bounds(environment)
 
     def reaches(self, environment: str, namespace: str) -> bool:
         """Whether the Applications of an environment may put objects into a namespace."""

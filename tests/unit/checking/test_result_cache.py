@@ -13,9 +13,9 @@ import pytest
 from hanbae import errors
 from hanbae.actions import check
 from hanbae.charts import pools
-from hanbae.checking import projects, result_cache
-from hanbae.repository import keeping
-from hanbae.results import findings
+from hanbae.checking import inspecting, projects, result_cache
+from hanbae.repository import keeping, trees
+from hanbae.rules import shared_facts
 
 SHOP = Path(__file__).parents[3] / "examples" / "shop"
 
@@ -145,9 +145,9 @@ def test_a_result_is_recalled_until_an_answer_changes(
     shop: Path, kept: keeping.Kept, asked: str, path: str, of: set[str]
 ) -> None:
     (shop / "README.md").write_text("a")
-    result = [projects.as_finding(_FAULT, "auth")]
+    result = inspecting.Inspection((projects.as_finding(_FAULT, "auth"),))
     project = projects.project(shop)
-    recall = result_cache.Recall(kept, project, (), list[findings.Finding])
+    recall = result_cache.ResultCache(kept, project, ())
     recording = result_cache.Recording(project)
     QUESTIONS[asked](recording.project)
     recall.keep("auth", recording, result)
@@ -159,11 +159,54 @@ def test_a_result_is_recalled_until_an_answer_changes(
     assert (_recall(kept, shop).of("auth") is None) == (asked in of)
 
 
-def _recall(kept: keeping.Kept, shop: Path) -> result_cache.Recall:
-    return result_cache.Recall(kept, projects.project(shop), (), list[findings.Finding])
+def _recall(kept: keeping.Kept, shop: Path) -> result_cache.ResultCache:
+    return result_cache.ResultCache(kept, projects.project(shop), ())
 
 
 _APPLICATION = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: x}\n"
 
 
 _FAULT = errors.FileFault("render.failed", error="x")
+
+
+def test_a_rule_cannot_ask_what_is_not_recorded(shop: Path) -> None:
+    """Whatever the tree and the shared facts offer is spelled out by what records it, and nothing else is there."""
+    project = projects.project(shop)
+    recording = result_cache.Recording(project)
+    asked = {name for name in vars(trees.Tree) if not name.startswith("_")}
+    assert asked == {name for name in vars(result_cache.RecordingTree) if not name.startswith("_")}
+    offered = {name for name in vars(shared_facts.SharedFacts) if not name.startswith("_")}
+    spelled = {name for name in vars(result_cache.RecordingFacts) if not name.startswith("_")}
+    assert offered == spelled
+    for name in ("root", "prefix"):  # a working tree has them
+        assert hasattr(project.tree, name)
+        assert not hasattr(recording.project.tree, name)
+
+
+@pytest.mark.parametrize("name", ["others", "own_kinds", "declared"])
+def test_every_fact_that_follows_from_files_is_a_question(shop: Path, name: str) -> None:
+    project = projects.project(shop)
+    recording = result_cache.Recording(project)
+    assert getattr(recording.project, name) == getattr(project, name)
+    assert list(recording.questions) == [("", "@", name)]
+
+
+def test_the_bounds_of_an_environment_follow_from_what_is_declared(shop: Path) -> None:
+    project = projects.project(shop)
+    recording = result_cache.Recording(project)
+    assert recording.project.bounds("dev") == project.bounds("dev")
+    assert list(recording.questions) == [("", "@", "declared")]
+
+
+def test_a_branch_that_is_fetched_later_makes_a_result_anew(shop: Path, kept: keeping.Kept) -> None:
+    result = inspecting.Inspection((projects.as_finding(_FAULT, "auth"),))
+    project = projects.project(shop)
+    assert not project.branches
+    result_cache.ResultCache(kept, project, ()).keep(
+        "auth", result_cache.Recording(project), result
+    )
+    assert _recall(kept, shop).of("auth") == result
+    git(shop, "remote", "add", "origin", "https://git.example.com/shop.git")
+    git(shop, "update-ref", "refs/remotes/origin/develop", "HEAD")
+    assert projects.project(shop).branches
+    assert _recall(kept, shop).of("auth") is None

@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from hanbae.actions import check
-from hanbae.checking import beyond_files, inspecting, projects, settling, workers
+from hanbae.checking import (
+    beyond_files,
+    inspecting,
+    projects,
+    schedules,
+    settling,
+    whole_repository,
+    workers,
+)
 from hanbae.repository import keeping
 from hanbae.results import findings
 from hanbae.rules import own
@@ -50,9 +58,9 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 async def _alone(folder: Path) -> tuple[findings.Finding, ...]:
     project, _ = projects.opened(folder, None, None)
-    looked = await inspecting.over(project, project.services, own.held(project.policy))
+    inspection = await whole_repository.inspect(project, project.services, own.held(project.policy))
     unsought = beyond_files.unsought(None, None, narrowed=False)
-    return settling.settle(project, looked, project.services, unsought=unsought).findings
+    return settling.settle(project, inspection, project.services, unsought=unsought).findings
 
 
 async def test_the_same_is_found_by_one_process_by_several_and_again(repository: Path) -> None:
@@ -72,10 +80,10 @@ async def test_what_a_process_looked_at_is_kept(
     assert kept is not None
     first = await check.check(repository, kept=kept)
 
-    async def never(*_: object) -> inspecting.Looked:
+    async def never(*_: object) -> inspecting.Inspection:
         raise AssertionError("it was looked at again")
 
-    monkeypatch.setattr(inspecting, "of_service", never)
+    monkeypatch.setattr(inspecting, "inspect", never)
     monkeypatch.setattr(workers, "LEAST", 1000)
     assert (await check.check(repository, kept=kept)).findings == first.findings
 
@@ -85,23 +93,23 @@ async def test_what_a_process_that_dies_was_given_is_looked_at_here(
 ) -> None:
     alone = await _alone(repository)
     given = []
-    ask = workers.Process.ask
+    ask = workers.Process.inspect
 
-    async def dying(self: workers.Process, names: list[str]) -> list[inspecting.Looked] | None:
+    async def dying(self: workers.Process, names: list[str]) -> list[inspecting.Inspection] | None:
         given.extend(names)
         os.kill(self.pid, signal.SIGKILL)
         return await ask(self, names)
 
-    monkeypatch.setattr(workers.Process, "ask", dying)
+    monkeypatch.setattr(workers.Process, "inspect", dying)
     assert (await check.check(repository)).findings == alone
     assert given
 
 
-def test_the_less_is_waiting_the_fewer_are_taken() -> None:
-    waiting = [str(number) for number in range(40)]
+def test_batches_get_smaller_toward_the_end() -> None:
+    schedule = schedules.Schedule([str(number) for number in range(40)])
     sizes = []
-    while waiting:
-        sizes.append(len(workers.batch(waiting)))
+    while services := schedule.take(workers.batch_size(schedule.waiting)):
+        sizes.append(len(services))
     assert sizes[0] == 8
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] == 1

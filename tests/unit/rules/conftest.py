@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.support import trees
 
-from hanbae.checking import inspecting, projects, settling
+from hanbae.checking import projects, settling, whole_repository
 from hanbae.policy import loading
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
@@ -44,7 +44,7 @@ def checked() -> Iterator[Check]:
     ) -> tuple[findings.Finding, ...]:
         chosen = tuple(rulebook.rules().values()) if rules is None else tuple(rules)
         repository = project(tree, branches)
-        looked = asyncio.run(inspecting.over(repository, services, chosen))
-        return settling.settle(repository, looked, services).findings
+        inspection = asyncio.run(whole_repository.inspect(repository, services, chosen))
+        return settling.settle(repository, inspection, services).findings
 
     return run  # type: ignore[return-value]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.support import trees
 
-from hanbae.checking import inspecting, kustomize_builds, projects
+from hanbae.checking import findings_of_rules, kustomize_builds, projects, whole_repository
 from hanbae.policy import loading
 from hanbae.repository import trees as repository_trees
 from hanbae.results import findings
@@ -38,10 +38,10 @@ def project(tree: Any) -> views.Project:
 
 def checked(tree: Any) -> list[findings.Finding]:
     """What is found without the services that have a chart."""
-    made = project(tree)
-    return list(
-        asyncio.run(inspecting.over(made, kustomize_builds.without_chart(made), RULES)).findings
-    )
+    repository = project(tree)
+    services = kustomize_builds.without_chart(repository)
+    inspection = asyncio.run(whole_repository.inspect(repository, services, RULES))
+    return list(findings_of_rules.merged(inspection.findings))
 
 
 def codes(found: list[findings.Finding]) -> list[str]:

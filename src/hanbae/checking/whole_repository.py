@@ -1,0 +1,121 @@
+"""Inspects all services of a check, with as many processes as pay, and the repository around them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from typing import Final
+
+from hanbae.charts import pools
+from hanbae.checking import (
+    findings_of_rules,
+    inspecting,
+    kustomize_builds,
+    result_cache,
+    schedules,
+    workers,
+)
+from hanbae.repository import keeping
+from hanbae.results import findings
+from hanbae.rules import claims, rulebook, running, sources, views
+
+_OVER_OBJECTS: Final = frozenset({"kubernetes", "own"})
+"""Families whose rules look only at objects, wherever they come from."""
+
+
+async def inspect(
+    project: views.Project,
+    services: Sequence[str],
+    rules: Sequence[rulebook.Rule],
+    *,
+    progress: schedules.Progress | None = None,
+    kept: keeping.Kept | None = None,
+    task: workers.Task | None = None,
+    pool: pools.Pool | None = None,
+) -> inspecting.Inspection:
+    """Everything that rules find, with the comments and what is not prepared, in the order of the services.
+
+    Args:
+        project: The repository.
+        services: The services to inspect.
+        rules: The rules.
+        progress: Called whenever a service has been inspected.
+        kept: Results of earlier runs; None to inspect everything anew.
+        task: What further processes are started with; None for one process only.
+        pool: What renders; None for a pool of its own.
+    """
+    charts = [name for name in services if name in project.services]
+    cache = result_cache.ResultCache(kept, project, rules)
+    schedule = schedules.Schedule(charts, progress)
+    schedule.recall(cache.known(charts))
+    async with pools.opened() if pool is None else nullcontext(pool) as renderers:
+        project = await _work(schedule, renderers, project, rules, cache, kept=kept, task=task)
+    cache.close()
+    inspections = schedule.inspections()
+    overlays = [
+        service for service in kustomize_builds.services(project) if service.name in {"", *services}
+    ]
+    claimed = _claimed(zip(charts, inspections, strict=True), overlays)
+    project = dataclasses.replace(project, clashes=claims.clashes(claimed))
+    located = [finding for service in overlays for finding in _of_overlays(service, rules)]
+    located += map(findings_of_rules.plain, running.over_project(project, rules))
+    located += (finding for inspection in inspections for finding in inspection.findings)
+    return inspecting.Inspection(
+        tuple(located),
+        tuple(comment for inspection in inspections for comment in inspection.ignores),
+        tuple(service for inspection in inspections for service in inspection.unprepared),
+    )
+
+
+async def _work(
+    schedule: schedules.Schedule,
+    pool: pools.Pool,
+    project: views.Project,
+    rules: Sequence[rulebook.Rule],
+    cache: result_cache.ResultCache,
+    *,
+    kept: keeping.Kept | None,
+    task: workers.Task | None,
+) -> views.Project:
+    """Inspect what is scheduled while the overlays are built; the repository with these overlays."""
+    further = workers.further(schedule.waiting) if task is not None else 0
+    if further:
+        pool.narrow(1)  # each of the further processes has a renderer of its own
+    async with asyncio.TaskGroup() as group:
+        overlays = group.create_task(kustomize_builds.built(project, kept))
+        for _ in range(further):
+            if task is not None:
+                group.create_task(workers.work(schedule, task))
+        for _ in range(min(pool.size + schedules.AHEAD, schedule.waiting)):
+            group.create_task(schedules.work(schedule, pool, project, rules, cache))
+    # What a process gave back when nobody here was looking any more.
+    await schedules.work(schedule, pool, project, rules, cache)
+    return overlays.result()
+
+
+def _claimed(
+    inspections: Iterable[tuple[str, inspecting.Inspection]], overlays: Iterable[views.Service]
+) -> Iterator[tuple[claims.Owner, Iterable[claims.Claim]]]:
+    """Which release has which objects, in the order of the services."""
+    for name, inspection in inspections:
+        for environment, claimed in inspection.claims.items():
+            yield (name, environment), claimed
+    for service in overlays:
+        for environment, claimed in inspecting.claims_of(service).items():
+            yield (service.name, environment), claimed
+
+
+def _of_overlays(
+    service: views.Service, rules: Sequence[rulebook.Rule]
+) -> Iterator[findings.Finding]:
+    """What the rules over Kubernetes' objects find in what Kustomize built."""
+    chosen = [rule for rule in rules if rule.family in _OVER_OBJECTS]
+    for hit in running.over_service(service, chosen):
+        where = hit.hit.at
+        if isinstance(where, views.On):
+            place, precision = sources.place(service.project, where)
+            yield findings_of_rules.finding(hit, place, precision, where.object.ref)
+        else:
+            yield findings_of_rules.plain(hit)

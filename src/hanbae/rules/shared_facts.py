@@ -1,0 +1,75 @@
+"""What the repository says to all of its services alike, worked out once and never once a service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from hanbae.apis import crds
+from hanbae.argo import generating
+from hanbae.policy import documents, naming
+from hanbae.repository import trees
+from hanbae.rules import declaring, definitions
+
+
+class SharedFacts:
+    """Facts that follow from the policy, the names of the services and the files of the repository.
+
+    A kept result of one service must know on which of them it rests, so :mod:`hanbae.checking.result_cache` has a
+    subclass that names every one of them: what is added here is added there, or a test fails.
+
+    Args:
+        policy: The policy.
+        tree: The files.
+        services: Names of all services.
+    """
+
+    def __init__(
+        self, policy: documents.Policy, tree: trees.Tree, services: tuple[str, ...]
+    ) -> None:
+        self._policy, self._tree, self._services = policy, tree, services
+        self._bounds: dict[str, Mapping[str, Any]] = {}
+
+    @cached_property
+    def others(self) -> tuple[str, ...]:
+        """The files that belong to no service, relative to the repository's root."""
+        before, _, _ = self._policy.services.path.partition("*")
+        cut, services = len(before), set(self._services)
+        return tuple(
+            path
+            for path in self._tree.files()
+            if not path.startswith(before) or path[cut:].partition("/")[0] not in services
+        )
+
+    @cached_property
+    def own_kinds(self) -> Mapping[tuple[str, str], crds.Kind]:
+        """API version and kind → kind, for those that files of the repository define, below k8s/ or in a crds/."""
+        kinds = {}
+        for path in self._tree.files():
+            folders = path.split("/")[:-1]
+            if path.endswith((".yaml", ".yml")) and ("crds" in folders or "k8s" in folders[:1]):
+                for kind in definitions.of_file(self._tree, path):
+                    kinds[kind.api_version, kind.kind] = kind
+        return kinds
+
+    @cached_property
+    def release_names(self) -> Mapping[str, str]:
+        """Name of the release → service."""
+        return {naming.release(self._policy, name): name for name in self._services}
+
+    @cached_property
+    def declared(self) -> tuple[declaring.Declared, ...]:
+        """Argo CD's own objects among the files: Applications, ApplicationSets, AppProjects."""
+        return tuple(declaring.read(self._tree, self._policy))
+
+    def bounds(self, environment: str) -> Mapping[str, Any]:
+        """The spec of an environment's AppProject: of the one among the files, else of the one that hanbae makes."""
+        if environment not in self._bounds:
+            name = naming.project(self._policy, environment)
+            own = [item for item in self.declared if (item.kind, item.name) == ("AppProject", name)]
+            spec = own[0].get("spec") if own else None
+            if not isinstance(spec, dict):
+                spec = generating.project(self._policy, environment)["spec"]
+            self._bounds[environment] = spec
+        return self._bounds[environment]
