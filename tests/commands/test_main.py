@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -101,16 +102,135 @@ def test_unknown_command_is_wrong_use_and_is_told_in_korean(
 
 
 @pytest.mark.parametrize(
+    ("line", "suggestion"),
+    [
+        ("chekc", "check"),
+        ("hist", "history"),
+        ("secrets lst", "list"),
+        ("image sett", "set"),
+        ("check --enviroment dev", "--env"),
+        ("check --changed-sinc x", "--changed-since"),
+        ("image set --nop", ""),
+        ("xyzzy", ""),
+    ],
+)
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_mistyped_word_is_answered_with_what_was_meant(
+    line: str, suggestion: str, language: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["--lang", language, *line.split(), "-o", "json"]) == 2
+    captured = capsys.readouterr()
+    error = json.loads(captured.out)["error"]
+    assert error.get("suggestion", "") == suggestion
+    question = {"en": "Did you mean", "ko": "이것을 찾으셨습니까?"}[language]
+    mark = {"en": "error: ", "ko": "오류: "}[language]
+    assert (question in captured.err) == bool(suggestion)
+    assert suggestion in captured.err.splitlines()[-1]
+    assert any(shown.startswith(mark) for shown in captured.err.splitlines())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "--output", "json", "--nope"],
+        ["check", "-o", "json", "--nope"],
+        ["check", "-ojson", "--nope"],
+        ["check", "--nope", "--output=json"],
+        ["deploy", "--nope", "--output", "jsonl"],
+    ],
+)
+def test_wrong_use_is_a_json_document_too(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["--lang", "en", *arguments]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert document["format"] == 1
+    assert document["error"]["text"]["id"] == "usage.no-option"
+    assert document["error"]["text"]["facts"]["option"] == "--nope"
+
+
+def test_output_format_may_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HANBAE_HISTORY_LIST_OUTPUT", "json")
+    assert main.run(["history", "list", "--nope"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]
+    monkeypatch.delenv("HANBAE_HISTORY_LIST_OUTPUT")
+    assert main.run(["check", "--output", "json=somewhere", "--nope"]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_wrong_language_in_the_environment_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HANBAE_LANG", "xx")
+    assert main.run(["check"]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: HANBAE_LANG: ")
+    assert "'xx'" in last
+    assert "--lang" not in last
+
+
+def test_language_alone_shows_the_help_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run([]) == 2
+    english = capsys.readouterr().err
+    assert main.run(["--lang", "ko"]) == 2
+    korean = capsys.readouterr().err
+    assert "Commands:" in english
+    assert "명령:" in korean
+    assert len(korean.splitlines()) == pytest.approx(len(english.splitlines()), abs=8)
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from hanbae.cli import check, main
+def running(*args, **kwargs):
+    print("running", file=sys.stderr, flush=True)
+    signal.pause()
+check._run = running
+main.main()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("output", ["json", "text"])
+def test_interrupted_command_still_writes_its_document(
+    number: int, code: int, output: str, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, "check", "-o", output],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "running\n"
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == code
+    if output == "json":
+        assert json.loads(out)["error"]["text"]["id"] == "main.interrupted"
+    else:
+        assert out == ""
+
+
+@pytest.mark.parametrize(
     ("chosen", "policy", "locale", "expected"),
     [
         ("en", "ko", "ko_KR.UTF-8", "en"),
         (None, "ko", "C", "ko"),
+        (None, "ko", "C.UTF-8", "ko"),
         (None, None, "ko_KR.UTF-8", "ko"),
         (None, None, "de_DE.UTF-8", "en"),
-        (None, "en", "ko_KR.UTF-8", "en"),
+        (None, "ko", "de_DE.UTF-8", "ko"),
+        (None, "en", "ko_KR.UTF-8", "ko"),
+        (None, "ko", "en_US.UTF-8", "en"),
+        (None, "fr", "C", "en"),
     ],
 )
-def test_language_is_chosen_then_the_policys_then_the_locales(
+def test_language_is_chosen_then_the_locales_then_the_policys(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     chosen: str | None,

@@ -85,6 +85,9 @@ def follow(
             if follower.deployment:
                 facts = {"deployment": follower.deployment}
                 session.narration.warn(wording.Text("attach.detached", facts))
+            if output == "json":
+                begun = [space.store.deployment(follower.deployment)] if follower.deployment else []
+                outputs.emit_json({"deployments": begun})
             code = interrupts.TERMINATED if terminated else interrupts.INTERRUPTED
             return Followed("running", code)
         ended = space.store.deployment(follower.deployment)

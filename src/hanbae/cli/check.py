@@ -292,7 +292,7 @@ def _describe_rules(code: str | None, destinations: Sequence[Destination]) -> in
     chosen = [rules[code.upper()]] if code is not None else list(rules.values())
     if kind == "json":
         described = [rule_pages.described(rule) for rule in chosen]
-        outputs.emit_json(described[0] if code is not None else described)
+        outputs.emit_json(described[0] if code is not None else {"rules": described})
     elif code is not None:
         outputs.emit(rule_pages.explained(chosen[0], _width()).removesuffix("\n"))
     else:

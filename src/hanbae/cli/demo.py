@@ -10,6 +10,7 @@ import click
 
 from hanbae import wording
 from hanbae.cli import interrupts, options, outputs, sandbox
+from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
     from hanbae.results import events
@@ -72,6 +73,10 @@ def command(session: options.Session, keep: bool, name: str, output: str) -> int
         try:
             outcome = demo.run(_Told(session.narration), name=name, keep=keep)
         except KeyboardInterrupt:
+            if output == "json":
+                text = wording.Text("main.interrupted")
+                message = catalogue.sentence(text)
+                outputs.emit_json({"error": {"text": text, "message": message}})
             return interrupts.TERMINATED if terminated else interrupts.INTERRUPTED
     if output == "json":
         outputs.emit_json({"deployments": outcome.deployments})

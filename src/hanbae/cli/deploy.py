@@ -98,6 +98,7 @@ def command(
             if stops:
                 asyncio.run(run.stopped())
             run.detached(environment)
+            run.report_interrupted()
             return interrupts.TERMINATED if terminated else interrupts.INTERRUPTED
 
 
@@ -194,6 +195,16 @@ class _Run:
                     "namespace": self._space.policy.argocd.namespace,
                 }
                 speaker.warn(wording.Text("deploy.detached", facts))
+
+    def report_interrupted(self) -> None:
+        """With JSON, say on stdout how far each deployment is that was begun."""
+        if self._output != "json":
+            return
+        begun = []
+        for deployment in self._prepared.plans if self._prepared is not None else ():
+            with contextlib.suppress(ValueError):  # not even opened
+                begun.append(self._space.store.deployment(deployment))
+        outputs.emit_json({"deployments": begun})
 
     async def stopped(self) -> None:
         """End what still runs of it."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from hanbae import wording
+from hanbae import errors, wording
 from hanbae.cli import options
 
 if TYPE_CHECKING:
@@ -35,6 +35,35 @@ def _show(
         return 1
     session.narration.done(wording.Text("generate.fresh", {"count": str(len(changes))}))
     return 0
+
+
+class _OutputName(click.ParamType[str]):
+    """A key of :data:`hanbae.cli.json_schemas.OUTPUTS`, which is imported only when one is named."""
+
+    name = "command"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name, where there is such an output."""
+        from hanbae.cli import json_schemas
+
+        names = [*json_schemas.OUTPUTS, json_schemas.EVENT]
+        name = str(value).replace(" ", "-")
+        if name not in names:
+            raise errors.WrongUse("generate.no-output", command=name, known=", ".join(names))
+        return name
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        """The names."""
+        from hanbae.cli import json_schemas
+
+        names = [*json_schemas.OUTPUTS, json_schemas.EVENT]
+        return [
+            click.shell_completion.CompletionItem(name)
+            for name in names
+            if name.startswith(incomplete)
+        ]
 
 
 @click.group(cls=options.Group, help="Write files that follow from the policy.")
@@ -130,14 +159,31 @@ def admission(session: options.Session, environment: str | None, check: bool, ou
 
 @command.command(
     "schema",
-    help="Write the JSON Schema of hanbae.yaml to standard output, for editors.",
+    help="""\
+Write a JSON Schema to standard output: of hanbae.yaml, for editors, or of what a command writes.
+
+With --output-of, the schema of a command's --output json; `error` is what every command writes when it fails, and
+`event` is a line of --output jsonl.""",
     epilog="""\
 Examples:
-  hanbae generate schema > hanbae.schema.json""",
+  hanbae generate schema > hanbae.schema.json
+  hanbae generate schema --output-of deploy""",
 )
-def schema() -> None:
+@click.option(
+    "--output-of",
+    metavar="COMMAND",
+    type=_OutputName(),
+    help="Command whose output is described, such as deploy or history-list.",
+)
+def schema(output_of: str | None) -> None:
     """Write the schema."""
     from hanbae.cli import outputs
-    from hanbae.policy import schemas
 
-    outputs.emit(schemas.text().rstrip("\n"))
+    if output_of is None:
+        from hanbae.policy import schemas
+
+        outputs.emit(schemas.text().rstrip("\n"))
+    else:
+        from hanbae.cli import json_schemas
+
+        outputs.emit(json_schemas.text(output_of))

@@ -23,15 +23,14 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import click
 
-from hanbae.cli import options
+from hanbae.cli import failures, interrupts, options
 from hanbae.cli.text import catalogue, narration
 
-if TYPE_CHECKING:
-    from hanbae import errors
+_BUG: Final = 70
 
 COMMANDS: Final = {
     "init": "init",
@@ -84,6 +83,8 @@ def _language(_: click.Context, __: click.Parameter, value: str | None) -> str |
 
 @click.command(
     cls=Front,
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
     context_settings={
         "help_option_names": ["-h", "--help"],
         "auto_envvar_prefix": "HANBAE",
@@ -102,7 +103,7 @@ Examples:
     type=click.Choice(catalogue.LANGUAGES),
     is_eager=True,
     callback=_language,
-    help="Language of messages; else HANBAE_LANG, the policy's language, the locale.",
+    help="Language of messages; else HANBAE_LANG, the locale, the policy's language.",
 )
 @click.option(
     "-C",
@@ -135,6 +136,8 @@ def front(context: click.Context, lang: str | None, directory: Path, color: str)
     chosen = {"auto": None, "always": True, "never": False}[color]
     context.color = chosen
     context.obj = options.Session(directory, narration.Narration(color=chosen))
+    if context.invoked_subcommand is None:
+        raise click.exceptions.NoArgsIsHelpError(context)
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -158,10 +161,11 @@ def _run(arguments: list[str]) -> int:
     try:
         ended = front.main(arguments, prog_name="hanbae", standalone_mode=False)
     except click.ClickException as error:
-        error.show(file=sys.stderr)
+        failures.usage(error, arguments)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return 130
+        failures.interrupted(arguments)
+        return interrupts.INTERRUPTED
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  an expected failure, or the last resort: a bug of ours
@@ -188,47 +192,10 @@ def _failed(error: Exception, arguments: list[str]) -> int:
         error = errors.Failed("output.unwritable", reason=error.strerror or "")
 
     if isinstance(error, errors.Error):
-        _report(error, arguments)
+        failures.expected(error, arguments)
         return error.exit_code
-    _bug(error)
-    return 70
-
-
-def _report(error: errors.Error, arguments: list[str]) -> None:
-    if _wants_json(arguments):
-        from hanbae.cli import outputs
-
-        document: dict[str, Any] = {
-            "error": {"text": error.text, "message": catalogue.fault(error)}
-        }
-        if error.place:
-            document["error"]["place"] = error.place
-        outputs.emit_json(document)
-    speaker = narration.Narration()
-    mark = click.style(catalogue.words("error"), fg="red", bold=True)
-    speaker.line(f"{mark}: {catalogue.fault(error)}")
-
-
-def _wants_json(arguments: list[str]) -> bool:
-    joined = " ".join(arguments)
-    return any(
-        spelling in joined for spelling in ("--output json", "--output=json", "-o json", "-ojson")
-    )
-
-
-def _bug(error: Exception) -> None:
-    """Keep the traceback in a file that only the user can read, and say how to report it."""
-    import tempfile
-    import traceback
-
-    from hanbae import masking, wording
-
-    handle, path = tempfile.mkstemp(prefix="hanbae-bug-", suffix=".log")
-    with os.fdopen(handle, "w") as file:
-        file.write(masking.Redactor()("".join(traceback.format_exception(error))))
-    narration.Narration().fail(
-        wording.Text("main.bug", {"error": type(error).__name__, "log": path})
-    )
+    failures.bug(error, arguments)
+    return _BUG
 
 
 def _complete_streams() -> None:
@@ -249,4 +216,7 @@ def _complete_streams() -> None:
 def main() -> None:
     """The console script."""
     _complete_streams()
-    sys.exit(run())
+    with interrupts.terminable() as terminated:
+        code = run()
+    # A command that leaves by KeyboardInterrupt at SIGTERM has ended as one that is terminated.
+    sys.exit(interrupts.TERMINATED if terminated and code == interrupts.INTERRUPTED else code)

@@ -5,21 +5,25 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import msgspec
 
+FORMAT: Final = 1
+"""Version of the form that the JSON documents have; see :mod:`hanbae.cli.json_schemas`."""
 
-def emit_json(data: Any) -> None:
-    """Write one JSON document to stdout, indented, with a newline at its end.
+
+def emit_json(data: msgspec.Struct | Mapping[str, Any]) -> None:
+    """Write one JSON document to stdout, indented, with its ``format`` first and a newline at its end.
 
     Args:
-        data: msgspec structs, dicts, lists and scalars; datetimes become RFC 3339.
+        data: The document; datetimes become RFC 3339.
     """
-    _write(msgspec.json.format(msgspec.json.encode(data), indent=2))
+    document = {"format": FORMAT, **msgspec.to_builtins(data)}
+    _write(msgspec.json.format(msgspec.json.encode(document), indent=2))
 
 
 def emit_jsonl(data: Any) -> None:
@@ -64,7 +68,7 @@ def array(written: bool, key: str) -> Iterator[Array]:
     """A JSON document whose one key is an array; nothing is written unless it is wanted."""
     if written:
         with _writable():
-            sys.stdout.buffer.write(f'{{\n  "{key}": [\n'.encode())
+            sys.stdout.buffer.write(f'{{\n  "format": {FORMAT},\n  "{key}": [\n'.encode())
     yield Array()
     if written:
         _write(b"\n  ]\n}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hanbae.cli import reports
+from hanbae.cli import outputs, reports
 from hanbae.cli.text import escaping
 from hanbae.results import findings, fingerprints
 
@@ -17,6 +17,7 @@ def render(report: reports.Report) -> str:
     accepted = [acceptance.finding for acceptance in result.accepted]
     marks = fingerprints.numbered([*result.findings, *accepted])
     document: dict[str, Any] = {
+        "format": outputs.FORMAT,
         "failed": report.failed,
         "services": result.services,
         "environments": result.environments,

@@ -1,7 +1,7 @@
 """The words: the catalogues, the language that is spoken, and the sentences of Texts.
 
-The language is settled once, before any command runs: ``--lang``, then ``HANBAE_LANG``, then the policy's
-``language``, then the locale.
+The language is settled once, before any command runs: ``--lang``, then ``HANBAE_LANG``, then the locale
+of the person, then the policy's ``language``.
 click takes its own words ("Usage:", "Missing option") through :mod:`gettext` as well, so binding the default
 domain to our catalogues translates them with ours.
 """
@@ -48,14 +48,17 @@ def preferred(chosen: str | None, directory: Path) -> str:
     """
     if chosen in LANGUAGES:
         return chosen
-    language = _of_policy(directory)
-    if language in LANGUAGES:
-        return language
+    return _of_locale() or _of_policy(directory) or "en"
+
+
+def _of_locale() -> str:
+    """The language of the person's locale; empty where it is none of ours, or says nothing as ``C`` does."""
     for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
         value = os.environ.get(variable, "")
         if value:
-            return "ko" if value.startswith("ko") else "en"
-    return "en"
+            language = re.split(r"[_.@-]", value)[0]
+            return language if language in LANGUAGES else ""
+    return ""
 
 
 def _of_policy(directory: Path) -> str:
@@ -73,7 +76,7 @@ def _of_policy(directory: Path) -> str:
                 match = _POLICY_LANGUAGE.search(file.read(4096).decode("utf-8", "replace"))
         except OSError:
             continue
-        return match[1] if match else ""
+        return match[1] if match and match[1] in LANGUAGES else ""
     return ""
 
 

@@ -1,0 +1,115 @@
+"""Shows how a command failed: a sentence on stderr, and with ``--output json`` a document on stdout as well."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from hanbae import wording
+from hanbae.cli.text import catalogue, narration, suggestions
+
+if TYPE_CHECKING:
+    from hanbae import errors, subjects
+
+_JSON: Final = frozenset({"json", "jsonl"})
+
+
+def usage(error: click.ClickException, arguments: Sequence[str]) -> None:
+    """Show wrong use that click found.
+
+    Args:
+        error: What click raised.
+        arguments: The command line, which says whether JSON is expected.
+    """
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show(file=sys.stderr)
+        return
+    from hanbae.cli import usage_errors
+
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        command = f"{context.command_path} {max(context.help_option_names, key=len)}"
+        hint = catalogue.words("Try '{command} {option}' for help.")
+        command, _, option = command.rpartition(" ")
+        narration.Narration().line(
+            f"{context.get_usage()}\n{hint.format(command=command, option=option)}\n"
+        )
+    _show(usage_errors.text(error), None, arguments)
+
+
+def expected(error: errors.Error, arguments: Sequence[str]) -> None:
+    """Show one of hanbae's own errors."""
+    _show(error.text, error.place, arguments)
+
+
+def interrupted(arguments: Sequence[str]) -> None:
+    """Say in JSON, where that is expected, that the command was interrupted; a person knows."""
+    if is_json_expected(arguments):
+        text = wording.Text("main.interrupted")
+        _document(text, None, catalogue.sentence(text), "")
+
+
+def bug(error: Exception, arguments: Sequence[str]) -> None:
+    """Keep the traceback in a file that only the user can read, and say how to report it."""
+    import tempfile
+    import traceback
+
+    from hanbae import masking
+
+    handle, path = tempfile.mkstemp(prefix="hanbae-bug-", suffix=".log")
+    with os.fdopen(handle, "w") as file:
+        file.write(masking.Redactor()("".join(traceback.format_exception(error))))
+    text = wording.Text("main.bug", {"error": type(error).__name__, "log": path})
+    if is_json_expected(arguments):
+        _document(text, None, catalogue.sentence(text), "")
+    narration.Narration().fail(text)
+
+
+def is_json_expected(arguments: Sequence[str]) -> bool:
+    """Whether standard output is to hold JSON, as far as the command line and the environment say."""
+    words: list[str] = []
+    for argument, following in zip_longest(arguments, arguments[1:], fillvalue=""):
+        if argument == "--":
+            break
+        if argument in {"-o", "--output"} and following in _JSON:
+            return True
+        if argument in {f"{spelling}{kind}" for spelling in ("-o", "--output=") for kind in _JSON}:
+            return True
+        if not argument.startswith("-"):
+            words.append(argument)
+    variables = (
+        "_".join(("HANBAE", *words[:length], "OUTPUT")).upper().replace("-", "_")
+        for length in (1, 2)
+    )
+    return any(os.environ.get(variable) in _JSON for variable in variables)
+
+
+def _show(text: wording.Text, place: subjects.Place | None, arguments: Sequence[str]) -> None:
+    near = suggestions.of_facts(text.facts)
+    message = catalogue.sentence(text)
+    if place:
+        message = f"{catalogue.printable(str(place))}: {message}"
+    if near:
+        message += " " + catalogue.sentence(wording.Text("main.did-you-mean", {"name": near}))
+    if is_json_expected(arguments):
+        _document(text, place, message, near)
+    mark = click.style(catalogue.words("error"), fg="red", bold=True)
+    narration.Narration().line(f"{mark}: {message}")
+
+
+def _document(
+    text: wording.Text, place: subjects.Place | None, message: str, suggestion: str
+) -> None:
+    from hanbae.cli import outputs
+
+    error: dict[str, Any] = {"text": text, "message": message}
+    if place:
+        error["place"] = place
+    if suggestion:
+        error["suggestion"] = suggestion
+    outputs.emit_json({"error": error})

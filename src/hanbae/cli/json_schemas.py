@@ -1,0 +1,197 @@
+"""The JSON Schema of what each command writes with ``--output json``, made from the types that are written.
+
+Every document has ``format``, a whole number: it changes when a key is renamed, removed or means something else, not
+when one is added.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from hanbae import subjects, wording
+from hanbae.checking import beyond_files, inspecting
+from hanbae.cli import outputs
+from hanbae.results import deployments, events, files, findings, images, previews, secrets
+from hanbae.sandbox import statuses
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+class Deployments(Struct):
+    """What became of each service; for ``history list``, the newest first."""
+
+    deployments: tuple[deployments.Deployment, ...]
+
+
+class HistoryShow(Struct):
+    """One deployment, and every event of it."""
+
+    deployment: deployments.Deployment
+    events: tuple[events.Event, ...]
+
+
+class Files(Struct):
+    """What became of the files that the command writes."""
+
+    files: tuple[files.FileChange, ...]
+
+
+class Plans(Struct):
+    """Plans of an environment (``--env``)."""
+
+    plans: tuple[previews.Preview, ...]
+
+
+class Keys(Struct):
+    """The keys of sealed values."""
+
+    keys: tuple[secrets.SealedKey, ...]
+
+
+class Release(Struct):
+    """A rendered release."""
+
+    service: str
+    environment: str
+    release: str
+    namespace: str
+    objects: tuple[dict[str, Any], ...]
+
+
+class Releases(Struct):
+    """What is rendered, by service and environment."""
+
+    releases: tuple[Release, ...]
+
+
+class WordedFinding(findings.Finding, frozen=True, kw_only=True):
+    """A finding, with its sentences in words and what identifies it across runs."""
+
+    message: str
+    fingerprint: str
+    precision: findings.Precision
+    fix_message: str = ""
+
+
+class WordedAcceptance(Struct):
+    """A finding that a comment or the baseline accepts."""
+
+    finding: WordedFinding
+    by: Literal["ignore", "baseline"]
+    reason: str = ""
+    place: subjects.Place | None = None
+
+
+class Summary(Struct):
+    """How many findings there are."""
+
+    error: int
+    warning: int
+    notice: int
+    ignored: int
+    baseline: int
+
+
+class Check(Struct):
+    """The result of a check."""
+
+    failed: bool
+    services: tuple[str, ...]
+    environments: tuple[str, ...]
+    rules: int
+    summary: Summary
+    folder: str
+    findings: tuple[WordedFinding, ...]
+    accepted: tuple[WordedAcceptance, ...]
+    unprepared: tuple[inspecting.Unprepared, ...]
+    searched: beyond_files.Searched | None = None
+
+
+class Rule(Struct):
+    """A rule, worded."""
+
+    code: str
+    family: str
+    severity: findings.Severity
+    scope: str
+    fixable: bool
+    source: str
+    title: str
+    why: str
+    fix: str
+    examples: dict[str, str]
+
+
+class Rules(Struct):
+    """All rules."""
+
+    rules: tuple[Rule, ...]
+
+
+class Fault(Struct):
+    """Why a command failed."""
+
+    text: wording.Text
+    message: str
+    place: subjects.Place | None = None
+    suggestion: str = ""
+
+
+class Error(Struct):
+    """What a command writes instead when it fails."""
+
+    error: Fault
+
+
+OUTPUTS: Final[dict[str, type[Struct]]] = {
+    "attach": Deployments,
+    "check": Check,
+    "check-explain": Rule,
+    "check-rules": Rules,
+    "demo": Deployments,
+    "deploy": Deployments,
+    "error": Error,
+    "generate": Files,
+    "history-list": Deployments,
+    "history-show": HistoryShow,
+    "image-set": images.ImageSet,
+    "init": Files,
+    "new-service": Files,
+    "plan": Plans,
+    "plan-base": previews.Comparison,
+    "render": Releases,
+    "sandbox-status": statuses.Status,
+    "sandbox-up": statuses.Status,
+    "secrets-list": Keys,
+    "secrets-seal": secrets.Sealed,
+    "secrets-verify": Keys,
+    "stop": Deployments,
+}
+"""Command, with what its output depends on → what it writes, besides ``format``."""
+EVENT: Final = "event"
+"""Name of a line of ``--output jsonl``, which has no ``format``: lines are what the history keeps."""
+
+
+def schema(output: str) -> dict[str, Any]:
+    """The schema of a document.
+
+    Args:
+        output: A key of `OUTPUTS`, or `EVENT`.
+    """
+    kind = events.Event if output == EVENT else OUTPUTS[output]
+    (reference,), components = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+    if output != EVENT:
+        root = components[reference["$ref"].rpartition("/")[2]]
+        version = {"const": outputs.FORMAT, "description": "Version of this form."}
+        root["properties"] = {"format": version, **root["properties"]}
+        root["required"] = ["format", *root.get("required", ())]
+    return {"$schema": _DIALECT, "title": output, **reference, "$defs": components}
+
+
+def text(output: str) -> str:
+    """The schema as indented JSON."""
+    encoded = msgspec.json.encode(schema(output), order="deterministic")
+    return msgspec.json.format(encoded, indent=2).decode()
