@@ -7,8 +7,9 @@ environment by itself.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,8 +20,10 @@ from hanbae import errors
 from hanbae.argocd_api import connections as argocd
 from hanbae.clusters import connections, reading
 from hanbae.history import stores
+from hanbae.planning import services as branch_services
 from hanbae.policy import documents, loading, naming
 from hanbae.repository import checkouts
+from hanbae.repository import services as present
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's: no letter that looks like a digit."""
@@ -125,6 +128,28 @@ class Workspace:
         async with self.fetching:
             await asyncio.to_thread(self.checkout.fetch, remote, [branch])
             return self.checkout.head(remote, branch)
+
+    def refuse_unknown(self, services: Iterable[str], environment: str) -> None:
+        """Refuse services that exist neither here nor on an environment's branch, without fetching anything.
+
+        Raises:
+            hanbae.errors.WrongUse: One is neither in the working tree nor on the branch as it was last fetched.
+        """
+        names = tuple(services)
+        here = present.known(self.loaded)
+        if set(names) <= set(here):
+            return
+        branch = self.environment(environment).branch
+        fetched: tuple[str, ...] = ()
+        if branch is not None:
+            with contextlib.suppress(errors.WrongUse):  # never fetched, or no such remote
+                commit = self.checkout.head(self.policy.argocd.remote, branch)
+                fetched = branch_services.found(self.policy, self.checkout.revision(commit))
+        existing = tuple(dict.fromkeys((*here, *fetched)))
+        for name in names:
+            if name not in existing:
+                listed = ", ".join(existing) or "-"
+                raise errors.WrongUse("services.unknown", service=name, known=listed)
 
     @asynccontextmanager
     async def clusters(self, environment: str) -> AsyncIterator[Clusters]:

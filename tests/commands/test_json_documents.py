@@ -150,3 +150,30 @@ def test_mistyped_name_is_answered_with_what_was_meant(
     assert main.run(["--lang", language, *line.split()]) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert f"{question} {near}" in last
+
+
+@pytest.mark.parametrize("line", ["deploy ordes --env dev", "plan ordes --env dev"])
+def test_unknown_service_is_refused_before_anything_is_fetched(
+    line: str, in_shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git = ("git", "-C", str(in_shop))
+    nowhere = f"file://{in_shop}/nowhere.git"
+    subprocess.run([*git, "remote", "add", "origin", nowhere], check=True)
+    try:
+        assert main.run(line.split()) == 2
+        assert "Did you mean orders?" in capsys.readouterr().err
+        # One that the branch had when it was last fetched may well be there: only the remote can say.
+        subprocess.run([*git, "mv", "services/orders", "services/ordes"], check=True)
+        tree = subprocess.run([*git, "write-tree"], check=True, capture_output=True, text=True)
+        subprocess.run([*git, "mv", "services/ordes", "services/orders"], check=True)
+        identity = ("-c", "user.name=shop", "-c", "user.email=shop@example.com")
+        commit = subprocess.run(
+            [*git, *identity, "commit-tree", "-m", "moved", tree.stdout.strip()],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        branch = "refs/remotes/origin/develop"
+        subprocess.run([*git, "update-ref", branch, commit.stdout.strip()], check=True)
+        assert main.run(line.split()) == 4
+    finally:
+        subprocess.run([*git, "update-ref", "-d", "refs/remotes/origin/develop"], check=True)
+        subprocess.run([*git, "remote", "remove", "origin"], check=True)

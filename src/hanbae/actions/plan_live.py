@@ -29,6 +29,7 @@ async def preview(
         hanbae.errors.WrongUse: No such environment, branch or service; a fault in the files of the commit.
         hanbae.errors.Unreachable: The remote, Argo CD or a cluster did not answer.
     """
+    space.refuse_unknown(names, environment)
     commit = await space.head(environment)
     revision = space.checkout.revision(commit)
     branch = space.environment(environment).branch or ""

@@ -65,6 +65,7 @@ async def prepare(
     """
     if claim is not None:
         freezing.check_names(claim, space.policy, ())
+    space.refuse_unknown(wanted, environment)
     commit = await space.head(environment)
     if claim is not None:
         freezing.check_head(claim, commit)
