@@ -8,6 +8,7 @@ So coming up, going on after an interruption and repairing after a crash are one
 from __future__ import annotations
 
 import concurrent.futures
+import graphlib
 import re
 import threading
 import time
@@ -47,6 +48,18 @@ class Part:
     work: Callable[[], bool]
 
 
+def _order(parts: Sequence[Part]) -> graphlib.TopologicalSorter[str]:
+    names = {part.name for part in parts}
+    for part in parts:
+        # graphlib would take a name that it does not know for a part that needs nothing.
+        if unknown := sorted(set(part.needs) - names):
+            message = f"{part.name} needs {', '.join(unknown)}, which is not among the parts"
+            raise ValueError(message)
+    order = graphlib.TopologicalSorter({part.name: part.needs for part in parts})
+    order.prepare()
+    return order
+
+
 class Starter:
     """Brings parts up.
 
@@ -74,25 +87,25 @@ class Starter:
 
         Raises:
             errors.Failed: A part did not come up; the others are stopped from trying.
+            ValueError: A part needs one that is not among them, or itself.
         """
-        waiting = {part.name: part for part in parts}
+        by_name = {part.name: part for part in parts}
+        order = _order(parts)
         began: dict[str, float] = {}
-        done: set[str] = set()
         running: dict[concurrent.futures.Future[bool], str] = {}
         with concurrent.futures.ThreadPoolExecutor(_WORKERS, initializer=enter) as workers:
             try:
-                while waiting or running:
-                    for part in [p for p in waiting.values() if done.issuperset(p.needs)]:
-                        del waiting[part.name]
-                        began[part.name] = time.monotonic()
-                        running[workers.submit(part.work)] = part.name
+                while order.is_active():
+                    for name in order.get_ready():
+                        began[name] = time.monotonic()
+                        running[workers.submit(by_name[name].work)] = name
                     ended, _ = concurrent.futures.wait(
                         running, return_when=concurrent.futures.FIRST_COMPLETED
                     )
                     for future in ended:
                         name = running.pop(future)
                         acted = future.result()
-                        done.add(name)
+                        order.done(name)
                         seconds = time.monotonic() - began[name]
                         progress.finished(name, seconds, cached=not acted)
             except BaseException:

@@ -74,6 +74,26 @@ def test_each_part_begins_after_what_it_needs_and_is_told_of(starter: starting.S
     assert progress.lines == [("a", False), ("b", True), ("c", False)]
 
 
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([part("a"), part("b", "aa")], "b needs aa, which is not among the parts"),
+        ([part("a", "a")], "cycle"),
+        ([part("a", "b"), part("b", "a"), part("c")], "cycle"),
+    ],
+)
+def test_part_that_can_never_begin_is_an_error_before_any_begins(
+    starter: starting.Starter, parts: list[starting.Part], message: str
+) -> None:
+    begun: list[str] = []
+    recording = [
+        starting.Part(bare.name, bare.needs, lambda: bool(begun.append("begun"))) for bare in parts
+    ]
+    with pytest.raises(ValueError, match=message):
+        starter.run(recording, Recorded())
+    assert begun == []
+
+
 def test_parts_that_need_nothing_of_each_other_run_at_once(starter: starting.Starter) -> None:
     meeting = threading.Barrier(3, timeout=10)
 
