@@ -7,6 +7,7 @@ from collections.abc import Generator
 import hypothesis
 import pytest
 from tests import run
+from tests.support import outcomes
 
 from hanbae import errors
 
@@ -25,9 +26,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         capture = item.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled():
             try:
-                run.wait_for_building()
                 run.obtain()
             except errors.Error as error:
                 pytest.exit(f"What the tests stand on could not be built: {error}", returncode=1)
         _obtained = True
     return (yield)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Record the test where the runner reads it."""
+    outcomes.record(report)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Record a file that cannot be collected as a test that failed."""
+    outcomes.record_collection(report)

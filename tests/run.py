@@ -1,6 +1,7 @@
-"""``./dev test``: picks the tests, and obtains what they stand on before pytest hides the progress.
+"""``./dev test``: picks the tests, builds what they stand on, and runs them in the order that uses the machine best.
 
-Where nothing has been built yet, that takes a quarter of an hour; the tests that need nothing of it run meanwhile.
+Unit, typing, commands and API tests run on every core; end-to-end tests follow.
+Where nothing has been built yet, the build takes a quarter of an hour; tests that need none of it run meanwhile.
 """
 
 from __future__ import annotations
@@ -11,67 +12,78 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+import tempfile
 from pathlib import Path
 
 TIERS = ("unit", "typing", "security", "api", "commands", "e2e", "crash")
+HERE = Path(__file__).parent
 _NEED_BINARIES = {"security", "api", "commands", "e2e", "crash"}
+_SPREAD = ("typing", "commands", "security", "api", "unit")
+"""Tests that run on every core: the long ones first, so that the short ones fill the gaps at the end."""
 _OBTAIN = "--obtain"
-_BUILDING = "HANBAE_TESTS_BUILDING"
 _PDEATHSIG = 1
 _PROGRAMS = {"git": "git", "strace": "strace"}
 """Programs that the tests call and the sandbox does not bring, with their Debian packages."""
 
 
-def main(arguments: list[str]) -> None:
-    """Run the tiers that are named first, or all but ``crash``; the rest goes to pytest."""
+def main(arguments: list[str]) -> int:
+    """Run the tiers that are named first, or all but ``crash``; the rest of the arguments goes to pytest.
+
+    Returns:
+        The exit code: 0 where everything passed, at least in the second run.
+    """
     if arguments == [_OBTAIN]:
         _end_with_parent()
         obtain()
-        return
-    here = Path(__file__).parent
+        return 0
     named = []
     while arguments and arguments[0] in TIERS:
         named.append(arguments.pop(0))
-    chosen = [tier for tier in TIERS if (tier in named if named else tier != "crash")]
-    if _NEED_BINARIES & set(chosen):
+    tiers = [tier for tier in TIERS if (tier in named if named else tier != "crash")]
+    with tempfile.TemporaryDirectory(prefix="hanbae-tests-") as folder:
+        return _run(tiers, arguments, Path(folder))
+
+
+def _run(tiers: list[str], options: list[str], folder: Path) -> int:
+    from tests.support import outcomes, runs
+
+    session = runs.Session(folder, options)
+    needing = [tier for tier in tiers if tier in _NEED_BINARIES]
+    building = None
+    if needing:
         _install_programs()
-        if chosen[0] in _NEED_BINARIES:
+        if needing == tiers or _built():
             obtain()
         else:
-            _begin_to_obtain()
-    folders = [str(here / tier) for tier in chosen if (here / tier).is_dir()]
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *folders, *arguments])  # noqa: S606
+            building = _begin_to_obtain()
+    spread = [tier for tier in _SPREAD if tier in tiers]
+    if building is not None:
+        session.spread([HERE / tier for tier in spread if tier not in _NEED_BINARIES])
+        if not session.goes_on:
+            building.terminate()
+        elif building.wait() != 0:
+            return 1
+        spread = [tier for tier in spread if tier in _NEED_BINARIES]
+    session.spread([HERE / tier for tier in spread])
+    session.alone([HERE / tier for tier in ("e2e", "crash") if tier in tiers])
+    return outcomes.conclude(session.ledger, session.codes, session.phases)
 
 
-def _begin_to_obtain() -> None:
-    """Build meanwhile; the first test that needs what is built waits for it (conftest.py)."""
-    from hanbae.sandbox import caching
+def _built() -> bool:
+    """Whether everything is built, so that waiting for it costs nothing."""
+    from hanbae.sandbox import binaries
 
-    with (caching.private(caching.root() / "logs") / "tests.log").open("w") as said:
-        building = subprocess.Popen(
-            [sys.executable, "-m", "tests.run", _OBTAIN],
-            cwd=Path(__file__).parent.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-        )
-    # This process becomes pytest, and the build stays its child.
-    os.environ[_BUILDING] = f"{building.pid} {said.name}"
+    return binaries.built()
 
 
-def wait_for_building() -> None:
-    """Tell what the build that runs meanwhile says, until it has ended, however that ends."""
-    pid, _, path = os.environ.pop(_BUILDING, "").partition(" ")
-    if not pid:
-        return
-    with Path(path).open(encoding="utf-8") as said:
-        ended = 0
-        while not ended:
-            ended, _ = os.waitpid(int(pid), os.WNOHANG)
-            sys.stderr.write(said.read())
-            sys.stderr.flush()
-            time.sleep(0 if ended else 0.5)
+def _begin_to_obtain() -> subprocess.Popen[bytes]:
+    """Build meanwhile; what it says goes to stderr between the lines of the tests."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.run", _OBTAIN],
+        cwd=HERE.parent,
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
+    )
 
 
 def _end_with_parent() -> None:
@@ -83,7 +95,7 @@ def _end_with_parent() -> None:
 
 def stands_on_binaries(test: Path) -> bool:
     """Whether a test is of a tier that needs what is built."""
-    return any(test.is_relative_to(Path(__file__).parent / tier) for tier in _NEED_BINARIES)
+    return any(test.is_relative_to(HERE / tier) for tier in _NEED_BINARIES)
 
 
 def obtain() -> None:
@@ -118,4 +130,4 @@ def _install_programs() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -201,6 +201,18 @@ def obtain(*, progress: Progress) -> Binaries:
     return Binaries(_assemble(cache, jobs))
 
 
+def built() -> bool:
+    """Whether :func:`obtain` would answer without building anything.
+
+    Raises:
+        errors.Lacking: The Python extra ``sandbox`` is not installed, or Go is too old.
+    """
+    if os.environ.get(VARIABLE):
+        return True
+    cache = caching.root()
+    return all(caching.intact(cache / "bin" / job.folder_name) for job in _jobs(cache / "logs"))
+
+
 def lacking() -> list[wording.Text]:
     """What this machine lacks to run a sandbox; empty when nothing does."""
     found: list[wording.Text] = []

@@ -1,0 +1,146 @@
+"""What the tests of one ``./dev test`` came to: recorded by each pytest, summed up in one table at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+VARIABLE: Final = "HANBAE_TEST_LEDGER"
+"""Names the file in which each pytest of a run records its tests."""
+AGAIN: Final = "HANBAE_TEST_AGAIN"
+"""Is set where tests that have failed are run once more."""
+SLOWEST: Final = 10
+NO_TESTS: Final = 5
+"""pytest's exit code where it had nothing to run."""
+
+
+@dataclasses.dataclass
+class Outcome:
+    """One test.
+
+    Attributes:
+        failed: It has failed at least once.
+        passed: It has passed at least once, in all of its phases.
+        skipped: It was skipped.
+        seconds: How long it took the last time, its fixtures included.
+    """
+
+    failed: bool = False
+    passed: bool = False
+    skipped: bool = False
+    seconds: float = 0.0
+
+
+def record(report: pytest.TestReport) -> None:
+    """Append a report to the run's ledger, if there is one; workers of xdist leave it to their controller."""
+    _append(report.nodeid, report.when, report.outcome, report.duration)
+
+
+def record_collection(report: pytest.CollectReport) -> None:
+    """Append a file that could not be collected."""
+    if report.failed:
+        _append(report.nodeid, "collect", "failed", 0.0)
+
+
+def _append(test: str, when: str, outcome: str, seconds: float) -> None:
+    path = os.environ.get(VARIABLE)
+    if path is None or "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    line = {
+        "test": test,
+        "when": when,
+        "outcome": outcome,
+        "seconds": seconds,
+        "again": AGAIN in os.environ,
+    }
+    with Path(path).open("a", encoding="utf-8") as ledger:
+        ledger.write(json.dumps(line) + "\n")
+
+
+def read(ledger: Path) -> dict[str, Outcome]:
+    """Test → what became of it, over both of its runs where there were two."""
+    if not ledger.exists():
+        return {}
+    phases: dict[tuple[str, bool], list[dict[str, Any]]] = defaultdict(list)
+    for line in ledger.read_text(encoding="utf-8").splitlines():
+        phase = json.loads(line)
+        phases[phase["test"], phase["again"]].append(phase)
+    outcomes: dict[str, Outcome] = defaultdict(Outcome)
+    for (test, _), reports in phases.items():
+        outcome, results = outcomes[test], {report["outcome"] for report in reports}
+        outcome.failed |= "failed" in results
+        outcome.passed |= results == {"passed"}
+        outcome.skipped |= results >= {"skipped"} and "failed" not in results
+        outcome.seconds = sum(report["seconds"] for report in reports)
+    return dict(outcomes)
+
+
+def failed_files(ledger: Path) -> set[str]:
+    """The files of tests that have failed and did not pass since."""
+    return {
+        test.partition("::")[0]
+        for test, outcome in read(ledger).items()
+        if outcome.failed and not outcome.passed
+    }
+
+
+def conclude(ledger: Path, codes: list[int], phases: list[tuple[str, float]]) -> int:
+    """Print the table of tiers, the slowest tests, what is flaky, and pytest's sums in its own words as last line.
+
+    Args:
+        ledger: What the run has recorded.
+        codes: The exit codes of its pytest processes.
+        phases: Name and seconds of each part of the run.
+
+    Returns:
+        The run's exit code.
+    """
+    outcomes = read(ledger)
+    lines = [*_tiers(outcomes), "", *_phases(phases), "", *_slowest(outcomes)]
+    flaky = sorted(test for test, outcome in outcomes.items() if outcome.failed and outcome.passed)
+    failed = sorted(
+        test for test, outcome in outcomes.items() if outcome.failed and not outcome.passed
+    )
+    for title, tests in (("flaky: failed once, passed alone", flaky), ("failed", failed)):
+        if tests:
+            lines += ["", f"{title}:", *(f"  {test}" for test in tests)]
+    passed = sum(outcome.passed for outcome in outcomes.values())
+    skipped = sum(outcome.skipped for outcome in outcomes.values())
+    lines += ["", f"tests: {passed} passed, {len(failed)} failed, {skipped} skipped"]
+    print("\n".join(lines), flush=True)  # noqa: T201
+    if failed:
+        return 1
+    if not outcomes:
+        return next((code for code in codes if code), NO_TESTS)
+    # A test that failed was judged above; every other code means that pytest itself did not get through.
+    return next((code for code in codes if code not in {0, 1, NO_TESTS}), 0)
+
+
+def _tiers(outcomes: dict[str, Outcome]) -> list[str]:
+    tiers: dict[str, list[Outcome]] = defaultdict(list)
+    for test, outcome in outcomes.items():
+        tiers[Path(test).parts[1]].append(outcome)
+    lines = [f"{'tier':<10} {'passed':>7} {'failed':>7} {'skipped':>8} {'minutes of tests':>17}"]
+    for tier, rows in tiers.items():
+        failed = sum(row.failed and not row.passed for row in rows)
+        minutes = sum(row.seconds for row in rows) / 60
+        passed, skipped = sum(row.passed for row in rows), sum(row.skipped for row in rows)
+        lines.append(f"{tier:<10} {passed:>7} {failed:>7} {skipped:>8} {minutes:>17.1f}")
+    return lines
+
+
+def _phases(phases: list[tuple[str, float]]) -> list[str]:
+    total = sum(seconds for _, seconds in phases)
+    rows = [*phases, ("in all", total)]
+    return [f"{name:<44} {seconds / 60:>6.1f} minutes" for name, seconds in rows]
+
+
+def _slowest(outcomes: dict[str, Outcome]) -> list[str]:
+    rows = sorted(outcomes.items(), key=lambda row: -row[1].seconds)[:SLOWEST]
+    return ["slowest:", *(f"  {outcome.seconds:7.1f} s  {test}" for test, outcome in rows)]

@@ -1,0 +1,94 @@
+"""The closing table of ``./dev test``: what it counts, and which exit code follows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.support import outcomes
+
+TEST = "tests/e2e/test_a.py::test_a"
+
+
+def ledger(folder: Path, *rows: tuple[str, str, str, bool]) -> Path:
+    """A ledger of rows: test, phase, outcome, whether it is the second run."""
+    path = folder / "ledger.jsonl"
+    path.write_text(
+        "".join(
+            json.dumps(
+                {"test": test, "when": when, "outcome": outcome, "seconds": 2.0, "again": again}
+            )
+            + "\n"
+            for test, when, outcome, again in rows
+        )
+    )
+    return path
+
+
+def whole(test: str, outcome: str, *, again: bool = False) -> list[tuple[str, str, str, bool]]:
+    return [
+        (test, "setup", "passed", again),
+        (test, "call", outcome, again),
+        (test, "teardown", "passed", again),
+    ]
+
+
+def test_every_test_is_counted_once_and_the_sum_is_the_last_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        *whole("tests/unit/a/test_a.py::test_a", "passed"),
+        *whole("tests/unit/a/test_a.py::test_b", "skipped"),
+        *whole(TEST, "passed"),
+    ]
+    assert outcomes.conclude(ledger(tmp_path, *rows), [0, 0], [("unit", 90.0)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["unit", "1", "0", "1", "0.2"]
+    assert lines[2].split() == ["e2e", "1", "0", "0", "0.1"]
+    assert "unit                                            1.5 minutes" in lines
+    assert lines[-1] == "tests: 2 passed, 0 failed, 1 skipped"
+
+
+def test_failure_that_passes_alone_is_named_as_flaky_and_does_not_fail_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [*whole(TEST, "failed"), *whole(TEST, "passed", again=True)]
+    assert outcomes.conclude(ledger(tmp_path, *rows), [1, 0], []) == 0
+    printed = capsys.readouterr().out
+    assert f"flaky: failed once, passed alone:\n  {TEST}\n" in printed
+    assert printed.endswith("\ntests: 1 passed, 0 failed, 0 skipped\n")
+
+
+def test_what_fails_again_fails_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [*whole(TEST, "failed"), *whole(TEST, "failed", again=True)]
+    path = ledger(tmp_path, *rows)
+    assert outcomes.failed_files(path) == {"tests/e2e/test_a.py"}
+    assert outcomes.conclude(path, [1, 1], []) == 1
+    assert f"failed:\n  {TEST}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("phase", ["setup", "teardown"])
+def test_error_in_a_fixture_is_a_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], phase: str
+) -> None:
+    rows = [
+        (test, when, "failed" if when == phase else outcome, again)
+        for test, when, outcome, again in whole(TEST, "passed")
+    ]
+    assert outcomes.conclude(ledger(tmp_path, *rows), [1], []) == 1
+    assert capsys.readouterr().out.endswith("\ntests: 0 passed, 1 failed, 0 skipped\n")
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"), [([0, 5], 0), ([0, 2], 2), ([3, 0], 3), ([0, 1], 0), ([-9, 0], -9)]
+)
+def test_pytest_that_did_not_get_through_fails_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], codes: list[int], expected: int
+) -> None:
+    assert outcomes.conclude(ledger(tmp_path, *whole(TEST, "passed")), codes, []) == expected
+
+
+def test_run_without_any_test_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcomes.conclude(tmp_path / "none", [5, 5], []) == outcomes.NO_TESTS
+    assert outcomes.conclude(tmp_path / "none", [], []) == outcomes.NO_TESTS
