@@ -20,10 +20,9 @@ from hanbae import errors
 from hanbae.argocd_api import connections as argocd
 from hanbae.clusters import connections, reading
 from hanbae.history import stores
-from hanbae.planning import services as branch_services
-from hanbae.policy import documents, loading, naming
+from hanbae.policy import documents, environments, loading, naming
 from hanbae.repository import checkouts
-from hanbae.repository import services as present
+from hanbae.repository import services as repository_services
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's: no letter that looks like a digit."""
@@ -98,17 +97,8 @@ class Workspace:
         Raises:
             hanbae.errors.WrongUse: The policy has none of this name, or it is not on Kubernetes.
         """
-        found = self.policy.environments.get(name)
-        if found is None:
-            known = ", ".join(self.policy.environments)
-            raise errors.WrongUse("workspace.unknown-environment", environment=name, known=known)
-        if found.platform != "kubernetes":
-            raise errors.WrongUse(
-                "workspace.not-kubernetes",
-                place=self.loaded.place(f"environments.{name}.platform"),
-                environment=name,
-            )
-        return found
+        place = self.loaded.place(f"environments.{name}.platform")
+        return environments.require(name, self.policy, place=place)
 
     async def head(self, environment: str) -> str:
         """The commit at the head of an environment's branch, as the remote has it now.
@@ -136,7 +126,7 @@ class Workspace:
             hanbae.errors.WrongUse: One is neither in the working tree nor on the branch as it was last fetched.
         """
         names = tuple(services)
-        here = present.known(self.loaded)
+        here = repository_services.of_checkout(self.loaded)
         if set(names) <= set(here):
             return
         branch = self.environment(environment).branch
@@ -144,12 +134,11 @@ class Workspace:
         if branch is not None:
             with contextlib.suppress(errors.WrongUse):  # never fetched, or no such remote
                 commit = self.checkout.head(self.policy.argocd.remote, branch)
-                fetched = branch_services.found(self.policy, self.checkout.revision(commit))
+                revision = self.checkout.revision(commit)
+                fetched = repository_services.of(self.policy, revision)
         existing = tuple(dict.fromkeys((*here, *fetched)))
-        for name in names:
-            if name not in existing:
-                listed = ", ".join(existing) or "-"
-                raise errors.WrongUse("services.unknown", service=name, known=listed)
+        source = repository_services.source(self.policy)
+        repository_services.require(names, existing, source=source)
 
     @asynccontextmanager
     async def clusters(self, environment: str) -> AsyncIterator[Clusters]:
@@ -159,8 +148,8 @@ class Workspace:
             hanbae.errors.WrongUse: No such context; no address of Argo CD's API, or no token for it.
         """
         settings = self.environment(environment)
-        control = self.context or settings.control
-        workload = self.context or settings.workload or control
+        control = self.context or environments.control(settings)
+        workload = self.context or environments.workload(settings)
         if settings.transport == "argocd-api":
             where = self.policy.argocd
             async with (

@@ -147,7 +147,7 @@ async def test_applications_in_the_cluster_are_held_against_the_policy(
 
     with pytest.raises(errors.Forbidden):
         await live_applications.check_live(root, context="nobody", kubeconfig=kubeconfig)
-    with pytest.raises(errors.WrongUse, match=r"generate\.not-an-environment"):
+    with pytest.raises(errors.WrongUse, match=r"environment\.other-platform"):
         await live_applications.check_live(root, environments=["local"], kubeconfig=kubeconfig)
     with pytest.raises(errors.WrongUse, match=r"services\.unknown"):
         await live_applications.check_live(root, services=["ledger"], kubeconfig=kubeconfig)

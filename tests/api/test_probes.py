@@ -11,13 +11,14 @@ from tests.support import objects
 
 from hanbae import errors
 from hanbae.clusters import connections, kinds, probes, reading, watching, writing
+from hanbae.policy import labels
 
 Namer = Callable[[str], str]
 
 
 def job(name: str, *, key: str = "k1") -> kinds.Object:
     container = {"name": "app", "image": "example.com/app", "args": ["status"]}
-    metadata = {"namespace": "default", "name": name, "labels": {probes.KEY: key}}
+    metadata = {"namespace": "default", "name": name, "labels": {labels.KEY: key}}
     return {"metadata": metadata, "spec": {"template": {"spec": {"containers": [container]}}}}
 
 

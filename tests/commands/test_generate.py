@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.support import layouts
 
 from hanbae.cli import main
 from hanbae.policy import schemas
@@ -14,10 +15,10 @@ FOLDER = "k8s/argocd"
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, layout: str) -> Path:
     """A repository with a policy."""
     url = "https://git.example.com/shop.git"
-    assert main.run(["-C", str(tmp_path), "init", "--repository", url, "--one-cluster"]) == 0
+    layouts.begin(tmp_path, layout, repository=url)
     return tmp_path
 
 
@@ -91,12 +92,15 @@ def test_files_of_a_removed_environment_go_and_other_peoples_stay(
     assert own.is_file()
 
 
-@pytest.mark.parametrize("environment", ["local", "nowhere"])
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [("local", "local runs on compose"), ("nowhere", "dev, staging, production")],
+)
 def test_environment_that_argo_cd_does_not_deploy_is_wrong_use(
-    root: Path, environment: str, capsys: pytest.CaptureFixture[str]
+    root: Path, environment: str, expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(root, "--env", environment) == 2
-    assert "dev, staging, production" in capsys.readouterr().err
+    assert expected in capsys.readouterr().err
 
 
 def test_schema_goes_to_standard_output(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support import layouts
 
-from hanbae.actions import init, new_service
+from hanbae.actions import new_service
 from hanbae.charts import values
 from hanbae.cli import main
 
@@ -21,8 +22,8 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    init.init(tmp_path, repository="https://git.example.com/shop.git", one_cluster=True)
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str) -> Path:
+    layouts.begin(tmp_path, layout)
     new_service.new_service(tmp_path, "auth", image=AUTH)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))

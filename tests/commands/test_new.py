@@ -6,15 +6,18 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.support import layouts
 
 from hanbae.cli import main
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, layout: str) -> Path:
     """A repository with a policy."""
     url = "https://git.example.com/shop.git"
-    assert main.run(["-C", str(tmp_path), "init", "--repository", url]) == 0
+    words = ["init", "--repository", url, *layouts.options(layout)]
+    assert main.run(["-C", str(tmp_path), *words]) == 0
+    layouts.arrange(tmp_path, layout)
     return tmp_path
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import layouts
 
-from hanbae.actions import init, new_service
+from hanbae.actions import new_service
 from hanbae.charts import values
 from hanbae.cli import main
 from hanbae.cli.text import plan_markdown
@@ -35,8 +36,8 @@ def commit(folder: Path, tag: str) -> None:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    init.init(tmp_path, repository="https://git.example.com/shop.git", one_cluster=True)
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str) -> Path:
+    layouts.begin(tmp_path, layout)
     for name in ("auth", "mail"):
         new_service.new_service(tmp_path, name, image=f"registry.example.com/shop/{name}")
     for name in ("auth", "mail"):
@@ -104,6 +105,7 @@ def document(run: Run, *arguments: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.parametrize("layout", ["one-cluster"], indirect=True)
 @pytest.mark.parametrize(("lang", "output"), [("en", "text"), ("ko", "text"), ("en", "markdown")])
 def test_output_is_as_reviewed(changed: Path, run: Run, lang: str, output: str) -> None:
     code, out, err = run("auth", "--base", "one", "--env", "dev", "--output", output, lang=lang)
@@ -183,6 +185,7 @@ def test_migrations_that_were_edited_or_taken_away_are_named(shop: Path, run: Ru
     assert (found["pending"], found["missing"], found["edited"]) == ([3], [2], [1])
 
 
+@pytest.mark.parametrize("layout", ["one-cluster"], indirect=True)
 def test_policy_that_changes_is_applied_to_each_revision(shop: Path, run: Run) -> None:
     replace(shop / "hanbae.yaml", "namespace_suffix: -dev", "namespace_suffix: -develop")
     commit(shop, "two")

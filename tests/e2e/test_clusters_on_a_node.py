@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 
 from hanbae import errors
 from hanbae.clusters import connections, kinds, logs, probes, reading, writing
+from hanbae.policy import labels
 
 pytestmark = pytest.mark.e2e
 
@@ -112,7 +113,7 @@ async def cluster(relay: Relay) -> AsyncIterator[connections.Cluster]:
 def job(name: str, script: str, **container: Any) -> kinds.Object:
     app = {"name": "app", "image": IMAGE, "command": ["sh", "-c", script], **container}
     spec = {"securityContext": {"runAsUser": 65532}, "containers": [app]}
-    metadata = {"namespace": NAMESPACE, "name": name, "labels": {probes.KEY: name}}
+    metadata = {"namespace": NAMESPACE, "name": name, "labels": {labels.KEY: name}}
     return {"metadata": metadata, "spec": {"template": {"spec": spec}}}
 
 

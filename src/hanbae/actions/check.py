@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, wording
+from hanbae import wording
 from hanbae.charts import pools
 from hanbae.checking import (
     acceptance,
@@ -22,8 +22,8 @@ from hanbae.checking import (
     whole_repository,
     workers,
 )
-from hanbae.policy import loading
-from hanbae.repository import keeping
+from hanbae.policy import environments, loading
+from hanbae.repository import keeping, services
 from hanbae.results import findings
 from hanbae.rules import own, rulebook, views
 
@@ -199,15 +199,11 @@ def _about(rule: rulebook.Rule) -> About:
 
 def _check_names(project: views.Project, request: Wanted) -> None:
     there = (*project.services, *kustomize_builds.without_chart(project))
-    unknown = [name for name in request.services if name not in there]
-    if unknown:
-        names = ", ".join(there) or "-"
-        raise errors.WrongUse("services.unknown", service=unknown[0], known=names)
-    if request.environment is not None and request.environment not in project.environments:
-        names = ", ".join(project.environments) or "-"
-        raise errors.WrongUse(
-            "services.unknown-environment", environment=request.environment, known=names
-        )
+    revisions = [request.revision] if request.revision else []
+    source = services.source(project.policy, *revisions)
+    services.require(request.services, there, source=source)
+    if request.environment is not None:
+        environments.require(request.environment, project.policy)
 
 
 def _within(

@@ -10,6 +10,7 @@ from hanbae import errors
 from hanbae.argo import own_rules
 from hanbae.charts import filling
 from hanbae.policy import documents, loading
+from hanbae.policy.environments import chosen_for_argocd
 from hanbae.repository import generated_files
 from hanbae.results import files
 from hanbae.rules import own
@@ -42,7 +43,7 @@ def generate_admission(
                 "policy.unusable-expression", place=place, id=rule.id, reason=str(unusable)
             ) from unusable
     files: dict[str, str] = {}
-    for name in generated_files.chosen(loaded.policy, environments):
+    for name in chosen_for_argocd(loaded.policy, environments):
         files |= manifests(loaded.policy, name)
     folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
     return generated_files.write(loaded.root, files, folders=folders, mark=_MARK, check=check)

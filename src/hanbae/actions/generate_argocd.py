@@ -9,6 +9,7 @@ from typing import Final
 from hanbae.argo import generating
 from hanbae.charts import filling
 from hanbae.policy import documents, loading
+from hanbae.policy.environments import chosen_for_argocd
 from hanbae.repository import generated_files
 from hanbae.results import files
 
@@ -34,7 +35,7 @@ def generate_argocd(
     """
     loaded = loading.load(loading.find(directory))
     files: dict[str, str] = {}
-    for name in generated_files.chosen(loaded.policy, environments):
+    for name in chosen_for_argocd(loaded.policy, environments):
         files |= manifests(loaded.policy, name)
     folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
     return generated_files.write(loaded.root, files, folders=folders, mark=_MARK, check=check)

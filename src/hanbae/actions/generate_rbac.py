@@ -16,6 +16,7 @@ from hanbae.argo import admitting, authorizing
 from hanbae.charts import filling, values
 from hanbae.migrations import databases
 from hanbae.policy import documents, loading, naming
+from hanbae.policy.environments import chosen_for_argocd
 from hanbae.repository import generated_files, services
 from hanbae.results import files
 
@@ -52,7 +53,7 @@ def generate_rbac(
         if not group.strip() or not group.isprintable():
             raise errors.WrongUse("rbac.not-a-group", group=repr(group))
     files: dict[str, str] = {}
-    for name in generated_files.chosen(loaded.policy, environments):
+    for name in chosen_for_argocd(loaded.policy, environments):
         files |= manifests(loaded.policy, name, described(loaded, name), groups=groups)
     # What is left of one environment: another layout's files, when its clusters were split or joined.
     folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
@@ -66,7 +67,7 @@ def described(loaded: loading.Loaded, environment: str) -> tuple[authorizing.Ser
         errors.WrongUse: There are no services.
         errors.FileFault: A values file has a fault, or names no image for a service with databases.
     """
-    names = services.known(loaded)
+    names = tuple(name for name in services.of_checkout(loaded) if naming.is_service(name))
     if not names:
         raise errors.WrongUse("rbac.no-services", path=loaded.policy.services.path)
     return tuple(_described(loaded, name, environment) for name in names)

@@ -14,7 +14,7 @@ from hanbae import errors
 from hanbae.actions import seal
 from hanbae.charts import values
 from hanbae.migrations import databases
-from hanbae.policy import loading
+from hanbae.policy import environments, loading
 from hanbae.repository import services
 from hanbae.results import secrets
 from hanbae.sealing import manifests
@@ -35,13 +35,12 @@ def list_secrets(
         errors.FileFault: The policy or a values file has a fault.
     """
     loaded = loading.load(loading.find(directory))
-    for service in names:
-        services.check(loaded, service)
+    every = services.check(loaded, *names)
     if environment is not None:
-        services.environment(loaded.policy, environment)
+        environments.require(environment, loaded.policy)
     return tuple(
         key
-        for service in names or services.known(loaded)
+        for service in names or every
         for key in _of_service(loaded, service)
         if environment in (None, key.environment)
     )
@@ -49,7 +48,7 @@ def list_secrets(
 
 def _of_service(loaded: loading.Loaded, service: str) -> Iterator[secrets.SealedKey]:
     documents = {}
-    for environment in services.environments(loaded.policy):
+    for environment in environments.on_kubernetes(loaded.policy):
         path, file = services.values_file(loaded, service, environment)
         documents[environment] = values.read(path, file)
     # One environment has what another one lacks: mostly a key that was forgotten on the way to production.

@@ -9,7 +9,8 @@ import msgspec
 from hanbae import workspaces
 from hanbae.clusters import reading
 from hanbae.deploying import known_state, live_state
-from hanbae.planning import deployments, differing, forecasting, scheduling, services
+from hanbae.planning import deployments, differing, forecasting, scheduling
+from hanbae.repository import services
 from hanbae.results import plans, previews
 
 _AT_ONCE = 4

@@ -14,7 +14,10 @@ from hanbae.charts import pools
 from hanbae.checking import projects, settling, whole_repository
 from hanbae.planning import forecasting, migrating, scheduling
 from hanbae.policy import loading, naming
+from hanbae.policy.environments import require as require_environment
 from hanbae.repository import checkouts
+from hanbae.repository.services import require as require_services
+from hanbae.repository.services import source as services_source
 from hanbae.results import findings, previews
 from hanbae.rules import own, views
 
@@ -63,15 +66,11 @@ async def compare(
     before = projects.project(directory, revision=base)
     after = projects.project(directory, revision=head)
     names = tuple(dict.fromkeys((*after.services, *before.services)))
-    for name in services:
-        if name not in names:
-            raise errors.WrongUse("services.unknown", service=name, known=", ".join(names) or "-")
+    source = services_source(after.policy, base, head)
+    require_services(services, names, source=source)
+    if environment is not None:
+        require_environment(environment, after.policy, before.policy)
     environments = tuple(dict.fromkeys((*after.environments, *before.environments)))
-    if environment is not None and environment not in environments:
-        listed = ", ".join(environments) or "-"
-        raise errors.WrongUse(
-            "workspace.unknown-environment", environment=environment, known=listed
-        )
     touched = _touched(before, after)
     chosen = [name for name in tuple(services) or names if touched is None or name in touched]
     shown = (environment,) if environment is not None else environments

@@ -18,8 +18,8 @@ from hanbae.charts import gathering, pools
 from hanbae.charts import rendering as charts
 from hanbae.checking import program_fingerprint, projects
 from hanbae.planning import releases
-from hanbae.policy import naming
-from hanbae.repository import keeping, trees
+from hanbae.policy import environments, naming
+from hanbae.repository import keeping, services, trees
 from hanbae.rules import views
 
 _AHEAD: Final = 4
@@ -120,17 +120,13 @@ async def rendering(
 
 
 def _chosen(project: views.Project, request: Wanted) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    unknown = [name for name in request.services if name not in project.services]
-    if unknown:
-        names = ", ".join(project.services) or "-"
-        raise errors.WrongUse("services.unknown", service=unknown[0], known=names)
-    if request.environment is not None and request.environment not in project.environments:
-        names = ", ".join(project.environments) or "-"
-        raise errors.WrongUse(
-            "services.unknown-environment", environment=request.environment, known=names
-        )
-    environments = (request.environment,) if request.environment else project.environments
-    return tuple(dict.fromkeys(request.services)) or project.services, environments
+    revisions = [request.revision] if request.revision else []
+    source = services.source(project.policy, *revisions)
+    services.require(request.services, project.services, source=source)
+    if request.environment is not None:
+        environments.require(request.environment, project.policy)
+    names = (request.environment,) if request.environment else project.environments
+    return tuple(dict.fromkeys(request.services)) or project.services, names
 
 
 class _Renderer:

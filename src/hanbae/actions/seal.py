@@ -16,7 +16,7 @@ from typing import Final
 
 from hanbae import errors, masking, subjects
 from hanbae.charts import values
-from hanbae.policy import documents, loading, naming
+from hanbae.policy import documents, environments, loading, naming
 from hanbae.repository import services
 from hanbae.results import secrets
 from hanbae.sealing import certificates, encrypting, manifests
@@ -64,7 +64,7 @@ async def seal(
         errors.Unreachable: The controller did not answer.
     """
     loaded = loading.load(loading.find(directory))
-    where = services.environment(loaded.policy, environment)
+    where = environments.require(environment, loaded.policy)
     services.check(loaded, service)
     _check(plaintexts, allow_empty=allow_empty)
     if certificate is None:
@@ -73,7 +73,7 @@ async def seal(
             loaded.policy, environment, context=context, kubeconfig=kubeconfig
         )
         # The policy itself says which cluster this is; the context that happens to be current says nothing.
-        certain = context is None and bool(where.workload or where.control)
+        certain = context is None and bool(environments.workload(where))
     else:
         certain = False
     parsed = certificates.parse(certificate, certificate_source)
@@ -132,7 +132,7 @@ async def fetch_certificate(
 
     where = policy.environments[environment]
     namespace, _, name = policy.secrets.controller.partition("/")
-    context = context or where.workload or where.control
+    context = context or environments.workload(where)
     async with connections.connect(context, kubeconfig=kubeconfig) as cluster:
         return await reading.service_get(cluster, namespace, name, _PATH)
 
@@ -168,7 +168,7 @@ def _check_certificate(
         "certificate": _short(certificate.fingerprint),
         "remembered": _short(str(remembered)) or "-",
     }
-    for other in services.environments(loaded.policy):
+    for other in environments.on_kubernetes(loaded.policy):
         same_cluster = _share_cluster(loaded.policy, environment, other)
         if other == environment or (same_cluster and not remembered):
             continue
@@ -182,9 +182,8 @@ def _check_certificate(
 def _share_cluster(policy: documents.Policy, name: str, other: str) -> bool:
     """Whether two environments may be in one cluster: same context, and namespaces that differ."""
     a, b = policy.environments[name], policy.environments[other]
-    return (a.workload or a.control) == (b.workload or b.control) and (
-        a.namespace_suffix != b.namespace_suffix
-    )
+    together = bool(environments.share_pods_cluster(a, b))
+    return together and a.namespace_suffix != b.namespace_suffix
 
 
 def _short(fingerprint: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from hanbae import errors, subjects
 from hanbae.charts import values
 from hanbae.images import credentials, references, registry
-from hanbae.policy import loading
+from hanbae.policy import environments, loading
 from hanbae.repository import services
 from hanbae.results import images
 
@@ -47,7 +47,7 @@ async def set_image(
         errors.Unreachable: The registry did not say; `resolve` can be left out.
     """
     loaded = loading.load(loading.find(directory))
-    services.environment(loaded.policy, environment)
+    environments.require(environment, loaded.policy)
     services.check(loaded, service)
     path, file = services.values_file(loaded, service, environment)
     reference = _reference(image, values.read(path, file))

@@ -24,9 +24,8 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from hanbae.argo import generating
 from hanbae.clusters import kinds
-from hanbae.policy import documents, naming
+from hanbae.policy import documents, labels, naming
 
 Thing = dict[str, Any]
 Cluster = Literal["control", "workload"]
@@ -244,8 +243,8 @@ def _rule(
 
 def labelled(environment: str, name: str, where: str = "") -> Thing:
     """The metadata of an object that belongs to an environment; without a namespace for a cluster-scoped one."""
-    labels = {
-        "app.kubernetes.io/managed-by": generating.MANAGED_BY,
-        generating.ENVIRONMENT: environment,
+    own = {
+        labels.MANAGED_BY: labels.HANBAE,
+        labels.ENVIRONMENT: environment,
     }
-    return {"name": name, **({"namespace": where} if where else {}), "labels": labels}
+    return {"name": name, **({"namespace": where} if where else {}), "labels": own}

@@ -19,17 +19,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hanbae.policy import documents, naming
+from hanbae.policy import documents, environments, labels, naming
 
 Thing = dict[str, Any]
 
 IN_CLUSTER: Final = "https://kubernetes.default.svc"
-MANAGED_BY: Final = "hanbae"
-SERVICE: Final = "hanbae.dev/service"
-"""Label of an Application: its service."""
-
-ENVIRONMENT: Final = "hanbae.dev/environment"
-"""Label of everything generated: its environment."""
 
 _API: Final = "argoproj.io/v1alpha1"
 _AUTOMATED: Final = {"prune": True, "selfHeal": True}
@@ -149,7 +143,7 @@ def _template(
     return {
         "metadata": {
             "name": naming.application(service, environment),
-            "labels": {**_labels(environment), SERVICE: service},
+            "labels": {**_labels(environment), labels.SERVICE: service},
         },
         "spec": {
             "project": naming.project(policy, environment),
@@ -211,8 +205,9 @@ def _values(policy: documents.Policy, environment: str) -> str:
 def _server(policy: documents.Policy, environment: str) -> dict[str, str]:
     """The destination cluster: Argo CD's own, or one that it knows by its context's name."""
     settings = policy.environments[environment]
-    if settings.workload and settings.workload != settings.control:
-        return {"name": settings.workload}
+    context = environments.workload(settings)
+    if context is not None and environments.is_hub(settings):
+        return {"name": context}
     return {"server": IN_CLUSTER}
 
 
@@ -228,4 +223,4 @@ def _metadata(policy: documents.Policy, environment: str, name: str) -> Thing:
 
 
 def _labels(environment: str) -> dict[str, str]:
-    return {"app.kubernetes.io/managed-by": MANAGED_BY, ENVIRONMENT: environment}
+    return {labels.MANAGED_BY: labels.HANBAE, labels.ENVIRONMENT: environment}

@@ -10,13 +10,12 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from hanbae.argo import generating
-from hanbae.policy import documents, naming
+from hanbae.policy import documents, labels, naming
 
 Thing = dict[str, Any]
 
 _API: Final = "admissionregistration.k8s.io/v1"
 _NAMESPACE: Final = "kubernetes.io/metadata.name"
-_RULE: Final = "hanbae.dev/rule"
 
 
 def policies(policy: documents.Policy, environment: str) -> list[Thing]:
@@ -35,12 +34,12 @@ def policies(policy: documents.Policy, environment: str) -> list[Thing]:
 
 def _policy(policy: documents.Policy, rule: documents.OwnRule, environment: str) -> list[Thing]:
     name = f"{naming.project(policy, environment)}-{rule.id}"
-    labels = {
-        "app.kubernetes.io/managed-by": generating.MANAGED_BY,
-        generating.ENVIRONMENT: environment,
-        _RULE: rule.id,
+    own = {
+        labels.MANAGED_BY: labels.HANBAE,
+        labels.ENVIRONMENT: environment,
+        labels.RULE: rule.id,
     }
-    metadata = {"name": name, "labels": labels}
+    metadata = {"name": name, "labels": own}
     validation = {"expression": rule.expression, "message": rule.message, "reason": "Invalid"}
     spec = {
         "failurePolicy": "Fail",

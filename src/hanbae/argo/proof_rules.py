@@ -17,12 +17,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from hanbae.argo import authorizing, rulings
-from hanbae.policy import documents, naming
+from hanbae.policy import documents, labels, naming
 
-KEY: Final = "hanbae.dev/key"
-"""The label of a proof that holds its key."""
-COMPONENT: Final = "app.kubernetes.io/component"
-"""The label by which a proof is told from a migration."""
 LONGEST: Final = 600
 """Seconds that a proof may run, and that it may stay when it has ended."""
 VARIABLES_OF_GOOSE: Final = ("GOOSE_DRIVER", "GOOSE_DBSTRING")
@@ -94,8 +90,8 @@ def job() -> Iterator[rulings.Rule]:
         variables.job.metadata.?labels[?<<key>>].orValue('') != '' &&
         variables.own.size() > 0
         """,
-        component=COMPONENT,
-        key=KEY,
+        component=labels.COMPONENT,
+        key=labels.KEY,
     )
     for each in (*_once(), *_runs(), *_reads(), *_confined()):
         yield rulings.unless("request.operation != 'CREATE'", each)
@@ -123,7 +119,7 @@ def _once() -> Iterator[rulings.Rule]:
     yield rulings.rule(
         "the pod of a proof has its labels, so that no Service takes it for one of its own",
         "object.spec.template.metadata.?labels[?<<component>>].orValue('') == 'proof'",
-        component=COMPONENT,
+        component=labels.COMPONENT,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from hanbae.charts import filling
-from hanbae.policy import documents, naming
+from hanbae.policy import documents, environments, naming
 
 BASE: Final = "k8s/base"
 """Folder of the Kustomize base, relative to the repository."""
@@ -71,8 +71,9 @@ def cluster_files(policy: documents.Policy) -> dict[str, str]:
             filling.filled("repository/limits.yaml", language, {"namespace": name}) for name in used
         ),
     }
-    for name, environment in policy.environments.items():
-        if environment.platform == "kubernetes" and environment.overlay:
+    for name in environments.on_kubernetes(policy):
+        environment = policy.environments[name]
+        if environment.overlay:
             facts = {
                 "environment": name,
                 "overlay": environment.overlay,

@@ -15,7 +15,7 @@ from typing import Final
 
 from hanbae import errors
 from hanbae.charts import filling
-from hanbae.policy import documents, naming
+from hanbae.policy import documents, environments, naming
 
 _SERVICE: Final = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _DATABASE: Final = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
@@ -100,12 +100,12 @@ def _values(service: str, policy: documents.Policy, facts: Mapping[str, str]) ->
 
     example = filling.filled("service/parts/example.yaml", policy.language, {})
     files = {f"{naming.chart(policy, service)}/values.yaml.example": text(example, "1")}
-    clusters = [n for n, e in policy.environments.items() if e.platform == "kubernetes"]
-    for index, environment in enumerate(clusters):
+    names = environments.on_kubernetes(policy)
+    for index, environment in enumerate(names):
         named = {"service": service, "environment": environment}
         header = filling.filled("service/parts/values.yaml", policy.language, named)
         # The first environment is for trying things out; the others must survive the loss of a pod.
-        replicas = "1" if index == 0 and len(clusters) > 1 else "2"
+        replicas = "1" if index == 0 and len(names) > 1 else "2"
         files[str(naming.values_file(policy, service, environment))] = text(header, replicas)
     return files
 

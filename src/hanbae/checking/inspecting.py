@@ -10,6 +10,7 @@ from hanbae import errors
 from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.checking import findings_of_rules, projects, tracing_findings
+from hanbae.policy import environments
 from hanbae.results import findings
 from hanbae.rules import claims, ignores, rulebook, running, views
 
@@ -76,7 +77,9 @@ def claims_of(service: views.Service) -> dict[str, tuple[claims.Claim, ...]]:
     kinds = serving.cluster_scoped()
     return {
         name: claims.of(
-            release.objects, cluster=release.settings.workload or "", cluster_scoped=kinds
+            release.objects,
+            cluster=environments.workload(release.settings) or "",
+            cluster_scoped=kinds,
         )
         for name, release in service.releases.items()
     }

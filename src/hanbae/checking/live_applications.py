@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hanbae import errors
-from hanbae.argo import generating
 from hanbae.checking import findings_of_rules, projects
 from hanbae.clusters import connections, kinds, reading
-from hanbae.policy import naming
+from hanbae.policy import labels, naming
+from hanbae.policy.environments import chosen_for_argocd
+from hanbae.policy.environments import control as control_context
+from hanbae.repository.services import require as require_services
+from hanbae.repository.services import source as services_source
 from hanbae.results import findings
 from hanbae.rules import views
 from hanbae.rules.environments import argo
@@ -56,22 +58,13 @@ async def of_project(
     kubeconfig: Path | None = None,
 ) -> tuple[findings.Finding, ...]:
     """The same for a repository that has been read, such as one with the policy of another commit."""
-    deployed = [
-        name
-        for name in project.environments
-        if project.policy.environments[name].engine == "argocd"
-    ]
-    for name in environments:
-        if name not in deployed:
-            listed = ", ".join(deployed)
-            raise errors.WrongUse("generate.not-an-environment", environment=name, known=listed)
-    for name in services:
-        if name not in project.services:
-            listed = ", ".join(project.services) or "-"
-            raise errors.WrongUse("services.unknown", service=name, known=listed)
+    chosen = chosen_for_argocd(project.policy, environments)
+    source = services_source(project.policy)
+    require_services(services, project.services, source=source)
     differences: list[findings.Finding] = []
-    for environment in environments or deployed:
-        where = context or project.policy.environments[environment].control
+    for environment in chosen:
+        settings = project.policy.environments[environment]
+        where = context or control_context(settings)
         async with connections.connect(where, kubeconfig=kubeconfig) as cluster:
             differences += await of_environment(project, environment, cluster, services=services)
     return tuple(sorted(differences, key=lambda item: (item.place, item.service, str(item.text))))
@@ -108,9 +101,9 @@ async def of_environment(
     if services:
         return differences
     for application in every:
-        labels = application["metadata"].get("labels") or {}
-        if labels.get(generating.ENVIRONMENT) == environment:
-            service = str(labels.get(generating.SERVICE, ""))
+        own = application["metadata"].get("labels") or {}
+        if own.get(labels.ENVIRONMENT) == environment:
+            service = str(own.get(labels.SERVICE, ""))
             differences += [
                 findings_of_rules.elsewhere(argo.LIVE, hit, environment=environment)
                 for hit in argo.left(project, environment, service, application)

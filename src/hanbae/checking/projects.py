@@ -16,7 +16,7 @@ from hanbae import errors, subjects, wording
 from hanbae.charts import pools, rendering
 from hanbae.planning import releases
 from hanbae.policy import documents, loading, naming
-from hanbae.repository import checkouts, trees
+from hanbae.repository import checkouts, services, trees
 from hanbae.results import findings
 from hanbae.rules import views
 
@@ -58,7 +58,7 @@ def project(directory: Path, *, revision: str | None = None) -> views.Project:
     if revision is None:
         loaded = loading.load(path)
         tree: trees.Tree = trees.WorkingTree(loaded.root)
-        names = services(loaded.policy, tree)
+        names = services.of(loaded.policy, tree)
         heads = branches(loaded.policy, loaded.root)
         return views.Project(loaded.policy, loaded.places, tree, names, heads)
     tree = tree_at(path.parent, revision)
@@ -67,7 +67,7 @@ def project(directory: Path, *, revision: str | None = None) -> views.Project:
         raise errors.WrongUse("policy.not-in-revision", revision=revision)
     policy, places = loading.parse(data, loading.NAME)
     heads = branches(policy, path.parent)
-    return views.Project(policy, places, tree, services(policy, tree), heads)
+    return views.Project(policy, places, tree, services.of(policy, tree), heads)
 
 
 def opened(
@@ -84,7 +84,7 @@ def opened(
     checked = project(directory, revision=revision)
     base = project(directory, revision=policy_from) if policy_from else None
     if base is not None:
-        names = services(base.policy, checked.tree)
+        names = services.of(base.policy, checked.tree)
         checked = dataclasses.replace(base, tree=checked.tree, services=names)
     if now is not None:
         checked = dataclasses.replace(checked, now=now)
@@ -128,24 +128,6 @@ def tree_at(folder: Path, revision: str) -> trees.Tree:
 def prefix(tree: trees.Tree) -> str:
     """The path of a tree's root from the clone's root, with a ``/`` at its end; empty for the root itself."""
     return tree.prefix if isinstance(tree, trees.WorkingTree | trees.Subtree) else ""
-
-
-def services(policy: documents.Policy, tree: trees.Tree) -> tuple[str, ...]:
-    """The services that a tree has: folders in the place of the policy's ``*`` that hold a chart."""
-    before, _, after = policy.services.path.partition("*")
-    end = f"{after}/Chart.yaml"
-    names = set()
-    for path, content in tree.files(before.rstrip("/")).items():
-        if not path.startswith(before):
-            continue
-        name, slash, rest = path[len(before) :].partition("/")
-        inside = f"/{rest}" if slash else ""
-        # What is no chart but stands where one should is told by what cannot be read of it.
-        folder = inside.startswith(f"{end}/")
-        submodule = content.startswith(trees.SUBMODULE) and end.startswith(f"{inside}/")
-        if inside == end or folder or submodule:
-            names.add(name)
-    return tuple(sorted(name for name in names if name))
 
 
 async def service(pool: pools.Pool, project: views.Project, name: str) -> RenderedService:

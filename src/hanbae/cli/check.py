@@ -54,7 +54,7 @@ def _services(context: click.Context, _: click.Parameter, incomplete: str) -> li
 
     front = context.find_root().params.get("directory")
     try:
-        names = services.known(loading.load(loading.find(front or Path())))
+        names = services.of_checkout(loading.load(loading.find(front or Path())))
     except (errors.Error, OSError):
         return []
     return [name for name in names if name.startswith(incomplete)]

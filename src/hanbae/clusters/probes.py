@@ -17,13 +17,12 @@ from typing import Final
 
 from hanbae import errors
 from hanbae.clusters import answers, awaiting, connections, kinds, reading, watching, writing
+from hanbae.policy import labels
 
 Ended = awaiting.Ended
 
 _LOG: Final = logging.getLogger(__name__)
 
-KEY: Final = "hanbae.dev/key"
-"""The label that says whose Job it is."""
 GRACE: Final = 10.0
 """Seconds for which something may keep the pod from starting: a pull secret or a quota can be a moment late."""
 TTL: Final = 300
@@ -84,14 +83,14 @@ def hardened(job: kinds.Object, *, deadline: float) -> kinds.Object:
         ValueError: It has no label `KEY`.
     """
     result = kinds.JOB.complete(copy.deepcopy(job))
-    key = (result["metadata"].get("labels") or {}).get(KEY)
+    key = (result["metadata"].get("labels") or {}).get(labels.KEY)
     if not key:
-        raise ValueError(f"a probe has the label {KEY}")
+        raise ValueError(f"a probe has the label {labels.KEY}")
     spec = result["spec"]
     spec.setdefault("backoffLimit", 0)
     spec.setdefault("activeDeadlineSeconds", math.ceil(deadline))
     spec.setdefault("ttlSecondsAfterFinished", TTL)
-    spec["template"].setdefault("metadata", {}).setdefault("labels", {}).setdefault(KEY, key)
+    spec["template"].setdefault("metadata", {}).setdefault("labels", {}).setdefault(labels.KEY, key)
     pod = spec["template"]["spec"]
     pod["automountServiceAccountToken"] = False
     pod.setdefault("enableServiceLinks", False)
@@ -122,7 +121,9 @@ async def _made(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object
                 if isinstance(error, answers.Unanswered):
                     raise  # the same trouble again would go round in a circle
                 continue
-            if (found["metadata"].get("labels") or {}).get(KEY) != metadata["labels"][KEY]:
+            if (found["metadata"].get("labels") or {}).get(labels.KEY) != metadata["labels"][
+                labels.KEY
+            ]:
                 raise errors.Refused("probe.foreign-job", job=str(kinds.ref(found))) from None
             if not found["metadata"].get("deletionTimestamp"):
                 return found

@@ -10,7 +10,8 @@ from msgspec import Struct
 from hanbae import workspaces
 from hanbae.clusters import reading
 from hanbae.deploying import resuming, verifying_plan
-from hanbae.planning import deployments, freezing, services
+from hanbae.planning import deployments, freezing
+from hanbae.repository import services
 from hanbae.results import freezes, plans
 
 
@@ -72,7 +73,7 @@ async def prepare(
     revision = space.checkout.revision(commit)
     branch = space.environment(environment).branch or ""
     if claim is not None:
-        freezing.check_names(claim, space.policy, services.found(space.policy, revision))
+        freezing.check_names(claim, space.policy, services.of(space.policy, revision))
     names = services.chosen(space.policy, revision, wanted, branch=branch)
     async with space.clusters(environment) as clusters:
         by, version = await asyncio.gather(clusters.identity(), reading.version(clusters.workload))

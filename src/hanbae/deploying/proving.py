@@ -10,6 +10,7 @@ from typing import Any, Final
 from hanbae import errors
 from hanbae.clusters import connections, probes
 from hanbae.migrations import statuses
+from hanbae.policy import labels
 from hanbae.results import events, plans
 
 _LONGEST_NAME: Final = 63
@@ -91,8 +92,9 @@ def _named(job: dict[str, Any], name: str, intent: str) -> dict[str, Any]:
     named = copy.deepcopy(job)
     plain = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
     named["metadata"]["name"] = f"{plain[: _LONGEST_NAME - 9].rstrip('-')}-{digest}"
-    for labels in (named["metadata"]["labels"], named["spec"]["template"]["metadata"]["labels"]):
-        labels[probes.KEY] = intent
+    template = named["spec"]["template"]
+    for metadata in (named["metadata"], template["metadata"]):
+        metadata["labels"][labels.KEY] = intent
     return named
 
 

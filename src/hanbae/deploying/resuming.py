@@ -14,7 +14,7 @@ from hanbae import errors, wording, workspaces
 from hanbae.clusters import leases
 from hanbae.deploying import choosing_engine, claiming
 from hanbae.planning import deployments
-from hanbae.policy import naming
+from hanbae.policy import environments, naming
 from hanbae.repository import services
 from hanbae.results import events, plans
 
@@ -144,7 +144,7 @@ async def locate(
         hanbae.errors.WrongUse: It is nowhere.
         hanbae.errors.Forbidden: It may be where one may not look.
     """
-    names = [environment] if environment else list(services.environments(space.policy))
+    names = [environment] if environment else list(environments.on_kubernetes(space.policy))
     forbidden = None
     for each in names:
         try:
@@ -165,7 +165,7 @@ async def _marks(
     space: workspaces.Workspace, clusters: workspaces.Clusters, deployment: str, environment: str
 ) -> Mapping[str, str]:
     """What a Lease of the environment, or an operation, says of the deployment; nothing where none does."""
-    known = services.known(space.loaded)
+    known = services.of_checkout(space.loaded)
     for namespace in sorted({naming.namespace(space.policy, one, environment) for one in known}):
         for lease in await leases.find(clusters.workload, namespace, deployment):
             if lease.marks.get("environment") == environment:

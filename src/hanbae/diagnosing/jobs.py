@@ -8,9 +8,8 @@ from typing import Any, Final
 from hanbae import subjects
 from hanbae.diagnosing import admission, pictures
 from hanbae.migrations import statuses
+from hanbae.policy import labels
 
-_COMPONENT: Final = "app.kubernetes.io/component"
-_DATABASE: Final = "hanbae.dev/database"
 _DEFAULT_BACKOFF: Final = 6
 """Kubernetes' own, where a Job names none."""
 
@@ -55,12 +54,12 @@ def _attempt(picture: pictures.Picture, ref: subjects.Ref, job: pictures.Object)
 
 
 def _facts(picture: pictures.Picture, ref: subjects.Ref, job: pictures.Object) -> dict[str, object]:
-    labels = job["metadata"].get("labels") or {}
+    own = job["metadata"].get("labels") or {}
     backoff = job["spec"].get("backoffLimit")
     facts: dict[str, object] = {
         "job": ref.name,
         "namespace": ref.namespace,
-        "database": labels.get(_DATABASE) or "-",
+        "database": own.get(labels.DATABASE) or "-",
         "attempt": max(int((job.get("status") or {}).get("failed") or 0), 1),
         "attempts": (_DEFAULT_BACKOFF if backoff is None else int(backoff)) + 1,
         "container": "-",
@@ -102,5 +101,5 @@ def _last_failed(
 
 
 def _what(job: pictures.Object) -> str:
-    labels = job["metadata"].get("labels") or {}
-    return "migration" if labels.get(_COMPONENT) == "migration" else "job"
+    own = job["metadata"].get("labels") or {}
+    return "migration" if own.get(labels.COMPONENT) == "migration" else "job"

@@ -13,7 +13,7 @@ import msgspec
 
 from hanbae import errors
 from hanbae.planning import deployments, differing, forecasting, migrating
-from hanbae.policy import documents
+from hanbae.policy import documents, environments
 from hanbae.results import freezes, plans
 from hanbae.results import guards as promises
 
@@ -92,7 +92,7 @@ def check_names(
     """
     found: list[tuple[str, str, str]] = []
     environment = policy.environments.get(frozen.environment)
-    if environment is None or environment.platform != "kubernetes":
+    if environment is None or frozen.environment not in environments.on_kubernetes(policy):
         found.append(("environment", frozen.environment, ""))
     elif environment.branch != frozen.branch:
         found.append(("branch", frozen.branch, environment.branch or ""))

@@ -12,11 +12,10 @@ from typing import Any, Final
 
 from hanbae import errors, subjects
 from hanbae.migrations import databases
+from hanbae.policy import labels
 
 DEADLINE: Final = 120
 """Seconds that a proof may take, pulling the image included (it is on some node by then)."""
-COMPONENT: Final = "app.kubernetes.io/component"
-DATABASE: Final = "hanbae.dev/database"
 
 _GOOSE: Final = frozenset({"GOOSE_DRIVER", "GOOSE_DBSTRING"})
 _RESOURCES: Final = {
@@ -48,17 +47,17 @@ def of(
         )
     container = containers[0]
     kept = ("image", "imagePullPolicy", "command", "securityContext")
-    labels = {**(template["metadata"].get("labels") or {}), COMPONENT: "proof"}
+    own = {**(template["metadata"].get("labels") or {}), labels.COMPONENT: "proof"}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"namespace": namespace, "labels": labels},
+        "metadata": {"namespace": namespace, "labels": own},
         "spec": {
             "backoffLimit": 0,
             "activeDeadlineSeconds": DEADLINE,
             "ttlSecondsAfterFinished": 300,
             "template": {
-                "metadata": {"labels": labels},
+                "metadata": {"labels": own},
                 "spec": {
                     **{name: pod[name] for name in _POD if name in pod},
                     "restartPolicy": "Never",
@@ -101,7 +100,7 @@ def job_of(
 ) -> Mapping[str, Any] | None:
     """The rendered migration Job of a database: by its label, else by the name that the chart contract gives it."""
     for job in jobs.values():
-        labels = job["metadata"].get("labels") or {}
-        if labels.get(DATABASE) == database.name:
+        own = job["metadata"].get("labels") or {}
+        if own.get(labels.DATABASE) == database.name:
             return job
     return jobs.get(expected)

@@ -6,10 +6,17 @@ import re
 from pathlib import PurePosixPath
 from typing import Final, Literal
 
-from hanbae.policy import documents
+from hanbae.policy import documents, environments
 
 RBAC: Final = "k8s/rbac"
 """Below it is what hanbae may do in the clusters, by environment."""
+
+_SERVICE: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+
+def is_service(name: str) -> bool:
+    """Whether objects can be named after a service that is called so: an RFC 1123 label."""
+    return bool(_SERVICE.fullmatch(name))
 
 
 def release(policy: documents.Policy, service: str) -> str:
@@ -92,5 +99,5 @@ def rbac_folder(
     environment: documents.Environment, name: str, cluster: Literal["control", "workload"]
 ) -> str:
     """The folder of what hanbae may do in the cluster of Argo CD or of the pods; one where they are the same."""
-    joined = not environment.workload or environment.workload == environment.control
-    return f"{RBAC}/{name}" if joined else f"{RBAC}/{name}/{cluster}"
+    apart = environments.is_hub(environment)
+    return f"{RBAC}/{name}/{cluster}" if apart else f"{RBAC}/{name}"

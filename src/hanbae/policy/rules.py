@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from hanbae import errors, subjects
-from hanbae.policy import documents, naming
+from hanbae.policy import documents, environments, naming
 
 _BRANCH: Final = re.compile(
     r"(?!.*(?:\.\.|//|@\{|/\.|\.lock(?:/|$)))[A-Za-z0-9_][A-Za-z0-9._/-]*(?<![./])"
@@ -122,10 +122,9 @@ def _on_kubernetes(
 def _clusters(policy: documents.Policy) -> Iterator[Fault]:
     """Environments in one cluster must not share namespaces: they would overwrite each other's objects."""
     seen: dict[tuple[str | None, str], str] = {}
-    for name, environment in policy.environments.items():
-        if environment.platform != "kubernetes":
-            continue
-        where = (environment.workload or environment.control, environment.namespace_suffix)
+    for name in environments.on_kubernetes(policy):
+        environment = policy.environments[name]
+        where = (environments.workload(environment), environment.namespace_suffix)
         if where in seen:
             facts = {"environment": name, "other": seen[where]}
             yield "policy.same-namespaces", f"environments.{name}.namespace_suffix", facts

@@ -6,12 +6,10 @@ A file that nothing asks for any more is deleted only when its first lines say t
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from hanbae import errors
-from hanbae.policy import documents
 from hanbae.repository import writing_files
 from hanbae.results import files
 
@@ -27,28 +25,6 @@ def manifest(header: str, things: Sequence[dict[str, Any]]) -> str:
         things: One document each.
     """
     return header + "---\n".join(_yaml(thing) for thing in things)
-
-
-def chosen(policy: documents.Policy, environments: Collection[str]) -> tuple[str, ...]:
-    """The environments that files are written for: those that Argo CD deploys, or some of them.
-
-    Args:
-        policy: The policy.
-        environments: Only these; empty for all.
-
-    Raises:
-        hanbae.errors.WrongUse: One of them is not in the policy, or Argo CD does not deploy it.
-    """
-    deployed = tuple(
-        name
-        for name, environment in policy.environments.items()
-        if environment.platform == "kubernetes" and environment.engine == "argocd"
-    )
-    for name in environments:
-        if name not in deployed:
-            known = ", ".join(deployed)
-            raise errors.WrongUse("generate.not-an-environment", environment=name, known=known)
-    return tuple(environments) or deployed
 
 
 def write(

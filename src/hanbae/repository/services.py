@@ -1,66 +1,92 @@
-"""Finds what a command line names: an environment of the policy, a service of the repository."""
+"""Which services a repository has, and which of them a command line names.
+
+The answer is the same for the working tree and for a commit, because it is asked of a
+:class:`~hanbae.repository.trees.Tree`: a service is what has a chart where the policy says that charts are, by the
+files that git has or would take.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Final
 
 from hanbae import errors, subjects
 from hanbae.policy import documents, loading, naming
-
-_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-
-
-def known(loaded: loading.Loaded) -> tuple[str, ...]:
-    """The services of the repository: the folders that have a chart where the policy says."""
-    before, _, after = loaded.policy.services.path.partition("*")
-    folder = loaded.root / before
-    if not folder.is_dir():
-        return ()
-    return tuple(
-        sorted(
-            found.name
-            for found in folder.iterdir()
-            if _NAME.fullmatch(found.name)
-            and (folder / f"{found.name}{after}" / "Chart.yaml").is_file()
-        )
-    )
+from hanbae.repository import trees
 
 
-def check(loaded: loading.Loaded, service: str) -> None:
-    """Refuse a service that the repository does not have.
+def of(policy: documents.Policy, tree: trees.Tree) -> tuple[str, ...]:
+    """The services that a tree has, sorted: folders in the place of the policy's ``*`` that hold a chart."""
+    before, _, after = policy.services.path.partition("*")
+    end = f"{after}/Chart.yaml"
+    names = set()
+    for path, content in tree.files(before.rstrip("/")).items():
+        if not path.startswith(before):
+            continue
+        name, slash, rest = path[len(before) :].partition("/")
+        inside = f"/{rest}" if slash else ""
+        # What stands where a chart should and is none is reported by what cannot be read of it.
+        folder = inside.startswith(f"{end}/")
+        submodule = content.startswith(trees.SUBMODULE) and end.startswith(f"{inside}/")
+        if inside == end or folder or submodule:
+            names.add(name)
+    return tuple(sorted(name for name in names if name))
+
+
+def of_checkout(loaded: loading.Loaded) -> tuple[str, ...]:
+    """The services of the working tree in which a policy was found."""
+    return of(loaded.policy, trees.WorkingTree(loaded.root))
+
+
+def require(names: Iterable[str], services: Collection[str], *, source: str) -> None:
+    """Refuse services that a repository does not have.
+
+    Args:
+        names: What a command line names.
+        services: Those that there are.
+        source: Where they were looked for, as git writes it: ``services/*/helm``, ``develop:services/*/helm``.
 
     Raises:
-        errors.WrongUse: It has none of this name; the facts hold those that it has.
+        errors.WrongUse: The first that is not there; the facts hold those that are.
     """
-    services = known(loaded)
-    if service not in services:
-        raise errors.WrongUse("services.unknown", service=service, known=_joined(services))
+    for name in names:
+        if name not in services:
+            listed = ", ".join(services) or "-"
+            raise errors.WrongUse("services.unknown", service=name, source=source, known=listed)
 
 
-def environment(policy: documents.Policy, name: str) -> documents.Environment:
-    """An environment that runs on Kubernetes.
+def source(policy: documents.Policy, *revisions: str) -> str:
+    """Where services are looked for, for messages: in the working tree, or in some commits."""
+    if not revisions:
+        return policy.services.path
+    return ", ".join(f"{revision}:{policy.services.path}" for revision in revisions)
+
+
+def check(loaded: loading.Loaded, *names: str) -> tuple[str, ...]:
+    """The services of the working tree, once those that a command line names are known to be among them.
 
     Raises:
-        errors.WrongUse: The policy has none of this name, or it runs on something else.
+        errors.WrongUse: One of them is not there.
     """
-    found = policy.environments.get(name)
-    if found is None:
-        raise errors.WrongUse(
-            "services.unknown-environment", environment=name, known=_joined(policy.environments)
-        )
-    if found.platform != "kubernetes":
-        raise errors.WrongUse("services.other-platform", environment=name, platform=found.platform)
-    return found
+    services = of_checkout(loaded)
+    require(names, services, source=source(loaded.policy))
+    return services
 
 
-def environments(policy: documents.Policy) -> tuple[str, ...]:
-    """The environments that run on Kubernetes, in the order of promotion."""
-    return tuple(
-        name for name, found in policy.environments.items() if found.platform == "kubernetes"
-    )
+def chosen(
+    policy: documents.Policy, tree: trees.Tree, names: Iterable[str], *, branch: str
+) -> tuple[str, ...]:
+    """The services of a branch that a command line names, in its order and each once; all of them when it names none.
+
+    Raises:
+        errors.WrongUse: The branch has no such service, or none at all.
+    """
+    services = of(policy, tree)
+    picked = tuple(dict.fromkeys(names)) or services
+    require(picked, services, source=source(policy, branch))
+    if not picked:
+        raise errors.WrongUse("plan.no-services", branch=branch, path=policy.services.path)
+    return picked
 
 
 def values_file(loaded: loading.Loaded, service: str, environment: str) -> tuple[Path, str]:
@@ -78,7 +104,3 @@ def values_file(loaded: loading.Loaded, service: str, environment: str) -> tuple
     if not inside:
         raise errors.FileFault("placing.outside", place=subjects.Place(str(relative)))
     return path, str(relative)
-
-
-def _joined(names: Iterable[str]) -> str:
-    return ", ".join(names) or "-"

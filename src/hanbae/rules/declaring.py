@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from hanbae import errors, subjects
-from hanbae.policy import documents
+from hanbae.policy import documents, environments, labels
 from hanbae.repository import trees
 from hanbae.rules import valuesfiles
 
@@ -21,7 +21,6 @@ Keys = tuple[str | int, ...]
 
 _KINDS: Final = frozenset({"Application", "ApplicationSet", "AppProject"})
 _MARK: Final = re.compile(rb"\bkind['\"]?: *['\"]?App(?:lication(?:Set)?|Project)\b")
-_ENVIRONMENT: Final = "hanbae.dev/environment"
 
 
 class Declared(Struct, frozen=True):
@@ -66,9 +65,9 @@ class Declared(Struct, frozen=True):
 
     def environment(self, policy: documents.Policy) -> str:
         """The environment that it belongs to: by its label, its folder, or its name; empty for none that is known."""
-        own = {name for name, each in policy.environments.items() if each.platform == "kubernetes"}
+        own = environments.on_kubernetes(policy)
         for at in (("metadata",), ("spec", "template", "metadata")):
-            labelled = self.get(*at, "labels", _ENVIRONMENT)
+            labelled = self.get(*at, "labels", labels.ENVIRONMENT)
             if isinstance(labelled, str) and labelled in own:
                 return labelled
         folders = [part for part in self.places.file.split("/")[:-1] if part in own]

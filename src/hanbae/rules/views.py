@@ -18,7 +18,7 @@ from hanbae import errors, subjects
 from hanbae.apis import crds
 from hanbae.charts import tracing
 from hanbae.migrations import databases, scripts
-from hanbae.policy import documents, naming
+from hanbae.policy import documents, environments, naming
 from hanbae.repository import trees
 from hanbae.rules import builds, claims, declaring, definitions, shared_facts, valuesfiles
 from hanbae.rules.objects import Object, On, Pointer
@@ -344,9 +344,7 @@ class Project:
     @cached_property
     def environments(self) -> tuple[str, ...]:
         """The environments on Kubernetes, in the order of promotion."""
-        return tuple(
-            name for name, each in self.policy.environments.items() if each.platform == "kubernetes"
-        )
+        return environments.on_kubernetes(self.policy)
 
     @property
     def release_names(self) -> Mapping[str, str]:

@@ -18,7 +18,7 @@ from hanbae.argo import authorizing
 from hanbae.charts import values
 from hanbae.images import credentials, references, registry
 from hanbae.migrations import databases
-from hanbae.policy import documents, loading, naming
+from hanbae.policy import documents, environments, loading, naming
 from hanbae.repository import services
 from hanbae.sandbox import demo_repository, running, service_images
 
@@ -55,12 +55,12 @@ class Shop:
     @property
     def services(self) -> tuple[str, ...]:
         """The services of the clone."""
-        return services.known(self.loaded)
+        return services.of_checkout(self.loaded)
 
     @property
     def environments(self) -> tuple[str, ...]:
         """The environments on Kubernetes, in the order of promotion."""
-        return services.environments(self.policy)
+        return environments.on_kubernetes(self.policy)
 
     def namespaces(self, environment: str) -> tuple[str, ...]:
         """The namespaces that have services in them."""

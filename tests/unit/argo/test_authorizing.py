@@ -200,9 +200,7 @@ def test_names_from_a_repository_cannot_become_expressions() -> None:
     assert rulings.expression("a == <<b>>", b='"<<c>>') == r'a == "\"<<c>>"'
 
 
-def test_rules_and_makers_of_proofs_speak_of_the_same_labels() -> None:
-    assert proof_rules.KEY == probes.KEY
-    assert proof_rules.COMPONENT == proofs.COMPONENT
+def test_rules_and_makers_of_proofs_agree_on_variables_and_limits() -> None:
     assert set(proof_rules.VARIABLES_OF_GOOSE) == proofs._GOOSE
     assert proofs.DEADLINE <= proof_rules.LONGEST
     assert probes.TTL <= proof_rules.LONGEST

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from hanbae.clusters import probes
+from hanbae.policy import labels
 
 
 def job(**pod: Any) -> dict[str, Any]:
     container = {"name": "goose", "image": "example", "args": ["status"]}
-    metadata = {"namespace": "dev", "name": "x", "labels": {probes.KEY: "k1"}}
+    metadata = {"namespace": "dev", "name": "x", "labels": {labels.KEY: "k1"}}
     spec = {"template": {"spec": {"containers": [container], **pod}}}
     return {"metadata": metadata, "spec": spec}
 
@@ -23,7 +24,7 @@ def test_probe_satisfies_restricted_pod_security_and_ends_by_itself() -> None:
     assert spec["backoffLimit"] == 0
     assert spec["activeDeadlineSeconds"] == 60
     assert spec["ttlSecondsAfterFinished"] == probes.TTL
-    assert spec["template"]["metadata"]["labels"] == {probes.KEY: "k1"}
+    assert spec["template"]["metadata"]["labels"] == {labels.KEY: "k1"}
     pod = spec["template"]["spec"]
     assert pod["automountServiceAccountToken"] is False
     assert pod["restartPolicy"] == "Never"
@@ -50,5 +51,5 @@ def test_what_the_job_says_itself_stays_except_for_the_token() -> None:
 def test_probe_without_a_key_is_a_mistake() -> None:
     given = job()
     given["metadata"]["labels"] = {}
-    with pytest.raises(ValueError, match=probes.KEY):
+    with pytest.raises(ValueError, match=labels.KEY):
         probes.hardened(given, deadline=5)

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hanbae import errors, subjects
-from hanbae.clusters import probes
 from hanbae.deploying import proving
 from hanbae.migrations import statuses
+from hanbae.policy import labels
 from hanbae.results import events, plans
 
 HOOK = subjects.Ref("Job", "services-dev", "auth-service-migrate")
@@ -57,6 +57,6 @@ def test_the_job_gets_a_name_that_kubernetes_takes_and_no_other_intent_has() -> 
     for job in (one, two):
         assert len(job["metadata"]["name"]) <= 63
         assert "_" not in job["metadata"]["name"]
-    assert one["metadata"]["labels"][probes.KEY] == "d1.prove"
-    assert one["spec"]["template"]["metadata"]["labels"][probes.KEY] == "d1.prove"
+    assert one["metadata"]["labels"][labels.KEY] == "d1.prove"
+    assert one["spec"]["template"]["metadata"]["labels"][labels.KEY] == "d1.prove"
     assert "name" not in JOB["metadata"], "the plan is not changed"

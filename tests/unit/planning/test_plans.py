@@ -10,9 +10,9 @@ import pytest
 
 from hanbae import errors, subjects
 from hanbae.charts import scaffolding
-from hanbae.planning import deployments, services
+from hanbae.planning import deployments
 from hanbae.policy import documents
-from hanbae.repository import checkouts, revisions
+from hanbae.repository import checkouts, revisions, services
 from hanbae.results import plans
 
 DIGEST = "sha256:" + "a" * 64
@@ -229,10 +229,11 @@ def test_services_are_the_charts_of_the_commit(root: Path, commit: Commit) -> No
     write(root, "services/notes/README.md", "no chart")
     revision = commit()
     write(root, "services/later/helm/Chart.yaml", "not committed")
-    assert services.found(POLICY, revision) == ("auth", "identity")
+    assert services.of(POLICY, revision) == ("auth", "identity")
     chosen = services.chosen(POLICY, revision, ["identity", "auth", "identity"], branch="develop")
     assert chosen == ("identity", "auth")
     assert services.chosen(POLICY, revision, [], branch="develop") == ("auth", "identity")
     with pytest.raises(errors.WrongUse) as caught:
         services.chosen(POLICY, revision, ["nope"], branch="develop")
     assert caught.value.text.facts["known"] == "auth, identity"
+    assert caught.value.text.facts["source"] == "develop:services/*/helm"

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from tests.support import trees
 
-from hanbae.checking import projects, settling, whole_repository
+from hanbae.checking import settling, whole_repository
 from hanbae.policy import loading
+from hanbae.repository import services
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
 from hanbae.sandbox import demo_repository
@@ -29,7 +30,7 @@ def project(
     tree: trees.MemoryTree, branches: Mapping[str, trees.MemoryTree] | None = None
 ) -> views.Project:
     policy, places = loading.parse(tree.contents["hanbae.yaml"], "hanbae.yaml")
-    return views.Project(policy, places, tree, projects.services(policy, tree), branches or {})
+    return views.Project(policy, places, tree, services.of(policy, tree), branches or {})
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from tests.support import trees
 
-from hanbae.checking import findings_of_rules, kustomize_builds, projects, whole_repository
+from hanbae.checking import findings_of_rules, kustomize_builds, whole_repository
 from hanbae.policy import loading
+from hanbae.repository import services
 from hanbae.repository import trees as repository_trees
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
@@ -33,7 +34,7 @@ RULES = tuple(rulebook.rules().values())
 
 def project(tree: Any) -> views.Project:
     policy, places = loading.parse(tree.read("hanbae.yaml"), "hanbae.yaml")
-    return views.Project(policy, places, tree, projects.services(policy, tree))
+    return views.Project(policy, places, tree, services.of(policy, tree))
 
 
 def checked(tree: Any) -> list[findings.Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from hanbae.policy import labels
 from hanbae.rules import rulebook, views
 from hanbae.rules.argo import reading
 from hanbae.rules.argo import registering as argo
@@ -105,8 +106,8 @@ def migration_after_pods(release: views.Release) -> Iterator[rulebook.Hit]:
 
 
 def _migrates(each: views.Object) -> bool:
-    labels = each.get("metadata", "labels")
-    component = labels.get("app.kubernetes.io/component") if isinstance(labels, dict) else None
+    own = each.get("metadata", "labels")
+    component = own.get(labels.COMPONENT) if isinstance(own, dict) else None
     return component == "migration" or "migrat" in each.name
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hanbae import subjects
 from hanbae.argo import generating
-from hanbae.policy import naming
+from hanbae.policy import environments, naming
 from hanbae.rules import declaring, rulebook, views
 from hanbae.rules.environments import specs
 
@@ -112,8 +112,7 @@ def _by_hand(project: views.Project, environment: str) -> bool:
 
 
 def _deployed(project: views.Project) -> list[str]:
-    environments = project.policy.environments
-    return [name for name in project.environments if environments[name].engine == "argocd"]
+    return list(environments.deployed_by_argocd(project.policy))
 
 
 @rulebook.of_project(LIVE, "error", source=_POLICY)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hanbae import errors
 from hanbae.images import references
-from hanbae.policy import documents
+from hanbae.policy import documents, environments
 from hanbae.rules import rulebook, views
 
 _KUBERNETES: Final = "https://kubernetes.io/docs/concepts/containers/images/#image-names"
@@ -105,10 +105,10 @@ def moved(service: views.Service) -> Iterator[rulebook.Hit]:
 
 def is_production(policy: documents.Policy, environment: str) -> bool:
     """Whether an environment is the one that users meet: by its name, else by its branch, else the last one."""
-    on_kubernetes = {k: v for k, v in policy.environments.items() if v.platform == "kubernetes"}
-    named = [name for name in on_kubernetes if name in _PRODUCTION]
-    branched = [name for name, each in on_kubernetes.items() if each.branch in _MAIN]
-    chosen = named or branched or list(on_kubernetes)[-1:]
+    names = environments.on_kubernetes(policy)
+    named = [name for name in names if name in _PRODUCTION]
+    branched = [name for name in names if policy.environments[name].branch in _MAIN]
+    chosen = named or branched or names[-1:]
     return environment in chosen
 
 

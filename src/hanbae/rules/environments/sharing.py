@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from hanbae import subjects
-from hanbae.policy import documents, naming
+from hanbae.policy import documents, environments, naming
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
 
@@ -61,7 +61,7 @@ def shared_host(service: views.Service) -> Iterator[rulebook.Hit]:
                 one, two = (
                     service.policy.environments[name] for name in (other, release.environment)
                 )
-                together = (one.workload or one.control) == (two.workload or two.control)
+                together = environments.share_pods_cluster(one, two)
                 severity: findings.Severity | None = None if together else "warning"
                 yield rulebook.Hit(_written(release, host, each), facts, severity=severity)
 
@@ -129,8 +129,8 @@ def _namespaces(policy: documents.Policy, environment: str) -> dict[str, str]:
     own = {naming.suffixed(policy, base, environment) for base in bases}
     return {
         name: other
-        for other, settings in policy.environments.items()
-        if other != environment and settings.namespace_suffix and settings.platform == "kubernetes"
+        for other in environments.on_kubernetes(policy)
+        if other != environment and policy.environments[other].namespace_suffix
         for base in sorted(bases)
         if (name := naming.suffixed(policy, base, other)) not in own
     }
@@ -141,8 +141,8 @@ def _labels(policy: documents.Policy, environment: str) -> dict[str, str]:
     own = _called(environment)
     return {
         word: other
-        for other, settings in policy.environments.items()
-        if other != environment and settings.platform == "kubernetes"
+        for other in environments.on_kubernetes(policy)
+        if other != environment
         for word in sorted(_called(other) - own)
     }
 

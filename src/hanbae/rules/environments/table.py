@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from hanbae.policy import documents, naming
+from hanbae.policy import documents, environments, naming
 from hanbae.rules import rulebook, views
 
 _TABLE: Final = "deployment-policy.ko.md, 환경"
@@ -34,14 +34,14 @@ _ROWS: Final = (
 @rulebook.of_project("ENV003", "warning", source=_TABLE)
 def deviating(project: views.Project) -> Iterator[rulebook.Hit]:
     """An environment that the policy's table has otherwise."""
-    environments = project.policy.environments
+    declared = project.policy.environments
     for row in _ROWS:
-        name = next((each for each in row.names if each in environments), None)
+        name = next((each for each in row.names if each in declared), None)
         if name is None:
             place = project.place("environments")
             yield rulebook.Hit(place, {"row": row.title}, "row", severity="notice")
             continue
-        settings, key = environments[name], f"environments.{name}"
+        settings, key = declared[name], f"environments.{name}"
         facts = {"environment": name, "row": row.title}
         if settings.platform != row.platform:
             values = {"value": settings.platform, "wanted": row.platform}
@@ -65,12 +65,12 @@ def one_cluster(project: views.Project) -> Iterator[rulebook.Hit]:
             one, two = policy.environments[name], policy.environments[other]
             place = project.place(f"environments.{name}.namespace_suffix")
             facts = {"environment": name, "other": other}
-            same = _cluster(one) == _cluster(two)
+            together = environments.share_pods_cluster(one, two)
             shared = sorted(_namespaces(policy, name) & _namespaces(policy, other))
-            if shared and same:
+            if shared and together:
                 yield rulebook.Hit(place, {**facts, "namespace": shared[0]}, "same")
-            elif shared and None in (_cluster(one), _cluster(two)):
-                nameless = name if _cluster(one) is None else other
+            elif shared and together is None:
+                nameless = name if environments.workload(one) is None else other
                 facts |= {"namespace": shared[0], "nameless": nameless}
                 yield rulebook.Hit(place, facts, "current", severity="warning")
 
@@ -99,11 +99,6 @@ def no_overlay(project: views.Project) -> Iterator[rulebook.Hit]:
         if not any(f"{settings.overlay}/{each}" in project.tree.files() for each in names):
             facts = {"environment": name, "overlay": settings.overlay}
             yield rulebook.Hit(project.place(f"environments.{name}.overlay"), facts)
-
-
-def _cluster(settings: documents.Environment) -> str | None:
-    """The context of the pods' cluster; None for whatever is current."""
-    return settings.workload or settings.control
 
 
 def _namespaces(policy: documents.Policy, environment: str) -> set[str]:

@@ -53,7 +53,15 @@ def _size(data: Any) -> int:
 def claimed_twice(project: views.Project) -> Iterator[rulebook.Hit]:
     """An object that two Applications both have: each undoes what the other does."""
     for (object_, file, first, second), places in _grouped(project.clashes).items():
-        if first == second:
+        if not first and not second:
+            facts = {"object": object_, "environments": ", ".join(places)}
+            yield rulebook.Hit(subjects.Place(file), facts, "overlays")
+        elif not first or not second:
+            # What an overlay of the whole repository brings belongs to no service.
+            facts = {"object": object_, "service": first or second}
+            facts["environments"] = ", ".join(places)
+            yield rulebook.Hit(subjects.Place(file), facts, "mixed")
+        elif first == second:
             facts = {"object": object_, "service": first, "environments": ", ".join(places)}
             yield rulebook.Hit(subjects.Place(file), facts, "environments")
         else:

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from hanbae.policy import documents
+from hanbae.policy import documents, environments
 from hanbae.repository import trees
 from hanbae.rules.kustomize import scanning
 
@@ -31,17 +31,11 @@ class Overlay(Struct, frozen=True):
 
 def overlays(policy: documents.Policy, tree: trees.Tree) -> Iterator[Overlay]:
     """The overlays that a check builds."""
-    chosen = _on_kubernetes(policy)
+    chosen = {name: policy.environments[name] for name in environments.on_kubernetes(policy)}
     for name, environment in chosen.items():
         if environment.overlay is not None:
             yield Overlay(name, posixpath.normpath(environment.overlay))
     yield from _of_services(policy, tree, chosen)
-
-
-def _on_kubernetes(policy: documents.Policy) -> Mapping[str, documents.Environment]:
-    return {
-        name: each for name, each in policy.environments.items() if each.platform == "kubernetes"
-    }
 
 
 def _of_services(

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from hanbae.migrations import databases
-from hanbae.policy import naming
+from hanbae.policy import labels, naming
 from hanbae.rules import rulebook, views
 
 _POLICY: Final = "deployment-policy.ko.md, Database Migration Job"
 _GOOSE: Final = "https://github.com/pressly/goose#usage"
 _HOOK: Final = "argocd.argoproj.io/hook"
-_DATABASE: Final = "hanbae.dev/database"
 _SHELL: Final = re.compile(r"(?:.*/)?(?:ba|da|a|z|k)?sh\Z")
 _URL: Final = re.compile(
     r"(?:postgres(?:ql)?|mysql|clickhouse|tcp|sqlserver)://|\bpassword=", re.IGNORECASE
@@ -34,14 +33,14 @@ def _of_databases(release: views.Release) -> tuple[Declared, ...]:
     if not declared:
         return ()
     jobs = list(release.of_kind("Job"))
-    labels = {str(each.get("metadata", "labels", _DATABASE)): each for each in jobs}
+    labelled = {str(each.get("metadata", "labels", labels.DATABASE)): each for each in jobs}
     names = {each.name: each for each in jobs}
     wanted = [
         naming.migration_job(release.name, database.name, several=len(declared) > 1)
         for database in declared
     ]
     return tuple(
-        (database, name, labels.get(database.name) or names.get(name))
+        (database, name, labelled.get(database.name) or names.get(name))
         for database, name in zip(declared, wanted, strict=True)
     )
 

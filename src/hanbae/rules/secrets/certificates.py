@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hanbae import errors, subjects
-from hanbae.policy import naming
+from hanbae.policy import environments, naming
 from hanbae.rules import rulebook, views
 from hanbae.sealing import certificates
 
@@ -38,7 +38,7 @@ def shared(service: views.Service) -> Iterator[rulebook.Hit]:
     """One certificate for two clusters, or two for one."""
     for one, other in itertools.combinations(service.releases.values(), 2):
         pins = [str(each.value(*_PIN) or "") for each in (one, other)]
-        clusters = [each.settings.workload or each.settings.control for each in (one, other)]
+        clusters = [environments.workload(each.settings) for each in (one, other)]
         if not all(_FINGERPRINT.fullmatch(pin) for pin in pins):
             continue
         facts = {"one": one.environment, "other": other.environment}

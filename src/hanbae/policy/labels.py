@@ -1,0 +1,32 @@
+"""The labels that hanbae writes and reads: makers and readers of an object must spell them alike."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SERVICE: Final = "hanbae.dev/service"
+"""On an Application: its service."""
+
+ENVIRONMENT: Final = "hanbae.dev/environment"
+"""On everything generated: its environment."""
+
+DATABASE: Final = "hanbae.dev/database"
+"""On a migration or proof Job: the database that it works on."""
+
+KEY: Final = "hanbae.dev/key"
+"""On a Job that hanbae starts: the intent that it belongs to, so that a second one is recognised as the same."""
+
+RULE: Final = "hanbae.dev/rule"
+"""On an admission policy: the team's rule that it enforces."""
+
+PURPOSE: Final = "hanbae.dev/purpose"
+"""An annotation of a namespace: what the policy says lives there."""
+
+COMPONENT: Final = "app.kubernetes.io/component"
+"""Kubernetes' own: ``migration`` or ``proof`` on hanbae's Jobs."""
+
+MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+"""Kubernetes' own: on everything generated, with :data:`HANBAE`."""
+
+HANBAE: Final = "hanbae"
+"""The value of :data:`MANAGED_BY`."""

@@ -1,0 +1,42 @@
+"""Keys and certificates of a Sealed Secrets controller, and what its private key opens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from hanbae.sealing import encrypting
+
+
+def key() -> rsa.RSAPrivateKey:
+    """A private key of the size that controllers make, but faster."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def certificate(private: rsa.RSAPrivateKey, *, name: str = "sealed-secrets") -> bytes:
+    """The certificate of a key as the controller serves it, PEM, valid from yesterday on."""
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365))
+        .sign(private, hashes.SHA256())
+    )
+    return signed.public_bytes(serialization.Encoding.PEM)
+
+
+def unsealed(ciphertext: str, private: rsa.RSAPrivateKey, label: str) -> bytes:
+    """The plaintext of a sealed value.
+
+    Raises:
+        hanbae.errors.Failed: The key does not open it.
+    """
+    return encrypting.decrypt(ciphertext, [private], label.encode()).unmask()
