@@ -15,7 +15,8 @@ from tests.support import objects, relays
 from hanbae import errors, subjects
 from hanbae.argo import operations
 from hanbae.clusters import connections, kinds, reading, watching, writing
-from hanbae.engines.argocd import applications, transports
+from hanbae.engines import protocol
+from hanbae.engines.argocd import applications
 from hanbae.engines.argocd import engine as argocd
 from hanbae.results import events, plans
 
@@ -138,7 +139,7 @@ async def test_of_many_who_ask_at_once_one_starts_an_operation(
     released.set()
     ends = await asyncio.gather(*waiting, return_exceptions=True)
     (started,) = [end for end in ends if not isinstance(end, BaseException)]
-    assert all(isinstance(end, transports.Busy) for end in ends if end is not started), ends
+    assert all(isinstance(end, protocol.Busy) for end in ends if end is not started), ends
     found, wanted = operations.active(await read(cluster, ref)), operations.active(started)
     assert found is not None
     assert wanted is not None

@@ -193,7 +193,7 @@ def test_somebody_elses_operation_is_named_and_left_alone(either: Enter) -> None
     assert ended.code == 5, ended.err
     assert ended.only["outcome"] == "refused"
     assert "mina" in ended.err
-    assert "argocd app terminate-op auth-staging" in ended.err
+    assert "hanbae stop auth --env staging" in ended.err
     assert after["operation"] == before["operation"]
     assert after["status"]["operationState"]["phase"] == "Running"
 

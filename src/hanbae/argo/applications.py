@@ -202,7 +202,7 @@ def awaiting(
     if operation is not None and operation.active:
         if operations.is_automated(operation, revision):
             return Next("follow", wording.Text("argo.automation-runs"), operation)
-        facts = {"revision": operation.revision, "by": operation.by or "Argo CD"}
+        facts = {"revision": operation.revision[:12], "by": operation.by or "Argo CD"}
         return Next("wait", wording.Text("argo.other-operation", facts))
     status, compared = sync(application)
     broken = [each for each in conditions(application) if each.type in _UNCOMPARED]

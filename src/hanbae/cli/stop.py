@@ -1,26 +1,40 @@
-"""``hanbae stop``: ends a deployment, whoever drives it."""
+"""``hanbae stop``: ends a deployment, or whatever else Argo CD does for a service, whoever has started it."""
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
 import click
 
-from hanbae.cli import attach, options
+from hanbae import wording
+from hanbae.cli import attach, interrupts, options, outputs
+from hanbae.cli.text import catalogue
+
+if TYPE_CHECKING:
+    from hanbae import workspaces
+    from hanbae.actions import stop
 
 
 @click.command(
     cls=options.Command,
     help="""\
-End a deployment.
+End a deployment, or whatever runs for a service.
 
-Its sync is terminated; a migration that runs without a transaction is waited for, at most until its Job's deadline.
+With ID, a deployment of hanbae's. With SERVICE and --env, whatever runs for it there now, whoever has started it:
+after showing what that is and asking.
+The sync is terminated; a migration that runs without a transaction is waited for, at most until its Job's deadline.
 What was migrated stays migrated, and pods that were replaced stay replaced.""",
     epilog="""\
 Examples:
+  hanbae stop auth --env dev
   hanbae stop 20261123-101500-4f7k2m
   hanbae stop 20261123-101500-4f7k2m --env production""",
 )
-@click.argument("deployment", metavar="ID")
+@click.argument("deployment", metavar="ID|SERVICE")
 @options.environment(required=False)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @options.output("text", "json", "jsonl")
 @options.context()
 @options.session
@@ -29,11 +43,106 @@ def command(
     *,
     deployment: str,
     environment: str | None,
+    yes: bool,
     output: str,
     kube_context: str | None,
 ) -> int:
     """End it."""
+    from hanbae import errors, workspaces
+    from hanbae.repository import services
+
+    with workspaces.opened(session.directory, context=kube_context) as space:
+        is_service = deployment in services.known(space.loaded)
+        if is_service:
+            if environment is None:
+                raise errors.WrongUse("stop.no-environment", service=deployment)
+            try:
+                deployment = asyncio.run(
+                    _service(session, space, deployment, environment, yes=yes, output=output)
+                )
+            except KeyboardInterrupt:
+                return interrupts.INTERRUPTED
+    if is_service and not deployment:
+        return 0
     followed = attach.follow(session, deployment, environment, output, kube_context, stops=True)
     if followed.interrupted:
         return followed.interrupted
     return 0 if followed.outcome == "stopped" else 1
+
+
+async def _service(
+    session: options.Session,
+    space: workspaces.Workspace,
+    service: str,
+    environment: str,
+    *,
+    yes: bool,
+    output: str,
+) -> str:
+    """End the operation that runs for a service, or return the deployment of hanbae's that is to be ended."""
+    from hanbae.actions import stop
+
+    async with stop.running(space, service, environment) as running:
+        _show(session, running)
+        if not yes:
+            _ask(service, environment)
+        if running.deployment:
+            return running.deployment
+        waits_for = await running.waits_for()
+        if waits_for:
+            facts = {
+                "jobs": ", ".join(waits_for),
+                "seconds": str(_deadline(space)),
+            }
+            session.narration.note(wording.Text("deploy.bare-running", facts))
+        stopped = await running.end()
+    if output != "text":
+        outputs.emit_json({"stopped": stopped})
+    said = "stop.done" if stopped.ended else "stop.ended-by-itself"
+    session.narration.done(wording.Text(said, {"service": service, "environment": environment}))
+    return ""
+
+
+def _deadline(space: workspaces.Workspace) -> int:
+    from hanbae.policy import naming
+
+    return naming.seconds(space.policy.migrations.deadline)
+
+
+def _show(session: options.Session, running: stop.Running) -> None:
+    """What would be ended, and why it does not go on."""
+    from hanbae.cli.text import event_lines
+
+    speaker = session.narration
+    facts = {"service": running.service, "environment": running.environment}
+    if running.occupant is None:
+        deployment = {"deployment": running.deployment}
+        speaker.step(wording.Text("stop.deployment-runs", facts | deployment))
+        return
+    occupant = running.occupant
+    facts |= {
+        "revision": occupant.revision[:12] or "-",
+        "by": occupant.by or "Argo CD",
+        "since": occupant.started or "-",
+        "message": occupant.message,
+    }
+    speaker.step(wording.Text("stop.operation-runs", facts))
+    for cause in running.causes:
+        for line in event_lines.of_fact(cause):
+            speaker.line(f"  {event_lines.MARKS[line.meaning][0]} {line.words}")
+
+
+def _ask(service: str, environment: str) -> None:
+    """Ask whether it is to be ended.
+
+    Raises:
+        hanbae.errors.Refused: The answer is no, or there is nobody to ask.
+    """
+    from hanbae import errors
+
+    facts = {"service": service, "environment": environment}
+    if not sys.stdin.isatty():
+        raise errors.Refused("stop.needs-yes", place=None, **facts)
+    question = catalogue.sentence(wording.Text("stop.ask", facts))
+    if not click.confirm(question, default=False, err=True):
+        raise errors.Refused("stop.declined", place=None, **facts)

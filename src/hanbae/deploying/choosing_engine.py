@@ -11,29 +11,32 @@ from hanbae.engines.argocd import applications as objects
 from hanbae.engines.argocd import engine as argocd
 from hanbae.engines.argocd import served, transports
 from hanbae.policy import naming
-from hanbae.results import plans
 
 
 def engine(
     space: workspaces.Workspace,
-    plan: plans.Plan,
     clusters: workspaces.Clusters,
+    service: str,
+    environment: str,
     *,
-    deployment: str,
     by: str,
+    deployment: str = "",
+    revision: str = "",
     waits: Callable[[wording.Text], Awaitable[None]] | None = None,
 ) -> protocol.Engine:
-    """The engine of one deployment.
+    """What drives a service in an environment.
 
     Args:
         space: The workspace.
-        plan: What is to be done.
         clusters: The environment's clusters.
-        deployment: The deployment's id.
+        service: The service.
+        environment: The environment.
         by: Who drives it.
-        waits: Told of somebody else's operation that is waited for; None to refuse instead.
+        deployment: The deployment's id; empty where nothing is to be begun.
+        revision: The commit that is deployed; empty likewise.
+        waits: Called with a sentence about somebody else's operation that is waited for; None to refuse instead.
     """
-    policy, service, environment = space.policy, plan.service, plan.environment
+    policy = space.policy
     expected = generating.application(policy, service, environment)
     source = expected["spec"]["source"]
     target = argocd.Target(
@@ -54,7 +57,7 @@ def engine(
         "deployment": deployment,
         "service": service,
         "environment": environment,
-        "revision": plan.revision,
+        "revision": revision,
         "by": by,
     }
     through = application(space, clusters, service, environment)

@@ -39,13 +39,27 @@ class Pace:
         self._clock = clock
         began = clock()
         hooks = naming.seconds(policy.migrations.deadline) * len(does.hooks)
-        own = began + naming.seconds(policy.rollout.deadline) + hooks
-        self._ends = own if ends is None else min(own, ends)
-        self._seconds = self._ends - began
+        self._own = naming.seconds(policy.rollout.deadline) + hooks
+        self._limit = ends
+        self._ends = self._began(began)
+        self._held = False
         self._stalled_after = naming.seconds(policy.rollout.stalled_after)
         self._last = began
         self._told = False
         self._dirty = False
+
+    def _began(self, now: float) -> float:
+        """When everything must be over, if its own time begins now."""
+        own = now + self._own
+        ends = own if self._limit is None else min(own, self._limit)
+        self._seconds = ends - now
+        return ends
+
+    def holds(self, blocked: bool) -> None:
+        """Whether something else keeps the step from beginning; its own time begins when that has ended."""
+        if self._held and not blocked:
+            self._ends = self._began(self._clock())
+        self._held = blocked
 
     @property
     def over(self) -> bool:

@@ -23,6 +23,7 @@ from hanbae.deploying import (
     choosing_engine,
     claiming,
     following,
+    occupants,
     phases,
     proving,
     recording,
@@ -116,6 +117,7 @@ class _Run:
         self._past = order.past
         self._record = record
         self._lease: leases.Lease | None = None
+        self._occupants: occupants.Occupants | None = None
         ends = None if order.limit is None else time.monotonic() + order.limit
         self._following = following.Following(order.space.policy, order.plan, record, ends=ends)
         self._phase = phases.Phase.RESUMED if order.was_announced else phases.Phase.PLANNED
@@ -168,13 +170,18 @@ class _Run:
             await self._record.add(None, events.Noted(left))
         engine = choosing_engine.engine(
             space,
-            plan,
             clusters,
-            deployment=order.deployment,
+            plan.service,
+            plan.environment,
             by=order.by,
-            waits=self._note if order.waits else None,
+            deployment=order.deployment,
+            revision=plan.revision,
+            waits=self._waiting_for_operation if order.waits else None,
         )
         self._record.redact = engine.redact
+        self._occupants = occupants.Occupants(
+            space, clusters, plan, self._record, engine, proven=self._proven_before()
+        )
         if order.stops:
             return await self._stop(clusters, engine, order.by)
         return await self._unless_stopped(clusters, engine, lease)
@@ -211,6 +218,12 @@ class _Run:
         """Say who is waited for."""
         await self._open()
         await self._note(wording.Text("deploy.waits", claiming.facts(busy)))
+
+    async def _waiting_for_operation(self, text: wording.Text) -> None:
+        """Say which operation is waited for, then wait until it has ended."""
+        await self._note(text)
+        if self._occupants is not None:
+            await self._occupants.until_gone(None)
 
     async def _note(self, text: wording.Text) -> None:
         """Say something that concerns no step."""
@@ -379,6 +392,23 @@ class _Run:
                 found |= {version} if version is not None else set()
         return found
 
+    async def _begin(
+        self,
+        step: plans.Step,
+        does: plans.Effect,
+        engine: protocol.Engine,
+        *,
+        key: str,
+        known: str | None,
+    ) -> str:
+        """Have the engine begin; a hopeless operation of automation's own that is in the way is ended first."""
+        while True:
+            try:
+                return await engine.begin(does, key, known=known)
+            except protocol.Busy:
+                if self._occupants is None or not await self._occupants.clear(step.id):
+                    raise
+
     async def _sync(
         self,
         clusters: workspaces.Clusters,
@@ -391,11 +421,11 @@ class _Run:
     ) -> None:
         """Have the engine deploy, follow it, and end it when waiting is of no use."""
         self._enter(phases.Phase.ASKED)
-        operation = await engine.begin(does, key, known=known)
+        operation = await self._begin(step, does, engine, key=key, known=known)
         self._enter(phases.Phase.BEGUN)
         try:
             async with engine.follow(operation) as stream:
-                await self._following.follow(step, does, engine, stream)
+                await self._following.follow(step, does, engine, stream, self._occupants)
         except following.GivenUp as given_up:
             await self._terminate(clusters, engine, step, does)
             raise given_up from None

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 from hanbae import errors, subjects, wording
-from hanbae.deploying import deadlines, giving_up, recording
+from hanbae.deploying import deadlines, giving_up, occupants, recording
 from hanbae.diagnosing import causes, pictures
 from hanbae.engines import protocol, rollouts
 from hanbae.migrations import statuses
@@ -65,6 +65,7 @@ class Following:
         does: plans.Effect,
         engine: protocol.Engine,
         stream: AsyncIterator[protocol.Seen],
+        others: occupants.Occupants | None = None,
     ) -> None:
         """Record what is seen and name the causes, until all is well or nothing will be.
 
@@ -73,7 +74,7 @@ class Following:
             GivenUp: A fatal cause has lasted too long, or the time is over.
         """
         try:
-            await self._until_over(step, does, engine, stream)
+            await self._until_over(step, does, engine, stream, others)
         except (errors.Failed, GivenUp) as error:
             if isinstance(error, errors.Failed):
                 await self._diagnose(step, engine)
@@ -86,6 +87,7 @@ class Following:
         does: plans.Effect,
         engine: protocol.Engine,
         stream: AsyncIterator[protocol.Seen],
+        others: occupants.Occupants | None,
     ) -> None:
         pace = deadlines.Pace(self._policy, does, ends=self._ends)
         pending = asyncio.ensure_future(_next(stream))
@@ -100,6 +102,9 @@ class Following:
                         return
                     pending = asyncio.ensure_future(_next(stream))
                     await self._see(step, seen, engine)
+                if engine.is_blocked and others is not None:
+                    await others.look_again(step.id)
+                pace.holds(engine.is_blocked)
                 pace.saw(seen)
                 if pace.looks(seen):
                     await self._diagnose(step, engine)

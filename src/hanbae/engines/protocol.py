@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from hanbae import errors, subjects, wording
 from hanbae.results import events, plans
@@ -14,6 +16,34 @@ Seen = events.Began | events.Observed | events.Logged | events.Noted
 
 class HeadMoved(errors.Refused):
     """The head of the branch is another revision than the one that was to be deployed; nothing was begun."""
+
+
+class Busy(errors.Refused):
+    """Somebody else's operation is active; nothing was begun."""
+
+
+class Occupant(Struct, frozen=True):
+    """Somebody else's operation on the same application.
+
+    Attributes:
+        identity: By which this operation is told from the next one.
+        revision: The commit that it deploys; empty where that is not known.
+        by: Who started it; empty for the engine's own automation.
+        automated: Whether the engine's automation started it.
+        started: When it began, in RFC 3339; empty where it has not begun yet.
+        message: What it is doing, in the engine's words.
+        objects: The objects that belong to it, and the Events about them.
+        logs: The last lines of its containers that have failed, by pod and container, masked.
+    """
+
+    identity: str
+    revision: str
+    by: str
+    automated: bool
+    started: str
+    message: str
+    objects: Mapping[subjects.Ref, dict[str, Any]] = {}
+    logs: Mapping[tuple[subjects.Ref, str], Sequence[str]] = {}
 
 
 class Engine(Protocol):
@@ -27,6 +57,30 @@ class Engine(Protocol):
     @property
     def awaits(self) -> tuple[wording.Text, ...]:
         """What is waited for now, for people who wonder why nothing moves."""
+        ...
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether what was begun waits for the end of somebody else's operation."""
+        ...
+
+    async def occupant(self) -> Occupant | None:
+        """Somebody else's operation that is active now, with its objects read freshly.
+
+        Raises:
+            hanbae.errors.Unreachable: The cluster did not answer.
+        """
+        ...
+
+    async def end(self, occupant: Occupant) -> bool:
+        """Terminate somebody else's operation, and wait until it has ended.
+
+        Returns:
+            False when it had ended already.
+
+        Raises:
+            hanbae.errors.Unreachable: Whether it has ended is not known.
+        """
         ...
 
     def redact(self, text: str) -> str:
@@ -52,7 +106,7 @@ class Engine(Protocol):
             The operation, for `follow` and `stop`.
 
         Raises:
-            hanbae.errors.Refused: Somebody else's operation is active.
+            Busy: Somebody else's operation is active.
             hanbae.errors.Unreachable: The cluster did not answer, or nobody can tell whether what was begun has run.
         """
         ...

@@ -121,6 +121,25 @@ class Workload:
         ]
         return [group.create_task(watch) for watch in watches]
 
+    async def load(self, operation: operations.Operation) -> None:
+        """Read the objects of an operation once, without watching; what may not be read is left out."""
+        self._operation = operation
+        selector = f"{INSTANCE}={self._release}"
+        reads = [
+            reading.find(self._cluster, kind, self._namespace, label_selector=selector)
+            for kind in _LABELLED
+        ]
+        by_name = f"metadata.name={self._secret}"
+        for kind, fields in ((kinds.SEALEDSECRET, by_name), (kinds.EVENT, WARNINGS)):
+            reads.append(reading.find(self._cluster, kind, self._namespace, field_selector=fields))
+        for objects in await asyncio.gather(*reads, return_exceptions=True):
+            if isinstance(objects, errors.Forbidden | errors.WrongUse):
+                continue
+            if isinstance(objects, BaseException):
+                raise objects
+            for loaded in objects:
+                self._keep(kinds.ref(loaded), loaded)
+
     async def applies(self, operation: operations.Operation | None) -> None:
         """The deployment's operation as it is now: what it applied belongs to the deployment."""
         self._operation = operation

@@ -145,6 +145,20 @@ class Checkout:
         """
         return revisions.Revision(self._repository, commit)
 
+    def is_ancestor(self, ancestor: str, commit: str) -> bool:
+        """Whether a commit is an earlier one of another's history; False where this clone cannot tell.
+
+        Args:
+            ancestor: Full id of the earlier commit.
+            commit: Full id of the later one.
+        """
+        import pygit2
+
+        try:
+            return bool(self._repository.descendant_of(commit, ancestor))
+        except (KeyError, ValueError, pygit2.GitError):
+            return False
+
     def _check_remote(self, remote: str) -> None:
         known = list(self._repository.remotes.names())
         if not _REMOTE.fullmatch(remote) or remote not in known:

@@ -27,6 +27,7 @@ class Quiet:
     """What of an engine is looked at while its stream says nothing."""
 
     awaits = ()
+    is_blocked = False
 
     def __init__(self, *things: kinds.Object) -> None:
         self.objects = {kinds.ref(thing): thing for thing in things}

@@ -51,7 +51,12 @@ class Line(Struct, frozen=True):
 
 def lines(event: events.Event) -> Iterator[Line]:
     """The lines for an event; none for those that nobody needs to see."""
-    match event.fact:
+    yield from of_fact(event.fact)
+
+
+def of_fact(fact: events.Fact) -> Iterator[Line]:
+    """The lines for what has happened, wherever it is recorded."""
+    match fact:
         case events.Opened(plan=plan, by=by, revision=revision):
             facts = {"environment": plan.environment, "revision": revision[:12], "by": by}
             yield _said("step", wording.Text("deploy.opened", facts))

@@ -117,7 +117,7 @@ class Application:
             The object with it.
 
         Raises:
-            hanbae.engines.argocd.transports.Busy: Somebody else's operation is active.
+            hanbae.engines.protocol.Busy: Somebody else's operation is active.
             hanbae.errors.Unreachable: The cluster did not take it.
         """
         for _ in range(_TRIES):

@@ -19,7 +19,7 @@ from hanbae import errors, masking, subjects, wording
 from hanbae.argo import applications as reads
 from hanbae.argo import operations
 from hanbae.clusters import connections, kinds, reading
-from hanbae.engines import describing, protocol, rollouts, workloads
+from hanbae.engines import describing, protocol, rollouts, snapshots, workloads
 from hanbae.engines.argocd import applications, steering, transports
 from hanbae.results import plans
 from hanbae.streams import channels
@@ -75,6 +75,7 @@ class ArgoCD:
         waits: Callable[[wording.Text], Awaitable[None]] | None = None,
     ) -> None:
         self._about = dict(about or {})
+        self._subject = {name: self._about.get(name) or "-" for name in ("service", "environment")}
         self._waits = waits
         self._cluster = workload
         self._target = target
@@ -107,6 +108,52 @@ class ArgoCD:
             return self._begun.awaits or (waiting,)
         return (wording.Text("argo.awaits-end", {"message": operation.message}),)
 
+    @property
+    def is_blocked(self) -> bool:
+        """Whether automation cannot begin because Argo CD is busy with somebody else's operation."""
+        return self._begun is not None and self._begun.steering.blocked() is not None
+
+    async def occupant(self) -> protocol.Occupant | None:
+        """Somebody else's operation; see :class:`hanbae.engines.protocol.Engine`."""
+        application = await self._application.read()
+        active = operations.active(application) if application is not None else None
+        if active is None or self._is_own(active):
+            return None
+        target = self._target
+        objects, logs = await snapshots.of_operation(
+            self._cluster,
+            active,
+            namespace=target.namespace,
+            release=target.release,
+            secret=target.secret,
+        )
+        return protocol.Occupant(
+            _identity(active),
+            active.revision,
+            active.by,
+            active.automated,
+            active.started,
+            describing.bounded(active.message) or active.phase,
+            objects,
+            logs,
+        )
+
+    async def end(self, occupant: protocol.Occupant) -> bool:
+        """Terminate somebody else's operation; see :class:`hanbae.engines.protocol.Engine`."""
+        return await self._application.terminate(
+            lambda active: _identity(active) == occupant.identity
+        )
+
+    def _is_own(self, operation: operations.Operation) -> bool:
+        begun = self._begun
+        return begun is not None and (
+            operation.key == begun.key
+            or (
+                isinstance(begun.does, plans.Follow)
+                and operations.is_automated(operation, begun.does.revision)
+            )
+        )
+
     def redact(self, text: str) -> str:
         """The text without the service's secrets."""
         return self._begun.workload.redact(text) if self._begun else self._shapes(text)
@@ -129,7 +176,9 @@ class ArgoCD:
         if not resumed:
             last = operations.recorded(application)
             known = last.started if last is not None and last.ended else ""
-        steered = steering.Steering(does, key, self._ref, known=known, resumed=resumed)
+        steered = steering.Steering(
+            does, key, self._ref, known=known, resumed=resumed, subject=self._subject
+        )
         self._begun = _Begun(does, key, steered, workload)
         if isinstance(does, plans.Follow):
             steered.since(await self._application.refresh())
@@ -158,10 +207,11 @@ class ArgoCD:
         while True:
             try:
                 return await self._application.ask(does, key, self._by, about=self._about)
-            except transports.Busy as busy:
+            except protocol.Busy as busy:
+                facts = {**busy.text.facts, **self._subject}
                 if self._waits is None:
-                    raise
-                await self._waits(wording.Text("argo.awaits-other", busy.text.facts))
+                    raise protocol.Busy(busy.text.id, place=None, **facts) from None
+                await self._waits(wording.Text("argo.awaits-other", facts))
                 await self._application.idle()
 
     async def _before(self, does: plans.Effect) -> workloads.Workload:
@@ -369,6 +419,11 @@ class _Begun:
         self.steering = steered
         self.workload = workload
         self.awaits: tuple[wording.Text, ...] = ()
+
+
+def _identity(operation: operations.Operation) -> str:
+    """By which an operation is told from the next one: its start, or what is asked for where it has none yet."""
+    return f"{operation.started or 'requested'} {operation.revision} {operation.key}"
 
 
 def _rolled_out(steered: steering.Steering) -> Iterable[subjects.Ref]:

@@ -93,7 +93,7 @@ class Application:
         """Start the operation, or find the one with the key; `by` is the token's user, whatever is said here.
 
         Raises:
-            hanbae.engines.argocd.transports.Busy: Somebody else's operation is active.
+            hanbae.engines.protocol.Busy: Somebody else's operation is active.
             hanbae.errors.Refused: A sync window forbids it.
             hanbae.errors.Forbidden: The token's role may not ``sync``.
             hanbae.errors.Unreachable: Argo CD did not take it.

@@ -52,6 +52,7 @@ class Steering:
         ref: The Application.
         known: ``started`` of the operation that had ended when the deployment began.
         resumed: Somebody has begun already; what the record no longer shows may be in the history.
+        subject: ``service`` and ``environment``, for sentences with commands.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Steering:
         *,
         known: str = "",
         resumed: bool = False,
+        subject: Mapping[str, str] | None = None,
     ) -> None:
         self.stage: Literal["awaiting", "running", "rolling-out"] = "awaiting"
         self.operation: operations.Operation | None = None
@@ -74,6 +76,7 @@ class Steering:
         self._ref = ref
         self._known = known
         self._resumed = resumed
+        self._subject = {"service": "-", "environment": "-", **(subject or {})}
         self._since = 0
         self._told: set[object] = set()
         self._refreshes = 0
@@ -104,6 +107,7 @@ class Steering:
         if other is None:
             return None
         facts = {
+            **self._subject,
             "application": self._ref.name,
             "revision": other.revision[:12] or "-",
             "by": other.by or "Argo CD",

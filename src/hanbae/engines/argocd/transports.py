@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Final, Protocol
 
-from hanbae import errors, subjects
+from hanbae import subjects
 from hanbae.argo import operations
 from hanbae.clusters import kinds, watching
+from hanbae.engines import protocol
 from hanbae.results import plans
 
 APPEARS_WITHIN: Final = 60.0
 """Seconds in which an ApplicationSet must have made an Application."""
 ENDS_WITHIN: Final = 60.0
 """Seconds in which a terminated operation must have ended."""
-
-
-class Busy(errors.Refused):
-    """Somebody else's operation is active."""
 
 
 class Application(Protocol):
@@ -68,7 +65,7 @@ class Application(Protocol):
             The object with it.
 
         Raises:
-            Busy: Somebody else's operation is active.
+            hanbae.engines.protocol.Busy: Somebody else's operation is active.
             hanbae.errors.Refused: Argo CD does not allow it.
             hanbae.errors.Unreachable: Argo CD did not take it.
         """
@@ -93,9 +90,9 @@ class Application(Protocol):
         ...
 
 
-def busy(ref: subjects.Ref, current: operations.Operation) -> Busy:
+def busy(ref: subjects.Ref, current: operations.Operation) -> protocol.Busy:
     """The error about somebody else's operation: whose, since when, what it waits for, and how it is ended."""
-    return Busy(
+    return protocol.Busy(
         "argo.busy",
         application=ref.name,
         revision=current.revision[:12] or "-",

@@ -1,0 +1,158 @@
+"""``hanbae stop SERVICE``: ends whatever runs for a service in an environment, whoever has started it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from msgspec import Struct
+
+from hanbae import errors, workspaces
+from hanbae.deploying import choosing_engine, claiming, occupants, stopping
+from hanbae.diagnosing import causes, pictures
+from hanbae.engines import protocol
+from hanbae.planning import deployments
+from hanbae.policy import naming
+from hanbae.repository import services
+from hanbae.results import events, plans
+
+
+class Stopped(Struct, frozen=True):
+    """An operation that was somebody else's.
+
+    Attributes:
+        service: The service.
+        environment: The environment.
+        revision: The commit that it deployed.
+        by: Who had started it; empty for Argo CD itself.
+        started: When it had begun, in RFC 3339; empty where it had not.
+        ended: Whether it was ended; False where it had ended by itself meanwhile.
+    """
+
+    service: str
+    environment: str
+    revision: str
+    by: str
+    started: str
+    ended: bool
+
+
+class Running:
+    """What runs for a service in an environment. Made by :func:`running`.
+
+    Attributes:
+        service: The service.
+        environment: The environment.
+        deployment: Id of hanbae's deployment that somebody drives, or left half done; empty where none is open.
+        occupant: The engine's operation where it is not a deployment of hanbae's, or None.
+    """
+
+    def __init__(
+        self,
+        space: workspaces.Workspace,
+        clusters: workspaces.Clusters,
+        engine: protocol.Engine,
+        service: str,
+        environment: str,
+        *,
+        deployment: str,
+        occupant: protocol.Occupant | None,
+    ) -> None:
+        self.service = service
+        self.environment = environment
+        self.deployment = deployment
+        self.occupant = occupant
+        self._space = space
+        self._clusters = clusters
+        self._engine = engine
+
+    @property
+    def causes(self) -> tuple[events.Diagnosed, ...]:
+        """Why the operation does not go on, as far as its objects show."""
+        if self.occupant is None:
+            return ()
+        picture = pictures.Picture(self.occupant.objects, self.occupant.logs)
+        return tuple(cause.found for cause in causes.named(picture))
+
+    async def waits_for(self) -> tuple[str, ...]:
+        """The migration Jobs that must not be interrupted now; :meth:`end` waits for them."""
+        plan = await self._plan()
+        if plan is None:
+            return ()
+        running = await stopping.bare_running(self._clusters.workload, plan)
+        return tuple(map(str, running))
+
+    async def end(self) -> Stopped:
+        """End the operation, but never in the middle of a migration that nothing would take back.
+
+        Raises:
+            hanbae.errors.Unreachable: Whether it has ended is not known.
+        """
+        occupant = self.occupant
+        assert occupant is not None  # noqa: S101  the caller has looked
+        plan = await self._plan()
+        workload = self._clusters.workload
+        if plan is not None:
+            limit = naming.seconds(self._space.policy.migrations.deadline)
+            await stopping.until_safe(workload, plan, deadline=limit)
+        ended = await self._engine.end(occupant)
+        if ended and plan is not None:
+            await stopping.until_ended(workload, plan)
+        return Stopped(
+            self.service,
+            self.environment,
+            occupant.revision,
+            occupant.by,
+            occupant.started,
+            ended,
+        )
+
+    async def _plan(self) -> plans.Plan | None:
+        """The plan of the operation's commit, which knows its migrations; else that of the branch's head."""
+        space, occupant = self._space, self.occupant
+        with contextlib.suppress(errors.Error):
+            head = await space.head(self.environment)
+            revision = space.checkout.revision(head)
+            source = await deployments.read(space.policy, revision, self.service, self.environment)
+            plan = deployments.plan(source)
+            older = occupant and await occupants.of_revision(space, plan, occupant.revision)
+            return older or plan
+        return None
+
+
+@contextlib.asynccontextmanager
+async def running(
+    space: workspaces.Workspace, service: str, environment: str
+) -> AsyncIterator[Running]:
+    """What runs for a service in an environment now.
+
+    Args:
+        space: The workspace.
+        service: The service.
+        environment: The environment.
+
+    Raises:
+        hanbae.errors.WrongUse: There is no such service or environment.
+        hanbae.errors.Refused: Nothing runs.
+        hanbae.errors.Unreachable: A cluster did not answer.
+    """
+    services.check(space.loaded, service)
+    async with space.clusters(environment) as clusters:
+        lease = await claiming.seen(space.policy, clusters.workload, service, environment)
+        deployment = ""
+        if lease is not None and claiming.is_open(lease):
+            deployment = lease.marks["deployment"]
+        by = await clusters.identity()
+        engine = choosing_engine.engine(space, clusters, service, environment, by=by)
+        occupant = None if deployment else await engine.occupant()
+        if not deployment and occupant is None:
+            raise errors.Refused("stop.nothing-runs", service=service, environment=environment)
+        yield Running(
+            space,
+            clusters,
+            engine,
+            service,
+            environment,
+            deployment=deployment,
+            occupant=occupant,
+        )
