@@ -36,7 +36,7 @@ Examples:
     "--save",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write one file for failure object below DIR, and remove what is no longer rendered.",
+    help="Write one file for each object below DIR, and remove what is no longer rendered.",
 )
 @click.option("--with-secrets", is_flag=True, help="Let --save write Secrets in clear.")
 @click.option(
