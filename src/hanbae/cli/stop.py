@@ -52,7 +52,7 @@ def command(
     from hanbae.repository import services
 
     with workspaces.opened(session.directory, context=kube_context) as space:
-        is_service = deployment in services.known(space.loaded)
+        is_service = deployment in services.of_checkout(space.loaded)
         if is_service:
             if environment is None:
                 raise errors.WrongUse("stop.no-environment", service=deployment)
