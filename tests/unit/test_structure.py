@@ -104,7 +104,6 @@ NOT_YET = frozenset(
         "sandbox",
         "sealing",
         "streams",
-        "workspaces.py",
     }
 )
 

@@ -98,8 +98,8 @@ async def _service(
         stopped = await running.end()
     if output != "text":
         outputs.emit_json({"stopped": stopped})
-    said = "stop.done" if stopped.ended else "stop.ended-by-itself"
-    session.narration.done(wording.Text(said, {"service": service, "environment": environment}))
+    text_id = "stop.done" if stopped.ended else "stop.ended-by-itself"
+    session.narration.done(wording.Text(text_id, {"service": service, "environment": environment}))
     return ""
 
 
