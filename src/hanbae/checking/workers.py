@@ -150,7 +150,7 @@ async def _answer(task: Task, pool: pools.Pool, requests: IO[bytes], replies: IO
         Path(task.directory), task.revision, task.policy_from, now=task.now
     )
     rules = own.held(project.policy)
-    kept = keeping.Kept(Path(task.folder)) if task.folder is not None else None
+    kept = keeping.reopened(Path(task.folder)) if task.folder is not None else None
     cache = result_cache.ResultCache(kept, project, rules)
     while (message := _received(requests)) is not None:
         schedule = schedules.Schedule(msgspec.msgpack.decode(message, type=list[str]))

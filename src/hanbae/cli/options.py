@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,10 +118,14 @@ def context() -> Callable[[Function], Function]:
     )
 
 
+def _caches() -> bool:
+    """Whether to use kept results where nobody says: in CI their result opens a gate, and caches are shared there."""
+    return os.environ.get("CI", "").lower() in {"", "0", "false", "no"}
+
+
 cache = click.option(
     "--cache/--no-cache",
-    default=True,
-    show_default=True,
-    help="Use what earlier runs have found for files that have not changed.",
+    default=_caches,
+    help="Use what earlier runs have found for files that have not changed; unless told, not where CI is set.",
 )
-"""The option ``--no-cache``."""
+"""The options ``--cache`` and ``--no-cache``."""

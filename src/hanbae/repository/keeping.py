@@ -3,7 +3,9 @@
 A key is a digest of content, so nobody's repository can put something under another's key without having the same
 content.
 The folder is the user's alone; an entry is written under another name and renamed, so concurrent runs only ever see
-whole ones, and it begins with its own digest, so that a damaged one is as good as none.
+whole ones.
+It begins with an authentication code over its name and content, made with a secret of the user's that lies outside the
+folder: CI jobs share caches between branches, and what another one has written there, or damage, is as good as nothing.
 What is kept is never needed: whatever goes wrong here is silence, and the result is computed again.
 """
 
@@ -11,7 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import hmac
 import os
+import secrets
 import stat
 import tempfile
 import time
@@ -20,6 +24,8 @@ from pathlib import Path
 from typing import Final
 
 _DIGEST: Final = 32
+_SECRET: Final = 32
+_KEY_FILE: Final = "results.key"
 _LARGEST: Final = 16 * 1024 * 1024
 _MOST_BYTES: Final = 512 * 1024 * 1024
 """All entries together, after a cleaning."""
@@ -44,18 +50,20 @@ class Kept:
 
     Args:
         folder: The folder, which is there and the user's alone.
+        secret: What only the user knows, to tell entries of the user's from all others.
 
     Attributes:
         folder: The folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, secret: bytes) -> None:
         self.folder = folder
+        self._secret = secret
         self._folder = str(folder)
         self._wrote = False
 
     def get(self, name: str) -> bytes | None:
-        """The result under a key; None if there is none, or none that is whole."""
+        """The result under a key; None if there is none, or none that is whole and was put there by this user."""
         path = f"{self._folder}/{name[:2]}/{name}"
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -74,7 +82,7 @@ class Kept:
         finally:
             os.close(handle)
         content = data[_DIGEST:]
-        return content if data[:_DIGEST] == hashlib.sha256(content).digest() else None
+        return content if hmac.compare_digest(data[:_DIGEST], self._code(name, content)) else None
 
     def put(self, name: str, content: bytes) -> None:
         """Keep a result, unless that fails or it is very large."""
@@ -86,13 +94,17 @@ class Kept:
             handle, temporary = tempfile.mkstemp(dir=folder, prefix=".")
             try:
                 with os.fdopen(handle, "wb", buffering=0) as file:
-                    file.write(hashlib.sha256(content).digest() + content)
+                    file.write(self._code(name, content) + content)
                 Path(temporary).replace(f"{folder}/{name}")
             except BaseException:
                 with contextlib.suppress(OSError):
                     Path(temporary).unlink()
                 raise
             self._wrote = True
+
+    def _code(self, name: str, content: bytes) -> bytes:
+        """The authentication code of an entry; of its name as well, so that no entry does for another."""
+        return hmac.digest(self._secret, f"{name}\n".encode() + content, "sha256")
 
     def clean(self) -> None:
         """Remove what is old, and the oldest of what is too much; at most once in an hour, and after a change."""
@@ -132,19 +144,71 @@ def _entries(folder: Path) -> Iterator[tuple[float, int, Path]]:
 
 def opened() -> Kept | None:
     """The user's kept results: ``$XDG_CACHE_HOME/hanbae/results``; None where there can be none."""
-    configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
-        # The XDG specification: a relative path is invalid and to be ignored.
-        base = configured if configured.is_absolute() else Path.home() / ".cache"
+        base = _xdg("XDG_CACHE_HOME", ".cache")
         base.mkdir(parents=True, exist_ok=True)
         for folder in (base / "hanbae", base / "hanbae" / "results"):
             folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
     except (OSError, RuntimeError):
         return None
-    is_private = (
-        stat.S_ISDIR(found.st_mode)
-        and found.st_uid == os.geteuid()
-        and not stat.S_IMODE(found.st_mode) & 0o077
-    )
-    return Kept(folder) if is_private else None
+    return reopened(folder)
+
+
+def reopened(folder: Path) -> Kept | None:
+    """Results in a folder that is there, such as the one that another process has opened; None where it is not safe.
+
+    Args:
+        folder: The folder.
+    """
+    try:
+        status = folder.lstat()
+        is_private = stat.S_ISDIR(status.st_mode) and _is_private(status)
+        secret = _secret() if is_private else None
+    except (OSError, RuntimeError):
+        return None
+    return Kept(folder, secret) if secret is not None else None
+
+
+def _xdg(variable: str, otherwise: str) -> Path:
+    configured = Path(os.environ.get(variable, ""))
+    # The XDG specification: a relative path is invalid and to be ignored.
+    return configured if configured.is_absolute() else Path.home() / otherwise
+
+
+def _is_private(status: os.stat_result) -> bool:
+    return status.st_uid == os.geteuid() and not stat.S_IMODE(status.st_mode) & 0o077
+
+
+def _secret() -> bytes | None:
+    """The secret of this user on this machine, made at first use; None where others could know or replace it.
+
+    It lies with the user's state and not in the cache, which CI systems restore from what other jobs have saved.
+    """
+    folder = _xdg("XDG_STATE_HOME", ".local/state") / "hanbae"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    around = folder.lstat()
+    others_may_write = stat.S_IMODE(around.st_mode) & 0o022
+    if not stat.S_ISDIR(around.st_mode) or around.st_uid != os.geteuid() or others_may_write:
+        return None
+    path = folder / _KEY_FILE
+    if not os.path.lexists(path):
+        _make_secret(path)
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or not _is_private(status):
+            return None
+        secret = file.read(_SECRET + 1)
+    return secret if len(secret) == _SECRET else None
+
+
+def _make_secret(path: Path) -> None:
+    """Make the secret whole or not at all; of two runs that do so at once, the first one's stays."""
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(_SECRET))
+        with contextlib.suppress(FileExistsError):
+            os.link(unfinished, path)
+    finally:
+        Path(unfinished).unlink()

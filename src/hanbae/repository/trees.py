@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hanbae import errors, subjects
+from hanbae.repository import index_flags
 
 if TYPE_CHECKING:
     import pygit2
@@ -123,6 +124,7 @@ class WorkingTree:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._perhaps_links: set[str] = set()
+        self._unwatched: frozenset[str] = frozenset()
         self._repository, self.prefix = _clone(self.root)
         self._files = self._listed()
         self._paths = list(self._files)
@@ -156,6 +158,8 @@ class WorkingTree:
         place = subjects.Place(path)
         if self._files[path].startswith(SUBMODULE):
             raise errors.FileFault("repository.submodule", place=place, revision="-")
+        if path in self._unwatched and self._repository is not None:
+            return _bounded(self._repository[self._files[path]].read_raw(), path)
         try:
             # Git lists nothing below a link, so only what is a link itself can lead anywhere.
             is_link = self._files[path].startswith("link:")
@@ -170,10 +174,7 @@ class WorkingTree:
         except (OSError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise errors.FileFault("repository.unreadable", place=place, reason=reason) from error
-        if len(data) > LARGEST_FILE:
-            limit = str(LARGEST_FILE // 1024)
-            raise errors.FileFault("repository.file-too-large", place=place, limit=limit)
-        return data
+        return _bounded(data, path)
 
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""
@@ -220,11 +221,13 @@ class WorkingTree:
                     links.add(path)
         cut = len(self.prefix)
         root = Path(self._repository.workdir)
+        unwatched = set(index_flags.unwatched(self._repository)) - links
+        self._unwatched = frozenset(path[cut:] for path in unwatched & found.keys())
         changed = self._repository.status(untracked_files="all")
         for path, status in changed.items():
             if not path.startswith(self.prefix) or status & quiet or path.endswith("/"):
                 continue
-            if found.get(path, "").startswith(SUBMODULE):
+            if path in unwatched or found.get(path, "").startswith(SUBMODULE):
                 continue
             if status & gone or not os.path.lexists(root / path):
                 found.pop(path, None)
@@ -246,6 +249,14 @@ def _clone(root: Path) -> tuple[pygit2.Repository | None, str]:
         return None, ""
     relative = root.relative_to(Path(repository.workdir).resolve())
     return repository, "" if relative == Path() else f"{relative.as_posix()}/"
+
+
+def _bounded(data: bytes, path: str) -> bytes:
+    if len(data) > LARGEST_FILE:
+        limit = str(LARGEST_FILE // 1024)
+        place = subjects.Place(path)
+        raise errors.FileFault("repository.file-too-large", place=place, limit=limit)
+    return data
 
 
 def below(paths: Sequence[str], files: Mapping[str, str], folder: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ NAME = keeping.key("a", b"b")
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> keeping.Kept:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     opened = keeping.opened()
     assert opened is not None
     return opened
@@ -97,6 +98,7 @@ def test_old_entries_go_and_of_too_many_the_oldest(kept: keeping.Kept, tmp_path:
 
 def _put(cache: str, number: int) -> None:
     os.environ["XDG_CACHE_HOME"] = cache
+    os.environ["XDG_STATE_HOME"] = f"{cache}/state"
     opened = keeping.opened()
     assert opened is not None
     for _ in range(200):
