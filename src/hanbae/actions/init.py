@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hanbae import errors
 from hanbae.charts import founding
+from hanbae.masking import shapes
 from hanbae.policy import loading
 from hanbae.repository import writing_files
 from hanbae.results import files
@@ -59,7 +60,7 @@ def _policy(
         suffixes = (environment.namespace_suffix for environment in present.environments.values())
         one_cluster = one_cluster or any(suffixes)
     url = repository or _origin(root)
-    if re.search(r"://[^/@]*:[^/@]*@", url):
+    if shapes.in_url(url):
         raise errors.WrongUse("init.password-in-url")
     text = founding.policy_file(url, language=language or "en", one_cluster=one_cluster)
     loading.parse(

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from hanbae import errors, subjects
+from hanbae.masking import shapes
 from hanbae.policy import documents, environments, naming
 
 _BRANCH: Final = re.compile(
@@ -52,7 +53,7 @@ def _argocd(policy: documents.Policy) -> Iterator[Fault]:
     repository = policy.argocd.repository
     if not repository or re.search(r"[\s\x00-\x1f]", repository):
         yield "policy.not-a-repository", "argocd.repository", {}
-    if re.search(r"://[^/@]*:[^/@]*@", repository):
+    if shapes.in_url(repository):
         yield "policy.password-in-url", "argocd.repository", {}
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", policy.argocd.remote):
         yield "policy.not-a-remote", "argocd.remote", {"value": policy.argocd.remote}

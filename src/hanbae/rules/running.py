@@ -6,12 +6,14 @@ import logging
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
-from hanbae import subjects
+from hanbae import masking, subjects
 from hanbae.rules import rulebook, views
 
 _LOG: Final = logging.getLogger(__name__)
+_REDACT: Final = masking.Redactor()
 
 
 class Found(Struct, frozen=True):
@@ -42,30 +44,38 @@ def over_project(project: views.Project, rules: Iterable[rulebook.Rule]) -> list
 
 def over_service(service: views.Service, rules: Iterable[rulebook.Rule]) -> list[Found]:
     """What the rules over a service and over each of its releases find."""
-    found = []
+    results = []
     for rule in rules:
         if rule.scope == "service":
             hits = _hits(rule, service, service.chart)
-            found += [Found(rule, hit, service.name) for hit in hits]
+            results += [Found(rule, hit, service.name) for hit in hits]
         elif rule.scope == "release":
             for release in service.releases.values():
                 hits = _hits(rule, release, release.values_file)
-                found += [Found(rule, hit, service.name, release.environment) for hit in hits]
-    return found
+                results += [Found(rule, hit, service.name, release.environment) for hit in hits]
+    return results
 
 
 def _hits(
     rule: rulebook.Rule, view: views.Project | views.Service | views.Release, file: str
 ) -> list[rulebook.Hit]:
-    found: list[rulebook.Hit] = []
+    hits: list[rulebook.Hit] = []
     try:
         for hit in rule.check(view):
             if hit.variant == rulebook.FAILED:
                 message = f"the variant {rulebook.FAILED!r} is the runner's own"
                 raise ValueError(message)  # noqa: TRY301  it would be told as a failure of the rule
-            found.append(hit)
+            hits.append(_redacted(hit))
     except Exception as error:  # noqa: BLE001  one odd object stops no other rule
         _LOG.exception("rule %s failed", rule.code)
         facts = {"error": f"{type(error).__name__}: {error}"[:200]}
-        found.append(rulebook.Hit(subjects.Place(file), facts, rulebook.FAILED))
-    return found
+        hits.append(rulebook.Hit(subjects.Place(file), facts, rulebook.FAILED))
+    return hits
+
+
+def _redacted(hit: rulebook.Hit) -> rulebook.Hit:
+    """The same hit with the credentials of URLs masked: a finding is read by more people than the file is."""
+    if not any("://" in value for value in hit.facts.values()):
+        return hit
+    facts = {name: _REDACT(value) if "://" in value else value for name, value in hit.facts.items()}
+    return msgspec.structs.replace(hit, facts=facts)

@@ -3,6 +3,7 @@
 Known shapes are sure; a value that only its key makes a secret is judged by key and value together: the key's last
 word must be a secret's (``DB_PASSWORD``, ``clientSecret``; not ``passwordKey`` or ``secretName``), and the value must
 be no placeholder, no reference, no ciphertext and no name.
+Names, tokens and their spelling are those of :mod:`hanbae.masking.shapes`, which the redactor goes by as well.
 
 Nothing that is found carries any part of a value.
 Files are hostile: every search is for a fixed word, and everything around a hit is looked at within a bound.
@@ -18,6 +19,8 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 from msgspec import Struct
+
+from hanbae.masking import shapes
 
 Kind = Literal["private-key", "url", "token", "named"]
 
@@ -45,33 +48,8 @@ _KEYSTORES: Final = (".p12", ".pfx", ".jks", ".keystore", ".kdbx")
 
 _PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _BODY: Final = re.compile(r"(?:\\n|[\s\"'+|>-])*[A-Za-z0-9+/=]{16}")
-_TOKENS: Final[tuple[tuple[str, str, re.Pattern[str]], ...]] = tuple(
-    (start, name, re.compile(shape))
-    for start, name, shape in (
-        ("AKIA", "AWS", r"AKIA[0-9A-Z]{16}(?![0-9A-Za-z+/_-])"),
-        ("ghp_", "GitHub", r"ghp_[A-Za-z0-9]{36}"),
-        ("gho_", "GitHub", r"gho_[A-Za-z0-9]{36}"),
-        ("ghs_", "GitHub", r"ghs_[A-Za-z0-9]{36}"),
-        ("github_pat_", "GitHub", r"github_pat_[A-Za-z0-9_]{40,90}"),
-        ("glpat-", "GitLab", r"glpat-[A-Za-z0-9_-]{20}"),
-        ("xoxb-", "Slack", r"xoxb-[A-Za-z0-9-]{20,200}"),
-        ("xoxp-", "Slack", r"xoxp-[A-Za-z0-9-]{20,200}"),
-        ("hooks.slack.com/services/", "Slack", r"hooks\.slack\.com/services/T\w{6,20}/B\w{6,20}/\w{20,40}"),
-        ("sk_live_", "Stripe", r"sk_live_[A-Za-z0-9]{20,200}"),
-        ("rk_live_", "Stripe", r"rk_live_[A-Za-z0-9]{20,200}"),
-        ("AIza", "Google", r"AIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])"),
-        ("npm_", "npm", r"npm_[A-Za-z0-9]{36}"),
-        ("pypi-AgE", "PyPI", r"pypi-AgE[A-Za-z0-9_-]{50,400}"),
-        ("dckr_pat_", "Docker", r"dckr_pat_[A-Za-z0-9_-]{24,60}"),
-        ("SG.", "SendGrid", r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}"),
-        ("hvs.", "Vault", r"hvs\.[A-Za-z0-9_-]{24,200}"),
-        ("AGE-SECRET-KEY-1", "age", r"AGE-SECRET-KEY-1[A-Z0-9]{58}"),
-        ("eyJ", "JWT", r"eyJ[\w-]{10,2000}\.eyJ[\w-]{10,4000}\.[\w-]{20,1000}"),
-    )
-)  # fmt: skip
-_IN_WORD: Final = re.compile(r"[A-Za-z0-9_+/=-]")
 
-_ROOTS: Final = ("pass", "pwd", "secret", "token", "key", "credential")
+_HANGUL_ROOTS: Final = tuple(root for root in shapes.ROOTS if not root.isascii())
 _KEY: Final = string.ascii_letters + string.digits + "_.-"
 _RIGHT: Final = re.compile(r"([A-Za-z0-9_.-]{0,48})[\"']?[ \t]*(?::=|=>|[:=])(?!/)[ \t]*")
 _VALUE_BELOW: Final = re.compile(
@@ -82,13 +60,6 @@ _VALUE: Final = re.compile(
     r"'(?P<single>[^'\n]{0,4096})'|\"(?P<double>(?:[^\"\\\n]|\\.){0,4096})\"|(?P<bare>\S{0,4096})"
 )
 _MORE: Final = re.compile(r"[ \t]+(?!#)\S")
-_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_STRONG: Final = frozenset({"password", "passwd", "passphrase", "passcode", "pwd", "pass"})
-_WEAK: Final = frozenset({"secret", "token", "credential", "credentials", "apikey", "secretkey"})
-_KEYS: Final = frozenset(
-    {"api", "access", "private", "secret", "signing", "encryption", "master", "account", "auth", "jwt", "session",
-     "cookie", "shared", "hmac", "license"}
-)  # fmt: skip
 _SAMPLE: Final = re.compile(
     r"(?i)example|change.?(?:me|it|this)|placeholder|dummy|sample|redacted|replace|your[-_ ]|to.?do\b"
     r"|x{3}|\*{3}|\.{3}|…"
@@ -113,6 +84,9 @@ _SHORTEST_WEAK: Final = 12
 _SHORTEST_PLAIN: Final = 24
 _FEWEST_CHARACTERS: Final = 4
 _BITS: Final = 3.0
+_LONG_USER: Final = 20
+_LONGEST_URL: Final = 400
+_END_OF_URL: Final = re.compile(r"[\s\"'`<>|]")
 _COMPOSED: Final = re.compile(r"\s|\{\{|\$\{|\$\(")
 
 
@@ -148,14 +122,15 @@ def is_keystore(path: str) -> bool:
 def find(text: str) -> tuple[Plain, ...]:
     """The secrets in a text, by line; of two on one line only the surer one."""
     text = text[:LARGEST]
-    found: dict[int, Plain] = {}
-    for at, kind, name in _hits(text):
-        line = text.count("\n", 0, at) + 1
-        if line not in found:
-            found[line] = Plain(line, at - (text.rfind("\n", 0, at) + 1) + 1, kind, name)
-        if len(found) >= _MOST:
+    by_line: dict[int, Plain] = {}
+    for start, kind, name in _hits(text):
+        line = text.count("\n", 0, start) + 1
+        if line not in by_line:
+            column = start - (text.rfind("\n", 0, start) + 1) + 1
+            by_line[line] = Plain(line, column, kind, name)
+        if len(by_line) >= _MOST:
             break
-    return tuple(sorted(found.values()))
+    return tuple(sorted(by_line.values()))
 
 
 def is_plain(value: str, *, strong: bool) -> bool:
@@ -192,23 +167,26 @@ def _hits(text: str) -> Iterator[tuple[int, Kind, str]]:
                 yield match.start(), "private-key", ""
     if "://" in text:
         yield from _urls(text)
-    for start, name, shape in _TOKENS:
-        for at in _positions(text, start):
-            inside = at > 0 and start[0] != "h" and _IN_WORD.match(text[at - 1])
-            token = None if inside else shape.match(text, at)
-            if token is not None and not _SAMPLE.search(token[0]):
-                yield at, "token", name
+    for token in shapes.tokens(text):
+        if not _SAMPLE.search(text, token.start, token.end):
+            yield token.start, "token", token.issuer
     yield from _named(text)
 
 
 def _urls(text: str) -> Iterator[tuple[int, Kind, str]]:
-    for at in _positions(text, "://"):
-        end = re.search(r"[\s\"'`<>|]|\Z", text[at + 3 : at + 3 + 400])
-        rest = text[at + 3 : at + 3 + (end.start() if end else 400)]
-        user, _, password = rest[: max(rest.rfind("@"), 0)].partition(":")
-        host = rest[rest.rfind("@") + 1 :]
-        scheme = re.search(r"[A-Za-z][A-Za-z0-9+.-]*\Z", text[max(0, at - 20) : at])
-        if scheme is None or not password or "/" in user or re.match(r"[0-9]{1,5}[/?#]", password):
+    for colon in _positions(text, "://"):
+        rest = text[colon + 3 : colon + 3 + _LONGEST_URL]
+        if "@" not in rest:
+            continue
+        end = _END_OF_URL.search(rest)
+        credentials, _, host = rest[: end.start() if end else len(rest)].rpartition("@")
+        user, _, password = credentials.partition(":")
+        scheme = re.search(r"[A-Za-z][A-Za-z0-9+.-]*\Z", text[max(0, colon - 20) : colon])
+        if scheme is None or "/" in user:
+            continue
+        if not password and _is_random_user(user):
+            yield colon, "url", scheme[0]
+        if not password or re.match(r"[0-9]{1,5}[/?#]", password):
             continue
         sample = password.lower() in _DEFAULTS or password == user or _SAMPLE.search(password)
         if sample or _REFERENCE.match(password) or _COMPOSED.search(password):
@@ -218,66 +196,53 @@ def _urls(text: str) -> Iterator[tuple[int, Kind, str]]:
             and len(password) < _SHORTEST
         ):
             continue
-        yield at, "url", scheme[0]
+        yield colon, "url", scheme[0]
+
+
+def _is_random_user(user: str) -> bool:
+    """Whether the user name of a URL without a password is a token of unknown issuer: ``https://9f3c…@host/…``."""
+    known = any(True for _ in shapes.tokens(user))
+    return len(user) >= _LONG_USER and not known and is_plain(user, strong=False)
 
 
 def _named(text: str) -> Iterator[tuple[int, Kind, str]]:
     lower = text.lower()
     if len(lower) != len(text):  # a letter whose lower case is longer; the places would be wrong
         lower = text
-    done, spent = -1, 0
-    for at in sorted({at for root in _ROOTS for at in _positions(lower, root)}):
-        if at < done:
+    following, spent = 0, 0
+    for start in sorted({start for root in shapes.ROOTS for start in _positions(lower, root)}):
+        if start < following:
             continue
         if spent > _MOST_VALUES:
             return
-        right = _RIGHT.match(text, at)
-        near = text[max(0, at - _REACH) : at]
+        hangul = next((root for root in _HANGUL_ROOTS if text.startswith(root, start)), "")
+        name = start + len(hangul)
+        right = _RIGHT.match(text, name)
+        near = text[max(0, start - _REACH) : start]
         before = near[len(near.rstrip(_KEY)) :]
         if right is not None:
-            key, start = before + right[1], right.end()
+            key, value_start = before + hangul + right[1], right.end()
         else:
-            head = text[max(0, at - 2 * _REACH) : at - len(before)].rstrip(" \t\"'")
-            below = _VALUE_BELOW.match(text, at) if head.endswith("name:") else None
+            head = text[max(0, start - 2 * _REACH) : start - len(before)].rstrip(" \t\"'")
+            below = _VALUE_BELOW.match(text, name) if head.endswith("name:") else None
             if below is None:
                 continue
-            word = re.match(r"[A-Za-z0-9_.-]{0,48}", text[at : at + 48])
-            key, start = before + (word[0] if word else ""), below.end()
-        done = at + 1
-        strength = _strength(key)
-        if strength is None or near.endswith(f"checksum/{before}") or _in_comment(text, at):
+            word = re.match(r"[A-Za-z0-9_.-]{0,48}", text[name : name + 48])
+            key, value_start = before + hangul + (word[0] if word else ""), below.end()
+        following = start + 1
+        strength = shapes.strength(key)
+        if strength is None or near.endswith(f"checksum/{before}") or _in_comment(text, start):
             continue
-        value = _value(text, start)
+        value = _value(text, value_start)
         spent += len(value)
         if is_plain(value, strong=strength == "strong"):
-            done = start
-            yield at - len(before), "named", key[:_REACH]
+            following = value_start
+            yield start - len(before), "named", key[:_REACH]
 
 
-def _strength(key: str) -> Literal["strong", "weak"] | None:
-    """What the last word of a key says; None for a key that is no secret's."""
-    words = [word.lower() for word in _WORDS.findall(key)]
-    while words and words[-1].isdigit():
-        words.pop()
-    if not words:
-        return None
-    last, previous = words[-1], words[-2] if len(words) > 1 else ""
-    if last in _STRONG:
-        return "strong"
-    keyed = last == "key" and previous in _KEYS
-    if (
-        last in _WEAK
-        or keyed
-        or words[-2:] == ["key", "base"]
-        or words[-3:] == ["client", "key", "data"]
-    ):
-        return "weak"
-    return None
-
-
-def _value(text: str, at: int) -> str:
-    block = _BLOCK.match(text, at)
-    match = _VALUE.match(text, block.end() if block else at)
+def _value(text: str, start: int) -> str:
+    block = _BLOCK.match(text, start)
+    match = _VALUE.match(text, block.end() if block else start)
     if match is None:
         return ""
     for name in ("single", "double"):
@@ -288,16 +253,16 @@ def _value(text: str, at: int) -> str:
     return str(match["bare"]).rstrip(",;}]")
 
 
-def _in_comment(text: str, at: int) -> bool:
-    line = text[max(0, at - 2 * _REACH) : at].rpartition("\n")[2].lstrip()
+def _in_comment(text: str, index: int) -> bool:
+    line = text[max(0, index - 2 * _REACH) : index].rpartition("\n")[2].lstrip()
     return line.startswith(("#", "//", "{{- /*", "{{/*"))
 
 
 def _positions(text: str, word: str) -> Iterator[int]:
-    at = text.find(word)
-    while at >= 0:
-        yield at
-        at = text.find(word, at + len(word))
+    start = text.find(word)
+    while start >= 0:
+        yield start
+        start = text.find(word, start + len(word))
 
 
 def _entropy(value: str) -> float:

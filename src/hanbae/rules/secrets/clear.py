@@ -6,22 +6,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from hanbae.masking import shapes
 from hanbae.rules import rulebook, views
 from hanbae.rules.secrets import reading
 
-_CREDENTIAL: Final = re.compile(
-    r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PWD|SECRET|TOKEN|API_?KEY|ACCESS_KEY|SECRET_KEY|PRIVATE_KEY|SIGNING_KEY"
-    r"|ENCRYPTION_KEY|CREDENTIALS?)$",
-    re.IGNORECASE,
-)
-_FLAG: Final = re.compile(
-    r"--?[a-z-]{0,40}(?:password|passwd|secret|token|api-?key)=(?P<value>.+)", re.IGNORECASE
-)
 # Bounded, so that no text is looked at more than once for each "://".
 _URL: Final = re.compile(r"://[^\s/:@]{0,128}:(?P<password>[^\s/@]{1,256})@")
 _NO_SECRET: Final = re.compile(r"(?:[0-9.]+[a-z]{0,2}|true|false|/.*|)", re.IGNORECASE | re.DOTALL)
 _PLAIN: Final = "https://kubernetes.io/docs/concepts/security/secrets-good-practices/"
 _MOST_VALUES: Final = 5000
+_LONGEST_NAME: Final = 100
+_LONGEST_VALUE: Final = 64 * 1024
 
 
 @rulebook.of_release("SEC011", "error", source=_PLAIN)
@@ -76,8 +71,7 @@ def template_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
         for key, value in data.items() if isinstance(data, dict) else ():
             if not isinstance(value, str) or "{{" in value:
                 continue
-            name = re.sub(r"[.-]", "_", str(key))
-            if _holds_password(value) or (_CREDENTIAL.search(name) and not _harmless(value)):
+            if _holds_credential(value) or (_is_credential(str(key)) and not _harmless(value)):
                 at = views.On(each, ("spec", "template", "data", key), key=True)
                 yield rulebook.Hit(at, {"object": each.label, "key": str(key)})
 
@@ -91,9 +85,11 @@ def credential_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
             if name in sealed:
                 continue
             url = _holds_password(value)
-            if not url and (not _CREDENTIAL.search(name) or _harmless(value)):
+            token = not url and _holds_token(value)
+            named = _is_credential(name) and not _harmless(value)
+            if not (url or token or named):
                 continue
-            if not _written(release, each, value, name=None if url else name):
+            if not _written(release, each, value, name=None if url or token else name):
                 facts = {"object": each.label, "name": name}
                 at = views.On(each, (*pointer, "value"))
                 yield rulebook.Hit(at, facts, "url" if url else "")
@@ -134,8 +130,22 @@ def _variables(each: views.Object) -> Iterator[tuple[views.Pointer, str, str]]:
 
 
 def _tells(word: str) -> bool:
-    flag = _FLAG.match(word)
-    return _holds_password(word) or (flag is not None and not _harmless(flag["value"]))
+    flag, assigned, value = word.partition("=")
+    named = bool(assigned) and flag.startswith("-") and _is_credential(flag[:_LONGEST_NAME])
+    return _holds_credential(word) or (named and not _harmless(value))
+
+
+def _is_credential(name: str) -> bool:
+    """Whether the value of a name is a secret; of a cookie it is mostly only the cookie's own name."""
+    return shapes.strength(name) is not None and not name.lower().endswith("cookie")
+
+
+def _holds_credential(value: str) -> bool:
+    return _holds_password(value) or _holds_token(value)
+
+
+def _holds_token(value: str) -> bool:
+    return any(True for _ in shapes.tokens(value[:_LONGEST_VALUE]))
 
 
 def _holds_password(value: str) -> bool:

@@ -1,0 +1,88 @@
+"""Takes secrets out of text that came from somewhere else.
+
+All stretches to hide are found in the text as it came and only then replaced: were they replaced one after
+another, half of a value that overlaps another one would stay readable.
+Logs are hostile: no search here may take more than linear time, however a line was made up.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from hanbae.masking import sightings, spellings
+from hanbae.masking.masked import MASK, Masked
+from hanbae.masking.spellings import Span
+
+_FOLD: Final = re.compile(r"\\?\r?\n[ \t]*")
+
+
+class Redactor:
+    """Takes secrets out of text that came from somewhere else.
+
+    Args:
+        secrets: Plaintext values that must never be seen: as they are, encoded, escaped, or line by line.
+    """
+
+    def __init__(self, secrets: Iterable[Masked] = ()) -> None:
+        plain: set[str] = set()
+        spelled: dict[str, spellings.Spelled] = {}
+        for secret in secrets:
+            for value in spellings.values(secret.unmask()):
+                plain |= spellings.escapings(value)
+                if not (value.isascii() and value.isalnum()):
+                    spelled[value] = spellings.Spelled(value)
+            plain |= spellings.encodings(secret.unmask())
+        self._plain = tuple(plain)
+        self._spelled = tuple(spelled.values())
+
+    def __call__(self, text: str) -> str:
+        """The same text with every known secret and everything that looks like one masked."""
+        spans = [span for sight in sightings.ALL for span in sight(text)]
+        if self._plain or self._spelled:
+            spans += self._known(text)
+            if "\n" in text:
+                spans += self._folded(text)
+        return _mask(text, spans)
+
+    def _known(self, text: str) -> list[Span]:
+        spans: list[Span] = []
+        for value in self._plain:
+            spans += ((start, start + len(value)) for start in spellings.positions(text, value))
+        for spelled in self._spelled:
+            spans += spelled.find(text)
+        return spans
+
+    def _folded(self, text: str) -> Iterator[Span]:
+        """Values that somebody broke over several lines, such as base64 of ``openssl`` or a narrow terminal."""
+        starts, removed, pieces, last = [0], [0], [], 0
+        for fold in _FOLD.finditer(text):
+            pieces.append(text[last : fold.start()])
+            last = fold.end()
+            starts.append(starts[-1] + len(pieces[-1]))
+            removed.append(removed[-1] + fold.end() - fold.start())
+        pieces.append(text[last:])
+
+        def original(index: int) -> int:
+            return index + removed[bisect.bisect_right(starts, index) - 1]
+
+        for start, end in self._known("".join(pieces)):
+            yield original(start), original(end - 1) + 1
+
+
+def _mask(text: str, spans: list[Span]) -> str:
+    """Replace the union of the spans; touching ones become one mask, so that lengths tell nothing."""
+    if not spans:
+        return text
+    pieces, last = [], 0
+    end = -1
+    for start, stop in sorted(spans):
+        if start > end:
+            if end >= 0:
+                pieces.append(MASK)
+                last = end
+            pieces.append(text[last:start])
+        end = max(end, stop)
+    return "".join([*pieces, MASK, text[end:]])
