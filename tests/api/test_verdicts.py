@@ -424,9 +424,9 @@ CASES: list[tuple[str, str, Any, bool]] = [
 ]
 
 
-def changed(kind: str, field: str, value: Any) -> dict[str, Any]:
-    """A good object with one field set to a value, or gone."""
-    thing: dict[str, Any] = yaml.safe_load(BASES[kind])
+def changed(good: dict[str, Any], field: str, value: Any) -> dict[str, Any]:
+    """An object with one field set to a value, or gone."""
+    thing = copy.deepcopy(good)
     if not field:
         return thing
     keys = [int(key) if key.isdecimal() else key for key in field.split(".")]
@@ -443,7 +443,7 @@ def changed(kind: str, field: str, value: Any) -> dict[str, Any]:
         at.append(value)
     else:
         at[keys[-1]] = value
-    return copy.deepcopy(thing)
+    return thing
 
 
 class Server:
@@ -560,7 +560,7 @@ def findings(
 def test_rules_and_api_server_agree(
     server: Server, project: views.Project, kind: str, field: str, value: Any, accepted: bool
 ) -> None:
-    thing = changed(kind, field, value)
+    thing = changed(yaml.safe_load(BASES[kind]), field, value)
     if kind == "CustomResourceDefinition":  # the one that is there already
         thing["metadata"]["name"] = "gadgets.test.example.com"
         thing["spec"]["names"] = {"kind": "Gadget", "plural": "gadgets"}
@@ -656,10 +656,8 @@ def test_pod_security_is_what_the_admission_plugin_says(
     about = {"name": namespace, "labels": labels}
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": about}
     server.call("POST", "/api/v1/namespaces", space)
-    BASES["Pod"] = json.dumps(
-        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": GOOD}
-    )
-    thing = changed("Pod", f"spec.{field}", value)
+    good = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": GOOD}
+    thing = changed(good, f"spec.{field}", value)
     said = server.create(thing, namespace=namespace)
     assert not said or "violates PodSecurity" in said
     thing["metadata"]["namespace"] = namespace

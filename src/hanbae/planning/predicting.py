@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae.planning import differing, quantities
+from hanbae.apis import quantities
+from hanbae.planning import differing
 
 Thing = Mapping[str, Any]
 Path = tuple[str | int, ...]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hanbae.planning import differing, predicting, quantities
+from hanbae.apis import quantities
+from hanbae.planning import differing, predicting
 
 OURS = {
     "f:metadata": {

@@ -12,6 +12,8 @@ from hanbae.rules.kubernetes import (
     releases,
     scaling,
     security,
+    slips,
+    validation,
     workloads,
 )
 
@@ -24,5 +26,7 @@ __all__ = [
     "releases",
     "scaling",
     "security",
+    "slips",
+    "validation",
     "workloads",
 ]

@@ -9,11 +9,12 @@ _QUANTITIES: Final = frozenset(
     ("limits", "requests", "hard", "storage", "sizeLimit", "averageValue", "divisor", "value")
 )
 _SUFFIXES: Final = {
-    **{name: Decimal(1024) ** power for power, name in enumerate(("Ki", "Mi", "Gi", "Ti"), 1)},
-    "m": Decimal("0.001"),
-    "k": Decimal(10) ** 3,
-    "M": Decimal(10) ** 6,
-    "G": Decimal(10) ** 9,
+    **{
+        name: Decimal(1024) ** power
+        for power, name in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)
+    },
+    **{name: Decimal(1000) ** power for power, name in enumerate("kMGTPE", 1)},
+    **{name: Decimal(1000) ** -power for power, name in enumerate("mun", 1)},
 }
 
 
@@ -44,10 +45,10 @@ def quantity(value: Any) -> Decimal | None:
     else:
         times = Decimal(1)
     try:
-        found = Decimal(text)
+        number = Decimal(text)
     except InvalidOperation:
         return None
-    return found * times if found.is_finite() else None
+    return number * times if number.is_finite() else None
 
 
 def _has_unit(*values: Any) -> bool:

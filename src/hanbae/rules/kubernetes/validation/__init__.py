@@ -1,0 +1,68 @@
+"""KUB034: what the API server refuses because fields of one object do not go together.
+
+The schemas (KUB001, KUB002) judge each field alone. This is the second half of what the API server checks, for the
+kinds that charts bring: ``pkg/apis/*/validation`` of Kubernetes 1.35. ``tests/api/test_validation.py`` holds each
+sentence against a real API server.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from hanbae.rules import rulebook, views
+from hanbae.rules.kubernetes import shapes
+from hanbae.rules.kubernetes.validation import objects, pods, refusals, workloads
+
+_OF_SPEC: Final[Mapping[str, refusals.Validation]] = {
+    "CronJob": workloads.cron_job,
+    "DaemonSet": workloads.daemon_set,
+    "Deployment": workloads.deployment,
+    "HorizontalPodAutoscaler": objects.autoscaler,
+    "Ingress": objects.ingress,
+    "Job": workloads.job,
+    "NetworkPolicy": objects.network_policy,
+    "PersistentVolumeClaim": objects.claim,
+    "Service": objects.service,
+    "StatefulSet": workloads.stateful_set,
+}
+_OF_WHOLE: Final[Mapping[str, refusals.Validation]] = {
+    "ClusterRoleBinding": objects.binding,
+    "ConfigMap": objects.config_map,
+    "Secret": objects.secret,
+}
+_BUILT_IN: Final = ("", "apps", "batch", "autoscaling", "networking.k8s.io", "policy")
+_SELECTING: Final = ("Deployment", "DaemonSet", "StatefulSet", "PodDisruptionBudget")
+
+
+@rulebook.of_release(
+    "KUB034",
+    "error",
+    source="https://github.com/kubernetes/kubernetes/tree/v1.35.4/pkg/apis/core/validation",
+)
+def fields_do_not_go_together(release: views.Release) -> Iterator[rulebook.Hit]:
+    """Fields that exclude, repeat or need each other."""
+    for manifest in release.objects:
+        for refusal in itertools.islice(_refusals(manifest), refusals.MOST):
+            facts = {"object": manifest.label, **refusal.facts}
+            yield rulebook.Hit(views.On(manifest, refusal.pointer), facts, refusal.variant)
+
+
+def _refusals(manifest: views.Object) -> refusals.Refusals:
+    group = manifest.api_version.rpartition("/")[0]
+    if group not in _BUILT_IN and group != "rbac.authorization.k8s.io":
+        return
+    if manifest.pod is not None:
+        yield from pods.pod(shapes.mapping(manifest.get(*manifest.pod)), manifest.pod)
+    if manifest.kind in _OF_SPEC:
+        yield from _OF_SPEC[manifest.kind](shapes.mapping(manifest.get("spec")), ("spec",))
+    if manifest.kind in _OF_WHOLE:
+        yield from _OF_WHOLE[manifest.kind](manifest.data, ())
+    if manifest.kind in _SELECTING:
+        chosen = shapes.mapping(manifest.get("spec", "selector"))
+        yield from objects.selector(chosen, ("spec", "selector"))
+    if manifest.kind == "StatefulSet":
+        for index, claim in shapes.entries(manifest.get("spec", "volumeClaimTemplates")):
+            place = ("spec", "volumeClaimTemplates", index, "spec")
+            yield from objects.claim(shapes.mapping(claim.get("spec")), place)

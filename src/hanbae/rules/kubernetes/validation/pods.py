@@ -1,0 +1,165 @@
+"""Pods: containers, volumes, probes and scheduling (``pkg/apis/core/validation`` of Kubernetes)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from hanbae.apis import quantities
+from hanbae.rules.kubernetes import shapes
+from hanbae.rules.kubernetes.validation import refusals
+
+_PROBES: Final = ("livenessProbe", "startupProbe", "readinessProbe")
+_ONE_SUCCESS: Final = ("livenessProbe", "startupProbe")
+_NO_LIFECYCLE: Final = ("lifecycle", *_PROBES)
+
+
+_VALUELESS: Final = {"Exists", "DoesNotExist"}
+_NUMERIC: Final = {"Gt", "Lt"}
+
+
+def pod(spec: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
+    """The spec of a pod."""
+    yield from refusals.unique(spec.get("volumes"), (*pointer, "volumes"), "name")
+    for index, volume in shapes.entries(spec.get("volumes")):
+        yield from _volume(volume, (*pointer, "volumes", index))
+    for kind in ("initContainers", "containers"):
+        for index, container in shapes.entries(spec.get(kind)):
+            place = (*pointer, kind, index)
+            yield from _container(container, place)
+            if spec.get("hostNetwork") is True:
+                yield from _host_ports(container, place)
+            if kind == "initContainers" and container.get("restartPolicy") != "Always":
+                for name in _NO_LIFECYCLE:
+                    if container.get(name):
+                        yield refusals.beside((*place, name), "an init container that ends")
+    yield from _scheduling(spec, pointer)
+
+
+def _container(container: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
+    yield from _resources(shapes.mapping(container.get("resources")), (*pointer, "resources"))
+    for index, variable in shapes.entries(container.get("env")):
+        if variable.get("value") and variable.get("valueFrom"):
+            yield refusals.beside((*pointer, "env", index, "valueFrom"), "value")
+    for name in _PROBES:
+        yield from _probe(name, shapes.mapping(container.get(name)), (*pointer, name))
+    for index, mount in shapes.entries(container.get("volumeMounts")):
+        yield from _mount(mount, (*pointer, "volumeMounts", index))
+    context = shapes.mapping(container.get("securityContext"))
+    yield from _security(context, (*pointer, "securityContext"))
+    ports = ("hostPort", "protocol", "hostIP")
+    yield from refusals.unique(container.get("ports"), (*pointer, "ports"), *ports)
+
+
+def _resources(resources: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
+    limits = shapes.mapping(resources.get("limits"))
+    requests = shapes.mapping(resources.get("requests"))
+    for kind, amounts in (("limits", limits), ("requests", requests)):
+        for name, amount in amounts.items():
+            number = quantities.quantity(amount)
+            if number is not None and number < 0:
+                yield refusals.invalid((*pointer, kind, name), amount, "0 or more")
+    for name, amount in requests.items():
+        if name in limits and refusals.exceeds(amount, limits[name]):
+            facts = {"resource": name, "request": str(amount), "limit": str(limits[name])}
+            yield refusals.Refusal((*pointer, "requests", name), "over-limit", facts)
+
+
+def _probe(name: str, probe: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
+    successes = probe.get("successThreshold")
+    if name in _ONE_SUCCESS and isinstance(successes, int) and successes > 1:
+        yield refusals.invalid((*pointer, "successThreshold"), successes, "1")
+    grace = probe.get("terminationGracePeriodSeconds")
+    if grace is None:
+        return
+    if name == "readinessProbe":
+        yield refusals.beside((*pointer, "terminationGracePeriodSeconds"), name)
+    elif isinstance(grace, int) and grace < 1:
+        yield refusals.invalid((*pointer, "terminationGracePeriodSeconds"), grace, "1 or more")
+
+
+def _mount(mount: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
+    yield from refusals.exclusive(mount, pointer, "subPath", "subPathExpr")
+    for name in ("subPath", "subPathExpr"):
+        path = mount.get(name)
+        if isinstance(path, str) and (path.startswith("/") or ".." in path.split("/")):
+            yield refusals.invalid((*pointer, name), path, "a relative path without ..")
+
+
+def _security(context: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
+    if context.get("allowPrivilegeEscalation") is not False:
+        return
+    place = (*pointer, "allowPrivilegeEscalation")
+    if context.get("privileged") is True:
+        yield refusals.beside(place, "privileged: true")
+    added = shapes.mapping(context.get("capabilities")).get("add")
+    for capability in added if isinstance(added, list) else ():
+        # Kubernetes compares with CAP_SYS_ADMIN alone; the runtime takes SYS_ADMIN for the same.
+        if capability == "CAP_SYS_ADMIN":
+            yield refusals.beside(place, f"capabilities.add: {capability}")
+
+
+def _host_ports(container: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
+    for index, port in shapes.entries(container.get("ports")):
+        on_host, inside = port.get("hostPort"), port.get("containerPort")
+        if on_host and on_host != inside:
+            place = (*pointer, "ports", index, "hostPort")
+            yield refusals.invalid(place, on_host, f"{inside} (hostNetwork)")
+
+
+def _volume(volume: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
+    sources = [name for name, source in volume.items() if name != "name" and source is not None]
+    for name in sources[1:]:
+        yield refusals.beside((*pointer, name), sources[0])
+
+
+def _scheduling(spec: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
+    for index, toleration in shapes.entries(spec.get("tolerations")):
+        place = (*pointer, "tolerations", index)
+        operator = toleration.get("operator") or "Equal"
+        if operator == "Exists" and toleration.get("value"):
+            yield refusals.beside((*place, "value"), "operator: Exists")
+        if not toleration.get("key") and operator != "Exists":
+            yield refusals.missing(place, "key", f"operator: {operator}")
+        if (
+            toleration.get("tolerationSeconds") is not None
+            and toleration.get("effect") != "NoExecute"
+        ):
+            yield refusals.missing(place, "effect", "tolerationSeconds (NoExecute)")
+    spreads = spec.get("topologySpreadConstraints")
+    place = (*pointer, "topologySpreadConstraints")
+    yield from refusals.unique(spreads, place, "topologyKey", "whenUnsatisfiable")
+    for index, spread in shapes.entries(spreads):
+        skew = spread.get("maxSkew")
+        if isinstance(skew, int) and skew < 1:
+            yield refusals.invalid((*place, index, "maxSkew"), skew, "1 or more")
+        if spread.get("minDomains") and spread.get("whenUnsatisfiable") != "DoNotSchedule":
+            yield refusals.beside(
+                (*place, index, "minDomains"), "whenUnsatisfiable: ScheduleAnyway"
+            )
+    affinity = shapes.mapping(spec.get("affinity"))
+    for place, expression in _node_expressions(affinity, (*pointer, "affinity")):
+        yield from requirement(expression, place)
+
+
+def _node_expressions(
+    affinity: Mapping[str, Any], pointer: refusals.Pointer
+) -> Iterator[tuple[refusals.Pointer, Mapping[str, Any]]]:
+    node = shapes.mapping(affinity.get("nodeAffinity"))
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    terms = shapes.mapping(node.get(required)).get("nodeSelectorTerms")
+    for index, term in shapes.entries(terms):
+        place = (*pointer, "nodeAffinity", required, "nodeSelectorTerms", index)
+        for number, expression in shapes.entries(term.get("matchExpressions")):
+            yield (*place, "matchExpressions", number), expression
+
+
+def requirement(expression: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
+    """An expression of a selector: its operator says how many values there are."""
+    operator, values = expression.get("operator"), expression.get("values") or []
+    if operator in _VALUELESS and values:
+        yield refusals.beside((*pointer, "values"), f"operator: {operator}")
+    if operator in {"In", "NotIn"} and not values:
+        yield refusals.missing(pointer, "values", f"operator: {operator}")
+    if operator in _NUMERIC and isinstance(values, list) and len(values) != 1:
+        yield refusals.invalid((*pointer, "values"), values, "one number")
