@@ -204,7 +204,7 @@ FAULTS: Final[dict[str, Fault]] = {
         _wrong,
         "pods",
         r"\bError\b",
-        ("diagnosis.migration-attempt", "diagnosis.migration-failed"),
+        ("diagnosis.migration-hopeless",),
     ),
     "bare": Fault(
         "a missing Secret",

@@ -135,7 +135,12 @@ class Following:
                 self.applied.setdefault(self._owners[seen.pod], set()).add(version)
 
     async def _diagnose(self, step: plans.Step, engine: protocol.Engine) -> None:
-        picture = pictures.Picture(engine.objects, self._record.logs)
+        picture = pictures.Picture(
+            engine.objects,
+            self._record.logs,
+            crashes=self._policy.rollout.crashes,
+            crashes_before=engine.crashes_before,
+        )
         await self._tell(step, self._judge.hear(causes.named(picture)))
 
     async def _tell(self, step: plans.Step, found: Iterable[events.Diagnosed]) -> None:

@@ -48,14 +48,20 @@ class Judge:
         self._since: dict[Key, float] = {}
         self._last: dict[Key, float] = {}
         self._fatal: dict[Key, events.Diagnosed] = {}
+        self._settled: set[Key] = set()
+        self._symptoms: set[Key] = set()
         self._held: dict[Key, tuple[float, events.Diagnosed]] = {}
 
     @property
     def gravest(self) -> events.Diagnosed | None:
-        """The cause to name when all is over: the longest fatal one, else the last one that was told."""
-        lasting = sorted(self._since, key=self._since.__getitem__)
-        told = sorted(self._told.values(), key=lambda found: found.fatal)
-        return self._fatal[lasting[0]] if lasting else (told[-1] if told else None)
+        """The cause to name when all is over: the longest fatal one, else the last one; a symptom only if alone."""
+        lasting = [key for key in self._since if key not in self._symptoms]
+        if lasting:
+            return self._fatal[min(lasting, key=self._since.__getitem__)]
+        named = sorted(
+            self._told, key=lambda key: (key not in self._symptoms, self._told[key].fatal)
+        )
+        return self._told[named[-1]] if named else None
 
     def hear(self, causes: Iterable[pictures.Cause]) -> Iterator[events.Diagnosed]:
         """The causes at this moment.
@@ -68,8 +74,12 @@ class Judge:
         for cause in causes:
             key, found = cause.key, cause.found
             seen.add(key)
+            if cause.is_symptom:
+                self._symptoms.add(key)
             if found.fatal:
                 self._since.setdefault(key, now)
+                if cause.is_settled:
+                    self._settled.add(key)
                 self._last[key] = now
                 self._fatal[key] = found
             before = self._told.get(key)
@@ -79,6 +89,7 @@ class Judge:
         for key in [key for key in self._since if key not in seen]:
             if now - self._last[key] > self._flicker:
                 del self._since[key], self._last[key], self._fatal[key]
+                self._settled.discard(key)
 
     def rest(self) -> Iterator[events.Diagnosed]:
         """What was held back for its log, now that none comes any more."""
@@ -91,13 +102,17 @@ class Judge:
         """The fatal cause that has lasted long enough, or None."""
         now = self._clock()
         for key, since in sorted(self._since.items(), key=lambda item: item[1]):
-            if now - since >= self._patience:
-                return self._fatal[key]
+            if now - since >= self._patience_for(key):
+                return self.gravest if key in self._symptoms else self._fatal[key]
         return None
+
+    def _patience_for(self, key: Key) -> float:
+        """What has had its attempts is only waited for until its log is there."""
+        return LOG_COMES if key in self._settled else self._patience
 
     def within(self) -> float | None:
         """Seconds until a verdict could fall, or a cause is told without its log; None when neither can be."""
-        times = [since + self._patience for since in self._since.values()]
+        times = [since + self._patience_for(key) for key, since in self._since.items()]
         times += [since + LOG_COMES for since, _ in self._held.values()]
         return max(min(times) - self._clock(), 0.0) if times else None
 

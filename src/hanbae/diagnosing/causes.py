@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
+from hanbae import subjects
 from hanbae.diagnosing import applications, jobs, pictures, pods, rollouts, sealedsecrets
 
 # A SealedSecret that cannot be unsealed explains the missing Secret, which explains the pod, which explains
@@ -12,9 +14,23 @@ _DEEPEST_FIRST: Final = (sealedsecrets, pods, jobs, rollouts, applications)
 
 
 def named(picture: pictures.Picture) -> tuple[pictures.Cause, ...]:
-    """Every cause that the picture shows, each once."""
-    found: dict[tuple[object, str], pictures.Cause] = {}
+    """Every cause that the picture shows, each once; a symptom only where nothing explains it."""
+    distinct: dict[tuple[object, str], pictures.Cause] = {}
     for module in _DEEPEST_FIRST:
         for cause in module.causes(picture):
-            found.setdefault(cause.key, cause)
-    return tuple(found.values())
+            distinct.setdefault(cause.key, cause)
+    explained = {
+        _root(picture.objects, cause.owner) for cause in distinct.values() if not cause.is_symptom
+    }
+    return tuple(
+        cause
+        for cause in distinct.values()
+        if not cause.is_symptom or _root(picture.objects, cause.owner) not in explained
+    )
+
+
+def _root(objects: Mapping[subjects.Ref, pictures.Object], ref: subjects.Ref) -> subjects.Ref:
+    """What people deploy: the Deployment above a ReplicaSet."""
+    current = objects.get(ref)
+    above = pictures.owner(current) if current is not None else None
+    return ref if above is None else _root(objects, above)

@@ -50,7 +50,21 @@ def _failed(
 
 def _attempt(picture: pictures.Picture, ref: subjects.Ref, job: pictures.Object) -> pictures.Cause:
     facts = _facts(picture, ref, job)
+    if _what(job) == "migration" and _is_permanent(picture, ref):
+        # Kubernetes would try again and wait in between; the file stays as it is.
+        return pictures.cause(
+            ref, "diagnosis.migration-hopeless", facts, logs(ref), fatal=True, is_settled=True
+        )
     return pictures.cause(ref, f"diagnosis.{_what(job)}-attempt", facts, logs(ref), fatal=False)
+
+
+def _is_permanent(picture: pictures.Picture, ref: subjects.Ref) -> bool:
+    """Whether the last attempt failed with what another attempt meets as well."""
+    last = _last_failed(picture, ref)
+    if last is None:
+        return False
+    failure = statuses.failure(picture.logs.get((last[0], last[1]), ()))
+    return failure is not None and failure.is_permanent
 
 
 def _facts(picture: pictures.Picture, ref: subjects.Ref, job: pictures.Object) -> dict[str, object]:

@@ -23,10 +23,15 @@ class Picture(Struct, frozen=True):
         objects: The objects that belong to the deployment, and the Events about them. Whoever collects them
             leaves out what belongs to earlier deployments: a broken pod of the last one explains nothing.
         logs: The last lines of containers by pod and container, masked.
+        crashes: How often a container of a pod that was never ready may end before that counts as hopeless; 0 for
+            any number.
+        crashes_before: Pod and container → how often it had ended before the deployment began.
     """
 
     objects: Mapping[subjects.Ref, Object]
     logs: Mapping[tuple[subjects.Ref, str], Sequence[str]] = {}
+    crashes: int = 0
+    crashes_before: Mapping[tuple[subjects.Ref, str], int] = {}
 
     def of(self, kind: str) -> Iterator[tuple[subjects.Ref, Object]]:
         """All objects of a kind, by name."""
@@ -60,10 +65,14 @@ class Cause(Struct, frozen=True):
         found: What people are told.
         owner: The Job, Deployment or other object that cannot go on because of it; the same cause in several
             of its pods, or in one pod after the other, is one cause.
+        is_settled: It has been waited for long enough already: what has failed has had its attempts.
+        is_symptom: It only says that something does not go on, which another cause explains.
     """
 
     found: events.Diagnosed
     owner: subjects.Ref
+    is_settled: bool = False
+    is_symptom: bool = False
 
     @property
     def key(self) -> tuple[subjects.Ref, str]:
@@ -79,13 +88,16 @@ def cause(
     *,
     fatal: bool,
     owner: subjects.Ref | None = None,
+    is_settled: bool = False,
+    is_symptom: bool = False,
 ) -> Cause:
     """A cause, put together; foreign sentences become one line each, and not a long one."""
     worded = wording.Text(
         said,
         {key: str(value) if key == "log" else bounded(str(value)) for key, value in facts.items()},
     )
-    return Cause(events.Diagnosed(subject, worded, tuple(command), fatal), owner or subject)
+    diagnosed = events.Diagnosed(subject, worded, tuple(command), fatal)
+    return Cause(diagnosed, owner or subject, is_settled, is_symptom)
 
 
 def bounded(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from hanbae import subjects
@@ -19,6 +20,11 @@ _KILLING_PROBE: Final = re.compile(
     r"(?P<probe>Liveness|Startup) probe (?:failed|errored)[^:]*: (?P<what>.*)", re.DOTALL
 )
 _OOM: Final = "OOMKilled"
+_KILLED: Final = frozenset({137, 143})
+"""Exit codes of a program that was killed; with any other one it has ended by itself."""
+_COUNTED: Final = frozenset(
+    {"diagnosis.crashing", "diagnosis.out-of-memory", "diagnosis.probe-kills"}
+)
 _TOO_OFTEN: Final = 3
 """Failed readiness probes in a row before it is called a trouble: slow starts fail one or two."""
 
@@ -146,21 +152,66 @@ def _secret_missing(
     return _cause(ref, pod, "diagnosis.secret-missing", facts, command, fatal=True)
 
 
+def crashes(status: Mapping[str, Any]) -> int:
+    """How often a container has ended, by its status."""
+    restarts = int(status.get("restartCount") or 0)
+    state = status.get("state") or {}
+    has_ended = "terminated" in state or bool((status.get("lastState") or {}).get("terminated"))
+    return restarts + 1 if has_ended and "running" not in state else restarts
+
+
+def was_ready(pod: pictures.Object) -> bool:
+    """Whether a pod was ready once.
+
+    Without a probe, ready means only that a container runs, so there it says nothing. The kubelet writes the first
+    conditions of a pod together; ``Ready`` changes later than ``Initialized`` only once it has become true.
+    """
+    containers = (pod.get("spec") or {}).get("containers") or []
+    if not any(
+        container.get("readinessProbe") or container.get("startupProbe") for container in containers
+    ):
+        return False
+    ready, initialized = pictures.condition(pod, "Ready"), pictures.condition(pod, "Initialized")
+    if ready.get("status") == "True":
+        return True
+    times = [_time(condition.get("lastTransitionTime")) for condition in (ready, initialized)]
+    if times[0] is None or times[1] is None:
+        return False
+    return (times[0] - times[1]).total_seconds() > 1
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+
+
 def _crashing(
     picture: pictures.Picture, ref: subjects.Ref, pod: pictures.Object, status: Mapping[str, Any]
 ) -> pictures.Cause:
     name = status["name"]
-    ended = (status.get("lastState") or {}).get("terminated") or {}
+    ended = (status.get("state") or {}).get("terminated") or {}
+    ended = ended or (status.get("lastState") or {}).get("terminated") or {}
     if ended.get("reason") == _OOM:
         return _out_of_memory(picture, ref, pod, status, ended)
     facts = _end(picture, ref, status, ended)
+    hopeless = _is_hopeless(picture, ref, pod, status)
     for event in picture.events(ref, "Unhealthy")[::-1]:
         failed = _KILLING_PROBE.match(event.get("message") or "")
-        if failed:
+        if failed and ended.get("exitCode", 137) in _KILLED:
             facts |= {"probe": failed["probe"].lower(), "message": failed["what"]}
-            return _cause(ref, pod, "diagnosis.probe-kills", facts, describe(ref), fatal=False)
+            return _cause(ref, pod, "diagnosis.probe-kills", facts, describe(ref), fatal=hopeless)
     command = logs(ref, name, previous=True)
-    return _cause(ref, pod, "diagnosis.crashing", facts, command, fatal=False)
+    return _cause(ref, pod, "diagnosis.crashing", facts, command, fatal=hopeless)
+
+
+def _is_hopeless(
+    picture: pictures.Picture, ref: subjects.Ref, pod: pictures.Object, status: Mapping[str, Any]
+) -> bool:
+    """Whether a container has ended so often, without ever being ready, that the next time ends as well."""
+    since = crashes(status) - picture.crashes_before.get((ref, status["name"]), 0)
+    return bool(picture.crashes) and since >= picture.crashes and not was_ready(pod)
 
 
 def _out_of_memory(
@@ -173,7 +224,8 @@ def _out_of_memory(
     name = status["name"]
     facts = _end(picture, ref, status, ended) | {"limit": _memory_limit(pod, name)}
     command = logs(ref, name, previous=bool(status.get("restartCount")))
-    return _cause(ref, pod, "diagnosis.out-of-memory", facts, command, fatal=False)
+    hopeless = _is_hopeless(picture, ref, pod, status)
+    return _cause(ref, pod, "diagnosis.out-of-memory", facts, command, fatal=hopeless)
 
 
 def _end(
@@ -227,4 +279,8 @@ def _cause(
     fatal: bool,
 ) -> pictures.Cause:
     facts = {"pod": ref.name, "namespace": ref.namespace, **facts}
-    return pictures.cause(ref, said, facts, command, fatal=fatal, owner=pictures.owner(pod))
+    # What is fatal because it has ended so often has had its time.
+    is_settled = fatal and said in _COUNTED
+    return pictures.cause(
+        ref, said, facts, command, fatal=fatal, owner=pictures.owner(pod), is_settled=is_settled
+    )

@@ -26,7 +26,9 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
                 "-n",
                 ref.namespace,
             )
-            yield pictures.cause(ref, "diagnosis.progress-deadline", facts, command, fatal=True)
+            yield pictures.cause(
+                ref, "diagnosis.progress-deadline", facts, command, fatal=True, is_symptom=True
+            )
         if deployment["spec"].get("paused"):
             command = (
                 "kubectl",

@@ -55,6 +55,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def crashes_before(self) -> Mapping[tuple[subjects.Ref, str], int]:
+        """Pod and container → how often it had ended when the deployment first saw it; new pods are not in it."""
+        ...
+
+    @property
     def awaits(self) -> tuple[wording.Text, ...]:
         """What is waited for now, for people who wonder why nothing moves."""
         ...

@@ -13,6 +13,10 @@ KINDS: Final = ("Deployment", "StatefulSet")
 """Kinds whose rollout is awaited."""
 
 
+DEADLINE_EXCEEDED: Final = "ProgressDeadlineExceeded"
+"""Why a Deployment says that it makes no progress."""
+
+
 class Progress(Struct, frozen=True):
     """How far a rollout is.
 
@@ -65,6 +69,30 @@ def is_current(thing: Object) -> bool:
     return observed >= int(thing["metadata"].get("generation") or 0)
 
 
+def since(workload: Mapping[str, Any], started: str) -> dict[str, Any]:
+    """The object without a verdict of an earlier rollout's.
+
+    A Deployment keeps the condition that it made no progress until its template changes, so a deployment of the same
+    commit would read it as its own.
+
+    Args:
+        workload: The object.
+        started: When the deployment's operation began, in RFC 3339; empty where that is not known.
+    """
+    status = workload.get("status") or {}
+    conditions = status.get("conditions") or []
+    kept = [
+        condition
+        for condition in conditions
+        if condition.get("reason") != DEADLINE_EXCEEDED
+        or not started
+        or str(condition.get("lastTransitionTime") or started) >= started
+    ]
+    if len(kept) == len(conditions):
+        return dict(workload)
+    return {**workload, "status": {**status, "conditions": kept}}
+
+
 def newest(deployment: Object, replicaset: Object) -> bool:
     """Whether a ReplicaSet is that of the Deployment's newest template."""
     return bool(_number(deployment)) and _number(deployment) == _number(replicaset)
@@ -78,7 +106,7 @@ def images(thing: Object) -> dict[str, str]:
 
 def _failed(status: Mapping[str, Any]) -> Progress | None:
     for condition in status.get("conditions") or []:
-        if condition.get("reason") == "ProgressDeadlineExceeded":
+        if condition.get("reason") == DEADLINE_EXCEEDED:
             return Progress("Failed", condition["reason"], condition.get("message") or "")
     return None
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 from hanbae import errors, subjects, wording
 from hanbae.argo import hooks, operations
 from hanbae.clusters import connections, kinds, reading, watching
+from hanbae.diagnosing import pods
 from hanbae.engines import describing, protocol, rollouts, secrets, tailing
 from hanbae.results import events
 from hanbae.streams import channels
@@ -65,6 +66,8 @@ class Workload:
         """Set whenever anything has changed."""
         self.hook_ended = asyncio.Event()
         """Set whenever a hook's Job has ended, well or badly."""
+        self.crashes_before: dict[tuple[subjects.Ref, str], int] = {}
+        """Pod and container → how often it had ended when it was first seen; 0 for pods of this deployment."""
         self._cluster = cluster
         self._namespace = namespace
         self._release = release
@@ -91,7 +94,11 @@ class Workload:
     @property
     def objects(self) -> Mapping[subjects.Ref, kinds.Object]:
         """What belongs to this deployment now, warnings about it included."""
-        own = {ref: thing for ref, thing in self._all.items() if self._is_own(ref, thing)}
+        own = {
+            ref: self._current(thing)
+            for ref, thing in self._all.items()
+            if self._is_own(ref, thing)
+        }
         uids = {thing["metadata"].get("uid") for thing in own.values()}
         about = {
             ref: event
@@ -164,7 +171,26 @@ class Workload:
 
     def rollouts(self, refs: Iterable[subjects.Ref]) -> dict[subjects.Ref, rollouts.Progress]:
         """How far the rollouts of these objects are; one that is not there is not among them."""
-        return {ref: rollouts.progress(self._all[ref]) for ref in refs if ref in self._all}
+        return {
+            ref: rollouts.progress(self._current(self._all[ref]))
+            for ref in refs
+            if ref in self._all
+        }
+
+    def _current(self, live: kinds.Object) -> kinds.Object:
+        """An object without what an earlier attempt has left in its status."""
+        started = self._operation.started if self._operation is not None else ""
+        return rollouts.since(live, started) if live.get("kind") in rollouts.KINDS else live
+
+    def _remember_crashes(self, ref: subjects.Ref, pod: kinds.Object) -> None:
+        """How often the containers of a pod that was there before had ended."""
+        started = self._operation.started if self._operation is not None else ""
+        is_new = bool(started) and str(pod["metadata"].get("creationTimestamp") or "") >= started
+        status = pod.get("status") or {}
+        for field in ("initContainerStatuses", "containerStatuses"):
+            for container in status.get(field) or []:
+                count = 0 if is_new else pods.crashes(container)
+                self.crashes_before.setdefault((ref, container["name"]), count)
 
     async def drained(self, *, limit: float) -> None:
         """Wait until the logs of hooks have been read to their ends, but not for longer than that."""
@@ -243,6 +269,8 @@ class Workload:
                 await self._put(observed)
                 if ref.kind == "Job" and observed.state in {"Complete", "Failed"}:
                     self.hook_ended.set()
+            if ref.kind == "Pod":
+                self._remember_crashes(ref, thing)
             if ref.kind == "Pod" and self._logs and self._group:
                 owner = _owner(thing)
                 hook = owner is not None and owner.kind == "Job"

@@ -19,6 +19,12 @@ _STAMP: Final = r"(?:\d{4}/\d{2}/\d{2} \d{2}:\d{2}:\d{2} )?\s*"
 _APPLIED: Final = re.compile(_STAMP + r"(?:OK|EMPTY)\s+(?P<file>\S.*?\.sql)(?: \([^)]*\))?\s*$")
 _FAILED: Final = re.compile(_STAMP + r"goose run: ERROR (?P<file>\S.*?\.sql): (?P<error>.*)$")
 _ERROR: Final = re.compile(_STAMP + r"goose run: (?P<error>.+)$")
+_STATE: Final = re.compile(r"\(SQLSTATE ([0-9A-Z]{5})\)")
+_PERMANENT: Final = frozenset({"22", "23", "42"})
+_UNREADABLE: Final = re.compile(
+    r"failed to parse SQL migration file|could not parse SQL migration file|no migration files found"
+    r"|found \d+ missing migrations before current version|directory does not exist"
+)
 _ROW: Final = re.compile(
     _STAMP + r"(?P<when>Pending|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4})"
     r"\s+-- (?P<file>\S.*\.sql)\s*$"
@@ -36,6 +42,17 @@ class Failure(Struct, frozen=True):
 
     file: str
     error: str
+
+    @property
+    def is_permanent(self) -> bool:
+        """Whether another attempt with the same files meets it again: wrong SQL or data, or a file goose cannot read.
+
+        Classes of SQLSTATE: 22 data exceptions, 23 integrity constraints, 42 syntax and access rules.
+        """
+        states = _STATE.findall(self.error)
+        if states:
+            return states[-1][:2] in _PERMANENT
+        return bool(_UNREADABLE.search(self.error))
 
 
 class Status(Struct, frozen=True):

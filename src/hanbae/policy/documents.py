@@ -166,10 +166,13 @@ class Rollout(Document, frozen=True):
     Attributes:
         deadline: The rollout has failed after this; default 10 minutes.
         stalled_after: hanbae says what is awaited after this long without progress; default 2 minutes.
+        crashes: The rollout has failed once a container of a new pod that was never ready has ended this many times;
+            default 3, 0 to wait for the deadline.
     """
 
     deadline: Duration = "10m"
     stalled_after: Duration = "2m"
+    crashes: Count = 3
 
 
 class History(Document, frozen=True):

@@ -28,6 +28,7 @@ class Quiet:
 
     awaits = ()
     is_blocked = False
+    crashes_before: dict[Any, int] = {}  # noqa: RUF012
 
     def __init__(self, *things: kinds.Object) -> None:
         self.objects = {kinds.ref(thing): thing for thing in things}

@@ -100,7 +100,7 @@ def test_a_cause_waits_a_moment_for_its_log_but_not_for_long(
     assert list(judge.hear([worded])) == [worded.found]
     second = cause("diagnosis.migration-attempt", fatal=False, attempt="2", log="")
     assert list(judge.hear([second])) == []
-    clock.now += giving_up.LOG_COMES
+    clock.now += giving_up.LOG_COMES + 0.1
     assert list(judge.hear([second])) == [second.found]
 
 
@@ -121,3 +121,35 @@ def test_the_gravest_is_a_fatal_one_even_if_another_was_told_later(
     clock.now += 60
     list(judge.hear([]))
     assert judge.gravest == MISSING.found
+
+
+def settled(*, fatal: bool = True, **facts: str) -> pictures.Cause:
+    named = cause("diagnosis.crashing", fatal=fatal, log="panic: no config", **facts)
+    return pictures.Cause(named.found, named.owner, is_settled=fatal)
+
+
+def test_what_has_had_its_attempts_is_a_verdict_without_patience(
+    judge: giving_up.Judge, clock: Clock
+) -> None:
+    waiting = settled(fatal=False)
+    list(judge.hear([waiting]))
+    clock.now += 60
+    assert judge.verdict() is None
+    crashed = settled()
+    assert list(judge.hear([crashed])) == [crashed.found], "it is fatal now"
+    clock.now += giving_up.LOG_COMES + 0.1
+    assert judge.verdict() == crashed.found
+
+
+def test_a_symptom_is_the_verdict_only_where_nothing_else_was_named(
+    judge: giving_up.Judge, clock: Clock
+) -> None:
+    late = cause("diagnosis.progress-deadline", fatal=True)
+    symptom = pictures.Cause(late.found, late.owner, is_symptom=True)
+    list(judge.hear([symptom]))
+    clock.now += giving_up.PATIENCE
+    assert judge.verdict() == symptom.found
+    crashing = cause("diagnosis.crashing", fatal=False)
+    list(judge.hear([crashing, symptom]))
+    assert judge.verdict() == crashing.found
+    assert judge.gravest == crashing.found

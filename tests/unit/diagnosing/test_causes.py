@@ -498,3 +498,163 @@ def test_a_probe_that_kills_the_container_is_named(probe: str) -> None:
     cause = only(pod, objects.event(pod, "Unhealthy", message))
     assert cause.found.cause.id == "diagnosis.probe-kills"
     assert cause.found.cause.facts["probe"] == probe.lower()
+
+
+PROBED = {"readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}}}
+
+
+def crash_looping(
+    *, restarts: int, exit_code: int = 3, ready_after: int = 0, reason: str = "Error"
+) -> kinds.Object:
+    """A pod that waits to be started again; it was ready so many seconds after its start, or never for 0."""
+    last = objects.terminated(exit_code, reason=reason)
+    status = objects.waiting("CrashLoopBackOff", restarts=restarts, last=last)
+    pod = objects.pod("auth-1", containers=[status])
+    pod["spec"]["containers"][0] |= PROBED
+    pod["status"]["conditions"] = [
+        {"type": "Initialized", "status": "True", "lastTransitionTime": "2026-11-23T00:00:00Z"},
+        {
+            "type": "Ready",
+            "status": "False",
+            "lastTransitionTime": f"2026-11-23T00:00:{ready_after:02}Z",
+        },
+    ]
+    return pod
+
+
+def crashing(
+    pod: kinds.Object, *more: kinds.Object, limit: int = 3, before: int = 0
+) -> pictures.Cause:
+    present = {kinds.ref(each): each for each in (pod, *more)}
+    earlier = {(kinds.ref(pod), "app"): before}
+    picture = pictures.Picture(present, crashes=limit, crashes_before=earlier)
+    (cause,) = causes.named(picture)
+    return cause
+
+
+@pytest.mark.parametrize(
+    ("restarts", "limit", "before", "ready_after", "hopeless"),
+    [
+        (1, 3, 0, 0, False),
+        (2, 3, 0, 0, True),
+        (4, 3, 0, 0, True),
+        (4, 6, 0, 0, False),
+        (9, 0, 0, 0, False),
+        (9, 3, 8, 0, False),
+        (9, 3, 7, 0, True),
+        (9, 3, 0, 40, False),
+    ],
+    ids=[
+        "two crashes",
+        "three crashes",
+        "five crashes",
+        "below the policy's limit",
+        "no limit",
+        "crashed before this deployment",
+        "crashed before and since",
+        "was ready once",
+    ],
+)
+def test_a_pod_that_was_never_ready_is_hopeless_after_so_many_crashes(
+    restarts: int, limit: int, before: int, ready_after: int, hopeless: bool
+) -> None:
+    pod = crash_looping(restarts=restarts, ready_after=ready_after)
+    cause = crashing(pod, limit=limit, before=before)
+    assert cause.found.cause.id == "diagnosis.crashing"
+    assert cause.found.cause.facts["exit"] == "3"
+    assert "--previous" in cause.found.command
+    assert (cause.found.fatal, cause.is_settled) == (hopeless, hopeless)
+
+
+def test_ready_without_a_probe_only_means_that_it_runs() -> None:
+    pod = crash_looping(restarts=2, ready_after=40)
+    del pod["spec"]["containers"][0]["readinessProbe"]
+    assert crashing(pod).found.fatal
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "cause_id"),
+    [
+        (3, "diagnosis.crashing"),
+        (1, "diagnosis.crashing"),
+        (0, "diagnosis.crashing"),
+        (137, "diagnosis.probe-kills"),
+        (143, "diagnosis.probe-kills"),
+    ],
+)
+def test_a_probe_explains_only_a_container_that_was_killed(exit_code: int, cause_id: str) -> None:
+    pod = crash_looping(restarts=6, exit_code=exit_code)
+    probe = objects.event(pod, "Unhealthy", "Startup probe failed: dial tcp: connection refused")
+    assert crashing(pod, probe).found.cause.id == cause_id
+
+
+def test_a_deadline_is_only_a_symptom_where_a_pod_says_why() -> None:
+    deployment = objects.made(
+        kinds.DEPLOYMENT,
+        "auth-service",
+        spec={"replicas": 1},
+        status={
+            "conditions": [
+                {
+                    "type": "Progressing",
+                    "status": "False",
+                    "reason": "ProgressDeadlineExceeded",
+                    "message": "timed out progressing",
+                }
+            ]
+        },
+    )
+    replicaset = objects.made(
+        kinds.REPLICASET,
+        "auth-service-1",
+        metadata={"ownerReferences": [owned_by("Deployment", "auth-service")]},
+    )
+    pod = crash_looping(restarts=1)
+    pod["metadata"]["ownerReferences"] = [owned_by("ReplicaSet", "auth-service-1")]
+    (alone,) = named(deployment, replicaset)
+    assert alone.found.cause.id == "diagnosis.progress-deadline"
+    assert [each.found.cause.id for each in named(deployment, replicaset, pod)] == [
+        "diagnosis.crashing"
+    ]
+
+
+def owned_by(kind: str, name: str) -> dict[str, Any]:
+    return {"kind": kind, "name": name, "controller": True, "uid": "x"}
+
+
+@pytest.mark.parametrize(
+    ("error", "hopeless"),
+    [
+        (
+            'failed to run SQL migration: ...: ERROR: relation "x" does not exist (SQLSTATE 42P01)',
+            True,
+        ),
+        ("failed to run SQL migration: ...: ERROR: division by zero (SQLSTATE 22012)", True),
+        ("failed to run SQL migration: ...: ERROR: duplicate key (SQLSTATE 23505)", True),
+        ("failed to parse SQL migration file: failed to parse migration: missing semicolon?", True),
+        ("failed to run SQL migration: ...: ERROR: deadlock detected (SQLSTATE 40P01)", False),
+        (
+            "failed to run SQL migration: ...: canceling statement due to lock timeout (SQLSTATE 55P03)",
+            False,
+        ),
+        (
+            'failed to execute SQL query "-- (SQLSTATE 42P01)": ERROR: deadlock (SQLSTATE 40P01)',
+            False,
+        ),
+    ],
+)
+def test_a_migration_that_fails_the_same_way_again_is_hopeless_after_its_first_attempt(
+    error: str, hopeless: bool
+) -> None:
+    job = objects.job(
+        "auth-service-migrate",
+        failed=1,
+        labels={"app.kubernetes.io/component": "migration", "hanbae.dev/database": "auth_db"},
+    )
+    pod = objects.pod("auth-service-migrate-1", containers=[objects.terminated(1, name="migrate")])
+    pod["metadata"]["ownerReferences"] = [owned_by("Job", "auth-service-migrate")]
+    log = [f"2026/11/23 12:08:19 goose run: ERROR 00002_more.sql: {error}"]
+    (cause,) = named(job, pod, logs={(kinds.ref(pod), "migrate"): log})
+    ids = {True: "diagnosis.migration-hopeless", False: "diagnosis.migration-attempt"}
+    assert cause.found.cause.id == ids[hopeless]
+    assert (cause.found.fatal, cause.is_settled) == (hopeless, hopeless)

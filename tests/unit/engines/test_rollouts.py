@@ -79,3 +79,30 @@ def test_the_newest_replica_set_has_the_deployments_number() -> None:
     assert not rollouts.newest(
         objects.made(kinds.DEPLOYMENT, "x"), objects.made(kinds.REPLICASET, "y")
     )
+
+
+@pytest.mark.parametrize(
+    ("transition", "started", "state"),
+    [
+        ("2026-11-23T10:00:00Z", "2026-11-23T11:00:00Z", "Progressing"),
+        ("2026-11-23T12:00:00Z", "2026-11-23T11:00:00Z", "Failed"),
+        ("2026-11-23T10:00:00Z", "", "Failed"),
+    ],
+    ids=["of an earlier attempt", "of this one", "nobody knows"],
+)
+def test_the_verdict_of_an_earlier_rollout_is_not_this_ones(
+    transition: str, started: str, state: str
+) -> None:
+    condition = {
+        "type": "Progressing",
+        "status": "False",
+        "reason": "ProgressDeadlineExceeded",
+        "lastTransitionTime": transition,
+    }
+    workload = {
+        "kind": "Deployment",
+        "metadata": {"name": "auth-service", "generation": 1},
+        "spec": {"replicas": 1},
+        "status": {"observedGeneration": 1, "replicas": 1, "conditions": [condition]},
+    }
+    assert rollouts.progress(rollouts.since(workload, started)).state == state

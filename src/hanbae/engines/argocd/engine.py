@@ -96,6 +96,11 @@ class ArgoCD:
         return found
 
     @property
+    def crashes_before(self) -> Mapping[tuple[subjects.Ref, str], int]:
+        """How often containers had ended before; see :class:`hanbae.engines.protocol.Engine`."""
+        return self._begun.workload.crashes_before if self._begun is not None else {}
+
+    @property
     def awaits(self) -> tuple[wording.Text, ...]:
         """What is waited for now."""
         if self._begun is None:
