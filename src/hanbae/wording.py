@@ -9,6 +9,8 @@ keeps an id that programs can rely on.
 
 from __future__ import annotations
 
+import warnings
+
 from msgspec import Struct
 
 
@@ -28,3 +30,22 @@ class Text(Struct, frozen=True):
         if not self.facts:
             return self.id
         return f"{self.id}({', '.join(f'{key}={value!r}' for key, value in self.facts.items())})"
+
+
+class Warned(UserWarning):
+    """What a person should know although the work goes on, such as a server whose certificate is not checked.
+
+    Issued through :mod:`warnings`; the CLI shows the catalogue's sentence.
+
+    Args:
+        text: What to say.
+    """
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(str(text))
+        self.text = text
+
+
+def warn(text: Text) -> None:
+    """Issue a :class:`Warned`."""
+    warnings.warn(Warned(text), stacklevel=3)

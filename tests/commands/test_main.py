@@ -264,7 +264,6 @@ def modules_after(*arguments: str) -> set[str]:
 
 HEAVY = {
     "rich",
-    "lightkube",
     "httpx2",
     "ruamel",
     "pygit2",

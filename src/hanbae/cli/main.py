@@ -22,8 +22,9 @@ import io
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -135,9 +136,27 @@ def front(context: click.Context, lang: str | None, directory: Path, color: str)
     catalogue.speak(catalogue.preferred(lang, directory))
     chosen = {"auto": None, "always": True, "never": False}[color]
     context.color = chosen
-    context.obj = options.Session(directory, narration.Narration(color=chosen))
+    speaker = narration.Narration(color=chosen)
+    _say_warnings(context, speaker)
+    context.obj = options.Session(directory, speaker)
     if context.invoked_subcommand is None:
         raise click.exceptions.NoArgsIsHelpError(context)
+
+
+def _say_warnings(context: click.Context, speaker: narration.Narration) -> None:
+    """Put our own warnings into words; those of libraries are for developers and stay as Python shows them."""
+    showing = warnings.showwarning
+
+    def show(message: Warning | str, *details: Any, **named: Any) -> None:
+        from hanbae import wording
+
+        if isinstance(message, wording.Warned):
+            speaker.warn(message.text)
+        else:
+            showing(message, *details, **named)
+
+    warnings.showwarning = show
+    context.call_on_close(lambda: setattr(warnings, "showwarning", showing))
 
 
 def run(arguments: list[str] | None = None) -> int:

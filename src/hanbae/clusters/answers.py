@@ -1,7 +1,7 @@
 """What an API server answers when it does not do what it was asked, as errors of ours.
 
-The one boundary where HTTP statuses and the exceptions of libraries become :mod:`hanbae.errors`; nothing of httpx2,
-ssl or lightkube leaves this package.
+The one boundary where HTTP statuses and the exceptions of libraries become :mod:`hanbae.errors`; nothing of httpx2
+or ssl leaves this package.
 The distinctions are those that a caller acts on::
 
     errors.Forbidden            RBAC says no, or the identity is not known: waiting is of no use

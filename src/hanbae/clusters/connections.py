@@ -1,8 +1,4 @@
-"""A connection to one API server, and the one place through which every request to it goes.
-
-lightkube knows kubeconfigs, credential plugins and TLS; the requests are made here, on the HTTP client that it
-configures, because its own watch, log and error handling cannot be relied on when an API server restarts.
-"""
+"""A connection to one API server, and the one place through which every request to it goes."""
 
 from __future__ import annotations
 
@@ -18,8 +14,8 @@ from typing import Any, Final
 import httpx2
 import msgspec
 
-from hanbae import errors
-from hanbae.clusters import answers, kinds, kubeconfigs
+from hanbae import errors, wording
+from hanbae.clusters import answers, credentials, kinds, kubeconfigs, proxies, tls
 from hanbae.streams import handshakes
 
 CONNECT_TIMEOUT: Final = 10.0
@@ -39,6 +35,8 @@ class Cluster:
         context: The kubeconfig's context.
         server: The API server's address.
         namespace: The context's namespace, ``default`` if it names none.
+        verified: Whether it is surely the server that the kubeconfig means, and nobody reads along: TLS, with a
+            certificate that was checked.
     """
 
     def __init__(
@@ -50,10 +48,12 @@ class Cluster:
         namespace: str = "default",
         tls_name: str | None = None,
         grant: str = "",
+        verified: bool = True,
     ) -> None:
         self.context = context
         self.server = server
         self.namespace = namespace
+        self.verified = verified
         self._client = client
         self._grant = grant
         self._extensions = {"sni_hostname": tls_name} if tls_name else {}
@@ -197,14 +197,16 @@ async def connect(
     if not configuration["contexts"] and not context and kubeconfig is None:
         configuration = kubeconfigs.in_cluster(os.environ)
     name = kubeconfigs.chosen(configuration, context)
-    client, server, spoken = _client(name, *kubeconfigs.of_context(configuration, name))
+    settings, server, user = kubeconfigs.of_context(configuration, name)
+    _warn(name, server)
     cluster = Cluster(
-        client,
+        _client(name, server, user),
         context=name,
-        server=server,
-        namespace=spoken.get("namespace") or "default",
-        tls_name=spoken.get("tls-server-name"),
+        server=server.server,
+        namespace=settings.namespace or "default",
+        tls_name=server.tls_server_name or None,
         grant=grant,
+        verified=server.encrypted and not server.insecure_skip_tls_verify,
     )
     try:
         yield cluster
@@ -212,52 +214,44 @@ async def connect(
         await cluster.close()
 
 
-def _client(
-    name: str, context: dict[str, Any], cluster: dict[str, Any], user: dict[str, Any]
-) -> tuple[httpx2.AsyncClient, str, dict[str, Any]]:
-    """The HTTP client that lightkube's settings for the context make."""
-    # lightkube and its models cost a quarter of a second to import: only who connects pays.
-    from lightkube.config import client_adapter, kubeconfig, models
-    from lightkube.core import exceptions
+def _warn(context: str, server: kubeconfigs.Server) -> None:
+    """Say aloud what makes a connection worth less than it looks."""
+    facts = {"context": context, "server": server.server}
+    if not server.encrypted:
+        wording.warn(wording.Text("cluster.not-encrypted", facts))
+    elif server.insecure_skip_tls_verify:
+        wording.warn(wording.Text("cluster.not-verified", facts))
 
-    from hanbae.clusters import credentials
 
+def _client(name: str, server: kubeconfigs.Server, user: kubeconfigs.User) -> httpx2.AsyncClient:
+    """The HTTP client for a context."""
+    address = server.server if "://" in server.server else f"http://{server.server}"
     try:
-        with credentials.keys_in_memory(user) as readable:
-            single = kubeconfig.SingleConfig(
-                context_name=name,
-                context=msgspec.convert(context, models.Context),
-                cluster=msgspec.convert(cluster, models.Cluster),
-                user=msgspec.convert(readable, models.User),
-            )
-            parameters = client_adapter.ConnectionParams(
-                timeout=httpx2.Timeout(ANSWER_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
-                proxy=cluster.get("proxy-url"),
-            )
-            settings = parameters.httpx_params(single)
-        if settings["auth"] is not None:
-            settings["auth"] = credentials.Credentials(settings["auth"], name)
-        client = httpx2.AsyncClient(
-            **settings,
-            headers={"user-agent": "hanbae"},
+        base = _base(address)
+        connection = tls.context(server, user)
+        return httpx2.AsyncClient(
+            base_url=base,
+            verify=connection,
+            auth=credentials.of(server, user, name, connection),
+            proxy=server.proxy_url or proxies.of_environment(address, os.environ),
+            trust_env=False,  # proxies are found above, by kubectl's rules
+            timeout=httpx2.Timeout(ANSWER_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
+            headers=[(b"user-agent", b"hanbae"), *credentials.impersonation(user)],
             event_hooks={"request": [handshakes.look_after]},
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
         )
-    except (
-        exceptions.ConfigError,
-        msgspec.ValidationError,
-        httpx2.InvalidURL,
-        ssl.SSLError,
-        OSError,
-        ValueError,
-    ) as error:
+    except (httpx2.InvalidURL, ssl.SSLError, OSError, ValueError, ImportError) as error:
         why = answers.bounded(str(error)) or type(error).__name__
         raise errors.WrongUse("cluster.bad-context", context=name, why=why) from None
-    spoken = {
-        "namespace": context.get("namespace"),
-        "tls-server-name": cluster.get("tls-server-name"),
-    }
-    return client, single.cluster.server, spoken
+
+
+def _base(address: str) -> httpx2.URL:
+    parts = httpx2.URL(address)
+    if parts.scheme not in {"http", "https"} or not parts.host:
+        raise ValueError(f"server: {parts.scheme}://{parts.host}")
+    if parts.userinfo:
+        raise ValueError("server: ://…@")  # neither the password nor the name is shown
+    return parts.copy_with(query=None, fragment=None)
 
 
 @contextmanager

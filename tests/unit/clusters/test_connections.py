@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
 import ssl
 import stat
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,9 +23,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from hanbae import errors
-from hanbae.clusters import answers, connections, credentials, kinds, reading, watching, writing
+from hanbae.clusters import (
+    answers,
+    connections,
+    kinds,
+    kubeconfigs,
+    reading,
+    tls,
+    watching,
+    writing,
+)
 
 OURS = errors.Error
+# Most servers here speak plain HTTP, which is said aloud.
+pytestmark = pytest.mark.filterwarnings("ignore::hanbae.wording.Warned")
 
 
 @pytest.fixture(autouse=True)
@@ -34,9 +47,10 @@ def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def kubeconfig(folder: Path, server: str, *, user: dict[str, Any] | None = None) -> Path:
+    unverified = {"insecure-skip-tls-verify": True} if user and server.startswith("https") else {}
     document = {
         "current-context": "dev",
-        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "clusters": [{"name": "c", "cluster": {"server": server} | unverified}],
         "users": [{"name": "u", "user": user or {}}],
         "contexts": [{"name": "dev", "context": {"cluster": "c", "user": "u"}}],
     }
@@ -228,7 +242,6 @@ def all_of(error: type[BaseException]) -> list[type[BaseException]]:
 
 @pytest.mark.parametrize(
     "foreign",
-    # lightkube's own ApiError is one of them only once lightkube is imported; its client is not used.
     [error for error in all_of(httpx2.HTTPError) if error.__module__.startswith("httpx2")],
     ids=lambda error: error.__name__,
 )
@@ -263,10 +276,11 @@ async def test_no_exception_of_the_http_library_leaves_the_package(
 async def test_credential_plugin_that_fails_is_an_error_of_ours(tmp_path: Path) -> None:
     plugin = {
         "apiVersion": "client.authentication.k8s.io/v1",
+        "interactiveMode": "Never",
         "command": "sh",
         "args": ["-c", "echo session expired >&2; exit 3"],
     }
-    path = kubeconfig(tmp_path, "http://127.0.0.1:1", user={"exec": plugin})
+    path = kubeconfig(tmp_path, "https://127.0.0.1:1", user={"exec": plugin})
     async with connections.connect(kubeconfig=path) as cluster:
         with pytest.raises(errors.Unreachable) as caught:
             await reading.version(cluster)
@@ -283,7 +297,7 @@ async def test_credential_plugin_that_answers_nonsense_is_an_error_of_ours(
         "command": "printf",
         "args": ["%s", output],
     }
-    path = kubeconfig(tmp_path, "http://127.0.0.1:1", user={"exec": plugin})
+    path = kubeconfig(tmp_path, "https://127.0.0.1:1", user={"exec": plugin})
     async with connections.connect(kubeconfig=path) as cluster:
         with pytest.raises(errors.Unreachable) as caught:
             await reading.version(cluster)
@@ -295,11 +309,11 @@ async def test_credential_plugin_runs_once_for_many_requests(tmp_path: Path) -> 
     script.write_text(
         '#!/bin/sh\necho run >> "$0.runs"\n'
         'case "$KUBERNETES_EXEC_INFO" in *\'"interactive": false\'*) ;; *) exit 1;; esac\n'
-        'echo \'{"status": {"token": "abc"}}\'\n'
+        'echo \'{"apiVersion": "client.authentication.k8s.io/v1beta1", "status": {"token": "abc"}}\'\n'
     )
     script.chmod(stat.S_IRWXU)
-    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "./login"}
-    listener = Listener(*[reply(200, {"gitVersion": "v1"})] * 5)
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "./login"}
+    listener = Listener(*[reply(200, {"gitVersion": "v1"})] * 5, tls=self_signed(tmp_path))
     async with listener.listening() as address:
         path = kubeconfig(tmp_path, address, user={"exec": plugin})
         async with connections.connect(kubeconfig=path) as cluster:
@@ -319,24 +333,37 @@ def test_unusable_context_is_wrong_use(tmp_path: Path) -> None:
             pytest.fail("connected")
 
     broken = {"client-certificate-data": "bm90IGEgY2VydA==", "client-key-data": "bm90IGEga2V5"}
-    for user in (broken, {"client-key-data": "%%%"}, {"auth-provider": {"name": "oidc"}}):
+    for user, text_id in (
+        (broken, "cluster.bad-context"),
+        ({"client-key-data": "%%%"}, "cluster.bad-context"),
+        ({"auth-provider": {"name": "oidc"}}, "cluster.unsupported-key"),
+        ({"token": "a", "username": "b"}, "cluster.keys-exclude"),
+        ({"as-groups": ["a"]}, "cluster.key-needs"),
+    ):
         with pytest.raises(errors.WrongUse) as caught:
             asyncio.run(attempt(user))
-        assert caught.value.text.id == "cluster.bad-context"
+        assert caught.value.text.id == text_id
 
 
 def test_keys_go_to_openssl_without_a_file_on_a_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        pytest.fail("a temporary file")
+    opened: list[str] = []
 
-    monkeypatch.setattr("tempfile.NamedTemporaryFile", refuse)
-    with credentials.keys_in_memory({"client-key-data": "c2VjcmV0", "token": "t"}) as user:
-        assert user["token"] == "t"
-        assert "client-key-data" not in user
-        assert Path(user["client-key"]).read_bytes() == b"secret"
-    assert not Path(user["client-key"]).exists()
+    def note(event: str, details: tuple[Any, ...]) -> None:
+        if recording and event == "open":
+            opened.append(str(details[0]))
+
+    self_signed(tmp_path)
+    pem = base64.b64encode((tmp_path / "server.pem").read_bytes()).decode()
+    user = kubeconfigs.User(client_certificate_data=pem, client_key_data=pem)
+    recording: list[bool] = []
+    sys.addaudithook(note)
+    recording.append(True)
+    tls.context(kubeconfigs.Server("https://127.0.0.1", insecure_skip_tls_verify=True), user)
+    recording.clear()
+    assert opened
+    assert all(path.isdigit() for path in opened)  # descriptors of anonymous memory
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:

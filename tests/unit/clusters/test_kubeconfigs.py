@@ -30,8 +30,8 @@ def test_first_file_that_names_something_wins_as_kubectl_has_it(tmp_path: Path) 
     merged = kubeconfigs.merged([first, second])
     assert kubeconfigs.chosen(merged, None) == "prod"
     _, cluster, user = kubeconfigs.of_context(merged, "dev")
-    assert (cluster["server"], user["token"]) == ("https://first", "first")
-    assert kubeconfigs.of_context(merged, "prod")[1]["server"] == "https://second"
+    assert (cluster.server, user.token) == ("https://first", "first")
+    assert kubeconfigs.of_context(merged, "prod")[1].server == "https://second"
 
 
 def test_files_come_from_the_argument_then_the_variable(tmp_path: Path) -> None:
@@ -48,21 +48,20 @@ def test_relative_names_are_relative_to_their_file(tmp_path: Path) -> None:
     folder = tmp_path / "team"
     folder.mkdir()
     path = folder / "config"
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "./login"}
     document = {
-        "clusters": [{"name": "a", "cluster": {"certificate-authority": "ca.crt"}}],
-        "users": [
-            {
-                "name": "a",
-                "user": {"client-key": "/etc/key", "exec": {"command": "./login", "env": None}},
-            }
+        "clusters": [
+            {"name": "a", "cluster": {"server": "https://a", "certificate-authority": "ca.crt"}}
         ],
+        "users": [{"name": "a", "user": {"client-key": "/etc/key", "exec": plugin}}],
         "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
     }
     path.write_text(json.dumps(document))
     _, cluster, user = kubeconfigs.of_context(kubeconfigs.merged([path]), "a")
-    assert cluster["certificate-authority"] == str(folder / "ca.crt")
-    assert user["client-key"] == "/etc/key"
-    assert user["exec"]["command"] == str(folder / "login")
+    assert cluster.certificate_authority == str(folder / "ca.crt")
+    assert user.client_key == "/etc/key"
+    assert user.exec is not None
+    assert user.exec.command == str(folder / "login")
 
 
 def test_unknown_context_lists_those_that_there_are(tmp_path: Path) -> None:
@@ -99,29 +98,12 @@ def test_file_that_is_no_kubeconfig_is_a_fault_with_its_place(
     assert caught.value.place.line >= line
 
 
-def test_credential_plugin_is_told_what_it_is_promised(tmp_path: Path) -> None:
-    plugin = {
-        "apiVersion": "client.authentication.k8s.io/v1",
-        "command": "login",
-        "provideClusterInfo": True,
-        "env": [{"name": "A", "value": "b"}],
-    }
-    users = [{"name": "dev", "user": {"exec": plugin}}]
-    path = config(tmp_path / "c", "dev", users=users)
-    _, _, user = kubeconfigs.of_context(kubeconfigs.merged([path]), "dev")
-    environment = {entry["name"]: entry["value"] for entry in user["exec"]["env"]}
-    assert environment["A"] == "b"
-    info = json.loads(environment["KUBERNETES_EXEC_INFO"])
-    assert info["apiVersion"] == "client.authentication.k8s.io/v1"
-    assert info["spec"] == {"interactive": False, "cluster": {"server": "https://c"}}
-
-
 def test_pod_uses_its_own_account_through_the_token_file(tmp_path: Path) -> None:
     assert kubeconfigs.in_cluster({}, folder=tmp_path)["contexts"] == []
     (tmp_path / "token").write_text("secret")
     (tmp_path / "namespace").write_text("argocd")
     found = kubeconfigs.in_cluster({"KUBERNETES_SERVICE_HOST": "fd00::1"}, folder=tmp_path)
     context, cluster, user = kubeconfigs.of_context(found, kubeconfigs.chosen(found, None))
-    assert cluster["server"] == "https://[fd00::1]:443"
-    assert context["namespace"] == "argocd"
-    assert user == {"tokenFile": str(tmp_path / "token")}
+    assert cluster.server == "https://[fd00::1]:443"
+    assert context.namespace == "argocd"
+    assert user == kubeconfigs.User(token_file=str(tmp_path / "token"))
