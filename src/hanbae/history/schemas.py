@@ -34,7 +34,7 @@ MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST,)
 
 
 class NotAHistory(Exception):
-    """The file is a database of some other program."""
+    """The file is a database of some other program, or does more than keep events."""
 
 
 class Newer(Exception):
@@ -56,9 +56,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = _version(connection)  # again: somebody else may have been faster
-        for statements in MIGRATIONS[version:]:
-            for statement in statements:
-                connection.execute(statement)
+        _apply(connection, MIGRATIONS[version:])
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
         connection.execute("COMMIT")
@@ -76,3 +74,34 @@ def _version(connection: sqlite3.Connection) -> int:
     if version > len(MIGRATIONS):
         raise Newer
     return version
+
+
+def check(connection: sqlite3.Connection) -> None:
+    """Look whether a file has exactly the tables and indices of its version.
+
+    A trigger, a view or a default of a column runs when an event is written or read, and the file may come from
+    anybody: one trigger is enough to have every event dropped in silence.
+
+    Raises:
+        NotAHistory: It has others.
+        Newer: Its version is not known here.
+    """
+    version = _version(connection)
+    model = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        _apply(model, MIGRATIONS[:version])
+        if _parts(connection) != _parts(model):
+            raise NotAHistory
+    finally:
+        model.close()
+
+
+def _parts(connection: sqlite3.Connection) -> list[tuple[str | None, ...]]:
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
+    return connection.execute(query).fetchall()
+
+
+def _apply(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]]) -> None:
+    for statements in migrations:
+        for statement in statements:
+            connection.execute(statement)

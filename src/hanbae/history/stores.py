@@ -20,11 +20,8 @@ from typing import Final, Self, TypeVar
 import msgspec
 
 from hanbae import errors, subjects
-from hanbae.history import locations, schemas
+from hanbae.history import databases, locations, schemas
 from hanbae.results import deployments, events
-
-BUSY: Final = 30.0
-"""Seconds to wait for another process that is writing."""
 
 Event = events.Event
 Deployment = deployments.Deployment
@@ -60,32 +57,22 @@ def open_store(url: str = "sqlite") -> Store:
         hanbae.errors.FileFault: The file is damaged, another program's, or written by a newer hanbae.
     """
     path, own_folder = locations.resolve(url, os.environ)
-    locations.prepare(path, own_folder=own_folder)
-    return Store(path)
+    return Store(path, own_folder=own_folder)
 
 
 class Store:
     """A history in a SQLite file. Usable from several threads; `close` it, or use it in a ``with``.
 
     Args:
-        path: The file; :func:`open_store` prepares it.
+        path: The file; it is made if it is not there.
+        own_folder: Whether its folder is hanbae's own.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, own_folder: bool = False) -> None:
         self.path = path
         self._lock = threading.Lock()
         with self._translated():
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY, isolation_level=None, check_same_thread=False
-            )
-            try:
-                self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
-                # FULL: a commit is on the disk when it returns, which NORMAL does not promise under WAL.
-                self._connection.execute("PRAGMA synchronous = FULL")
-                schemas.migrate(self._connection)
-            except BaseException:
-                self._connection.close()
-                raise
+            self._connection = databases.connect(path, own_folder=own_folder)
 
     def __enter__(self) -> Self:
         return self
@@ -241,6 +228,11 @@ class Store:
             raise errors.FileFault("history.newer", place=place) from None
         except schemas.NotAHistory:
             raise errors.FileFault("history.not-a-history", place=place) from None
+        except databases.NotAFile:
+            raise errors.FileFault("history.not-a-file", place=place) from None
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise errors.FileFault("history.not-writable", place=place, why=why) from None
         except sqlite3.OperationalError as error:
             if _is_busy(error):
                 raise errors.Unreachable("history.busy", file=str(self.path)) from None

@@ -180,7 +180,9 @@ def test_address_that_cannot_be_is_wrong_use_without_its_password(url: str, text
 
 def test_damaged_foreign_and_newer_files_are_told_apart_and_left_alone(tmp_path: Path) -> None:
     damaged, foreign, newer = (tmp_path / name for name in ("damaged", "foreign", "newer"))
-    damaged.write_bytes(b"not a database" * 100)
+    stores.open_store(f"sqlite:///{damaged}").close()
+    content = damaged.read_bytes()[:100] + b"not a database" * 1000
+    damaged.write_bytes(content)
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE somebody (x)")
     connection.close()
@@ -193,7 +195,7 @@ def test_damaged_foreign_and_newer_files_are_told_apart_and_left_alone(tmp_path:
             stores.open_store(f"sqlite:///{path}")
         assert caught.value.text.id == f"history.{text}"
         assert caught.value.place == subjects.Place(str(path))
-    assert damaged.read_bytes() == b"not a database" * 100
+    assert damaged.read_bytes() == content
 
 
 def test_event_of_a_newer_hanbae_is_told(store: stores.Store) -> None:

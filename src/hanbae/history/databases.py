@@ -1,0 +1,180 @@
+"""Opens the file of a history, and nothing else: what a file is, is known before anything about it is changed.
+
+The address of a history can come from a checkout, so the file may be anything: a script of the user's, another
+program's database, a link, or a database that was made to look like a history and does something else when it is
+written to. None of them is touched.
+
+A record holds what applications log; the redactor has been over it, but a log concerns its owner alone. So the file
+can be read by its owner only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import stat
+import struct
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from hanbae.history import schemas
+
+BUSY: Final = 30.0
+"""Seconds to wait for another process that is writing."""
+
+_FOLDER_MODE: Final = 0o700
+_FILE_MODE: Final = 0o600
+_MAGIC: Final = b"SQLite format 3\0"
+_HEADER: Final = 100
+_IDENTITY: Final = slice(68, 72)
+"""Where the header has the application's id (https://sqlite.org/fileformat.html)."""
+_COMPANIONS: Final = ("-wal", "-shm", "-journal")
+
+
+class NotAFile(Exception):
+    """A link, a folder or a device is where the file or one of its companions would be."""
+
+
+def connect(path: Path, *, own_folder: bool = False) -> sqlite3.Connection:
+    """Open a history, make it where there is none, bring it up to date where it is older.
+
+    Args:
+        path: The file; its folder is made if need be.
+        own_folder: Whether its folder is hanbae's own; only then it is closed to others.
+
+    Raises:
+        NotAFile: It is not an ordinary file.
+        hanbae.history.schemas.NotAHistory: It is something of another program's, or does more than keep events.
+        hanbae.history.schemas.Newer: A newer hanbae has written it.
+        OSError: It cannot be made or opened, or belongs to somebody else.
+        sqlite3.DatabaseError: It is damaged, or busy for too long.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
+    if own_folder:
+        path.parent.chmod(_FOLDER_MODE)
+    with _identified(path) as descriptor:
+        connection = _opened(path)
+        try:
+            _distrust(connection)
+            _check(connection, path, descriptor)
+            _close_to_others(path, descriptor)
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            # FULL: a commit is on the disk when it returns, which NORMAL does not promise under WAL.
+            connection.execute("PRAGMA synchronous = FULL")
+            schemas.migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    # "rw": SQLite makes no file. The quoting is that of SQLite's URIs.
+    name = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return sqlite3.connect(
+        f"file:{name}?mode=rw",
+        uri=True,
+        timeout=BUSY,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _check(connection: sqlite3.Connection, path: Path, descriptor: int) -> None:
+    """Look whether it is the file that was identified, and whether it only keeps events."""
+    if not os.path.samestat(path.stat(follow_symlinks=False), os.fstat(descriptor)):
+        raise schemas.NotAHistory  # another one has taken its place
+    schemas.check(connection)
+
+
+def _distrust(connection: sqlite3.Connection) -> None:
+    """Have nothing run that the file's own schema brings.
+
+    ``trusted_schema`` stays on: without it SQLite refuses our own ``CHECK (json_valid(event))``. The schema is compared
+    as a whole instead, before anything is read from a table.
+    """
+    connection.execute("PRAGMA cell_size_check = ON")
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_VIEW, False)
+
+
+@contextmanager
+def _identified(path: Path) -> Iterator[int]:
+    """The file, open, once its header says that it is a history; it is made whole or not at all."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            break
+        except FileNotFoundError:
+            _make(path)
+        except OSError as error:
+            if path.is_symlink() or not path.is_file():
+                raise NotAFile from error
+            raise
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotAFile
+        header = os.pread(descriptor, _HEADER, 0)
+        identity = struct.pack(">i", schemas.APPLICATION_ID)
+        if not header.startswith(_MAGIC) or header[_IDENTITY] != identity:
+            raise schemas.NotAHistory
+        for end in _COMPANIONS:
+            companion = path.with_name(path.name + end)
+            if companion.is_symlink() or (companion.exists() and not companion.is_file()):
+                raise NotAFile
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _make(path: Path) -> None:
+    """Put an empty history there, unless somebody else is faster.
+
+    It is made beside its place and moved there as a whole, so that an empty file is never one of ours.
+    """
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    os.close(descriptor)
+    made = Path(name)
+    try:
+        connection = sqlite3.connect(made, isolation_level=None)
+        try:
+            schemas.migrate(connection)
+        finally:
+            connection.close()
+        with contextlib.suppress(FileExistsError):
+            _move(made, path)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename a file, unless the new name is taken."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if target.is_symlink() or target.exists():
+            raise FileExistsError(target) from None
+        source.rename(target)
+
+
+def _close_to_others(path: Path, descriptor: int) -> None:
+    """SQLite gives companions that it makes the rights of the file; others are left by a crash."""
+    os.fchmod(descriptor, _FILE_MODE)
+    for end in _COMPANIONS:
+        with contextlib.suppress(FileNotFoundError):
+            companion = os.open(
+                path.with_name(path.name + end), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+            )
+            try:
+                os.fchmod(companion, _FILE_MODE)
+            finally:
+                os.close(companion)
