@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from hanbae import errors, masking, subjects
+from hanbae import confinement, errors, masking, subjects
 from hanbae.charts import values
 from hanbae.policy import documents, environments, loading, naming
 from hanbae.repository import services
 from hanbae.results import secrets
-from hanbae.sealing import certificates, encrypting, manifests
+from hanbae.sealing import certificates, encrypting
+from hanbae.sealing import plaintexts as plaintext_rules
 
 CERTIFICATE: Final = ("sealedSecret", "certificate")
 """Where a values file remembers the certificate."""
@@ -41,6 +42,7 @@ async def seal(
     kubeconfig: Path | None = None,
     accept_certificate: bool = False,
     allow_empty: bool = False,
+    binary: bool = False,
 ) -> secrets.Sealed:
     """Seal values for one service in one environment; keys that are not given stay as they are.
 
@@ -55,10 +57,11 @@ async def seal(
         kubeconfig: kubeconfig instead of the one that kubectl would read.
         accept_certificate: Take a certificate that differs from the remembered one.
         allow_empty: Seal empty values too; they are mostly the trace of a command that failed.
+        binary: The values are mounted as files, so that they may be what no environment variable can hold.
 
     Raises:
         errors.WrongUse: An unknown service, environment or context; a key that Kubernetes would refuse; a value that is
-            empty or that no environment variable can hold.
+            empty or that no environment variable can hold; more than a Secret can hold.
         errors.FileFault: The policy or the values file has a fault.
         errors.Refused: The certificate has expired or is not this environment's.
         errors.Unreachable: The controller did not answer.
@@ -66,7 +69,8 @@ async def seal(
     loaded = loading.load(loading.find(directory))
     where = environments.require(environment, loaded.policy)
     services.check(loaded, service)
-    _check(plaintexts, allow_empty=allow_empty)
+    confinement.forbid_core_dumps()
+    plaintext_rules.check(plaintexts, allow_empty=allow_empty, binary=binary)
     if certificate is None:
         certificate_source = loaded.policy.secrets.controller
         certificate = await fetch_certificate(
@@ -86,6 +90,10 @@ async def seal(
         secret, namespace = (
             naming.secret(loaded.policy, service),
             naming.namespace(loaded.policy, service, environment),
+        )
+        sealed_before = document.get(DATA)
+        plaintext_rules.check_size(
+            plaintexts, sealed_before if isinstance(sealed_before, dict) else {}
         )
         label = encrypting.label(loaded.policy.secrets.scope, namespace, secret)
         sealed = {
@@ -135,18 +143,6 @@ async def fetch_certificate(
     context = context or environments.workload(where)
     async with connections.connect(context, kubeconfig=kubeconfig) as cluster:
         return await reading.service_get(cluster, namespace, name, _PATH)
-
-
-def _check(plaintexts: Mapping[str, masking.Masked], *, allow_empty: bool) -> None:
-    if not plaintexts:
-        raise errors.WrongUse("seal.nothing")
-    for key, plaintext in plaintexts.items():
-        if not manifests.is_key(key):
-            raise errors.WrongUse("seal.not-a-key", key=key)
-        if not plaintext and not allow_empty:
-            raise errors.WrongUse("seal.empty", key=key)
-        if encrypting.holds_nul(plaintext):
-            raise errors.WrongUse("seal.nul", key=key)
 
 
 def _check_certificate(

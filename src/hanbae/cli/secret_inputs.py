@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from hanbae import errors, masking, subjects, wording
+from hanbae import confinement, errors, masking, subjects, wording
 from hanbae.cli.text import catalogue, narration
 from hanbae.sealing import envfiles
 
@@ -35,6 +35,7 @@ def gather(
         errors.WrongUse: Nothing to ask and nobody to ask it of, or a key has no value.
         errors.FileFault: The env file has a fault.
     """
+    confinement.forbid_core_dumps()  # before the first of them is in memory
     if env_file is not None and stdin:
         raise errors.WrongUse("seal.two-sources")
     if env_file is not None:

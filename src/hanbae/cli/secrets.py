@@ -62,6 +62,11 @@ Examples:
     help="Take a certificate that differs from the one remembered in the values file.",
 )
 @click.option("--allow-empty", is_flag=True, help="Seal empty values too.")
+@click.option(
+    "--binary",
+    is_flag=True,
+    help="The values are mounted as files: any bytes, and no limit of environment variables.",
+)
 @options.context()
 @options.output("text", "json")
 @options.session
@@ -76,6 +81,7 @@ def seal(
     certificate: Path | None,
     accept_certificate: bool,
     allow_empty: bool,
+    binary: bool,
     kube_context: str | None,
     output: str,
 ) -> None:
@@ -100,6 +106,7 @@ def seal(
                 context=kube_context,
                 accept_certificate=accept_certificate,
                 allow_empty=allow_empty,
+                binary=binary,
             )
         )
     except errors.Unreachable:

@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from hanbae import errors, masking, wording
+from hanbae import confinement, errors, masking, wording
 from hanbae.clusters import connections, kinds, reading
 
 
@@ -25,6 +25,7 @@ class Keeper:
     """
 
     def __init__(self, cluster: connections.Cluster, namespace: str, name: str) -> None:
+        confinement.forbid_core_dumps()
         self.refusal: wording.Text | None = None
         """What the API server said when it refused to show the Secret."""
         self._cluster = cluster

@@ -71,11 +71,6 @@ def encrypt(plaintext: masking.Masked, key: RSAPublicKey, label: bytes) -> str:
     return base64.b64encode(len(block).to_bytes(_LENGTH, "big") + block + sealed).decode()
 
 
-def holds_nul(plaintext: masking.Masked) -> bool:
-    """Whether a value has a NUL byte, which no environment variable can hold: its pods would not start."""
-    return b"\0" in plaintext.unmask()
-
-
 def decrypt(ciphertext: str, keys: Iterable[RSAPrivateKey], label: bytes) -> masking.Masked:
     """Unseal a value with the controller's private keys, for recovery and for tests; each key is tried.
 

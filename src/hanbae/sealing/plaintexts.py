@@ -1,0 +1,83 @@
+"""What a value must be so that a pod can start with it.
+
+A value that no pod can start with is found out when it is deployed, by a container that is never created; here it is
+found out before it is sealed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from hanbae import errors, masking
+from hanbae.sealing import manifests
+
+LONGEST_VARIABLE: Final = 128 * 1024
+"""Bytes of an environment variable with its name, ``=`` and the byte that ends it: Linux' MAX_ARG_STRLEN."""
+LARGEST_SECRET: Final = 1024 * 1024
+"""Bytes of all values of a Secret: Kubernetes' MaxSecretSize."""
+
+
+def check(
+    plaintexts: Mapping[str, masking.Masked], *, allow_empty: bool = False, binary: bool = False
+) -> None:
+    """Refuse keys and values with which no pod starts.
+
+    Args:
+        plaintexts: Key to value.
+        allow_empty: Take empty values too.
+        binary: The values are for files that are mounted, and may be any bytes; no environment variable holds them.
+
+    Raises:
+        errors.WrongUse: There are none; Kubernetes does not take a key; a value is empty, or cannot be an environment
+            variable's: it has a NUL, is not UTF-8 (refused by kubelets from 1.34 on), or is too long.
+    """
+    if not plaintexts:
+        raise errors.WrongUse("seal.nothing")
+    for key, plaintext in plaintexts.items():
+        if not manifests.is_key(key):
+            raise errors.WrongUse("seal.not-a-key", key=key)
+        if not plaintext and not allow_empty:
+            raise errors.WrongUse("seal.empty", key=key)
+        if not binary:
+            _check_variable(key, plaintext)
+
+
+def _check_variable(key: str, plaintext: masking.Masked) -> None:
+    value = plaintext.unmask()
+    if b"\0" in value:
+        raise errors.WrongUse("seal.nul", key=key)
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        # Not chained: the exception holds the value.
+        raise errors.WrongUse("seal.not-utf8", key=key) from None
+    if len(key) + 1 + len(value) + 1 > LONGEST_VARIABLE:
+        limit = str(LONGEST_VARIABLE // 1024)
+        raise errors.WrongUse("seal.too-long", key=key, limit=limit)
+
+
+def check_size(plaintexts: Mapping[str, masking.Masked], sealed: Mapping[str, str]) -> None:
+    """Refuse values with which their Secret becomes larger than Kubernetes takes it.
+
+    Args:
+        plaintexts: The values that are about to be sealed.
+        sealed: All that the Secret has sealed so far, by key; those of `plaintexts` are replaced.
+
+    Raises:
+        errors.WrongUse: All together have more than `LARGEST_SECRET` bytes.
+    """
+    size = sum(len(plaintext) for plaintext in plaintexts.values())
+    for key, ciphertext in sealed.items():
+        if key not in plaintexts:
+            size += _length(ciphertext)
+    if size > LARGEST_SECRET:
+        size_kib, limit = str(-(-size // 1024)), str(LARGEST_SECRET // 1024)
+        raise errors.WrongUse("seal.secret-too-large", size=size_kib, limit=limit)
+
+
+def _length(ciphertext: str) -> int:
+    try:
+        return manifests.shape(ciphertext).length
+    except errors.WrongUse:  # no sealed value at all; `secrets verify` says so
+        return 0
