@@ -32,7 +32,7 @@ def shop() -> Iterator[scenes.Scene]:
         ended = scenes.hanbae("demo", "--keep", "--name", NAME, "--output", "json")
         if ended.code:
             raise SystemExit(ended.err[-4000:])
-        scene = scenes.Scene(scenes.shop(running.attach(NAME)), ENVIRONMENT)
+        scene = scenes.Scene(scenes.shop(running.attach(NAME), ENVIRONMENT), ENVIRONMENT)
         scene.enter()
         yield scene
     finally:

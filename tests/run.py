@@ -1,6 +1,7 @@
 """``./dev test``: picks the tests, builds what they stand on, and runs them in the order that uses the machine best.
 
-Unit, typing, commands and API tests run on every core; end-to-end tests follow.
+Unit, typing, commands and API tests run on every core. End-to-end tests follow: scenes side by side on one sandbox
+(``tests/support/timetable.py``), then what needs the machine for itself, and once more what has failed.
 Where nothing has been built yet, the build takes a quarter of an hour; tests that need none of it run meanwhile.
 """
 
@@ -65,7 +66,9 @@ def _run(tiers: list[str], options: list[str], folder: Path) -> int:
             return 1
         spread = [tier for tier in spread if tier in _NEED_BINARIES]
     session.spread([HERE / tier for tier in spread])
-    session.alone([HERE / tier for tier in ("e2e", "crash") if tier in tiers])
+    if "e2e" in tiers and session.goes_on:
+        session.scenes()
+    session.alone([HERE / tier for tier in ("crash",) if tier in tiers])
     return outcomes.conclude(session.ledger, session.codes, session.phases)
 
 

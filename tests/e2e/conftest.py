@@ -7,22 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.support import projects, scenes
+from tests.support import demos, outcomes, scenes
 
-from hanbae.policy import naming
 from hanbae.sandbox import running
 
-#: One name, so that a run that was killed leaves nothing that the next one does not take; two runs on one machine
-#: need two.
-NAME = os.environ.get("HANBAE_TEST_SANDBOX", "e2e")
 #: Seconds. The first demo builds the sandbox's programs unless `./dev test` did; a failing migration is tried for
 #: eighty seconds.
 LONGEST = 900
-REFUSED = 5
 FOLDER = Path(__file__).parent
 
 
@@ -43,57 +37,61 @@ def _turn(item: pytest.Item) -> int:
     return 1 if name.startswith(("test_demo_", "test_deploy_")) else 2
 
 
-@dataclass(frozen=True)
-class Ran:
-    """The demo, and the sandbox that it has left running."""
-
-    ended: scenes.Ended
-    sandbox: running.Sandbox
-
-
 @pytest.fixture(scope="session")
-def demo() -> Iterator[Ran]:
-    ended = scenes.hanbae("demo", "--keep", "--name", NAME, "--output", "json")
-    # Refused: another run of the tests has it, and it is theirs to take down.
-    assert ended.code != REFUSED, ended.err
+def demo() -> Iterator[demos.Demo]:
+    """The runner's demo, or one for this process alone."""
+    kept = demos.kept()
+    if kept is not None:
+        yield kept
+        return
     try:
-        assert ended.code == 0, ended.err[-4000:]
-        yield Ran(ended, running.attach(NAME))
+        yield demos.begin()
     finally:
-        running.down(NAME)
+        demos.end()
 
 
 @pytest.fixture(scope="session")
-def sandbox(demo: Ran) -> running.Sandbox:
+def sandbox(demo: demos.Demo) -> running.Sandbox:
     """The demo's sandbox, for tests that need no more than a cluster."""
     return demo.sandbox
 
 
-@pytest.fixture
-def scene(demo: Ran) -> Callable[[str], scenes.Scene]:
-    """Enters an environment of the demo's shop."""
-    shop = scenes.shop(demo.sandbox)
+@pytest.fixture(scope="session")
+def entered(demo: demos.Demo) -> Callable[[str], scenes.Scene]:
+    """An environment of the demo's shop; in a second run a new one like it, without what the first has left."""
+    fresh: dict[str, scenes.Scene] = {}
 
     def enter(environment: str) -> scenes.Scene:
-        entered = scenes.Scene(shop, environment)
-        entered.enter()
-        return entered
+        if outcomes.AGAIN not in os.environ:
+            return scenes.Scene(scenes.shop(demo.sandbox, environment), environment)
+        if environment not in fresh:
+            scene = scenes.own(demo.sandbox, environment, automated=environment == "dev")
+            ended = scene.deploy(*scene.shop.services)
+            assert ended.code == 0, ended.err
+            fresh[environment] = scene
+        return fresh[environment]
 
     return enter
 
 
 @pytest.fixture
-def served(demo: Ran, scene: Callable[[str], scenes.Scene]) -> Callable[[str], scenes.Scene]:
-    """Enters an environment that is driven through Argo CD's API, with a project's token."""
-    shop = scenes.shop(demo.sandbox)
+def scene(entered: Callable[[str], scenes.Scene]) -> Callable[[str], scenes.Scene]:
+    """Enters an environment of the demo's shop."""
 
     def enter(environment: str) -> scenes.Scene:
-        project = naming.project(shop.policy, environment)
-        token = projects.Projects(demo.sandbox).token(project, "deployer")
-        entered = scenes.Scene(shop, environment, token)
-        entered.enter()
-        entered.speak_to_api()
-        return entered
+        scene = entered(environment)
+        scene.enter()
+        return scene
+
+    return enter
+
+
+@pytest.fixture
+def served(scene: Callable[[str], scenes.Scene]) -> Callable[[str], scenes.Scene]:
+    """Enters an environment that is driven through Argo CD's API, with a project's token."""
+
+    def enter(environment: str) -> scenes.Scene:
+        return scene(environment).served()
 
     return enter
 

@@ -1,12 +1,10 @@
-"""Logs and probes on a real node, through connections that break.
-
-To be dropped into ``tests/e2e/``: needs a fixture ``sandbox`` with ``kubeconfig: Path``.
-"""
+"""Logs and probes on a real node, through connections that break."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from tests.support import outcomes
 
 from hanbae import errors
 from hanbae.clusters import connections, kinds, logs, probes, reading, writing
@@ -22,7 +21,7 @@ from hanbae.policy import labels
 pytestmark = pytest.mark.e2e
 
 IMAGE = "hanbae.local/postgresql:18"  # has a shell, and is on the node
-NAMESPACE = "hanbae-clusters"
+NAMESPACE = f"hanbae-clusters{os.environ.get(outcomes.AGAIN, '')}"
 WITHIN = 60.0
 
 

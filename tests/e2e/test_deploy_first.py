@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import json
 
-from tests.support import scenes
+import pytest
+from tests.support import demos, scenes
+
+
+@pytest.fixture(scope="module")
+def staging(demo: demos.Demo) -> scenes.Scene:
+    """An environment in which nothing is deployed yet."""
+    return scenes.own(demo.sandbox, "first", services=())
 
 
 def test_first_install_is_recorded_from_the_plan_to_the_proof(staging: scenes.Scene) -> None:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import json
 
-from tests.support import scenes
+import pytest
+from tests.support import demos, scenes
 
 NOWHERE = "sha256:" + "0" * 64
+
+
+@pytest.fixture(scope="module")
+def staging(demo: demos.Demo) -> scenes.Scene:
+    """An environment in which nothing is deployed yet."""
+    return scenes.own(demo.sandbox, "images", services=())
 
 
 def test_image_that_is_not_in_the_registry(staging: scenes.Scene) -> None:

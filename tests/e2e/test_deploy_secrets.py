@@ -7,7 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.support import polling, scenes
+import pytest
+from tests.support import demos, polling, scenes
+
+
+@pytest.fixture(scope="module")
+def staging(demo: demos.Demo) -> scenes.Scene:
+    """An environment in which nothing is deployed yet."""
+    return scenes.own(demo.sandbox, "secrets", services=("personal",))
 
 
 def uid(thing: dict[str, Any]) -> str:
@@ -33,7 +40,7 @@ def test_missing_secret_then_a_missing_key_are_named_and_mended(staging: scenes.
     assert time.monotonic() - began < 60, "it waits for what cannot come"
     assert not blocked(staging, "bare")
 
-    token = {"JWT_SECRET": staging.shop.token_key("staging")}
+    token = {"JWT_SECRET": staging.shop.token_key(staging.environment)}
     staging.seal_only("bare", token)
     staging.publish("One of its secrets")
     failed = staging.deploy("bare")
@@ -146,8 +153,8 @@ def test_secret_rotated_together_with_a_migration(production: scenes.Scene) -> N
 def test_password_in_a_failing_migrations_log_is_masked(production: scenes.Scene) -> None:
     """goose prints the statement that failed; one that holds the password must not show it."""
     production.create("leaky", like="personal")
-    urls = production.shop.make_databases("leaky", "production")
-    token = production.shop.token_key("production")
+    urls = production.shop.make_databases("leaky", production.environment)
+    token = production.shop.token_key(production.environment)
     production.seal_only("leaky", {**urls, "JWT_SECRET": token})
     password = urls["DATABASE_URL"].unmask().split(b":")[2].split(b"@")[0].decode()
     said = (
@@ -162,9 +169,7 @@ def test_password_in_a_failing_migrations_log_is_masked(production: scenes.Scene
     failed = production.deploy("leaky")
     assert failed.code == 1
     assert "nowhere" in failed.err
-    history = b"".join(
-        path.read_bytes() for path in production.shop.sandbox.site.folder.root.glob("history.db*")
-    )
+    history = b"".join(scenes.histories(production.shop.sandbox).values())
     for secret in (password, token.unmask().decode()):
         assert secret not in failed.out + failed.err
         assert secret.encode() not in history
@@ -175,8 +180,8 @@ def test_password_that_an_application_and_an_annotation_tell_is_masked(
 ) -> None:
     """What a crashing application said last is shown as the cause's evidence; its password is not."""
     production.create("chatty", like="personal")
-    urls = production.shop.make_databases("chatty", "production")
-    token = production.shop.token_key("production")
+    urls = production.shop.make_databases("chatty", production.environment)
+    token = production.shop.token_key(production.environment)
     production.seal_only("chatty", {**urls, "JWT_SECRET": token})
     password = urls["DATABASE_URL"].unmask().split(b":")[2].split(b"@")[0].decode()
     production.set_environment("chatty", REQUIRED_TABLES=f"elsewhere.{password}")
@@ -191,8 +196,7 @@ def test_password_that_an_application_and_an_annotation_tell_is_masked(
     assert failed.code == again.code == 1
     assert "diagnosis.crashing" in failed.causes
     assert "is not database.table of this service" in failed.err, "the application's own words"
-    folder = production.shop.sandbox.site.folder.root
-    history = {path: path.read_bytes() for path in folder.glob("history.db*")}
+    history = scenes.histories(production.shop.sandbox)
     for found in (failed.out, failed.err, again.out, again.err):
         assert password not in found
     for path, content in history.items():

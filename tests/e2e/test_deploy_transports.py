@@ -101,7 +101,10 @@ def test_a_manual_environment_is_deployed_and_proven(
     about = {one["name"]: one["value"] for one in asked["info"]}
     assert about["hanbae"].startswith(about["hanbae.deployment"])
     assert about["hanbae.revision"] == revision
-    assert (about["hanbae.service"], about["hanbae.environment"]) == ("personal", "staging")
+    assert (about["hanbae.service"], about["hanbae.environment"]) == (
+        "personal",
+        staging.environment,
+    )
     if staging.token is not None:
         assert asked["initiatedBy"]["username"].startswith("proj:")
         assert staging.token.unmask().decode() not in ended.out + ended.err
@@ -132,9 +135,9 @@ def test_an_automated_environment_is_followed_and_pushed_where_nothing_differs(
 
 def test_a_role_that_may_only_look_is_told_what_it_lacks(served: Enter) -> None:
     staging = served("staging")
-    project = naming.project(staging.shop.policy, "staging")
+    project = naming.project(staging.shop.policy, staging.environment)
     reads = projects.Projects(staging.shop.sandbox).token(project, "reader", actions=["get"])
-    reader = scenes.Scene(staging.shop, "staging", reads)
+    reader = scenes.Scene(staging.shop, staging.environment, reads)
     before = staging.operation("auth")
     ended = reader.deploy("auth")
     assert ended.code == 5, ended.err
@@ -152,20 +155,24 @@ def test_a_right_that_is_missing_is_named_with_what_grants_it(
     staging = scene("staging")
     before = staging.operation("auth")
     stranger = {"KUBECONFIG": str(staging.shop.deployer("production"))}
-    words = ("deploy", "auth", "--env", "staging", "--output", "json")
+    words = ("deploy", "auth", "--env", staging.environment, "--output", "json")
     ended = scenes.hanbae(*words, directory=staging.clone, **stranger)
     assert ended.code == 4, ended.err
     assert "You may not get leases.coordination.k8s.io" in ended.err
     assert staging.namespace("auth") in ended.err
     assert "kubectl auth can-i get leases.coordination.k8s.io" in ended.err
-    assert "hanbae generate rbac --env staging && kubectl apply -k k8s/rbac/staging" in ended.err
+    name = staging.environment
+    grant = f"hanbae generate rbac --env {name} && kubectl apply -k k8s/rbac/{name}"
+    assert grant in ended.err
     assert untouched(staging, "auth", before)
 
 
 def test_a_token_that_is_not_valid_changes_nothing(served: Enter) -> None:
     staging = served("staging")
     before = staging.operation("auth")
-    stranger = scenes.Scene(staging.shop, "staging", masking.Masked(b"eyJhbGciOiJIUzI1NiJ9.e30.x"))
+    stranger = scenes.Scene(
+        staging.shop, staging.environment, masking.Masked(b"eyJhbGciOiJIUzI1NiJ9.e30.x")
+    )
     ended = stranger.deploy("auth")
     assert ended.code == 4, ended.err
     assert "does not accept the token" in ended.err
@@ -174,7 +181,7 @@ def test_a_token_that_is_not_valid_changes_nothing(served: Enter) -> None:
 
 def test_a_sync_window_is_respected(served: Enter) -> None:
     staging = served("staging")
-    project = naming.project(staging.shop.policy, "staging")
+    project = naming.project(staging.shop.policy, staging.environment)
     before = staging.operation("auth")
     with projects.Projects(staging.shop.sandbox).closed(project):
         ended = staging.deploy("auth")
@@ -193,7 +200,7 @@ def test_somebody_elses_operation_is_named_and_left_alone(either: Enter) -> None
     assert ended.code == 5, ended.err
     assert ended.only["outcome"] == "refused"
     assert "mina" in ended.err
-    assert "hanbae stop auth --env staging" in ended.err
+    assert f"hanbae stop auth --env {staging.environment}" in ended.err
     assert after["operation"] == before["operation"]
     assert after["status"]["operationState"]["phase"] == "Running"
 

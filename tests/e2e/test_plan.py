@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import polling, projects, scenes
+from tests.support import demos, polling, projects, scenes
 
 from hanbae.argo import authorizing
 from hanbae.policy import naming
 
-Enter = Callable[[str], scenes.Scene]
 _HEADER = re.compile(
     r"^===== (?P<group>\S*)/(?P<kind>\S+) (?P<namespace>\S*)/(?P<name>\S+) ======$"
 )
@@ -195,17 +193,29 @@ def appear(scene: scenes.Scene, argo: Argo, application: str) -> None:
     polling.until(lambda: argo.knows(application), within=120, pause=0.5)
 
 
-@pytest.fixture
-def planning(either: Enter) -> scenes.Scene:
-    return either("staging")
+@pytest.fixture(scope="module")
+def planned_for(demo: demos.Demo) -> scenes.Scene:
+    """An environment with one service that is deployed."""
+    scene = scenes.own(demo.sandbox, "planned", services=("auth",))
+    ended = scene.deploy("auth")
+    assert ended.code == 0, ended.err
+    return scene
+
+
+@pytest.fixture(params=["kubernetes", "argocd-api"])
+def planning(planned_for: scenes.Scene, request: pytest.FixtureRequest) -> scenes.Scene:
+    """The environment, once through each transport."""
+    planned_for.enter()
+    return planned_for.served() if request.param == "argocd-api" else planned_for
 
 
 def test_plan_says_what_argocd_app_diff_says(
     planning: scenes.Scene, request: pytest.FixtureRequest
 ) -> None:
-    through = request.node.callspec.params["either"]
+    through = request.node.callspec.params["planning"]
     service = f"plan-{'api' if through == 'argocd-api' else 'crd'}"
-    scene, application = planning, f"{service}-staging"
+    scene = planning
+    application = f"{service}-{scene.environment}"
     scene.create(service, like="personal")
     scene.seal(service)
     template = scene.clone / naming.chart(scene.shop.policy, service) / "templates/config.yaml"
@@ -253,7 +263,9 @@ def test_plan_says_what_argocd_app_diff_says(
     assert argo.diff(application) == changes(after).keys()
 
 
-def test_what_somebody_changed_by_hand_is_seen_with_who_did(staging: scenes.Scene) -> None:
+def test_what_somebody_changed_by_hand_is_seen_with_who_did(planned_for: scenes.Scene) -> None:
+    staging = planned_for
+    staging.enter()
     kubectl, namespace = staging.shop.sandbox.kubectl, staging.namespace("auth")
     kubectl(["scale", "deployment", "auth-service", "--replicas", "1", "-n", namespace])
     try:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import scenes
+from tests.support import demos, scenes
 
 from hanbae.images import credentials, layouts, references, registry
 from hanbae.policy import loading, naming
@@ -21,7 +20,7 @@ REFUSED = 5
 
 
 class Saved:
-    """A service of staging, and a plan of it in a file."""
+    """A service, and a plan of it in a file."""
 
     def __init__(self, scene: scenes.Scene, folder: Path) -> None:
         self.scene = scene
@@ -41,7 +40,7 @@ class Saved:
         )
 
     def save(self) -> dict[str, Any]:
-        ended = self.run("plan", SERVICE, "--env", "staging", "--save", str(self.file))
+        ended = self.run("plan", SERVICE, "--env", self.scene.environment, "--save", str(self.file))
         assert ended.code == 0, ended.err
         return self.content()
 
@@ -65,14 +64,20 @@ class Saved:
         assert self.scene.operation(SERVICE)["status"].get("operationState") == before
 
 
+@pytest.fixture(scope="module")
+def scene(demo: demos.Demo) -> scenes.Scene:
+    """An environment with a service that is not deployed yet."""
+    scene = scenes.own(demo.sandbox, "saved", services=())
+    scene.create(SERVICE, like="personal")
+    scene.seal(SERVICE)
+    scene.publish("A service with saved plans")
+    return scene
+
+
 @pytest.fixture
-def saved(scene: Callable[[str], scenes.Scene], tmp_path: Path) -> Saved:
-    entered = scene("staging")
-    if not (entered.clone / naming.chart(entered.shop.policy, SERVICE)).is_dir():
-        entered.create(SERVICE, like="personal")
-        entered.seal(SERVICE)
-        entered.publish("A service with saved plans")
-    return Saved(entered, tmp_path)
+def saved(scene: scenes.Scene, tmp_path: Path) -> Saved:
+    scene.enter()
+    return Saved(scene, tmp_path)
 
 
 def test_saved_plan_is_deployed_as_it_is(saved: Saved) -> None:
@@ -107,7 +112,7 @@ def test_what_somebody_changed_by_hand_is_taken_back(saved: Saved) -> None:
 def test_file_that_was_tampered_with_is_refused(saved: Saved, field: str) -> None:
     content = saved.save()
     saved.file.write_text(json.dumps(content | {field: "0" * 40}))
-    saved.assert_refused("branch-head:release" if field == "revision" else field)
+    saved.assert_refused(f"branch-head:{saved.scene.branch}" if field == "revision" else field)
 
 
 def test_service_that_was_tampered_with_is_refused_and_everything_named(saved: Saved) -> None:
@@ -126,7 +131,7 @@ def test_branch_that_moved_is_refused(saved: Saved) -> None:
     first = min(folder.glob("*.sql"))
     first.write_text(first.read_text() + "-- edited\n")
     saved.scene.publish("An edited migration")
-    saved.assert_refused("branch-head:release")
+    saved.assert_refused(f"branch-head:{saved.scene.branch}")
 
 
 def test_policy_that_changed_is_refused(saved: Saved) -> None:

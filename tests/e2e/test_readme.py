@@ -34,7 +34,7 @@ NAME = f"{os.environ.get('HANBAE_TEST_SANDBOX', 'e2e')}-readme"
 #: Command → the test that runs it.
 ELSEWHERE = {
     "./dev demo": "tests/e2e/test_demo_stopped.py",
-    "./dev demo --keep": "tests/e2e/conftest.py",
+    "./dev demo --keep": "tests/support/demos.py",
     "./dev test": ".ci/run",
     "./dev test unit": ".ci/run",
     "pip install .": "tests/commands/test_wheel.py",

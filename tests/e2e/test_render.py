@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ def clone(sandbox: running.Sandbox, tmp_path_factory: pytest.TempPathFactory) ->
     for words in (["init", "-q", "-b", "main"], ["add", "-A", "-f"], ["commit", "-qm", "Charts"]):
         subprocess.run([*git, *words], cwd=root, check=True)
     bare = sandbox.git_folder / "charts.git"
+    shutil.rmtree(bare, ignore_errors=True)
     subprocess.run(["git", "clone", "-q", "--bare", str(root), str(bare)], check=True)
     return root
 

@@ -6,12 +6,13 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.support import outcomes
+from tests.support import demos, outcomes, timetable
 
 ROOT: Final = Path(__file__).parents[2]
 #: With these, few tests run or somebody looks on: one process starts sooner and shows more.
@@ -40,6 +41,7 @@ class Session:
         self.codes: list[int] = []
         self.phases: list[tuple[str, float]] = []
         self._options = list(options)
+        self._terminal = threading.Lock()
 
     @property
     def goes_on(self) -> bool:
@@ -56,6 +58,74 @@ class Session:
         if folders and self.goes_on:
             with self.phase(", ".join(folder.name for folder in folders)):
                 self.codes.append(self.pytest([*map(str, folders), *workers]))
+
+    def scenes(self) -> None:
+        """Run the end-to-end tests: side by side, then what breaks things, then once more what has failed."""
+        folder = ROOT / "tests" / "e2e"
+        if any(option.startswith(_ONE_PROCESS) for option in self._options):
+            self.alone([folder])
+            return
+        with self.phase("e2e: the demo"):
+            demo = demos.begin()
+        try:
+            found = demos.keep(demo, self.ledger.parent / "demo.json")
+            self._play("side by side", timetable.TOGETHER, found)
+            self._play("parts of a sandbox stop", timetable.BREAKING, found)
+            self._again([*timetable.TOGETHER, *timetable.BREAKING], found)
+        finally:
+            demos.end()
+        self._play("alone", timetable.ALONE, {})
+        self._again(timetable.ALONE, {})
+
+    def _play(
+        self, name: str, scenes: Sequence[timetable.Scene], environment: dict[str, str]
+    ) -> None:
+        if not self.goes_on:
+            return
+        with self.phase(f"e2e: {name}"):
+            timetable.play(scenes, lambda file: self._file(file, environment))
+
+    def _again(self, scenes: Sequence[timetable.Scene], environment: dict[str, str]) -> None:
+        """Run the files of tests that have failed once more, one after the other; their environments are new."""
+        failed = outcomes.failed_files(self.ledger)
+        files = [scene.file for scene in scenes if f"tests/e2e/{scene.file}" in failed]
+        if not files or not self.goes_on:
+            return
+        with self.phase("e2e: once more what has failed"):
+            for number, file in enumerate(files, 1):
+                self._file(file, environment | {outcomes.AGAIN: str(number)})
+
+    def _file(self, file: str, environment: dict[str, str]) -> None:
+        """Run one file of the end-to-end tests; what pytest prints is shown in one piece when it has ended."""
+        again = ", once more" if outcomes.AGAIN in environment else ""
+        self._show(f"e2e: {file} begins{again}")
+        began = time.monotonic()
+        ended = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-p",
+                "no:cacheprovider",
+                f"tests/e2e/{file}",
+                *self._options,
+            ],
+            cwd=ROOT,
+            env=os.environ | {outcomes.VARIABLE: str(self.ledger)} | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        self.codes.append(ended.returncode)
+        seconds = time.monotonic() - began
+        self._show(f"{ended.stdout}e2e: {file} ended after {seconds:.0f} s{again}")
+
+    def _show(self, text: str) -> None:
+        with self._terminal:
+            print(text, flush=True)  # noqa: T201
 
     def alone(self, paths: Sequence[Path]) -> None:
         """Run folders or files in one process, with nothing beside it."""

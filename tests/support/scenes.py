@@ -7,15 +7,19 @@ What surrounds it (a migration is written, a password changes, a registry login 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.support import outcomes, projects
 
 from hanbae import masking
 from hanbae.actions import generate_argocd, new_service
@@ -89,20 +93,45 @@ def clean_environment() -> dict[str, str]:
     return kept | {"HANBAE_LANG": "en"}
 
 
-def shop(sandbox: running.Sandbox) -> demo_shop.Shop:
-    """The shop that a demo has left in a sandbox."""
-    clone = sandbox.site.folder.root / "shop"
-    repository = demo_repository.Repository(clone, sandbox.git_folder / "shop.git")
-    return demo_shop.Shop(sandbox, repository, service_images.program(clone / "app"))
+def shop(sandbox: running.Sandbox, environment: str) -> demo_shop.Shop:
+    """The shop that a demo has left in a sandbox, in a clone for one of its environments.
+
+    Scenes of different environments play at the same time; each environment has a branch of its own.
+    """
+    root = sandbox.site.folder.root
+    clone, remote = root / f"shop-of-{environment}", sandbox.git_folder / "shop.git"
+    repository = demo_repository.Repository(clone, remote)
+    if not clone.exists():
+        demo_repository.git(root, "clone", "--quiet", repository.url, clone.name)
+    return demo_shop.Shop(sandbox, repository, service_images.program(root / "shop" / "app"))
 
 
-def own(sandbox: running.Sandbox, name: str) -> Scene:
-    """A shop beside the demo's, with one manual environment of its own, its services not yet deployed.
+def histories(sandbox: running.Sandbox) -> dict[Path, bytes]:
+    """The content of every history file in a sandbox's folder; some come and go with their connections."""
+    contents = {}
+    for path in sandbox.site.folder.root.glob("history*.db*"):
+        with contextlib.suppress(FileNotFoundError):
+            contents[path] = path.read_bytes()
+    return contents
+
+
+def own(
+    sandbox: running.Sandbox,
+    name: str,
+    *,
+    services: Collection[str] | None = None,
+    automated: bool = False,
+) -> Scene:
+    """A shop beside the demo's, with one environment of its own, its services not yet deployed.
 
     Args:
         sandbox: The sandbox.
-        name: Name of the environment, of its branch and of what else nobody shares with it.
+        name: Name of the environment, of its branch and of what else nobody shares with it. A second run of
+            tests that have failed has another one.
+        services: Those of the example that get an image and secrets; all of them if not given.
+        automated: Whether Argo CD starts syncs itself.
     """
+    name += f"-again{os.environ[outcomes.AGAIN]}" if outcomes.AGAIN in os.environ else ""
     root = sandbox.site.folder.root
     clone, source = root / f"shop-{name}", root / f"example-{name}"
     shutil.rmtree(source, ignore_errors=True)
@@ -120,12 +149,13 @@ def own(sandbox: running.Sandbox, name: str) -> Scene:
     with values.editing(clone / "hanbae.yaml", "hanbae.yaml") as policy:
         history = f"sqlite:///{root / f'history-{name}.db'}"
         policy.update({("argocd", "repository"): repository.url, ("history", "url"): history})
+        policy.update({("environments", name, "sync"): "auto" if automated else "manual"})
     generate_argocd.generate_argocd(clone)
     repository.commit("Read the repository from here")
     made.prepare_namespaces(name)
     scene = Scene(made, name)
     repository.switch(scene.branch, create=True)
-    for service in made.services:
+    for service in made.services if services is None else services:
         scene.seal(service)
         scene.build(service)
     scene.publish("Images and secrets")
@@ -174,6 +204,14 @@ class Scene:
         with values.editing(self.clone / loading.NAME, loading.NAME) as policy:
             policy.update({("environments", self.environment, "transport"): "argocd-api"})
         demo_repository.git(self.clone, "update-index", "--skip-worktree", loading.NAME)
+
+    def served(self) -> Scene:
+        """The same environment, driven through Argo CD's API with a new token of its project."""
+        project = naming.project(self.shop.policy, self.environment)
+        token = projects.Projects(self.shop.sandbox).token(project, "deployer")
+        scene = dataclasses.replace(self, token=token)
+        scene.speak_to_api()
+        return scene
 
     def publish(self, message: str) -> str:
         """Commit and push the environment's branch.

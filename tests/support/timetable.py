@@ -1,0 +1,101 @@
+"""Which end-to-end tests play at the same time on the one sandbox: each file is one process of pytest.
+
+Files that use the same environment of the demo's shop play one after the other, in the order of this table; all
+others have environments, namespaces or a whole sandbox of their own. The long ones come first.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent import futures
+from dataclasses import dataclass
+from typing import Final
+
+AT_ONCE: Final = 3
+"""Two cores are busy with three scenes: much of a deployment is waiting."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One file of ``tests/e2e``.
+
+    Attributes:
+        file: Its name.
+        uses: Environments of the demo's shop that it changes or looks at.
+    """
+
+    file: str
+    uses: frozenset[str] = frozenset()
+
+
+_DEV, _STAGING, _PRODUCTION = "dev", "staging", "production"
+
+TOGETHER: Final = (
+    # What the demo has left is looked at before anything adds to it.
+    Scene("test_demo.py", frozenset({_DEV, _STAGING, _PRODUCTION})),
+    Scene("test_crash_events.py"),
+    Scene("test_stop_and_busy.py"),
+    Scene("test_deploy_secrets.py", frozenset({_DEV, _PRODUCTION})),
+    Scene("test_deploy_migrations.py", frozenset({_STAGING})),
+    Scene("test_deploy_presync.py"),
+    Scene("test_plan.py"),
+    Scene("test_clusters_on_a_node.py"),
+    Scene("test_deploy_transports.py", frozenset({_DEV, _STAGING})),
+    Scene("test_early_failure.py"),
+    Scene("test_plan_saved.py"),
+    Scene("test_deploy_images.py"),
+    Scene("test_deploy_automated.py", frozenset({_DEV})),
+    Scene("test_readme.py"),
+    Scene("test_deploy_first.py"),
+    Scene("test_render.py"),
+    Scene("test_example_app.py"),
+)
+BREAKING: Final = (
+    # It stops parts of the sandbox that all of the above share.
+    Scene("test_argocd_in_trouble.py"),
+    Scene("test_demo_stopped.py"),
+)
+ALONE: Final = (Scene("test_sandbox.py"),)
+"""What looks at the whole machine."""
+
+
+def play(scenes: Sequence[Scene], run: Callable[[str], None], *, at_once: int = AT_ONCE) -> None:
+    """Run scenes side by side, each as early as the environments that it uses are free.
+
+    Args:
+        scenes: In the order in which they begin where nothing hinders them.
+        run: Runs one file, in one of several threads.
+        at_once: How many at the same time.
+    """
+    waiting = list(scenes)
+    busy: set[str] = set()
+    changed = threading.Condition()
+
+    def next_scene() -> Scene | None:
+        """The first scene that may begin now; waits for one, and returns None when none is left."""
+        with changed:
+            while waiting:
+                taken = set(busy)
+                for scene in waiting:
+                    if not scene.uses & taken:
+                        waiting.remove(scene)
+                        busy.update(scene.uses)
+                        return scene
+                    # Who waits for an environment is not overtaken in it.
+                    taken |= scene.uses
+                changed.wait()
+        return None
+
+    def work() -> None:
+        while scene := next_scene():
+            try:
+                run(scene.file)
+            finally:
+                with changed:
+                    busy.difference_update(scene.uses)
+                    changed.notify_all()
+
+    with futures.ThreadPoolExecutor(at_once) as workers:
+        for worker in [workers.submit(work) for _ in range(at_once)]:
+            worker.result()

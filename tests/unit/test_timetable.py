@@ -1,0 +1,55 @@
+"""End-to-end tests that play side by side: none is forgotten, and none changes what another one uses."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from tests.support import timetable
+
+E2E = Path(__file__).parents[1] / "e2e"
+
+
+def scene(name: str, *uses: str) -> timetable.Scene:
+    return timetable.Scene(name, frozenset(uses))
+
+
+def test_every_file_plays_exactly_once() -> None:
+    scenes = [*timetable.TOGETHER, *timetable.BREAKING, *timetable.ALONE]
+    assert sorted(scene.file for scene in scenes) == sorted(
+        path.name for path in E2E.glob("test_*.py")
+    )
+
+
+def test_scenes_with_nothing_in_common_play_at_the_same_time() -> None:
+    meeting = threading.Barrier(3, timeout=30)
+    timetable.play([scene("a", "x"), scene("b"), scene("c", "y")], lambda _: bool(meeting.wait()))
+
+
+def test_scenes_of_one_environment_play_in_their_order_and_never_together() -> None:
+    playing: set[str] = set()
+    order: list[str] = []
+    uses = {"a": {"x", "y"}, "b": {"y"}, "c": {"x", "z"}, "d": {"z"}, "e": set()}
+
+    def run(file: str) -> None:
+        assert not any(uses[file] & uses[other] for other in playing)
+        playing.add(file)
+        order.append(file)
+        playing.remove(file)
+
+    for _ in range(50):
+        order.clear()
+        timetable.play([scene(name, *used) for name, used in uses.items()], run)
+        assert sorted(order) == ["a", "b", "c", "d", "e"]
+        assert order.index("a") < order.index("b")
+        assert order.index("a") < order.index("c") < order.index("d")
+
+
+def test_scene_that_cannot_be_run_ends_the_play_with_its_error() -> None:
+    def run(file: str) -> None:
+        if file == "a":
+            raise OSError(file)
+
+    with pytest.raises(OSError, match="a"):
+        timetable.play([scene("a", "x"), scene("b", "x"), scene("c")], run)
