@@ -170,7 +170,12 @@ FAULTS: Final[dict[str, Fault]] = {
         "a program that crashes", _crashing, "pods", r"CrashLoopBackOff", ("diagnosis.crashing",)
     ),
     "starving": Fault(
-        "too little memory", _starving, "pods", r"OOMKilled", ("diagnosis.out-of-memory",)
+        "too little memory",
+        _starving,
+        "pods",
+        # containerd's word on a busy node is "Error", with the exit code of a killed process.
+        r"\b(OOMKilled|Error)\b",
+        ("diagnosis.out-of-memory", "diagnosis.killed"),
     ),
     "nowhere": Fault(
         "no node to run on", _nowhere, "pods", r"Unschedulable", ("diagnosis.unschedulable",)

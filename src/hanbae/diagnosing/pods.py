@@ -23,8 +23,16 @@ _OOM: Final = "OOMKilled"
 _KILLED: Final = frozenset({137, 143})
 """Exit codes of a program that was killed; with any other one it has ended by itself."""
 _COUNTED: Final = frozenset(
-    {"diagnosis.crashing", "diagnosis.out-of-memory", "diagnosis.probe-kills"}
+    {
+        "diagnosis.crashing",
+        "diagnosis.killed",
+        "diagnosis.out-of-memory",
+        "diagnosis.probe-kills",
+    }
 )
+_SIGKILL: Final = 137
+"""The exit code of a program that SIGKILL has ended: 128 + 9."""
+_NO_LIMIT: Final = "-"
 _TOO_OFTEN: Final = 3
 """Failed readiness probes in a row before it is called a trouble: slow starts fail one or two."""
 
@@ -91,9 +99,9 @@ def _container(
         yield _cause(ref, pod, "diagnosis.container-not-created", facts, describe(ref), fatal=True)
     elif reason == "CrashLoopBackOff" or (status.get("restartCount") and not status.get("ready")):
         yield _crashing(picture, ref, pod, status)
-    elif (state.get("terminated") or {}).get("reason") == _OOM:
+    elif cause := _memory(picture, ref, pod, status, state.get("terminated") or {}):
         # A hook's container is not started again; its Job makes another pod, which meets the same limit.
-        yield _out_of_memory(picture, ref, pod, status, state["terminated"])
+        yield cause
     elif state.get("running") and not status.get("ready"):
         yield from _unready(picture, ref, pod, name)
 
@@ -203,7 +211,33 @@ def _crashing(
             facts |= {"probe": failed["probe"].lower(), "message": failed["what"]}
             return _cause(ref, pod, "diagnosis.probe-kills", facts, describe(ref), fatal=hopeless)
     command = logs(ref, name, previous=True)
-    return _cause(ref, pod, "diagnosis.crashing", facts, command, fatal=hopeless)
+    return _memory(picture, ref, pod, status, ended) or _cause(
+        ref, pod, "diagnosis.crashing", facts, command, fatal=hopeless
+    )
+
+
+def _memory(
+    picture: pictures.Picture,
+    ref: subjects.Ref,
+    pod: pictures.Object,
+    status: Mapping[str, Any],
+    ended: Mapping[str, Any],
+) -> pictures.Cause | None:
+    """What a container's end has to do with its memory limit, if anything.
+
+    On a busy node containerd misses the kernel's message about an out-of-memory kill, and reports "Error" with the
+    exit code of a killed process. Where the pod says why it was ended (evicted, its deadline), that is the reason.
+    """
+    if ended.get("reason") == _OOM:
+        return _out_of_memory(picture, ref, pod, status, ended)
+    limit = _memory_limit(pod, status["name"])
+    killed = ended.get("exitCode") == _SIGKILL and not (pod.get("status") or {}).get("reason")
+    if not killed or limit == _NO_LIMIT:
+        return None
+    facts = _end(picture, ref, status, ended) | {"limit": limit}
+    command = logs(ref, status["name"], previous=bool(status.get("restartCount")))
+    hopeless = _is_hopeless(picture, ref, pod, status)
+    return _cause(ref, pod, "diagnosis.killed", facts, command, fatal=hopeless)
 
 
 def _is_hopeless(
@@ -265,8 +299,8 @@ def _memory_limit(pod: pictures.Object, container: str) -> str:
     for spec in [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]:
         if spec["name"] == container:
             limits = (spec.get("resources") or {}).get("limits") or {}
-            return str(limits.get("memory") or "-")
-    return "-"
+            return str(limits.get("memory") or _NO_LIMIT)
+    return _NO_LIMIT
 
 
 def _cause(

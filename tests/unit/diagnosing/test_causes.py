@@ -658,3 +658,71 @@ def test_a_migration_that_fails_the_same_way_again_is_hopeless_after_its_first_a
     ids = {True: "diagnosis.migration-hopeless", False: "diagnosis.migration-attempt"}
     assert cause.found.cause.id == ids[hopeless]
     assert (cause.found.fatal, cause.is_settled) == (hopeless, hopeless)
+
+
+def killed(word: str, code: int, limit: str | None, **status: object) -> dict[str, Any]:
+    """A pod of a Job whose container has ended."""
+    ended = {
+        "name": "migrate",
+        "restartCount": 0,
+        "state": {"terminated": {"reason": word, "exitCode": code}},
+    }
+    pod = objects.pod("auth-service-migrate-x", containers=[ended])
+    resources = {"limits": {"memory": limit}} if limit else {}
+    pod["spec"] = {"containers": [{"name": "migrate", "resources": resources}]}
+    pod["status"] |= status
+    return pod
+
+
+def test_kill_that_containerd_calls_an_error_names_the_memory_limit() -> None:
+    """A busy node: the kernel's message was missed, only the exit code of SIGKILL is left."""
+    job, _ = migrating(failed=0)
+    pod = owned(killed("Error", 137, "16Mi"), job)
+    causes = {cause.found.cause.id: cause.found.cause for cause in named(job, pod)}
+    assert causes["diagnosis.killed"].facts["limit"] == "16Mi"
+    assert causes["diagnosis.killed"].facts["exit"] == "137"
+
+
+def test_kill_of_a_restarting_container_names_the_memory_limit() -> None:
+    last = objects.terminated(137, reason="Error")
+    pod = objects.pod(
+        "auth-1", containers=[objects.waiting("CrashLoopBackOff", restarts=1, last=last)]
+    )
+    assert only(pod).found.cause.id == "diagnosis.crashing"
+    pod["spec"]["containers"][0]["resources"] = {"limits": {"memory": "64Mi"}}
+    cause = only(pod)
+    assert cause.found.cause.id == "diagnosis.killed"
+    assert cause.found.cause.facts["limit"] == "64Mi"
+    assert cause.found.command[-1] == "--previous"
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        killed("Error", 137, None),
+        killed("Error", 1, "16Mi"),
+        killed("Error", 143, "16Mi"),
+        killed("Error", 137, "16Mi", reason="DeadlineExceeded"),
+        killed("Error", 137, "16Mi", reason="Evicted"),
+    ],
+    ids=["no limit", "another code", "terminated", "deadline", "evicted"],
+)
+def test_end_that_another_reason_explains_is_not_blamed_on_memory(pod: dict[str, Any]) -> None:
+    assert not {"diagnosis.killed", "diagnosis.out-of-memory"} & {
+        cause.found.cause.id for cause in named(pod)
+    }
+
+
+def test_probe_that_kills_is_named_before_memory() -> None:
+    crashed = {
+        "name": "auth",
+        "restartCount": 2,
+        "ready": False,
+        "state": {"running": {}},
+        "lastState": {"terminated": {"reason": "Error", "exitCode": 137}},
+    }
+    pod = objects.pod("auth-1", containers=[crashed])
+    pod["spec"]["containers"][0]["resources"] = {"limits": {"memory": "64Mi"}}
+    message = "Liveness probe failed: HTTP probe failed with statuscode: 500"
+    cause = only(pod, objects.event(pod, "Unhealthy", message))
+    assert cause.found.cause.id == "diagnosis.probe-kills"
