@@ -43,7 +43,7 @@ def shell(name: str, *command: str) -> str:
 
 def test_prints_nine_proven_deployments_and_nothing_else(demo: Any) -> None:
     document = json.loads(demo.ended.out)
-    assert list(document) == ["deployments"]
+    assert list(document) == ["format", "deployments"]
     found = {(one["service"], one["environment"]): one for one in document["deployments"]}
     assert sorted(found) == sorted(PAIRS)
     assert len(document["deployments"]) == 9

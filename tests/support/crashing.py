@@ -26,12 +26,14 @@ from hanbae.results import events
 
 _START: Final = """\
 import sys
+sys.path.insert(0, sys.argv.pop(1))
 from tests.support import crashing
 crashing.die_after(sys.argv.pop(1))
 sys.argv[0] = "hanbae"
 from hanbae.cli import main
 main.main()
 """
+_ROOT: Final = Path(__file__).parents[2]
 _ALL: Final = 10**9
 _JOBS: Final = "custom-columns=N:.metadata.name,U:.metadata.uid"
 _OPERATIONS: Final = (
@@ -70,7 +72,7 @@ def killed(scene: scenes.Scene, service: str, *, after: str, **environment: str)
     """
     ended = subprocess.run(
         [
-            *(sys.executable, "-c", _START, after),
+            *(sys.executable, "-c", _START, str(_ROOT), after),
             *("deploy", service, "--env", scene.environment),
         ],
         cwd=scene.clone,
