@@ -149,12 +149,12 @@ class Api:
     def node_ready(self, name: str) -> str:
         """Why the node is not Ready; empty if it is."""
         try:
-            status, found = self.get(f"/api/v1/nodes/{name}")
+            status, node = self.get(f"/api/v1/nodes/{name}")
         except OSError as error:
             return str(error)
         if status != http.HTTPStatus.OK:
             return f"node {name}: {status}"
-        for condition in found["status"].get("conditions", []):
+        for condition in node["status"].get("conditions", []):
             if condition["type"] == "Ready":
                 if self._stale(condition["lastHeartbeatTime"]):
                     return "the kubelet has not reported yet"
@@ -164,10 +164,10 @@ class Api:
     def discovered(self, group_version: str, resources: frozenset[str]) -> str:
         """Why resources of an API group are not served yet; empty if they are."""
         try:
-            status, found = self.get(f"/apis/{group_version}")
+            status, group = self.get(f"/apis/{group_version}")
             missing = resources
             if status == http.HTTPStatus.OK:
-                missing = resources - {resource["name"] for resource in found["resources"]}
+                missing = resources - {resource["name"] for resource in group["resources"]}
             for name in sorted(resources - missing):
                 status, _ = self.get(f"/apis/{group_version}/{name}?limit=1")
                 if status != http.HTTPStatus.OK:
@@ -179,41 +179,58 @@ class Api:
     def rolled_out(self, kind: str, namespace: str, name: str) -> str:
         """Why a Deployment or StatefulSet has not all its pods ready; empty if it has."""
         try:
-            status, found = self.get(f"/apis/apps/v1/namespaces/{namespace}/{kind}/{name}")
+            status, workload = self.get(f"/apis/apps/v1/namespaces/{namespace}/{kind}/{name}")
         except OSError as error:
             return str(error)
         if status != http.HTTPStatus.OK:
             return f"{kind}/{name}: {status}"
-        state = found.get("status", {})
-        if state.get("observedGeneration", 0) < found["metadata"]["generation"]:
+        state = workload.get("status", {})
+        if state.get("observedGeneration", 0) < workload["metadata"]["generation"]:
             return f"{kind}/{name}: not observed yet"
-        wanted, ready = found["spec"].get("replicas", 1), state.get("readyReplicas", 0)
+        replicas = workload["spec"].get("replicas", 1)
+        obstacle = self._obstacle(namespace, workload["spec"]["selector"]["matchLabels"], replicas)
         updated = state.get("updatedReplicas", 0)
-        obstacle = self._obstacle(namespace, found["spec"]["selector"]["matchLabels"])
-        if min(ready, updated) >= wanted and not obstacle:
-            return ""
-        return f"{kind}/{name}: {ready} of {wanted} ready; {obstacle}"
+        if not obstacle and updated < replicas:
+            obstacle = f"{updated} of {replicas} are of the last version"
+        return f"{kind}/{name}: {obstacle}" if obstacle else ""
 
-    def _obstacle(self, namespace: str, labels: dict[str, str]) -> str:
-        """What the pods with these labels say is in their way."""
+    def _obstacle(self, namespace: str, labels: dict[str, str], replicas: int) -> str:
+        """Why there are not so many pods with these labels that are ready, and no others; empty if there are.
+
+        The pods themselves say it: the workload's own count lags behind them, and after a restart of the sandbox it is
+        still about the dead.
+        """
         selector = quote(",".join(f"{key}={value}" for key, value in labels.items()))
         try:
-            _, found = self.get(f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}")
+            _, listed = self.get(f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}")
         except OSError as error:
             return str(error)
-        for pod in found.get("items", []):
-            name = pod["metadata"]["name"]
-            for container in pod["status"].get("containerStatuses", []):
-                state = container["state"]
-                if "waiting" in state:
-                    ended = container.get("lastState", {}).get("terminated", {})
-                    told = state["waiting"].get("message") or ended.get("message") or ""
-                    return f"{name}: {state['waiting']['reason']}: {told}"[:500]
-                if "running" in state and self._stale(state["running"]["startedAt"]):
-                    return f"{name}: has not been started again yet"
-                # The workload's own count lags behind its pods.
-                if not container["ready"]:
-                    return f"{name}: not ready yet"
+        pods = [
+            pod
+            for pod in listed.get("items", [])
+            if "deletionTimestamp" not in pod["metadata"]
+            and pod["status"].get("phase") not in {"Failed", "Succeeded"}
+        ]
+        obstacles = [obstacle for pod in pods if (obstacle := self._of_pod(pod))]
+        if obstacles:
+            return obstacles[0]
+        return "" if len(pods) >= replicas else f"{len(pods)} of {replicas} pods are ready"
+
+    def _of_pod(self, pod: dict[str, Any]) -> str:
+        name = pod["metadata"]["name"]
+        containers = pod["status"].get("containerStatuses", [])
+        if not containers:
+            return f"{name}: has not been started yet"
+        for container in containers:
+            state = container["state"]
+            if "waiting" in state:
+                ended = container.get("lastState", {}).get("terminated", {})
+                message = state["waiting"].get("message") or ended.get("message") or ""
+                return f"{name}: {state['waiting']['reason']}: {message}"[:500]
+            if "running" not in state or self._stale(state["running"]["startedAt"]):
+                return f"{name}: has not been started again yet"
+            if not container["ready"]:
+                return f"{name}: not ready yet"
         return ""
 
     def _stale(self, stamp: str) -> bool:
