@@ -97,7 +97,7 @@ def await_kinds(shop: Shop, wanted: set[str]) -> None:
         names = shop.run("kubectl", "api-resources", "--no-headers", "-o", "name").split()
         return {name.split(".")[0] for name in names}
 
-    polling.until(lambda: wanted <= served(), within=READY_WITHIN, pause=0.2, seen=served)
+    polling.until(lambda: wanted <= served(), within=READY_WITHIN, pause=0.2, state=served)
 
 
 def await_policies(shop: Shop, environment: str) -> None:

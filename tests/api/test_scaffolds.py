@@ -52,7 +52,7 @@ class Shop:
             names = self.run("kubectl", "api-resources", "--no-headers", "-o", "name").split()
             return {name.split(".")[0] for name in names}
 
-        polling.until(lambda: set(kinds) <= served(), within=60, pause=0.2, seen=served)
+        polling.until(lambda: set(kinds) <= served(), within=60, pause=0.2, state=served)
 
     def dry_run(self, things: list[dict[str, Any]], namespace: str) -> str:
         """Have the API server check objects, strictly, as if they were created."""

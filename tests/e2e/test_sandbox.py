@@ -80,7 +80,7 @@ def unready() -> list[str]:
 
 def assert_ready() -> None:
     """Everything is; on a busy machine a readiness probe may fail for a moment meanwhile."""
-    polling.until(lambda: not unready(), within=60, pause=0.5, seen=lambda: "; ".join(unready()))
+    polling.until(lambda: not unready(), within=60, pause=0.5, state=lambda: "; ".join(unready()))
 
 
 def inside(namespace_pid: int) -> dict[int, int]:

@@ -58,7 +58,7 @@ def application(
     }
     if state is not None:
         status["operationState"] = state
-    made = objects.made(
+    application = objects.made(
         kinds.APPLICATION,
         "auth-dev",
         namespace="argocd",
@@ -67,10 +67,10 @@ def application(
         status=status,
     )
     if operation is not None:
-        made["operation"] = operation
+        application["operation"] = operation
     if version:
-        made["metadata"]["resourceVersion"] = str(version)
-    return made
+        application["metadata"]["resourceVersion"] = str(version)
+    return application
 
 
 def asked(
@@ -119,7 +119,7 @@ def state(
     """
     of = of or asked()
     synced = {"revision": of["sync"]["revision"], "resources": list(results)}
-    found = {
+    application = {
         "phase": phase,
         "message": message,
         "startedAt": started,
@@ -127,7 +127,7 @@ def state(
         "retryCount": retries,
         "syncResult": synced,
     }
-    return found | ({"finishedAt": finished} if finished else {})
+    return application | ({"finishedAt": finished} if finished else {})
 
 
 def result(
@@ -141,7 +141,7 @@ def result(
     message: str = "",
 ) -> dict[str, Any]:
     """What an operation did with one object; `hook` is ``Sync``, ``PreSync`` … for hooks."""
-    found = {
+    application = {
         "group": "",
         "version": "v1",
         "kind": kind,
@@ -151,4 +151,4 @@ def result(
         "hookPhase": phase,
         "message": message,
     }
-    return found | ({"hookType": hook} if hook else {})
+    return application | ({"hookType": hook} if hook else {})

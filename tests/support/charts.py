@@ -224,10 +224,10 @@ CHARTS: Final[Mapping[str, Mapping[str, str | bytes]]] = {
         "crds/d.yml": _crd("ds"),
         "crds/notes.txt": "not a CRD",
         **{
-            f"templates/{at:02}-{kind.lower()}.yaml": "\n---\n".join(
+            f"templates/{number:02}-{kind.lower()}.yaml": "\n---\n".join(
                 f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: {name}}}" for name in ("z", "a")
             )
-            for at, kind in enumerate(
+            for number, kind in enumerate(
                 (
                     "Zebra",
                     "Ingress",

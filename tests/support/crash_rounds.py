@@ -56,9 +56,9 @@ def play(
     Raises:
         AssertionError: Something happened twice, or not at all.
     """
-    names = [one.name for one in scene.shop.declared(service, scene.environment)]
+    names = [row.name for row in scene.shop.declared(service, scene.environment)]
     revision = migrate(scene, service, number, like=like)
-    with crashing.witness(scene, service) as seen:
+    with crashing.witness(scene, service) as witness:
         code = crashing.killed(scene, service, after=after)
         if code == 0:
             return None
@@ -67,10 +67,10 @@ def play(
     _hold(ended.code == 0, f"after event {after}, {resume}: {ended.code}\n{ended.err[-4000:]}")
     _hold(ended.only["outcome"] == "succeeded", str(ended.only))
     _hold(ended.only["revision"] == revision, str(ended.only))
-    uids = {name: len(found) for name, found in seen.jobs.items()}
+    uids = {name: len(jobs) for name, jobs in witness.jobs.items()}
     _hold(list(uids.values()) == [1] * len(names), f"after event {after}: migration Jobs {uids}")
-    found = seen.operations
-    _hold(len(found) == operations, f"after event {after}: operations {found}")
+    started = witness.operations
+    _hold(len(started) == operations, f"after event {after}: operations {started}")
     for database in names:
         versions = scene.versions(service, database)
         _hold(versions == list(range(1, number + 1)), f"{database}: {versions}")

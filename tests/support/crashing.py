@@ -52,10 +52,14 @@ def die_after(moment: str) -> None:
     left, append = int(number), stores.Store.append
 
     def counted(
-        self: stores.Store, deployment: str, step: str | None, fact: events.Fact, at: datetime
+        self: stores.Store,
+        deployment: str,
+        step: str | None,
+        fact: events.Fact,
+        recorded_at: datetime,
     ) -> events.Event:
         nonlocal left
-        event = append(self, deployment, step, fact, at)
+        event = append(self, deployment, step, fact, recorded_at)
         left -= kind in {"", type(fact).__name__}
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -101,25 +105,25 @@ class Witness:
 @contextlib.contextmanager
 def witness(scene: scenes.Scene, service: str) -> Iterator[Witness]:
     """Watch migration Jobs and operations with kubectl; what was there before does not count."""
-    seen = Witness()
+    sight = Witness()
     before: set[str] = set()
     release = naming.release(scene.shop.policy, service)
     application = naming.application(service, scene.environment)
     argocd = scene.shop.policy.argocd.namespace
-    known = _kubectl(scene, ["get", "jobs", "-n", scene.namespace(service), "-o", _JOBS])
-    before |= {line.split()[1] for line in known.splitlines()[1:]}
+    earlier = _kubectl(scene, ["get", "jobs", "-n", scene.namespace(service), "-o", _JOBS])
+    before |= {line.split()[1] for line in earlier.splitlines()[1:]}
     last = _kubectl(scene, ["get", "application", application, "-n", argocd, "-o", _OPERATIONS])
     ended = {tuple(line.split()[:2]) for line in last.splitlines()[1:]}
 
     def job(line: str) -> None:
         name, uid = line.split()[:2]
         if name.startswith(f"{release}-migrate") and uid not in before:
-            seen.jobs.setdefault(name, set()).add(uid)
+            sight.jobs.setdefault(name, set()).add(uid)
 
     def operation(line: str) -> None:
         started, key = line.split()[:2]
         if (started, key) not in ended and started != "<none>":
-            seen.operations.add((started, key))
+            sight.operations.add((started, key))
 
     jobs = ["get", "jobs", "-n", scene.namespace(service), "-o", _JOBS]
     with (
@@ -128,7 +132,7 @@ def witness(scene: scenes.Scene, service: str) -> Iterator[Witness]:
             scene, ["get", "application", application, "-n", argocd, "-o", _OPERATIONS], operation
         ),
     ):
-        yield seen
+        yield sight
 
 
 @contextlib.contextmanager
@@ -168,7 +172,7 @@ def events_of(scene: scenes.Scene, *, history: Path | None = None) -> dict[str, 
     url = f"sqlite:///{history}" if history else scene.shop.policy.history.url
     with stores.open_store(url) as store:
         listed = store.deployments(limit=_ALL)
-        return {each.id: store.events(each.id) for each in listed}
+        return {deployment.id: store.events(deployment.id) for deployment in listed}
 
 
 def closings(recorded: list[events.Event]) -> Counter[str]:

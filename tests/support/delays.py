@@ -48,17 +48,17 @@ def deploy(scene: scenes.Scene, services: Collection[str] = tuple(faults.FAULTS)
     """
     before = set(crashing.events_of(scene))
     with contextlib.ExitStack() as stack:
-        said = {kind: stack.enter_context(_watching(scene, kind)) for kind in _COLUMNS}
+        watched = {kind: stack.enter_context(_watching(scene, kind)) for kind in _COLUMNS}
         ended = scene.deploy(*services, "--timeout", "60")
     recorded = {}
-    for deployment, found in crashing.events_of(scene).items():
-        if deployment not in before and isinstance(found[0].fact, events.Opened):
-            recorded[found[0].fact.plan.service] = found
+    for deployment, happened in crashing.events_of(scene).items():
+        if deployment not in before and isinstance(happened[0].fact, events.Opened):
+            recorded[happened[0].fact.plan.service] = happened
     after = {}
     for service in services:
         fault = faults.FAULTS[service]
         word = re.compile(rf"^{service}-.*{fault.word}")
-        seen = next((at for at, line in said[fault.kind] if word.search(line)), None)
+        sighted = next((stamp for stamp, line in watched[fault.kind] if word.search(line)), None)
         named = next(
             (
                 event.at
@@ -67,10 +67,10 @@ def deploy(scene: scenes.Scene, services: Collection[str] = tuple(faults.FAULTS)
             ),
             None,
         )
-        if seen is None or named is None:
-            lines = "\n".join(line for _, line in said[fault.kind] if line.startswith(service))
-            raise AssertionError(f"{service}: seen {seen}, named {named}\n{lines}\n{ended.err}")
-        after[service] = (named - seen).total_seconds()
+        if sighted is None or named is None:
+            lines = "\n".join(line for _, line in watched[fault.kind] if line.startswith(service))
+            raise AssertionError(f"{service}: seen {sighted}, named {named}\n{lines}\n{ended.err}")
+        after[service] = (named - sighted).total_seconds()
     return Named(ended, after)
 
 

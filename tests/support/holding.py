@@ -92,5 +92,5 @@ def until_said(lines: list[str], words: str) -> None:
         AssertionError: None comes.
     """
     polling.until(
-        lambda: any(words in line for line in lines), within=WITHIN, seen=lambda: "".join(lines)
+        lambda: any(words in line for line in lines), within=WITHIN, state=lambda: "".join(lines)
     )

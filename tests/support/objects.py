@@ -110,8 +110,8 @@ def job(
     """A Job; `condition` is ``Complete`` or ``Failed`` when it is over."""
     status: dict[str, Any] = {"failed": failed, "succeeded": int(condition == "Complete")}
     if condition:
-        said = {"type": condition, "status": "True", "reason": reason, "message": message}
-        status["conditions"] = [said]
+        fields = {"type": condition, "status": "True", "reason": reason, "message": message}
+        status["conditions"] = [fields]
     container = {"name": "migrate", "image": "example"}
     template = {"spec": {"containers": [container], "restartPolicy": "Never"}}
     return made(

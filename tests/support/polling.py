@@ -15,7 +15,7 @@ def until(
     *,
     within: float,
     pause: float = PAUSE,
-    seen: Callable[[], Any] = str,
+    state: Callable[[], Any] = str,
 ) -> None:
     """Ask until the answer is yes.
 
@@ -23,7 +23,7 @@ def until(
         is_so: The question.
         within: Seconds until the answer must be yes.
         pause: Seconds between two questions.
-        seen: What to show where it never is.
+        state: What to show where it never is.
 
     Raises:
         AssertionError: It is not.
@@ -31,6 +31,6 @@ def until(
     end = time.monotonic() + within
     while not is_so():
         if time.monotonic() > end:
-            message = f"not within {within:g} s: {seen()}"
+            message = f"not within {within:g} s: {state()}"
             raise AssertionError(message)
         time.sleep(pause)

@@ -29,14 +29,16 @@ class Projects:
     def token(self, project: str, role: str, *, actions: Iterable[str] = ALLOWED) -> masking.Masked:
         """A new token of a role that may do these things with the project's applications."""
         subject = f"proj:{project}:{role}"
-        policies = [f"p, {subject}, applications, {one}, {project}/*, allow" for one in actions]
+        policies = [f"p, {subject}, applications, {entry}, {project}/*, allow" for entry in actions]
         with self._administrator() as client:
-            found = _read(client, project)
-            roles = [one for one in found["spec"].get("roles") or [] if one["name"] != role]
-            found["spec"]["roles"] = [*roles, {"name": role, "policies": policies}]
-            _write(client, found)
-            made = _ok(client.post(f"/api/v1/projects/{project}/roles/{role}/token", json={}))
-        return masking.Masked(made["token"].encode())
+            document = _read(client, project)
+            roles = [
+                entry for entry in document["spec"].get("roles") or [] if entry["name"] != role
+            ]
+            document["spec"]["roles"] = [*roles, {"name": role, "policies": policies}]
+            _write(client, document)
+            created = _ok(client.post(f"/api/v1/projects/{project}/roles/{role}/token", json={}))
+        return masking.Masked(created["token"].encode())
 
     def manifests(self, application: str) -> list[dict[str, Any]]:
         """What the repo-server renders of an Application, in its order.
@@ -45,8 +47,8 @@ class Projects:
             httpx2.HTTPStatusError: It refuses.
         """
         with self._administrator() as client:
-            found = _ok(client.get(f"/api/v1/applications/{application}/manifests"))
-        return [json.loads(each) for each in found.get("manifests") or ()]
+            answer = _ok(client.get(f"/api/v1/applications/{application}/manifests"))
+        return [json.loads(manifest) for manifest in answer.get("manifests") or ()]
 
     def sync(self, application: str) -> httpx2.Response:
         """What a person does who presses Sync; the answer, whatever it is."""
@@ -71,9 +73,9 @@ class Projects:
 
     def _windows(self, project: str, windows: list[Mapping[str, Any]]) -> None:
         with self._administrator() as client:
-            found = _read(client, project)
-            found["spec"]["syncWindows"] = windows
-            _write(client, found)
+            document = _read(client, project)
+            document["spec"]["syncWindows"] = windows
+            _write(client, document)
 
     @contextmanager
     def _administrator(self) -> Iterator[httpx2.Client]:
@@ -98,5 +100,5 @@ def _write(client: httpx2.Client, project: Mapping[str, Any]) -> None:
 
 def _ok(response: httpx2.Response) -> dict[str, Any]:
     response.raise_for_status()
-    found: dict[str, Any] = response.json()
-    return found
+    decoded: dict[str, Any] = response.json()
+    return decoded

@@ -80,4 +80,4 @@ def _await(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
             probe.settimeout(1)
             return probe.connect_ex((host, int(port))) == 0
 
-    polling.until(answers, within=20, seen=log.read_text)
+    polling.until(answers, within=20, state=log.read_text)

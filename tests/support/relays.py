@@ -40,10 +40,10 @@ class Relay:
         for way in ways:
             way.cancel()
         await asyncio.gather(*ways, return_exceptions=True)
-        for each in (writer, out):
-            each.transport.abort()
+        for stream in (writer, out):
+            stream.transport.abort()
             with contextlib.suppress(OSError):
-                await each.wait_closed()
+                await stream.wait_closed()
         self._open -= 1
         self._writers.discard(writer)
         if not self._open:

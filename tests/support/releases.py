@@ -49,7 +49,7 @@ def project(
     loaded, places = loading.parse(text.encode(), "hanbae.yaml")
 
     def tree(texts: Mapping[str, str]) -> trees.MemoryTree:
-        return trees.MemoryTree({path: each.encode() for path, each in texts.items()})
+        return trees.MemoryTree({path: text.encode() for path, text in texts.items()})
 
     heads = {name: tree(texts) for name, texts in (branches or {}).items()}
     return views.Project(loaded, places, tree(files or {}), ("auth",), heads)
@@ -65,17 +65,17 @@ def release(
 ) -> views.Release:
     """A release of auth with these objects, prepared unless the values say otherwise."""
     owner = service or views.Service(of or project(), "auth")
-    found = views.Release(owner, environment, {"image": {"tag": "1"}, **(values or {})}, ())
-    made = tuple(
+    release = views.Release(owner, environment, {"image": {"tag": "1"}, **(values or {})}, ())
+    manifests = tuple(
         views.Object(
-            dict(each),
+            dict(manifest),
             "services/auth/helm/templates/x.yaml",
             index,
-            str((each.get("metadata") or {}).get("namespace") or found.namespace),
+            str((manifest.get("metadata") or {}).get("namespace") or release.namespace),
         )
-        for index, each in enumerate(objects)
+        for index, manifest in enumerate(objects)
     )
-    result = views.Release(owner, environment, found.values, made)
+    result = views.Release(owner, environment, release.values, manifests)
     owner.releases[environment] = result
     return result
 

@@ -68,10 +68,10 @@ class Session:
         with self.phase("e2e: the demo"):
             demo = demos.begin()
         try:
-            found = demos.keep(demo, self.ledger.parent / "demo.json")
-            self._play("side by side", timetable.TOGETHER, found)
-            self._play("parts of a sandbox stop", timetable.BREAKING, found)
-            self._again([*timetable.TOGETHER, *timetable.BREAKING], found)
+            variables = demos.keep(demo, self.ledger.parent / "demo.json")
+            self._play("side by side", timetable.TOGETHER, variables)
+            self._play("parts of a sandbox stop", timetable.BREAKING, variables)
+            self._again([*timetable.TOGETHER, *timetable.BREAKING], variables)
         finally:
             demos.end()
         self._play("alone", timetable.ALONE, {})

@@ -48,19 +48,23 @@ class Ended:
     @property
     def deployments(self) -> list[dict[str, Any]]:
         """The deployments of the JSON document on stdout."""
-        found: list[dict[str, Any]] = json.loads(self.out)["deployments"]
-        return found
+        deployments: list[dict[str, Any]] = json.loads(self.out)["deployments"]
+        return deployments
 
     @property
     def only(self) -> dict[str, Any]:
         """The only deployment."""
-        (found,) = self.deployments
-        return found
+        (deployment,) = self.deployments
+        return deployment
 
     @property
     def causes(self) -> set[str]:
         """The ids of the causes that were named."""
-        return {one["cause"]["id"] for found in self.deployments for one in found["diagnoses"]}
+        return {
+            diagnosis["cause"]["id"]
+            for deployment in self.deployments
+            for diagnosis in deployment["diagnoses"]
+        }
 
 
 def hanbae(*arguments: str, directory: Path | None = None, **environment: str) -> Ended:
@@ -143,7 +147,7 @@ def own(
             path.rename(path.with_name(path.name.replace("staging", name)))
     remote = sandbox.git_folder / f"{name}.git"
     repository = demo_repository.create(source, clone, remote)
-    made = demo_shop.Shop(
+    shop_of_scene = demo_shop.Shop(
         sandbox, repository, service_images.program(demo_repository.example() / "app")
     )
     with values.editing(clone / "hanbae.yaml", "hanbae.yaml") as policy:
@@ -152,14 +156,14 @@ def own(
         policy.update({("environments", name, "sync"): "auto" if automated else "manual"})
     generate_argocd.generate_argocd(clone)
     repository.commit("Read the repository from here")
-    made.prepare_namespaces(name)
-    scene = Scene(made, name)
+    shop_of_scene.prepare_namespaces(name)
+    scene = Scene(shop_of_scene, name)
     repository.switch(scene.branch, create=True)
-    for service in made.services if services is None else services:
+    for service in shop_of_scene.services if services is None else services:
         scene.seal(service)
         scene.build(service)
     scene.publish("Images and secrets")
-    made.apply(f"{generate_argocd.FOLDER}/{name}")
+    shop_of_scene.apply(f"{generate_argocd.FOLDER}/{name}")
     return scene
 
 
@@ -283,7 +287,7 @@ class Scene:
 
     def create(self, service: str, *, like: str) -> None:
         """A new service, not yet published, with the program, the databases and the first migrations of another."""
-        names = [one.name for one in self.shop.declared(like, self.environment)]
+        names = [database.name for database in self.shop.declared(like, self.environment)]
         several = names if len(names) > 1 else []
         new_service.new_service(self.clone, service, databases=several)
         # The example's own, because another scenario may have added to those of the branch.
@@ -327,10 +331,10 @@ class Scene:
 
     def get(self, kind: str, name: str, *, namespace: str) -> dict[str, Any]:
         """An object, as kubectl shows it."""
-        found: dict[str, Any] = json.loads(
+        document: dict[str, Any] = json.loads(
             self.shop.sandbox.kubectl(["get", kind, name, "-n", namespace, "-o", "json"])
         )
-        return found
+        return document
 
     def pods(self, service: str) -> dict[str, dict[str, Any]]:
         """The running pods of the service's Deployment, by uid."""

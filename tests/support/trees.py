@@ -67,7 +67,9 @@ class MemoryTree:
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path: of the patterns, those with a slash and ``*`` only."""
         patterns = self.contents.get(".gitignore", b"").decode().splitlines()
-        return any(PurePosixPath(f"/{path}").match(f"/{each}") for each in patterns if "/" in each)
+        return any(
+            PurePosixPath(f"/{path}").match(f"/{pattern}") for pattern in patterns if "/" in pattern
+        )
 
     def links(self, folder: str = "") -> Mapping[str, str]:
         """Every symbolic link below a folder; see :class:`~hanbae.repository.trees.Tree`."""

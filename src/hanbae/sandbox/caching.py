@@ -67,11 +67,11 @@ def private(folder: Path) -> Path:
         errors.Refused: It is a link, belongs to another user, or is open to others.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
+    status = folder.lstat()
     if (
-        not stat.S_ISDIR(found.st_mode)
-        or found.st_uid != os.geteuid()
-        or stat.S_IMODE(found.st_mode) & 0o077
+        not stat.S_ISDIR(status.st_mode)
+        or status.st_uid != os.geteuid()
+        or stat.S_IMODE(status.st_mode) & 0o077
     ):
         raise errors.Refused("sandbox.cache-not-private", folder=str(folder))
     return folder
@@ -123,15 +123,15 @@ def intact(folder: Path) -> bool:
     touched: dict[str, Recorded] = {}
     for name, recorded in manifest.files.items():
         try:
-            found = _look(folder / name)
-            if found == msgspec.structs.replace(recorded, sha256=""):
+            entry = _look(folder / name)
+            if entry == msgspec.structs.replace(recorded, sha256=""):
                 continue
-            found = _record(folder / name)
+            entry = _record(folder / name)
         except OSError:
             return False
-        if (found.sha256, found.link) != (recorded.sha256, recorded.link):
+        if (entry.sha256, entry.link) != (recorded.sha256, recorded.link):
             return False
-        touched[name] = found
+        touched[name] = entry
     if touched:
         _write(folder / MANIFEST, Manifest(manifest.files | touched))
     return True
@@ -157,19 +157,19 @@ def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _look(path: Path) -> Recorded:
     """What can be known without reading the file."""
-    found = path.lstat()
-    if stat.S_ISLNK(found.st_mode):
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
         return Recorded(link=str(path.readlink()))
-    return Recorded(size=found.st_size, modified_ns=found.st_mtime_ns)
+    return Recorded(size=status.st_size, modified_ns=status.st_mtime_ns)
 
 
 def _record(path: Path) -> Recorded:
-    found = _look(path)
-    if found.link:
-        return found
+    entry = _look(path)
+    if entry.link:
+        return entry
     with path.open("rb") as file:
         return msgspec.structs.replace(
-            found, sha256=hashlib.file_digest(file, "sha256").hexdigest()
+            entry, sha256=hashlib.file_digest(file, "sha256").hexdigest()
         )
 
 

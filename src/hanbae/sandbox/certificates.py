@@ -68,8 +68,8 @@ def make(folder: folders.Folder, identity: identities.Identity) -> None:
         folder: The sandbox's folder.
         identity: Its names; the inner address goes into the API server's certificate.
     """
-    done = folder.pki / "complete"
-    if done.exists():
+    complete = folder.pki / "complete"
+    if complete.exists():
         return
     authority = _authority()
     _write(folder.pki, "ca", authority)
@@ -93,7 +93,7 @@ def make(folder: folders.Folder, identity: identities.Identity) -> None:
             folders.write(folder.kubeconfig, config)
     signing = ec.generate_private_key(ec.SECP256R1())
     folders.write(folder.pki / "service-accounts.key", _pem(signing))
-    folders.write(done, b"")  # last, so that an interrupted run is done again as a whole
+    folders.write(complete, b"")  # last, so that an interrupted run is done again as a whole
 
 
 def sealing(folder: folders.Folder) -> bool:

@@ -59,14 +59,14 @@ def hierarchies(mounts: str | None = None) -> list[Hierarchy]:
     """
     if mounts is None:
         mounts = Path("/proc/self/mountinfo").read_text()
-    found: dict[Path, Hierarchy] = {}
+    mounted: dict[Path, Hierarchy] = {}
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         kind = after.split(" ")[0]
         if kind in ("cgroup", "cgroup2"):
             root = Path(before.split(" ")[4])
-            found.setdefault(root, Hierarchy(root, 2 if kind == "cgroup2" else 1))
-    return list(found.values())
+            mounted.setdefault(root, Hierarchy(root, 2 if kind == "cgroup2" else 1))
+    return list(mounted.values())
 
 
 def missing(mounted: list[Hierarchy]) -> dict[str, list[str]]:
@@ -74,14 +74,14 @@ def missing(mounted: list[Hierarchy]) -> dict[str, list[str]]:
 
     Empty unless every hierarchy is of version 2: beside version 1, the kubelet uses nothing of the other.
     """
-    found = {}
+    switches = {}
     for hierarchy in mounted:
         if all(other.version == 2 for other in mounted):  # noqa: PLR2004  the version's name
             on = (hierarchy.root / "cgroup.subtree_control").read_text().split()
             off = [name for name in _WANTED if name in hierarchy.controllers - set(on)]
             if off:
-                found[str(hierarchy.root)] = off
-    return found
+                switches[str(hierarchy.root)] = off
+    return switches
 
 
 def make(name: str, mounted: list[Hierarchy], switched: dict[str, list[str]]) -> list[Path]:

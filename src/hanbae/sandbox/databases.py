@@ -97,14 +97,14 @@ class Databases:
             )
             role, name = sql.Identifier(owner), sql.Identifier(database)
             secret = sql.Literal(verifier.decode())
-            found = "SELECT FROM pg_roles WHERE rolname = %s"
-            if connection.execute(found, (owner,)).fetchone() is None:
+            query = "SELECT FROM pg_roles WHERE rolname = %s"
+            if connection.execute(query, (owner,)).fetchone() is None:
                 statement = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
             else:
                 statement = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
             connection.execute(statement.format(role, secret))
-            found = "SELECT FROM pg_database WHERE datname = %s"
-            if connection.execute(found, (database,)).fetchone() is None:
+            query = "SELECT FROM pg_database WHERE datname = %s"
+            if connection.execute(query, (database,)).fetchone() is None:
                 statement = sql.SQL("CREATE DATABASE {} OWNER {}")
             else:
                 statement = sql.SQL("ALTER DATABASE {} OWNER TO {}")

@@ -127,14 +127,14 @@ async def _main_job(
     telling.step(wording.Text("demo.argocd"))
     for environment in shop.environments:
         shop.apply(f"{generate_argocd.FOLDER}/{environment}")
-    found: list[deployments.Deployment] = []
+    ended: list[deployments.Deployment] = []
     for environment in shop.environments:
         telling.step(wording.Text("demo.deploying", {"environment": environment}))
-        found += await deploy_all(shop, environment, telling)
-    wanted = expected(shop)
+        ended += await deploy_all(shop, environment, telling)
+    promised = expected(shop)
     return Outcome(
-        deployments=tuple(found),
-        unproven=tuple(unproven(wanted, found)),
+        deployments=tuple(ended),
+        unproven=tuple(unproven(promised, ended)),
         clone=shop.repository.clone,
         seconds=time.monotonic() - began,
         kept=kept,
@@ -184,7 +184,7 @@ async def deploy_all(
             async with runs.deploying_all(space, prepared) as stream:
                 async for event in stream:
                     watch(event)
-        return [space.store.deployment(one) for one in prepared.plans]
+        return [space.store.deployment(deployment) for deployment in prepared.plans]
 
 
 Databases = Mapping[str, tuple[int, int]]
@@ -193,7 +193,7 @@ Databases = Mapping[str, tuple[int, int]]
 
 def expected(shop: demo_shop.Shop) -> dict[tuple[str, str], Databases]:
     """What has to be proven: service and environment → its databases, from the files that were pushed."""
-    wanted: dict[tuple[str, str], Databases] = {}
+    databases: dict[tuple[str, str], Databases] = {}
     for environment in shop.environments:
         for service in shop.services:
             folder = shop.repository.clone / naming.migrations_folder(shop.policy, service)
@@ -202,19 +202,19 @@ def expected(shop: demo_shop.Shop) -> dict[tuple[str, str], Databases]:
                 names = [path.name for path in (folder / database.directory).glob("*.sql")]
                 versions = files.versions(names)
                 counted[database.name] = (len(versions), versions[-1])
-            wanted[service, environment] = counted
-    return wanted
+            databases[service, environment] = counted
+    return databases
 
 
 def unproven(
-    wanted: Mapping[tuple[str, str], Databases], found: Sequence[deployments.Deployment]
+    promised: Mapping[tuple[str, str], Databases], ended: Sequence[deployments.Deployment]
 ) -> Iterator[str]:
     """The pairs of service and environment that did not succeed, or whose databases are not all proven."""
-    by_pair = {(one.service, one.environment): one for one in found}
-    for pair, databases in wanted.items():
-        one = by_pair.get(pair)
-        if one is not None and one.outcome == "succeeded":
-            proven = {m.database: (m.files, m.version) for m in one.migrations}
+    by_pair = {(deployment.service, deployment.environment): deployment for deployment in ended}
+    for pair, databases in promised.items():
+        deployment = by_pair.get(pair)
+        if deployment is not None and deployment.outcome == "succeeded":
+            proven = {m.database: (m.files, m.version) for m in deployment.migrations}
             if proven == databases:
                 continue
         yield "/".join(pair)

@@ -64,7 +64,7 @@ class Shop:
 
     def namespaces(self, environment: str) -> tuple[str, ...]:
         """The namespaces that have services in them."""
-        every = (naming.namespace(self.policy, one, environment) for one in self.services)
+        every = (naming.namespace(self.policy, service, environment) for service in self.services)
         return tuple(sorted(set(every)))
 
     def apply(self, folder: str | Path) -> None:
@@ -111,8 +111,8 @@ class Shop:
         )
         where = self.sandbox.registry
         reference = references.parse(f"{where.address}/shop/{service}@{image.digest}")
-        known = credentials.Credentials(where.address, where.username, where.password)
-        await registry.push(image, reference, known, insecure=True)
+        login = credentials.Credentials(where.address, where.username, where.password)
+        await registry.push(image, reference, login, insecure=True)
         return str(reference)
 
     async def use_image(self, service: str, environment: str, reference: str) -> None:
@@ -122,8 +122,8 @@ class Shop:
     def declared(self, service: str, environment: str) -> tuple[databases.Database, ...]:
         """The databases that the service's values declare, in the order of migration."""
         path, file = services.values_file(self.loaded, service, environment)
-        found = values.read(path, file).data
-        return databases.declared(found, service, wave=self.policy.migrations.wave, file=file)
+        document = values.read(path, file).data
+        return databases.declared(document, service, wave=self.policy.migrations.wave, file=file)
 
     def make_databases(self, service: str, environment: str) -> dict[str, masking.Masked]:
         """Have the service's databases, each with an owner of its own, whose password is new.
@@ -131,15 +131,15 @@ class Shop:
         Returns:
             The URLs, by their key in the service's Secret.
         """
-        server, made = self.sandbox.postgres, {}
+        server, urls = self.sandbox.postgres, {}
         for database in self.declared(service, environment):
             name = database_name(environment, service, database.name)
             # Hexadecimal, so that it stands in a URL as it is.
             password = secrets.token_hex(24)
             self.sandbox.databases.create(name, name, masking.Masked(password.encode()))
             url = f"postgresql://{name}:{password}@{server.service}:{server.port}/{name}?sslmode=disable"
-            made[database.url_key] = masking.Masked(url.encode())
-        return made
+            urls[database.url_key] = masking.Masked(url.encode())
+        return urls
 
     async def seal(
         self, service: str, environment: str, plaintexts: Mapping[str, masking.Masked]

@@ -140,15 +140,15 @@ class Folder:
         """
         with (self.root.parent / f".{self.name}.lock").open("a") as file:
             end = time.monotonic() + deadline_s
-            told = False
+            notified = False
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
-                    if not told:
+                    if not notified:
                         waiting()
-                        told = True
+                        notified = True
                     if time.monotonic() > end:
                         raise errors.Refused("sandbox.locked", name=self.name) from None
                     time.sleep(0.2)  # flock has no deadline of its own

@@ -116,9 +116,9 @@ def claim(folder: folders.Folder, ip: Path, environment: dict[str, str]) -> Iden
     Raises:
         errors.Lacking: Every network of the range is taken.
     """
-    known = load(folder)
-    if known is not None:
-        return known
+    claimed = load(folder)
+    if claimed is not None:
+        return claimed
     # Two sandboxes that come up at once must not choose the same network.
     with (folder.root.parent / ".identities.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -136,15 +136,15 @@ def claim(folder: folders.Folder, ip: Path, environment: dict[str, str]) -> Iden
 def _routes(ip: Path, environment: dict[str, str]) -> list[IPv4Network]:
     """The networks that this machine already sends somewhere."""
     command = [str(ip), "-4", "-json", "route", "show", "table", "all"]
-    found = subprocess.run(command, env=environment, capture_output=True, check=False)
-    if found.returncode != 0:
+    listed = subprocess.run(command, env=environment, capture_output=True, check=False)
+    if listed.returncode != 0:
         raise errors.Failed(
             "sandbox.command-failed",
             command="ip route",
-            output=found.stderr.decode(errors="replace").strip(),
+            output=listed.stderr.decode(errors="replace").strip(),
         )
     networks = []
-    for route in json.loads(found.stdout or b"[]"):
+    for route in json.loads(listed.stdout or b"[]"):
         destination = route["dst"]
         if destination != "default":
             networks.append(IPv4Network(destination, strict=False))

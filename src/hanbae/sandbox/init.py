@@ -48,7 +48,7 @@ def prepare(inside: dict[str, Any]) -> None:
     """Turn fresh namespaces into the sandbox's own machine.
 
     Args:
-        inside: See :class:`hanbae.sandbox.launching.Inside`, which writes it.
+        inside: See :class:`hanbae.sandbox.pid1_start.Inside`, which writes it.
     """
     for member in inside["cgroups"]:
         Path(member).write_text("0")
@@ -57,8 +57,8 @@ def prepare(inside: dict[str, Any]) -> None:
     held = _hold(inside["keep"], [*inside["covers"], "/run"])
     folder = os.open(inside["folder"], os.O_PATH | os.O_DIRECTORY)
     mount("tmpfs", "/run", kind="tmpfs", data="mode=755")
-    for made in ("/run/netns", "/run/lock"):
-        Path(made).mkdir()
+    for directory in ("/run/netns", "/run/lock"):
+        Path(directory).mkdir()
     home = inside["mountpoint"]
     Path(home).mkdir(parents=True)
     mount(f"/proc/self/fd/{folder}", home, flags=_BIND)

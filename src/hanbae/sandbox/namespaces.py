@@ -148,8 +148,8 @@ class Namespaces:
                 command=str(request.get("name", "")),
                 output=answer["error"],
             )
-        found: dict[str, Any] = answer
-        return found
+        decoded: dict[str, Any] = answer
+        return decoded
 
     def start(
         self,

@@ -154,7 +154,7 @@ class _Apt:
 
     def libraries(self) -> list[str]:
         """Library packages that ours depend on, however indirectly, and that are not installed."""
-        found = self.run(
+        listed = self.run(
             [
                 "apt-cache",
                 *self._options,
@@ -169,12 +169,12 @@ class _Apt:
                 *sorted(pins.DEBIAN),
             ]
         )
-        names = {line for line in found.splitlines() if re.match(r"lib[a-z0-9+.-]+$", line)}
+        names = {line for line in listed.splitlines() if re.match(r"lib[a-z0-9+.-]+$", line)}
         return sorted(names - self._installed())
 
     def run(self, command: Sequence[str], *, folder: Path | None = None) -> str:
         """Run a command, what it says kept in the log; its standard output is returned."""
-        done = subprocess.run(
+        ended = subprocess.run(
             list(command),
             cwd=folder or self._work,
             env=os.environ | {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
@@ -185,17 +185,17 @@ class _Apt:
             check=False,
         )
         with self._log.open("a") as log:
-            log.write(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}")
-        if done.returncode != 0:
+            log.write(f"$ {' '.join(command)}\n{ended.stdout}{ended.stderr}")
+        if ended.returncode != 0:
             raise errors.Failed(
                 "sandbox.packages-failed",
                 command=" ".join(
                     [command[0], *(word for word in command[1:] if word[0] != "-")][:2]
                 ),
-                lines="\n".join(done.stderr.strip().splitlines()[-10:]),
+                lines="\n".join(ended.stderr.strip().splitlines()[-10:]),
                 log=str(self._log),
             )
-        return done.stdout
+        return ended.stdout
 
     def _installed(self) -> set[str]:
         states = self.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"])
@@ -203,17 +203,17 @@ class _Apt:
 
 
 def _take_program(package: str, entry: str, tree: Path, folder: Path) -> None:
-    name, _, wanted = entry.partition("=")
-    if wanted and (folder / wanted).exists():
-        (folder / name).symlink_to(wanted)
+    name, _, target = entry.partition("=")
+    if target and (folder / target).exists():
+        (folder / name).symlink_to(target)
         return
     for place in _FOLDERS:
-        source = tree / place / (wanted or name)
+        source = tree / place / (target or name)
         if source.is_file():
             shutil.copyfile(source, folder / name)
             (folder / name).chmod(0o755)
             return
-    raise errors.Failed("sandbox.package-incomplete", package=package, program=wanted or name)
+    raise errors.Failed("sandbox.package-incomplete", package=package, program=target or name)
 
 
 def _complete(apt: _Apt, into: Path) -> None:
@@ -264,6 +264,6 @@ def _installed(distribution: str) -> metadata.Distribution:
 
 
 def _files(distribution: str) -> Iterable[tuple[str, Path]]:
-    found = _installed(distribution)
-    for file in found.files or ():
-        yield file.as_posix(), Path(str(found.locate_file(file)))
+    installed = _installed(distribution)
+    for file in installed.files or ():
+        yield file.as_posix(), Path(str(installed.locate_file(file)))

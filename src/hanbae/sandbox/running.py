@@ -28,17 +28,17 @@ from hanbae.sandbox import (
     binaries,
     certificates,
     cgroups,
-    coming_up,
+    components,
     databases,
     folders,
     identities,
-    launching,
     namespaces,
     node,
+    part_runner,
     passwords,
+    pid1_start,
     probing,
     sites,
-    starting,
 )
 
 #: What a person uses; the rest of the programs would hide the machine's own (``ip``, ``iptables``).
@@ -283,11 +283,13 @@ def _up(
 ) -> Sandbox:
     began = time.monotonic()
     living = namespaces.Namespaces(folder)
-    known = identities.load(folder)
+    identity_before = identities.load(folder)
     lives = living.settle()
-    if known is not None and not lives:
+    if identity_before is not None and not lives:
         _clear(folder)
-        rebooted = known.boot != identities.boot() or known.format != identities.FORMAT
+        rebooted = (
+            identity_before.boot != identities.boot() or identity_before.format != identities.FORMAT
+        )
         if rebooted or not folder.ready.exists():
             # What never was whole, or lost its disk cache, is not worth mending: making it takes 15 s.
             _remove(folder, keep_logs=True)
@@ -299,10 +301,10 @@ def _up(
     certificates.make(folder, identity)
     site = sites.Site(folder, identity, programs, passwords.load(folder), living)
     if not lives:
-        launching.launch(folder, identity, programs)
-    starter = starting.Starter(site)
+        pid1_start.launch(folder, identity, programs)
+    starter = part_runner.Starter(site)
     enter = functools.partial(probing.enter_network, living.pid)
-    starter.run(coming_up.parts(site, starter), progress, enter=enter)
+    starter.run(components.parts(site, starter), progress, enter=enter)
     _tools(site)
     if not folder.ready.exists() or _recorded(folder).programs != str(programs.root):
         ready = _Ready(str(programs.root), round(time.monotonic() - began, 2))
@@ -361,7 +363,7 @@ def down(
 def _clear(folder: folders.Folder) -> None:
     """Remove what a dead sandbox leaves outside its folder; its names follow from the folder alone."""
     identity = identities.load(folder) or identities.derive(folder.root, ())
-    if not launching.await_link_gone(identity, deadline_s=10):
+    if not pid1_start.await_link_gone(identity, deadline_s=10):
         raise errors.Failed("sandbox.link-left", link=identity.link)
     switched_file = folder.root / "cgroups.json"
     switched = json.loads(switched_file.read_bytes()) if switched_file.exists() else {}

@@ -12,7 +12,7 @@ import msgspec
 from hanbae import errors
 from hanbae.sandbox import (
     addons,
-    coming_up,
+    components,
     folders,
     identities,
     namespaces,
@@ -74,33 +74,33 @@ def of(name: str) -> Status:
     if not namespaces.Namespaces(folder).alive():
         return Status(name, "stopped", str(folder.root), identity.inner)
     try:
-        components = _components(running.attach(name).site)
+        listed = _components(running.attach(name).site)
     except errors.Unreachable:
         # It never was whole (an interrupted `up`, or one that is at work just now), or is dying under our eyes.
         return Status(name, "not-ready", str(folder.root), identity.inner)
-    whole = all(component.state == "ready" for component in components)
+    whole = all(component.state == "ready" for component in listed)
     state: State = "ready" if whole else "not-ready"
-    return Status(name, state, str(folder.root), identity.inner, components)
+    return Status(name, state, str(folder.root), identity.inner, listed)
 
 
 def every() -> list[Status]:
     """The status of every sandbox of this user."""
-    found = [of(folder.name) for folder in folders.every()]
-    return [status for status in found if status.state != "absent"]
+    statuses = [of(folder.name) for folder in folders.every()]
+    return [status for status in statuses if status.state != "absent"]
 
 
 def _components(site: sites.Site) -> tuple[Component, ...]:
     processes = site.namespaces.processes()
 
-    def daemon(wanted: sites.Daemon) -> Component:
-        process = processes.get(wanted.name)
-        log = str(site.folder.logs / f"{wanted.name}.log")
+    def daemon(definition: sites.Daemon) -> Component:
+        process = processes.get(definition.name)
+        log = str(site.folder.logs / f"{definition.name}.log")
         if process is None or not process.running:
             code = "" if process is None else f"exit code {process.code}"
-            return Component(wanted.name, "stopped", code, log)
-        reason = wanted.ready()
+            return Component(definition.name, "stopped", code, log)
+        reason = definition.ready()
         started = datetime.fromtimestamp(process.started, UTC)
-        return Component(wanted.name, "not-ready" if reason else "ready", reason, log, started)
+        return Component(definition.name, "not-ready" if reason else "ready", reason, log, started)
 
     def judged(name: str, ready: Callable[[], str]) -> Component:
         reason = ready()
@@ -115,6 +115,6 @@ def _components(site: sites.Site) -> tuple[Component, ...]:
     with concurrent.futures.ThreadPoolExecutor(
         8, initializer=probing.enter_network, initargs=(site.namespaces.pid,)
     ) as workers:
-        asked = [workers.submit(daemon, wanted) for wanted, _ in coming_up.daemons(site)]
-        asked += [workers.submit(judged, name, ready) for name, ready in pods.items()]
-        return tuple(answer.result() for answer in asked)
+        answers = [workers.submit(daemon, definition) for definition, _ in components.daemons(site)]
+        answers += [workers.submit(judged, name, ready) for name, ready in pods.items()]
+        return tuple(answer.result() for answer in answers)

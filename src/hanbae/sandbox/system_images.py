@@ -144,13 +144,13 @@ def _tree(folder: Path, target: str, *, skip: tuple[str, ...] = ()) -> Iterator[
 
 def _closure(programs: Iterable[Path]) -> Iterator[layouts.File]:
     """The machine's own libraries that the programs are linked with, the loader included."""
-    found: set[str] = set()
+    libraries: set[str] = set()
     for program in programs:
         listed = subprocess.run(
             ["ldd", str(program)], capture_output=True, text=True, check=True, env={"LC_ALL": "C"}
         )
-        found.update(_LINKED.findall(listed.stdout))
-    machine = {path for path in found if path.startswith(("/lib", "/usr/lib"))}
+        libraries.update(_LINKED.findall(listed.stdout))
+    machine = {path for path in libraries if path.startswith(("/lib", "/usr/lib"))}
     # Before glibc 2.34 the account look-up is a library of its own, which is loaded when it is used.
     machine |= {
         str(files)

@@ -13,18 +13,18 @@ from hanbae.sandbox import (
     addons,
     argocd_roles,
     binaries,
-    coming_up,
+    components,
     control_plane,
     folders,
     identities,
     namespaces,
     node,
+    part_runner,
     passwords,
     pins,
     running,
     services,
     sites,
-    starting,
     system_images,
 )
 
@@ -49,7 +49,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sites.Site:
 
 
 def daemons(site: sites.Site) -> dict[str, sites.Daemon]:
-    return {daemon.name: daemon for daemon, _ in coming_up.daemons(site)}
+    return {daemon.name: daemon for daemon, _ in components.daemons(site)}
 
 
 def plaintexts(site: sites.Site) -> list[str]:
@@ -91,7 +91,7 @@ def test_argo_cd_asks_for_a_login(site: sites.Site) -> None:
 def test_every_part_that_is_needed_exists_and_no_part_needs_itself_in_a_circle(
     site: sites.Site,
 ) -> None:
-    parts = {part.name: part for part in coming_up.parts(site, starting.Starter(site))}
+    parts = {part.name: part for part in components.parts(site, part_runner.Starter(site))}
     done: set[str] = set()
     while len(done) < len(parts):
         now = {name for name, part in parts.items() if done.issuperset(part.needs)} - done

@@ -140,14 +140,14 @@ class Starter:
         log = self._site.folder.logs / f"{daemon.name}.log"
         for path, content in daemon.files.items():
             folders.write(path, content)
-        found = living.processes().get(daemon.name)
-        if found is not None and found.running:
+        process = living.processes().get(daemon.name)
+        if process is not None and process.running:
             # One that hangs gets a moment to show it, then it is replaced.
             patience = time.monotonic() + 10
-            if found.mark == daemon.mark and not self._poll(daemon.ready, patience, lambda: True):
+            if process.mark == daemon.mark and not self._poll(daemon.ready, patience, lambda: True):
                 return False
             # One that hangs will not heed a request to end either.
-            living.stop(daemon.name, patience_s=10 if found.mark != daemon.mark else 2)
+            living.stop(daemon.name, patience_s=10 if process.mark != daemon.mark else 2)
         began = living.start(daemon.name, daemon.command, daemon.environment, log, mark=daemon.mark)
         end = time.monotonic() + daemon.deadline_s
         reason = self._poll(daemon.ready, end, lambda: living.processes()[daemon.name].running)

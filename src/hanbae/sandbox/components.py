@@ -10,9 +10,9 @@ from hanbae.sandbox import (
     certificates,
     control_plane,
     node,
+    part_runner,
     services,
     sites,
-    starting,
     system_images,
 )
 
@@ -42,22 +42,22 @@ def daemons(site: sites.Site) -> tuple[tuple[sites.Daemon, tuple[str, ...]], ...
     )
 
 
-def parts(site: sites.Site, starter: starting.Starter) -> list[starting.Part]:
+def parts(site: sites.Site, starter: part_runner.Starter) -> list[part_runner.Part]:
     """Every part of the sandbox."""
 
     def step(
         name: str, needs: tuple[str, ...], work: Callable[[sites.Site], bool]
-    ) -> starting.Part:
-        return starting.Part(name, needs, lambda: work(site))
+    ) -> part_runner.Part:
+        return part_runner.Part(name, needs, lambda: work(site))
 
-    def wait(name: str, needs: tuple[str, ...], ready: Callable[[], str]) -> starting.Part:
-        return starting.Part(name, needs, lambda: starter.until(name, ready, deadline_s=_PODS_S))
+    def wait(name: str, needs: tuple[str, ...], ready: Callable[[], str]) -> part_runner.Part:
+        return part_runner.Part(name, needs, lambda: starter.until(name, ready, deadline_s=_PODS_S))
 
     api = ("kube-apiserver",)
     running = ("node", "kube-controller-manager", "kube-scheduler", "kube-proxy")
     return [
         *(
-            starting.Part(daemon.name, needs, starter.daemon(daemon))
+            part_runner.Part(daemon.name, needs, starter.daemon(daemon))
             for daemon, needs in daemons(site)
         ),
         step("argocd-crds", api, argocd_roles.define),
@@ -65,7 +65,7 @@ def parts(site: sites.Site, starter: starting.Starter) -> list[starting.Part]:
         step("argocd-config", api, argocd_roles.configure),
         step("images", ("containerd",), system_images.load),
         step("addons", api, addons.apply),
-        starting.Part("sealing-key", (), lambda: certificates.sealing(site.folder)),
+        part_runner.Part("sealing-key", (), lambda: certificates.sealing(site.folder)),
         step("sealed-secrets-chart", (*api, "sealing-key"), addons.seal),
         wait("node", ("kubelet",), lambda: site.api.node_ready(site.identity.host)),
         wait("coredns", ("addons", *running), lambda: addons.dns_ready(site)),

@@ -13,9 +13,9 @@ from hanbae.sandbox import (
     folders,
     identities,
     namespaces,
+    part_runner,
     passwords,
     sites,
-    starting,
 )
 
 
@@ -34,11 +34,11 @@ class Recorded:
 
 
 @pytest.fixture
-def starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> starting.Starter:
+def starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> part_runner.Starter:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     folder = folders.of("demo")
     folder.make()
-    return starting.Starter(
+    return part_runner.Starter(
         sites.Site(
             folder,
             identities.derive(folder.root, ()),
@@ -49,11 +49,11 @@ def starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> starting.Starter
     )
 
 
-def part(name: str, *needs: str, work: Callable[[], bool] = lambda: True) -> starting.Part:
-    return starting.Part(name, needs, work)
+def part(name: str, *needs: str, work: Callable[[], bool] = lambda: True) -> part_runner.Part:
+    return part_runner.Part(name, needs, work)
 
 
-def test_each_part_begins_after_what_it_needs_and_is_told_of(starter: starting.Starter) -> None:
+def test_each_part_begins_after_what_it_needs_and_is_told_of(starter: part_runner.Starter) -> None:
     order: list[str] = []
 
     def note(name: str) -> Callable[[], bool]:
@@ -83,18 +83,19 @@ def test_each_part_begins_after_what_it_needs_and_is_told_of(starter: starting.S
     ],
 )
 def test_part_that_can_never_begin_is_an_error_before_any_begins(
-    starter: starting.Starter, parts: list[starting.Part], message: str
+    starter: part_runner.Starter, parts: list[part_runner.Part], message: str
 ) -> None:
     begun: list[str] = []
     recording = [
-        starting.Part(bare.name, bare.needs, lambda: bool(begun.append("begun"))) for bare in parts
+        part_runner.Part(bare.name, bare.needs, lambda: bool(begun.append("begun")))
+        for bare in parts
     ]
     with pytest.raises(ValueError, match=message):
         starter.run(recording, Recorded())
     assert begun == []
 
 
-def test_parts_that_need_nothing_of_each_other_run_at_once(starter: starting.Starter) -> None:
+def test_parts_that_need_nothing_of_each_other_run_at_once(starter: part_runner.Starter) -> None:
     meeting = threading.Barrier(3, timeout=10)
 
     def meet() -> bool:
@@ -107,7 +108,7 @@ def test_parts_that_need_nothing_of_each_other_run_at_once(starter: starting.Sta
 
 
 def test_the_first_failure_is_raised_and_ends_the_waiting_of_the_others(
-    starter: starting.Starter,
+    starter: part_runner.Starter,
 ) -> None:
     def fail() -> bool:
         raise errors.Failed("sandbox.component-failed", component="b")
@@ -123,22 +124,22 @@ def test_the_first_failure_is_raised_and_ends_the_waiting_of_the_others(
     assert ran == []
 
 
-def test_what_does_not_become_ready_is_named_with_its_reason(starter: starting.Starter) -> None:
+def test_what_does_not_become_ready_is_named_with_its_reason(starter: part_runner.Starter) -> None:
     with pytest.raises(errors.Failed, match="0 of 1 ready") as caught:
         starter.until("coredns", lambda: "0 of 1 ready", deadline_s=0.1)
     assert caught.value.text.facts["component"] == "coredns"
 
 
-def test_what_is_ready_already_was_not_waited_for(starter: starting.Starter) -> None:
+def test_what_is_ready_already_was_not_waited_for(starter: part_runner.Starter) -> None:
     assert not starter.until("coredns", lambda: "", deadline_s=1)
 
 
-def test_what_becomes_ready_was_waited_for(starter: starting.Starter) -> None:
+def test_what_becomes_ready_was_waited_for(starter: part_runner.Starter) -> None:
     answers = iter(["not yet", "not yet", "", ""])
     assert starter.until("coredns", lambda: next(answers), deadline_s=10)
 
 
-def test_every_thread_enters_first(starter: starting.Starter) -> None:
+def test_every_thread_enters_first(starter: part_runner.Starter) -> None:
     entered = threading.local()
 
     def enter() -> None:
@@ -166,13 +167,13 @@ KUBELET = "I1123 10:00:00 flags\nE1123 10:00:01 run.go:72] command failed\nI1123
     ids=["json", "klog", "nothing alarming", "empty"],
 )
 def test_the_useful_lines_of_a_log_are_those_that_say_what_is_wrong(log: str, wanted: str) -> None:
-    found = starting.useful(log)
+    found = part_runner.useful(log)
     assert wanted in found
     assert "starting" not in found
     assert "flags" not in found
 
 
 def test_a_log_that_screams_all_the_time_is_cut_to_its_end() -> None:
-    found = starting.useful("\n".join(f"panic: {number}" for number in range(1000)))
+    found = part_runner.useful("\n".join(f"panic: {number}" for number in range(1000)))
     assert found.splitlines()[-1] == "panic: 999"
     assert len(found.splitlines()) <= 10
