@@ -47,7 +47,7 @@ def test_a_fix_does_not_wait_behind_the_broken_sync_that_it_replaces(
         ),  # type: ignore[operator]
         within=120,
         pause=1,
-        seen=lambda: state(dev, "auth"),
+        state=lambda: state(dev, "auth"),
     )
     assert state(dev, "auth")["automated"] is True
     dev.build("auth")
@@ -77,7 +77,7 @@ def started_by_a_person(scene: scenes.Scene, service: str, revision: str) -> Ite
         lambda: "waiting for" in str(state(scene, service)["message"]),
         within=120,
         pause=1,
-        seen=lambda: state(scene, service),
+        state=lambda: state(scene, service),
     )
     try:
         yield
