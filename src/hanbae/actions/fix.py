@@ -6,16 +6,15 @@ Line ends, comments and order stay; each file is replaced in one step.
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from msgspec import Struct
 
-from hanbae import errors, subjects
-from hanbae.results import files, findings
+from hanbae import errors, files, subjects
+from hanbae.results import findings
+from hanbae.results.files import FileChange
 
 
 class Fixed(Struct, frozen=True):
@@ -27,7 +26,7 @@ class Fixed(Struct, frozen=True):
         left: Those whose edits could not be made, because the files are no longer as the rule saw them.
     """
 
-    changes: tuple[files.FileChange, ...]
+    changes: tuple[FileChange, ...]
     mended: tuple[findings.Finding, ...]
     left: tuple[findings.Finding, ...]
 
@@ -116,25 +115,20 @@ class _Texts:
         self._made.update(todo)
         return True
 
-    def changes(self, *, write: bool) -> Iterable[files.FileChange]:
+    def changes(self, *, write: bool) -> Iterable[FileChange]:
         """What becomes of each file."""
-        import difflib
-
         for name, file in sorted(self._files.items()):
             before, after = file.before, file.text()
             if before == after:
                 continue
-            lines = difflib.unified_diff(
-                before.split("\n"), after.split("\n"), f"a/{name}", f"b/{name}", lineterm=""
-            )
-            diff = "\n".join(lines) + "\n"
+            diff = files.diff(name, before, after)
             path = self._path(name)
             outcome = "changed" if path.exists() else "created"
             if write:
                 _replace(path, after, name)
-                yield files.FileChange(name, outcome, diff)  # type: ignore[arg-type]
+                yield FileChange(name, outcome, diff)  # type: ignore[arg-type]
             else:
-                yield files.FileChange(name, "stale", diff)
+                yield FileChange(name, "stale", diff)
 
     def _file(self, name: str) -> _File:
         if name not in self._files:
@@ -160,22 +154,11 @@ class _Texts:
 def _replace(path: Path, text: str, name: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-        handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(text.encode("utf-8", "surrogateescape"))
-                os.fchmod(file.fileno(), mode)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(unfinished).replace(path)
-        except BaseException:
-            Path(unfinished).unlink(missing_ok=True)
-            raise
+        files.replace(path, text.encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise _fault("check.unwritable", name, error) from error
 
 
 def _fault(text_id: str, name: str, error: Exception) -> errors.FileFault:
-    reason = getattr(error, "strerror", None) or type(error).__name__
-    return errors.FileFault(text_id, place=subjects.Place(name), reason=reason)
+    place = subjects.Place(name)
+    return errors.FileFault(text_id, place=place, reason=files.reason(error))

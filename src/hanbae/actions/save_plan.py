@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from hanbae import errors, subjects, workspaces
+from hanbae import errors, files, subjects, workspaces
 from hanbae.deploying import verifying_plan
 from hanbae.results import freezes
 
@@ -41,21 +38,10 @@ def write(frozen: freezes.Frozen, path: Path) -> None:
         hanbae.errors.FileFault: It cannot be written.
     """
     data = msgspec.json.format(msgspec.json.encode(frozen), indent=2) + b"\n"
-    temporary = ""
-    path = path.resolve()  # of a link, what it leads to is written
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-        raise _fault("plan.unwritable", path, error.strerror or type(error).__name__) from error
+        files.replace(path.resolve(), data)  # of a link, what it leads to is written
+    except (OSError, RuntimeError) as error:
+        raise _fault("plan.unwritable", path, files.reason(error)) from error
 
 
 def read(path: Path) -> freezes.Frozen:
@@ -68,9 +54,7 @@ def read(path: Path) -> freezes.Frozen:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
     except OSError as error:
-        raise _fault(
-            "plan.unreadable-file", path, error.strerror or type(error).__name__
-        ) from error
+        raise _fault("plan.unreadable-file", path, files.reason(error)) from error
     if len(data) > LARGEST:
         raise _fault("plan.no-plan", path, f"> {LARGEST} B")
     try:

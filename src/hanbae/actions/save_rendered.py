@@ -21,7 +21,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors
+from hanbae import errors, files
 from hanbae.actions import render
 from hanbae.charts import writing
 
@@ -179,7 +179,7 @@ def writing_to(root: Path, *, secrets: bool = False) -> Iterator[Tree]:
         finally:
             os.close(handle)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = files.reason(error)
         raise errors.Failed("render.unwritable", path=str(root), reason=reason) from error
 
 

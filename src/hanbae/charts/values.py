@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from hanbae import errors, subjects
+from hanbae import errors, files, subjects
 from hanbae.charts import splicing
 
 LARGEST_FILE: Final = 4 * 1024 * 1024
@@ -139,7 +138,7 @@ def read(path: Path, file: str) -> Values:
     except UnicodeDecodeError as error:
         raise errors.FileFault("values.not-utf8", place=subjects.Place(file)) from error
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = files.reason(error)
         raise errors.FileFault(
             "values.unreadable", place=subjects.Place(file), reason=reason
         ) from error
@@ -171,29 +170,13 @@ def editing(path: Path, file: str) -> Iterator[Values]:
         yield values
         if values.text() != before:
             try:
-                _replace(path, values.text().encode(), folder)
+                files.replace(path, values.text())
             except OSError as error:
-                reason = error.strerror or type(error).__name__
                 raise errors.FileFault(
-                    "placing.unwritable", place=subjects.Place(file), reason=reason
+                    "placing.unwritable", place=subjects.Place(file), reason=files.reason(error)
                 ) from error
     finally:
         os.close(folder)
-
-
-def _replace(path: Path, data: bytes, folder: int) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    os.fsync(folder)
 
 
 def _keys(path: str | Sequence[str]) -> Sequence[str]:

@@ -28,6 +28,7 @@ from typing import Any, Final
 
 import click
 
+from hanbae import files
 from hanbae.cli import failures, interrupts, options
 from hanbae.cli.text import catalogue, narration
 
@@ -199,7 +200,7 @@ def _resolved(directory: Path) -> Path:
     except OSError as error:
         from hanbae import errors
 
-        reason = error.strerror or type(error).__name__
+        reason = files.reason(error)
         raise errors.WrongUse("main.no-folder", reason=reason) from error
 
 
@@ -208,7 +209,7 @@ def _failed(error: Exception, arguments: list[str]) -> int:
 
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         # What click writes by itself; a full disk is no bug of ours.
-        error = errors.Failed("output.unwritable", reason=error.strerror or "")
+        error = errors.Failed("output.unwritable", reason=files.reason(error))
 
     if isinstance(error, errors.Error):
         failures.expected(error, arguments)

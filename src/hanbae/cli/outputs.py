@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any, Final
 
 import click
 import msgspec
+
+from hanbae import files
 
 FORMAT: Final = 1
 """Version of the form that the JSON documents have; see :mod:`hanbae.cli.json_schemas`."""
@@ -84,29 +85,18 @@ def save(path: Path, text: str) -> None:
     Raises:
         hanbae.errors.Failed: It cannot be written.
     """
-    import tempfile
-
     try:
         # Of a link, what it leads to is written; a pipe or a device takes no other file's place.
         target = path.resolve()
         if target.exists() and not target.is_file():
             target.write_text(text, "utf-8", "backslashreplace")
             return
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
-        handle, unfinished = tempfile.mkstemp(dir=target.parent, prefix=".hanbae-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(text)
-                os.fchmod(file.fileno(), mode)
-            Path(unfinished).replace(target)
-        except BaseException:
-            Path(unfinished).unlink(missing_ok=True)
-            raise
+        files.replace(target, text.encode("utf-8", "backslashreplace"), durable=False)
     except (OSError, RuntimeError) as error:
         from hanbae import errors
 
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise errors.Failed("check.unwritable", reason=f"{path}: {reason}") from error
+        reason = f"{path}: {files.reason(error)}"
+        raise errors.Failed("check.unwritable", reason=reason) from error
 
 
 def _write(encoded: bytes) -> None:
@@ -125,5 +115,4 @@ def _writable() -> Iterator[None]:
     except OSError as error:
         from hanbae import errors
 
-        reason = error.strerror or type(error).__name__
-        raise errors.Failed("output.unwritable", reason=reason) from error
+        raise errors.Failed("output.unwritable", reason=files.reason(error)) from error

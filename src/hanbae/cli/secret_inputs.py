@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from hanbae import confinement, errors, masking, subjects, wording
+from hanbae import confinement, errors, files, masking, subjects, wording
 from hanbae.cli.text import catalogue, narration
 from hanbae.sealing import envfiles
 
@@ -63,7 +63,7 @@ def read(path: Path) -> bytes:
         with path.open("rb") as file:
             return _bounded(file.read(LARGEST + 1))
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = files.reason(error)
         raise errors.FileFault(
             "seal.unreadable", place=subjects.Place(str(path)), reason=reason
         ) from error

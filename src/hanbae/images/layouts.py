@@ -13,14 +13,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import platform
 import tarfile
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
+
+from hanbae import files
 
 MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE: Final = "application/vnd.oci.image.config.v1+json"
@@ -198,19 +198,14 @@ def write_tar(image: Image, name: str, path: Path) -> None:
     blobs = dict([*image.blobs(), (image.digest, image.manifest)])
     entries += [(f"blobs/{digest.replace(':', '/')}", data) for digest, data in blobs.items()]
     entries.append(("index.json", _encode(index)))
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".image-", delete=False) as file:
-        try:
-            with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-                for entry, data in entries:
-                    info = tarfile.TarInfo(entry)
-                    info.size, info.mode = len(data), 0o644
-                    tar.addfile(info, io.BytesIO(data))
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).rename(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    with (
+        files.replacing(path) as file,
+        tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for entry, data in entries:
+            info = tarfile.TarInfo(entry)
+            info.size, info.mode = len(data), 0o644
+            tar.addfile(info, io.BytesIO(data))
 
 
 def _inside(path: str) -> str:

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, subjects
+from hanbae import errors, files, subjects
 from hanbae.policy import conforming, documents, nodes, rules
 
 NAME: Final = "hanbae.yaml"
@@ -74,7 +74,7 @@ def load(path: Path) -> Loaded:
     except OSError as error:
         place = subjects.Place(path.name)
         raise errors.FileFault(
-            "policy.unreadable", place=place, reason=error.strerror or type(error).__name__
+            "policy.unreadable", place=place, reason=files.reason(error)
         ) from error
     policy, places = parse(data, path.name)
     return Loaded(policy, path, path.parent.resolve(), places)

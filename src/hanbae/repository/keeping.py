@@ -17,11 +17,12 @@ import hmac
 import os
 import secrets
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+from hanbae import files
 
 _DIGEST: Final = 32
 _SECRET: Final = 32
@@ -91,15 +92,8 @@ class Kept:
         folder = f"{self._folder}/{name[:2]}"
         with contextlib.suppress(OSError):
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=folder, prefix=".")
-            try:
-                with os.fdopen(handle, "wb", buffering=0) as file:
-                    file.write(self._code(name, content) + content)
-                Path(temporary).replace(f"{folder}/{name}")
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    Path(temporary).unlink()
-                raise
+            data = self._code(name, content) + content
+            files.replace(Path(folder, name), data, mode=0o600, durable=False)
             self._wrote = True
 
     def _code(self, name: str, content: bytes) -> bytes:

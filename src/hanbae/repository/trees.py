@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from hanbae import errors, subjects
+from hanbae import errors, files, subjects
 from hanbae.repository import index_flags
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class WorkingTree:
             if not target.is_dir():
                 return None
         except (OSError, RuntimeError) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
+            reason = files.reason(error)
             place = subjects.Place(path)
             raise errors.FileFault("repository.unreadable", place=place, reason=reason) from error
         if not resolved.is_relative_to(self.root):
@@ -172,7 +172,7 @@ class WorkingTree:
                     raise errors.FileFault("values.not-a-file", place=place)
                 data = file.read(LARGEST_FILE + 1)
         except (OSError, RuntimeError) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
+            reason = files.reason(error)
             raise errors.FileFault("repository.unreadable", place=place, reason=reason) from error
         return _bounded(data, path)
 

@@ -6,19 +6,16 @@ command is simply run again.
 
 from __future__ import annotations
 
-import difflib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from hanbae import errors, subjects
-from hanbae.results import files
+from hanbae import errors, files, subjects
+from hanbae.results.files import FileChange
 
 
 def place(
     root: Path, contents: Mapping[str, str], *, overwrite: bool = False, check: bool = False
-) -> tuple[files.FileChange, ...]:
+) -> tuple[FileChange, ...]:
     """Write files.
 
     Args:
@@ -40,7 +37,7 @@ def place(
     )
 
 
-def append_line(root: Path, path: str, line: str) -> files.FileChange:
+def append_line(root: Path, path: str, line: str) -> FileChange:
     """Make sure that a line-based file, such as ``.gitignore``, has a line; what is there stays as it is.
 
     Raises:
@@ -50,43 +47,43 @@ def append_line(root: Path, path: str, line: str) -> files.FileChange:
     present = _read(root, path)
     if present is None:
         _write(root, path, line + "\n")
-        return files.FileChange(path, "created")
+        return FileChange(path, "created")
     if line in present.splitlines():
-        return files.FileChange(path, "unchanged")
+        return FileChange(path, "unchanged")
     text = present if present.endswith("\n") or not present else present + "\n"
     text += line + "\n"
     _write(root, path, text)
-    return files.FileChange(path, "changed", _diff(path, present, text))
+    return FileChange(path, "changed", files.diff(path, present, text))
 
 
-def remove(root: Path, path: str, *, check: bool = False) -> files.FileChange:
+def remove(root: Path, path: str, *, check: bool = False) -> FileChange:
     """Delete a file that hanbae generated and no longer generates.
 
     Raises:
         errors.FileFault: As `place`.
     """
     _refuse_outside(root, path)
-    diff = _diff(path, _read(root, path) or "", "")
+    diff = files.diff(path, _read(root, path) or "", "")
     if check:
-        return files.FileChange(path, "stale", diff)
+        return FileChange(path, "stale", diff)
     try:
         (root / path).unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from error
-    return files.FileChange(path, "deleted", diff)
+    return FileChange(path, "deleted", diff)
 
 
-def _one(root: Path, path: str, text: str, *, overwrite: bool, check: bool) -> files.FileChange:
+def _one(root: Path, path: str, text: str, *, overwrite: bool, check: bool) -> FileChange:
     present = _read(root, path)
     if present == text:
-        return files.FileChange(path, "unchanged")
-    diff = "" if present is None else _diff(path, present, text)
+        return FileChange(path, "unchanged")
+    diff = "" if present is None else files.diff(path, present, text)
     if check:
-        return files.FileChange(path, "stale", diff)
+        return FileChange(path, "stale", diff)
     if present is not None and not overwrite:
-        return files.FileChange(path, "kept", diff)
+        return FileChange(path, "kept", diff)
     _write(root, path, text)
-    return files.FileChange(path, "created" if present is None else "changed", diff)
+    return FileChange(path, "created" if present is None else "changed", diff)
 
 
 def _read(root: Path, path: str) -> str | None:
@@ -108,26 +105,9 @@ def _write(root: Path, path: str, text: str) -> None:
     target = root / path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        handle, unfinished = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fchmod(file.fileno(), mode)
-                os.fsync(file.fileno())
-            Path(unfinished).replace(target)
-        except BaseException:
-            Path(unfinished).unlink()
-            raise
+        files.replace(target, text)
     except OSError as error:
         raise _unwritable(path, error) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def _refuse_outside(root: Path, path: str) -> None:
@@ -141,12 +121,5 @@ def _refuse_outside(root: Path, path: str) -> None:
 
 
 def _unwritable(path: str, error: OSError) -> errors.FileFault:
-    reason = error.strerror or type(error).__name__
-    return errors.FileFault("placing.unwritable", place=subjects.Place(path), reason=reason)
-
-
-def _diff(path: str, old: str, new: str) -> str:
-    lines = difflib.unified_diff(
-        old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{path}", f"b/{path}"
-    )
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+    place = subjects.Place(path)
+    return errors.FileFault("placing.unwritable", place=place, reason=files.reason(error))

@@ -1,0 +1,119 @@
+"""Replaces a file in one step: a reader meets the old content or the new one, never half of it.
+
+Everything that hanbae writes goes through :func:`replace`, so that a crash, a full disk or a second process leaves
+whole files whatever command was running, and the permissions are those that the user's umask asks for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+_UNFINISHED: Final = ".hanbae-"
+# Short whatever the file's own name is: names may have 255 bytes, and a Korean letter has three.
+_TRIES: Final = 100
+
+
+def replace(
+    path: Path, data: bytes | str, *, mode: int | None = None, durable: bool = True
+) -> None:
+    """Give a file new content in one step.
+
+    A link is replaced by the file: who wants to write to where it leads resolves the path first.
+
+    Args:
+        path: The file; its folder must exist.
+        data: The content; text is written as UTF-8.
+        mode: Permissions; by default those of the file that is there, else what the umask leaves of 0666.
+        durable: Whether the content is on the disk, under its name, when this returns; without it only the order is
+            certain.
+
+    Raises:
+        OSError: It cannot be written; the file is as it was.
+    """
+    with replacing(path, mode=mode, durable=durable) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, mode: int | None = None, durable: bool = True) -> Iterator[BinaryIO]:
+    """Like :func:`replace`, for content that is written piece by piece.
+
+    Yields:
+        A file to write to; it takes the name when the block ends without an error.
+    """
+    if mode is None:
+        mode = _present_mode(path)
+    handle, unfinished = _create(path.parent, 0o666 if mode is None else 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            if durable:
+                os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    if durable:
+        _sync_folder(path.parent)
+
+
+def reason(error: BaseException) -> str:
+    """Why the system refused something, in its words: ``No space left on device``."""
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def diff(path: str, old: str, new: str) -> str:
+    """The difference of two texts in unified form; empty where there is none.
+
+    Args:
+        path: How the file is called in the difference's head.
+        old: The text before.
+        new: The text after.
+    """
+    import difflib
+
+    lines = difflib.unified_diff(_lines(old), _lines(new), f"a/{path}", f"b/{path}")
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+
+
+def _lines(text: str) -> list[str]:
+    """Lines with their ends; only a newline ends one, as git has it."""
+    lines = [f"{line}\n" for line in text.split("\n")]
+    lines[-1] = lines[-1][:-1]
+    return [line for line in lines if line]
+
+
+def _present_mode(path: Path) -> int | None:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    return stat.S_IMODE(status.st_mode) if stat.S_ISREG(status.st_mode) else None
+
+
+def _create(folder: Path, mode: int) -> tuple[int, Path]:
+    """A new file of a name that nothing has; the kernel applies the umask to its permissions."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    for _ in range(_TRIES):
+        path = folder / f"{_UNFINISHED}{os.urandom(8).hex()}"
+        with contextlib.suppress(FileExistsError):
+            return os.open(path, flags, mode), path
+    raise FileExistsError(str(folder))
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the new name on the disk as well; file systems that cannot sync folders are let be."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
