@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from hanbae import errors, files, subjects
+from hanbae.policy import boundaries
 from hanbae.results import findings
 from hanbae.results.files import FileChange
 
@@ -142,11 +143,8 @@ class _Texts:
 
     def _path(self, name: str) -> Path:
         """The file itself, never a link to it."""
-        try:
-            path = (self._root / name).resolve()
-        except (OSError, RuntimeError) as error:
-            raise _fault("repository.unreadable", name, error) from error
-        if not path.is_relative_to(self._root):
+        path = boundaries.inside(self._root, self._root / name)
+        if path is None:
             raise errors.FileFault("repository.link-out", place=subjects.Place(name), revision="-")
         return path
 

@@ -10,6 +10,7 @@ import msgspec
 
 from hanbae import errors, files, subjects, workspaces
 from hanbae.deploying import verifying_plan
+from hanbae.policy import boundaries
 from hanbae.results import freezes
 
 LARGEST: Final = 32 * 1024 * 1024
@@ -39,7 +40,7 @@ def write(frozen: freezes.Frozen, path: Path) -> None:
     """
     data = msgspec.json.format(msgspec.json.encode(frozen), indent=2) + b"\n"
     try:
-        files.replace(path.resolve(), data)  # of a link, what it leads to is written
+        files.replace(boundaries.output(path), data)  # of a link, what it leads to is written
     except (OSError, RuntimeError) as error:
         raise _fault("plan.unwritable", path, files.reason(error)) from error
 

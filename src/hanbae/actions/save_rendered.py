@@ -24,6 +24,7 @@ from msgspec import Struct
 from hanbae import errors, files
 from hanbae.actions import render
 from hanbae.charts import writing
+from hanbae.policy import boundaries
 
 MARKER: Final = ".hanbae-rendered.json"
 _STAGING: Final = ".hanbae-staging-"
@@ -165,6 +166,7 @@ def writing_to(root: Path, *, secrets: bool = False) -> Iterator[Tree]:
         hanbae.errors.Failed: It cannot be written.
     """
     try:
+        root = boundaries.output(root)
         root.mkdir(parents=True, exist_ok=True)
         handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
         try:

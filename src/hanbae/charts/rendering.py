@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, subjects
+from hanbae import errors, masking, subjects
 from hanbae.charts import gathering, pools, worker
 from hanbae.repository import trees
 
@@ -171,6 +171,8 @@ def _fault(shown: str, said: str, /, **facts: str) -> errors.FileFault:
 
 def _failed(shown: str, error: str) -> errors.FileFault:
     """Helm's error at the file and line that it names, counted from the chart's folder."""
+    # A chart says whatever it likes, with what it was given: values, and whatever else it can read.
+    error = masking.Redactor()(error)
     named = _NAMED.search(error)
     if named is None:
         whole = _TEMPLATE.search(error) or _TOO_LARGE.search(error)

@@ -11,7 +11,9 @@ from hanbae import subjects
 from hanbae.results import findings
 from hanbae.rules import rulebook, running, views
 
-_OF_LINKS: Final = frozenset({"repository.link-out", "repository.unreadable"})
+_OF_LINKS: Final = frozenset(
+    {"repository.link-out", "repository.link-unlisted", "repository.unreadable"}
+)
 _LINKS: Final = "LAY012"
 
 

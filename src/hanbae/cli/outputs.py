@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from hanbae import files
+from hanbae.policy import boundaries
 
 FORMAT: Final = 1
 """Version of the form that the JSON documents have; see :mod:`hanbae.cli.json_schemas`."""
@@ -87,7 +88,7 @@ def save(path: Path, text: str) -> None:
     """
     try:
         # Of a link, what it leads to is written; a pipe or a device takes no other file's place.
-        target = path.resolve()
+        target = boundaries.output(path)
         if target.exists() and not target.is_file():
             target.write_text(text, "utf-8", "backslashreplace")
             return

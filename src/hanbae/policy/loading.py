@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import errors, files, subjects
-from hanbae.policy import conforming, documents, nodes, rules
+from hanbae.policy import boundaries, clones, conforming, documents, nodes, rules
 
 NAME: Final = "hanbae.yaml"
 """The file's name, at the root of the repository."""
@@ -50,11 +50,12 @@ def find(start: Path) -> Path:
     """The policy file of a folder: the nearest ``hanbae.yaml`` upwards.
 
     Raises:
-        errors.WrongUse: There is none.
+        errors.WrongUse: There is none, or it is another user's.
     """
     start = start.resolve()
     for folder in (start, *start.parents):
         if (folder / NAME).is_file():
+            clones.refuse_foreign(folder / NAME)
             return folder / NAME
     raise errors.WrongUse("policy.missing", folder=str(start))
 
@@ -87,8 +88,7 @@ def _refuse_link_out(path: Path) -> None:
     """
     if not path.is_symlink():
         return
-    folder, target = path.parent.resolve(), path.resolve()
-    if not target.is_relative_to(folder) or ".git" in target.relative_to(folder).parts:
+    if boundaries.inside(path.parent.resolve(), path) is None:
         raise errors.FileFault("policy.link-out", place=subjects.Place(path.name))
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hanbae import errors, masking
+from hanbae.policy import clones
 from hanbae.repository import revisions
 
 if TYPE_CHECKING:
@@ -57,17 +58,11 @@ class Checkout:
         Raises:
             errors.WrongUse: It is not in a clone, in a bare one, or in one that belongs to another user.
         """
-        import pygit2
-
-        found = pygit2.discover_repository(str(path))
-        if found is None:
+        repository = clones.discover(path)
+        if repository is None:
             raise errors.WrongUse("repository.none", folder=str(path))
-        try:
-            repository = pygit2.Repository(found)
-        except pygit2.GitError as error:
-            raise errors.WrongUse("repository.broken", folder=found, reason=str(error)) from error
         if repository.is_bare or repository.workdir is None:
-            raise errors.WrongUse("repository.bare", folder=found)
+            raise errors.WrongUse("repository.bare", folder=repository.path)
         return cls(repository, Path(repository.workdir).resolve())
 
     def fetch(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from hanbae import errors
+from hanbae.policy import clones
 from hanbae.repository import checkouts, revisions
 
 if TYPE_CHECKING:
@@ -50,10 +51,11 @@ class History:
     """
 
     def __init__(self, root: Path, revision: str = "HEAD", *, since: str | None = None) -> None:
-        import pygit2
-
         clone = checkouts.Checkout.open(root)
-        self._repository = pygit2.Repository(str(clone.root))
+        repository = clones.discover(clone.root)
+        if repository is None:
+            raise errors.WrongUse("repository.none", folder=str(root))
+        self._repository = repository
         relative = root.resolve().relative_to(clone.root)
         self._prefix = "" if relative == Path() else f"{relative.as_posix()}/"
         self.commit = self._id(revision)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from hanbae import errors, subjects
-from hanbae.policy import documents, loading, naming
+from hanbae.policy import boundaries, documents, loading, naming
 from hanbae.repository import trees
 
 
@@ -97,10 +97,6 @@ def values_file(loaded: loading.Loaded, service: str, environment: str) -> tuple
     """
     relative = naming.values_file(loaded.policy, service, environment)
     path = loaded.root / relative
-    try:
-        inside = path.resolve().is_relative_to(loaded.root)
-    except (OSError, RuntimeError):  # a link that leads to itself
-        inside = False
-    if not inside:
+    if boundaries.inside(loaded.root, path) is None:
         raise errors.FileFault("placing.outside", place=subjects.Place(str(relative)))
     return path, str(relative)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hanbae import errors, files, subjects
+from hanbae.policy import boundaries, clones
 from hanbae.repository import index_flags
 
 if TYPE_CHECKING:
@@ -148,7 +149,10 @@ class WorkingTree:
             raise errors.FileFault("repository.unreadable", place=place, reason=reason) from error
         if not resolved.is_relative_to(self.root):
             raise errors.FileFault("repository.link-out", place=subjects.Place(path), revision="-")
-        return resolved.relative_to(self.root).as_posix()
+        folder = resolved.relative_to(self.root).as_posix()
+        if folder != "." and not below(self._paths, self._files, folder):
+            raise _unlisted(path, folder)
+        return folder
 
     def read(self, path: str) -> bytes | None:
         """The content of a file; see :class:`Tree`."""
@@ -163,8 +167,8 @@ class WorkingTree:
         try:
             # Git lists nothing below a link, so only what is a link itself can lead anywhere.
             is_link = self._files[path].startswith("link:")
-            if is_link and not Path(target).resolve().is_relative_to(self.root):
-                raise errors.FileFault("repository.link-out", place=place, revision="-")
+            if is_link:
+                self._refuse_unlisted(path, Path(target).resolve())
             # A named pipe is opened without waiting for somebody to write to it, and refused as any other oddity.
             flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if is_link else os.O_NOFOLLOW)
             with open(os.open(target, flags), "rb", buffering=0) as file:  # noqa: PTH123  faster
@@ -175,6 +179,15 @@ class WorkingTree:
             reason = files.reason(error)
             raise errors.FileFault("repository.unreadable", place=place, reason=reason) from error
         return _bounded(data, path)
+
+    def _refuse_unlisted(self, path: str, target: Path) -> None:
+        """A link may only show what git has: not its own configuration, nor what it ignores."""
+        if not target.is_relative_to(self.root):
+            raise errors.FileFault("repository.link-out", place=subjects.Place(path), revision="-")
+        file = target.relative_to(self.root).as_posix()
+        # What is no file is said by the reading itself, in better words.
+        if file not in self._files and (target.is_file() or boundaries.is_gits_own(file)):
+            raise _unlisted(path, file)
 
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""
@@ -209,6 +222,7 @@ class WorkingTree:
 
         gone = pygit2.enums.FileStatus.WT_DELETED
         quiet = pygit2.enums.FileStatus.IGNORED
+        untracked, new = pygit2.enums.FileStatus.INDEX_DELETED, pygit2.enums.FileStatus.WT_NEW
         found: dict[str, str] = {}
         # An unchanged file is a link when the index says so; whether a changed one is, only the file says.
         links = set()
@@ -229,6 +243,8 @@ class WorkingTree:
                 continue
             if path in unwatched or found.get(path, "").startswith(SUBMODULE):
                 continue
+            if status & untracked and not status & new:
+                continue  # taken out of the index, and ignored from now on: the next commit is without it
             if status & gone or not os.path.lexists(root / path):
                 found.pop(path, None)
             else:
@@ -237,14 +253,15 @@ class WorkingTree:
         return {path[cut:]: each for path, each in sorted(found.items())}
 
 
+def _unlisted(path: str, target: str) -> errors.FileFault:
+    return errors.FileFault("repository.link-unlisted", place=subjects.Place(path), target=target)
+
+
 def _clone(root: Path) -> tuple[pygit2.Repository | None, str]:
     """The clone that a folder is in, and the folder's path in it with a ``/`` at its end."""
-    import pygit2
-
-    where = pygit2.discover_repository(str(root))
-    if where is None:
+    repository = clones.discover(root)
+    if repository is None:
         return None, ""
-    repository = pygit2.Repository(where)
     if repository.is_bare or repository.workdir is None:
         return None, ""
     relative = root.relative_to(Path(repository.workdir).resolve())

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hanbae import errors, files, subjects
+from hanbae.policy import boundaries
 from hanbae.results.files import FileChange
 
 
@@ -112,11 +113,7 @@ def _write(root: Path, path: str, text: str) -> None:
 
 def _refuse_outside(root: Path, path: str) -> None:
     """A symlink in the repository must not lead the reading or writing elsewhere."""
-    try:
-        inside = (root / path).resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError):  # a link that leads to itself
-        inside = False
-    if not inside:
+    if boundaries.inside(root.resolve(), root / path) is None:
         raise errors.FileFault("placing.outside", place=subjects.Place(path))
 
 

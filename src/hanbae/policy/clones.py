@@ -1,0 +1,73 @@
+"""Which clone a folder is in, and whether its owner is trusted: the one place that opens git repositories.
+
+A policy steers where secrets are sealed for and where tokens go, and a clone's configuration can have programs run.
+So neither is read when another user wrote it, unless the user has told git to trust that clone.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hanbae import errors, subjects
+
+if TYPE_CHECKING:
+    import pygit2
+
+_FOREIGN: Final = "not owned by current user"
+"""What libgit2 says where git says "dubious ownership"."""
+
+
+def discover(path: Path) -> pygit2.Repository | None:
+    """The repository that a folder is in; None where it is in none.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        errors.WrongUse: It cannot be opened. A clone of another user's is refused as git refuses it: its configuration
+            could have programs run.
+    """
+    import pygit2
+
+    folder = pygit2.discover_repository(str(path))
+    if folder is None:
+        return None
+    try:
+        return pygit2.Repository(folder)
+    except pygit2.GitError as error:
+        if _FOREIGN in str(error):
+            root = Path(folder).parent if Path(folder).name == ".git" else Path(folder)
+            raise errors.WrongUse(
+                "repository.foreign", folder=str(root), quoted=shlex.quote(str(root))
+            ) from error
+        raise errors.WrongUse("repository.broken", folder=folder, reason=str(error)) from error
+
+
+def refuse_foreign(file: Path) -> None:
+    """Refuse a file that somebody else has put there, such as a policy in a folder above that all may write to.
+
+    Args:
+        file: The file; there is one.
+
+    Raises:
+        errors.WrongUse: It belongs to another user, and is not in a clone that git trusts.
+    """
+    owner = file.lstat().st_uid
+    if owner in _own():
+        return
+    # In a clone it is for git to say: safe.directory is how users share them.
+    if discover(file.parent) is None:
+        place = subjects.Place(str(file))
+        raise errors.WrongUse("policy.foreign", place=place, file=file.name)
+
+
+def _own() -> set[int]:
+    """The user, and under sudo the one who called it, as git has it."""
+    own = {os.geteuid()}
+    caller = os.environ.get("SUDO_UID", "")
+    if os.geteuid() == 0 and caller.isdecimal():
+        own.add(int(caller))
+    return own
