@@ -47,7 +47,8 @@ def test_a_link_of_the_branch_decides_nothing(
     (shop / link).symlink_to(target)
     before = (shop / ".git/config").read_bytes()
     ended = ran(shop, *words)
-    assert ended.code in ((1,) if target == "loop" else (5,)), ended.err
+    # Of a folder the command line itself says that it is a file.
+    assert ended.code == 5 or (link == "manifests" and ended.code == 2), ended.err
     assert "Traceback" not in ended.err
     assert [path.name for path in (shop.parent / "victim").iterdir()] == [".bashrc"]
     assert (shop.parent / "victim/.bashrc").read_text() == "mine"
@@ -64,7 +65,7 @@ def test_a_linked_folder_on_the_way_decides_nothing_either(shop: Path) -> None:
 
 def test_a_saved_plan_is_not_written_through_it(shop: Path) -> None:
     (shop / "plan.json").symlink_to("../victim/.bashrc")
-    frozen = freezes.Frozen.__new__(freezes.Frozen)
+    frozen = freezes.Frozen("hanbae-plan", 1, "0", "dev", "develop", "0", "0", "0", ())
     with pytest.raises(errors.Refused) as caught:
         save_plan.write(frozen, shop / "plan.json")
     assert caught.value.text.id == "output.link-out"
