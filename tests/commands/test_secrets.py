@@ -329,7 +329,7 @@ def test_bug_in_the_middle_of_sealing_leaves_no_plaintext_in_the_report(
     (log,) = tmp_path.glob("hanbae-bug-*.log")
     assert "RuntimeError" in log.read_text()
     assert "c4n4ry" not in log.read_text()
-    assert [p.name for p in values_file(shop, "dev").parent.glob(".*.tmp")] == []
+    assert [p.name for p in values_file(shop, "dev").parent.glob(".hanbae-*")] == []
 
 
 def test_prompt_on_a_terminal_hides_what_is_typed(shop: Path) -> None:
@@ -419,7 +419,7 @@ def test_plaintext_is_in_no_argument_no_file_and_no_message(
     assert ended.returncode == 0, ended.stderr.decode()
     recorded = trace.read_text(errors="replace")
     assert "execve(" in recorded
-    assert ".values-dev.yaml." in recorded  # the file was written, and strace saw it
+    assert ".hanbae-" in recorded  # the file was written, and strace saw it
     assert "rename" in recorded
     document = values.read(values_file(shop, "dev"), "v")
     assert document.get(("sealedSecret", "encryptedData", "DATABASE_URL")) in recorded

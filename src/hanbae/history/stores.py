@@ -19,7 +19,7 @@ from typing import Final, Self, TypeVar
 
 import msgspec
 
-from hanbae import errors, subjects
+from hanbae import errors, files, subjects
 from hanbae.history import databases, locations, schemas
 from hanbae.results import deployments, events
 
@@ -231,7 +231,7 @@ class Store:
         except databases.NotAFile:
             raise errors.FileFault("history.not-a-file", place=place) from None
         except OSError as error:
-            why = error.strerror or type(error).__name__
+            why = files.reason(error)
             raise errors.FileFault("history.not-writable", place=place, why=why) from None
         except sqlite3.OperationalError as error:
             if _is_busy(error):
