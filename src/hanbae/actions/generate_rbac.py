@@ -79,14 +79,16 @@ def _described(loaded: loading.Loaded, service: str, environment: str) -> author
         return authorizing.Service(service)  # it is not in this environment yet: nothing to prove
     document = values.read(path, file)
     wave = loaded.policy.migrations.wave
-    if not databases.declared(document.data, service, wave=wave, file=file):
+    declared = databases.declared(document.data, service, wave=wave, file=file)
+    if not declared:
         return authorizing.Service(service)
     repository = document.get(_IMAGE)
     if not isinstance(repository, str) or not repository:
         raise errors.FileFault(
             "rbac.no-image", place=document.place(_IMAGE), service=service, environment=environment
         )
-    return authorizing.Service(service, repository)
+    keys = tuple(dict.fromkeys(database.url_key for database in declared))
+    return authorizing.Service(service, repository, keys)
 
 
 def manifests(
@@ -103,7 +105,8 @@ def manifests(
     )
     files: dict[str, str] = {}
     for folder, clusters in _folders(settings, environment):
-        facts = {"command": command, "folder": folder}
+        home = authorizing.namespace(policy, environment)
+        facts = {"command": command, "folder": folder, "home": home}
         header = filling.filled("repository/rbac.yaml", policy.language, facts)
         documents_: dict[str, Sequence[dict[str, Any]]] = {
             "identity.yaml": authorizing.identity(policy, environment),

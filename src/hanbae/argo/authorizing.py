@@ -46,10 +46,12 @@ class Service(Struct, frozen=True):
     Attributes:
         name: The service.
         repository: Repository of its image, without tag and digest; empty when it has no databases to prove.
+        keys: Keys of its databases' URLs in its Secret.
     """
 
     name: str
     repository: str = ""
+    keys: tuple[str, ...] = ()
 
 
 def scope(policy: documents.Policy, environment: str) -> str:

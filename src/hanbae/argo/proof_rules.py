@@ -2,13 +2,16 @@
 
 Whoever may create a Job may run anything in its namespace, and read every Secret of it through an environment
 variable and a log.
-So a proof is bound to one service: its image repository, its Secret, its name; to goose's ``status``; and to as little
-as a pod can have.
+So a proof is bound to one service: its image repository, the keys of its databases' URLs in its Secret, its name; to
+one command, word for word; and to as little as a pod can have.
 It is made by :mod:`hanbae.planning.proofs` and :mod:`hanbae.clusters.probes`.
 
+Every word of the command counts. Kubernetes expands ``$(NAME)`` in it, goose takes the driver and the address of a
+database from it, and ``-table`` is pasted into SQL: each of them was enough to run any SQL, or to send the password of
+the database to somebody else.
+
 Not to be told from here: what an image of that repository does when goose is called in it. A chart whose migrations
-need ``hostAliases``, ``dnsConfig`` or a volume cannot be proven by this identity: with the first two a proof could
-send the database's password elsewhere.
+need tolerations, ``hostAliases``, ``dnsConfig`` or a volume cannot be proven by this identity.
 """
 
 from __future__ import annotations
@@ -21,21 +24,24 @@ from hanbae.policy import documents, labels, naming
 
 LONGEST: Final = 600
 """Seconds that a proof may run, and that it may stay when it has ended."""
-VARIABLES_OF_GOOSE: Final = ("GOOSE_DRIVER", "GOOSE_DBSTRING")
+DRIVER: Final = "GOOSE_DRIVER"
+URL: Final = "GOOSE_DBSTRING"
 """The environment of a proof."""
 
-# Commands of goose that change a database or the folder; it takes the first word that is no flag.
-_WRITES: Final = (
-    "create",
-    "down",
-    "down-to",
-    "fix",
-    "redo",
-    "reset",
-    "up",
-    "up-by-one",
-    "up-to",
+TABLES: Final = ("public.goose_db_version", "goose_db_version")
+"""Tables in which goose may look up versions; where there is none, ``status`` creates it."""
+MOST_MEMORY: Final = "512Mi"
+MOST_CPU: Final = "1"
+"""What a proof may take of a node."""
+
+# No "$", which begins an expansion, and no "..".
+_PATH: Final = "^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?$"
+_PROGRAM: Final = "^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/goose$"
+_LABELS: Final = (
+    "^(app[.]kubernetes[.]io/(name|instance|component|part-of|managed-by|version)|helm[.]sh/chart|"
+    "hanbae[.]dev/.*|(batch[.]kubernetes[.]io/)?(controller-uid|job-name))$"
 )
+_SELINUX: Final = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
 
 
 def variables(
@@ -48,6 +54,10 @@ def variables(
             "prefix": f"{naming.release(policy, service.name)}-",
             "repository": service.repository,
             "secret": naming.secret(policy, service.name),
+            # A list would not be of one type with the rest; keys of a Secret have no commas.
+            "keys": f",{','.join(service.keys)},",
+            "name": f"{service.name}-migrate",
+            "account": naming.release(policy, service.name),
         }
         for service in services
         if service.repository
@@ -74,6 +84,9 @@ def variables(
         "security": "variables.container.?securityContext.orValue({})",
         "podSecurity": "variables.pod.?securityContext.orValue({})",
         "args": "variables.container.?args.orValue([])",
+        "env": "variables.container.?env.orValue([])",
+        "labels": "object.spec.template.metadata.?labels.orValue({})",
+        "limits": "variables.container.?resources.?limits.orValue({})",
     }
 
 
@@ -117,9 +130,16 @@ def _once() -> Iterator[rulings.Rule]:
         longest=LONGEST,
     )
     yield rulings.rule(
-        "the pod of a proof has its labels, so that no Service takes it for one of its own",
-        "object.spec.template.metadata.?labels[?<<component>>].orValue('') == 'proof'",
+        "the pod of a proof has a migration's labels and no annotations, so that no Service and no "
+        "webhook takes it for one of its own",
+        """
+        variables.labels[?<<component>>].orValue('') == 'proof' &&
+        variables.labels.all(l, l.matches(<<labels>>)) &&
+        variables.own.exists(s, variables.labels[?'app.kubernetes.io/name'].orValue(s.name) == s.name) &&
+        object.spec.template.metadata.?annotations.orValue({}).size() == 0
+        """,
         component=labels.COMPONENT,
+        labels=_LABELS,
     )
 
 
@@ -134,35 +154,70 @@ def _runs() -> Iterator[rulings.Rule]:
         "variables.images.size() > 0",
     )
     yield rulings.rule(
-        "a proof runs goose status and nothing else",
+        "a proof runs goose -env=none -dir FOLDER -table public.goose_db_version status and "
+        "nothing else",
         """
-        variables.container.?command.orValue(['goose']).size() == 1 &&
-        variables.container.?command.orValue(['goose'])[0].matches('^(/.*/)?goose$') &&
-        variables.args.size() > 0 && variables.args[variables.args.size() - 1] == 'status' &&
-        !variables.args.exists(a, a in <<writes>>) &&
-        !has(variables.container.lifecycle) && !has(variables.container.livenessProbe) &&
-        !has(variables.container.readinessProbe) && !has(variables.container.startupProbe)
+        variables.container.?command.orValue([]).size() == 1 &&
+        (variables.container.command[0] == 'goose' ||
+          variables.container.command[0].matches(<<program>>)) &&
+        variables.args.size() == 6 && variables.args[0] == '-env=none' &&
+        variables.args[1] == '-dir' && variables.args[2].matches(<<path>>) &&
+        variables.args[3] == '-table' && variables.args[4] in <<tables>> &&
+        variables.args[5] == 'status' && !has(variables.container.workingDir)
         """,
-        writes=list(_WRITES),
+        program=_PROGRAM,
+        path=_PATH,
+        tables=list(TABLES),
+    )
+    yield rulings.rule(
+        "nothing runs beside the command of a proof, and nobody can speak to it",
+        """
+        !has(variables.container.lifecycle) && !has(variables.container.livenessProbe) &&
+        !has(variables.container.readinessProbe) && !has(variables.container.startupProbe) &&
+        !variables.container.?stdin.orValue(false) && !variables.container.?tty.orValue(false) &&
+        variables.container.?terminationMessagePath.orValue(<<file>>) == <<file>>
+        """,
+        file="/dev/termination-log",
+    )
+    yield rulings.rule(
+        f"a proof takes at most {MOST_CPU} CPU and {MOST_MEMORY} of memory, and nothing else of a node",
+        """
+        variables.limits[?'memory'].orValue('') != '' &&
+        !quantity(variables.limits['memory']).isGreaterThan(quantity(<<memory>>)) &&
+        variables.limits[?'cpu'].orValue('') != '' &&
+        !quantity(variables.limits['cpu']).isGreaterThan(quantity(<<cpu>>)) &&
+        variables.limits.all(r, r in ['cpu', 'memory']) &&
+        variables.container.?resources.?requests.orValue({}).all(r, r in ['cpu', 'memory']) &&
+        !has(variables.pod.resources) && !has(variables.pod.resourceClaims)
+        """,
+        memory=MOST_MEMORY,
+        cpu=MOST_CPU,
     )
 
 
 def _reads() -> Iterator[rulings.Rule]:
     yield rulings.rule(
-        "a proof has goose's variables and no others, and reads the service's own Secret only",
+        "a proof knows the driver postgres and the URL of one of the service's own databases, from "
+        "its own Secret, and nothing else; when a database has another key, run hanbae generate "
+        "rbac again",
         """
-        !has(variables.container.envFrom) &&
-        variables.container.?env.orValue([]).all(e, e.name in <<names>> &&
-          (!has(e.valueFrom) || (has(e.valueFrom.secretKeyRef) &&
-            variables.images.exists(s, s.secret == e.valueFrom.secretKeyRef.name))))
+        !has(variables.container.envFrom) && variables.env.size() == 2 &&
+        variables.env.exists(e, e.name == <<driver>> && e.?value.orValue('') == 'postgres') &&
+        variables.env.exists(e, e.name == <<url>> && e.?value.orValue('') == '' &&
+          has(e.valueFrom) && has(e.valueFrom.secretKeyRef) &&
+          variables.images.exists(s, s.secret == e.valueFrom.secretKeyRef.name &&
+            e.valueFrom.secretKeyRef.key.matches('^[-._a-zA-Z0-9]+$') &&
+            s.keys.contains(',' + e.valueFrom.secretKeyRef.key + ',')))
         """,
-        names=list(VARIABLES_OF_GOOSE),
+        driver=DRIVER,
+        url=URL,
     )
     yield rulings.rule(
-        "a proof has no volumes and no token",
+        "a proof has no volumes, no token, and no ServiceAccount but the service's own",
         """
         !has(variables.pod.volumes) && !has(variables.container.volumeDevices) &&
-        !variables.pod.?automountServiceAccountToken.orValue(true)
+        !variables.pod.?automountServiceAccountToken.orValue(true) &&
+        variables.own.exists(s, variables.pod.?serviceAccountName.orValue('') in ['', 'default', s.account])
         """,
     )
 
@@ -174,7 +229,11 @@ def _confined() -> Iterator[rulings.Rule]:
         !variables.pod.?hostNetwork.orValue(false) && !variables.pod.?hostPID.orValue(false) &&
         !variables.pod.?hostIPC.orValue(false) && !has(variables.pod.nodeName) &&
         !has(variables.pod.hostAliases) && !has(variables.pod.dnsConfig) &&
-        !has(variables.pod.priorityClassName) && !has(variables.container.ports)
+        variables.pod.?dnsPolicy.orValue('ClusterFirst') == 'ClusterFirst' &&
+        !has(variables.pod.hostname) && !has(variables.pod.subdomain) &&
+        !has(variables.pod.priorityClassName) && !has(variables.container.ports) &&
+        variables.pod.?tolerations.orValue([]).size() == 0 &&
+        variables.pod.?schedulerName.orValue('default-scheduler') == 'default-scheduler'
         """,
     )
     yield rulings.rule(
@@ -189,6 +248,20 @@ def _confined() -> Iterator[rulings.Rule]:
         variables.security.?capabilities.?add.orValue([]).size() == 0 &&
         variables.security.?seccompProfile.or(variables.podSecurity.?seccompProfile)
           .?type.orValue('') in ['RuntimeDefault', 'Localhost'] &&
-        variables.podSecurity.?sysctls.orValue([]).size() == 0
+        variables.podSecurity.?sysctls.orValue([]).size() == 0 &&
+        !has(variables.podSecurity.windowsOptions) && !has(variables.security.windowsOptions) &&
+        variables.pod.?os.?name.orValue('linux') == 'linux'
         """,
     )
+    for where in ("podSecurity", "security"):
+        yield rulings.rule(
+            "a proof keeps the AppArmor profile and the SELinux context that its node gives it",
+            f"""
+            variables.{where}.?appArmorProfile.?type.orValue('RuntimeDefault')
+              in ['RuntimeDefault', 'Localhost'] &&
+            variables.{where}.?seLinuxOptions.?type.orValue('') in <<selinux>> &&
+            variables.{where}.?seLinuxOptions.?user.orValue('') == '' &&
+            variables.{where}.?seLinuxOptions.?role.orValue('') == ''
+            """,
+            selinux=list(_SELINUX),
+        )

@@ -7,7 +7,7 @@ By then the version table is there, so ``goose status`` only reads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from hanbae import errors, subjects
@@ -20,7 +20,7 @@ DEADLINE: Final = 120
 _GOOSE: Final = frozenset({"GOOSE_DRIVER", "GOOSE_DBSTRING"})
 _RESOURCES: Final = {
     "requests": {"cpu": "10m", "memory": "32Mi"},
-    "limits": {"memory": "128Mi"},
+    "limits": {"cpu": "500m", "memory": "128Mi"},
 }
 
 
@@ -67,7 +67,7 @@ def of(
                         {
                             "name": "status",
                             **{name: container[name] for name in kept if name in container},
-                            "args": [*args[:-1], "status"],
+                            "args": _asking(args),
                             "env": [
                                 each
                                 for each in container.get("env") or []
@@ -104,3 +104,30 @@ def job_of(
         if own.get(labels.DATABASE) == database.name:
             return job
     return jobs.get(expected)
+
+
+_FLAGS: Final = {"-env": "none", "-dir": "", "-table": "goose_db_version"}
+"""The flags of goose that a proof has, in their order, with goose's own defaults, or ours for ``-env``."""
+
+
+def _asking(args: Sequence[str]) -> list[str]:
+    """The arguments of a migration, asking ``status`` instead of ``up``.
+
+    In one form where that means the same, because the deployer's admission policy takes no other: flags with their
+    values, folder and table, in one order.
+    """
+    flags: dict[str, str] = {}
+    words = [*args[:-1]]
+    while words:
+        name, equals, value = words.pop(0).partition("=")
+        name = f"-{name.lstrip('-')}" if name.startswith("-") else name
+        if name not in _FLAGS or (not equals and not words):
+            return [
+                *args[:-1],
+                "status",
+            ]  # a form of the chart's own, which only a wider identity may run
+        flags[name] = value if equals else words.pop(0)
+    if "-dir" not in flags or flags.get("-env", "none") != "none":
+        return [*args[:-1], "status"]
+    table = flags.get("-table", _FLAGS["-table"])
+    return ["-env=none", "-dir", flags["-dir"], "-table", table, "status"]

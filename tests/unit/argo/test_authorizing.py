@@ -19,7 +19,7 @@ from hanbae.policy import documents, loading
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "rbac"
 SERVICES = (
-    authorizing.Service("auth", "registry.example.com/shop/auth"),
+    authorizing.Service("auth", "registry.example.com/shop/auth", ("DATABASE_URL",)),
     authorizing.Service("web"),
 )
 
@@ -188,6 +188,9 @@ def test_only_services_with_databases_have_proofs() -> None:
             "prefix": "auth-service-",
             "repository": "registry.example.com/shop/auth",
             "secret": "auth-secrets",
+            "keys": ",DATABASE_URL,",
+            "name": "auth-migrate",
+            "account": "auth-service",
         }
     ]
     assert proof_rules.variables(POLICY, "dev", ())["services"] == "[]"
@@ -201,6 +204,6 @@ def test_names_from_a_repository_cannot_become_expressions() -> None:
 
 
 def test_rules_and_makers_of_proofs_agree_on_variables_and_limits() -> None:
-    assert set(proof_rules.VARIABLES_OF_GOOSE) == proofs._GOOSE
+    assert {proof_rules.DRIVER, proof_rules.URL} == proofs._GOOSE
     assert proofs.DEADLINE <= proof_rules.LONGEST
     assert probes.TTL <= proof_rules.LONGEST

@@ -1,0 +1,74 @@
+"""A real PostgreSQL server for tests, from the sandbox's binaries."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.support import polling
+from tests.support.registries import Quiet
+
+PASSWORD: Final = "c4n4ry-of-the-database"
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """The URL of a server with one database, ``auth``, on this machine."""
+    from hanbae.sandbox import binaries
+
+    programs = binaries.obtain(progress=Quiet())
+    prefix = programs.postgres
+    environment = programs.environment() | {
+        "LD_LIBRARY_PATH": f"{prefix / 'lib'}:{programs.postgres_libraries}",
+        "PATH": f"{prefix / 'bin'}:{os.environ['PATH']}",
+        "LC_ALL": "C",
+    }
+    # PostgreSQL does not run as root; in a user namespace of its own it is somebody else with root's files.
+    somebody = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+    data, secret = folder / "data", folder / "password"
+    secret.write_text(PASSWORD)
+    words = [
+        "-D",
+        str(data),
+        "-U",
+        "postgres",
+        "-A",
+        "scram-sha-256",
+        "--pwfile",
+        str(secret),
+        "-E",
+        "UTF8",
+    ]
+    _run([*somebody, str(prefix / "bin" / "initdb"), *words, "--no-sync"], environment)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["-h", "127.0.0.1", "-p", str(port), "-k", str(folder), "-F"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*somebody, str(prefix / "bin" / "postgres"), "-D", str(data), *options],
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+
+    def answers() -> bool:
+        assert process.poll() is None, (folder / "log").read_text()
+        return b"ready to accept" in (folder / "log").read_bytes()
+
+    try:
+        polling.until(answers, within=60, seen=(folder / "log").read_text)
+        yield f"postgres://postgres:{PASSWORD}@127.0.0.1:{port}/postgres"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _run(words: list[str], environment: dict[str, str]) -> None:
+    ended = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr + ended.stdout
