@@ -13,7 +13,7 @@ from hanbae.policy import documents, loading
 from hanbae.policy.environments import chosen_for_argocd
 from hanbae.repository import generated_files
 from hanbae.results import files
-from hanbae.rules import own
+from hanbae.rules import compiled_expressions
 
 FOLDER: Final = "k8s/admission"
 _MARK: Final = "hanbae generate admission"
@@ -36,8 +36,8 @@ def generate_admission(
     loaded = loading.load(loading.find(directory))
     for index, rule in enumerate(loaded.policy.rules):
         try:
-            own.compiled(rule.expression)
-        except own.Unusable as unusable:
+            compiled_expressions.compiled(rule.expression)
+        except compiled_expressions.Unusable as unusable:
             place = loaded.place(f"rules[{index}].expression")
             raise errors.FileFault(
                 "policy.unusable-expression", place=place, id=rule.id, reason=str(unusable)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from hanbae import errors, libyaml, subjects
+from hanbae.charts import helmignore
 from hanbae.repository import trees
 
 IGNORE: Final = ".helmignore"
@@ -42,7 +41,8 @@ def listed(tree: trees.Tree, chart: str) -> dict[str, str]:
     given = tree.read(found[IGNORE]) if IGNORE in found else b""
     rules = (given or b"").decode("utf-8", "replace")
     try:
-        return {name: path for name, path in found.items() if not _ignored(rules, name)}
+        ignored = helmignore.Rules(rules)
+        return {name: path for name, path in found.items() if not ignored.keeps_out(name)}
     except ValueError as error:
         place = subjects.Place(f"{chart}/{IGNORE}")
         raise errors.FileFault("render.bad-ignore", place=place, error=str(error)) from error
@@ -168,85 +168,3 @@ def _where(chart: str, dependency: Mapping[str, Any]) -> str | None:
 def _dependencies(data: bytes) -> list[dict[str, Any]]:
     found = (libyaml.mapping(data) or {}).get("dependencies")
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
-
-
-@lru_cache(maxsize=8192)
-def _ignored(rules: str, name: str) -> bool:
-    """Whether ``.helmignore`` keeps a file out, itself or by a folder that it is in."""
-    parts = name.split("/")
-    folders = ("/".join(parts[:at]) for at in range(1, len(parts)))
-    compiled = _compiled(rules)
-    return any(_matches(compiled, each, folder=True) for each in folders) or _matches(
-        compiled, name, folder=False
-    )
-
-
-_Rule = tuple[bool, bool, Callable[[str], bool]]
-
-
-def _matches(rules: tuple[_Rule, ...], path: str, *, folder: bool) -> bool:
-    """Helm's own reading of its rules; a negated one takes away what it does not match."""
-    for negated, only_folders, match in rules:
-        if negated:
-            if (only_folders and not folder) or not match(path):
-                return True
-        elif (folder or not only_folders) and match(path):
-            return True
-    return False
-
-
-@lru_cache(maxsize=64)
-def _compiled(text: str) -> tuple[_Rule, ...]:
-    rules = []
-    for line in [*text.removeprefix("\ufeff").split("\n"), "templates/.?*"]:
-        rule = line.strip()
-        if not rule or rule.startswith("#"):
-            continue
-        if "**" in rule:
-            message = "double-star (**) syntax is not supported"
-            raise ValueError(message)
-        negated, rule = rule.startswith("!"), rule.removeprefix("!")
-        only_folders, rule = rule.endswith("/"), rule.removesuffix("/")
-        rules.append((negated, only_folders, _matching(rule)))
-    return tuple(rules)
-
-
-def _matching(rule: str) -> Callable[[str], bool]:
-    whole = "/" in rule
-    pattern = _pattern(rule.removeprefix("/"))
-    if whole:
-        return lambda path: pattern.fullmatch(path) is not None
-    return lambda path: pattern.fullmatch(path.rpartition("/")[2]) is not None
-
-
-_TOKEN: Final = re.compile(r"\\(.)|\[(\^?)((?:\\.|[^\]\\])+)\]|([*?])|([^\\\[*?])", re.DOTALL)
-
-
-def _pattern(glob: str) -> re.Pattern[str]:
-    """A pattern of Go's ``filepath.Match`` as a regular expression.
-
-    Raises:
-        ValueError: It is malformed.
-    """
-    result, at = [], 0
-    while at < len(glob):
-        token = _TOKEN.match(glob, at)
-        if token is None:
-            message = f"syntax error in pattern: {glob}"
-            raise ValueError(message)
-        at = token.end()
-        escaped, negated, members, wild, plain = token.groups()
-        if wild:
-            result.append("[^/]*" if wild == "*" else "[^/]")
-        elif members is not None:
-            safe = re.sub(r"(\\.)|([\[&~|])", lambda each: each[1] or f"\\{each[2]}", members)
-            result.append(f"(?!/)[{negated}{safe}]")
-        else:
-            result.append(re.escape(escaped or plain))
-    # Runs of stars would make the expression slow over long names.
-    expression = re.sub(r"(?:\[\^/\]\*)+", "[^/]*", "".join(result))
-    try:
-        return re.compile(expression, re.DOTALL)
-    except re.error as error:
-        message = f"syntax error in pattern: {glob}"
-        raise ValueError(message) from error

@@ -22,8 +22,7 @@ Pointer = tuple[str | int, ...]
 
 _MARK: Final = " #@@"
 _MARKED: Final = re.compile(r" #@@(\d+)\s*$")
-_ACCEPTING: Final = re.compile(r"\s+#\s*hanbae:\s*ignore\b[^{}]*$")
-_ACTION: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_ACCEPTING: Final = re.compile(r"(?<=\s)#\s*hanbae:\s*ignore\b")
 _CONTROL: Final = re.compile(
     r"\{\{-?\s*(?:if|else|end|range|with|define|block|break|continue|/\*|\$\w+\s*:?=)", re.DOTALL
 )
@@ -63,13 +62,43 @@ def numbered(template: str) -> str:
     """A template with its line numbers in comments, where that does no harm."""
     lines = template.split("\n")
     # A comment that accepts a finding must not be what hides the line that it stands in.
-    bare = [_ACCEPTING.sub("", line) for line in lines]
+    bare = [_without_acceptance(line) for line in lines]
     return "\n".join(
         f"{without}{_MARK}{number}" if safe else line
         for number, (line, without, safe) in enumerate(
             zip(lines, bare, _safe(bare), strict=True), 1
         )
     )
+
+
+def _without_acceptance(line: str) -> str:
+    """A line without a comment at its end that accepts a finding; one that an action makes stays."""
+    # A pattern that begins with \\s+ or ends with [^{}]*$ would look at a long line once for each place to begin at.
+    tail = max(line.rfind("{"), line.rfind("}")) + 1
+    comment = _ACCEPTING.search(line, tail)
+    return line if comment is None else line[: comment.start()].rstrip()
+
+
+def _actions(text: str) -> list[str]:
+    """The actions in a text, ``{{`` to the next ``}}``."""
+    actions, _ = _divided(text)
+    return actions
+
+
+def _without_actions(text: str) -> str:
+    """A text without its actions."""
+    _, outside = _divided(text)
+    return "".join(outside)
+
+
+def _divided(text: str) -> tuple[list[str], list[str]]:
+    """The actions in a text, and what is around them; searched for, because a pattern is slow over many ``{{``."""
+    actions, outside, end = [], [], 0
+    while (start := text.find("{{", end)) >= 0 and (close := text.find("}}", start + 2)) >= 0:
+        outside.append(text[end:start])
+        end = close + 2
+        actions.append(text[start:end])
+    return actions, [*outside, text[end:]]
 
 
 def _safe(lines: list[str]) -> Iterator[bool]:
@@ -91,7 +120,7 @@ def _safe(lines: list[str]) -> Iterator[bool]:
         if block is not None or starts_inside or inside_action:
             yield False
             continue
-        if _BLOCK.search(_ACTION.sub("", line)) and not text.startswith("{{"):
+        if _BLOCK.search(_without_actions(line)) and not text.startswith("{{"):
             block = indent
         yield bool(text) and not text.startswith("#") and _emits(text)
 
@@ -100,8 +129,8 @@ def _emits(text: str) -> bool:
     """Whether a line writes YAML, and does not trim what would come after it."""
     if text.endswith("-}}") or text.startswith("---"):
         return False
-    actions = _ACTION.findall(text)
-    outside = _ACTION.sub("", text).strip()
+    actions = _actions(text)
+    outside = _without_actions(text).strip()
     if not outside:
         return any(not _CONTROL.match(action) for action in actions)
     return "#" not in outside
@@ -151,7 +180,7 @@ def _values(source: list[str], line: int, defines: Mapping[str, str]) -> tuple[s
     for name in _INCLUDES.findall(text):
         text += defines.get(name, "")
     paths = [tuple(match[1:].split(".")) for match in _VALUE.findall(text)]
-    if not paths and any(_DOT.search(action) for action in _ACTION.findall(text)):
+    if not paths and any(_DOT.search(action) for action in _actions(text)):
         around = _around(source, line)
         return around or ()
     common = paths[0] if paths else ()

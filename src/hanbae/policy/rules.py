@@ -7,7 +7,7 @@ an automation that deadlocks, an Application name that means two things.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from hanbae import errors, subjects
@@ -92,17 +92,29 @@ def _namespaces(policy: documents.Policy) -> Iterator[Fault]:
 def _environments(policy: documents.Policy) -> Iterator[Fault]:
     if not policy.environments:
         yield "policy.no-environments", "environments", {}
+    ends = _ends(policy.environments)
     for name, environment in policy.environments.items():
         key = f"environments.{name}"
-        for other in policy.environments:
-            if other.endswith(f"-{name}"):
-                yield "policy.ambiguous-environments", f"environments.{other}", {"other": name}
+        for other in ends.get(name, ()):
+            yield "policy.ambiguous-environments", f"environments.{other}", {"other": name}
         if environment.values is not None and not _FILE.fullmatch(environment.values):
             yield "policy.not-a-file-name", f"{key}.values", {"value": environment.values}
         if environment.overlay is not None and not _PATH.fullmatch(environment.overlay):
             yield "policy.not-a-path", f"{key}.overlay", {"value": environment.overlay}
         if environment.platform == "kubernetes":
             yield from _on_kubernetes(policy, name, environment)
+
+
+def _ends(names: Collection[str]) -> dict[str, list[str]]:
+    """Name → the names that end with it behind a dash; each name is divided, for comparing all pairs takes long."""
+    ends: dict[str, list[str]] = {}
+    for name in names:
+        parts = name.split("-")
+        for cut in range(1, len(parts)):
+            end = "-".join(parts[cut:])
+            if end in names:
+                ends.setdefault(end, []).append(name)
+    return ends
 
 
 def _on_kubernetes(

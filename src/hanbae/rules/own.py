@@ -1,7 +1,8 @@
 """The team's own rules: expressions in CEL over rendered objects, as the API server would evaluate them.
 
 Google's own C++ implementation evaluates (see ADR 7): it checks types as the API server's does, counts iterations and
-gives up on expressions that would take too long, and matches regular expressions in linear time.
+matches regular expressions in linear time. What texts grow to it does not count, so it evaluates in a process of its
+own, with limits on time and memory; see :mod:`hanbae.rules.expression_worker`.
 An expression that cannot be evaluated on an object is a finding too, because the API server refuses such an object.
 
 One difference is left: the API server evaluates objects with its defaults filled in.
@@ -10,73 +11,33 @@ One difference is left: the API server evaluates objects with its defaults fille
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 from typing import Any, Final
 
 from hanbae.policy import documents
 from hanbae.results import findings
-from hanbae.rules import rulebook, views
+from hanbae.rules import compiled_expressions, expressions, rulebook, views
 
 _SOURCE: Final = "hanbae.yaml, rules"
-_LONGEST: Final = 300
-
-
-class Unusable(Exception):
-    """An expression that is not one, or not one of a truth value; its words are CEL's."""
 
 
 def rules(policy: documents.Policy) -> tuple[rulebook.Rule, ...]:
     """The rules of a policy, as rules like all others."""
-    return tuple(_rule(own, f"rules[{at}]") for at, own in enumerate(policy.rules))
+    return tuple(_rule(own, f"rules[{number}]") for number, own in enumerate(policy.rules))
 
 
-def evaluated(expression: str, thing: Mapping[str, Any]) -> bool | str:
+def evaluated(expression: str, manifest: Mapping[str, Any]) -> bool | str:
     """Whether an expression is true of an object; CEL's words where it cannot be evaluated.
 
     Args:
         expression: The expression, over ``object``.
-        thing: The object.
+        manifest: The object.
 
     Raises:
-        Unusable: It is no expression of a truth value.
+        hanbae.rules.compiled_expressions.Unusable: It is no expression of a truth value.
     """
-    program = compiled(expression)
-    try:
-        value = program.eval(data={"object": thing}).value()
-    except RuntimeError as error:  # the budget of iterations is used up, for one
-        return str(error)[:_LONGEST]
-    return value if isinstance(value, bool) else str(value)[:_LONGEST]
-
-
-@cache
-def compiled(expression: str) -> Any:
-    """A checked expression.
-
-    Raises:
-        Unusable: It is no expression of a truth value.
-    """
-    from cel_expr_python import cel
-
-    try:
-        found = _environment().compile(expression)
-    except (RuntimeError, ValueError) as error:
-        raise Unusable(str(error)[:_LONGEST]) from error
-    kind = found.return_type()
-    if kind != cel.Type.BOOL:
-        # The API server asks for exactly that as well, so `object.spec.x` alone will not do.
-        raise Unusable(f"{kind.name()} instead of BOOL")
-    return found
-
-
-@cache
-def _environment() -> Any:
-    from cel_expr_python import cel
-    from cel_expr_python.ext import ext_optional, ext_strings
-
-    return cel.NewEnv(
-        variables={"object": cel.Type.DYN},
-        extensions=[ext_optional.ExtOptional(), ext_strings.ExtStrings()],
-    )
+    compiled_expressions.compiled(expression)
+    (verdict,) = expressions.evaluate(expression, [manifest])
+    return verdict
 
 
 def _rule(own: documents.OwnRule, key: str) -> rulebook.Rule:
@@ -85,9 +46,9 @@ def _rule(own: documents.OwnRule, key: str) -> rulebook.Rule:
     scope: rulebook.Scope = "release"
     check: Callable[[Any], Iterator[rulebook.Hit]]
     try:
-        compiled(own.expression)
+        compiled_expressions.compiled(own.expression)
         check = _over_objects(own)
-    except Unusable as unusable:
+    except compiled_expressions.Unusable as unusable:
         scope, check = "project", _unusable(f"{key}.expression", str(unusable))
     return rulebook.Rule(rulebook.OWN + own.id, severity, scope, check, _SOURCE, facts=facts)
 
@@ -103,31 +64,32 @@ def _over_objects(own: documents.OwnRule) -> Callable[[views.Release], Iterator[
     def check(release: views.Release) -> Iterator[rulebook.Hit]:
         if own.environments and release.environment not in own.environments:
             return
-        for each in release.objects:
-            if qualified(each) not in own.kinds:
-                continue
-            verdict = evaluated(own.expression, as_admitted(each))
-            facts = {"object": each.label}
+        chosen = [manifest for manifest in release.objects if qualified(manifest) in own.kinds]
+        verdicts = expressions.evaluate(own.expression, [as_admitted(item) for item in chosen])
+        for manifest, verdict in zip(chosen, verdicts, strict=True):
+            facts = {"object": manifest.label}
             if verdict is False:
-                yield rulebook.Hit(views.On(each), facts)
+                yield rulebook.Hit(views.On(manifest), facts)
             elif verdict is not True:
-                yield rulebook.Hit(views.On(each), {**facts, "reason": verdict}, "failed-on")
+                yield rulebook.Hit(
+                    views.On(manifest), {**facts, "reason": str(verdict)}, "failed-on"
+                )
 
     return check
 
 
-def qualified(thing: views.Object) -> str:
+def qualified(manifest: views.Object) -> str:
     """An object's kind as the policy spells kinds: ``apps/Deployment``, ``Service``."""
-    group, slash, _ = thing.api_version.rpartition("/")
-    return f"{group}{slash}{thing.kind}"
+    group, slash, _ = manifest.api_version.rpartition("/")
+    return f"{group}{slash}{manifest.kind}"
 
 
-def as_admitted(thing: views.Object) -> dict[str, Any]:
+def as_admitted(manifest: views.Object) -> dict[str, Any]:
     """An object as the API server shows it to an expression: with the namespace in which it is created."""
-    metadata = thing.data.get("metadata")
+    metadata = manifest.data.get("metadata")
     if not isinstance(metadata, dict) or metadata.get("namespace"):
-        return thing.data
-    return {**thing.data, "metadata": {**metadata, "namespace": thing.namespace}}
+        return manifest.data
+    return {**manifest.data, "metadata": {**metadata, "namespace": manifest.namespace}}
 
 
 def held(policy: documents.Policy) -> tuple[rulebook.Rule, ...]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _DECEITFUL: Final = re.compile(
     "[\u061c\u200b-\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
-_BREAKS: Final = re.compile(r"\s*[\r\n\t]\s*")
+_SPACE: Final = re.compile(r"\s+")
 _COMMAND: Final = re.compile(r"^(\s*)::")
 _OTHER_COMMANDS: Final = re.compile(r"##(?=\[|vso|teamcity)")
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$^:=])")
@@ -26,8 +26,13 @@ _ACTIVE: Final = re.compile(r"[!-'*+;-@\[-`{-~]|:(?=/)|(?<=[wW]{3})\.")
 
 def plain(text: str) -> str:
     """One line without control characters, and with what deceives shown as an escape."""
-    flat = _BREAKS.sub(" ", text)
+    flat = _SPACE.sub(_joined, text)
     return _DECEITFUL.sub(_escape, catalogue.printable(flat)).strip()
+
+
+def _joined(match: re.Match[str]) -> str:
+    """Space as it is, or one blank for space that breaks a line or holds a tab."""
+    return match[0] if not any(letter in match[0] for letter in "\r\n\t") else " "
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -10,6 +10,8 @@ from msgspec import Struct
 from hanbae.policy import documents, environments, naming
 from hanbae.rules import rulebook, views
 
+_MOST_SHARING: Final = 20
+"""Environments of one namespace that a further one is compared with: the others are found fault with already."""
 _TABLE: Final = "deployment-policy.ko.md, 환경"
 
 
@@ -59,20 +61,38 @@ def deviating(project: views.Project) -> Iterator[rulebook.Hit]:
 def one_cluster(project: views.Project) -> Iterator[rulebook.Hit]:
     """Two environments whose namespaces are, or may be, the same ones of one cluster."""
     policy = project.policy
-    names = project.environments
-    for at, name in enumerate(names):
-        for other in names[:at]:
-            one, two = policy.environments[name], policy.environments[other]
-            place = project.place(f"environments.{name}.namespace_suffix")
-            facts = {"environment": name, "other": other}
-            together = environments.share_pods_cluster(one, two)
-            shared = sorted(_namespaces(policy, name) & _namespaces(policy, other))
-            if shared and together:
-                yield rulebook.Hit(place, {**facts, "namespace": shared[0]}, "same")
-            elif shared and together is None:
-                nameless = name if environments.workload(one) is None else other
-                facts |= {"namespace": shared[0], "nameless": nameless}
-                yield rulebook.Hit(place, facts, "current", severity="warning")
+    owners: dict[str, list[str]] = {}
+    for name in project.environments:
+        place = project.place(f"environments.{name}.namespace_suffix")
+        for other, namespace in _sharing(owners, policy, name).items():
+            first, second = policy.environments[name], policy.environments[other]
+            facts = {"environment": name, "other": other, "namespace": namespace}
+            together = environments.share_pods_cluster(first, second)
+            if together:
+                yield rulebook.Hit(place, facts, "same")
+            elif together is None:
+                nameless = name if environments.workload(first) is None else other
+                yield rulebook.Hit(
+                    place, {**facts, "nameless": nameless}, "current", severity="warning"
+                )
+
+
+def _sharing(
+    owners: dict[str, list[str]], policy: documents.Policy, environment: str
+) -> dict[str, str]:
+    """Earlier environment → the first namespace that this one would have in common with it.
+
+    Environments are looked up by namespace: thousands of them have millions of pairs.
+    """
+    shared: dict[str, str] = {}
+    for namespace in sorted(_namespaces(policy, environment)):
+        others = owners.setdefault(namespace, [])
+        for other in others:
+            shared.setdefault(other, namespace)
+        if len(others) < _MOST_SHARING:
+            others.append(environment)
+    order = [name for name in policy.environments if name in shared] if len(shared) > 1 else shared
+    return {name: shared[name] for name in order}
 
 
 @rulebook.of_project("ENV005", "warning", source=_TABLE)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hanbae import errors, libyaml, subjects
+from hanbae.charts import helmignore
 from hanbae.policy import naming
 from hanbae.rules import rulebook, views
 
@@ -93,9 +94,9 @@ def large_file(service: views.Service) -> Iterator[rulebook.Hit]:
     odd = [path for path in service.chart_files if not _OF_A_CHART.fullmatch(path)]
     if not odd:
         return
-    ignored = _ignored(service.text(f"{service.chart}/.helmignore") or "")
+    rules = helmignore.Rules(service.text(f"{service.chart}/.helmignore") or "")
     for path in odd:
-        if any(pattern.fullmatch(path) for pattern in ignored):
+        if _is_ignored(rules, path):
             continue
         size = _size(service, f"{service.chart}/{path}")
         if size > _LARGEST:
@@ -131,17 +132,8 @@ def _size(service: views.Service, path: str) -> int:
         return 0  # said of the whole chart
 
 
-def _ignored(text: str) -> list[re.Pattern[str]]:
-    """The patterns of a ``.helmignore``, without negation: what that takes back is looked at all the same."""
-    found = []
-    for line in text.splitlines()[:1000]:
-        pattern = line.strip()[:200]
-        if not pattern or pattern.startswith(("#", "!")):
-            continue
-        inner = "".join(
-            {"*": "[^/]*", "?": "[^/]"}.get(c, re.escape(c))
-            for c in re.sub(r"\*+", "*", pattern.strip("/"))
-        )
-        start = "" if "/" in pattern.rstrip("/") else "(?:.*/)?"
-        found.append(re.compile(f"{start}{inner}(?:/.*)?"))
-    return found
+def _is_ignored(rules: helmignore.Rules, path: str) -> bool:
+    try:
+        return rules.keeps_out(path)
+    except ValueError:
+        return False  # said of the chart, which does not render

@@ -1,0 +1,212 @@
+"""What ``.helmignore`` keeps out of a chart: Helm's own reading of its rules, in Go's ``filepath.Match``.
+
+A branch writes both the patterns and the names, so no pattern becomes a regular expression, where a few stars take
+minutes: a part between slashes is matched by going back to its last star only, and the work for a chart has an end.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from msgspec import Struct
+
+_MOST_RULES: Final = 1000
+_LONGEST: Final = 4096
+_MOST_WORK: Final = 50_000_000
+"""Characters of patterns times characters of names, for all files of a chart: a few seconds."""
+_TOO_SLOW: Final = "its patterns take too long over the chart's files"
+_TOKEN: Final = re.compile(r"\\(.)|\[(\^?)((?:\\.|[^\]\\])+)\]|([*?])|([^\\\[*?])", re.DOTALL)
+
+
+class _Any(Struct, frozen=True):
+    """One letter of some kind: any, or one of a class."""
+
+    members: re.Pattern[str] | None = None
+
+    def matches(self, letter: str) -> bool:
+        return self.members is None or self.members.match(letter) is not None
+
+
+_STAR: Final = None
+_Part = tuple[str | _Any | None, ...]
+"""A part of a pattern between slashes: letters, classes of letters, and None for a star."""
+
+
+class _Rule(Struct, frozen=True):
+    """One line of the file.
+
+    Attributes:
+        negated: Whether it keeps out what it does not match.
+        only_folders: Whether it is about folders only.
+        whole: Whether it is about the whole path, and not about the last name in it.
+        parts: The pattern.
+        suffix: What a name ends with, where the pattern is a star and that.
+    """
+
+    negated: bool
+    only_folders: bool
+    whole: bool
+    parts: tuple[_Part, ...]
+    suffix: str | None
+
+    @property
+    def size(self) -> int:
+        """How long the pattern is."""
+        return sum(map(len, self.parts))
+
+    def matches(self, path: str) -> bool:
+        """Whether a path, or the last name in it, is what the pattern says."""
+        name = path if self.whole else path.rpartition("/")[2]
+        if self.suffix is not None:
+            return "/" not in name and name.endswith(self.suffix)
+        names = name.split("/")
+        return len(names) == len(self.parts) and all(map(_part_matches, self.parts, names))
+
+
+class Rules:
+    """The rules of one ``.helmignore``, for the files of one chart.
+
+    Args:
+        text: The file's text.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._left = _MOST_WORK
+        self._folders: dict[str, bool] = {}
+
+    def keeps_out(self, name: str) -> bool:
+        """Whether a file is kept out, itself or by a folder that it is in.
+
+        Args:
+            name: Its path in the chart's folder.
+
+        Raises:
+            ValueError: A pattern is malformed, or they are too many, too long or too slow over the chart's files.
+        """
+        folder = name.rpartition("/")[0]
+        return (bool(folder) and self._keeps_out_folder(folder)) or self._applies(
+            name, folder=False
+        )
+
+    def _keeps_out_folder(self, folder: str) -> bool:
+        if folder not in self._folders:
+            parts = folder.split("/")
+            # Not recursive: names are deep when somebody wants them to be.
+            self._folders[folder] = any(
+                self._applies("/".join(parts[:cut]), folder=True)
+                for cut in range(1, len(parts) + 1)
+            )
+        return self._folders[folder]
+
+    def _applies(self, path: str, *, folder: bool) -> bool:
+        applies, work = _applied(self._text, path, folder=folder)
+        self._left -= work
+        if self._left < 0:
+            raise ValueError(_TOO_SLOW)
+        return applies
+
+
+@lru_cache(
+    maxsize=8192
+)  # the services of a repository have the same rules, and files of the same names
+def _applied(text: str, path: str, *, folder: bool) -> tuple[bool, int]:
+    """Whether a path is kept out, and the work for that. A negated rule takes away what it does not match."""
+    work = 0
+    for rule in _compiled(text):
+        about = folder or not rule.only_folders
+        if about and rule.suffix is None:
+            work += rule.size * len(path)
+            if work > _MOST_WORK:
+                raise ValueError(_TOO_SLOW)
+        if (about and rule.matches(path)) is not rule.negated:
+            return True, work
+    return False, work
+
+
+def _part_matches(part: _Part, name: str) -> bool:
+    """Whether a name without slashes is what a part of a pattern says."""
+    place = position = 0
+    star = -1
+    resumed = 0
+    while position < len(name):
+        token = part[place] if place < len(part) else ""
+        if token is _STAR:
+            star, resumed = place, position
+            place += 1
+        elif token == name[position] or (isinstance(token, _Any) and token.matches(name[position])):
+            place += 1
+            position += 1
+        elif star >= 0:
+            # Only the last star may take more: whatever an earlier one took, this one could take as well.
+            resumed += 1
+            position, place = resumed, star + 1
+        else:
+            return False
+    return all(token is _STAR for token in part[place:])
+
+
+@lru_cache(maxsize=64)
+def _compiled(text: str) -> tuple[_Rule, ...]:
+    rules: list[_Rule] = []
+    for line in [*text.removeprefix("\ufeff").split("\n"), "templates/.?*"]:
+        rule = line.strip()
+        if not rule or rule.startswith("#"):
+            continue
+        if "**" in rule:
+            message = "double-star (**) syntax is not supported"
+            raise ValueError(message)
+        if len(rules) > _MOST_RULES or len(rule) > _LONGEST:
+            message = f"more than {_MOST_RULES} patterns, or one of more than {_LONGEST} characters"
+            raise ValueError(message)
+        negated, rule = rule.startswith("!"), rule.removeprefix("!")
+        only_folders, rule = rule.endswith("/"), rule.removesuffix("/")
+        rules.append(_rule(rule, negated=negated, only_folders=only_folders))
+    return tuple(rules)
+
+
+def _rule(glob: str, *, negated: bool, only_folders: bool) -> _Rule:
+    parts = _parts(glob.removeprefix("/"))
+    first, rest = parts[0][:1], parts[0][1:]
+    letters = [token for token in rest if isinstance(token, str)]
+    is_suffix = len(parts) == 1 and first == (_STAR,) and len(letters) == len(rest)
+    suffix = "".join(letters) if is_suffix else None
+    return _Rule(negated, only_folders, "/" in glob, parts, suffix)
+
+
+def _parts(glob: str) -> tuple[_Part, ...]:
+    """A pattern of Go's ``filepath.Match``, part by part.
+
+    Raises:
+        ValueError: It is malformed.
+    """
+    parts: list[list[str | _Any | None]] = [[]]
+    position = 0
+    while position < len(glob):
+        token = _TOKEN.match(glob, position)
+        if token is None:
+            message = f"syntax error in pattern: {glob}"
+            raise ValueError(message)
+        position = token.end()
+        escaped, negated, members, wild, plain = token.groups()
+        if wild:
+            parts[-1].append(_STAR if wild == "*" else _Any())
+        elif members is not None:
+            parts[-1].append(_Any(_class(glob, negated, members)))
+        elif (escaped or plain) == "/":
+            parts.append([])
+        else:
+            parts[-1].append(escaped or plain)
+    return tuple(tuple(part) for part in parts)
+
+
+def _class(glob: str, negated: str, members: str) -> re.Pattern[str]:
+    """A class of letters: a pattern over one letter, so it cannot be slow."""
+    safe = re.sub(r"(\\.)|([\[&~|])", lambda match: match[1] or f"\\{match[2]}", members)
+    try:
+        return re.compile(f"[{negated}{safe}]", re.DOTALL)
+    except re.error as error:
+        message = f"syntax error in pattern: {glob}"
+        raise ValueError(message) from error

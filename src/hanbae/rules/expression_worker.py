@@ -1,0 +1,70 @@
+"""The disposable process that evaluates the team's own rules: ``python -m hanbae.rules.expression_worker``.
+
+An expression of a few dozen letters can make a text of gigabytes; CEL counts iterations, not what texts grow to, and
+the API server, which counts both, is not here. So processor time and memory are the limits, in a process of its own.
+
+A request is the expression and the objects, marshalled by the parent, which is trusted here; the answer is JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import marshal
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, Final
+
+from hanbae import confinement
+from hanbae.rules import compiled_expressions
+
+MEMORY: Final = 1024**3
+"""Address space in bytes; what the API server would refuse long before takes more."""
+SECONDS: Final = 2
+"""Processor time for one expression over the objects of a release, which takes milliseconds."""
+_LIFETIME: Final = 3600
+_LONGEST: Final = 300
+
+
+def evaluate(expression: str, objects: Sequence[Mapping[str, Any]]) -> list[bool | str]:
+    """Whether an expression is true of each object; CEL's words where it cannot be evaluated."""
+    program = compiled_expressions.compiled(expression)
+    return [_verdict(program, manifest) for manifest in objects]
+
+
+def _verdict(program: Any, manifest: Mapping[str, Any]) -> bool | str:
+    try:
+        value = program.eval(data={"object": manifest}).value()
+    except MemoryError:
+        return f"it takes more than {MEMORY // 1024**2} MiB"
+    except RuntimeError as error:  # the budget of iterations is used up, for one
+        return str(error)[:_LONGEST]
+    return value if isinstance(value, bool) else str(value)[:_LONGEST]
+
+
+def main() -> int:
+    """Answer requests until there are none."""
+    confinement.confine(memory=MEMORY, cpu=_LIFETIME)
+    requests, replies = sys.stdin.buffer, sys.stdout.buffer
+    while (request := _received(requests)) is not None:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        soft = int(used.ru_utime + used.ru_stime) + 1 + SECONDS
+        resource.setrlimit(resource.RLIMIT_CPU, (min(soft, _LIFETIME), _LIFETIME))
+        reply = json.dumps(evaluate(*request)).encode()
+        replies.write(len(reply).to_bytes(8, "big") + reply)
+        replies.flush()
+    return 0
+
+
+def _received(stream: IO[bytes]) -> tuple[str, list[dict[str, Any]]] | None:
+    head = stream.read(8)
+    if len(head) < 8:  # noqa: PLR2004  the parent has gone, or wants no more
+        return None
+    content: tuple[str, list[dict[str, Any]]] = marshal.loads(  # noqa: S302  from the parent
+        stream.read(int.from_bytes(head, "big"))
+    )
+    return content
+
+
+if __name__ == "__main__":
+    sys.exit(main())

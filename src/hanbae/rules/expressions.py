@@ -1,0 +1,95 @@
+"""Evaluates expressions of the team's own rules in a process of their own, and ends it when one takes too much."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import marshal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from hanbae.rules import expression_worker
+
+_TOO_MUCH: Final = (
+    f"it takes more than {expression_worker.SECONDS} s of processor time"
+    f" or {expression_worker.MEMORY // 1024**2} MiB of memory"
+)
+_LARGEST: Final = 64 * 1024 * 1024
+_MOST_ENDS: Final = 5
+"""Processes that expressions may end; after that none is evaluated, or many such rules would take minutes."""
+
+Verdicts = list[bool | str]
+
+
+class Evaluator:
+    """One process, started for the first expression and anew after one that ends it."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._refused: set[str] = set()
+
+    def evaluate(self, expression: str, objects: Sequence[Mapping[str, Any]]) -> Verdicts:
+        """Whether an expression is true of each object; why not, where it cannot be evaluated.
+
+        Args:
+            expression: An expression that compiles.
+            objects: The objects.
+        """
+        if expression in self._refused or len(self._refused) >= _MOST_ENDS:
+            return [_TOO_MUCH] * len(objects)
+        verdicts = self._ask(marshal.dumps((expression, [*objects])))
+        if verdicts is None or len(verdicts) != len(objects):
+            # One that takes too long over one object is not tried on the next: each would take as long.
+            self._refused.add(expression)
+            self.end()
+            return [_TOO_MUCH] * len(objects)
+        return verdicts
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        if self._process is not None:
+            self._process.kill()
+            for stream in (self._process.stdin, self._process.stdout):
+                if stream is not None:
+                    with contextlib.suppress(OSError):
+                        stream.close()
+            self._process.wait()
+            self._process = None
+
+    def _ask(self, request: bytes) -> Verdicts | None:
+        """The answer; None when the process died or its answer cannot be read."""
+        process = self._started()
+        assert process.stdin is not None  # noqa: S101  both are pipes
+        assert process.stdout is not None  # noqa: S101
+        try:
+            process.stdin.write(len(request).to_bytes(8, "big") + request)
+            process.stdin.flush()
+            size = int.from_bytes(process.stdout.read(8), "big")
+            reply = process.stdout.read(size) if size <= _LARGEST else b""
+            return msgspec.json.decode(reply, type=Verdicts)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-m", "hanbae.rules.expression_worker"],
+                env={},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+            atexit.register(self.end)
+        return self._process
+
+
+_EVALUATOR: Final = Evaluator()
+
+
+def evaluate(expression: str, objects: Sequence[Mapping[str, Any]]) -> Verdicts:
+    """See :meth:`Evaluator.evaluate`: by the one process that all checks of this process share."""
+    return _EVALUATOR.evaluate(expression, objects) if objects else []

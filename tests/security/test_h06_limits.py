@@ -1,0 +1,180 @@
+"""A branch cannot make a check run for ever, or fill the memory: one attack for each limit.
+
+Each attack takes minutes, or all memory, where the limit is missing; here it takes seconds, and the test gives up on it
+after `_PATIENCE`, which is no measure of anything.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SHOP = Path(__file__).parents[2] / "examples" / "shop"
+AUTH = "services/auth/helm"
+_PATIENCE = 100
+_MEMORY = 8 * 1024**3
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """The shop, in no clone, so that whatever lies there is looked at."""
+    folder = tmp_path / "shop"
+    shutil.copytree(SHOP, folder, ignore=shutil.ignore_patterns("values.yaml", "app"))
+    return folder
+
+
+def python(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY)),
+    )
+
+
+def check(folder: Path) -> tuple[int, list[dict[str, object]]]:
+    """The exit code and the findings of a check of auth."""
+    words = ("-m", "hanbae", "--lang", "en", "check", "auth", "--no-cache", "-o", "json")
+    ended = python(*words, folder=folder)
+    assert ended.returncode in {0, 1}, ended.stderr[-2000:]
+    return ended.returncode, json.loads(ended.stdout)["findings"]
+
+
+def append(path: Path, text: str) -> None:
+    path.write_text(path.read_text() + text)
+
+
+def replace(path: Path, before: str, after: str) -> None:
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+
+
+def spoil(shop: Path) -> Path:
+    """Give auth a finding in a template, so that its lines are looked at."""
+    path = shop / AUTH / "templates" / "migration-job.yaml"
+    replace(path, "hook: Sync\n", "hook: Snyc\n")
+    return path
+
+
+def codes(findings: list[dict[str, object]]) -> set[object]:
+    return {finding["code"] for finding in findings}
+
+
+@pytest.mark.parametrize("stars", ["*a" * 25 + "b", "*a" * 500 + "b", "a" * 200 + "*a" * 25 + "/b"])
+def test_stars_in_helmignore(shop: Path, stars: str) -> None:
+    (shop / AUTH / ".helmignore").write_text(f"{stars}\n")
+    (shop / AUTH / ("a" * 200)).write_text("")
+    code, findings = check(shop)
+    assert code == 0, findings
+
+
+@pytest.mark.parametrize(
+    "rules",
+    ["*a*b\n" * 1001, "*" + "?" * 5000],
+    ids=["many", "long"],
+)
+def test_more_patterns_in_helmignore_than_a_chart_can_mean(shop: Path, rules: str) -> None:
+    (shop / AUTH / ".helmignore").write_text(rules)
+    code, findings = check(shop)
+    assert code == 1
+    assert "patterns" in str(findings)
+
+
+def test_patterns_of_helmignore_that_take_long_over_many_files(shop: Path) -> None:
+    (shop / AUTH / ".helmignore").write_text(("*a" * 1000 + "b\n") * 900)
+    folder = shop / AUTH / "files"
+    folder.mkdir()
+    for number in range(200):
+        (folder / f"{'a' * 200}{number}").write_text("")
+    code, findings = check(shop)
+    assert code == 1
+    assert "take too long" in str(findings)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["#" + " " * 400_000, " " * 400_000 + "x", " # hanbae: ignore" * 20_000 + "{"],
+    ids=["comment", "spaces", "accepting"],
+)
+def test_a_long_line_in_a_template_with_a_finding(shop: Path, line: str) -> None:
+    path = spoil(shop)
+    path.write_text("{{/*\n" + line + "\n*/}}\n" + path.read_text())
+    _, findings = check(shop)
+    assert "ARG001" in codes(findings)
+
+
+def test_braces_in_a_comment_of_a_template_with_a_finding(shop: Path) -> None:
+    path = spoil(shop)
+    path.write_text("{{/*\n" + "{{" * 100_000 + "\n*/}}\n" + path.read_text())
+    _, findings = check(shop)
+    assert "ARG001" in codes(findings)
+
+
+@pytest.mark.parametrize("gap", [" ", "\t", "\v"], ids=["spaces", "tabs", "other"])
+def test_an_object_whose_name_is_mostly_space(shop: Path, gap: str) -> None:
+    name = json.dumps("x" + gap * 200_000 + "y")
+    text = f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n"
+    (shop / AUTH / "templates" / "space.yaml").write_text(text)
+    ended = python("-m", "hanbae", "check", "auth", "--no-cache", folder=shop)
+    assert ended.returncode == 1, ended.stderr[-2000:]
+
+
+EXPRESSIONS = {
+    "replace": '"a"' + '.replace("a", "aaaaaaaaaa")' * 9 + ".size() > 0",
+    "join": '["aaaaaaaaaa", "aaaaaaaaaa"].map(x, x'
+    + '.replace("a", "aaaaaaaaaa")' * 8
+    + ').join("").size() > 0',
+    "loops": "object.metadata.name.split('').all(a, " * 1
+    + "[1,2,3,4,5,6,7,8,9,10].all(b, [1,2,3,4,5,6,7,8,9,10].all(c, [1,2,3,4,5,6,7,8,9,10].all(d, "
+    + "[1,2,3,4,5,6,7,8,9,10].all(e, [1,2,3,4,5,6,7,8,9,10].all(f, a + string(b+c+d+e+f) != ''))))))",
+}
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_a_rule_whose_expression_takes_all_time_or_memory(shop: Path, name: str) -> None:
+    policy = shop / "hanbae.yaml"
+    rule = {
+        "id": "costly",
+        "kinds": ["apps/Deployment", "Service", "v1/Service", "batch/Job"],
+        "expression": EXPRESSIONS[name],
+        "message": "x",
+    }
+    append(policy, f"\nrules: {json.dumps([rule])}\n")
+    code, findings = check(shop)
+    assert code == 1
+    reasons = [str(finding) for finding in findings if finding["code"] == "OWN-costly"]
+    assert reasons
+    assert all("takes more than" in reason or "budget" in reason for reason in reasons), reasons
+
+
+@pytest.mark.parametrize("pattern", ["^" + "a?" * 40 + "a" * 40 + "$", "^a*a*a*a*a*b$"])
+def test_a_pattern_in_a_schema(shop: Path, pattern: str) -> None:
+    schema = shop / AUTH / "values.schema.json"
+    content = json.loads(schema.read_text())
+    content.setdefault("properties", {})["hostile"] = {"type": "string", "pattern": pattern}
+    schema.write_text(json.dumps(content))
+    append(shop / AUTH / "values-dev.yaml", f"\nhostile: {'a' * 40}\n")
+    _, findings = check(shop)
+    assert "longer than" not in str(findings)
+
+
+def test_a_policy_of_thousands_of_environments(shop: Path) -> None:
+    policy = shop / "hanbae.yaml"
+    many = "".join(
+        f"  e{number}: {{platform: kubernetes, branch: b{number}, sync: auto,"
+        f" values: values-e{number}.yaml, namespace_suffix: -e{number}}}\n"
+        for number in range(3000)
+    )
+    replace(policy, "environments:\n", f"environments:\n{many}")
+    _, findings = check(shop)
+    assert findings
