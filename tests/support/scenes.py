@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support import outcomes, projects
+from tests.support import hubs, outcomes, projects
 
 from hanbae import masking
-from hanbae.actions import generate_argocd, new_service
+from hanbae.actions import generate_argocd, generate_rbac, new_service
+from hanbae.argo import authorizing
 from hanbae.charts import values
 from hanbae.policy import loading, naming
 from hanbae.sandbox import demo_repository, demo_shop, running, service_images
@@ -125,6 +126,7 @@ def own(
     *,
     services: Collection[str] | None = None,
     automated: bool = False,
+    control: running.Sandbox | None = None,
 ) -> Scene:
     """A shop beside the demo's, with one environment of its own, its services not yet deployed.
 
@@ -134,6 +136,8 @@ def own(
             tests that have failed has another one.
         services: Those of the example that get an image and secrets; all of them if not given.
         automated: Whether Argo CD starts syncs itself.
+        control: The sandbox of the Argo CD that deploys into `sandbox`, if it is another one; see
+            :func:`tests.support.hubs.joined`.
     """
     name += f"-again{os.environ[outcomes.AGAIN]}" if outcomes.AGAIN in os.environ else ""
     root = sandbox.site.folder.root
@@ -145,7 +149,7 @@ def own(
             path.write_text(path.read_text().replace("staging", name))
         if "staging" in path.name:
             path.rename(path.with_name(path.name.replace("staging", name)))
-    remote = sandbox.git_folder / f"{name}.git"
+    remote = (control or sandbox).git_folder / f"{name}.git"
     repository = demo_repository.create(source, clone, remote)
     shop_of_scene = demo_shop.Shop(
         sandbox, repository, service_images.program(demo_repository.example() / "app")
@@ -154,16 +158,21 @@ def own(
         history = f"sqlite:///{root / f'history-{name}.db'}"
         policy.update({("argocd", "repository"): repository.url, ("history", "url"): history})
         policy.update({("environments", name, "sync"): "auto" if automated else "manual"})
+        if control is not None:
+            contexts = {"control": control.context, "workload": sandbox.context}
+            policy.update(
+                {("environments", name, part): context for part, context in contexts.items()}
+            )
     generate_argocd.generate_argocd(clone)
     repository.commit("Read the repository from here")
     shop_of_scene.prepare_namespaces(name)
-    scene = Scene(shop_of_scene, name)
+    scene = Scene(shop_of_scene, name, control=control)
     repository.switch(scene.branch, create=True)
     for service in shop_of_scene.services if services is None else services:
         scene.seal(service)
         scene.build(service)
     scene.publish("Images and secrets")
-    shop_of_scene.apply(f"{generate_argocd.FOLDER}/{name}")
+    scene.argocd.kubectl(["apply", "-k", str(clone / generate_argocd.FOLDER / name)])
     return scene
 
 
@@ -175,11 +184,18 @@ class Scene:
         shop: The shop.
         environment: The environment.
         token: A token for Argo CD's API, for scenes in which it is driven through that.
+        control: The sandbox of Argo CD, where it is not that of the pods.
     """
 
     shop: demo_shop.Shop
     environment: str
     token: masking.Masked | None = None
+    control: running.Sandbox | None = None
+
+    @property
+    def argocd(self) -> running.Sandbox:
+        """The sandbox of Argo CD."""
+        return self.control or self.shop.sandbox
 
     @property
     def clone(self) -> Path:
@@ -317,8 +333,20 @@ class Scene:
 
     def deployer(self) -> dict[str, str]:
         """What makes a child the environment's deployer, who may deploy what the clone has now, and nothing else."""
-        self.shop.authorise(self.environment)
-        return {"KUBECONFIG": str(self.shop.deployer(self.environment))}
+        if self.control is None:
+            self.shop.authorise(self.environment)
+            return {"KUBECONFIG": str(self.shop.deployer(self.environment))}
+        generate_rbac.generate_rbac(self.clone, environments=[self.environment])
+        rights = self.clone / generate_rbac.FOLDER / self.environment
+        sandboxes = {"workload": self.shop.sandbox, "control": self.control}
+        for part, sandbox in sandboxes.items():
+            sandbox.kubectl(["apply", "-k", str(rights / part)])
+        namespace = authorizing.namespace(self.shop.policy, self.environment)
+        accounts = [
+            sandbox.kubeconfig_of(authorizing.ACCOUNT, namespace) for sandbox in sandboxes.values()
+        ]
+        path = self.clone.parent / f"{self.environment}.kubeconfig"
+        return {"KUBECONFIG": str(hubs.merged(path, *accounts))}
 
     def _login(self) -> dict[str, str]:
         """What leads the child to Argo CD's API; the environment of a process is not seen by other users."""
@@ -368,7 +396,11 @@ class Scene:
     def operation(self, service: str) -> dict[str, Any]:
         """Argo CD's own record of the last operation, and whether one is asked for."""
         name = naming.application(service, self.environment)
-        return self.get("application", name, namespace=self.shop.policy.argocd.namespace)
+        namespace = self.shop.policy.argocd.namespace
+        application: dict[str, Any] = json.loads(
+            self.argocd.kubectl(["get", "application", name, "-n", namespace, "-o", "json"])
+        )
+        return application
 
 
 def write_migrations(folder: Path, files: dict[str, Sequence[str]]) -> None:

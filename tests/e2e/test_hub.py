@@ -1,0 +1,91 @@
+"""A hub: Argo CD of one sandbox deploys into another one, and hanbae drives the one and looks into the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from tests.support import demos, hubs, scenes
+
+from hanbae import errors
+from hanbae.policy import naming
+from hanbae.sandbox import running
+
+NAME = f"{demos.NAME}-workload"
+SERVICE = "personal"
+NOWHERE = "sha256:" + "0" * 64
+
+
+@pytest.fixture(scope="module")
+def hub(demo: demos.Demo) -> Iterator[scenes.Scene]:
+    """An environment with one service: Applications in the demo's sandbox, everything else in another one."""
+    try:
+        workload = running.up(NAME)
+        with hubs.joined(demo.sandbox, workload):
+            yield scenes.own(workload, "hub", services=(SERVICE,), control=demo.sandbox)
+    finally:
+        running.down(NAME)
+
+
+def test_first_install_with_secrets_and_migrations_is_proven_in_the_other_cluster(
+    hub: scenes.Scene, demo: demos.Demo
+) -> None:
+    ended = hub.deploy(SERVICE)
+    assert ended.code == 0, ended.err
+    (migration,) = ended.only["migrations"]
+    assert (migration["database"], migration["applied"]) == ("personal_db", [1, 2, 3])
+    assert hub.versions(SERVICE, "personal_db") == [1, 2, 3]
+    assert json.loads(hub.answers(SERVICE, "/readyz")) == {"ready": True}
+    assert hub.operation(SERVICE)["spec"]["destination"]["name"] == hub.shop.sandbox.context
+    # The namespace is in the cluster of the pods alone, and the Application in that of Argo CD alone.
+    with pytest.raises(errors.Failed, match="not found"):
+        demo.sandbox.kubectl(["get", "namespace", hub.namespace(SERVICE)])
+    application = naming.application(SERVICE, hub.environment)
+    with pytest.raises(errors.Failed, match="not found"):
+        hub.shop.sandbox.kubectl(["get", "application", application, "-n", "argocd"])
+
+
+def test_image_that_is_nowhere_is_named_early_and_the_next_migration_mends_it(
+    hub: scenes.Scene,
+) -> None:
+    before = hub.pods(SERVICE)
+    hub.edit(SERVICE, {"image.digest": NOWHERE})
+    hub.publish("An image that nobody has pushed")
+    failed = hub.deploy(SERVICE)
+    assert failed.code == 1, failed.err
+    assert "diagnosis.image-not-found" in failed.causes, failed.err
+    assert "operation" not in hub.operation(SERVICE)
+    assert before.keys() <= hub.pods(SERVICE).keys(), "the former pods still serve"
+
+    statement = "ALTER TABLE profiles ADD COLUMN hub text;"
+    scenes.write_migrations(hub.migrations(SERVICE), {"00004_hub.sql": [statement]})
+    hub.build(SERVICE)
+    hub.publish("An image that is there, with one more column")
+    mended = hub.deploy(SERVICE)
+    assert mended.code == 0, mended.err
+    assert mended.only["migrations"][0]["applied"] == [4]
+
+
+def test_failing_migration_is_named_with_what_goose_says(hub: scenes.Scene) -> None:
+    statement = "ALTER TABLE nowhere ADD COLUMN a text;"
+    scenes.write_migrations(hub.migrations(SERVICE), {"00005_broken.sql": [statement]})
+    hub.once(SERVICE)
+    hub.build(SERVICE)
+    hub.publish("A broken migration")
+    failed = hub.deploy(SERVICE)
+    assert failed.code == 1, failed.err
+    assert {"diagnosis.migration-failed", "diagnosis.migration-hopeless"} & failed.causes
+    assert 'relation "nowhere" does not exist' in failed.err
+    assert hub.versions(SERVICE, "personal_db") == [1, 2, 3, 4]
+
+
+def test_kubeconfig_without_the_hub_is_refused_with_the_context_that_is_missing(
+    hub: scenes.Scene,
+) -> None:
+    kubeconfig = hub.shop.deployer(hub.environment)
+    words = ("deploy", SERVICE, "--env", hub.environment, "--output", "json")
+    ended = scenes.hanbae(*words, directory=hub.clone, KUBECONFIG=str(kubeconfig))
+    assert ended.code in {2, 4}, ended.err
+    assert hub.control is not None
+    assert hub.control.context in ended.err
