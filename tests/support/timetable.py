@@ -38,6 +38,7 @@ TOGETHER: Final = (
     Scene("test_stop_and_busy.py"),
     Scene("test_deploy_secrets.py", frozenset({_DEV, _PRODUCTION})),
     Scene("test_deploy_migrations.py", frozenset({_STAGING})),
+    Scene("test_deploy_automated.py", frozenset({_DEV})),
     Scene("test_deploy_presync.py"),
     Scene("test_plan.py"),
     Scene("test_clusters_on_a_node.py"),
@@ -47,7 +48,6 @@ TOGETHER: Final = (
     Scene("test_deploy_hopeless.py", frozenset({_STAGING})),
     Scene("test_plan_saved.py"),
     Scene("test_deploy_images.py"),
-    Scene("test_deploy_automated.py", frozenset({_DEV})),
     Scene("test_readme.py"),
     Scene("test_hub.py"),
     Scene("test_deploy_first.py"),
@@ -100,5 +100,12 @@ def play(scenes: Sequence[Scene], run: Callable[[str], None], *, at_once: int = 
                     changed.notify_all()
 
     with futures.ThreadPoolExecutor(at_once) as workers:
-        for worker in [workers.submit(work) for _ in range(at_once)]:
-            worker.result()
+        try:
+            for worker in [workers.submit(work) for _ in range(at_once)]:
+                worker.result()
+        except BaseException:
+            # What plays is played to its end (Ctrl-C has reached it as well), but nothing begins any more.
+            with changed:
+                waiting.clear()
+                changed.notify_all()
+            raise

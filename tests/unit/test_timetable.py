@@ -47,9 +47,13 @@ def test_scenes_of_one_environment_play_in_their_order_and_never_together() -> N
 
 
 def test_scene_that_cannot_be_run_ends_the_play_with_its_error() -> None:
+    played: list[str] = []
+
     def run(file: str) -> None:
+        played.append(file)
         if file == "a":
             raise OSError(file)
 
     with pytest.raises(OSError, match="a"):
-        timetable.play([scene("a", "x"), scene("b", "x"), scene("c")], run)
+        timetable.play([scene("a", "x"), scene("b", "x"), scene("c", "x")], run, at_once=1)
+    assert played == ["a"]
