@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,6 +52,10 @@ def of(name: str) -> Folder:
 def every() -> list[Folder]:
     """The folders of all sandboxes that exist, running or not."""
     return [Folder(path) for path in sorted(home().iterdir()) if _NAME.fullmatch(path.name)]
+
+
+_REMOVALS: Final = 5
+"""How often a folder is emptied in which others still make files."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,30 @@ class Folder:
         for part in (self.logs, self.pki, self.etc, self.images, self.git):
             part.mkdir(mode=0o700, exist_ok=True)
 
+    def remove(self, *, keep_logs: bool = False) -> None:
+        """Remove everything, whatever others still write or remove meanwhile: a deployment may have its history here.
+
+        Args:
+            keep_logs: Leave :attr:`logs`, and so the folder.
+
+        Raises:
+            OSError: Something cannot be removed, or is made anew each time.
+        """
+        for left in reversed(range(_REMOVALS)):
+            # The identity goes last: as long as it is there, an interrupted removal is found and finished.
+            for path in sorted(self.root.iterdir(), key=lambda path: path == self.identity):
+                if not keep_logs or path != self.logs:
+                    _remove(path)
+            if keep_logs:
+                return
+            try:
+                self.root.rmdir()
+            except OSError as error:
+                if error.errno != errno.ENOTEMPTY or not left:
+                    raise
+            else:
+                return
+
     @contextmanager
     def locked(self, waiting: Callable[[], None], *, deadline_s: float = 600) -> Iterator[None]:
         """Exclude every other ``up`` and ``down`` of this sandbox.
@@ -152,6 +182,21 @@ class Folder:
                         raise errors.Refused("sandbox.locked", name=self.name) from None
                     time.sleep(0.2)  # flock has no deadline of its own
             yield
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder that may vanish meanwhile."""
+    if not path.is_dir() or path.is_symlink():
+        path.unlink(missing_ok=True)
+        return
+    shutil.rmtree(path, onerror=_unless_gone)
+
+
+def _unless_gone(
+    _function: object, _path: str, failure: tuple[object, BaseException, object]
+) -> None:
+    if not isinstance(failure[1], FileNotFoundError):
+        raise failure[1]
 
 
 def write(path: Path, content: bytes | str, *, mode: int = 0o600) -> bool:

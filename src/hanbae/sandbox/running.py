@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import functools
 import json
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -292,7 +291,7 @@ def _up(
         )
         if rebooted or not folder.ready.exists():
             # What never was whole, or lost its disk cache, is not worth mending: making it takes 15 s.
-            _remove(folder, keep_logs=True)
+            folder.remove(keep_logs=True)
             progress.note(wording.Text("sandbox.rebuilding", {"name": folder.name}))
         else:
             progress.note(wording.Text("sandbox.repairing", {"name": folder.name}))
@@ -356,7 +355,7 @@ def down(
         if living.settle():
             living.kill()
         _clear(folder)
-        _remove(folder, keep_logs=keep_logs)
+        folder.remove(keep_logs=keep_logs)
         return True
 
 
@@ -370,19 +369,6 @@ def _clear(folder: folders.Folder) -> None:
     left = cgroups.remove(identity.cgroup, cgroups.hierarchies(), switched)
     if left:
         raise errors.Failed("sandbox.cgroups-left", groups=", ".join(map(str, left)))
-
-
-def _remove(folder: folders.Folder, *, keep_logs: bool) -> None:
-    # The identity goes last: as long as it is there, an interrupted removal is found and finished.
-    for path in sorted(folder.root.iterdir(), key=lambda path: path == folder.identity):
-        if keep_logs and path == folder.logs:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    if not keep_logs:
-        folder.root.rmdir()
 
 
 def _recorded(folder: folders.Folder) -> _Ready:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,3 +92,43 @@ def test_the_lock_excludes_others_and_ends_with_its_holder() -> None:
     holder.join(20)
     with folders.of("demo").locked(lambda: waited.append(True), deadline_s=5):
         pass
+
+
+@pytest.mark.parametrize("part", ["", "demo"])
+def test_removal_does_not_mind_what_vanishes_or_appears_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """A deployment that ends has its history in the folder: SQLite removes files of its own, and makes others."""
+    folder = folders.Folder(tmp_path / "demo")
+    place = folder.root / part
+    place.mkdir(parents=True)
+    for name in ("history.db", "history.db-shm", "history.db-wal"):
+        (place / name).touch()
+    unlink = os.unlink
+
+    def once(path: str | Path, **options: Any) -> None:
+        """The first removal takes a moment, in which its neighbours go and one comes."""
+        monkeypatch.setattr(os, "unlink", unlink)
+        unlink(path, **options)
+        for name in ("history.db", "history.db-shm", "history.db-wal"):
+            (place / name).unlink(missing_ok=True)
+        (folder.root / "history-late.db").touch()
+
+    monkeypatch.setattr(os, "unlink", once)
+    folder.remove()
+    assert not folder.root.exists()
+
+
+def test_removal_that_is_refused_is_not_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folders.Folder(tmp_path / "demo")
+    (folder.root / "demo").mkdir(parents=True)
+    (folder.root / "demo" / "held").touch()
+
+    def refuse(path: str | Path, **options: Any) -> None:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    with pytest.raises(PermissionError):
+        folder.remove()
