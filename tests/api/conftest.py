@@ -96,11 +96,11 @@ class Authority:
         )
 
 
-def _pem(thing: Any) -> bytes:
-    if isinstance(thing, x509.Certificate):
-        return thing.public_bytes(serialization.Encoding.PEM)
+def _pem(encodable: Any) -> bytes:
+    if isinstance(encodable, x509.Certificate):
+        return encodable.public_bytes(serialization.Encoding.PEM)
     return bytes(
-        thing.private_bytes(
+        encodable.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),

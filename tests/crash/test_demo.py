@@ -59,14 +59,18 @@ def nothing_left() -> Iterator[None]:
 
 def variables(cache: Path) -> dict[str, str]:
     """Our cache, but Go's own where it was."""
-    found = subprocess.run(
+    folders_of_go = subprocess.run(
         [golang.find().path, "env", "GOCACHE", "GOMODCACHE"],
         env=golang.environment(),
         capture_output=True,
         text=True,
         check=True,
     ).stdout.split()
-    return {"XDG_CACHE_HOME": str(cache), "GOCACHE": found[0], "GOMODCACHE": found[1]}
+    return {
+        "XDG_CACHE_HOME": str(cache),
+        "GOCACHE": folders_of_go[0],
+        "GOMODCACHE": folders_of_go[1],
+    }
 
 
 def left() -> list[str]:
@@ -79,13 +83,13 @@ def left() -> list[str]:
 
 def processes() -> list[str]:
     """Command lines of processes that were told of our sandbox's folder, in whatever namespace they are."""
-    found = []
+    commands = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
             words = path.read_bytes().decode(errors="replace").split("\0")
             if any(str(folders.of(NAME).root) in word for word in words):
-                found.append(" ".join(words))
-    return found
+                commands.append(" ".join(words))
+    return commands
 
 
 def test_demo_succeeds_after_being_stopped_at_every_stage(cache: Path) -> None:
@@ -100,7 +104,7 @@ def test_demo_succeeds_after_being_stopped_at_every_stage(cache: Path) -> None:
             assert stopped.code == expected, f"{stage}: {stopped.code}\n{stopped.err[-4000:]}"
     ended = scenes.hanbae(*DEMO, directory=None, **environment)
     assert ended.code == 0, ended.err[-4000:]
-    assert [one["outcome"] for one in ended.deployments] == ["succeeded"] * 9
+    assert [deployment["outcome"] for deployment in ended.deployments] == ["succeeded"] * 9
     assert not folders.of(NAME).root.exists()
     assert not left()
     assert not re.search(r"Traceback", ended.err)

@@ -57,13 +57,13 @@ def slow_migration(scene: scenes.Scene, service: str, *, seconds: int = 8) -> in
 
 def migrates(scene: scenes.Scene, service: str, revision: str) -> bool:
     """Whether the revision's migration runs now, and Argo CD has recorded that it has started it."""
-    found = scene.operation(service)
-    state = found["status"].get("operationState") or {}
+    application = scene.operation(service)
+    state = application["status"].get("operationState") or {}
     sync = (state.get("operation") or {}).get("sync") or {}
     recorded = [
-        one["hookPhase"]
-        for one in (state.get("syncResult") or {}).get("resources") or []
-        if one["kind"] == "Job"
+        resource["hookPhase"]
+        for resource in (state.get("syncResult") or {}).get("resources") or []
+        if resource["kind"] == "Job"
     ]
     return sync.get("revision") == revision and recorded == ["Running"]
 

@@ -104,8 +104,8 @@ async def cluster(relay: Relay) -> AsyncIterator[connections.Cluster]:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     async with connections.connect(kubeconfig=relay.kubeconfig) as connected:  # type: ignore[attr-defined]
         with suppress(errors.Refused):
-            made = {"metadata": {"name": NAMESPACE, "labels": labels}}
-            await writing.create(connected, kinds.NAMESPACE, made)
+            namespace = {"metadata": {"name": NAMESPACE, "labels": labels}}
+            await writing.create(connected, kinds.NAMESPACE, namespace)
         yield connected
 
 
@@ -139,11 +139,11 @@ async def test_log_has_every_line_once_through_broken_connections(
     try:
         async with asyncio.timeout(WITHIN):
             stream = logs.follow(cluster, NAMESPACE, "lines", "app")
-            seen = [line async for line in stream]
+            received = [line async for line in stream]
     finally:
         cutting.cancel()
-    assert [line.text for line in seen] == [f"line {number}" for number in range(3150)]
-    assert not any(line.gap for line in seen)
+    assert [line.text for line in received] == [f"line {number}" for number in range(3150)]
+    assert not any(line.gap for line in received)
     assert relay.cuts > 3
 
 
@@ -189,25 +189,27 @@ async def test_lines_that_were_rotated_away_unread_are_a_gap_and_none_comes_twic
         f"[ $((i % 500)) -ne 0 ] || [ $i -gt {calm} ] || sleep 0.8; done; sleep {rest}"
     )
     await start(cluster, name, script, activeDeadlineSeconds=240)
-    seen: list[int] = []
+    received: list[int] = []
     gaps: list[int] = []
     shut = None
     async with asyncio.timeout(4 * WITHIN):
         async for line in logs.follow(cluster, NAMESPACE, name, "app"):
             if line.gap:
-                gaps.append(len(seen))
+                gaps.append(len(received))
                 continue
             number = int(line.text.split()[1])
-            seen.append(number)
+            received.append(number)
             if number >= 3000 and shut is None:
                 shut = asyncio.create_task(relay.away(away))
-    assert seen == sorted(set(seen)), "each line once, in order"
+    assert received == sorted(set(received)), "each line once, in order"
     # Of a container that has ended, the kubelet may have nothing left for us: its newest file is empty.
-    after = [*seen[1:], lines]
-    jumps = [at for at, number in enumerate(after, 1) if number != seen[at - 1] + 1]
+    after = [*received[1:], lines]
+    jumps = [
+        position for position, number in enumerate(after, 1) if number != received[position - 1] + 1
+    ]
     assert jumps, "lines were rotated away"
     assert gaps == jumps
-    assert name == "has-ended" or gaps[0] < len(seen), "it was read on after the gap"
+    assert name == "has-ended" or gaps[0] < len(received), "it was read on after the gap"
 
 
 async def test_quiet_container_is_followed_over_several_connections(
@@ -286,7 +288,9 @@ async def test_probe_that_cannot_start_fails_with_the_clusters_reason(
 async def test_certificate_is_fetched_through_the_service_proxy(
     cluster: connections.Cluster,
 ) -> None:
-    at = (cluster, "kube-system", "sealed-secrets-controller")
-    assert (await reading.service_get(*at, "/v1/cert.pem")).startswith(b"-----BEGIN CERTIFICATE")
+    controller = (cluster, "kube-system", "sealed-secrets-controller")
+    assert (await reading.service_get(*controller, "/v1/cert.pem")).startswith(
+        b"-----BEGIN CERTIFICATE"
+    )
     with pytest.raises(errors.Unreachable):
-        await reading.service_get(*at, "/nothing")
+        await reading.service_get(*controller, "/nothing")

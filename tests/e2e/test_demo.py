@@ -44,14 +44,17 @@ def shell(name: str, *command: str) -> str:
 def test_prints_nine_proven_deployments_and_nothing_else(demo: Any) -> None:
     document = json.loads(demo.ended.out)
     assert list(document) == ["format", "deployments"]
-    found = {(one["service"], one["environment"]): one for one in document["deployments"]}
-    assert sorted(found) == sorted(PAIRS)
+    by_pair = {
+        (deployment["service"], deployment["environment"]): deployment
+        for deployment in document["deployments"]
+    }
+    assert sorted(by_pair) == sorted(PAIRS)
     assert len(document["deployments"]) == 9
-    for (service, environment), one in found.items():
-        assert one["outcome"] == "succeeded"
-        assert one["trigger"] == TRIGGERS[environment]
-        assert len(one["revision"]) == 40
-        proofs = [(m["database"], m["files"], m["version"]) for m in one["migrations"]]
+    for (service, environment), deployment in by_pair.items():
+        assert deployment["outcome"] == "succeeded"
+        assert deployment["trigger"] == TRIGGERS[environment]
+        assert len(deployment["revision"]) == 40
+        proofs = [(m["database"], m["files"], m["version"]) for m in deployment["migrations"]]
         assert proofs == [(database, 3, 3) for database in DATABASES[service]]
 
 
@@ -116,11 +119,11 @@ def test_argo_cd_made_the_applications_that_hanbae_says(
     scene: Callable[[str], scenes.Scene], service: str, environment: str
 ) -> None:
     entered = scene(environment)
-    wanted = generating.application(entered.shop.policy, service, environment)
-    made = entered.operation(service)
-    metadata = {key: made["metadata"].get(key) for key in wanted["metadata"]}
-    assert metadata == wanted["metadata"]
-    assert normal(made["spec"]) == normal(wanted["spec"])
+    expected = generating.application(entered.shop.policy, service, environment)
+    live = entered.operation(service)
+    metadata = {key: live["metadata"].get(key) for key in expected["metadata"]}
+    assert metadata == expected["metadata"]
+    assert normal(live["spec"]) == normal(expected["spec"])
 
 
 def normal(spec: dict[str, Any]) -> dict[str, Any]:
@@ -138,7 +141,9 @@ def test_migrations_run_after_the_secret_and_before_the_pods(
     entered = scene(environment)
     resources = entered.operation("identity")["status"]["operationState"]["syncResult"]["resources"]
     names = [
-        one["name"] for one in resources if one["kind"] in {"SealedSecret", "Job", "Deployment"}
+        resource["name"]
+        for resource in resources
+        if resource["kind"] in {"SealedSecret", "Job", "Deployment"}
     ]
     job = "identity-service-migrate"
     assert names == [

@@ -33,5 +33,5 @@ def test_stopped_while_coming_up_and_while_deploying_then_succeeds() -> None:
 
     ended = scenes.hanbae(*DEMO)
     assert ended.code == 0, ended.err[-4000:]
-    assert [one["outcome"] for one in ended.deployments] == ["succeeded"] * 9
+    assert [deployment["outcome"] for deployment in ended.deployments] == ["succeeded"] * 9
     assert not folders.of(NAME).root.exists()

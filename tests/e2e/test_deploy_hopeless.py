@@ -20,7 +20,7 @@ def test_a_new_pod_that_only_crashes_ends_the_deployment_with_its_last_words(
     facts = ended.only["why"]["facts"]
     assert facts["exit"] == "1"
     assert "elsewhere" in facts["log"]
-    (cause,) = [each for each in ended.only["diagnoses"] if each["fatal"]]
+    (cause,) = [diagnosis for diagnosis in ended.only["diagnoses"] if diagnosis["fatal"]]
     assert cause["command"][-1] == "--previous"
     assert int(facts["restarts"]) < 4, "it was not waited for until a deadline"
     assert before.keys() <= staging.pods("personal").keys(), "the former pods still serve"

@@ -16,7 +16,7 @@ from hanbae import errors
 def serving(scene: scenes.Scene, service: str) -> Iterator[list[str]]:
     """Ask the service for its readiness all the time; collects the answers that are not yes."""
     outages: list[str] = []
-    over, asked = threading.Event(), threading.Event()
+    over, answered = threading.Event(), threading.Event()
 
     def ask() -> None:
         while not over.is_set():
@@ -24,14 +24,14 @@ def serving(scene: scenes.Scene, service: str) -> Iterator[list[str]]:
                 scene.answers(service, "/readyz")
             except errors.Failed as error:
                 outages.append(str(error))
-            asked.set()
+            answered.set()
             over.wait(0.5)
 
     asking = threading.Thread(target=ask)
     asking.start()
     try:
         yield outages
-        assert asked.is_set()
+        assert answered.is_set()
     finally:
         over.set()
         asking.join()

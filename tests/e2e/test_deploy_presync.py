@@ -33,7 +33,7 @@ def scene(demo: Any) -> scenes.Scene:
 def phases(scene: scenes.Scene) -> dict[str, str]:
     """Kind → phase in which the last operation applied it."""
     resources = scene.operation(SERVICE)["status"]["operationState"]["syncResult"]["resources"]
-    return {one["kind"]: one["syncPhase"] for one in resources}
+    return {resource["kind"]: resource["syncPhase"] for resource in resources}
 
 
 def test_first_install_does_not_wait_for_itself(scene: scenes.Scene) -> None:
@@ -64,14 +64,14 @@ def test_killed_between_the_two_syncs_each_happens_once(
 def test_secret_rotated_together_with_a_migration(scene: scenes.Scene) -> None:
     """The database takes only the new password from now on: with the old secret the migration would fail."""
     namespace, before = scene.namespace(SERVICE), scene.pods(SERVICE)
-    done = scene.versions(SERVICE, "letter_db")
+    applied = scene.versions(SERVICE, "letter_db")
     old = scene.get("secret", "letter-secrets", namespace=namespace)["data"]
     scene.seal(SERVICE)
     crash_rounds.migrate(scene, SERVICE, 8, like=LIKE)
     ended = scene.deploy(SERVICE)
     assert ended.code == 0, ended.err
     assert phases(scene)["Job"] == "PreSync"
-    assert scene.versions(SERVICE, "letter_db") == [*done, 8]
+    assert scene.versions(SERVICE, "letter_db") == [*applied, 8]
     new = scene.get("secret", "letter-secrets", namespace=namespace)["data"]
     assert new["DATABASE_URL"] != old["DATABASE_URL"]
     assert not before.keys() & scene.pods(SERVICE).keys()

@@ -17,9 +17,9 @@ def staging(demo: demos.Demo) -> scenes.Scene:
     return scenes.own(demo.sandbox, "secrets", services=("personal",))
 
 
-def uid(thing: dict[str, Any]) -> str:
-    found: str = thing["metadata"]["uid"]
-    return found
+def uid(manifest: dict[str, Any]) -> str:
+    text: str = manifest["metadata"]["uid"]
+    return text
 
 
 def blocked(scene: scenes.Scene, service: str) -> bool:
@@ -87,7 +87,7 @@ def test_deleted_sealed_secret_is_restored_without_a_migration(
 
     def runs() -> set[str]:
         """Jobs and pods of migrations; their time to live may end in between, new ones may not come."""
-        return {uid(one) for one in json.loads(dev.shop.sandbox.kubectl(listed))["items"]}
+        return {uid(resource) for resource in json.loads(dev.shop.sandbox.kubectl(listed))["items"]}
 
     ran, pods = runs(), dev.pods("auth")
     before = dev.operation("auth")["status"]["operationState"]["startedAt"]
@@ -98,13 +98,15 @@ def test_deleted_sealed_secret_is_restored_without_a_migration(
     def restored() -> bool:
         shown = ["get", "sealedsecret,secret", "-n", namespace, "-o", "json"]
         items = json.loads(dev.shop.sandbox.kubectl(shown))["items"]
-        found = {
-            one["kind"]: uid(one) for one in items if one["metadata"]["name"] == "auth-secrets"
+        uids = {
+            resource["kind"]: uid(resource)
+            for resource in items
+            if resource["metadata"]["name"] == "auth-secrets"
         }
         return (
-            found.keys() == {"SealedSecret", "Secret"}
-            and found["SealedSecret"] != uid(sealed)
-            and found["Secret"] != uid(secret)
+            uids.keys() == {"SealedSecret", "Secret"}
+            and uids["SealedSecret"] != uid(sealed)
+            and uids["Secret"] != uid(secret)
         )
 
     def settled() -> bool:
@@ -122,7 +124,7 @@ def test_deleted_sealed_secret_is_restored_without_a_migration(
     assert again["data"] == secret["data"]
     assert runs() <= ran
     healed = dev.operation("auth")["status"]["operationState"]["syncResult"]["resources"]
-    kinds = {one["kind"] for one in healed}
+    kinds = {resource["kind"] for resource in healed}
     assert "SealedSecret" in kinds
     assert "Job" not in kinds
     assert dev.versions("auth", "auth_db") == [1, 2, 3]
@@ -157,12 +159,12 @@ def test_password_in_a_failing_migrations_log_is_masked(production: scenes.Scene
     token = production.shop.token_key(production.environment)
     production.seal_only("leaky", {**urls, "JWT_SECRET": token})
     password = urls["DATABASE_URL"].unmask().split(b":")[2].split(b"@")[0].decode()
-    said = (
+    statements = (
         "-- +goose StatementBegin",
         f"DO $$ BEGIN RAISE 'nowhere: {password} {token.unmask().decode()}'; END $$;",
         "-- +goose StatementEnd",
     )
-    scenes.write_migrations(production.migrations("leaky"), {"00004_leak.sql": said})
+    scenes.write_migrations(production.migrations("leaky"), {"00004_leak.sql": statements})
     production.once("leaky")
     production.build("leaky", acts_as="personal")
     production.publish("A migration that talks")
@@ -197,8 +199,8 @@ def test_password_that_an_application_and_an_annotation_tell_is_masked(
     assert "diagnosis.crashing" in failed.causes
     assert "is not database.table of this service" in failed.err, "the application's own words"
     history = scenes.histories(production.shop.sandbox)
-    for found in (failed.out, failed.err, again.out, again.err):
-        assert password not in found
+    for output in (failed.out, failed.err, again.out, again.err):
+        assert password not in output
     for path, content in history.items():
         assert password.encode() not in content
         assert path.stat().st_mode & 0o777 == 0o600, path.name

@@ -62,8 +62,8 @@ def stuck(scene: scenes.Scene, service: str) -> Iterator[None]:
 
 def message(scene: scenes.Scene, service: str) -> str:
     """What Argo CD says about the operation that runs."""
-    found = scene.operation(service)
-    state = found["status"].get("operationState") or {}
+    application = scene.operation(service)
+    state = application["status"].get("operationState") or {}
     by = ((state.get("operation") or {}).get("initiatedBy") or {}).get("username")
     return str(state.get("message") or "") if by == "mina" else ""
 
@@ -93,12 +93,12 @@ def test_a_manual_environment_is_deployed_and_proven(
     )
     assert proved["applied"] == [version]
     state = staging.operation("personal")["status"]["operationState"]
-    asked = state["operation"]
-    assert asked["sync"]["revision"] == revision
-    assert not asked["sync"].get("resources")
-    assert asked["sync"]["syncOptions"], "Argo CD applies with the Application's own options"
-    assert not asked["retry"].get("limit"), "each try would run the migrations again"
-    about = {one["name"]: one["value"] for one in asked["info"]}
+    operation = state["operation"]
+    assert operation["sync"]["revision"] == revision
+    assert not operation["sync"].get("resources")
+    assert operation["sync"]["syncOptions"], "Argo CD applies with the Application's own options"
+    assert not operation["retry"].get("limit"), "each try would run the migrations again"
+    about = {entry["name"]: entry["value"] for entry in operation["info"]}
     assert about["hanbae"].startswith(about["hanbae.deployment"])
     assert about["hanbae.revision"] == revision
     assert (about["hanbae.service"], about["hanbae.environment"]) == (
@@ -106,7 +106,7 @@ def test_a_manual_environment_is_deployed_and_proven(
         staging.environment,
     )
     if staging.token is not None:
-        assert asked["initiatedBy"]["username"].startswith("proj:")
+        assert operation["initiatedBy"]["username"].startswith("proj:")
         assert staging.token.unmask().decode() not in ended.out + ended.err
 
 

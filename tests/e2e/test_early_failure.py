@@ -35,9 +35,11 @@ def test_cause_is_named_at_once_and_nothing_is_left_running(
 ) -> None:
     scene, run = named
     assert run.ended.code == 1, run.ended.err
-    (found,) = [each for each in run.ended.deployments if each["service"] == service]
-    assert found["outcome"] == "failed"
-    causes = {each["cause"]["id"] for each in found["diagnoses"]}
+    (verdict,) = [
+        deployment for deployment in run.ended.deployments if deployment["service"] == service
+    ]
+    assert verdict["outcome"] == "failed"
+    causes = {deployment["cause"]["id"] for deployment in verdict["diagnoses"]}
     assert causes & set(faults.FAULTS[service].causes), (causes, run.ended.err)
     assert run.after[service] <= WITHIN
     application = scene.operation(service)

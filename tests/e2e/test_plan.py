@@ -50,12 +50,12 @@ def reader(scene: scenes.Scene) -> Path:
         for role in roles
         if role["metadata"]["name"] == name
     ]
-    made = {
+    account_object = {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
         "metadata": {"name": "reader", "namespace": home},
     }
-    listed = {"apiVersion": "v1", "kind": "List", "items": [made, *bindings]}
+    listed = {"apiVersion": "v1", "kind": "List", "items": [account_object, *bindings]}
     kubectl(["apply", "-f", "-"], stdin=json.dumps(listed).encode())
     return scene.shop.sandbox.kubeconfig_of("reader", home)
 
@@ -88,9 +88,9 @@ def changes(ended: scenes.Ended) -> dict[str, dict[str, Any]]:
     """Object → change, of everything that does not stay as it is."""
     (plan,) = json.loads(ended.out)["plans"]
     return {
-        f"{each['object']['kind']}/{each['object']['name']}": each
-        for each in plan["plan"]["forecast"]
-        if each["outcome"] != "unchanged"
+        f"{change['object']['kind']}/{change['object']['name']}": change
+        for change in plan["plan"]["forecast"]
+        if change["outcome"] != "unchanged"
     }
 
 
@@ -136,9 +136,9 @@ class Argo:
         ended = self.run("app", "diff", application, "--refresh", *flags)
         assert ended.returncode in {0, 1}, ended.stderr
         heads = [_HEADER.match(line) for line in ended.stdout.splitlines()]
-        found = {f"{head['kind']}/{head['name']}" for head in heads if head}
-        assert bool(found) == (ended.returncode == 1)
-        return found
+        objects = {f"{head['kind']}/{head['name']}" for head in heads if head}
+        assert bool(objects) == (ended.returncode == 1)
+        return objects
 
 
 def change_everything(scene: scenes.Scene, service: str) -> None:
@@ -161,13 +161,13 @@ def change_everything(scene: scenes.Scene, service: str) -> None:
 
 
 def assert_everything_is_told(ended: scenes.Ended, service: str) -> None:
-    found = changes(ended)
-    assert found[f"ConfigMap/{service}-service-others"]["outcome"] == "created"
-    gone = found[f"ConfigMap/{service}-service-settings"]
+    forecast = changes(ended)
+    assert forecast[f"ConfigMap/{service}-service-others"]["outcome"] == "created"
+    gone = forecast[f"ConfigMap/{service}-service-settings"]
     assert (gone["outcome"], gone["kept"]) == ("deleted", True)
-    change = found[f"Deployment/{service}-service"]
+    change = forecast[f"Deployment/{service}-service"]
     assert change["restarts"]
-    fields = {each["path"]: each for each in change["fields"]}
+    fields = {row["path"]: row for row in change["fields"]}
     app = "spec.template.spec.containers[app]"
     assert fields["spec.replicas"]["managers"] == ["argocd-controller"]
     assert fields["spec.replicas"]["new"] == "1"
@@ -228,7 +228,7 @@ def test_plan_says_what_argocd_app_diff_says(
     # Everything is new.
     first = planned(scene, service)
     assert first.code == 3, first.err
-    assert {each["outcome"] for each in changes(first).values()} == {"created"}
+    assert {row["outcome"] for row in changes(first).values()} == {"created"}
     assert changes(first).keys() == argo.diff(application)
     (plan,) = json.loads(first.out)["plans"]
     assert plan["migrations"][0]["pending"] is None
@@ -257,7 +257,7 @@ def test_plan_says_what_argocd_app_diff_says(
     assert scene.deploy(service).code == 0
     after = planned(scene, service)
     assert after.code == 0, after.out
-    assert {name: each["outcome"] for name, each in changes(after).items()} == {
+    assert {name: row["outcome"] for name, row in changes(after).items()} == {
         f"ConfigMap/{service}-service-settings": "deleted"
     }
     assert argo.diff(application) == changes(after).keys()

@@ -45,8 +45,8 @@ class Saved:
         return self.content()
 
     def content(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.file.read_text())
-        return found
+        document: dict[str, Any] = json.loads(self.file.read_text())
+        return document
 
     def deploy(self) -> scenes.Ended:
         return self.run("deploy", "--plan", str(self.file))
@@ -56,8 +56,8 @@ class Saved:
         before = self.scene.operation(SERVICE)["status"].get("operationState")
         ended = self.deploy()
         assert ended.code == REFUSED, ended.err
-        said = json.loads(ended.out)
-        text = said["error"]["text"] if "error" in said else said["deployments"][0]["why"]
+        printed = json.loads(ended.out)
+        text = printed["error"]["text"] if "error" in printed else printed["deployments"][0]["why"]
         assert text["id"] == "deploy.plan-differs"
         differences = text["facts"]["differences"].splitlines()
         assert {line.rpartition(": ")[0] for line in differences} == set(promises)
@@ -168,5 +168,5 @@ def push(saved: Saved, tagged: str, version: str) -> str:
         environment={"SERVICE": "personal", "VERSION": version},
     )
     where = shop.sandbox.registry
-    known = credentials.Credentials(where.address, where.username, where.password)
-    return asyncio.run(registry.push(image, references.parse(tagged), known, insecure=True))
+    login = credentials.Credentials(where.address, where.username, where.password)
+    return asyncio.run(registry.push(image, references.parse(tagged), login, insecure=True))

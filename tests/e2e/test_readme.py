@@ -122,10 +122,10 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
         remote = sandbox.git_folder / "newcomer.git"
         demo_repository.git(home, "init", "--quiet", "--bare", str(remote))
         demo_repository.git(home, "clone", "--quiet", str(remote), str(home / "shop"))
-        made = Newcomer(sandbox, home, remote)
-        log_in(made)
-        make_database(made)
-        yield made
+        person = Newcomer(sandbox, home, remote)
+        log_in(person)
+        make_database(person)
+        yield person
     finally:
         running.down(NAME)
 
@@ -163,9 +163,9 @@ def write_service_and_push_image(newcomer: Newcomer) -> None:
         environment={"SERVICE": "auth"},
     )
     where = newcomer.sandbox.registry
-    known = credentials.Credentials(where.address, where.username, where.password)
+    login = credentials.Credentials(where.address, where.username, where.password)
     reference = references.parse(f"{where.address}/shop/auth:1.0.0")
-    asyncio.run(registry.push(image, reference, known, insecure=True))
+    asyncio.run(registry.push(image, reference, login, insecure=True))
 
 
 def test_both_languages_have_the_same_commands() -> None:

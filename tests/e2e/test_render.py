@@ -55,10 +55,10 @@ def applications(sandbox: running.Sandbox, clone: Path) -> Iterator[dict[str, st
         }
         for name in charts.CHARTS
     ]
-    given = json.dumps({"apiVersion": "v1", "kind": "List", "items": items}).encode()
-    sandbox.kubectl(["apply", "-f", "-"], stdin=given)
+    manifests = json.dumps({"apiVersion": "v1", "kind": "List", "items": items}).encode()
+    sandbox.kubectl(["apply", "-f", "-"], stdin=manifests)
     yield names
-    sandbox.kubectl(["delete", "--wait=false", "-f", "-"], stdin=given)
+    sandbox.kubectl(["delete", "--wait=false", "-f", "-"], stdin=manifests)
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +82,11 @@ async def test_objects_are_those_of_the_repo_server_in_its_order(
     expected = projects.Projects(sandbox).manifests(applications[name])
     tree = checkouts.Checkout.open(clone).revision("HEAD")
     values = (tree.read(f"{name}/{charts.VALUES}") or b"",)
-    wanted = pools.Wanted("auth-service", NAMESPACE, values, *cluster)
-    ours = [each.object for each in (await rendering.render(tree, name, wanted)).manifests]
-    assert [masked(thing) for thing in ours] == [masked(untracked(thing)) for thing in expected]
+    request = pools.Wanted("auth-service", NAMESPACE, values, *cluster)
+    ours = [manifest.object for manifest in (await rendering.render(tree, name, request)).manifests]
+    assert [masked(document) for document in ours] == [
+        masked(untracked(document)) for document in expected
+    ]
 
 
 def test_what_argo_cd_does_not_take_is_what_is_said(
@@ -95,19 +97,19 @@ def test_what_argo_cd_does_not_take_is_what_is_said(
             projects.Projects(sandbox).manifests(applications[name])
 
 
-def untracked(thing: dict[str, Any]) -> dict[str, Any]:
+def untracked(document: dict[str, Any]) -> dict[str, Any]:
     """An object without Argo CD's own mark."""
-    metadata = thing["metadata"]
+    metadata = document["metadata"]
     metadata.get("annotations", {}).pop(TRACKING, None)
     if metadata.get("annotations") == {}:
         del metadata["annotations"]
-    return thing
+    return document
 
 
-def masked(thing: dict[str, Any]) -> dict[str, Any]:
+def masked(document: dict[str, Any]) -> dict[str, Any]:
     """An object as Argo CD's API shows it: of a Secret, only the names of its values."""
-    if thing["kind"] != "Secret":
-        return thing
-    keys = {**(thing.get("data") or {}), **(thing.get("stringData") or {})}
-    rest = {key: value for key, value in thing.items() if key not in {"data", "stringData"}}
+    if document["kind"] != "Secret":
+        return document
+    keys = {**(document.get("data") or {}), **(document.get("stringData") or {})}
+    rest = {key: value for key, value in document.items() if key not in {"data", "stringData"}}
     return rest | {"keys": sorted(keys)}

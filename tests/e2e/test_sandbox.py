@@ -73,9 +73,13 @@ def living() -> namespaces.Namespaces:
 
 
 def unready() -> list[str]:
-    found = statuses.of(NAME).components
-    assert found
-    return [f"{one.name}: {one.detail}" for one in found if one.state != "ready"]
+    listed = statuses.of(NAME).components
+    assert listed
+    return [
+        f"{component.name}: {component.detail}"
+        for component in listed
+        if component.state != "ready"
+    ]
 
 
 def assert_ready() -> None:
@@ -86,18 +90,18 @@ def assert_ready() -> None:
 def inside(namespace_pid: int) -> dict[int, int]:
     """Process id inside → on the machine, of every process of the sandbox with this process 1."""
     own = Path(f"/proc/{namespace_pid}/ns/pid").readlink()
-    found = {}
+    pids = {}
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             try:
                 if (process / "ns" / "pid").readlink() == own:
                     status = (process / "status").read_text()
-                    found[int(status.partition("NSpid:")[2].split("\n")[0].split()[-1])] = int(
+                    pids[int(status.partition("NSpid:")[2].split("\n")[0].split()[-1])] = int(
                         process.name
                     )
             except OSError:
                 continue  # it has ended
-    return found
+    return pids
 
 
 def kill(component: str, number: int) -> None:
@@ -106,15 +110,15 @@ def kill(component: str, number: int) -> None:
 
 
 def settings(*trees: str) -> dict[str, str]:
-    found = {}
+    contents = {}
     for tree in trees:
         for path in sorted(Path("/proc/sys", tree).rglob("*")):
             if path.is_file() and not any(part in str(path) for part in VOLATILE):
                 try:
-                    found[str(path)] = path.read_text()
+                    contents[str(path)] = path.read_text()
                 except (OSError, UnicodeDecodeError):
                     continue  # some can only be written, some hold no text
-    return found
+    return contents
 
 
 def machine(programs: binaries.Binaries) -> dict[str, Any]:
@@ -147,7 +151,7 @@ def machine(programs: binaries.Binaries) -> dict[str, Any]:
         "iptables": [line for line in say("iptables-save") if not line.startswith("#")],
         "routes": say("ip", "route", "show", "table", "all"),
         "rules": say("ip", "rule"),
-        "interfaces": {one["ifname"]: one["addr_info"] for one in addresses},
+        "interfaces": {interface["ifname"]: interface["addr_info"] for interface in addresses},
         "mounts": Path("/proc/self/mountinfo").read_text().splitlines(),
         "cgroups": tops,
         "listeners": listeners("tcp") | listeners("tcp6"),
@@ -160,7 +164,7 @@ def machine(programs: binaries.Binaries) -> dict[str, Any]:
     }
 
 
-def without_others(found: dict[str, Any], ours: identities.Identity) -> dict[str, Any]:
+def without_others(marks: dict[str, Any], ours: identities.Identity) -> dict[str, Any]:
     """Without what belongs to other sandboxes, which may come and go meanwhile."""
     own = (ours.link, ours.cgroup)
 
@@ -170,12 +174,14 @@ def without_others(found: dict[str, Any], ours: identities.Identity) -> dict[str
 
     def filtered(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: one for key, one in value.items() if kept(key)}
+            return {key: entry for key, entry in value.items() if kept(key)}
         return (
-            type(value)(one for one in value if kept(one)) if not isinstance(value, str) else value
+            type(value)(entry for entry in value if kept(entry))
+            if not isinstance(value, str)
+            else value
         )
 
-    return {key: filtered(value) for key, value in found.items()}
+    return {key: filtered(value) for key, value in marks.items()}
 
 
 def test_up_changes_nothing_of_the_machine_but_one_interface_and_down_leaves_nothing() -> None:
@@ -214,22 +220,22 @@ def test_up_changes_nothing_of_the_machine_but_one_interface_and_down_leaves_not
 
 def members(cgroup: str) -> list[int]:
     """The processes of a sandbox, those of its pods included."""
-    found = []
+    members = []
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             try:
                 if f"/{cgroup}/" in (process / "cgroup").read_text():
-                    found.append(int(process.name))
+                    members.append(int(process.name))
             except OSError:
                 continue  # it has ended
-    return found
+    return members
 
 
 def test_a_second_up_does_nothing(sandbox: running.Sandbox) -> None:
     before = sandbox.site.namespaces.processes()
-    told = Told()
-    running.up(NAME, progress=told)
-    assert told.done == []
+    progress = Told()
+    running.up(NAME, progress=progress)
+    assert progress.done == []
     assert sandbox.site.namespaces.processes() == before
     assert_ready()
 
@@ -332,9 +338,9 @@ def test_a_component_that_was_killed_is_brought_back(
     sandbox: running.Sandbox, component: str
 ) -> None:
     kill(component, signal.SIGKILL)
-    told = Told()
-    running.up(NAME, progress=told)
-    assert component in told.done
+    progress = Told()
+    running.up(NAME, progress=progress)
+    assert component in progress.done
     assert_ready()
 
 
@@ -358,9 +364,9 @@ def test_a_sandbox_whose_process_1_was_killed_comes_back_with_its_data(
     assert statuses.of(NAME).state == "stopped"
     with pytest.raises(errors.Unreachable):
         running.attach(NAME)
-    told = Told()
-    back = running.up(NAME, progress=told)
-    assert told.notes == ["sandbox.repairing"]
+    progress = Told()
+    back = running.up(NAME, progress=progress)
+    assert progress.notes == ["sandbox.repairing"]
     assert_ready()
     assert back.kubectl(["get", "configmap", "kept", "-o", "name"]) == b"configmap/kept\n"
     with back.postgres.connect() as connection:
@@ -373,11 +379,11 @@ def test_a_sandbox_from_before_a_reboot_is_made_anew(sandbox: running.Sandbox) -
     os.kill(living().pid, signal.SIGKILL)
     older = json.loads(folder.identity.read_bytes()) | {"boot": "another"}
     folders.write(folder.identity, json.dumps(older))
-    told = Told()
-    back = running.up(NAME, progress=told)
-    assert told.notes == ["sandbox.rebuilding"]
+    progress = Told()
+    back = running.up(NAME, progress=progress)
+    assert progress.notes == ["sandbox.rebuilding"]
     kept = json.loads(back.kubectl(["get", "configmap", "-o", "json"]))["items"]
-    assert "forgotten" not in {one["metadata"]["name"] for one in kept}
+    assert "forgotten" not in {configmap["metadata"]["name"] for configmap in kept}
     identity = identities.load(folder)
     assert identity is not None
     assert identity.boot == identities.boot()
@@ -445,5 +451,5 @@ def test_two_sandboxes_live_side_by_side_and_one_ends_alone(sandbox: running.San
 def test_a_deleted_service_of_the_sandboxes_own_is_mended(sandbox: running.Sandbox) -> None:
     sandbox.kubectl(["delete", "service", "--namespace", addons.DATA, addons.POSTGRESQL])
     running.up(NAME)
-    found = sandbox.kubectl(["get", "service", "--namespace", addons.DATA, "-o", "name"])
-    assert f"service/{addons.POSTGRESQL}" in found.decode().split()
+    service = sandbox.kubectl(["get", "service", "--namespace", addons.DATA, "-o", "name"])
+    assert f"service/{addons.POSTGRESQL}" in service.decode().split()

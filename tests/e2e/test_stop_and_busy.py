@@ -86,9 +86,9 @@ def test_interrupted_deployer_detaches_and_attach_goes_on(
         driver.send_signal(sent)
         assert driver.wait(30) == code
     running = next(iter(crashing.events_of(scene)))
-    said = "".join(lines)
-    assert f"hanbae attach {running}" in said
-    assert f"hanbae stop {running}" in said
+    text = "".join(lines)
+    assert f"hanbae attach {running}" in text
+    assert f"hanbae stop {running}" in text
     attached = scenes.hanbae(
         *("attach", running, "--output", "json"), directory=scene.clone, **variables
     )
@@ -112,11 +112,13 @@ def test_one_deployer_waits_for_the_other_and_one_follows_it(scene: scenes.Scene
         assert driver.wait(120) == 0
         assert follower.wait(60) == 0, "".join(followed)
         assert waiter.wait(120) == 0, "".join(waited)
-    recorded = {id_: each for id_, each in crashing.events_of(scene).items() if id_ not in before}
+    recorded = {
+        id_: happened for id_, happened in crashing.events_of(scene).items() if id_ not in before
+    }
     first, second = sorted(recorded)
     assert first in theirs, "the waiting one says for whom"
-    for each in (first, second):
-        assert crashing.closings(recorded[each])["Closed"] == 1
+    for happened in (first, second):
+        assert crashing.closings(recorded[happened])["Closed"] == 1
     ended, begun = recorded[first][-1], crashing.first(recorded[second], events.Intended)
     assert ended.at <= begun.at, "it began before the other had ended"
     assert scene.versions(SERVICE, DATABASE) == list(range(1, 8))
@@ -124,7 +126,7 @@ def test_one_deployer_waits_for_the_other_and_one_follows_it(scene: scenes.Scene
 
 def test_sync_that_a_person_presses_meanwhile_starts_nothing(scene: scenes.Scene) -> None:
     slow(scene, 8)
-    with crashing.witness(scene, SERVICE) as seen, contextlib.ExitStack() as stack:
+    with crashing.witness(scene, SERVICE) as sight, contextlib.ExitStack() as stack:
         lock = stack.enter_context(contextlib.ExitStack())
         lock.enter_context(locked(scene))
         driver, lines = stack.enter_context(deploying(scene))
@@ -133,15 +135,15 @@ def test_sync_that_a_person_presses_meanwhile_starts_nothing(scene: scenes.Scene
         assert "already in progress" in pressed.text
         lock.close()
         assert driver.wait(120) == 0, "".join(lines)
-    assert [len(uids) for uids in seen.jobs.values()] == [1, 1, 1]
-    assert len(seen.operations) == 1, seen.operations
+    assert [len(uids) for uids in sight.jobs.values()] == [1, 1, 1]
+    assert len(sight.operations) == 1, sight.operations
     assert scene.versions(SERVICE, DATABASE) == list(range(1, 9))
 
 
 def test_sync_of_a_person_who_was_faster_is_refused_or_waited_for(scene: scenes.Scene) -> None:
     slow(scene, 9)
     application = f"{SERVICE}-{scene.environment}"
-    with crashing.witness(scene, SERVICE) as seen, contextlib.ExitStack() as stack:
+    with crashing.witness(scene, SERVICE) as sight, contextlib.ExitStack() as stack:
         lock = stack.enter_context(contextlib.ExitStack())
         lock.enter_context(locked(scene))
         pressed = projects.Projects(scene.shop.sandbox).sync(application)
@@ -154,7 +156,7 @@ def test_sync_of_a_person_who_was_faster_is_refused_or_waited_for(scene: scenes.
         assert "admin" in scene.operation(SERVICE)["operation"]["initiatedBy"]["username"]
         lock.close()
         assert waiter.wait(120) == 0, "".join(lines)
-    assert len(seen.operations) == 2, seen.operations
+    assert len(sight.operations) == 2, sight.operations
     assert scene.versions(SERVICE, DATABASE) == list(range(1, 10))
 
 
@@ -165,7 +167,7 @@ def test_deployer_that_is_to_stop_when_interrupted_ends_its_operation(scene: sce
         assert driver.wait(90) == 143, "".join(lines)
     assert "operation" not in scene.operation(SERVICE)
     recorded = crashing.events_of(scene)
-    (closed,) = [each.fact for each in recorded[next(iter(recorded))][-1:]]
+    (closed,) = [event.fact for event in recorded[next(iter(recorded))][-1:]]
     assert isinstance(closed, events.Closed)
     assert closed.outcome == "stopped"
     assert scene.versions(SERVICE, DATABASE) == list(range(1, 10)), "it was taken back"

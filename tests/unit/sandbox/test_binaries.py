@@ -53,9 +53,9 @@ def job(name: str, *, seconds: float = 1.0, fails: bool = False) -> binaries._Jo
 
 def test_a_given_folder_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(binaries.VARIABLE, str(complete(tmp_path)))
-    found = binaries.obtain(progress=Told())
-    assert found.path("kubelet") == tmp_path / "bin" / "kubelet"
-    assert found.environment()["PATH"].split(os.pathsep)[0] == str(tmp_path / "bin")
+    obtained = binaries.obtain(progress=Told())
+    assert obtained.path("kubelet") == tmp_path / "bin" / "kubelet"
+    assert obtained.environment()["PATH"].split(os.pathsep)[0] == str(tmp_path / "bin")
 
 
 def test_a_given_folder_without_everything_is_told_what_it_lacks(
@@ -73,10 +73,10 @@ def test_a_given_folder_without_everything_is_told_what_it_lacks(
 
 
 def test_only_what_is_not_there_is_made_and_an_interrupted_run_goes_on(tmp_path: Path) -> None:
-    told = Told()
+    progress = Told()
     with pytest.raises(errors.Failed):
-        binaries._make([job("a"), job("b", fails=True), job("c")], tmp_path, told)
-    assert told.lines == ["started a 1", "finished a 1", "started b 1"]
+        binaries._make([job("a"), job("b", fails=True), job("c")], tmp_path, progress)
+    assert progress.lines == ["started a 1", "finished a 1", "started b 1"]
     again = Told()
     binaries._make([job("a"), job("b"), job("c")], tmp_path, again)
     assert again.lines == [
@@ -91,9 +91,9 @@ def test_only_what_is_not_there_is_made_and_an_interrupted_run_goes_on(tmp_path:
 def test_a_damaged_folder_is_made_again(tmp_path: Path) -> None:
     binaries._make([job("a")], tmp_path, Told())
     (tmp_path / "a-digest" / "bin" / "a").write_text("?")
-    told = Told()
-    binaries._make([job("a")], tmp_path, told)
-    assert told.lines == ["started a 1", "finished a 1"]
+    progress = Told()
+    binaries._make([job("a")], tmp_path, progress)
+    assert progress.lines == ["started a 1", "finished a 1"]
     assert caching.intact(tmp_path / "a-digest")
 
 

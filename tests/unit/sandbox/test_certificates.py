@@ -17,10 +17,10 @@ from hanbae.sandbox import certificates, folders, identities
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> folders.Folder:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    found = folders.of("demo")
-    found.make()
-    certificates.make(found, identities.derive(found.root, ()))
-    return found
+    folder = folders.of("demo")
+    folder.make()
+    certificates.make(folder, identities.derive(folder.root, ()))
+    return folder
 
 
 def read(folder: folders.Folder, name: str) -> x509.Certificate:

@@ -19,8 +19,8 @@ HYBRID = """\
 
 
 def test_every_hierarchy_of_a_hybrid_machine_is_found_once() -> None:
-    found = {str(hierarchy.root): hierarchy.version for hierarchy in cgroups.hierarchies(HYBRID)}
-    assert found == {
+    versions = {str(hierarchy.root): hierarchy.version for hierarchy in cgroups.hierarchies(HYBRID)}
+    assert versions == {
         "/sys/fs/cgroup/cpu,cpuacct": 1,
         "/sys/fs/cgroup/systemd": 1,
         "/sys/fs/cgroup/unified": 2,

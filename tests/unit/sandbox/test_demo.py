@@ -25,7 +25,7 @@ def deployed(
         environment="dev",
         revision="0" * 40,
         outcome=outcome,
-        migrations=tuple(deployments.Migration(*one) for one in migrations),
+        migrations=tuple(deployments.Migration(*row) for row in migrations),
     )
 
 
@@ -50,8 +50,8 @@ def test_everything_proven_leaves_nothing() -> None:
     ],
 )
 def test_what_is_not_wholly_proven_is_named(auth: deployments.Deployment | None) -> None:
-    found = [IDENTITY] if auth is None else [auth, IDENTITY]
-    assert list(demo.unproven(WANTED, found)) == ["auth/dev"]
+    ended = [IDENTITY] if auth is None else [auth, IDENTITY]
+    assert list(demo.unproven(WANTED, ended)) == ["auth/dev"]
 
 
 def test_second_demo_on_a_sandbox_is_refused(

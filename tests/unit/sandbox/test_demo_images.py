@@ -27,19 +27,19 @@ def image(tmp_path: Path) -> layouts.Image:
 
 
 def entries(image: layouts.Image) -> dict[str, tarfile.TarInfo]:
-    found = {}
+    members = {}
     for layer in image.layers:
         with tarfile.open(fileobj=io.BytesIO(layer.data)) as tar:
-            found |= {f"/{member.name}": member for member in tar.getmembers()}
-    return found
+            members |= {f"/{member.name}": member for member in tar.getmembers()}
+    return members
 
 
 def test_program_goose_and_migrations_are_where_charts_look_for_them(image: layouts.Image) -> None:
-    found = entries(image)
+    members = entries(image)
     for path in ("/app/auth", "/usr/local/bin/goose"):
-        assert found[path].mode == 0o755
+        assert members[path].mode == 0o755
     for path in ("00001_a.sql", "legal_db/00001_b.sql"):
-        assert found[f"/app/services/auth/migrations/{path}"].isreg()
+        assert members[f"/app/services/auth/migrations/{path}"].isreg()
 
 
 def test_container_runs_the_program_as_nobody_and_finds_goose(image: layouts.Image) -> None:

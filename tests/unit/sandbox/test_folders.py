@@ -65,7 +65,7 @@ def test_writing_the_same_again_does_nothing_and_the_mode_is_private(tmp_path: P
     assert not folders.write(path, "content")
     assert folders.write(path, "other")
     assert path.stat().st_mode & 0o777 == 0o600
-    assert [found.name for found in path.parent.iterdir()] == ["file"]
+    assert [path_beside.name for path_beside in path.parent.iterdir()] == ["file"]
 
 
 def _hold(name: str, held: multiprocessing.synchronize.Event) -> None:

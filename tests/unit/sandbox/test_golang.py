@@ -27,9 +27,9 @@ def test_versions_compare_as_numbers(version: str, number: tuple[int, int, int])
 
 def test_without_go_on_the_path_the_wheels_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    found = golang.find()
-    told = subprocess.run([found.path, "version"], capture_output=True, text=True, check=True)
-    assert found.version in told.stdout.split()
+    go = golang.find()
+    version = subprocess.run([go.path, "version"], capture_output=True, text=True, check=True)
+    assert go.version in version.stdout.split()
 
 
 def test_a_go_on_the_path_is_preferred_when_it_is_new_enough(

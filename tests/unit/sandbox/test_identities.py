@@ -21,12 +21,12 @@ def test_the_same_place_gets_the_same_names() -> None:
 
 
 def test_two_names_and_two_users_of_one_name_differ_in_everything_the_machine_sees() -> None:
-    made = [
+    claimed = [
         identities.derive(place, ())
         for place in (HOME / "a", HOME / "b", Path("/other/hanbae/sandbox/a"))
     ]
     for attribute in ("inner", "outer", "link", "cgroup"):
-        assert len({getattr(identity, attribute) for identity in made}) == len(made)
+        assert len({getattr(identity, attribute) for identity in claimed}) == len(claimed)
 
 
 def test_both_addresses_are_the_two_hosts_of_one_small_network_in_the_range() -> None:

@@ -35,9 +35,9 @@ def starter(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture
 def living(tmp_path: Path, starter: subprocess.Popen[bytes]) -> namespaces.Namespaces:
-    found = namespaces.Namespaces(folders.Folder(tmp_path / "demo"))
-    polling.until(found.alive, within=20)
-    return found
+    living = namespaces.Namespaces(folders.Folder(tmp_path / "demo"))
+    polling.until(living.alive, within=20)
+    return living
 
 
 def shell(living: namespaces.Namespaces, log: Path, script: str) -> namespaces.Process:

