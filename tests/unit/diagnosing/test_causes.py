@@ -726,3 +726,11 @@ def test_probe_that_kills_is_named_before_memory() -> None:
     message = "Liveness probe failed: HTTP probe failed with statuscode: 500"
     cause = only(pod, objects.event(pod, "Unhealthy", message))
     assert cause.found.cause.id == "diagnosis.probe-kills"
+
+
+def test_kill_at_the_memory_limit_is_hopeless_after_as_many_times_as_a_crash() -> None:
+    pod = crash_looping(restarts=2, exit_code=137)
+    pod["spec"]["containers"][0]["resources"] = {"limits": {"memory": "64Mi"}}
+    cause = crashing(pod)
+    assert cause.found.cause.id == "diagnosis.killed"
+    assert (cause.found.fatal, cause.is_settled) == (True, True)
