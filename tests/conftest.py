@@ -10,12 +10,22 @@ from tests import run
 from tests.support import outcomes
 
 from hanbae import errors
+from hanbae.charts import compiling
 
 # A deadline is a timed assertion: it judges the machine, not the code.
 hypothesis.settings.register_profile("hanbae", deadline=None)
 hypothesis.settings.load_profile("hanbae")
 
 _obtained = False
+
+
+def pytest_configure() -> None:
+    """Have the renderer that belongs to the sources, also where pytest is not run by ``./dev``."""
+    if compiling.program() is None:
+        try:
+            compiling.link(compiling.obtain())
+        except compiling.Unbuildable as error:
+            pytest.exit(f"The renderer does not compile: {error}", returncode=1)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

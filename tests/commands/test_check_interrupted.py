@@ -29,7 +29,7 @@ def children(pid: int) -> list[int]:
 
 def renders(pid: int) -> bool:
     try:
-        return b"hanbae.charts.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return Path(f"/proc/{pid}/exe").readlink().name == "hanbae-renderer"
     except OSError:
         return False
 

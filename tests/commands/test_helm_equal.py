@@ -1,4 +1,4 @@
-"""What is rendered here is, to the byte, what the embedded version of Helm prints."""
+"""What is rendered here is, to the byte, what Helm prints in the version that Argo CD has."""
 
 from __future__ import annotations
 

@@ -268,7 +268,6 @@ HEAVY = {
     "ruamel",
     "pygit2",
     "cryptography",
-    "helm_python",
     "asyncio",
     "sqlite3",
 }

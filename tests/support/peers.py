@@ -1,7 +1,7 @@
 """Programs that hanbae is compared with, built from their Go modules and kept with the sandbox's.
 
-The ``helm`` of the version that hanbae's rendering library embeds, which must print the same bytes; and kubeconform,
-which checks manifests one after the other, as the benchmark's peer.
+The ``helm`` of the version that Argo CD has, which must print the same bytes as the renderer; and kubeconform, which
+checks manifests one after the other, as the benchmark's peer.
 """
 
 from __future__ import annotations
@@ -12,13 +12,7 @@ from typing import Final
 from hanbae.sandbox import building, caching, golang, pins
 
 MODULES: Final = Path(__file__).parent / "peer_modules"
-HELM: Final = pins.Component(
-    "helm-embedded",
-    "4.2.3",
-    (pins.Program("helm", "helm.sh/helm/v4/cmd/helm"),),
-    60,
-    variables=(("helm.sh/helm/v4/internal/version.version", "v4.2.3"),),
-)
+HELM: Final = next(each for each in pins.COMPONENTS if each.name == "helm")
 KUBECONFORM: Final = pins.Component(
     "kubeconform",
     "0.8.0",
@@ -36,12 +30,14 @@ def program(component: pins.Component) -> Path:
     """
     go = golang.find()
     cache = caching.root()
-    folder = caching.private(cache / "peers")
+    pinned = component in pins.COMPONENTS
+    folder = caching.private(cache / ("bin" if pinned else "peers"))
+    modules = building.MODULES if pinned else MODULES
     logs = caching.private(cache / "logs")
-    kept = folder / f"{component.name}-{building.digest(component, go, MODULES)}"
+    kept = folder / f"{component.name}-{building.digest(component, go, modules)}"
     if not caching.intact(kept):
         with caching.locked(cache, lambda: None):
             if not caching.intact(kept):
                 log = logs / f"{component.name}.log"
-                caching.store(kept, lambda into: building.build(component, go, into, log, MODULES))
+                caching.store(kept, lambda into: building.build(component, go, into, log, modules))
     return kept / "bin" / component.programs[0].name

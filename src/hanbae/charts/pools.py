@@ -1,37 +1,43 @@
-"""The workers that render: few, reused, and replaced when one of them dies.
+"""The processes that render: few, reused, and replaced when one of them dies.
 
-A process a chart would cost more than the rendering; one process for all would let one chart end all others.
-So each worker renders one chart after the other, and a chart that ends its worker, or takes too long, is one fault for
-that chart; the next one gets a new worker.
+A process per chart would cost more than the rendering; one process for all would let one chart end all others.
+So each process renders one chart after the other, and a chart that ends its process, or takes too long, is one fault
+for that chart; the next one gets a new process.
+
+The program is compiled from the Go sources in ``renderer``: Helm's own engine of the release that Argo CD pins.
+Charts are hostile until checked, so it runs with an empty environment and limits its own memory and time. A message is
+its length in eight bytes and its content; a chart comes as its files' contents, so nothing of the file system can
+become part of it, and answers are JSON, because they are not trusted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import marshal
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from hanbae import errors, subjects
-from hanbae.charts import refusals
+from hanbae.charts import compiling
 
+HELM: Final = "4.3.1"
+"""The version of Helm that renders: the one that Argo CD 3.6.1 has."""
 TIMEOUT: Final = 30.0
-"""Seconds of wall clock that one chart may take, start of the worker included."""
+"""Seconds of wall clock that one chart may take, start of the process included."""
 _LARGEST: Final = 256 * 1024 * 1024
 """Bytes of one answer."""
 _ENVIRONMENT: Final = {"GOGC": "400", "GOMEMLIMIT": "120MiB", "GOMAXPROCS": "1"}
-"""All that a worker is told: Go's runtime collects less often than it would, while there is memory for that, and does
-not look for work on other cores, which other workers have."""
+"""All that a process is told: Go's runtime collects less often than it would, while there is memory for that, and does
+not look for work on other cores, which other processes have."""
 _MOST_CHARTS: Final = 2000
-"""Charts after which a worker is replaced, so that what Helm's library keeps does not grow for ever."""
+"""Charts after which a process is replaced, so that what Helm keeps does not grow for ever."""
 
 
 class Wanted(Struct, frozen=True):
@@ -43,6 +49,8 @@ class Wanted(Struct, frozen=True):
         values: Values files' contents; later ones win.
         kube_version: Kubernetes version for ``.Capabilities``, such as ``v1.35.4``; None for Helm's own.
         api_versions: More API versions for ``.Capabilities``, such as ``bitnami.com/v1alpha1``.
+        complete: Whether these two are what the cluster has, rather than what is known of it: then a release is not
+            rendered for other patch releases and with other API versions as well.
     """
 
     release: str
@@ -50,27 +58,71 @@ class Wanted(Struct, frozen=True):
     values: tuple[bytes, ...] = ()
     kube_version: str | None = None
     api_versions: tuple[str, ...] = ()
+    complete: bool = False
+
+
+class Difference(Struct, frozen=True):
+    """Objects that would be others if Helm, or Kubernetes, were another release.
+
+    Attributes:
+        asked: What the templates ask for: ``helm`` or ``kubernetes``.
+        identity: The other release, such as ``Helm v3.18.6``.
+        objects: Kind and name of those objects, a few of them.
+        template: File in the chart that the first one comes from.
+    """
+
+    asked: str
+    identity: str
+    objects: tuple[str, ...]
+    template: str
+
+
+class Alternative(Struct, frozen=True):
+    """What a release is in a cluster that has API versions of which nothing is known.
+
+    Attributes:
+        assumed: Those API versions.
+        documents: As in :class:`Answer`.
+        order: As in :class:`Answer`.
+    """
+
+    assumed: tuple[str, ...]
+    documents: tuple[tuple[str, Any], ...] = ()
+    order: tuple[int, ...] = ()
 
 
 class Answer(Struct, frozen=True):
-    """What a worker says of one release.
+    """What the renderer says of one release.
 
     Attributes:
         error: Helm's words, where it failed.
+        of_values: Whether the fault is in the values rather than in the chart.
+        missing: Dependencies that the chart declares and does not have, where that is the fault.
+        schema: The schema that is the fault: it is malformed, or has a `reference`. It is a path in the chart's folder;
+            behind a packed chart and a ``:`` it is one in there.
+        reference: What that schema refers to outside itself, where that is the fault.
         values: The chart's defaults with the given values over them.
         documents: File in the chart and object: CRDs, then file by file.
         order: Indices of `documents` in the order in which ``helm template`` prints them; hooks that Helm does not
             know are not among them.
         texts: File in the chart → rendered text, where that was asked for; CRDs are not among them.
         manifest: What ``helm template`` prints, where that was asked for.
+        differences: What templates make dependent on Helm's or Kubernetes' release.
+        alternatives: What else the release is, by API versions of which nothing is known.
     """
 
     error: str | None = None
+    of_values: bool = False
+    missing: tuple[str, ...] = ()
+    schema: str = ""
+    reference: str = ""
     values: dict[str, Any] = {}
     documents: tuple[tuple[str, Any], ...] = ()
     order: tuple[int, ...] = ()
     texts: dict[str, str] = {}
     manifest: str = ""
+    differences: tuple[Difference, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
 
 
 class Asked(Struct, frozen=True):
@@ -88,32 +140,49 @@ class Asked(Struct, frozen=True):
     manifest: bool = False
     resolved: Sequence[tuple[str, str, str]] = ()
 
-    def request(self, files: Mapping[str, bytes]) -> bytes:
-        """The message to a worker."""
-        releases = [
+    def message(self, files: Mapping[str, bytes]) -> list[bytes]:
+        """The message to a renderer, in parts.
+
+        The files come in the order in which Helm walks a folder: it decides the order of CRDs.
+        """
+        names = sorted(files, key=lambda path: path.split("/"))
+        head = msgspec.json.encode(
             {
-                "release": each.release,
-                "namespace": each.namespace,
-                "values": [text.decode("utf-8", "replace") for text in each.values],
-                "kube_version": each.kube_version,
-                "api_versions": list(each.api_versions),
+                "files": [
+                    {"path": name.encode("utf-8", "replace").decode(), "size": len(files[name])}
+                    for name in names
+                ],
+                "releases": [
+                    {
+                        "name": wanted.release,
+                        "namespace": wanted.namespace,
+                        "values": wanted.values,
+                        "kube_version": wanted.kube_version or "",
+                        "api_versions": wanted.api_versions,
+                        "complete": wanted.complete,
+                    }
+                    for wanted in self.wanted
+                ],
+                "texts": self.texts,
+                "manifest": self.manifest,
+                "resolved": self.resolved,
             }
-            for each in self.wanted
-        ]
-        asked = {"texts": self.texts, "manifest": self.manifest, "resolved": list(self.resolved)}
-        return marshal.dumps({"files": dict(files), "wanted": releases, **asked})
+        )
+        content = [files[name] for name in names]
+        size = 8 + len(head) + sum(map(len, content))
+        return [size.to_bytes(8, "big"), len(head).to_bytes(8, "big"), head, *content]
 
 
 class Pool:
-    """Workers. Made by :func:`opened`.
+    """Renderers. Made by :func:`opened`.
 
     Args:
-        size: How many workers render at once.
+        size: How many render at once.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._idle: list[_Worker] = []
+        self._idle: list[_Renderer] = []
         self._free = asyncio.Semaphore(size)
 
     async def render(
@@ -125,18 +194,18 @@ class Pool:
             files: The chart's files, by path in the chart's folder.
             asked: What is wanted of it.
             shown: The chart folder as the user knows it, for faults.
-            limit: Seconds until the worker is ended.
+            limit: Seconds until the process is ended.
 
         Returns:
             An answer for each release.
 
         Raises:
-            hanbae.errors.FileFault: The chart may not be rendered, its worker died, or it took too long.
+            hanbae.errors.FileFault: The process died, or it took too long.
+            hanbae.errors.Lacking: The renderer has not been compiled.
         """
-        refusals.refuse(files, shown=shown)
-        request = asked.request(files)
+        message = asked.message(files)
         async with self._free:
-            reply = await self._ask(request, shown, limit)
+            reply = await self._ask(message, shown, limit)
         try:
             answers = msgspec.json.decode(reply, type=list[Answer])
         except (msgspec.DecodeError, RecursionError) as error:
@@ -151,33 +220,33 @@ class Pool:
         self._free = asyncio.Semaphore(size)
 
     async def warm(self) -> None:
-        """Start a worker, so that it has loaded Helm's library when the first chart comes."""
-        self._idle.append(await _Worker.start())
+        """Start a process, so that it is ready when the first chart comes."""
+        self._idle.append(await _Renderer.start())
 
-    async def _ask(self, request: bytes, shown: str, limit: float) -> bytes:
-        worker = self._idle.pop() if self._idle else await _Worker.start()
+    async def _ask(self, message: Sequence[bytes], shown: str, limit: float) -> bytes:
+        renderer = self._idle.pop() if self._idle else await _Renderer.start()
         reply: bytes | None = None
         try:
             async with asyncio.timeout(limit):
-                reply = await worker.ask(request)
+                reply = await renderer.ask(message)
         except TimeoutError:
             raise _fault(shown, "render.took-too-long", seconds=f"{limit:g}") from None
         finally:
-            if reply is None or worker.charts >= _MOST_CHARTS:
-                await worker.end()
+            if reply is None or renderer.charts >= _MOST_CHARTS:
+                await renderer.end()
             else:
-                self._idle.append(worker)
+                self._idle.append(renderer)
         if reply is None:
-            raise _fault(shown, "render.died", code=str(worker.code))
+            raise _fault(shown, "render.died", code=str(renderer.code))
         return reply
 
     async def close(self) -> None:
-        """End the workers."""
+        """End the processes."""
         while self._idle:
             await self._idle.pop().end()
 
 
-class _Worker:
+class _Renderer:
     """One process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
@@ -185,13 +254,11 @@ class _Worker:
         self.charts = 0
 
     @classmethod
-    async def start(cls) -> _Worker:
+    async def start(cls) -> _Renderer:
         return cls(
             await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                "-m",
-                "hanbae.charts.worker",
+                program(),
+                cwd="/",
                 env=_ENVIRONMENT,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -203,13 +270,13 @@ class _Worker:
     def code(self) -> int | None:
         return self._process.returncode
 
-    async def ask(self, request: bytes) -> bytes | None:
-        """The worker's reply; None when it died or said what no reply is."""
+    async def ask(self, message: Sequence[bytes]) -> bytes | None:
+        """The reply; None when the process died or said what no reply is."""
         assert self._process.stdin is not None  # noqa: S101  both are pipes
         assert self._process.stdout is not None  # noqa: S101
         self.charts += 1
         try:
-            self._process.stdin.write(len(request).to_bytes(8, "big") + request)
+            self._process.stdin.writelines(message)
             await self._process.stdin.drain()
             size = int.from_bytes(await self._process.stdout.readexactly(8), "big")
             return None if size > _LARGEST else await self._process.stdout.readexactly(size)
@@ -228,7 +295,7 @@ class _Worker:
 
 @asynccontextmanager
 async def opened(size: int = 0) -> AsyncIterator[Pool]:
-    """A pool of workers, which start when they are needed and end with the scope.
+    """A pool of processes, which start when they are needed and end with the scope.
 
     Args:
         size: How many render at once; 0 for one a core.
@@ -240,5 +307,17 @@ async def opened(size: int = 0) -> AsyncIterator[Pool]:
         await pool.close()
 
 
-def _fault(shown: str, said: str, /, **facts: str) -> errors.FileFault:
-    return errors.FileFault(said, place=subjects.Place(f"{shown}/Chart.yaml"), **facts)
+def program() -> Path:
+    """The renderer's program.
+
+    Raises:
+        hanbae.errors.Lacking: It has not been compiled.
+    """
+    path = compiling.program()
+    if path is None:
+        raise errors.Lacking("render.no-renderer", helm=HELM)
+    return path
+
+
+def _fault(shown: str, text_id: str, /, **facts: str) -> errors.FileFault:
+    return errors.FileFault(text_id, place=subjects.Place(f"{shown}/Chart.yaml"), **facts)

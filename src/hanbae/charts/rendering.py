@@ -1,9 +1,9 @@
 """Renders a chart as Argo CD would, without trusting it.
 
-Helm's own code renders (the version that the library embeds), in a disposable worker; see
-:mod:`hanbae.charts.worker` and :mod:`hanbae.charts.pools`.
-What the worker cannot be trusted to refuse is refused before it starts: symlinks that leave the chart, and
-references in ``values.schema.json`` that would make Helm read files or open connections.
+Helm's own code renders, in a disposable process; see :mod:`hanbae.charts.pools`.
+A chart reaches it as a mapping of names to contents, and :mod:`hanbae.charts.gathering` follows no link out of the
+repository for it. References in ``values.schema.json`` that would make Helm read files or open connections are refused
+there, when they would be followed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import errors, masking, subjects
-from hanbae.charts import gathering, pools, worker
+from hanbae.charts import gathering, pools
 from hanbae.repository import trees
 
 _NAMED: Final = re.compile(
@@ -26,8 +26,10 @@ _NAMED: Final = re.compile(
 _VALUE: Final = re.compile(
     r"(- at '[^'\n]*':) '(?:[^'\\]|\\.)*' (does not match pattern|is not valid)"
 )
+_OF_SCHEMA: Final = "values don't meet the specifications of the schema(s)"
 _TEMPLATE: Final = re.compile(r"^[^\s/:]+/(?P<file>(?:charts/[^\s:]+/)?templates/[^\s:]+): ")
-_TOO_LARGE: Final = re.compile(r"\"chart/(?P<file>[^\"]+)\" is larger than")
+_FILE: Final = re.compile(r"error reading (?P<file>\S+): chart exceeds")
+_PACKED: Final = re.compile(r"error unpacking subchart (?P<file>[^\s/]+\.tgz) in ")
 
 
 class Manifest(Struct, frozen=True):
@@ -110,24 +112,17 @@ async def answers(
     """
     files = gathering.files(tree, chart)
     asked = pools.Asked(wanted, texts=texts, manifest=manifest)
-    found = await pool.render(changed(files), asked, shown=chart, limit=limit)
-    missing = next((m for each in found if (m := _missing(each))), None)
+    first = await pool.render(changed(files), asked, shown=chart, limit=limit)
+    missing = next((answer.missing for answer in first if answer.missing), None)
     if missing is None:
-        return found
+        return first
     files, resolved = gathering.completed(tree, chart, files, missing)
     again = msgspec.structs.replace(asked, resolved=resolved)
     return await pool.render(changed(files), again, shown=chart, limit=limit)
 
 
-def _missing(answer: pools.Answer) -> list[str] | None:
-    """The dependencies that Helm lacks."""
-    if answer.error is None or not answer.error.startswith(worker.MISSING):
-        return None
-    return answer.error.removeprefix(worker.MISSING).split(", ")
-
-
 def rendered(answer: pools.Answer, *, shown: str) -> Rendered:
-    """A worker's answer as objects in the order in which Argo CD gets them.
+    """An answer as objects in the order in which Argo CD gets them.
 
     Args:
         answer: The answer.
@@ -136,47 +131,67 @@ def rendered(answer: pools.Answer, *, shown: str) -> Rendered:
     Raises:
         hanbae.errors.FileFault: Helm failed, or made what is no object.
     """
+    if answer.schema:
+        raise _of_schema(shown, answer)
     if answer.error is not None:
         raise _failed(shown, _VALUE.sub(r"\1 \2", answer.error.strip())[:2000])
+    return Rendered(answer.values, manifests(answer, shown=shown))
+
+
+def manifests(answer: pools.Answer | pools.Alternative, *, shown: str) -> tuple[Manifest, ...]:
+    """The objects of an answer, or of an alternative, in the order in which Argo CD gets them.
+
+    Raises:
+        hanbae.errors.FileFault: There is something among them that is not an object.
+    """
     documents = answer.documents
-    if not all(0 <= at < len(documents) for at in answer.order):  # nobody trusts a worker
+    if not all(0 <= index < len(documents) for index in answer.order):  # a renderer is not trusted
         raise _failed(shown, "-")
-    manifests = tuple(
-        Manifest(template, thing)
+    return tuple(
+        Manifest(template, manifest)
         for template, document in map(documents.__getitem__, answer.order)
-        for thing in _objects(document, template, shown)
+        for manifest in _objects(document, template, shown)
     )
-    return Rendered(answer.values, manifests)
 
 
 def _objects(document: object, template: str, shown: str) -> list[dict[str, Any]]:
     """The objects in a document: those in it, where it is a list of whatever kind."""
-    things = [document]
+    items = [document]
     if isinstance(document, Mapping) and isinstance(document.get("items"), list):
-        things = [item for item in document["items"] if item]
-    return [_whole(thing, template, shown) for thing in things]
+        items = [item for item in document["items"] if item]
+    return [_whole(item, template, shown) for item in items]
 
 
-def _whole(thing: object, template: str, shown: str) -> dict[str, Any]:
-    if not isinstance(thing, dict) or not isinstance(thing.get("metadata") or {}, dict):
+def _whole(item: object, template: str, shown: str) -> dict[str, Any]:
+    if not isinstance(item, dict) or not isinstance(item.get("metadata") or {}, dict):
         raise _failed(shown, f"{template}: not an object")
-    if not isinstance(thing.get("kind"), str) or not isinstance(thing.get("apiVersion"), str):
+    if not isinstance(item.get("kind"), str) or not isinstance(item.get("apiVersion"), str):
         raise _failed(shown, f"{template}: an object without kind or apiVersion")
-    return thing
+    return item
 
 
-def _fault(shown: str, said: str, /, **facts: str) -> errors.FileFault:
-    return errors.FileFault(said, place=subjects.Place(f"{shown}/Chart.yaml"), **facts)
+def _of_schema(shown: str, answer: pools.Answer) -> errors.FileFault:
+    """A schema that is malformed or refers outside, in a file of the chart: a packed chart is one."""
+    path = answer.schema
+    place = subjects.Place(f"{shown}/{path.partition(':')[0]}")
+    if answer.reference:
+        return errors.FileFault(
+            "render.schema-refers-outside", place=place, path=path, reference=answer.reference
+        )
+    return errors.FileFault("render.bad-schema", place=place, path=path, error=answer.error or "-")
 
 
 def _failed(shown: str, error: str) -> errors.FileFault:
     """Helm's error at the file and line that it names, counted from the chart's folder."""
     # A chart says whatever it likes, with what it was given: values, and whatever else it can read.
-    error = masking.Redactor()(error)
+    # Helm's own words of a schema name keys, not values, and a key may be called after a secret.
+    if not error.startswith(_OF_SCHEMA):
+        error = masking.Redactor()(error)
     named = _NAMED.search(error)
     if named is None:
-        whole = _TEMPLATE.search(error) or _TOO_LARGE.search(error)
-        file = whole["file"] if whole else "Chart.yaml"
+        whole = _TEMPLATE.search(error) or _FILE.search(error)
+        packed = _PACKED.search(error)
+        file = f"charts/{packed['file']}" if packed else whole["file"] if whole else "Chart.yaml"
         return errors.FileFault(
             "render.failed", place=subjects.Place(f"{shown}/{file}"), error=error
         )

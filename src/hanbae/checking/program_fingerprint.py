@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Iterator
 from functools import cache
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from hanbae import _version
+from hanbae.charts import pools
 from hanbae.repository import keeping
 
 _WITHOUT: Final = frozenset({"cli", "locale", "sandbox", "__pycache__"})
@@ -21,15 +21,13 @@ def program() -> str:
     """A fingerprint of the rules, the renderer and the Helm in it.
 
     A version alone would do for what was installed; a checkout changes without it, so names, sizes and times count.
+
+    Raises:
+        hanbae.errors.Lacking: The renderer has not been compiled.
     """
-    spec = importlib.util.find_spec("helm_python")
-    libraries = [
-        f"{library.name} {library.stat().st_size}"
-        for place in (spec and spec.submodule_search_locations) or ()
-        for library in sorted(Path(place, "lib").glob("*"))
-    ]
+    renderer = pools.program().stat()
     ours = sorted(_stamps(str(Path(__file__).parent.parent)))
-    return keeping.key(_version.version, *libraries, *ours)
+    return keeping.key(_version.version, f"{renderer.st_size} {renderer.st_mtime_ns}", *ours)
 
 
 def _stamps(folder: str) -> Iterator[str]:

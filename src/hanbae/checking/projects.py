@@ -22,9 +22,8 @@ from hanbae.rules import views
 
 # What Helm says of values; what it says of templates begins with their name.
 _OF_VALUES: Final = (
-    "error converting YAML to JSON",
-    "error unmarshaling JSON",
-    "maximum recursion depth exceeded",
+    "cannot unmarshal yaml document",
+    "error reading yaml document",
     "values don't meet the specifications of the schema(s)",
 )
 _KEY: Final = re.compile(r"- at '(?P<path>/[^']*)'")

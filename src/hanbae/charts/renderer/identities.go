@@ -1,0 +1,353 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"sort"
+	"strings"
+
+	"helm.sh/helm/v4/pkg/chart/common"
+
+	tracking "hanbae/renderer/common"
+)
+
+// identity is who Helm says it is.
+type identity struct{ version, commit, golang string }
+
+// argo is the Helm in Argo CD's release. Its commit cannot be known from the module, so this one is made up like those
+// below: what depends on it is reported, whatever it is.
+var argo = identity{"v4.3.1", "0000000000000000000000000000000000000000", "go1.27.3"}
+
+// others are who Helm might be as well: what is deployed must not depend on it.
+var others = []struct {
+	name string
+	identity
+}{
+	{"Helm v3.18.6", identity{"v3.18.6", argo.commit, "go1.24.6"}},
+	{"Helm v99.0.0", identity{"v99.0.0", argo.commit, "go1.99.0"}},
+	{"another commit of Helm v4.3.1", identity{argo.version, "0123456789abcdef0123456789abcdef01234567", argo.golang}},
+	{"Helm v4.3.1 built with another Go", identity{argo.version, argo.commit, "go1.27.99"}},
+}
+
+func (i identity) wear(caps *common.Capabilities) {
+	caps.HelmVersion.Version = i.version
+	caps.HelmVersion.GitCommit = i.commit
+	caps.HelmVersion.GitTreeState = "clean"
+	caps.HelmVersion.GoVersion = i.golang
+}
+
+const (
+	mostSubsets = 3 // unknown API versions of which every combination is rendered
+	mostSingles = 8 // and of which each is rendered by itself
+	mostRounds  = 3 // how often an answer may lead to further questions
+	mostNamed   = 5 // objects that a difference names
+)
+
+// difference is what would be other objects under another identity.
+type difference struct {
+	Asked    string   `json:"asked"`
+	Identity string   `json:"identity"`
+	Objects  []string `json:"objects"`
+	Template string   `json:"template"`
+}
+
+// compare renders a release again under the identities that its templates asked about, and says what differs.
+func (j *job) compare(out *bytes.Buffer, rel *release, base *sorted, asked *tracking.Asked) {
+	if !asked.Anything() {
+		return
+	}
+	w := &witness{job: j, rel: rel, base: base}
+	differences := []difference{}
+	if asked.Helm {
+		for _, other := range others {
+			differences = append(differences, w.differs("helm", other.name, func(c *common.Capabilities) { other.wear(c) })...)
+		}
+	}
+	if asked.Kube && !rel.Complete {
+		differences = append(differences, w.patches()...)
+	}
+	if len(differences) > 0 {
+		out.WriteString(`,"differences":`)
+		put(out, differences)
+	}
+	if (len(asked.APIs) > 0 || asked.Whole) && !rel.Complete {
+		w.alternatives(out, asked)
+	}
+}
+
+// witness compares a release with itself under other identities.
+type witness struct {
+	*job
+	rel      *release
+	base     *sorted
+	unstable map[string]bool // objects that are others each time: random passwords, certificates, the time
+}
+
+func (w *witness) again(change func(*common.Capabilities)) (*sorted, error) {
+	caps, err := capabilities(w.rel)
+	if err != nil {
+		return nil, err
+	}
+	change(caps)
+	result, err := w.render(w.rel, caps, nil)
+	if err != nil {
+		return nil, err
+	}
+	return w.sort(result)
+}
+
+// differs is empty where the objects are the same, and where Helm fails: then nothing is deployed in silence.
+func (w *witness) differs(asked, name string, change func(*common.Capabilities)) []difference {
+	other, err := w.again(change)
+	if err != nil {
+		return nil
+	}
+	objects, template := w.changed(other)
+	if objects == nil {
+		return nil
+	}
+	return []difference{{asked, name, objects, template}}
+}
+
+// patches compares the first and the last patch release of the minor version that is rendered for.
+func (w *witness) patches() []difference {
+	var result []difference
+	parts := strings.SplitN(strings.TrimPrefix(w.rel.KubeVersion, "v"), ".", 3)
+	if len(parts) < 3 {
+		return nil
+	}
+	for _, patch := range []string{"0", "99"} {
+		name := "v" + parts[0] + "." + parts[1] + "." + patch
+		version, err := common.ParseKubeVersion(name)
+		if err != nil || name == w.rel.KubeVersion {
+			continue
+		}
+		result = append(result, w.differs("kubernetes", "Kubernetes "+name,
+			func(c *common.Capabilities) { c.KubeVersion = *version })...)
+	}
+	return result
+}
+
+// changed names the objects that are not the same, and the template of the first.
+func (w *witness) changed(other *sorted) ([]string, string) {
+	if w.base.equal(other) {
+		return nil, ""
+	}
+	if w.unstable == nil {
+		w.unstable = map[string]bool{}
+		if same, err := w.again(func(*common.Capabilities) {}); err == nil {
+			for _, each := range differing(w.base.index(), same.index()) {
+				w.unstable[each] = true
+			}
+		}
+	}
+	first, second := w.base.index(), other.index()
+	var objects []string
+	template := ""
+	for _, each := range differing(first, second) {
+		if w.unstable[each] {
+			continue
+		}
+		if template == "" {
+			template = first[each].name + second[each].name
+			if first[each].name != "" {
+				template = first[each].name
+			}
+		}
+		if len(objects) < mostNamed {
+			objects = append(objects, each)
+		}
+	}
+	return objects, template
+}
+
+func differing(first, second map[string]document) []string {
+	var names []string
+	for name, each := range first {
+		if other, ok := second[name]; !ok || !bytes.Equal(each.content, other.content) {
+			names = append(names, name)
+		}
+	}
+	for name := range second {
+		if _, ok := first[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	sort.Strings(names)
+	return names
+}
+
+func (s *sorted) equal(other *sorted) bool {
+	if len(s.order) != len(other.order) {
+		return false
+	}
+	for i := range s.order {
+		a, b := s.documents[s.order[i]], other.documents[other.order[i]]
+		if a.name != b.name || !bytes.Equal(a.content, b.content) {
+			return false
+		}
+	}
+	return true
+}
+
+// index has every object by its name; of several that have the same, each by how many came before it.
+func (s *sorted) index() map[string]document {
+	found := map[string]document{}
+	for _, at := range s.order {
+		each := s.documents[at]
+		var head struct {
+			Kind     any `json:"kind"`
+			Metadata struct {
+				Name      any `json:"name"`
+				Namespace any `json:"namespace"`
+			} `json:"metadata"`
+		}
+		_ = json.Unmarshal(each.content, &head)
+		name := text(head.Kind) + "/"
+		if namespace := text(head.Metadata.Namespace); namespace != "" {
+			name += namespace + "/"
+		}
+		name += text(head.Metadata.Name)
+		for _, taken := found[name]; taken; _, taken = found[name] {
+			name += "'"
+		}
+		found[name] = each
+	}
+	return found
+}
+
+func text(value any) string {
+	if s, ok := value.(string); ok {
+		return s
+	}
+	return ""
+}
+
+// alternative is what a release is in a cluster that has API versions which nobody knows to be there.
+type alternative struct {
+	assumed []string
+	release *sorted
+}
+
+// alternatives renders what a release is with the API versions that it asked about, in bounded combinations.
+func (w *witness) alternatives(out *bytes.Buffer, asked *tracking.Asked) {
+	unknown := w.unknown(asked)
+	if len(unknown) == 0 {
+		return
+	}
+	distinct := []alternative{}
+	for _, assumed := range combinations(unknown) {
+		release, err := w.assuming(assumed)
+		if err != nil {
+			continue
+		}
+		if objects, _ := w.changed(release); objects == nil {
+			continue
+		}
+		same := false
+		for _, each := range distinct {
+			same = same || each.release.equal(release)
+		}
+		if !same {
+			distinct = append(distinct, alternative{assumed, release})
+		}
+	}
+	if len(distinct) == 0 {
+		return
+	}
+	out.WriteString(`,"alternatives":[`)
+	for i, each := range distinct {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteString(`{"assumed":`)
+		put(out, each.assumed)
+		each.release.write(out)
+		out.WriteByte('}')
+	}
+	out.WriteByte(']')
+}
+
+// unknown are the API versions that were asked for, by all that was rendered, and of which nobody knows.
+func (w *witness) unknown(asked *tracking.Asked) []string {
+	wanted := map[string]bool{}
+	for round := 0; round < mostRounds; round++ {
+		before := len(wanted)
+		for name := range asked.APIs {
+			if !w.answered(name) {
+				wanted[name] = true
+			}
+		}
+		if len(wanted) == before {
+			break
+		}
+		caps, err := capabilities(w.rel)
+		if err != nil {
+			break
+		}
+		caps.APIVersions = append(caps.APIVersions, names(wanted)...)
+		seen, more := tracking.Track(caps)
+		if _, err := w.render(w.rel, caps, seen); err != nil && len(more.APIs) == 0 {
+			break
+		}
+		asked = more
+	}
+	return names(wanted)
+}
+
+// answered says whether it is known that a cluster has, or has not, an API version: Kubernetes' own groups are known.
+func (w *witness) answered(name string) bool {
+	group, _, below := strings.Cut(name, "/")
+	if !below || isVersion(group) {
+		return true
+	}
+	for _, served := range common.DefaultVersionSet {
+		if strings.HasPrefix(served, group+"/") {
+			return true
+		}
+	}
+	for _, served := range w.rel.APIVersions {
+		if served == name {
+			return true
+		}
+	}
+	return false
+}
+
+func isVersion(name string) bool {
+	return len(name) > 1 && name[0] == 'v' && name[1] >= '0' && name[1] <= '9'
+}
+
+func (w *witness) assuming(assumed []string) (*sorted, error) {
+	return w.again(func(c *common.Capabilities) { c.APIVersions = append(c.APIVersions, assumed...) })
+}
+
+func names(set map[string]bool) []string {
+	result := make([]string, 0, len(set))
+	for name := range set {
+		result = append(result, name)
+	}
+	sort.Strings(result)
+	return result
+}
+
+// combinations are all subsets of a few names, and of many the whole and each by itself; the whole comes first.
+func combinations(names []string) [][]string {
+	result := [][]string{names}
+	if len(names) > mostSubsets {
+		for _, name := range names[:min(len(names), mostSingles)] {
+			result = append(result, []string{name})
+		}
+		return result
+	}
+	for mask := 1; mask < 1<<len(names)-1; mask++ {
+		var subset []string
+		for i, name := range names {
+			if mask&(1<<i) != 0 {
+				subset = append(subset, name)
+			}
+		}
+		result = append(result, subset)
+	}
+	return result
+}

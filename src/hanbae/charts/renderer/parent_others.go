@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// endWithParent leaves it to the end of standard input.
+func endWithParent() {}
