@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,59 +15,72 @@ from hanbae import errors
 
 SOURCE = Path(hanbae.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
-IDS = [str(path.relative_to(SOURCE)) for path in MODULES]
 TESTS = Path(__file__).parents[1]
 SUPPORT = sorted([*TESTS.glob("support/*.py"), *TESTS.glob("*.py")])
 CLEAN = sorted(
     [*TESTS.glob("e2e/*.py"), *TESTS.glob("crash/*.py"), *TESTS.glob("unit/sandbox/*.py")]
 )
 """Tests in which placeholders are refused as well."""
-SUPPORT_IDS = [str(path.relative_to(TESTS.parent)) for path in SUPPORT]
 
 LONGEST_MODULE = 500
 LONGEST_FUNCTION = 80
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "models"}
 
 
-@pytest.mark.parametrize("path", [*MODULES, *SUPPORT], ids=[*IDS, *SUPPORT_IDS])
-def test_module_explains_itself_and_stays_small(path: Path) -> None:
-    text = path.read_text()
-    lines = text.count("\n")
-    tree = ast.parse(text)
-    assert lines <= LONGEST_MODULE, f"{lines} lines"
-    if lines > 40:
-        assert ast.get_docstring(tree), "no docstring"
-    assert path.stem not in BANNED_NAMES
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
-@pytest.mark.parametrize("path", [*MODULES, *SUPPORT], ids=[*IDS, *SUPPORT_IDS])
-def test_functions_fit_on_a_screen(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            size = (node.end_lineno or node.lineno) - node.lineno
-            assert size <= LONGEST_FUNCTION, f"{node.name} has {size} lines"
+def nodes(paths: Iterable[Path]) -> Iterator[tuple[str, ast.AST]]:
+    """Every node of the modules, with its module's path in the repository."""
+    for path in paths:
+        for node in ast.walk(tree(path)):
+            yield str(path.relative_to(TESTS.parent)), node
 
 
-@pytest.mark.parametrize("path", MODULES, ids=IDS)
-def test_no_shell_and_no_relative_import(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"line {node.lineno}: relative import"
-        if isinstance(node, ast.keyword) and node.arg == "shell":
-            pytest.fail(f"line {node.value.lineno}: a shell string")
+def test_modules_explain_themselves_and_stay_small() -> None:
+    lines = {path: path.read_text().count("\n") for path in [*MODULES, *SUPPORT]}
+    assert not {str(path): count for path, count in lines.items() if count > LONGEST_MODULE}
+    assert not [
+        str(path)
+        for path, count in lines.items()
+        if count > 40 and not ast.get_docstring(tree(path))
+    ]
+    assert not [str(path) for path in lines if path.stem in BANNED_NAMES]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=IDS)
-def test_only_outputs_and_narration_print(path: Path) -> None:
+def test_functions_fit_on_a_screen() -> None:
+    assert not [
+        f"{path}:{node.lineno}: {node.name} has {size} lines"
+        for path, node in nodes([*MODULES, *SUPPORT])
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (size := (node.end_lineno or node.lineno) - node.lineno) > LONGEST_FUNCTION
+    ]
+
+
+def test_no_shell_and_no_relative_import() -> None:
+    assert not [
+        f"{path}:{node.lineno}: relative import"
+        for path, node in nodes(MODULES)
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+    assert not [
+        f"{path}:{node.value.lineno}: a shell string"
+        for path, node in nodes(MODULES)
+        if isinstance(node, ast.keyword) and node.arg == "shell"
+    ]
+
+
+def test_only_outputs_and_narration_print() -> None:
     allowed = {"cli/outputs.py", "cli/text/narration.py", "cli/main.py", "cli/text/live_view.py"}
-    if str(path.relative_to(SOURCE)) in allowed:
-        return
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            assert called not in {"print", "click.echo", "click.secho"}, (
-                f"line {node.lineno}: {called}"
-            )
+    others = [path for path in MODULES if str(path.relative_to(SOURCE)) not in allowed]
+    assert not [
+        f"{path}:{node.lineno}: {called}"
+        for path, node in nodes(others)
+        if isinstance(node, ast.Call)
+        and (called := ast.unparse(node.func)) in {"print", "click.echo", "click.secho"}
+    ]
 
 
 def _public_errors() -> list[type[BaseException]]:
@@ -113,17 +128,17 @@ NOT_YET = frozenset(
 )
 
 
-def _assigned(tree: ast.AST) -> list[tuple[int, str]]:
+def _assigned(module: ast.AST) -> list[tuple[int, str]]:
     """Variables, targets and parameters; fields of a class are left out: they are names of a format."""
     fields = {
         id(statement.target)
-        for node in ast.walk(tree)
+        for node in ast.walk(module)
         if isinstance(node, ast.ClassDef)
         for statement in node.body
         if isinstance(statement, ast.AnnAssign)
     }
     names = []
-    for node in ast.walk(tree):
+    for node in ast.walk(module):
         if isinstance(node, ast.arg):
             names.append((node.lineno, node.arg))
         elif (
@@ -135,27 +150,19 @@ def _assigned(tree: ast.AST) -> list[tuple[int, str]]:
     return names
 
 
-def _id(path: Path) -> str:
-    return str(path.relative_to(TESTS.parent))
-
-
-@pytest.mark.parametrize("path", [*MODULES, *SUPPORT, *CLEAN], ids=_id)
-def test_assigned_names_say_what_they_hold(path: Path) -> None:
-    if path in MODULES and path.relative_to(SOURCE).parts[0] in NOT_YET:
-        return
-    names = _assigned(ast.parse(path.read_text()))
-    placeholders = [
-        f"line {line}: {name}" for line, name in names if name.strip("_") in PLACEHOLDERS
+def placeholders(path: Path) -> list[str]:
+    return [
+        f"{path.relative_to(TESTS.parent)}:{line}: {name}"
+        for line, name in _assigned(tree(path))
+        if name.strip("_") in PLACEHOLDERS
     ]
-    assert not placeholders
+
+
+def test_assigned_names_say_what_they_hold() -> None:
+    clean = [path for path in MODULES if path.relative_to(SOURCE).parts[0] not in NOT_YET]
+    assert not [text for path in [*clean, *SUPPORT, *CLEAN] for text in placeholders(path)]
 
 
 def test_only_packages_that_still_use_placeholders_are_exempt() -> None:
-    using = {
-        path.relative_to(SOURCE).parts[0]
-        for path in MODULES
-        if any(
-            name.strip("_") in PLACEHOLDERS for _, name in _assigned(ast.parse(path.read_text()))
-        )
-    }
+    using = {path.relative_to(SOURCE).parts[0] for path in MODULES if placeholders(path)}
     assert using == NOT_YET
