@@ -13,6 +13,7 @@ from hanbae.rules.kubernetes import (
     scaling,
     security,
     slips,
+    tokens,
     validation,
     workloads,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "scaling",
     "security",
     "slips",
+    "tokens",
     "validation",
     "workloads",
 ]

@@ -29,6 +29,10 @@ _KEYS: Final = frozenset(
 )  # fmt: skip
 _LARGEST: Final = 1024 * 1024
 """Bytes of a Secret: there Helm keeps a release with all of the chart's files."""
+_GENERATOR: Final = (
+    "https://argo-cd.readthedocs.io/en/stable/operator-manual/applicationset/Generators-Git/"
+)
+_KUSTOMIZATIONS: Final = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
 _OF_A_CHART: Final = re.compile(
     r"Chart\.(?:yaml|lock)|values[^/]*|templates/.*\.(?:ya?ml|tpl|txt)|crds/.*|charts/.*|README\.md|\.helmignore"
 )
@@ -102,6 +106,23 @@ def large_file(service: views.Service) -> Iterator[rulebook.Hit]:
         if size > _LARGEST:
             facts = {"file": path, "size": str(size // 1024)}
             yield rulebook.Hit(subjects.Place(f"{service.chart}/{path}"), facts)
+
+
+@rulebook.of_project("LAY015", "error", source=_GENERATOR)
+def folder_without_chart(project: views.Project) -> Iterator[rulebook.Hit]:
+    """A folder where a chart should be, without ``Chart.yaml``: Argo CD makes an Application of it all the same."""
+    before, _, after = project.policy.services.path.partition("*")
+    folders: dict[str, set[str]] = {}
+    for path in project.tree.files(before.rstrip("/")):
+        service, _, rest = path.removeprefix(before).partition("/")
+        inside = f"/{rest}"
+        if path.startswith(before) and inside.startswith(f"{after}/"):
+            folders.setdefault(service, set()).add(inside.removeprefix(f"{after}/"))
+    for service, files in folders.items():
+        if service in project.services or not files.isdisjoint(_KUSTOMIZATIONS):
+            continue
+        folder = f"{before}{service}{after}"
+        yield rulebook.Hit(subjects.Place(folder), {"folder": folder, "count": str(len(files))})
 
 
 def _chart(service: views.Service) -> subjects.Place:

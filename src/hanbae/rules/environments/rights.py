@@ -1,0 +1,227 @@
+"""What the deployer may do, as it is committed below ``k8s/rbac``, against what the policy and the services ask for.
+
+An administrator applies these files, so a change to them is a change of rights in the cluster: a wildcard, an
+admission policy that is gone, a binding beside the generated ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from hanbae import errors, libyaml, subjects
+from hanbae.argo import admitting, authorizing
+from hanbae.migrations import databases
+from hanbae.policy import environments, naming
+from hanbae.rules import rulebook, valuesfiles, views
+
+_SOURCE: Final = "docs: hanbae generate rbac"
+_COMMAND: Final = "hanbae generate rbac"
+_LARGEST: Final = 1024 * 1024
+_HEADER_LINES: Final = 10
+_LISTS: Final = ("verbs", "resources", "apiGroups", "nonResourceURLs")
+
+Key = tuple[str, str, str]
+"""Kind, namespace and name."""
+
+
+@rulebook.of_project("ENV017", "error", source=_SOURCE)
+def deployer_rights(project: views.Project) -> Iterator[rulebook.Hit]:
+    """Rights below ``k8s/rbac`` that are wider than, or other than, what ``hanbae generate rbac`` writes."""
+    folder = f"{naming.RBAC}/"
+    paths = [path for path in project.tree.files(naming.RBAC) if path.startswith(folder)]
+    committed = {
+        path: _documents(project, path) for path in paths if path.endswith((".yaml", ".yml"))
+    }
+    for manifests in committed.values():
+        for manifest, places in manifests:
+            yield from _too_wide(manifest, places)
+    for environment in environments.deployed_by_argocd(project.policy):
+        yield from _differences(project, environment, committed)
+
+
+Document = tuple[dict[str, Any], valuesfiles.ValuesFile]
+
+
+def _documents(project: views.Project, path: str) -> list[Document]:
+    text = project.text(path)
+    if text is None or len(text) > _LARGEST:
+        return []
+    return [
+        (manifest, places)
+        for manifest, places in valuesfiles.documents(text.encode(), path)
+        if isinstance(manifest, dict)
+    ]
+
+
+def _too_wide(
+    manifest: Mapping[str, Any], places: valuesfiles.ValuesFile
+) -> Iterator[rulebook.Hit]:
+    """Wildcards in Roles, and subjects that are everybody."""
+    label = _label(manifest)
+    for index, rule in enumerate(_mappings(manifest.get("rules"))):
+        for field in _LISTS:
+            values = rule.get(field)
+            if isinstance(values, list) and "*" in values:
+                facts = {"object": label, "field": f"rules[{index}].{field}"}
+                yield rulebook.Hit(places.place(("rules", index, field)), facts, "wildcard")
+    for index, subject in enumerate(_mappings(manifest.get("subjects"))):
+        name = str(subject.get("name"))
+        if subject.get("kind") == "Group" and name.startswith("system:"):
+            facts = {"object": label, "group": name[:100]}
+            yield rulebook.Hit(places.place(("subjects", index)), facts, "group")
+
+
+def _differences(
+    project: views.Project, environment: str, committed: Mapping[str, Sequence[Document]]
+) -> Iterator[rulebook.Hit]:
+    settings = project.policy.environments[environment]
+    parts: dict[str, list[authorizing.Cluster]] = {}
+    clusters: tuple[authorizing.Cluster, ...] = ("control", "workload")
+    for cluster in clusters:
+        folder = naming.rbac_folder(settings, environment, cluster)
+        parts.setdefault(folder, []).append(cluster)
+    for folder, of_folder in parts.items():
+        inside = {path: files for path, files in committed.items() if path.startswith(f"{folder}/")}
+        names = {path.removeprefix(f"{folder}/") for path in inside}
+        generated = ("identity.yaml", "roles.yaml", "admission.yaml", "kustomization.yaml")
+        if not names & set(generated[:3]):
+            continue  # nothing was generated here
+        for name in generated:
+            if name not in names:
+                facts = {"file": f"{folder}/{name}", "environment": environment}
+                yield rulebook.Hit(subjects.Place(f"{folder}/{name}"), facts, "missing")
+        yield from _resources(inside.get(f"{folder}/kustomization.yaml", ()), generated[:3])
+        yield from _objects(project, environment, of_folder, inside)
+
+
+def _resources(documents: Sequence[Document], names: Sequence[str]) -> Iterator[rulebook.Hit]:
+    """Files that ``kubectl apply -k`` would leave out or change."""
+    for manifest, places in documents:
+        listed = manifest.get("resources")
+        for name in names:
+            if not isinstance(listed, list) or name not in listed:
+                facts = {"object": places.file, "field": f"resources: {name}"}
+                yield rulebook.Hit(places.place(("resources",)), facts, "differs")
+        for key in manifest:
+            if key not in {"apiVersion", "kind", "resources"}:
+                facts = {"object": places.file, "field": str(key)[:100]}
+                yield rulebook.Hit(places.place((key,)), facts, "differs")
+
+
+def _objects(
+    project: views.Project,
+    environment: str,
+    clusters: Sequence[authorizing.Cluster],
+    inside: Mapping[str, Sequence[Document]],
+) -> Iterator[rulebook.Hit]:
+    """Objects that are other than the generated ones, are missing, or are there beside them."""
+    try:
+        services = [_described(project, name, environment) for name in _names(project)]
+    except errors.FileFault:
+        return  # what cannot be generated cannot be compared; the fault itself is reported elsewhere
+    policy = project.policy
+    groups = _groups(project, inside, environment)
+    expected: dict[Key, Mapping[str, Any]] = {
+        _key(manifest): manifest
+        for manifest in (
+            *authorizing.identity(policy, environment),
+            *authorizing.roles(policy, environment, services, clusters=clusters, groups=groups),
+            *admitting.policies(policy, environment, services, clusters=clusters, groups=groups),
+        )
+    }
+    present = set()
+    for path, documents in inside.items():
+        for manifest, places in documents:
+            if manifest.get("kind") == "Kustomization" and path.endswith("/kustomization.yaml"):
+                continue
+            key = _key(manifest)
+            present.add(key)
+            if key not in expected:
+                facts = {"object": _label(manifest), "environment": environment}
+                yield rulebook.Hit(places.place(("kind",)), facts, "other")
+                continue
+            pointer = _difference(expected[key], manifest)
+            if pointer is not None:
+                field = ".".join(map(str, pointer))[:200] or "."
+                facts = {"object": _label(manifest), "field": field}
+                yield rulebook.Hit(places.place(pointer), facts, "differs")
+    for key in expected.keys() - present:
+        folder = naming.rbac_folder(policy.environments[environment], environment, clusters[0])
+        facts = {"file": f"{key[0]}/{key[2]}", "environment": environment}
+        yield rulebook.Hit(subjects.Place(folder), facts, "missing")
+
+
+def _names(project: views.Project) -> list[str]:
+    return [name for name in project.services if naming.is_service(name)]
+
+
+def _described(project: views.Project, service: str, environment: str) -> authorizing.Service:
+    """A service as the permissions depend on it: with its image where it has databases to prove."""
+    path = str(naming.values_file(project.policy, service, environment))
+    data = libyaml.mapping(project.text(path) or "") or {}
+    wave = project.policy.migrations.wave
+    if not databases.declared(data, service, wave=wave, file=path):
+        return authorizing.Service(service)
+    image = data.get("image")
+    repository = image.get("repository") if isinstance(image, dict) else None
+    if not isinstance(repository, str) or not repository:
+        raise errors.FileFault("rbac.no-image", place=subjects.Place(path))
+    return authorizing.Service(service, repository)
+
+
+def _groups(
+    project: views.Project, inside: Mapping[str, Sequence[Document]], environment: str
+) -> list[str]:
+    """The groups that the files were generated for, which only the command in their first lines says."""
+    path = next((path for path in inside if path.endswith("/roles.yaml")), "")
+    for line in (project.text(path) or "").splitlines()[:_HEADER_LINES]:
+        _, command, options = line.partition(f"{_COMMAND} --env {environment}")
+        if line.startswith("#") and command:
+            try:
+                words = shlex.split(options.partition("`")[0])
+            except ValueError:
+                return []
+            return [name for flag, name in itertools.pairwise(words) if flag == "--group"]
+    return []
+
+
+def _difference(expected: Any, actual: Any, pointer: views.Pointer = ()) -> views.Pointer | None:
+    """The first part in which two objects differ; None where they are the same."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for key in (*expected, *(key for key in actual if key not in expected)):
+            if key not in expected or key not in actual:
+                return (*pointer, key)
+            deeper = _difference(expected[key], actual[key], (*pointer, key))
+            if deeper is not None:
+                return deeper
+        return None
+    if isinstance(expected, list | tuple) and isinstance(actual, list):
+        for index, (ours, theirs) in enumerate(zip(expected, actual, strict=False)):
+            deeper = _difference(ours, theirs, (*pointer, index))
+            if deeper is not None:
+                return deeper
+        return None if len(expected) == len(actual) else pointer
+    return None if expected == actual else pointer
+
+
+def _key(manifest: Mapping[str, Any]) -> Key:
+    metadata = manifest.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    return (
+        str(manifest.get("kind")),
+        str(metadata.get("namespace") or ""),
+        str(metadata.get("name")),
+    )
+
+
+def _label(manifest: Mapping[str, Any]) -> str:
+    kind, _, name = _key(manifest)
+    return f"{kind}/{name}"[:200]
+
+
+def _mappings(value: Any) -> Iterator[dict[str, Any]]:
+    for part in value if isinstance(value, list) else ():
+        yield part if isinstance(part, dict) else {}
