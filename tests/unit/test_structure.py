@@ -121,7 +121,6 @@ NOT_YET = frozenset(
         "policy",
         "repository",
         "results",
-        "rules",
         "sealing",
         "streams",
     }

@@ -39,7 +39,7 @@ class Redactor:
         self._spelled = tuple(spelled.values())
 
     def __call__(self, text: str) -> str:
-        """The same text with every known secret and everything that looks like one masked."""
+        """Mask every known secret in a text, and everything that looks like one."""
         spans = [span for sight in sightings.ALL for span in sight(text)]
         if self._plain or self._spelled:
             spans += self._known(text)

@@ -36,12 +36,12 @@ class Declared(Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """Its kind."""
+        """``Application``, ``ApplicationSet`` or ``AppProject``."""
         return str(self.data.get("kind"))
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """``metadata.name``; empty where there is none."""
         return str(self.get("metadata", "name") or "")
 
     @property
@@ -51,13 +51,13 @@ class Declared(Struct, frozen=True):
 
     def get(self, *keys: str | int) -> Any:
         """A part of it; None where something on the way is missing or of another shape."""
-        at: Any = self.data
+        node: Any = self.data
         for key in keys:
-            in_list = isinstance(at, list) and isinstance(key, int) and 0 <= key < len(at)
-            if not in_list and not (isinstance(at, dict) and key in at):
+            in_list = isinstance(node, list) and isinstance(key, int) and 0 <= key < len(node)
+            if not in_list and not (isinstance(node, dict) and key in node):
                 return None
-            at = at[key]
-        return at
+            node = node[key]
+        return node
 
     def place(self, *keys: str | int) -> subjects.Place:
         """Where a part of it stands; of a missing one, the nearest part around it."""
@@ -66,8 +66,8 @@ class Declared(Struct, frozen=True):
     def environment(self, policy: documents.Policy) -> str:
         """The environment that it belongs to: by its label, its folder, or its name; empty for none that is known."""
         own = environments.on_kubernetes(policy)
-        for at in (("metadata",), ("spec", "template", "metadata")):
-            labelled = self.get(*at, "labels", labels.ENVIRONMENT)
+        for metadata in (("metadata",), ("spec", "template", "metadata")):
+            labelled = self.get(*metadata, "labels", labels.ENVIRONMENT)
             if isinstance(labelled, str) and labelled in own:
                 return labelled
         folders = [part for part in self.places.file.split("/")[:-1] if part in own]
@@ -88,14 +88,14 @@ def read(tree: trees.Tree, policy: documents.Policy) -> Iterator[Declared]:
         except errors.FileFault:
             continue  # what cannot be read is told elsewhere
         if data and b"argoproj.io/" in data and _MARK.search(data):
-            for thing, places in valuesfiles.documents(data, path):
-                if _is_argo_cds(thing):
-                    yield Declared(thing, places)
+            for document, places in valuesfiles.documents(data, path):
+                if _is_argo_cds(document):
+                    yield Declared(document, places)
 
 
-def _is_argo_cds(thing: Any) -> bool:
+def _is_argo_cds(document: Any) -> bool:
     return (
-        isinstance(thing, dict)
-        and str(thing.get("apiVersion")).startswith("argoproj.io/")
-        and thing.get("kind") in _KINDS
+        isinstance(document, dict)
+        and str(document.get("apiVersion")).startswith("argoproj.io/")
+        and document.get("kind") in _KINDS
     )

@@ -65,13 +65,15 @@ def of_service(service: views.Service) -> tuple[Ignore, ...]:
 
 def of_project(project: views.Project) -> tuple[Ignore, ...]:
     """The comments in files that belong to no service."""
-    files = [path for each in shared(project) for path in project.tree.files(each)]
+    files = [path for folder in shared(project) for path in project.tree.files(folder)]
     return tuple(read(project.tree, ["hanbae.yaml", *files]))
 
 
 def shared(project: views.Project) -> tuple[str, ...]:
     """The folders that all services share: those with the environments' overlays."""
-    folders = (each.overlay for each in project.policy.environments.values() if each.overlay)
+    folders = (
+        settings.overlay for settings in project.policy.environments.values() if settings.overlay
+    )
     return tuple(sorted({folder.split("/")[0] for folder in folders}))
 
 
@@ -92,46 +94,46 @@ def parse(text: str, file: str) -> tuple[Ignore, ...]:
     """The comments in a text."""
     lines = text.split("\n")
     head = next(
-        (at for at, line in enumerate(lines) if not _BLANK.match(line[:_LONGEST])), len(lines)
+        (index for index, line in enumerate(lines) if not _BLANK.match(line[:_LONGEST])), len(lines)
     )
     comments: dict[int, re.Match[str]] = {}
-    for at, line in enumerate(lines):
+    for index, line in enumerate(lines):
         if "hanbae:" not in line:
             continue
         comment = _COMMENT.search(line[:_LONGEST].rstrip("\r"))
         if comment is not None:
-            comments[at] = comment
+            comments[index] = comment
         if len(comments) >= _MOST:
             break
     nexts: dict[int, int] = {}
-    for at in reversed(
+    for index in reversed(
         comments
     ):  # from the end, so that a block of comments is walked through once
-        below = comments.get(at + 1)
-        alone = below is not None and not lines[at + 1][: below.start()].strip()
-        nexts[at] = nexts[at + 1] if alone else at + 1
+        below = comments.get(index + 1)
+        alone = below is not None and not lines[index + 1][: below.start()].strip()
+        nexts[index] = nexts[index + 1] if alone else index + 1
     return tuple(
-        _ignore(lines, at, comment, file, whole=at < head, below=nexts[at])
-        for at, comment in comments.items()
+        _ignore(lines, index, comment, file, whole=index < head, below=nexts[index])
+        for index, comment in comments.items()
     )
 
 
 def _ignore(
-    lines: list[str], at: int, comment: re.Match[str], file: str, *, whole: bool, below: int
+    lines: list[str], index: int, comment: re.Match[str], file: str, *, whole: bool, below: int
 ) -> Ignore:
     rest = comment["rest"]
     if comment["open"].startswith("{{"):
         rest = _CLOSED.sub("", rest)
-    said = _CODES.match(rest.rstrip())
-    codes = tuple(said["codes"].split(",")) if said else ()
-    reason = (said["reason"] or "").strip() if said else ""
-    before = lines[at][: comment.start()].strip()
-    target = at if before else below
-    content = before if target == at else _content(lines[target]) if target < len(lines) else ""
-    place = subjects.Place(file, at + 1, comment.start() + 1)
+    match = _CODES.match(rest.rstrip())
+    codes = tuple(match["codes"].split(",")) if match else ()
+    reason = (match["reason"] or "").strip() if match else ""
+    before = lines[index][: comment.start()].strip()
+    target = index if before else below
+    content = before if target == index else _content(lines[target]) if target < len(lines) else ""
+    place = subjects.Place(file, index + 1, comment.start() + 1)
     return Ignore(place, codes, reason, target + 1, content, whole)
 
 
 def _content(line: str) -> str:
-    found = _COMMENT.search(line[:_LONGEST])
-    return (line[: found.start()] if found else line).strip()
+    match = _COMMENT.search(line[:_LONGEST])
+    return (line[: match.start()] if match else line).strip()

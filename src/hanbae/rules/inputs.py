@@ -1,46 +1,27 @@
 """What cannot be read, or not as it is meant; and what accepts findings in vain.
 
-Most of it the runner itself finds, and the rules here only name it.
+Most of it is met on the way to the rules or after them, by :mod:`hanbae.checking`, and is only registered here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from hanbae import subjects
 from hanbae.rules import rulebook, views
 
+_RENDERING: Final = "https://helm.sh/docs/chart_template_guide/debugging/"
+_ACCEPTING: Final = "hanbae check --help"
 
-@rulebook.of_service(
-    "INP001", "error", source="https://helm.sh/docs/chart_template_guide/debugging/"
-)
-def unreadable(_: views.Service) -> Iterator[rulebook.Hit]:
-    """A chart or a values file that cannot be read or rendered."""
-    yield from ()
-
-
-@rulebook.of_service("INP002", "warning", source="hanbae check --help")
-def incomplete_ignore(_: views.Service) -> Iterator[rulebook.Hit]:
-    """A comment that would accept a finding, but names no code or no reason."""
-    yield from ()
-
-
-@rulebook.of_service("INP003", "warning", source="hanbae check --help")
-def unknown_ignore(_: views.Service) -> Iterator[rulebook.Hit]:
-    """A comment that names a code that no rule has."""
-    yield from ()
-
-
-@rulebook.of_service("INP004", "warning", source="hanbae check --help")
-def unused_ignore(_: views.Service) -> Iterator[rulebook.Hit]:
-    """A comment that accepts nothing."""
-    yield from ()
-
-
-@rulebook.of_project("INP005", "notice", source="hanbae check --help")
-def stale_baseline(_: views.Project) -> Iterator[rulebook.Hit]:
-    """An entry of the baseline of which there is less than it says."""
-    yield from ()
+# A chart or a values file that cannot be read or rendered.
+rulebook.reported("INP001", "error", "service", source=_RENDERING)
+# A comment that would accept a finding: without a code or a reason, with a code that no rule has, without a finding.
+rulebook.reported("INP002", "warning", "service", source=_ACCEPTING)
+rulebook.reported("INP003", "warning", "service", source=_ACCEPTING)
+rulebook.reported("INP004", "warning", "service", source=_ACCEPTING)
+# An entry of the baseline of which there is less than it says.
+rulebook.reported("INP005", "notice", "project", source=_ACCEPTING)
 
 
 @rulebook.of_service("INP006", "error", source="https://yaml.org/spec/1.2.2/#3213-node-comparison")

@@ -46,17 +46,17 @@ class Object:
 
     @cached_property
     def kind(self) -> str:
-        """Its kind."""
+        """``kind``, as text whatever is there."""
         return str(self.data.get("kind"))
 
     @property
     def api_version(self) -> str:
-        """Its ``apiVersion``."""
+        """``apiVersion``: the group, a slash and the version; of the core group the version alone."""
         return str(self.data.get("apiVersion"))
 
     @cached_property
     def name(self) -> str:
-        """Its name, or its ``generateName``."""
+        """``metadata.name``, else ``generateName``; empty where there is neither."""
         metadata = self.data.get("metadata")
         if not isinstance(metadata, dict):
             return ""
@@ -79,26 +79,26 @@ class Object:
 
     @cached_property
     def wave(self) -> int:
-        """Its sync wave."""
+        """The sync wave in which Argo CD applies it; 0 by default."""
         return hooks.wave(self.data)
 
     @cached_property
     def annotations(self) -> Mapping[str, Any]:
-        """Its annotations; empty where there are none or they are no mapping."""
-        found = self.get("metadata", "annotations")
-        return found if isinstance(found, dict) else {}
+        """``metadata.annotations``; empty where there are none or they are not a mapping."""
+        value = self.get("metadata", "annotations")
+        return value if isinstance(value, dict) else {}
 
     def get(self, *pointer: str | int, default: Any = None) -> Any:
         """A part of it, or the default where something on the way is missing or of another shape."""
-        at: Any = self.data
+        node: Any = self.data
         for key in pointer:
-            if isinstance(at, dict):
-                if key not in at:
+            if isinstance(node, dict):
+                if key not in node:
                     return default
-            elif not (isinstance(at, list) and isinstance(key, int) and 0 <= key < len(at)):
+            elif not (isinstance(node, list) and isinstance(key, int) and 0 <= key < len(node)):
                 return default
-            at = at[key]
-        return at
+            node = node[key]
+        return node
 
     @property
     def template_metadata(self) -> Pointer:
@@ -111,7 +111,7 @@ class Object:
         return _PODS.get(self.kind)
 
     def containers(self, *, init: bool = True) -> tuple[Contained, ...]:
-        """Its containers, init containers first, each with its pointer."""
+        """The containers of its pods, init containers first, each with its pointer; none for what makes no pods."""
         return self._all_containers if init else self._containers("containers")
 
     @cached_property
@@ -121,11 +121,11 @@ class Object:
     def _containers(self, *keys: str) -> tuple[Contained, ...]:
         if self.pod is None:
             return ()
-        found = ((key, self.get(*self.pod, key)) for key in keys)
+        lists = ((key, self.get(*self.pod, key)) for key in keys)
         return tuple(
-            ((*self.pod, key, at), container)
-            for key, containers in found
-            for at, container in enumerate(containers if isinstance(containers, list) else ())
+            ((*self.pod, key, index), container)
+            for key, containers in lists
+            for index, container in enumerate(containers if isinstance(containers, list) else ())
             if isinstance(container, dict)
         )
 

@@ -51,12 +51,14 @@ def place(
     """
     template = on.object.template
     text = release.service.text(template)
-    same = [(file, thing) for file, thing in documents if _names(template, file)]
-    at = next((at for at, (_, thing) in enumerate(same) if thing == on.object.data), None)
-    if text is None or at is None or same[at][0] not in texts:
+    same = [(file, document) for file, document in documents if _names(template, file)]
+    index = next(
+        (index for index, (_, document) in enumerate(same) if document == on.object.data), None
+    )
+    if text is None or index is None or same[index][0] not in texts:
         return subjects.Place(template), "template"
     origin = tracing.trace(
-        text, texts[same[at][0]], at, on.pointer, release.service.named_templates
+        text, texts[same[index][0]], index, on.pointer, release.service.named_templates
     )
     if not on.key:
         for file in (release.values_file, f"{release.service.chart}/values.yaml"):

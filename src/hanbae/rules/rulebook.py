@@ -126,6 +126,24 @@ of_release = _registering("release")
 """Registers a rule over a service in one environment."""
 
 
+def reported(code: str, severity: findings.Severity, scope: Scope, *, source: str) -> None:
+    """Register a rule that is not run, because its findings come from elsewhere: a renderer, git's history, a cluster.
+
+    It has a code, words and examples like every other one, and can be accepted and explained like it.
+
+    Args:
+        code: Its stable code.
+        severity: How grave its findings are.
+        scope: What its findings are about.
+        source: Where the rule comes from.
+    """
+    _RULES[code] = Rule(code, severity, scope, _nothing, source)
+
+
+def _nothing(_: object) -> Iterator[Hit]:
+    return iter(())
+
+
 def failure(rule: Rule, facts: dict[str, str]) -> wording.Text:
     """What is said when a rule itself failed."""
     return wording.Text("check.rule-failed", {"code": rule.code, **facts})

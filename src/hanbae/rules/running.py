@@ -74,7 +74,7 @@ def _hits(
 
 
 def _redacted(hit: rulebook.Hit) -> rulebook.Hit:
-    """The same hit with the credentials of URLs masked: a finding is read by more people than the file is."""
+    """Mask the credentials of URLs in a hit's facts: more people read a finding than the file."""
     if not any("://" in value for value in hit.facts.values()):
         return hit
     facts = {name: _REDACT(value) if "://" in value else value for name, value in hit.facts.items()}

@@ -28,10 +28,10 @@ def place(project: views.Project, on: views.On) -> tuple[subjects.Place, finding
 def _documents(project: views.Project, file: str) -> list[Any]:
     try:
         text = (project.tree.read(file) or b"").decode("utf-8-sig")
-        found = list(libyaml.compose_all(text))
+        results = list(libyaml.compose_all(text))
     except (errors.FileFault, libyaml.Fault, UnicodeDecodeError):
         return []
-    return [node for node in found if node is not None]
+    return [node for node in results if node is not None]
 
 
 def _says(node: Any, *keys: str) -> str:

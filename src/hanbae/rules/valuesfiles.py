@@ -71,8 +71,8 @@ def documents(data: bytes, file: str) -> Iterator[tuple[Any, ValuesFile]]:
 
 def missing(
     has: Mapping[str, Any],
-    wanted: Mapping[str, Any],
-    at: tuple[str, ...] = (),
+    example: Mapping[str, Any],
+    keys: tuple[str, ...] = (),
     *,
     whole: bool = False,
 ) -> Iterator[tuple[str, ...]]:
@@ -80,19 +80,19 @@ def missing(
 
     Args:
         has: The others.
-        wanted: The values.
-        at: Where both are.
+        example: Values that have all keys.
+        keys: Keys from the root of both to what is compared.
         whole: Whether what the others have switched off (``enabled: false``) must be complete as well.
     """
-    for key, value in wanted.items():
+    for key, value in example.items():
         if key not in has:
-            yield (*at, str(key))
+            yield (*keys, str(key))
             continue
         below = has[key]
         if not isinstance(below, Mapping) or not isinstance(value, Mapping):
             continue
-        if (whole or below.get("enabled") is not False) and len(at) < _DEEPEST:
-            yield from missing(below, value, (*at, str(key)), whole=whole)
+        if (whole or below.get("enabled") is not False) and len(keys) < _DEEPEST:
+            yield from missing(below, value, (*keys, str(key)), whole=whole)
 
 
 def _walk(
@@ -107,11 +107,11 @@ def _walk(
         for key, value in node.value:
             if key.id == "scalar":
                 here = (*keys, key.value)
-                at = (key.start_mark.line + 1, key.start_mark.column + 1)
+                pointer = (key.start_mark.line + 1, key.start_mark.column + 1)
                 again = here in places and key.value != "<<"
                 if again:
-                    doubled.append((here, at))
-                places[here] = at
+                    doubled.append((here, pointer))
+                places[here] = pointer
                 # Below a doubled key everything is doubled.
                 _walk(value, here, places, [] if again else doubled)
     elif node.id == "sequence":

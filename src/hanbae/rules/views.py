@@ -94,12 +94,12 @@ class Release:
 
     def value(self, *path: str, default: Any = None) -> Any:
         """One of the merged values, or the default."""
-        at: Any = self.values
+        node: Any = self.values
         for key in path:
-            if not isinstance(at, Mapping) or key not in at:
+            if not isinstance(node, Mapping) or key not in node:
                 return default
-            at = at[key]
-        return at
+            node = node[key]
+        return node
 
     def value_place(self, *path: str | int) -> subjects.Place:
         """Where a value stands in the environment's values file; of a missing one, the nearest part around it."""
@@ -129,22 +129,22 @@ class Release:
 
     def of_kind(self, *kinds: str) -> Iterator[Object]:
         """The objects of some kinds."""
-        return (each for kind in kinds for each in self._by_kind.get(kind, ()))
+        return (manifest for kind in kinds for manifest in self._by_kind.get(kind, ()))
 
     @cached_property
     def _by_kind(self) -> dict[str, list[Object]]:
-        found: dict[str, list[Object]] = {}
-        for each in self.objects:
-            found.setdefault(each.kind, []).append(each)
-        return found
+        by_kind: dict[str, list[Object]] = {}
+        for manifest in self.objects:
+            by_kind.setdefault(manifest.kind, []).append(manifest)
+        return by_kind
 
     @cached_property
     def own_kinds(self) -> Mapping[tuple[str, str], crds.Kind]:
         """API version and kind → kind, for those that the release itself defines."""
         return {
             (kind.api_version, kind.kind): kind
-            for each in self.of_kind("CustomResourceDefinition")
-            for kind in crds.kinds(each.data)
+            for manifest in self.of_kind("CustomResourceDefinition")
+            for kind in crds.kinds(manifest.data)
         }
 
 
@@ -212,8 +212,8 @@ class Service:
             if path.startswith("templates/")
             or (path.startswith("charts/") and "/templates/" in path)
         ]
-        found = [(f"{self.chart}/{path}", self.text(f"{self.chart}/{path}")) for path in inside]
-        return tuple((p, text) for p, text in found if text and not p.endswith("/NOTES.txt"))
+        texts = [(f"{self.chart}/{path}", self.text(f"{self.chart}/{path}")) for path in inside]
+        return tuple((p, text) for p, text in texts if text and not p.endswith("/NOTES.txt"))
 
     @cached_property
     def named_templates(self) -> dict[str, str]:
@@ -333,7 +333,7 @@ class Project:
     def folder(self, service: str) -> str:
         """The folder of a service, relative to the repository's root: ``services/auth``."""
         parts = self.policy.services.path.split("/")
-        end = next((at for at, part in enumerate(parts) if "*" in part), 0)
+        end = next((index for index, part in enumerate(parts) if "*" in part), 0)
         return "/".join(parts[: end + 1]).replace("*", service, 1)
 
     @property
@@ -364,9 +364,9 @@ class Project:
         """Whether the Applications of an environment may put objects into a namespace."""
         destinations = self.bounds(environment).get("destinations")
         names = [
-            str(each.get("namespace", ""))
-            for each in (destinations if isinstance(destinations, list) else ())
-            if isinstance(each, dict)
+            str(destination.get("namespace", ""))
+            for destination in (destinations if isinstance(destinations, list) else ())
+            if isinstance(destination, dict)
         ]
         refused = any(name[:1] == "!" and fnmatchcase(namespace, name[1:]) for name in names)
         return not refused and any(fnmatchcase(namespace, name) for name in names)

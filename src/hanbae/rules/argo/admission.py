@@ -50,30 +50,32 @@ def is_cluster_scoped(group: str, kind: str) -> bool:
 @argo.of_release("ARG027", "error", source=_PROJECTS)
 def namespace_is_refused(release: views.Release) -> Iterator[rulebook.Hit]:
     """An object in a namespace that the environment's project does not let its Applications reach."""
-    for each in release.objects:
-        if each.namespace == release.namespace or is_cluster_scoped(_group(each), each.kind):
+    for manifest in release.objects:
+        if manifest.namespace == release.namespace or is_cluster_scoped(
+            _group(manifest), manifest.kind
+        ):
             continue
-        if not release.service.project.reaches(release.environment, each.namespace):
-            facts = {"object": each.label, "namespace": each.namespace}
-            yield rulebook.Hit(views.On(each, ("metadata", "namespace")), facts)
+        if not release.service.project.reaches(release.environment, manifest.namespace):
+            facts = {"object": manifest.label, "namespace": manifest.namespace}
+            yield rulebook.Hit(views.On(manifest, ("metadata", "namespace")), facts)
 
 
 @argo.of_release("ARG028", "error", source=_PROJECTS)
 def kind_is_refused(release: views.Release) -> Iterator[rulebook.Hit]:
     """An object of a kind that the environment's project refuses."""
     spec = release.service.project.bounds(release.environment)
-    for each in release.objects:
-        group = _group(each)
-        facts = {"object": each.label, "kind": each.kind}
-        if is_cluster_scoped(group, each.kind):
-            if not _listed(spec.get("clusterResourceWhitelist"), group, each.kind):
-                yield rulebook.Hit(views.On(each, ("kind",)), facts, "cluster")
-        elif _listed(spec.get("namespaceResourceBlacklist"), group, each.kind):
-            yield rulebook.Hit(views.On(each, ("kind",)), facts)
+    for manifest in release.objects:
+        group = _group(manifest)
+        facts = {"object": manifest.label, "kind": manifest.kind}
+        if is_cluster_scoped(group, manifest.kind):
+            if not _listed(spec.get("clusterResourceWhitelist"), group, manifest.kind):
+                yield rulebook.Hit(views.On(manifest, ("kind",)), facts, "cluster")
+        elif _listed(spec.get("namespaceResourceBlacklist"), group, manifest.kind):
+            yield rulebook.Hit(views.On(manifest, ("kind",)), facts)
 
 
-def _group(each: views.Object) -> str:
-    group, slash, _ = each.api_version.partition("/")
+def _group(manifest: views.Object) -> str:
+    group, slash, _ = manifest.api_version.partition("/")
     return group if slash else ""
 
 

@@ -61,28 +61,28 @@ class Spec(Struct, frozen=True):
 
 def specs(project: views.Project) -> Iterator[Spec]:
     """The Applications among the files, and the templates of the sets."""
-    for each in project.declared:
-        if each.kind == "AppProject":
+    for declared in project.declared:
+        if declared.kind == "AppProject":
             continue
-        at: declaring.Keys = (
-            ("spec",) if each.kind == "Application" else ("spec", "template", "spec")
+        pointer: declaring.Keys = (
+            ("spec",) if declared.kind == "Application" else ("spec", "template", "spec")
         )
-        environment = each.environment(project.policy)
+        environment = declared.environment(project.policy)
         settings = project.policy.environments.get(environment)
-        yield Spec(each, at, environment, settings, _is_policys(project, each))
+        yield Spec(declared, pointer, environment, settings, _is_policys(project, declared))
 
 
-def _is_policys(project: views.Project, each: declaring.Declared) -> bool:
+def _is_policys(project: views.Project, declared: declaring.Declared) -> bool:
     """Whether the policy makes an object of this name."""
-    if each.kind == "Application":
+    if declared.kind == "Application":
         return any(
-            each.name == naming.application(service, environment)
+            declared.name == naming.application(service, environment)
             for environment in project.environments
             for service in project.services
         )
     return any(
-        each.name == naming.application_set(project.policy, environment)
-        and each.places.file.startswith(f"{_GENERATED}/{environment}/")
+        declared.name == naming.application_set(project.policy, environment)
+        and declared.places.file.startswith(f"{_GENERATED}/{environment}/")
         for environment in project.environments
     )
 
@@ -92,8 +92,8 @@ def automated(spec: Spec) -> bool:
     policy = spec.get("syncPolicy")
     if not isinstance(policy, dict) or "automated" not in policy:
         return False
-    found = policy["automated"]
-    return isinstance(found, dict) and found.get("enabled") is not False
+    value = policy["automated"]
+    return isinstance(value, dict) and value.get("enabled") is not False
 
 
 @rulebook.of_project("ARG031", "error", source=_AUTO)
@@ -102,8 +102,8 @@ def automated_by_mistake(project: views.Project) -> Iterator[rulebook.Hit]:
     for spec in specs(project):
         if not automated(spec) or (spec.settings is not None and spec.settings.sync == "auto"):
             continue
-        found = spec.get("syncPolicy", "automated")
-        off = found.get("prune") is False and found.get("selfHeal") is False
+        value = spec.get("syncPolicy", "automated")
+        off = value.get("prune") is False and value.get("selfHeal") is False
         facts = {"object": spec.declared.label, "environment": spec.environment}
         place = spec.place("syncPolicy", "automated")
         if spec.settings is not None:
@@ -131,7 +131,7 @@ def retries(project: views.Project) -> Iterator[rulebook.Hit]:
 def unknown_option(project: views.Project) -> Iterator[rulebook.Hit]:
     """A sync option that no Application can have."""
     for spec in specs(project):
-        for at, option in _sync_options(spec):
+        for index, option in _sync_options(spec):
             if is_option(option, _OPTIONS):
                 continue
             facts = {
@@ -140,7 +140,7 @@ def unknown_option(project: views.Project) -> Iterator[rulebook.Hit]:
                 "known": near(option, written(_OPTIONS)),
             }
             variant = "force" if option.startswith("Force=") else ""
-            yield rulebook.Hit(spec.place("syncPolicy", "syncOptions", at), facts, variant)
+            yield rulebook.Hit(spec.place("syncPolicy", "syncOptions", index), facts, variant)
 
 
 @rulebook.of_project("ARG034", "warning", source=argo.OPTIONS)
@@ -149,16 +149,16 @@ def namespace_without_labels(project: views.Project) -> Iterator[rulebook.Hit]:
     for spec in specs(project):
         labels = spec.get("syncPolicy", "managedNamespaceMetadata", "labels")
         enforced = isinstance(labels, dict) and "pod-security.kubernetes.io/enforce" in labels
-        for at, option in _sync_options(spec):
+        for index, option in _sync_options(spec):
             if option == "CreateNamespace=true" and not enforced:
-                place = spec.place("syncPolicy", "syncOptions", at)
+                place = spec.place("syncPolicy", "syncOptions", index)
                 yield rulebook.Hit(place, {"object": spec.declared.label})
 
 
 def _sync_options(spec: Spec) -> Iterator[tuple[int, str]]:
-    found = spec.get("syncPolicy", "syncOptions")
-    for at, option in enumerate(found if isinstance(found, list) else ()):
-        yield at, str(option)
+    value = spec.get("syncPolicy", "syncOptions")
+    for index, option in enumerate(value if isinstance(value, list) else ()):
+        yield index, str(option)
 
 
 @rulebook.of_project("ARG035", "warning", source="https://github.com/argoproj/argo-cd/issues/22795")
@@ -180,10 +180,10 @@ def healed_instead_of_synced(project: views.Project) -> Iterator[rulebook.Hit]:
 )
 def missing_keys_are_text(project: views.Project) -> Iterator[rulebook.Hit]:
     """A set whose expressions may name what is not there: Go writes `<no value>` instead of failing."""
-    for each in project.declared:
-        if each.kind != "ApplicationSet" or each.get("spec", "goTemplate") is not True:
+    for declared in project.declared:
+        if declared.kind != "ApplicationSet" or declared.get("spec", "goTemplate") is not True:
             continue
-        options = each.get("spec", "goTemplateOptions")
+        options = declared.get("spec", "goTemplateOptions")
         if not isinstance(options, list) or "missingkey=error" not in options:
-            place = each.place("spec", "goTemplateOptions" if options else "goTemplate")
-            yield rulebook.Hit(place, {"object": each.label})
+            place = declared.place("spec", "goTemplateOptions" if options else "goTemplate")
+            yield rulebook.Hit(place, {"object": declared.label})

@@ -29,72 +29,72 @@ _PAIRS: Final[Mapping[str, str]] = {
 
 
 def _with_helm_hooks(release: views.Release) -> Iterator[tuple[views.Object, list[str]]]:
-    for each in release.objects:
-        value = each.annotations.get(argo.HELM_HOOK)
+    for manifest in release.objects:
+        value = manifest.annotations.get(argo.HELM_HOOK)
         if value is not None:
-            yield each, argo.listed(value)
+            yield manifest, argo.listed(value)
 
 
-def _own(each: views.Object) -> bool:
+def _own(manifest: views.Object) -> bool:
     """Whether an object's Helm hooks are ignored, because it has a valid one of Argo CD's."""
-    value = each.annotations.get(argo.HOOK)
-    return value is not None and (bool(each.phases) or "Skip" in argo.listed(value))
+    value = manifest.annotations.get(argo.HOOK)
+    return value is not None and (bool(manifest.phases) or "Skip" in argo.listed(value))
 
 
 @argo.of_release("ARG009", "warning", source=argo.HELM)
 def helm_hook_without_effect(release: views.Release) -> Iterator[rulebook.Hit]:
     """An Argo CD hook beside a Helm hook that asks for another time: only Argo CD's counts."""
-    for each, values in _with_helm_hooks(release):
-        if not _own(each) or not each.phases:
+    for manifest, values in _with_helm_hooks(release):
+        if not _own(manifest) or not manifest.phases:
             continue
-        wanted = {_PHASE[value] for value in values if value in _PHASE}
+        phases = {_PHASE[value] for value in values if value in _PHASE}
         # Before and after are told apart, not more: a Sync hook has its place by its wave.
-        missed = {phase for phase in wanted if phase.endswith("Delete")} - {*each.phases}
-        if wanted == {"PostSync"}:
-            missed |= wanted - {*each.phases}
-        elif wanted == {"PreSync"} and each.phases == ("PostSync",):
-            missed |= wanted
+        missed = {phase for phase in phases if phase.endswith("Delete")} - {*manifest.phases}
+        if phases == {"PostSync"}:
+            missed |= phases - {*manifest.phases}
+        elif phases == {"PreSync"} and manifest.phases == ("PostSync",):
+            missed |= phases
         if missed:
             facts = {
-                "object": each.label,
+                "object": manifest.label,
                 "helm": ",".join(values),
-                "phases": ", ".join(each.phases),
+                "phases": ", ".join(manifest.phases),
             }
-            yield rulebook.Hit(argo.annotation(each, argo.HELM_HOOK), facts)
+            yield rulebook.Hit(argo.annotation(manifest, argo.HELM_HOOK), facts)
 
 
 @argo.of_release("ARG010", "warning", source=argo.HELM)
 def helm_hook_not_supported(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Helm hook that Argo CD has no phase for, or that nobody knows."""
-    for each, values in _with_helm_hooks(release):
-        if _own(each):
+    for manifest, values in _with_helm_hooks(release):
+        if _own(manifest):
             continue
         unknown = [value for value in values if value not in _KNOWN]
         never = [value for value in values if value in _NEVER]
-        at = argo.annotation(each, argo.HELM_HOOK)
-        facts = {"object": each.label}
+        part = argo.annotation(manifest, argo.HELM_HOOK)
+        facts = {"object": manifest.label}
         if unknown:
             meant = near(unknown[0], _KNOWN)
             more = {**facts, "value": unknown[0][:60], "known": meant}
-            yield rulebook.Hit(at, more, "unknown", severity="error")
-        elif never and not each.phases:
+            yield rulebook.Hit(part, more, "unknown", severity="error")
+        elif never and not manifest.phases:
             # A test is meant for `helm test` alone; a hook for rollbacks is missed when it is needed.
             test = all(value.startswith("test") for value in never)
             more = {**facts, "value": ",".join(never), "known": ""}
-            yield rulebook.Hit(at, more, severity="notice" if test else None)
+            yield rulebook.Hit(part, more, severity="notice" if test else None)
         elif never:
-            yield rulebook.Hit(at, {**facts, "value": ",".join(never), "known": ""}, "part")
+            yield rulebook.Hit(part, {**facts, "value": ",".join(never), "known": ""}, "part")
 
 
 @argo.of_release("ARG011", "warning", source="https://github.com/argoproj/argo-cd/issues/7536")
 def install_or_upgrade_only(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Helm hook for installs or for upgrades alone: Argo CD runs it in every sync."""
-    for each, values in _with_helm_hooks(release):
-        if _own(each):
+    for manifest, values in _with_helm_hooks(release):
+        if _own(manifest):
             continue
         for value in values:
             other = _PAIRS.get(value)
             if other and other not in values:
-                facts = {"object": each.label, "value": value, "phase": _PHASE[value]}
-                yield rulebook.Hit(argo.annotation(each, argo.HELM_HOOK), facts)
+                facts = {"object": manifest.label, "value": value, "phase": _PHASE[value]}
+                yield rulebook.Hit(argo.annotation(manifest, argo.HELM_HOOK), facts)
                 break

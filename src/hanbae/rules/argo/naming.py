@@ -17,26 +17,26 @@ _INSTANCE: Final = "app.kubernetes.io/instance"
 @argo.of_release("ARG018", "error", source=argo.WAVES)
 def name_is_missing(release: views.Release) -> Iterator[rulebook.Hit]:
     """An object without a name, or with a generated one where Argo CD makes none or deletes none."""
-    for each in release.objects:
-        if each.get("metadata", "name"):
+    for manifest in release.objects:
+        if manifest.get("metadata", "name"):
             continue
-        facts = {"object": each.label, "kind": each.kind}
-        if not each.get("metadata", "generateName"):
-            yield rulebook.Hit(views.On(each, ("metadata",)), facts)
+        facts = {"object": manifest.label, "kind": manifest.kind}
+        if not manifest.get("metadata", "generateName"):
+            yield rulebook.Hit(views.On(manifest, ("metadata",)), facts)
             continue
-        at = views.On(each, ("metadata", "generateName"))
-        if not each.phases:
-            if not reading.is_hook_of_no_phase(each):
-                yield rulebook.Hit(at, facts, "no-hook")
-        elif _stays(each):
-            yield rulebook.Hit(at, facts, "stays", severity="warning")
+        part = views.On(manifest, ("metadata", "generateName"))
+        if not manifest.phases:
+            if not reading.is_hook_of_no_phase(manifest):
+                yield rulebook.Hit(part, facts, "no-hook")
+        elif _stays(manifest):
+            yield rulebook.Hit(part, facts, "stays", severity="warning")
 
 
-def _stays(each: views.Object) -> bool:
+def _stays(manifest: views.Object) -> bool:
     """Whether nothing ever deletes a hook: each sync makes another one."""
-    policies = hooks.delete_policies(each.data)
+    policies = hooks.delete_policies(manifest.data)
     return policies == ("BeforeHookCreation",) and (
-        each.get("spec", "ttlSecondsAfterFinished") is None
+        manifest.get("spec", "ttlSecondsAfterFinished") is None
     )
 
 
@@ -48,14 +48,14 @@ def _stays(each: views.Object) -> bool:
 def mark_of_another(release: views.Release) -> Iterator[rulebook.Hit]:
     """Argo CD's own mark in a chart, or the name of another release as the instance."""
     others = release.service.project.release_names
-    for each in release.objects:
-        annotations = each.annotations
+    for manifest in release.objects:
+        annotations = manifest.annotations
         for key in _TRACKING:
             if key in annotations:
-                facts = {"object": each.label, "key": key}
-                yield rulebook.Hit(argo.annotation(each, key, at_key=True), facts)
-        instance = each.get("metadata", "labels", _INSTANCE)
+                facts = {"object": manifest.label, "key": key}
+                yield rulebook.Hit(argo.annotation(manifest, key, at_key=True), facts)
+        instance = manifest.get("metadata", "labels", _INSTANCE)
         if isinstance(instance, str) and instance != release.name and instance in others:
-            facts = {"object": each.label, "value": instance, "release": release.name}
-            at = views.On(each, ("metadata", "labels", _INSTANCE))
-            yield rulebook.Hit(at, facts, "instance", severity="warning")
+            facts = {"object": manifest.label, "value": instance, "release": release.name}
+            part = views.On(manifest, ("metadata", "labels", _INSTANCE))
+            yield rulebook.Hit(part, facts, "instance", severity="warning")

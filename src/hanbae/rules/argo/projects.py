@@ -21,35 +21,35 @@ def unbounded(project: views.Project) -> Iterator[rulebook.Hit]:
         if spec.get("project") == "default" and not spec.held:
             facts = {"object": spec.declared.label}
             yield rulebook.Hit(spec.place("project"), facts, "default")
-    for each in project.declared:
-        if each.kind != "AppProject":
+    for declared in project.declared:
+        if declared.kind != "AppProject":
             continue
-        for at in _unbounded(each):
-            facts = {"object": each.label, "key": str(at[1])}
-            yield rulebook.Hit(each.place(*at), facts)
+        for pointer in _unbounded(declared):
+            facts = {"object": declared.label, "key": str(pointer[1])}
+            yield rulebook.Hit(declared.place(*pointer), facts)
 
 
-def _unbounded(each: declaring.Declared) -> Iterator[declaring.Keys]:
+def _unbounded(declared: declaring.Declared) -> Iterator[declaring.Keys]:
     """What an AppProject leaves open for everything."""
     for name, key in _OPEN.items():
-        entries = each.get("spec", name)
+        entries = declared.get("spec", name)
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-            found = entry.get(key) if key and isinstance(entry, dict) else entry
-            if found == "*":
+            value = entry.get(key) if key and isinstance(entry, dict) else entry
+            if value == "*":
                 yield "spec", name, index
 
 
 @rulebook.of_project("ARG041", "warning", source=_WINDOWS)
 def window_without_effect(project: views.Project) -> Iterator[rulebook.Hit]:
     """A sync window that names no Application, or that is of no kind."""
-    for each in project.declared:
-        windows = each.get("spec", "syncWindows") if each.kind == "AppProject" else None
+    for declared in project.declared:
+        windows = declared.get("spec", "syncWindows") if declared.kind == "AppProject" else None
         for index, window in enumerate(windows if isinstance(windows, list) else ()):
             if not isinstance(window, dict):
                 continue
-            at = ("spec", "syncWindows", index)
-            facts = {"object": each.label, "value": str(window.get("kind"))[:60]}
+            pointer = ("spec", "syncWindows", index)
+            facts = {"object": declared.label, "value": str(window.get("kind"))[:60]}
             if window.get("kind") not in {"allow", "deny"}:
-                yield rulebook.Hit(each.place(*at, "kind"), facts, "kind")
+                yield rulebook.Hit(declared.place(*pointer, "kind"), facts, "kind")
             elif not any(window.get(key) for key in _SELECTORS):
-                yield rulebook.Hit(each.place(*at), facts)
+                yield rulebook.Hit(declared.place(*pointer), facts)

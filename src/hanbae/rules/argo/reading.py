@@ -29,29 +29,29 @@ _KEY: Final = {"secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap"}
 _PROJECTED: Final = {"secret": "Secret", "configMap": "ConfigMap"}
 
 
-def needs(each: views.Object, provided: Mapping[Named, views.Object]) -> set[Named]:
+def needs(manifest: views.Object, provided: Mapping[Named, views.Object]) -> set[Named]:
     """What an object's pods cannot start without; what is marked as optional is left out.
 
     Args:
-        each: The object.
+        manifest: The object.
         provided: What the release brings: of a ServiceAccount among it, its pull secrets are needed as well.
     """
-    if each.pod is None or not isinstance(spec := each.get(*each.pod), dict):
+    if manifest.pod is None or not isinstance(spec := manifest.get(*manifest.pod), dict):
         return set()
-    found = set(_pulls(spec))
+    names = set(_pulls(spec))
     account = spec.get("serviceAccountName")
     if isinstance(account, str) and account:
-        found.add(("ServiceAccount", account))
-        given = provided.get(("ServiceAccount", account))
-        found.update(_pulls(given.data) if given is not None else ())
-    for _, container in each.containers():
+        names.add(("ServiceAccount", account))
+        brought = provided.get(("ServiceAccount", account))
+        names.update(_pulls(brought.data) if brought is not None else ())
+    for _, container in manifest.containers():
         for source in _items(container, "envFrom"):
-            found.update(_named(source, _FROM))
+            names.update(_named(source, _FROM))
         for variable in _items(container, "env"):
-            found.update(_named(variable.get("valueFrom"), _KEY))
+            names.update(_named(variable.get("valueFrom"), _KEY))
     for volume in _items(spec, "volumes"):
-        found.update(_of_volume(volume))
-    return found
+        names.update(_of_volume(volume))
+    return names
 
 
 def _pulls(part: Mapping[str, Any]) -> Iterator[Named]:
@@ -71,8 +71,8 @@ def _of_volume(volume: Mapping[str, Any]) -> Iterator[Named]:
 
 
 def _items(part: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:
-    found = part.get(key)
-    return (item for item in (found if isinstance(found, list) else ()) if isinstance(item, dict))
+    value = part.get(key)
+    return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, dict))
 
 
 def _named(source: Any, kinds: Mapping[str, str], name: str = "name") -> Iterator[Named]:
@@ -81,50 +81,50 @@ def _named(source: Any, kinds: Mapping[str, str], name: str = "name") -> Iterato
     for key, kind in kinds.items():
         part = source.get(key)
         if isinstance(part, dict) and part.get("optional") is not True:
-            found = part.get(name)
-            if isinstance(found, str) and found:
-                yield kind, found
+            value = part.get(name)
+            if isinstance(value, str) and value:
+                yield kind, value
 
 
 def provided(release: views.Release) -> dict[Named, views.Object]:
     """What the objects of a release bring, by kind and name; only what lives in the release's own namespace."""
-    found: dict[Named, views.Object] = {}
-    for each in release.objects:
-        if each.namespace != release.namespace:
+    by_name: dict[Named, views.Object] = {}
+    for manifest in release.objects:
+        if manifest.namespace != release.namespace:
             continue
-        if each.kind in _PLAIN:
-            found[each.kind, each.name] = each
-        elif each.kind in OPENED:
-            found.setdefault(("Secret", _opened(each)), each)
-    return found
+        if manifest.kind in _PLAIN:
+            by_name[manifest.kind, manifest.name] = manifest
+        elif manifest.kind in OPENED:
+            by_name.setdefault(("Secret", _opened(manifest)), manifest)
+    return by_name
 
 
-def _opened(each: views.Object) -> str:
+def _opened(manifest: views.Object) -> str:
     """Name of the Secret that a controller makes of an object."""
     other = None
-    if each.kind == "ExternalSecret":
-        other = each.get("spec", "target", "name")
-    elif each.kind == "Certificate":
-        other = each.get("spec", "secretName")
-    return other if isinstance(other, str) and other else each.name
+    if manifest.kind == "ExternalSecret":
+        other = manifest.get("spec", "target", "name")
+    elif manifest.kind == "Certificate":
+        other = manifest.get("spec", "secretName")
+    return other if isinstance(other, str) and other else manifest.name
 
 
-def step(each: views.Object) -> Step | None:
+def step(manifest: views.Object) -> Step | None:
     """When an object is first applied; None for what a sync does not apply."""
-    phases = each.phases
+    phases = manifest.phases
     if phases:
         ran = [_PHASES[phase] for phase in phases if phase in _PHASES]
-        return (min(ran), each.wave) if ran else None
-    return None if is_hook_of_no_phase(each) else (1, each.wave)
+        return (min(ran), manifest.wave) if ran else None
+    return None if is_hook_of_no_phase(manifest) else (1, manifest.wave)
 
 
-def is_hook_of_no_phase(each: views.Object) -> bool:
+def is_hook_of_no_phase(manifest: views.Object) -> bool:
     """Whether Argo CD takes an object for a hook that never runs, such as a Helm test, and so never applies it."""
-    annotations = each.annotations
+    annotations = manifest.annotations
     if argo.HOOK in annotations:
-        return not each.phases
+        return not manifest.phases
     helm = annotations.get(argo.HELM_HOOK)
-    return helm is not None and not each.phases and "crd-install" not in argo.listed(helm)
+    return helm is not None and not manifest.phases and "crd-install" not in argo.listed(helm)
 
 
 def shown(step: Step) -> str:

@@ -43,9 +43,9 @@ def of_release(code: str, severity: findings.Severity, *, source: str) -> Callab
     return register
 
 
-def annotation(each: views.Object, key: str, *, at_key: bool = False) -> views.On:
+def annotation(manifest: views.Object, key: str, *, at_key: bool = False) -> views.On:
     """An annotation of an object."""
-    return views.On(each, ("metadata", "annotations", key), key=at_key)
+    return views.On(manifest, ("metadata", "annotations", key), key=at_key)
 
 
 def listed(value: object) -> list[str]:

@@ -17,15 +17,15 @@ _PATTERN: Final = ("*", "?", "[", "{{", "$")
 
 def _sources(spec: Spec) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
     """The git sources of an Application, each with its place in the spec; charts of registries have no branch."""
-    one, several = spec.get("source"), spec.get("sources")
-    found: list[tuple[declaring.Keys, Any]] = [(("source",), one)]
-    found += [
-        (("sources", at), each)
-        for at, each in enumerate(several if isinstance(several, list) else ())
+    single, several = spec.get("source"), spec.get("sources")
+    results: list[tuple[declaring.Keys, Any]] = [(("source",), single)]
+    results += [
+        (("sources", index), part)
+        for index, part in enumerate(several if isinstance(several, list) else ())
     ]
-    for at, source in found:
+    for pointer, source in results:
         if isinstance(source, dict) and not source.get("chart") and source.get("repoURL"):
-            yield at, source
+            yield pointer, source
 
 
 def _is_own(project: views.Project, source: dict[str, Any]) -> bool:
@@ -41,48 +41,48 @@ def not_the_branch(project: views.Project) -> Iterator[rulebook.Hit]:
     """No revision, HEAD, or another branch than the environment's."""
     for spec in specs(project):
         branch = spec.settings.branch if spec.settings is not None else None
-        for at, source in _sources(spec):
+        for pointer, source in _sources(spec):
             own = branch if _is_own(project, source) else None
-            keys = (*spec.at, *at, "targetRevision")
+            keys = (*spec.at, *pointer, "targetRevision")
             yield from _revision(spec.declared, keys, source.get("targetRevision"), own)
         for keys, git in _generators(spec.declared):
             own = branch if _is_own(project, git) else None
             yield from _revision(spec.declared, (*keys, "revision"), git.get("revision"), own)
 
 
-def _generators(each: declaring.Declared) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
+def _generators(declared: declaring.Declared) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
     """The git generators of a set, those within a matrix or a merge included."""
-    if each.kind != "ApplicationSet":
+    if declared.kind != "ApplicationSet":
         return
     waiting: list[tuple[declaring.Keys, Any]] = [
-        (("spec", "generators"), each.get("spec", "generators"))
+        (("spec", "generators"), declared.get("spec", "generators"))
     ]
     while waiting:
-        at, found = waiting.pop()
-        for index, generator in enumerate(found if isinstance(found, list) else ()):
-            if not isinstance(generator, dict) or len(at) > _DEEPEST:
+        pointer, node = waiting.pop()
+        for index, generator in enumerate(node if isinstance(node, list) else ()):
+            if not isinstance(generator, dict) or len(pointer) > _DEEPEST:
                 continue
             if isinstance(generator.get("git"), dict):
-                yield (*at, index, "git"), generator["git"]
+                yield (*pointer, index, "git"), generator["git"]
             for outer in ("matrix", "merge"):
                 if isinstance(generator.get(outer), dict):
                     inner = generator[outer].get("generators")
-                    waiting.append(((*at, index, outer, "generators"), inner))
+                    waiting.append(((*pointer, index, outer, "generators"), inner))
 
 
 def _revision(
-    each: declaring.Declared, keys: declaring.Keys, found: Any, branch: str | None
+    declared: declaring.Declared, keys: declaring.Keys, value: Any, branch: str | None
 ) -> Iterator[rulebook.Hit]:
-    revision = str(found or "").removeprefix("refs/heads/")
+    revision = str(value or "").removeprefix("refs/heads/")
     if "{{" in revision:
         return
-    facts = {"object": each.label, "value": revision[:80], "branch": branch or "…"}
+    facts = {"object": declared.label, "value": revision[:80], "branch": branch or "…"}
     if not revision:
-        yield rulebook.Hit(each.place(*keys), facts, "missing")
+        yield rulebook.Hit(declared.place(*keys), facts, "missing")
     elif revision == "HEAD":
-        yield rulebook.Hit(each.place(*keys), facts, "head")
+        yield rulebook.Hit(declared.place(*keys), facts, "head")
     elif branch is not None and revision != branch:
-        yield rulebook.Hit(each.place(*keys), facts)
+        yield rulebook.Hit(declared.place(*keys), facts)
 
 
 @rulebook.of_project("ARG038", "error", source=argo.HELM)
@@ -91,18 +91,18 @@ def another_release(project: views.Project) -> Iterator[rulebook.Hit]:
     charts = {str(naming.chart(project.policy, name)): name for name in project.services}
     for spec in specs(project):
         name = str(spec.declared.get(*spec.metadata, "name") or "")
-        for at, source in _sources(spec):
+        for pointer, source in _sources(spec):
             path = str(source.get("path") or "").strip("/")
             if not _is_own(project, source) or (path not in charts and "{{" not in path):
                 continue
-            told = spec.get(*at, "helm", "releaseName")
-            given = str(told or name)
+            written = spec.get(*pointer, "helm", "releaseName")
+            actual = str(written or name)
             service = charts.get(path, "*")
-            wanted = naming.release(project.policy, service)
-            if given != wanted and not (told and "{{" in given):
-                facts = {"object": spec.declared.label, "value": given, "release": wanted}
-                place = spec.place(*at, "helm", "releaseName")
-                yield rulebook.Hit(place, facts, "" if told else "missing")
+            expected = naming.release(project.policy, service)
+            if actual != expected and not (written and "{{" in actual):
+                facts = {"object": spec.declared.label, "value": actual, "release": expected}
+                place = spec.place(*pointer, "helm", "releaseName")
+                yield rulebook.Hit(place, facts, "" if written else "missing")
 
 
 @rulebook.of_project("ARG039", "error", source=argo.HELM)
@@ -110,15 +110,15 @@ def values_that_are_not_there(project: views.Project) -> Iterator[rulebook.Hit]:
     """Values files that git ignores or does not have, or that win over the environment's."""
     charts = [str(naming.chart(project.policy, name)) for name in project.services]
     for spec in specs(project):
-        for at, source in _sources(spec):
+        for pointer, source in _sources(spec):
             helm = source.get("helm")
-            found = helm.get("valueFiles") if isinstance(helm, dict) else None
-            if spec.held or not _is_own(project, source) or not isinstance(found, list):
+            value = helm.get("valueFiles") if isinstance(helm, dict) else None
+            if spec.held or not _is_own(project, source) or not isinstance(value, list):
                 continue
-            files, keys = [str(each) for each in found], (*at, "helm", "valueFiles")
+            files, keys = [str(file) for file in value], (*pointer, "helm", "valueFiles")
             path = str(source.get("path") or "").strip("/")
             yield from _order(project, spec, keys, files)
-            if spec.get(*at, "helm", "ignoreMissingValueFiles") is not True:
+            if spec.get(*pointer, "helm", "ignoreMissingValueFiles") is not True:
                 where = charts if "{{" in path else [path]
                 yield from _missing(project, spec, keys, _paths(files, where))
 

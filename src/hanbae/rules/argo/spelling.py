@@ -61,30 +61,30 @@ _COMPARE: Final[Mapping[str, tuple[str, ...]]] = {
 @argo.of_release("ARG001", "error", source=argo.WAVES)
 def unknown_phase(release: views.Release) -> Iterator[rulebook.Hit]:
     """A hook of a phase that Argo CD does not have: it ignores the whole object, without a word."""
-    for each in release.objects:
-        value = each.annotations.get(argo.HOOK)
+    for manifest in release.objects:
+        value = manifest.annotations.get(argo.HOOK)
         if value is None:
             continue
         unknown = [part for part in argo.listed(value) if part not in _PHASES]
         if unknown:
             facts = {
-                "object": each.label,
+                "object": manifest.label,
                 "value": unknown[0][:60],
-                "phases": ", ".join(each.phases),
+                "phases": ", ".join(manifest.phases),
             }
-            variant = "part" if each.phases else ""
-            yield rulebook.Hit(argo.annotation(each, argo.HOOK), facts, variant)
+            variant = "part" if manifest.phases else ""
+            yield rulebook.Hit(argo.annotation(manifest, argo.HOOK), facts, variant)
 
 
 @argo.of_release("ARG002", "error", source=argo.WAVES)
 def misspelt_annotation(release: views.Release) -> Iterator[rulebook.Hit]:
     """An annotation whose key is nearly one of Argo CD's or Helm's."""
-    for each in release.objects:
-        for key in each.annotations:
-            known = _meant(str(key))
-            if known:
-                facts = {"object": each.label, "key": str(key), "known": known}
-                yield rulebook.Hit(argo.annotation(each, key, at_key=True), facts)
+    for manifest in release.objects:
+        for key in manifest.annotations:
+            nearest = _meant(str(key))
+            if nearest:
+                facts = {"object": manifest.label, "key": str(key), "known": nearest}
+                yield rulebook.Hit(argo.annotation(manifest, key, at_key=True), facts)
 
 
 def _meant(key: str) -> str:
@@ -96,9 +96,9 @@ def _meant(key: str) -> str:
         if name in _KNOWN[domain]:
             return ""
         # Argo CD's annotations begin with the same words, so only a slip counts as one.
-        found = difflib.get_close_matches(name.lower(), _KNOWN[domain], n=1, cutoff=_ALIKE)
+        matches = difflib.get_close_matches(name.lower(), _KNOWN[domain], n=1, cutoff=_ALIKE)
         swapped = domain == _HELM and name == "sync-wave"
-        return f"{_ARGO}/sync-wave" if swapped else f"{domain}/{found[0]}" if found else ""
+        return f"{_ARGO}/sync-wave" if swapped else f"{domain}/{matches[0]}" if matches else ""
     if name in _FIRST and (
         "argo" in domain or difflib.SequenceMatcher(None, domain, _ARGO).ratio() > _ALIKE
     ):
@@ -111,77 +111,77 @@ def _meant(key: str) -> str:
 @argo.of_release("ARG003", "error", source=argo.WAVES)
 def annotation_where_nobody_looks(release: views.Release) -> Iterator[rulebook.Hit]:
     """Argo CD's or Helm's annotation on a pod template, or among the labels."""
-    for each in release.objects:
-        pod = each.pod
+    for manifest in release.objects:
+        pod = manifest.pod
         for pointer in (
             ("metadata", "labels"),
             *(((*pod[:-1], "metadata", "annotations"),) if pod and len(pod) > 1 else ()),
         ):
-            found = each.get(*pointer)
-            for key in found if isinstance(found, dict) else ():
+            value = manifest.get(*pointer)
+            for key in value if isinstance(value, dict) else ():
                 domain, _, name = str(key).rpartition("/")
                 hook = domain == _HELM and name.startswith("hook")
                 if (domain == _ARGO and name in _FIRST) or hook:
-                    facts = {"object": each.label, "key": str(key)}
-                    yield rulebook.Hit(views.On(each, (*pointer, key), key=True), facts)
+                    facts = {"object": manifest.label, "key": str(key)}
+                    yield rulebook.Hit(views.On(manifest, (*pointer, key), key=True), facts)
 
 
 @argo.of_release("ARG004", "error", source=argo.WAVES)
 def wave_is_no_integer(release: views.Release) -> Iterator[rulebook.Hit]:
     """A wave or weight that Go does not read as an integer: Argo CD takes 0 instead."""
-    for each in release.objects:
-        annotations = each.annotations
+    for manifest in release.objects:
+        annotations = manifest.annotations
         for key in (argo.WAVE, argo.HELM_WEIGHT):
             value = annotations.get(key)
             if isinstance(value, str) and not hooks.is_wave(value):
-                facts = {"object": each.label, "value": value[:60], "wave": str(each.wave)}
-                yield rulebook.Hit(argo.annotation(each, key), facts)
+                facts = {"object": manifest.label, "value": value[:60], "wave": str(manifest.wave)}
+                yield rulebook.Hit(argo.annotation(manifest, key), facts)
 
 
 @argo.of_release("ARG005", "error", source=argo.WAVES)
 def unknown_delete_policy(release: views.Release) -> Iterator[rulebook.Hit]:
     """A delete policy that Argo CD does not know, or one on an object that is no hook."""
-    for each in release.objects:
-        annotations = each.annotations
-        for key, known in (
+    for manifest in release.objects:
+        annotations = manifest.annotations
+        for key, values in (
             (argo.DELETE_POLICY, _DELETE_POLICIES),
             (argo.HELM_DELETE_POLICY, _HELM_DELETE_POLICIES),
         ):
             if key not in annotations:
                 continue
-            at = argo.annotation(each, key)
-            unknown = [part for part in argo.listed(annotations[key]) if part not in known]
-            facts = {"object": each.label, "known": ", ".join(sorted(known))}
+            location = argo.annotation(manifest, key)
+            unknown = [part for part in argo.listed(annotations[key]) if part not in values]
+            facts = {"object": manifest.label, "known": ", ".join(sorted(values))}
             if unknown:
-                yield rulebook.Hit(at, {**facts, "value": unknown[0][:60]})
+                yield rulebook.Hit(location, {**facts, "value": unknown[0][:60]})
             elif argo.HOOK not in annotations and argo.HELM_HOOK not in annotations:
-                yield rulebook.Hit(at, facts, "no-hook", severity="warning")
+                yield rulebook.Hit(location, facts, "no-hook", severity="warning")
 
 
 @argo.of_release("ARG006", "error", source=argo.OPTIONS)
 def unknown_option(release: views.Release) -> Iterator[rulebook.Hit]:
     """A sync or compare option that Argo CD does not know, or that no single object can have."""
-    for each in release.objects:
-        annotations = each.annotations
-        for key, known, alone in (
+    for manifest in release.objects:
+        annotations = manifest.annotations
+        for key, options, alone in (
             (argo.SYNC_OPTIONS, OPTIONS, ()),
             (argo.COMPARE_OPTIONS, _COMPARE, ("IgnoreExtraneous",)),
         ):
             for part in argo.listed(annotations[key]) if key in annotations else ():
-                if part not in alone and not is_option(part, known):
-                    meant = near(part, [*alone, *written(known)])
-                    facts = {"object": each.label, "value": part[:60], "known": meant}
-                    yield rulebook.Hit(argo.annotation(each, key), facts)
+                if part not in alone and not is_option(part, options):
+                    meant = near(part, [*alone, *written(options)])
+                    facts = {"object": manifest.label, "value": part[:60], "known": meant}
+                    yield rulebook.Hit(argo.annotation(manifest, key), facts)
 
 
 @argo.of_release("ARG007", "error", source=_STRINGS)
 def annotation_is_no_text(release: views.Release) -> Iterator[rulebook.Hit]:
     """An annotation of Argo CD's or Helm's that YAML reads as a number or a truth value: the API server refuses it."""
-    for each in release.objects:
-        for key, value in each.annotations.items():
+    for manifest in release.objects:
+        for key, value in manifest.annotations.items():
             if not isinstance(value, str) and str(key).startswith((_ARGO, _HELM)):
-                facts = {"object": each.label, "key": str(key), "value": _yaml(value)}
-                yield rulebook.Hit(argo.annotation(each, key), facts)
+                facts = {"object": manifest.label, "key": str(key), "value": _yaml(value)}
+                yield rulebook.Hit(argo.annotation(manifest, key), facts)
 
 
 def _yaml(value: Any) -> str:
@@ -195,26 +195,26 @@ def _yaml(value: Any) -> str:
 @argo.of_release("ARG008", "error", source=argo.WAVES)
 def skip_beside_phases(release: views.Release) -> Iterator[rulebook.Hit]:
     """`Skip` beside another phase: the object runs in that phase after all."""
-    for each in release.objects:
-        value = each.annotations.get(argo.HOOK)
+    for manifest in release.objects:
+        value = manifest.annotations.get(argo.HOOK)
         parts = argo.listed(value) if value is not None else []
-        if "Skip" in parts and each.phases:
-            facts = {"object": each.label, "phases": ", ".join(each.phases)}
-            yield rulebook.Hit(argo.annotation(each, argo.HOOK), facts)
+        if "Skip" in parts and manifest.phases:
+            facts = {"object": manifest.label, "phases": ", ".join(manifest.phases)}
+            yield rulebook.Hit(argo.annotation(manifest, argo.HOOK), facts)
 
 
-def is_option(option: str, known: Mapping[str, tuple[str, ...]]) -> bool:
+def is_option(option: str, options: Mapping[str, tuple[str, ...]]) -> bool:
     """Whether an option such as ``Prune=false`` is known, with its value."""
     name, _, value = option.partition("=")
-    return value in known.get(name, ())
+    return value in options.get(name, ())
 
 
-def written(known: Mapping[str, tuple[str, ...]]) -> list[str]:
+def written(options: Mapping[str, tuple[str, ...]]) -> list[str]:
     """Options as one writes them, such as ``Prune=false``."""
-    return [f"{name}={value}" for name, values in known.items() for value in values]
+    return [f"{name}={value}" for name, values in options.items() for value in values]
 
 
-def near(value: str, known: Any) -> str:
+def near(value: str, candidates: Any) -> str:
     """The known word that was probably meant; all of them where it is like none."""
-    found = difflib.get_close_matches(value[:100], list(known), n=1, cutoff=0.6)
-    return found[0] if found else ", ".join(sorted(known))
+    matches = difflib.get_close_matches(value[:100], list(candidates), n=1, cutoff=0.6)
+    return matches[0] if matches else ", ".join(sorted(candidates))

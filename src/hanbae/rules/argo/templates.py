@@ -70,12 +70,12 @@ def _calls(service: views.Service, pattern: re.Pattern[str]) -> Iterator[ruleboo
                 yield rulebook.Hit(place, {"function": match[0].lstrip(".")}, variant)
 
 
-def _is_called(text: str, at: int) -> bool:
+def _is_called(text: str, index: int) -> bool:
     """Whether a place is in an action, and there neither in a comment nor in a string."""
-    start = text.rfind("{{", 0, at)
-    if start < 0 or text.rfind("}}", 0, at) > start:
+    start = text.rfind("{{", 0, index)
+    if start < 0 or text.rfind("}}", 0, index) > start:
         return False
-    before = text[start + 2 : at]
+    before = text[start + 2 : index]
     if before.lstrip("- \t\n").startswith("/*"):
         return False
     quoted = re.sub(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`', "", before)

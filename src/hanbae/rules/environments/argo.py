@@ -38,7 +38,7 @@ def missing_or_left(project: views.Project) -> Iterator[rulebook.Hit]:
         return
     deployed = _deployed(project)
     for name in deployed:
-        absent = [each for each in _FILES if f"{FOLDER}/{name}/{each}" not in files]
+        absent = [file for file in _FILES if f"{FOLDER}/{name}/{file}" not in files]
         own = len(absent) < len(_FILES)
         others = any(path.startswith(f"{FOLDER}/{other}/") for other in deployed for path in files)
         if absent and (own or others):
@@ -54,10 +54,10 @@ def missing_or_left(project: views.Project) -> Iterator[rulebook.Hit]:
 def contradicting(project: views.Project) -> Iterator[rulebook.Hit]:
     """An Application, or a generated set, that says something else than the policy."""
     for declared in project.declared:
-        for each in _differences(project, declared):
-            if not _elsewhere(each):
-                facts = {"object": declared.label, **each.facts}
-                yield rulebook.Hit(declared.place(*each.pointer), facts, each.variant)
+        for difference in _differences(project, declared):
+            if not _elsewhere(difference):
+                facts = {"object": declared.label, **difference.facts}
+                yield rulebook.Hit(declared.place(*difference.pointer), facts, difference.variant)
 
 
 def _elsewhere(difference: specs.Difference) -> bool:
@@ -70,38 +70,42 @@ def _elsewhere(difference: specs.Difference) -> bool:
 def _differences(
     project: views.Project, declared: declaring.Declared
 ) -> Iterator[specs.Difference]:
-    policy, thing, name = project.policy, declared.data, declared.name
+    policy, document, name = project.policy, declared.data, declared.name
     if declared.kind == "Application":
         for environment in project.environments:
             service = name.removesuffix(f"-{environment}")
             if service != name and service in project.services:
                 by_hand = _by_hand(project, environment)
-                wanted = generating.application(policy, service, environment)
-                found = specs.application(thing, wanted)
-                yield from (each for each in found if each.variant != "sync" or not by_hand)
+                expected = generating.application(policy, service, environment)
+                differences = specs.application(document, expected)
+                yield from (
+                    deviation
+                    for deviation in differences
+                    if deviation.variant != "sync" or not by_hand
+                )
         return
     path = declared.places.file
     environment = path.removeprefix(f"{FOLDER}/").partition("/")[0]
     if not path.startswith(f"{FOLDER}/") or environment not in _deployed(project):
         return
     if declared.kind == "AppProject" and name == naming.project(policy, environment):
-        difference = specs.anything(thing, generating.project(policy, environment))
+        difference = specs.anything(document, generating.project(policy, environment))
         yield from () if difference is None else (difference,)
     elif name == naming.application_set(policy, environment):
-        yield from _set(thing, generating.application_set(policy, environment))
+        yield from _set(document, generating.application_set(policy, environment))
 
 
-def _set(thing: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[specs.Difference]:
-    spec = thing.get("spec")
+def _set(document: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[specs.Difference]:
+    spec = document.get("spec")
     template = spec.get("template") if isinstance(spec, Mapping) else None
-    found: tuple[specs.Difference, ...] = ()
+    differences: tuple[specs.Difference, ...] = ()
     if isinstance(template, Mapping):
-        found = tuple(specs.application(template, wanted["spec"]["template"]))
-    for each in found:
-        pointer = ("spec", "template", *each.pointer)
-        yield specs.Difference(each.variant, pointer, each.wanted, each.found)
-    rest = specs.anything(thing, wanted)
-    if rest is not None and not found:
+        differences = tuple(specs.application(template, expected["spec"]["template"]))
+    for difference in differences:
+        pointer = ("spec", "template", *difference.pointer)
+        yield specs.Difference(difference.variant, pointer, difference.wanted, difference.found)
+    rest = specs.anything(document, expected)
+    if rest is not None and not differences:
         yield rest
 
 
@@ -115,14 +119,12 @@ def _deployed(project: views.Project) -> list[str]:
     return list(environments.deployed_by_argocd(project.policy))
 
 
-@rulebook.of_project(LIVE, "error", source=_POLICY)
-def in_cluster(_: views.Project) -> Iterator[rulebook.Hit]:
-    """An Application in a cluster that says something else: found by ``hanbae check --live``, only named here."""
-    yield from ()
+# An Application in a cluster that contradicts the policy, which ``hanbae check --live`` looks for.
+rulebook.reported(LIVE, "error", "project", source=_POLICY)
 
 
 def live(
-    project: views.Project, service: str, environment: str, found: Mapping[str, Any] | None
+    project: views.Project, service: str, environment: str, application: Mapping[str, Any] | None
 ) -> Iterator[rulebook.Hit]:
     """What an Application in the cluster says otherwise than the policy.
 
@@ -130,25 +132,25 @@ def live(
         project: The repository.
         service: The service.
         environment: The environment.
-        found: The Application; None where there is none.
+        application: The Application; None where there is none.
     """
     name = naming.application(service, environment)
-    if found is None:
+    if application is None:
         place = project.place(f"environments.{environment}")
         facts = {"application": name, "environment": environment}
         yield rulebook.Hit(place, facts, "absent", severity="warning")
         return
-    wanted = generating.application(project.policy, service, environment)
-    for each in specs.application(found, wanted):
-        if each.variant == "sync" and _by_hand(project, environment):
+    expected = generating.application(project.policy, service, environment)
+    for difference in specs.application(application, expected):
+        if difference.variant == "sync" and _by_hand(project, environment):
             continue
-        key = _KEYS.get(each.variant)
+        key = _KEYS.get(difference.variant)
         place = project.place(f"environments.{environment}{f'.{key}' if key else ''}")
-        yield rulebook.Hit(place, {"application": name, **each.facts}, each.variant)
+        yield rulebook.Hit(place, {"application": name, **difference.facts}, difference.variant)
 
 
 def left(
-    project: views.Project, environment: str, service: str, found: Mapping[str, Any]
+    project: views.Project, environment: str, service: str, application: Mapping[str, Any]
 ) -> Iterator[rulebook.Hit]:
     """An Application that hanbae made for a service that the repository no longer has.
 
@@ -156,10 +158,10 @@ def left(
         project: The repository.
         environment: The environment.
         service: The service that its label names.
-        found: The Application.
+        application: The Application.
     """
     if service not in project.services:
-        metadata = found.get("metadata")
+        metadata = application.get("metadata")
         name = str(metadata.get("name")) if isinstance(metadata, Mapping) else "-"
         facts = {"application": name, "service": service or "-"}
         place = project.place(f"environments.{environment}")

@@ -27,7 +27,7 @@ def moving(release: views.Release) -> Iterator[rulebook.Hit]:
     """Production runs an image by a tag that is made to be moved, or by none at all."""
     if not release.prepared or not is_production(release.policy, release.environment):
         return
-    branches = {each.branch for each in release.policy.environments.values()}
+    branches = {settings.branch for settings in release.policy.environments.values()}
     for name, on in _images(release).items():
         image = _parsed(name)
         if image is None or image.digest:
@@ -91,14 +91,14 @@ def other_repository(service: views.Service) -> Iterator[rulebook.Hit]:
 @rulebook.of_service("ENV011", "warning", source=_POLICY)
 def moved(service: views.Service) -> Iterator[rulebook.Hit]:
     """One tag that is two images: it was moved, or an environment was given another build."""
-    seen: dict[tuple[str, str], tuple[str, str]] = {}
+    first: dict[tuple[str, str], tuple[str, str]] = {}
     for release in service.releases.values():
         tag, digest = _text(release, "tag"), _text(release, "digest")
         if not tag or not digest or _MOVING.fullmatch(tag):
             continue
         key = (_text(release, "repository"), tag)
-        other, known = seen.setdefault(key, (release.environment, digest))
-        if known != digest:
+        other, earlier = first.setdefault(key, (release.environment, digest))
+        if earlier != digest:
             facts = {"tag": _shown(tag), "environment": release.environment, "other": other}
             yield rulebook.Hit(release.value_place("image", "digest"), facts)
 
@@ -114,15 +114,15 @@ def is_production(policy: documents.Policy, environment: str) -> bool:
 
 def _images(release: views.Release) -> dict[str, views.On]:
     """The images of all containers, each where it is first met."""
-    found: dict[str, views.On] = {}
-    for each in release.objects:
-        if each.pod is None:
+    parts: dict[str, views.On] = {}
+    for manifest in release.objects:
+        if manifest.pod is None:
             continue
-        for pointer, container in each.containers():
+        for pointer, container in manifest.containers():
             image = container.get("image")
             if isinstance(image, str) and image and len(image) <= _LONGEST:
-                found.setdefault(image, views.On(each, (*pointer, "image")))
-    return found
+                parts.setdefault(image, views.On(manifest, (*pointer, "image")))
+    return parts
 
 
 def _parsed(name: str) -> references.Reference | None:
@@ -143,8 +143,8 @@ def _place(release: views.Release, image: references.Reference, on: views.On, ke
 
 
 def _text(release: views.Release, key: str) -> str:
-    found = release.value("image", key)
-    return found if isinstance(found, str) else ""
+    value = release.value("image", key)
+    return value if isinstance(value, str) else ""
 
 
 def _shown(name: str) -> str:

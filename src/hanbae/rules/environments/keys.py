@@ -21,10 +21,13 @@ def unequal(service: views.Service) -> Iterator[rulebook.Hit]:
     releases = list(service.releases.values())
     if len(releases) < 2:  # noqa: PLR2004
         return
-    every = [{k: v for k, v in each.values.items() if k not in _APART} for each in releases]
-    if all(each == every[0] for each in every[1:]):
+    every = [
+        {k: v for k, v in of_environment.values.items() if k not in _APART}
+        for of_environment in releases
+    ]
+    if all(merged == every[0] for merged in every[1:]):
         return
-    has = _partial([each.environment for each in releases], every)
+    has = _partial([of_environment.environment for of_environment in releases], every)
     # Of a key that the example has, the layout's rules say what lacks it.
     example = service.values(f"{service.chart}/values.yaml.example").places if has else {}
     for key, environments in has.items():
@@ -49,15 +52,15 @@ def _partial(names: list[str], every: list[dict[str, Any]]) -> dict[Keys, list[s
 
 def _is_secret(values: Mapping[str, Any], key: Keys) -> bool:
     """Whether a secret stands under a key in clear."""
-    at: Any = values
+    node: Any = values
     for part in key:
-        at = at.get(part) if isinstance(at, Mapping) else None
-    return isinstance(at, str) and bool(plaintexts.find(f"{key[-1]}: {at[:4096]!r}"))
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return isinstance(node, str) and bool(plaintexts.find(f"{key[-1]}: {node[:4096]!r}"))
 
 
 def _with(key: Keys) -> Mapping[str, Any]:
     """Values that have just this key."""
-    made: Any = None
+    nested: Any = None
     for part in reversed(key):
-        made = {part: made}
-    return dict(made)
+        nested = {part: nested}
+    return dict(nested)

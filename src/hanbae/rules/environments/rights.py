@@ -168,7 +168,9 @@ def _described(project: views.Project, service: str, environment: str) -> author
     image = data.get("image")
     repository = image.get("repository") if isinstance(image, dict) else None
     if not isinstance(repository, str) or not repository:
-        raise errors.FileFault("rbac.no-image", place=subjects.Place(path))
+        raise errors.FileFault(
+            "rbac.no-image", place=subjects.Place(path), service=service, environment=environment
+        )
     return authorizing.Service(service, repository)
 
 

@@ -36,9 +36,11 @@ Keys = tuple[str | int, ...]
 def no_pull_secret(service: views.Service) -> Iterator[rulebook.Hit]:
     """An environment whose pods name no pull secret although those of another do."""
     named = {
-        release.environment: {name for each in release.objects for name in _pull_secrets(each)}
+        release.environment: {
+            name for manifest in release.objects for name in _pull_secrets(manifest)
+        }
         for release in service.releases.values()
-        if any(each.pod for each in release.objects)
+        if any(manifest.pod for manifest in release.objects)
     }
     others = [name for name, secrets in named.items() if secrets]
     for environment, secrets in named.items():
@@ -52,18 +54,17 @@ def no_pull_secret(service: views.Service) -> Iterator[rulebook.Hit]:
 )
 def shared_host(service: views.Service) -> Iterator[rulebook.Hit]:
     """One host that two environments answer for."""
-    seen: dict[str, str] = {}
+    first: dict[str, str] = {}
     for release in service.releases.values():
-        for host, each in _hosts(release).items():
-            other = seen.setdefault(host, release.environment)
+        for host, manifest in _hosts(release).items():
+            other = first.setdefault(host, release.environment)
             if other != release.environment:
                 facts = {"host": host[:200], "environment": release.environment, "other": other}
-                one, two = (
-                    service.policy.environments[name] for name in (other, release.environment)
+                together = environments.share_pods_cluster(
+                    service.policy.environments[other], release.settings
                 )
-                together = environments.share_pods_cluster(one, two)
                 severity: findings.Severity | None = None if together else "warning"
-                yield rulebook.Hit(_written(release, host, each), facts, severity=severity)
+                yield rulebook.Hit(_written(release, host, manifest), facts, severity=severity)
 
 
 @rulebook.of_release("ENV014", "warning", source="deployment-policy.ko.md, Kubernetes 네임스페이스")
@@ -87,40 +88,40 @@ def elsewhere(release: views.Release) -> Iterator[rulebook.Hit]:
                 break
 
 
-def _pull_secrets(each: views.Object) -> Iterator[str]:
-    found = None
-    if each.kind == "ServiceAccount":
-        found = each.get("imagePullSecrets")
-    elif each.pod is not None:
-        found = each.get(*each.pod, "imagePullSecrets")
-    for entry in found if isinstance(found, list) else ():
+def _pull_secrets(manifest: views.Object) -> Iterator[str]:
+    entries = None
+    if manifest.kind == "ServiceAccount":
+        entries = manifest.get("imagePullSecrets")
+    elif manifest.pod is not None:
+        entries = manifest.get(*manifest.pod, "imagePullSecrets")
+    for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict) and entry.get("name"):
             yield str(entry["name"])
 
 
 def _hosts(release: views.Release) -> dict[str, views.Object]:
-    found: dict[str, views.Object] = {}
-    for each in release.objects:
+    by_host: dict[str, views.Object] = {}
+    for manifest in release.objects:
         hosts: list[Any] = []
-        if each.kind == "Ingress":
-            rules = each.get("spec", "rules")
+        if manifest.kind == "Ingress":
+            rules = manifest.get("spec", "rules")
             entries = rules if isinstance(rules, list) else ()
             hosts = [rule.get("host") for rule in entries if isinstance(rule, dict)]
-        elif each.kind in _ROUTES:
-            names = each.get("spec", "hostnames")
+        elif manifest.kind in _ROUTES:
+            names = manifest.get("spec", "hostnames")
             hosts = names if isinstance(names, list) else []
         for host in hosts:
             if isinstance(host, str) and host:
-                found.setdefault(host, each)
-    return found
+                by_host.setdefault(host, manifest)
+    return by_host
 
 
-def _written(release: views.Release, host: str, each: views.Object) -> subjects.Place:
+def _written(release: views.Release, host: str, manifest: views.Object) -> subjects.Place:
     """Where the environment's values have the host; the template where they do not."""
-    found = next((keys for keys, value in _strings(release.values) if value == host), None)
-    if found is None:
-        return subjects.Place(each.template)
-    return release.service.value_place(release.values_file, found)
+    keys_of_host = next((keys for keys, value in _strings(release.values) if value == host), None)
+    if keys_of_host is None:
+        return subjects.Place(manifest.template)
+    return release.service.value_place(release.values_file, keys_of_host)
 
 
 def _namespaces(policy: documents.Policy, environment: str) -> dict[str, str]:
@@ -162,14 +163,14 @@ def _is_in_host(word: str, text: str) -> bool:
     )
 
 
-def _strings(value: Any, at: Keys = ()) -> Iterator[tuple[Keys, str]]:
+def _strings(value: Any, pointer: Keys = ()) -> Iterator[tuple[Keys, str]]:
     if isinstance(value, str):
-        yield at, value
-    elif len(at) > _DEEPEST:
+        yield pointer, value
+    elif len(pointer) > _DEEPEST:
         return
     elif isinstance(value, Mapping):
         for key, below in value.items():
-            yield from _strings(below, (*at, str(key)))
+            yield from _strings(below, (*pointer, str(key)))
     elif isinstance(value, list):
         for index, below in enumerate(value):
-            yield from _strings(below, (*at, index))
+            yield from _strings(below, (*pointer, index))

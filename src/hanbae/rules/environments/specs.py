@@ -37,20 +37,20 @@ class Difference(Struct, frozen=True):
         return {"field": field, "wanted": self.wanted[:200], "found": self.found[:200]}
 
 
-def application(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[Difference]:
+def application(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[Difference]:
     """What an Application says otherwise: where it deploys from and to, and who starts that.
 
     Args:
-        found: The Application, or the template of a set.
-        wanted: The same as the policy makes it.
+        actual: The Application, or the template of a set.
+        expected: What the policy makes of it.
     """
-    spec, ours = _mapping(found.get("spec")), _mapping(wanted.get("spec"))
+    spec, ours = _mapping(actual.get("spec")), _mapping(expected.get("spec"))
     source, ours_source = _source(spec, ours), _mapping(ours.get("source"))
-    at: Pointer = ("spec", "source")
+    base: Pointer = ("spec", "source")
     branch = str(source.get("targetRevision") or "HEAD")
     if _branch(branch) != _branch(str(ours_source.get("targetRevision"))):
         want = _branch(str(ours_source.get("targetRevision")))
-        yield Difference("branch", (*at, "targetRevision"), want, _branch(branch))
+        yield Difference("branch", (*base, "targetRevision"), want, _branch(branch))
     automated, ours_automated = _automated(spec), _automated(ours)
     if automated != ours_automated:
         modes = {True: "auto", False: "manual"}
@@ -59,49 +59,52 @@ def application(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator
     helm, ours_helm = _mapping(source.get("helm")), _mapping(ours_source.get("helm"))
     files, ours_files = _files(source, helm), _files(ours_source, ours_helm)
     if files != ours_files:
-        pointer = (*at, "helm", "valueFiles")
+        pointer = (*base, "helm", "valueFiles")
         yield Difference("values", pointer, ", ".join(ours_files), ", ".join(files) or "-")
     yield from _destination(_mapping(spec.get("destination")), _mapping(ours.get("destination")))
     release = helm.get("releaseName")
     if release != ours_helm.get("releaseName"):
         want = str(ours_helm.get("releaseName"))
-        yield Difference("field", (*at, "helm", "releaseName"), want, str(release or "-"))
+        yield Difference("field", (*base, "helm", "releaseName"), want, str(release or "-"))
     if _repository(source.get("repoURL")) != _repository(ours_source.get("repoURL")):
         # Not what it is: somebody may have written a password into it.
-        yield Difference("field", (*at, "repoURL"), str(ours_source.get("repoURL")), "…")
+        yield Difference("field", (*base, "repoURL"), str(ours_source.get("repoURL")), "…")
     if spec.get("project") != ours.get("project"):
         want = str(ours.get("project"))
         yield Difference("field", ("spec", "project"), want, str(spec.get("project") or "-"))
 
 
-def anything(found: Any, wanted: Any, at: Pointer = ()) -> Difference | None:
+def anything(actual: Any, expected: Any, pointer: Pointer = ()) -> Difference | None:
     """The first part of generated content that is not what it would be generated as now."""
-    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
-        for key in dict.fromkeys((*wanted, *found)):
-            if key not in found or key not in wanted:
-                return Difference("field", (*at, str(key)), _shown(wanted, key), _shown(found, key))
-            below = anything(found[key], wanted[key], (*at, str(key)))
+    if isinstance(actual, Mapping) and isinstance(expected, Mapping):
+        for key in dict.fromkeys((*expected, *actual)):
+            if key not in actual or key not in expected:
+                return Difference(
+                    "field", (*pointer, str(key)), _shown(expected, key), _shown(actual, key)
+                )
+            below = anything(actual[key], expected[key], (*pointer, str(key)))
             if below is not None:
                 return below
         return None
-    if isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
-        each = (
-            anything(a, b, (*at, i)) for i, (a, b) in enumerate(zip(found, wanted, strict=True))
+    if isinstance(actual, list) and isinstance(expected, list) and len(actual) == len(expected):
+        deeper = (
+            anything(a, b, (*pointer, i))
+            for i, (a, b) in enumerate(zip(actual, expected, strict=True))
         )
-        return next((difference for difference in each if difference is not None), None)
-    if found == wanted and type(found) is type(wanted):
+        return next((difference for difference in deeper if difference is not None), None)
+    if actual == expected and type(actual) is type(expected):
         return None
-    return Difference("field", at, _brief(wanted), _brief(found))
+    return Difference("field", pointer, _brief(expected), _brief(actual))
 
 
-def _destination(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[Difference]:
-    at: Pointer = ("spec", "destination")
-    if found.get("namespace") != wanted.get("namespace"):
-        want, is_ = str(wanted.get("namespace")), str(found.get("namespace") or "-")
-        yield Difference("namespace", (*at, "namespace"), want, is_)
-    if _cluster(found) != _cluster(wanted):
-        field = "name" if wanted.get("name") else "server"
-        yield Difference("field", (*at, field), _cluster(wanted), _cluster(found) or "-")
+def _destination(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[Difference]:
+    pointer: Pointer = ("spec", "destination")
+    if actual.get("namespace") != expected.get("namespace"):
+        want, is_ = str(expected.get("namespace")), str(actual.get("namespace") or "-")
+        yield Difference("namespace", (*pointer, "namespace"), want, is_)
+    if _cluster(actual) != _cluster(expected):
+        field = "name" if expected.get("name") else "server"
+        yield Difference("field", (*pointer, field), _cluster(expected), _cluster(actual) or "-")
 
 
 def _cluster(destination: Mapping[str, Any]) -> str:
@@ -118,14 +121,14 @@ def _automated(spec: Mapping[str, Any]) -> bool:
     return applications.is_automated({"spec": {"syncPolicy": policy}})
 
 
-def _source(spec: Mapping[str, Any], wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+def _source(spec: Mapping[str, Any], expected: Mapping[str, Any]) -> Mapping[str, Any]:
     """The source that renders the chart."""
     sources = spec.get("sources")
     if not isinstance(sources, list):
         return _mapping(spec.get("source"))
-    path = _path(_mapping(wanted.get("source")))
-    every = [each for each in sources if isinstance(each, Mapping)]
-    return next((each for each in every if _path(each) == path), every[0] if every else {})
+    path = _path(_mapping(expected.get("source")))
+    every = [source for source in sources if isinstance(source, Mapping)]
+    return next((source for source in every if _path(source) == path), every[0] if every else {})
 
 
 def _path(source: Mapping[str, Any]) -> str:
@@ -134,12 +137,12 @@ def _path(source: Mapping[str, Any]) -> str:
 
 def _files(source: Mapping[str, Any], helm: Mapping[str, Any]) -> list[str]:
     """The values files, from the repository's root where they are in it."""
-    found = helm.get("valueFiles")
+    value = helm.get("valueFiles")
     return [
         name.lstrip("/")
-        if (name := str(each)).startswith(("/", "$"))
+        if (name := str(file)).startswith(("/", "$"))
         else posixpath.normpath(f"{_path(source)}/{name}")
-        for each in (found if isinstance(found, list) else ())
+        for file in (value if isinstance(value, list) else ())
     ]
 
 

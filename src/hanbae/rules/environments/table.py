@@ -38,7 +38,7 @@ def deviating(project: views.Project) -> Iterator[rulebook.Hit]:
     """An environment that the policy's table has otherwise."""
     declared = project.policy.environments
     for row in _ROWS:
-        name = next((each for each in row.names if each in declared), None)
+        name = next((alias for alias in row.names if alias in declared), None)
         if name is None:
             place = project.place("environments")
             yield rulebook.Hit(place, {"row": row.title}, "row", severity="notice")
@@ -98,15 +98,15 @@ def _sharing(
 @rulebook.of_project("ENV005", "warning", source=_TABLE)
 def one_branch(project: views.Project) -> Iterator[rulebook.Hit]:
     """Two environments that deploy one branch: what is pushed for one is deployed to both."""
-    seen: dict[str, str] = {}
+    first: dict[str, str] = {}
     for name in project.environments:
         branch = project.policy.environments[name].branch
         if branch is None:
             continue
-        if branch in seen:
-            facts = {"environment": name, "other": seen[branch], "branch": branch}
+        if branch in first:
+            facts = {"environment": name, "other": first[branch], "branch": branch}
             yield rulebook.Hit(project.place(f"environments.{name}.branch"), facts)
-        seen.setdefault(branch, name)
+        first.setdefault(branch, name)
 
 
 @rulebook.of_project("ENV015", "error", source="deployment-policy.ko.md, Kustomize")
@@ -116,7 +116,7 @@ def no_overlay(project: views.Project) -> Iterator[rulebook.Hit]:
         if not settings.overlay:
             continue
         names = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-        if not any(f"{settings.overlay}/{each}" in project.tree.files() for each in names):
+        if not any(f"{settings.overlay}/{file}" in project.tree.files() for file in names):
             facts = {"environment": name, "overlay": settings.overlay}
             yield rulebook.Hit(project.place(f"environments.{name}.overlay"), facts)
 

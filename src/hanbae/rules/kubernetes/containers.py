@@ -21,10 +21,10 @@ _GRACE: Final = 30
 @rulebook.of_release("KUB011", "warning", source=_RESOURCES)
 def no_resources(release: views.Release) -> Iterator[rulebook.Hit]:
     """A container that says not what it needs, or may take all the memory of a node."""
-    for each in release.objects:
-        if each.pod is not None and reading.is_hook_of_no_phase(each):
+    for manifest in release.objects:
+        if manifest.pod is not None and reading.is_hook_of_no_phase(manifest):
             continue
-        for pointer, container in each.containers():
+        for pointer, container in manifest.containers():
             resources = shapes.mapping(container.get("resources"))
             limits = shapes.mapping(resources.get("limits"))
             requests = shapes.mapping(resources.get("requests"))
@@ -39,8 +39,8 @@ def no_resources(release: views.Release) -> Iterator[rulebook.Hit]:
                 if not there
             ]
             if missing:
-                facts = {**_about(each, container), "missing": ", ".join(missing)}
-                yield rulebook.Hit(views.On(each, (*pointer, "resources")), facts)
+                facts = {**_about(manifest, container), "missing": ", ".join(missing)}
+                yield rulebook.Hit(views.On(manifest, (*pointer, "resources")), facts)
 
 
 @rulebook.of_release(
@@ -48,16 +48,18 @@ def no_resources(release: views.Release) -> Iterator[rulebook.Hit]:
 )
 def environment_twice(release: views.Release) -> Iterator[rulebook.Hit]:
     """An environment variable that is set twice: the last one wins, and server-side apply refuses it."""
-    for each in release.objects:
-        for pointer, container in each.containers():
-            seen = set()
-            for at, variable in shapes.entries(container.get("env")):
+    for manifest in release.objects:
+        for pointer, container in manifest.containers():
+            earlier = set()
+            for position, variable in shapes.entries(container.get("env")):
                 name = variable.get("name")
-                if isinstance(name, str) and name in seen:
-                    facts = {**_about(each, container), "name": name}
-                    yield rulebook.Hit(views.On(each, (*pointer, "env", at, "name")), facts)
+                if isinstance(name, str) and name in earlier:
+                    facts = {**_about(manifest, container), "name": name}
+                    yield rulebook.Hit(
+                        views.On(manifest, (*pointer, "env", position, "name")), facts
+                    )
                 elif isinstance(name, str):
-                    seen.add(name)
+                    earlier.add(name)
 
 
 @rulebook.of_release(
@@ -65,25 +67,26 @@ def environment_twice(release: views.Release) -> Iterator[rulebook.Hit]:
 )
 def mount_without_volume(release: views.Release) -> Iterator[rulebook.Hit]:
     """A mount of a volume that the pod does not have, or two volumes or mounts at one place."""
-    for each in release.objects:
-        if each.pod is None:
+    for manifest in release.objects:
+        if manifest.pod is None:
             continue
         volumes = [
-            volume.get("name") for _, volume in shapes.entries(each.get(*each.pod, "volumes"))
+            volume.get("name")
+            for _, volume in shapes.entries(manifest.get(*manifest.pod, "volumes"))
         ]
-        if each.kind == "StatefulSet":
-            claims = shapes.entries(each.get("spec", "volumeClaimTemplates"))
+        if manifest.kind == "StatefulSet":
+            claims = shapes.entries(manifest.get("spec", "volumeClaimTemplates"))
             volumes += [shapes.mapping(claim.get("metadata")).get("name") for _, claim in claims]
-        for pointer, container in each.containers():
+        for pointer, container in manifest.containers():
             paths = set()
-            for at, mount in shapes.entries(container.get("volumeMounts")):
+            for position, mount in shapes.entries(container.get("volumeMounts")):
                 name, path = mount.get("name"), mount.get("mountPath")
-                facts = {**_about(each, container), "name": str(name)}
+                facts = {**_about(manifest, container), "name": str(name)}
                 if isinstance(name, str) and name not in volumes:
-                    on = views.On(each, (*pointer, "volumeMounts", at, "name"))
+                    on = views.On(manifest, (*pointer, "volumeMounts", position, "name"))
                     yield rulebook.Hit(on, facts, "volume")
                 if isinstance(path, str) and path in paths:
-                    on = views.On(each, (*pointer, "volumeMounts", at, "mountPath"))
+                    on = views.On(manifest, (*pointer, "volumeMounts", position, "mountPath"))
                     yield rulebook.Hit(on, {**facts, "path": path}, "path")
                 elif isinstance(path, str):
                     paths.add(path)
@@ -94,46 +97,46 @@ def mount_without_volume(release: views.Release) -> Iterator[rulebook.Hit]:
 )
 def same_port(release: views.Release) -> Iterator[rulebook.Hit]:
     """Two containers of a pod that listen on one port, or two names or containers that are the same."""
-    for each in release.objects:
+    for manifest in release.objects:
         ports: set[tuple[Any, Any]] = set()
         names: set[Any] = set()
         called: set[Any] = set()
-        for pointer, container in each.containers():
+        for pointer, container in manifest.containers():
             name = container.get("name")
             if isinstance(name, str) and name in called:
-                on = views.On(each, (*pointer, "name"))
-                yield rulebook.Hit(on, _about(each, container), "container")
+                on = views.On(manifest, (*pointer, "name"))
+                yield rulebook.Hit(on, _about(manifest, container), "container")
             elif isinstance(name, str):
                 called.add(name)
             # Init containers are over when the others listen.
             if "initContainers" not in pointer:
-                yield from _ports(each, pointer, container, ports, names)
+                yield from _ports(manifest, pointer, container, ports, names)
 
 
 def _ports(
-    each: views.Object,
+    manifest: views.Object,
     pointer: views.Pointer,
     container: dict[str, Any],
     ports: set[tuple[Any, Any]],
     names: set[Any],
 ) -> Iterator[rulebook.Hit]:
     own = set()
-    for at, port in shapes.entries(container.get("ports")):
+    for position, port in shapes.entries(container.get("ports")):
         number, name = port.get("containerPort"), port.get("name")
         protocol = port.get("protocol") or "TCP"
         if not isinstance(number, int) or not isinstance(protocol, str):
             continue
-        facts = {**_about(each, container), "port": f"{number}/{protocol}"}
+        facts = {**_about(manifest, container), "port": f"{number}/{protocol}"}
         if (number, protocol) in ports:
-            on = views.On(each, (*pointer, "ports", at, "containerPort"))
+            on = views.On(manifest, (*pointer, "ports", position, "containerPort"))
             # The API server takes it; the second one that listens fails at start.
             yield rulebook.Hit(on, facts, "port", severity="warning")
         ports.add((number, protocol))
         if isinstance(name, str) and name in own:
-            on = views.On(each, (*pointer, "ports", at, "name"))
+            on = views.On(manifest, (*pointer, "ports", position, "name"))
             yield rulebook.Hit(on, {**facts, "name": name}, "name")
         elif isinstance(name, str) and name in names:
-            on = views.On(each, (*pointer, "ports", at, "name"))
+            on = views.On(manifest, (*pointer, "ports", position, "name"))
             yield rulebook.Hit(on, {**facts, "name": name}, "name", severity="warning")
         if isinstance(name, str):
             own.add(name)
@@ -143,16 +146,19 @@ def _ports(
 @rulebook.of_release("KUB016", "warning", source=_LIFECYCLE)
 def ends_too_soon(release: views.Release) -> Iterator[rulebook.Hit]:
     """A ``preStop`` that takes as long as the pod has to end: the process is killed in the middle of its work."""
-    for each in release.objects:
-        if each.pod is None:
+    for manifest in release.objects:
+        if manifest.pod is None:
             continue
-        grace = shapes.number(each.get(*each.pod, "terminationGracePeriodSeconds"), _GRACE)
-        for pointer, container in each.containers(init=False):
+        grace = shapes.number(manifest.get(*manifest.pod, "terminationGracePeriodSeconds"), _GRACE)
+        for pointer, container in manifest.containers(init=False):
             hook = shapes.mapping(shapes.mapping(container.get("lifecycle")).get("preStop"))
             seconds = _sleeps(hook)
             if seconds and seconds >= grace:
-                facts = _about(each, container) | {"seconds": f"{seconds:g}", "grace": f"{grace:g}"}
-                yield rulebook.Hit(views.On(each, (*pointer, "lifecycle", "preStop")), facts)
+                facts = _about(manifest, container) | {
+                    "seconds": f"{seconds:g}",
+                    "grace": f"{grace:g}",
+                }
+                yield rulebook.Hit(views.On(manifest, (*pointer, "lifecycle", "preStop")), facts)
 
 
 def _sleeps(hook: dict[str, Any]) -> float:
@@ -168,5 +174,5 @@ def _sleeps(hook: dict[str, Any]) -> float:
     return 0
 
 
-def _about(each: views.Object, container: dict[str, Any]) -> dict[str, str]:
-    return {"object": each.label, "container": str(container.get("name"))}
+def _about(manifest: views.Object, container: dict[str, Any]) -> dict[str, str]:
+    return {"object": manifest.label, "container": str(container.get("name"))}

@@ -15,18 +15,18 @@ _DEPRECATIONS: Final = "https://kubernetes.io/docs/reference/using-api/deprecati
 _VALIDATION: Final = "https://kubernetes.io/docs/reference/using-api/api-concepts/#field-validation"
 
 
-def schema(release: views.Release, each: views.Object) -> schemas.Schema | None:
+def schema(release: views.Release, manifest: views.Object) -> schemas.Schema | None:
     """The schema of an object's kind: Kubernetes' own, a well-known operator's, the chart's or the repository's."""
     version = release.settings.kubernetes
-    known = schemas.of(version, each.api_version, each.kind)
-    if known is not None:
-        return known
-    added = _added(release, each)
+    own = schemas.of(version, manifest.api_version, manifest.kind)
+    if own is not None:
+        return own
+    added = _added(release, manifest)
     return release.service.project.schemas.of(added, version) if added is not None else None
 
 
-def _added(release: views.Release, each: views.Object) -> crds.Kind | None:
-    key = (each.api_version, each.kind)
+def _added(release: views.Release, manifest: views.Object) -> crds.Kind | None:
+    key = (manifest.api_version, manifest.kind)
     return release.own_kinds.get(key) or release.service.project.own_kinds.get(key)
 
 
@@ -37,30 +37,30 @@ _SAID: Final = frozenset({"required", "type", "enum", "pattern", "range", "forma
 @rulebook.of_release("KUB001", "error", source=_VALIDATION)
 def refused_by_schema(release: views.Release) -> Iterator[rulebook.Hit]:
     """A value of the wrong type, a missing field, a value that is not among those that are allowed."""
-    for each, problem in release.once(_problems):
+    for manifest, problem in release.once(_problems):
         if problem.keyword == "unknown":
             continue
         pointer = problem.pointer
-        facts = {"object": each.label, "field": shapes.shown(pointer) or "."}
+        facts = {"object": manifest.label, "field": shapes.shown(pointer) or "."}
         if problem.keyword == "required":
             facts["missing"] = problem.name
         else:
             facts["wanted"] = problem.wanted
         variant = problem.keyword if problem.keyword in _SAID else "other"
-        yield rulebook.Hit(views.On(each, pointer), facts, variant)
+        yield rulebook.Hit(views.On(manifest, pointer), facts, variant)
 
 
 @rulebook.of_release("KUB002", "error", source=_VALIDATION)
 def unknown_field(release: views.Release) -> Iterator[rulebook.Hit]:
     """A field that the kind does not have: the API server drops it, or refuses the object."""
-    for each, problem in release.once(_problems):
+    for manifest, problem in release.once(_problems):
         if problem.keyword == "unknown":
-            facts = {"object": each.label, "field": shapes.shown(problem.pointer)}
+            facts = {"object": manifest.label, "field": shapes.shown(problem.pointer)}
             near = difflib.get_close_matches(problem.name[:80], problem.known, 1)
             if near:
                 facts["nearest"] = near[0]
             variant = "near" if near else "none"
-            yield rulebook.Hit(views.On(each, problem.pointer, key=True), facts, variant)
+            yield rulebook.Hit(views.On(manifest, problem.pointer, key=True), facts, variant)
 
 
 def _problems(release: views.Release) -> list[tuple[views.Object, schemas.Problem]]:
@@ -77,32 +77,34 @@ def _problems(release: views.Release) -> list[tuple[views.Object, schemas.Proble
 def unknown_kind(release: views.Release) -> Iterator[rulebook.Hit]:
     """A kind, or an API version of one, that the cluster would not know."""
     version = release.settings.kubernetes
-    for each in release.objects:
-        known = serving.kind(version, each.api_version, each.kind)
-        if known is not None and known.served:
+    for manifest in release.objects:
+        kind = serving.kind(version, manifest.api_version, manifest.kind)
+        if kind is not None and kind.served:
             continue
-        if known is None and schema(release, each) is not None:
+        if kind is None and schema(release, manifest) is not None:
             continue
-        facts = {"object": each.label, "api": each.api_version, "version": version}
-        life = serving.life(each.api_version, each.kind)
-        if known is not None:
-            yield rulebook.Hit(views.On(each, ("apiVersion",)), facts, "off", severity="warning")
+        facts = {"object": manifest.label, "api": manifest.api_version, "version": version}
+        life = serving.life(manifest.api_version, manifest.kind)
+        if kind is not None:
+            yield rulebook.Hit(
+                views.On(manifest, ("apiVersion",)), facts, "off", severity="warning"
+            )
         elif life is None:
-            yield _unknown(each, facts, version)
+            yield _unknown(manifest, facts, version)
 
 
-def _unknown(each: views.Object, facts: dict[str, str], version: str) -> rulebook.Hit:
-    others = serving.versions_of(version, each.kind)
+def _unknown(manifest: views.Object, facts: dict[str, str], version: str) -> rulebook.Hit:
+    others = serving.versions_of(version, manifest.kind)
     if others:
         return rulebook.Hit(
-            views.On(each, ("apiVersion",)), {**facts, "known": ", ".join(others)}, "version"
+            views.On(manifest, ("apiVersion",)), {**facts, "known": ", ".join(others)}, "version"
         )
-    if _is_builtin(each.api_version):
-        near = difflib.get_close_matches(each.kind[:80], sorted(serving.names(version)), 1)
+    if _is_builtin(manifest.api_version):
+        near = difflib.get_close_matches(manifest.kind[:80], sorted(serving.names(version)), 1)
         nearest = {**facts, "nearest": near[0]} if near else facts
-        return rulebook.Hit(views.On(each, ("kind",)), nearest, "near" if near else "kind")
+        return rulebook.Hit(views.On(manifest, ("kind",)), nearest, "near" if near else "kind")
     # An operator's: whether the cluster has it cannot be seen from here.
-    return rulebook.Hit(views.On(each, ("apiVersion",)), facts, "custom", severity="notice")
+    return rulebook.Hit(views.On(manifest, ("apiVersion",)), facts, "custom", severity="notice")
 
 
 def _is_builtin(api_version: str) -> bool:
@@ -114,8 +116,8 @@ def _is_builtin(api_version: str) -> bool:
 def _groups() -> frozenset[str]:
     return frozenset(
         full.rpartition("/")[0].rpartition("/")[0]
-        for each in serving.data().versions.values()
-        for full in each.kinds
+        for served in serving.data().versions.values()
+        for full in served.kinds
     )
 
 
@@ -123,37 +125,37 @@ def _groups() -> frozenset[str]:
 def removed(release: views.Release) -> Iterator[rulebook.Hit]:
     """An API version that the environment's Kubernetes no longer has."""
     version = release.settings.kubernetes
-    for each in release.objects:
-        life = serving.life(each.api_version, each.kind)
+    for manifest in release.objects:
+        life = serving.life(manifest.api_version, manifest.kind)
         if life is None or life.removed is None or _is_later(life.removed, version):
             continue
-        if serving.kind(version, each.api_version, each.kind) is not None:
+        if serving.kind(version, manifest.api_version, manifest.kind) is not None:
             continue
         facts = {
-            "object": each.label,
-            "api": each.api_version,
+            "object": manifest.label,
+            "api": manifest.api_version,
             "removed": life.removed,
             "version": version,
             "instead": _named(life.replacement),
         }
-        yield rulebook.Hit(views.On(each, ("apiVersion",)), facts)
+        yield rulebook.Hit(views.On(manifest, ("apiVersion",)), facts)
 
 
 @rulebook.of_release("KUB005", "warning", source=_DEPRECATIONS)
 def deprecated(release: views.Release) -> Iterator[rulebook.Hit]:
     """An API version that a later Kubernetes will not have."""
     version = release.settings.kubernetes
-    for each in release.objects:
-        life = serving.life(each.api_version, each.kind)
+    for manifest in release.objects:
+        life = serving.life(manifest.api_version, manifest.kind)
         if life is None or _is_later(life.deprecated, version):
             continue
-        known = serving.kind(version, each.api_version, each.kind)
+        kind = serving.kind(version, manifest.api_version, manifest.kind)
         gone = life.removed is not None and not _is_later(life.removed, version)
-        if (gone and known is None) or (known is not None and not known.served):
+        if (gone and kind is None) or (kind is not None and not kind.served):
             continue  # KUB004 and KUB003 say so
-        facts = {"object": each.label, "api": each.api_version, "since": life.deprecated}
+        facts = {"object": manifest.label, "api": manifest.api_version, "since": life.deprecated}
         facts["removed"], facts["instead"] = life.removed or "-", _named(life.replacement)
-        yield rulebook.Hit(views.On(each, ("apiVersion",)), facts)
+        yield rulebook.Hit(views.On(manifest, ("apiVersion",)), facts)
 
 
 @rulebook.of_project("KUB033", "notice", source=_VALIDATION)

@@ -40,57 +40,66 @@ _LABELS: Final = "https://kubernetes.io/docs/concepts/overview/working-with-obje
 @rulebook.of_release("KUB006", "error", source=_NAMES)
 def wrong_name(release: views.Release) -> Iterator[rulebook.Hit]:
     """A name that the API server refuses for this kind."""
-    for each in release.objects:
-        name = each.get("metadata", "name")
+    for manifest in release.objects:
+        name = manifest.get("metadata", "name")
         if name is None or name == "":
-            generated = each.get("metadata", "generateName")
+            generated = manifest.get("metadata", "generateName")
             if not isinstance(generated, str) or not generated:
-                yield rulebook.Hit(views.On(each, ("metadata",)), {"kind": each.kind}, "missing")
+                yield rulebook.Hit(
+                    views.On(manifest, ("metadata",)), {"kind": manifest.kind}, "missing"
+                )
             continue
         if not isinstance(name, str):
             continue  # KUB001 says so
-        form, longest, variant = _FORMS.get(each.kind, (_SUBDOMAIN, _NAME_LENGTH, "subdomain"))
-        longest = _IN_LABELS.get(each.kind, longest)
-        on = views.On(each, ("metadata", "name"))
+        form, longest, variant = _FORMS.get(manifest.kind, (_SUBDOMAIN, _NAME_LENGTH, "subdomain"))
+        longest = _IN_LABELS.get(manifest.kind, longest)
+        on = views.On(manifest, ("metadata", "name"))
         if len(name) > longest:
-            facts = {"object": each.label[:300], "length": str(len(name)), "longest": str(longest)}
+            facts = {
+                "object": manifest.label[:300],
+                "length": str(len(name)),
+                "longest": str(longest),
+            }
             yield rulebook.Hit(on, facts, "long")
         elif not form.fullmatch(name):
-            yield rulebook.Hit(on, {"object": each.label}, variant)
+            yield rulebook.Hit(on, {"object": manifest.label}, variant)
 
 
 @rulebook.of_release("KUB007", "error", source=_LABELS)
 def wrong_label(release: views.Release) -> Iterator[rulebook.Hit]:
     """A label, an annotation or a selector's label that the API server refuses."""
-    for each in release.objects:
-        for pointer, labels in _labels(each):
+    for manifest in release.objects:
+        for pointer, labels in _labels(manifest):
             for key, value in labels.items():
                 reason = _fault(key, value)
                 if reason:
-                    facts = {"object": each.label, "key": str(key)[:300]}
-                    yield rulebook.Hit(views.On(each, (*pointer, key)), facts, reason)
-        for pointer in (("metadata",), each.template_metadata if each.pod else ()):
-            found = shapes.mapping(each.get(*pointer, "annotations")) if pointer else {}
-            for key in found:
+                    facts = {"object": manifest.label, "key": str(key)[:300]}
+                    yield rulebook.Hit(views.On(manifest, (*pointer, key)), facts, reason)
+        for pointer in (("metadata",), manifest.template_metadata if manifest.pod else ()):
+            annotations = shapes.mapping(manifest.get(*pointer, "annotations")) if pointer else {}
+            for key in annotations:
                 if not _is_key(str(key).lower()):
-                    facts = {"object": each.label, "key": str(key)[:300]}
-                    on = views.On(each, (*pointer, "annotations", key), key=True)
+                    facts = {"object": manifest.label, "key": str(key)[:300]}
+                    on = views.On(manifest, (*pointer, "annotations", key), key=True)
                     yield rulebook.Hit(on, facts, "annotation")
-            if sum(len(str(key)) + len(str(value)) for key, value in found.items()) > _ANNOTATIONS:
-                on = views.On(each, (*pointer, "annotations"), key=True)
-                yield rulebook.Hit(on, {"object": each.label}, "large")
+            if (
+                sum(len(str(key)) + len(str(value)) for key, value in annotations.items())
+                > _ANNOTATIONS
+            ):
+                on = views.On(manifest, (*pointer, "annotations"), key=True)
+                yield rulebook.Hit(on, {"object": manifest.label}, "large")
 
 
-def _labels(each: views.Object) -> Iterator[tuple[views.Pointer, dict[str, Any]]]:
+def _labels(manifest: views.Object) -> Iterator[tuple[views.Pointer, dict[str, Any]]]:
     pointers: list[views.Pointer] = [("metadata", "labels")]
-    if each.pod is not None and each.kind != "Pod":
-        pointers += [(*each.template_metadata, "labels"), ("spec", "selector", "matchLabels")]
-    if each.kind == "Service":
+    if manifest.pod is not None and manifest.kind != "Pod":
+        pointers += [(*manifest.template_metadata, "labels"), ("spec", "selector", "matchLabels")]
+    if manifest.kind == "Service":
         pointers.append(("spec", "selector"))
     for pointer in pointers:
-        found = each.get(*pointer)
-        if isinstance(found, dict):
-            yield pointer, found
+        value = manifest.get(*pointer)
+        if isinstance(value, dict):
+            yield pointer, value
 
 
 def _fault(key: Any, value: Any) -> str:

@@ -18,40 +18,40 @@ def _behind(release: views.Release, service: views.Object, *kinds: str) -> list[
     """What makes pods that a Service selects; nothing for a Service without a selector."""
     selector = shapes.mapping(service.get("spec", "selector"))
     return [
-        each
-        for each in release.of_kind(*kinds)
+        manifest
+        for manifest in release.of_kind(*kinds)
         if selector
-        and each.namespace == service.namespace
-        and shapes.contains(shapes.pod_labels(each), selector)
+        and manifest.namespace == service.namespace
+        and shapes.contains(shapes.pod_labels(manifest), selector)
     ]
 
 
 @rulebook.of_release("KUB026", "error", source=_SERVICE)
 def selects_nothing(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Service that selects no pod of the release: whoever calls it is refused."""
-    for each in release.of_kind("Service"):
-        selector = shapes.mapping(each.get("spec", "selector"))
-        if not selector or each.get("spec", "type") == "ExternalName":
+    for manifest in release.of_kind("Service"):
+        selector = shapes.mapping(manifest.get("spec", "selector"))
+        if not selector or manifest.get("spec", "type") == "ExternalName":
             continue
-        if not _behind(release, each, *_SERVING, *_ENDING):
-            facts = {"object": each.label}
-            yield rulebook.Hit(views.On(each, ("spec", "selector"), key=True), facts)
+        if not _behind(release, manifest, *_SERVING, *_ENDING):
+            facts = {"object": manifest.label}
+            yield rulebook.Hit(views.On(manifest, ("spec", "selector"), key=True), facts)
 
 
 @rulebook.of_release("KUB027", "error", source=f"{_SERVICE}#field-spec-ports")
 def no_such_port(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Service's port that leads to a port which the pods do not have."""
-    for each in release.of_kind("Service"):
-        behind = _behind(release, each, *_SERVING)
+    for manifest in release.of_kind("Service"):
+        behind = _behind(release, manifest, *_SERVING)
         if not behind:
             continue
         names, numbers = _listening(behind)
-        for at, port in shapes.entries(each.get("spec", "ports")):
+        for index, port in shapes.entries(manifest.get("spec", "ports")):
             # Without a target, and with one of 0 or "", the port's own number is meant.
             target = port.get("targetPort") or port.get("port")
-            facts = {"object": each.label, "target": str(target), "pods": behind[0].label}
+            facts = {"object": manifest.label, "target": str(target), "pods": behind[0].label}
             field = "targetPort" if port.get("targetPort") else "port"
-            on = views.On(each, ("spec", "ports", at, field))
+            on = views.On(manifest, ("spec", "ports", index, field))
             if isinstance(target, str) and not target.isdecimal() and target not in names:
                 facts["known"] = ", ".join(sorted(names)) or "-"
                 yield rulebook.Hit(on, facts, "name")
@@ -63,8 +63,8 @@ def no_such_port(release: views.Release) -> Iterator[rulebook.Hit]:
 
 def _listening(workloads: list[views.Object]) -> tuple[set[str], set[int]]:
     names, numbers = set(), set()
-    for each in workloads:
-        for _, container in each.containers():
+    for workload in workloads:
+        for _, container in workload.containers():
             for _, port in shapes.entries(container.get("ports")):
                 if isinstance(port.get("name"), str):
                     names.add(port["name"])
@@ -76,10 +76,10 @@ def _listening(workloads: list[views.Object]) -> tuple[set[str], set[int]]:
 @rulebook.of_release("KUB028", "error", source=_SERVICE)
 def selects_migrations(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Service that selects the pods of a Job: requests go to a migration."""
-    for each in release.of_kind("Service"):
-        for job in _behind(release, each, *_ENDING):
-            facts = {"object": each.label, "job": job.label}
-            yield rulebook.Hit(views.On(each, ("spec", "selector"), key=True), facts)
+    for manifest in release.of_kind("Service"):
+        for job in _behind(release, manifest, *_ENDING):
+            facts = {"object": manifest.label, "job": job.label}
+            yield rulebook.Hit(views.On(manifest, ("spec", "selector"), key=True), facts)
 
 
 @rulebook.of_release(
@@ -87,26 +87,32 @@ def selects_migrations(release: views.Release) -> Iterator[rulebook.Hit]:
 )
 def leads_nowhere(release: views.Release) -> Iterator[rulebook.Hit]:
     """An Ingress or a route to a Service, or a port of one, that the release does not have."""
-    services = {(each.namespace, each.name): each for each in release.of_kind("Service")}
-    for each in release.of_kind("Ingress"):
-        for pointer, backend in _backends(each):
+    services = {
+        (manifest.namespace, manifest.name): manifest for manifest in release.of_kind("Service")
+    }
+    for manifest in release.of_kind("Ingress"):
+        for pointer, backend in _backends(manifest):
             service = shapes.mapping(backend.get("service"))
             port = shapes.mapping(service.get("port"))
-            at = (*pointer, "service")
+            location = (*pointer, "service")
             if isinstance(service.get("name"), str):
-                on = views.On(each, (*at, "name"))
-                there = services.get((each.namespace, service["name"]))
-                wanted = port.get("name") or port.get("number")
-                on_port = views.On(each, (*at, "port", "name" if port.get("name") else "number"))
-                yield from _led(on, on_port, there, service["name"], wanted)
-    for each in release.of_kind(*_ROUTES):
-        for pointer, ref in _references(each):
+                on = views.On(manifest, (*location, "name"))
+                there = services.get((manifest.namespace, service["name"]))
+                number = port.get("name") or port.get("number")
+                on_port = views.On(
+                    manifest, (*location, "port", "name" if port.get("name") else "number")
+                )
+                yield from _led(on, on_port, there, service["name"], number)
+    for manifest in release.of_kind(*_ROUTES):
+        for pointer, ref in _references(manifest):
             name = ref.get("name")
             if ref.get("kind", "Service") != "Service" or not isinstance(name, str):
                 continue
-            there = services.get((str(ref.get("namespace") or each.namespace), name))
-            on = views.On(each, (*pointer, "name"))
-            yield from _led(on, views.On(each, (*pointer, "port")), there, name, ref.get("port"))
+            there = services.get((str(ref.get("namespace") or manifest.namespace), name))
+            on = views.On(manifest, (*pointer, "name"))
+            yield from _led(
+                on, views.On(manifest, (*pointer, "port")), there, name, ref.get("port")
+            )
 
 
 def _led(
@@ -117,10 +123,13 @@ def _led(
         # Another release may have it.
         yield rulebook.Hit(on, facts, "service", severity="warning")
         return
-    ports = [each for _, each in shapes.entries(service.get("spec", "ports"))]
-    known = [each.get("name") for each in ports] + [each.get("port") for each in ports]
-    if port is not None and port not in known:
-        facts |= {"port": str(port), "known": ", ".join(str(each) for each in known if each)}
+    ports = [entry for _, entry in shapes.entries(service.get("spec", "ports"))]
+    listening = [entry.get("name") for entry in ports] + [entry.get("port") for entry in ports]
+    if port is not None and port not in listening:
+        facts |= {
+            "port": str(port),
+            "known": ", ".join(str(number) for number in listening if number),
+        }
         yield rulebook.Hit(on_port, facts, "port")
 
 
@@ -128,14 +137,14 @@ def _backends(ingress: views.Object) -> Iterator[tuple[views.Pointer, dict[str, 
     default = ingress.get("spec", "defaultBackend")
     if isinstance(default, dict):
         yield ("spec", "defaultBackend"), default
-    for at, rule in shapes.entries(ingress.get("spec", "rules")):
+    for position, rule in shapes.entries(ingress.get("spec", "rules")):
         paths = shapes.mapping(rule.get("http")).get("paths")
         for index, path in shapes.entries(paths):
-            pointer = ("spec", "rules", at, "http", "paths", index, "backend")
+            pointer = ("spec", "rules", position, "http", "paths", index, "backend")
             yield pointer, shapes.mapping(path.get("backend"))
 
 
 def _references(route: views.Object) -> Iterator[tuple[views.Pointer, dict[str, Any]]]:
-    for at, rule in shapes.entries(route.get("spec", "rules")):
+    for position, rule in shapes.entries(route.get("spec", "rules")):
         for index, ref in shapes.entries(rule.get("backendRefs")):
-            yield ("spec", "rules", at, "backendRefs", index), ref
+            yield ("spec", "rules", position, "backendRefs", index), ref

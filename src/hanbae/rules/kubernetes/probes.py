@@ -21,25 +21,25 @@ _SLOW_START: Final = 30
 def not_ready(release: views.Release) -> Iterator[rulebook.Hit]:
     """A container behind a Service without a readiness probe: requests reach it before it listens."""
     selectors = [
-        found
-        for each in release.of_kind("Service")
-        if (found := shapes.mapping(each.get("spec", "selector")))
+        selector
+        for manifest in release.of_kind("Service")
+        if (selector := shapes.mapping(manifest.get("spec", "selector")))
     ]
-    for each in release.of_kind(*_SERVED):
-        labels = shapes.pod_labels(each)
+    for manifest in release.of_kind(*_SERVED):
+        labels = shapes.pod_labels(manifest)
         if not any(shapes.contains(labels, selector) for selector in selectors):
             continue
-        for pointer, container in each.containers(init=False):
+        for pointer, container in manifest.containers(init=False):
             if container.get("ports") and not container.get("readinessProbe"):
-                facts = {"object": each.label, "container": str(container.get("name"))}
-                yield rulebook.Hit(views.On(each, pointer), facts)
+                facts = {"object": manifest.label, "container": str(container.get("name"))}
+                yield rulebook.Hit(views.On(manifest, pointer), facts)
 
 
 @rulebook.of_release("KUB009", "warning", source=_PROBES)
 def killed_with_readiness(release: views.Release) -> Iterator[rulebook.Hit]:
     """A liveness probe that asks what the readiness probe asks and gives up no later: overload becomes restarts."""
-    for each in release.of_kind(*_SERVED):
-        for pointer, container in each.containers(init=False):
+    for manifest in release.of_kind(*_SERVED):
+        for pointer, container in manifest.containers(init=False):
             live = shapes.mapping(container.get("livenessProbe"))
             ready = shapes.mapping(container.get("readinessProbe"))
             if (
@@ -48,23 +48,23 @@ def killed_with_readiness(release: views.Release) -> Iterator[rulebook.Hit]:
                 and _asks(live) == _asks(ready)
                 and _lasts(live) <= _lasts(ready)
             ):
-                facts = {"object": each.label, "container": str(container.get("name"))}
-                yield rulebook.Hit(views.On(each, (*pointer, "livenessProbe")), facts)
+                facts = {"object": manifest.label, "container": str(container.get("name"))}
+                yield rulebook.Hit(views.On(manifest, (*pointer, "livenessProbe")), facts)
 
 
 @rulebook.of_release("KUB010", "warning", source=_PROBES)
 def killed_while_starting(release: views.Release) -> Iterator[rulebook.Hit]:
     """A liveness probe that kills a container whose start takes longer than a moment."""
-    for each in release.of_kind(*_SERVED):
-        for pointer, container in each.containers(init=False):
+    for manifest in release.of_kind(*_SERVED):
+        for pointer, container in manifest.containers(init=False):
             live = shapes.mapping(container.get("livenessProbe"))
             if not live or container.get("startupProbe"):
                 continue
             seconds = shapes.number(live.get("initialDelaySeconds"), 0) + _lasts(live)
             if seconds < _SLOW_START:
-                facts = {"object": each.label, "container": str(container.get("name"))}
+                facts = {"object": manifest.label, "container": str(container.get("name"))}
                 facts["seconds"] = f"{seconds:g}"
-                yield rulebook.Hit(views.On(each, (*pointer, "livenessProbe")), facts)
+                yield rulebook.Hit(views.On(manifest, (*pointer, "livenessProbe")), facts)
 
 
 def _asks(probe: dict[str, Any]) -> dict[str, Any]:

@@ -18,35 +18,35 @@ _REPEATED: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/multiple
 @rulebook.of_release("KUB030", "error", source=_REPEATED)
 def twice(release: views.Release) -> Iterator[rulebook.Hit]:
     """Two objects of one name in a release: the last one wins, or none does."""
-    seen: dict[tuple[str, str, str, str], views.Object] = {}
-    for each in release.objects:
-        name = each.get("metadata", "name")
+    by_name: dict[tuple[str, str, str, str], views.Object] = {}
+    for manifest in release.objects:
+        name = manifest.get("metadata", "name")
         if not isinstance(name, str) or not name:
             continue
-        key = (each.api_version.rpartition("/")[0], each.kind, each.namespace, name)
-        first = seen.setdefault(key, each)
-        if first is not each:
-            facts = {"object": each.label, "template": first.template}
-            yield rulebook.Hit(views.On(each, ("metadata", "name")), facts)
+        key = (manifest.api_version.rpartition("/")[0], manifest.kind, manifest.namespace, name)
+        first = by_name.setdefault(key, manifest)
+        if first is not manifest:
+            facts = {"object": manifest.label, "template": first.template}
+            yield rulebook.Hit(views.On(manifest, ("metadata", "name")), facts)
 
 
 @rulebook.of_release("KUB031", "error", source=_CONFIG_MAP)
 def too_large(release: views.Release) -> Iterator[rulebook.Hit]:
     """A ConfigMap or a Secret over 1 MiB: the API server refuses it."""
-    for each in release.of_kind("ConfigMap", "Secret"):
+    for manifest in release.of_kind("ConfigMap", "Secret"):
         # In base64, four characters are three bytes.
-        encoded = ("data",) if each.kind == "Secret" else ("binaryData",)
-        plain = ("stringData",) if each.kind == "Secret" else ("data",)
-        size = sum(_size(each.get(part)) * 3 // 4 for part in encoded)
-        size += sum(_size(each.get(part)) for part in plain)
+        encoded = ("data",) if manifest.kind == "Secret" else ("binaryData",)
+        plain = ("stringData",) if manifest.kind == "Secret" else ("data",)
+        size = sum(_size(manifest.get(part)) * 3 // 4 for part in encoded)
+        size += sum(_size(manifest.get(part)) for part in plain)
         if size > _LARGEST:
-            facts = {"object": each.label, "size": f"{size / _LARGEST:.1f}"}
-            yield rulebook.Hit(views.On(each, ("metadata", "name")), facts)
+            facts = {"object": manifest.label, "size": f"{size / _LARGEST:.1f}"}
+            yield rulebook.Hit(views.On(manifest, ("metadata", "name")), facts)
 
 
 def _size(data: Any) -> int:
-    found = shapes.mapping(data).values()
-    return sum(len(value.encode()) for value in found if isinstance(value, str))
+    values = shapes.mapping(data).values()
+    return sum(len(value.encode()) for value in values if isinstance(value, str))
 
 
 @rulebook.of_project("KUB032", "error", source=_TRACKING)

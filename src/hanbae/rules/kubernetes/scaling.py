@@ -16,16 +16,16 @@ _SCALED: Final = ("Deployment", "StatefulSet", "ReplicaSet")
 
 def _targets(release: views.Release) -> Iterator[tuple[views.Object, views.Object | None]]:
     """Each autoscaler and what it scales; None where the release has no such object."""
-    for each in release.of_kind("HorizontalPodAutoscaler"):
-        target = shapes.mapping(each.get("spec", "scaleTargetRef"))
+    for manifest in release.of_kind("HorizontalPodAutoscaler"):
+        target = shapes.mapping(manifest.get("spec", "scaleTargetRef"))
         kind, name = target.get("kind"), target.get("name")
         if isinstance(kind, str) and isinstance(name, str):
-            found = (
+            workload = (
                 other
                 for other in release.of_kind(kind)
-                if other.name == name and other.namespace == each.namespace
+                if other.name == name and other.namespace == manifest.namespace
             )
-            yield each, next(found, None)
+            yield manifest, next(workload, None)
 
 
 @rulebook.of_release(
@@ -35,52 +35,60 @@ def _targets(release: views.Release) -> Iterator[tuple[views.Object, views.Objec
 )
 def both_say_how_many(release: views.Release) -> Iterator[rulebook.Hit]:
     """``replicas`` beside an autoscaler: each sync sets the number back."""
-    for each, target in _targets(release):
+    for autoscaler, target in _targets(release):
         if target is not None and target.get("spec", "replicas") is not None:
-            facts = {"object": target.label, "autoscaler": each.label}
+            facts = {"object": target.label, "autoscaler": autoscaler.label}
             yield rulebook.Hit(views.On(target, ("spec", "replicas"), key=True), facts)
 
 
 @rulebook.of_release("KUB022", "error", source=_HPA)
 def scales_nothing(release: views.Release) -> Iterator[rulebook.Hit]:
     """An autoscaler for what the release does not have, or with bounds that exclude each other."""
-    for each, target in _targets(release):
+    for autoscaler, target in _targets(release):
         if target is None:
-            wanted = shapes.mapping(each.get("spec", "scaleTargetRef"))
-            facts = {"object": each.label, "target": f"{wanted['kind']}/{wanted['name']}"}
-            yield rulebook.Hit(views.On(each, ("spec", "scaleTargetRef", "name")), facts, "target")
-        least, most = each.get("spec", "minReplicas", default=1), each.get("spec", "maxReplicas")
+            reference = shapes.mapping(autoscaler.get("spec", "scaleTargetRef"))
+            facts = {
+                "object": autoscaler.label,
+                "target": f"{reference['kind']}/{reference['name']}",
+            }
+            yield rulebook.Hit(
+                views.On(autoscaler, ("spec", "scaleTargetRef", "name")), facts, "target"
+            )
+        least, most = (
+            autoscaler.get("spec", "minReplicas", default=1),
+            autoscaler.get("spec", "maxReplicas"),
+        )
         if isinstance(least, int) and isinstance(most, int) and least > most:
-            facts = {"object": each.label, "least": str(least), "most": str(most)}
-            yield rulebook.Hit(views.On(each, ("spec", "minReplicas")), facts, "bounds")
+            facts = {"object": autoscaler.label, "least": str(least), "most": str(most)}
+            yield rulebook.Hit(views.On(autoscaler, ("spec", "minReplicas")), facts, "bounds")
 
 
 @rulebook.of_release("KUB023", "error", source=f"{_HPA}#how-does-a-horizontalpodautoscaler-work")
 def share_of_nothing(release: views.Release) -> Iterator[rulebook.Hit]:
     """An autoscaler that measures a share of a request which a container does not make: it never scales."""
-    for each, target in _targets(release):
+    for autoscaler, target in _targets(release):
         if target is None:
             continue
-        for at, name in _shares(each):
+        for pointer, name in _shares(autoscaler):
             without = [
                 str(container.get("name"))
                 for _, container in target.containers(init=False)
                 if not _requests(container, name)
             ]
             if without:
-                facts = {"object": each.label, "target": target.label, "resource": name}
+                facts = {"object": autoscaler.label, "target": target.label, "resource": name}
                 facts["containers"] = ", ".join(without)
-                yield rulebook.Hit(views.On(each, at), facts)
+                yield rulebook.Hit(views.On(autoscaler, pointer), facts)
 
 
 def _shares(autoscaler: views.Object) -> Iterator[tuple[views.Pointer, str]]:
     if autoscaler.get("spec", "targetCPUUtilizationPercentage") is not None:
         yield ("spec", "targetCPUUtilizationPercentage"), "cpu"
-    for at, metric in shapes.entries(autoscaler.get("spec", "metrics")):
+    for index, metric in shapes.entries(autoscaler.get("spec", "metrics")):
         resource = shapes.mapping(metric.get("resource"))
         share = shapes.mapping(resource.get("target")).get("averageUtilization")
         if metric.get("type") == "Resource" and share is not None:
-            yield ("spec", "metrics", at, "resource", "name"), str(resource.get("name"))
+            yield ("spec", "metrics", index, "resource", "name"), str(resource.get("name"))
 
 
 def _requests(container: dict[str, Any], name: str) -> bool:
@@ -91,49 +99,49 @@ def _requests(container: dict[str, Any], name: str) -> bool:
 @rulebook.of_release("KUB024", "warning", source=_PDB)
 def never_drained(release: views.Release) -> Iterator[rulebook.Hit]:
     """A budget that lets no pod go: draining a node for an upgrade hangs."""
-    for each in release.of_kind("PodDisruptionBudget"):
-        spec = shapes.mapping(each.get("spec"))
+    for manifest in release.of_kind("PodDisruptionBudget"):
+        spec = shapes.mapping(manifest.get("spec"))
         most, least = spec.get("maxUnavailable"), spec.get("minAvailable")
         if most in {0, "0%"} and most is not False:
-            facts = {"object": each.label, "value": f"maxUnavailable: {most}"}
-            yield rulebook.Hit(views.On(each, ("spec", "maxUnavailable")), facts, "none")
+            facts = {"object": manifest.label, "value": f"maxUnavailable: {most}"}
+            yield rulebook.Hit(views.On(manifest, ("spec", "maxUnavailable")), facts, "none")
         if least == "100%":
-            facts = {"object": each.label, "value": f"minAvailable: {least}"}
-            yield rulebook.Hit(views.On(each, ("spec", "minAvailable")), facts, "none")
+            facts = {"object": manifest.label, "value": f"minAvailable: {least}"}
+            yield rulebook.Hit(views.On(manifest, ("spec", "minAvailable")), facts, "none")
             continue
-        for target in _selected(release, each):
+        for target in _selected(release, manifest):
             replicas = _replicas(release, target)
             needed = _needed(least, replicas)
             if 0 < replicas <= needed:
-                facts = {"object": each.label, "target": target.label}
+                facts = {"object": manifest.label, "target": target.label}
                 facts |= {"needed": str(needed), "replicas": str(replicas)}
-                yield rulebook.Hit(views.On(each, ("spec", "minAvailable")), facts, "all")
+                yield rulebook.Hit(views.On(manifest, ("spec", "minAvailable")), facts, "all")
 
 
 @rulebook.of_release("KUB025", "warning", source=_PDB)
 def guards_nothing(release: views.Release) -> Iterator[rulebook.Hit]:
     """A budget that selects no pods of the release."""
-    for each in release.of_kind("PodDisruptionBudget"):
-        selector = each.get("spec", "selector")
-        if isinstance(selector, dict) and selector and not list(_selected(release, each)):
+    for manifest in release.of_kind("PodDisruptionBudget"):
+        selector = manifest.get("spec", "selector")
+        if isinstance(selector, dict) and selector and not list(_selected(release, manifest)):
             yield rulebook.Hit(
-                views.On(each, ("spec", "selector"), key=True), {"object": each.label}
+                views.On(manifest, ("spec", "selector"), key=True), {"object": manifest.label}
             )
 
 
 def _selected(release: views.Release, budget: views.Object) -> Iterator[views.Object]:
     selector = budget.get("spec", "selector")
-    for each in release.of_kind(*_SCALED):
-        same = each.namespace == budget.namespace
-        if same and shapes.selects(selector, shapes.pod_labels(each)):
-            yield each
+    for manifest in release.of_kind(*_SCALED):
+        same = manifest.namespace == budget.namespace
+        if same and shapes.selects(selector, shapes.pod_labels(manifest)):
+            yield manifest
 
 
 def _replicas(release: views.Release, workload: views.Object) -> int:
     """The least number of pods that a workload is meant to have."""
-    for each, target in _targets(release):
+    for autoscaler, target in _targets(release):
         if target is workload:
-            least = each.get("spec", "minReplicas", default=1)
+            least = autoscaler.get("spec", "minReplicas", default=1)
             return least if isinstance(least, int) else 1
     replicas = workload.get("spec", "replicas", default=1)
     return replicas if isinstance(replicas, int) else 1

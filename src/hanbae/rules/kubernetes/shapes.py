@@ -8,50 +8,54 @@ from typing import Any
 from hanbae.rules import views
 
 
-def mapping(thing: Any) -> dict[str, Any]:
+def mapping(document: Any) -> dict[str, Any]:
     """A mapping; an empty one of anything else."""
-    return thing if isinstance(thing, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
-def entries(thing: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+def entries(document: Any) -> Iterator[tuple[int, dict[str, Any]]]:
     """The mappings in a list, each with its index; none of anything else."""
-    for at, each in enumerate(thing if isinstance(thing, list) else ()):
-        if isinstance(each, dict):
-            yield at, each
+    for index, entry in enumerate(document if isinstance(document, list) else ()):
+        if isinstance(entry, dict):
+            yield index, entry
 
 
 def shown(pointer: views.Pointer) -> str:
     """A part of an object as people write it: ``spec.containers[0].image``."""
-    found = ""
+    text = ""
     for part in pointer:
         if isinstance(part, int):
-            found += f"[{part}]"
+            text += f"[{part}]"
         else:
-            found += f".{part}" if found else part
-    return found
+            text += f".{part}" if text else part
+    return text
 
 
-def number(thing: Any, default: float) -> float:
+def number(document: Any, default: float) -> float:
     """A number; the default for anything else."""
-    return thing if isinstance(thing, int | float) and not isinstance(thing, bool) else default
+    return (
+        document
+        if isinstance(document, int | float) and not isinstance(document, bool)
+        else default
+    )
 
 
 def selects(selector: Any, labels: Mapping[str, Any]) -> bool:
     """Whether a label selector with ``matchLabels`` and ``matchExpressions`` selects labels; an empty one does not."""
-    wanted, expressions = (
+    required, expressions = (
         mapping(mapping(selector).get("matchLabels")),
         mapping(selector).get("matchExpressions"),
     )
-    if not wanted and not expressions:
+    if not required and not expressions:
         return False
-    return contains(labels, wanted) and all(
-        _holds(each, labels) for _, each in entries(expressions)
+    return contains(labels, required) and all(
+        _holds(expression, labels) for _, expression in entries(expressions)
     )
 
 
-def contains(labels: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+def contains(labels: Mapping[str, Any], required: Mapping[str, Any]) -> bool:
     """Whether labels have all that are wanted."""
-    return all(key in labels and labels[key] == value for key, value in wanted.items())
+    return all(key in labels and labels[key] == value for key, value in required.items())
 
 
 def _holds(expression: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
@@ -67,6 +71,10 @@ def _holds(expression: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
     return operator != "DoesNotExist" or key not in labels
 
 
-def pod_labels(each: views.Object) -> dict[str, Any]:
+def pod_labels(manifest: views.Object) -> dict[str, Any]:
     """The labels of an object's pods; empty for what makes none."""
-    return mapping(each.get(*each.template_metadata, "labels")) if each.pod is not None else {}
+    return (
+        mapping(manifest.get(*manifest.template_metadata, "labels"))
+        if manifest.pod is not None
+        else {}
+    )

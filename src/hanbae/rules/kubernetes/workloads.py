@@ -17,40 +17,40 @@ _WITH_SELECTOR: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 )
 def no_account(release: views.Release) -> Iterator[rulebook.Hit]:
     """A service account that the release does not have: no pod is created until somebody else makes it."""
-    there = {each.name for each in release.of_kind("ServiceAccount")}
-    for each in release.objects:
-        if each.pod is None:
+    there = {manifest.name for manifest in release.of_kind("ServiceAccount")}
+    for manifest in release.objects:
+        if manifest.pod is None:
             continue
-        name = each.get(*each.pod, "serviceAccountName")
+        name = manifest.get(*manifest.pod, "serviceAccountName")
         if isinstance(name, str) and name not in {"", "default", *there}:
-            on = views.On(each, (*each.pod, "serviceAccountName"))
-            yield rulebook.Hit(on, {"object": each.label, "name": name})
+            on = views.On(manifest, (*manifest.pod, "serviceAccountName"))
+            yield rulebook.Hit(on, {"object": manifest.label, "name": name})
 
 
 @rulebook.of_release("KUB018", "warning", source=f"{_DEPLOYMENTS}#strategy")
 def all_at_once(release: views.Release) -> Iterator[rulebook.Hit]:
     """A rollout that stops all pods before new ones are ready."""
-    for each in release.of_kind("Deployment"):
-        strategy = shapes.mapping(each.get("spec", "strategy"))
+    for manifest in release.of_kind("Deployment"):
+        strategy = shapes.mapping(manifest.get("spec", "strategy"))
         if strategy.get("type") == "Recreate":
-            on = views.On(each, ("spec", "strategy", "type"))
-            yield rulebook.Hit(on, {"object": each.label}, "recreate")
+            on = views.On(manifest, ("spec", "strategy", "type"))
+            yield rulebook.Hit(on, {"object": manifest.label}, "recreate")
         most = shapes.mapping(strategy.get("rollingUpdate")).get("maxUnavailable")
-        replicas = each.get("spec", "replicas", default=1)
+        replicas = manifest.get("spec", "replicas", default=1)
         whole = isinstance(most, int) and isinstance(replicas, int) and most >= replicas > 0
         if most == "100%" or whole:
-            on = views.On(each, ("spec", "strategy", "rollingUpdate", "maxUnavailable"))
-            yield rulebook.Hit(on, {"object": each.label, "value": str(most)}, "unavailable")
+            on = views.On(manifest, ("spec", "strategy", "rollingUpdate", "maxUnavailable"))
+            yield rulebook.Hit(on, {"object": manifest.label, "value": str(most)}, "unavailable")
 
 
 @rulebook.of_release("KUB019", "error", source=f"{_DEPLOYMENTS}#selector")
 def not_its_own(release: views.Release) -> Iterator[rulebook.Hit]:
     """A selector that does not select the pods of its own template: the API server refuses it."""
-    for each in release.of_kind(*_WITH_SELECTOR):
-        selector = each.get("spec", "selector")
-        if isinstance(selector, dict) and not shapes.selects(selector, shapes.pod_labels(each)):
-            on = views.On(each, ("spec", "selector"), key=True)
-            yield rulebook.Hit(on, {"object": each.label})
+    for manifest in release.of_kind(*_WITH_SELECTOR):
+        selector = manifest.get("spec", "selector")
+        if isinstance(selector, dict) and not shapes.selects(selector, shapes.pod_labels(manifest)):
+            on = views.On(manifest, ("spec", "selector"), key=True)
+            yield rulebook.Hit(on, {"object": manifest.label})
 
 
 @rulebook.of_release("KUB020", "error", source=f"{_DEPLOYMENTS}#selector")
@@ -59,12 +59,12 @@ def whose_pods(release: views.Release) -> Iterator[rulebook.Hit]:
     workloads = list(release.of_kind(*_WITH_SELECTOR))
     if len(workloads) < 2:  # noqa: PLR2004  two make a pair
         return
-    for each in workloads:
-        selector = each.get("spec", "selector")
+    for workload in workloads:
+        selector = workload.get("spec", "selector")
         for other in workloads:
-            if other is each or other.namespace != each.namespace:
+            if other is workload or other.namespace != workload.namespace:
                 continue
             if shapes.selects(selector, shapes.pod_labels(other)):
-                on = views.On(each, ("spec", "selector"), key=True)
-                yield rulebook.Hit(on, {"object": each.label, "other": other.label})
+                on = views.On(workload, ("spec", "selector"), key=True)
+                yield rulebook.Hit(on, {"object": workload.label, "other": other.label})
                 break

@@ -25,19 +25,19 @@ def does_not_build(project: views.Project) -> Iterator[rulebook.Hit]:
     """An overlay that Kustomize cannot build, or that nothing here could build."""
     for refusal in _refused(project, "missing"):
         yield rulebook.Hit(refusal.place, {"value": refusal.value}, "missing")
-    for each in project.overlays:
-        if each.error:
-            facts = {"folder": each.folder, "error": each.error}
-            yield rulebook.Hit(subjects.Place(_file(project, each)), facts, "broken")
+    for built in project.overlays:
+        if built.error:
+            facts = {"folder": built.folder, "error": built.error}
+            yield rulebook.Hit(subjects.Place(_file(project, built)), facts, "broken")
     waiting = [
-        each
-        for each in project.overlays
-        if each.there and not each.program and not each.refusals and not each.error
+        built
+        for built in project.overlays
+        if built.there and not built.program and not built.refusals and not built.error
     ]
     if waiting:
-        facts = {"folders": ", ".join(sorted({each.folder for each in waiting}))}
-        at = subjects.Place(_file(project, waiting[0]))
-        yield rulebook.Hit(at, facts, "unchecked", severity="notice")
+        facts = {"folders": ", ".join(sorted({built.folder for built in waiting}))}
+        place = subjects.Place(_file(project, waiting[0]))
+        yield rulebook.Hit(place, facts, "unchecked", severity="notice")
 
 
 @rulebook.of_project("KUS003", "error", source="deployment-policy.ko.md, 네임스페이스")
@@ -47,33 +47,33 @@ def other_namespace(project: views.Project) -> Iterator[rulebook.Hit]:
     bases = {*policy.namespaces, policy.services.namespace}
     for built in project.overlays:
         own = {naming.suffixed(policy, base, built.environment) for base in bases}
-        told = set()
-        for each in built.objects:
-            name = _namespace(policy.environments[built.environment].kubernetes, each)
-            if name is None or name in own or (each.template, name) in told:
+        reported = set()
+        for manifest in built.objects:
+            name = _namespace(policy.environments[built.environment].kubernetes, manifest)
+            if name is None or name in own or (manifest.template, name) in reported:
                 continue
-            told.add((each.template, name))
-            facts = {"object": each.label, "namespace": name, "environment": built.environment}
+            reported.add((manifest.template, name))
+            facts = {"object": manifest.label, "namespace": name, "environment": built.environment}
             facts["known"] = ", ".join(sorted(own))
             variant = "none" if not name else "base" if name in bases else "unknown"
             severity: findings.Severity | None = "warning" if not name else None
-            pointer = ("metadata", "name" if each.kind == "Namespace" else "namespace")
-            place, _ = sources.place(project, views.On(each, pointer))
+            pointer = ("metadata", "name" if manifest.kind == "Namespace" else "namespace")
+            place, _ = sources.place(project, views.On(manifest, pointer))
             yield rulebook.Hit(place, facts, variant, severity=severity)
 
 
-def _namespace(version: str, each: views.Object) -> str | None:
+def _namespace(version: str, manifest: views.Object) -> str | None:
     """The namespace that an object is, or is in; None for other objects of the whole cluster."""
-    if each.kind == "Namespace":
-        return each.name
-    known = serving.kind(version, each.api_version, each.kind)
-    custom = serving.custom().get(f"{each.api_version}/{each.kind}")
-    name = each.get("metadata", "namespace")
-    if known is not None and not known.namespaced:
+    if manifest.kind == "Namespace":
+        return manifest.name
+    kind = serving.kind(version, manifest.api_version, manifest.kind)
+    custom = serving.custom().get(f"{manifest.api_version}/{manifest.kind}")
+    name = manifest.get("metadata", "namespace")
+    if kind is not None and not kind.namespaced:
         return None
     if custom is not None and not custom["namespaced"]:
         return None
-    if name is None and known is None and custom is None:
+    if name is None and kind is None and custom is None:
         return None
     return name if isinstance(name, str) else ""
 
@@ -98,26 +98,26 @@ def needs_programs(project: views.Project) -> Iterator[rulebook.Hit]:
 
 def _refused(project: views.Project, *variants: str) -> Iterator[builds.Refusal]:
     """Refusals of some kinds, each once although several overlays share a base."""
-    told = set()
-    for each in project.overlays:
-        for refusal in each.refusals:
+    reported = set()
+    for built in project.overlays:
+        for refusal in built.refusals:
             key = (refusal.place, refusal.variant)
-            if refusal.variant in variants and key not in told:
-                told.add(key)
+            if refusal.variant in variants and key not in reported:
+                reported.add(key)
                 yield refusal
 
 
 @rulebook.of_project("KUS005", "warning", source="deployment-policy.ko.md, Kustomize")
 def not_used(project: views.Project) -> Iterator[rulebook.Hit]:
     """An overlay beside the policy's that no environment uses; one that is missing is ENV015's."""
-    missing = {each.environment for each in project.overlays if not each.there}
+    missing = {built.environment for built in project.overlays if not built.there}
     for name, folder in overlays.beside(project.policy, project.tree):
         facts = {"name": name, "folder": folder}
         if name in missing:
             continue
         if name in project.environments:
-            at = project.place(f"environments.{name}.overlay")
-            yield rulebook.Hit(at, facts, "unused")
+            place = project.place(f"environments.{name}.overlay")
+            yield rulebook.Hit(place, facts, "unused")
         else:
             path = scanning.named(project.tree, folder) or folder
             yield rulebook.Hit(subjects.Place(path), facts, "stray")
@@ -126,15 +126,15 @@ def not_used(project: views.Project) -> Iterator[rulebook.Hit]:
 @rulebook.of_project("KUS002", "warning", source=f"{_KUSTOMIZATION}images/")
 def moving_tag(project: views.Project) -> Iterator[rulebook.Hit]:
     """An image that a kustomization gives a tag which moves, and no digest."""
-    told = set()
-    for each in project.overlays:
-        for image in each.images:
+    reported = set()
+    for built in project.overlays:
+        for image in built.images:
             moves = image.tag in _MOVING or image.tag.startswith("latest")
-            if moves and not image.digest and image.place not in told:
-                told.add(image.place)
+            if moves and not image.digest and image.place not in reported:
+                reported.add(image.place)
                 facts = {"image": image.image, "tag": image.tag or "latest"}
                 yield rulebook.Hit(image.place, facts)
 
 
-def _file(project: views.Project, each: builds.Built) -> str:
-    return scanning.named(project.tree, each.folder) or each.folder
+def _file(project: views.Project, built: builds.Built) -> str:
+    return scanning.named(project.tree, built.folder) or built.folder

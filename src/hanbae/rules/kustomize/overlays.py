@@ -62,9 +62,11 @@ def _of_services(
 def beside(policy: documents.Policy, tree: trees.Tree) -> Iterator[tuple[str, str]]:
     """Name and folder of each overlay that stands beside the policy's and is no environment's."""
     named = {
-        posixpath.normpath(each.overlay) for each in policy.environments.values() if each.overlay
+        posixpath.normpath(settings.overlay)
+        for settings in policy.environments.values()
+        if settings.overlay
     }
-    parents = sorted({posixpath.dirname(each) for each in named} | {_USUAL})
+    parents = sorted({posixpath.dirname(overlay) for overlay in named} | {_USUAL})
     for parent in parents:
         if not parent:
             continue

@@ -59,47 +59,47 @@ def named(tree: trees.Tree, folder: str) -> str | None:
 
 def scan(tree: trees.Tree, folder: str) -> Scan:
     """Follow every reference from a folder's kustomization."""
-    found = Scan({}, [], [])
-    waiting, seen = [folder], {folder}
-    while waiting and len(seen) <= _MOST_FOLDERS:
-        for other in _folder(tree, waiting.pop(), found):
-            if other not in seen:
-                seen.add(other)
+    result = Scan({}, [], [])
+    waiting, visited = [folder], {folder}
+    while waiting and len(visited) <= _MOST_FOLDERS:
+        for other in _folder(tree, waiting.pop(), result):
+            if other not in visited:
+                visited.add(other)
                 waiting.append(other)
-    return found
+    return result
 
 
-def _folder(tree: trees.Tree, folder: str, found: Scan) -> Iterator[str]:
+def _folder(tree: trees.Tree, folder: str, scan: Scan) -> Iterator[str]:
     path = named(tree, folder)
     if path is None:
         return
-    data, content = _parsed(tree, path, found)
+    data, content = _parsed(tree, path, scan)
     if not isinstance(content, dict):
         return
     places = valuesfiles.parse(data, path)
-    yield from _followed(tree, folder, content, found, places)
+    yield from _followed(tree, folder, content, scan, places)
     for keys, value in _plugins(content):
-        _refusing(found, places, keys, value)("plugin")
-    found.images += _pinned(content, places)
+        _refusing(scan, places, keys, value)("plugin")
+    scan.images += _pinned(content, places)
 
 
 def _followed(
     tree: trees.Tree,
     folder: str,
     content: dict[str, Any],
-    found: Scan,
+    scan: Scan,
     places: valuesfiles.ValuesFile,
 ) -> Iterator[str]:
     """Take the files that a kustomization names into the scan; the folders are the caller's to follow."""
     for keys, value, may_be_folder in _references(content):
-        refuse = _refusing(found, places, keys, value)
+        refuse = _refusing(scan, places, keys, value)
         target = posixpath.normpath(posixpath.join(folder, value))
         if "://" in value or value.startswith(_REMOTE) or "?ref=" in value:
             refuse("remote")
         elif target.startswith(("..", "/")):
             refuse("outside")
         elif target in tree.files(posixpath.dirname(target)):
-            _parsed(tree, target, found)
+            _parsed(tree, target, scan)
         elif may_be_folder and named(tree, target) is not None:
             yield target
         else:
@@ -107,29 +107,29 @@ def _followed(
 
 
 def _pinned(content: dict[str, Any], places: valuesfiles.ValuesFile) -> Iterator[builds.Pinned]:
-    for at, image in enumerate(_list(content.get("images"))):
+    for index, image in enumerate(_list(content.get("images"))):
         if isinstance(image, dict) and (image.get("newTag") or image.get("newName")):
             name = str(image.get("newName") or image.get("name"))
             tag, digest = str(image.get("newTag") or ""), str(image.get("digest") or "")
-            yield builds.Pinned(places.place(("images", at, "newTag")), name, tag, digest)
+            yield builds.Pinned(places.place(("images", index, "newTag")), name, tag, digest)
 
 
-def _refusing(found: Scan, places: valuesfiles.ValuesFile, keys: Keys, value: str) -> Any:
+def _refusing(scan: Scan, places: valuesfiles.ValuesFile, keys: Keys, value: str) -> Any:
     def refuse(variant: str) -> None:
-        found.refusals.append(builds.Refusal(places.place(keys), variant, value[:200]))
+        scan.refusals.append(builds.Refusal(places.place(keys), variant, value[:200]))
 
     return refuse
 
 
-def _parsed(tree: trees.Tree, path: str, found: Scan) -> tuple[bytes, Any]:
+def _parsed(tree: trees.Tree, path: str, scan: Scan) -> tuple[bytes, Any]:
     """Take a file into the scan; its content is only parsed for kustomizations."""
     try:
         data = tree.read(path) or b""
     except errors.FileFault as fault:
         place = valuesfiles.parse(b"", path).place(())
-        found.refusals.append(builds.Refusal(fault.place or place, "outside", path))
+        scan.refusals.append(builds.Refusal(fault.place or place, "outside", path))
         return b"", None
-    found.files[path] = data
+    scan.files[path] = data
     return data, _loaded(data) if path.endswith(NAMES) else None
 
 
@@ -143,14 +143,14 @@ def _loaded(data: bytes) -> Any:
 def _references(content: dict[str, Any]) -> Iterator[tuple[Keys, str, bool]]:
     """Where, what, and whether it may be a folder, of all that a kustomization names."""
     for key in (*_FOLDERS_OR_FILES, *_FILES):
-        for at, value in enumerate(_list(content.get(key))):
+        for index, value in enumerate(_list(content.get(key))):
             # A patch may stand in the list itself; it has more than one line, or a colon with a blank.
             if isinstance(value, str) and not ("\n" in value or ": " in value):
-                yield (key, at), value, key in _FOLDERS_OR_FILES
+                yield (key, index), value, key in _FOLDERS_OR_FILES
     for key in _WITH_PATH:
-        for at, value in enumerate(_list(content.get(key))):
+        for index, value in enumerate(_list(content.get(key))):
             if isinstance(value, dict) and isinstance(value.get("path"), str):
-                yield (key, at, "path"), value["path"], False
+                yield (key, index, "path"), value["path"], False
     openapi = content.get("openapi")
     if isinstance(openapi, dict) and isinstance(openapi.get("path"), str):
         yield ("openapi", "path"), openapi["path"], False
@@ -160,19 +160,19 @@ def _references(content: dict[str, Any]) -> Iterator[tuple[Keys, str, bool]]:
 def _generated(content: dict[str, Any]) -> Iterator[tuple[Keys, str, bool]]:
     """The files of generated ConfigMaps and Secrets."""
     for key in ("configMapGenerator", "secretGenerator"):
-        for at, value in enumerate(_list(content.get(key))):
+        for index, value in enumerate(_list(content.get(key))):
             if isinstance(value, dict):
-                yield from _read((key, at), value)
+                yield from _read((key, index), value)
 
 
 def _read(keys: Keys, generator: dict[str, Any]) -> Iterator[tuple[Keys, str, bool]]:
     if isinstance(generator.get("env"), str):
         yield (*keys, "env"), generator["env"], False
     for part in ("files", "envs"):
-        for at, value in enumerate(_list(generator.get(part))):
+        for index, value in enumerate(_list(generator.get(part))):
             if isinstance(value, str):
                 path = value.partition("=")[2] if part == "files" and "=" in value else value
-                yield (*keys, part, at), path, False
+                yield (*keys, part, index), path, False
 
 
 def _plugins(content: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
@@ -181,12 +181,12 @@ def _plugins(content: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
         if content.get(key):
             yield (key,), key
     for key in _PLUGINS:
-        for at, value in enumerate(_list(content.get(key))):
+        for index, value in enumerate(_list(content.get(key))):
             # Only Kustomize's own ones, written where they are used, need no program.
             inline = _loaded(value.encode()) if isinstance(value, str) and "\n" in value else None
             if not (isinstance(inline, dict) and inline.get("apiVersion") == "builtin"):
-                yield (key, at), f"{key}: {str(value).partition(chr(10))[0]}"
+                yield (key, index), f"{key}: {str(value).partition(chr(10))[0]}"
 
 
-def _list(thing: Any) -> list[Any]:
-    return thing if isinstance(thing, list) else []
+def _list(document: Any) -> list[Any]:
+    return document if isinstance(document, list) else []

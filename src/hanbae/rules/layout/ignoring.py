@@ -25,15 +25,15 @@ def tracked(service: views.Service) -> Iterator[rulebook.Hit]:
 def not_ignored(project: views.Project) -> Iterator[rulebook.Hit]:
     """Services whose ``values.yaml`` the next ``git add`` would take."""
     paths = [f"{naming.chart(project.policy, name)}/values.yaml" for name in project.services]
-    found = [path for path in paths if not project.tree.ignored(path)]
-    if not found:
+    committable = [path for path in paths if not project.tree.ignored(path)]
+    if not committable:
         return
     pattern = f"{project.policy.services.path}/values.yaml"
     text = project.text(".gitignore") or ""
     # The pattern mends it unless a later one takes it back, and then nobody can be sure of the place.
-    sure = len(found) == len(paths) and pattern not in text
+    sure = len(committable) == len(paths) and pattern not in text
     lead = "" if not text or text.endswith("\n") else "\n"
     edits = (findings.Edit(".gitignore", 0, "", f"{lead}{pattern}\n"),) if sure else ()
-    facts = {"file": found[0], "count": str(len(found)), "pattern": pattern}
+    facts = {"file": committable[0], "count": str(len(committable)), "pattern": pattern}
     place = subjects.Place(".gitignore")
-    yield rulebook.Hit(place, facts, "one" if len(found) == 1 else "several", edits)
+    yield rulebook.Hit(place, facts, "one" if len(committable) == 1 else "several", edits)

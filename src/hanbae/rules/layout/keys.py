@@ -71,13 +71,13 @@ def misspelt(release: views.Release) -> Iterator[rulebook.Hit]:
 def _lacking(service: views.Service) -> dict[Keys, list[str]]:
     """Key of the example → the environments that have it neither in their file nor in the chart's defaults."""
     example = _example(service)
-    found: dict[Keys, list[str]] = {}
+    lacking: dict[Keys, list[str]] = {}
     if example is None:
-        return found
+        return lacking
     for name, release in service.releases.items():
         for key in valuesfiles.missing(release.values, _own(example)):
-            found.setdefault(key, []).append(name)
-    return found
+            lacking.setdefault(key, []).append(name)
+    return lacking
 
 
 def _example(service: views.Service) -> Mapping[str, Any] | None:
@@ -111,23 +111,23 @@ def _own(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _has(values: Mapping[str, Any], key: Keys) -> bool:
-    at: Any = values
+    node: Any = values
     for part in key:
-        if not isinstance(at, Mapping) or part not in at:
+        if not isinstance(node, Mapping) or part not in node:
             return False
-        at = at[part]
+        node = node[part]
     return True
 
 
 def _near(example: Mapping[str, Any], values: Mapping[str, Any], key: Keys) -> str | None:
     """The key of the example that was meant: near, and not there under its own name."""
-    at: Any = example
+    node: Any = example
     there: Any = values
     for part in key[:-1]:
-        at, there = at[part], there[part]
-    absent = [str(each) for each in at if each not in there]
-    wanted = re.sub(r"[_-]", "", key[-1]).lower()
-    same = [each for each in absent if re.sub(r"[_-]", "", each).lower() == wanted]
+        node, there = node[part], there[part]
+    absent = [str(name) for name in node if name not in there]
+    spelling = re.sub(r"[_-]", "", key[-1]).lower()
+    same = [name for name in absent if re.sub(r"[_-]", "", name).lower() == spelling]
     near = same or difflib.get_close_matches(key[-1], absent, n=1, cutoff=0.8)
     return near[0] if near else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from hanbae import subjects
 from hanbae.rules import rulebook, views
@@ -38,7 +38,6 @@ def _above(path: str) -> Iterator[str]:
         folder = posixpath.dirname(folder)
 
 
-def _through(path: str, links: object) -> bool:
-    """Whether a path goes through another link, which is followed only when somebody reads it."""
-    assert isinstance(links, dict)  # noqa: S101
+def _through(path: str, links: Container[str]) -> bool:
+    """Whether a path goes through another link, which is followed only when the file is read."""
     return any(folder in links for folder in _above(path))

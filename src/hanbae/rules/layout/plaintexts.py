@@ -201,8 +201,8 @@ def _urls(text: str) -> Iterator[tuple[int, Kind, str]]:
 
 def _is_random_user(user: str) -> bool:
     """Whether the user name of a URL without a password is a token of unknown issuer: ``https://9f3c…@host/…``."""
-    known = any(True for _ in shapes.tokens(user))
-    return len(user) >= _LONG_USER and not known and is_plain(user, strong=False)
+    issued = any(True for _ in shapes.tokens(user))
+    return len(user) >= _LONG_USER and not issued and is_plain(user, strong=False)
 
 
 def _named(text: str) -> Iterator[tuple[int, Kind, str]]:

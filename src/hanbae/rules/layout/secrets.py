@@ -53,13 +53,13 @@ def in_file(path: str, text: str) -> tuple[Exposed, ...]:
         return (Exposed(subjects.Place(path), "keystore", path.rpartition("/")[2]),)
     manifests = tuple(_manifests(path, text))
     taken = {line for _, lines in manifests for line in lines}
-    found = [each for each, _ in manifests]
-    found += [
-        Exposed(subjects.Place(path, each.line, each.column), each.kind, each.name)
-        for each in plaintexts.find(text)
-        if each.line not in taken
+    exposed = [manifest for manifest, _ in manifests]
+    exposed += [
+        Exposed(subjects.Place(path, plain.line, plain.column), plain.kind, plain.name)
+        for plain in plaintexts.find(text)
+        if plain.line not in taken
     ]
-    return tuple(sorted(found))
+    return tuple(sorted(exposed))
 
 
 @rulebook.of_service("LAY009", "error", source=_POLICY)
@@ -76,10 +76,8 @@ def elsewhere(project: views.Project) -> Iterator[rulebook.Hit]:
         yield from _hits(path, project.text)
 
 
-@rulebook.of_project(FORMER, "error", source=_POLICY)
-def in_history(_: views.Project) -> Iterator[rulebook.Hit]:
-    """A plaintext secret in a former commit: found by ``hanbae check --history``, only named here."""
-    yield from ()
+# A plaintext secret in a former commit, which ``hanbae check --history`` looks for.
+rulebook.reported(FORMER, "error", "project", source=_POLICY)
 
 
 def _hits(path: str, read: Read) -> Iterator[rulebook.Hit]:
@@ -89,8 +87,10 @@ def _hits(path: str, read: Read) -> Iterator[rulebook.Hit]:
     if text is None:
         return
     severity: findings.Severity | None = "warning" if _LOCAL.fullmatch(path) else None
-    for each in in_file(path, text):
-        yield rulebook.Hit(each.place, {"name": each.name}, each.variant, severity=severity)
+    for exposed in in_file(path, text):
+        yield rulebook.Hit(
+            exposed.place, {"name": exposed.name}, exposed.variant, severity=severity
+        )
 
 
 def _manifests(path: str, text: str) -> Iterator[tuple[Exposed, range]]:

@@ -66,9 +66,9 @@ def out_of_order(release: views.Release) -> Iterator[rulebook.Hit]:
 @rulebook.of_release("MIG012", "error", source=_CHECKSUM)
 def edited(release: views.Release) -> Iterator[rulebook.Hit]:
     """A version that the environment has with other statements."""
-    found, there = compared(release)
+    differing, there = compared(release)
     service = release.service
-    for folder in found:
+    for folder in differing:
         for version, name in folder.here.items():
             if version not in folder.there:
                 continue
@@ -110,9 +110,9 @@ def missing_here(release: views.Release) -> Iterator[rulebook.Hit]:
         highest = max(folder.here, default=0)
         for version, name in folder.there.items():
             if version not in folder.here:
-                at = subjects.Place(folder.path)
+                place = subjects.Place(folder.path)
                 if version < highest:
                     facts = {"file": name, "highest": folder.here[highest]}
-                    yield rulebook.Hit(at, facts)
+                    yield rulebook.Hit(place, facts)
                 else:
-                    yield rulebook.Hit(at, {"file": name}, "behind", severity="notice")
+                    yield rulebook.Hit(place, {"file": name}, "behind", severity="notice")

@@ -30,8 +30,8 @@ def not_the_contract(release: views.Release) -> Iterator[rulebook.Hit]:
         databases.declared(release.values, release.service.name, wave=wave)
     except errors.FileFault as fault:
         facts = {name: str(value)[:80] for name, value in fault.text.facts.items()}
-        at = release.value_place("migration", "databases")
-        yield rulebook.Hit(at, facts, _FAULTS.get(fault.text.id, "form"))
+        place = release.value_place("migration", "databases")
+        yield rulebook.Hit(place, facts, _FAULTS.get(fault.text.id, "form"))
 
 
 def _has_files(service: views.Service, directory: str = "") -> bool:
@@ -56,9 +56,9 @@ def without_files(release: views.Release) -> Iterator[rulebook.Hit]:
 def _entry(release: views.Release, database: databases.Database) -> Any:
     """Where a database is declared."""
     entries = release.value("migration", "databases")
-    for at, entry in enumerate(entries if isinstance(entries, list) else ()):
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         if isinstance(entry, dict) and entry.get("name") == database.name:
-            return release.value_place("migration", "databases", at)
+            return release.value_place("migration", "databases", index)
     return release.value_place("migration", "enabled")
 
 
@@ -75,9 +75,9 @@ def undeclared(release: views.Release) -> Iterator[rulebook.Hit]:
         if path.endswith(".sql")
     }
     for folder in sorted(folders - used):
-        at = release.value_place("migration", "databases")
+        place = release.value_place("migration", "databases")
         facts = {"folder": f"{release.service.migrations}/{folder}".rstrip("/")}
-        yield rulebook.Hit(at, facts)
+        yield rulebook.Hit(place, facts)
 
 
 @rulebook.of_release("MIG017", "error", source=_CHECKLIST)
@@ -88,8 +88,8 @@ def not_enabled(release: views.Release) -> Iterator[rulebook.Hit]:
         return
     if any(path.endswith(".sql") for path in release.service.migration_files):
         variant = "" if "enabled" in migration else "absent"
-        at = release.value_place("migration", "enabled")
-        yield rulebook.Hit(at, {"folder": release.service.migrations}, variant)
+        place = release.value_place("migration", "enabled")
+        yield rulebook.Hit(place, {"folder": release.service.migrations}, variant)
 
 
 @rulebook.of_release("MIG018", "error", source=_POLICY)
@@ -97,17 +97,17 @@ def waves(release: views.Release) -> Iterator[rulebook.Hit]:
     """Waves in which the databases are not migrated as the policy says: after the secret, one by one, before pods."""
     entries = release.value("migration", "databases")
     listed = [
-        (at, each["wave"])
-        for at, each in enumerate(entries if isinstance(entries, list) else ())
-        if isinstance(each, dict) and type(each.get("wave")) is int
+        (index, entry["wave"])
+        for index, entry in enumerate(entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict) and type(entry.get("wave")) is int
     ]
     if not release.databases or not listed:
         return
     policy = release.policy
     before: int | None = None
-    for at, wave in listed:
+    for index, wave in listed:
         facts = {"wave": str(wave), "secret": str(policy.secrets.wave)}
-        place = release.value_place("migration", "databases", at, "wave")
+        place = release.value_place("migration", "databases", index, "wave")
         if wave >= _PODS:
             yield rulebook.Hit(place, facts, "late")
         elif wave <= policy.secrets.wave:
@@ -115,7 +115,7 @@ def waves(release: views.Release) -> Iterator[rulebook.Hit]:
         elif before is not None and wave <= before:
             variant = "same" if wave == before else "order"
             yield rulebook.Hit(place, {**facts, "before": str(before)}, variant)
-        elif at == 0 and wave != policy.migrations.wave:
+        elif index == 0 and wave != policy.migrations.wave:
             first = str(policy.migrations.wave)
             yield rulebook.Hit(place, {**facts, "first": first}, "first", severity="warning")
         before = wave

@@ -23,21 +23,21 @@ _LARGEST_COUNTED: Final = 10**9
 
 def by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
     """Names of files by folder, in order."""
-    found: dict[str, list[str]] = {}
+    folders: dict[str, list[str]] = {}
     for path in paths:
         folder, _, name = path.rpartition("/")
-        found.setdefault(folder, []).append(name)
-    return found
+        folders.setdefault(folder, []).append(name)
+    return folders
 
 
 def versions(names: Iterable[str]) -> dict[int, str]:
     """Version → name of the first file with it, for the files that goose would take."""
-    found: dict[int, str] = {}
+    by_version: dict[int, str] = {}
     for name in sorted(names):
         version = files.version_of(name) if name.endswith(".sql") else None
         if version is not None:
-            found.setdefault(version, name)
-    return found
+            by_version.setdefault(version, name)
+    return by_version
 
 
 @rulebook.of_service("MIG001", "error", source=_GOOSE)

@@ -51,7 +51,7 @@ def instructions(text: str) -> Iterator[Line]:
 @rulebook.of_service("MIG023", "error", source=_SOURCE)
 def not_in_image(service: views.Service) -> Iterator[rulebook.Hit]:
     """An image without the migrations, or without goose."""
-    running = [each for each in service.releases.values() if each.databases]
+    running = [release for release in service.releases.values() if release.databases]
     path = f"{PurePosixPath(service.chart).parent}/Dockerfile"
     text = service.text(path) if running else None
     if text is None:
@@ -61,10 +61,12 @@ def not_in_image(service: views.Service) -> Iterator[rulebook.Hit]:
         return
     end = subjects.Place(path, final[0].number)
     copies = [(line, *_copied(line)) for line in final if line.word in {"COPY", "ADD"}]
-    taken = [copy for copy in copies if any(_covers(service, each) for each in copy[1])]
+    taken = [copy for copy in copies if any(_covers(service, source) for source in copy[1])]
     if not taken:
         yield rulebook.Hit(end, {"folder": service.migrations})
-    elif len(taken) == 1 and any(each.rstrip("/") == service.migrations for each in taken[0][1]):
+    elif len(taken) == 1 and any(
+        source.rstrip("/") == service.migrations for source in taken[0][1]
+    ):
         yield from _elsewhere(running[0], path, taken[0][0], taken[0][2])
     if not any("goose" in line.rest for line in final) and _calls_goose(running[0]):
         yield rulebook.Hit(end, variant="goose")
@@ -73,16 +75,16 @@ def not_in_image(service: views.Service) -> Iterator[rulebook.Hit]:
 def _last_stage(lines: list[Line]) -> list[Line]:
     """The instructions of the image that is built, those of the stages under it included."""
     stages: dict[str, list[Line]] = {}
-    found: list[Line] = []
+    results: list[Line] = []
     for line in lines:
         if line.word == "FROM":
             words = _FLAG.sub("", line.rest).split()
             base = stages.get(words[0].lower(), []) if words else []
-            found = [line, *base]
-            stages |= {name.lower(): found for name in words[2:3]}  # FROM image AS name
-        elif found:
-            found.append(line)
-    return found
+            results = [line, *base]
+            stages |= {name.lower(): results for name in words[2:3]}  # FROM image AS name
+        elif results:
+            results.append(line)
+    return results
 
 
 def _copied(line: Line) -> tuple[list[str], str]:
@@ -97,10 +99,10 @@ def _covers(service: views.Service, source: str) -> bool:
     """Whether a source holds the migrations, as seen from the repository's root or from the service's folder."""
     if source in _ALL:
         return True
-    given = source.removeprefix("./").strip("/").removesuffix("/*")
+    prefix = source.removeprefix("./").strip("/").removesuffix("/*")
     own = PurePosixPath(service.migrations)
     inside = {str(own), *(str(parent) for parent in own.parents), own.name}
-    return given in inside or given.startswith((f"{own}/", f"{own.name}/"))
+    return prefix in inside or prefix.startswith((f"{own}/", f"{own.name}/"))
 
 
 def _elsewhere(
@@ -113,10 +115,10 @@ def _elsewhere(
         for _, container in job.containers(init=False):
             args = container.get("args")
             words = [str(word) for word in args] if isinstance(args, list) else []
-            given = jobs.directory(job, words)
-            wanted = f"{target.rstrip('/')}/{database.directory}".rstrip("/")
-            if given.startswith("/") and given != wanted:
-                facts = {"folder": given[:120], "target": target[:120]}
+            directory = jobs.directory(job, words)
+            expected = f"{target.rstrip('/')}/{database.directory}".rstrip("/")
+            if directory.startswith("/") and directory != expected:
+                facts = {"folder": directory[:120], "target": target[:120]}
                 yield rulebook.Hit(subjects.Place(path, line.number), facts, "elsewhere")
                 return
 

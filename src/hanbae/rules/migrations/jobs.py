@@ -33,15 +33,15 @@ def _of_databases(release: views.Release) -> tuple[Declared, ...]:
     if not declared:
         return ()
     jobs = list(release.of_kind("Job"))
-    labelled = {str(each.get("metadata", "labels", labels.DATABASE)): each for each in jobs}
-    names = {each.name: each for each in jobs}
-    wanted = [
+    labelled = {str(job.get("metadata", "labels", labels.DATABASE)): job for job in jobs}
+    names = {job.name: job for job in jobs}
+    pairs = [
         naming.migration_job(release.name, database.name, several=len(declared) > 1)
         for database in declared
     ]
     return tuple(
         (database, name, labelled.get(database.name) or names.get(name))
-        for database, name in zip(declared, wanted, strict=True)
+        for database, name in zip(declared, pairs, strict=True)
     )
 
 
@@ -60,44 +60,44 @@ def missing_job(release: views.Release) -> Iterator[rulebook.Hit]:
         if job is None:
             yield rulebook.Hit(release.value_place("migration", "databases"), facts)
         elif job.name != name and job.get("metadata", "name") is not None:
-            at = views.On(job, ("metadata", "name"), key=True)
-            yield rulebook.Hit(at, {**facts, "found": job.name}, "name", severity="warning")
+            part = views.On(job, ("metadata", "name"), key=True)
+            yield rulebook.Hit(part, {**facts, "found": job.name}, "name", severity="warning")
         if job is not None and not job.phases and job.annotations.get(_HOOK) in (None, "Skip"):
-            at = views.On(job, ("metadata", "annotations"), key=True)
-            yield rulebook.Hit(at, facts, "hook")
+            part = views.On(job, ("metadata", "annotations"), key=True)
+            yield rulebook.Hit(part, facts, "hook")
 
 
 @rulebook.of_release("MIG020", "error", source="docs/reference/policy.md")
 def limits(release: views.Release) -> Iterator[rulebook.Hit]:
     """A migration Job with another phase, another lifetime or another number of tries than the policy's."""
     policy = release.policy.migrations
-    wanted: Mapping[str, int] = {
+    limits_: Mapping[str, int] = {
         "ttlSecondsAfterFinished": naming.seconds(policy.ttl),
         "backoffLimit": policy.backoff_limit,
         "activeDeadlineSeconds": naming.seconds(policy.deadline),
     }
     for _, job in found(release):
-        for field, value in wanted.items():
-            given = job.get("spec", field)
-            if given == value or (given is None and field != "ttlSecondsAfterFinished"):
+        for field, value in limits_.items():
+            actual = job.get("spec", field)
+            if actual == value or (actual is None and field != "ttlSecondsAfterFinished"):
                 continue  # what a Job without a deadline or a number of tries does is told by the rules of Argo CD
-            said = "-" if given is None else str(given)[:20]
-            facts = {"field": field, "found": said, "wanted": str(value)}
+            shown = "-" if actual is None else str(actual)[:20]
+            facts = {"field": field, "found": shown, "wanted": str(value)}
             yield rulebook.Hit(views.On(job, ("spec", field)), facts)
         # A word that is no phase has a rule of its own; Argo CD then goes by what Helm's annotation says.
         own = str(job.annotations.get(_HOOK, job.phases))
         meant = any(phase in own for phase in job.phases)
         if meant and policy.phase not in job.phases:
-            at = views.On(job, ("metadata", "annotations", _HOOK))
+            part = views.On(job, ("metadata", "annotations", _HOOK))
             facts = {"found": ", ".join(job.phases), "wanted": policy.phase}
-            yield rulebook.Hit(at, facts, "phase")
+            yield rulebook.Hit(part, facts, "phase")
 
 
 @rulebook.of_release("MIG021", "error", source=_GOOSE)
 def command(release: views.Release) -> Iterator[rulebook.Hit]:
     """A command that runs goose through a shell, with the database's URL in its arguments, or with another folder."""
     for database, job in found(release):
-        for at, container in job.containers(init=False):
+        for pointer, container in job.containers(init=False):
             command, args = container.get("command"), container.get("args")
             words = [
                 str(word)
@@ -107,34 +107,36 @@ def command(release: views.Release) -> Iterator[rulebook.Hit]:
             if not words or not any("goose" in word for word in words):
                 continue
             field = "args" if args else "command"
-            yield from _misuse(job, (*at, field), words, database)
+            yield from _misuse(job, (*pointer, field), words, database)
 
 
 def _misuse(
-    job: views.Object, at: views.Pointer, words: list[str], database: databases.Database
+    job: views.Object, pointer: views.Pointer, words: list[str], database: databases.Database
 ) -> Iterator[rulebook.Hit]:
     facts = {"object": job.label, "database": database.name}
     if _SHELL.match(words[0]):
-        yield rulebook.Hit(views.On(job, (*at[:-1], "command")), facts, "shell", severity="warning")
+        yield rulebook.Hit(
+            views.On(job, (*pointer[:-1], "command")), facts, "shell", severity="warning"
+        )
         return
     if any(_URL.search(word) for word in words):
-        yield rulebook.Hit(views.On(job, at), facts, "url")
+        yield rulebook.Hit(views.On(job, pointer), facts, "url")
     if words[-1] not in ("up", "up-by-one"):
-        yield rulebook.Hit(views.On(job, at), facts, "up")
+        yield rulebook.Hit(views.On(job, pointer), facts, "up")
     folder = directory(job, words)
     if not folder:
-        yield rulebook.Hit(views.On(job, at), facts, "dir")
+        yield rulebook.Hit(views.On(job, pointer), facts, "dir")
     elif database.directory and not folder.endswith(f"/{database.directory.strip('/')}"):
         more = {**facts, "folder": folder[:120], "wanted": database.directory}
-        yield rulebook.Hit(views.On(job, at), more, "other")
+        yield rulebook.Hit(views.On(job, pointer), more, "other")
 
 
 def directory(job: views.Object, words: list[str]) -> str:
     """The folder that goose is given, by its flag or its variable; empty for none."""
-    for at, word in enumerate(words):
+    for index, word in enumerate(words):
         flag, _, value = word.partition("=")
         if flag in ("-dir", "--dir"):
-            return (value or "".join(words[at + 1 : at + 2])).rstrip("/")
+            return (value or "".join(words[index + 1 : index + 2])).rstrip("/")
     for _, container in job.containers(init=False):
         entries = container.get("env")
         for entry in entries if isinstance(entries, list) else ():
@@ -149,13 +151,13 @@ def image(release: views.Release) -> Iterator[rulebook.Hit]:
     """A migration Job with another image than the pods': other migrations than those that the pods were built with."""
     running = {
         str(container.get("image"))
-        for each in release.of_kind("Deployment", "StatefulSet")
-        for _, container in each.containers(init=False)
+        for manifest in release.of_kind("Deployment", "StatefulSet")
+        for _, container in manifest.containers(init=False)
     }
     if not running or not release.prepared:
         return
     for _, job in found(release):
-        for at, container in job.containers(init=False):
+        for pointer, container in job.containers(init=False):
             if str(container.get("image")) not in running:
                 facts = {"object": job.label}
-                yield rulebook.Hit(views.On(job, (*at, "image")), facts)
+                yield rulebook.Hit(views.On(job, (*pointer, "image")), facts)

@@ -22,8 +22,8 @@ def refused(service: views.Service) -> Iterator[rulebook.Hit]:
     """A file that goose refuses to read."""
     for path, parsed in service.parsed_migrations.items():
         if parsed.fault is not None:
-            at = subjects.Place(path, parsed.fault.line)
-            yield rulebook.Hit(at, variant=parsed.fault.kind)
+            place = subjects.Place(path, parsed.fault.line)
+            yield rulebook.Hit(place, variant=parsed.fault.kind)
 
 
 @rulebook.of_service("MIG007", "notice", source=_ANNOTATIONS)

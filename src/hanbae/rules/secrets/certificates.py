@@ -36,19 +36,19 @@ def not_pinned(release: views.Release) -> Iterator[rulebook.Hit]:
 @rulebook.of_service("SEC015", "warning", source=_SOURCE)
 def shared(service: views.Service) -> Iterator[rulebook.Hit]:
     """One certificate for two clusters, or two for one."""
-    for one, other in itertools.combinations(service.releases.values(), 2):
-        pins = [str(each.value(*_PIN) or "") for each in (one, other)]
-        clusters = [environments.workload(each.settings) for each in (one, other)]
+    for first, other in itertools.combinations(service.releases.values(), 2):
+        pins = [str(release.value(*_PIN) or "") for release in (first, other)]
+        clusters = [environments.workload(release.settings) for release in (first, other)]
         if not all(_FINGERPRINT.fullmatch(pin) for pin in pins):
             continue
-        facts = {"one": one.environment, "other": other.environment}
-        at = other.value_place(*_PIN)
+        facts = {"one": first.environment, "other": other.environment}
+        place = other.value_place(*_PIN)
         same_cluster = clusters[0] is not None and clusters[0] == clusters[1]
         apart = None not in clusters and not same_cluster
         if pins[0] == pins[1] and apart:
-            yield rulebook.Hit(at, facts)
+            yield rulebook.Hit(place, facts)
         elif pins[0] != pins[1] and same_cluster:
-            yield rulebook.Hit(at, facts, "renewed", severity="notice")
+            yield rulebook.Hit(place, facts, "renewed", severity="notice")
 
 
 @rulebook.of_project("SEC016", "warning", source=_SOURCE)
@@ -62,10 +62,10 @@ def files(project: views.Project) -> Iterator[rulebook.Hit]:
             certificate = certificates.parse(data, path)
         except errors.Error:
             continue
-        at = subjects.Place(path)
+        place = subjects.Place(path)
         if project.now > certificate.not_after:
             date = certificate.not_after.date().isoformat()
-            yield rulebook.Hit(at, {"date": date}, "expired")
+            yield rulebook.Hit(place, {"date": date}, "expired")
         others = [
             service
             for service in project.services
@@ -77,7 +77,7 @@ def files(project: views.Project) -> Iterator[rulebook.Hit]:
                 "environment": environment,
                 "services": ", ".join(others[:_MOST_NAMED]) + more,
             }
-            yield rulebook.Hit(at, facts, "other")
+            yield rulebook.Hit(place, facts, "other")
 
 
 def _certificates(project: views.Project) -> Iterator[tuple[str, str]]:

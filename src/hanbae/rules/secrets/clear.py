@@ -22,40 +22,40 @@ _LONGEST_VALUE: Final = 64 * 1024
 @rulebook.of_release("SEC011", "error", source=_PLAIN)
 def twin(release: views.Release) -> Iterator[rulebook.Hit]:
     """The key of a sealed value with a value in clear beside it."""
-    sealed = {key for each in reading.sealed(release) for key in reading.ciphertexts(each)}
+    sealed = {key for manifest in reading.sealed(release) for key in reading.ciphertexts(manifest)}
     if not sealed:
         return
-    found = set()
+    in_values = set()
     for path in _scalars(release.values, sealed):
-        found.add(path[-1])
+        in_values.add(path[-1])
         yield rulebook.Hit(release.value_place(*path), {"key": path[-1]}, "values")
-    for each in release.objects:
-        for pointer, name, _ in _variables(each):
-            if name in sealed - found:
-                facts = {"key": name, "object": each.label}
-                yield rulebook.Hit(views.On(each, (*pointer, "value")), facts)
-        if each.kind == "ConfigMap":
-            data = each.get("data", default={})
-            for key in sorted(sealed - found) if isinstance(data, dict) else ():
+    for manifest in release.objects:
+        for pointer, name, _ in _variables(manifest):
+            if name in sealed - in_values:
+                facts = {"key": name, "object": manifest.label}
+                yield rulebook.Hit(views.On(manifest, (*pointer, "value")), facts)
+        if manifest.kind == "ConfigMap":
+            data = manifest.get("data", default={})
+            for key in sorted(sealed - in_values) if isinstance(data, dict) else ():
                 if data.get(key):
-                    facts = {"key": key, "object": each.label}
-                    yield rulebook.Hit(views.On(each, ("data", key), key=True), facts)
+                    facts = {"key": key, "object": manifest.label}
+                    yield rulebook.Hit(views.On(manifest, ("data", key), key=True), facts)
 
 
-def _scalars(values: Mapping[str, Any], wanted: set[str]) -> Iterator[tuple[str, ...]]:
+def _scalars(values: Mapping[str, Any], names: set[str]) -> Iterator[tuple[str, ...]]:
     """Paths of plain values under wanted keys, outside of the sealed ones."""
     waiting: list[tuple[tuple[str, ...], Any]] = [((), values)]
     for _ in range(_MOST_VALUES):
         if not waiting:
             return
-        path, thing = waiting.pop()
-        for key, value in thing.items():
+        path, document = waiting.pop()
+        for key, value in document.items():
             here = (*path, str(key))
             if here == ("sealedSecret", "encryptedData"):
                 continue
             if isinstance(value, dict):
                 waiting.append((here, value))
-            elif str(key) in wanted and isinstance(value, str | int) and value not in ("", False):
+            elif str(key) in names and isinstance(value, str | int) and value not in ("", False):
                 yield here
 
 
@@ -66,22 +66,22 @@ def _scalars(values: Mapping[str, Any], wanted: set[str]) -> Iterator[tuple[str,
 )
 def template_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
     """A credential in the template of a SealedSecret, which is not encrypted, instead of among its sealed values."""
-    for each in reading.sealed(release):
-        data = each.get("spec", "template", "data")
+    for manifest in reading.sealed(release):
+        data = manifest.get("spec", "template", "data")
         for key, value in data.items() if isinstance(data, dict) else ():
             if not isinstance(value, str) or "{{" in value:
                 continue
             if _holds_credential(value) or (_is_credential(str(key)) and not _harmless(value)):
-                at = views.On(each, ("spec", "template", "data", key), key=True)
-                yield rulebook.Hit(at, {"object": each.label, "key": str(key)})
+                part = views.On(manifest, ("spec", "template", "data", key), key=True)
+                yield rulebook.Hit(part, {"object": manifest.label, "key": str(key)})
 
 
 @rulebook.of_release("SEC013", "error", source=_PLAIN)
 def credential_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
     """A variable or an argument that holds a password where everybody with read rights sees it."""
-    sealed = {key for each in reading.sealed(release) for key in reading.ciphertexts(each)}
-    for each in release.objects:
-        for pointer, name, value in _variables(each):
+    sealed = {key for manifest in reading.sealed(release) for key in reading.ciphertexts(manifest)}
+    for manifest in release.objects:
+        for pointer, name, value in _variables(manifest):
             if name in sealed:
                 continue
             url = _holds_password(value)
@@ -89,44 +89,50 @@ def credential_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
             named = _is_credential(name) and not _harmless(value)
             if not (url or token or named):
                 continue
-            if not _written(release, each, value, name=None if url or token else name):
-                facts = {"object": each.label, "name": name}
-                at = views.On(each, (*pointer, "value"))
-                yield rulebook.Hit(at, facts, "url" if url else "")
-        for at_container, container in each.containers():
+            if not _written(release, manifest, value, name=None if url or token else name):
+                facts = {"object": manifest.label, "name": name}
+                part = views.On(manifest, (*pointer, "value"))
+                yield rulebook.Hit(part, facts, "url" if url else "")
+        for at_container, container in manifest.containers():
             for field in ("command", "args"):
                 words = container.get(field)
                 for index, word in enumerate(words if isinstance(words, list) else ()):
-                    if isinstance(word, str) and _tells(word) and not _written(release, each, word):
-                        at = views.On(each, (*at_container, field, index))
-                        yield rulebook.Hit(at, {"object": each.label, "field": field}, "argument")
+                    if (
+                        isinstance(word, str)
+                        and _tells(word)
+                        and not _written(release, manifest, word)
+                    ):
+                        part = views.On(manifest, (*at_container, field, index))
+                        yield rulebook.Hit(
+                            part, {"object": manifest.label, "field": field}, "argument"
+                        )
 
 
 def _written(
-    release: views.Release, each: views.Object, value: str, *, name: str | None = None
+    release: views.Release, manifest: views.Object, value: str, *, name: str | None = None
 ) -> bool:
     """Whether a value stands as it is in the values or, without a name, in the template: LAY009 tells of it there."""
     waiting: list[Any] = [(None, release.values)]
     for _ in range(_MOST_VALUES):
         if not waiting:
             break
-        key, thing = waiting.pop()
-        if isinstance(thing, Mapping):
-            waiting.extend((str(inner), part) for inner, part in thing.items())
-        elif isinstance(thing, list):
-            waiting.extend((key, part) for part in thing)
-        elif thing == value and name in (None, key):
+        key, document = waiting.pop()
+        if isinstance(document, Mapping):
+            waiting.extend((str(inner), part) for inner, part in document.items())
+        elif isinstance(document, list):
+            waiting.extend((key, part) for part in document)
+        elif document == value and name in (None, key):
             return True
-    return name is None and value in (release.service.text(each.template) or "")
+    return name is None and value in (release.service.text(manifest.template) or "")
 
 
-def _variables(each: views.Object) -> Iterator[tuple[views.Pointer, str, str]]:
+def _variables(manifest: views.Object) -> Iterator[tuple[views.Pointer, str, str]]:
     """Variables with a value of their own: pointer, name, value."""
-    for at, container in each.containers():
+    for pointer, container in manifest.containers():
         entries = container.get("env")
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
             if isinstance(entry, dict) and isinstance(entry.get("value"), str) and entry["value"]:
-                yield (*at, "env", index), str(entry.get("name")), entry["value"]
+                yield (*pointer, "env", index), str(entry.get("name")), entry["value"]
 
 
 def _tells(word: str) -> bool:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from hanbae import libyaml
 from hanbae.rules import rulebook, views
 from hanbae.rules.secrets import reading
 
 _BY_HAND: Final = frozenset({"pull", "tls"})
 """Secrets that a cluster's people or other operators make: not every release brings its own."""
-_KIND: Final = re.compile(r"^kind:\s*\w*Secret\s*$", re.MULTILINE)
-_NAME: Final = re.compile(r"^\s+name:\s*[\"']?([a-z0-9.-]+)", re.MULTILINE)
+_NAMES: Final[tuple[views.Pointer, ...]] = (
+    ("metadata", "name"),
+    ("spec", "template", "metadata", "name"),
+    ("spec", "target", "name"),
+)
+"""Where a Secret, a SealedSecret and an ExternalSecret say how the Secret is called."""
 
 
 @rulebook.of_release(
@@ -24,46 +28,57 @@ def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Secret that pods read and that nothing in the repository makes."""
     if not release.prepared:
         return
-    made = reading.made(release)
+    makers = reading.made(release)
     missing: dict[reading.Name, list[reading.Read]] = {}
     for read in reading.reads(release):
-        if read.secret not in made and not read.optional and read.way not in _BY_HAND:
+        if read.secret not in makers and not read.optional and read.way not in _BY_HAND:
             missing.setdefault(read.secret, []).append(read)
-    for (namespace, name), found in missing.items():
+    for (namespace, name), reads in missing.items():
         own = (namespace, name) == (release.namespace, release.secret)
         if not own and name in _of_overlays(release):
             continue
-        facts = {"secret": name, "objects": _labels(found)}
+        facts = {"secret": name, "objects": _labels(reads)}
         if own:
-            at: Any = release.value_place("sealedSecret", "encryptedData")
-            yield rulebook.Hit(at, facts)
+            part: Any = release.value_place("sealedSecret", "encryptedData")
+            yield rulebook.Hit(part, facts)
         else:
-            on = views.On(found[0].at.object, found[0].at.pointer, key=True)
+            on = views.On(reads[0].at.object, reads[0].at.pointer, key=True)
             yield rulebook.Hit(on, facts, variant="other", severity="warning")
 
 
 def _of_overlays(release: views.Release) -> frozenset[str]:
     """Names of the Secrets that files beside the overlays make; read only when something is missing."""
     folders = {
-        each.overlay.partition("/")[0]
-        for each in release.policy.environments.values()
-        if each.overlay
+        settings.overlay.partition("/")[0]
+        for settings in release.policy.environments.values()
+        if settings.overlay
     }
-    found: set[str] = set()
+    names: set[str] = set()
     for folder in folders:
         for path in release.service.project.tree.files(folder):
             if path.endswith((".yaml", ".yml")):
-                found |= _secrets(release.service.text(path) or "")
-    return frozenset(found)
+                names |= _secrets(release.service.text(path) or "")
+    return frozenset(names)
 
 
 def _secrets(text: str) -> set[str]:
-    documents = re.split(r"^---.*$", text, flags=re.MULTILINE)
-    return {name for each in documents if _KIND.search(each) for name in _NAME.findall(each)}
+    """Names of the Secrets that the manifests of a file are or make."""
+    if "Secret" not in text:  # parsing takes a hundred times as long as this
+        return set()
+    try:
+        documents = list(libyaml.load_all(text.encode()))
+    except libyaml.Fault:
+        return set()  # the build of the overlay reports it
+    names = set()
+    for document in documents:
+        if isinstance(document, dict) and str(document.get("kind")).endswith("Secret"):
+            manifest = views.Object(document, "", 0, "")
+            names |= {manifest.get(*pointer) for pointer in _NAMES}
+    return {name for name in names if isinstance(name, str)}
 
 
-def _labels(found: Iterable[reading.Read]) -> str:
-    return ", ".join(dict.fromkeys(read.at.object.label for read in found))
+def _labels(reads: Iterable[reading.Read]) -> str:
+    return ", ".join(dict.fromkeys(read.at.object.label for read in reads))
 
 
 @rulebook.of_release(
@@ -75,31 +90,26 @@ def key_not_sealed(release: views.Release) -> Iterator[rulebook.Hit]:
     """A key that is read of a Secret that does not have it."""
     if not release.prepared:
         return
-    made = reading.made(release)
-    if not made:
+    makers_of = reading.made(release)
+    if not makers_of:
         return
-    has = {name: reading.keys(makers) for name, makers in made.items()}
+    has = {name: reading.keys(makers) for name, makers in makers_of.items()}
     missing: dict[tuple[reading.Name, str], list[reading.Read]] = {}
     for read in reading.reads(release):
-        known = has.get(read.secret)
-        if (
-            known is not None
-            and read.key is not None
-            and not read.optional
-            and read.key not in known
-        ):
+        keys = has.get(read.secret)
+        if keys is not None and read.key is not None and not read.optional and read.key not in keys:
             missing.setdefault((read.secret, read.key), []).append(read)
     own = (release.namespace, release.secret)
     sealed_in_values = bool(release.value("sealedSecret", "encryptedData"))
-    for (secret, key), found in missing.items():
-        at: Any = found[0].at
+    for (secret, key), reads in missing.items():
+        part: Any = reads[0].at
         if secret == own and sealed_in_values:
-            at = release.value_place("sealedSecret", "encryptedData")
-        yield rulebook.Hit(at, {"key": key, "secret": secret[1], "objects": _labels(found)})
-    known = has.get(own)
+            part = release.value_place("sealedSecret", "encryptedData")
+        yield rulebook.Hit(part, {"key": key, "secret": secret[1], "objects": _labels(reads)})
+    keys = has.get(own)
     for database in release.databases:
         key = database.url_key
-        if known is not None and key not in known and (own, key) not in missing:
+        if keys is not None and key not in keys and (own, key) not in missing:
             place = release.value_place("migration", "databases")
             facts = {"key": key, "secret": own[1], "database": database.name}
             yield rulebook.Hit(place, facts, variant="database")
@@ -116,36 +126,40 @@ def key_not_read(release: views.Release) -> Iterator[rulebook.Hit]:
     sealed = list(reading.sealed(release))
     if not sealed:
         return
-    for one in reading.reads(release):
-        read.setdefault(one.secret, set()).add(one.key)
+    for reading_ in reading.reads(release):
+        read.setdefault(reading_.secret, set()).add(reading_.key)
     migrated = {database.url_key for database in release.databases}
-    for each in sealed:
-        name = (each.namespace, each.name)
-        wanted = read.get(name)
-        if wanted is None and not _mentioned(release, each.name):
+    for manifest in sealed:
+        name = (manifest.namespace, manifest.name)
+        keys = read.get(name)
+        if keys is None and not _mentioned(release, manifest.name):
             yield rulebook.Hit(
-                views.On(each, ("metadata", "name"), key=True), {"secret": each.name}, "secret"
+                views.On(manifest, ("metadata", "name"), key=True),
+                {"secret": manifest.name},
+                "secret",
             )
-        if wanted is None or None in wanted:
+        if keys is None or None in keys:
             continue
-        for key in reading.ciphertexts(each):
-            if key not in wanted and key not in migrated:
-                facts = {"key": key, "secret": each.name}
-                yield rulebook.Hit(reading.place(release, each, key), facts)
+        for key in reading.ciphertexts(manifest):
+            if key not in keys and key not in migrated:
+                facts = {"key": key, "secret": manifest.name}
+                yield rulebook.Hit(reading.place(release, manifest, key), facts)
 
 
 def _mentioned(release: views.Release, name: str) -> bool:
     """Whether any other object has the name as one of its texts: operators read Secrets in fields of their own."""
     waiting: list[Any] = [
-        each.data for each in release.objects if each.kind not in {"SealedSecret", "Secret"}
+        manifest.data
+        for manifest in release.objects
+        if manifest.kind not in {"SealedSecret", "Secret"}
     ]
     while waiting:
-        thing = waiting.pop()
-        if isinstance(thing, dict):
-            waiting.extend(value for key, value in thing.items() if key != "metadata")
-        elif isinstance(thing, list):
-            waiting.extend(thing)
-        elif thing == name:
+        document = waiting.pop()
+        if isinstance(document, dict):
+            waiting.extend(value for key, value in document.items() if key != "metadata")
+        elif isinstance(document, list):
+            waiting.extend(document)
+        elif document == name:
             return True
     return False
 
@@ -170,14 +184,14 @@ def type_and_keys(release: views.Release) -> Iterator[rulebook.Hit]:
     if not sealed:
         return
     pulled = {read.secret for read in reading.reads(release) if read.way == "pull"}
-    for each in sealed:
-        kind = str(each.get("spec", "template", "type") or "Opaque")
-        known = reading.keys([each]) or frozenset()
-        at = views.On(each, ("spec", "template", "type"))
-        facts = {"secret": each.name, "type": kind}
-        if (each.namespace, each.name) in pulled and kind not in _PULLS:
-            yield rulebook.Hit(at, facts, variant="pull")
+    for manifest in sealed:
+        kind = str(manifest.get("spec", "template", "type") or "Opaque")
+        keys = reading.keys([manifest]) or frozenset()
+        part = views.On(manifest, ("spec", "template", "type"))
+        facts = {"secret": manifest.name, "type": kind}
+        if (manifest.namespace, manifest.name) in pulled and kind not in _PULLS:
+            yield rulebook.Hit(part, facts, variant="pull")
             continue
         for key in _NEEDED.get(kind, ()):
-            if key not in known:
-                yield rulebook.Hit(at, {**facts, "key": key})
+            if key not in keys:
+                yield rulebook.Hit(part, {**facts, "key": key})

@@ -21,24 +21,24 @@ _WORDS: Final = ("checksum", "hash", "secret")
 )
 def no_restart(release: views.Release) -> Iterator[rulebook.Hit]:
     """Pods that go on with the old value after a rotation."""
-    sealed = {(each.namespace, each.name) for each in reading.sealed(release)}
+    sealed = {(manifest.namespace, manifest.name) for manifest in reading.sealed(release)}
     if not sealed:
         return
-    seen = set()
+    first = set()
     for read in reading.reads(release):
-        each = read.at.object
-        if each.kind not in _ROLLED or read.secret not in sealed or each.index in seen:
+        manifest = read.at.object
+        if manifest.kind not in _ROLLED or read.secret not in sealed or manifest.index in first:
             continue
-        seen.add(each.index)
-        if read.way in ("variable", "variables") and not _restarts(each):
-            at = views.On(each, ("spec", "template", "metadata", "annotations"))
-            yield rulebook.Hit(at, {"object": each.label, "secret": read.secret[1]})
+        first.add(manifest.index)
+        if read.way in ("variable", "variables") and not _restarts(manifest):
+            part = views.On(manifest, ("spec", "template", "metadata", "annotations"))
+            yield rulebook.Hit(part, {"object": manifest.label, "secret": read.secret[1]})
 
 
-def _restarts(each: views.Object) -> bool:
-    if any(str(name).startswith(_RELOADER) for name in each.annotations):
+def _restarts(manifest: views.Object) -> bool:
+    if any(str(name).startswith(_RELOADER) for name in manifest.annotations):
         return True
-    own = each.get("spec", "template", "metadata", "annotations", default={})
+    own = manifest.get("spec", "template", "metadata", "annotations", default={})
     names = [str(name).lower() for name in own] if isinstance(own, dict) else []
     return any(word in name for name in names for word in _WORDS)
 
@@ -52,26 +52,33 @@ def _restarts(each: views.Object) -> bool:
 def token(release: views.Release) -> Iterator[rulebook.Hit]:
     """Pods with a token for the API server, although nothing gives their account any right."""
     accounts: dict[str, views.Object] | None = None
-    for each in release.objects:
-        if each.pod is None or each.get(*each.pod) is None or skipping.is_hook_of_no_phase(each):
+    for manifest in release.objects:
+        if (
+            manifest.pod is None
+            or manifest.get(*manifest.pod) is None
+            or skipping.is_hook_of_no_phase(manifest)
+        ):
             continue
-        said = each.get(*each.pod, "automountServiceAccountToken")
-        if said is False:
+        setting = manifest.get(*manifest.pod, "automountServiceAccountToken")
+        if setting is False:
             continue
         if accounts is None:
-            accounts = {one.name: one for one in release.of_kind("ServiceAccount")}
-        name = str(each.get(*each.pod, "serviceAccountName") or "default")
+            accounts = {
+                service_account.name: service_account
+                for service_account in release.of_kind("ServiceAccount")
+            }
+        name = str(manifest.get(*manifest.pod, "serviceAccountName") or "default")
         account = accounts.get(name)
         off = account is not None and account.get("automountServiceAccountToken") is False
-        if (said is None and off) or _has_rights(release, name):
+        if (setting is None and off) or _has_rights(release, name):
             continue
-        at = views.On(each, (*each.pod, "automountServiceAccountToken"))
-        yield rulebook.Hit(at, {"object": each.label})
+        part = views.On(manifest, (*manifest.pod, "automountServiceAccountToken"))
+        yield rulebook.Hit(part, {"object": manifest.label})
 
 
 def _has_rights(release: views.Release, account: str) -> bool:
-    for each in release.of_kind("RoleBinding", "ClusterRoleBinding"):
-        subjects = each.get("subjects")
+    for manifest in release.of_kind("RoleBinding", "ClusterRoleBinding"):
+        subjects = manifest.get("subjects")
         for subject in subjects if isinstance(subjects, list) else ():
             if isinstance(subject, dict) and subject.get("name") == account:
                 return True

@@ -48,93 +48,93 @@ def _reads(release: views.Release) -> tuple[Read, ...]:
 
 
 def _found(release: views.Release) -> Iterator[Read]:
-    for each in release.objects:
-        if each.pod is not None:
-            yield from _of_pod(each, each.pod)
-        elif each.kind == "Ingress":
-            for pointer, entry in _mappings(each, ("spec", "tls")):
-                yield from _read(each, entry, (*pointer, "secretName"), "tls")
-        elif each.kind == "ServiceAccount":
-            for pointer, entry in _mappings(each, ("imagePullSecrets",)):
-                yield from _read(each, entry, (*pointer, "name"), "pull")
+    for manifest in release.objects:
+        if manifest.pod is not None:
+            yield from _of_pod(manifest, manifest.pod)
+        elif manifest.kind == "Ingress":
+            for pointer, entry in _mappings(manifest, ("spec", "tls")):
+                yield from _read(manifest, entry, (*pointer, "secretName"), "tls")
+        elif manifest.kind == "ServiceAccount":
+            for pointer, entry in _mappings(manifest, ("imagePullSecrets",)):
+                yield from _read(manifest, entry, (*pointer, "name"), "pull")
 
 
-def _of_pod(each: views.Object, pod: views.Pointer) -> Iterator[Read]:
-    for at, container in each.containers():
+def _of_pod(manifest: views.Object, pod: views.Pointer) -> Iterator[Read]:
+    for location, container in manifest.containers():
         if "env" in container or "envFrom" in container:
-            yield from _of_container(each, at)
-    for pointer, volume in _mappings(each, (*pod, "volumes")):
+            yield from _of_container(manifest, location)
+    for pointer, volume in _mappings(manifest, (*pod, "volumes")):
         if "secret" in volume:
-            yield from _of_volume(each, (*pointer, "secret"), "secretName")
+            yield from _of_volume(manifest, (*pointer, "secret"), "secretName")
         elif "projected" in volume:
-            for inner, _ in _mappings(each, (*pointer, "projected", "sources")):
-                yield from _of_volume(each, (*inner, "secret"), "name")
-    for pointer, entry in _mappings(each, (*pod, "imagePullSecrets")):
-        yield from _read(each, entry, (*pointer, "name"), "pull")
+            for inner, _ in _mappings(manifest, (*pointer, "projected", "sources")):
+                yield from _of_volume(manifest, (*inner, "secret"), "name")
+    for pointer, entry in _mappings(manifest, (*pod, "imagePullSecrets")):
+        yield from _read(manifest, entry, (*pointer, "name"), "pull")
 
 
-def _of_container(each: views.Object, at: views.Pointer) -> Iterator[Read]:
-    for pointer, variable in _mappings(each, (*at, "env")):
+def _of_container(manifest: views.Object, location: views.Pointer) -> Iterator[Read]:
+    for pointer, variable in _mappings(manifest, (*location, "env")):
         source = variable.get("valueFrom")
         reference = source.get("secretKeyRef") if isinstance(source, dict) else None
         if isinstance(reference, dict):
             here = (*pointer, "valueFrom", "secretKeyRef")
-            yield from _read(each, reference, (*here, "name"), "variable", (*here, "key"))
-    for pointer, source in _mappings(each, (*at, "envFrom")):
+            yield from _read(manifest, reference, (*here, "name"), "variable", (*here, "key"))
+    for pointer, source in _mappings(manifest, (*location, "envFrom")):
         reference = source.get("secretRef")
         if isinstance(reference, dict):
-            yield from _read(each, reference, (*pointer, "secretRef", "name"), "variables")
+            yield from _read(manifest, reference, (*pointer, "secretRef", "name"), "variables")
 
 
-def _of_volume(each: views.Object, at: views.Pointer, field: str) -> Iterator[Read]:
-    volume = each.get(*at)
+def _of_volume(manifest: views.Object, location: views.Pointer, field: str) -> Iterator[Read]:
+    volume = manifest.get(*location)
     if not isinstance(volume, dict):
         return
-    keys = [(*pointer, "key") for pointer, _ in _mappings(each, (*at, "items"))]
+    keys = [(*pointer, "key") for pointer, _ in _mappings(manifest, (*location, "items"))]
     if not keys:
-        yield from _read(each, volume, (*at, field), "volume")
+        yield from _read(manifest, volume, (*location, field), "volume")
     for key in keys:
-        yield from _read(each, volume, (*at, field), "volume", key)
+        yield from _read(manifest, volume, (*location, field), "volume", key)
 
 
 def _read(
-    each: views.Object,
+    manifest: views.Object,
     reference: dict[str, Any],
-    at: views.Pointer,
+    pointer: views.Pointer,
     way: Way,
     key: views.Pointer | None = None,
 ) -> Iterator[Read]:
-    name = reference.get(str(at[-1]))
+    name = reference.get(str(pointer[-1]))
     if not isinstance(name, str) or not name:
         return
-    wanted = None if key is None else each.get(*key)
-    if key is not None and not isinstance(wanted, str):
+    key_ = None if key is None else manifest.get(*key)
+    if key is not None and not isinstance(key_, str):
         return
     optional = reference.get("optional") is True
-    yield Read((each.namespace, name), wanted, views.On(each, key or at), way, optional)
+    yield Read((manifest.namespace, name), key_, views.On(manifest, key or pointer), way, optional)
 
 
 def _mappings(
-    each: views.Object, at: views.Pointer
+    manifest: views.Object, pointer: views.Pointer
 ) -> Iterator[tuple[views.Pointer, dict[str, Any]]]:
-    found = each.get(*at)
-    for index, entry in enumerate(found if isinstance(found, list) else ()):
+    value = manifest.get(*pointer)
+    for index, entry in enumerate(value if isinstance(value, list) else ()):
         if isinstance(entry, dict):
-            yield (*at, index), entry
+            yield (*pointer, index), entry
 
 
 def made(release: views.Release) -> dict[Name, list[views.Object]]:
     """The Secrets that a release makes, each with the objects that make it."""
-    found: dict[Name, list[views.Object]] = {}
-    for each in release.objects:
-        if each.kind in {"SealedSecret", "Secret"}:
-            name: Any = each.name
-        elif each.kind in _MAKERS:
-            name = each.get(*_MAKERS[each.kind]) or each.name
+    by_name: dict[Name, list[views.Object]] = {}
+    for manifest in release.objects:
+        if manifest.kind in {"SealedSecret", "Secret"}:
+            name: Any = manifest.name
+        elif manifest.kind in _MAKERS:
+            name = manifest.get(*_MAKERS[manifest.kind]) or manifest.name
         else:
             continue
-        found.setdefault((each.namespace, str(name)), []).append(each)
-    return found
+        by_name.setdefault((manifest.namespace, str(name)), []).append(manifest)
+    return by_name
 
 
 def sealed(release: views.Release) -> Iterator[views.Object]:
@@ -142,31 +142,31 @@ def sealed(release: views.Release) -> Iterator[views.Object]:
     return release.of_kind("SealedSecret")
 
 
-def ciphertexts(each: views.Object) -> dict[str, Any]:
+def ciphertexts(manifest: views.Object) -> dict[str, Any]:
     """The sealed values of a SealedSecret by key."""
-    found = each.get("spec", "encryptedData")
-    return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
+    data = manifest.get("spec", "encryptedData")
+    return {str(key): value for key, value in data.items()} if isinstance(data, dict) else {}
 
 
 def keys(makers: list[views.Object]) -> frozenset[str] | None:
     """The keys of a Secret; None where another operator decides them."""
-    found: set[str] = set()
-    for each in makers:
+    names: set[str] = set()
+    for maker in makers:
         parts = {
             "SealedSecret": (("spec", "encryptedData"), ("spec", "template", "data")),
             "Secret": (("data",), ("stringData",)),
-        }.get(each.kind)
+        }.get(maker.kind)
         if parts is None:
             return None
         for pointer in parts:
-            data = each.get(*pointer)
-            found |= {str(key) for key in data} if isinstance(data, dict) else set()
-    return frozenset(found)
+            data = maker.get(*pointer)
+            names |= {str(key) for key in data} if isinstance(data, dict) else set()
+    return frozenset(names)
 
 
-def place(release: views.Release, each: views.Object, key: str) -> views.On | Any:
+def place(release: views.Release, manifest: views.Object, key: str) -> views.On | Any:
     """Where a sealed value stands: in the values file, where that is where it comes from."""
-    value = each.get("spec", "encryptedData", key)
+    value = manifest.get("spec", "encryptedData", key)
     if value is not None and release.value("sealedSecret", "encryptedData", key) == value:
         return release.value_place("sealedSecret", "encryptedData", key)
-    return views.On(each, ("spec", "encryptedData", key))
+    return views.On(manifest, ("spec", "encryptedData", key))

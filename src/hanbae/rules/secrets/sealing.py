@@ -25,52 +25,58 @@ _SHORTEST: Final = 300
 @rulebook.of_release("SEC005", "error", source=_SCOPE_SOURCE)
 def scope(release: views.Release) -> Iterator[rulebook.Hit]:
     """A SealedSecret whose annotations say another scope than its values are sealed with."""
-    wanted = release.policy.secrets.scope
-    for each in reading.sealed(release):
-        own = each.annotations
-        said = next((name for name in _SCOPES if own.get(f"{_DOMAIN}/{name}") == "true"), "strict")
-        if said == wanted:
+    expected = release.policy.secrets.scope
+    for manifest in reading.sealed(release):
+        own = manifest.annotations
+        actual = next(
+            (name for name in _SCOPES if own.get(f"{_DOMAIN}/{name}") == "true"), "strict"
+        )
+        if actual == expected:
             continue
-        facts = {"object": each.label, "scope": wanted, "said": said}
-        template = each.get("spec", "template", "metadata", "annotations", default={})
+        facts = {"object": manifest.label, "scope": expected, "said": actual}
+        template = manifest.get("spec", "template", "metadata", "annotations", default={})
         mistyped = next((name for name in _SCOPES if f"{_DOMAIN}/{name}" in own), None)
         variant = ""
-        at: views.Pointer = ("metadata", "annotations")
-        if said == "strict" and mistyped is not None:
-            variant, at = "value", (*at, f"{_DOMAIN}/{mistyped}")
-        elif isinstance(template, dict) and f"{_DOMAIN}/{wanted}" in template:
-            variant, at = "template", ("spec", "template", "metadata", *at[1:])
-        elif said != "strict":
-            at = (*at, f"{_DOMAIN}/{said}")
-        yield rulebook.Hit(views.On(each, at), facts, variant)
+        pointer: views.Pointer = ("metadata", "annotations")
+        if actual == "strict" and mistyped is not None:
+            variant, pointer = "value", (*pointer, f"{_DOMAIN}/{mistyped}")
+        elif isinstance(template, dict) and f"{_DOMAIN}/{expected}" in template:
+            variant, pointer = "template", ("spec", "template", "metadata", *pointer[1:])
+        elif actual != "strict":
+            pointer = (*pointer, f"{_DOMAIN}/{actual}")
+        yield rulebook.Hit(views.On(manifest, pointer), facts, variant)
 
 
 @rulebook.of_release("SEC006", "error", source=_SCOPE_SOURCE)
 def name_and_namespace(release: views.Release) -> Iterator[rulebook.Hit]:
     """A SealedSecret whose name or namespace is not the one that its values are bound to."""
     bound = release.policy.secrets.scope
-    for each in reading.sealed(release):
-        facts = {"object": each.label}
-        if bound != "cluster-wide" and each.namespace != release.namespace:
-            at = views.On(each, ("metadata", "namespace"))
-            yield rulebook.Hit(at, {**facts, "namespace": each.namespace}, "namespace")
-        if bound == "strict" and each.name != release.secret and _from_values(release, each):
-            at = views.On(each, ("metadata", "name"), key=True)
-            yield rulebook.Hit(at, {**facts, "name": release.secret}, "name")
-        for field, own in (("name", each.name), ("namespace", each.namespace)):
-            at = views.On(each, ("spec", "template", "metadata", field), key=True)
-            said = each.get(*at.pointer)
-            if said is not None and said != own:
-                more = {**facts, "field": field, "value": str(said)[:80]}
-                yield rulebook.Hit(at, more, "template", severity="warning")
+    for manifest in reading.sealed(release):
+        facts = {"object": manifest.label}
+        if bound != "cluster-wide" and manifest.namespace != release.namespace:
+            part = views.On(manifest, ("metadata", "namespace"))
+            yield rulebook.Hit(part, {**facts, "namespace": manifest.namespace}, "namespace")
+        if (
+            bound == "strict"
+            and manifest.name != release.secret
+            and _from_values(release, manifest)
+        ):
+            part = views.On(manifest, ("metadata", "name"), key=True)
+            yield rulebook.Hit(part, {**facts, "name": release.secret}, "name")
+        for field, own in (("name", manifest.name), ("namespace", manifest.namespace)):
+            part = views.On(manifest, ("spec", "template", "metadata", field), key=True)
+            actual = manifest.get(*part.pointer)
+            if actual is not None and actual != own:
+                more = {**facts, "field": field, "value": str(actual)[:80]}
+                yield rulebook.Hit(part, more, "template", severity="warning")
 
 
-def _from_values(release: views.Release, each: views.Object) -> bool:
+def _from_values(release: views.Release, manifest: views.Object) -> bool:
     """Whether its values are those that ``hanbae secrets seal`` wrote for the service's Secret."""
     sealed = release.value("sealedSecret", "encryptedData", default={})
     if not isinstance(sealed, dict) or not sealed:
         return False
-    own = set(map(str, reading.ciphertexts(each).values()))
+    own = set(map(str, reading.ciphertexts(manifest).values()))
     return any(str(value) in own for value in sealed.values())
 
 
@@ -81,12 +87,12 @@ def _from_values(release: views.Release, each: views.Object) -> bool:
 )
 def malformed(release: views.Release) -> Iterator[rulebook.Hit]:
     """A text among the sealed values that can be none."""
-    for each in reading.sealed(release):
-        for key, value in reading.ciphertexts(each).items():
+    for manifest in reading.sealed(release):
+        for key, value in reading.ciphertexts(manifest).items():
             variant = _fault(value)
             if variant:
-                facts = {"key": key, "secret": each.name}
-                yield rulebook.Hit(reading.place(release, each, key), facts, variant)
+                facts = {"key": key, "secret": manifest.name}
+                yield rulebook.Hit(reading.place(release, manifest, key), facts, variant)
 
 
 def _fault(value: Any) -> str:
@@ -102,40 +108,42 @@ def _fault(value: Any) -> str:
 @rulebook.of_service("SEC008", "error", source=_SCOPE_SOURCE)
 def copied(service: views.Service) -> Iterator[rulebook.Hit]:
     """One ciphertext in two places: it was copied, since sealing the same value twice never gives the same text."""
-    seen: dict[str, tuple[views.Release, views.Object, str]] = {}
+    first: dict[str, tuple[views.Release, views.Object, str]] = {}
     for release in service.releases.values():
-        for each in reading.sealed(release):
-            for key, value in reading.ciphertexts(each).items():
+        for manifest in reading.sealed(release):
+            for key, value in reading.ciphertexts(manifest).items():
                 if not isinstance(value, str) or len(value) < _SHORTEST:
                     continue
-                before = seen.setdefault(value, (release, each, key))
-                if before[1] is not each or before[2] != key:
-                    yield from _copy(before, (release, each, key))
+                before = first.setdefault(value, (release, manifest, key))
+                if before[1] is not manifest or before[2] != key:
+                    yield from _copy(before, (release, manifest, key))
 
 
 def _copy(
     before: tuple[views.Release, views.Object, str], now: tuple[views.Release, views.Object, str]
 ) -> Iterator[rulebook.Hit]:
-    release, each, key = now
+    release, manifest, key = now
     facts = {"key": key, "other": before[2]}
-    found = reading.place(release, each, key)
-    at = found if isinstance(found, subjects.Place) else subjects.Place(each.template)
+    origin = reading.place(release, manifest, key)
+    place = origin if isinstance(origin, subjects.Place) else subjects.Place(manifest.template)
     if before[0] is not release:
         facts |= {"environment": release.environment, "from": before[0].environment}
-        if _bound(release, each) != _bound(before[0], before[1]):
-            yield rulebook.Hit(at, facts)
-    elif _bound(release, each) != _bound(release, before[1]):
-        yield rulebook.Hit(at, facts, "secrets")
+        if _bound(release, manifest) != _bound(before[0], before[1]):
+            yield rulebook.Hit(place, facts)
+    elif _bound(release, manifest) != _bound(release, before[1]):
+        yield rulebook.Hit(place, facts, "secrets")
     else:
-        yield rulebook.Hit(at, facts, "keys", severity="warning")
+        yield rulebook.Hit(place, facts, "keys", severity="warning")
 
 
-def _bound(release: views.Release, each: views.Object) -> tuple[str, ...]:
+def _bound(release: views.Release, manifest: views.Object) -> tuple[str, ...]:
     """What the policy's scope binds the values of a SealedSecret to."""
     scope = release.policy.secrets.scope
     if scope == "cluster-wide":
         return (str(release.value("sealedSecret", "certificate")),)
-    return (each.namespace,) if scope == "namespace-wide" else (each.namespace, each.name)
+    return (
+        (manifest.namespace,) if scope == "namespace-wide" else (manifest.namespace, manifest.name)
+    )
 
 
 @rulebook.of_release(
@@ -148,7 +156,7 @@ def made_twice(release: views.Release) -> Iterator[rulebook.Hit]:
     for (_, name), makers in reading.made(release).items():
         if len(makers) == 1:
             continue
-        makers.sort(key=lambda each: each.kind != "SealedSecret")
+        makers.sort(key=lambda maker: maker.kind != "SealedSecret")
         for other in makers[1:]:
             if other.kind == makers[0].kind:
                 continue  # one object twice, which KUB030 tells
@@ -159,9 +167,9 @@ def made_twice(release: views.Release) -> Iterator[rulebook.Hit]:
 @rulebook.of_release("SEC010", "error", source="docs/adr/0001-migrations-run-as-sync-hooks.md")
 def wave(release: views.Release) -> Iterator[rulebook.Hit]:
     """A SealedSecret in another wave than the policy's."""
-    wanted = release.policy.secrets.wave
-    for each in reading.sealed(release):
-        if each.wave != wanted:
-            at = views.On(each, ("metadata", "annotations", "argocd.argoproj.io/sync-wave"))
-            facts = {"object": each.label, "wave": str(each.wave), "wanted": str(wanted)}
-            yield rulebook.Hit(at, facts)
+    expected = release.policy.secrets.wave
+    for manifest in reading.sealed(release):
+        if manifest.wave != expected:
+            part = views.On(manifest, ("metadata", "annotations", "argocd.argoproj.io/sync-wave"))
+            facts = {"object": manifest.label, "wave": str(manifest.wave), "wanted": str(expected)}
+            yield rulebook.Hit(part, facts)

@@ -58,9 +58,9 @@ def invalid(pointer: Pointer, value: object, expected: str) -> Refusal:
 
 def exclusive(part: Mapping[str, Any], pointer: Pointer, *names: str) -> Refusals:
     """At most one of several fields may be given."""
-    given = [name for name in names if part.get(name) not in (None, "", [], {})]
-    for name in given[1:]:
-        yield beside((*pointer, name), given[0])
+    present = [name for name in names if part.get(name) not in (None, "", [], {})]
+    for name in present[1:]:
+        yield beside((*pointer, name), present[0])
 
 
 def unique(entries: Any, pointer: Pointer, *names: str) -> Refusals:
