@@ -8,6 +8,7 @@ must look like a secret to be hidden.
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -19,6 +20,7 @@ Sight = Callable[[str], Iterator[Span]]
 
 # What a URL may be long before its "@"; bounds the work on lines that are full of "://".
 _LONGEST_AUTHORITY: Final = 4096
+_LONGEST_SCHEME: Final = 35
 # A user name of a web address that is so long is a token, or stands beside one.
 _LONG_USER: Final = 16
 _LONG_USER_WITH_PASSWORD: Final = 20
@@ -64,7 +66,7 @@ _FLAG: Final = re.compile(
 _PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PRIVATE_KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _SPACE: Final = re.compile(r"\s")
-_SCHEME_BEFORE: Final = re.compile(r"[A-Za-z0-9+.-]*\Z")
+_SCHEME: Final = f"{string.ascii_letters}{string.digits}+.-"
 _PORT: Final = re.compile(r"[0-9]{1,5}(?=[/?#]|\Z)")
 
 
@@ -138,15 +140,16 @@ def _url_passwords(text: str) -> Iterator[Span]:
     while following >= 0:
         start = following + 3
         following = text.find("://", start)
-        scheme = _SCHEME_BEFORE.search(text, max(0, start - 35), start - 3)
-        if scheme is None or not scheme[0]:
+        near = text[max(0, start - _LONGEST_SCHEME) : start - 3]
+        scheme = near[len(near.rstrip(_SCHEME)) :]
+        if not scheme:
             continue
-        token = text[start : _end_of_url(text, scheme.start(), start)]
+        token = text[start : _end_of_url(text, start - 3 - len(scheme), start)]
         user, colon, rest = token.partition(":")
         host = token.rfind("@")
         if host < 0:
             continue
-        web = scheme[0].lower().endswith(("http", "https"))
+        web = scheme.lower().endswith(("http", "https"))
         if not colon or host < len(user):
             # https://TOKEN@github.com: the user name is the secret.
             if web and token.find("@") >= _LONG_USER and "/" not in token[: token.find("@")]:

@@ -19,9 +19,9 @@ from hanbae.rules import views
 
 MARK: Final = b"hanbae:"
 _COMMENT: Final = re.compile(
-    r"(?P<open>(?:^|(?<=\s))#|(?:^|(?<=\s))--|\{\{-?\s*/\*)\s*hanbae:\s*ignore\b(?P<rest>.*)$"
+    r"(?P<open>(?:^|(?<=\s))#|(?:^|(?<=\s))--|\{\{-?\s*/\*)\s*hanbae:\s*ignore\b(?P<rest>.*)"
 )
-_CLOSED: Final = re.compile(r"\*/\s*-?\}\}.*$")
+_CLOSED: Final = re.compile(r"\*/\s*-?\}\}.*")
 _CODE: Final = r"(?:[A-Z]{3}[0-9]{3}|OWN-[A-Za-z0-9-]+)"
 _CODES: Final = re.compile(rf"\s+(?P<codes>{_CODE}(?:,{_CODE})*)(?:\s+(?P<reason>.*))?$")
 _BLANK: Final = re.compile(r"\s*(?:(?:#|--).*|\{\{-?\s*/\*.*\*/\s*-?\}\}\s*)?$")

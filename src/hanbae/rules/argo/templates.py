@@ -78,5 +78,19 @@ def _is_called(text: str, index: int) -> bool:
     before = text[start + 2 : index]
     if before.lstrip("- \t\n").startswith("/*"):
         return False
-    quoted = re.sub(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`', "", before)
-    return '"' not in quoted and "`" not in quoted
+    return not _is_open(before)
+
+
+def _is_open(text: str) -> bool:
+    """Whether a text of Go's template language ends inside of a string."""
+    quote, escaped = "", False
+    for character in text:
+        if escaped:
+            escaped = False
+        elif quote == '"' and character == "\\":
+            escaped = True
+        elif character == quote:
+            quote = ""
+        elif not quote and character in '"`':
+            quote = character
+    return bool(quote)

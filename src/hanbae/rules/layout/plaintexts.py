@@ -40,10 +40,8 @@ _ENDINGS: Final = (
     ".example", ".sample", ".template", ".pem", ".key", ".crt", ".sh", ".xml", ".npmrc", ".netrc", ".pgpass",
     ".htpasswd", ".dockercfg", ".ovpn",
 )  # fmt: skip
-_NAMES: Final = re.compile(
-    r"(?:.*\.)?env(?:\..*)?|Dockerfile.*|id_(?:rsa|dsa|ecdsa|ed25519)|.*kubeconfig.*|config"
-)
-_LEFT_OUT: Final = re.compile(r".*(?:\.schema\.json|-lock\.json|\.lock|go\.sum)")
+_NAMES: Final = frozenset({"config", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519"})
+_LEFT_OUT: Final = (".schema.json", "-lock.json", ".lock", "go.sum")
 _KEYSTORES: Final = (".p12", ".pfx", ".jks", ".keystore", ".kdbx")
 
 _PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
@@ -86,6 +84,8 @@ _FEWEST_CHARACTERS: Final = 4
 _BITS: Final = 3.0
 _LONG_USER: Final = 20
 _LONGEST_URL: Final = 400
+_LONGEST_SCHEME: Final = 20
+_SCHEME: Final = f"{string.ascii_letters}{string.digits}+.-"
 _END_OF_URL: Final = re.compile(r"[\s\"'`<>|]")
 _COMPOSED: Final = re.compile(r"\s|\{\{|\$\{|\$\(")
 
@@ -109,9 +109,11 @@ class Plain(Struct, frozen=True, order=True):
 def looked_at(path: str) -> bool:
     """Whether a file of this name is one in which values stand."""
     name = path.rpartition("/")[2]
-    if _LEFT_OUT.fullmatch(name):
+    if name.endswith(_LEFT_OUT):
         return False
-    return name.endswith(_ENDINGS) or _NAMES.fullmatch(name) is not None
+    if name.endswith(_ENDINGS) or name in _NAMES or name.startswith("Dockerfile"):
+        return True
+    return "kubeconfig" in name or "env" in name.split(".")
 
 
 def is_keystore(path: str) -> bool:
@@ -181,11 +183,12 @@ def _urls(text: str) -> Iterator[tuple[int, Kind, str]]:
         end = _END_OF_URL.search(rest)
         credentials, _, host = rest[: end.start() if end else len(rest)].rpartition("@")
         user, _, password = credentials.partition(":")
-        scheme = re.search(r"[A-Za-z][A-Za-z0-9+.-]*\Z", text[max(0, colon - 20) : colon])
-        if scheme is None or "/" in user:
+        before = text[max(0, colon - _LONGEST_SCHEME) : colon]
+        scheme = before[len(before.rstrip(_SCHEME)) :].lstrip(f"{string.digits}+.-")
+        if not scheme or "/" in user:
             continue
         if not password and _is_random_user(user):
-            yield colon, "url", scheme[0]
+            yield colon, "url", scheme
         if not password or re.match(r"[0-9]{1,5}[/?#]", password):
             continue
         sample = password.lower() in _DEFAULTS or password == user or _SAMPLE.search(password)
@@ -196,7 +199,7 @@ def _urls(text: str) -> Iterator[tuple[int, Kind, str]]:
             and len(password) < _SHORTEST
         ):
             continue
-        yield colon, "url", scheme[0]
+        yield colon, "url", scheme
 
 
 def _is_random_user(user: str) -> bool:

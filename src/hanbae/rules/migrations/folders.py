@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import re
+import string
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -13,10 +13,9 @@ from hanbae.rules import rulebook, views
 
 _FILES: Final = "https://pressly.github.io/goose/documentation/annotations/"
 _GOOSE: Final = "https://github.com/pressly/goose#hybrid-versioning"
-_LIKE_ONE: Final = re.compile(
-    r"[0-9]+[_-].*\.(?:psql|pgsql|ddl|sql\..*|sql[~_].*)\Z", re.IGNORECASE
-)
-_OTHER_CASE: Final = re.compile(r".*\.sql\Z", re.IGNORECASE)
+_OTHER_LANGUAGES: Final = (".psql", ".pgsql", ".ddl")
+_SAVED: Final = (".sql.", ".sql~", ".sql_")
+"""What editors and merges append to the name of a file that they keep: ``00002_add.sql.orig``."""
 _LARGEST_COUNTED: Final = 10**9
 """A version above is a time, and times have gaps."""
 
@@ -66,9 +65,16 @@ def not_taken(service: views.Service) -> Iterator[rulebook.Hit]:
     """A file that looks like a migration and that goose does not see."""
     for path in service.migration_files:
         name = path.rpartition("/")[2]
-        other_case = _OTHER_CASE.match(name) and not name.endswith(".sql")
-        if other_case or _LIKE_ONE.match(name):
+        other_case = name.lower().endswith(".sql") and not name.endswith(".sql")
+        if other_case or _looks_like_one(name.lower()):
             yield rulebook.Hit(subjects.Place(path), {"file": name})
+
+
+def _looks_like_one(name: str) -> bool:
+    rest = name.lstrip(string.digits)
+    if rest == name or not rest.startswith(("_", "-")):
+        return False
+    return rest.endswith(_OTHER_LANGUAGES) or any(part in rest for part in _SAVED)
 
 
 @rulebook.of_service("MIG004", "error", source="https://github.com/pressly/goose#go-migrations")

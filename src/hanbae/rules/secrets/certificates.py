@@ -15,7 +15,7 @@ from hanbae.sealing import certificates
 _SOURCE: Final = "https://github.com/bitnami/sealed-secrets#secret-rotation"
 _PIN: Final = ("sealedSecret", "certificate")
 _FINGERPRINT: Final = re.compile(r"sha256:[0-9a-f]{64}")
-_PINNED: Final = re.compile(rb"^\s+certificate:\s*[\"']?(sha256:[0-9a-f]{64})", re.MULTILINE)
+_PINNED: Final = re.compile(rb"^[ \t]+certificate:[ \t]*[\"']?(sha256:[0-9a-f]{64})", re.MULTILINE)
 _SUFFIXES: Final = (".pem", ".crt", ".cert")
 _BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
 _MOST_NAMED: Final = 3
