@@ -62,7 +62,7 @@ def entered(demo: demos.Demo) -> Callable[[str], scenes.Scene]:
     fresh: dict[str, scenes.Scene] = {}
 
     def enter(environment: str) -> scenes.Scene:
-        if outcomes.AGAIN not in os.environ:
+        if outcomes.AGAIN not in os.environ or demos.kept() is None:
             return scenes.Scene(scenes.shop(demo.sandbox, environment), environment)
         if environment not in fresh:
             scene = scenes.own(demo.sandbox, environment, automated=environment == "dev")

@@ -12,7 +12,8 @@ from tests.support import scenes
 
 from hanbae.sandbox import running
 
-NAME: Final = os.environ.get("HANBAE_TEST_SANDBOX", "e2e")
+_SANDBOX: Final = "HANBAE_TEST_SANDBOX"
+NAME: Final = os.environ.get(_SANDBOX, "e2e")
 """One name, so that a run that was killed leaves nothing that the next does not take; two at a time need two."""
 VARIABLE: Final = "HANBAE_TEST_DEMO"
 """Names the file that says what the demo of this run has printed."""
@@ -59,6 +60,11 @@ def kept() -> Demo | None:
         return None
     ended = scenes.Ended(**json.loads(Path(path).read_text(encoding="utf-8")))
     return Demo(ended, running.attach(NAME))
+
+
+def another() -> dict[str, str]:
+    """Variables for a process that is to have a demo of its own beside the one of the run."""
+    return {_SANDBOX: f"{NAME}-again"}
 
 
 def end() -> None:

@@ -20,6 +20,8 @@ _ONE_PROCESS: Final = (
     *("-k", "-m", "-n", "-s", "--lf", "--last-failed", "--ff", "--failed-first", "--sw", "--stepwise"),
     *("--pdb", "--trace", "--co", "--collect-only", "--capture", "-p"),
 )  # fmt: skip
+_NO_DEMO: Final = 4
+"""An exit code that no test's failure has: nothing was there to test."""
 _FIRST_FAILURE_ENDS: Final = ("-x", "--exitfirst", "--maxfail")
 
 
@@ -65,8 +67,19 @@ class Session:
         if any(option.startswith(_ONE_PROCESS) for option in self._options):
             self.alone([folder])
             return
-        with self.phase("e2e: the demo"):
-            demo = demos.begin()
+        try:
+            with self.phase("e2e: the demo"):
+                demo = demos.begin()
+        except AssertionError as failure:
+            self._show(f"e2e: the demo failed, and no scene can play\n{failure}")
+            self.codes.append(_NO_DEMO)
+        else:
+            self._share(demo)
+        self._play("alone", timetable.ALONE, {})
+        self._again(timetable.ALONE, {})
+
+    def _share(self, demo: demos.Demo) -> None:
+        """Run what needs the demo's sandbox, and take it down."""
         try:
             variables = demos.keep(demo, self.ledger.parent / "demo.json")
             self._play("side by side", timetable.TOGETHER, variables)
@@ -74,8 +87,6 @@ class Session:
             self._again([*timetable.TOGETHER, *timetable.BREAKING], variables)
         finally:
             demos.end()
-        self._play("alone", timetable.ALONE, {})
-        self._again(timetable.ALONE, {})
 
     def _play(
         self, name: str, scenes: Sequence[timetable.Scene], environment: dict[str, str]
@@ -88,12 +99,13 @@ class Session:
     def _again(self, scenes: Sequence[timetable.Scene], environment: dict[str, str]) -> None:
         """Run the files of tests that have failed once more, one after the other; their environments are new."""
         failed = outcomes.failed_files(self.ledger)
-        files = [scene.file for scene in scenes if f"tests/e2e/{scene.file}" in failed]
-        if not files or not self.goes_on:
+        again = [scene for scene in scenes if f"tests/e2e/{scene.file}" in failed]
+        if not again or not self.goes_on:
             return
         with self.phase("e2e: once more what has failed"):
-            for number, file in enumerate(files, 1):
-                self._file(file, environment | {outcomes.AGAIN: str(number)})
+            for number, scene in enumerate(again, 1):
+                variables = demos.another() if scene.fresh else environment
+                self._file(scene.file, {**variables, outcomes.AGAIN: str(number)})
 
     def _file(self, file: str, environment: dict[str, str]) -> None:
         """Run one file of the end-to-end tests; what pytest prints is shown in one piece when it has ended."""
