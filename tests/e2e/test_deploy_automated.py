@@ -57,7 +57,7 @@ def test_revision_that_failed_in_dev_can_be_mended(dev: scenes.Scene) -> None:
     failed = dev.deploy("identity")
     assert failed.code == 1
     assert failed.only["trigger"] == "automated"
-    assert "diagnosis.migration-failed" in failed.causes
+    assert scenes.MIGRATION_FAILED & failed.causes, failed.err
     again = dev.deploy("identity")
     assert again.code == 1, "the same revision is tried again, and fails again"
 

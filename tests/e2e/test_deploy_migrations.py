@@ -79,7 +79,7 @@ def test_failing_migration_changes_nothing_and_a_fixed_one_succeeds(staging: sce
         failed = staging.deploy("auth")
     assert failed.code == 1
     assert failed.only["outcome"] == "failed"
-    assert "diagnosis.migration-failed" in failed.causes
+    assert scenes.MIGRATION_FAILED & failed.causes, failed.err
     assert 'relation "nowhere" does not exist' in failed.err
     assert "00004_add_devices.sql" in failed.err
     assert f"kubectl logs job/auth-service-migrate -n {staging.namespace('auth')}" in failed.err
@@ -109,7 +109,7 @@ def test_second_database_failing_leaves_the_third_untouched(staging: scenes.Scen
     staging.publish("More columns")
     failed = staging.deploy("identity")
     assert failed.code == 1
-    assert "diagnosis.migration-failed" in failed.causes
+    assert scenes.MIGRATION_FAILED & failed.causes, failed.err
     assert "identity-service-migrate-auth-db" in failed.err
     assert staging.versions("identity", "identity_db") == [1, 2, 3, 4]
     assert staging.versions("identity", "auth_db") == [1, 2, 3]

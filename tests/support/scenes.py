@@ -17,7 +17,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests.support import hubs, outcomes, projects
 
@@ -30,6 +30,10 @@ from hanbae.sandbox import demo_repository, demo_shop, running, service_images
 
 #: A user's settings that would lead a child to another cluster or database.
 _DROPPED = ("HANBAE_", "KUBE", "PG", "ARGOCD_")
+
+
+MIGRATION_FAILED: Final = {"diagnosis.migration-failed", "diagnosis.migration-hopeless"}
+"""The causes of wrong SQL: which of them is first depends on whether its Job or its log ends first."""
 
 
 @dataclass(frozen=True)
