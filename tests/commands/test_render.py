@@ -136,3 +136,24 @@ def test_a_secret_in_clear_is_refused(shop: Path) -> None:
 )
 def test_wrong_use_is_told(shop: Path, words: list[str]) -> None:
     assert ran(shop, *words).code == 2
+
+
+def test_one_condition_on_helms_version_hides_nothing(shop: Path) -> None:
+    base = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=shop, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    condition = 'semverCompare "<4.3.0" .Capabilities.HelmVersion.Version'
+    evil = "apiVersion: v1\nkind: Pod\nmetadata: {name: evil}\nspec: {hostNetwork: true}\n"
+    (shop / "services/auth/helm/templates/evil.yaml").write_text(
+        f"# nothing to see\n{{{{- if {condition} }}}}\n{evil}{{{{- end }}}}\n"
+    )
+    git(shop, "add", "-A")
+    git(shop, "commit", "-qm", "evil")
+    checked = scenes.hanbae("check", "auth", "--no-cache", directory=shop)
+    assert checked.code == 1
+    assert "INP007" in checked.out
+    assert "services/auth/helm/templates/evil.yaml" in checked.out
+    rendered = ran(shop, "auth", "--env", "dev")
+    assert "Pod/evil" in rendered.err
+    planned = scenes.hanbae("plan", "--base", base, "--head", "HEAD", directory=shop)
+    assert "Pod/evil" in planned.out

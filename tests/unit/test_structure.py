@@ -105,10 +105,8 @@ PLACEHOLDERS = frozenset({
 #: Packages and modules that still use some of them.
 NOT_YET = frozenset(
     {
-        "apis",
         "argo",
         "argocd_api",
-        "charts",
         "clusters",
         "deploying",
         "diagnosing",

@@ -7,8 +7,7 @@ import asyncio
 import msgspec
 
 from hanbae import workspaces
-from hanbae.clusters import reading
-from hanbae.deploying import known_state, live_state
+from hanbae.deploying import cluster_versions, known_state, live_state
 from hanbae.planning import deployments, differing, forecasting, scheduling
 from hanbae.repository import services
 from hanbae.results import plans, previews
@@ -37,12 +36,12 @@ async def preview(
     names = services.chosen(space.policy, revision, names, branch=branch)
     places = asyncio.Semaphore(_AT_ONCE)
     async with space.clusters(environment) as clusters:
-        version = await reading.version(clusters.workload)
+        cluster = await cluster_versions.read(clusters.workload)
 
         async def one(name: str) -> previews.Preview:
             async with places:
                 source = await deployments.read(
-                    space.policy, revision, name, environment, kube_version=version
+                    space.policy, revision, name, environment, cluster=cluster
                 )
                 return await _of(space, clusters, source)
 
@@ -66,7 +65,7 @@ async def _of(
         forecasting.pending(plan.steps, recorded.proven),
         waves,
         scheduling.estimate(waves, recorded.seconds),
-        live.notes,
+        (*(difference.text for difference in source.rendered.differences), *live.notes),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors
+from hanbae import errors, wording
 from hanbae.charts import gathering, pools
 from hanbae.charts import rendering as charts
 from hanbae.checking import program_fingerprint, projects
@@ -54,6 +54,7 @@ class Release(Struct, frozen=True):
         namespace: Its namespace.
         manifest: What ``helm template`` prints.
         objects: The objects, in the order in which Argo CD gets them.
+        warnings: What of that is other objects with another Helm or Kubernetes.
     """
 
     service: str
@@ -62,6 +63,7 @@ class Release(Struct, frozen=True):
     namespace: str
     manifest: str
     objects: tuple[dict[str, Any], ...]
+    warnings: tuple[wording.Text, ...] = ()
 
 
 class Failure(Struct, frozen=True):
@@ -231,6 +233,7 @@ class _Renderer:
             naming.namespace(policy, service, environment),
             answer.manifest,
             tuple(manifest.object for manifest in rendered.manifests),
+            tuple(difference.text for difference in rendered.differences),
         )
 
 

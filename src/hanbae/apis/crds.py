@@ -75,33 +75,33 @@ def kinds(definition: Mapping[str, Any]) -> Iterator[Kind]:
 
 
 def _root(schema: Mapping[str, Any]) -> dict[str, Any]:
-    found = _strict(schema, _DEEPEST)
-    properties = found.setdefault("properties", {})
+    strict = _strict(schema, _DEEPEST)
+    properties = strict.setdefault("properties", {})
     properties |= {
         "apiVersion": {"type": "string"},
         "kind": {"type": "string"},
         "metadata": {"$ref": f"#/$defs/{METADATA}"},
     }
-    return found
+    return strict
 
 
 def _strict(schema: Any, left: int) -> dict[str, Any]:
     """A structural schema: every field that it does not name is refused."""
     if not isinstance(schema, Mapping) or left <= 0:
         return {}
-    found = _values(schema, left)
+    strict = _values(schema, left)
     properties = schema.get("properties")
     if isinstance(properties, Mapping):
-        found["properties"] = {
-            str(name): _strict(each, left - 1) for name, each in properties.items()
+        strict["properties"] = {
+            str(name): _strict(part, left - 1) for name, part in properties.items()
         }
     if "items" in schema:
-        found["items"] = _strict(schema["items"], left - 1)
+        strict["items"] = _strict(schema["items"], left - 1)
     more = schema.get("additionalProperties")
     if isinstance(more, Mapping):
-        found["additionalProperties"] = _strict(more, left - 1)
+        strict["additionalProperties"] = _strict(more, left - 1)
     elif schema.get("x-kubernetes-embedded-resource") is True:
-        named = found.setdefault("properties", {})
+        named = strict.setdefault("properties", {})
         for name in ("apiVersion", "kind", "metadata"):
             named.setdefault(name, {})
     if (
@@ -109,54 +109,54 @@ def _strict(schema: Any, left: int) -> dict[str, Any]:
         and not more
         and schema.get("x-kubernetes-preserve-unknown-fields") is not True
     ):
-        found["additionalProperties"] = False
-    return found
+        strict["additionalProperties"] = False
+    return strict
 
 
 def _values(schema: Mapping[str, Any], left: int) -> dict[str, Any]:
     """What a schema says about values, fields apart."""
-    found = {key: schema[key] for key in _PLAIN if key in schema} | _bounds(schema)
+    strict = {key: schema[key] for key in _PLAIN if key in schema} | _bounds(schema)
     if schema.get("format") in {"byte", "date-time"}:
-        found["format"] = schema["format"]
+        strict["format"] = schema["format"]
     if schema.get("x-kubernetes-int-or-string") is True:
-        found["type"] = ["integer", "string"]
-    elif schema.get("nullable") is True and isinstance(found.get("type"), str):
-        found["type"] = [found["type"], "null"]
-        if isinstance(found.get("enum"), list):
-            found["enum"] = [*found["enum"], None]
+        strict["type"] = ["integer", "string"]
+    elif schema.get("nullable") is True and isinstance(strict.get("type"), str):
+        strict["type"] = [strict["type"], "null"]
+        if isinstance(strict.get("enum"), list):
+            strict["enum"] = [*strict["enum"], None]
     for key in ("allOf", "anyOf", "oneOf"):
         if isinstance(schema.get(key), list):
-            found[key] = [_loose(each, left - 1) for each in schema[key]]
+            strict[key] = [_loose(part, left - 1) for part in schema[key]]
     if "not" in schema:
-        found["not"] = _loose(schema["not"], left - 1)
-    return found
+        strict["not"] = _loose(schema["not"], left - 1)
+    return strict
 
 
 def _bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The range of a number; whether an end belongs to it is a flag here, and a keyword in JSON Schema."""
-    found: dict[str, Any] = {}
+    bounds: dict[str, Any] = {}
     for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         if bound in schema:
-            found[exclusive if schema.get(exclusive) is True else bound] = schema[bound]
+            bounds[exclusive if schema.get(exclusive) is True else bound] = schema[bound]
     form = schema.get("format")
     if form in _INTEGERS:
         low, high = _INTEGERS[form]
-        found.setdefault("minimum", low)
-        found.setdefault("maximum", high)
-    return found
+        bounds.setdefault("minimum", low)
+        bounds.setdefault("maximum", high)
+    return bounds
 
 
 def _loose(schema: Any, left: int) -> dict[str, Any]:
     """A schema inside ``allOf`` and the like: about values only, so fields that it does not name are fine."""
     if not isinstance(schema, Mapping) or left <= 0:
         return {}
-    found = _values(schema, left)
+    loose = _values(schema, left)
     properties = schema.get("properties")
     if isinstance(properties, Mapping):
-        found["properties"] = {
-            str(name): _loose(each, left - 1) for name, each in properties.items()
+        loose["properties"] = {
+            str(name): _loose(part, left - 1) for name, part in properties.items()
         }
     for key in ("items", "additionalProperties"):
         if isinstance(schema.get(key), Mapping):
-            found[key] = _loose(schema[key], left - 1)
-    return found
+            loose[key] = _loose(schema[key], left - 1)
+    return loose

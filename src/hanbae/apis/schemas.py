@@ -70,24 +70,24 @@ class Schema:
             if self._validator.is_valid(data):
                 return []
             # Where a map has a null, the API server reads nothing at all.
-            given = _without_nulls(data)
-            found = []
-            for error in self._validator.iter_errors(given):
-                found += self._told(error)
-                if len(found) >= _MOST:
+            without_nulls = _without_nulls(data)
+            problems = []
+            for error in self._validator.iter_errors(without_nulls):
+                problems += self._told(error)
+                if len(problems) >= _MOST:
                     break
         except (ValueError, RecursionError, OverflowError) as error:
             # What JSON cannot say: keys that are no text, numbers without end, nesting without end.
             return [Problem((), "other", wanted=type(error).__name__)]
-        return found[:_MOST]
+        return problems[:_MOST]
 
     def _told(self, error: jsonschema_rs.ValidationError) -> list[Problem]:
         pointer, path, kind = tuple(error.instance_path), error.schema_path, cast("Any", error.kind)
         match kind.name:
             case "additionalProperties":
-                known = self._known(path)
+                fields = self._known(path)
                 return [
-                    Problem((*pointer, name), "unknown", name, known=known)
+                    Problem((*pointer, name), "unknown", name, known=fields)
                     for name in kind.unexpected
                 ]
             case "falseSchema":  # the same where there are no fields at all
@@ -95,34 +95,34 @@ class Schema:
             case "required":
                 return [Problem(pointer, "required", str(kind.property))]
             case name:
-                keyword, wanted = self._wanted(name, kind, path)
-                return [Problem(pointer, keyword, wanted=wanted)]
+                keyword, expected = self._wanted(name, kind, path)
+                return [Problem(pointer, keyword, wanted=expected)]
 
     def _wanted(self, name: str, kind: Any, path: list[str | int]) -> tuple[str, str]:
         """What is wrong with a value, and what would be right."""
         match name:
             case "type":
-                found = "type", ", ".join(kind.types)
+                problem = "type", ", ".join(kind.types)
             case "enum":
                 options = kind.options if isinstance(kind.options, list) else []
-                found = "enum", ", ".join(str(each) for each in options if each)
+                problem = "enum", ", ".join(str(option) for option in options if option)
             case "pattern":
-                found = "pattern", str(kind.pattern)
+                problem = "pattern", str(kind.pattern)
             case "propertyNames":
-                found = "pattern", self._at(path, "pattern")
+                problem = "pattern", self._at(path, "pattern")
             case "format":
-                found = "format", str(kind.format)
+                problem = "format", str(kind.format)
             case _ if name in _RANGES:
-                found = "range", f"{_RANGES[name]} {getattr(kind, 'limit', '')}"
+                problem = "range", f"{_RANGES[name]} {getattr(kind, 'limit', '')}"
             case _:
-                found = "other", self._choices(path)
-        return found
+                problem = "other", self._choices(path)
+        return problem
 
     def _part(self, path: list[str | int]) -> Any:
-        at: Any = self._schema
+        part: Any = self._schema
         for key in path:
-            at = at[key]
-        return at
+            part = part[key]
+        return part
 
     def _known(self, path: list[str | int]) -> tuple[str, ...]:
         try:
@@ -139,7 +139,7 @@ class Schema:
     def _choices(self, path: list[str | int]) -> str:
         """The fields of which just one may be there, where a ``oneOf`` says no more than that."""
         try:
-            names = [each["required"][0] for each in self._part(path)]
+            names = [choice["required"][0] for choice in self._part(path)]
         except (KeyError, IndexError, TypeError, AttributeError):
             return str(path[-1]) if path else ""
         return " | ".join(names)
@@ -162,9 +162,9 @@ _RANGES: Final[Mapping[str, str]] = {
 @cache
 def of(version: str, api_version: str, kind: str) -> Schema | None:
     """The schema of a kind that Kubernetes or a well-known operator has; None for others."""
-    known = serving.kind(version, api_version, kind)
-    if known is not None:
-        return Schema(_closed({"$ref": f"#/$defs/{known.definition}"}, {}, version))
+    builtin = serving.kind(version, api_version, kind)
+    if builtin is not None:
+        return Schema(_closed({"$ref": f"#/$defs/{builtin.definition}"}, {}, version))
     about = serving.custom().get(f"{api_version}/{kind}")
     if about is None:
         return None
@@ -196,17 +196,17 @@ def _closed(schema: dict[str, Any], shared: dict[str, Any], version: str) -> dic
 def _references(schema: Any) -> list[str]:
     if isinstance(schema, dict):
         own = schema.get("$ref")
-        found = [own.removeprefix("#/$defs/")] if isinstance(own, str) else []
-        return found + [name for each in schema.values() for name in _references(each)]
+        references = [own.removeprefix("#/$defs/")] if isinstance(own, str) else []
+        return references + [name for part in schema.values() for name in _references(part)]
     if isinstance(schema, list):
-        return [name for each in schema for name in _references(each)]
+        return [name for part in schema for name in _references(part)]
     return []
 
 
-def _without_nulls(thing: Any) -> Any:
-    if isinstance(thing, dict):
-        return {key: _without_nulls(each) for key, each in thing.items() if each is not None}
-    return [_without_nulls(each) for each in thing] if isinstance(thing, list) else thing
+def _without_nulls(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {key: _without_nulls(value) for key, value in part.items() if value is not None}
+    return [_without_nulls(value) for value in part] if isinstance(part, list) else part
 
 
 def _is_base64(text: str) -> bool:

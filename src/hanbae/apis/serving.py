@@ -89,8 +89,11 @@ def number(version: str) -> tuple[int, ...]:
 @cache
 def nearest(version: str) -> str:
     """The version whose schemas stand for another's: itself, else the newest before it, else the oldest."""
-    known = sorted(data().versions, key=number)
-    return next((each for each in reversed(known) if number(each) <= number(version)), known[0])
+    versions = sorted(data().versions, key=number)
+    return next(
+        (candidate for candidate in reversed(versions) if number(candidate) <= number(version)),
+        versions[0],
+    )
 
 
 def kind(version: str, api_version: str, name: str) -> Kind | None:
@@ -106,31 +109,31 @@ def life(api_version: str, name: str) -> Life | None:
 @cache
 def versions_of(version: str, name: str) -> tuple[str, ...]:
     """The API versions in which a version serves a kind of this name."""
-    found = data().versions[nearest(version)].kinds
+    kinds = data().versions[nearest(version)].kinds
     return tuple(
         full.rpartition("/")[0]
-        for full, each in found.items()
-        if each.served and full.rpartition("/")[2] == name
+        for full, served in kinds.items()
+        if served.served and full.rpartition("/")[2] == name
     )
 
 
 @cache
 def names(version: str) -> frozenset[str]:
     """The names of all kinds that a version serves."""
-    found = data().versions[nearest(version)].kinds
-    return frozenset(full.rpartition("/")[2] for full, each in found.items() if each.served)
+    kinds = data().versions[nearest(version)].kinds
+    return frozenset(full.rpartition("/")[2] for full, served in kinds.items() if served.served)
 
 
 @cache
 def cluster_scoped() -> frozenset[str]:
     """The names of kinds that are in no namespace, in any version."""
-    found = {
+    kinds = {
         full.rpartition("/")[2]
         for version in data().versions.values()
-        for full, each in version.kinds.items()
-        if not each.namespaced
+        for full, served in version.kinds.items()
+        if not served.namespaced
     }
-    return frozenset(found | {"GatewayClass"})
+    return frozenset(kinds | {"GatewayClass"})
 
 
 @cache
@@ -139,19 +142,19 @@ def api_versions(version: str) -> tuple[str, ...]:
 
     Sealed Secrets is among them, because a cluster of the policy has it.
     """
-    found = {
+    served = {
         full
-        for full, each in data().versions[nearest(version)].kinds.items()
-        if each.served and each.watched
+        for full, kind in data().versions[nearest(version)].kinds.items()
+        if kind.served and kind.watched
     }
-    found.add("bitnami.com/v1alpha1/SealedSecret")
-    return tuple(sorted(found | {full.rpartition("/")[0] for full in found}))
+    served.add("bitnami.com/v1alpha1/SealedSecret")
+    return tuple(sorted(served | {full.rpartition("/")[0] for full in served}))
 
 
 @cache
 def custom() -> Mapping[str, Any]:
     """``group/version/Kind`` → what is known of a kind of Argo CD, Sealed Secrets or the Gateway API."""
-    found: Mapping[str, Any] = msgspec.json.decode(read("crds"), type=dict[str, dict[str, Any]])[
+    kinds: Mapping[str, Any] = msgspec.json.decode(read("crds"), type=dict[str, dict[str, Any]])[
         "kinds"
     ]
-    return found
+    return kinds

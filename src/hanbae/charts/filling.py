@@ -30,7 +30,7 @@ def filled(name: str, language: str, facts: Mapping[str, str]) -> str:
     """
     lines = []
     for line in _spoken(_template(name), language):
-        replaced = _PLACEHOLDER.sub(lambda found: facts[found[1]], line)
+        replaced = _PLACEHOLDER.sub(lambda placeholder: facts[placeholder[1]], line)
         if replaced.strip() or not line.strip():
             lines.append(replaced.rstrip("\n"))
     return "\n".join(lines) + "\n"

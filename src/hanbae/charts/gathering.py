@@ -37,12 +37,12 @@ def listed(tree: trees.Tree, chart: str) -> dict[str, str]:
     Raises:
         hanbae.errors.FileFault: A link leads out of the repository, or ``.helmignore`` cannot be understood.
     """
-    found = dict(_walked(tree, chart, "", [_MOST_FILES]))
-    given = tree.read(found[IGNORE]) if IGNORE in found else b""
-    rules = (given or b"").decode("utf-8", "replace")
+    walked = dict(_walked(tree, chart, "", [_MOST_FILES]))
+    content = tree.read(walked[IGNORE]) if IGNORE in walked else b""
+    rules = (content or b"").decode("utf-8", "replace")
     try:
         ignored = helmignore.Rules(rules)
-        return {name: path for name, path in found.items() if not ignored.keeps_out(name)}
+        return {name: path for name, path in walked.items() if not ignored.keeps_out(name)}
     except ValueError as error:
         place = subjects.Place(f"{chart}/{IGNORE}")
         raise errors.FileFault("render.bad-ignore", place=place, error=str(error)) from error
@@ -54,8 +54,8 @@ def files(tree: trees.Tree, chart: str) -> dict[str, bytes]:
     Raises:
         hanbae.errors.FileFault: As :func:`listed`, or one of them is too large.
     """
-    found = {name: tree.read(path) for name, path in listed(tree, chart).items()}
-    return {name: data for name, data in found.items() if data is not None}
+    contents = {name: tree.read(path) for name, path in listed(tree, chart).items()}
+    return {name: data for name, data in contents.items() if data is not None}
 
 
 def digest(tree: trees.Tree, chart: str) -> str:
@@ -67,20 +67,20 @@ def digest(tree: trees.Tree, chart: str) -> str:
         hanbae.errors.FileFault: As :func:`files`.
     """
     hashed = hashlib.sha256()
-    waiting, seen = [chart], {chart}
+    waiting, visited = [chart], {chart}
     while waiting:
         folder = waiting.pop()
         ids = tree.files(folder)
         names = listed(tree, folder)
         for name, path in sorted(names.items()):
-            known = ids.get(path, _LINK)
-            if known.startswith((_LINK, trees.UNREADABLE)):
-                known = hashlib.sha256(tree.read(path) or b"").hexdigest()
-            hashed.update(f"{name}\0{known}\n".encode("utf-8", "surrogateescape"))
+            identity = ids.get(path, _LINK)
+            if identity.startswith((_LINK, trees.UNREADABLE)):
+                identity = hashlib.sha256(tree.read(path) or b"").hexdigest()
+            hashed.update(f"{name}\0{identity}\n".encode("utf-8", "surrogateescape"))
         hashed.update(b"\0")
         for near in _near(tree, folder, names):
-            if near not in seen:
-                seen.add(near)
+            if near not in visited:
+                visited.add(near)
                 waiting.append(near)
     return hashed.hexdigest()
 
@@ -90,21 +90,21 @@ def _near(tree: trees.Tree, chart: str, names: Mapping[str, str]) -> Iterator[st
     for name in ("Chart.yaml", "requirements.yaml"):
         data = tree.read(names[name]) if name in names else None
         if data and _FILE.encode() in data:
-            for each in _dependencies(data):
-                where = _where(chart, each)
+            for dependency in _dependencies(data):
+                where = _where(chart, dependency)
                 if where is not None:
                     yield where
 
 
 def completed(
-    tree: trees.Tree, chart: str, given: Mapping[str, bytes], missing: Iterable[str]
+    tree: trees.Tree, chart: str, present: Mapping[str, bytes], missing: Iterable[str]
 ) -> tuple[dict[str, bytes], Resolved]:
     """A chart's files with the dependencies that are not vendored, taken from the repository.
 
     Args:
         tree: The files of the repository.
         chart: The chart's folder.
-        given: The chart's files.
+        present: The chart's files.
         missing: Names of the dependencies.
 
     Raises:
@@ -112,17 +112,17 @@ def completed(
     """
     place = subjects.Place(f"{chart}/Chart.yaml")
     declared = [
-        each
+        dependency
         for name in ("Chart.yaml", "requirements.yaml")
-        for each in _dependencies(given.get(name, b""))
+        for dependency in _dependencies(present.get(name, b""))
     ]
-    result, resolved = dict(given), []
+    result, resolved = dict(present), []
     for name in missing:
-        entry = next((each for each in declared if each.get("name") == name), {})
+        entry = next((dependency for dependency in declared if dependency.get("name") == name), {})
         repository = str(entry.get("repository") or "-")
         where = _where(chart, entry)
-        found = files(tree, where) if where is not None else {}
-        metadata = libyaml.mapping(found.get("Chart.yaml", b"")) or {}
+        near = files(tree, where) if where is not None else {}
+        metadata = libyaml.mapping(near.get("Chart.yaml", b"")) or {}
         if metadata.get("name") != name:
             raise errors.FileFault(
                 "render.dependency-missing", place=place, name=name, repository=repository
@@ -130,7 +130,7 @@ def completed(
         folder = f"charts/{name}"
         while any(path.startswith(f"{folder}/") for path in result):
             folder += "-"
-        result |= {f"{folder}/{path}": data for path, data in found.items()}
+        result |= {f"{folder}/{path}": data for path, data in near.items()}
         version = str(metadata.get("version") or "")
         resolved.append((name, str(entry.get("version") or "*"), version))
     return result, tuple(resolved)
@@ -141,12 +141,12 @@ def _walked(
 ) -> Iterator[tuple[str, str]]:
     """Files by their name in the chart; `left` is how many more there may be, each linked folder being one."""
     cut = len(folder) + 1 if folder else 0
-    found = tree.files(folder)
-    left[0] -= len(found) + 1
+    files = tree.files(folder)
+    left[0] -= len(files) + 1
     if left[0] < 0 or prefix.count("/") > _DEEPEST:
         raise errors.FileFault("render.too-many-files", place=subjects.Place(folder or "."))
-    for path, known in found.items():
-        onward = tree.linked(path) if known.startswith(_LINK) else None
+    for path, identity in files.items():
+        onward = tree.linked(path) if identity.startswith(_LINK) else None
         if onward is None:
             yield f"{prefix}{path[cut:]}", path
         else:
@@ -166,5 +166,7 @@ def _where(chart: str, dependency: Mapping[str, Any]) -> str | None:
 
 
 def _dependencies(data: bytes) -> list[dict[str, Any]]:
-    found = (libyaml.mapping(data) or {}).get("dependencies")
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    entries = (libyaml.mapping(data) or {}).get("dependencies")
+    return (
+        [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    )

@@ -24,7 +24,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, subjects
+from hanbae import errors, subjects, wording
 from hanbae.charts import compiling
 
 HELM: Final = "4.3.1"
@@ -75,6 +75,12 @@ class Difference(Struct, frozen=True):
     identity: str
     objects: tuple[str, ...]
     template: str
+
+    @property
+    def text(self) -> wording.Text:
+        """The difference as a sentence."""
+        facts = {"identity": self.identity, "objects": ", ".join(self.objects)[:300]}
+        return wording.Text("render.depends", facts)
 
 
 class Alternative(Struct, frozen=True):
@@ -154,14 +160,14 @@ class Asked(Struct, frozen=True):
                 ],
                 "releases": [
                     {
-                        "name": wanted.release,
-                        "namespace": wanted.namespace,
-                        "values": wanted.values,
-                        "kube_version": wanted.kube_version or "",
-                        "api_versions": wanted.api_versions,
-                        "complete": wanted.complete,
+                        "name": release.release,
+                        "namespace": release.namespace,
+                        "values": release.values,
+                        "kube_version": release.kube_version or "",
+                        "api_versions": release.api_versions,
+                        "complete": release.complete,
                     }
-                    for wanted in self.wanted
+                    for release in self.wanted
                 ],
                 "texts": self.texts,
                 "manifest": self.manifest,
@@ -186,13 +192,13 @@ class Pool:
         self._free = asyncio.Semaphore(size)
 
     async def render(
-        self, files: Mapping[str, bytes], asked: Asked, *, shown: str, limit: float = TIMEOUT
+        self, files: Mapping[str, bytes], request: Asked, *, shown: str, limit: float = TIMEOUT
     ) -> list[Answer]:
         """Render a chart once for each release that is wanted of it.
 
         Args:
             files: The chart's files, by path in the chart's folder.
-            asked: What is wanted of it.
+            request: What is wanted of it.
             shown: The chart folder as the user knows it, for faults.
             limit: Seconds until the process is ended.
 
@@ -203,14 +209,14 @@ class Pool:
             hanbae.errors.FileFault: The process died, or it took too long.
             hanbae.errors.Lacking: The renderer has not been compiled.
         """
-        message = asked.message(files)
+        message = request.message(files)
         async with self._free:
             reply = await self._ask(message, shown, limit)
         try:
             answers = msgspec.json.decode(reply, type=list[Answer])
         except (msgspec.DecodeError, RecursionError) as error:
             raise _fault(shown, "render.died", code="-") from error
-        if len(answers) != len(asked.wanted):
+        if len(answers) != len(request.wanted):
             raise _fault(shown, "render.died", code="-")
         return answers
 

@@ -50,16 +50,18 @@ class Rendered(Struct, frozen=True):
     Attributes:
         values: The chart's defaults with the given values over them.
         manifests: All objects in the order of ``helm template``: CRDs, manifests as Helm installs kinds, hooks.
+        differences: Which of them would be others with another Helm or Kubernetes.
     """
 
     values: dict[str, Any]
     manifests: tuple[Manifest, ...]
+    differences: tuple[pools.Difference, ...] = ()
 
 
 async def render(
     tree: trees.Tree,
     chart: str,
-    wanted: pools.Wanted,
+    request: pools.Wanted,
     *,
     limit: float = pools.TIMEOUT,
 ) -> Rendered:
@@ -68,14 +70,14 @@ async def render(
     Args:
         tree: The files of the repository.
         chart: The chart's folder; nothing outside the tree is read.
-        wanted: The release.
+        request: The release.
         limit: Seconds until the worker is ended.
 
     Raises:
         hanbae.errors.FileFault: The chart does not render, or it may not be rendered.
     """
     async with pools.opened(1) as pool:
-        (answer,) = await answers(pool, tree, chart, [wanted], limit=limit)
+        (answer,) = await answers(pool, tree, chart, [request], limit=limit)
     return rendered(answer, shown=chart)
 
 
@@ -83,7 +85,7 @@ async def answers(
     pool: pools.Pool,
     tree: trees.Tree,
     chart: str,
-    wanted: Sequence[pools.Wanted],
+    requests: Sequence[pools.Wanted],
     *,
     changed: Callable[[Mapping[str, bytes]], dict[str, bytes]] = dict,
     texts: bool = False,
@@ -98,26 +100,26 @@ async def answers(
         pool: Renders.
         tree: The files of the repository.
         chart: The chart's folder.
-        wanted: The releases.
+        requests: The releases.
         changed: Changes the chart's files before they are rendered.
         texts: Whether the rendered texts are wanted as well.
         manifest: Whether the output of ``helm template`` is wanted as well.
         limit: Seconds until the worker is ended.
 
     Returns:
-        An answer for each of `wanted`.
+        An answer for each of `requests`.
 
     Raises:
         hanbae.errors.FileFault: The chart may not be rendered, its worker died, or it took too long.
     """
     files = gathering.files(tree, chart)
-    asked = pools.Asked(wanted, texts=texts, manifest=manifest)
-    first = await pool.render(changed(files), asked, shown=chart, limit=limit)
+    message = pools.Asked(requests, texts=texts, manifest=manifest)
+    first = await pool.render(changed(files), message, shown=chart, limit=limit)
     missing = next((answer.missing for answer in first if answer.missing), None)
     if missing is None:
         return first
     files, resolved = gathering.completed(tree, chart, files, missing)
-    again = msgspec.structs.replace(asked, resolved=resolved)
+    again = msgspec.structs.replace(message, resolved=resolved)
     return await pool.render(changed(files), again, shown=chart, limit=limit)
 
 
@@ -135,7 +137,7 @@ def rendered(answer: pools.Answer, *, shown: str) -> Rendered:
         raise _of_schema(shown, answer)
     if answer.error is not None:
         raise _failed(shown, _VALUE.sub(r"\1 \2", answer.error.strip())[:2000])
-    return Rendered(answer.values, manifests(answer, shown=shown))
+    return Rendered(answer.values, manifests(answer, shown=shown), answer.differences)
 
 
 def manifests(answer: pools.Answer | pools.Alternative, *, shown: str) -> tuple[Manifest, ...]:

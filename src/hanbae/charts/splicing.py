@@ -114,8 +114,8 @@ class _Splicer:
             comma = "" if self.text[:close].rstrip().endswith((",", "{")) else ", "
             yield close, close, comma + self.flow(missing)[1:-1]
         elif missing:
-            at = self.after_line(self.end(*node.value[-1]))
-            yield at, at, self.lines(missing, node.value[0][0].start_mark.column)
+            index = self.after_line(self.end(*node.value[-1]))
+            yield index, index, self.lines(missing, node.value[0][0].start_mark.column)
 
     def entry(self, key: Any, value: Any, new: Tree | Scalar, *, flow: bool) -> Iterator[Edit]:
         """Set what is below one key that is there already."""
@@ -135,11 +135,11 @@ class _Splicer:
             )
             return
         end = colon if _is_empty_scalar(value) else value.end_mark.index
-        at = self.after_line(end)
+        index = self.after_line(end)
         if end > colon:
-            alone = not self.text[end:at].strip()
+            alone = not self.text[end:index].strip()
             yield colon if alone else value.start_mark.index, end, ""
-        yield at, at, self.lines(new, key.start_mark.column + self.step)
+        yield index, index, self.lines(new, key.start_mark.column + self.step)
 
     def scalar(self, node: Any, value: Scalar, colon: int, *, flow: bool) -> Edit:
         """Replace one value, in its own quotes."""
@@ -189,14 +189,14 @@ class _Splicer:
 
     def colon(self, key: Any, value: Any) -> int:
         """Where an entry's colon ends; YAML allows an entry without one, as in ``? key`` and ``{key}``."""
-        found = self.text.find(":", key.end_mark.index)
-        if found < 0:
+        index = self.text.find(":", key.end_mark.index)
+        if index < 0:
             raise errors.FileFault("values.cannot-edit", place=_place(self.file, key))
-        return found + 1
+        return index + 1
 
-    def after_line(self, at: int) -> int:
+    def after_line(self, index: int) -> int:
         """The beginning of the next line."""
-        return self.text.index("\n", at) + 1
+        return self.text.index("\n", index) + 1
 
     def refuse_properties(self, node: Any) -> None:
         """Whoever gave a value an anchor or a tag meant something by it that a new value would break."""

@@ -164,14 +164,14 @@ def trace(
     node = _document(numbered_text, document)
     if node is None:
         return Origin()
-    row, found = _row(node, pointer)
+    row, reached = _row(node, pointer)
     rendered = numbered_text.split("\n")
     source = template.split("\n")
     line = _line(rendered, row, source)
     if not 1 <= line <= len(source):
-        return Origin(found=found)
+        return Origin(found=reached)
     text = source[line - 1]
-    return Origin(line, "{{" not in text, _values(source, line, defines or {}), found)
+    return Origin(line, "{{" not in text, _values(source, line, defines or {}), reached)
 
 
 def _values(source: list[str], line: int, defines: Mapping[str, str]) -> tuple[str, ...]:
@@ -186,7 +186,9 @@ def _values(source: list[str], line: int, defines: Mapping[str, str]) -> tuple[s
     common = paths[0] if paths else ()
     for path in paths[1:]:
         both = zip(common, path, strict=False)
-        common = tuple(one for one, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], both))
+        common = tuple(
+            part for part, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], both)
+        )
     return common
 
 
@@ -205,17 +207,19 @@ def _around(source: list[str], line: int) -> tuple[str, ...] | None:
     return open_[-1] if open_ else None
 
 
-def _document(text: str, wanted: int) -> Any:
+def _document(text: str, index: int) -> Any:
     try:
-        found = [node for node in libyaml.compose_all(text) if node.id != "scalar" or node.value]
+        documents = [
+            node for node in libyaml.compose_all(text) if node.id != "scalar" or node.value
+        ]
     except libyaml.Fault:
         return None
-    return found[wanted] if wanted < len(found) else None
+    return documents[index] if index < len(documents) else None
 
 
 def _row(node: Any, pointer: Pointer) -> tuple[int, Pointer]:
     """The row, counted from 0, of the nearest part that is there, and how much of the pointer that is."""
-    row, found = node.start_mark.line, []
+    row, reached = node.start_mark.line, []
     for part in pointer[:_DEEPEST]:
         if node.id == "mapping":
             entry = next(((k, v) for k, v in node.value if k.value == str(part)), None)
@@ -229,8 +233,8 @@ def _row(node: Any, pointer: Pointer) -> tuple[int, Pointer]:
             row = node.start_mark.line
         else:
             break
-        found.append(part)
-    return row, tuple(found)
+        reached.append(part)
+    return row, tuple(reached)
 
 
 def _line(rendered: list[str], row: int, source: list[str]) -> int:
@@ -238,15 +242,15 @@ def _line(rendered: list[str], row: int, source: list[str]) -> int:
 
     A row without a number was written by an action of several rows, whose last row has the number.
     """
-    for at in range(row, len(rendered)):
-        mark = _MARKED.search(rendered[at])
+    for row_above in range(row, len(rendered)):
+        mark = _MARKED.search(rendered[row_above])
         if mark:
             line = int(mark[1])
-            if at == row or (line <= len(source) and "{{" in source[line - 1]):
+            if row_above == row or (line <= len(source) and "{{" in source[line - 1]):
                 return line
             break
-    for at in range(row, -1, -1):
-        mark = _MARKED.search(rendered[at])
+    for row_above in range(row, -1, -1):
+        mark = _MARKED.search(rendered[row_above])
         if mark:
             return int(mark[1])
     return 0

@@ -65,27 +65,27 @@ class Values:
             path: Keys joined by dots, such as ``image.tag``, or one by one if a key has a dot itself.
             default: What to return for a missing key.
         """
-        found: Any = self.data
+        value: Any = self.data
         for key in _keys(path):
-            if not isinstance(found, dict) or key not in found:
+            if not isinstance(value, dict) or key not in value:
                 return default
-            found = found[key]
-        return found
+            value = value[key]
+        return value
 
     def place(self, path: str | Sequence[str]) -> subjects.Place:
         """Where a value stands; for a missing one, the file."""
-        node, found = self._root, subjects.Place(self.file)
+        node, place = self._root, subjects.Place(self.file)
         for key in _keys(path):
             entries = node.value if node is not None and node.id == "mapping" else ()
             for name, value in entries:
                 if name.value == key:
                     mark = name.start_mark
-                    found = subjects.Place(self.file, mark.line + 1, mark.column + 1)
+                    place = subjects.Place(self.file, mark.line + 1, mark.column + 1)
                     node = value
                     break
             else:
                 return subjects.Place(self.file)
-        return found
+        return place
 
     def set(self, path: str | Sequence[str], value: splicing.Scalar) -> None:
         """Set one value; missing mappings on the way are made.
@@ -101,18 +101,18 @@ class Values:
         Raises:
             errors.FileFault: As `set`.
         """
-        wanted = _with(self.data, changes)
-        if repr(wanted) == repr(self.data):
+        changed = _with(self.data, changes)
+        if repr(changed) == repr(self.data):
             return
         text = splicing.splice(self._text, self._root, changes, self.file)
         try:
             root, data = _read(text, self.file)
         except errors.FileFault:
             root, data = None, None
-        if repr(data) != repr(wanted):
+        if repr(data) != repr(changed):
             # An alias or a merge key that spreads the change, or a layout that the splicer does not know.
             raise errors.FileFault("values.cannot-edit", place=self.place(next(iter(changes))))
-        self._text, self._root, self.data = text, root, wanted
+        self._text, self._root, self.data = text, root, changed
 
     def text(self) -> str:
         """The whole text, edits included."""

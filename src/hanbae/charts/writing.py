@@ -19,12 +19,12 @@ _EXACT: Final = 10**21
 """Below this, Go writes a whole float as an integer."""
 
 
-def document(thing: Mapping[str, Any]) -> bytes:
+def document(content: Mapping[str, Any]) -> bytes:
     """The document, with a newline at its end; keys in the order of ``kubectl``, then as they sort."""
     import yaml
 
-    first = [key for key in ("apiVersion", "kind", "metadata") if key in thing]
-    ordered = {key: _sorted(thing[key]) for key in [*first, *sorted(set(thing) - set(first))]}
+    first = [key for key in ("apiVersion", "kind", "metadata") if key in content]
+    ordered = {key: _sorted(content[key]) for key in [*first, *sorted(set(content) - set(first))]}
     text = yaml.dump(
         ordered,
         Dumper=_dumper(),
@@ -39,7 +39,7 @@ def document(thing: Mapping[str, Any]) -> bytes:
 def _sorted(part: Any) -> Any:
     if isinstance(part, Mapping):
         return {key: _sorted(part[key]) for key in sorted(part)}
-    return [_sorted(each) for each in part] if isinstance(part, list | tuple) else part
+    return [_sorted(item) for item in part] if isinstance(part, list | tuple) else part
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -151,19 +151,53 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
     if not requests:
         return RenderedService(view)
     answers = await rendering.answers(pool, tree, view.chart, list(requests.values()))
-    charts: dict[str, rendering.Rendered] = {}
+    charts: dict[str, tuple[rendering.Rendered, pools.Answer]] = {}
     faults = []
     for environment, answer in zip(requests, answers, strict=True):
         try:
-            charts[environment] = rendering.rendered(answer, shown=view.chart)
+            charts[environment] = rendering.rendered(answer, shown=view.chart), answer
         except errors.FileFault as fault:
             faults.append((environment, _at_values(view, environment, fault)))
     view = views.Service(project, name, {}, tuple(environment for environment, _ in faults))
-    for environment, rendered in charts.items():
-        namespace = naming.namespace(policy, name, environment)
-        objects = tuple(_objects(rendered, view.chart, namespace))
-        view.releases[environment] = views.Release(view, environment, rendered.values, objects)
+    for environment, (rendered, answer) in charts.items():
+        view.releases[environment] = _release(view, environment, rendered, answer)
     return RenderedService(view, tuple(faults))
+
+
+def _release(
+    view: views.Service, environment: str, rendered: rendering.Rendered, answer: pools.Answer
+) -> views.Release:
+    """A release as rules see it, with what it is in clusters that have more API versions than is known."""
+    namespace = naming.namespace(view.policy, view.name, environment)
+    dependences = tuple(
+        views.Dependence(
+            difference.asked,
+            difference.identity,
+            difference.objects,
+            _template(view.chart, difference.template),
+        )
+        for difference in answer.differences
+    )
+    alternatives = []
+    for alternative in answer.alternatives:
+        with contextlib.suppress(
+            errors.FileFault
+        ):  # objects that no cluster takes are not applied either
+            manifests = rendering.manifests(alternative, shown=view.chart)
+            objects = tuple(_objects(manifests, view.chart, namespace))
+            alternatives.append(
+                views.Release(
+                    view, environment, rendered.values, objects, assumed=alternative.assumed
+                )
+            )
+    return views.Release(
+        view,
+        environment,
+        rendered.values,
+        tuple(_objects(rendered.manifests, view.chart, namespace)),
+        dependences,
+        alternatives=tuple(alternatives),
+    )
 
 
 def _refuse_submodules(tree: trees.Tree, chart: str) -> None:
@@ -191,12 +225,19 @@ def _is_text(data: bytes) -> bool:
     return b"\0" not in data
 
 
-def _objects(rendered: rendering.Rendered, chart: str, namespace: str) -> Iterator[views.Object]:
-    for index, manifest in enumerate(rendered.manifests):
+def _template(chart: str, template: str) -> str:
+    """A file that Helm names by its chart, such as ``auth/templates/a.yaml``, in the repository."""
+    return f"{chart}/{template.partition('/')[2]}"
+
+
+def _objects(
+    manifests: Iterable[rendering.Manifest], chart: str, namespace: str
+) -> Iterator[views.Object]:
+    for index, manifest in enumerate(manifests):
         metadata: Any = manifest.object.get("metadata") or {}
         yield views.Object(
             manifest.object,
-            f"{chart}/{manifest.template.partition('/')[2]}",
+            _template(chart, manifest.template),
             index,
             str(metadata.get("namespace") or namespace),
         )

@@ -90,7 +90,9 @@ async def _print(
             async for release in releases:
                 if isinstance(release, render.Failure):
                     failures.append(release)
-                elif output == "json":
+                    continue
+                _warn(session, release)
+                if output == "json":
                     array.add({name: getattr(release, name) for name in _FIELDS})
                 else:
                     head = f"# {release.environment} {release.namespace}/{release.release}\n"
@@ -119,6 +121,7 @@ async def _save(
                 if isinstance(release, render.Failure):
                     failures.append(release)
                 else:
+                    _warn(session, release)
                     tree.add(release)
         if failures:
             session.narration.fail(wording.Text("render.not-saved", {"folder": str(folder)}))
@@ -132,6 +135,14 @@ async def _save(
     }
     session.narration.done(wording.Text("render.saved", facts))
     return 0
+
+
+def _warn(session: options.Session, release: render.Release) -> None:
+    """Say what of a release is other objects elsewhere: what is shown may not be what is applied."""
+    for warning in release.warnings:
+        mark = click.style("! ", fg="yellow", bold=True)
+        where = f" ({release.service} {release.environment})"
+        session.narration.line(mark + catalogue.sentence(warning) + where)
 
 
 def _report(session: options.Session, failures: list[render.Failure]) -> int:

@@ -1,6 +1,9 @@
-"""Which resource an API server serves for a kind that hanbae does not know by itself."""
+"""What an API server serves: which resource for a kind, and which API versions and kinds altogether."""
 
 from __future__ import annotations
+
+import asyncio
+from typing import Final
 
 from hanbae import errors
 from hanbae.clusters import answers, connections, kinds
@@ -26,3 +29,43 @@ async def kind(cluster: connections.Cluster, api_version: str, name: str) -> kin
             plural, inside = str(each["name"]), bool(each.get("namespaced"))
             return kinds.Kind(group, version, plural, name, namespaced=inside)
     return None
+
+
+_AT_ONCE: Final = 8
+
+
+async def api_versions(cluster: connections.Cluster) -> tuple[str, ...]:
+    """``group/version`` and ``group/version/Kind`` of what can be listed and watched: what Argo CD passes to Helm.
+
+    A group whose own server does not answer is left out, as Argo CD does. Every authenticated identity may ask.
+
+    Raises:
+        hanbae.errors.Unreachable: The cluster did not answer.
+    """
+    groups = (await _read(cluster, "/apis")).get("groups") or []
+    versions = [
+        str(version["groupVersion"]) for group in groups for version in group.get("versions") or ()
+    ]
+    free = asyncio.Semaphore(_AT_ONCE)
+
+    async def kinds_of(version: str, path: str) -> set[str]:
+        async with free:
+            try:
+                resources = (await _read(cluster, path)).get("resources") or []
+            except errors.Error:
+                return set()
+        return {
+            f"{version}/{resource['kind']}"
+            for resource in resources
+            if {"list", "watch"} <= set(resource.get("verbs") or ())
+        }
+
+    asking = [kinds_of("v1", "/api/v1")]
+    asking += [kinds_of(version, f"/apis/{version}") for version in versions]
+    kinds_served = set().union(*await asyncio.gather(*asking))
+    return tuple(sorted(kinds_served | {name.rpartition("/")[0] for name in kinds_served}))
+
+
+async def _read(cluster: connections.Cluster, path: str) -> kinds.Object:
+    asked = answers.Asked("get", path, "", "", cluster.context, cluster.server)
+    return await cluster.ask(asked, "GET", path)

@@ -8,8 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import workspaces
-from hanbae.clusters import reading
-from hanbae.deploying import resuming, verifying_plan
+from hanbae.deploying import cluster_versions, resuming, verifying_plan
 from hanbae.planning import deployments, freezing
 from hanbae.repository import services
 from hanbae.results import freezes, plans
@@ -76,7 +75,9 @@ async def prepare(
         freezing.check_names(claim, space.policy, services.of(space.policy, revision))
     names = services.chosen(space.policy, revision, wanted, branch=branch)
     async with space.clusters(environment) as clusters:
-        by, version = await asyncio.gather(clusters.identity(), reading.version(clusters.workload))
+        by, cluster = await asyncio.gather(
+            clusters.identity(), cluster_versions.read(clusters.workload)
+        )
         left = await asyncio.gather(
             *(resuming.of_application(space, clusters, name, environment) for name in names)
         )
@@ -89,9 +90,7 @@ async def prepare(
             found[past.deployment] = past.plan
             if past.revision == commit:
                 continue
-        source = await deployments.read(
-            space.policy, revision, name, environment, kube_version=version
-        )
+        source = await deployments.read(space.policy, revision, name, environment, cluster=cluster)
         plan = deployments.plan(source)
         if claim is not None:
             plan = freezing.bound(plan, claim, freezing.promised(claim, name))

@@ -12,6 +12,7 @@ from typing import Any
 
 from hanbae import _version, errors, subjects, workspaces
 from hanbae.clusters import kinds, reading
+from hanbae.deploying import cluster_versions
 from hanbae.engines import rollouts
 from hanbae.images import credentials, references, registry
 from hanbae.planning import deployments, freezing
@@ -70,13 +71,13 @@ async def promise(
         hanbae.errors.Refused: A registry does not have an image.
         hanbae.errors.Unreachable: A registry or the cluster did not answer.
     """
-    cluster, version = await asyncio.gather(
-        reading.uid(clusters.workload), reading.version(clusters.workload)
+    cluster, served = await asyncio.gather(
+        reading.uid(clusters.workload), cluster_versions.read(clusters.workload)
     )
     revision = space.checkout.revision(commit)
     promised = []
     for name in names:
-        source = await deployments.read(policy, revision, name, environment, kube_version=version)
+        source = await deployments.read(policy, revision, name, environment, cluster=served)
         images = await digests(freezing.references(source), insecure=space.insecure)
         promised.append(freezing.service(source, images))
     return freezes.Frozen(

@@ -57,7 +57,7 @@ async def read(
     service: str,
     environment: str,
     *,
-    kube_version: str | None = None,
+    cluster: releases.Cluster | None = None,
 ) -> Source:
     """Read and render a service at a commit as Argo CD will.
 
@@ -66,7 +66,7 @@ async def read(
         revision: The commit.
         service: The service.
         environment: The environment.
-        kube_version: The workload cluster's version, which Argo CD tells Helm; None for the policy's.
+        cluster: What the workload cluster serves, which Argo CD passes to Helm; None for what the policy says of it.
 
     Raises:
         hanbae.errors.FileFault: No values for the environment, or the chart does not render.
@@ -81,7 +81,7 @@ async def read(
             environment=environment,
             revision=revision.commit[:12],
         )
-    request = releases.requested(policy, service, environment, values, kube_version=kube_version)
+    request = releases.requested(policy, service, environment, values, cluster=cluster)
     rendered = await rendering.render(revision, chart, request)
     return Source(policy, service, environment, revision, rendered)
 

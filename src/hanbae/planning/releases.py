@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.policy import documents, naming
+
+
+class Cluster(Struct, frozen=True):
+    """What the workload cluster says of itself, and Argo CD passes on to Helm.
+
+    Attributes:
+        version: Its version, such as ``v1.35.4``.
+        api_versions: ``group/version`` and ``group/version/Kind`` of all that it serves.
+    """
+
+    version: str
+    api_versions: tuple[str, ...]
 
 
 def requested(
@@ -15,6 +29,7 @@ def requested(
     *,
     kube_version: str | None = None,
     api_versions: tuple[str, ...] = (),
+    cluster: Cluster | None = None,
 ) -> pools.Wanted:
     """The release as Argo CD asks Helm for it.
 
@@ -26,12 +41,18 @@ def requested(
         kube_version: The cluster's version, such as ``v1.35.4``; None for the first release of the policy's minor
             version.
         api_versions: API versions beyond those of that Kubernetes, such as ``bitnami.com/v1alpha1``.
+        cluster: The cluster's own answer, which takes the place of both.
     """
     minor = policy.environments[environment].kubernetes
+    if cluster is not None:
+        kube_version, served = cluster.version, cluster.api_versions
+    else:
+        served = (*serving.api_versions(minor), *api_versions)
     return pools.Wanted(
         release=naming.release(policy, service),
         namespace=naming.namespace(policy, service, environment),
         values=(values,),
         kube_version=kube_version or f"v{minor}.0",
-        api_versions=(*serving.api_versions(minor), *api_versions),
+        api_versions=served,
+        complete=cluster is not None,
     )

@@ -33,3 +33,46 @@ def doubled_key(service: views.Service) -> Iterator[rulebook.Hit]:
         for keys, (line, column) in service.values(file).doubled:
             key = ".".join(str(part) for part in keys)
             yield rulebook.Hit(subjects.Place(file, line, column), {"key": key[:200]})
+
+
+@rulebook.of_release(
+    "INP007", "error", source="https://helm.sh/docs/chart_template_guide/builtin_objects/"
+)
+def depends_on_renderer(release: views.Release) -> Iterator[rulebook.Hit]:
+    """Objects that are others with another release of Helm, or another patch release of Kubernetes.
+
+    What is checked would not be what Argo CD applies: that depends on the Helm in it, and on the cluster.
+    """
+    reported = set()
+    for dependence in release.dependences:
+        key = (dependence.on, dependence.template)
+        if key not in reported:
+            reported.add(key)
+            words = "HelmVersion" if dependence.on == "helm" else "KubeVersion"
+            facts = {
+                "objects": ", ".join(dependence.objects)[:300],
+                "identity": dependence.identity,
+            }
+            place = _asking(release, dependence.template, words)
+            yield rulebook.Hit(place, facts, variant=dependence.on)
+
+
+@rulebook.of_release(
+    "INP008", "notice", source="https://helm.sh/docs/chart_template_guide/builtin_objects/"
+)
+def assumes_apis(release: views.Release) -> Iterator[rulebook.Hit]:
+    """Objects that are others in a cluster with API versions of which nothing says whether it has them."""
+    versions = sorted({name for other in release.alternatives for name in other.assumed})
+    if versions:
+        templates = [path for path, _ in release.service.templates] or [release.service.chart]
+        places = (_asking(release, path, version) for version in versions for path in templates)
+        chart = subjects.Place(f"{release.service.chart}/Chart.yaml")
+        place = next((place for place in places if place.line), chart)
+        yield rulebook.Hit(place, {"versions": ", ".join(versions)[:300]})
+
+
+def _asking(release: views.Release, template: str, words: str) -> subjects.Place:
+    """The line of a template that asks for something; the template where another one asks for it."""
+    text = release.service.text(template) or ""
+    lines = (number for number, line in enumerate(text.split("\n"), 1) if words in line)
+    return subjects.Place(template, next(lines, 0))

@@ -51,9 +51,32 @@ def over_service(service: views.Service, rules: Iterable[rulebook.Rule]) -> list
             results += [Found(rule, hit, service.name) for hit in hits]
         elif rule.scope == "release":
             for release in service.releases.values():
-                hits = _hits(rule, release, release.values_file)
+                hits = _over_release(rule, release)
                 results += [Found(rule, hit, service.name, release.environment) for hit in hits]
     return results
+
+
+def _over_release(rule: rulebook.Rule, release: views.Release) -> list[rulebook.Hit]:
+    """What a rule finds in a release, and what it finds besides where the cluster has more API versions."""
+    hits = _hits(rule, release, release.values_file)
+    reported = {_identity(hit) for hit in hits}
+    for alternative in release.alternatives:
+        for hit in _hits(rule, alternative, release.values_file):
+            if _identity(hit) not in reported:
+                reported.add(_identity(hit))
+                hits.append(hit)
+    return hits
+
+
+def _identity(hit: rulebook.Hit) -> tuple[object, ...]:
+    """What makes two hits the same although their objects were rendered apart."""
+    where = hit.at
+    place = (
+        (where.object.template, where.object.ref, where.pointer, where.key)
+        if isinstance(where, views.On)
+        else where
+    )
+    return place, tuple(sorted(hit.facts.items())), hit.variant
 
 
 def _hits(

@@ -14,6 +14,8 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, TypeVar
 
+from msgspec import Struct
+
 from hanbae import errors, subjects
 from hanbae.apis import crds
 from hanbae.charts import tracing
@@ -23,7 +25,7 @@ from hanbae.repository import trees
 from hanbae.rules import builds, claims, declaring, definitions, shared_facts, valuesfiles
 from hanbae.rules.objects import Object, On, Pointer
 
-__all__ = ["Object", "On", "Pointer", "Project", "Release", "Service"]
+__all__ = ["Dependence", "Object", "On", "Pointer", "Project", "Release", "Service"]
 
 T = TypeVar("T")
 View = TypeVar("View")
@@ -36,6 +38,22 @@ def _once(view: View, computed: dict[Callable[..., Any], Any], compute: Callable
     return result
 
 
+class Dependence(Struct, frozen=True):
+    """Objects that depend on which release of Helm or of Kubernetes renders them.
+
+    Attributes:
+        on: ``helm`` or ``kubernetes``.
+        identity: Another release, with which the objects are others, such as ``Helm v3.18.6``.
+        objects: Kind and name of some of them.
+        template: The first one's template, relative to the repository's root.
+    """
+
+    on: str
+    identity: str
+    objects: tuple[str, ...]
+    template: str
+
+
 @dataclass(frozen=True)
 class Release:
     """A service in one environment.
@@ -45,12 +63,18 @@ class Release:
         environment: Name of the environment.
         values: The chart's defaults with the environment's values over them.
         objects: What was rendered, in Helm's order, hooks and CRDs included.
+        dependences: What of that is other objects with another Helm or Kubernetes.
+        assumed: API versions that the cluster is assumed to have here although nothing says so.
+        alternatives: The release as it is with such API versions; rules over releases look at each.
     """
 
     service: Service
     environment: str
     values: Mapping[str, Any]
     objects: tuple[Object, ...]
+    dependences: tuple[Dependence, ...] = ()
+    assumed: tuple[str, ...] = ()
+    alternatives: tuple[Release, ...] = ()
 
     @cached_property
     def policy(self) -> documents.Policy:
