@@ -102,18 +102,23 @@ def wrapped(text: str, width: int, head: str, indent: str) -> list[str]:
     Words stay whole where they fit in a line.
     """
     width = max(width, _NARROWEST)
+    words = text.split()
+    whole = f"{head}{' '.join(words)}"
+    columns = len if whole.isascii() and indent.isascii() else _width
+    if words and columns(whole) <= width:  # as most do
+        return [escaping.terminal(whole.rstrip())]
     lines, line, empty = [], head, True
-    for word in text.split():
+    for word in words:
         gap = "" if empty else " "
-        if _width(line + gap + word) <= width:
+        if columns(line + gap + word) <= width:
             line, empty = line + gap + word, False
             continue
         if not empty:
             lines.append(line)
             line = indent
         rest = word
-        while _width(line + rest) > width:
-            part, rest = _cut(rest, width - _width(line))
+        while columns(line + rest) > width:
+            part, rest = _cut(rest, width - columns(line))
             if part or line != indent:
                 lines.append(line + part)
             line = indent

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gettext
 import os
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +38,19 @@ def speak(language: str) -> None:
     gettext.textdomain(_DOMAIN)
     # gettext looks at LANGUAGE at each call; there is no other way to reach click's own look-ups.
     os.environ["LANGUAGE"] = language
+
+
+@cache
+def _translations(language: str) -> gettext.NullTranslations:
+    """The catalogue of a language, looked for once: a report of thousands of findings says ten thousand sentences."""
+    return gettext.translation(_DOMAIN, _FOLDER, [language], fallback=True)
+
+
+def _translated(msgid: str) -> str:
+    language = os.environ.get("LANGUAGE", "")
+    if language in LANGUAGES and gettext.textdomain() == _DOMAIN:
+        return _translations(language).gettext(msgid)
+    return gettext.gettext(msgid)  # nobody has chosen a language yet
 
 
 def preferred(chosen: str | None, directory: Path) -> str:
@@ -82,7 +96,7 @@ def _of_policy(directory: Path) -> str:
 
 def words(msgid: str) -> str:
     """The words of the catalogue for a help text or an id; the msgid itself where there are none."""
-    return gettext.gettext(msgid) if msgid else msgid
+    return _translated(msgid) if msgid else msgid
 
 
 def sentence(text: wording.Text) -> str:
@@ -90,7 +104,7 @@ def sentence(text: wording.Text) -> str:
 
     The facts may come from a repository, a registry or a cluster, so they are made `printable`.
     """
-    template = gettext.gettext(text.id)
+    template = _translated(text.id)
     if template == text.id:
         return printable(str(text))
     return _PLACEHOLDER.sub(
@@ -101,7 +115,7 @@ def sentence(text: wording.Text) -> str:
 
 def printable(text: str) -> str:
     """Foreign text without what a terminal would obey; lines and tabs stay."""
-    return _CONTROL.sub("", text)
+    return text if text.isprintable() else _CONTROL.sub("", text)
 
 
 def fault(error: errors.Error) -> str:

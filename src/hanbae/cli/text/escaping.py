@@ -26,6 +26,8 @@ _ACTIVE: Final = re.compile(r"[!-'*+;-@\[-`{-~]|:(?=/)|(?<=[wW]{3})\.")
 
 def plain(text: str) -> str:
     """One line without control characters, and with what deceives shown as an escape."""
+    if text.isprintable():  # most is, and then nothing breaks a line, steers a terminal or deceives
+        return text.strip()
     flat = _SPACE.sub(_joined, text)
     return _DECEITFUL.sub(_escape, catalogue.printable(flat)).strip()
 
@@ -57,6 +59,8 @@ def general(text: wording.Text) -> str:
 
 def terminal(line: str) -> str:
     """A line of text that no build server takes for a command of its own."""
+    if "::" not in line and "##" not in line:
+        return line
     return _OTHER_COMMANDS.sub("# #", _COMMAND.sub(r"\1\\::", line))
 
 
