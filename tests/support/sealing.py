@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -16,11 +17,19 @@ def key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def certificate(private: rsa.RSAPrivateKey, *, name: str = "sealed-secrets") -> bytes:
-    """The certificate of a key as the controller serves it, PEM, valid from yesterday on."""
+def certificate(
+    private: rsa.RSAPrivateKey, *, name: str = "sealed-secrets", address: str = ""
+) -> bytes:
+    """The certificate of a key as the controller serves it, PEM, valid from yesterday on.
+
+    Args:
+        private: The key.
+        name: Its subject.
+        address: An IP address that it is for, so that a TLS server can use it; empty for none.
+    """
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
-    signed = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -28,8 +37,13 @@ def certificate(private: rsa.RSAPrivateKey, *, name: str = "sealed-secrets") -> 
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=365))
-        .sign(private, hashes.SHA256())
     )
+    if address:
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+        builder = builder.add_extension(names, critical=False).add_extension(
+            x509.BasicConstraints(ca=True, path_length=None), critical=True
+        )
+    signed = builder.sign(private, hashes.SHA256())
     return signed.public_bytes(serialization.Encoding.PEM)
 
 

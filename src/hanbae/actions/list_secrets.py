@@ -17,7 +17,7 @@ from hanbae.migrations import databases
 from hanbae.policy import environments, loading
 from hanbae.repository import services
 from hanbae.results import secrets
-from hanbae.sealing import manifests
+from hanbae.sealing import manifests, pins
 
 
 def list_secrets(
@@ -67,7 +67,7 @@ def _of_service(loaded: loading.Loaded, service: str) -> Iterator[secrets.Sealed
                     key,
                     "missing",
                     needed or "environments",
-                    place=document.place(seal.DATA),
+                    place=document.place(pins.DATA),
                 )
                 continue
             yield _present(service, environment, key, needed, document)
@@ -84,9 +84,12 @@ def _present(
         return secrets.SealedKey(
             service, environment, key, "malformed", needed, place=place, fault=error.text
         )
-    return secrets.SealedKey(service, environment, key, "sealed", needed, bits, place)
+    pin = pins.of(document.get(seal.SECTION), key)
+    return secrets.SealedKey(
+        service, environment, key, "sealed", needed, bits, place, certificate=pin
+    )
 
 
 def _sealed(document: values.Values) -> dict[str, Any]:
-    sealed = document.get(seal.DATA)
+    sealed = document.get(pins.DATA)
     return {str(key): value for key, value in sealed.items()} if isinstance(sealed, dict) else {}

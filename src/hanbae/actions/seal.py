@@ -3,8 +3,9 @@
 The plaintext arrives masked and leaves as ciphertext: it is never in a file, an argument or a child's environment.
 What can go wrong silently is the certificate: a value that was sealed for another cluster is found out when it is
 deployed.
-So the values file remembers the fingerprint of its certificate, and another one is only taken from a source that
-cannot be mistaken, or when the user says so.
+So the values file remembers the fingerprint of its certificate, and another one is only taken when the user says so,
+whoever names it: as with ssh, a key that changed is either a renewal or an attack, and only a person can tell which.
+The first one is taken on trust, so it comes over a verified connection, and is shown where it can be compared.
 """
 
 from __future__ import annotations
@@ -14,19 +15,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from hanbae import confinement, errors, masking, subjects
 from hanbae.charts import values
 from hanbae.policy import documents, environments, loading, naming
 from hanbae.repository import services
 from hanbae.results import secrets
-from hanbae.sealing import certificates, encrypting
+from hanbae.sealing import certificates, encrypting, pins
 from hanbae.sealing import plaintexts as plaintext_rules
 
-CERTIFICATE: Final = ("sealedSecret", "certificate")
-"""Where a values file remembers the certificate."""
-DATA: Final = ("sealedSecret", "encryptedData")
-"""Where the sealed values are."""
-
+SECTION: Final = pins.DATA[:1]
+"""Where a values file has what is sealed."""
 _PATH: Final = "/v1/cert.pem"
 
 
@@ -41,6 +41,7 @@ async def seal(
     context: str | None = None,
     kubeconfig: Path | None = None,
     accept_certificate: bool = False,
+    unverified_cluster: bool = False,
     allow_empty: bool = False,
     binary: bool = False,
 ) -> secrets.Sealed:
@@ -56,6 +57,8 @@ async def seal(
         context: kubeconfig context instead of the environment's own.
         kubeconfig: kubeconfig instead of the one that kubectl would read.
         accept_certificate: Take a certificate that differs from the remembered one.
+        unverified_cluster: Take the certificate over a connection on which anybody may answer: plain HTTP, or a
+            kubeconfig that says ``insecure-skip-tls-verify``.
         allow_empty: Seal empty values too; they are mostly the trace of a command that failed.
         binary: The values are mounted as files, so that they may be what no environment variable can hold.
 
@@ -63,35 +66,35 @@ async def seal(
         errors.WrongUse: An unknown service, environment or context; a key that Kubernetes would refuse; a value that is
             empty or that no environment variable can hold; more than a Secret can hold.
         errors.FileFault: The policy or the values file has a fault.
-        errors.Refused: The certificate has expired or is not this environment's.
+        errors.Refused: The certificate has expired, is not this environment's, not the remembered one, or came over a
+            connection that was not verified.
         errors.Unreachable: The controller did not answer.
     """
     loaded = loading.load(loading.find(directory))
-    where = environments.require(environment, loaded.policy)
+    environments.require(environment, loaded.policy)
     services.check(loaded, service)
     confinement.forbid_core_dumps()
     plaintext_rules.check(plaintexts, allow_empty=allow_empty, binary=binary)
     if certificate is None:
-        certificate_source = loaded.policy.secrets.controller
-        certificate = await fetch_certificate(
-            loaded.policy, environment, context=context, kubeconfig=kubeconfig
+        certificate, certificate_source = await fetch_certificate(
+            loaded.policy,
+            environment,
+            context=context,
+            kubeconfig=kubeconfig,
+            unverified_cluster=unverified_cluster,
         )
-        # The policy itself says which cluster this is; the context that happens to be current says nothing.
-        certain = context is None and bool(environments.workload(where))
-    else:
-        certain = False
     parsed = certificates.parse(certificate, certificate_source)
     parsed.check(datetime.now(UTC))
     path, file = services.values_file(loaded, service, environment)
     with values.editing(path, file) as document:
-        remembered = document.get(CERTIFICATE) or ""
+        remembered = str(document.get(pins.CERTIFICATE) or "")
         if not accept_certificate:
-            _check_certificate(loaded, service, environment, document, parsed, certain=certain)
+            _check_certificate(loaded, service, environment, document, parsed)
         secret, namespace = (
             naming.secret(loaded.policy, service),
             naming.namespace(loaded.policy, service, environment),
         )
-        sealed_before = document.get(DATA)
+        sealed_before = document.get(pins.DATA)
         plaintext_rules.check_size(
             plaintexts, sealed_before if isinstance(sealed_before, dict) else {}
         )
@@ -100,10 +103,11 @@ async def seal(
             key: encrypting.encrypt(plaintext, parsed.public_key, label)
             for key, plaintext in plaintexts.items()
         }
-        document.update(
-            {CERTIFICATE: parsed.fingerprint}
-            | {(*DATA, key): ciphertext for key, ciphertext in sealed.items()}
-        )
+        renewal = pins.renewal(document.get(SECTION), sealed, parsed.fingerprint)
+        changes: dict[tuple[str, ...], str] = {pins.CERTIFICATE: parsed.fingerprint}
+        changes |= _pinned(loaded, service, renewal)
+        changes |= {(*pins.DATA, key): ciphertext for key, ciphertext in sealed.items()}
+        document.update(changes)
     return secrets.Sealed(
         service,
         environment,
@@ -113,6 +117,9 @@ async def seal(
         loaded.policy.secrets.scope,
         parsed.fingerprint,
         renewed=bool(remembered) and remembered != parsed.fingerprint,
+        source=certificate_source,
+        first_use=not remembered,
+        outdated=renewal.outdated,
     )
 
 
@@ -122,19 +129,23 @@ async def fetch_certificate(
     *,
     context: str | None = None,
     kubeconfig: Path | None = None,
-) -> bytes:
-    """The certificate that an environment's controller serves now, PEM, through the API server's proxy.
+    unverified_cluster: bool = False,
+) -> tuple[bytes, str]:
+    """The certificate that an environment's controller serves now, PEM, and where it came from.
+
+    It comes through the API server's proxy.
 
     Args:
         policy: The policy.
         environment: The environment.
         context: kubeconfig context instead of the environment's own.
         kubeconfig: kubeconfig instead of the one that kubectl would read.
+        unverified_cluster: Take it over a connection on which anybody may answer.
 
     Raises:
         errors.Unreachable: The cluster or the controller did not answer.
         errors.Forbidden: The identity may not ask the controller.
-        errors.Refused: There is no such controller.
+        errors.Refused: There is no such controller, or the connection is not verified.
     """
     from hanbae.clusters import connections, reading
 
@@ -142,7 +153,16 @@ async def fetch_certificate(
     namespace, _, name = policy.secrets.controller.partition("/")
     context = context or environments.workload(where)
     async with connections.connect(context, kubeconfig=kubeconfig) as cluster:
-        return await reading.service_get(cluster, namespace, name, _PATH)
+        if not cluster.verified and not unverified_cluster:
+            # Before anything is sent: whoever answers there would be believed.
+            raise errors.Refused(
+                "seal.unverified",
+                environment=environment,
+                context=cluster.context,
+                server=cluster.server,
+            )
+        pem = await reading.service_get(cluster, namespace, name, _PATH)
+        return pem, f"{policy.secrets.controller} ({cluster.context}, {cluster.server})"
 
 
 def _check_certificate(
@@ -151,28 +171,44 @@ def _check_certificate(
     environment: str,
     document: values.Values,
     certificate: certificates.Certificate,
-    *,
-    certain: bool,
 ) -> None:
     """Refuse the certificate of another environment, and an unexplained new one."""
-    remembered = document.get(CERTIFICATE) or ""
+    remembered = document.get(pins.CERTIFICATE) or ""
     if remembered == certificate.fingerprint:
         return
-    place = document.place(CERTIFICATE if remembered else ())
+    place = document.place(pins.CERTIFICATE if remembered else ())
     facts = {
         "environment": environment,
-        "certificate": _short(certificate.fingerprint),
-        "remembered": _short(str(remembered)) or "-",
+        "certificate": certificate.fingerprint,
+        "remembered": str(remembered) or "-",
     }
     for other in environments.on_kubernetes(loaded.policy):
         same_cluster = _share_cluster(loaded.policy, environment, other)
         if other == environment or (same_cluster and not remembered):
             continue
         path, file = services.values_file(loaded, service, other)
-        if path.is_file() and values.read(path, file).get(CERTIFICATE) == certificate.fingerprint:
+        if not path.is_file():
+            continue
+        if values.read(path, file).get(pins.CERTIFICATE) == certificate.fingerprint:
             raise errors.Refused("seal.other-environment", place=place, other=other, **facts)
-    if remembered and not certain:
+    if remembered:
         raise errors.Refused("seal.other-certificate", place=place, **facts)
+    # A branch that takes out the pin must not make a known controller a new one.
+    others = _remembered_by_others(loaded, service, environment)
+    if others and certificate.fingerprint not in others:
+        facts["remembered"] = min(others)
+        raise errors.Refused("seal.other-certificate", place=place, **facts)
+
+
+def _remembered_by_others(loaded: loading.Loaded, service: str, environment: str) -> set[str]:
+    """The certificates that the environment's other services were sealed with."""
+    remembered = set()
+    for other in services.of_checkout(loaded):
+        path, _ = services.values_file(loaded, other, environment)
+        if other != service and path.is_file():
+            with path.open("rb") as file:
+                remembered |= pins.mentioned(file.read(values.LARGEST_FILE))
+    return remembered
 
 
 def _share_cluster(policy: documents.Policy, name: str, other: str) -> bool:
@@ -182,11 +218,20 @@ def _share_cluster(policy: documents.Policy, name: str, other: str) -> bool:
     return together and a.namespace_suffix != b.namespace_suffix
 
 
-def _short(fingerprint: str) -> str:
-    """Enough of a fingerprint to compare by eye."""
-    return fingerprint[: len("sha256:") + 16]
+def _pinned(
+    loaded: loading.Loaded, service: str, renewal: pins.Renewal
+) -> Mapping[tuple[str, ...], str]:
+    """The pins of single values, where the chart's schema has room for them."""
+    if not renewal.changes:
+        return {}
+    path = loaded.root / naming.chart(loaded.policy, service) / "values.schema.json"
+    try:
+        schema = msgspec.json.decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        schema = None  # none, or one that every rendering complains of
+    return renewal.changes if pins.takes_pins(schema) else {}
 
 
 def place_of(document: values.Values, key: str) -> subjects.Place:
     """Where a sealed value stands in a values file; the file itself if it is not there."""
-    return document.place((*DATA, key))
+    return document.place((*pins.DATA, key))

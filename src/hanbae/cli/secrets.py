@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +14,10 @@ from hanbae.cli import options
 if TYPE_CHECKING:
     from hanbae.cli.text import narration
     from hanbae.results import secrets
+
+
+_SHORT: Final = len("sha256:") + 16
+"""Letters of a fingerprint that are enough to compare lines by eye; JSON has all of them."""
 
 
 @click.group(cls=options.Group, help="Seal secrets, and see what is sealed where.")
@@ -61,6 +65,11 @@ Examples:
     is_flag=True,
     help="Take a certificate that differs from the one remembered in the values file.",
 )
+@click.option(
+    "--unverified-cluster",
+    is_flag=True,
+    help="Take the certificate over plain HTTP, or without verifying the cluster's TLS.",
+)
 @click.option("--allow-empty", is_flag=True, help="Seal empty values too.")
 @click.option(
     "--binary",
@@ -80,6 +89,7 @@ def seal(
     stdin: bool,
     certificate: Path | None,
     accept_certificate: bool,
+    unverified_cluster: bool,
     allow_empty: bool,
     binary: bool,
     kube_context: str | None,
@@ -105,6 +115,7 @@ def seal(
                 certificate_source=str(certificate or ""),
                 context=kube_context,
                 accept_certificate=accept_certificate,
+                unverified_cluster=unverified_cluster,
                 allow_empty=allow_empty,
                 binary=binary,
             )
@@ -122,8 +133,18 @@ def seal(
 
 
 def _narrate(speaker: narration.Narration, sealed: secrets.Sealed) -> None:
+    certificate = {
+        "environment": sealed.environment,
+        "certificate": sealed.certificate,
+        "source": sealed.source,
+    }
+    if sealed.first_use:
+        speaker.note(wording.Text("seal.first-use", certificate))
     if sealed.renewed:
-        speaker.note(wording.Text("seal.renewed", {"environment": sealed.environment}))
+        speaker.note(wording.Text("seal.renewed", certificate))
+    if sealed.outdated:
+        keys = {"keys": ", ".join(sealed.outdated), "environment": sealed.environment}
+        speaker.note(wording.Text("seal.outdated", keys))
     facts = {
         "count": str(len(sealed.keys)),
         "service": sealed.service,
@@ -207,7 +228,8 @@ def _state(key: secrets.SealedKey) -> wording.Text:
     if key.fault is not None:
         return key.fault
     if key.state == "sealed":
-        return wording.Text("seal.state-sealed", {"bits": str(key.bits)})
+        pin = key.certificate[:_SHORT] or "-"
+        return wording.Text("seal.state-sealed", {"bits": str(key.bits), "certificate": pin})
     if key.needed_by == "migration":
         return wording.Text("seal.state-missing-migration", place)
     return wording.Text("seal.state-missing-elsewhere", place)

@@ -21,6 +21,9 @@ class Sealed(Struct, frozen=True):
         scope: How they are bound to it.
         certificate: Fingerprint of the certificate that they were sealed with.
         renewed: Whether that is another one than was remembered in the file before.
+        source: Where the certificate came from: a file, or the controller and the cluster that it was asked of.
+        first_use: Whether none was remembered, so that this one was taken on trust.
+        outdated: Keys of the file that stay sealed for another certificate.
     """
 
     service: str
@@ -31,6 +34,9 @@ class Sealed(Struct, frozen=True):
     scope: str
     certificate: str
     renewed: bool = False
+    source: str = ""
+    first_use: bool = False
+    outdated: tuple[str, ...] = ()
 
 
 class SealedKey(Struct, frozen=True):
@@ -43,6 +49,7 @@ class SealedKey(Struct, frozen=True):
         state: ``sealed``; ``malformed``, which cannot be a sealed value; ``missing``, though it is needed.
         needed_by: Why it is expected: ``migration`` (a database's URL), ``environments`` (others have it), or neither.
         bits: Size of the RSA key that it was sealed with; 0 if it is not sealed.
+        certificate: Fingerprint of the certificate that it was sealed with, as the values file remembers it.
         place: Where it stands, or should.
         fault: Why it is malformed.
     """
@@ -55,3 +62,4 @@ class SealedKey(Struct, frozen=True):
     bits: int = 0
     place: subjects.Place | None = None
     fault: wording.Text | None = None
+    certificate: str = ""
