@@ -11,7 +11,7 @@ from tests.support import sealing as sealed_secrets
 from hanbae import errors, masking
 from hanbae.actions import init, new_service, seal
 from hanbae.charts import values
-from hanbae.sealing import manifests
+from hanbae.sealing import manifests, pins
 
 KIB = 1024
 
@@ -42,7 +42,7 @@ def sealing(shop: Path) -> Sealing:
 def sealed(shop: Path) -> dict[str, str]:
     file = "services/auth/helm/values-dev.yaml"
     document = values.read(shop / file, file)
-    return dict(document.get(seal.DATA) or {})
+    return dict(document.get(pins.DATA) or {})
 
 
 @pytest.mark.parametrize(

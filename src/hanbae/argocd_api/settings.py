@@ -1,8 +1,8 @@
 """Where Argo CD's API is, and with which token it is asked: the policy, the environment, ``argocd login``.
 
 The policy is a file in a repository, so it may name a server but never decides where a token goes that was meant for
-another one: a token in the environment belongs to the server in the environment, a login to the server that it was
-made for.
+another one: a token in the environment goes only to a server that the user names as well, in the environment or by a
+login, and goes without TLS only where the user says so, or to this machine.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ SERVER: Final = "ARGOCD_SERVER"
 _OPTIONS: Final = "ARGOCD_OPTS"
 _FOLDER: Final = "ARGOCD_CONFIG_DIR"
 
+_PRIVATE: Final = tuple(
+    map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
+)
 _ADDRESS: Final = re.compile(
     r"(?:(?P<scheme>https?)://)?(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?P<port>:[0-9]{1,5})?"
     r"(?P<root>(?:/[A-Za-z0-9._~-]+)*)/?"
@@ -72,8 +75,11 @@ def settle(server: str | None, environment: Mapping[str, str], *, plaintext: boo
     plain = parts["scheme"] == "http" or (
         parts["scheme"] is None and (plaintext or asked or login.is_plain(named))
     )
-    if plain and not plaintext and not _is_own(host):
-        raise errors.WrongUse("argocd-api.plaintext", server=host)
+    if plain and not _is_loopback(host):
+        own = environment.get(SERVER, "")
+        by_user = asked or login.is_plain(named) or own.lower().startswith("http://")
+        if not by_user or not (plaintext or _is_private(host)):
+            raise errors.WrongUse("argocd-api.plaintext", server=host, variable=_OPTIONS)
     scheme = "http" if plain else "https"
     url = f"{scheme}://{parts['host']}{parts['port'] or ''}{parts['root']}"
     return Settings(url, _token(server, named, environment, login), plain)
@@ -86,6 +92,10 @@ def _token(
     elsewhere = environment.get(SERVER)
     if text and server and elsewhere and _key(elsewhere) != _key(server):
         raise errors.WrongUse("argocd-api.two-servers", server=server, other=_shown(elsewhere))
+    if text and server and not elsewhere and not login.knows(server):
+        raise errors.WrongUse(
+            "argocd-api.unnamed-server", server=server, token=TOKEN, variable=SERVER
+        )
     text = text or login.token(named)
     if not text:
         raise errors.WrongUse("argocd-api.no-token", server=named, variable=TOKEN)
@@ -117,6 +127,10 @@ class _Login:
             for each in self._servers
             if _key(str(each.get("server"))) == _key(server)
         )
+
+    def knows(self, server: str) -> bool:
+        """Whether the user has logged in to this server."""
+        return any(_key(str(context.get("server"))) == _key(server) for context in self._contexts)
 
     def token(self, server: str) -> str:
         """The token of the context for this server, the current one first; or nothing."""
@@ -166,15 +180,25 @@ def _key(server: str) -> str:
     return re.sub(r"^https?://", "", server.strip().lower()).rstrip("/").removesuffix(":443")
 
 
-def _is_own(host: str) -> bool:
-    """Whether nothing between here and there belongs to strangers: this machine, or a private address."""
-    if host == "localhost":
-        return True
+def _is_loopback(host: str) -> bool:
+    """Whether nothing leaves this machine on the way there."""
+    address = _address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def _is_private(host: str) -> bool:
+    """Whether it is an address of a network of one's own; not one of a link, a test network or "any"."""
+    address = _address(host)
+    return address is not None and any(
+        address in network for network in _PRIVATE if network.version == address.version
+    )
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        address = ipaddress.ip_address(host)
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False
-    return address.is_loopback or address.is_private
+        return None
 
 
 def _words(options: str) -> list[str]:

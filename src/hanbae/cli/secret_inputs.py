@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
 from hanbae import confinement, errors, files, masking, subjects, wording
 from hanbae.cli.text import catalogue, narration
-from hanbae.sealing import envfiles
+from hanbae.sealing import envfiles, manifests, plaintexts
 
 LARGEST: Final = 1024 * 1024
 """Bytes; Kubernetes takes no larger Secret."""
@@ -36,6 +36,7 @@ def gather(
         errors.FileFault: The env file has a fault.
     """
     confinement.forbid_core_dumps()  # before the first of them is in memory
+    plaintexts.check_keys(keys)
     if env_file is not None and stdin:
         raise errors.WrongUse("seal.two-sources")
     if env_file is not None:
@@ -50,6 +51,17 @@ def gather(
     if not sys.stdin.isatty():
         raise errors.WrongUse("seal.no-terminal", keys=" ".join(keys))
     return {key: _asked(key) for key in keys}
+
+
+def refuse_typed(argument: str) -> NoReturn:
+    """Refuse an argument that holds a value, without repeating it.
+
+    Raises:
+        errors.WrongUse: Always.
+    """
+    name = argument.partition("=")[0]
+    key = name if manifests.is_key(name) else "KEY"
+    raise errors.WrongUse("seal.value-typed", key=key)
 
 
 def read(path: Path) -> bytes:

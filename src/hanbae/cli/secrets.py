@@ -101,6 +101,8 @@ def seal(
     from hanbae.actions import seal as sealing
     from hanbae.cli import outputs, secret_inputs
 
+    if "=" in service:  # no folder is called so; it is a value whose service was forgotten
+        secret_inputs.refuse_typed(service)
     plaintexts = secret_inputs.gather(
         keys, env_file=env_file, stdin=stdin, speaker=session.narration
     )

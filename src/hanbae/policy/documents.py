@@ -41,9 +41,9 @@ class ArgoCD(Document, frozen=True):
             ``services``.
         server: Address of Argo CD's API as for ``argocd login``, such as ``argocd.example.com``, for environments
             whose transport is ``argocd-api``; default ``ARGOCD_SERVER``, else the server that ``argocd`` is logged
-            in to.
+            in to. A token in ``ARGOCD_AUTH_TOKEN`` goes there only if ``ARGOCD_SERVER`` or a login names it as well.
         plaintext: Speak to it without TLS although it is not on this machine or a private address; the token can be
-            read on the way. Default false.
+            read on the way, so each user must say so too, with ``ARGOCD_OPTS=--plaintext``. Default false.
     """
 
     repository: str

@@ -12,7 +12,7 @@ from typing import Final
 
 from hanbae import errors, subjects
 from hanbae.masking import shapes
-from hanbae.policy import documents, environments, naming
+from hanbae.policy import boundaries, documents, environments, naming
 
 _BRANCH: Final = re.compile(
     r"(?!.*(?:\.\.|//|@\{|/\.|\.lock(?:/|$)))[A-Za-z0-9_][A-Za-z0-9._/-]*(?<![./])"
@@ -75,8 +75,13 @@ def _services(policy: documents.Policy) -> Iterator[Fault]:
         yield "policy.path-needs-one-star", "services.path", {"value": services.path}
     elif segments[-1] == "*":
         yield "policy.path-ends-in-star", "services.path", {"value": services.path}
-    elif not _PATH.fullmatch(services.path.replace("*", "s")):
+    elif not _is_path(services.path.replace("*", "s")):
         yield "policy.not-a-path", "services.path", {"value": services.path}
+
+
+def _is_path(path: str) -> bool:
+    """Whether it is a path inside the repository, and not of git's own folder, whose hooks are programs."""
+    return bool(_PATH.fullmatch(path)) and not boundaries.is_gits_own(path)
 
 
 def _namespaces(policy: documents.Policy) -> Iterator[Fault]:
@@ -99,7 +104,7 @@ def _environments(policy: documents.Policy) -> Iterator[Fault]:
             yield "policy.ambiguous-environments", f"environments.{other}", {"other": name}
         if environment.values is not None and not _FILE.fullmatch(environment.values):
             yield "policy.not-a-file-name", f"{key}.values", {"value": environment.values}
-        if environment.overlay is not None and not _PATH.fullmatch(environment.overlay):
+        if environment.overlay is not None and not _is_path(environment.overlay):
             yield "policy.not-a-path", f"{key}.overlay", {"value": environment.overlay}
         if environment.platform == "kubernetes":
             yield from _on_kubernetes(policy, name, environment)

@@ -6,7 +6,7 @@ found out before it is sealed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from hanbae import errors, masking
@@ -34,13 +34,30 @@ def check(
     """
     if not plaintexts:
         raise errors.WrongUse("seal.nothing")
+    check_keys(list(plaintexts))
     for key, plaintext in plaintexts.items():
-        if not manifests.is_key(key):
-            raise errors.WrongUse("seal.not-a-key", key=key)
         if not plaintext and not allow_empty:
             raise errors.WrongUse("seal.empty", key=key)
         if not binary:
             _check_variable(key, plaintext)
+
+
+def check_keys(keys: Sequence[str]) -> None:
+    """Refuse what cannot be the key of a Secret, without repeating it: it may be a value that was typed as one.
+
+    Args:
+        keys: The keys, as a command line has them.
+
+    Raises:
+        errors.WrongUse: One is ``KEY=VALUE``; the facts hold what is before the ``=``. One cannot be a key at all; the
+            facts say the how manieth.
+    """
+    for number, key in enumerate(keys, 1):
+        name, typed, _ = key.partition("=")
+        if typed and manifests.is_key(name):
+            raise errors.WrongUse("seal.value-typed", key=name)
+        if not manifests.is_key(key):
+            raise errors.WrongUse("seal.not-a-key", key=f"KEY[{number}]")
 
 
 def _check_variable(key: str, plaintext: masking.Masked) -> None:

@@ -55,7 +55,7 @@ class ArgoCD:
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         async with server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            environment = {"ARGOCD_AUTH_TOKEN": SECRET, "HOME": "/nowhere"}
+            environment = {"ARGOCD_AUTH_TOKEN": SECRET, "ARGOCD_SERVER": url, "HOME": "/nowhere"}
             async with connections.connect(url, environment=environment) as connected:
                 yield connected
             for task in self._tasks:
@@ -188,8 +188,9 @@ async def test_a_page_or_a_redirection_is_not_taken_for_argo_cd(answer: tuple[in
 
 
 async def test_nobody_is_unreachable_and_named() -> None:
-    environment = {"ARGOCD_AUTH_TOKEN": SECRET, "HOME": "/nowhere"}
-    async with connections.connect("http://127.0.0.1:1", environment=environment) as server:
+    url = "http://127.0.0.1:1"
+    environment = {"ARGOCD_AUTH_TOKEN": SECRET, "ARGOCD_SERVER": url, "HOME": "/nowhere"}
+    async with connections.connect(url, environment=environment) as server:
         with pytest.raises(errors.Unreachable) as caught:
             await applications.get(server, ADDRESS)
     assert caught.value.text.facts["server"] == "http://127.0.0.1:1"

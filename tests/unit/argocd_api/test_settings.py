@@ -45,7 +45,9 @@ def settle(
     ],
 )
 def test_an_address_is_written_as_for_the_argocd_program(server: str, url: str) -> None:
-    assert settle(server, {"ARGOCD_AUTH_TOKEN": SECRET}) == (url, SECRET)
+    environment = {"ARGOCD_AUTH_TOKEN": SECRET, "ARGOCD_SERVER": server}
+    assert settle(server, environment) == (url, SECRET)
+    assert settle(None, environment) == (url, SECRET)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_what_is_no_address_is_refused(server: str) -> None:
     ],
 )
 def test_no_token_goes_to_a_strangers_network_without_tls(server: str, options: str) -> None:
-    environment = {"ARGOCD_AUTH_TOKEN": SECRET, "ARGOCD_OPTS": options}
+    environment = {"ARGOCD_AUTH_TOKEN": SECRET, "ARGOCD_OPTS": options, "ARGOCD_SERVER": server}
     with pytest.raises(errors.WrongUse) as caught:
         settle(server, environment)
     assert caught.value.text.id == "argocd-api.plaintext"
@@ -126,12 +128,16 @@ def test_a_broken_login_file_is_named_without_its_content(tmp_path: Path) -> Non
 @pytest.mark.parametrize("token", ["two words", "line\nbreak", "töken"])
 def test_what_cannot_be_a_token_is_refused_without_showing_it(token: str) -> None:
     with pytest.raises(errors.WrongUse) as caught:
-        settle("argocd.example.com", {"ARGOCD_AUTH_TOKEN": token})
+        settle(
+            "argocd.example.com",
+            {"ARGOCD_AUTH_TOKEN": token, "ARGOCD_SERVER": "argocd.example.com"},
+        )
     assert caught.value.text.id == "argocd-api.bad-token"
     assert token not in str(caught.value)
 
 
 def test_settings_do_not_show_the_token() -> None:
-    found = settings.settle("argocd.example.com", {"ARGOCD_AUTH_TOKEN": SECRET}, plaintext=False)
+    environment = {"ARGOCD_AUTH_TOKEN": SECRET, "ARGOCD_SERVER": "argocd.example.com"}
+    found = settings.settle(None, environment, plaintext=False)
     assert SECRET not in repr(found)
     assert masking.MASK in repr(found)
