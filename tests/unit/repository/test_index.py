@@ -1,0 +1,47 @@
+"""What git would commit now is what a check sees: the index counts, not the last commit."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hanbae.repository import trees
+
+
+def git(root: Path, *words: str) -> None:
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *who, *words], cwd=root, check=True, capture_output=True)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    git(tmp_path, "init", "-q")
+    (tmp_path / ".gitignore").write_text("values.yaml\n")
+    (tmp_path / "values.yaml").write_text("a: 1\n")
+    (tmp_path / "other.yaml").write_text("b: 1\n")
+    git(tmp_path, "add", "--force", "--all")
+    git(tmp_path, "commit", "-qm", "x")
+    return tmp_path
+
+
+def test_an_ignored_file_that_was_taken_out_of_the_index_is_not_there(clone: Path) -> None:
+    assert "values.yaml" in trees.WorkingTree(clone).files()
+    git(clone, "rm", "--quiet", "--cached", "values.yaml")
+    tree = trees.WorkingTree(clone)
+    assert set(tree.files()) == {".gitignore", "other.yaml"}
+    assert tree.read("values.yaml") is None
+    git(clone, "commit", "-qm", "y")
+    assert set(trees.WorkingTree(clone).files()) == {".gitignore", "other.yaml"}
+
+
+def test_one_that_is_not_ignored_would_be_added_again(clone: Path) -> None:
+    git(clone, "rm", "--quiet", "--cached", "other.yaml")
+    assert "other.yaml" in trees.WorkingTree(clone).files()
+
+
+def test_one_that_is_gone_from_the_disk_or_from_both_is_not_there(clone: Path) -> None:
+    (clone / "other.yaml").unlink()
+    git(clone, "rm", "--quiet", "values.yaml")
+    assert set(trees.WorkingTree(clone).files()) == {".gitignore"}
