@@ -9,7 +9,8 @@ import pytest
 from msgspec import structs
 
 from hanbae import errors
-from hanbae.clusters import answers, connections, kinds, reading, writing
+from hanbae.apis import serving
+from hanbae.clusters import answers, connections, discovering, kinds, reading, writing
 
 Namer = Callable[[str], str]
 
@@ -27,6 +28,18 @@ async def test_identity_version_and_uid_are_the_servers_own(cluster: connections
     namespace = await reading.get(cluster, kinds.NAMESPACE, "", "kube-system")
     assert namespace is not None
     assert await reading.uid(cluster) == namespace["metadata"]["uid"]
+
+
+async def test_the_api_versions_are_those_that_can_be_listed_and_watched(
+    cluster: connections.Cluster,
+) -> None:
+    served = set(await discovering.api_versions(cluster))
+    assert {"v1", "v1/Pod", "apps/v1", "apps/v1/Deployment", "batch/v1/Job"} <= served
+    # Neither can be listed: an object of these is an answer to a question.
+    assert not {"authentication.k8s.io/v1/TokenReview", "v1/Binding"} & served
+    minor = ".".join((await reading.version(cluster)).removeprefix("v").split(".")[:2])
+    own = {name for name in serving.api_versions(minor) if not name.startswith("bitnami.com/")}
+    assert own <= served
 
 
 async def test_absent_object_is_none_and_absent_kind_is_an_error(
