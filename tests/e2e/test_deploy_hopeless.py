@@ -24,6 +24,12 @@ def test_a_new_pod_that_only_crashes_ends_the_deployment_with_its_last_words(
     assert cause["command"][-1] == "--previous"
     assert int(facts["restarts"]) < 4, "it was not waited for until a deadline"
     assert before.keys() <= staging.pods("personal").keys(), "the former pods still serve"
+    assert "The former pods of Deployment/" in ended.err
+    lines = ended.err.strip().splitlines()
+    assert "→ kubectl logs" in lines[-1], "the next command is the last thing on the screen"
+    (database,) = ended.only["migrations"]
+    assert (database["proven"], database["failed"]) == (False, "")
+    assert database["version"] == staging.versions("personal", "personal_db")[-1]
 
     staging.replace("personal", '\nenv:\n  REQUIRED_TABLES: "elsewhere.nothing"\n', "\nenv: {}\n")
     staging.publish("Only tables that there are")
@@ -45,6 +51,14 @@ def test_wrong_sql_is_not_tried_again(scene: Callable[[str], scenes.Scene]) -> N
     assert ended.only["why"]["facts"]["attempt"] == "1"
     assert name in ended.only["why"]["facts"]["error"]
     assert "Attempt 2 of" not in ended.err
+    (database,) = ended.only["migrations"]
+    assert database["failed"] == name
+    assert database["version"] == number - 1
+    words = ended.only["command"]
+    assert words[:3] == ["hanbae", "history", "show"]
+    shown = scenes.hanbae(*words[1:], directory=staging.clone)
+    assert shown.code == 0, shown.err
+    assert name in shown.out + shown.err
 
     (folder / name).unlink()
     staging.build("auth")

@@ -21,7 +21,7 @@ def test_image_that_is_not_in_the_registry(staging: scenes.Scene) -> None:
     staging.seal("ghost")
     staging.edit("ghost", {"image.digest": NOWHERE})
     staging.publish("An image that nobody has pushed")
-    failed = staging.deploy("ghost")
+    failed = staging.deploy("ghost", "--no-preflight")
     assert failed.code == 1
     assert "diagnosis.image-not-found" in failed.causes
     assert NOWHERE in failed.err

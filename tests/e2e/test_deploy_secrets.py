@@ -31,7 +31,11 @@ def blocked(scene: scenes.Scene, service: str) -> bool:
 def test_missing_secret_then_a_missing_key_are_named_and_mended(staging: scenes.Scene) -> None:
     staging.create("bare", like="personal")
     staging.publish("A service without secrets")
-    failed = staging.deploy("bare")
+    refused = staging.deploy("bare")
+    assert refused.code == 5, refused.err
+    assert "hanbae secrets seal bare DATABASE_URL" in refused.err
+    assert "--env staging" in refused.err
+    failed = staging.deploy("bare", "--no-preflight")
     assert failed.code == 1
     assert "diagnosis.secret-missing" in failed.causes
     assert "bare-secrets" in failed.err
@@ -42,7 +46,10 @@ def test_missing_secret_then_a_missing_key_are_named_and_mended(staging: scenes.
     token = {"JWT_SECRET": staging.shop.token_key(staging.environment)}
     staging.seal_only("bare", token)
     staging.publish("One of its secrets")
-    failed = staging.deploy("bare")
+    refused = staging.deploy("bare")
+    assert refused.code == 5, refused.err
+    assert "hanbae secrets seal bare DATABASE_URL --env staging" in refused.err
+    failed = staging.deploy("bare", "--no-preflight")
     assert failed.code == 1
     assert "diagnosis.secret-key-missing" in failed.causes
     assert "DATABASE_URL" in failed.err

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import msgspec
 
 from hanbae import workspaces
-from hanbae.deploying import cluster_versions, known_state, live_state
+from hanbae.deploying import cluster_versions, known_state, live_state, preflight
 from hanbae.planning import deployments, differing, forecasting, scheduling
 from hanbae.repository import services
 from hanbae.results import plans, previews
@@ -16,56 +17,79 @@ _AT_ONCE = 4
 
 
 async def preview(
-    space: workspaces.Workspace, names: tuple[str, ...], environment: str
+    space: workspaces.Workspace, requested: tuple[str, ...], environment: str
 ) -> tuple[previews.Preview, ...]:
     """What a deployment of the head of an environment's branch would do.
 
     Args:
         space: The workspace.
-        names: Services; empty for all of the branch.
+        requested: Services; empty for all of the branch that were begun.
         environment: The environment.
 
     Raises:
         hanbae.errors.WrongUse: No such environment, branch or service; a fault in the files of the commit.
         hanbae.errors.Unreachable: The remote, Argo CD or a cluster did not answer.
     """
-    space.refuse_unknown(names, environment)
+    space.refuse_unknown(requested, environment)
     commit = await space.head(environment)
     revision = space.checkout.revision(commit)
     branch = space.environment(environment).branch or ""
-    names = services.chosen(space.policy, revision, names, branch=branch)
+    names = services.chosen(space.policy, revision, requested, branch=branch)
     places = asyncio.Semaphore(_AT_ONCE)
     async with space.clusters(environment) as clusters:
         cluster = await cluster_versions.read(clusters.workload)
 
-        async def one(name: str) -> previews.Preview:
+        async def read(name: str) -> deployments.Source:
             async with places:
-                source = await deployments.read(
+                return await deployments.read(
                     space.policy, revision, name, environment, cluster=cluster
                 )
+
+        sources = await asyncio.gather(*map(read, names))
+        if not requested:
+            sources = [source for source in sources if preflight.is_begun(source)]
+        _refuse_unplanned(sources)
+
+        async def previewed(source: deployments.Source) -> previews.Preview:
+            async with places:
                 return await _of(space, clusters, source)
 
-        return tuple(await asyncio.gather(*map(one, names)))
+        return tuple(await asyncio.gather(*map(previewed, sources)))
+
+
+def _refuse_unplanned(sources: Iterable[deployments.Source]) -> None:
+    """Refuse services that name no image: their charts render nothing that could be planned."""
+    unplanned = (preflight.without_plan(source) for source in sources)
+    reasons = tuple(reason for reason in unplanned if reason is not None)
+    if reasons:
+        raise preflight.KnownToFail(reasons)
 
 
 async def _of(
     space: workspaces.Workspace, clusters: workspaces.Clusters, source: deployments.Source
 ) -> previews.Preview:
     plan = deployments.plan(source)
-    live, recorded = await asyncio.gather(
+    observed, history, reasons = await asyncio.gather(
         live_state.observe(space, clusters, source),
         known_state.known(space, clusters, source.service, source.environment),
+        preflight.reasons(space, clusters, source, plan),
     )
     objects = [manifest.object for manifest in source.rendered.manifests]
     waves = scheduling.waves(objects, source.namespace)
     return previews.Preview(
-        msgspec.structs.replace(plan, steps=tuple(map(_shown, plan.steps)), forecast=live.forecast),
+        msgspec.structs.replace(
+            plan, steps=tuple(map(_shown, plan.steps)), forecast=observed.forecast
+        ),
         source.revision.commit,
-        live.compared,
-        forecasting.pending(plan.steps, recorded.proven),
+        observed.compared,
+        forecasting.pending(plan.steps, history.proven, why_unknown=history.why_unknown),
         waves,
-        scheduling.estimate(waves, recorded.seconds),
-        (*(difference.text for difference in source.rendered.differences), *live.notes),
+        scheduling.estimate(waves, history.seconds),
+        (
+            *(difference.text for difference in source.rendered.differences),
+            *observed.notes,
+            *reasons,
+        ),
     )
 
 

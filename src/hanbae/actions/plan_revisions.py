@@ -154,7 +154,7 @@ def _compared(name: str, environment: str, before: _Side, after: _Side) -> previ
         ours = _migrations(after, name, new)
     except errors.FileFault as fault:
         return _faulty(name, environment, fault, "head")
-    migrations = forecasting.migrations(theirs, ours)
+    migrations = forecasting.migrations(theirs, ours, paths=_paths(after, name, new))
     forecast = forecasting.between(*objects, spaces)
     moved = any(change.outcome != "unchanged" for change in forecast)
     return previews.Compared(
@@ -192,6 +192,12 @@ def _migrations(side: _Side, name: str, release: views.Release | None) -> dict[s
     if release is None:
         return {}
     return migrating.of(side.project.policy, side.project.tree, name, release.values)
+
+
+def _paths(side: _Side, name: str, release: views.Release | None) -> dict[str, dict[int, str]]:
+    if release is None:
+        return {}
+    return migrating.paths(side.project.policy, side.project.tree, name, release.values)
 
 
 async def _new(

@@ -71,6 +71,12 @@ Examples:
     metavar="FILE",
     help="Deploy only what `hanbae plan --save` has written; refuse when anything differs.",
 )
+@click.option(
+    "--no-preflight",
+    "forced",
+    is_flag=True,
+    help="Begin although a secret, an image or the migrations in it are known to be missing.",
+)
 @options.session
 def command(
     session: options.Session,
@@ -84,13 +90,14 @@ def command(
     limit: float | None,
     busy: claiming.IfBusy,
     stops: bool,
+    forced: bool,
 ) -> int:
     """Deploy."""
     from hanbae import workspaces
 
     claim, environment, services = _claimed(saved, environment, services)
     with workspaces.opened(session.directory, context=kube_context, insecure=insecure) as space:
-        run = _Run(session, space, output, claim)
+        run = _Run(session, space, output, claim, forced=forced)
         try:
             with interrupts.terminable() as terminated:
                 return asyncio.run(run.through(services, environment, limit, busy))
@@ -135,8 +142,11 @@ class _Run:
         space: workspaces.Workspace,
         output: str,
         claim: freezes.Frozen | None = None,
+        *,
+        forced: bool = False,
     ) -> None:
         self._claim = claim
+        self._forced = forced
         self._session = session
         self._space = space
         self._output = output
@@ -150,13 +160,23 @@ class _Run:
         busy: claiming.IfBusy,
     ) -> int:
         """Plan, deploy, show; the exit code."""
-        from hanbae.deploying import preparing, runs
+        from hanbae.deploying import preflight, preparing, runs
         from hanbae.results import events as event_types
 
         speaker = self._session.narration
         speaker.step(wording.Text("deploy.preparing", {"environment": environment}))
-        prepared = await preparing.prepare(self._space, services, environment, claim=self._claim)
+        try:
+            prepared = await preparing.prepare(
+                self._space, services, environment, claim=self._claim, forced=self._forced
+            )
+        except preflight.KnownToFail as refusal:
+            for reason in refusal.reasons[1:]:  # the first one is the error's own
+                speaker.fail(reason)
+            raise
         self._prepared = prepared
+        if prepared.skipped:
+            facts = {"services": ", ".join(prepared.skipped), "environment": environment}
+            speaker.note(wording.Text("deploy.skipped", facts))
         # What decides is the last deployment of each service: not one that was only brought to its end.
         last = {plan.service: "" for plan in prepared.plans.values()}
         with viewer(self._session, self._output) as shown:

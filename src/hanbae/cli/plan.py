@@ -136,7 +136,7 @@ def _live(
     else:
         from hanbae.cli.text import plan_terminal
 
-        plan_terminal.live(previews)
+        plan_terminal.live(previews, promises=save is not None)
     if save is not None:
         session.narration.done(wording.Text("plan.saved", {"file": str(save)}))
     return any(preview.changes for preview in previews)

@@ -20,6 +20,7 @@ from msgspec import Struct
 from hanbae import errors, subjects, wording, workspaces
 from hanbae.clusters import leases
 from hanbae.deploying import (
+    aftermath,
     choosing_engine,
     claiming,
     following,
@@ -117,6 +118,8 @@ class _Run:
         self._past = order.past
         self._record = record
         self._lease: leases.Lease | None = None
+        self._clusters: workspaces.Clusters | None = None
+        self._proven: set[str] = set()
         self._occupants: occupants.Occupants | None = None
         ends = None if order.limit is None else time.monotonic() + order.limit
         self._following = following.Following(order.space.policy, order.plan, record, ends=ends)
@@ -142,6 +145,9 @@ class _Run:
             except following.GivenUp as given_up:
                 closed = events.Closed("failed", given_up.why)
             await self._open()
+            if self._phase is phases.Phase.BEGUN and closed.outcome != "succeeded":
+                await self._look_back()
+                closed = self._with_command(closed)
             await self._record.add(None, closed)
             if self._lease is not None:
                 with contextlib.suppress(errors.Error):
@@ -151,6 +157,7 @@ class _Run:
         """Claim the application, then drive until the end, or until somebody wants it stopped."""
         order, space, plan = self._order, self._space, self._plan
         clusters = await stack.enter_async_context(space.clusters(plan.environment))
+        self._clusters = clusters
         lease, before = await stack.enter_async_context(
             claiming.claimed(
                 space,
@@ -293,15 +300,46 @@ class _Run:
 
     def _proven_before(self) -> dict[str, int]:
         """Database → version, by the last deployment in the history that proved it."""
-        found: dict[str, int] = {}
-        listed = self._space.store.deployments(
+        versions: dict[str, int] = {}
+        earlier = self._space.store.deployments(
             service=self._plan.service, environment=self._plan.environment
         )
-        for each in listed:
-            for migration in each.migrations:
-                if each.id != self._order.deployment:
-                    found.setdefault(migration.database, migration.version)
-        return found
+        for deployment in earlier:
+            if deployment.id == self._order.deployment:
+                continue
+            for migration in deployment.migrations:
+                if migration.proven and migration.version is not None:
+                    versions.setdefault(migration.database, migration.version)
+        return versions
+
+    async def _look_back(self) -> None:
+        """Record where each database stands and what still serves, for whoever must decide what to do next."""
+        proofs = [step.does for step in self._plan.steps if isinstance(step.does, plans.Prove)]
+        standing = aftermath.databases(
+            self._plan,
+            self._following,
+            applied={proof.database: self._applied_by(proof.hook) for proof in proofs},
+            proven_before=self._proven_before(),
+            proven=self._proven,
+        )
+        for migrated in standing:
+            await self._record.add(None, migrated)
+        if self._clusters is not None:
+            for text in await aftermath.serving(self._clusters.workload, self._plan):
+                await self._record.add(None, events.Noted(text))
+
+    def _with_command(self, closed: events.Closed) -> events.Closed:
+        """The end with the command that cures it, where that is still true when it is typed."""
+        cause = self._following.gravest
+        if closed.outcome != "failed" or cause is None:
+            return closed
+        command = cause.command
+        if command[:1] != ("hanbae",) and cause.subject.kind in {"Job", "Pod"}:
+            # Pods of hooks go with the sync that was ended; what they said is in the history.
+            is_hooks = cause.subject.kind == "Job" or self._following.is_of_hook(cause.subject)
+            if is_hooks:
+                command = ("hanbae", "history", "show", self._order.deployment)
+        return events.Closed(closed.outcome, closed.why, command)
 
     async def _failed(self, error: errors.Error) -> events.Closed:
         """How an expected failure closes the deployment."""
@@ -376,7 +414,9 @@ class _Run:
                     )
                     running.append((step.id, asyncio.create_task(proof)))
             for step_id, task in running:
-                await self._record.add(step_id, await task)
+                proved = await task
+                self._proven.add(proved.database)
+                await self._record.add(step_id, proved)
         finally:
             for _, task in running:
                 task.cancel()

@@ -12,7 +12,7 @@ from hanbae.deploying import deadlines, giving_up, occupants, recording
 from hanbae.diagnosing import causes, pictures
 from hanbae.engines import protocol, rollouts
 from hanbae.migrations import statuses
-from hanbae.policy import documents
+from hanbae.policy import documents, naming
 from hanbae.results import events, guards, plans
 
 LOOK: Final = 0.5
@@ -47,6 +47,8 @@ class Following:
     ) -> None:
         self.applied: dict[subjects.Ref, set[int]] = {}
         """Migration Job → versions that its log says were applied."""
+        self.reached: dict[subjects.Ref, int] = {}
+        """Migration Job → version at which its log says that the database is."""
         self._policy = policy
         self._plan = plan
         self._record = record
@@ -133,11 +135,30 @@ class Following:
             version = statuses.applied(seen.line)
             if version is not None:
                 self.applied.setdefault(self._owners[seen.pod], set()).add(version)
+            reached = statuses.reached(seen.line)
+            if reached is not None:
+                self.reached[self._owners[seen.pod]] = reached
+
+    def is_of_hook(self, pod: subjects.Ref) -> bool:
+        """Whether a pod was a Job's."""
+        owner = self._owners.get(pod)
+        return owner is not None and owner.kind == "Job"
+
+    def failed(self, job: subjects.Ref) -> str:
+        """The file at which the last attempt of a migration Job stopped; empty where none failed."""
+        for (pod, _), lines in reversed(list(self._record.logs.items())):
+            if self._owners.get(pod) == job:
+                failure = statuses.failure(lines)
+                return failure.file if failure is not None else ""
+        return ""
 
     async def _diagnose(self, step: plans.Step, engine: protocol.Engine) -> None:
         picture = pictures.Picture(
             engine.objects,
             self._record.logs,
+            service=self._plan.service,
+            environment=self._plan.environment,
+            secret=naming.secret(self._policy, self._plan.service),
             crashes=self._policy.rollout.crashes,
             crashes_before=engine.crashes_before,
         )

@@ -10,7 +10,8 @@ from hanbae import errors, workspaces
 from hanbae.deploying import claiming
 from hanbae.planning import deployments
 from hanbae.repository import revisions
-from hanbae.results import plans
+from hanbae.results import deployments as deployments_made
+from hanbae.results import plans, previews
 
 
 class Known(Struct, frozen=True):
@@ -19,11 +20,14 @@ class Known(Struct, frozen=True):
     Attributes:
         proven: Database → the version that it was proven to have last, and that nothing has touched since as far as
             anybody knows.
-        seconds: What the last successful deployment took, or None.
+        seconds: What the last successful deployment took from the start of its operation, or None.
+        why_unknown: Why `proven` is empty: ``new`` where hanbae has not deployed the application before, ``failed``
+            where its last deployment did not succeed; empty where it is not.
     """
 
     proven: Mapping[str, int]
     seconds: float | None = None
+    why_unknown: previews.WhyUnknown = ""
 
 
 async def known(
@@ -34,24 +38,39 @@ async def known(
     Where its last deployment did not succeed, a migration may or may not have run, and nothing is said.
     """
     listed = space.store.deployments(service=service, environment=environment)
-    done = [each for each in listed if each.outcome == "succeeded"]
-    seconds = None
-    if done and done[0].opened and done[0].closed:
-        seconds = (done[0].closed - done[0].opened).total_seconds()
+    succeeded = [deployment for deployment in listed if deployment.outcome == "succeeded"]
+    seconds = _seconds(succeeded[0]) if succeeded else None
     try:
         lease = await claiming.seen(space.policy, clusters.workload, service, environment)
     except errors.Forbidden:
         lease = None
     marks = lease.marks if lease is not None else {}
     if not marks.get("deployment"):
-        proven = {one.database: one.version for one in done[0].migrations} if done else {}
-        return Known(proven, seconds)
+        if not succeeded:
+            return Known({}, seconds, "new")
+        return Known(_versions(succeeded[0]), seconds)
     if marks.get("outcome") != "succeeded":
-        return Known({}, seconds)
-    mine = next((each for each in done if each.id == marks["deployment"]), None)
-    if mine is not None:
-        return Known({one.database: one.version for one in mine.migrations}, seconds)
+        return Known({}, seconds, "failed")
+    for deployment in succeeded:
+        if deployment.id == marks["deployment"]:
+            return Known(_versions(deployment), seconds)
     return Known(await _at(space, marks.get("revision", ""), service, environment), seconds)
+
+
+def _versions(deployment: deployments_made.Deployment) -> dict[str, int]:
+    return {
+        migration.database: migration.version
+        for migration in deployment.migrations
+        if migration.version is not None
+    }
+
+
+def _seconds(deployment: deployments_made.Deployment) -> float | None:
+    """What it took without waiting for others: from the start of its own operation."""
+    began = deployment.began or deployment.opened
+    if began is None or deployment.closed is None:
+        return None
+    return (deployment.closed - began).total_seconds()
 
 
 async def _at(

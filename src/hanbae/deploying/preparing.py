@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
 
-from hanbae import workspaces
-from hanbae.deploying import cluster_versions, resuming, verifying_plan
+from hanbae import errors, workspaces
+from hanbae.deploying import cluster_versions, preflight, resuming, verifying_plan
 from hanbae.planning import deployments, freezing
 from hanbae.repository import services
 from hanbae.results import freezes, plans
@@ -22,12 +23,14 @@ class Prepared(Struct, frozen=True):
         revision: The commit.
         plans: Deployment id → plan, in the order of services; what is resumed comes before what is new.
         resumed: Deployment id → what was done of it, for those that an earlier run has left half done.
+        skipped: Services that were left out, because nothing was done for them since they were scaffolded.
     """
 
     by: str
     revision: str
     plans: dict[str, plans.Plan]
     resumed: dict[str, resuming.Past] = {}
+    skipped: tuple[str, ...] = ()
 
     @property
     def chains(self) -> tuple[tuple[str, ...], ...]:
@@ -45,27 +48,29 @@ class Prepared(Struct, frozen=True):
 
 async def prepare(
     space: workspaces.Workspace,
-    wanted: tuple[str, ...],
+    requested: tuple[str, ...],
     environment: str,
     *,
     claim: freezes.Frozen | None = None,
+    forced: bool = False,
 ) -> Prepared:
     """Plan a run; deployments that nobody drives any more, of the same services, become part of it.
 
     Args:
         space: The workspace.
-        wanted: Services; empty for all of the branch.
+        requested: Services; empty for all of the branch that were begun.
         environment: The environment.
         claim: A saved plan, whose promises the deployments are held to.
+        forced: Begin although a deployment is known to fail.
 
     Raises:
         hanbae.errors.WrongUse: No such environment, branch or service; a fault in the files of the commit.
-        hanbae.errors.Refused: The branch is elsewhere than the saved plan says.
+        hanbae.errors.Refused: The branch is elsewhere than the saved plan says; a deployment is known to fail.
         hanbae.errors.Unreachable: The remote or a cluster did not answer.
     """
     if claim is not None:
         freezing.check_names(claim, space.policy, ())
-    space.refuse_unknown(wanted, environment)
+    space.refuse_unknown(requested, environment)
     commit = await space.head(environment)
     if claim is not None:
         freezing.check_head(claim, commit)
@@ -73,7 +78,7 @@ async def prepare(
     branch = space.environment(environment).branch or ""
     if claim is not None:
         freezing.check_names(claim, space.policy, services.of(space.policy, revision))
-    names = services.chosen(space.policy, revision, wanted, branch=branch)
+    names = services.chosen(space.policy, revision, requested, branch=branch)
     async with space.clusters(environment) as clusters:
         by, cluster = await asyncio.gather(
             clusters.identity(), cluster_versions.read(clusters.workload)
@@ -83,19 +88,74 @@ async def prepare(
         )
         if claim is not None:
             left = [past and await _held(space, clusters, past, claim) for past in left]
+        resumed = {past.deployment: past for past in left if past is not None}
+        going_on = {past.plan.service for past in resumed.values() if past.revision == commit}
+        sources = {
+            name: await deployments.read(space.policy, revision, name, environment, cluster=cluster)
+            for name in names
+            if name not in going_on
+        }
+        skipped = () if requested else _not_begun(sources)
+        sources = {name: source for name, source in sources.items() if name not in skipped}
+        fresh = _planned(sources, claim)
+        if not forced:
+            await _check(space, clusters, sources, fresh)
     found: dict[str, plans.Plan] = {}
-    resumed = {past.deployment: past for past in left if past is not None}
     for name, past in zip(names, left, strict=True):
         if past is not None:
             found[past.deployment] = past.plan
-            if past.revision == commit:
-                continue
-        source = await deployments.read(space.policy, revision, name, environment, cluster=cluster)
+        if name in fresh:
+            found[space.ids()] = fresh[name]
+    if not found:
+        raise errors.Refused(
+            "preflight.nothing-begun", environment=environment, services=", ".join(skipped)
+        )
+    return Prepared(by, commit, found, resumed, skipped)
+
+
+def _not_begun(sources: Mapping[str, deployments.Source]) -> tuple[str, ...]:
+    """The services for which nothing was done since they were scaffolded."""
+    return tuple(name for name, source in sources.items() if not preflight.is_begun(source))
+
+
+def _planned(
+    sources: Mapping[str, deployments.Source], claim: freezes.Frozen | None
+) -> dict[str, plans.Plan]:
+    """The plans of services, held to a saved plan where there is one.
+
+    Raises:
+        hanbae.deploying.preflight.KnownToFail: A service names no image, so there is nothing to plan.
+    """
+    unplanned = [preflight.without_plan(source) for source in sources.values()]
+    reasons = tuple(reason for reason in unplanned if reason is not None)
+    if reasons:
+        raise preflight.KnownToFail(reasons)
+    planned = {}
+    for name, source in sources.items():
         plan = deployments.plan(source)
         if claim is not None:
             plan = freezing.bound(plan, claim, freezing.promised(claim, name))
-        found[space.ids()] = plan
-    return Prepared(by, commit, found, resumed)
+        planned[name] = plan
+    return planned
+
+
+async def _check(
+    space: workspaces.Workspace,
+    clusters: workspaces.Clusters,
+    sources: Mapping[str, deployments.Source],
+    planned: Mapping[str, plans.Plan],
+) -> None:
+    """Refuse what is known to fail.
+
+    Raises:
+        hanbae.deploying.preflight.KnownToFail: Something is.
+    """
+    answers = await asyncio.gather(
+        *(preflight.reasons(space, clusters, sources[name], plan) for name, plan in planned.items())
+    )
+    reasons = tuple(reason for answer in answers for reason in answer)
+    if reasons:
+        raise preflight.KnownToFail(reasons)
 
 
 async def _held(

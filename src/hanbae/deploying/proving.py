@@ -67,15 +67,20 @@ def compare(proof: plans.Prove, status: statuses.Status, applied: Iterable[int])
     missing = sorted(wanted - known)
     unknown = sorted(known - wanted)
     if pending or missing or unknown:
-        raise errors.Failed(
-            "proof.differs",
-            database=proof.database,
-            pending=_listed(pending),
-            missing=_listed(missing),
-            unknown=_listed(unknown),
+        text_id, versions = next(
+            (text_id, versions)
+            for text_id, versions in (
+                ("proof.not-in-image", missing),
+                ("proof.not-in-commit", unknown),
+                ("proof.not-applied", pending),
+            )
+            if versions
         )
+        files = ", ".join(map(proof.named, versions))
+        raise errors.Failed(text_id, database=proof.database, files=files)
     now = tuple(sorted(set(applied) & wanted))
-    return events.Proved(proof.database, len(proof.versions), status.version, now)
+    names = tuple(map(proof.named, now)) if proof.files else ()
+    return events.Proved(proof.database, len(proof.versions), status.version, now, names)
 
 
 def key(deployment: str, step: str) -> str:
@@ -96,7 +101,3 @@ def _named(job: dict[str, Any], name: str, intent: str) -> dict[str, Any]:
     for metadata in (named["metadata"], template["metadata"]):
         metadata["labels"][labels.KEY] = intent
     return named
-
-
-def _listed(versions: Iterable[int]) -> str:
-    return ", ".join(map(str, versions)) or "-"

@@ -98,7 +98,11 @@ def masked(fact: events.Fact, redact: Callable[[str], str]) -> events.Fact:
         case events.Noted():
             return structs.replace(fact, text=_text(fact.text, redact))
         case events.Closed():
-            return structs.replace(fact, why=_text(fact.why, redact))
+            return structs.replace(
+                fact,
+                why=_text(fact.why, redact),
+                command=tuple(map(redact, fact.command)),
+            )
         case _:
             return fact
 

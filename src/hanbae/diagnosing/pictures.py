@@ -23,6 +23,9 @@ class Picture(Struct, frozen=True):
         objects: The objects that belong to the deployment, and the Events about them. Whoever collects them
             leaves out what belongs to earlier deployments: a broken pod of the last one explains nothing.
         logs: The last lines of containers by pod and container, masked.
+        service: The service that is deployed, for commands; empty where that is not known.
+        environment: The environment, likewise.
+        secret: Name of the service's own Secret.
         crashes: How often a container of a pod that was never ready may end before that counts as hopeless; 0 for
             any number.
         crashes_before: Pod and container → how often it had ended before the deployment began.
@@ -30,6 +33,9 @@ class Picture(Struct, frozen=True):
 
     objects: Mapping[subjects.Ref, Object]
     logs: Mapping[tuple[subjects.Ref, str], Sequence[str]] = {}
+    service: str = ""
+    environment: str = ""
+    secret: str = ""
     crashes: int = 0
     crashes_before: Mapping[tuple[subjects.Ref, str], int] = {}
 
@@ -52,6 +58,12 @@ class Picture(Struct, frozen=True):
         """The pods that an object owns, oldest first."""
         found = [(pod, thing) for pod, thing in self.of("Pod") if owner(thing) == ref]
         return sorted(found, key=lambda item: str(item[1]["metadata"].get("creationTimestamp")))
+
+    def seals(self, secret: str, keys: Sequence[str]) -> tuple[str, ...]:
+        """The command that seals keys of the service's own Secret; empty for any other Secret."""
+        if not self.service or secret != self.secret:
+            return ()
+        return ("hanbae", "secrets", "seal", self.service, *keys, "--env", self.environment)
 
     def tail(self, pod: subjects.Ref, container: str, *, lines: int = 6) -> str:
         """The last lines of a container's log as one text; empty when there are none."""

@@ -78,7 +78,7 @@ def _volumes(
         message = event.get("message") or ""
         missing = _SECRET_MISSING.search(message)
         if missing:
-            yield _secret_missing(ref, pod, missing["name"], "")
+            yield _secret_missing(picture, ref, pod, missing["name"], "")
         else:
             facts = {"pod": ref.name, "message": message}
             yield _cause(ref, pod, "diagnosis.volume", facts, describe(ref), fatal=False)
@@ -93,7 +93,7 @@ def _container(
     if reason in images.REASONS:
         yield _image(picture, ref, pod, status, message)
     elif reason == "CreateContainerConfigError":
-        yield _config(ref, pod, name, message)
+        yield _config(picture, ref, pod, name, message)
     elif reason in {"CreateContainerError", "RunContainerError"}:
         facts = {"container": name, "reason": reason, "message": message}
         yield _cause(ref, pod, "diagnosis.container-not-created", facts, describe(ref), fatal=True)
@@ -128,20 +128,39 @@ def _image(
         "message": told,
         "secrets": ", ".join(s["name"] for s in pod["spec"].get("imagePullSecrets") or []) or "-",
     }
+    if kind == "not-found" and picture.service:
+        repository = facts["image"].partition("@")[0]
+        repository = (
+            repository.rpartition(":")[0] if ":" in repository.rpartition("/")[2] else repository
+        )
+        command = (
+            "hanbae",
+            "image",
+            "set",
+            picture.service,
+            f"{repository}:TAG",
+            "--env",
+            picture.environment,
+        )
     fatal = kind in {"not-found", "unauthorised"}
     return _cause(ref, pod, f"diagnosis.image-{kind}", facts, command, fatal=fatal)
 
 
 def _config(
-    ref: subjects.Ref, pod: pictures.Object, container: str, message: str
+    picture: pictures.Picture,
+    ref: subjects.Ref,
+    pod: pictures.Object,
+    container: str,
+    message: str,
 ) -> pictures.Cause:
     missing = _SECRET_MISSING.search(message)
     if missing:
-        return _secret_missing(ref, pod, missing["name"], container)
+        return _secret_missing(picture, ref, pod, missing["name"], container)
     key = _KEY_MISSING.search(message)
     if key:
         facts = {"container": container, "secret": key["name"], "key": key["key"]}
-        command = ("kubectl", "describe", "secret", key["name"], "-n", key["namespace"])
+        describes = ("kubectl", "describe", "secret", key["name"], "-n", key["namespace"])
+        command = picture.seals(key["name"], (key["key"],)) or describes
         return _cause(ref, pod, "diagnosis.secret-key-missing", facts, command, fatal=True)
     configmap = _CONFIGMAP_MISSING.search(message)
     if configmap:
@@ -153,11 +172,34 @@ def _config(
 
 
 def _secret_missing(
-    ref: subjects.Ref, pod: pictures.Object, secret: str, container: str
+    picture: pictures.Picture,
+    ref: subjects.Ref,
+    pod: pictures.Object,
+    secret: str,
+    container: str,
 ) -> pictures.Cause:
-    command = ("kubectl", "get", "sealedsecret", secret, "-n", ref.namespace)
+    keys = _keys_read(pod, secret)
+    gets = ("kubectl", "get", "sealedsecret", secret, "-n", ref.namespace)
+    command = (picture.seals(secret, keys) if keys else ()) or gets
     facts = {"container": container or "-", "secret": secret, "namespace": ref.namespace}
     return _cause(ref, pod, "diagnosis.secret-missing", facts, command, fatal=True)
+
+
+def _keys_read(pod: pictures.Object, secret: str) -> tuple[str, ...]:
+    """The keys of a Secret that the containers of a pod read as variables, each once."""
+    spec = pod.get("spec") or {}
+    references = (
+        (variable.get("valueFrom") or {}).get("secretKeyRef") or {}
+        for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+        for variable in container.get("env") or []
+    )
+    return tuple(
+        dict.fromkeys(
+            str(reference["key"])
+            for reference in references
+            if reference.get("name") == secret and reference.get("key")
+        )
+    )
 
 
 def crashes(status: Mapping[str, Any]) -> int:

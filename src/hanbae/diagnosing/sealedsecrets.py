@@ -30,8 +30,10 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
         describe = ("kubectl", "describe", "sealedsecret", ref.name, "-n", ref.namespace)
         undecryptable = _UNDECRYPTABLE.search(message)
         if undecryptable:
+            keys = re.findall(r"[-._A-Za-z0-9]+", undecryptable["keys"] or "")
             facts["keys"] = undecryptable["keys"] or "-"
-            yield pictures.cause(ref, "diagnosis.undecryptable", facts, describe, fatal=True)
+            command = (picture.seals(ref.name, keys) if keys else ()) or describe
+            yield pictures.cause(ref, "diagnosis.undecryptable", facts, command, fatal=True)
         elif _UNMANAGED.search(message):
             command = ("kubectl", "get", "secret", ref.name, "-n", ref.namespace, "-o", "yaml")
             yield pictures.cause(ref, "diagnosis.secret-unmanaged", facts, command, fatal=True)

@@ -29,6 +29,11 @@ _ROW: Final = re.compile(
     _STAMP + r"(?P<when>Pending|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4})"
     r"\s+-- (?P<file>\S.*\.sql)\s*$"
 )
+_REACHED: Final = re.compile(
+    _STAMP
+    + r"goose: (?:no migrations to run\. current|successfully migrated database to) version: "
+    r"(?P<version>\d{1,18})\s*$"
+)
 _HEADING: Final = re.compile(_STAMP + r"Applied At\s+Migration\s*$")
 
 
@@ -76,6 +81,12 @@ def applied(line: str) -> int | None:
     """The version that a line of ``goose up`` says was applied, or None."""
     match = _APPLIED.match(line)
     return files.version_of(match["file"]) if match else None
+
+
+def reached(line: str) -> int | None:
+    """The version at which a line of ``goose up`` says that the database is, or None."""
+    match = _REACHED.match(line)
+    return int(match["version"]) if match else None
 
 
 def failure(lines: Iterable[str]) -> Failure | None:

@@ -169,7 +169,8 @@ def _proofs(source: Source, objects: list[dict[str, Any]]) -> list[plans.Prove]:
             for version, name in names.items()
         }
         bare = transactions.bare(texts)
-        does = plans.Prove(database.name, versions, hook, proof, bare=bare)
+        paths = tuple(f"{folder}/{names[version]}" for version in versions)
+        does = plans.Prove(database.name, versions, hook, proof, bare=bare, files=paths)
         found.append((hooks.wave(job), does))
     return [proof for _, proof in sorted(found, key=lambda item: item[0])]
 

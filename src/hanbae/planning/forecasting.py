@@ -166,36 +166,73 @@ def containers(thing: Thing) -> Iterator[Thing]:
 
 
 def migrations(
-    old: Mapping[str, Mapping[int, str]], new: Mapping[str, Mapping[int, str]]
+    old: Mapping[str, Mapping[int, str]],
+    new: Mapping[str, Mapping[int, str]],
+    *,
+    paths: Mapping[str, Mapping[int, str]] | None = None,
 ) -> tuple[previews.Migrations, ...]:
-    """What two revisions differ in: database → version → digest of its file."""
-    found = []
+    """What two revisions differ in.
+
+    Args:
+        old: Database → version → digest of its file, of the first.
+        new: The same of the second.
+        paths: Database → version → path of its file, of the second.
+    """
+    differing_databases = []
     for database in dict.fromkeys((*new, *old)):
         before, after = old.get(database, {}), new.get(database, {})
         added = tuple(sorted(after.keys() - before.keys()))
         gone = tuple(sorted(before.keys() - after.keys()))
         edited = tuple(
-            sorted(
-                version
-                for version in before.keys() & after.keys()
-                if before[version] != after[version]
-            )
+            version
+            for version in sorted(before.keys() & after.keys())
+            if before[version] != after[version]
         )
         if added or gone or edited:
-            last = max(before) if before else None
-            found.append(previews.Migrations(database, added, len(after), last, gone, edited))
-    return tuple(found)
+            files = (paths or {}).get(database, {})
+            differing_databases.append(
+                previews.Migrations(
+                    database,
+                    added,
+                    len(after),
+                    max(before) if before else None,
+                    gone,
+                    edited,
+                    tuple(
+                        files[version].rpartition("/")[2] for version in added if version in files
+                    ),
+                )
+            )
+    return tuple(differing_databases)
 
 
 def pending(
-    steps: Iterable[plans.Step], proven: Mapping[str, int]
+    steps: Iterable[plans.Step],
+    proven: Mapping[str, int],
+    *,
+    why_unknown: previews.WhyUnknown = "",
 ) -> tuple[previews.Migrations, ...]:
-    """What each database lacks, by the version that it was proven to have last."""
+    """What each database lacks, by the version that it was proven to have last.
+
+    Args:
+        steps: The steps of a plan.
+        proven: Database → version.
+        why_unknown: Why a database is not among these.
+    """
     found = []
     for step in steps:
         does = step.does
         if isinstance(does, plans.Prove):
             at = proven.get(does.database)
-            missing = None if at is None else tuple(each for each in does.versions if each > at)
-            found.append(previews.Migrations(does.database, missing, len(does.versions), at))
+            lacking = tuple(version for version in does.versions if version > (at or 0))
+            found.append(
+                previews.Migrations(
+                    does.database,
+                    None if at is None else lacking,
+                    len(does.versions),
+                    at,
+                    names=() if at is None else tuple(map(does.named, lacking)),
+                    why_unknown=(why_unknown or "new") if at is None else "",
+                )
+            )
     return tuple(found)

@@ -25,7 +25,24 @@ def of(
     Raises:
         hanbae.errors.FileFault: The values declare what is no database, or the files are not ones of goose's.
     """
-    found = {}
+    return {
+        database: {
+            version: hashlib.sha256(tree.read(path) or b"").hexdigest()
+            for version, path in migrations.items()
+        }
+        for database, migrations in paths(policy, tree, service, values).items()
+    }
+
+
+def paths(
+    policy: documents.Policy, tree: trees.Tree, service: str, values: Mapping[str, Any]
+) -> dict[str, dict[int, str]]:
+    """Database → version → path of its file, in the order in which the databases are migrated.
+
+    Raises:
+        hanbae.errors.FileFault: As for :func:`of`.
+    """
+    migrations: dict[str, dict[int, str]] = {}
     for database in databases.declared(values, service, wave=policy.migrations.wave):
         folder = str(naming.migrations_folder(policy, service) / database.directory)
         names = [
@@ -33,8 +50,8 @@ def of(
             for path in tree.files(folder)
             if "/" not in path[len(folder) + 1 :]
         ]
-        found[database.name] = {
-            version: hashlib.sha256(tree.read(f"{folder}/{name}") or b"").hexdigest()
+        migrations[database.name] = {
+            version: f"{folder}/{name}"
             for version, name in sorted(files.named(names, folder=folder).items())
         }
-    return found
+    return migrations

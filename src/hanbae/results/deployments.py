@@ -15,12 +15,27 @@ Outcome = Literal["running", "succeeded", "failed", "refused", "stopped", "super
 
 
 class Migration(Struct, frozen=True):
-    """What was proven about one database."""
+    """What was proven about one database, or where it stands after a deployment that did not get so far.
+
+    Attributes:
+        database: Name of the database.
+        files: Number of migration files of the revision.
+        version: The database's version; None where nobody knows.
+        applied: Versions that the deployment applied.
+        names: Names of their files.
+        proven: Whether goose has said so after the sync; else it is known from the migrations' own log.
+        reached: How many of the files the database has.
+        failed: Name of the file at which it stopped; empty where none failed.
+    """
 
     database: str
     files: int
-    version: int
+    version: int | None
     applied: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    proven: bool = True
+    reached: int = 0
+    failed: str = ""
 
 
 class Deployment(Struct, frozen=True, omit_defaults=False):
@@ -34,11 +49,13 @@ class Deployment(Struct, frozen=True, omit_defaults=False):
         outcome: ``running`` until it is closed.
         trigger: ``automated`` when Argo CD's own record says that it started the sync, else ``manual``;
             None before it began.
-        migrations: What was proven, one entry per database in migration order.
+        migrations: What was proven, or where each database stands, in migration order.
         diagnoses: Causes that were named.
         opened: When it was opened, in UTC.
         closed: When it was closed, or None.
         why: Why it ended as it did.
+        began: When its last operation began, or None.
+        command: The next command for a person; empty where there is nothing to do.
     """
 
     id: str
@@ -52,6 +69,8 @@ class Deployment(Struct, frozen=True, omit_defaults=False):
     opened: datetime | None = None
     closed: datetime | None = None
     why: wording.Text | None = None
+    began: datetime | None = None
+    command: tuple[str, ...] = ()
 
 
 def fold(stream: Iterable[events.Event]) -> Deployment:
@@ -79,12 +98,40 @@ def fold(stream: Iterable[events.Event]) -> Deployment:
             }
         elif isinstance(fact, events.Began):
             state["trigger"] = "automated" if fact.automated else "manual"
+            state["began"] = event.at
         elif isinstance(fact, events.Proved):
-            migrations.append(Migration(fact.database, fact.files, fact.version, fact.applied))
+            migrations.append(
+                Migration(
+                    fact.database,
+                    fact.files,
+                    fact.version,
+                    fact.applied,
+                    fact.names,
+                    reached=fact.files,
+                )
+            )
+        elif isinstance(fact, events.Migrated):
+            migrations.append(
+                Migration(
+                    fact.database,
+                    fact.files,
+                    fact.version,
+                    fact.applied,
+                    fact.names,
+                    proven=False,
+                    reached=fact.reached,
+                    failed=fact.failed,
+                )
+            )
         elif isinstance(fact, events.Diagnosed):
             diagnoses.append(fact)
         elif isinstance(fact, events.Closed):
-            state |= {"outcome": fact.outcome, "why": fact.why, "closed": event.at}
+            state |= {
+                "outcome": fact.outcome,
+                "why": fact.why,
+                "command": fact.command,
+                "closed": event.at,
+            }
     if "id" not in state:
         message = "a deployment's events begin with Opened"
         raise ValueError(message)

@@ -80,12 +80,36 @@ class Proved(Struct, frozen=True, tag=True):
         files: Number of migration files of the revision.
         version: The database's version.
         applied: Versions that this deployment applied (empty when there was nothing to do).
+        names: Names of their files; empty in records of an older hanbae.
     """
 
     database: str
     files: int
     version: int
     applied: tuple[int, ...]
+    names: tuple[str, ...] = ()
+
+
+class Migrated(Struct, frozen=True, tag=True):
+    """Where a database stands when a deployment ends before its migrations were proven, by goose's own log.
+
+    Attributes:
+        database: Name of the database.
+        files: Number of migration files of the revision.
+        version: The version that it has reached; None where nobody knows.
+        reached: How many of the files it has, by that version.
+        applied: Versions that this deployment applied.
+        names: Names of their files.
+        failed: Name of the file at which it stopped; empty where none failed.
+    """
+
+    database: str
+    files: int
+    version: int | None
+    reached: int
+    applied: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    failed: str = ""
 
 
 class Diagnosed(Struct, frozen=True, tag=True):
@@ -119,13 +143,32 @@ class Decided(Struct, frozen=True, tag=True):
 
 
 class Closed(Struct, frozen=True, tag=True):
-    """Exactly one, always last. ``failed`` is never written while an operation may still run."""
+    """Exactly one, always last. ``failed`` is never written while an operation may still run.
+
+    Attributes:
+        outcome: How it ended.
+        why: Why.
+        command: The next command for a person, as a list of arguments; empty where there is nothing to do.
+    """
 
     outcome: Outcome
     why: wording.Text
+    command: tuple[str, ...] = ()
 
 
-Fact = Opened | Intended | Began | Observed | Logged | Proved | Diagnosed | Noted | Decided | Closed
+Fact = (
+    Opened
+    | Intended
+    | Began
+    | Observed
+    | Logged
+    | Proved
+    | Migrated
+    | Diagnosed
+    | Noted
+    | Decided
+    | Closed
+)
 
 
 class Event(Struct, frozen=True):

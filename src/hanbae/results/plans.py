@@ -100,6 +100,8 @@ class Prove(Struct, frozen=True, tag=True):
         hook: The Job that migrates it; its log says what was applied.
         job: The Job that asks goose for the database's status; it gets its name and key when it is run.
         bare: Versions that run outside a transaction, and so must not be interrupted.
+        files: The revision's files, relative to the repository, in the order of `versions`; empty in plans that an
+            older hanbae has recorded.
     """
 
     database: str
@@ -107,6 +109,12 @@ class Prove(Struct, frozen=True, tag=True):
     hook: subjects.Ref
     job: dict[str, Any]
     bare: tuple[int, ...] = ()
+    files: tuple[str, ...] = ()
+
+    def named(self, version: int) -> str:
+        """The file's name of a version, or the version itself where the names are not known."""
+        index = self.versions.index(version) if version in self.versions else len(self.files)
+        return self.files[index].rpartition("/")[2] if index < len(self.files) else str(version)
 
 
 class Step(Struct, frozen=True):

@@ -9,6 +9,9 @@ from msgspec import Struct
 from hanbae import subjects, wording
 from hanbae.results import findings, plans
 
+WhyUnknown = Literal["", "new", "failed"]
+"""Why nobody knows which migrations a database has."""
+
 
 class Wave(Struct, frozen=True):
     """What Argo CD applies or runs together.
@@ -36,6 +39,9 @@ class Migrations(Struct, frozen=True):
         at: The version that it was proven to have last; None when that is not known.
         missing: Versions whose files are gone, ascending; known only between two revisions.
         edited: Versions whose files have changed, ascending; goose does not run them again.
+        names: Names of the pending files; empty where only their versions are known.
+        why_unknown: Why the version is not known: ``new`` where hanbae has not deployed the service before, ``failed``
+            where its last deployment did not succeed; empty otherwise.
     """
 
     database: str
@@ -44,6 +50,8 @@ class Migrations(Struct, frozen=True):
     at: int | None = None
     missing: tuple[int, ...] = ()
     edited: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    why_unknown: WhyUnknown = ""
 
 
 class Image(Struct, frozen=True):

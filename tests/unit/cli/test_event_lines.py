@@ -97,3 +97,15 @@ def test_the_table_fits_any_terminal(width: int) -> None:
 )
 def test_the_gravest_outcome_decides_the_exit_code(outcomes: list[str], code: int) -> None:
     assert deploy.exit_code(outcomes) == code  # type: ignore[arg-type]
+
+
+def test_where_a_database_stands_is_told_with_its_files_and_the_command_comes_last() -> None:
+    migrated = events.Migrated("auth_db", 4, 2, 2, (2,), ("00002_x.sql",), failed="00003_y.sql")
+    (line,) = event_lines.of_fact(migrated)
+    assert line.meaning == "note"
+    for part in ("auth_db", "version 2", "2 of 4", "00002_x.sql", "00003_y.sql"):
+        assert part in line.words
+    why = wording.Text("diagnosis.migration-hopeless", {"database": "auth_db", "log": "x"})
+    command = ("hanbae", "history", "show", "d1")
+    *_, last = event_lines.of_fact(events.Closed("failed", why, command))
+    assert (last.meaning, last.words) == ("command", "hanbae history show d1")

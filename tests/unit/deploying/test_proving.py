@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,22 +25,38 @@ def test_exactly_the_revisions_migrations_are_a_proof() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "differs"),
+    ("status", "text_id", "names"),
     [
-        pytest.param(statuses.Status((1, 2), (3,)), {"pending": "3"}, id="pending"),
-        pytest.param(statuses.Status((1, 2), ()), {"missing": "3"}, id="not in the image"),
-        pytest.param(statuses.Status((1, 2, 3, 4), ()), {"unknown": "4"}, id="not in the commit"),
-        pytest.param(statuses.Status((1, 2, 3), (4,)), {"unknown": "4"}, id="unknown and pending"),
-        pytest.param(statuses.Status((), ()), {"missing": "1, 2, 3"}, id="no files in the image"),
+        pytest.param(statuses.Status((1, 2), (3,)), "proof.not-applied", "3", id="pending"),
+        pytest.param(statuses.Status((1, 2), ()), "proof.not-in-image", "3", id="not in the image"),
+        pytest.param(
+            statuses.Status((1, 2, 3, 4), ()), "proof.not-in-commit", "4", id="not in the commit"
+        ),
+        pytest.param(
+            statuses.Status((1, 2, 3), (4,)), "proof.not-in-commit", "4", id="unknown and pending"
+        ),
+        pytest.param(
+            statuses.Status((), ()), "proof.not-in-image", "1, 2, 3", id="no files in the image"
+        ),
     ],
 )
 def test_any_difference_is_a_failure_that_says_which(
-    status: statuses.Status, differs: dict[str, str]
+    status: statuses.Status, text_id: str, names: str
 ) -> None:
     with pytest.raises(errors.Failed) as caught:
         proving.compare(PROOF, status, [])
-    facts = {"pending": "-", "missing": "-", "unknown": "-"} | differs
-    assert caught.value.text.facts == {"database": "auth_db"} | facts
+    assert caught.value.text.id == text_id
+    assert caught.value.text.facts == {"database": "auth_db", "files": names}
+
+
+def test_files_are_named_where_the_plan_names_them() -> None:
+    paths = tuple(f"services/auth/migrations/0000{n}_x.sql" for n in (1, 2, 3))
+    proof = msgspec.structs.replace(PROOF, files=paths)
+    proved = proving.compare(proof, statuses.Status((1, 2, 3), ()), [2, 3])
+    assert proved.names == ("00002_x.sql", "00003_x.sql")
+    with pytest.raises(errors.Failed) as caught:
+        proving.compare(proof, statuses.Status((1, 2), ()), [])
+    assert caught.value.text.facts["files"] == "00003_x.sql"
 
 
 @given(st.text(min_size=1, max_size=80), st.text(min_size=1, max_size=80))

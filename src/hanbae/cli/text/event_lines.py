@@ -67,15 +67,17 @@ def of_fact(fact: events.Fact) -> Iterator[Line]:
             yield from _observed(observed)
         case events.Logged(container=container, line=line):
             yield Line("log", f"{container}: {escaping.line(line)}")
-        case events.Proved() as proved:
-            yield _said("done", _proved(proved))
+        case events.Proved() | events.Migrated():
+            yield _of_database(fact)
         case events.Diagnosed(cause=cause, command=command, fatal=fatal):
             yield from _text("fail" if fatal else "warn", cause)
             yield Line("command", escaping.line(shlex.join(command)))
         case events.Noted(text=text):
             yield from _text("note", text)
-        case events.Closed(outcome=outcome, why=why):
+        case events.Closed(outcome=outcome, why=why, command=command):
             yield from _text("done" if outcome == "succeeded" else "fail", why)
+            if command:
+                yield Line("command", escaping.line(shlex.join(command)))
         case _:
             return
 
@@ -101,9 +103,35 @@ def _proved(proved: events.Proved) -> wording.Text:
         "database": proved.database,
         "files": str(proved.files),
         "version": str(proved.version),
-        "applied": ", ".join(map(str, proved.applied)),
+        "applied": ", ".join(proved.names or map(str, proved.applied)),
     }
     return wording.Text("deploy.proved" if proved.applied else "deploy.proved-nothing-new", facts)
+
+
+def _of_database(fact: events.Proved | events.Migrated) -> Line:
+    if isinstance(fact, events.Proved):
+        return _said("done", _proved(fact))
+    return _said("note", _migrated(fact))
+
+
+def _migrated(migrated: events.Migrated) -> wording.Text:
+    facts = {
+        "database": migrated.database,
+        "files": str(migrated.files),
+        "version": "-" if migrated.version is None else str(migrated.version),
+        "reached": str(migrated.reached),
+        "applied": ", ".join(migrated.names),
+        "failed": migrated.failed,
+    }
+    has_failed = bool(migrated.failed)
+    if migrated.version is None:
+        unknown = "deploy.migrated-unknown-failed" if has_failed else "deploy.migrated-unknown"
+        return wording.Text(unknown, facts)
+    if not migrated.names:
+        nothing = "deploy.migrated-nothing-failed" if has_failed else "deploy.migrated-nothing"
+        return wording.Text(nothing, facts)
+    applied = "deploy.migrated-applied-failed" if has_failed else "deploy.migrated-applied"
+    return wording.Text(applied, facts)
 
 
 def _text(meaning: Meaning, text: wording.Text) -> Iterator[Line]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from msgspec import Struct
 
 from hanbae import subjects, wording
 from hanbae.cli.text import catalogue
 from hanbae.results import plans, previews
+
+_VERSION: Final = 'labels["app.kubernetes.io/version"]'
+"""How the path of the label ends that every object of a release carries, and that follows from the image."""
 
 
 class Section(Struct, frozen=True):
@@ -22,7 +26,9 @@ class Section(Struct, frozen=True):
         hooks: Hooks, where no order of waves is known.
         waves: What Argo CD does, in its order.
         estimate: How long it may take, where that is known.
+        guards: What a saved plan promises, where it was saved.
         notes: Sentences below it.
+        changes: Whether anything would become another.
     """
 
     title: str
@@ -35,13 +41,38 @@ class Section(Struct, frozen=True):
     guards: tuple[plans.Guard, ...] = ()
     notes: tuple[wording.Text, ...] = ()
 
+    changes: bool = True
+
     def of(self, outcome: str) -> list[plans.Change]:
         """The changes of one outcome."""
         return [change for change in self.forecast if change.outcome == outcome]
 
+    def listed(self, outcome: str) -> list[plans.Change]:
+        """The changes of one outcome, without objects of which only the version label changes."""
+        return [change for change in self.of(outcome) if not _is_relabelled(change)]
 
-def of_preview(preview: previews.Preview) -> Section:
-    """The section of a live plan."""
+    @property
+    def relabelled(self) -> list[plans.Change]:
+        """The objects of which nothing but the label with the version changes."""
+        return [change for change in self.forecast if _is_relabelled(change)]
+
+
+def fields(change: plans.Change) -> list[plans.Field]:
+    """The fields of a change that say something: the label with the version follows from the image."""
+    return [field for field in change.fields if not field.path.endswith(_VERSION)]
+
+
+def foreign(managers: Sequence[str]) -> list[str]:
+    """Who manages a field in the cluster besides Argo CD, whose fields they are."""
+    return [manager for manager in managers if not manager.startswith("argocd")]
+
+
+def _is_relabelled(change: plans.Change) -> bool:
+    return change.outcome == "changed" and bool(change.fields) and not fields(change)
+
+
+def of_preview(preview: previews.Preview, *, promises: bool = False) -> Section:
+    """The section of a live plan; with what a saved plan promises, where that is wanted."""
     plan = preview.plan
     return Section(
         f"{plan.service} → {plan.environment}  {preview.revision[:12]}",
@@ -49,8 +80,9 @@ def of_preview(preview: previews.Preview) -> Section:
         migrations=preview.migrations,
         waves=preview.waves,
         estimate=preview.estimate,
-        guards=plan.guards,
+        guards=plan.guards if promises else (),
         notes=preview.notes,
+        changes=preview.changes,
     )
 
 
@@ -63,6 +95,7 @@ def of_compared(compared: previews.Compared) -> Section:
         compared.migrations,
         compared.hooks,
         notes=_faults(compared),
+        changes=compared.changes,
     )
 
 
@@ -71,6 +104,13 @@ def _faults(compared: previews.Compared) -> tuple[wording.Text, ...]:
         return ()
     place = {"place": str(compared.place or "-")}
     return wording.Text(f"plan.fault-{compared.faulty}", place), compared.fault
+
+
+def headline(section: Section) -> str:
+    """What comes of it, in one line."""
+    if not section.changes:
+        return catalogue.words("plan.nothing")
+    return counts(section.forecast)
 
 
 def counts(forecast: Sequence[plans.Change]) -> str:
@@ -114,9 +154,14 @@ def migrations(section: Section) -> Iterator[str]:
             "at": str(database.at or 0),
         }
         if database.pending is None:
-            yield _said("plan.migrations-unknown", facts)
+            has_failed = database.why_unknown == "failed"
+            yield _said(
+                "plan.migrations-unknown-failed" if has_failed else "plan.migrations-unknown-new",
+                facts,
+            )
         elif database.pending:
-            yield _said("plan.migrations-pending", facts | {"versions": listed(database.pending)})
+            names = ", ".join(database.names) or listed(database.pending)
+            yield _said("plan.migrations-pending", facts | {"files": names})
         elif not database.missing and not database.edited:
             yield _said("plan.migrations-none", facts)
         if database.missing:

@@ -18,13 +18,23 @@ _WIDE: Final = 110
 """Columns where there is no terminal to ask, as in a pipe."""
 _NARROWEST: Final = 24
 _SHORT: Final = 12
-_COLORS: Final = {"created": "green", "changed": "yellow", "deleted": "red", "unknown": "magenta"}
+_MARKS: Final = {
+    "created": ("+", "green"),
+    "changed": ("~", "yellow"),
+    "deleted": ("-", "red"),
+    "unknown": ("?", "magenta"),
+}
 
 
-def live(live_plans: Sequence[previews.Preview]) -> None:
-    """Write live plans to stdout."""
+def live(live_plans: Sequence[previews.Preview], *, promises: bool = False) -> None:
+    """Write live plans to stdout.
+
+    Args:
+        live_plans: The plans.
+        promises: Whether what a saved plan is held to is shown as well.
+    """
     for preview in live_plans:
-        _section(plan_sections.of_preview(preview))
+        _section(plan_sections.of_preview(preview, promises=promises))
 
 
 def compared(comparison: previews.Comparison) -> None:
@@ -42,39 +52,45 @@ def compared(comparison: previews.Comparison) -> None:
 def _section(section: plan_sections.Section) -> None:
     width = max(shutil.get_terminal_size((_WIDE, 24)).columns, _NARROWEST)
     outputs.emit(click.style(catalogue.printable(section.title), bold=True))
+    outputs.emit(f"  {plan_sections.headline(section)}")
     for line in (*_lists(section), *_fields(section, width), *_order(section)):
         outputs.emit(line)
     for note in section.notes:
         outputs.emit(f"  {click.style('!', fg='yellow')} {catalogue.sentence(note)}")
-    outputs.emit(f"  {plan_sections.counts(section.forecast)}")
     outputs.emit("")
 
 
 def _lists(section: plan_sections.Section) -> Iterator[str]:
     """The objects by what becomes of them; those that stay as they are are only counted."""
-    for outcome, color in _COLORS.items():
-        changes = section.of(outcome)
+    for outcome, (mark, color) in _MARKS.items():
+        changes = section.listed(outcome)
         if changes:
             yield click.style(f"  {catalogue.words(f'plan.{outcome}')}", fg=color)
         for change in changes:
-            yield f"    {plan_sections.name(change.object)}{plan_sections.remarks(change)}"
+            name = f"{plan_sections.name(change.object)}{plan_sections.remarks(change)}"
+            yield f"  {click.style(mark, fg=color)} {name}"
+    relabelled = section.relabelled
+    if relabelled:
+        facts = {"objects": ", ".join(plan_sections.name(change.object) for change in relabelled)}
+        yield f"  {catalogue.sentence(wording.Text('plan.only-version', facts))}"
 
 
 def _fields(section: plan_sections.Section, width: int) -> Iterator[str]:
-    for change in section.of("changed"):
+    for change in section.listed("changed"):
         yield ""
         yield click.style(f"  {plan_sections.name(change.object)}", bold=True)
         if not change.fields:
             yield f"    {catalogue.words('plan.no-fields')}"
-        for field in change.fields:
+        for field in plan_sections.fields(change):
             yield from _field(field, width)
-    if section.of("changed"):
+    if section.listed("changed"):
         yield ""
 
 
 def _field(field: plans.Field, width: int) -> Iterator[str]:
     path = catalogue.printable(field.path)
-    by = f"  [{', '.join(map(catalogue.printable, field.managers))}]" if field.managers else ""
+    managers = plan_sections.foreign(field.managers)
+    by = f"  [{', '.join(map(catalogue.printable, managers))}]" if managers else ""
     if field.hidden:
         yield f"    {path} | {plan_sections.hidden(field)}{click.style(by, dim=True)}"
         return
@@ -110,7 +126,7 @@ def _order(section: plan_sections.Section) -> Iterator[str]:
         yield f"    {old} → {new}"
     for sentence in plan_sections.migrations(section):
         yield f"  {sentence}"
-    for wave in section.waves:
+    for wave in section.waves if section.changes else ():
         names = [*map(plan_sections.name, wave.objects)]
         names += [
             f"{plan_sections.name(hook)} ({catalogue.words('plan.hook')})" for hook in wave.hooks
@@ -120,7 +136,7 @@ def _order(section: plan_sections.Section) -> Iterator[str]:
     if section.hooks:
         facts = {"hooks": ", ".join(map(plan_sections.name, section.hooks))}
         yield f"  {catalogue.sentence(wording.Text('plan.hooks', facts))}"
-    if section.estimate is not None:
+    if section.estimate is not None and section.changes:
         yield f"  {plan_sections.timing(section.estimate)}"
     for guard in section.guards:
         facts = {"promise": guard.promise, "expected": guard.expected}

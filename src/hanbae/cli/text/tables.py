@@ -12,6 +12,7 @@ from typing import Final
 
 from rich import box, cells, console, table
 
+from hanbae import wording
 from hanbae.cli.text import catalogue
 from hanbae.results import deployments
 
@@ -74,10 +75,21 @@ def _trigger(deployment: deployments.Deployment) -> str:
 
 
 def _proven(deployment: deployments.Deployment) -> str:
-    return "\n".join(
-        f"{migration.database} {migration.version} ({migration.files})"
-        for migration in deployment.migrations
-    )
+    return "\n".join(map(_database, deployment.migrations))
+
+
+def _database(migration: deployments.Migration) -> str:
+    if migration.proven:
+        return f"{migration.database} {migration.version}"
+    facts = {
+        "database": migration.database,
+        "version": "?" if migration.version is None else str(migration.version),
+        "reached": str(migration.reached),
+        "files": str(migration.files),
+        "failed": migration.failed,
+    }
+    text_id = "deploy.cell-failed" if migration.failed else "deploy.cell-reached"
+    return catalogue.sentence(wording.Text(text_id, facts))
 
 
 _CELLS: Final[dict[str, Callable[[deployments.Deployment], str]]] = {

@@ -1,0 +1,121 @@
+"""What is left after a deployment that did not succeed: where each database stands, and which pods still serve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from hanbae import errors, subjects, wording
+from hanbae.clusters import connections, kinds, reading
+from hanbae.deploying import following
+from hanbae.engines import rollouts
+from hanbae.results import events, guards, plans
+
+_TEMPLATE_LABELS = {
+    "Deployment": "pod-template-hash",
+    "StatefulSet": "controller-revision-hash",
+}
+"""Kind → the label by which its pods of one template are told from those of another."""
+
+
+def databases(
+    plan: plans.Plan,
+    followed: following.Following,
+    *,
+    applied: Mapping[str, Iterable[int]],
+    proven_before: Mapping[str, int],
+    proven: Iterable[str],
+) -> Iterator[events.Migrated]:
+    """Where the databases stand that were not proven, by the logs of their migrations.
+
+    Args:
+        plan: The deployment's plan.
+        followed: What was seen of it.
+        applied: Database → versions that this deployment's log says were applied.
+        proven_before: Database → version that an earlier deployment proved.
+        proven: Databases that this deployment proved.
+    """
+    done = frozenset(proven)
+    for step in plan.steps:
+        proof = step.does
+        if not isinstance(proof, plans.Prove) or proof.database in done:
+            continue
+        now = sorted(set(applied.get(proof.database, ())) & set(proof.versions))
+        before = followed.reached.get(proof.hook, proven_before.get(proof.database))
+        version = max([*now, *([] if before is None else [before])], default=None)
+        yield events.Migrated(
+            proof.database,
+            len(proof.versions),
+            version,
+            sum(1 for each in proof.versions if version is not None and each <= version),
+            tuple(now),
+            tuple(map(proof.named, now)),
+            followed.failed(proof.hook),
+        )
+
+
+async def serving(cluster: connections.Cluster, plan: plans.Plan) -> tuple[wording.Text, ...]:
+    """Which pods still serve: those of the template before, or none; nothing where that cannot be seen."""
+    sentences = []
+    workloads = dict.fromkeys(
+        guard.workload for guard in guards.of(plan) if isinstance(guard, guards.RunningImage)
+    )
+    for ref in workloads:
+        try:
+            sentence = await _of_workload(cluster, ref)
+        except errors.Error:
+            continue
+        if sentence is not None:
+            sentences.append(sentence)
+    return tuple(sentences)
+
+
+async def _of_workload(cluster: connections.Cluster, ref: subjects.Ref) -> wording.Text | None:
+    workload = await reading.get(cluster, kinds.named(ref.kind), ref.namespace, ref.name)
+    if workload is None:
+        return None
+    labels = (workload["spec"].get("selector") or {}).get("matchLabels") or {}
+    selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    pods = await reading.find(cluster, kinds.POD, ref.namespace, label_selector=selector)
+    newest = await _newest(cluster, ref, workload, selector)
+    label = _TEMPLATE_LABELS[ref.kind]
+    former = [
+        pod
+        for pod in pods
+        if _is_ready(pod) and (pod["metadata"].get("labels") or {}).get(label) != newest
+    ]
+    facts = {"workload": str(ref), "ready": str(len(former))}
+    if former:
+        images = dict.fromkeys(
+            str(container.get("image") or "-")
+            for pod in former
+            for container in pod["spec"].get("containers") or []
+        )
+        return wording.Text("deploy.former-serve", facts | {"images": ", ".join(images)})
+    if any(map(_is_ready, pods)):
+        return wording.Text("deploy.newest-serve", facts)
+    return wording.Text("deploy.none-serve", facts)
+
+
+async def _newest(
+    cluster: connections.Cluster, ref: subjects.Ref, workload: kinds.Object, selector: str
+) -> str:
+    """The label's value of the pods of the newest template."""
+    if ref.kind == "StatefulSet":
+        return str((workload.get("status") or {}).get("updateRevision") or "")
+    replicasets = await reading.find(
+        cluster, kinds.REPLICASET, ref.namespace, label_selector=selector
+    )
+    for replicaset in replicasets:
+        if rollouts.newest(workload, replicaset):
+            return str((replicaset["metadata"].get("labels") or {}).get("pod-template-hash") or "")
+    return ""
+
+
+def _is_ready(pod: kinds.Object) -> bool:
+    if "deletionTimestamp" in pod["metadata"]:
+        return False
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(
+        condition.get("type") == "Ready" and condition.get("status") == "True"
+        for condition in conditions
+    )

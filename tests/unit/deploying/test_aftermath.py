@@ -1,0 +1,69 @@
+"""Where databases stand after a deployment that did not get to its proofs, by the logs of its migrations."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hanbae import subjects
+from hanbae.deploying import aftermath
+from hanbae.results import events, plans
+
+JOB = subjects.Ref("Job", "services-dev", "auth-service-migrate")
+PATHS = tuple(f"services/auth/migrations/0000{n}_x.sql" for n in (1, 2, 3, 4))
+PROOF = plans.Prove("auth_db", (1, 2, 3, 4), JOB, {}, files=PATHS)
+PLAN = plans.Plan(1, "auth", "dev", (plans.Step("prove-auth_db", PROOF),))
+
+
+def standing(
+    *,
+    applied: tuple[int, ...] = (),
+    before: dict[str, int] | None = None,
+    reached: int | None = None,
+    failed: str = "",
+) -> events.Migrated:
+    followed: Any = SimpleNamespace(
+        reached={} if reached is None else {JOB: reached}, failed=lambda _: failed
+    )
+    (migrated,) = aftermath.databases(
+        PLAN,
+        followed,
+        applied={"auth_db": applied},
+        proven_before=before or {},
+        proven=(),
+    )
+    return migrated
+
+
+def test_a_migration_that_stopped_half_way_is_told_with_files_and_where_it_stopped() -> None:
+    migrated = standing(applied=(2,), before={"auth_db": 1}, failed="00003_x.sql")
+    assert migrated == events.Migrated(
+        "auth_db", 4, 2, 2, (2,), ("00002_x.sql",), failed="00003_x.sql"
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "reached", "version", "count"),
+    [
+        (None, None, None, 0),
+        ({"auth_db": 3}, None, 3, 3),
+        (None, 4, 4, 4),
+        ({"auth_db": 3}, 4, 4, 4),
+    ],
+    ids=["nobody knows", "proven before", "goose says so", "goose knows better"],
+)
+def test_a_database_to_which_nothing_was_applied_stands_where_it_was(
+    before: dict[str, int] | None, reached: int | None, version: int | None, count: int
+) -> None:
+    migrated = standing(before=before, reached=reached)
+    assert (migrated.version, migrated.reached, migrated.names) == (version, count, ())
+
+
+def test_a_database_that_was_proven_is_not_told_again() -> None:
+    followed: Any = SimpleNamespace(reached={}, failed=lambda _: "")
+    migrated = aftermath.databases(
+        PLAN, followed, applied={}, proven_before={}, proven=("auth_db",)
+    )
+    assert list(migrated) == []
