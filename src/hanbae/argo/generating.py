@@ -35,10 +35,33 @@ _REFUSED_KINDS: Final = (
     ("rbac.authorization.k8s.io", "Role"),
     ("rbac.authorization.k8s.io", "RoleBinding"),
 )
+# What a service is made of, and what Kubernetes makes of that: Argo CD shows children of these kinds only. Whatever
+# else a team uses, such as ServiceMonitor, its policy names.
+_KINDS: Final = (
+    "ConfigMap",
+    "PersistentVolumeClaim",
+    "Pod",
+    "Service",
+    "ServiceAccount",
+    "apps/ControllerRevision",
+    "apps/DaemonSet",
+    "apps/Deployment",
+    "apps/ReplicaSet",
+    "apps/StatefulSet",
+    "autoscaling/HorizontalPodAutoscaler",
+    "batch/CronJob",
+    "batch/Job",
+    "bitnami.com/SealedSecret",
+    "gateway.networking.k8s.io/GRPCRoute",
+    "gateway.networking.k8s.io/HTTPRoute",
+    "networking.k8s.io/Ingress",
+    "networking.k8s.io/NetworkPolicy",
+    "policy/PodDisruptionBudget",
+)
 
 
 def project(policy: documents.Policy, environment: str) -> Thing:
-    """The AppProject of an environment: this repository, the namespaces of services, no cluster-scoped object."""
+    """The AppProject of an environment: this repository, the namespaces of services, the kinds of a service."""
     where = _server(policy, environment)
     return {
         "apiVersion": _API,
@@ -51,11 +74,19 @@ def project(policy: documents.Policy, environment: str) -> Thing:
                 {**where, "namespace": name} for name in namespaces(policy, environment)
             ],
             "clusterResourceWhitelist": [],
+            "namespaceResourceWhitelist": [
+                _kind(name) for name in sorted({*_KINDS, *policy.argocd.kinds})
+            ],
             "namespaceResourceBlacklist": [
                 {"group": group, "kind": kind} for group, kind in _REFUSED_KINDS
             ],
         },
     }
+
+
+def _kind(name: str) -> Thing:
+    group, _, kind = name.rpartition("/")
+    return {"group": group, "kind": kind}
 
 
 def application(

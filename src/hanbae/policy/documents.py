@@ -22,6 +22,11 @@ Suffix = Annotated[str, Meta(pattern=r"^(-[a-z0-9]([a-z0-9-]*[a-z0-9])?)?$", max
 KubernetesVersion = Annotated[str, Meta(pattern=r"^1\.[0-9]{1,3}$")]
 """A minor version of Kubernetes such as ``1.35``; in YAML it needs quotes, or 1.30 would be 1.3."""
 
+ObjectKind = Annotated[
+    str, Meta(pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Z][A-Za-z0-9]*$", max_length=317)
+]
+"""A kind of object with its API group, such as ``monitoring.coreos.com/ServiceMonitor``; ``Service`` has none."""
+
 Count = Annotated[int, Meta(ge=0)]
 """How many: never negative."""
 
@@ -44,6 +49,8 @@ class ArgoCD(Document, frozen=True):
             in to. A token in ``ARGOCD_AUTH_TOKEN`` goes there only if ``ARGOCD_SERVER`` or a login names it as well.
         plaintext: Speak to it without TLS although it is not on this machine or a private address; the token can be
             read on the way, so each user must say so too, with ``ARGOCD_OPTS=--plaintext``. Default false.
+        kinds: Kinds that services may bring beside those that a service is made of, such as
+            ``monitoring.coreos.com/ServiceMonitor``; the AppProjects refuse all others.
     """
 
     repository: str
@@ -52,6 +59,7 @@ class ArgoCD(Document, frozen=True):
     project: Name = "services"
     server: str | None = None
     plaintext: bool = False
+    kinds: tuple[ObjectKind, ...] = ()
 
 
 class Services(Document, frozen=True):

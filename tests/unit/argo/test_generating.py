@@ -153,6 +153,18 @@ def test_project_allows_this_repository_and_the_services_namespaces_only() -> No
     assert spec["clusterResourceWhitelist"] == []
     refused = {entry["kind"] for entry in spec["namespaceResourceBlacklist"]}
     assert {"Secret", "RoleBinding", "ResourceQuota"} <= refused
+    allowed = {(entry["group"], entry["kind"]) for entry in spec["namespaceResourceWhitelist"]}
+    assert {("", "Service"), ("apps", "Deployment"), ("bitnami.com", "SealedSecret")} <= allowed
+    assert not {kind for _, kind in allowed} & (refused | {"Application", "ExternalSecret", "*"})
+
+
+def test_policy_adds_kinds_that_services_may_bring() -> None:
+    monitors = "monitoring.coreos.com/ServiceMonitor"
+    argocd = msgspec.structs.replace(POLICY.argocd, kinds=(monitors, "Service"))
+    spec = generating.project(msgspec.structs.replace(POLICY, argocd=argocd), "dev")["spec"]
+    allowed = spec["namespaceResourceWhitelist"]
+    assert {"group": "monitoring.coreos.com", "kind": "ServiceMonitor"} in allowed
+    assert allowed.count({"group": "", "kind": "Service"}) == 1
 
 
 def test_another_workload_cluster_is_named_as_argo_cd_knows_it() -> None:

@@ -70,7 +70,10 @@ def kind_is_refused(release: views.Release) -> Iterator[rulebook.Hit]:
         if is_cluster_scoped(group, manifest.kind):
             if not _listed(spec.get("clusterResourceWhitelist"), group, manifest.kind):
                 yield rulebook.Hit(views.On(manifest, ("kind",)), facts, "cluster")
-        elif _listed(spec.get("namespaceResourceBlacklist"), group, manifest.kind):
+        elif _listed(spec.get("namespaceResourceBlacklist"), group, manifest.kind) or (
+            spec.get("namespaceResourceWhitelist")
+            and not _listed(spec["namespaceResourceWhitelist"], group, manifest.kind)
+        ):
             yield rulebook.Hit(views.On(manifest, ("kind",)), facts)
 
 
