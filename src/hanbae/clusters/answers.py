@@ -215,3 +215,39 @@ def decoded(body: bytes, asked: Asked) -> dict[str, Any]:
         said = bounded(body[:LONGEST_MESSAGE].decode("utf-8", "replace"))
         facts = asked.facts | {"message": said, "status": "200"}
         raise errors.Unreachable("cluster.failing", place=None, **facts) from None
+
+
+def value(answer: Any, asked: Asked, *path: str | int) -> Any:
+    """What an answer has at a path of keys.
+
+    Raises:
+        hanbae.errors.Unreachable: It has nothing there: what answered is no API server.
+    """
+    inner = answer
+    for key in path:
+        try:
+            inner = inner[key]
+        except (LookupError, TypeError):
+            lacking = ".".join(str(key) for key in path)
+            raise errors.Unreachable(
+                "cluster.nonsense", place=None, **asked.facts, lacking=lacking
+            ) from None
+    return inner
+
+
+def check_object(answer: Any, kind: str, asked: Asked) -> None:
+    """Look whether an answer is an object of a kind, or a list of them for a kind that ends in ``List``.
+
+    An answer without anything in it is not taken for a cluster without objects.
+
+    Raises:
+        hanbae.errors.Unreachable: It is something else.
+    """
+    if value(answer, asked, "kind") != kind:
+        lacking = f"kind: {kind}"
+        raise errors.Unreachable("cluster.nonsense", place=None, **asked.facts, lacking=lacking)
+    listed = kind.endswith("List")
+    objects = (answer.get("items") or []) if listed else [answer]
+    for found in objects if isinstance(objects, list) else [None]:
+        if not isinstance(value(found, asked, "metadata", "name"), str):
+            value(None, asked, "metadata", "name")

@@ -42,9 +42,11 @@ async def get(
     """
     asked = cluster.asked("get", kind, namespace, name=name)
     try:
-        return kind.complete(await cluster.ask(asked, "GET", kind.path(namespace, name)))
+        answer = await cluster.ask(asked, "GET", kind.path(namespace, name))
     except answers.Missing:
         return None
+    answers.check_object(answer, kind.kind, asked)
+    return kind.complete(answer)
 
 
 async def find(
@@ -86,6 +88,7 @@ async def pages(
     asked = cluster.asked("list", kind, namespace)
     while True:
         answer = await cluster.ask(asked, "GET", kind.path(namespace), params=params)
+        answers.check_object(answer, f"{kind.kind}List", asked)
         metadata = answer.get("metadata") or {}
         objects = [kind.complete(item) for item in answer.get("items") or []]
         yield Page(objects, metadata.get("resourceVersion", ""))
@@ -125,8 +128,8 @@ async def service_get(
     asked = cluster.asked("get", kinds.SERVICE, namespace, name=service)
     found = await cluster.ask(asked, "GET", kinds.SERVICE.path(namespace, service))
     if port is None:
-        first = found["spec"]["ports"][0]
-        port = first.get("name") or first["port"]
+        first = answers.value(found, asked, "spec", "ports", 0)
+        port = first.get("name") or answers.value(first, asked, "port")
     asked = cluster.asked("get", kinds.SERVICE, namespace, name=service, subresource="proxy")
     below = kinds.SERVICE.path(namespace, f"http:{service}:{port}", "proxy")
     try:
@@ -146,17 +149,17 @@ async def identity(cluster: connections.Cluster) -> str:
     review = {"apiVersion": _SELF.api_version, "kind": _SELF.kind}
     asked = cluster.asked("review", _SELF, None)
     answer = await cluster.ask(asked, "POST", _SELF.path(None), body=review)
-    return str(answer["status"]["userInfo"]["username"])
+    return str(answers.value(answer, asked, "status", "userInfo", "username"))
 
 
 async def version(cluster: connections.Cluster) -> str:
     """The API server's version, such as ``v1.35.4``."""
     asked = answers.Asked("get", "/version", "", "", cluster.context, cluster.server)
-    return str((await cluster.ask(asked, "GET", "/version"))["gitVersion"])
+    return str(answers.value(await cluster.ask(asked, "GET", "/version"), asked, "gitVersion"))
 
 
 async def uid(cluster: connections.Cluster) -> str:
     """What tells this cluster from every other: the uid of its ``kube-system`` namespace."""
     asked = cluster.asked("get", kinds.NAMESPACE, None, name="kube-system")
     found = await cluster.ask(asked, "GET", kinds.NAMESPACE.path(None, "kube-system"))
-    return str(found["metadata"]["uid"])
+    return str(answers.value(found, asked, "metadata", "uid"))

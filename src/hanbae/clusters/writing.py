@@ -37,9 +37,11 @@ async def create(
     namespace = metadata.get("namespace", "")
     asked = cluster.asked("create", kind, namespace, name=metadata.get("name", ""))
     params = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
-    return await cluster.ask(
+    stored = await cluster.ask(
         asked, "POST", kind.path(namespace), params=params, body=kind.complete(created)
     )
+    answers.check_object(stored, kind.kind, asked)
+    return stored
 
 
 async def delete(
@@ -105,9 +107,11 @@ async def replace(
     namespace, name = metadata.get("namespace", ""), metadata["name"]
     asked = cluster.asked("update", kind, namespace, name=name)
     params = {"fieldManager": MANAGER}
-    return await cluster.ask(
+    stored = await cluster.ask(
         asked, "PUT", kind.path(namespace, name), params=params, body=kind.complete(changed)
     )
+    answers.check_object(stored, kind.kind, asked)
+    return stored
 
 
 async def merge_patch(
@@ -125,7 +129,7 @@ async def merge_patch(
         hanbae.clusters.answers.Unanswered: It may or may not have been changed.
     """
     asked = cluster.asked("patch", kind, namespace, name=name)
-    return await cluster.ask(
+    stored = await cluster.ask(
         asked,
         "PATCH",
         kind.path(namespace, name),
@@ -133,3 +137,5 @@ async def merge_patch(
         body=patch,
         content_type="application/merge-patch+json",
     )
+    answers.check_object(stored, kind.kind, asked)
+    return stored

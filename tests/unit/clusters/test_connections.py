@@ -236,6 +236,41 @@ async def test_servers_sentence_is_masked_and_bounded(tmp_path: Path) -> None:
     assert len(caught.value.text.facts["message"]) == answers.LONGEST_MESSAGE
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"kind": "Job", "metadata": {}},
+        {"kind": "List", "items": []},
+        {"kind": "JobList", "items": [{}]},
+        {"kind": "JobList", "items": {"metadata": {"name": "x"}}},
+        {"kind": "Job", "metadata": None},
+        {"kind": "Job", "metadata": {"name": 7}},
+        {"status": {"userInfo": []}},
+    ],
+)
+async def test_answer_that_no_api_server_gives_is_unreachable_and_not_an_empty_cluster(
+    tmp_path: Path, body: dict[str, Any]
+) -> None:
+    listener = Listener(*[reply(200, body)] * 6)
+    job = {"metadata": {"namespace": "dev", "name": "x", "resourceVersion": "1"}}
+    async with (
+        listener.listening() as address,
+        connections.connect(kubeconfig=kubeconfig(tmp_path, address)) as cluster,
+    ):
+        for asking in (
+            reading.version(cluster),
+            reading.identity(cluster),
+            reading.uid(cluster),
+            reading.get(cluster, kinds.JOB, "dev", "x"),
+            reading.find(cluster, kinds.JOB, "dev"),
+            writing.replace(cluster, kinds.JOB, job),
+        ):
+            with pytest.raises(errors.Unreachable) as caught:
+                await asking
+            assert caught.value.text.id == "cluster.nonsense"
+
+
 def all_of(error: type[BaseException]) -> list[type[BaseException]]:
     return [error, *(deeper for below in error.__subclasses__() for deeper in all_of(below))]
 
