@@ -56,10 +56,10 @@ def load(data: bytes | str) -> Any:
 def mapping(data: bytes | str) -> dict[Any, Any] | None:
     """The one document of a file if it is a mapping; None for anything else, faults included."""
     try:
-        found = load(data)
+        document = load(data)
     except Fault:
         return None
-    return found if isinstance(found, dict) else None
+    return document if isinstance(document, dict) else None
 
 
 def load_all(data: bytes | str) -> Iterator[Any]:
@@ -129,8 +129,8 @@ def _faults() -> Iterator[None]:
     try:
         yield
     except yaml.YAMLError as error:
-        said = [getattr(error, part, None) for part in ("context", "problem")]
-        why = ", ".join(filter(None, said)) or str(error)
+        parts = [getattr(error, part, None) for part in ("context", "problem")]
+        why = ", ".join(filter(None, parts)) or str(error)
         raise Fault(why, getattr(error, "problem_mark", None)) from None
     except Fault:
         raise

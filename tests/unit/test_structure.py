@@ -106,21 +106,15 @@ PLACEHOLDERS = frozenset({
 NOT_YET = frozenset(
     {
         "argo",
-        "argocd_api",
-        "clusters",
         "deploying",
         "diagnosing",
         "engines",
-        "history",
-        "images",
-        "libyaml.py",
         "migrations",
         "planning",
         "policy",
         "repository",
         "results",
         "sealing",
-        "streams",
     }
 )
 

@@ -110,57 +110,59 @@ def bounded(text: str, redact: Redact) -> str:
     return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
 
 
-def failure(status: int, body: bytes, asked: Asked, redact: Redact) -> errors.Error:
+def failure(status: int, body: bytes, call: Asked, redact: Redact) -> errors.Error:
     """The error for an answer that is not a success.
 
     Args:
         status: The HTTP status.
         body: The answer's body: the gateway's JSON as a rule.
-        asked: What was asked.
+        call: What was asked.
         redact: Takes the token out of foreign words.
     """
-    said = _parsed(body)
-    code = int(said.get("code") or _CODES.get(status, 0))
-    message = str(said.get("message") or said.get("error") or body.decode("utf-8", "replace"))
-    facts = asked.facts | {"message": bounded(message, redact), "status": str(status)}
-    if not said and (status < HTTPStatus.BAD_REQUEST or status == HTTPStatus.NOT_FOUND):
+    status_body = _parsed(body)
+    code = int(status_body.get("code") or _CODES.get(status, 0))
+    message = str(
+        status_body.get("message") or status_body.get("error") or body.decode("utf-8", "replace")
+    )
+    facts = call.facts | {"message": bounded(message, redact), "status": str(status)}
+    if not status_body and (status < HTTPStatus.BAD_REQUEST or status == HTTPStatus.NOT_FOUND):
         # A redirection, a portal's page: not Argo CD. The token is not sent anywhere else.
         return errors.Unreachable("argocd-api.not-argocd", place=None, **facts)
-    kind, id = _distinguish(code, message, status, asked)  # noqa: A001 the word of the tree
+    kind, id = _distinguish(code, message, status, call)  # noqa: A001 the word of the tree
     return kind(id, place=None, **facts)
 
 
 def _distinguish(
-    code: int, message: str, status: int, asked: Asked
+    code: int, message: str, status: int, call: Asked
 ) -> tuple[type[errors.Error], str]:
     """The error and its sentence: what Argo CD says, else what its code says, else what the status says."""
-    for said, found in _BY_WORDS.items():
-        if said in message:
-            return found
+    for words, outcome in _BY_WORDS.items():
+        if words in message:
+            return outcome
     if code in _BY_CODE:
         return _BY_CODE[code]
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and asked.writes:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and call.writes:
         return Unanswered, "argocd-api.unanswered"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
         return errors.Unreachable, "argocd-api.failing"
     return errors.Refused, "argocd-api.refused"
 
 
-def lost(error: Exception, asked: Asked, redact: Redact) -> errors.Error:
+def lost(error: Exception, call: Asked, redact: Redact) -> errors.Error:
     """The error for an exchange that broke off, from the HTTP library's exception."""
     why = bounded(str(error), redact) or type(error).__name__
-    facts = asked.facts | {"why": why}
+    facts = call.facts | {"why": why}
     never_sent = isinstance(
         error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError
     )
-    if asked.writes and not never_sent:
+    if call.writes and not never_sent:
         return Unanswered("argocd-api.unanswered", place=None, **(facts | {"message": why}))
     if "certificate" in why.lower() or "ssl" in why.lower():
         return errors.Unreachable("argocd-api.untrusted", place=None, **facts)
     return errors.Unreachable("argocd-api.unreachable", place=None, **facts)
 
 
-def decoded(body: bytes, asked: Asked, redact: Redact) -> dict[str, Any]:
+def decoded(body: bytes, call: Asked, redact: Redact) -> dict[str, Any]:
     """An answer's JSON object.
 
     Raises:
@@ -169,14 +171,18 @@ def decoded(body: bytes, asked: Asked, redact: Redact) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError):
-        said = bounded(body[:LONGEST_MESSAGE].decode("utf-8", "replace"), redact)
-        facts = asked.facts | {"message": said, "status": "200"}
+        text = bounded(body[:LONGEST_MESSAGE].decode("utf-8", "replace"), redact)
+        facts = call.facts | {"message": text, "status": "200"}
         raise errors.Unreachable("argocd-api.not-argocd", place=None, **facts) from None
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
-        said = msgspec.json.decode(body)
+        document = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return {}
-    return said if isinstance(said, dict) and ("code" in said or "error" in said) else {}
+    return (
+        document
+        if isinstance(document, dict) and ("code" in document or "error" in document)
+        else {}
+    )

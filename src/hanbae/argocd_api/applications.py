@@ -66,9 +66,9 @@ async def get(server: connections.Server, address: Address) -> Object | None:
         hanbae.errors.Forbidden: The token's role may not ``get`` it.
         hanbae.errors.Unreachable: Argo CD did not answer.
     """
-    asked = server.asked("get", application=address.name, project=address.project)
+    call = server.asked("get", application=address.name, project=address.project)
     try:
-        return await server.ask(asked, "GET", address.path, params=address.params)
+        return await server.ask(call, "GET", address.path, params=address.params)
     except answers.Missing:
         return None
 
@@ -83,9 +83,9 @@ async def refresh(
         hanbae.errors.Forbidden: The token's role may not ``get`` it.
         hanbae.errors.Unreachable: Argo CD did not answer: its API server, or the controller behind it.
     """
-    asked = server.asked("get", application=address.name, project=address.project)
+    call = server.asked("get", application=address.name, project=address.project)
     params = address.params | {"refresh": how}
-    return await server.ask(asked, "GET", address.path, params=params)
+    return await server.ask(call, "GET", address.path, params=params)
 
 
 async def sync(server: connections.Server, address: Address, request: Mapping[str, Any]) -> Object:
@@ -100,13 +100,13 @@ async def sync(server: connections.Server, address: Address, request: Mapping[st
         hanbae.errors.Refused: A sync window, or another rule of Argo CD's.
         hanbae.errors.Forbidden: The token's role may not ``sync`` it.
     """
-    asked = server.asked("sync", application=address.name, project=address.project, writes=True)
+    call = server.asked("sync", application=address.name, project=address.project, writes=True)
     identity = {
         "name": address.name,
         "project": address.project,
         "appNamespace": address.namespace,
     }
-    return await server.ask(asked, "POST", f"{address.path}/sync", body={**request, **identity})
+    return await server.ask(call, "POST", f"{address.path}/sync", body={**request, **identity})
 
 
 async def terminate(server: connections.Server, address: Address) -> None:
@@ -117,9 +117,9 @@ async def terminate(server: connections.Server, address: Address) -> None:
         hanbae.argocd_api.answers.Unanswered: It may or may not have been told.
         hanbae.errors.Forbidden: The token's role may not ``sync`` it.
     """
-    asked = server.asked("sync", application=address.name, project=address.project, writes=True)
+    call = server.asked("sync", application=address.name, project=address.project, writes=True)
     path = f"{address.path}/operation"
-    await server.ask(asked, "DELETE", path, params=address.params)
+    await server.ask(call, "DELETE", path, params=address.params)
 
 
 async def watch(
@@ -141,20 +141,20 @@ async def watch(
         hanbae.errors.Forbidden: The token's role may not ``get`` it; at once, unless it could before.
         hanbae.errors.Refused: The request is not accepted.
     """
-    known = _Known()
+    memory = _Known()
     backoff = backoff or backoffs.Backoff()
     loop = asyncio.get_running_loop()
     refusals = 0
     while True:
         opened = loop.time()
         try:
-            for seen in known.read(await get(server, address)):
-                yield seen
+            for change in memory.read(await get(server, address)):
+                yield change
             refusals = REFUSALS
-            async with aclosing(_follow(server, address, known, silent_after)) as stream:
-                async for seen in stream:
+            async with aclosing(_follow(server, address, memory, silent_after)) as stream:
+                async for change in stream:
                     backoff.reset()
-                    yield seen
+                    yield change
             if loop.time() - opened < silent_after / 4:
                 await backoff.pause()  # who hangs up at once is not asked again in a circle
         except answers.Silent:
@@ -167,23 +167,23 @@ async def watch(
 
 
 async def _follow(
-    server: connections.Server, address: Address, known: _Known, silent_after: float
+    server: connections.Server, address: Address, memory: _Known, silent_after: float
 ) -> AsyncGenerator[Seen]:
     """What the stream says, until Argo CD ends it."""
-    asked = server.asked("get", application=address.name, project=address.project)
+    call = server.asked("get", application=address.name, project=address.project)
     params = {"name": address.name, "projects": address.project, "appNamespace": address.namespace}
     path = "/api/v1/stream/applications"
-    async with server.stream(asked, path, params=params, silent_after=silent_after) as chunks:
+    async with server.stream(call, path, params=params, silent_after=silent_after) as chunks:
         async for line, _ in framing.lines(chunks):
             if not line.strip():
                 continue
-            event = answers.decoded(line, asked, server.redact)
+            event = answers.decoded(line, call, server.redact)
             if "error" in event:
                 body = msgspec.json.encode(event["error"])
                 code = int((event["error"] or {}).get("http_code") or 500)
-                raise answers.failure(code, body, asked, server.redact)
-            for seen in known.take(event.get("result") or {}):
-                yield seen
+                raise answers.failure(code, body, call, server.redact)
+            for change in memory.take(event.get("result") or {}):
+                yield change
 
 
 class _Known:
@@ -192,41 +192,41 @@ class _Known:
     def __init__(self) -> None:
         self._last: Object | None = None
 
-    def read(self, found: Object | None) -> Iterator[Seen]:
+    def read(self, application: Object | None) -> Iterator[Seen]:
         """What is new in an answer to a direct question, a deletion that nobody told of included."""
-        if found is not None:
-            yield from self._learn(found)
+        if application is not None:
+            yield from self._learn(application)
         elif self._last is not None:
             gone, self._last = self._last, None
             yield Seen("deleted", gone)
 
     def take(self, event: Mapping[str, Any]) -> Iterator[Seen]:
         """What is new in an event of the stream."""
-        found = event.get("application") or {}
-        if not (found.get("metadata") or {}).get("name"):
+        application = event.get("application") or {}
+        if not (application.get("metadata") or {}).get("name"):
             return
         if event.get("type") == "DELETED":
-            if self._last is not None and _uid(self._last) == _uid(found):
+            if self._last is not None and _uid(self._last) == _uid(application):
                 self._last = None
-                yield Seen("deleted", found)
+                yield Seen("deleted", application)
         else:
-            yield from self._learn(found)
+            yield from self._learn(application)
 
-    def _learn(self, found: Object) -> Iterator[Seen]:
+    def _learn(self, application: Object) -> Iterator[Seen]:
         before = self._last
-        if before is not None and _uid(before) == _uid(found):
+        if before is not None and _uid(before) == _uid(application):
             # The stream lags behind a direct question; what is older than what was shown is not shown.
-            if _version(found) <= _version(before):
+            if _version(application) <= _version(before):
                 return
-            self._last = found
-            yield Seen("changed", found)
+            self._last = application
+            yield Seen("changed", application)
             return
-        if before is not None and _version(found) <= _version(before):
+        if before is not None and _version(application) <= _version(before):
             return
-        self._last = found
+        self._last = application
         if before is not None:
             yield Seen("deleted", before)
-        yield Seen("added", found)
+        yield Seen("added", application)
 
 
 def _uid(application: Object) -> str:

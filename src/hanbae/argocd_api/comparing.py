@@ -58,10 +58,10 @@ async def application(
         hanbae.errors.Forbidden: The token's role may not ``get`` it.
         hanbae.errors.Unreachable: Argo CD did not answer.
     """
-    asked = server.asked("get", application=name, project=project)
+    call = server.asked("get", application=name, project=project)
     params = _params(project, namespace) | ({"refresh": refresh} if refresh else {})
     try:
-        return await server.ask(asked, "GET", _path(name), params=params)
+        return await server.ask(call, "GET", _path(name), params=params)
     except answers.Missing:
         return None
 
@@ -75,9 +75,9 @@ async def managed(
         hanbae.errors.Forbidden: The token's role may not ``get`` it.
         hanbae.errors.Unreachable: Argo CD did not answer.
     """
-    asked = server.asked("get", application=name, project=project)
+    call = server.asked("get", application=name, project=project)
     path = f"{_path(name)}/managed-resources"
-    found = await server.ask(asked, "GET", path, params=_params(project, namespace))
+    answer = await server.ask(call, "GET", path, params=_params(project, namespace))
     return [
         Compared(
             str(item.get("kind")),
@@ -88,7 +88,7 @@ async def managed(
             _state(item, "normalizedLiveState"),
             _state(item, "predictedLiveState"),
         )
-        for item in found.get("items") or []
+        for item in answer.get("items") or []
     ]
 
 
@@ -97,8 +97,8 @@ def _state(item: Mapping[str, Any], name: str) -> Object | None:
     text = item.get(name)
     if not isinstance(text, str) or not text:
         return None
-    found = msgspec.json.decode(text)
-    return found if isinstance(found, dict) else None
+    state = msgspec.json.decode(text)
+    return state if isinstance(state, dict) else None
 
 
 def _path(name: str) -> str:

@@ -57,7 +57,7 @@ class Server:
 
     async def ask(
         self,
-        asked: answers.Asked,
+        call: answers.Asked,
         method: str,
         path: str,
         *,
@@ -71,7 +71,7 @@ class Server:
         nobody else.
 
         Args:
-            asked: What it is about.
+            call: What it is about.
             method: The HTTP method.
             path: Below Argo CD's address.
             params: The query.
@@ -96,12 +96,12 @@ class Server:
                 )
                 break
             except httpx2.HTTPError as error:
-                if left and not asked.writes and isinstance(error, _BROKEN):
+                if left and not call.writes and isinstance(error, _BROKEN):
                     continue
-                raise answers.lost(error, asked, self.redact) from None
+                raise answers.lost(error, call, self.redact) from None
         if not response.is_success:
-            raise answers.failure(response.status_code, response.content, asked, self.redact)
-        return answers.decoded(response.content, asked, self.redact)
+            raise answers.failure(response.status_code, response.content, call, self.redact)
+        return answers.decoded(response.content, call, self.redact)
 
     async def username(self) -> str:
         """Who Argo CD takes us for, such as ``proj:services-dev:ci``.
@@ -110,21 +110,21 @@ class Server:
             hanbae.errors.Forbidden: The token is not valid.
             hanbae.errors.Unreachable: Argo CD did not answer.
         """
-        asked = self.asked("get")
-        found = await self.ask(asked, "GET", "/api/v1/session/userinfo")
-        if not found.get("loggedIn"):
-            facts = asked.facts | {"message": "loggedIn: false"}
+        call = self.asked("get")
+        answer = await self.ask(call, "GET", "/api/v1/session/userinfo")
+        if not answer.get("loggedIn"):
+            facts = call.facts | {"message": "loggedIn: false"}
             raise errors.Forbidden("argocd-api.unauthorised", place=None, **facts)
-        return str(found.get("username") or found.get("iss") or "-")
+        return str(answer.get("username") or answer.get("iss") or "-")
 
     @asynccontextmanager
     async def stream(
-        self, asked: answers.Asked, path: str, *, params: Mapping[str, str], silent_after: float
+        self, call: answers.Asked, path: str, *, params: Mapping[str, str], silent_after: float
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Read an answer that goes on, chunk by chunk.
 
         Args:
-            asked: What it is about.
+            call: What it is about.
             path: Below Argo CD's address.
             params: The query.
             silent_after: Seconds without a byte until it is given up; Argo CD sends none, headers included, while
@@ -142,14 +142,14 @@ class Server:
             ) as response:
                 if not response.is_success:
                     body = await response.aread()
-                    raise answers.failure(response.status_code, body, asked, self.redact)
+                    raise answers.failure(response.status_code, body, call, self.redact)
                 yield response.aiter_raw()
         except httpx2.ReadTimeout:
             raise answers.Silent(
-                "argocd-api.unreachable", place=None, why="-", **asked.facts
+                "argocd-api.unreachable", place=None, why="-", **call.facts
             ) from None
         except httpx2.HTTPError as error:
-            raise answers.lost(error, asked, self.redact) from None
+            raise answers.lost(error, call, self.redact) from None
 
 
 @asynccontextmanager
@@ -171,8 +171,8 @@ async def connect(
     Raises:
         hanbae.errors.WrongUse: No server or no token is known, or the token may not be sent there.
     """
-    known = os.environ if environment is None else environment
-    settled = settings.settle(server, known, plaintext=plaintext)
+    variables = os.environ if environment is None else environment
+    settled = settings.settle(server, variables, plaintext=plaintext)
     async with httpx2.AsyncClient(
         base_url=settled.url,
         auth=_Bearer(settled.token),

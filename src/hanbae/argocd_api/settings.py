@@ -71,9 +71,9 @@ def settle(server: str | None, environment: Mapping[str, str], *, plaintext: boo
     if parts is None:
         raise errors.WrongUse("argocd-api.bad-server", server=_shown(named))
     host = parts["host"].strip("[]")
-    asked = "--plaintext" in _words(environment.get(_OPTIONS, ""))
+    by_option = "--plaintext" in _words(environment.get(_OPTIONS, ""))
     plain = parts["scheme"] == "http" or (
-        parts["scheme"] is None and (plaintext or asked or login.is_plain(named))
+        parts["scheme"] is None and (plaintext or by_option or login.is_plain(named))
     )
     if plain and not _is_loopback(host):
         own = environment.get(SERVER, "")
@@ -117,15 +117,19 @@ class _Login:
     def current(self) -> str:
         """The server of the current context, or nothing."""
         return next(
-            (str(each.get("server")) for each in self._contexts if each.get("name") == self._name),
+            (
+                str(context.get("server"))
+                for context in self._contexts
+                if context.get("name") == self._name
+            ),
             "",
         )
 
     def is_plain(self, server: str) -> bool:
         return any(
-            each.get("plain-text") is True
-            for each in self._servers
-            if _key(str(each.get("server"))) == _key(server)
+            server_entry.get("plain-text") is True
+            for server_entry in self._servers
+            if _key(str(server_entry.get("server"))) == _key(server)
         )
 
     def knows(self, server: str) -> bool:
@@ -134,8 +138,12 @@ class _Login:
 
     def token(self, server: str) -> str:
         """The token of the context for this server, the current one first; or nothing."""
-        fitting = [each for each in self._contexts if _key(str(each.get("server"))) == _key(server)]
-        fitting.sort(key=lambda each: each.get("name") != self._name)
+        fitting = [
+            context
+            for context in self._contexts
+            if _key(str(context.get("server"))) == _key(server)
+        ]
+        fitting.sort(key=lambda context: context.get("name") != self._name)
         for context in fitting:
             token = (self._users.get(context.get("user")) or {}).get("auth-token")
             if token:
@@ -172,7 +180,7 @@ def _folder(environment: Mapping[str, str]) -> Path:
 
 
 def _entries(document: Mapping[str, Any], section: str) -> list[dict[str, Any]]:
-    return [each for each in document.get(section) or [] if isinstance(each, dict)]
+    return [entry for entry in document.get(section) or [] if isinstance(entry, dict)]
 
 
 def _key(server: str) -> str:

@@ -151,59 +151,59 @@ def parsed(body: bytes) -> dict[str, Any]:
     return status if isinstance(status, dict) and status.get("kind") == "Status" else {}
 
 
-def failure(code: int, body: bytes, asked: Asked) -> errors.Error:
+def failure(code: int, body: bytes, call: Asked) -> errors.Error:
     """The error for an answer that is not a success.
 
     Args:
         code: HTTP status, or the code in a watch's ERROR event.
         body: The answer's body, a ``Status`` as a rule.
-        asked: What was asked.
+        call: What was asked.
     """
     status = parsed(body)
-    said = message(status) or bounded(body.decode("utf-8", "replace")[:LONGEST_MESSAGE])
-    facts = asked.facts | {"message": said, "status": str(code)}
-    if code == HTTPStatus.FORBIDDEN and (not status or _RBAC.search(said)):
-        facts |= {"command": asked.check, "grant": asked.grant}
-        text = "cluster.forbidden-ungranted" if asked.grant else "cluster.forbidden"
+    sentence = message(status) or bounded(body.decode("utf-8", "replace")[:LONGEST_MESSAGE])
+    facts = call.facts | {"message": sentence, "status": str(code)}
+    if code == HTTPStatus.FORBIDDEN and (not status or _RBAC.search(sentence)):
+        facts |= {"command": call.check, "grant": call.grant}
+        text = "cluster.forbidden-ungranted" if call.grant else "cluster.forbidden"
         return errors.Forbidden(text, place=None, **facts)
-    kind, id = _distinguish(code, status, asked)  # noqa: A001 the word of the tree
+    kind, id = _distinguish(code, status, call)  # noqa: A001 the word of the tree
     return kind(id, place=None, **facts)
 
 
-def _distinguish(code: int, status: dict[str, Any], asked: Asked) -> tuple[type[errors.Error], str]:
+def _distinguish(code: int, status: dict[str, Any], call: Asked) -> tuple[type[errors.Error], str]:
     """The error and its sentence, where the status alone does not tell."""
-    found = _BY_STATUS.get(code, (Invalid, "cluster.invalid"))
+    outcome = _BY_STATUS.get(code, (Invalid, "cluster.invalid"))
     if code == HTTPStatus.NOT_FOUND and not (status.get("details") or {}).get("name"):
-        found = (errors.WrongUse, "cluster.unknown-kind")
+        outcome = (errors.WrongUse, "cluster.unknown-kind")
     elif code == HTTPStatus.CONFLICT and status.get("reason") == "AlreadyExists":
-        found = (Exists, "cluster.exists")
-    elif asked.writes and code in _AMBIGUOUS:
-        found = (Unanswered, "cluster.unanswered")
+        outcome = (Exists, "cluster.exists")
+    elif call.writes and code in _AMBIGUOUS:
+        outcome = (Unanswered, "cluster.unanswered")
     elif code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        found = (errors.Unreachable, "cluster.failing")
-    return found
+        outcome = (errors.Unreachable, "cluster.failing")
+    return outcome
 
 
-def lost(error: Exception, asked: Asked) -> errors.Error:
+def lost(error: Exception, call: Asked) -> errors.Error:
     """The error for an exchange that broke off, from the HTTP library's exception."""
     why = bounded(str(error)) or type(error).__name__
-    facts = asked.facts | {"why": why}
+    facts = call.facts | {"why": why}
     never_sent = isinstance(
         error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError
     )
-    if asked.writes and not never_sent:
+    if call.writes and not never_sent:
         return Unanswered("cluster.unanswered", place=None, **(facts | {"message": why}))
     if "certificate" in why.lower() or "ssl" in why.lower():
         return errors.Unreachable("cluster.untrusted", place=None, **facts)
     return errors.Unreachable("cluster.unreachable", place=None, **facts)
 
 
-def refuse(code: int, body: bytes, asked: Asked) -> NoReturn:
+def refuse(code: int, body: bytes, call: Asked) -> NoReturn:
     """Raise the error for an answer that is not a success."""
-    raise failure(code, body, asked)
+    raise failure(code, body, call)
 
 
-def decoded(body: bytes, asked: Asked) -> dict[str, Any]:
+def decoded(body: bytes, call: Asked) -> dict[str, Any]:
     """An answer's JSON object.
 
     Raises:
@@ -212,12 +212,12 @@ def decoded(body: bytes, asked: Asked) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError):
-        said = bounded(body[:LONGEST_MESSAGE].decode("utf-8", "replace"))
-        facts = asked.facts | {"message": said, "status": "200"}
+        text = bounded(body[:LONGEST_MESSAGE].decode("utf-8", "replace"))
+        facts = call.facts | {"message": text, "status": "200"}
         raise errors.Unreachable("cluster.failing", place=None, **facts) from None
 
 
-def value(answer: Any, asked: Asked, *path: str | int) -> Any:
+def value(answer: Any, call: Asked, *path: str | int) -> Any:
     """What an answer has at a path of keys.
 
     Raises:
@@ -230,12 +230,12 @@ def value(answer: Any, asked: Asked, *path: str | int) -> Any:
         except (LookupError, TypeError):
             lacking = ".".join(str(key) for key in path)
             raise errors.Unreachable(
-                "cluster.nonsense", place=None, **asked.facts, lacking=lacking
+                "cluster.nonsense", place=None, **call.facts, lacking=lacking
             ) from None
     return inner
 
 
-def check_object(answer: Any, kind: str, asked: Asked) -> None:
+def check_object(answer: Any, kind: str, call: Asked) -> None:
     """Look whether an answer is an object of a kind, or a list of them for a kind that ends in ``List``.
 
     An answer without anything in it is not taken for a cluster without objects.
@@ -243,11 +243,11 @@ def check_object(answer: Any, kind: str, asked: Asked) -> None:
     Raises:
         hanbae.errors.Unreachable: It is something else.
     """
-    if value(answer, asked, "kind") != kind:
+    if value(answer, call, "kind") != kind:
         lacking = f"kind: {kind}"
-        raise errors.Unreachable("cluster.nonsense", place=None, **asked.facts, lacking=lacking)
+        raise errors.Unreachable("cluster.nonsense", place=None, **call.facts, lacking=lacking)
     listed = kind.endswith("List")
     objects = (answer.get("items") or []) if listed else [answer]
-    for found in objects if isinstance(objects, list) else [None]:
-        if not isinstance(value(found, asked, "metadata", "name"), str):
-            value(None, asked, "metadata", "name")
+    for item in objects if isinstance(objects, list) else [None]:
+        if not isinstance(value(item, call, "metadata", "name"), str):
+            value(None, call, "metadata", "name")

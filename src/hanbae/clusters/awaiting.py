@@ -118,9 +118,9 @@ class Waiter:
                 job = str(kinds.ref(self._job))
                 raise errors.Failed("probe.log-too-long", job=job, lines=str(MOST_LINES))
         elif name == "event":
-            found = item.object
-            if found.get("reason") == "FailedCreate" and not self._pods:
-                self._suffer(("FailedCreate", answers.bounded(found.get("message", ""))))
+            event = item.object
+            if event.get("reason") == "FailedCreate" and not self._pods:
+                self._suffer(("FailedCreate", answers.bounded(event.get("message", ""))))
         elif name == "pod" and item.type != "deleted":
             self._meet(item.object)
         elif name == "job" and item.type == "deleted":
@@ -177,18 +177,18 @@ async def _events(cluster: connections.Cluster, job: kinds.Object) -> AsyncGener
     )
     try:
         async with aclosing(stream):
-            async for seen in stream:
-                yield seen
+            async for change in stream:
+                yield change
     except errors.Forbidden:
         return
 
 
 def _terminated(pod: kinds.Object) -> kinds.Object | None:
     statuses = (pod.get("status") or {}).get("containerStatuses") or []
-    found: kinds.Object | None = (
+    state: kinds.Object | None = (
         statuses[0].get("state", {}).get("terminated") if statuses else None
     )
-    return found
+    return state
 
 
 def _trouble(pod: kinds.Object) -> tuple[str, str] | None:

@@ -78,7 +78,7 @@ class Cluster:
 
     async def send(
         self,
-        asked: answers.Asked,
+        call: answers.Asked,
         method: str,
         path: str,
         *,
@@ -92,7 +92,7 @@ class Cluster:
         repeated after the pause that it asks for, at most twice: neither has changed anything.
 
         Args:
-            asked: What it is about.
+            call: What it is about.
             method: The HTTP method.
             path: Below the API server's address.
             params: The query.
@@ -117,20 +117,20 @@ class Cluster:
                     extensions=self._extensions,
                 )
             except httpx2.HTTPError as error:
-                if left and not asked.writes and isinstance(error, _BROKEN):
+                if left and not call.writes and isinstance(error, _BROKEN):
                     continue
-                raise answers.lost(error, asked) from None
+                raise answers.lost(error, call) from None
             if response.is_success:
                 return response.content
             pause = _put_off(response)
             if not left or pause is None:
-                answers.refuse(response.status_code, response.content, asked)
+                answers.refuse(response.status_code, response.content, call)
             await asyncio.sleep(pause)
         raise AssertionError("unreachable")  # the last round returns or raises
 
     async def ask(
         self,
-        asked: answers.Asked,
+        call: answers.Asked,
         method: str,
         path: str,
         *,
@@ -140,14 +140,14 @@ class Cluster:
     ) -> kinds.Object:
         """As :meth:`send`, for answers that are a JSON object."""
         answer = await self.send(
-            asked, method, path, params=params, body=body, content_type=content_type
+            call, method, path, params=params, body=body, content_type=content_type
         )
-        return answers.decoded(answer, asked)
+        return answers.decoded(answer, call)
 
     @asynccontextmanager
     async def stream(
         self,
-        asked: answers.Asked,
+        call: answers.Asked,
         path: str,
         *,
         params: Mapping[str, str],
@@ -156,7 +156,7 @@ class Cluster:
         """Read an answer that goes on, chunk by chunk.
 
         Args:
-            asked: What it is about.
+            call: What it is about.
             path: Below the API server's address.
             params: The query.
             idle: Seconds without a byte after which the exchange counts as broken.
@@ -165,7 +165,7 @@ class Cluster:
             hanbae.errors.Error: As `send`; also out of the iteration when the exchange breaks.
         """
         timeout = httpx2.Timeout(idle, connect=CONNECT_TIMEOUT, pool=None)
-        with _translated(asked):
+        with _translated(call):
             async with self._client.stream(
                 "GET",
                 path,
@@ -175,7 +175,7 @@ class Cluster:
                 extensions=self._extensions,
             ) as response:
                 if not response.is_success:
-                    answers.refuse(response.status_code, await response.aread(), asked)
+                    answers.refuse(response.status_code, await response.aread(), call)
                 yield response.aiter_raw()
 
 
@@ -255,11 +255,11 @@ def _base(address: str) -> httpx2.URL:
 
 
 @contextmanager
-def _translated(asked: answers.Asked) -> Iterator[None]:
+def _translated(call: answers.Asked) -> Iterator[None]:
     try:
         yield
     except httpx2.HTTPError as error:
-        raise answers.lost(error, asked) from None
+        raise answers.lost(error, call) from None
 
 
 def _put_off(response: httpx2.Response) -> float | None:

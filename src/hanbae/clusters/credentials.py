@@ -212,8 +212,10 @@ class _Plugin(httpx2.Auth):
             raise _no_credentials(self._context, why, hint=plugin.install_hint) from None
         output, complaint = await process.communicate()
         if process.returncode:
-            said = (complaint or b"").decode("utf-8", "replace")
-            raise _no_credentials(self._context, f"{plugin.command}: {said or process.returncode}")
+            complaint_text = (complaint or b"").decode("utf-8", "replace")
+            raise _no_credentials(
+                self._context, f"{plugin.command}: {complaint_text or process.returncode}"
+            )
         return self._decoded(output)
 
     def _environment(self, *, interactive: bool) -> Mapping[str, str]:

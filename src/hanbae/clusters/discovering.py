@@ -19,14 +19,14 @@ async def kind(cluster: connections.Cluster, api_version: str, name: str) -> kin
     """
     group, _, version = api_version.rpartition("/")
     path = f"/apis/{group}/{version}" if group else f"/api/{version}"
-    asked = answers.Asked("get", path, "", "", cluster.context, cluster.server)
+    call = answers.Asked("get", path, "", "", cluster.context, cluster.server)
     try:
-        found = await cluster.ask(asked, "GET", path)
+        listing = await cluster.ask(call, "GET", path)
     except (answers.Missing, errors.WrongUse):
         return None
-    for each in found.get("resources") or []:
-        if each.get("kind") == name and "/" not in str(each.get("name")):
-            plural, inside = str(each["name"]), bool(each.get("namespaced"))
+    for resource in listing.get("resources") or []:
+        if resource.get("kind") == name and "/" not in str(resource.get("name")):
+            plural, inside = str(resource["name"]), bool(resource.get("namespaced"))
             return kinds.Kind(group, version, plural, name, namespaced=inside)
     return None
 

@@ -58,9 +58,9 @@ class Kind(Struct, frozen=True):
         below = f"/{subresource}" if subresource else ""
         return f"{root}{inside}/{self.plural}{rest}{below}"
 
-    def complete(self, found: Object) -> Object:
+    def complete(self, item: Object) -> Object:
         """The object with its ``apiVersion`` and ``kind``, which the items of lists lack."""
-        return {"apiVersion": self.api_version, "kind": self.kind, **found}
+        return {"apiVersion": self.api_version, "kind": self.kind, **item}
 
 
 _ARGO: Final = "argoproj.io"
@@ -103,7 +103,7 @@ def named(kind: str) -> Kind:
     return _ALL[kind]
 
 
-def ref(found: Object) -> subjects.Ref:
+def ref(item: Object) -> subjects.Ref:
     """How an object is pointed at."""
-    metadata = found["metadata"]
-    return subjects.Ref(found["kind"], metadata.get("namespace", ""), metadata["name"])
+    metadata = item["metadata"]
+    return subjects.Ref(item["kind"], metadata.get("namespace", ""), metadata["name"])

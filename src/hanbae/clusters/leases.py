@@ -61,27 +61,27 @@ class Seen(Struct, frozen=True):
 class Taken(errors.Refused):
     """Somebody else holds it."""
 
-    def __init__(self, seen: Seen) -> None:
-        super().__init__("lease.taken", lease=seen.name, holder=seen.holder, since=seen.since)
-        self.seen = seen
+    def __init__(self, lease: Seen) -> None:
+        super().__init__("lease.taken", lease=lease.name, holder=lease.holder, since=lease.since)
+        self.seen = lease
 
 
 async def read(cluster: connections.Cluster, namespace: str, name: str) -> Seen | None:
     """The Lease, or None where there is none."""
-    found = await reading.get(cluster, kinds.LEASE, namespace, name)
-    return _seen(found) if found is not None else None
+    stored = await reading.get(cluster, kinds.LEASE, namespace, name)
+    return _seen(stored) if stored is not None else None
 
 
 async def find(cluster: connections.Cluster, namespace: str, deployment: str) -> list[Seen]:
     """The Leases in a namespace whose last driver was this deployment."""
     selector = f"{DEPLOYMENT}={deployment}"
-    found = await reading.find(cluster, kinds.LEASE, namespace, label_selector=selector)
-    return [_seen(each) for each in found]
+    stored = await reading.find(cluster, kinds.LEASE, namespace, label_selector=selector)
+    return [_seen(item) for item in stored]
 
 
 async def is_held(
     cluster: connections.Cluster,
-    seen: Seen,
+    lease: Seen,
     *,
     within: float | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -90,7 +90,7 @@ async def is_held(
 
     Args:
         cluster: The workload cluster.
-        seen: The Lease as it was read.
+        lease: The Lease as it was read.
         within: Seconds for which it must stay unchanged; None for the Lease's own duration.
         clock: Seconds that never go back; time in which the API server does not answer is not counted, because in
             that time nobody can renew.
@@ -98,14 +98,14 @@ async def is_held(
     Raises:
         hanbae.errors.Forbidden: It may not be read.
     """
-    if not seen.holder:
+    if not lease.holder:
         return False
-    within = seen.duration if within is None else within
+    within = lease.duration if within is None else within
     began = clock()
     while clock() - began < within:
         await asyncio.sleep(LOOK)
         try:
-            now = await read(cluster, seen.namespace, seen.name)
+            now = await read(cluster, lease.namespace, lease.name)
         except errors.Forbidden:
             raise
         except errors.Unreachable:
@@ -113,15 +113,15 @@ async def is_held(
             continue
         if now is None or not now.holder:
             return False
-        if now.version != seen.version:
+        if now.version != lease.version:
             return True
     return False
 
 
-async def mark(cluster: connections.Cluster, seen: Seen, marks: Mapping[str, str]) -> Seen:
+async def mark(cluster: connections.Cluster, lease: Seen, marks: Mapping[str, str]) -> Seen:
     """Add marks to somebody else's Lease, such as the wish that it stop; the holder reads them as it renews."""
     patch = {"metadata": {"annotations": {PREFIX + name: value for name, value in marks.items()}}}
-    changed = await writing.merge_patch(cluster, kinds.LEASE, seen.namespace, seen.name, patch)
+    changed = await writing.merge_patch(cluster, kinds.LEASE, lease.namespace, lease.name, patch)
     return _seen(changed)
 
 
@@ -198,14 +198,14 @@ class Lease:
                 if self._lost is not None:
                     raise self._lost
                 now = self._clock()
-                wanted = _written(self._stored, holder, marks, now, since=None)
+                manifest = _written(self._stored, holder, marks, now, since=None)
                 try:
-                    self._stored = await writing.replace(self._cluster, kinds.LEASE, wanted)
+                    self._stored = await writing.replace(self._cluster, kinds.LEASE, manifest)
                 except answers.Missing:
-                    wanted["metadata"].pop("resourceVersion", None)
-                    wanted["metadata"].pop("uid", None)
+                    manifest["metadata"].pop("resourceVersion", None)
+                    manifest["metadata"].pop("uid", None)
                     try:
-                        self._stored = await writing.create(self._cluster, kinds.LEASE, wanted)
+                        self._stored = await writing.create(self._cluster, kinds.LEASE, manifest)
                     except (answers.Exists, answers.Unanswered):
                         await self._read_back()
                         continue
@@ -226,14 +226,14 @@ class Lease:
     async def _read_back(self) -> None:
         metadata = self._stored["metadata"]
         with contextlib.suppress(errors.Unreachable):
-            found = await reading.get(
+            stored = await reading.get(
                 self._cluster, kinds.LEASE, metadata["namespace"], metadata["name"]
             )
-            if found is None:
+            if stored is None:
                 return
-            self._stored = found
-            if _seen(found).holder not in {self.holder, ""}:
-                self._lost = Taken(_seen(found))
+            self._stored = stored
+            if _seen(stored).holder not in {self.holder, ""}:
+                self._lost = Taken(_seen(stored))
             self._changed.set()
 
 
@@ -266,8 +266,8 @@ async def held(
     """
     now = clock()
     empty = {"metadata": {"namespace": namespace, "name": name, "annotations": {}}}
-    wanted = _written(empty, holder, marks, now, since=now)
-    stored = await _take(cluster, wanted, over)
+    manifest = _written(empty, holder, marks, now, since=now)
+    stored = await _take(cluster, manifest, over)
     lease = Lease(cluster, stored, holder, clock)
     renewing = asyncio.create_task(lease.renew())
     try:
@@ -282,29 +282,29 @@ async def held(
 
 
 async def _take(
-    cluster: connections.Cluster, wanted: kinds.Object, over: Seen | None
+    cluster: connections.Cluster, manifest: kinds.Object, over: Seen | None
 ) -> kinds.Object:
     """Create it, or replace the version that was seen; an answer that was lost is read back."""
-    metadata = wanted["metadata"]
+    metadata = manifest["metadata"]
     namespace, name = metadata["namespace"], metadata["name"]
-    holder, backoff = wanted["spec"]["holderIdentity"], backoffs.Backoff()
+    holder, backoff = manifest["spec"]["holderIdentity"], backoffs.Backoff()
     for left in range(_TRIES - 1, -1, -1):
         try:
             if over is None:
-                return await writing.create(cluster, kinds.LEASE, wanted)
-            wanted["metadata"]["resourceVersion"] = over.version
-            return await writing.replace(cluster, kinds.LEASE, wanted)
+                return await writing.create(cluster, kinds.LEASE, manifest)
+            manifest["metadata"]["resourceVersion"] = over.version
+            return await writing.replace(cluster, kinds.LEASE, manifest)
         except answers.Missing as error:
             if over is None:
                 raise errors.Refused("lease.no-namespace", namespace=namespace) from error
             over = None
             del metadata["resourceVersion"]
         except (answers.Conflict, answers.Exists, answers.Unanswered) as error:
-            found = await reading.get(cluster, kinds.LEASE, namespace, name)
-            if found is not None and _seen(found).holder == holder:
-                return found  # it was only the answer that was lost
-            if found is not None and not isinstance(error, answers.Unanswered):
-                raise Taken(_seen(found)) from None
+            stored = await reading.get(cluster, kinds.LEASE, namespace, name)
+            if stored is not None and _seen(stored).holder == holder:
+                return stored  # it was only the answer that was lost
+            if stored is not None and not isinstance(error, answers.Unanswered):
+                raise Taken(_seen(stored)) from None
         except errors.Unreachable as error:
             if not left or isinstance(error, errors.Forbidden):
                 raise

@@ -160,7 +160,7 @@ class _Follower:
         reader = self._reader
         while True:
             try:
-                found = await reading.get(
+                pod = await reading.get(
                     reader.cluster, kinds.POD, reader.asked.namespace, reader.asked.name
                 )
             except errors.Unreachable as error:
@@ -168,7 +168,7 @@ class _Follower:
                     raise
                 await self._backoff.pause()
             else:
-                return None if found is None else _status(found, reader.container)
+                return None if pod is None else _status(pod, reader.container)
 
 
 async def _started(
@@ -176,29 +176,29 @@ async def _started(
 ) -> str | None:
     """Wait until the container runs or has run; the run's id, or None when that will never be."""
     selector = f"metadata.name={pod}"
-    found = await reading.get(cluster, kinds.POD, namespace, pod)
-    if found is None:
+    manifest = await reading.get(cluster, kinds.POD, namespace, pod)
+    if manifest is None:
         return None
-    if container not in _containers(found):
+    if container not in _containers(manifest):
         raise errors.WrongUse(
             "cluster.no-such-container",
             pod=f"{namespace}/{pod}",
             container=container,
-            containers=", ".join(_containers(found)),
+            containers=", ".join(_containers(manifest)),
         )
-    state = _status(found, container)
+    state = _status(manifest, container)
     if state is not None and state.run:
         return state.run
     async with aclosing(
         watching.watch(cluster, kinds.POD, namespace, field_selector=selector)
     ) as stream:
-        async for seen in stream:
-            if seen.type == "deleted":
+        async for change in stream:
+            if change.type == "deleted":
                 return None
-            state = _status(seen.object, container)
+            state = _status(change.object, container)
             if state is not None and state.run:
                 return state.run
-            if seen.object.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
+            if change.object.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
                 return None
     return None
 
@@ -206,20 +206,21 @@ async def _started(
 def _containers(pod: kinds.Object) -> list[str]:
     spec = pod["spec"]
     sorts = ("containers", "initContainers", "ephemeralContainers")
-    return [found["name"] for sort in sorts for found in spec.get(sort) or []]
+    return [entry["name"] for sort in sorts for entry in spec.get(sort) or []]
 
 
 def _status(pod: kinds.Object, container: str) -> _State | None:
     status = pod.get("status") or {}
     sorts = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
-    for found in (entry for sort in sorts for entry in status.get(sort) or []):
-        if found["name"] != container:
+    entries = [entry for sort in sorts for entry in status.get(sort) or []]
+    for entry in entries:
+        if entry["name"] != container:
             continue
-        state = found.get("state") or {}
-        before = ((found.get("lastState") or {}).get("terminated") or {}).get("containerID", "")
+        state = entry.get("state") or {}
+        before = ((entry.get("lastState") or {}).get("terminated") or {}).get("containerID", "")
         if not state or "waiting" in state:
             return _State(before, running=False, before="")
         terminated = state.get("terminated") or {}
-        run = found.get("containerID") or terminated.get("containerID", "")
+        run = entry.get("containerID") or terminated.get("containerID", "")
         return _State(run, "running" in state, before)
     return None

@@ -57,11 +57,11 @@ async def run_to_end(
     """
     making = asyncio.create_task(_made(cluster, hardened(job, deadline=deadline)))
     try:
-        made = await asyncio.shield(making)
+        created = await asyncio.shield(making)
     except asyncio.CancelledError:
         await _withdraw(cluster, making)
         raise
-    probe = awaiting.Waiter(cluster, made)
+    probe = awaiting.Waiter(cluster, created)
     try:
         async with asyncio.timeout(deadline + SLACK) as timer:
             return await probe.end(grace)
@@ -70,10 +70,10 @@ async def run_to_end(
             raise
         why = ": ".join(part for part in probe.trouble or ("", "") if part) or "-"
         raise errors.Failed(
-            "probe.deadline", job=str(kinds.ref(made)), seconds=str(round(deadline)), why=why
+            "probe.deadline", job=str(kinds.ref(created)), seconds=str(round(deadline)), why=why
         ) from None
     finally:
-        await _remove(cluster, made)
+        await _remove(cluster, created)
 
 
 def hardened(job: kinds.Object, *, deadline: float) -> kinds.Object:
@@ -116,18 +116,18 @@ async def _made(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object
         try:
             return await writing.create(cluster, kinds.JOB, job)
         except (answers.Exists, answers.Unanswered) as error:
-            found = await reading.get(cluster, kinds.JOB, namespace, name)
-            if found is None:
+            stored = await reading.get(cluster, kinds.JOB, namespace, name)
+            if stored is None:
                 if isinstance(error, answers.Unanswered):
                     raise  # the same trouble again would go round in a circle
                 continue
-            if (found["metadata"].get("labels") or {}).get(labels.KEY) != metadata["labels"][
+            if (stored["metadata"].get("labels") or {}).get(labels.KEY) != metadata["labels"][
                 labels.KEY
             ]:
-                raise errors.Refused("probe.foreign-job", job=str(kinds.ref(found))) from None
-            if not found["metadata"].get("deletionTimestamp"):
-                return found
-            await _gone(cluster, found)
+                raise errors.Refused("probe.foreign-job", job=str(kinds.ref(stored))) from None
+            if not stored["metadata"].get("deletionTimestamp"):
+                return stored
+            await _gone(cluster, stored)
 
 
 async def _gone(cluster: connections.Cluster, job: kinds.Object) -> None:
@@ -137,8 +137,8 @@ async def _gone(cluster: connections.Cluster, job: kinds.Object) -> None:
         return
     stream = watching.watch(cluster, kinds.JOB, metadata["namespace"], field_selector=selector)
     async with asyncio.timeout(SLACK), aclosing(stream):
-        async for seen in stream:
-            if seen.type == "deleted":
+        async for change in stream:
+            if change.type == "deleted":
                 return
 
 
@@ -150,8 +150,8 @@ async def _withdraw(cluster: connections.Cluster, making: asyncio.Task[kinds.Obj
     """
     try:
         async with asyncio.timeout(CLEANUP):
-            made = await making
-        await _remove(cluster, made)
+            created = await making
+        await _remove(cluster, created)
     except Exception:  # noqa: BLE001  whatever goes wrong here, the caller hears that it was cancelled
         _LOG.debug("a probe was not withdrawn", exc_info=True)
 

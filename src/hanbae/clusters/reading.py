@@ -40,12 +40,12 @@ async def get(
         hanbae.errors.Unreachable: The cluster did not answer.
         hanbae.errors.WrongUse: The cluster does not serve this kind.
     """
-    asked = cluster.asked("get", kind, namespace, name=name)
+    call = cluster.asked("get", kind, namespace, name=name)
     try:
-        answer = await cluster.ask(asked, "GET", kind.path(namespace, name))
+        answer = await cluster.ask(call, "GET", kind.path(namespace, name))
     except answers.Missing:
         return None
-    answers.check_object(answer, kind.kind, asked)
+    answers.check_object(answer, kind.kind, call)
     return kind.complete(answer)
 
 
@@ -63,11 +63,11 @@ async def find(
         hanbae.errors.Error: As :func:`get`.
     """
     return [
-        found
+        item
         async for page in pages(
             cluster, kind, namespace, label_selector=label_selector, field_selector=field_selector
         )
-        for found in page.objects
+        for item in page.objects
     ]
 
 
@@ -85,10 +85,10 @@ async def pages(
         hanbae.clusters.answers.Expired: Reading took so long that the list is no longer kept: begin again.
     """
     params = selectors(label_selector, field_selector) | {"limit": str(PAGE)}
-    asked = cluster.asked("list", kind, namespace)
+    call = cluster.asked("list", kind, namespace)
     while True:
-        answer = await cluster.ask(asked, "GET", kind.path(namespace), params=params)
-        answers.check_object(answer, f"{kind.kind}List", asked)
+        answer = await cluster.ask(call, "GET", kind.path(namespace), params=params)
+        answers.check_object(answer, f"{kind.kind}List", call)
         metadata = answer.get("metadata") or {}
         objects = [kind.complete(item) for item in answer.get("items") or []]
         yield Page(objects, metadata.get("resourceVersion", ""))
@@ -99,8 +99,8 @@ async def pages(
 
 def selectors(label_selector: str | None, field_selector: str | None) -> dict[str, str]:
     """The query of a list or a watch."""
-    given = {"labelSelector": label_selector, "fieldSelector": field_selector}
-    return {key: value for key, value in given.items() if value}
+    query = {"labelSelector": label_selector, "fieldSelector": field_selector}
+    return {key: value for key, value in query.items() if value}
 
 
 async def service_get(
@@ -125,15 +125,15 @@ async def service_get(
         hanbae.errors.Unreachable: None of its pods answers this.
         hanbae.errors.Forbidden: The identity may not use the proxy.
     """
-    asked = cluster.asked("get", kinds.SERVICE, namespace, name=service)
-    found = await cluster.ask(asked, "GET", kinds.SERVICE.path(namespace, service))
+    call = cluster.asked("get", kinds.SERVICE, namespace, name=service)
+    manifest = await cluster.ask(call, "GET", kinds.SERVICE.path(namespace, service))
     if port is None:
-        first = answers.value(found, asked, "spec", "ports", 0)
-        port = first.get("name") or answers.value(first, asked, "port")
-    asked = cluster.asked("get", kinds.SERVICE, namespace, name=service, subresource="proxy")
+        first = answers.value(manifest, call, "spec", "ports", 0)
+        port = first.get("name") or answers.value(first, call, "port")
+    call = cluster.asked("get", kinds.SERVICE, namespace, name=service, subresource="proxy")
     below = kinds.SERVICE.path(namespace, f"http:{service}:{port}", "proxy")
     try:
-        return await cluster.send(asked, "GET", f"{below}/{path.lstrip('/')}")
+        return await cluster.send(call, "GET", f"{below}/{path.lstrip('/')}")
     except errors.Forbidden:
         raise
     except errors.Error as error:
@@ -147,19 +147,19 @@ async def service_get(
 async def identity(cluster: connections.Cluster) -> str:
     """Who the API server takes us for: the user's name."""
     review = {"apiVersion": _SELF.api_version, "kind": _SELF.kind}
-    asked = cluster.asked("review", _SELF, None)
-    answer = await cluster.ask(asked, "POST", _SELF.path(None), body=review)
-    return str(answers.value(answer, asked, "status", "userInfo", "username"))
+    call = cluster.asked("review", _SELF, None)
+    answer = await cluster.ask(call, "POST", _SELF.path(None), body=review)
+    return str(answers.value(answer, call, "status", "userInfo", "username"))
 
 
 async def version(cluster: connections.Cluster) -> str:
     """The API server's version, such as ``v1.35.4``."""
-    asked = answers.Asked("get", "/version", "", "", cluster.context, cluster.server)
-    return str(answers.value(await cluster.ask(asked, "GET", "/version"), asked, "gitVersion"))
+    call = answers.Asked("get", "/version", "", "", cluster.context, cluster.server)
+    return str(answers.value(await cluster.ask(call, "GET", "/version"), call, "gitVersion"))
 
 
 async def uid(cluster: connections.Cluster) -> str:
     """What tells this cluster from every other: the uid of its ``kube-system`` namespace."""
-    asked = cluster.asked("get", kinds.NAMESPACE, None, name="kube-system")
-    found = await cluster.ask(asked, "GET", kinds.NAMESPACE.path(None, "kube-system"))
-    return str(answers.value(found, asked, "metadata", "uid"))
+    call = cluster.asked("get", kinds.NAMESPACE, None, name="kube-system")
+    namespace = await cluster.ask(call, "GET", kinds.NAMESPACE.path(None, "kube-system"))
+    return str(answers.value(namespace, call, "metadata", "uid"))

@@ -82,7 +82,7 @@ class Reader:
         most: int | None = None,
     ) -> AsyncGenerator[Line]:
         """The lines that were not given yet, and before them a gap where the last one given did not come again."""
-        given = {
+        query = {
             "container": self.container,
             "timestamps": "true",
             "follow": "true" if follow else None,
@@ -91,7 +91,7 @@ class Reader:
             "limitBytes": most,
             "sinceTime": self._recent.since,
         }
-        params = {key: str(value) for key, value in given.items() if value}
+        params = {key: str(value) for key, value in query.items() if value}
         loop = asyncio.get_running_loop()
         began = loop.time()
         self.alive = False
@@ -127,14 +127,14 @@ class Recent:
 
     def add(self, raw: bytes) -> None:
         """Take note of a line that was given."""
-        at = _time(raw)
-        if at is None:
+        moment = _time(raw)
+        if moment is None:
             return
         # A second more than needed: two streams of one container are not strictly in order.
-        since = at.replace(microsecond=0) - timedelta(seconds=1)
+        since = moment.replace(microsecond=0) - timedelta(seconds=1)
         self.since = since.strftime("%Y-%m-%dT%H:%M:%SZ")
         self.last = raw
-        self._lines.append((at, raw))
+        self._lines.append((moment, raw))
         while self._lines and self._lines[0][0] < since:
             self._lines.popleft()
 
@@ -146,8 +146,8 @@ class Recent:
 def _time(raw: bytes) -> datetime | None:
     """The timestamp before a line, in UTC to the microsecond."""
     try:
-        found = datetime.fromisoformat(raw.partition(b" ")[0].decode("ascii"))
-        return found.astimezone(UTC)
+        moment = datetime.fromisoformat(raw.partition(b" ")[0].decode("ascii"))
+        return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -96,12 +96,12 @@ async def watch(
         opened = loop.time()
         try:
             if not watcher.version:
-                for seen in await watcher.relist():
-                    yield seen
+                for change in await watcher.relist():
+                    yield change
             async with aclosing(watcher.follow(ends_after, stalled_after, link)) as stream:
-                async for seen in stream:
+                async for change in stream:
                     backoff.reset()
-                    yield seen
+                    yield change
             if loop.time() - opened < ends_after / 4:
                 await (
                     backoff.pause()
@@ -172,13 +172,13 @@ class _Watcher:
             field_selector=self._fields,
         ):
             version = page.version
-            current.update((_key(found), found) for found in page.objects)
-        gone = [found for key, found in self._known.items() if key not in current]
-        changes = [Seen("deleted", found) for found in gone]
-        for found in gone:
-            del self._known[_key(found)]
-        for found in current.values():
-            changes += self._learn(found)
+            current.update((_key(item), item) for item in page.objects)
+        gone = [item for key, item in self._known.items() if key not in current]
+        changes = [Seen("deleted", item) for item in gone]
+        for item in gone:
+            del self._known[_key(item)]
+        for item in current.values():
+            changes += self._learn(item)
         self.version = version
         return changes
 
@@ -198,44 +198,44 @@ class _Watcher:
             "resourceVersion": self.version,
             "timeoutSeconds": str(seconds),
         }
-        asked = self._cluster.asked("watch", self._kind, self._namespace)
+        call = self._cluster.asked("watch", self._kind, self._namespace)
         path = self._kind.path(self._namespace)
         idle = seconds + stalled_after
-        async with self._cluster.stream(asked, path, params=params, idle=idle) as chunks:
+        async with self._cluster.stream(call, path, params=params, idle=idle) as chunks:
             link.opened()
             async for line, _ in framing.lines(chunks):
                 if line:
-                    for seen in self._take(answers.decoded(line, asked), asked):
-                        yield seen
+                    for change in self._take(answers.decoded(line, call), call):
+                        yield change
 
-    def _take(self, event: dict[str, Any], asked: answers.Asked) -> Iterator[Seen]:
-        found = event.get("object") or {}
+    def _take(self, event: dict[str, Any], call: answers.Asked) -> Iterator[Seen]:
+        item = event.get("object") or {}
         if event.get("type") == "ERROR":
-            if "ResourceVersionTooLarge" in str(found.get("details")):
+            if "ResourceVersionTooLarge" in str(item.get("details")):
                 self.version = ""  # etcd went back in time: a restored backup
-            raise answers.failure(int(found.get("code") or 500), msgspec.json.encode(found), asked)
-        version = (found.get("metadata") or {}).get("resourceVersion", "")
+            raise answers.failure(int(item.get("code") or 500), msgspec.json.encode(item), call)
+        version = (item.get("metadata") or {}).get("resourceVersion", "")
         if event.get("type") in {"ADDED", "MODIFIED"}:
-            yield from self._learn(self._kind.complete(found))
+            yield from self._learn(self._kind.complete(item))
         elif event.get("type") == "DELETED":
-            self._known.pop(_key(found), None)
-            yield Seen("deleted", self._kind.complete(found))
+            self._known.pop(_key(item), None)
+            yield Seen("deleted", self._kind.complete(item))
         # Only now: who is cancelled between the two hears of it again rather than never.
         self.version = version or self.version
 
-    def _learn(self, found: kinds.Object) -> Iterator[Seen]:
+    def _learn(self, item: kinds.Object) -> Iterator[Seen]:
         """What is new about an object: nothing, when this version of it was given before."""
-        before = self._known.get(_key(found))
-        self._known[_key(found)] = found
+        before = self._known.get(_key(item))
+        self._known[_key(item)] = item
         if before is None:
-            yield Seen("added", found)
-        elif before["metadata"].get("uid") != found["metadata"].get("uid"):
+            yield Seen("added", item)
+        elif before["metadata"].get("uid") != item["metadata"].get("uid"):
             yield Seen("deleted", before)
-            yield Seen("added", found)
-        elif before["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
-            yield Seen("changed", found)
+            yield Seen("added", item)
+        elif before["metadata"]["resourceVersion"] != item["metadata"]["resourceVersion"]:
+            yield Seen("changed", item)
 
 
-def _key(found: kinds.Object) -> tuple[str, str]:
-    metadata = found["metadata"]
+def _key(item: kinds.Object) -> tuple[str, str]:
+    metadata = item["metadata"]
     return metadata.get("namespace", ""), metadata["name"]

@@ -35,12 +35,12 @@ async def create(
     """
     metadata = created["metadata"]
     namespace = metadata.get("namespace", "")
-    asked = cluster.asked("create", kind, namespace, name=metadata.get("name", ""))
+    call = cluster.asked("create", kind, namespace, name=metadata.get("name", ""))
     params = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
     stored = await cluster.ask(
-        asked, "POST", kind.path(namespace), params=params, body=kind.complete(created)
+        call, "POST", kind.path(namespace), params=params, body=kind.complete(created)
     )
-    answers.check_object(stored, kind.kind, asked)
+    answers.check_object(stored, kind.kind, call)
     return stored
 
 
@@ -77,9 +77,9 @@ async def delete(
     }
     if uid is not None:
         options["preconditions"] = {"uid": uid}
-    asked = cluster.asked("delete", kind, namespace, name=name)
+    call = cluster.asked("delete", kind, namespace, name=name)
     try:
-        await cluster.send(asked, "DELETE", kind.path(namespace, name), body=options)
+        await cluster.send(call, "DELETE", kind.path(namespace, name), body=options)
     except answers.Missing:
         return False
     return True
@@ -105,12 +105,12 @@ async def replace(
     if not metadata.get("resourceVersion"):
         raise ValueError("an object is replaced with the resourceVersion that was read")
     namespace, name = metadata.get("namespace", ""), metadata["name"]
-    asked = cluster.asked("update", kind, namespace, name=name)
+    call = cluster.asked("update", kind, namespace, name=name)
     params = {"fieldManager": MANAGER}
     stored = await cluster.ask(
-        asked, "PUT", kind.path(namespace, name), params=params, body=kind.complete(changed)
+        call, "PUT", kind.path(namespace, name), params=params, body=kind.complete(changed)
     )
-    answers.check_object(stored, kind.kind, asked)
+    answers.check_object(stored, kind.kind, call)
     return stored
 
 
@@ -128,14 +128,14 @@ async def merge_patch(
         hanbae.clusters.answers.Conflict: The patch names a resourceVersion, and it has changed since.
         hanbae.clusters.answers.Unanswered: It may or may not have been changed.
     """
-    asked = cluster.asked("patch", kind, namespace, name=name)
+    call = cluster.asked("patch", kind, namespace, name=name)
     stored = await cluster.ask(
-        asked,
+        call,
         "PATCH",
         kind.path(namespace, name),
         params={"fieldManager": MANAGER},
         body=patch,
         content_type="application/merge-patch+json",
     )
-    answers.check_object(stored, kind.kind, asked)
+    answers.check_object(stored, kind.kind, call)
     return stored

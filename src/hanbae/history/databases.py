@@ -141,17 +141,17 @@ def _make(path: Path) -> None:
     """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     os.close(descriptor)
-    made = Path(name)
+    draft = Path(name)
     try:
-        connection = sqlite3.connect(made, isolation_level=None)
+        connection = sqlite3.connect(draft, isolation_level=None)
         try:
             schemas.migrate(connection)
         finally:
             connection.close()
         with contextlib.suppress(FileExistsError):
-            _move(made, path)
+            _move(draft, path)
     finally:
-        made.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
 
 
 def _move(source: Path, target: Path) -> None:

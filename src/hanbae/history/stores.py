@@ -90,14 +90,16 @@ class Store:
         with self._lock:
             self._connection.close()
 
-    def append(self, deployment: str, step: str | None, fact: events.Fact, at: datetime) -> Event:
+    def append(
+        self, deployment: str, step: str | None, fact: events.Fact, moment: datetime
+    ) -> Event:
         """Add what happened to a deployment's record; on the disk when this returns.
 
         Args:
             deployment: The deployment's id.
             step: The plan's step that it belongs to, or None.
             fact: What happened.
-            at: When; with a time zone.
+            moment: When; with a time zone.
 
         Returns:
             The event with its number, counted from 1 without gaps.
@@ -107,7 +109,7 @@ class Store:
                 or the deployment is closed already.
             hanbae.errors.Unreachable: Another process holds the file for too long.
         """
-        if at.tzinfo is None:
+        if moment.tzinfo is None:
             raise ValueError("the time of an event has a time zone")
         kind = type(fact).__name__
 
@@ -118,7 +120,7 @@ class Store:
             ).fetchone()
             _check_order(kind, last[1] if last else None)
             seq = last[0] + 1 if last else 1
-            event = Event(deployment, seq, at.astimezone(UTC), step, fact)
+            event = Event(deployment, seq, moment.astimezone(UTC), step, fact)
             connection.execute(
                 "INSERT INTO events (deployment, seq, kind, event) VALUES (?, ?, ?, ?)",
                 (deployment, seq, kind, encode(event)),
@@ -189,12 +191,12 @@ class Store:
             " ORDER BY rowid DESC LIMIT 5",
             (len(prefix), prefix),
         )
-        found = [id for (id,) in rows]  # noqa: A001 it is the deployment's
-        if prefix in found or len(found) == 1:
-            return prefix if prefix in found else str(found[0])
-        if not found:
+        ids = [id for (id,) in rows]  # noqa: A001 it is the deployment's
+        if prefix in ids or len(ids) == 1:
+            return prefix if prefix in ids else str(ids[0])
+        if not ids:
             raise errors.WrongUse("history.no-deployment", prefix=prefix)
-        raise errors.WrongUse("history.ambiguous", prefix=prefix, ids=", ".join(found))
+        raise errors.WrongUse("history.ambiguous", prefix=prefix, ids=", ".join(ids))
 
     def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[str, ...]]:
         with self._lock, self._translated():

@@ -49,7 +49,7 @@ class Challenge:
 
 def challenge(headers: httpx2.Headers) -> Challenge | None:
     """The first challenge of an answer that we can meet; None if there is none."""
-    found = []
+    challenges = []
     for header in headers.get_list("www-authenticate"):
         header = header[:_LONGEST_HEADER]  # noqa: PLW2901  the patterns below take quadratic time
         scheme = _SCHEME.match(header)
@@ -60,35 +60,37 @@ def challenge(headers: httpx2.Headers) -> Challenge | None:
             for name, quoted, bare in _PARAMETER.findall(header)
         }
         realm, service = parameters.get("realm", ""), parameters.get("service", "")
-        found.append(Challenge(scheme[1].lower(), realm, service))
+        challenges.append(Challenge(scheme[1].lower(), realm, service))
     # A token tells the registry less than the password does.
-    return next((c for c in found if c.scheme == "bearer"), found[0] if found else None)
+    return next(
+        (c for c in challenges if c.scheme == "bearer"), challenges[0] if challenges else None
+    )
 
 
 async def token(
     client: httpx2.AsyncClient,
-    asked: Challenge,
+    challenge: Challenge,
     scope: str,
     origin: httpx2.URL,
-    known: credentials.Credentials | None,
+    login: credentials.Credentials | None,
 ) -> str:
     """A token for a scope.
 
     Args:
         client: The HTTP client.
-        asked: The challenge.
+        challenge: The challenge.
         scope: Such as ``repository:shop/auth:pull``.
         origin: The registry that sent the challenge.
-        known: Credentials of that registry, if there are any.
+        login: Credentials of that registry, if there are any.
 
     Raises:
         errors.Refused: The challenge names a server to which the credentials must not go.
         errors.Forbidden: The server hands out no token.
         errors.Unreachable: Its answer is larger than any token's.
     """
-    realm = _realm(asked, origin)
+    realm = _realm(challenge, origin)
     host = origin.netloc.decode()
-    if known is not None and not _trusted(realm, origin):
+    if login is not None and not _trusted(realm, origin):
         raise errors.Refused(
             "registry.realm-elsewhere",
             host=host,
@@ -96,35 +98,35 @@ async def token(
             variable=VARIABLE,
             pair=f"{origin.host}={realm.host}",
         )
-    if known is not None and known.is_token:
+    if login is not None and login.is_token:
         form = {
             "grant_type": "refresh_token",
-            "service": asked.service,
+            "service": challenge.service,
             "scope": scope,
             "client_id": _CLIENT,
-            "refresh_token": known.secret.unmask().decode("utf-8", "replace"),
+            "refresh_token": login.secret.unmask().decode("utf-8", "replace"),
         }
         request = client.build_request("POST", realm, data=form)
     else:
-        headers = {"authorization": known.basic()} if known is not None else {}
-        query = {"service": asked.service, "scope": scope}
+        headers = {"authorization": login.basic()} if login is not None else {}
+        query = {"service": challenge.service, "scope": scope}
         request = client.build_request("GET", realm.copy_merge_params(query), headers=headers)
     try:
         answer = await exchanges.whole(client, request, most=LARGEST_ANSWER)
     except exchanges.TooLarge:
         limit = str(LARGEST_ANSWER // 1024)
         raise errors.Unreachable("registry.too-large", host=realm.host, limit=limit) from None
-    found = _token(answer)
-    if not found:
+    text = _token(answer)
+    if not text:
         raise errors.Forbidden(
             "registry.no-token", host=host, realm=realm.host, status=str(answer.status_code)
         )
-    return found
+    return text
 
 
-def _realm(asked: Challenge, origin: httpx2.URL) -> httpx2.URL:
+def _realm(challenge: Challenge, origin: httpx2.URL) -> httpx2.URL:
     try:
-        realm = httpx2.URL(asked.realm)
+        realm = httpx2.URL(challenge.realm)
     except httpx2.InvalidURL as error:
         raise errors.Refused("registry.bad-realm", host=origin.host) from error
     same = (realm.scheme, realm.netloc) == (origin.scheme, origin.netloc)
@@ -164,5 +166,5 @@ def _token(answer: httpx2.Response) -> str:
         return ""
     if not isinstance(document, dict):
         return ""
-    found = document.get("token") or document.get("access_token")
-    return found if isinstance(found, str) and found.isprintable() else ""
+    text = document.get("token") or document.get("access_token")
+    return text if isinstance(text, str) and text.isprintable() else ""

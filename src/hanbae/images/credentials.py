@@ -81,15 +81,15 @@ def of_docker(host: str, *, folder: Path | None = None) -> Credentials | None:
             return _of_helper(str(helpers[key]), key, host)
     auths = configuration.get("auths") or {}
     for key, entry in auths.items() if isinstance(auths, dict) else ():
-        if _same(str(key), keys) and isinstance(entry, dict) and (found := _of_entry(entry, host)):
-            return found
+        if _same(str(key), keys) and isinstance(entry, dict) and (login := _of_entry(entry, host)):
+            return login
     store = configuration.get("credsStore")
     return _of_helper(str(store), keys[0], host) if store else None
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
+        document = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
@@ -98,9 +98,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise errors.FileFault("registry.docker-config", place=place) from (
             error if isinstance(error, OSError) else None
         )
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise errors.FileFault("registry.docker-config", place=subjects.Place(str(path)))
-    return found
+    return document
 
 
 def _same(key: str, keys: tuple[str, ...]) -> bool:

@@ -123,15 +123,15 @@ def layer(files: Iterable[File]) -> Layer:
     Raises:
         ValueError: A path is not absolute or leaves the image.
     """
-    wanted = {_inside(file.path): file for file in files}
-    for path in list(wanted):
+    entries = {_inside(file.path): file for file in files}
+    for path in list(entries):
         for parent in PurePosixPath(path).parents:
             if str(parent) != ".":
-                wanted.setdefault(str(parent), File(f"/{parent}", mode=0o755))
+                entries.setdefault(str(parent), File(f"/{parent}", mode=0o755))
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path in sorted(wanted):
-            _add(tar, path, wanted[path])
+        for path in sorted(entries):
+            _add(tar, path, entries[path])
     data = buffer.getvalue()
     return Layer(data, digest_of(data))
 

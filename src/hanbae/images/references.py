@@ -70,8 +70,8 @@ def parse(text: str) -> Reference:
     Raises:
         errors.WrongUse: No container tool would take it.
     """
-    name, at, digest = text.partition("@")
-    if at and not _DIGEST.fullmatch(digest):
+    name, sign, digest = text.partition("@")
+    if sign and not _DIGEST.fullmatch(digest):
         raise errors.WrongUse("image.bad-digest", reference=text)
     head, slash, last = name.rpartition("/")
     last, colon, tag = last.partition(":")

@@ -55,13 +55,13 @@ class Manifest:
 
     def content(self) -> dict[str, Any]:
         """The JSON document."""
-        found = json.loads(self.body)
-        return found if isinstance(found, dict) else {}
+        document = json.loads(self.body)
+        return document if isinstance(document, dict) else {}
 
 
 async def digest(
     reference: references.Reference,
-    known: credentials.Credentials | None = None,
+    login: credentials.Credentials | None = None,
     *,
     insecure: bool = False,
 ) -> str | None:
@@ -69,21 +69,21 @@ async def digest(
 
     Args:
         reference: The image.
-        known: Credentials of its registry.
+        login: Credentials of its registry.
         insecure: Speak plain HTTP.
 
     Raises:
         errors.Unreachable: The registry did not answer, or not sensibly.
         errors.Forbidden: It does not let us read the repository; some say so of what does not exist, too.
     """
-    async with connect(reference.host, known, insecure=insecure) as registry:
+    async with connect(reference.host, login, insecure=insecure) as registry:
         return await registry.digest(reference)
 
 
 async def push(
     image: layouts.Image,
     reference: references.Reference,
-    known: credentials.Credentials | None = None,
+    login: credentials.Credentials | None = None,
     *,
     insecure: bool = False,
 ) -> str:
@@ -92,7 +92,7 @@ async def push(
     Args:
         image: The image.
         reference: Where to, with or without a tag.
-        known: Credentials of the registry.
+        login: Credentials of the registry.
         insecure: Speak plain HTTP.
 
     Returns:
@@ -103,26 +103,26 @@ async def push(
         errors.Forbidden: It does not let us write to the repository.
         errors.Failed: It refused the image; in its own words.
     """
-    async with connect(reference.host, known, insecure=insecure) as registry:
+    async with connect(reference.host, login, insecure=insecure) as registry:
         return await registry.push(image, reference)
 
 
 @asynccontextmanager
 async def connect(
-    host: str, known: credentials.Credentials | None = None, *, insecure: bool = False
+    host: str, login: credentials.Credentials | None = None, *, insecure: bool = False
 ) -> AsyncIterator[Registry]:
     """A connection to a registry, for several requests.
 
     Args:
         host: The registry as references name it.
-        known: Credentials filed under exactly this host.
+        login: Credentials filed under exactly this host.
         insecure: Speak plain HTTP. A registry on this machine may do without: there HTTPS is tried first.
 
     Raises:
         ValueError: The credentials are another host's.
     """
-    if known is not None and known.host != host:
-        message = f"credentials of {known.host} are not for {host}"
+    if login is not None and login.host != host:
+        message = f"credentials of {login.host} are not for {host}"
         raise ValueError(message)
     near = _is_this_machine(host)
     server = _HUB_SERVER if host == references.HUB else host
@@ -137,7 +137,7 @@ async def connect(
         origin = httpx2.URL(f"http{'' if insecure else 's'}://{server}")
         if near and not insecure and not await _answers(client, origin):
             origin = origin.copy_with(scheme="http")
-        yield Registry(transporting.Transport(client, origin, known))
+        yield Registry(transporting.Transport(client, origin, login))
 
 
 class Registry:
@@ -154,9 +154,9 @@ class Registry:
         if answer.status_code == _NOT_FOUND:
             return None
         self._expect(answer, 200, path=reference.path)
-        found = answer.headers.get("docker-content-digest", "")
-        if _DIGEST.fullmatch(found):
-            return str(found)
+        announced = answer.headers.get("docker-content-digest", "")
+        if _DIGEST.fullmatch(announced):
+            return str(announced)
         manifest = await self.manifest(reference)
         return manifest.digest if manifest else None
 
@@ -177,11 +177,11 @@ class Registry:
         if answer.status_code == _NOT_FOUND:
             return None
         self._expect(answer, 200, path=reference.path)
-        found = layouts.digest_of(answer.content)
-        if reference.digest.startswith("sha256:") and found != reference.digest:
+        digest = layouts.digest_of(answer.content)
+        if reference.digest.startswith("sha256:") and digest != reference.digest:
             raise self._transport.nonsense(reference.path)
         media_type = answer.headers.get("content-type", "").partition(";")[0].strip()
-        return Manifest(answer.content, found, media_type)
+        return Manifest(answer.content, digest, media_type)
 
     async def image_manifest(
         self, reference: references.Reference, *, architecture: str | None = None
@@ -261,16 +261,16 @@ class Registry:
         manifest = await self.image_manifest(reference, architecture=architecture)
         if manifest is None:
             return None
-        wanted = str((manifest.content().get("config") or {}).get("digest", ""))
-        if not _DIGEST.fullmatch(wanted):
+        digest = str((manifest.content().get("config") or {}).get("digest", ""))
+        if not _DIGEST.fullmatch(digest):
             raise self._transport.nonsense(reference.path)
-        url = self._url(f"/v2/{reference.path}/blobs/{wanted}")
+        url = self._url(f"/v2/{reference.path}/blobs/{digest}")
         answer = await self._send("GET", url, _pull(reference), limit=LARGEST_CONFIG)
         self._expect(answer, 200, path=reference.path)
-        if layouts.digest_of(answer.content) != wanted:
+        if layouts.digest_of(answer.content) != digest:
             raise self._transport.nonsense(reference.path)
-        found = json.loads(answer.content)
-        return found if isinstance(found, dict) else {}
+        document = json.loads(answer.content)
+        return document if isinstance(document, dict) else {}
 
     async def push(self, image: layouts.Image, reference: references.Reference) -> str:
         """As the module's :func:`push`."""
@@ -321,8 +321,8 @@ class Registry:
         content: bytes | None = None,
         limit: int = LARGEST_MANIFEST,
     ) -> httpx2.Response:
-        asked = transporting.Request(method, url, scope, headers or {}, content, limit)
-        return await self._transport.send(asked)
+        request = transporting.Request(method, url, scope, headers or {}, content, limit)
+        return await self._transport.send(request)
 
     def _expect(self, answer: httpx2.Response, status: int, *, path: str) -> None:
         """Turn another status into an error with the registry's own words, masked and short."""
@@ -357,18 +357,18 @@ def _for_platform(index: Manifest, architecture: str) -> str | None:
     for entry in index.content().get("manifests") or ():
         platform = entry.get("platform") or {}
         if (platform.get("os"), platform.get("architecture")) == ("linux", architecture):
-            found = str(entry.get("digest", ""))
-            return found if _DIGEST.fullmatch(found) else None
+            digest = str(entry.get("digest", ""))
+            return digest if _DIGEST.fullmatch(digest) else None
     return None
 
 
 def _message(answer: httpx2.Response) -> str:
     try:
         faults = json.loads(answer.content)["errors"]
-        said = "; ".join(f"{fault.get('code')}: {fault.get('message')}" for fault in faults)
+        words = "; ".join(f"{fault.get('code')}: {fault.get('message')}" for fault in faults)
     except (ValueError, KeyError, TypeError, AttributeError):
-        said = answer.reason_phrase
-    return masking.Redactor()(said)[:300] or "-"
+        words = answer.reason_phrase
+    return masking.Redactor()(words)[:300] or "-"
 
 
 def _is_this_machine(host: str) -> bool:

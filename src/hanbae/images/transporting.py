@@ -59,11 +59,11 @@ class Transport:
     """
 
     def __init__(
-        self, client: httpx2.AsyncClient, origin: httpx2.URL, known: credentials.Credentials | None
+        self, client: httpx2.AsyncClient, origin: httpx2.URL, login: credentials.Credentials | None
     ) -> None:
         self.origin = origin
         self._client = client
-        self._known = known
+        self._login = login
         self._authorizations: dict[str, str] = {}
 
     @property
@@ -81,8 +81,8 @@ class Transport:
         """
         answer = await self._redirected(request)
         if answer.status_code == _UNAUTHORIZED and self._is_own(answer.request.url):
-            asked = authorizing.challenge(answer.headers)
-            if asked is not None and await self._authorize(asked, request.scope):
+            challenge = authorizing.challenge(answer.headers)
+            if challenge is not None and await self._authorize(challenge, request.scope):
                 answer = await self._redirected(request)
         return answer
 
@@ -114,18 +114,20 @@ class Transport:
         """The error for an answer that no registry gives."""
         return errors.Unreachable("registry.nonsense", host=self.host, repository=path or "-")
 
-    async def _authorize(self, asked: authorizing.Challenge, scope: str) -> bool:
+    async def _authorize(self, challenge: authorizing.Challenge, scope: str) -> bool:
         """Meet a challenge; False when nothing is known that would meet it."""
-        if asked.scheme == "basic":
-            if self._known is None or self._known.is_token or scope in self._authorizations:
+        if challenge.scheme == "basic":
+            if self._login is None or self._login.is_token or scope in self._authorizations:
                 return False
-            self._authorizations[scope] = self._known.basic()
+            self._authorizations[scope] = self._login.basic()
             return True
         try:
-            found = await authorizing.token(self._client, asked, scope, self.origin, self._known)
+            token = await authorizing.token(
+                self._client, challenge, scope, self.origin, self._login
+            )
         except httpx2.HTTPError as error:
             raise self._unreachable(error) from None
-        self._authorizations[scope] = f"Bearer {found}"
+        self._authorizations[scope] = f"Bearer {token}"
         return True
 
     async def _redirected(self, request: Request) -> httpx2.Response:

@@ -71,10 +71,10 @@ class Merged(Generic[T]):
         return self
 
     async def __anext__(self) -> tuple[str, T]:
-        found = await self.next()
-        if found is None:
+        item = await self.next()
+        if item is None:
             raise StopAsyncIteration
-        return found
+        return item
 
     async def close(self) -> None:
         """End every task and wait until it has ended."""
