@@ -77,7 +77,7 @@ def settle(server: str | None, environment: Mapping[str, str], *, plaintext: boo
     )
     if plain and not _is_loopback(host):
         own = environment.get(SERVER, "")
-        by_user = asked or login.is_plain(named) or own.lower().startswith("http://")
+        by_user = by_option or login.is_plain(named) or own.lower().startswith("http://")
         if not by_user or not (plaintext or _is_private(host)):
             raise errors.WrongUse("argocd-api.plaintext", server=host, variable=_OPTIONS)
     scheme = "http" if plain else "https"

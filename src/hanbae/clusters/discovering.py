@@ -67,5 +67,5 @@ async def api_versions(cluster: connections.Cluster) -> tuple[str, ...]:
 
 
 async def _read(cluster: connections.Cluster, path: str) -> kinds.Object:
-    asked = answers.Asked("get", path, "", "", cluster.context, cluster.server)
-    return await cluster.ask(asked, "GET", path)
+    call = answers.Asked("get", path, "", "", cluster.context, cluster.server)
+    return await cluster.ask(call, "GET", path)
