@@ -163,7 +163,8 @@ def _described(project: views.Project, service: str, environment: str) -> author
     path = str(naming.values_file(project.policy, service, environment))
     data = libyaml.mapping(project.text(path) or "") or {}
     wave = project.policy.migrations.wave
-    if not databases.declared(data, service, wave=wave, file=path):
+    declared = databases.declared(data, service, wave=wave, file=path)
+    if not declared:
         return authorizing.Service(service)
     image = data.get("image")
     repository = image.get("repository") if isinstance(image, dict) else None
@@ -171,7 +172,8 @@ def _described(project: views.Project, service: str, environment: str) -> author
         raise errors.FileFault(
             "rbac.no-image", place=subjects.Place(path), service=service, environment=environment
         )
-    return authorizing.Service(service, repository)
+    keys = tuple(dict.fromkeys(database.url_key for database in declared))
+    return authorizing.Service(service, repository, keys)
 
 
 def _groups(
