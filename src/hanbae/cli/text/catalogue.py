@@ -11,6 +11,7 @@ from __future__ import annotations
 import gettext
 import os
 import re
+import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,16 @@ _POLICY_LANGUAGE: Final = re.compile(r"^language:\s*[\"']?(\w+)", re.MULTILINE)
 _CONTROL: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
+
+
+# What some programs take for the end of a line, tabs left out.
+_BREAK: Final = re.compile("\r\n?|[\n\x0b\x0c\x85\u2028\u2029]")
+# "::error::" and its kin, which GitHub's runner obeys at the beginning of a line, indented or not.
+_COMMAND: Final = re.compile(r"(?<!\S)::(?=[A-Za-z][A-Za-z-]{0,40}(?:::|\s))")
+_HIDING: Final = frozenset({"Cf", "Cn", "Cs", "Zl", "Zp"})
+"""Categories of Unicode whose characters turn, join or hide others, or are none."""
+_OF_LINES: Final = frozenset({"differences", "lines", "log", "output"})
+"""Facts that are several lines on purpose; a name or a value with a break in it is not."""
 
 
 def speak(language: str) -> None:
@@ -108,14 +119,37 @@ def sentence(text: wording.Text) -> str:
     if template == text.id:
         return printable(str(text))
     return _PLACEHOLDER.sub(
-        lambda match: printable(text.facts[match[1]]) if match[1] in text.facts else match[0],
+        lambda match: _fact(match[1], text.facts[match[1]]) if match[1] in text.facts else match[0],
         template,
     )
 
 
 def printable(text: str) -> str:
-    """Foreign text without what a terminal would obey; lines and tabs stay."""
-    return text if text.isprintable() else _CONTROL.sub("", text)
+    """Foreign text on one line, without what a terminal or a build server would obey, and nothing in it hidden.
+
+    Names, values and messages come from whoever can push a branch or create an object. Breaks of lines become spaces,
+    control characters go, and format characters (those that turn or hide text) are shown as escapes; tabs stay.
+    """
+    flat = text if text.isprintable() else _CONTROL.sub("", _BREAK.sub(" ", text))
+    if "::" in flat:
+        flat = _COMMAND.sub(r"\\::", flat)
+    if flat.isprintable():
+        return flat
+    return "".join(map(_shown, flat))
+
+
+def printable_lines(text: str) -> str:
+    """Foreign text of several lines, such as the end of a log: each of them as of :func:`printable`."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _shown(character: str) -> str:
+    hidden = unicodedata.category(character) in _HIDING
+    return f"\\u{ord(character):04x}" if hidden else character
+
+
+def _fact(name: str, value: str) -> str:
+    return printable_lines(value) if name in _OF_LINES else printable(value)
 
 
 def fault(error: errors.Error) -> str:

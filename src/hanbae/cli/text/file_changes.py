@@ -51,6 +51,6 @@ def _outcome(change: files.FileChange) -> wording.Text:
 
 
 def _show_diff(diff: str) -> None:
-    for line in catalogue.printable(diff).splitlines():
+    for line in catalogue.printable_lines(diff).splitlines():
         clipped = line if len(line) <= _WIDEST else line[: _WIDEST - 1] + "…"
         outputs.emit(click.style(clipped, fg=_COLORS.get(line[:1])))
