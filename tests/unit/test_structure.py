@@ -103,20 +103,7 @@ PLACEHOLDERS = frozenset({
     "told", "wanted", "what",
 })  # fmt: skip
 #: Packages and modules that still use some of them.
-NOT_YET = frozenset(
-    {
-        "argo",
-        "deploying",
-        "diagnosing",
-        "engines",
-        "migrations",
-        "planning",
-        "policy",
-        "repository",
-        "results",
-        "sealing",
-    }
-)
+NOT_YET = frozenset({"deploying", "diagnosing", "engines", "planning", "results"})
 
 
 def _assigned(module: ast.AST) -> list[tuple[int, str]]:
