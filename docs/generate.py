@@ -25,7 +25,7 @@ def commands(language: str) -> str:
 
 
 def _front() -> click.Context:
-    return click.Context(main.front, info_name="hanbae", **main.front.context_settings)
+    return main.front.context_class(main.front, info_name="hanbae", **main.front.context_settings)
 
 
 def _walk(
@@ -37,7 +37,7 @@ def _walk(
         for name in command.list_commands(context):
             child = command.get_command(context, name)
             if child is not None:
-                yield from _walk(child, click.Context(child, info_name=name, parent=context))
+                yield from _walk(child, child.context_class(child, info_name=name, parent=context))
 
 
 def documents() -> dict[Path, str]:

@@ -109,3 +109,57 @@ def test_wrong_use_names_the_thing_and_changes_nothing(
     assert code == 2
     assert said in err
     assert named(shop)["tag"] == ""
+
+
+def of_service(shop: Path, service: str, environment: str) -> dict[str, str]:
+    document = values.read(shop / f"services/{service}/helm/values-{environment}.yaml", "v")
+    image: dict[str, str] = document.get("image")
+    return image
+
+
+@pytest.fixture
+def two(shop: Path) -> Path:
+    new_service.new_service(shop, "mail", image="registry.example.com/shop/mail")
+    new_service.new_service(shop, "begun-later", image="registry.example.com/shop/later")
+    return shop
+
+
+def test_several_services_keep_their_repositories(two: Path, run: Run) -> None:
+    code, out, _ = run("auth", "mail", ":1.4.2", "--env", "dev", "--no-resolve", "-o", "json")
+    assert code == 0
+    assert [change["service"] for change in json.loads(out)["images"]] == ["auth", "mail"]
+    for service in ("auth", "mail"):
+        image = of_service(two, service, "dev")
+        assert image["repository"] == f"registry.example.com/shop/{service}"
+        assert image["tag"] == "1.4.2"
+
+
+def test_images_of_another_environment_are_taken_with_their_digests(two: Path, run: Run) -> None:
+    assert run("auth", f"{AUTH}:1.4.2@{DIGEST}", "--env", "dev")[0] == 0
+    assert run("mail", f":2.0@{OTHER}", "--env", "dev")[0] == 0
+    code, out, _ = run("--from-env", "dev", "--env", "staging")
+    assert code == 0
+    assert out.split() == [f"{AUTH}:1.4.2@{DIGEST}", f"registry.example.com/shop/mail:2.0@{OTHER}"]
+    assert of_service(two, "auth", "staging")["digest"] == DIGEST
+    assert of_service(two, "mail", "staging")["tag"] == "2.0"
+    assert of_service(two, "begun-later", "staging")["tag"] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("auth", "mail", f"{AUTH}:1", "--env", "dev", "--no-resolve"), ":TAG"),
+        (("auth", "mial", ":1", "--env", "dev", "--no-resolve"), "Did you mean mail?"),
+        (("auth", "--env", "dev"), "--from-env"),
+        (("auth", "--from-env", "prodution", "--env", "dev"), "Did you mean production?"),
+        (("auth", "--from-env", "dev", "--env", "staging"), "auth names no image"),
+    ],
+)
+def test_nothing_changes_unless_every_image_is_known(
+    two: Path, run: Run, arguments: tuple[str, ...], said: str
+) -> None:
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert said in " ".join(err.split())
+    for environment in ("dev", "staging"):
+        assert of_service(two, "auth", environment)["tag"] == ""

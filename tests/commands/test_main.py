@@ -185,6 +185,7 @@ INTERRUPTED = """
 import os, signal, sys, threading, time
 from pathlib import Path
 from hanbae.cli import check, main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has it ignored
 def running(*args, **kwargs):
     print("running", file=sys.stderr, flush=True)
     signal.pause()

@@ -465,3 +465,22 @@ def test_key_with_control_characters_does_not_reach_the_terminal(shop: Path, run
         document.update({("sealedSecret", "encryptedData", "A\x1b[31mB"): "AgA="})
     _, out, _ = run("list", "auth", "--env", "dev")
     assert "\x1b" not in out
+
+
+def test_keys_that_another_environment_has_are_sealed_here(shop: Path, run: Run) -> None:
+    two = f"DATABASE_URL={CANARY}\nJWT_SECRET=c4n4ry\n".encode()
+    dev = ("seal", "auth", "--env", "dev", "DATABASE_URL", "JWT_SECRET", "--stdin", *OFFLINE)
+    assert run(*dev, stdin=two)[0] == 0
+    here = ("seal", "auth", "--env", "staging", "--stdin", "--certificate", "../other.pem")
+    assert run(*here, "JWT_SECRET", stdin=b"c4n4ry-staging")[0] == 0
+    code, out, _ = run(*here, "--same-as", "dev", stdin=f"{CANARY}".encode())
+    assert (code, out) == (0, "DATABASE_URL\n")
+    assert unsealed(shop, "staging", "JWT_SECRET", OTHER) == b"c4n4ry-staging"
+    assert unsealed(shop, "staging", "DATABASE_URL", OTHER) == CANARY.encode()
+    before = values_file(shop, "staging").read_text()
+    code, out, err = run(*here, "--same-as", "dev", stdin=b"c4n4ry")
+    assert (code, out) == (0, "")
+    assert "every key" in err
+    assert run(*here, "KEY", "--same-as", "dev", stdin=b"c4n4ry")[0] == 2
+    assert run(*here, "--same-as", "prod", stdin=b"c4n4ry")[0] == 2
+    assert values_file(shop, "staging").read_text() == before

@@ -341,6 +341,19 @@ def test_no_entry_of_the_catalogues_is_unused() -> None:
     assert KOREAN.keys() - ids - help_texts() - clicks_words() == set()
 
 
+PLURAL = re.compile(r"\{(\w+):([^{}]*\|[^{}]*)\}")
+
+
+@pytest.mark.parametrize(("said", "forms"), [(ENGLISH, 2), (KOREAN, 1)], ids=["en", "ko"])
+def test_plural_has_a_form_for_each_case_and_its_number(said: dict[str, str], forms: int) -> None:
+    plurals = {msgid: PLURAL.findall(text) for msgid, text in said.items() if PLURAL.search(text)}
+    assert (len(plurals) > 10) == (forms > 1)
+    for msgid, matches in plurals.items():
+        for name, choices_ in matches:
+            assert f"{{{name}}}" in said[msgid], msgid
+            assert len(choices_.split("|")) == forms, msgid
+
+
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_catalogue_is_sorted_and_without_comments(language: str) -> None:
     path = SOURCE / "locale" / language / "LC_MESSAGES" / "hanbae.po"

@@ -206,7 +206,8 @@ def _check_certificate(
         if not path.is_file():
             continue
         if values.read(path, file).get(pins.CERTIFICATE) == certificate.fingerprint:
-            raise errors.Refused("seal.other-environment", place=place, other=other, **facts)
+            text_id = "seal.other-environment" if remembered else "seal.other-environment-first"
+            raise errors.Refused(text_id, place=place, other=other, **facts)
     if remembered:
         raise errors.Refused("seal.other-certificate", place=place, **facts)
     # A branch that takes out the pin must not make a known controller a new one.

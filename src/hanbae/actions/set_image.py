@@ -5,6 +5,7 @@ A tag can be moved after it was tested, so a digest is written with it: what was
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hanbae import errors, subjects
@@ -46,13 +47,80 @@ async def set_image(
         errors.Refused: The registry does not have the image.
         errors.Unreachable: The registry did not say; `resolve` can be left out.
     """
+    (change,) = await set_images(
+        directory,
+        (service,),
+        environment,
+        image=image,
+        resolve=resolve,
+        insecure=insecure,
+        login=login,
+    )
+    return change
+
+
+async def set_images(
+    directory: Path,
+    names: Sequence[str],
+    environment: str,
+    *,
+    image: str = "",
+    from_environment: str = "",
+    resolve: bool = True,
+    insecure: bool = False,
+    login: credentials.Credentials | None = None,
+) -> tuple[images.ImageSet, ...]:
+    """Write the images of several services in one environment; no file changes unless every image is known.
+
+    Args:
+        directory: The repository or a folder in it.
+        names: The services; empty for all that name an image in `from_environment`.
+        environment: The environment.
+        image: As for :func:`set_image`; for several services ``:tag`` or ``@digest``.
+        from_environment: Take the image that this environment names, tag and digest, instead of `image`.
+        resolve: Whether digests of tags are asked of the registry.
+        insecure: Speak plain HTTP to registries.
+        login: Credentials of the registry; by default those of ``docker login``.
+
+    Raises:
+        errors.WrongUse: An unknown service or environment, or not an image's name.
+        errors.FileFault: The policy or a values file has a fault, or names no image that could be taken.
+        errors.Refused: The registry does not have an image.
+        errors.Unreachable: The registry did not say; `resolve` can be left out.
+    """
     loaded = loading.load(loading.find(directory))
-    environments.require(environment, loaded.policy)
-    services.check(loaded, service)
+    for name in (environment, from_environment):
+        if name:
+            environments.require(name, loaded.policy)
+    for service in names:
+        services.check(loaded, service)
+    if len(names) > 1 and image and not image.startswith((":", "@")):
+        raise errors.WrongUse("image.one-for-several", reference=image)
+    references_: dict[str, references.Reference] = {}
+    for service in names or services.of_checkout(loaded):
+        path, file = services.values_file(loaded, service, from_environment or environment)
+        document = values.read(path, file)
+        named = image or (_named(document) if _is_begun(document) else "")
+        if not named and not names:
+            continue  # not begun there
+        if not named:
+            raise errors.FileFault(
+                "image.none-to-take", place=document.place(_REPOSITORY), service=service
+            )
+        reference = _reference(named, document)
+        if resolve and not reference.digest:
+            reference = await _resolved(reference, insecure=insecure, login=login)
+        references_[service] = reference
+    return tuple(
+        _write(loaded, service, environment, reference)
+        for service, reference in references_.items()
+    )
+
+
+def _write(
+    loaded: loading.Loaded, service: str, environment: str, reference: references.Reference
+) -> images.ImageSet:
     path, file = services.values_file(loaded, service, environment)
-    reference = _reference(image, values.read(path, file))
-    if resolve and not reference.digest:
-        reference = await _resolved(reference, insecure=insecure, login=login)
     with values.editing(path, file) as document:
         before, text = _named(document), document.text()
         document.update(
@@ -93,3 +161,8 @@ def _named(document: values.Values) -> str:
     if not repository:
         return ""
     return f"{repository}{f':{tag}' if tag else ''}{f'@{digest}' if digest else ''}"
+
+
+def _is_begun(document: values.Values) -> bool:
+    """Whether a values file names an image; a scaffold has only its repository."""
+    return bool(document.get(_TAG) or document.get(_DIGEST))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hanbae import wording
-from hanbae.cli import interrupts, options, outputs
+from hanbae.cli import interrupts, names, options, outputs
 
 if TYPE_CHECKING:
     from hanbae import workspaces
@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     help="""\
 Follow a deployment to its end, and go on with it where nobody does.
 
-ID may be shortened where this machine's history has it; one of another machine is found in the cluster by its
-whole id.""",
+With SERVICE and --env, the one that runs there now. ID may be shortened where this machine's history has it; one of
+another machine is found in the cluster by its whole id.""",
     epilog="""\
 Examples:
+  hanbae attach auth --env staging
   hanbae attach 20261123-101500-4f7k2m
   hanbae attach 20261123-101500-4f7k2m --env staging --output jsonl""",
 )
-@click.argument("deployment", metavar="ID")
+@click.argument("deployment", metavar="ID|SERVICE", shell_complete=names.services)
 @options.environment(required=False)
 @options.output("text", "json", "jsonl")
 @options.context()
@@ -117,6 +118,8 @@ class _Follower:
         from hanbae.cli import deploy
         from hanbae.deploying import attaching
 
+        if not stops:
+            deployment = await _of_service(self._space, deployment, environment)
         stream = attaching.attached(self._space, deployment, environment=environment, stops=stops)
         with deploy.viewer(self._session, self._output) as viewer:
             async with contextlib.aclosing(stream):
@@ -125,3 +128,30 @@ class _Follower:
                     if self._output == "jsonl":
                         outputs.emit_jsonl(event)
                     viewer.event(event)
+
+
+async def _of_service(space: workspaces.Workspace, name: str, environment: str | None) -> str:
+    """The deployment that runs for a service; an id stays what it is.
+
+    Raises:
+        hanbae.errors.WrongUse: A service without an environment.
+        hanbae.errors.Refused: Nothing of hanbae's runs for it there.
+        hanbae.errors.Unreachable: The cluster did not answer.
+    """
+    from hanbae import errors
+    from hanbae.deploying import claiming
+    from hanbae.repository import services
+
+    if name not in services.of_checkout(space.loaded):
+        return name
+    if environment is None:
+        raise errors.WrongUse("attach.no-environment", service=name)
+    space.environment(environment)
+    for newest in space.store.deployments(service=name, environment=environment, limit=1):
+        if newest.outcome == "running":
+            return newest.id
+    async with space.clusters(environment) as clusters:
+        lease = await claiming.seen(space.policy, clusters.workload, name, environment)
+    if lease is None or not claiming.is_open(lease):
+        raise errors.Refused("attach.nothing-runs", service=name, environment=environment)
+    return lease.marks["deployment"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hanbae import errors, wording
-from hanbae.cli import options, outputs, reports
+from hanbae.cli import names, options, outputs, reports
 
 if TYPE_CHECKING:
     from hanbae.actions import check
@@ -47,19 +47,6 @@ class Output(click.ParamType[Destination]):
         return [click.shell_completion.CompletionItem(name) for name in names]
 
 
-def _services(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The services of the repository, for the shell."""
-    from hanbae.policy import loading
-    from hanbae.repository import services
-
-    front = context.find_root().params.get("directory")
-    try:
-        names = services.of_checkout(loading.load(loading.find(front or Path())))
-    except (errors.Error, OSError):
-        return []
-    return [name for name in names if name.startswith(incomplete)]
-
-
 def _codes(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
     """The codes of the rules, for the shell."""
     from hanbae.rules import rulebook
@@ -85,7 +72,7 @@ Examples:
   hanbae check --history --since v1.0.0
   hanbae check --explain ARG001""",
 )
-@click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=_services)
+@click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=names.services)
 @options.environment(required=False)
 @click.option("--revision", metavar="REV", help="Check a commit instead of the working tree.")
 @click.option(

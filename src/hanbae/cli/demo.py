@@ -30,7 +30,9 @@ class _Told(sandbox.Narrated):
         from hanbae.cli.text import live_view
 
         speaker = self._speaker
-        view: live_view.View | live_view.Plain = live_view.Plain(speaker.line, color=speaker.color)
+        view: live_view.View | live_view.Plain = live_view.Plain(
+            speaker.line, color=speaker.color, width=speaker.width
+        )
         if speaker.terminal:
             view = live_view.View(speaker.stream, color=speaker.color)
         with view as shown:

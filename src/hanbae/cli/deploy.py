@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 import click
 
 from hanbae import wording
-from hanbae.cli import interrupts, options, outputs
+from hanbae.cli import interrupts, names, options, outputs
 
 if TYPE_CHECKING:
     from hanbae import workspaces
@@ -38,7 +38,7 @@ Examples:
   hanbae deploy auth identity --env production --output json
   hanbae deploy --plan plan.json""",
 )
-@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=names.services)
 @options.environment(required=False)
 @options.output("text", "json", "jsonl")
 @options.context()
@@ -177,6 +177,7 @@ class _Run:
         if prepared.skipped:
             facts = {"services": ", ".join(prepared.skipped), "environment": environment}
             speaker.note(wording.Text("deploy.skipped", facts))
+        self._warn_of_uncommitted(prepared)
         # What decides is the last deployment of each service: not one that was only brought to its end.
         last = {plan.service: "" for plan in prepared.plans.values()}
         with viewer(self._session, self._output) as shown:
@@ -195,6 +196,19 @@ class _Run:
 
             outputs.emit(tables.deployed(ended))
         return exit_code([deployment.outcome for deployment in ended])
+
+    def _warn_of_uncommitted(self, prepared: preparing.Prepared) -> None:
+        """Say which services look otherwise here than in any commit, so that nobody waits for that change."""
+        from hanbae.policy import naming
+        from hanbae.repository import uncommitted
+
+        policy = self._space.policy
+        services = dict.fromkeys(plan.service for plan in prepared.plans.values())
+        folders = [naming.chart(policy, service).parent.as_posix() for service in services]
+        changed = uncommitted.folders(self._space.loaded.root, folders)
+        if changed:
+            facts = {"folders": ", ".join(changed), "revision": prepared.revision[:12]}
+            self._session.narration.warn(wording.Text("deploy.uncommitted", facts))
 
     def detached(self, environment: str) -> None:
         """The person went away: say what goes on without them, and where to look."""
@@ -263,7 +277,7 @@ def viewer(session: options.Session, output: str) -> Viewer:
     speaker = session.narration
     if output == "text" and speaker.terminal:
         return live_view.View(speaker.stream, color=speaker.color)
-    return live_view.Plain(speaker.line, color=speaker.color)
+    return live_view.Plain(speaker.line, color=speaker.color, width=speaker.width)
 
 
 def exit_code(outcomes: Sequence[deployments.Outcome]) -> int:

@@ -98,8 +98,7 @@ def _show(text: wording.Text, place: subjects.Place | None, arguments: Sequence[
         message += " " + catalogue.sentence(wording.Text("main.did-you-mean", {"name": near}))
     if is_json_expected(arguments):
         _document(text, place, message, near)
-    mark = click.style(catalogue.words("error"), fg="red", bold=True)
-    narration.Narration().line(f"{mark}: {message}")
+    narration.Narration().error(message)
 
 
 def _document(

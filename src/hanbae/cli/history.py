@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from hanbae.cli import options, outputs
+from hanbae import wording
+from hanbae.cli import names, options, outputs
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
+    from hanbae import workspaces
     from hanbae.results import deployments
 
 
@@ -27,14 +30,17 @@ def command() -> None:
 
 @command.command(
     "list",
-    help="List deployments, the newest first.",
+    help="""\
+List deployments, the newest first: when, what, which image, by whom, and how it ended.
+
+Attempts that were refused, so that nothing was changed, are left out unless --all is given.""",
     epilog="""\
 Examples:
   hanbae history list
   hanbae history list auth --env production --limit 5
   hanbae history list --output json""",
 )
-@click.argument("service", required=False)
+@click.argument("service", required=False, shell_complete=names.services)
 @options.environment(required=False)
 @click.option(
     "--limit",
@@ -44,27 +50,54 @@ Examples:
     metavar="N",
     help="Show at most this many.",
 )
+@click.option("--all", "everything", is_flag=True, help="Show refused attempts, too.")
 @options.output("text", "json")
 @options.session
 def listing(
     session: options.Session,
+    *,
     service: str | None,
     environment: str | None,
     limit: int,
+    everything: bool,
     output: str,
 ) -> None:
     """List deployments."""
     from hanbae import workspaces
     from hanbae.cli.text import tables
+    from hanbae.history import watching
 
     with workspaces.opened(session.directory) as space:
         if environment is not None:
             space.environment(environment)
-        rows = space.store.deployments(service=service, environment=environment, limit=limit)
+        find = partial(space.store.deployments, service=service, environment=environment)
+        rows = find(limit=limit, refused=everything)
+        newest = find(limit=1)
+        if service is not None and not newest:
+            _require_service(space, service)
+        unwatched = [
+            deployment.id
+            for deployment in rows
+            if deployment.outcome == "running"
+            and not watching.is_watched(space.store.path, deployment.id)
+        ]
     if output == "json":
         outputs.emit_json({"deployments": rows})
     elif rows:
-        outputs.emit(tables.deployed(rows, identified=True))
+        outputs.emit(tables.history(rows, unwatched))
+    else:
+        session.narration.note(wording.Text("history.none"))
+    if unwatched:
+        session.narration.note(wording.Text("history.unwatched", {"deployment": unwatched[0]}))
+    if newest and newest[0].outcome == "refused" and not everything:
+        session.narration.note(wording.Text("history.refused-left-out"))
+
+
+def _require_service(space: workspaces.Workspace, service: str) -> None:
+    """Refuse a service that neither the working tree nor the history knows."""
+    from hanbae.repository import services
+
+    services.check(space.loaded, service)
 
 
 @command.command(
@@ -96,12 +129,16 @@ def show(session: options.Session, deployment: str, output: str) -> None:
     else:
         from hanbae.cli.text import event_lines
 
-        outputs.emit(_headline(folded.fold(stream)))
+        outputs.emit_text(_headline(folded.fold(stream)), indent="  ")
         for event in stream:
             moment = event.at.astimezone().strftime("%H:%M:%S")
             for line in event_lines.lines(event):
                 mark, color = event_lines.MARKS[line.meaning]
-                outputs.emit(f"{moment} {click.style(mark, fg=color or None)} {line.words}")
+                head = f"{moment} {click.style(mark, fg=color or None)} "
+                if line.meaning in event_lines.AS_WRITTEN:
+                    outputs.emit(head + line.words)
+                else:
+                    outputs.emit_text(line.words, head=head, indent=" " * 11)
 
 
 def _headline(deployment: deployments.Deployment) -> str:
@@ -114,4 +151,4 @@ def _headline(deployment: deployments.Deployment) -> str:
         opened,
         outcome,
     )
-    return "  ".join(parts)
+    return " · ".join(part for part in parts if part)

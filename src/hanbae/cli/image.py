@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
 import click
 
 from hanbae import errors, wording
-from hanbae.cli import options
+from hanbae.cli import names, options
+
+if TYPE_CHECKING:
+    from hanbae.results import images
 
 
 @click.group(cls=options.Group, help="Say which image an environment runs.")
@@ -16,19 +22,27 @@ def command() -> None:
 @command.command(
     "set",
     help="""\
-Write an image into the values file of a service in one environment.
+Write an image into the values files of services in one environment.
 
-The digest of a tag is asked of the registry and written with it, so that exactly this image runs.
-Nothing is committed.""",
+The digest of a tag is asked of the registry and written with it, so that exactly this image runs. With several
+services, IMAGE is :TAG or @DIGEST, and each keeps its repository. With --from-env, the image is the one that another
+environment names, for all services that name one there unless some are given. Nothing is committed.""",
     epilog="""\
 Examples:
   hanbae image set auth registry.example.com/shop/auth:1.4.2 --env dev
-  hanbae image set auth :1.4.3 --env staging
+  hanbae image set auth identity :1.4.3 --env staging
+  hanbae image set --from-env dev --env staging
   hanbae image set auth registry.example.com/shop/auth:1.4.2 --env dev --no-resolve""",
 )
-@click.argument("service")
-@click.argument("image", metavar="IMAGE")
+@click.argument("words", nargs=-1, metavar="SERVICE... IMAGE", shell_complete=names.services)
 @options.environment()
+@click.option(
+    "--from-env",
+    "from_environment",
+    metavar="ENV",
+    shell_complete=names.environments,
+    help="Take the images that this environment names instead of IMAGE.",
+)
 @click.option(
     "--resolve/--no-resolve",
     default=True,
@@ -40,36 +54,63 @@ Examples:
 def set_(
     session: options.Session,
     *,
-    service: str,
-    image: str,
+    words: tuple[str, ...],
     environment: str,
+    from_environment: str | None,
     resolve: bool,
     insecure: bool,
     output: str,
 ) -> None:
-    """Write an image."""
+    """Write images."""
     import asyncio
 
     from hanbae.actions import set_image
-    from hanbae.cli import outputs
 
+    services, image = words, ""
+    if from_environment is None:
+        if len(words) < _SERVICE_AND_IMAGE:
+            raise errors.WrongUse("image.no-image")
+        services, image = words[:-1], words[-1]
     try:
-        change = asyncio.run(
-            set_image.set_image(
-                session.directory, service, environment, image, resolve=resolve, insecure=insecure
+        changes = asyncio.run(
+            set_image.set_images(
+                session.directory,
+                services,
+                environment,
+                image=image,
+                from_environment=from_environment or "",
+                resolve=resolve,
+                insecure=insecure,
             )
         )
     except errors.Unreachable:
         session.narration.note(wording.Text("image.resolve-hint"))
         raise
+    _show(session, changes, output, single=len(services) == 1)
+
+
+_SERVICE_AND_IMAGE: Final = 2
+
+
+def _show(
+    session: options.Session, changes: Sequence[images.ImageSet], output: str, *, single: bool
+) -> None:
+    """Write the images to stdout, and what became of the files to stderr."""
+    from hanbae.cli import outputs
+
     if output == "json":
-        outputs.emit_json(change)
-    else:
-        outputs.emit(change.image)
-    facts = {"service": service, "environment": environment, "file": change.file}
-    if not change.digest:
-        session.narration.warn(wording.Text("image.only-tag"))
-    if change.changed:
-        session.narration.done(wording.Text("image.set", facts))
-    else:
-        session.narration.done(wording.Text("image.set-already", facts))
+        outputs.emit_json(changes[0] if single else {"images": changes})
+    for change in changes:
+        if output == "text":
+            outputs.emit(change.image)
+        facts = {
+            "service": change.service,
+            "environment": change.environment,
+            "file": change.file,
+        }
+        if not change.digest:
+            session.narration.warn(wording.Text("image.only-tag"))
+        text_id = "image.set" if change.changed else "image.set-already"
+        session.narration.done(wording.Text(text_id, facts))
+    if not changes:
+        session.narration.note(wording.Text("image.none-named"))

@@ -140,6 +140,12 @@ class Fault(Struct):
     suggestion: str = ""
 
 
+class ImagesSet(Struct):
+    """What became of the values files of several services."""
+
+    images: tuple[images.ImageSet, ...]
+
+
 class Error(Struct):
     """What a command writes instead when it fails."""
 
@@ -158,6 +164,7 @@ OUTPUTS: Final[dict[str, type[Struct]]] = {
     "history-list": Deployments,
     "history-show": HistoryShow,
     "image-set": images.ImageSet,
+    "image-set-several": ImagesSet,
     "init": Files,
     "new-service": Files,
     "plan": Plans,

@@ -29,7 +29,7 @@ from typing import Any, Final
 import click
 
 from hanbae import files
-from hanbae.cli import failures, interrupts, options
+from hanbae.cli import completion, failures, interrupts, options
 from hanbae.cli.text import catalogue, narration
 
 _BUG: Final = 70
@@ -49,6 +49,7 @@ COMMANDS: Final = {
     "history": "history",
     "sandbox": "sandbox",
     "demo": "demo",
+    "completion": "completion",
 }
 """Command → module in :mod:`hanbae.cli`, in the order of the main job."""
 
@@ -170,7 +171,9 @@ def run(arguments: list[str] | None = None) -> int:
     catalogue.speak(catalogue.preferred(os.environ.get("HANBAE_LANG"), Path()))
     try:
         return _run(arguments)
-    except (BrokenPipeError, SystemExit):
+    except (BrokenPipeError, SystemExit) as error:
+        if completion.VARIABLE in os.environ and isinstance(error, SystemExit):
+            return error.code if isinstance(error.code, int) else 0  # the shell was answered
         # The reader has gone (`hanbae … | head`), which click turns into SystemExit; writing the rest at exit
         # would only complain. What the command found out nobody was told, so 0 would say too much.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

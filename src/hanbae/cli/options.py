@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from hanbae.cli.text import catalogue, narration
+from hanbae.cli import names
+from hanbae.cli.text import catalogue, help_pages, narration
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -35,8 +36,10 @@ session = click.make_pass_decorator(Session)
 class Command(click.Command):
     """A command whose words are msgids in the code and are looked up only when they are shown.
 
-    The epilog holds the examples; they are shown as they were written, never rewrapped.
+    The epilog holds the examples; they are shown as they were written.
     """
+
+    context_class = help_pages.Context
 
     def format_help(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help in the language that is spoken."""
@@ -52,17 +55,17 @@ class Command(click.Command):
             for option, msgid in zip(options, msgids[1], strict=True):
                 option.help = msgid
 
-    def get_short_help_str(self, limit: int = 78) -> str:
-        """The first sentence of the help, for lists of commands."""
-        summary = " ".join(catalogue.words(self.help or "").split("\n\n")[0].split())
-        return summary if len(summary) <= limit else summary[: limit - 1].rsplit(" ", 1)[0] + "…"
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """The first paragraph of the help, for lists of commands, which wrap it."""
+        return " ".join(catalogue.words(self.help or "").split("\n\n")[0].split())
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
-        if self.epilog:
+        if self.epilog and isinstance(formatter, help_pages.Formatter):
             heading, _, lines = self.epilog.strip("\n").partition("\n")
             formatter.write_paragraph()
-            formatter.write(f"{catalogue.words(heading)}\n{lines}\n")
+            formatter.write(f"{catalogue.words(heading)}\n")
+            formatter.write_examples(lines.split("\n"))
 
 
 class Group(Command, click.Group):
@@ -94,6 +97,7 @@ def environment(*, required: bool = True) -> Callable[[Function], Function]:
         "environment",
         required=required,
         metavar="ENV",
+        shell_complete=names.environments,
         help="Environment of the policy, such as dev, staging or production.",
     )
 

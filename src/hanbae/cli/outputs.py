@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from hanbae import files
+from hanbae.cli.text import wrapping
 from hanbae.policy import boundaries
 
 FORMAT: Final = 1
@@ -37,6 +38,19 @@ def emit(words: str) -> None:
     """Write a line of text to stdout."""
     with _writable():
         click.echo(words)
+
+
+def emit_text(text: str, *, head: str = "", indent: str = "") -> None:
+    """Write a sentence to stdout, on a terminal in as many lines as it needs.
+
+    Args:
+        text: The sentence.
+        head: What the first line begins with.
+        indent: What the others begin with.
+    """
+    columns = wrapping.width(sys.stdout, fallback=wrapping.ENDLESS)
+    for line in wrapping.paragraph(text, columns, head=head, indent=indent):
+        emit(line)
 
 
 def document(text: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hanbae import errors, wording
-from hanbae.cli import options, outputs
+from hanbae.cli import names, options, outputs
 
 if TYPE_CHECKING:
     from hanbae import workspaces
@@ -30,7 +30,7 @@ Examples:
   hanbae plan --env production --save plan.json
   hanbae plan --base origin/main --head HEAD --output markdown""",
 )
-@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=names.services)
 @options.environment(required=False)
 @click.option("--base", metavar="REV", help="Compare with this git revision instead of a cluster.")
 @click.option("--head", metavar="REV", help="What to compare it with: a git revision, else HEAD.")

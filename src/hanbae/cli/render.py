@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hanbae import wording
-from hanbae.cli import options, outputs
+from hanbae.cli import names, options, outputs
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Examples:
   hanbae render --revision main --output json
   hanbae render --save ../rendered""",
 )
-@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=names.services)
 @options.environment(required=False)
 @click.option("--revision", metavar="REV", help="Commit to read instead of the working tree.")
 @click.option(
@@ -149,7 +149,5 @@ def _report(session: options.Session, failures: list[render.Failure]) -> int:
     """Say what did not render, and where; a fault in the user's files."""
     for failure in failures:
         where = f" ({failure.service} {failure.environment})".replace(" )", ")")
-        session.narration.line(
-            click.style("✘ ", fg="red", bold=True) + catalogue.fault(failure.fault) + where
-        )
+        session.narration.fail_worded(catalogue.fault(failure.fault) + where)
     return 2 if failures else 0

@@ -151,7 +151,7 @@ def _show(report: statuses.Status) -> None:
         mark, color = _MARKS[component.state]
         state = catalogue.sentence(wording.Text(f"sandbox.word-{component.state}"))
         line = f"{click.style(mark, fg=color)} {component.name:<{width}}  {state}"
-        outputs.emit(f"{line}  {component.detail}".rstrip())
+        outputs.emit_text(component.detail, head=f"{line}  ", indent=" " * 4)
 
 
 @command.command(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hanbae import errors, wording
-from hanbae.cli import options
+from hanbae.cli import names, options
 
 if TYPE_CHECKING:
     from hanbae.cli.text import narration
@@ -37,9 +37,10 @@ Examples:
   hanbae secrets seal auth DATABASE_URL JWT_SECRET --env dev
   pass show shop/auth-db | hanbae secrets seal auth DATABASE_URL --env staging --stdin
   hanbae secrets seal auth --env production --from-env-file /dev/shm/auth.env
+  hanbae secrets seal auth --env production --same-as staging
   hanbae secrets seal auth JWT_SECRET --env production --certificate production.pem""",
 )
-@click.argument("service")
+@click.argument("service", shell_complete=names.services)
 @click.argument("keys", nargs=-1, metavar="KEY...")
 @options.environment()
 @click.option(
@@ -76,6 +77,13 @@ Examples:
     is_flag=True,
     help="The values are mounted as files: any bytes, and no limit of environment variables.",
 )
+@click.option(
+    "--same-as",
+    "same_as",
+    metavar="ENV",
+    shell_complete=names.environments,
+    help="Seal the keys that ENV has and this environment lacks; their values are asked for.",
+)
 @options.context()
 @options.output("text", "json")
 @options.session
@@ -92,6 +100,7 @@ def seal(
     unverified_cluster: bool,
     allow_empty: bool,
     binary: bool,
+    same_as: str | None,
     kube_context: str | None,
     output: str,
 ) -> None:
@@ -103,6 +112,12 @@ def seal(
 
     if "=" in service:  # no folder is called so; it is a value whose service was forgotten
         secret_inputs.refuse_typed(service)
+    if same_as is not None:
+        keys = _lacking(session, service, environment, same_as, keys)
+        if not keys:
+            facts = {"environment": environment, "other": same_as}
+            session.narration.done(wording.Text("seal.lacks-nothing", facts))
+            return
     plaintexts = secret_inputs.gather(
         keys, env_file=env_file, stdin=stdin, speaker=session.narration
     )
@@ -132,6 +147,27 @@ def seal(
         for key in sealed.keys:
             outputs.emit(key)
     _narrate(session.narration, sealed)
+
+
+def _lacking(
+    session: options.Session,
+    service: str,
+    environment: str,
+    other: str,
+    keys: tuple[str, ...],
+) -> tuple[str, ...]:
+    """The keys that are sealed in the other environment and not in this one."""
+    from hanbae.actions import list_secrets
+
+    if keys:
+        raise errors.WrongUse("seal.same-as-with-keys")
+
+    def sealed(name: str) -> list[str]:
+        rows = list_secrets.list_secrets(session.directory, (service,), environment=name)
+        return [row.key for row in rows if row.state == "sealed"]
+
+    present = sealed(environment)
+    return tuple(key for key in sealed(other) if key not in present)
 
 
 def _narrate(speaker: narration.Narration, sealed: secrets.Sealed) -> None:
@@ -165,7 +201,7 @@ Examples:
   hanbae secrets list
   hanbae secrets list auth --env production --output json""",
 )
-@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=names.services)
 @options.environment(required=False)
 @options.output("text", "json")
 @options.session
@@ -190,7 +226,7 @@ Examples:
   hanbae secrets verify
   hanbae secrets verify auth --env production""",
 )
-@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=names.services)
 @options.environment(required=False)
 @options.output("text", "json")
 @options.session
@@ -212,17 +248,19 @@ def verify(
 
 def _show(keys: Sequence[secrets.SealedKey], output: str) -> None:
     from hanbae.cli import outputs
-    from hanbae.cli.text import catalogue
+    from hanbae.cli.text import catalogue, wrapping
 
     if output == "json":
         outputs.emit_json({"keys": keys})
         return
     names = ("service", "environment", "key")
     rows = [[catalogue.printable(getattr(key, name)) for name in names] for key in keys]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(wrapping.cells, column)) for column in zip(*rows, strict=True)]
     for key, row in zip(keys, rows, strict=True):
-        columns = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        outputs.emit("  ".join([*columns, catalogue.sentence(_state(key))]))
+        columns = [wrapping.pad(cell, width) for cell, width in zip(row, widths, strict=True)]
+        outputs.emit_text(
+            catalogue.sentence(_state(key)), head="  ".join([*columns, ""]), indent=" " * 4
+        )
 
 
 def _state(key: secrets.SealedKey) -> wording.Text:

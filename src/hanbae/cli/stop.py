@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hanbae import wording
-from hanbae.cli import attach, interrupts, options, outputs
+from hanbae.cli import attach, interrupts, names, options, outputs
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ Examples:
   hanbae stop 20261123-101500-4f7k2m
   hanbae stop 20261123-101500-4f7k2m --env production""",
 )
-@click.argument("deployment", metavar="ID|SERVICE")
+@click.argument("deployment", metavar="ID|SERVICE", shell_complete=names.services)
 @options.environment(required=False)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @options.output("text", "json", "jsonl")

@@ -33,6 +33,7 @@ from hanbae.deploying import (
     verifying_plan,
 )
 from hanbae.engines import protocol
+from hanbae.history import watching
 from hanbae.migrations import statuses
 from hanbae.policy import naming
 from hanbae.results import events, plans
@@ -70,8 +71,9 @@ async def deploying(
     recorded = past.recorded if past is not None else ()
     record = recording.Record(space.store, deployment, channel, space.clock, past=recorded)
     order = Order(space, plan, deployment, by, limit=limit, waits=waits, past=past, stops=stops)
-    async with channel.fed_by(_Run(order, record).through()) as stream:
-        yield stream
+    with watching.watching(space.store.path, deployment):
+        async with channel.fed_by(_Run(order, record).through()) as stream:
+            yield stream
 
 
 class Order(Struct, frozen=True):

@@ -148,6 +148,7 @@ class Store:
         service: str | None = None,
         environment: str | None = None,
         limit: int = 20,
+        refused: bool = True,
     ) -> list[Deployment]:
         """The latest deployments, newest first, folded from their events.
 
@@ -155,6 +156,7 @@ class Store:
             service: Only those of this service.
             environment: Only those to this environment.
             limit: At most so many.
+            refused: Whether attempts that were refused are among them.
         """
         rows = self._rows(
             """
@@ -162,9 +164,13 @@ class Store:
             WHERE kind = 'Opened'
               AND (?1 IS NULL OR json_extract(event, '$.fact.plan.environment') = ?1)
               AND (?2 IS NULL OR json_extract(event, '$.fact.plan.service') = ?2)
+              AND (?4 OR NOT EXISTS (
+                SELECT 1 FROM events AS closing
+                WHERE closing.deployment = events.deployment AND closing.kind = 'Closed'
+                  AND json_extract(closing.event, '$.fact.outcome') = 'refused'))
             ORDER BY rowid DESC LIMIT ?3
             """,
-            (environment, service, limit),
+            (environment, service, limit, refused),
         )
         return [self.deployment(id) for (id,) in rows]  # noqa: A001 it is the deployment's
 

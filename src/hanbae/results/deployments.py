@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from hanbae import wording
-from hanbae.results import events
+from hanbae.results import events, guards, plans
 
 Outcome = Literal["running", "succeeded", "failed", "refused", "stopped", "superseded", "unknown"]
 
@@ -56,6 +56,8 @@ class Deployment(Struct, frozen=True, omit_defaults=False):
         why: Why it ended as it did.
         began: When its last operation began, or None.
         command: The next command for a person; empty where there is nothing to do.
+        by: Who opened it, as the control cluster knows them.
+        images: The images that it was to run, as the chart names them.
     """
 
     id: str
@@ -71,6 +73,8 @@ class Deployment(Struct, frozen=True, omit_defaults=False):
     why: wording.Text | None = None
     began: datetime | None = None
     command: tuple[str, ...] = ()
+    by: str = ""
+    images: tuple[str, ...] = ()
 
 
 def fold(stream: Iterable[events.Event]) -> Deployment:
@@ -95,6 +99,8 @@ def fold(stream: Iterable[events.Event]) -> Deployment:
                 "revision": fact.revision,
                 "outcome": "running",
                 "opened": event.at,
+                "by": fact.by,
+                "images": _images(fact.plan),
             }
         elif isinstance(fact, events.Began):
             state["trigger"] = "automated" if fact.automated else "manual"
@@ -136,3 +142,9 @@ def fold(stream: Iterable[events.Event]) -> Deployment:
         message = "a deployment's events begin with Opened"
         raise ValueError(message)
     return Deployment(**state, migrations=tuple(migrations), diagnoses=tuple(diagnoses))  # type: ignore[arg-type]
+
+
+def _images(plan: plans.Plan) -> tuple[str, ...]:
+    """The images of a plan's workloads, each once."""
+    promised = (guard for guard in guards.of(plan) if isinstance(guard, guards.RunningImage))
+    return tuple(dict.fromkeys(guard.image for guard in promised))

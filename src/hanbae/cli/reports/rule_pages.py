@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hanbae.cli.reports import terminal
-from hanbae.cli.text import catalogue, escaping
+from hanbae.cli.text import catalogue, escaping, wrapping
 from hanbae.rules import casebook, rulebook
 
 _LONGEST: Final = 24
@@ -16,12 +16,13 @@ _LONGEST: Final = 24
 
 def explained(rule: rulebook.Rule, width: int) -> str:
     """A rule in full."""
-    lines = [f"{rule.code}  {severity(rule)}  {text(rule, 'title')}", ""]
+    head = f"{rule.code}  {severity(rule)}  "
+    lines = [*terminal.wrapped(text(rule, "title"), width, head, " " * 8), ""]
     lines += terminal.wrapped(text(rule, "why"), width, "", "")
     lines += ["", *terminal.wrapped(text(rule, "fix"), width, _labelled("check.label-fix"), "  ")]
     if rule.fixable:
         lines += terminal.wrapped(catalogue.words("check.fixable"), width, "", "")
-    lines += [_labelled("check.label-source") + rule.source]
+    lines += wrapping.wrap(rule.source, width, head=_labelled("check.label-source"), indent="  ")
     for heading, shown in examples(rule):
         lines += ["", f"{heading}:", ""]
         lines += [f"  {line}".rstrip() for line in shown]

@@ -10,12 +10,11 @@ from typing import Final
 import click
 
 from hanbae.cli import reports
-from hanbae.cli.text import catalogue, escaping
+from hanbae.cli.text import catalogue, escaping, wrapping
 from hanbae.results import findings
 
 _COLORS: Final = {"error": "red", "warning": "yellow", "notice": "cyan"}
 _INDENT: Final = " " * 6
-_NARROWEST: Final = 30
 _FIRST: Final = re.compile(r".*?[.!?](?=\s|$)")
 
 
@@ -97,59 +96,10 @@ def first_sentence(text: str) -> str:
 
 
 def wrapped(text: str, width: int, head: str, indent: str) -> list[str]:
-    """Text after a head, in lines of so many columns; Korean letters take two each.
-
-    Words stay whole where they fit in a line.
-    """
-    width = max(width, _NARROWEST)
-    words = text.split()
-    whole = f"{head}{' '.join(words)}"
-    columns = len if whole.isascii() and indent.isascii() else _width
-    if words and columns(whole) <= width:  # as most do
-        return [escaping.terminal(whole.rstrip())]
-    lines, line, empty = [], head, True
-    for word in words:
-        gap = "" if empty else " "
-        if columns(line + gap + word) <= width:
-            line, empty = line + gap + word, False
-            continue
-        if not empty:
-            lines.append(line)
-            line = indent
-        rest = word
-        while columns(line + rest) > width:
-            part, rest = _cut(rest, width - columns(line))
-            if part or line != indent:
-                lines.append(line + part)
-            line = indent
-        line, empty = line + rest, not rest
-    if line.strip() or not lines:
-        lines.append(line)
-    return [escaping.terminal(line.rstrip()) for line in lines]
-
-
-def _cut(word: str, columns: int) -> tuple[str, str]:
-    """As much of a word as fits, and the rest; nothing where hardly any of it would."""
-    if columns < _NARROWEST // 2:
-        return "", word
-    used = 0
-    for index, letter in enumerate(word):
-        used += _width(letter)
-        if used > columns:
-            return word[:index], word[index:]
-    return word, ""
+    """Text after a head, in lines of so many columns, none of which a build server takes for a command."""
+    lines = wrapping.wrap(text, width, head=head, indent=indent, cut=True)
+    return [escaping.terminal(line) for line in lines]
 
 
 def _styled(text: str, report: reports.Report, **style: bool | str) -> str:
     return click.style(text, **style) if report.color else text  # type: ignore[arg-type]
-
-
-def _width(text: str) -> int:
-    """Columns that a text takes; Hangul takes two a letter."""
-    if text.isascii():
-        return len(text)
-    from rich import (
-        cells,
-    )  # slow to import, and an English report without findings needs none of it
-
-    return cells.cell_len(text)

@@ -12,6 +12,7 @@ import gettext
 import os
 import re
 import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,7 +23,8 @@ if TYPE_CHECKING:  # kept out of the start-up of commands that need no types, su
 LANGUAGES: Final = ("en", "ko")
 _DOMAIN: Final = "hanbae"
 _FOLDER: Final = Path(__file__).parents[2] / "locale"
-_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)(?::([^{}]*\|[^{}]*))?\}")
+"""``{files}``, or ``{files:file|files}`` for the form that goes with that number."""
 _POLICY_LANGUAGE: Final = re.compile(r"^language:\s*[\"']?(\w+)", re.MULTILINE)
 _CONTROL: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
@@ -118,10 +120,30 @@ def sentence(text: wording.Text) -> str:
     template = _translated(text.id)
     if template == text.id:
         return printable(str(text))
-    return _PLACEHOLDER.sub(
-        lambda match: _fact(match[1], text.facts[match[1]]) if match[1] in text.facts else match[0],
-        template,
-    )
+    return _PLACEHOLDER.sub(lambda match: _filled(match, text.facts), template)
+
+
+def _filled(match: re.Match[str], facts: Mapping[str, str]) -> str:
+    name, forms = match[1], match[2]
+    if name not in facts:
+        return match[0]
+    if forms is None:
+        return _fact(name, facts[name])
+    return plural_form(forms.split("|"), facts[name])
+
+
+def plural_form(forms: Sequence[str], number: str) -> str:
+    """The form that goes with a number, by the rule (``Plural-Forms``) of the catalogue that is spoken.
+
+    Args:
+        forms: The forms in the rule's order; for English, one and many.
+        number: The number in digits; what is no number goes with the last form.
+    """
+    if not number.isdecimal():
+        return forms[-1]
+    spoken = gettext.translation(_DOMAIN, str(_FOLDER), [os.environ.get("LANGUAGE", "en")])
+    rule: Callable[[int], int] = getattr(spoken, "plural")  # noqa: B009  typeshed does not know it
+    return forms[min(rule(int(number)), len(forms) - 1)]
 
 
 def printable(text: str) -> str:

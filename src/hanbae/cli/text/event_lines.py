@@ -31,6 +31,9 @@ MARKS: Final[dict[Meaning, tuple[str, str]]] = {
 }
 """Meaning → mark and colour."""
 
+AS_WRITTEN: Final[frozenset[Meaning]] = frozenset({"log", "command"})
+"""Meanings of lines that are shown as they were written, however long: they are searched for, or pasted."""
+
 _STATE: Final = 200
 """Characters of a state that are shown; the history has it all, and a cause is told in full."""
 _QUIET: Final = frozenset({"Pending", "ContainerCreating"})
@@ -51,14 +54,24 @@ class Line(Struct, frozen=True):
 
 def lines(event: events.Event) -> Iterator[Line]:
     """The lines for an event; none for those that nobody needs to see."""
-    yield from of_fact(event.fact)
+    yield from of_fact(event.fact, deployment=event.deployment)
 
 
-def of_fact(fact: events.Fact) -> Iterator[Line]:
-    """The lines for what has happened, wherever it is recorded."""
+def of_fact(fact: events.Fact, *, deployment: str = "") -> Iterator[Line]:
+    """The lines for what has happened, wherever it is recorded.
+
+    Args:
+        fact: What has happened.
+        deployment: Id of the deployment that it belongs to, if to one.
+    """
     match fact:
         case events.Opened(plan=plan, by=by, revision=revision):
-            facts = {"environment": plan.environment, "revision": revision[:12], "by": by}
+            facts = {
+                "environment": plan.environment,
+                "revision": revision[:12],
+                "by": by,
+                "deployment": deployment,
+            }
             yield _said("step", wording.Text("deploy.opened", facts))
         case events.Began(automated=automated):
             how = "deploy.began-automated" if automated else "deploy.began-manual"

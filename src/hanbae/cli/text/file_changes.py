@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -9,7 +10,7 @@ import click
 
 from hanbae import wording
 from hanbae.cli import outputs
-from hanbae.cli.text import catalogue, narration
+from hanbae.cli.text import catalogue, narration, wrapping
 from hanbae.results import files
 
 _WIDEST: Final = 200
@@ -40,6 +41,8 @@ def show(speaker: narration.Narration, changes: Sequence[files.FileChange], outp
 
 def _outcome(change: files.FileChange) -> wording.Text:
     facts = {"path": change.path}
+    if change.outcome == "stale" and not change.diff:
+        return wording.Text("files.missing", facts)
     return {
         "created": wording.Text("files.created", facts),
         "changed": wording.Text("files.changed", facts),
@@ -51,6 +54,7 @@ def _outcome(change: files.FileChange) -> wording.Text:
 
 
 def _show_diff(diff: str) -> None:
+    columns = min(wrapping.width(sys.stdout, fallback=_WIDEST), _WIDEST)
     for line in catalogue.printable_lines(diff).splitlines():
-        clipped = line if len(line) <= _WIDEST else line[: _WIDEST - 1] + "…"
+        clipped = wrapping.clip(line, columns)
         outputs.emit(click.style(clipped, fg=_COLORS.get(line[:1])))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Final, Self, TextIO
 
 from rich import box, console, live, spinner, table, text
 
-from hanbae.cli.text import catalogue, event_lines
+from hanbae.cli.text import catalogue, event_lines, wrapping
 from hanbae.results import events
 
 _NARROW: Final = 60
@@ -88,7 +88,9 @@ class View:
             if line.meaning == "state":
                 row.doing = line.words
             else:
-                self._console.print(_styled(row, line))
+                for styled in _styled(row, line, self._console.width):
+                    # Laid out already: a command that no line holds is not broken, so that it can be copied.
+                    self._console.print(styled, soft_wrap=True)
                 row.doing = line.words if line.meaning in {"step", "warn"} else row.doing
         if isinstance(fact, events.Intended) and (event.step or "").startswith("prove-"):
             row.doing = catalogue.words("deploy.proving")
@@ -118,16 +120,24 @@ class View:
 
 
 class Plain:
-    """Shows a run where there is no terminal: one line per thing, each with its service and environment.
+    """Shows a run where there is no live table: each line with its service and environment in front.
 
     Args:
         write: Writes one line.
         color: Whether the marks are coloured.
+        width: Columns that lines may take.
     """
 
-    def __init__(self, write: Callable[[str], None], *, color: bool = False) -> None:
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        *,
+        color: bool = False,
+        width: int = wrapping.ENDLESS,
+    ) -> None:
         self._write = write
         self._color = color
+        self._width = width
         self._names: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -148,16 +158,32 @@ class Plain:
         fact = event.fact
         if isinstance(fact, events.Opened):
             self._names[event.deployment] = f"{fact.plan.service} {fact.plan.environment}"
+        name = self._names[event.deployment]
         for line in event_lines.lines(event):
             mark, color = event_lines.MARKS[line.meaning]
             shown = click.style(mark, fg=color) if self._color and color else mark
-            self._write(f"{self._names[event.deployment]} {shown} {line.words}".rstrip())
+            head = f"{name} {shown} "
+            if line.meaning in event_lines.AS_WRITTEN:
+                self._write((head + line.words).rstrip())
+                continue
+            for laid_out in wrapping.paragraph(line.words, self._width, head=head, indent="  "):
+                self._write(laid_out)
 
 
-def _styled(row: Row, line: event_lines.Line) -> text.Text:
+def _styled(row: Row, line: event_lines.Line, width: int) -> Iterator[text.Text]:
+    """A line with its service in front, in as many lines as the terminal needs."""
     mark, color = event_lines.MARKS[line.meaning]
-    styled = text.Text(f"{row.service} {row.environment} ", style="bright_black")
-    styled.append(f"{mark} ", style=color or "default")
-    strong = line.meaning in {"fail", "warn", "done"}
-    styled.append(line.words, style=color if strong and line.meaning != "done" else "default")
-    return styled
+    name = f"{row.service} {row.environment} "
+    head = f"{name}{mark} "
+    strong = line.meaning in {"fail", "warn"}
+    if line.meaning in event_lines.AS_WRITTEN:
+        lines = [head + line.words]
+    else:
+        lines = list(wrapping.paragraph(line.words, width, head=head, indent="  "))
+    for index, words in enumerate(lines):
+        styled = text.Text(style=color if strong else "default")
+        if index == 0:
+            styled.append(name, style="bright_black")
+            styled.append(f"{mark} ", style=color or "default")
+        styled.append(words[len(head) :] if index == 0 else words)
+        yield styled

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from hanbae.cli.text import catalogue
+from hanbae.cli.text import catalogue, wrapping
 
 if TYPE_CHECKING:
     from hanbae import wording
@@ -51,12 +51,27 @@ class Narration:
         """Something has ended badly."""
         self._line(click.style("✘ ", fg="red", bold=True), text)
 
+    def fail_worded(self, sentence: str) -> None:
+        """Something has ended badly, worded already."""
+        self._lines(click.style("✘ ", fg="red", bold=True), sentence)
+
+    def error(self, message: str) -> None:
+        """Why a command failed, worded already."""
+        mark = click.style(catalogue.words("error"), fg="red", bold=True)
+        self._lines(f"{mark}: ", message)
+
+    @property
+    def width(self) -> int:
+        """Columns that lines may take; without a terminal there is no bound."""
+        return wrapping.width(self.stream, fallback=wrapping.ENDLESS)
+
     def line(self, words: str) -> None:
-        """A line that is worded already, such as a log line of the cluster's."""
+        """A line that is worded and laid out already, such as a log line of the cluster's."""
         click.echo(words, file=self.stream, color=self.color)
 
     def _line(self, mark: str, text: wording.Text) -> None:
-        first, *rest = catalogue.sentence(text).split("\n")
-        self.line(mark + first)
-        for more in rest:
-            self.line("  " + more)
+        self._lines(mark, catalogue.sentence(text))
+
+    def _lines(self, head: str, sentence: str) -> None:
+        for line in wrapping.paragraph(sentence, self.width, head=head, indent="  "):
+            self.line(line)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 import click
-from rich import cells
 
 from hanbae import wording
 from hanbae.cli import outputs
-from hanbae.cli.text import catalogue, plan_sections
+from hanbae.cli.text import catalogue, plan_sections, wrapping
 from hanbae.results import plans, previews
 
 _WIDE: Final = 110
@@ -45,34 +44,45 @@ def compared(comparison: previews.Comparison) -> None:
         outputs.emit(click.style(catalogue.words("plan.findings"), bold=True))
         for finding in comparison.findings:
             place = catalogue.printable(str(finding.place))
-            outputs.emit(f"  {place}  {finding.code}  {catalogue.sentence(finding.text)}")
+            head = f"  {place}  {finding.code}  "
+            outputs.emit_text(catalogue.sentence(finding.text), head=head, indent="      ")
         outputs.emit("")
 
 
 def _section(section: plan_sections.Section) -> None:
-    width = max(shutil.get_terminal_size((_WIDE, 24)).columns, _NARROWEST)
+    width = max(wrapping.width(sys.stdout, fallback=_WIDE), _NARROWEST)
     outputs.emit(click.style(catalogue.printable(section.title), bold=True))
-    outputs.emit(f"  {plan_sections.headline(section)}")
-    for line in (*_lists(section), *_fields(section, width), *_order(section)):
+    outputs.emit_text(plan_sections.headline(section), head="  ", indent="    ")
+    _write_objects(section)
+    for line in _fields(section, width):
         outputs.emit(line)
+    for image in section.images:
+        where = f"{plan_sections.name(image.object)} [{catalogue.printable(image.container)}]"
+        outputs.emit_text(f"{catalogue.words('plan.image')} {where}", head="  ", indent="    ")
+        old, new = (catalogue.printable(name) or "-" for name in (image.old, image.new))
+        outputs.emit_text(f"{old} → {new}", head="    ", indent="    ")
+    for sentence in _order(section):
+        outputs.emit_text(sentence, head="  ", indent="    ")
     for note in section.notes:
-        outputs.emit(f"  {click.style('!', fg='yellow')} {catalogue.sentence(note)}")
+        mark = click.style("!", fg="yellow")
+        outputs.emit_text(catalogue.sentence(note), head=f"  {mark} ", indent="    ")
     outputs.emit("")
 
 
-def _lists(section: plan_sections.Section) -> Iterator[str]:
+def _write_objects(section: plan_sections.Section) -> None:
     """The objects by what becomes of them; those that stay as they are are only counted."""
     for outcome, (mark, color) in _MARKS.items():
         changes = section.listed(outcome)
         if changes:
-            yield click.style(f"  {catalogue.words(f'plan.{outcome}')}", fg=color)
+            outputs.emit(click.style(f"  {catalogue.words(f'plan.{outcome}')}", fg=color))
         for change in changes:
-            name = f"{plan_sections.name(change.object)}{plan_sections.remarks(change)}"
-            yield f"  {click.style(mark, fg=color)} {name}"
+            line = f"{plan_sections.name(change.object)}{plan_sections.remarks(change)}"
+            outputs.emit_text(line, head=f"  {click.style(mark, fg=color)} ", indent="      ")
     relabelled = section.relabelled
     if relabelled:
         facts = {"objects": ", ".join(plan_sections.name(change.object) for change in relabelled)}
-        yield f"  {catalogue.sentence(wording.Text('plan.only-version', facts))}"
+        sentence = catalogue.sentence(wording.Text("plan.only-version", facts))
+        outputs.emit_text(sentence, head="  ", indent="    ")
 
 
 def _fields(section: plan_sections.Section, width: int) -> Iterator[str]:
@@ -99,45 +109,31 @@ def _field(field: plans.Field, width: int) -> Iterator[str]:
     marked = [("+", new, "green")] if field.old is None else [("-", old, "red")]
     if field.old is not None and field.new is not None:
         whole = f"    {path} | {old} → {new}"
-        if cells.cell_len(whole + by) <= width:
+        if wrapping.cells(whole + by) <= width:
             shown = click.style(old, fg="red"), click.style(new, fg="green")
             yield f"    {path} | {shown[0]} → {shown[1]}{click.style(by, dim=True)}"
             return
         marked.append(("+", new, "green"))
     yield f"    {path} |{click.style(by, dim=True)}"
     for mark, value, color in marked:
-        yield f"      {click.style(mark, fg=color)} {_clipped(value, width - 8)}"
-
-
-def _clipped(text: str, width: int) -> str:
-    """A text of at most so many columns; a Korean letter takes two."""
-    width = max(width, _SHORT)
-    if cells.cell_len(text) <= width:
-        return text
-    return f"{cells.set_cell_size(text, width - 1).rstrip()}…"
+        yield f"      {click.style(mark, fg=color)} {wrapping.clip(value, max(width - 8, _SHORT))}"
 
 
 def _order(section: plan_sections.Section) -> Iterator[str]:
-    """Images, migrations, and what Argo CD runs in which order."""
-    for image in section.images:
-        where = f"{plan_sections.name(image.object)} [{catalogue.printable(image.container)}]"
-        old, new = (catalogue.printable(image_name) or "-" for image_name in (image.old, image.new))
-        yield f"  {catalogue.words('plan.image')} {where}"
-        yield f"    {old} → {new}"
-    for sentence in plan_sections.migrations(section):
-        yield f"  {sentence}"
+    """Migrations, and what Argo CD runs in which order."""
+    yield from plan_sections.migrations(section)
     for wave in section.waves if section.changes else ():
         names = [*map(plan_sections.name, wave.objects)]
         names += [
             f"{plan_sections.name(hook)} ({catalogue.words('plan.hook')})" for hook in wave.hooks
         ]
         facts = {"phase": wave.phase, "wave": str(wave.number), "objects": ", ".join(names)}
-        yield f"  {catalogue.sentence(wording.Text('plan.wave', facts))}"
+        yield catalogue.sentence(wording.Text("plan.wave", facts))
     if section.hooks:
         facts = {"hooks": ", ".join(map(plan_sections.name, section.hooks))}
-        yield f"  {catalogue.sentence(wording.Text('plan.hooks', facts))}"
+        yield catalogue.sentence(wording.Text("plan.hooks", facts))
     if section.estimate is not None and section.changes:
-        yield f"  {plan_sections.timing(section.estimate)}"
+        yield plan_sections.timing(section.estimate)
     for guard in section.guards:
         facts = {"promise": guard.promise, "expected": guard.expected}
-        yield f"  {catalogue.sentence(wording.Text('plan.guard', facts))}"
+        yield catalogue.sentence(wording.Text("plan.guard", facts))

@@ -7,38 +7,64 @@ the commit is worth more than one that is folded into eight lines.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from rich import box, cells, console, table
+from rich import box, console, table
 
 from hanbae import wording
-from hanbae.cli.text import catalogue
+from hanbae.cli.text import catalogue, wrapping
 from hanbae.results import deployments
 
 _WIDE: Final = 110
 """Columns where there is no terminal to ask, as in a pipe."""
 
 _GAP: Final = 3
-_FIRST_TO_GO: Final = ("opened", "trigger", "revision")
+_RESULT: Final = ("service", "environment", "revision", "trigger", "outcome", "migrations")
+_RESULT_FIRST_TO_GO: Final = ("trigger", "revision")
+_HISTORY: Final = (
+    "deployment", "opened", "application", "image", "by", "outcome", "revision", "trigger", "databases",
+)  # fmt: skip
+_HISTORY_FIRST_TO_GO: Final = ("trigger", "databases", "revision", "by", "image", "opened")
+_LONGEST_NAME: Final = 20
+"""Columns of a person's name; the rest of a service account's is the same for all of them."""
 
 
-def deployed(rows: Sequence[deployments.Deployment], *, identified: bool = False) -> str:
-    """What was deployed and proven.
+def deployed(rows: Sequence[deployments.Deployment]) -> str:
+    """What was deployed and proven, a service in each row."""
+    return _table(rows, _RESULT, _RESULT_FIRST_TO_GO)
+
+
+def history(
+    rows: Sequence[deployments.Deployment], unwatched: Collection[str] = frozenset()
+) -> str:
+    """Deployments with their ids, one in each line.
 
     Args:
         rows: The deployments.
-        identified: Whether each is shown with its id and the time at which it was opened.
+        unwatched: Ids of those that are not closed and that no process of this machine drives.
     """
-    names = [name for name in _CELLS if identified or name not in {"deployment", "opened"}]
+    return _table(rows, _HISTORY, _HISTORY_FIRST_TO_GO, unwatched)
+
+
+def _table(
+    rows: Sequence[deployments.Deployment],
+    names: Sequence[str],
+    first_to_go: Sequence[str],
+    unwatched: Collection[str] = frozenset(),
+) -> str:
     columns = {
         catalogue.words(f"deploy.column-{name}"): [_CELLS[name](deployment) for deployment in rows]
         for name in names
     }
+    outcomes = columns[catalogue.words("deploy.column-outcome")]
+    for index, deployment in enumerate(rows):
+        if deployment.id in unwatched:
+            outcomes[index] = catalogue.words("deploy.unwatched")
     headings = dict(zip(names, columns, strict=True))
     width = shutil.get_terminal_size((_WIDE, 24)).columns
-    for name in _FIRST_TO_GO:
-        if name in headings and _needed(columns) > width:
+    for name in first_to_go:
+        if _needed(columns) > width:
             del columns[headings[name]]
     return _drawn(columns, width)
 
@@ -46,7 +72,7 @@ def deployed(rows: Sequence[deployments.Deployment], *, identified: bool = False
 def _needed(columns: dict[str, list[str]]) -> int:
     """The width at which no cell is folded."""
     widths = (
-        max(cells.cell_len(line) for cell in [heading, *below] for line in cell.split("\n"))
+        max(wrapping.cells(line) for cell in [heading, *below] for line in cell.split("\n"))
         for heading, below in columns.items()
     )
     return sum(widths) + _GAP * (len(columns) - 1)
@@ -55,7 +81,7 @@ def _needed(columns: dict[str, list[str]]) -> int:
 def _drawn(columns: dict[str, list[str]], width: int) -> str:
     drawn = table.Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for heading in columns:
-        drawn.add_column(heading, overflow="fold")
+        drawn.add_column(heading, no_wrap=_needed(columns) <= width, overflow="fold")
     for row in zip(*columns.values(), strict=True):
         drawn.add_row(*row)
     paper = console.Console(width=width, color_system=None)
@@ -66,7 +92,7 @@ def _drawn(columns: dict[str, list[str]], width: int) -> str:
 
 def _moment(deployment: deployments.Deployment) -> str:
     opened = deployment.opened
-    return opened.astimezone().strftime("%Y-%m-%d %H:%M") if opened else ""
+    return opened.astimezone().strftime("%m-%d %H:%M") if opened else ""
 
 
 def _trigger(deployment: deployments.Deployment) -> str:
@@ -74,8 +100,8 @@ def _trigger(deployment: deployments.Deployment) -> str:
     return catalogue.words(f"deploy.trigger-{trigger}") if trigger else ""
 
 
-def _proven(deployment: deployments.Deployment) -> str:
-    return "\n".join(map(_database, deployment.migrations))
+def _proven(deployment: deployments.Deployment) -> list[str]:
+    return list(map(_database, deployment.migrations))
 
 
 def _database(migration: deployments.Migration) -> str:
@@ -92,14 +118,33 @@ def _database(migration: deployments.Migration) -> str:
     return catalogue.sentence(wording.Text(text_id, facts))
 
 
+def _image(deployment: deployments.Deployment) -> str:
+    """What tells one image of a service from another: its tag, or else the beginning of its digest."""
+    names = []
+    for image in deployment.images:
+        rest, _, digest = image.partition("@")
+        tag = rest.rpartition("/")[2].partition(":")[2]
+        names.append(tag or digest.removeprefix("sha256:")[:12])
+    return ", ".join(names)
+
+
+def _by(deployment: deployments.Deployment) -> str:
+    """Who deployed; of a service account its own name."""
+    return wrapping.clip(catalogue.printable(deployment.by.rpartition(":")[2]), _LONGEST_NAME)
+
+
 _CELLS: Final[dict[str, Callable[[deployments.Deployment], str]]] = {
     "deployment": lambda deployment: deployment.id,
     "opened": _moment,
+    "application": lambda deployment: f"{deployment.service} {deployment.environment}",
     "service": lambda deployment: deployment.service,
     "environment": lambda deployment: deployment.environment,
+    "image": _image,
+    "by": _by,
     "revision": lambda deployment: deployment.revision[:12],
     "trigger": _trigger,
     "outcome": lambda deployment: catalogue.words(f"deploy.outcome-{deployment.outcome}"),
-    "migrations": _proven,
+    "migrations": lambda deployment: "\n".join(_proven(deployment)),
+    "databases": lambda deployment: ", ".join(_proven(deployment)),
 }
-"""Column → what stands in it, in the order of the table."""
+"""Column → what stands in it."""

@@ -1,0 +1,144 @@
+"""``hanbae history list``: one line per deployment, with its whole id, at any usual width."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.commands.test_json_documents import in_shop, shop
+from tests.support import records
+
+from hanbae import subjects
+from hanbae.cli import main
+from hanbae.cli.text import wrapping
+from hanbae.history import stores, watching
+from hanbae.results import guards
+
+__all__ = ["in_shop", "shop"]
+
+ACCOUNT = "system:serviceaccount:hanbae-services-production:hanbae-deployer"
+IMAGE = "registry.example.com:5000/shop/orders:1.4.2@sha256:" + "9" * 64
+IDS = [f"20261128-1226{number:02}-22x2{number:02}" for number in range(4)]
+
+
+@pytest.fixture
+def recorded(in_shop: Path) -> Path:
+    """One that succeeded, one that failed, one that goes on, and a refused one as the latest."""
+    workload = subjects.Ref("Deployment", "shop-production", "orders-service")
+    promised = guards.written([guards.RunningImage(workload, "app", IMAGE)])
+    outcomes = ["succeeded", "failed", None, "refused"]
+    with stores.open_store() as store:
+        for deployment, outcome in zip(IDS, outcomes, strict=True):
+            opened = records.opened("orders", "production")
+            plan = msgspec.structs.replace(opened.plan, guards=promised)
+            opened = msgspec.structs.replace(opened, plan=plan, by=ACCOUNT)
+            facts = [opened, *([records.closed(outcome)] if outcome else [])]
+            for event in records.stream(facts, deployment=deployment):
+                store.append(event.deployment, event.step, event.fact, event.at)
+    return in_shop
+
+
+def listed(
+    capsys: pytest.CaptureFixture[str], *arguments: str, language: str = "en"
+) -> tuple[list[str], str]:
+    assert main.run(["--lang", language, "history", "list", *arguments]) == 0
+    captured = capsys.readouterr()
+    return captured.out.splitlines(), captured.err
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_each_deployment_is_one_line_with_its_id(
+    columns: int,
+    language: str,
+    recorded: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines, _ = listed(capsys, language=language)
+    assert len(lines) == 2 + 3  # the heading and its line
+    assert [line.split()[0] for line in lines[2:]] == IDS[2::-1]
+    assert all(wrapping.cells(line) <= columns for line in lines)
+    if columns >= 80:
+        assert all("1.4.2" in line and ":" in line for line in lines[2:])
+    if columns >= 100:
+        assert all("hanbae-deployer" in line for line in lines[2:])
+
+
+def test_refused_attempts_are_left_out_and_mentioned(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines, err = listed(capsys)
+    assert IDS[3] not in "".join(lines)
+    assert "hanbae history list --all" in err
+    lines, err = listed(capsys, "--all")
+    assert IDS[3] in "".join(lines)
+    assert "--all" not in err
+    lines, _ = listed(capsys, "--limit", "1")
+    assert IDS[2] in "".join(lines), "a refused one took the place of another"
+
+
+def test_json_says_by_whom_and_which_image(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines, _ = listed(capsys, "--output", "json")
+    newest, *_ = json.loads("\n".join(lines))["deployments"]
+    assert newest["by"] == ACCOUNT
+    assert newest["images"] == [IMAGE]
+
+
+def test_service_that_never_was_is_an_error(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["--lang", "en", "history", "list", "ordes"]) == 2
+    assert "Did you mean orders?" in capsys.readouterr().err
+
+
+def test_empty_history_is_no_silence(in_shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines, err = listed(capsys)
+    assert lines == []
+    assert "No deployments" in err
+
+
+def test_service_needs_an_environment_to_be_attached_to(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["--lang", "en", "attach", "orders"]) == 2
+    assert "--env" in capsys.readouterr().err
+
+
+def test_running_one_that_nobody_drives_is_not_watched(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines, err = listed(capsys)
+    assert "not watched" in lines[2]
+    assert f"hanbae attach {IDS[2]}" in err
+    with stores.open_store() as store, watching.watching(store.path, IDS[2]):
+        lines, err = listed(capsys)
+    assert "running" in lines[2]
+    assert err.count("attach") == 0
+    lines, _ = listed(capsys)
+    assert "not watched" in lines[2]
+
+
+def test_mark_of_a_process_that_was_killed_counts_for_nothing(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib; from hanbae.history import watching\n"
+        "with watching.watching(pathlib.Path(sys.argv[1]), 'd1'):\n"
+        "    print('marked', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "history.db")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "marked\n"
+    assert watching.is_watched(tmp_path / "history.db", "d1")
+    process.kill()
+    process.communicate()
+    assert not watching.is_watched(tmp_path / "history.db", "d1")
