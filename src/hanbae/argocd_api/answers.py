@@ -162,6 +162,12 @@ def lost(error: Exception, call: Asked, redact: Redact) -> errors.Error:
     return errors.Unreachable("argocd-api.unreachable", place=None, **facts)
 
 
+def too_large(limit: int, call: Asked) -> errors.Error:
+    """The error for an answer that has more bytes than it may have."""
+    facts = call.facts | {"limit": str(limit // 1024**2)}
+    return errors.Unreachable("argocd-api.too-large", place=None, **facts)
+
+
 def decoded(body: bytes, call: Asked, redact: Redact) -> dict[str, Any]:
     """An answer's JSON object.
 

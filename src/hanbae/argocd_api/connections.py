@@ -13,15 +13,15 @@ import msgspec
 
 from hanbae import errors, masking
 from hanbae.argocd_api import answers, settings
-from hanbae.streams import handshakes
+from hanbae.streams import exchanges, handshakes
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds until a server that does not take the connection counts as unreachable."""
 ANSWER_TIMEOUT: Final = 65.0
 """Seconds without a byte of an answer; proxies in front of Argo CD give up after 60 as a rule."""
 
-_TRIES: Final = 3
-_BROKEN: Final = (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError)
+LARGEST_ANSWER: Final = 256 * 1024 * 1024
+"""Bytes of an answer."""
 
 
 class _Bearer(httpx2.Auth):
@@ -84,21 +84,22 @@ class Server:
         content = None if body is None else msgspec.json.encode(body)
         # Argo CD refuses every request that is not a GET without it, bodies or not (a guard against forged ones).
         headers = {"accept": "application/json", "content-type": "application/json"}
-        for left in range(_TRIES - 1, -1, -1):
-            try:
-                response = await self._client.request(
-                    method,
-                    path,
-                    params=params,
-                    content=content,
-                    headers=headers,
-                    timeout=httpx2.Timeout(within, connect=CONNECT_TIMEOUT, pool=None),
-                )
-                break
-            except httpx2.HTTPError as error:
-                if left and not call.writes and isinstance(error, _BROKEN):
-                    continue
-                raise answers.lost(error, call, self.redact) from None
+        request = self._client.build_request(
+            method,
+            path,
+            params=params,
+            content=content,
+            headers=headers,
+            timeout=httpx2.Timeout(within, connect=CONNECT_TIMEOUT, pool=None),
+        )
+        try:
+            response = await exchanges.whole(
+                self._client, request, most=LARGEST_ANSWER, repeat=not call.writes
+            )
+        except exchanges.TooLarge:
+            raise answers.too_large(LARGEST_ANSWER, call) from None
+        except httpx2.HTTPError as error:
+            raise answers.lost(error, call, self.redact) from None
         if not response.is_success:
             raise answers.failure(response.status_code, response.content, call, self.redact)
         return answers.decoded(response.content, call, self.redact)
@@ -141,9 +142,11 @@ class Server:
                 "GET", path, params=params, timeout=timeout, headers=headers
             ) as response:
                 if not response.is_success:
-                    body = await response.aread()
-                    raise answers.failure(response.status_code, body, call, self.redact)
+                    whole = await exchanges.finished(response, most=LARGEST_ANSWER)
+                    raise answers.failure(whole.status_code, whole.content, call, self.redact)
                 yield response.aiter_raw()
+        except exchanges.TooLarge:
+            raise answers.too_large(LARGEST_ANSWER, call) from None
         except httpx2.ReadTimeout:
             raise answers.Silent(
                 "argocd-api.unreachable", place=None, why="-", **call.facts

@@ -198,6 +198,12 @@ def lost(error: Exception, call: Asked) -> errors.Error:
     return errors.Unreachable("cluster.unreachable", place=None, **facts)
 
 
+def too_large(limit: int, call: Asked) -> errors.Error:
+    """The error for an answer that has more bytes than it may have."""
+    facts = call.facts | {"limit": str(limit // 1024**2)}
+    return errors.Unreachable("cluster.too-large", place=None, **facts)
+
+
 def refuse(code: int, body: bytes, call: Asked) -> NoReturn:
     """Raise the error for an answer that is not a success."""
     raise failure(code, body, call)

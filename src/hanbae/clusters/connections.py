@@ -16,16 +16,18 @@ import msgspec
 
 from hanbae import errors, wording
 from hanbae.clusters import answers, credentials, kinds, kubeconfigs, proxies, tls
-from hanbae.streams import handshakes
+from hanbae.streams import exchanges, handshakes
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds until a server that does not take the connection counts as unreachable."""
 ANSWER_TIMEOUT: Final = 65.0
 """Seconds without a byte of an answer; the API server itself gives up after 60 and then says why."""
 
+LARGEST_ANSWER: Final = 512 * 1024 * 1024
+"""Bytes of an answer; a page of a list with objects as large as etcd takes them has more, and no cluster has that."""
+
 _TRIES: Final = 3
 _LONGEST_PAUSE: Final = 5.0
-_BROKEN: Final = (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError)
 
 
 class Cluster:
@@ -106,19 +108,22 @@ class Cluster:
         headers = {"accept": "application/json"}
         if content is not None:
             headers["content-type"] = content_type
+        request = self._client.build_request(
+            method,
+            path,
+            params=params,
+            content=content,
+            headers=headers,
+            extensions=self._extensions,
+        )
         for left in range(_TRIES - 1, -1, -1):
             try:
-                response = await self._client.request(
-                    method,
-                    path,
-                    params=params,
-                    content=content,
-                    headers=headers,
-                    extensions=self._extensions,
+                response = await exchanges.whole(
+                    self._client, request, most=LARGEST_ANSWER, repeat=not call.writes
                 )
+            except exchanges.TooLarge:
+                raise answers.too_large(LARGEST_ANSWER, call) from None
             except httpx2.HTTPError as error:
-                if left and not call.writes and isinstance(error, _BROKEN):
-                    continue
                 raise answers.lost(error, call) from None
             if response.is_success:
                 return response.content
@@ -175,7 +180,8 @@ class Cluster:
                 extensions=self._extensions,
             ) as response:
                 if not response.is_success:
-                    answers.refuse(response.status_code, await response.aread(), call)
+                    whole = await exchanges.finished(response, most=LARGEST_ANSWER)
+                    answers.refuse(whole.status_code, whole.content, call)
                 yield response.aiter_raw()
 
 
@@ -258,6 +264,8 @@ def _base(address: str) -> httpx2.URL:
 def _translated(call: answers.Asked) -> Iterator[None]:
     try:
         yield
+    except exchanges.TooLarge:
+        raise answers.too_large(LARGEST_ANSWER, call) from None
     except httpx2.HTTPError as error:
         raise answers.lost(error, call) from None
 

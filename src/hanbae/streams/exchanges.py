@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import httpx2
+
+_REPEATS: Final = 2
+_BROKEN: Final = (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError)
 
 
 class TooLarge(Exception):
@@ -10,7 +15,7 @@ class TooLarge(Exception):
 
 
 async def whole(
-    client: httpx2.AsyncClient, request: httpx2.Request, *, most: int
+    client: httpx2.AsyncClient, request: httpx2.Request, *, most: int, repeat: bool = False
 ) -> httpx2.Response:
     """Send a request and read its answer.
 
@@ -18,11 +23,18 @@ async def whole(
         client: The client.
         request: The request, made by the client.
         most: Bytes that the answer's body may have, unpacked.
+        repeat: Whether it is sent again, at once and at most twice, when its connection breaks: only what changes
+            nothing may be.
 
     Raises:
         TooLarge: It has more; the connection is closed then.
         httpx2.HTTPError: The exchange failed.
     """
+    for _ in range(_REPEATS if repeat else 0):
+        try:
+            return await finished(await client.send(request, stream=True), most=most)
+        except _BROKEN:
+            continue
     return await finished(await client.send(request, stream=True), most=most)
 
 

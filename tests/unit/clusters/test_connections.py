@@ -271,6 +271,21 @@ async def test_answer_that_no_api_server_gives_is_unreachable_and_not_an_empty_c
             assert caught.value.text.id == "cluster.nonsense"
 
 
+async def test_answer_without_end_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "LARGEST_ANSWER", 2 * 1024 * 1024)
+    listener = Listener(*[reply(200, b" " * 3_000_000)] * 3)
+    async with (
+        listener.listening() as address,
+        connections.connect(kubeconfig=kubeconfig(tmp_path, address)) as cluster,
+    ):
+        with pytest.raises(errors.Unreachable) as caught:
+            await reading.version(cluster)
+    assert caught.value.text.id == "cluster.too-large"
+    assert len(listener.requests) == 1
+
+
 def all_of(error: type[BaseException]) -> list[type[BaseException]]:
     return [error, *(deeper for below in error.__subclasses__() for deeper in all_of(below))]
 
