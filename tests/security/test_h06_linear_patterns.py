@@ -61,8 +61,6 @@ COMPOSED: dict[tuple[str, str], str] = {
 NOT_YET = frozenset(
     {
         "charts/rendering.py",
-        "charts/schemas.py",
-        "charts/sorting.py",
         "charts/tracing.py",
         "diagnosing/admission.py",
         "diagnosing/applications.py",
