@@ -101,12 +101,12 @@ class _Judge:
         flat = list(self._flat(body))
         for operator, argument in flat:
             if operator is c.BRANCH:
-                seen: Characters = frozenset()
+                earlier: Characters = frozenset()
                 for branch in argument[1]:
                     first = self._first(branch)[0]
-                    if first & seen:
-                        yield f"two alternatives in a repeat begin with {_shown(first & seen)}"
-                    seen |= first
+                    if first & earlier:
+                        yield f"two alternatives in a repeat begin with {_shown(first & earlier)}"
+                    earlier |= first
         variable = [part for part in self._all(flat) if self._is_variable(part)]
         if variable and len(flat) + len(variable) > 1:
             ends = ((flat[0], flat[1:]), (flat[-1], flat[:-1]))

@@ -12,7 +12,7 @@ from typing import Final
 from hanbae.sandbox import building, caching, golang, pins
 
 MODULES: Final = Path(__file__).parent / "peer_modules"
-HELM: Final = next(each for each in pins.COMPONENTS if each.name == "helm")
+HELM: Final = next(component for component in pins.COMPONENTS if component.name == "helm")
 KUBECONFORM: Final = pins.Component(
     "kubeconform",
     "0.8.0",
