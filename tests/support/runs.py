@@ -82,10 +82,9 @@ class Session:
         """Run what needs the demo's sandbox, and take it down."""
         try:
             variables = demos.keep(demo, self.ledger.parent / "demo.json")
-            together = timetable.together(ROOT / "tests" / "e2e")
-            self._play("side by side", together, variables)
+            self._play("side by side", timetable.TOGETHER, variables)
             self._play("parts of a sandbox stop", timetable.BREAKING, variables)
-            self._again([*together, *timetable.BREAKING], variables)
+            self._again([*timetable.TOGETHER, *timetable.BREAKING], variables)
         finally:
             demos.end()
 

@@ -39,8 +39,8 @@ def application() -> Iterator[rulings.Rule]:
         !(oldObject.?operation.hasValue() || variables.phaseBefore in ['Running', 'Terminating'])
         """,
     )
-    for rule in (*_source(), *_sync(), *_operation()):
-        yield rulings.unless("!variables.starts", rule)
+    for each in (*_source(), *_sync(), *_operation()):
+        yield rulings.unless("!variables.starts", each)
 
 
 def application_set() -> Iterator[rulings.Rule]:

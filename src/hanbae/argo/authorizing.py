@@ -79,12 +79,12 @@ def spaces(
     """Every namespace that a service of this environment may live in, and the services that do."""
     bases = [policy.services.namespace]
     bases += [name for name, space in policy.namespaces.items() if space.services]
-    by_namespace: dict[str, list[Service]] = {
+    found: dict[str, list[Service]] = {
         naming.suffixed(policy, base, environment): [] for base in bases
     }
     for service in services:
-        by_namespace[naming.namespace(policy, service.name, environment)].append(service)
-    return by_namespace
+        found[naming.namespace(policy, service.name, environment)].append(service)
+    return found
 
 
 def identity(policy: documents.Policy, environment: str) -> list[Thing]:
@@ -128,9 +128,9 @@ def roles(
         _merge(rules, _outside(policy))
     subjects, end = _subjects(policy, environment, groups), scope(policy, environment)
     return [
-        manifest
-        for (where, purpose), permissions in rules.items()
-        for manifest in _role(environment, f"hanbae-{purpose}-{end}", where, permissions, subjects)
+        thing
+        for (where, what), each in rules.items()
+        for thing in _role(environment, f"hanbae-{what}-{end}", where, each, subjects)
     ]
 
 
@@ -204,8 +204,8 @@ def _outside(policy: documents.Policy) -> _Rules:
 
 def _merge(rules: dict[tuple[str, str], list[Thing]], more: _Rules) -> None:
     """Several reasons to grant something in one namespace make one Role."""
-    for where, purpose, permissions in more:
-        rules.setdefault((where, purpose), []).extend(permissions)
+    for where, what, each in more:
+        rules.setdefault((where, what), []).extend(each)
 
 
 def _role(

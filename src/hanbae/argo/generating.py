@@ -104,20 +104,18 @@ def application(
     Returns:
         ``metadata`` (name, namespace, labels, finalizers) and ``spec``; Argo CD adds the rest.
     """
-    manifest = _template(
-        policy, environment, service, naming.namespace(policy, service, environment)
-    )
+    made = _template(policy, environment, service, naming.namespace(policy, service, environment))
     settings = policy.environments[environment]
     by_hand = settings.database_changes == "manual" and migrates
     if settings.sync == "auto" and not by_hand:
-        manifest["spec"]["syncPolicy"]["automated"] = dict(_AUTOMATED)
-    manifest["metadata"]["namespace"] = policy.argocd.namespace
-    manifest["spec"]["syncPolicy"][
+        made["spec"]["syncPolicy"]["automated"] = dict(_AUTOMATED)
+    made["metadata"]["namespace"] = policy.argocd.namespace
+    made["spec"]["syncPolicy"][
         "retry"
     ] = {}  # its limit of 0 is a zero value, which Argo CD leaves out
     if settings.sync == "auto":  # the controller adds it, unless the set preserves resources
-        manifest["metadata"]["finalizers"] = ["resources-finalizer.argocd.argoproj.io"]
-    return {"apiVersion": _API, "kind": "Application", **manifest}
+        made["metadata"]["finalizers"] = ["resources-finalizer.argocd.argoproj.io"]
+    return {"apiVersion": _API, "kind": "Application", **made}
 
 
 def application_set(policy: documents.Policy, environment: str) -> Thing:
@@ -130,7 +128,7 @@ def application_set(policy: documents.Policy, environment: str) -> Thing:
     # The files generator reads the values too, which tells whether a service migrates. It is not the default,
     # because one values file that is no YAML keeps it from seeing any service.
     chart = policy.services.path
-    generator = (
+    found = (
         {"files": [{"path": f"{chart}/{_values(policy, environment)}"}]}
         if selective
         else {"directories": [{"path": chart}]}
@@ -139,7 +137,7 @@ def application_set(policy: documents.Policy, environment: str) -> Thing:
     spec: Thing = {
         "goTemplate": True,
         "goTemplateOptions": ["missingkey=error"],
-        "generators": [{"git": {**source, **generator}}],
+        "generators": [{"git": {**source, **found}}],
         "syncPolicy": _keeping(settings),
         "template": template,
     }

@@ -27,26 +27,19 @@ def of_presync(objects: Sequence[Thing], namespace: str) -> tuple[subjects.Ref, 
         SealedSecrets (whichever: they say only in the end which Secret they make), and the ServiceAccounts and
         ConfigMaps that the hooks' pods name; in the order of `objects`.
     """
-    read = {
-        name
-        for manifest in objects
-        if "PreSync" in hooks.phases(manifest)
-        for name in _read(manifest)
-    }
+    read = {name for thing in objects if "PreSync" in hooks.phases(thing) for name in _read(thing)}
     if not read:
         return ()
-    refs = []
-    for manifest in objects:
-        if not hooks.phases(manifest) and (
-            manifest["kind"] == "SealedSecret" or _name(manifest) in read
-        ):
-            where = manifest["metadata"].get("namespace") or namespace
-            refs.append(subjects.Ref(manifest["kind"], where, manifest["metadata"]["name"]))
-    return tuple(refs)
+    found = []
+    for thing in objects:
+        if not hooks.phases(thing) and (thing["kind"] == "SealedSecret" or _name(thing) in read):
+            where = thing["metadata"].get("namespace") or namespace
+            found.append(subjects.Ref(thing["kind"], where, thing["metadata"]["name"]))
+    return tuple(found)
 
 
-def _name(manifest: Thing) -> tuple[str, str]:
-    return manifest["kind"], manifest["metadata"].get("name") or ""
+def _name(thing: Thing) -> tuple[str, str]:
+    return thing["kind"], thing["metadata"].get("name") or ""
 
 
 def _read(hook: Thing) -> Iterator[tuple[str, str]]:

@@ -34,10 +34,10 @@ def databases(
         proven_before: Database → version that an earlier deployment proved.
         proven: Databases that this deployment proved.
     """
-    done = frozenset(proven)
+    proven_here = frozenset(proven)
     for step in plan.steps:
         proof = step.does
-        if not isinstance(proof, plans.Prove) or proof.database in done:
+        if not isinstance(proof, plans.Prove) or proof.database in proven_here:
             continue
         now = sorted(set(applied.get(proof.database, ())) & set(proof.versions))
         before = followed.reached.get(proof.hook, proven_before.get(proof.database))
@@ -46,7 +46,7 @@ def databases(
             proof.database,
             len(proof.versions),
             version,
-            sum(1 for each in proof.versions if version is not None and each <= version),
+            sum(1 for number in proof.versions if version is not None and number <= version),
             tuple(now),
             tuple(map(proof.named, now)),
             followed.failed(proof.hook),

@@ -97,7 +97,7 @@ class _Elsewhere:
     async def followed(self, *, stop_by: str) -> AsyncGenerator[events.Event]:
         """What its driver records, or only its end where it does so on another machine."""
         plan, workload = self._past.plan, self._clusters.workload
-        told = False
+        is_marked = False
         while True:
             lease = await claiming.seen(
                 self._space.policy, workload, plan.service, plan.environment
@@ -117,17 +117,17 @@ class _Elsewhere:
                 return
             if not self._seq:
                 yield self._add(events.Opened(plan, self._past.by, self._past.revision))
-            if not told:
-                told = True
+            if not is_marked:
+                is_marked = True
                 if stop_by:
                     await leases.mark(workload, lease, {"stop": stop_by})
             await asyncio.sleep(leases.LOOK)
 
     def _new(self) -> list[events.Event]:
-        found = self._space.store.events(self._past.deployment, after=self._seq)
-        self._seq += len(found)
-        self.closed = bool(found) and isinstance(found[-1].fact, events.Closed)
-        return found
+        recorded = self._space.store.events(self._past.deployment, after=self._seq)
+        self._seq += len(recorded)
+        self.closed = bool(recorded) and isinstance(recorded[-1].fact, events.Closed)
+        return recorded
 
     def _add(self, fact: events.Fact) -> events.Event:
         event = self._space.store.append(self._past.deployment, None, fact, self._space.clock())
@@ -145,4 +145,4 @@ class _Elsewhere:
 
 def _outcome(name: str) -> events.Outcome:
     """The outcome of this name; ``unknown`` for one that this hanbae does not know."""
-    return next((each for each in events.OUTCOMES if each == name), "unknown")
+    return next((outcome for outcome in events.OUTCOMES if outcome == name), "unknown")

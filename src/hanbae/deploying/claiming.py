@@ -91,7 +91,7 @@ async def claimed(
     host = socket.gethostname()
     marks = {**_marks(deployment, plan, by), "driver": driver, "host": host, "process": _process()}
     holder = f"{deployment} {driver} {host} {secrets.token_hex(4)}"
-    told = ""
+    waited_for = ""
     async with AsyncExitStack() as stack:
         while True:
             before = await seen(policy, workload, service, environment)
@@ -119,8 +119,8 @@ async def claimed(
                     busy = taken.seen if taken.seen.holder else None
             if busy is not None:
                 _refuse(busy, deployment, waits=waits is not None)
-                if waits is not None and told != busy.holder:
-                    told = busy.holder
+                if waits is not None and waited_for != busy.holder:
+                    waited_for = busy.holder
                     await waits(busy)
                 await asyncio.sleep(leases.LOOK)
         yield lease, before
@@ -198,7 +198,7 @@ def _where() -> str:
 def _began(process: int) -> str:
     """When a process began, in the kernel's ticks; empty for one that is not there or only waits to be buried."""
     try:
-        said = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
-    return "" if said[0] in {"Z", "X"} else said[19]
+    return "" if fields[0] in {"Z", "X"} else fields[19]

@@ -87,15 +87,15 @@ class Pace:
             times.append(LOG_SETTLES)
         return max(min(times), 0.0)
 
-    def saw(self, seen: protocol.Seen | None) -> None:
+    def saw(self, fact: protocol.Seen | None) -> None:
         """Something was seen, or nothing for the time of `within`."""
-        if seen is not None:
+        if fact is not None:
             self._last = self._clock()
             self._told = False
 
-    def looks(self, seen: protocol.Seen | None) -> bool:
+    def looks(self, fact: protocol.Seen | None) -> bool:
         """Whether causes are worth looking for now: not after each line of a log that is being written."""
-        self._dirty = isinstance(seen, events.Logged)
+        self._dirty = isinstance(fact, events.Logged)
         return not self._dirty
 
     def stalled(self, awaits: tuple[wording.Text, ...], now: datetime) -> Iterator[wording.Text]:

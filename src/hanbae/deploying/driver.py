@@ -375,13 +375,13 @@ class _Run:
             if past is not None and index < past.reached:
                 self._enter(phases.Phase.BEGUN)
                 continue
-            known = past.known(step.id) if past is not None else None
+            previous = past.known(step.id) if past is not None else None
             key = proving.key(self._order.deployment, step.id)
-            if known is None:
+            if previous is None:
                 await self._announce(step.id, key, known=await engine.known())
             else:
                 await self._intend(step.id, key)
-            await self._sync(clusters, step, step.does, engine, key=key, known=known)
+            await self._sync(clusters, step, step.does, engine, key=key, previous=previous)
 
     async def _announce(self, step: str, key: str, **marks: str) -> None:
         """Say in the cluster and in the record what is about to be done, before it is."""
@@ -396,11 +396,11 @@ class _Run:
     async def _prove(self, clusters: workspaces.Clusters) -> None:
         """The proofs, side by side; they only read. They are recorded in the order of the plan."""
         release = naming.release(self._space.policy, self._plan.service)
-        done = self._past.proved if self._past is not None else frozenset()
+        proven = self._past.proved if self._past is not None else frozenset()
         running: list[tuple[str, asyncio.Task[events.Proved]]] = []
         try:
             for step in self._plan.steps:
-                if isinstance(step.does, plans.Prove) and step.id not in done:
+                if isinstance(step.does, plans.Prove) and step.id not in proven:
                     key = proving.key(self._order.deployment, step.id)
                     if running:
                         await self._intend(step.id, key)
@@ -426,13 +426,13 @@ class _Run:
 
     def _applied_by(self, hook: subjects.Ref) -> set[int]:
         """The versions that a hook's log says were applied, before a crash or since."""
-        found = set(self._following.applied.get(hook, ()))
+        versions = set(self._following.applied.get(hook, ()))
         for event in self._past.recorded if self._past is not None else ():
             fact = event.fact
             if isinstance(fact, events.Logged) and fact.pod.name.startswith(f"{hook.name}-"):
                 version = statuses.applied(fact.line)
-                found |= {version} if version is not None else set()
-        return found
+                versions |= {version} if version is not None else set()
+        return versions
 
     async def _begin(
         self,
@@ -441,12 +441,12 @@ class _Run:
         engine: protocol.Engine,
         *,
         key: str,
-        known: str | None,
+        previous: str | None,
     ) -> str:
         """Have the engine begin; a hopeless operation of automation's own that is in the way is ended first."""
         while True:
             try:
-                return await engine.begin(does, key, known=known)
+                return await engine.begin(does, key, previous=previous)
             except protocol.Busy:
                 if self._occupants is None or not await self._occupants.clear(step.id):
                     raise
@@ -459,11 +459,11 @@ class _Run:
         engine: protocol.Engine,
         *,
         key: str,
-        known: str | None,
+        previous: str | None,
     ) -> None:
         """Have the engine deploy, follow it, and end it when waiting is of no use."""
         self._enter(phases.Phase.ASKED)
-        operation = await self._begin(step, does, engine, key=key, known=known)
+        operation = await self._begin(step, does, engine, key=key, previous=previous)
         self._enter(phases.Phase.BEGUN)
         try:
             async with engine.follow(operation) as stream:

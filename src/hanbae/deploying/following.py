@@ -96,19 +96,19 @@ class Following:
         try:
             while True:
                 within = min(pace.within(self._judge.within()), LOOK)
-                done, _ = await asyncio.wait({pending}, timeout=within)
-                seen = None
-                if done:
-                    seen = pending.result()
-                    if seen is None:
+                finished, _ = await asyncio.wait({pending}, timeout=within)
+                fact = None
+                if finished:
+                    fact = pending.result()
+                    if fact is None:
                         return
                     pending = asyncio.ensure_future(_next(stream))
-                    await self._see(step, seen, engine)
+                    await self._see(step, fact, engine)
                 if engine.is_blocked and others is not None:
                     await others.look_again(step.id)
                 pace.holds(engine.is_blocked)
-                pace.saw(seen)
-                if pace.looks(seen):
+                pace.saw(fact)
+                if pace.looks(fact):
                     await self._diagnose(step, engine)
                 verdict = self._judge.verdict()
                 if verdict is not None:
@@ -124,20 +124,20 @@ class Following:
             pending.cancel()
             await asyncio.gather(pending, return_exceptions=True)
 
-    async def _see(self, step: plans.Step, seen: protocol.Seen, engine: protocol.Engine) -> None:
-        await self._record.add(step.id, seen)
-        if isinstance(seen, events.Observed) and seen.on.kind == "Pod":
-            thing = engine.objects.get(seen.on)
-            owner = pictures.owner(thing) if thing else None
+    async def _see(self, step: plans.Step, fact: protocol.Seen, engine: protocol.Engine) -> None:
+        await self._record.add(step.id, fact)
+        if isinstance(fact, events.Observed) and fact.on.kind == "Pod":
+            pod = engine.objects.get(fact.on)
+            owner = pictures.owner(pod) if pod else None
             if owner is not None:
-                self._owners[seen.on] = owner
-        if isinstance(seen, events.Logged) and seen.pod in self._owners:
-            version = statuses.applied(seen.line)
+                self._owners[fact.on] = owner
+        if isinstance(fact, events.Logged) and fact.pod in self._owners:
+            version = statuses.applied(fact.line)
             if version is not None:
-                self.applied.setdefault(self._owners[seen.pod], set()).add(version)
-            reached = statuses.reached(seen.line)
+                self.applied.setdefault(self._owners[fact.pod], set()).add(version)
+            reached = statuses.reached(fact.line)
             if reached is not None:
-                self.reached[self._owners[seen.pod]] = reached
+                self.reached[self._owners[fact.pod]] = reached
 
     def is_of_hook(self, pod: subjects.Ref) -> bool:
         """Whether a pod was a Job's."""
@@ -164,9 +164,9 @@ class Following:
         )
         await self._tell(step, self._judge.hear(causes.named(picture)))
 
-    async def _tell(self, step: plans.Step, found: Iterable[events.Diagnosed]) -> None:
-        for each in list(found):
-            await self._record.add(step.id, each)
+    async def _tell(self, step: plans.Step, diagnosed: Iterable[events.Diagnosed]) -> None:
+        for diagnosis in list(diagnosed):
+            await self._record.add(step.id, diagnosis)
 
     def check_images(self, engine: protocol.Engine) -> None:
         """Hold what runs against what the plan promised.

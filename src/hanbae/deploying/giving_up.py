@@ -70,32 +70,34 @@ class Judge:
             Those to tell: new ones, and those that have become fatal.
         """
         now = self._clock()
-        seen: set[Key] = set()
+        present: set[Key] = set()
         for cause in causes:
-            key, found = cause.key, cause.found
-            seen.add(key)
+            key, diagnosed = cause.key, cause.found
+            present.add(key)
             if cause.is_symptom:
                 self._symptoms.add(key)
-            if found.fatal:
+            if diagnosed.fatal:
                 self._since.setdefault(key, now)
                 if cause.is_settled:
                     self._settled.add(key)
                 self._last[key] = now
-                self._fatal[key] = found
+                self._fatal[key] = diagnosed
             before = self._told.get(key)
-            if (before is None or _says_more(before, found)) and not self._holds(key, found, now):
-                self._told[key] = found
-                yield found
-        for key in [key for key in self._since if key not in seen]:
+            if (before is None or _says_more(before, diagnosed)) and not self._holds(
+                key, diagnosed, now
+            ):
+                self._told[key] = diagnosed
+                yield diagnosed
+        for key in [key for key in self._since if key not in present]:
             if now - self._last[key] > self._flicker:
                 del self._since[key], self._last[key], self._fatal[key]
                 self._settled.discard(key)
 
     def rest(self) -> Iterator[events.Diagnosed]:
         """What was held back for its log, now that none comes any more."""
-        for key, (_, found) in self._held.items():
-            self._told[key] = found
-            yield found
+        for key, (_, diagnosed) in self._held.items():
+            self._told[key] = diagnosed
+            yield diagnosed
         self._held.clear()
 
     def verdict(self) -> events.Diagnosed | None:
@@ -116,13 +118,13 @@ class Judge:
         times += [since + LOG_COMES for since, _ in self._held.values()]
         return max(min(times) - self._clock(), 0.0) if times else None
 
-    def _holds(self, key: Key, found: events.Diagnosed, now: float) -> bool:
+    def _holds(self, key: Key, diagnosed: events.Diagnosed, now: float) -> bool:
         """Whether a cause is not told yet, because the log that says more is about to come."""
-        if found.cause.facts.get("log", "-"):
+        if diagnosed.cause.facts.get("log", "-"):
             self._held.pop(key, None)
             return False
-        since, _ = self._held.get(key, (now, found))
-        self._held[key] = since, found
+        since, _ = self._held.get(key, (now, diagnosed))
+        self._held[key] = since, diagnosed
         if now - since < LOG_COMES:
             return True
         del self._held[key]

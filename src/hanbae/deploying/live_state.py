@@ -62,16 +62,16 @@ async def _through_api(
     assert server is not None  # noqa: S101  the caller has looked
     name = naming.application(source.service, source.environment)
     where = name, naming.project(space.policy, source.environment), space.policy.argocd.namespace
-    found = await comparing.application(server, *where)
-    if found is None:
+    application = await comparing.application(server, *where)
+    if application is None:
         return _nothing(source, name)
     commit = source.revision.commit
-    if applications.sync(found)[1] != commit and not applications.is_automated(found):
+    if applications.sync(application)[1] != commit and not applications.is_automated(application):
         # What is automated would be synced for it, so there Argo CD is left to look when it does.
-        found = await comparing.application(server, *where, refresh="normal") or found
+        application = await comparing.application(server, *where, refresh="normal") or application
     items = await comparing.managed(server, *where)
-    prunes = operations.prunes(found)
-    compared = applications.sync(found)[1] == commit
+    prunes = operations.prunes(application)
+    compared = applications.sync(application)[1] == commit
     live = {}
     for item in items:
         ref = subjects.Ref(item.kind, item.namespace, item.name)
@@ -90,30 +90,32 @@ async def _through_objects(
 ) -> Observed:
     name = naming.application(source.service, source.environment)
     where = space.policy.argocd.namespace
-    found = await reading.get(clusters.control, kinds.APPLICATION, where, name)
+    application = await reading.get(clusters.control, kinds.APPLICATION, where, name)
     targets = _objects(source)
-    wanted: dict[subjects.Ref, str] = {
-        scheduling.reference(thing, source.namespace): str(thing.get("apiVersion"))
-        for thing in targets
-        if not scheduling.phases(thing) and not scheduling.is_ignored(thing)
+    api_versions: dict[subjects.Ref, str] = {
+        scheduling.reference(target, source.namespace): str(target.get("apiVersion"))
+        for target in targets
+        if not scheduling.phases(target) and not scheduling.is_ignored(target)
     }
-    entries = ((found or {}).get("status") or {}).get("resources") or []
+    entries = ((application or {}).get("status") or {}).get("resources") or []
     for entry in entries:
         if not entry.get("hook"):
             group, version = entry.get("group"), entry.get("version") or "v1"
             api_version = f"{group}/{version}" if group else str(version)
-            wanted.setdefault(_entry(entry), api_version)
-    live = await _live(clusters.workload, wanted)
+            api_versions.setdefault(_entry(entry), api_version)
+    live = await _live(clusters.workload, api_versions)
     forecast = forecasting.live(
-        live, targets, source.namespace, prunes=operations.prunes(found or {})
+        live, targets, source.namespace, prunes=operations.prunes(application or {})
     )
-    notes = [_unreadable(forecast)] if any(not each.readable for each in live.values()) else []
-    if found is None:
+    notes = (
+        [_unreadable(forecast)] if any(not observed.readable for observed in live.values()) else []
+    )
+    if application is None:
         return Observed(forecast, "hanbae", (*_nothing(source, name).notes, *notes))
-    if applications.sync(found)[1] != source.revision.commit:
+    if applications.sync(application)[1] != source.revision.commit:
         return Observed(forecast, "hanbae", tuple(notes))
     verdicts = {_entry(entry): entry.get("status") for entry in entries if not entry.get("hook")}
-    settled = tuple(_settled(change, verdicts, live, found) for change in forecast)
+    settled = tuple(_settled(change, verdicts, live, application) for change in forecast)
     return Observed(forecasting.in_order(settled), "argocd", tuple(notes))
 
 
@@ -126,8 +128,8 @@ def _settled(
     """A change with Argo CD's verdict over ours, unless the object has changed since Argo CD looked."""
     verdict = verdicts.get(change.object)
     looked = str((application.get("status") or {}).get("reconciledAt") or "")
-    thing = live[change.object].object if change.object in live else None
-    if verdict is None or _touched(thing) >= looked:
+    live_object = live[change.object].object if change.object in live else None
+    if verdict is None or _touched(live_object) >= looked:
         return change
     if change.outcome == "changed" and verdict == "Synced":
         return plans.Change(change.object, "unchanged")
@@ -138,23 +140,25 @@ def _settled(
     return change
 
 
-def _touched(thing: Thing | None) -> str:
+def _touched(live_object: Thing | None) -> str:
     """When an object was last written, its status left out, as RFC 3339 in UTC."""
-    entries = ((thing or {}).get("metadata") or {}).get("managedFields") or []
-    times = [str(each.get("time") or "") for each in entries if not each.get("subresource")]
+    entries = ((live_object or {}).get("metadata") or {}).get("managedFields") or []
+    times = [str(entry.get("time") or "") for entry in entries if not entry.get("subresource")]
     return max(times, default="")
 
 
 async def _live(
-    cluster: connections.Cluster, wanted: Mapping[subjects.Ref, str]
+    cluster: connections.Cluster, api_versions: Mapping[subjects.Ref, str]
 ) -> dict[subjects.Ref, forecasting.Live]:
     places = asyncio.Semaphore(_AT_ONCE)
-    known: dict[tuple[str, str], kinds.Kind | None] = {}
-    for api_version, name in dict.fromkeys((each, ref.kind) for ref, each in wanted.items()):
-        known[api_version, name] = await discovering.kind(cluster, api_version, name)
+    served: dict[tuple[str, str], kinds.Kind | None] = {}
+    for api_version, name in dict.fromkeys(
+        (api_version, ref.kind) for ref, api_version in api_versions.items()
+    ):
+        served[api_version, name] = await discovering.kind(cluster, api_version, name)
 
     async def one(ref: subjects.Ref, api_version: str) -> forecasting.Live:
-        kind = known[api_version, ref.kind]
+        kind = served[api_version, ref.kind]
         if kind is None:
             return forecasting.Live(None)
         async with places:
@@ -163,8 +167,10 @@ async def _live(
             except errors.Forbidden:
                 return forecasting.Live(None, readable=False)
 
-    found = await asyncio.gather(*(one(ref, each) for ref, each in wanted.items()))
-    return dict(zip(wanted, found, strict=True))
+    answers = await asyncio.gather(
+        *(one(ref, api_version) for ref, api_version in api_versions.items())
+    )
+    return dict(zip(api_versions, answers, strict=True))
 
 
 def _objects(source: deployments.Source) -> list[dict[str, Any]]:
@@ -191,5 +197,5 @@ def _not_compared(name: str, source: deployments.Source) -> wording.Text:
 
 
 def _unreadable(forecast: Iterable[plans.Change]) -> wording.Text:
-    names = [str(each.object) for each in forecast if each.outcome == "unknown"]
+    names = [str(change.object) for change in forecast if change.outcome == "unknown"]
     return wording.Text("plan.unreadable", {"objects": ", ".join(names) or "-"})

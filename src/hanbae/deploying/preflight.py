@@ -73,14 +73,16 @@ async def _secrets(
     """Keys of the service's own Secret that pods need and that nothing makes."""
     objects = [manifest.object for manifest in source.rendered.manifests]
     own = naming.secret(space.policy, source.service)
-    made = secret_reads.made(objects).get(own)
+    keys_made = secret_reads.made(objects).get(own)
     needed = [read for read in secret_reads.of(objects) if read.secret == own]
-    if made is None and needed:
-        made = await _in_cluster(clusters, source.namespace, own)
-        if made is None:
+    if keys_made is None and needed:
+        keys_made = await _in_cluster(clusters, source.namespace, own)
+        if keys_made is None:
             return []
-    absent = [read for read in needed if made is not None and read.key and read.key not in made]
-    if not absent and (made or not needed):
+    absent = [
+        read for read in needed if keys_made is not None and read.key and read.key not in keys_made
+    ]
+    if not absent and (keys_made or not needed):
         return []
     keys = [read.key for read in absent] or [""]
     facts = _facts(source) | {
@@ -89,7 +91,9 @@ async def _secrets(
         "arguments": " ".join(filter(None, keys)) or "KEY",
         "readers": ", ".join(dict.fromkeys(read.reader for read in absent or needed)),
     }
-    text_id = "preflight.secret-keys-missing" if absent and made else "preflight.secret-missing"
+    text_id = (
+        "preflight.secret-keys-missing" if absent and keys_made else "preflight.secret-missing"
+    )
     return [wording.Text(text_id, facts)]
 
 

@@ -35,10 +35,10 @@ class Prepared(Struct, frozen=True):
     @property
     def chains(self) -> tuple[tuple[str, ...], ...]:
         """The deployments of each service in their order."""
-        found: dict[str, list[str]] = {}
+        chains: dict[str, list[str]] = {}
         for deployment, plan in self.plans.items():
-            found.setdefault(plan.service, []).append(deployment)
-        return tuple(map(tuple, found.values()))
+            chains.setdefault(plan.service, []).append(deployment)
+        return tuple(map(tuple, chains.values()))
 
     @property
     def last(self) -> tuple[str, ...]:
@@ -100,17 +100,17 @@ async def prepare(
         fresh = _planned(sources, claim)
         if not forced:
             await _check(space, clusters, sources, fresh)
-    found: dict[str, plans.Plan] = {}
+    planned: dict[str, plans.Plan] = {}
     for name, past in zip(names, left, strict=True):
         if past is not None:
-            found[past.deployment] = past.plan
+            planned[past.deployment] = past.plan
         if name in fresh:
-            found[space.ids()] = fresh[name]
-    if not found:
+            planned[space.ids()] = fresh[name]
+    if not planned:
         raise errors.Refused(
             "preflight.nothing-begun", environment=environment, services=", ".join(skipped)
         )
-    return Prepared(by, commit, found, resumed, skipped)
+    return Prepared(by, commit, planned, resumed, skipped)
 
 
 def _not_begun(sources: Mapping[str, deployments.Source]) -> tuple[str, ...]:

@@ -42,17 +42,17 @@ async def prove(
     job = _named(proof.job, name, key)
     deadline = float(job["spec"]["activeDeadlineSeconds"])
     ended = await probes.run_to_end(cluster, job, deadline=deadline)
-    said = redact("\n".join(ended.log[-_LAST_LINES:]))
+    log = redact("\n".join(ended.log[-_LAST_LINES:]))
     if not ended.succeeded:
         raise errors.Failed(
             "proof.goose-failed",
             database=proof.database,
             reason=ended.reason or "-",
-            log=said or ended.message,
+            log=log or ended.message,
         )
     status = statuses.status(ended.log)
     if status is None:
-        raise errors.Failed("proof.not-understood", database=proof.database, log=said)
+        raise errors.Failed("proof.not-understood", database=proof.database, log=log)
     return compare(proof, status, applied)
 
 
@@ -62,10 +62,10 @@ def compare(proof: plans.Prove, status: statuses.Status, applied: Iterable[int])
     Raises:
         hanbae.errors.Failed: They differ.
     """
-    wanted, known = set(proof.versions), {*status.applied, *status.pending}
-    pending = sorted(set(status.pending) & wanted)
-    missing = sorted(wanted - known)
-    unknown = sorted(known - wanted)
+    committed, reported = set(proof.versions), {*status.applied, *status.pending}
+    pending = sorted(set(status.pending) & committed)
+    missing = sorted(committed - reported)
+    unknown = sorted(reported - committed)
     if pending or missing or unknown:
         text_id, versions = next(
             (text_id, versions)
@@ -78,7 +78,7 @@ def compare(proof: plans.Prove, status: statuses.Status, applied: Iterable[int])
         )
         files = ", ".join(map(proof.named, versions))
         raise errors.Failed(text_id, database=proof.database, files=files)
-    now = tuple(sorted(set(applied) & wanted))
+    now = tuple(sorted(set(applied) & committed))
     names = tuple(map(proof.named, now)) if proof.files else ()
     return events.Proved(proof.database, len(proof.versions), status.version, now, names)
 

@@ -55,13 +55,15 @@ class Past(Struct, frozen=True):
     def reached(self) -> int:
         """Index of the last step that was announced; -1 for none."""
         steps = [step.id for step in self.plan.steps]
-        said = [e.step for e in self.recorded if isinstance(e.fact, events.Intended)]
-        found = [steps.index(each) for each in [*said, self.marks.get("step")] if each in steps]
-        return max(found, default=-1)
+        intended = [e.step for e in self.recorded if isinstance(e.fact, events.Intended)]
+        indexes = [
+            steps.index(step) for step in [*intended, self.marks.get("step")] if step in steps
+        ]
+        return max(indexes, default=-1)
 
     def known(self, step: str) -> str | None:
         """What was known before the step's operation was asked for; None when it never was announced."""
-        ids = [each.id for each in self.plan.steps]
+        ids = [step.id for step in self.plan.steps]
         if step in ids and ids.index(step) > self.reached:
             return None
         return self.marks.get("known", "") if self.marks.get("step") == step else ""
@@ -94,10 +96,10 @@ async def of_application(
     lease = await claiming.seen(space.policy, clusters.workload, service, environment)
     if lease is None or not claiming.is_open(lease):
         return None
-    found = recorded(space, lease.marks["deployment"])
-    if found and isinstance(found[-1].fact, events.Closed):
+    events_recorded = recorded(space, lease.marks["deployment"])
+    if events_recorded and isinstance(events_recorded[-1].fact, events.Closed):
         return None  # its end is known here; only the cluster was never told
-    return await past(space, lease.marks, found)
+    return await past(space, lease.marks, events_recorded)
 
 
 def recorded(space: workspaces.Workspace, deployment: str) -> tuple[events.Event, ...]:
@@ -108,16 +110,16 @@ def recorded(space: workspaces.Workspace, deployment: str) -> tuple[events.Event
 async def past(
     space: workspaces.Workspace,
     marks: Mapping[str, str],
-    found: tuple[events.Event, ...],
+    events_recorded: tuple[events.Event, ...],
 ) -> Past:
     """A deployment from what is known of it.
 
     Raises:
         hanbae.errors.Error: It must be planned again, and cannot be.
     """
-    if found and isinstance(found[0].fact, events.Opened):
-        first = found[0].fact
-        return Past(found[0].deployment, first.plan, first.by, found, marks)
+    if events_recorded and isinstance(events_recorded[0].fact, events.Opened):
+        first = events_recorded[0].fact
+        return Past(events_recorded[0].deployment, first.plan, first.by, events_recorded, marks)
     service, environment = marks["service"], marks["environment"]
     await space.head(environment)  # fetches: the commit may be one that was never here
     source = await deployments.read(
@@ -146,10 +148,10 @@ async def locate(
     """
     names = [environment] if environment else list(environments.on_kubernetes(space.policy))
     forbidden = None
-    for each in names:
+    for name in names:
         try:
-            async with space.clusters(each) as clusters:
-                marks = await _marks(space, clusters, deployment, each)
+            async with space.clusters(name) as clusters:
+                marks = await _marks(space, clusters, deployment, name)
         except errors.Forbidden as error:
             # Who deploys to one environment need not see the others.
             forbidden = forbidden or error
@@ -165,12 +167,12 @@ async def _marks(
     space: workspaces.Workspace, clusters: workspaces.Clusters, deployment: str, environment: str
 ) -> Mapping[str, str]:
     """What a Lease of the environment, or an operation, says of the deployment; nothing where none does."""
-    known = services.of_checkout(space.loaded)
-    for namespace in sorted({naming.namespace(space.policy, one, environment) for one in known}):
+    names = services.of_checkout(space.loaded)
+    for namespace in sorted({naming.namespace(space.policy, name, environment) for name in names}):
         for lease in await leases.find(clusters.workload, namespace, deployment):
             if lease.marks.get("environment") == environment:
                 return lease.marks
-    for service in known:
+    for service in names:
         marks = await choosing_engine.marks(space, clusters, service, environment, deployment)
         if marks:
             return marks

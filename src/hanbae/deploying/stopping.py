@@ -32,14 +32,14 @@ async def bare_running(
         plan: The deployment's plan.
         before: Database → version that was proven before the deployment; what is not newer does not run again.
     """
-    found = []
+    jobs = []
     for step in plan.steps:
         if isinstance(step.does, plans.Prove):
-            known = (before or {}).get(step.does.database, 0)
-            pending = [version for version in step.does.bare if version > known]
+            version_before = (before or {}).get(step.does.database, 0)
+            pending = [version for version in step.does.bare if version > version_before]
             if pending and await _runs(cluster, step.does.hook, pending):
-                found.append(step.does.hook)
-    return tuple(found)
+                jobs.append(step.does.hook)
+    return tuple(jobs)
 
 
 async def until_safe(
@@ -67,16 +67,16 @@ async def until_safe(
 
 async def still_running(cluster: connections.Cluster, plan: plans.Plan) -> tuple[subjects.Ref, ...]:
     """The pods of migrations that have not ended, though their operation may have."""
-    found: list[subjects.Ref] = []
+    ending: list[subjects.Ref] = []
     for job in dict.fromkeys(s.does.hook for s in plan.steps if isinstance(s.does, plans.Prove)):
         selector = f"batch.kubernetes.io/job-name={job.name}"
         pods = await reading.find(cluster, kinds.POD, job.namespace, label_selector=selector)
-        found += [
+        ending += [
             subjects.Ref("Pod", job.namespace, pod["metadata"]["name"])
             for pod in pods
             if (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
         ]
-    return tuple(found)
+    return tuple(ending)
 
 
 async def until_ended(cluster: connections.Cluster, plan: plans.Plan) -> None:
@@ -101,10 +101,10 @@ async def _runs(cluster: connections.Cluster, job: subjects.Ref, pending: Iterab
     What cannot be seen is taken for running: it is the safe side.
     """
     try:
-        found = await reading.get(cluster, kinds.JOB, job.namespace, job.name)
-        if found is None or _is_over(found):
+        live_job = await reading.get(cluster, kinds.JOB, job.namespace, job.name)
+        if live_job is None or _is_over(live_job):
             return False
-        selector = f"batch.kubernetes.io/controller-uid={found['metadata']['uid']}"
+        selector = f"batch.kubernetes.io/controller-uid={live_job['metadata']['uid']}"
         pods = await reading.find(cluster, kinds.POD, job.namespace, label_selector=selector)
         for pod in pods:
             for status in (pod.get("status") or {}).get("containerStatuses") or []:
@@ -112,8 +112,8 @@ async def _runs(cluster: connections.Cluster, job: subjects.Ref, pending: Iterab
                     continue
                 name = pod["metadata"]["name"]
                 lines = await logs.tail(cluster, job.namespace, name, status["name"])
-                done = [version for line in lines if (version := statuses.applied(line.text))]
-                if max(pending) > max(done, default=0):
+                applied = [version for line in lines if (version := statuses.applied(line.text))]
+                if max(pending) > max(applied, default=0):
                     return True
     except errors.Forbidden:
         return True
@@ -123,6 +123,6 @@ async def _runs(cluster: connections.Cluster, job: subjects.Ref, pending: Iterab
 def _is_over(job: kinds.Object) -> bool:
     conditions = (job.get("status") or {}).get("conditions") or []
     return any(
-        each.get("type") in {"Complete", "Failed"} and each.get("status") == "True"
-        for each in conditions
+        condition.get("type") in {"Complete", "Failed"} and condition.get("status") == "True"
+        for condition in conditions
     )

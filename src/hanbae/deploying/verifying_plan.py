@@ -106,7 +106,7 @@ async def digests(images: tuple[str, ...], *, insecure: bool = False) -> dict[st
         hanbae.errors.Refused: The registry does not have it.
         hanbae.errors.Unreachable: The registry did not say.
     """
-    found = {}
+    resolved = {}
     for image in images:
         reference = references.parse(image)
         digest = reference.digest or await registry.digest(
@@ -114,8 +114,8 @@ async def digests(images: tuple[str, ...], *, insecure: bool = False) -> dict[st
         )
         if digest is None:
             raise errors.Refused("image.not-there", reference=image)
-        found[image] = digest
-    return found
+        resolved[image] = digest
+    return resolved
 
 
 async def check_running(
@@ -142,14 +142,14 @@ async def check_running(
     }
     if not promised:
         return
-    for thing in objects.values():
-        if thing.get("kind") not in rollouts.KINDS:
+    for workload in objects.values():
+        if workload.get("kind") not in rollouts.KINDS:
             continue
-        labels = (thing["spec"].get("selector") or {}).get("matchLabels") or {}
+        labels = (workload["spec"].get("selector") or {}).get("matchLabels") or {}
         selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-        where = thing["metadata"]["namespace"]
+        where = workload["metadata"]["namespace"]
         for pod in await reading.find(clusters.workload, kinds.POD, where, label_selector=selector):
-            _check(pod, rollouts.images(thing), promised)
+            _check(pod, rollouts.images(workload), promised)
 
 
 def _check(pod: Mapping[str, Any], images: Mapping[str, str], promised: Mapping[str, str]) -> None:
@@ -157,12 +157,12 @@ def _check(pod: Mapping[str, Any], images: Mapping[str, str], promised: Mapping[
     metadata = pod["metadata"]
     if "deletionTimestamp" in metadata:
         return
-    for each in (pod.get("status") or {}).get("containerStatuses") or []:
-        digest = promised.get(images.get(each["name"], ""))
-        if digest is not None and not str(each.get("imageID") or "").endswith(digest):
+    for status in (pod.get("status") or {}).get("containerStatuses") or []:
+        digest = promised.get(images.get(status["name"], ""))
+        if digest is not None and not str(status.get("imageID") or "").endswith(digest):
             raise errors.Failed(
                 "deploy.other-image",
-                object=f"Pod/{metadata['namespace']}/{metadata['name']}:{each['name']}",
+                object=f"Pod/{metadata['namespace']}/{metadata['name']}:{status['name']}",
                 expected=digest,
-                image=each.get("imageID") or "-",
+                image=status.get("imageID") or "-",
             )

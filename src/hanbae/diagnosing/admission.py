@@ -39,15 +39,15 @@ def causes(
         controller: What creates the pods.
         owner: What people deploy: the Job itself, or the ReplicaSet's Deployment.
     """
-    thing = picture.objects.get(controller)
-    if thing is None or picture.pods_of(controller):
+    live_controller = picture.objects.get(controller)
+    if live_controller is None or picture.pods_of(controller):
         return
-    said = [event.get("message") or "" for event in picture.events(controller, "FailedCreate")]
-    failure = pictures.condition(thing, "ReplicaFailure")
+    messages = [event.get("message") or "" for event in picture.events(controller, "FailedCreate")]
+    failure = pictures.condition(live_controller, "ReplicaFailure")
     if failure.get("status") == "True":
-        said.append(failure.get("message") or "")
-    if said:
-        yield _cause(said[-1], controller, owner)
+        messages.append(failure.get("message") or "")
+    if messages:
+        yield _cause(messages[-1], controller, owner)
 
 
 def _cause(message: str, controller: subjects.Ref, owner: subjects.Ref) -> pictures.Cause:
@@ -85,8 +85,8 @@ def _cause(message: str, controller: subjects.Ref, owner: subjects.Ref) -> pictu
         facts |= {"webhook": silent["name"], "message": silent["what"]}
         hooks = ("kubectl", "get", "validatingwebhookconfigurations,mutatingwebhookconfigurations")
         # The controller tries again, and a webhook that restarts answers then.
-        said = "diagnosis.webhook-silent"
-        return pictures.cause(owner, said, facts, hooks, fatal=False, owner=owner)
+        text_id = "diagnosis.webhook-silent"
+        return pictures.cause(owner, text_id, facts, hooks, fatal=False, owner=owner)
     webhook = _WEBHOOK.search(message) or _POLICY.search(message)
     if webhook:
         facts |= {"webhook": webhook["name"], "message": webhook["what"]}

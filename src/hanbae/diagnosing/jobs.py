@@ -44,8 +44,8 @@ def _failed(
         "message": failed.get("message") or "",
     }
     late = failed.get("reason") == "DeadlineExceeded"
-    said = f"diagnosis.{_what(job)}-{'too-long' if late else 'failed'}"
-    return pictures.cause(ref, said, facts, logs(ref), fatal=True)
+    text_id = f"diagnosis.{_what(job)}-{'too-long' if late else 'failed'}"
+    return pictures.cause(ref, text_id, facts, logs(ref), fatal=True)
 
 
 def _attempt(picture: pictures.Picture, ref: subjects.Ref, job: pictures.Object) -> pictures.Cause:
@@ -100,8 +100,8 @@ def _last_failed(
     picture: pictures.Picture, ref: subjects.Ref
 ) -> tuple[subjects.Ref, str, Mapping[str, Any]] | None:
     """Pod, container and end of the last container of the Job's that failed."""
-    for pod, thing in reversed(picture.pods_of(ref)):
-        status = thing.get("status") or {}
+    for pod, live_pod in reversed(picture.pods_of(ref)):
+        status = live_pod.get("status") or {}
         both = [
             *(status.get("initContainerStatuses") or []),
             *(status.get("containerStatuses") or []),

@@ -47,17 +47,17 @@ class Picture(Struct, frozen=True):
 
     def events(self, ref: subjects.Ref, *reasons: str) -> list[Object]:
         """The warnings about an object, oldest first; with reasons, only those."""
-        found = [
+        warnings = [
             event
             for _, event in self.of("Event")
             if _involved(event) == ref and (not reasons or event.get("reason") in reasons)
         ]
-        return sorted(found, key=lambda event: str(event.get("lastTimestamp") or ""))
+        return sorted(warnings, key=lambda event: str(event.get("lastTimestamp") or ""))
 
     def pods_of(self, ref: subjects.Ref) -> list[tuple[subjects.Ref, Object]]:
         """The pods that an object owns, oldest first."""
-        found = [(pod, thing) for pod, thing in self.of("Pod") if owner(thing) == ref]
-        return sorted(found, key=lambda item: str(item[1]["metadata"].get("creationTimestamp")))
+        pods = [(pod, live_pod) for pod, live_pod in self.of("Pod") if owner(live_pod) == ref]
+        return sorted(pods, key=lambda item: str(item[1]["metadata"].get("creationTimestamp")))
 
     def seals(self, secret: str, keys: Sequence[str]) -> tuple[str, ...]:
         """The command that seals keys of the service's own Secret; empty for any other Secret."""
@@ -94,7 +94,7 @@ class Cause(Struct, frozen=True):
 
 def cause(
     subject: subjects.Ref,
-    said: str,
+    text_id: str,
     facts: Mapping[str, object],
     command: Sequence[str],
     *,
@@ -105,7 +105,7 @@ def cause(
 ) -> Cause:
     """A cause, put together; foreign sentences become one line each, and not a long one."""
     worded = wording.Text(
-        said,
+        text_id,
         {key: str(value) if key == "log" else bounded(str(value)) for key, value in facts.items()},
     )
     diagnosed = events.Diagnosed(subject, worded, tuple(command), fatal)
@@ -118,19 +118,19 @@ def bounded(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def owner(thing: Object) -> subjects.Ref | None:
+def owner(owned: Object) -> subjects.Ref | None:
     """The object's controller, or None."""
-    metadata = thing["metadata"]
+    metadata = owned["metadata"]
     for reference in metadata.get("ownerReferences") or []:
         if reference.get("controller"):
             return subjects.Ref(reference["kind"], metadata.get("namespace", ""), reference["name"])
     return None
 
 
-def condition(thing: Object, kind: str) -> Mapping[str, Any]:
+def condition(live: Object, kind: str) -> Mapping[str, Any]:
     """A condition of the object's status, or an empty mapping."""
-    found = (thing.get("status") or {}).get("conditions") or []
-    return next((entry for entry in found if entry.get("type") == kind), {})
+    conditions = (live.get("status") or {}).get("conditions") or []
+    return next((entry for entry in conditions if entry.get("type") == kind), {})
 
 
 def _involved(event: Object) -> subjects.Ref:

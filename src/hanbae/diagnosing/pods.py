@@ -113,9 +113,9 @@ def _image(
     status: Mapping[str, Any],
     message: str,
 ) -> pictures.Cause:
-    said = [message, *(e.get("message") or "" for e in picture.events(ref, "Failed"))]
-    told = next((text for text in said if images.kind(text) != "unknown"), message)
-    kind = images.kind(told)
+    messages = [message, *(e.get("message") or "" for e in picture.events(ref, "Failed"))]
+    telling = next((text for text in messages if images.kind(text) != "unknown"), message)
+    kind = images.kind(telling)
     if (status["state"]["waiting"].get("reason")) == "InvalidImageName":
         kind = "not-found"
     command = describe(ref)
@@ -125,7 +125,7 @@ def _image(
     facts = {
         "container": status["name"],
         "image": status.get("image") or "",
-        "message": told,
+        "message": telling,
         "secrets": ", ".join(s["name"] for s in pod["spec"].get("imagePullSecrets") or []) or "-",
     }
     if kind == "not-found" and picture.service:
@@ -348,7 +348,7 @@ def _memory_limit(pod: pictures.Object, container: str) -> str:
 def _cause(
     ref: subjects.Ref,
     pod: pictures.Object,
-    said: str,
+    text_id: str,
     facts: Mapping[str, object],
     command: tuple[str, ...],
     *,
@@ -356,7 +356,7 @@ def _cause(
 ) -> pictures.Cause:
     facts = {"pod": ref.name, "namespace": ref.namespace, **facts}
     # What is fatal because it has ended so often has had its time.
-    is_settled = fatal and said in _COUNTED
+    is_settled = fatal and text_id in _COUNTED
     return pictures.cause(
-        ref, said, facts, command, fatal=fatal, owner=pictures.owner(pod), is_settled=is_settled
+        ref, text_id, facts, command, fatal=fatal, owner=pictures.owner(pod), is_settled=is_settled
     )

@@ -15,12 +15,12 @@ LONGEST: Final = 600
 """Characters of a message that are kept."""
 
 
-def observed(ref: subjects.Ref, thing: Object) -> events.Observed | None:
+def observed(ref: subjects.Ref, live: Object) -> events.Observed | None:
     """The state of an object, or None for kinds that have none worth telling."""
     describe = _KINDS.get(ref.kind)
     if describe is None:
         return None
-    state, reason, message = describe(thing)
+    state, reason, message = describe(live)
     return events.Observed(ref, state, reason, bounded(message)) if state else None
 
 
@@ -60,7 +60,9 @@ def _pod(pod: Object) -> tuple[str, str, str]:
     trouble = next(filter(None, map(_trouble, containers)), None)
     if trouble is not None:
         return trouble
-    if containers and all((each.get("state") or {}).get("terminated") for each in containers):
+    if containers and all(
+        (container.get("state") or {}).get("terminated") for container in containers
+    ):
         return "Succeeded", "", ""
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":

@@ -99,13 +99,13 @@ class Engine(Protocol):
         """
         ...
 
-    async def begin(self, does: plans.Effect, key: str, *, known: str | None = None) -> str:
+    async def begin(self, does: plans.Effect, key: str, *, previous: str | None = None) -> str:
         """Start the operation, or find the one that was started with this key.
 
         Args:
             does: What to do.
             key: The intent's key; idempotent by it.
-            known: What `known` said before somebody began with this key; None when nobody has.
+            previous: What `previous` said before somebody began with this key; None when nobody has.
 
         Returns:
             The operation, for `follow` and `stop`.

@@ -36,16 +36,16 @@ class Progress(Struct, frozen=True):
         return self.state == "Complete"
 
 
-def progress(thing: Object) -> Progress:
+def progress(workload: Object) -> Progress:
     """How far the rollout of an object is.
 
     The status counts only once the controller has seen the newest spec (``observedGeneration``); before that it
     describes the rollout before.
     """
-    spec, status = thing.get("spec") or {}, thing.get("status") or {}
-    wanted = 1 if spec.get("replicas") is None else int(spec["replicas"])
-    if not is_current(thing):
-        return Progress("Progressing", "", f"0/{wanted}")
+    spec, status = workload.get("spec") or {}, workload.get("status") or {}
+    replicas = 1 if spec.get("replicas") is None else int(spec["replicas"])
+    if not is_current(workload):
+        return Progress("Progressing", "", f"0/{replicas}")
     failed = _failed(status)
     if failed is not None:
         return failed
@@ -54,19 +54,19 @@ def progress(thing: Object) -> Progress:
     updated = int(status.get("updatedReplicas") or 0)
     total = int(status.get("replicas") or 0)
     available = int(status.get("availableReplicas") or 0)
-    counts = f"{min(updated, available)}/{wanted}"
+    counts = f"{min(updated, available)}/{replicas}"
     # A StatefulSet calls its newest revision the current one only when every pod has it.
     settled = status.get("currentRevision") == status.get("updateRevision")
-    if updated >= wanted and total <= updated <= available and settled:
+    if updated >= replicas and total <= updated <= available and settled:
         return Progress("Complete", "", counts)
     old = max(total - updated, 0)
     return Progress("Progressing", "", counts + (f" (-{old})" if old else ""))
 
 
-def is_current(thing: Object) -> bool:
+def is_current(live: Object) -> bool:
     """Whether the status describes the newest spec."""
-    observed = int((thing.get("status") or {}).get("observedGeneration") or 0)
-    return observed >= int(thing["metadata"].get("generation") or 0)
+    observed = int((live.get("status") or {}).get("observedGeneration") or 0)
+    return observed >= int(live["metadata"].get("generation") or 0)
 
 
 def since(workload: Mapping[str, Any], started: str) -> dict[str, Any]:
@@ -98,10 +98,13 @@ def newest(deployment: Object, replicaset: Object) -> bool:
     return bool(_number(deployment)) and _number(deployment) == _number(replicaset)
 
 
-def images(thing: Object) -> dict[str, str]:
+def images(workload: Object) -> dict[str, str]:
     """Container → image of an object's pod template."""
-    spec = ((thing.get("spec") or {}).get("template") or {}).get("spec") or {}
-    return {each["name"]: each.get("image") or "" for each in spec.get("containers") or []}
+    spec = ((workload.get("spec") or {}).get("template") or {}).get("spec") or {}
+    return {
+        container["name"]: container.get("image") or ""
+        for container in spec.get("containers") or []
+    }
 
 
 def _failed(status: Mapping[str, Any]) -> Progress | None:
@@ -111,6 +114,6 @@ def _failed(status: Mapping[str, Any]) -> Progress | None:
     return None
 
 
-def _number(thing: Object) -> str:
-    annotations = thing["metadata"].get("annotations") or {}
+def _number(live: Object) -> str:
+    annotations = live["metadata"].get("annotations") or {}
     return str(annotations.get("deployment.kubernetes.io/revision") or "")

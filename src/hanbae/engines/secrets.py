@@ -43,13 +43,13 @@ class Keeper:
         if self.refusal is not None:
             return
         try:
-            found = await reading.get(self._cluster, kinds.SECRET, self._namespace, self._name)
+            secret = await reading.get(self._cluster, kinds.SECRET, self._namespace, self._name)
         except errors.Forbidden as error:
             self.refusal = error.text
         except errors.Unreachable:
             return
         else:
-            self.learn(found or {})
+            self.learn(secret or {})
 
     def learn(self, secret: Mapping[str, Any]) -> None:
         """Add the values of a Secret to those that are known."""

@@ -46,7 +46,7 @@ class Workload:
         secret: Name of the service's Secret.
         expected: The hooks that the deployment must run.
         old: uids of Jobs that existed before it.
-        said: uid → resourceVersion of warnings that were given before it.
+        warned_before: uid → resourceVersion of warnings that were given before it.
         before: uid → :func:`shape` of what was there before it; None where somebody else may change that meanwhile.
     """
 
@@ -59,7 +59,7 @@ class Workload:
         expected: Iterable[subjects.Ref],
         *,
         old: Iterable[str] = (),
-        said: Mapping[str, str] | None = None,
+        warned_before: Mapping[str, str] | None = None,
         before: Mapping[str, Any] | None = None,
     ) -> None:
         self.changed = asyncio.Event()
@@ -73,7 +73,7 @@ class Workload:
         self._release = release
         self._expected = tuple(expected)
         self._old = frozenset(old)
-        self._said = dict(said or {})
+        self._said = dict(warned_before or {})
         self._before = before
         self._all: dict[subjects.Ref, kinds.Object] = {}
         self._told: dict[subjects.Ref, events.Observed] = {}
@@ -95,11 +95,9 @@ class Workload:
     def objects(self) -> Mapping[subjects.Ref, kinds.Object]:
         """What belongs to this deployment now, warnings about it included."""
         own = {
-            ref: self._current(thing)
-            for ref, thing in self._all.items()
-            if self._is_own(ref, thing)
+            ref: self._current(live) for ref, live in self._all.items() if self._is_own(ref, live)
         }
-        uids = {thing["metadata"].get("uid") for thing in own.values()}
+        uids = {live["metadata"].get("uid") for live in own.values()}
         about = {
             ref: event
             for ref, event in self._all.items()
@@ -156,12 +154,12 @@ class Workload:
         """Read these objects freshly, and watch those that the release's label does not find."""
         for ref in refs:
             kind = kinds.named(ref.kind)
-            found = await reading.get(self._cluster, kind, ref.namespace, ref.name)
-            if found is None:
+            tracked = await reading.get(self._cluster, kind, ref.namespace, ref.name)
+            if tracked is None:
                 continue
             self._extra.add(ref)
-            self._keep(ref, found)
-            labels = found["metadata"].get("labels") or {}
+            self._keep(ref, tracked)
+            labels = tracked["metadata"].get("labels") or {}
             outside = ref.namespace != self._namespace
             if self._group and (outside or labels.get(INSTANCE) != self._release):
                 fields = f"metadata.name={ref.name}"
@@ -209,14 +207,14 @@ class Workload:
         )
         try:
             async with aclosing(stream):
-                async for seen in stream:
-                    ref = kinds.ref(seen.object)
-                    if seen.type == "deleted":
+                async for version in stream:
+                    ref = kinds.ref(version.object)
+                    if version.type == "deleted":
                         self._all.pop(ref, None)
                         self._told.pop(ref, None)
                         self.changed.set()
                     else:
-                        self._keep(ref, seen.object)
+                        self._keep(ref, version.object)
                         await self._tell()
         except (errors.Forbidden, errors.WrongUse) as error:
             facts = {"kind": kind.kind}
@@ -239,51 +237,51 @@ class Workload:
         )
         try:
             async with aclosing(stream):
-                async for seen in stream:
-                    self._keeper.learn(seen.object)
+                async for version in stream:
+                    self._keeper.learn(version.object)
         except errors.Forbidden:
             return
 
-    def _keep(self, ref: subjects.Ref, thing: kinds.Object) -> None:
+    def _keep(self, ref: subjects.Ref, live: kinds.Object) -> None:
         before = self._all.get(ref)
-        if before is None or _version(before) <= _version(thing):
-            self._all[ref] = thing
+        if before is None or _version(before) <= _version(live):
+            self._all[ref] = live
         self.changed.set()
 
     async def _tell(self) -> None:
         """Tell of everything that has changed since it was told, and read the logs that matter."""
-        for ref, thing in self.objects.items():
+        for ref, live in self.objects.items():
             if ref.kind == "Event":
-                warning = describing.warned(thing)
-                if self._logs and thing.get("reason") == "Unhealthy":
-                    self._logs.unhealthy((thing.get("involvedObject") or {}).get("uid") or "")
+                warning = describing.warned(live)
+                if self._logs and live.get("reason") == "Unhealthy":
+                    self._logs.unhealthy((live.get("involvedObject") or {}).get("uid") or "")
                 key = (warning.on, warning.reason)
                 if warning not in self._warned and self._warnings[key] < WARNED:
                     self._warned.add(warning)
                     self._warnings[key] += 1
                     await self._put(warning)
                 continue
-            observed = describing.observed(ref, thing)
+            observed = describing.observed(ref, live)
             if observed is not None and self._told.get(ref) != observed:
                 self._told[ref] = observed
                 await self._put(observed)
                 if ref.kind == "Job" and observed.state in {"Complete", "Failed"}:
                     self.hook_ended.set()
             if ref.kind == "Pod":
-                self._remember_crashes(ref, thing)
+                self._remember_crashes(ref, live)
             if ref.kind == "Pod" and self._logs and self._group:
-                owner = _owner(thing)
+                owner = _owner(live)
                 hook = owner is not None and owner.kind == "Job"
-                self._logs.read(self._group, ref, thing, whole=hook)
+                self._logs.read(self._group, ref, live, whole=hook)
 
-    async def _put(self, seen: protocol.Seen) -> None:
+    async def _put(self, fact: protocol.Seen) -> None:
         if self._channel is not None:
-            await self._channel.put(seen)
+            await self._channel.put(fact)
 
-    def _is_own(self, ref: subjects.Ref, thing: kinds.Object) -> bool:
-        owner = _owner(thing)
+    def _is_own(self, ref: subjects.Ref, live: kinds.Object) -> bool:
+        owner = _owner(live)
         if ref.kind == "Job":
-            return self._is_own_job(ref, thing)
+            return self._is_own_job(ref, live)
         if ref.kind == "Pod":
             above = self._all.get(owner) if owner else None
             return owner is not None and above is not None and self._is_own(owner, above)
@@ -294,9 +292,9 @@ class Workload:
                 and above is not None
                 and self._is_own(owner, above)
                 and rollouts.is_current(above)
-                and rollouts.newest(above, thing)
+                and rollouts.newest(above, live)
             )
-        if ref.kind in SHAPED and self._was_changed(thing):
+        if ref.kind in SHAPED and self._was_changed(live):
             return True
         return ref.kind != "Event" and (ref in self._extra or self._was_applied(ref))
 
@@ -308,30 +306,30 @@ class Workload:
         started = self._operation.started if self._operation else ""
         return bool(started) and job["metadata"].get("creationTimestamp", "") >= started
 
-    def _was_changed(self, thing: kinds.Object) -> bool:
+    def _was_changed(self, live: kinds.Object) -> bool:
         """Whether it is not as it was before: what Argo CD has applied is recorded seconds later."""
-        uid = thing["metadata"].get("uid") or ""
-        return self._before is not None and self._before.get(uid) != shape(thing)
+        uid = live["metadata"].get("uid") or ""
+        return self._before is not None and self._before.get(uid) != shape(live)
 
     def _was_applied(self, ref: subjects.Ref) -> bool:
         result = self._operation.result(ref) if self._operation else None
         return result is not None and result.status == "Synced"
 
 
-def shape(thing: Mapping[str, Any]) -> Any:
+def shape(live: Mapping[str, Any]) -> Any:
     """What only a deployment changes in an object: the pods that it makes, not how many; else all that is asked for."""
-    template = (thing.get("spec") or {}).get("template")
-    return template if thing.get("kind") != "SealedSecret" else thing["metadata"].get("generation")
+    template = (live.get("spec") or {}).get("template")
+    return template if live.get("kind") != "SealedSecret" else live["metadata"].get("generation")
 
 
-def _owner(thing: Mapping[str, Any]) -> subjects.Ref | None:
-    metadata = thing["metadata"]
+def _owner(owned: Mapping[str, Any]) -> subjects.Ref | None:
+    metadata = owned["metadata"]
     for reference in metadata.get("ownerReferences") or []:
         if reference.get("controller"):
             return subjects.Ref(reference["kind"], metadata.get("namespace", ""), reference["name"])
     return None
 
 
-def _version(thing: Mapping[str, Any]) -> int:
-    version = thing["metadata"].get("resourceVersion") or ""
+def _version(live: Mapping[str, Any]) -> int:
+    version = live["metadata"].get("resourceVersion") or ""
     return int(version) if version.isdigit() else 0

@@ -34,7 +34,7 @@ def versions(names: Iterable[str], *, folder: str = "") -> tuple[int, ...]:
 
 def named(names: Iterable[str], *, folder: str = "") -> Mapping[int, str]:
     """Version → file name, for the same files and with the same faults as `versions`."""
-    by_version: dict[int, str] = {}
+    found: dict[int, str] = {}
     for name in sorted(names):
         if not name.endswith(".sql"):
             continue
@@ -42,16 +42,16 @@ def named(names: Iterable[str], *, folder: str = "") -> Mapping[int, str]:
         place = subjects.Place(f"{folder}/{name}" if folder else name)
         if version is None:
             raise errors.FileFault("migrations.file-without-number", place=place, file=name)
-        if version in by_version:
+        if version in found:
             raise errors.FileFault(
                 "migrations.version-twice",
                 place=place,
                 version=str(version),
                 file=name,
-                other=by_version[version],
+                other=found[version],
             )
-        by_version[version] = name
-    return by_version
+        found[version] = name
+    return found
 
 
 def version_of(name: str) -> int | None:

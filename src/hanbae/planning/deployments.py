@@ -141,9 +141,11 @@ def _proofs(source: Source, objects: list[dict[str, Any]]) -> list[plans.Prove]:
     declared = databases.declared(
         source.rendered.values, source.service, wave=policy.migrations.wave, file=file
     )
-    jobs = {thing["metadata"]["name"]: thing for thing in objects if thing["kind"] == "Job"}
+    jobs = {
+        manifest["metadata"]["name"]: manifest for manifest in objects if manifest["kind"] == "Job"
+    }
     release = naming.release(policy, source.service)
-    found: list[tuple[int, plans.Prove]] = []
+    by_wave: list[tuple[int, plans.Prove]] = []
     for database in declared:
         expected = naming.migration_job(release, database.name, several=len(declared) > 1)
         job = proofs.job_of(jobs, database, expected)
@@ -171,19 +173,19 @@ def _proofs(source: Source, objects: list[dict[str, Any]]) -> list[plans.Prove]:
         bare = transactions.bare(texts)
         paths = tuple(f"{folder}/{names[version]}" for version in versions)
         does = plans.Prove(database.name, versions, hook, proof, bare=bare, files=paths)
-        found.append((hooks.wave(job), does))
-    return [proof for _, proof in sorted(found, key=lambda item: item[0])]
+        by_wave.append((hooks.wave(job), does))
+    return [proof for _, proof in sorted(by_wave, key=lambda item: item[0])]
 
 
 def _images(objects: list[dict[str, Any]], namespace: str) -> Iterator[guards.RunningImage]:
     """The images that must run in the end: an override in Argo CD that nobody sees in git is noticed by these."""
-    for thing in objects:
-        if thing["kind"] in {"Deployment", "StatefulSet"}:
-            for container in thing["spec"]["template"]["spec"].get("containers") or []:
+    for manifest in objects:
+        if manifest["kind"] in {"Deployment", "StatefulSet"}:
+            for container in manifest["spec"]["template"]["spec"].get("containers") or []:
                 image = container.get("image") or ""
-                yield guards.RunningImage(_ref(thing, namespace), container["name"], image)
+                yield guards.RunningImage(_ref(manifest, namespace), container["name"], image)
 
 
-def _ref(thing: Mapping[str, Any], namespace: str) -> subjects.Ref:
-    metadata = thing["metadata"]
-    return subjects.Ref(thing["kind"], metadata.get("namespace") or namespace, metadata["name"])
+def _ref(manifest: Mapping[str, Any], namespace: str) -> subjects.Ref:
+    metadata = manifest["metadata"]
+    return subjects.Ref(manifest["kind"], metadata.get("namespace") or namespace, metadata["name"])

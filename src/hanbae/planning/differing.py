@@ -71,12 +71,12 @@ def fields(
         managers: Path → who manages that field or what is below it, of the state before.
     """
     kind = str(new.get("kind"))
-    found: list[plans.Field] = []
+    differing_fields: list[plans.Field] = []
     for path, before, after in pairs(old, new):
-        if len(found) == MOST:
+        if len(differing_fields) == MOST:
             break
-        found.append(_field(kind, path, before, after, managers or {}))
-    return tuple(found)
+        differing_fields.append(_field(kind, path, before, after, managers or {}))
+    return tuple(differing_fields)
 
 
 def pairs(old: Thing, new: Thing) -> Iterator[tuple[Path, Any, Any]]:
@@ -108,13 +108,13 @@ def shown(path: Path) -> str:
 
 def named(entries: Sequence[Any]) -> dict[str, Any] | None:
     """The entries of a list by what names them, such as ``[app]``; None where nothing names all of them."""
-    if not entries or not all(isinstance(each, dict) for each in entries):
+    if not entries or not all(isinstance(entry, dict) for entry in entries):
         return None
     for name in _NAMES:
-        keys = [each.get(name) for each in entries]
+        keys = [entry.get(name) for entry in entries]
         plain = all(isinstance(key, str | int) and not isinstance(key, bool) for key in keys)
         if plain and len(set(map(str, keys))) == len(keys):
-            return {f"[{key}]": each for key, each in zip(keys, entries, strict=True)}
+            return {f"[{key}]": entry for key, entry in zip(keys, entries, strict=True)}
     return None
 
 
@@ -145,7 +145,7 @@ def _lists(path: Path, old: list[Any], new: list[Any]) -> Iterator[tuple[Path, A
             yield path, list(before), list(after)
         yield from _maps(path, before, after)
         return
-    if len(old) != len(new) or not any(isinstance(each, dict | list) for each in (*old, *new)):
+    if len(old) != len(new) or not any(isinstance(entry, dict | list) for entry in (*old, *new)):
         if not _same(old, new):
             yield path, old, new
         return
@@ -198,19 +198,19 @@ def _hidden(kind: str, path: Path) -> Hidden:
     return "secret" if path and path[-1] == _APPLIED else ""
 
 
-def veiled(thing: Thing) -> dict[str, Any]:
+def veiled(manifest: Thing) -> dict[str, Any]:
     """An object in which everything that must not be seen is replaced."""
     return {
-        key: _redacted(_veiled(str(thing.get("kind")), (str(key),), value))
-        for key, value in thing.items()
+        key: _redacted(_veiled(str(manifest.get("kind")), (str(key),), value))
+        for key, value in manifest.items()
     }
 
 
 def _redacted(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _redacted(each) for key, each in value.items()}
+        return {key: _redacted(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_redacted(each) for each in value]
+        return [_redacted(part) for part in value]
     return _redact(value) if isinstance(value, str) else value
 
 
@@ -222,13 +222,13 @@ def _veiled(kind: str, path: Path, value: Any) -> Any:
         return masking.MASK
     if isinstance(value, Mapping):
         return {
-            key: _veiled(kind, (*path, *_naming(value, key), str(key)), each)
-            for key, each in value.items()
+            key: _veiled(kind, (*path, *_naming(value, key), str(key)), part)
+            for key, part in value.items()
         }
     if isinstance(value, list):
         return [
-            masking.MASK if _is_told_by(before) else _veiled(kind, (*path, index), each)
-            for index, (before, each) in enumerate(zip((None, *value), value, strict=False))
+            masking.MASK if _is_told_by(before) else _veiled(kind, (*path, index), part)
+            for index, (before, part) in enumerate(zip((None, *value), value, strict=False))
         ]
     return masking.MASK if _telling(path, value) else value
 
@@ -252,9 +252,9 @@ def _telling(path: Path, *values: Any) -> Hidden:
         return ""
     for value in values:
         if isinstance(value, str) and value:
-            said = f"{name}={value[:_PROBED]}"
-            masked = _redact(said)
-            if masked != said and masked.startswith(f"{name}={masking.MASK}"):
+            pair = f"{name}={value[:_PROBED]}"
+            masked = _redact(pair)
+            if masked != pair and masked.startswith(f"{name}={masking.MASK}"):
                 return "secret"
     return ""
 
@@ -282,10 +282,10 @@ def clipped(value: str) -> str:
     return value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
 
 
-def _without_server(thing: Thing) -> dict[str, Any]:
+def _without_server(live: Thing) -> dict[str, Any]:
     """An object without its status and what only the API server writes."""
-    found = {key: value for key, value in thing.items() if key != "status"}
-    metadata = found.get("metadata")
+    kept = {key: value for key, value in live.items() if key != "status"}
+    metadata = kept.get("metadata")
     if isinstance(metadata, dict):
-        found["metadata"] = {key: each for key, each in metadata.items() if key not in _SERVER}
-    return found
+        kept["metadata"] = {key: value for key, value in metadata.items() if key not in _SERVER}
+    return kept

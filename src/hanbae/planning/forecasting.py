@@ -43,8 +43,8 @@ def between(
         new: Rendered objects of the second.
         namespaces: Where the objects of each go that name no namespace.
     """
-    before = {scheduling.reference(thing, namespaces[0]): thing for thing in old}
-    after = {scheduling.reference(thing, namespaces[1]): thing for thing in new}
+    before = {scheduling.reference(manifest, namespaces[0]): manifest for manifest in old}
+    after = {scheduling.reference(manifest, namespaces[1]): manifest for manifest in new}
     return in_order(
         _rendered(ref, before.get(ref), after.get(ref)) for ref in dict.fromkeys((*after, *before))
     )
@@ -60,7 +60,7 @@ def _rendered(ref: subjects.Ref, old: Thing | None, new: Thing | None) -> plans.
 
 
 def live(
-    found: Mapping[subjects.Ref, Live],
+    present: Mapping[subjects.Ref, Live],
     targets: Iterable[Thing],
     namespace: str,
     *,
@@ -69,32 +69,32 @@ def live(
     """The changes that a full sync makes; hooks are left out, they run each time.
 
     Args:
-        found: What is in the cluster: each target, and what Argo CD manages besides.
+        present: What is in the cluster: each target, and what Argo CD manages besides.
         targets: The rendered objects.
         namespace: Where objects go that name no namespace.
         prunes: Whether the sync deletes what is no longer in the chart; a manual one does not.
     """
-    wanted = {
-        scheduling.reference(thing, namespace): thing
-        for thing in targets
-        if not scheduling.phases(thing) and not scheduling.is_ignored(thing)
+    rendered = {
+        scheduling.reference(target, namespace): target
+        for target in targets
+        if not scheduling.phases(target) and not scheduling.is_ignored(target)
     }
-    return in_order(_changes(found, wanted, prunes))
+    return in_order(_changes(present, rendered, prunes))
 
 
 def _changes(
-    found: Mapping[subjects.Ref, Live], wanted: Mapping[subjects.Ref, Thing], prunes: bool
+    present: Mapping[subjects.Ref, Live], rendered: Mapping[subjects.Ref, Thing], prunes: bool
 ) -> Iterator[plans.Change]:
-    for ref, target in wanted.items():
-        here = found.get(ref, Live(None))
+    for ref, target in rendered.items():
+        here = present.get(ref, Live(None))
         if not here.readable:
             yield plans.Change(ref, "unknown")
         elif here.object is None:
             yield plans.Change(ref, "created")
         else:
             yield _changed(ref, here, here.object, target)
-    for ref, here in found.items():
-        if ref not in wanted and (here.object is not None or not here.readable):
+    for ref, here in present.items():
+        if ref not in rendered and (here.object is not None or not here.readable):
             # Argo CD lists it as its own, so it is there even where we may not look.
             yield plans.Change(ref, "deleted", kept=not prunes or is_kept(here.object))
 
@@ -109,18 +109,18 @@ def _changed(ref: subjects.Ref, here: Live, live: Thing, target: Thing) -> plans
     return plans.Change(ref, "changed", fields, differing.restarts(ref.kind, before, after))
 
 
-def is_kept(thing: Thing | None) -> bool:
+def is_kept(live: Thing | None) -> bool:
     """Whether an object says that Argo CD must not prune it, or only when a person confirms."""
-    metadata = (thing or {}).get("metadata")
+    metadata = (live or {}).get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
     options = annotations.get(_PRUNE) if isinstance(annotations, Mapping) else ""
-    said = {part.strip() for part in str(options).split(",")}
-    return bool(said & {"Prune=false", "Prune=confirm"})
+    options_set = {part.strip() for part in str(options).split(",")}
+    return bool(options_set & {"Prune=false", "Prune=confirm"})
 
 
 def in_order(changes: Iterable[plans.Change]) -> tuple[plans.Change, ...]:
     """Changes by what becomes of the objects, then by kind and name."""
-    return tuple(sorted(changes, key=lambda each: (_ORDER.index(each.outcome), each.object)))
+    return tuple(sorted(changes, key=lambda change: (_ORDER.index(change.outcome), change.object)))
 
 
 def images(
@@ -139,30 +139,30 @@ def images(
 
 
 def _images(
-    things: Iterable[Thing], namespace: str
+    manifests: Iterable[Thing], namespace: str
 ) -> Iterator[tuple[tuple[subjects.Ref, str], str]]:
-    for thing in things:
-        ref = scheduling.reference(thing, namespace)
-        for container in containers(thing):
+    for manifest in manifests:
+        ref = scheduling.reference(manifest, namespace)
+        for container in containers(manifest):
             yield (ref, str(container.get("name"))), str(container.get("image") or "")
 
 
-def containers(thing: Thing) -> Iterator[Thing]:
+def containers(manifest: Thing) -> Iterator[Thing]:
     """The containers of an object's pods, whatever shape it has."""
-    spec = thing.get("spec")
-    if thing.get("kind") == "CronJob" and isinstance(spec, Mapping):
+    spec = manifest.get("spec")
+    if manifest.get("kind") == "CronJob" and isinstance(spec, Mapping):
         job = spec.get("jobTemplate")
         spec = job.get("spec") if isinstance(job, Mapping) else None
-    if thing.get("kind") != "Pod" and isinstance(spec, Mapping):
+    if manifest.get("kind") != "Pod" and isinstance(spec, Mapping):
         template = spec.get("template")
         spec = template.get("spec") if isinstance(template, Mapping) else None
     if not isinstance(spec, Mapping):
         return
     for name in ("initContainers", "containers"):
         entries: Any = spec.get(name)
-        for each in entries if isinstance(entries, Sequence) else ():
-            if isinstance(each, Mapping):
-                yield each
+        for container in entries if isinstance(entries, Sequence) else ():
+            if isinstance(container, Mapping):
+                yield container
 
 
 def migrations(
@@ -219,20 +219,20 @@ def pending(
         proven: Database → version.
         why_unknown: Why a database is not among these.
     """
-    found = []
+    databases = []
     for step in steps:
         does = step.does
         if isinstance(does, plans.Prove):
-            at = proven.get(does.database)
-            lacking = tuple(version for version in does.versions if version > (at or 0))
-            found.append(
+            proven_version = proven.get(does.database)
+            lacking = tuple(version for version in does.versions if version > (proven_version or 0))
+            databases.append(
                 previews.Migrations(
                     does.database,
-                    None if at is None else lacking,
+                    None if proven_version is None else lacking,
                     len(does.versions),
-                    at,
-                    names=() if at is None else tuple(map(does.named, lacking)),
-                    why_unknown=(why_unknown or "new") if at is None else "",
+                    proven_version,
+                    names=() if proven_version is None else tuple(map(does.named, lacking)),
+                    why_unknown=(why_unknown or "new") if proven_version is None else "",
                 )
             )
-    return tuple(found)
+    return tuple(databases)

@@ -47,12 +47,12 @@ def service(source: deployments.Source, images: Mapping[str, str]) -> freezes.Se
 
 def references(source: deployments.Source) -> tuple[str, ...]:
     """The images that a service runs, hooks included, each once."""
-    found = (
+    images = (
         str(container.get("image") or "")
         for manifest in source.rendered.manifests
         for container in forecasting.containers(manifest.object)
     )
-    return tuple(sorted({image for image in found if image}))
+    return tuple(sorted({image for image in images if image}))
 
 
 def guards(frozen: freezes.Frozen, promised: freezes.Service) -> Iterator[promises.Guard]:
@@ -90,36 +90,36 @@ def check_names(
     Raises:
         hanbae.errors.Refused: It is.
     """
-    found: list[tuple[str, str, str]] = []
+    unknown: list[tuple[str, str, str]] = []
     environment = policy.environments.get(frozen.environment)
     if environment is None or frozen.environment not in environments.on_kubernetes(policy):
-        found.append(("environment", frozen.environment, ""))
+        unknown.append(("environment", frozen.environment, ""))
     elif environment.branch != frozen.branch:
-        found.append(("branch", frozen.branch, environment.branch or ""))
+        unknown.append(("branch", frozen.branch, environment.branch or ""))
     if services:
-        found += [
-            ("service", each.service, "")
-            for each in frozen.services
-            if each.service not in services
+        unknown += [
+            ("service", service.service, "")
+            for service in frozen.services
+            if service.service not in services
         ]
-    refuse(tuple(freezes.Difference(*each) for each in found))
+    refuse(tuple(freezes.Difference(*service) for service in unknown))
 
 
-def refuse(found: tuple[freezes.Difference, ...]) -> None:
+def refuse(differing_promises: tuple[freezes.Difference, ...]) -> None:
     """Refuse where there are differences.
 
     Raises:
         hanbae.errors.Refused: There are.
     """
-    if not found:
+    if not differing_promises:
         return
     lines = [
-        f"{differing.clipped(each.promise)}: {differing.clipped(each.expected) or '-'}"
-        f" → {differing.clipped(each.found) or '-'}"
-        for each in found[:MOST_SHOWN]
+        f"{differing.clipped(difference.promise)}: {differing.clipped(difference.expected) or '-'}"
+        f" → {differing.clipped(difference.found) or '-'}"
+        for difference in differing_promises[:MOST_SHOWN]
     ]
-    if len(found) > MOST_SHOWN:
-        lines.append(f"… {len(found) - MOST_SHOWN}")
+    if len(differing_promises) > MOST_SHOWN:
+        lines.append(f"… {len(differing_promises) - MOST_SHOWN}")
     raise errors.Refused("deploy.plan-differs", differences="\n".join(lines))
 
 
@@ -140,11 +140,11 @@ def promised(frozen: freezes.Frozen, name: str) -> freezes.Service:
     Raises:
         hanbae.errors.Refused: Nothing.
     """
-    for each in frozen.services:
-        if each.service == name:
-            return each
-    known = ", ".join(each.service for each in frozen.services) or "-"
-    raise errors.Refused("deploy.plan-without-service", service=name, known=known)
+    for service in frozen.services:
+        if service.service == name:
+            return service
+    names = ", ".join(service.service for service in frozen.services) or "-"
+    raise errors.Refused("deploy.plan-without-service", service=name, known=names)
 
 
 def bound(plan: plans.Plan, frozen: freezes.Frozen, promised: freezes.Service) -> plans.Plan:

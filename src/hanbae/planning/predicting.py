@@ -81,23 +81,23 @@ def managers(live: Thing) -> dict[Path, tuple[str, ...]]:
 
     The paths are those of :mod:`hanbae.planning.differing`.
     """
-    found: dict[Path, list[str]] = {}
+    by_path: dict[Path, list[str]] = {}
     for entry in _entries(live):
         name = str(entry.get("manager"))
         for path in _paths((), _mapping(entry.get("fieldsV1")), live):
-            names = found.setdefault(path, [])
+            names = by_path.setdefault(path, [])
             if name not in names:
                 names.append(name)
-    return {path: tuple(names) for path, names in found.items()}
+    return {path: tuple(names) for path, names in by_path.items()}
 
 
 def _entries(live: Thing) -> list[Thing]:
     metadata = live.get("metadata")
     entries = metadata.get("managedFields") if isinstance(metadata, Mapping) else None
     return [
-        each
-        for each in (entries if isinstance(entries, list) else [])
-        if isinstance(each, Mapping) and not each.get("subresource")
+        entry
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, Mapping) and not entry.get("subresource")
     ]
 
 
@@ -131,47 +131,47 @@ def _part(key: str, value: Any) -> tuple[str | None, Any]:
     if kind == "f":
         return name, value.get(name) if isinstance(value, Mapping) else None
     if kind == "k" and isinstance(value, list):
-        wanted = _parsed(name)
+        keys = _parsed(name)
         for shown, entry in (differing.named(value) or {}).items():
-            if all(entry.get(each) == wanted[each] for each in wanted):
+            if all(entry.get(key) == keys[key] for key in keys):
                 return shown, entry
     return None, None
 
 
 def _maps(live: Thing, target: Thing, owned: Owned, depth: int) -> dict[str, Any]:
-    found = dict(live)
+    merged = dict(live)
     for key, value in target.items():
         if key in live:
-            found[key] = _value(live[key], value, owned.below(f"f:{key}"), key, depth + 1)
+            merged[key] = _value(live[key], value, owned.below(f"f:{key}"), key, depth + 1)
         elif not _is_empty(value):
-            found[key] = value
+            merged[key] = value
     for key in live:
         if key not in target:
-            _removed(found, key, owned)
-    return found
+            _removed(merged, key, owned)
+    return merged
 
 
-def _removed(found: dict[str, Any], key: str, owned: Owned) -> None:
+def _removed(merged: dict[str, Any], key: str, owned: Owned) -> None:
     """What the chart no longer says goes as a whole, defaults included; what others manage in it comes back."""
     field = f"f:{key}"
     if field not in owned.ours:
         return
     others = owned.below(field).others
     if others:
-        found[key] = _theirs(found[key], others, 0)
+        merged[key] = _theirs(merged[key], others, 0)
     else:
-        del found[key]
+        del merged[key]
 
 
 def _theirs(value: Any, others: tuple[Thing, ...], depth: int) -> Any:
     """What of a value others manage: all of it where they name nothing below."""
-    names = {key for each in others for key in each if key != "."}
+    names = {key for part in others for key in part if key != "."}
     if depth > _DEEPEST or not names:
         return value
     if isinstance(value, Mapping):
         return {
-            key: _theirs(each, _below(others, f"f:{key}"), depth + 1)
-            for key, each in value.items()
+            key: _theirs(part, _below(others, f"f:{key}"), depth + 1)
+            for key, part in value.items()
             if f"f:{key}" in names
         }
     if isinstance(value, list):
@@ -182,7 +182,7 @@ def _theirs(value: Any, others: tuple[Thing, ...], depth: int) -> Any:
 
 
 def _below(others: tuple[Thing, ...], key: str) -> tuple[Thing, ...]:
-    return tuple(_mapping(each[key]) for each in others if key in each)
+    return tuple(_mapping(other[key]) for other in others if key in other)
 
 
 def _value(live: Any, target: Any, owned: Owned, key: str, depth: int) -> Any:
@@ -198,10 +198,10 @@ def _merged(live: list[Any], target: list[Any], owned: Owned, depth: int) -> lis
     keys = _merge_keys(owned)
     if keys:
         return _by_keys(live, target, owned, keys, depth)
-    if any(each.startswith("v:") for each in owned.keys):
-        gone = {each[2:] for each in owned.ours if each.startswith("v:")}
-        kept = [each for each in live if each in target or json.dumps(each) not in gone]
-        return kept + [each for each in target if each not in kept]
+    if any(entry.startswith("v:") for entry in owned.keys):
+        gone = {entry[2:] for entry in owned.ours if entry.startswith("v:")}
+        kept = [entry for entry in live if entry in target or json.dumps(entry) not in gone]
+        return kept + [entry for entry in target if entry not in kept]
     if len(live) == len(target) and all(map(_covers, live, target)):
         return live
     return target
@@ -211,38 +211,40 @@ def _by_keys(
     live: list[Any], target: list[Any], owned: Owned, keys: Sequence[str], depth: int
 ) -> list[Any]:
     """A list whose entries are told apart by keys, in the order in which the server merges."""
-    places = {_identity(each, keys): each for each in live if isinstance(each, Mapping)}
+    places = {_identity(entry, keys): entry for entry in live if isinstance(entry, Mapping)}
     fields = {_sorted(_parsed(key[2:])): key for key in owned.keys if key.startswith("k:")}
-    wanted: dict[Identity, Any] = {}
+    by_identity: dict[Identity, Any] = {}
     for entry in target:
         if isinstance(entry, Mapping):
             whole = _with_defaults(entry, keys, places)
-            wanted[_identity(whole, keys)] = whole
-    for identity in places.keys() & wanted.keys():
+            by_identity[_identity(whole, keys)] = whole
+    for identity in places.keys() & by_identity.keys():
         below = owned.below(fields.get(identity, ""))
-        wanted[identity] = _maps(places[identity], wanted[identity], below, depth + 1)
+        by_identity[identity] = _maps(places[identity], by_identity[identity], below, depth + 1)
     kept: dict[Identity, Any] = {}
     for identity, entry in places.items():
         field = fields.get(identity, "")
         others = owned.below(field).others
-        if identity in wanted or field not in owned.ours:
+        if identity in by_identity or field not in owned.ours:
             kept[identity] = entry
         elif others:
             kept[identity] = _theirs(entry, others, depth)
-    return list(_interleaved(kept, wanted))
+    return list(_interleaved(kept, by_identity))
 
 
-def _interleaved(kept: Mapping[Identity, Any], wanted: Mapping[Identity, Any]) -> Iterator[Any]:
+def _interleaved(
+    kept: Mapping[Identity, Any], by_identity: Mapping[Identity, Any]
+) -> Iterator[Any]:
     """The entries of the chart in its order, and before each that is there already what stands before it there."""
-    waiting = list(wanted)
+    waiting = list(by_identity)
     for identity, entry in kept.items():
-        if identity not in wanted:
+        if identity not in by_identity:
             yield entry
             continue
         while identity in waiting:
-            yield wanted[waiting.pop(0)]
+            yield by_identity[waiting.pop(0)]
     for identity in waiting:
-        yield wanted[identity]
+        yield by_identity[identity]
 
 
 def _merge_keys(owned: Owned) -> tuple[str, ...]:
@@ -265,13 +267,13 @@ def _with_defaults(
     entry: Thing, keys: Sequence[str], places: Mapping[Identity, Thing]
 ) -> dict[str, Any]:
     """An entry with the keys that it leaves out, as the entries that are there have them, if all have the same."""
-    found = dict(entry)
+    completed = dict(entry)
     for key in keys:
-        if key not in found:
-            values = [each[key] for each in places.values() if key in each]
+        if key not in completed:
+            values = [place[key] for place in places.values() if key in place]
             if values and all(value == values[0] for value in values):
-                found[key] = values[0]
-    return found
+                completed[key] = values[0]
+    return completed
 
 
 def _covers(live: Any, target: Any) -> bool:
@@ -298,7 +300,7 @@ def _mapping(value: Any) -> Thing:
 
 def _parsed(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        parsed = json.loads(text)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}

@@ -69,9 +69,9 @@ def of(
                             **{name: container[name] for name in kept if name in container},
                             "args": _asking(args),
                             "env": [
-                                each
-                                for each in container.get("env") or []
-                                if each["name"] in _GOOSE
+                                variable
+                                for variable in container.get("env") or []
+                                if variable["name"] in _GOOSE
                             ],
                             "resources": _RESOURCES,
                         }

@@ -28,57 +28,59 @@ def waves(objects: Iterable[Mapping[str, Any]], namespace: str) -> tuple[preview
     """
     plain: dict[tuple[int, int], list[subjects.Ref]] = {}
     run: dict[tuple[int, int], list[subjects.Ref]] = {}
-    for thing in objects:
-        ref = reference(thing, namespace)
-        ran = phases(thing)
+    for manifest in objects:
+        ref = reference(manifest, namespace)
+        ran = phases(manifest)
         if ran:
             for phase in ran:
                 if phase in _ORDER:
-                    run.setdefault((_ORDER[phase], wave(thing)), []).append(ref)
-        elif not is_ignored(thing):
-            plain.setdefault((_ORDER["Sync"], wave(thing)), []).append(ref)
+                    run.setdefault((_ORDER[phase], wave(manifest)), []).append(ref)
+        elif not is_ignored(manifest):
+            plain.setdefault((_ORDER["Sync"], wave(manifest)), []).append(ref)
     names = {number: phase for phase, number in _ORDER.items()}
     return tuple(
-        previews.Wave(names[at[0]], at[1], tuple(plain.get(at, ())), tuple(run.get(at, ())))
-        for at in sorted({*plain, *run})
+        previews.Wave(
+            names[moment[0]], moment[1], tuple(plain.get(moment, ())), tuple(run.get(moment, ()))
+        )
+        for moment in sorted({*plain, *run})
     )
 
 
-def estimate(found: Sequence[previews.Wave], last: float | None) -> previews.Estimate:
+def estimate(planned_waves: Sequence[previews.Wave], last: float | None) -> previews.Estimate:
     """How long a sync may take: the pauses between waves, and what the last one took."""
-    return previews.Estimate(GAP * max(len(found) - 1, 0), last)
+    return previews.Estimate(GAP * max(len(planned_waves) - 1, 0), last)
 
 
-def phases(thing: Mapping[str, Any]) -> tuple[hooks.Phase, ...]:
+def phases(manifest: Mapping[str, Any]) -> tuple[hooks.Phase, ...]:
     """The phases of a hook; none for objects whose annotations no API server would take."""
-    return hooks.phases(thing) if _has_annotations(thing) else ()
+    return hooks.phases(manifest) if _has_annotations(manifest) else ()
 
 
-def wave(thing: Mapping[str, Any]) -> int:
+def wave(manifest: Mapping[str, Any]) -> int:
     """The sync wave of an object, whatever shape it has."""
-    return hooks.wave(thing) if _has_annotations(thing) else 0
+    return hooks.wave(manifest) if _has_annotations(manifest) else 0
 
 
-def is_ignored(thing: Mapping[str, Any]) -> bool:
+def is_ignored(manifest: Mapping[str, Any]) -> bool:
     """Whether Argo CD leaves an object out: a hook annotation whose value is no phase, or ``Skip``."""
-    if not _has_annotations(thing) or hooks.phases(thing):
+    if not _has_annotations(manifest) or hooks.phases(manifest):
         return False
-    annotations = thing["metadata"]["annotations"]
+    annotations = manifest["metadata"]["annotations"]
     return any(name in annotations for name in ("argocd.argoproj.io/hook", "helm.sh/hook"))
 
 
-def _has_annotations(thing: Mapping[str, Any]) -> bool:
-    metadata = thing.get("metadata")
+def _has_annotations(manifest: Mapping[str, Any]) -> bool:
+    metadata = manifest.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
     return isinstance(annotations, Mapping) and all(
         isinstance(value, str | int | float) for value in annotations.values()
     )
 
 
-def reference(thing: Mapping[str, Any], namespace: str) -> subjects.Ref:
+def reference(manifest: Mapping[str, Any], namespace: str) -> subjects.Ref:
     """How a rendered object is pointed at."""
-    found = thing.get("metadata")
-    metadata = found if isinstance(found, Mapping) else {}
+    declared = manifest.get("metadata")
+    metadata = declared if isinstance(declared, Mapping) else {}
     name = metadata.get("name") or metadata.get("generateName") or ""
     where = metadata.get("namespace") or namespace
-    return subjects.Ref(str(thing.get("kind")), str(where), str(name))
+    return subjects.Ref(str(manifest.get("kind")), str(where), str(name))

@@ -20,7 +20,7 @@ _LINES: Final = re.compile(r"(?<=[\w.]):\d+(?::\d+)?\b|\bline \d+(?:, column \d+
 
 def of(finding: findings.Finding) -> str:
     """The fingerprint of a finding; two of the same kind at two lines of a file have the same."""
-    facts = sorted((key, _LINES.sub("", said)) for key, said in finding.text.facts.items())
+    facts = sorted((key, _LINES.sub("", value)) for key, value in finding.text.facts.items())
     label = f"{finding.object.kind}/{finding.object.name}" if finding.object else ""
     parts = [
         finding.code,
@@ -35,12 +35,12 @@ def of(finding: findings.Finding) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_LENGTH]
 
 
-def numbered(found: Iterable[findings.Finding]) -> list[str]:
+def numbered(all_findings: Iterable[findings.Finding]) -> list[str]:
     """A fingerprint for each finding, unlike for like ones: the second of a kind ends in ``-2``."""
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     result = []
-    for each in found:
-        mark = of(each)
-        seen[mark] += 1
-        result.append(f"{mark}-{seen[mark]}" if seen[mark] > 1 else mark)
+    for finding in all_findings:
+        mark = of(finding)
+        counts[mark] += 1
+        result.append(f"{mark}-{counts[mark]}" if counts[mark] > 1 else mark)
     return result

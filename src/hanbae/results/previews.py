@@ -109,7 +109,7 @@ class Preview(Struct, frozen=True):
         moves = {"created", "changed", "deleted"}
         return any(
             change.outcome in moves and not change.kept for change in self.plan.forecast
-        ) or any(each.pending for each in self.migrations)
+        ) or any(database.pending for database in self.migrations)
 
 
 class Compared(Struct, frozen=True):
@@ -165,4 +165,4 @@ class Comparison(Struct, frozen=True):
     @property
     def changes(self) -> bool:
         """Whether anything is different."""
-        return any(each.changes for each in self.services)
+        return any(service.changes for service in self.services)

@@ -64,9 +64,9 @@ class Application:
         Raises:
             hanbae.errors.Refused: It did not appear.
         """
-        found = await self.read()
-        if found is not None:
-            return found
+        application = await self.read()
+        if application is not None:
+            return application
         namespace = self.ref.namespace
         if self._made_by:
             patch = {"metadata": {"annotations": {applications.SET_REFRESH: "true"}}}
@@ -76,9 +76,9 @@ class Application:
                 )
         try:
             async with asyncio.timeout(within), aclosing(self.watch()) as stream:
-                async for seen in stream:
-                    if seen.type != "deleted":
-                        return seen.object
+                async for version in stream:
+                    if version.type != "deleted":
+                        return version.object
         except TimeoutError:
             pass
         raise errors.Refused(
@@ -131,11 +131,11 @@ class Application:
                 raise transports.busy(self.ref, current)
             chosen = does.only if isinstance(does, plans.Sync) else ()
             only = [(kinds.named(ref.kind).group, ref) for ref in chosen]
-            wanted = operations.asking(
+            changed = operations.asking(
                 application, revision=does.revision, key=key, by=by, only=only, about=about
             )
             try:
-                return await writing.replace(self._cluster, kinds.APPLICATION, wanted)
+                return await writing.replace(self._cluster, kinds.APPLICATION, changed)
             except (answers.Conflict, answers.Unanswered):
                 # Controllers write to the object all the time; an unanswered write is read back.
                 continue
@@ -144,8 +144,8 @@ class Application:
     async def idle(self) -> None:
         """Wait until no operation is asked for or runs."""
         async with aclosing(self.watch()) as stream:
-            async for seen in stream:
-                if seen.type == "deleted" or operations.active(seen.object) is None:
+            async for version in stream:
+                if version.type == "deleted" or operations.active(version.object) is None:
                     return
 
     async def terminate(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
@@ -173,9 +173,9 @@ class Application:
                 continue
         try:
             async with asyncio.timeout(transports.ENDS_WITHIN), aclosing(self.watch()) as stream:
-                async for seen in stream:
-                    active = operations.active(seen.object)
-                    if seen.type == "deleted" or active is None or not is_ours(active):
+                async for version in stream:
+                    active = operations.active(version.object)
+                    if version.type == "deleted" or active is None or not is_ours(active):
                         return True
         except TimeoutError:
             pass

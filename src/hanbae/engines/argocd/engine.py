@@ -90,10 +90,10 @@ class ArgoCD:
         """The objects that belong to the deployment now."""
         if self._begun is None:
             return {}
-        found = dict(self._begun.workload.objects)
+        present = dict(self._begun.workload.objects)
         if self._begun.steering.application:
-            found[self._ref] = dict(self._begun.steering.application)
-        return found
+            present[self._ref] = dict(self._begun.steering.application)
+        return present
 
     @property
     def crashes_before(self) -> Mapping[tuple[subjects.Ref, str], int]:
@@ -168,7 +168,7 @@ class ArgoCD:
         last = operations.recorded(await self._application.existing())
         return last.started if last is not None and last.ended else ""
 
-    async def begin(self, does: plans.Effect, key: str, *, known: str | None = None) -> str:
+    async def begin(self, does: plans.Effect, key: str, *, previous: str | None = None) -> str:
         """Start the operation, or have Argo CD start it; see :class:`hanbae.engines.protocol.Engine`."""
         application = await self._application.existing()
         if not reads.has_one_source(application):
@@ -177,23 +177,25 @@ class ArgoCD:
         if foreign:
             raise errors.Refused(foreign.id, place=None, **foreign.facts)
         workload = await self._before(does)
-        resumed, known = known is not None, known or ""
+        resumed, previous = previous is not None, previous or ""
         if not resumed:
             last = operations.recorded(application)
-            known = last.started if last is not None and last.ended else ""
+            previous = last.started if last is not None and last.ended else ""
         steered = steering.Steering(
-            does, key, self._ref, known=known, resumed=resumed, subject=self._subject
+            does, key, self._ref, previous=previous, resumed=resumed, subject=self._subject
         )
         self._begun = _Begun(does, key, steered, workload)
         if isinstance(does, plans.Follow):
             steered.since(await self._application.refresh())
-        elif resumed and self._has_run(application, does, key, known):
+        elif resumed and self._has_run(application, does, key, previous):
             steered.since(application)
         else:
             steered.since(await self._ask(does, key))
         return key
 
-    def _has_run(self, application: kinds.Object, does: plans.Sync, key: str, known: str) -> bool:
+    def _has_run(
+        self, application: kinds.Object, does: plans.Sync, key: str, previous: str
+    ) -> bool:
         """Whether what was intended with this key before a crash has run.
 
         Raises:
@@ -202,9 +204,9 @@ class ArgoCD:
         current = operations.current(application)
         if current is None or current.key == key or current.active:
             return False  # asking finds it, or is refused
-        if not does.only and reads.deployed_since(application, known, does.revision):
+        if not does.only and reads.deployed_since(application, previous, does.revision):
             return True
-        if current.started != known:
+        if current.started != previous:
             raise errors.Unreachable("argo.overwritten", application=self._ref.name, key=key)
         return False
 
@@ -241,8 +243,8 @@ class ArgoCD:
             target.secret,
             does.hooks,
             old=[job["metadata"]["uid"] for job in jobs],
-            said={
-                each["metadata"]["uid"]: each["metadata"]["resourceVersion"] for each in warnings
+            warned_before={
+                event["metadata"]["uid"]: event["metadata"]["resourceVersion"] for event in warnings
             },
             before=await self._shapes_now() if isinstance(does, plans.Sync) else None,
         )
@@ -253,7 +255,7 @@ class ArgoCD:
         label = f"{workloads.INSTANCE}={target.release}"
         field = f"metadata.name={target.secret}"
         try:
-            found = await asyncio.gather(
+            listed = await asyncio.gather(
                 reading.find(
                     self._cluster, kinds.SEALEDSECRET, target.namespace, field_selector=field
                 ),
@@ -265,7 +267,9 @@ class ArgoCD:
         except (errors.Forbidden, errors.WrongUse):
             return None
         return {
-            each["metadata"]["uid"]: workloads.shape(each) for things in found for each in things
+            live["metadata"]["uid"]: workloads.shape(live)
+            for live_objects in listed
+            for live in live_objects
         }
 
     @asynccontextmanager
@@ -320,12 +324,12 @@ class ArgoCD:
         """Show every version of the Application to the steering, in order, and make its moves."""
         try:
             async with aclosing(self._application.watch()) as stream:
-                async for seen in stream:
-                    if seen.type == "deleted":
+                async for version in stream:
+                    if version.type == "deleted":
                         raise errors.Failed(  # noqa: TRY301  the logs are drained for this one as well
                             "argo.application-deleted", application=self._ref.name
                         )
-                    for move in begun.steering.see(seen.object):
+                    for move in begun.steering.see(version.object):
                         await self._make(begun, move, channel)
                     await begun.workload.applies(begun.steering.operation)
                     begun.workload.changed.set()
@@ -395,12 +399,12 @@ class ArgoCD:
         """After a selective sync, which waits for nothing: wait until the SealedSecrets in it are unsealed."""
         while True:
             begun.workload.changed.clear()
-            seen = {ref: describing.observed(ref, thing) for ref, thing in self.objects.items()}
+            states = {ref: describing.observed(ref, live) for ref, live in self.objects.items()}
             missing = [
                 ref
                 for ref in only
                 if ref.kind == "SealedSecret"
-                and (ref not in seen or getattr(seen[ref], "state", "") != "Synced")
+                and (ref not in states or getattr(states[ref], "state", "") != "Synced")
             ]
             if not missing:
                 return
@@ -435,10 +439,13 @@ def _rolled_out(steered: steering.Steering) -> Iterable[subjects.Ref]:
     """What must be rolled out: what the operation applied, and what it left alone because nothing had changed."""
     operation = steered.operation
     applied = (
-        [each.ref for each in operation.results if each.status == "Synced"] if operation else []
+        [entry.ref for entry in operation.results if entry.status == "Synced"] if operation else []
     )
-    known = (steered.application.get("status") or {}).get("resources") or []
-    listed = [subjects.Ref(each["kind"], each.get("namespace", ""), each["name"]) for each in known]
+    resources = (steered.application.get("status") or {}).get("resources") or []
+    listed = [
+        subjects.Ref(entry["kind"], entry.get("namespace", ""), entry["name"])
+        for entry in resources
+    ]
     return dict.fromkeys(ref for ref in [*applied, *listed] if ref.kind in rollouts.KINDS)
 
 

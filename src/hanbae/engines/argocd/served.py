@@ -44,29 +44,29 @@ class Application:
 
     async def read(self) -> kinds.Object | None:
         """The object now, or None."""
-        found = await applications.persist(lambda: api.get(self._server, self._address))
-        return None if found is None else kinds.APPLICATION.complete(found)
+        answer = await applications.persist(lambda: api.get(self._server, self._address))
+        return None if answer is None else kinds.APPLICATION.complete(answer)
 
     async def watch(self) -> AsyncGenerator[watching.Seen]:
         """Every version of the object, beginning with the present one."""
         async with aclosing(api.watch(self._server, self._address)) as stream:
-            async for seen in stream:
-                found = kinds.APPLICATION.complete(seen.application)
-                yield watching.Seen(seen.type, found)
+            async for version in stream:
+                application = kinds.APPLICATION.complete(version.application)
+                yield watching.Seen(version.type, application)
 
     async def existing(self, *, within: float = transports.APPEARS_WITHIN) -> kinds.Object:
         """The object; see :class:`hanbae.engines.argocd.transports.Application`.
 
         Nobody can be asked to look: that would take rights on ApplicationSets, which a project's role has not.
         """
-        found = await self.read()
-        if found is not None:
-            return found
+        application = await self.read()
+        if application is not None:
+            return application
         try:
             async with asyncio.timeout(within), aclosing(self.watch()) as stream:
-                async for seen in stream:
-                    if seen.type != "deleted":
-                        return seen.object
+                async for version in stream:
+                    if version.type != "deleted":
+                        return version.object
         except TimeoutError:
             pass
         raise errors.Refused(
@@ -79,8 +79,8 @@ class Application:
 
     async def refresh(self) -> kinds.Object:
         """Have Argo CD look at the repository; the answer comes when it has."""
-        found = await applications.persist(lambda: api.refresh(self._server, self._address))
-        return kinds.APPLICATION.complete(found)
+        answer = await applications.persist(lambda: api.refresh(self._server, self._address))
+        return kinds.APPLICATION.complete(answer)
 
     async def ask(
         self,
@@ -118,12 +118,12 @@ class Application:
                 about=about,
             )
             try:
-                asked = await api.sync(self._server, self._address, request)
+                answer = await api.sync(self._server, self._address, request)
             except (answers.Busy, answers.Unanswered):
                 # Whose it is, and whether it was ours after all, is read back.
                 await backoff.pause()
                 continue
-            return await self._checked(kinds.APPLICATION.complete(asked), does, key)
+            return await self._checked(kinds.APPLICATION.complete(answer), does, key)
         raise errors.Unreachable("argo.cannot-write", application=self.ref.name)
 
     async def _checked(
@@ -139,25 +139,25 @@ class Application:
     async def idle(self) -> None:
         """Wait until no operation is asked for or runs."""
         async with aclosing(self.watch()) as stream:
-            async for seen in stream:
-                if seen.type == "deleted" or operations.active(seen.object) is None:
+            async for version in stream:
+                if version.type == "deleted" or operations.active(version.object) is None:
                     return
 
     async def terminate(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
         """End an operation; see :class:`hanbae.engines.argocd.transports.Application`."""
-        told = False
+        was_told = False
         try:
             async with (
                 asyncio.timeout(transports.ENDS_WITHIN),
                 aclosing(self.watch()) as stream,
             ):
-                async for seen in stream:
-                    active = operations.active(seen.object)
-                    if seen.type == "deleted" or active is None or not is_ours(active):
-                        return told
+                async for version in stream:
+                    active = operations.active(version.object)
+                    if version.type == "deleted" or active is None or not is_ours(active):
+                        return was_told
                     # One that has not begun cannot be told to end; it is as soon as it has.
                     if active.phase == "Running":
-                        told = await self._tell_to_end(is_ours) or told
+                        was_told = await self._tell_to_end(is_ours) or was_told
         except TimeoutError:
             pass
         raise errors.Unreachable(

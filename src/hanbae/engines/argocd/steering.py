@@ -50,7 +50,7 @@ class Steering:
         does: What the deployment does.
         key: The intent's key.
         ref: The Application.
-        known: ``started`` of the operation that had ended when the deployment began.
+        previous: ``started`` of the operation that had ended when the deployment began.
         resumed: Somebody has begun already; what the record no longer shows may be in the history.
         subject: ``service`` and ``environment``, for sentences with commands.
     """
@@ -61,7 +61,7 @@ class Steering:
         key: str,
         ref: subjects.Ref,
         *,
-        known: str = "",
+        previous: str = "",
         resumed: bool = False,
         subject: Mapping[str, str] | None = None,
     ) -> None:
@@ -74,7 +74,7 @@ class Steering:
         self._does = does
         self._key = key
         self._ref = ref
-        self._known = known
+        self._known = previous
         self._resumed = resumed
         self._subject = {"service": "-", "environment": "-", **(subject or {})}
         self._since = 0
@@ -165,7 +165,7 @@ class Steering:
 
     def _await_automation(self, application: Application) -> Iterator[Move]:
         following = applications.awaiting(
-            application, revision=self._does.revision, hooks=self._does.hooks, former=self._known
+            application, revision=self._does.revision, hooks=self._does.hooks, known=self._known
         )
         waits_for_other = following.why.id == "argo.other-operation"
         if self._other and not waits_for_other and following.does != "follow":
@@ -256,8 +256,8 @@ class Steering:
             yield from self._observe(events.Observed(self._ref, operation.phase, "", message))
         for result in operation.results:
             if result.status == "SyncFailed":
-                said = describing.bounded(result.message)
-                yield from self._observe(events.Observed(result.ref, "SyncFailed", "", said))
+                message = describing.bounded(result.message)
+                yield from self._observe(events.Observed(result.ref, "SyncFailed", "", message))
 
     def _ended(self, operation: operations.Operation) -> Iterator[Move]:
         if operation.phase != "Succeeded":
