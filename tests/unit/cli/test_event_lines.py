@@ -9,12 +9,19 @@ import pytest
 
 from hanbae import subjects, wording
 from hanbae.cli import deploy
-from hanbae.cli.text import event_lines, live_view
+from hanbae.cli.text import catalogue, event_lines, live_view
 from hanbae.results import events, plans
 
 POD = subjects.Ref("Pod", "services-dev", "auth-1")
 PLAN = plans.Plan(1, "auth", "dev", ())
 OPENED = events.Opened(PLAN, "jiwon", "1" * 40)
+
+
+@pytest.fixture(autouse=True)
+def _english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The catalogue is bound, whichever tests ran before."""
+    monkeypatch.setenv("LANGUAGE", "en")
+    catalogue.speak("en")
 
 
 def event(fact: events.Fact, step: str | None = None) -> events.Event:
