@@ -6,11 +6,15 @@ after `_PATIENCE`, which is no measure of anything.
 
 from __future__ import annotations
 
+import io
 import json
 import resource
 import shutil
 import subprocess
 import sys
+import tarfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -113,13 +117,6 @@ def test_a_long_line_in_a_template_with_a_finding(shop: Path, line: str) -> None
     assert "ARG001" in codes(findings)
 
 
-def test_braces_in_a_comment_of_a_template_with_a_finding(shop: Path) -> None:
-    path = spoil(shop)
-    path.write_text("{{/*\n" + "{{" * 100_000 + "\n*/}}\n" + path.read_text())
-    _, findings = check(shop)
-    assert "ARG001" in codes(findings)
-
-
 @pytest.mark.parametrize("gap", [" ", "\t", "\v"], ids=["spaces", "tabs", "other"])
 def test_an_object_whose_name_is_mostly_space(shop: Path, gap: str) -> None:
     name = json.dumps("x" + gap * 200_000 + "y")
@@ -178,3 +175,49 @@ def test_a_policy_of_thousands_of_environments(shop: Path) -> None:
     replace(policy, "environments:\n", f"environments:\n{many}")
     _, findings = check(shop)
     assert findings
+
+
+def zeros(size: int) -> bytes:
+    """A compressed archive with one file of so many MiB of zeros, which itself takes no time to make."""
+    header = tarfile.TarInfo("evil/Chart.yaml")
+    header.size = size * 1024**2
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    head = packer.compress(header.tobuf(tarfile.GNU_FORMAT)) + packer.flush(zlib.Z_FULL_FLUSH)
+    block = packer.compress(bytes(1024**2)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return head + block * size
+
+
+def packed(name: str, content: bytes, times: int = 1) -> bytes:
+    """A packed chart that has others packed in it."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        files = {f"{name}/charts/inner{number}.tgz": content for number in range(times)}
+        chart = f"apiVersion: v2\nname: {name}\nversion: 1.0.0\n".encode()
+        for path, data in {f"{name}/Chart.yaml": chart, **files}.items():
+            member = tarfile.TarInfo(path)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return stream.getvalue()
+
+
+def deep() -> bytes:
+    content = zeros(64)
+    for _ in range(40):
+        content = packed("deep", content)
+    return content
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: zeros(4096), lambda: packed("wide", zeros(4096), 12), deep],
+    ids=["large", "many", "deep"],
+)
+def test_a_packed_chart_that_is_larger_than_it_looks(shop: Path, make: Callable[[], bytes]) -> None:
+    folder = shop / AUTH / "charts"
+    folder.mkdir()
+    content = make()
+    assert len(content) < 8 * 1024**2
+    (folder / "evil.tgz").write_bytes(content)
+    code, findings = check(shop)
+    assert code == 1
+    assert "INP001" in codes(findings)

@@ -49,7 +49,8 @@ def deploy(scene: scenes.Scene, services: Collection[str] = tuple(faults.FAULTS)
     before = set(crashing.events_of(scene))
     with contextlib.ExitStack() as stack:
         watched = {kind: stack.enter_context(_watching(scene, kind)) for kind in _COLUMNS}
-        ended = scene.deploy(*services, "--timeout", "60", "--no-preflight")
+        # What is not fatal goes on until then; on a busy machine thirteen services need a minute to begin at all.
+        ended = scene.deploy(*services, "--timeout", "120", "--no-preflight")
     recorded = {}
     for deployment, happened in crashing.events_of(scene).items():
         if deployment not in before and isinstance(happened[0].fact, events.Opened):

@@ -82,9 +82,10 @@ class Session:
         """Run what needs the demo's sandbox, and take it down."""
         try:
             variables = demos.keep(demo, self.ledger.parent / "demo.json")
-            self._play("side by side", timetable.TOGETHER, variables)
+            together = timetable.together(ROOT / "tests" / "e2e")
+            self._play("side by side", together, variables)
             self._play("parts of a sandbox stop", timetable.BREAKING, variables)
-            self._again([*timetable.TOGETHER, *timetable.BREAKING], variables)
+            self._again([*together, *timetable.BREAKING], variables)
         finally:
             demos.end()
 

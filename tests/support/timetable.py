@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent import futures
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 AT_ONCE: Final = 3
@@ -64,6 +65,19 @@ BREAKING: Final = (
 )
 ALONE: Final = (Scene("test_sandbox.py"),)
 """What looks at the whole machine."""
+
+
+def together(folder: Path) -> list[Scene]:
+    """What plays side by side: the table's files, and those that nobody has put on it yet.
+
+    Of these nothing is known, so each waits for every environment of the demo's shop.
+
+    Args:
+        folder: The end-to-end tests.
+    """
+    listed = {scene.file for scene in (*TOGETHER, *BREAKING, *ALONE)}
+    files = sorted(path.name for path in folder.glob("test_*.py") if path.name not in listed)
+    return [*TOGETHER, *(Scene(file, frozenset({_DEV, _STAGING, _PRODUCTION})) for file in files)]
 
 
 def play(scenes: Sequence[Scene], run: Callable[[str], None], *, at_once: int = AT_ONCE) -> None:

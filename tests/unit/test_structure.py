@@ -103,15 +103,7 @@ PLACEHOLDERS = frozenset({
     "told", "wanted", "what",
 })  # fmt: skip
 #: Packages and modules that still use some of them.
-NOT_YET = frozenset(
-    {
-        "argo",
-        "migrations",
-        "policy",
-        "repository",
-        "sealing",
-    }
-)
+NOT_YET: frozenset[str] = frozenset()
 
 
 def _assigned(module: ast.AST) -> list[tuple[int, str]]:

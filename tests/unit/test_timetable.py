@@ -16,10 +16,20 @@ def scene(name: str, *uses: str) -> timetable.Scene:
 
 
 def test_every_file_plays_exactly_once() -> None:
-    scenes = [*timetable.TOGETHER, *timetable.BREAKING, *timetable.ALONE]
+    scenes = [*timetable.together(E2E), *timetable.BREAKING, *timetable.ALONE]
     assert sorted(scene.file for scene in scenes) == sorted(
         path.name for path in E2E.glob("test_*.py")
     )
+
+
+def test_file_that_is_on_no_table_plays_with_nothing_that_uses_the_demos_environments(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "test_new.py").touch()
+    (tmp_path / timetable.TOGETHER[0].file).touch()
+    *listed, new = timetable.together(tmp_path)
+    assert tuple(listed) == timetable.TOGETHER
+    assert new == scene("test_new.py", "dev", "staging", "production")
 
 
 def test_scenes_with_nothing_in_common_play_at_the_same_time() -> None:

@@ -85,42 +85,58 @@ async def seal(
         )
     parsed = certificates.parse(certificate, certificate_source)
     parsed.check(datetime.now(UTC))
-    path, file = services.values_file(loaded, service, environment)
-    with values.editing(path, file) as document:
-        remembered = str(document.get(pins.CERTIFICATE) or "")
-        if not accept_certificate:
-            _check_certificate(loaded, service, environment, document, parsed)
-        secret, namespace = (
-            naming.secret(loaded.policy, service),
-            naming.namespace(loaded.policy, service, environment),
-        )
-        sealed_before = document.get(pins.DATA)
-        plaintext_rules.check_size(
-            plaintexts, sealed_before if isinstance(sealed_before, dict) else {}
-        )
-        label = encrypting.label(loaded.policy.secrets.scope, namespace, secret)
-        sealed = {
-            key: encrypting.encrypt(plaintext, parsed.public_key, label)
-            for key, plaintext in plaintexts.items()
-        }
-        renewal = pins.renewal(document.get(SECTION), sealed, parsed.fingerprint)
-        changes: dict[tuple[str, ...], str] = {pins.CERTIFICATE: parsed.fingerprint}
-        changes |= _pinned(loaded, service, renewal)
-        changes |= {(*pins.DATA, key): ciphertext for key, ciphertext in sealed.items()}
-        document.update(changes)
+    _, file = services.values_file(loaded, service, environment)
+    remembered, outdated = _write(
+        loaded, service, environment, plaintexts, parsed, accept_certificate=accept_certificate
+    )
+    secret = naming.secret(loaded.policy, service)
     return secrets.Sealed(
         service,
         environment,
         file,
-        tuple(sealed),
-        f"{namespace}/{secret}",
+        tuple(plaintexts),
+        f"{naming.namespace(loaded.policy, service, environment)}/{secret}",
         loaded.policy.secrets.scope,
         parsed.fingerprint,
         renewed=bool(remembered) and remembered != parsed.fingerprint,
         source=certificate_source,
         first_use=not remembered,
-        outdated=renewal.outdated,
+        outdated=outdated,
     )
+
+
+def _write(
+    loaded: loading.Loaded,
+    service: str,
+    environment: str,
+    plaintexts: Mapping[str, masking.Masked],
+    certificate: certificates.Certificate,
+    *,
+    accept_certificate: bool,
+) -> tuple[str, tuple[str, ...]]:
+    """Seal into the values file; the certificate that it remembered, and the keys that stay sealed for another one."""
+    path, file = services.values_file(loaded, service, environment)
+    with values.editing(path, file) as document:
+        remembered = str(document.get(pins.CERTIFICATE) or "")
+        if not accept_certificate:
+            _check_certificate(loaded, service, environment, document, certificate)
+        sealed_before = document.get(pins.DATA)
+        plaintext_rules.check_size(
+            plaintexts, sealed_before if isinstance(sealed_before, dict) else {}
+        )
+        namespace = naming.namespace(loaded.policy, service, environment)
+        secret = naming.secret(loaded.policy, service)
+        label = encrypting.label(loaded.policy.secrets.scope, namespace, secret)
+        sealed = {
+            key: encrypting.encrypt(plaintext, certificate.public_key, label)
+            for key, plaintext in plaintexts.items()
+        }
+        renewal = pins.renewal(document.get(SECTION), sealed, certificate.fingerprint)
+        changes: dict[tuple[str, ...], str] = {pins.CERTIFICATE: certificate.fingerprint}
+        changes |= _pinned(loaded, service, renewal)
+        changes |= {(*pins.DATA, key): ciphertext for key, ciphertext in sealed.items()}
+        document.update(changes)
+    return remembered, renewal.outdated
 
 
 async def fetch_certificate(

@@ -48,16 +48,16 @@ def policies(
         clusters: What the cluster that they are for is; by default both, for an environment in one cluster.
         groups: Groups that deploy, beside the deployer; whoever is in one is held to the policies everywhere.
     """
-    made = _Maker(policy, environment, groups)
-    found: list[Thing] = []
+    maker = _Maker(policy, environment, groups)
+    manifests: list[Thing] = []
     if "control" in clusters:
         shared = application_rules.VARIABLES
-        found += made.policy(kinds.APPLICATION, shared, application_rules.application())
-        found += made.policy(kinds.APPLICATIONSET, {}, application_rules.application_set())
+        manifests += maker.policy(kinds.APPLICATION, shared, application_rules.application())
+        manifests += maker.policy(kinds.APPLICATIONSET, {}, application_rules.application_set())
     if "workload" in clusters:
         shared = proof_rules.variables(policy, environment, services)
-        found += made.policy(kinds.JOB, shared, proof_rules.job())
-    return found
+        manifests += maker.policy(kinds.JOB, shared, proof_rules.job())
+    return manifests
 
 
 class _Maker:
@@ -91,8 +91,8 @@ class _Maker:
             "matchConditions": [{"name": "is-the-deployer", "expression": self._who}],
             **({"variables": shared} if shared else {}),
             "validations": [
-                {"message": each.message, "reason": "Forbidden", "expression": each.expression}
-                for each in rules
+                {"message": rule.message, "reason": "Forbidden", "expression": rule.expression}
+                for rule in rules
             ],
         }
         binding = {"policyName": name, "validationActions": ["Deny"]}

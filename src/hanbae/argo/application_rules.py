@@ -39,8 +39,8 @@ def application() -> Iterator[rulings.Rule]:
         !(oldObject.?operation.hasValue() || variables.phaseBefore in ['Running', 'Terminating'])
         """,
     )
-    for each in (*_source(), *_sync(), *_operation()):
-        yield rulings.unless("!variables.starts", each)
+    for rule in (*_source(), *_sync(), *_operation()):
+        yield rulings.unless("!variables.starts", rule)
 
 
 def application_set() -> Iterator[rulings.Rule]:

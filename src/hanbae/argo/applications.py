@@ -83,10 +83,10 @@ def health(application: Application) -> tuple[str, str]:
 
 def conditions(application: Application) -> tuple[Condition, ...]:
     """The conditions that tell of an error."""
-    found = (application.get("status") or {}).get("conditions") or []
+    entries = (application.get("status") or {}).get("conditions") or []
     return tuple(
         Condition(entry["type"], entry.get("message") or "")
-        for entry in found
+        for entry in entries
         if str(entry.get("type", "")).endswith("Error")
     )
 
@@ -131,25 +131,30 @@ def foreign(application: Application, owned: Owned) -> wording.Text | None:
         ("source.helm.releaseName", (source.get("helm") or {}).get("releaseName"), owned.release),
         ("destination.namespace", destination(application), owned.namespace),
     )
-    for field, found, wanted in parts:
-        if found != wanted:
-            facts = {"application": name, "field": field, "found": found or "-", "wanted": wanted}
+    for field, actual, expected in parts:
+        if actual != expected:
+            facts = {
+                "application": name,
+                "field": field,
+                "found": actual or "-",
+                "wanted": expected,
+            }
             return wording.Text("argo.other-application", facts)
     return None
 
 
 def unpruned(application: Application) -> tuple[subjects.Ref, ...]:
     """Objects that are no longer in the chart and that nobody allowed Argo CD to delete."""
-    found = (application.get("status") or {}).get("resources") or []
-    return tuple(_ref(entry) for entry in found if entry.get("requiresPruning"))
+    resources = (application.get("status") or {}).get("resources") or []
+    return tuple(_ref(entry) for entry in resources if entry.get("requiresPruning"))
 
 
 def out_of_sync(application: Application) -> tuple[subjects.Ref, ...]:
     """Objects that differ from the chart, those that need pruning left out."""
-    found = (application.get("status") or {}).get("resources") or []
+    resources = (application.get("status") or {}).get("resources") or []
     return tuple(
         _ref(entry)
-        for entry in found
+        for entry in resources
         if entry.get("status") == "OutOfSync" and not entry.get("requiresPruning")
     )
 
@@ -167,14 +172,14 @@ def has_deployed(application: Application, started: str, revision: str) -> bool:
     )
 
 
-def deployed_since(application: Application, known: str, revision: str) -> str:
+def deployed_since(application: Application, former: str, revision: str) -> str:
     """When the last successful full sync of a revision began that is newer than a known operation, or empty.
 
     Both times are the application controller's own.
 
     Args:
         application: The object.
-        known: ``started`` of the operation that had ended before, or empty.
+        former: ``started`` of the operation that had ended before, or empty.
         revision: The commit.
     """
     entries: Sequence[Mapping[str, Any]] = (application.get("status") or {}).get("history") or []
@@ -183,11 +188,11 @@ def deployed_since(application: Application, known: str, revision: str) -> str:
         for entry in entries
         if entry.get("revision") == revision
     ]
-    return max((each for each in started if each > known), default="")
+    return max((time for time in started if time > former), default="")
 
 
 def awaiting(
-    application: Application, *, revision: str, hooks: Iterable[subjects.Ref], known: str
+    application: Application, *, revision: str, hooks: Iterable[subjects.Ref], former: str
 ) -> Next:
     """What automation makes of a revision that was pushed.
 
@@ -195,7 +200,7 @@ def awaiting(
         application: The object, read after a refresh was asked for.
         revision: The wanted commit.
         hooks: Hooks that a full sync of it must show.
-        known: ``started`` of the operation that had already ended when the deployment began, or empty: an
+        former: ``started`` of the operation that had already ended when the deployment began, or empty: an
             automated sync that failed before is a reason to start one, one that fails now is the outcome.
     """
     operation = operations.current(application)
@@ -205,20 +210,20 @@ def awaiting(
         facts = {"revision": operation.revision[:12], "by": operation.by or "Argo CD"}
         return Next("wait", wording.Text("argo.other-operation", facts))
     status, compared = sync(application)
-    broken = [each for each in conditions(application) if each.type in _UNCOMPARED]
+    broken = [condition for condition in conditions(application) if condition.type in _UNCOMPARED]
     if is_refreshing(application) or not status or not compared or broken:
         return Next("wait", wording.Text("argo.not-compared" if broken else "argo.refreshing"))
     if compared != revision:
         return Next("moved", wording.Text("argo.other-revision", {"revision": compared}))
     if operation is not None and operations.is_automated(operation, revision):
-        return _ended(operation, tuple(hooks), known)
+        return _ended(operation, tuple(hooks), former)
     return _not_started(application, revision, status)
 
 
-def _ended(operation: operations.Operation, hooks: tuple[subjects.Ref, ...], known: str) -> Next:
+def _ended(operation: operations.Operation, hooks: tuple[subjects.Ref, ...], former: str) -> Next:
     """About an automated full sync of the wanted revision that has ended."""
     if operation.phase != "Succeeded":
-        if operation.started != known:
+        if operation.started != former:
             return Next("follow", wording.Text("argo.automation-ran"), operation)
         facts = {"message": operation.message}
         return Next("push", wording.Text("argo.failed-before", facts))
@@ -233,7 +238,7 @@ def _not_started(application: Application, revision: str, status: str) -> Next:
     """About a revision that Argo CD knows, with no full automated sync of it."""
     if not is_automated(application):
         return Next("push", wording.Text("argo.automation-off"))
-    if any(each.type == "SyncError" for each in conditions(application)):
+    if any(condition.type == "SyncError" for condition in conditions(application)):
         message = next(e.message for e in conditions(application) if e.type == "SyncError")
         return Next("push", wording.Text("argo.failed-before", {"message": message}))
     if status == "Synced":

@@ -79,12 +79,12 @@ def spaces(
     """Every namespace that a service of this environment may live in, and the services that do."""
     bases = [policy.services.namespace]
     bases += [name for name, space in policy.namespaces.items() if space.services]
-    found: dict[str, list[Service]] = {
+    by_namespace: dict[str, list[Service]] = {
         naming.suffixed(policy, base, environment): [] for base in bases
     }
     for service in services:
-        found[naming.namespace(policy, service.name, environment)].append(service)
-    return found
+        by_namespace[naming.namespace(policy, service.name, environment)].append(service)
+    return by_namespace
 
 
 def identity(policy: documents.Policy, environment: str) -> list[Thing]:
@@ -128,9 +128,9 @@ def roles(
         _merge(rules, _outside(policy))
     subjects, end = _subjects(policy, environment, groups), scope(policy, environment)
     return [
-        thing
-        for (where, what), each in rules.items()
-        for thing in _role(environment, f"hanbae-{what}-{end}", where, each, subjects)
+        manifest
+        for (where, purpose), permissions in rules.items()
+        for manifest in _role(environment, f"hanbae-{purpose}-{end}", where, permissions, subjects)
     ]
 
 
@@ -204,8 +204,8 @@ def _outside(policy: documents.Policy) -> _Rules:
 
 def _merge(rules: dict[tuple[str, str], list[Thing]], more: _Rules) -> None:
     """Several reasons to grant something in one namespace make one Role."""
-    for where, what, each in more:
-        rules.setdefault((where, what), []).extend(each)
+    for where, purpose, permissions in more:
+        rules.setdefault((where, purpose), []).extend(permissions)
 
 
 def _role(

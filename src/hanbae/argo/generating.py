@@ -104,18 +104,20 @@ def application(
     Returns:
         ``metadata`` (name, namespace, labels, finalizers) and ``spec``; Argo CD adds the rest.
     """
-    made = _template(policy, environment, service, naming.namespace(policy, service, environment))
+    manifest = _template(
+        policy, environment, service, naming.namespace(policy, service, environment)
+    )
     settings = policy.environments[environment]
     by_hand = settings.database_changes == "manual" and migrates
     if settings.sync == "auto" and not by_hand:
-        made["spec"]["syncPolicy"]["automated"] = dict(_AUTOMATED)
-    made["metadata"]["namespace"] = policy.argocd.namespace
-    made["spec"]["syncPolicy"][
+        manifest["spec"]["syncPolicy"]["automated"] = dict(_AUTOMATED)
+    manifest["metadata"]["namespace"] = policy.argocd.namespace
+    manifest["spec"]["syncPolicy"][
         "retry"
     ] = {}  # its limit of 0 is a zero value, which Argo CD leaves out
     if settings.sync == "auto":  # the controller adds it, unless the set preserves resources
-        made["metadata"]["finalizers"] = ["resources-finalizer.argocd.argoproj.io"]
-    return {"apiVersion": _API, "kind": "Application", **made}
+        manifest["metadata"]["finalizers"] = ["resources-finalizer.argocd.argoproj.io"]
+    return {"apiVersion": _API, "kind": "Application", **manifest}
 
 
 def application_set(policy: documents.Policy, environment: str) -> Thing:
@@ -128,7 +130,7 @@ def application_set(policy: documents.Policy, environment: str) -> Thing:
     # The files generator reads the values too, which tells whether a service migrates. It is not the default,
     # because one values file that is no YAML keeps it from seeing any service.
     chart = policy.services.path
-    found = (
+    generator = (
         {"files": [{"path": f"{chart}/{_values(policy, environment)}"}]}
         if selective
         else {"directories": [{"path": chart}]}
@@ -137,7 +139,7 @@ def application_set(policy: documents.Policy, environment: str) -> Thing:
     spec: Thing = {
         "goTemplate": True,
         "goTemplateOptions": ["missingkey=error"],
-        "generators": [{"git": {**source, **found}}],
+        "generators": [{"git": {**source, **generator}}],
         "syncPolicy": _keeping(settings),
         "template": template,
     }

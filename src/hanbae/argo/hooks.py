@@ -41,9 +41,9 @@ _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _IN_A_SUCCESSFUL_SYNC: Final = frozenset({"PreSync", "Sync", "PostSync"})
 
 
-def phases(thing: Mapping[str, Any]) -> tuple[Phase, ...]:
+def phases(manifest: Mapping[str, Any]) -> tuple[Phase, ...]:
     """The phases in which Argo CD runs an object as a hook; empty for ordinary and for ignored objects."""
-    annotations = _annotations(thing)
+    annotations = _annotations(manifest)
     own = [value for value in _listed(annotations.get(_HOOK, "")) if value in (*_PHASES, "Skip")]
     if own:
         return tuple(dict.fromkeys(_PHASES[value] for value in own if value in _PHASES))
@@ -51,9 +51,9 @@ def phases(thing: Mapping[str, Any]) -> tuple[Phase, ...]:
     return tuple(dict.fromkeys(_FROM_HELM[value] for value in values if value in _FROM_HELM))
 
 
-def wave(thing: Mapping[str, Any]) -> int:
+def wave(manifest: Mapping[str, Any]) -> int:
     """The sync wave of any object, hook or not: the annotation, else Helm's weight, else 0."""
-    annotations = _annotations(thing)
+    annotations = _annotations(manifest)
     for name in (_WAVE, _HELM_WEIGHT):
         value = str(annotations.get(name, ""))
         if is_wave(value):
@@ -66,57 +66,57 @@ def is_wave(value: str) -> bool:
     return _INTEGER.fullmatch(value) is not None
 
 
-def delete_policies(thing: Mapping[str, Any]) -> tuple[str, ...]:
+def delete_policies(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     """When Argo CD deletes a hook; ``BeforeHookCreation`` when it names no valid policy.
 
     The policies of both annotations are merged, unlike the hook annotations themselves; each has its own spelling.
     """
-    annotations = _annotations(thing)
+    annotations = _annotations(manifest)
     own = [value for value in _listed(annotations.get(_DELETE, "")) if value in _POLICIES]
     helm = _listed(annotations.get(_HELM_DELETE, ""))
-    found = dict.fromkeys(
+    values = dict.fromkeys(
         [*own, *(_HELM_POLICIES[value] for value in helm if value in _HELM_POLICIES)]
     )
-    return tuple(found) or ("BeforeHookCreation",)
+    return tuple(values) or ("BeforeHookCreation",)
 
 
-def expected(things: Iterable[Mapping[str, Any]], *, namespace: str) -> tuple[subjects.Ref, ...]:
+def expected(manifests: Iterable[Mapping[str, Any]], *, namespace: str) -> tuple[subjects.Ref, ...]:
     """The hooks that a successful full sync must show in its result, in the order in which they run.
 
     Args:
-        things: Rendered objects.
+        manifests: Rendered objects.
         namespace: Where objects go that name no namespace.
 
     Returns:
         One entry per object; its name ends in ``-`` where Argo CD completes a ``generateName``.
     """
     order = {"PreSync": 0, "Sync": 1, "PostSync": 2}
-    found: list[tuple[int, int, subjects.Ref]] = []
-    for thing in things:
-        ran = [phase for phase in phases(thing) if phase in _IN_A_SUCCESSFUL_SYNC]
+    ordered: list[tuple[int, int, subjects.Ref]] = []
+    for manifest in manifests:
+        ran = [phase for phase in phases(manifest) if phase in _IN_A_SUCCESSFUL_SYNC]
         if ran:
             first = min(order[phase] for phase in ran)
-            found.append((first, wave(thing), _ref(thing, namespace)))
-    return tuple(ref for _, _, ref in sorted(found))
+            ordered.append((first, wave(manifest), _ref(manifest, namespace)))
+    return tuple(ref for _, _, ref in sorted(ordered))
 
 
-def is_same(hook: subjects.Ref, seen: subjects.Ref) -> bool:
+def is_same(hook: subjects.Ref, other: subjects.Ref) -> bool:
     """Whether an object that was seen is an expected hook, generated names included."""
-    if (hook.kind, hook.namespace) != (seen.kind, seen.namespace):
+    if (hook.kind, hook.namespace) != (other.kind, other.namespace):
         return False
-    return seen.name.startswith(hook.name) if hook.name.endswith("-") else seen.name == hook.name
+    return other.name.startswith(hook.name) if hook.name.endswith("-") else other.name == hook.name
 
 
-def _ref(thing: Mapping[str, Any], namespace: str) -> subjects.Ref:
-    metadata = thing["metadata"]
+def _ref(manifest: Mapping[str, Any], namespace: str) -> subjects.Ref:
+    metadata = manifest["metadata"]
     name = metadata.get("name") or metadata.get("generateName") or ""
-    return subjects.Ref(thing["kind"], metadata.get("namespace") or namespace, name)
+    return subjects.Ref(manifest["kind"], metadata.get("namespace") or namespace, name)
 
 
-def _annotations(thing: Mapping[str, Any]) -> Mapping[str, Any]:
-    metadata = thing.get("metadata")
-    found = metadata.get("annotations") if isinstance(metadata, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+def _annotations(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = manifest.get("metadata")
+    values = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    return values if isinstance(values, Mapping) else {}
 
 
 def _listed(value: object) -> list[str]:

@@ -27,19 +27,26 @@ def of_presync(objects: Sequence[Thing], namespace: str) -> tuple[subjects.Ref, 
         SealedSecrets (whichever: they say only in the end which Secret they make), and the ServiceAccounts and
         ConfigMaps that the hooks' pods name; in the order of `objects`.
     """
-    read = {name for thing in objects if "PreSync" in hooks.phases(thing) for name in _read(thing)}
+    read = {
+        name
+        for manifest in objects
+        if "PreSync" in hooks.phases(manifest)
+        for name in _read(manifest)
+    }
     if not read:
         return ()
-    found = []
-    for thing in objects:
-        if not hooks.phases(thing) and (thing["kind"] == "SealedSecret" or _name(thing) in read):
-            where = thing["metadata"].get("namespace") or namespace
-            found.append(subjects.Ref(thing["kind"], where, thing["metadata"]["name"]))
-    return tuple(found)
+    refs = []
+    for manifest in objects:
+        if not hooks.phases(manifest) and (
+            manifest["kind"] == "SealedSecret" or _name(manifest) in read
+        ):
+            where = manifest["metadata"].get("namespace") or namespace
+            refs.append(subjects.Ref(manifest["kind"], where, manifest["metadata"]["name"]))
+    return tuple(refs)
 
 
-def _name(thing: Thing) -> tuple[str, str]:
-    return thing["kind"], thing["metadata"].get("name") or ""
+def _name(manifest: Thing) -> tuple[str, str]:
+    return manifest["kind"], manifest["metadata"].get("name") or ""
 
 
 def _read(hook: Thing) -> Iterator[tuple[str, str]]:

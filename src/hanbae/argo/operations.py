@@ -114,13 +114,13 @@ def current(application: Application) -> Operation | None:
     While one is asked for, the record may still be that of the operation before; the two belong together only
     when the record is active or carries the same key.
     """
-    asked, record = requested(application), recorded(application)
-    if asked is None:
+    pending, record = requested(application), recorded(application)
+    if pending is None:
         return record
-    if record is not None and (record.active or (asked.key and asked.key == record.key)):
+    if record is not None and (record.active or (pending.key and pending.key == record.key)):
         # The field is still there for a moment after the end; until it is gone, nothing has ended.
         return record if record.active else _still(record)
-    return asked
+    return pending
 
 
 def active(application: Application) -> Operation | None:
@@ -213,17 +213,17 @@ def request(
         only: As in :func:`asking`.
         about: As in :func:`asking`.
     """
-    asked: dict[str, Any] = {
+    operation: dict[str, Any] = {
         "prune": prunes(application),
         "strategy": {"hook": {}},
         "infos": _info(key, about),
         "retryStrategy": {"limit": 0},
     }
     if revision:
-        asked["revision"] = revision
+        operation["revision"] = revision
     if only:
-        asked["resources"] = _selected(only)
-    return asked
+        operation["resources"] = _selected(only)
+    return operation
 
 
 def terminating(application: Application) -> dict[str, Any]:
@@ -240,8 +240,8 @@ def terminating(application: Application) -> dict[str, Any]:
 
 
 def _info(key: str, about: Mapping[str, str] | None) -> list[dict[str, str]]:
-    said = {KEY: key, **{f"{ABOUT}{name}": value for name, value in (about or {}).items()}}
-    return [{"name": name, "value": value} for name, value in said.items()]
+    entries = {KEY: key, **{f"{ABOUT}{name}": value for name, value in (about or {}).items()}}
+    return [{"name": name, "value": value} for name, value in entries.items()]
 
 
 def prunes(application: Application) -> bool:

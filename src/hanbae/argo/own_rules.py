@@ -25,11 +25,11 @@ def policies(policy: documents.Policy, environment: str) -> list[Thing]:
         policy: The policy.
         environment: Name of an environment on Kubernetes.
     """
-    found: list[Thing] = []
+    manifests: list[Thing] = []
     for rule in policy.rules:
         if not rule.environments or environment in rule.environments:
-            found += _policy(policy, rule, environment)
-    return found
+            manifests += _policy(policy, rule, environment)
+    return manifests
 
 
 def _policy(policy: documents.Policy, rule: documents.OwnRule, environment: str) -> list[Thing]:

@@ -62,7 +62,7 @@ def variables(
         for service in services
         if service.repository
     ]
-    listed = ",\n".join(f"  {rulings.literal(each)}" for each in proven)
+    listed = ",\n".join(f"  {rulings.literal(entry)}" for entry in proven)
     return {
         "services": f"[\n{listed}\n]" if proven else "[]",
         "job": "request.operation == 'DELETE' ? oldObject : object",
@@ -106,8 +106,8 @@ def job() -> Iterator[rulings.Rule]:
         component=labels.COMPONENT,
         key=labels.KEY,
     )
-    for each in (*_once(), *_runs(), *_reads(), *_confined()):
-        yield rulings.unless("request.operation != 'CREATE'", each)
+    for rule in (*_once(), *_runs(), *_reads(), *_confined()):
+        yield rulings.unless("request.operation != 'CREATE'", rule)
 
 
 def _once() -> Iterator[rulings.Rule]:

@@ -46,7 +46,7 @@ def unless(condition: str, inner: Rule) -> Rule:
 
 def expression(text: str, **values: Any) -> str:
     """An expression from its indented text and the values in it."""
-    return _PLACEHOLDER.sub(lambda found: literal(values[found[1]]), textwrap.dedent(text).strip())
+    return _PLACEHOLDER.sub(lambda match: literal(values[match[1]]), textwrap.dedent(text).strip())
 
 
 def literal(value: Any) -> str:

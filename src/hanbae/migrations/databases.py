@@ -57,30 +57,30 @@ def declared(
         raise _fault("migrations.not-a-list", file, key="migration.databases")
     if not entries:
         return (Database(f"{service}_db".replace("-", "_"), _DEFAULT_KEY, "", wave),)
-    found = [_entry(entry, at, wave, file) for at, entry in enumerate(entries)]
+    databases = [_entry(entry, index, wave, file) for index, entry in enumerate(entries)]
     for field in ("name", "directory"):
-        names = [getattr(database, field) for database in found]
+        names = [getattr(database, field) for database in databases]
         double = next((name for name in names if names.count(name) > 1), None)
         if double is not None:
             raise _fault("migrations.database-twice", file, field=field, name=double)
-    return tuple(sorted(found, key=lambda database: database.wave))
+    return tuple(sorted(databases, key=lambda database: database.wave))
 
 
-def _entry(entry: object, at: int, wave: int, file: str) -> Database:
+def _entry(entry: object, index: int, wave: int, file: str) -> Database:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
-        raise _fault("migrations.database-without-name", file, index=str(at))
+        raise _fault("migrations.database-without-name", file, index=str(index))
     name = entry["name"]
     directory = str(entry.get("dir") or "")
     if PurePosixPath(directory).is_absolute() or ".." in PurePosixPath(directory).parts:
         raise _fault("migrations.folder-outside", file, name=name, folder=directory)
-    given = entry.get("wave")
+    own_wave = entry.get("wave")
     return Database(
         name,
         str(entry.get("urlKey") or _DEFAULT_KEY),
         directory,
-        given if isinstance(given, int) else wave + at,
+        own_wave if isinstance(own_wave, int) else wave + index,
     )
 
 
-def _fault(said: str, file: str, **facts: str) -> errors.FileFault:
-    return errors.FileFault(said, place=subjects.Place(file) if file else None, **facts)
+def _fault(text_id: str, file: str, **facts: str) -> errors.FileFault:
+    return errors.FileFault(text_id, place=subjects.Place(file) if file else None, **facts)

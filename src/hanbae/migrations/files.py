@@ -34,7 +34,7 @@ def versions(names: Iterable[str], *, folder: str = "") -> tuple[int, ...]:
 
 def named(names: Iterable[str], *, folder: str = "") -> Mapping[int, str]:
     """Version → file name, for the same files and with the same faults as `versions`."""
-    found: dict[int, str] = {}
+    by_version: dict[int, str] = {}
     for name in sorted(names):
         if not name.endswith(".sql"):
             continue
@@ -42,16 +42,16 @@ def named(names: Iterable[str], *, folder: str = "") -> Mapping[int, str]:
         place = subjects.Place(f"{folder}/{name}" if folder else name)
         if version is None:
             raise errors.FileFault("migrations.file-without-number", place=place, file=name)
-        if version in found:
+        if version in by_version:
             raise errors.FileFault(
                 "migrations.version-twice",
                 place=place,
                 version=str(version),
                 file=name,
-                other=found[version],
+                other=by_version[version],
             )
-        found[version] = name
-    return found
+        by_version[version] = name
+    return by_version
 
 
 def version_of(name: str) -> int | None:

@@ -138,8 +138,8 @@ def shown(text: str) -> str:
 
 def words(text: str, most: int = 6) -> str:
     """The first words of a statement."""
-    found = text.split(maxsplit=most)
-    return " ".join(found[:most])[:80]
+    parts = text.split(maxsplit=most)
+    return " ".join(parts[:most])[:80]
 
 
 def _blank(match: re.Match[str]) -> str:

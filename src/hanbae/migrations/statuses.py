@@ -92,11 +92,11 @@ def reached(line: str) -> int | None:
 def failure(lines: Iterable[str]) -> Failure | None:
     """Why ``goose up`` stopped, by the last such line of its log and those that belong to it."""
     whole = list(lines)
-    for at in range(len(whole) - 1, -1, -1):
-        match = _FAILED.match(whole[at]) or _ERROR.match(whole[at])
+    for index in range(len(whole) - 1, -1, -1):
+        match = _FAILED.match(whole[index]) or _ERROR.match(whole[index])
         if match:
             # Errors of the driver go over several lines; nothing comes after them.
-            more = [line.strip() for line in whole[at + 1 :]]
+            more = [line.strip() for line in whole[index + 1 :]]
             file = match.groupdict().get("file") or ""
             return Failure(file, " ".join([match["error"], *more]))
     return None

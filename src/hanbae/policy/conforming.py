@@ -118,9 +118,9 @@ def _fits(value: Any, kind: Any) -> bool:
     return True
 
 
-def _unknown(entry: nodes.Entry, key: str, path: str, known: list[str]) -> errors.FileFault:
-    facts = {"key": key, "inside": path or "hanbae.yaml", "known": ", ".join(known)}
-    near = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1)
+def _unknown(entry: nodes.Entry, key: str, path: str, keys: list[str]) -> errors.FileFault:
+    facts = {"key": key, "inside": path or "hanbae.yaml", "known": ", ".join(keys)}
+    near = difflib.get_close_matches(key.lower().replace("-", "_"), keys, n=1)
     if near:
         return errors.FileFault(
             "policy.unknown-key-near", place=entry.place, nearest=near[0], **facts

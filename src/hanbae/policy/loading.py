@@ -102,12 +102,12 @@ def parse(data: bytes, name: str) -> tuple[documents.Policy, dict[str, subjects.
     Raises:
         errors.FileFault: The bytes are not a policy.
     """
-    found = nodes.read(data, name)
-    content = conforming.conform(found, documents.Policy)
+    root = nodes.read(data, name)
+    content = conforming.conform(root, documents.Policy)
     try:
         policy = msgspec.convert(content, documents.Policy, strict=True)
     except msgspec.ValidationError as error:  # what the walk does not know; it has no better place
-        raise errors.FileFault("policy.invalid", place=found.place, reason=str(error)) from error
-    places = nodes.places(found)
+        raise errors.FileFault("policy.invalid", place=root.place, reason=str(error)) from error
+    places = nodes.places(root)
     rules.check(policy, places, name)
     return policy, places

@@ -78,15 +78,15 @@ def read(data: bytes, name: str) -> Node:
 
 def places(node: Node) -> dict[str, subjects.Place]:
     """The place of every key path in a tree."""
-    found = {node.path: node.place} if node.path else {}
+    by_path = {node.path: node.place} if node.path else {}
     children: tuple[Node, ...] = ()
     if isinstance(node.value, dict):
         children = tuple(entry.node for entry in node.value.values())
     elif isinstance(node.value, tuple):
         children = node.value
     for child in children:
-        found |= places(child)
-    return found
+        by_path |= places(child)
+    return by_path
 
 
 def _compose(text: str, name: str) -> Any:

@@ -85,13 +85,13 @@ def _is_path(path: str) -> bool:
 
 
 def _namespaces(policy: documents.Policy) -> Iterator[Fault]:
-    seen: dict[str, str] = {}
+    first: dict[str, str] = {}
     for namespace, space in policy.namespaces.items():
         for service in space.services:
-            if service in seen:
-                facts = {"service": service, "other": seen[service]}
+            if service in first:
+                facts = {"service": service, "other": first[service]}
                 yield "policy.service-in-two-namespaces", f"namespaces.{namespace}.services", facts
-            seen[service] = namespace
+            first[service] = namespace
 
 
 def _environments(policy: documents.Policy) -> Iterator[Fault]:
@@ -139,14 +139,14 @@ def _on_kubernetes(
 
 def _clusters(policy: documents.Policy) -> Iterator[Fault]:
     """Environments in one cluster must not share namespaces: they would overwrite each other's objects."""
-    seen: dict[tuple[str | None, str], str] = {}
+    first: dict[tuple[str | None, str], str] = {}
     for name in environments.on_kubernetes(policy):
         environment = policy.environments[name]
         where = (environments.workload(environment), environment.namespace_suffix)
-        if where in seen:
-            facts = {"environment": name, "other": seen[where]}
+        if where in first:
+            facts = {"environment": name, "other": first[where]}
             yield "policy.same-namespaces", f"environments.{name}.namespace_suffix", facts
-        seen[where] = name
+        first[where] = name
 
 
 def _migrations(policy: documents.Policy) -> Iterator[Fault]:
@@ -170,15 +170,15 @@ def _migrations(policy: documents.Policy) -> Iterator[Fault]:
 
 
 def _own(policy: documents.Policy) -> Iterator[Fault]:
-    seen: set[str] = set()
-    for at, rule in enumerate(policy.rules):
-        if rule.id in seen:
-            yield "policy.rule-twice", f"rules[{at}].id", {"value": rule.id}
-        seen.add(rule.id)
+    ids: set[str] = set()
+    for index, rule in enumerate(policy.rules):
+        if rule.id in ids:
+            yield "policy.rule-twice", f"rules[{index}].id", {"value": rule.id}
+        ids.add(rule.id)
         if not rule.kinds:
-            yield "policy.rule-without-kinds", f"rules[{at}].kinds", {}
+            yield "policy.rule-without-kinds", f"rules[{index}].kinds", {}
         for name in rule.environments:
             if name not in policy.environments:
-                known = ", ".join(policy.environments)
-                facts = {"value": name, "known": known}
-                yield "policy.rule-unknown-environment", f"rules[{at}].environments", facts
+                names = ", ".join(policy.environments)
+                facts = {"value": name, "known": names}
+                yield "policy.rule-unknown-environment", f"rules[{index}].environments", facts

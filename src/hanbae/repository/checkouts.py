@@ -95,7 +95,7 @@ class Checkout:
         ]
         words = ["git", "-C", str(self.root), "fetch", *options, "--end-of-options", remote, *specs]
         try:
-            code, said = _run(words, self._environment(), timeout)
+            code, message = _run(words, self._environment(), timeout)
         except subprocess.TimeoutExpired:
             raise errors.Unreachable(
                 "repository.fetch-timeout",
@@ -104,7 +104,7 @@ class Checkout:
                 seconds=f"{timeout:g}",
             ) from None
         if code:
-            self._refuse(remote, said)
+            self._refuse(remote, message)
 
     def head(self, remote: str, branch: str) -> str:
         """The commit that a remote's branch was at when it was last fetched, as a full id.
@@ -155,10 +155,10 @@ class Checkout:
             return False
 
     def _check_remote(self, remote: str) -> None:
-        known = list(self._repository.remotes.names())
-        if not _REMOTE.fullmatch(remote) or remote not in known:
+        names = list(self._repository.remotes.names())
+        if not _REMOTE.fullmatch(remote) or remote not in names:
             raise errors.WrongUse(
-                "repository.no-remote", remote=remote, known=", ".join(map(str, known)) or "-"
+                "repository.no-remote", remote=remote, known=", ".join(map(str, names)) or "-"
             )
 
     def _url(self, remote: str) -> str:
@@ -174,11 +174,11 @@ class Checkout:
                 environment["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
         return environment
 
-    def _refuse(self, remote: str, said: str) -> None:
-        if missing := _MISSING_BRANCH.search(said):
+    def _refuse(self, remote: str, message: str) -> None:
+        if missing := _MISSING_BRANCH.search(message):
             raise errors.WrongUse("repository.no-branch", remote=remote, branch=missing[1])
-        kind = errors.Forbidden if _NOT_ALLOWED.search(said) else errors.Unreachable
-        raise kind("repository.not-fetched", remote=remote, url=self._url(remote), reason=said)
+        kind = errors.Forbidden if _NOT_ALLOWED.search(message) else errors.Unreachable
+        raise kind("repository.not-fetched", remote=remote, url=self._url(remote), reason=message)
 
 
 def check_branch(branch: str) -> None:
@@ -216,11 +216,11 @@ def _run(words: list[str], environment: dict[str, str], timeout: float) -> tuple
         raise errors.Lacking("repository.no-git") from error
     with process:
         try:
-            said = process.communicate(timeout=timeout)[1]
+            output = process.communicate(timeout=timeout)[1]
         except BaseException:
             _end(process, group=not terminal)
             raise
-    text = masking.Redactor()(_CONTROL.sub("", said.decode("utf-8", "replace"))).strip()
+    text = masking.Redactor()(_CONTROL.sub("", output.decode("utf-8", "replace"))).strip()
     return process.returncode, text[-_LONGEST_MESSAGE:]
 
 

@@ -17,14 +17,14 @@ _HEAD: Final = 400
 """Characters in which a file says who wrote it."""
 
 
-def manifest(header: str, things: Sequence[dict[str, Any]]) -> str:
+def manifest(header: str, manifests: Sequence[dict[str, Any]]) -> str:
     """Kubernetes objects as a person would write them.
 
     Args:
         header: Comment lines, with a newline at their end.
-        things: One document each.
+        manifests: One document each.
     """
-    return header + "---\n".join(_yaml(thing) for thing in things)
+    return header + "---\n".join(_yaml(content) for content in manifests)
 
 
 def write(
@@ -47,15 +47,15 @@ def write(
 
 
 def kustomized(
-    things: Mapping[str, Sequence[dict[str, Any]]],
+    files_of_objects: Mapping[str, Sequence[dict[str, Any]]],
 ) -> dict[str, Sequence[dict[str, Any]]]:
     """Files of objects with the kustomization over them, so that a folder can be applied at once."""
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": list(things),
+        "resources": list(files_of_objects),
     }
-    return {"kustomization.yaml": [kustomization], **things}
+    return {"kustomization.yaml": [kustomization], **files_of_objects}
 
 
 def present(root: Path, folder: str, mark: str) -> set[str]:
@@ -69,7 +69,7 @@ def present(root: Path, folder: str, mark: str) -> set[str]:
     return set(found())
 
 
-def _yaml(thing: dict[str, Any]) -> str:
+def _yaml(content: dict[str, Any]) -> str:
     from ruamel.yaml import YAML
 
     writer = YAML()
@@ -77,7 +77,7 @@ def _yaml(thing: dict[str, Any]) -> str:
     writer.width = 4096
     writer.indent(mapping=2, sequence=4, offset=2)
     text = io.StringIO()
-    writer.dump(_readable(thing), text)
+    writer.dump(_readable(content), text)
     return text.getvalue()
 
 

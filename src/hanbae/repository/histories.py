@@ -64,11 +64,11 @@ class History:
         self._last = revisions.Revision(self._repository, self.commit)
         self.commits = 0
 
-    def added(self, wanted: Callable[[str], bool]) -> Iterator[Added]:
+    def added(self, is_read: Callable[[str], bool]) -> Iterator[Added]:
         """Each content of the wanted files once, the oldest first.
 
         Args:
-            wanted: Says of a path whether its content is to be read.
+            is_read: Says of a path whether its content is to be read.
         """
         import pygit2
 
@@ -76,20 +76,20 @@ class History:
         walker = self._repository.walk(self.commit, order)
         if self._since is not None:
             walker.hide(self._since)
-        seen: set[str] = set()
+        visited: set[str] = set()
         for commit in walker:
             self.commits += 1
             # What a merge took from its other parents was brought in by them, and they come before it.
             for path, blob in self._changed(commit):
-                if blob in seen or not path.startswith(self._prefix):
+                if blob in visited or not path.startswith(self._prefix):
                     continue
                 path = path[len(self._prefix) :]  # noqa: PLW2901
-                if not wanted(path):
+                if not is_read(path):
                     continue
-                seen.add(blob)
-                found = self._repository.get(blob)
-                if isinstance(found, pygit2.Blob) and found.size <= LARGEST_FILE:
-                    yield Added(str(commit.id), path, bytes(found.data))
+                visited.add(blob)
+                content = self._repository.get(blob)
+                if isinstance(content, pygit2.Blob) and content.size <= LARGEST_FILE:
+                    yield Added(str(commit.id), path, bytes(content.data))
 
     def now(self, path: str) -> bytes | None:
         """The content of a file in the last commit; None where there is none, or it cannot be read."""

@@ -72,12 +72,12 @@ class Kept:
         except OSError:
             return None
         try:
-            found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
                 return None
             with os.fdopen(handle, "rb", buffering=0, closefd=False) as file:
                 data = file.read()
-            if time.time() - found.st_mtime > _TOUCHED:
+            if time.time() - status.st_mtime > _TOUCHED:
                 os.utime(handle)
         except OSError:
             return None
@@ -132,9 +132,9 @@ def clean(folder: Path, *, most: int = _MOST_BYTES, oldest: float = _OLDEST) -> 
 def _entries(folder: Path) -> Iterator[tuple[float, int, Path]]:
     for path in folder.glob("??/*"):
         with contextlib.suppress(OSError):
-            found = path.lstat()
-            if not stat.S_ISDIR(found.st_mode):
-                yield found.st_mtime, found.st_size, path
+            status = path.lstat()
+            if not stat.S_ISDIR(status.st_mode):
+                yield status.st_mtime, status.st_size, path
 
 
 def opened() -> Kept | None:

@@ -44,12 +44,12 @@ class Revision:
         import pygit2
 
         try:
-            found = repository.revparse_single(commit).peel(pygit2.Commit)
+            resolved = repository.revparse_single(commit).peel(pygit2.Commit)
         except (KeyError, ValueError, pygit2.GitError) as error:
             raise errors.WrongUse("repository.no-revision", revision=commit) from error
-        self.commit = str(found.id)
+        self.commit = str(resolved.id)
         self._repository = repository
-        self._tree = found.tree
+        self._tree = resolved.tree
 
     def read(self, path: str) -> bytes | None:
         """The content of a file; None if there is none, or a folder.
@@ -87,8 +87,8 @@ class Revision:
 
     @cached_property
     def _submodules(self) -> frozenset[str]:
-        found = self._blobs("")
-        return frozenset(path for path, blob in found if blob.filemode == _SUBMODULE)
+        blobs = self._blobs("")
+        return frozenset(path for path, blob in blobs if blob.filemode == _SUBMODULE)
 
     def links(self, folder: str = "") -> Mapping[str, str]:
         """Every symbolic link below a folder: path from the root → what it says that it leads to."""
@@ -103,17 +103,17 @@ class Revision:
         start = self._tree if not folder.strip("/") else self._find(folder)
         if start is None or start.type_str != "tree":
             return []
-        found: list[tuple[str, Any]] = []
-        at = folder.strip("/")
-        waiting = [(f"{at}/" if at else "", start)]
+        blobs: list[tuple[str, Any]] = []
+        top = folder.strip("/")
+        waiting = [(f"{top}/" if top else "", start)]
         while waiting:
             prefix, tree = waiting.pop()
             for child in tree:
                 if child.type_str == "tree":
                     waiting.append((f"{prefix}{child.name}/", child))
                 elif child.type_str == "blob" or child.filemode == _SUBMODULE:
-                    found.append((f"{prefix}{child.name}", child))
-        return sorted(found, key=lambda each: each[0])
+                    blobs.append((f"{prefix}{child.name}", child))
+        return sorted(blobs, key=lambda entry: entry[0])
 
     def linked(self, path: str) -> str | None:
         """The folder that a link leads to, from the root; None for what is no link to a folder.
@@ -121,22 +121,22 @@ class Revision:
         Raises:
             errors.FileFault: The link leads out of the repository, or never ends.
         """
-        parts, found = self._follow(self._parts(path), 0)
-        return "/".join(parts) if found is not None and found.type_str == "tree" else None
+        parts, target = self._follow(self._parts(path), 0)
+        return "/".join(parts) if target is not None and target.type_str == "tree" else None
 
     def stamp(self, path: str) -> str | None:
         """An id of what is in a file, or in everything below a folder, without reading it; empty if there is none.
 
         None where a link or a submodule is on the way, or is the file: then the id says too little.
         """
-        found: Any = self._tree
+        entry: Any = self._tree
         for part in self._parts(path):
-            if found.type_str != "tree" or part not in found:
+            if entry.type_str != "tree" or part not in entry:
                 return ""
-            found = found[part]
-            if found.filemode in (_LINK, _SUBMODULE):
+            entry = entry[part]
+            if entry.filemode in (_LINK, _SUBMODULE):
                 return None
-        return str(found.id)
+        return str(entry.id)
 
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path, by the clone's own rules."""
@@ -162,29 +162,29 @@ class Revision:
         Returns:
             The real names from the root, and the object; None if there is none.
         """
-        at: Parts = ()
+        real: Parts = ()
         objects: list[Any] = [self._tree]
         for index, part in enumerate(parts):
             if part == "..":
-                if not at:
+                if not real:
                     raise self._fault("repository.link-out", parts)
-                at, objects = at[:-1], objects[:-1]
+                real, objects = real[:-1], objects[:-1]
                 continue
             if objects[-1].type_str != "tree" or part not in objects[-1]:
-                return at, None
+                return real, None
             child = objects[-1][part]
             if child.filemode == _LINK:
                 if links >= _LINKS:
                     raise self._fault("repository.endless-link", parts)
                 target = child.data.decode("utf-8", "surrogateescape")
                 if target.startswith("/"):
-                    raise self._fault("repository.link-out", (*at, part))
+                    raise self._fault("repository.link-out", (*real, part))
                 onward = tuple(p for p in target.split("/") if p not in ("", "."))
-                return self._follow((*at, *onward, *parts[index + 1 :]), links + 1)
+                return self._follow((*real, *onward, *parts[index + 1 :]), links + 1)
             if child.filemode == _SUBMODULE:
-                return at, None
-            at, objects = (*at, part), [*objects, child]
-        return at, objects[-1]
+                return real, None
+            real, objects = (*real, part), [*objects, child]
+        return real, objects[-1]
 
     def _fault(self, text_id: str, parts: Parts) -> errors.FileFault:
         place = subjects.Place("/".join(parts).encode("utf-8", "replace").decode())

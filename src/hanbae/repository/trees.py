@@ -93,10 +93,10 @@ class Subtree:
 
     def linked(self, path: str) -> str | None:
         """The folder that a link leads to; see :class:`Tree`."""
-        found = self._tree.linked(self.prefix + path)
-        if found is not None and not f"{found}/".startswith(self.prefix):
+        target = self._tree.linked(self.prefix + path)
+        if target is not None and not f"{target}/".startswith(self.prefix):
             raise errors.FileFault("repository.link-out", place=subjects.Place(path), revision="-")
-        return None if found is None else found[len(self.prefix) :]
+        return None if target is None else target[len(self.prefix) :]
 
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""
@@ -106,9 +106,9 @@ class Subtree:
         """Every symbolic link below a folder; see :class:`Tree`."""
         return self._cut(self._tree.links(self.prefix + folder))
 
-    def _cut(self, found: Mapping[str, str]) -> Mapping[str, str]:
+    def _cut(self, by_path: Mapping[str, str]) -> Mapping[str, str]:
         cut = len(self.prefix)
-        return {path[cut:]: each for path, each in found.items()}
+        return {path[cut:]: value for path, value in by_path.items()}
 
 
 class WorkingTree:
@@ -197,11 +197,11 @@ class WorkingTree:
 
     def links(self, folder: str = "") -> Mapping[str, str]:
         """Every symbolic link below a folder; see :class:`Tree`."""
-        found = {}
+        targets = {}
         for path in self._perhaps_links & self.files(folder).keys():
             with contextlib.suppress(OSError):  # it is no link any more
-                found[path] = (self.root / path).readlink().as_posix()
-        return dict(sorted(found.items()))
+                targets[path] = (self.root / path).readlink().as_posix()
+        return dict(sorted(targets.items()))
 
     def _listed(self) -> dict[str, str]:
         if self._repository is None:
@@ -223,34 +223,34 @@ class WorkingTree:
         gone = pygit2.enums.FileStatus.WT_DELETED
         quiet = pygit2.enums.FileStatus.IGNORED
         untracked, new = pygit2.enums.FileStatus.INDEX_DELETED, pygit2.enums.FileStatus.WT_NEW
-        found: dict[str, str] = {}
+        listing: dict[str, str] = {}
         # An unchanged file is a link when the index says so; whether a changed one is, only the file says.
         links = set()
         # Once: each entry takes as long as reading a small file.
         for entry in self._repository.index:
             if (path := entry.path).startswith(self.prefix):
                 mark = _MARKS.get(entry.mode, "")
-                found[path] = f"{mark}{entry.id}"
+                listing[path] = f"{mark}{entry.id}"
                 if mark == _MARKS[_LINK]:
                     links.add(path)
         cut = len(self.prefix)
         root = Path(self._repository.workdir)
         unwatched = set(index_flags.unwatched(self._repository)) - links
-        self._unwatched = frozenset(path[cut:] for path in unwatched & found.keys())
+        self._unwatched = frozenset(path[cut:] for path in unwatched & listing.keys())
         changed = self._repository.status(untracked_files="all")
         for path, status in changed.items():
             if not path.startswith(self.prefix) or status & quiet or path.endswith("/"):
                 continue
-            if path in unwatched or found.get(path, "").startswith(SUBMODULE):
+            if path in unwatched or listing.get(path, "").startswith(SUBMODULE):
                 continue
             if status & untracked and not status & new:
                 continue  # taken out of the index, and ignored from now on: the next commit is without it
             if status & gone or not os.path.lexists(root / path):
-                found.pop(path, None)
+                listing.pop(path, None)
             else:
-                found[path] = _stamp(root / path)
+                listing[path] = _stamp(root / path)
         self._perhaps_links = {path[cut:] for path in links | changed.keys()}
-        return {path[cut:]: each for path, each in sorted(found.items())}
+        return {path[cut:]: content for path, content in sorted(listing.items())}
 
 
 def _unlisted(path: str, target: str) -> errors.FileFault:

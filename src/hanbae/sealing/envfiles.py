@@ -37,36 +37,36 @@ def parse(data: bytes, file: str) -> dict[str, masking.Masked]:
         errors.FileFault: A line is not ``KEY=value``, a quote is not closed, a key comes twice or is not one.
     """
     data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
-    found: dict[str, masking.Masked] = {}
-    at = 0
-    while at < len(data):
-        place = subjects.Place(file, data.count(b"\n", 0, at) + 1)
-        if blank := _BLANK.match(data, at):
-            at = blank.end()
+    values: dict[str, masking.Masked] = {}
+    position = 0
+    while position < len(data):
+        place = subjects.Place(file, data.count(b"\n", 0, position) + 1)
+        if blank := _BLANK.match(data, position):
+            position = blank.end()
             continue
-        name = _NAME.match(data, at)
+        name = _NAME.match(data, position)
         if name is None:
             raise errors.FileFault("seal.env-line", place=place)
         key = name[1].decode("utf-8", "replace")
         if not manifests.is_key(key):
             raise errors.FileFault("seal.env-line", place=place)
-        if key in found:
+        if key in values:
             raise errors.FileFault("seal.env-twice", place=place)
-        found[key], at = _value(data, name.end(), place)
-    return found
+        values[key], position = _value(data, name.end(), place)
+    return values
 
 
-def _value(data: bytes, at: int, place: subjects.Place) -> tuple[masking.Masked, int]:
-    if data[at : at + 1] not in (b"'", b'"'):
-        end = data.find(b"\n", at)
+def _value(data: bytes, start: int, place: subjects.Place) -> tuple[masking.Masked, int]:
+    if data[start : start + 1] not in (b"'", b'"'):
+        end = data.find(b"\n", start)
         end = len(data) if end < 0 else end
-        bare = re.split(rb"(?:^|[ \t])#", data[at:end], maxsplit=1)[0].strip()
+        bare = re.split(rb"(?:^|[ \t])#", data[start:end], maxsplit=1)[0].strip()
         if bare and not bare.strip(b"="):
             # The padding of base64: the line belongs to a longer value, and its "key" is a part of a secret.
             raise errors.FileFault("seal.env-line", place=place)
         return masking.Masked(bare), end + 1
-    single = data[at : at + 1] == b"'"
-    quoted = (_SINGLE if single else _DOUBLE).match(data, at)
+    single = data[start : start + 1] == b"'"
+    quoted = (_SINGLE if single else _DOUBLE).match(data, start)
     if quoted is None:
         raise errors.FileFault("seal.env-quote", place=place)
     rest = _BLANK.match(data, quoted.end())

@@ -16,7 +16,7 @@ FAILED = made.state("Failed", message="one or more synchronization tasks failed"
 
 
 def awaiting(application: dict[str, Any], known: str = "") -> tuple[str, str]:
-    found = applications.awaiting(application, revision=made.REVISION, hooks=[HOOK], known=known)
+    found = applications.awaiting(application, revision=made.REVISION, hooks=[HOOK], former=known)
     return found.does, found.why.id
 
 

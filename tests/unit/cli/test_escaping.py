@@ -14,13 +14,12 @@ import xmlschema
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from rich import cells
 
 from hanbae import subjects, wording
 from hanbae.actions import check
 from hanbae.cli import reports
 from hanbae.cli.reports import terminal
-from hanbae.cli.text import catalogue, escaping
+from hanbae.cli.text import catalogue, escaping, wrapping
 from hanbae.results import findings
 
 XSD = xmlschema.XMLSchema(Path(__file__).parents[2] / "data" / "schemas" / "junit-10.xsd")
@@ -119,7 +118,7 @@ def test_lines_are_as_wide_as_the_terminal_and_lose_nothing(text: str, width: in
     shown = escaping.plain(text)
     lines = terminal.wrapped(shown, width, "  1:1  ", "      ")
     # A command that was broken is one letter longer.
-    assert all(cells.cell_len(line) <= width + len(BROKEN.findall(line)) for line in lines)
+    assert all(wrapping.cells(line) <= width + len(BROKEN.findall(line)) for line in lines)
     kept = "".join("".join(lines).split())
     assert len(kept) >= len("".join(("1:1" + shown).split()))
 

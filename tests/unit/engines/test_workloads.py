@@ -28,7 +28,7 @@ def own(
         "auth-secrets",
         [HOOK],
         old=old,
-        warned_before=said,
+        said=said,
         before=before,
     )
     for thing in things:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # kept out of the start-up of commands that need no types, su
 LANGUAGES: Final = ("en", "ko")
 _DOMAIN: Final = "hanbae"
 _FOLDER: Final = Path(__file__).parents[2] / "locale"
-_PLACEHOLDER: Final = re.compile(r"\{(\w+)(?::([^{}]*\|[^{}]*))?\}")
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)(?::([^{}|]*\|[^{}]*))?\}")
 """``{files}``, or ``{files:file|files}`` for the form that goes with that number."""
 _POLICY_LANGUAGE: Final = re.compile(r"^language:\s*[\"']?(\w+)", re.MULTILINE)
 _CONTROL: Final = re.compile(

@@ -50,7 +50,8 @@ _PROSE: Final = frozenset(
 )
 """Words after which a command in a sentence has ended."""
 _OPERATORS: Final = frozenset({"|", "&&", "||", ">"})
-_END: Final = re.compile(r"[.,;:!?)]+$")
+_ENDS: Final = ".,;:!?)"
+"""Marks at the end of a word that are not part of it."""
 _FINAL_JAMO: Final = "\u1160", "\u11ff"
 """Vowels and finals that are drawn into the syllable before them, as in file names that macOS has taken apart."""
 _GLUE: Final = "\x00"
@@ -212,7 +213,7 @@ def _command_end(text: str, start: int) -> int:
     end = start
     words: Sequence[str] = text[start:].split(" ")
     for index, word in enumerate(words):
-        bare = _END.sub("", word)
+        bare = word.rstrip(_ENDS)
         if index > 1 and (bare in _PROSE or not bare.isascii()):
             break
         if index and not bare.isascii():

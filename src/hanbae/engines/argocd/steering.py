@@ -165,7 +165,7 @@ class Steering:
 
     def _await_automation(self, application: Application) -> Iterator[Move]:
         following = applications.awaiting(
-            application, revision=self._does.revision, hooks=self._does.hooks, known=self._known
+            application, revision=self._does.revision, hooks=self._does.hooks, former=self._known
         )
         waits_for_other = following.why.id == "argo.other-operation"
         if self._other and not waits_for_other and following.does != "follow":
