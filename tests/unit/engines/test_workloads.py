@@ -28,7 +28,7 @@ def own(
         "auth-secrets",
         [HOOK],
         old=old,
-        said=said,
+        warned_before=said,
         before=before,
     )
     for thing in things:

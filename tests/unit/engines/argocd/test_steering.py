@@ -22,7 +22,7 @@ MINE = made.asked(automated=False, key=KEY)
 
 
 def steered(does: plans.Sync | plans.Follow, *, known: str = "") -> steering.Steering:
-    return steering.Steering(does, KEY, APPLICATION, known=known)
+    return steering.Steering(does, KEY, APPLICATION, previous=known)
 
 
 def play(steer: steering.Steering, *timeline: dict[str, Any]) -> list[steering.Move]:
@@ -221,7 +221,7 @@ def test_resumed_after_another_operation_has_overwritten_the_record() -> None:
     after = made.application(
         state=made.state("Succeeded", of=partial, started="2026-11-23T11:00:30Z"), history=[entry]
     )
-    steer = steering.Steering(FOLLOW, KEY, APPLICATION, known=made.STARTED, resumed=True)
+    steer = steering.Steering(FOLLOW, KEY, APPLICATION, previous=made.STARTED, resumed=True)
     assert told(play(steer, after)) == ["argo.ended-unseen"]
     assert steer.stage == "rolling-out"
     fresh = steered(FOLLOW, known=made.STARTED)
@@ -229,7 +229,7 @@ def test_resumed_after_another_operation_has_overwritten_the_record() -> None:
 
 
 def test_resumed_finds_the_full_sync_that_was_started_by_key_where_automation_did_not() -> None:
-    steer = steering.Steering(FOLLOW, KEY, APPLICATION, known="", resumed=True)
+    steer = steering.Steering(FOLLOW, KEY, APPLICATION, previous="", resumed=True)
     moves = play(steer, made.application(operation=MINE, state=made.state("Running", of=MINE)))
     assert told(moves) == ["began"]
     assert steer.pushed
