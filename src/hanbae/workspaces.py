@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -19,7 +20,7 @@ from typing import Final, Literal
 from hanbae import errors
 from hanbae.argocd_api import connections as argocd
 from hanbae.clusters import connections, reading
-from hanbae.history import stores
+from hanbae.history import locations, stores
 from hanbae.policy import documents, environments, loading, naming
 from hanbae.repository import checkouts
 from hanbae.repository import services as repository_services
@@ -205,5 +206,8 @@ def opened(
             place=loaded.place("version"),
             root=str(checkout.root),
         )
-    with stores.open_store(loaded.policy.history.url) as store:
+    url = locations.trusted(
+        loaded.policy.history.url, loaded.root, os.environ, loaded.place("history.url")
+    )
+    with stores.open_store(url) as store:
         yield Workspace(loaded, checkout, store, context, kubeconfig, insecure)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tests.support import records
 
-from hanbae import errors
-from hanbae.history import stores
+from hanbae import errors, subjects
+from hanbae.history import locations, stores
 
 
 def script(folder: Path) -> Path:
@@ -159,3 +159,55 @@ def test_a_history_of_our_own_is_opened_whatever_its_name(tmp_path: Path) -> Non
         assert len(store.events("a")) == 1
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+POLICY = subjects.Place("hanbae.yaml", 3)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////{outside}/new.db",
+        "sqlite:////{outside}/.ssh/authorized_keys",
+        "sqlite:///~/new.db",
+    ],
+)
+def test_a_policy_creates_no_history_outside_of_its_clone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    clone, outside = tmp_path / "clone", tmp_path / "outside"
+    clone.mkdir()
+    outside.mkdir()
+    monkeypatch.setenv("HOME", str(outside))
+    with pytest.raises(errors.Refused, match="not-made-here") as caught:
+        locations.trusted(url.format(outside=str(outside)[1:]), clone, {}, POLICY)
+    assert caught.value.place == POLICY
+    assert not list(outside.iterdir())
+
+
+@pytest.mark.parametrize("path", ["../new.db", "link/new.db", ".git/hooks/post-checkout"])
+def test_a_policy_leads_its_history_out_of_the_clone_in_no_way(tmp_path: Path, path: str) -> None:
+    clone, outside = tmp_path / "clone", tmp_path / "outside"
+    (clone / ".git" / "hooks").mkdir(parents=True)
+    outside.mkdir()
+    (clone / "link").symlink_to(outside)
+    with pytest.raises(errors.Refused, match="outside"):
+        locations.trusted(f"sqlite:///{path}", clone, {}, POLICY)
+
+
+def test_a_relative_history_is_in_the_clone_wherever_hanbae_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = tmp_path / "clone with a blank"
+    clone.mkdir()
+    monkeypatch.chdir(tmp_path)
+    url = locations.trusted("sqlite:///history.db", clone, {}, POLICY)
+    with stores.open_store(url) as store:
+        assert store.path == clone / "history.db"
+
+
+def test_the_user_may_name_any_history(tmp_path: Path) -> None:
+    own = f"sqlite:///{tmp_path / 'own.db'}"
+    assert locations.trusted("sqlite:////etc/x", tmp_path, {"HANBAE_HISTORY": own}, POLICY) == own
+    stores.open_store(own).close()
+    assert locations.trusted(own, tmp_path / "clone", {}, POLICY) == own

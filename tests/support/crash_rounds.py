@@ -103,13 +103,16 @@ def _resumed(
 def elsewhere(scene: scenes.Scene, folder: Path) -> Path:
     """A clone on what could be another machine: with an empty history of its own, and not of this one's processes."""
     from hanbae.charts import values
+    from hanbae.history import stores
     from hanbae.sandbox import demo_repository
 
     remote = scene.shop.repository.url
     demo_repository.git(folder, "clone", "--quiet", "--branch", scene.branch, remote, "clone")
     clone = folder / "clone"
     with values.editing(clone / "hanbae.yaml", "hanbae.yaml") as policy:
-        policy.update({("history", "url"): f"sqlite:///{folder / 'history.db'}"})
+        history = f"sqlite:///{folder / 'history.db'}"
+        stores.open_store(history).close()
+        policy.update({("history", "url"): history})
     return clone
 
 

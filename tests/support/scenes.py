@@ -25,6 +25,7 @@ from hanbae import masking
 from hanbae.actions import generate_argocd, generate_rbac, new_service
 from hanbae.argo import authorizing
 from hanbae.charts import values
+from hanbae.history import stores
 from hanbae.policy import loading, naming
 from hanbae.sandbox import demo_repository, demo_shop, running, service_images
 
@@ -160,6 +161,7 @@ def own(
     )
     with values.editing(clone / "hanbae.yaml", "hanbae.yaml") as policy:
         history = f"sqlite:///{root / f'history-{name}.db'}"
+        stores.open_store(history).close()
         policy.update({("argocd", "repository"): repository.url, ("history", "url"): history})
         policy.update({("environments", name, "sync"): "auto" if automated else "manual"})
         if control is not None:

@@ -23,6 +23,7 @@ from typing import Final, Protocol
 from hanbae import errors, wording, workspaces
 from hanbae.actions import generate_argocd
 from hanbae.deploying import preparing, runs
+from hanbae.history import stores
 from hanbae.migrations import files
 from hanbae.policy import naming
 from hanbae.results import deployments, events
@@ -146,8 +147,10 @@ async def _publish(sandbox: running.Sandbox, source: Path, telling: Telling) -> 
     root = sandbox.site.folder.root
     telling.step(wording.Text("demo.repository"))
     # The demo's deployments are not the user's: they stay in its own history.
-    history = {"history.url": f"sqlite:///{root / 'history.db'}"}
-    shop = demo_shop.create(sandbox, source, root / _CLONE, edits=history)
+    history = f"sqlite:///{root / 'history.db'}"
+    # A policy may name a history outside of its clone only if that exists.
+    stores.open_store(history).close()
+    shop = demo_shop.create(sandbox, source, root / _CLONE, edits={"history.url": history})
     generate_argocd.generate_argocd(shop.repository.clone)
     shop.repository.commit("Read the repository from here")
     shop.repository.push(_TRUNK)
