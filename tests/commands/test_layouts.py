@@ -223,7 +223,7 @@ def test_an_environment_that_is_not_there_is_refused_in_the_same_words(
 ) -> None:
     code, _, err = run(*command, "nope", stdin=b"x")
     assert code == 2
-    sentence = "The policy has no environment nope. It has: dev, staging, production"
+    sentence = "The policy has no environment nope. It has: dev, staging, production."
     assert sentence in err.replace("\n", " ")
     code, _, err = run(*command, "local", stdin=b"x")
     assert code == 2
