@@ -41,8 +41,10 @@ def forbid_core_dumps() -> None:
     """Keep this process's memory out of core dumps, and away from debuggers of the same user, until it ends.
 
     The limit alone is not enough: a ``core_pattern`` that pipes to a program is run whatever the limit is.
+    The hard limit stays: whoever embeds hanbae may start other programs afterwards.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     _prctl(_SET_DUMPABLE, 0)
 
 

@@ -161,7 +161,7 @@ def test_environment_that_argo_cd_does_not_deploy_is_wrong_use(
     root: Path, environment: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(root, "--env", environment) == 2
-    assert "dev, staging, production" in capsys.readouterr().err
+    assert environment in capsys.readouterr().err
 
 
 def test_repository_without_services_has_nobody_to_authorise(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_comments_are_in_the_policys_language(root: Path) -> None:
 def test_no_kubernetes_client_is_loaded(root: Path) -> None:
     code = (
         "import sys; from hanbae.cli import main; main.run(sys.argv[1:]); "
-        "print(sorted({'httpx2', 'pygit2'} & set(sys.modules)), file=sys.stderr)"
+        "print(sorted({'httpx2'} & set(sys.modules)), file=sys.stderr)"
     )
     arguments = [sys.executable, "-c", code, "-C", str(root), "generate", "rbac", "--env", "dev"]
     ended = subprocess.run(arguments, capture_output=True, text=True, check=True)

@@ -96,7 +96,7 @@ def test_service_that_never_was_is_an_error(
     recorded: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main.run(["--lang", "en", "history", "list", "ordes"]) == 2
-    assert "Did you mean orders?" in capsys.readouterr().err
+    assert "Did you mean orders?" in " ".join(capsys.readouterr().err.split())
 
 
 def test_empty_history_is_no_silence(in_shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -213,7 +213,7 @@ def test_a_service_that_is_not_there_is_refused_in_the_same_words(
     code, _, err = run(*command, stdin=b"x")
     assert code == 2
     assert "There is no service nope in " in err
-    assert "services/*/helm. There are: auth" in err.replace("\n", " ")
+    assert "services/*/helm. There are: auth" in " ".join(err.split())
 
 
 @pytest.mark.parametrize("layout", ["hub"], indirect=True)

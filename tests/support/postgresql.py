@@ -62,7 +62,7 @@ def running(folder: Path) -> Iterator[str]:
         return b"ready to accept" in (folder / "log").read_bytes()
 
     try:
-        polling.until(answers, within=60, seen=(folder / "log").read_text)
+        polling.until(answers, within=60, state=(folder / "log").read_text)
         yield f"postgres://postgres:{PASSWORD}@127.0.0.1:{port}/postgres"
     finally:
         process.terminate()

@@ -117,10 +117,13 @@ def shop(sandbox: running.Sandbox, environment: str) -> demo_shop.Shop:
 
 
 def histories(sandbox: running.Sandbox) -> dict[Path, bytes]:
-    """The content of every history file in a sandbox's folder; some come and go with their connections."""
+    """The content of every history file in a sandbox's folder; some come and go with their connections.
+
+    The folders beside them hold locks without content.
+    """
     contents = {}
     for path in sandbox.site.folder.root.glob("history*.db*"):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
             contents[path] = path.read_bytes()
     return contents
 

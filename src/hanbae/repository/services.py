@@ -59,7 +59,7 @@ def source(policy: documents.Policy, *revisions: str) -> str:
     """Where services are looked for, for messages: in the working tree, or in some commits."""
     if not revisions:
         return policy.services.path
-    return ", ".join(f"{revision}:{policy.services.path}" for revision in revisions)
+    return ", ".join(f"{revision}:{policy.services.path}" for revision in dict.fromkeys(revisions))
 
 
 def check(loaded: loading.Loaded, *names: str) -> tuple[str, ...]:

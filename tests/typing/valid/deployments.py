@@ -38,6 +38,9 @@ def told(fact: hanbae.Fact) -> str:  # noqa: C901, PLR0911
         case hanbae.Proved():
             assert_type(fact.applied, tuple[int, ...])
             return fact.database
+        case hanbae.Migrated():
+            assert_type(fact.applied, tuple[int, ...])
+            return fact.failed or fact.database
         case hanbae.Diagnosed():
             assert_type(fact.cause, hanbae.Text)
             return fact.cause.id
@@ -51,7 +54,7 @@ def told(fact: hanbae.Fact) -> str:  # noqa: C901, PLR0911
             assert_never(fact)
 
 
-def summary(events: list[hanbae.Event]) -> dict[str, int]:
+def summary(events: list[hanbae.Event]) -> dict[str, int | None]:
     deployment = hanbae.fold_events(events)
     assert_type(deployment, hanbae.Deployment)
-    return {one.database: one.version for one in deployment.migrations}
+    return {migration.database: migration.version for migration in deployment.migrations}
