@@ -6,6 +6,11 @@ written to. None of them is touched.
 
 A record holds what applications log; the redactor has been over it, but a log concerns its owner alone. So the file
 can be read by its owner only.
+
+SQLite's locks are POSIX locks: closing *any* descriptor of a file lets go of all locks that the process holds on it,
+and another process then takes a database in use for an abandoned one (https://sqlite.org/howtocorrupt.html, 2.2). So
+files are held by path descriptors (``O_PATH``), whose closing does nothing, and a header is only read while this
+process has no connection to the file.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ import stat
 import struct
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +40,10 @@ _HEADER: Final = 100
 _IDENTITY: Final = slice(68, 72)
 """Where the header has the application's id (https://sqlite.org/fileformat.html)."""
 _COMPANIONS: Final = ("-wal", "-shm", "-journal")
+_HELD: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_opening = threading.Lock()
+_identities: set[tuple[int, int]] = set()
+"""Device and inode of the files that this process has opened as histories: never read by other means again."""
 
 
 class NotAFile(Exception):
@@ -57,7 +67,7 @@ def connect(path: Path, *, own_folder: bool = False) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
     if own_folder:
         path.parent.chmod(_FOLDER_MODE)
-    with _identified(path) as descriptor:
+    with _opening, _identified(path) as descriptor:
         connection = _opened(path)
         try:
             _distrust(connection)
@@ -108,23 +118,15 @@ def _distrust(connection: sqlite3.Connection) -> None:
 @contextmanager
 def _identified(path: Path) -> Iterator[int]:
     """The file, open, once its header says that it is a history; it is made whole or not at all."""
-    while True:
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            break
-        except FileNotFoundError:
-            _make(path)
-        except OSError as error:
-            if path.is_symlink() or not path.is_file():
-                raise NotAFile from error
-            raise
+    descriptor = _held(path)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise NotAFile
-        header = os.pread(descriptor, _HEADER, 0)
-        identity = struct.pack(">i", schemas.APPLICATION_ID)
-        if not header.startswith(_MAGIC) or header[_IDENTITY] != identity:
-            raise schemas.NotAHistory
+        identity = (status.st_dev, status.st_ino)
+        if identity not in _identities:
+            _read_header(path, status)
+            _identities.add(identity)
         for end in _COMPANIONS:
             companion = path.with_name(path.name + end)
             if companion.is_symlink() or (companion.exists() and not companion.is_file()):
@@ -132,6 +134,28 @@ def _identified(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _held(path: Path) -> int:
+    """A path descriptor of the file, which is made if it is not there."""
+    while True:
+        try:
+            return os.open(path, _HELD)
+        except FileNotFoundError:
+            _make(path)
+
+
+def _read_header(path: Path, status: os.stat_result) -> None:
+    """Look whether the header says that the file is a history."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        header = os.pread(descriptor, _HEADER, 0)
+        is_same = os.path.samestat(status, os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
+    number = struct.pack(">i", schemas.APPLICATION_ID)
+    if not is_same or not header.startswith(_MAGIC) or header[_IDENTITY] != number:
+        raise schemas.NotAHistory
 
 
 def _make(path: Path) -> None:
@@ -168,13 +192,17 @@ def _move(source: Path, target: Path) -> None:
 
 def _close_to_others(path: Path, descriptor: int) -> None:
     """SQLite gives companions that it makes the rights of the file; others are left by a crash."""
-    os.fchmod(descriptor, _FILE_MODE)
+    _chmod(descriptor)
     for end in _COMPANIONS:
         with contextlib.suppress(FileNotFoundError):
-            companion = os.open(
-                path.with_name(path.name + end), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-            )
+            companion = os.open(path.with_name(path.name + end), _HELD)
             try:
-                os.fchmod(companion, _FILE_MODE)
+                if stat.S_ISREG(os.fstat(companion).st_mode):
+                    _chmod(companion)
             finally:
                 os.close(companion)
+
+
+def _chmod(descriptor: int) -> None:
+    """Close a file to others; a path descriptor can be changed by its name in ``/proc`` alone."""
+    Path(f"/proc/self/fd/{descriptor}").chmod(_FILE_MODE)

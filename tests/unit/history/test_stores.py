@@ -269,3 +269,26 @@ def test_process_that_is_killed_has_lost_nothing_that_was_committed(tmp_path: Pa
         assert kept == list(range(1, len(kept) + 1))
         assert len(kept) >= said[-1]
         assert store.append("a", None, records.closed(), records.BEGUN).seq == len(kept) + 1
+
+
+LOCKING = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 510, 0x40000002)
+"""
+
+
+@pytest.mark.parametrize("openings", [1, 2])
+def test_open_history_keeps_its_locks_however_often_it_is_opened(
+    tmp_path: Path, openings: int
+) -> None:
+    path = tmp_path / "history.db"
+    stores.open_store(f"sqlite:///{path}").close()
+    opened = [stores.open_store(f"sqlite:///{path}") for _ in range(openings)]
+    # The bytes that every connection holds a shared lock on, as SQLite's file format has them.
+    locking = subprocess.run(
+        [sys.executable, "-c", LOCKING, str(path)], capture_output=True, text=True, check=False
+    )
+    for store in opened:
+        store.close()
+    assert "BlockingIOError" in locking.stderr
