@@ -610,7 +610,8 @@ async def test_rights_cannot_be_widened(
         ("create", "rolebinding", "x", "--clusterrole=admin", "--user=x", "-n", "services-dev"),
         ("delete", "validatingadmissionpolicy", "hanbae-jobs-services-dev"),
         ("annotate", "namespace", "services-dev", "x=y"),
-        ("scale", "deployment", "auth-service", "--replicas=0", "-n", "services-dev"),
+        # A deletion asks for the right before it asks whether there is such an object.
+        ("delete", "deployment", "auth-service", "-n", "services-dev"),
     }
     for words in tried:
         ended = await asyncio.to_thread(shop.try_, "kubectl", *words, kubeconfig=kubeconfigs["dev"])
