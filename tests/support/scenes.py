@@ -280,9 +280,16 @@ class Scene:
         path.write_text(text.replace(old, new))
 
     def set_environment(self, service: str, **variables: str) -> None:
-        """Plain environment variables of the service's pods."""
+        """Plain environment variables of the service's pods, beside those that another scene has set."""
+        path = self.clone / naming.values_file(self.shop.policy, service, self.environment)
+        others = [
+            line
+            for line in path.read_text().splitlines()
+            if not line.startswith(tuple(f"  {name}: " for name in variables))
+        ]
+        path.write_text("\n".join(others).replace("\nenv: {}\n", "\nenv:\n") + "\n")
         lines = "\n".join(f"  {name}: {json.dumps(value)}" for name, value in variables.items())
-        self.replace(service, "\nenv: {}\n", f"\nenv:\n{lines}\n")
+        self.replace(service, "\nenv:\n", f"\nenv:\n{lines}\n")
 
     def once(self, service: str) -> None:
         """Let a failed migration not be tried again: four tries take eighty seconds."""

@@ -54,7 +54,11 @@ def more(path: str, content: str) -> Callable[[Path], object]:
 
 
 def data(path: str, content: bytes) -> Callable[[Path], object]:
-    return lambda root: (root / path).write_bytes(content)
+    def make(root: Path) -> None:
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_bytes(content)
+
+    return make
 
 
 def link(path: str, target: str) -> Callable[[Path], object]:
@@ -86,8 +90,9 @@ BAD: dict[str, tuple[str, Callable[[Path], object]]] = {
     "alias bomb in a template": (SERVICE, text(SERVICE, BOMB)),
     "alias bomb in Chart.yaml": (CHART, more(CHART, BOMB)),
     "values of 50 MB": (VALUES, text(VALUES, "a: " + "x" * 50_000_000)),
+    # Helm's YAML reader compares each key with every other one: the time limit of rendering ends it.
     "values of 600,000 lines": (
-        VALUES,
+        CHART,
         text(VALUES, "".join(f"a{at}: 1\n" for at in range(600_000))),
     ),
     "values that lead out": (VALUES, link(VALUES, "/etc/passwd")),
@@ -145,8 +150,8 @@ BAD: dict[str, tuple[str, Callable[[Path], object]]] = {
     ),
     "object without a kind": (SERVICE, text(SERVICE, "apiVersion: v1\nmetadata: {name: a}\n")),
     "archive that is none": (
-        "services/auth/helm/a.tgz",
-        data("services/auth/helm/a.tgz", b"nonsense"),
+        "services/auth/helm/charts/a.tgz",
+        data("services/auth/helm/charts/a.tgz", b"nonsense"),
     ),
 }
 
