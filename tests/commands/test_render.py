@@ -125,7 +125,8 @@ def test_a_secret_in_clear_is_refused(shop: Path) -> None:
     ended = ran(shop, "--save", str(shop.parent / "tree"))
     assert ended.code == 5
     assert "correct-horse" not in ended.err + ended.out
-    ran(shop)
+    shown = ran(shop)
+    assert shown.code == 0, shown.err
     kept = [path.read_bytes() for path in (shop.parent / "cache").rglob("*") if path.is_file()]
     assert kept
     assert not any(b"correct-horse" in each for each in kept)

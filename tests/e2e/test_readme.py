@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from tests.support import scenes, terminals
 
@@ -207,7 +208,7 @@ def test_from_an_empty_repository_to_a_proven_deployment(newcomer: Newcomer) -> 
     newcomer.types(CONTENT)
     shown = newcomer.types(DEPLOY)
 
-    assert "auth_db 3 (3)" in shown
+    assert "auth_db proven: version 3, 3 files" in " ".join(click.unstyle(shown).split())
     listed = scenes.hanbae(
         *("history", "list", "--output", "json"),
         directory=newcomer.clone,
