@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 import click
 
 from hanbae import wording
-from hanbae.cli import interrupts, names, options, outputs
+from hanbae.cli import interrupts, names, options, outputs, undeployed
 
 if TYPE_CHECKING:
     from hanbae import workspaces
@@ -177,7 +177,8 @@ class _Run:
         if prepared.skipped:
             facts = {"services": ", ".join(prepared.skipped), "environment": environment}
             speaker.note(wording.Text("deploy.skipped", facts))
-        self._warn_of_uncommitted(prepared)
+        names = [plan.service for plan in prepared.plans.values()]
+        undeployed.warn(self._session, self._space, names, prepared.revision)
         # What decides is the last deployment of each service: not one that was only brought to its end.
         last = {plan.service: "" for plan in prepared.plans.values()}
         with viewer(self._session, self._output) as shown:
@@ -196,19 +197,6 @@ class _Run:
 
             outputs.emit(tables.deployed(ended))
         return exit_code([deployment.outcome for deployment in ended])
-
-    def _warn_of_uncommitted(self, prepared: preparing.Prepared) -> None:
-        """Say which services look otherwise here than in any commit, so that nobody waits for that change."""
-        from hanbae.policy import naming
-        from hanbae.repository import uncommitted
-
-        policy = self._space.policy
-        services = dict.fromkeys(plan.service for plan in prepared.plans.values())
-        folders = [naming.chart(policy, service).parent.as_posix() for service in services]
-        changed = uncommitted.folders(self._space.loaded.root, folders)
-        if changed:
-            facts = {"folders": ", ".join(changed), "revision": prepared.revision[:12]}
-            self._session.narration.warn(wording.Text("deploy.uncommitted", facts))
 
     def detached(self, environment: str) -> None:
         """The person went away: say what goes on without them, and where to look."""

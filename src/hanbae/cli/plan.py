@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hanbae import errors, wording
-from hanbae.cli import names, options, outputs
+from hanbae.cli import names, options, outputs, undeployed
 
 if TYPE_CHECKING:
     from hanbae import workspaces
@@ -121,12 +121,14 @@ def _live(
 
     session.narration.step(wording.Text("plan.reading", {"environment": environment}))
     previews = asyncio.run(plan_live.preview(space, services, environment))
+    planned = [preview.plan.service for preview in previews]
+    if previews:
+        undeployed.warn(session, space, planned, previews[0].revision)
     if save is not None:
         from hanbae.actions import save_plan
 
-        names = [preview.plan.service for preview in previews]
         commit = previews[0].revision
-        save_plan.write(asyncio.run(save_plan.freeze(space, names, environment, commit)), save)
+        save_plan.write(asyncio.run(save_plan.freeze(space, planned, environment, commit)), save)
     if output == "json":
         outputs.emit_json({"plans": previews})
     elif output == "markdown":

@@ -78,6 +78,12 @@ def chart(policy: documents.Policy, service: str) -> PurePosixPath:
     return PurePosixPath(policy.services.path.replace("*", service, 1))
 
 
+def folder(policy: documents.Policy, service: str) -> PurePosixPath:
+    """The folder of everything that is a service's own, relative to the repository: ``services/auth``."""
+    before, _, _ = policy.services.path.partition("*")
+    return PurePosixPath(f"{before}{service}")
+
+
 def values_file(policy: documents.Policy, service: str, environment: str) -> PurePosixPath:
     """The values file of a service in an environment, relative to the repository."""
     name = policy.environments[environment].values or f"values-{environment}.yaml"

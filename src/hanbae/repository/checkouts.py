@@ -140,6 +140,32 @@ class Checkout:
         """
         return revisions.Revision(self._repository, commit)
 
+    def pushed(self, remote: str) -> tuple[str, ...]:
+        """The commits of a remote's branches that the checked out commit begins from: itself, where they have it.
+
+        Args:
+            remote: The name of a configured remote; its branches are those that were last fetched.
+
+        Returns:
+            Full ids; several where a merge was not pushed, none where its history has nothing of the remote's.
+
+        Raises:
+            errors.WrongUse: There is no commit yet.
+        """
+        import pygit2
+
+        prefix = f"refs/remotes/{remote}/"
+        current = self.current()
+        walker = self._repository.walk(current, pygit2.enums.SortMode.NONE)
+        for name in self._repository.references:
+            if name.startswith(prefix):
+                walker.hide(self._repository.references[name].peel(pygit2.Commit).id)
+        parents_of = {str(commit.id): list(map(str, commit.parent_ids)) for commit in walker}
+        if not parents_of:
+            return (current,)
+        parents = dict.fromkeys(parent for ids in parents_of.values() for parent in ids)
+        return tuple(parent for parent in parents if parent not in parents_of)
+
     def is_ancestor(self, ancestor: str, commit: str) -> bool:
         """Whether a commit is an earlier one of another's history; False where this clone cannot tell.
 
