@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import httpx2
 import msgspec
@@ -202,11 +202,6 @@ def too_large(limit: int, call: Asked) -> errors.Error:
     """The error for an answer that has more bytes than it may have."""
     facts = call.facts | {"limit": str(limit // 1024**2)}
     return errors.Unreachable("cluster.too-large", place=None, **facts)
-
-
-def refuse(code: int, body: bytes, call: Asked) -> NoReturn:
-    """Raise the error for an answer that is not a success."""
-    raise failure(code, body, call)
 
 
 def decoded(body: bytes, call: Asked) -> dict[str, Any]:

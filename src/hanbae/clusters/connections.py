@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -16,7 +15,7 @@ import msgspec
 
 from hanbae import errors, wording
 from hanbae.clusters import answers, credentials, kinds, kubeconfigs, proxies, tls
-from hanbae.streams import exchanges, handshakes
+from hanbae.streams import backoffs, exchanges, handshakes
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds until a server that does not take the connection counts as unreachable."""
@@ -26,7 +25,7 @@ ANSWER_TIMEOUT: Final = 65.0
 LARGEST_ANSWER: Final = 512 * 1024 * 1024
 """Bytes of an answer; a page of a list with objects as large as etcd takes them has more, and no cluster has that."""
 
-_TRIES: Final = 3
+_ATTEMPTS: Final = 3
 _LONGEST_PAUSE: Final = 5.0
 
 
@@ -116,7 +115,8 @@ class Cluster:
             headers=headers,
             extensions=self._extensions,
         )
-        for left in range(_TRIES - 1, -1, -1):
+        attempts = backoffs.Attempts(_ATTEMPTS)
+        async for _ in attempts:
             try:
                 response = await exchanges.whole(
                     self._client, request, most=LARGEST_ANSWER, repeat=not call.writes
@@ -127,11 +127,12 @@ class Cluster:
                 raise answers.lost(error, call) from None
             if response.is_success:
                 return response.content
+            failure = answers.failure(response.status_code, response.content, call)
             pause = _put_off(response)
-            if not left or pause is None:
-                answers.refuse(response.status_code, response.content, call)
-            await asyncio.sleep(pause)
-        raise AssertionError("unreachable")  # the last round returns or raises
+            if pause is None:
+                raise failure
+            attempts.failed(failure, pause=pause)
+        raise attempts.error
 
     async def ask(
         self,
@@ -181,7 +182,7 @@ class Cluster:
             ) as response:
                 if not response.is_success:
                     whole = await exchanges.finished(response, most=LARGEST_ANSWER)
-                    answers.refuse(whole.status_code, whole.content, call)
+                    raise answers.failure(whole.status_code, whole.content, call)
                 yield response.aiter_raw()
 
 

@@ -33,7 +33,7 @@ PREFIX: Final = "hanbae.dev/"
 DEPLOYMENT: Final = f"{PREFIX}deployment"
 """The label by which the Lease of a deployment is found."""
 _FORMAT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
-_TRIES: Final = 8
+_ATTEMPTS: Final = 8
 
 
 class Seen(Struct, frozen=True):
@@ -193,8 +193,8 @@ class Lease:
 
     async def _write(self, marks: Mapping[str, str], *, holder: str) -> None:
         async with self._writing:
-            backoff = backoffs.Backoff()
-            for left in range(_TRIES - 1, -1, -1):
+            attempts = backoffs.Attempts(_ATTEMPTS)
+            async for _ in attempts:
                 if self._lost is not None:
                     raise self._lost
                 now = self._clock()
@@ -207,21 +207,21 @@ class Lease:
                     try:
                         self._stored = await writing.create(self._cluster, kinds.LEASE, manifest)
                     except (answers.Exists, answers.Unanswered):
+                        attempts.failed(_not_written(manifest), pause=0)
                         await self._read_back()
                         continue
                 except (answers.Conflict, answers.Unanswered):
+                    attempts.failed(_not_written(manifest), pause=0)
                     await self._read_back()
                     continue
                 except errors.Forbidden:
                     raise
-                except errors.Unreachable:
-                    if not left:
-                        raise
-                    await backoff.pause()
+                except errors.Unreachable as error:
+                    attempts.failed(error)
                     continue
                 self._changed.set()
                 return
-            raise errors.Unreachable("lease.cannot-write", lease=self._stored["metadata"]["name"])
+            raise attempts.error
 
     async def _read_back(self) -> None:
         metadata = self._stored["metadata"]
@@ -287,8 +287,9 @@ async def _take(
     """Create it, or replace the version that was seen; an answer that was lost is read back."""
     metadata = manifest["metadata"]
     namespace, name = metadata["namespace"], metadata["name"]
-    holder, backoff = manifest["spec"]["holderIdentity"], backoffs.Backoff()
-    for left in range(_TRIES - 1, -1, -1):
+    holder = manifest["spec"]["holderIdentity"]
+    attempts = backoffs.Attempts(_ATTEMPTS)
+    async for _ in attempts:
         try:
             if over is None:
                 return await writing.create(cluster, kinds.LEASE, manifest)
@@ -299,17 +300,23 @@ async def _take(
                 raise errors.Refused("lease.no-namespace", namespace=namespace) from error
             over = None
             del metadata["resourceVersion"]
+            attempts.failed(_not_written(manifest), pause=0)
         except (answers.Conflict, answers.Exists, answers.Unanswered) as error:
             stored = await reading.get(cluster, kinds.LEASE, namespace, name)
             if stored is not None and _seen(stored).holder == holder:
                 return stored  # it was only the answer that was lost
             if stored is not None and not isinstance(error, answers.Unanswered):
                 raise Taken(_seen(stored)) from None
+            attempts.failed(_not_written(manifest), pause=0)
+        except errors.Forbidden:
+            raise
         except errors.Unreachable as error:
-            if not left or isinstance(error, errors.Forbidden):
-                raise
-            await backoff.pause()
-    raise errors.Unreachable("lease.cannot-write", lease=name)
+            attempts.failed(error)
+    raise attempts.error
+
+
+def _not_written(manifest: kinds.Object) -> errors.Unreachable:
+    return errors.Unreachable("lease.cannot-write", lease=manifest["metadata"]["name"])
 
 
 def _written(

@@ -18,6 +18,7 @@ from typing import Final
 from hanbae import errors
 from hanbae.clusters import answers, awaiting, connections, kinds, reading, watching, writing
 from hanbae.policy import labels
+from hanbae.streams import backoffs
 
 Ended = awaiting.Ended
 
@@ -33,6 +34,7 @@ TERMINATION: Final = 2
 """Seconds between being asked to end and being killed; a Job past its deadline counts as over only after that."""
 CLEANUP: Final = 10.0
 """Seconds that the deletion may take."""
+_ATTEMPTS: Final = 8
 _RESOURCES: Final = {
     "requests": {"cpu": "10m", "memory": "32Mi"},
     "limits": {"cpu": "500m", "memory": "128Mi"},
@@ -112,7 +114,8 @@ async def _made(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object
     """Create the Job, or find the one that was created with this key."""
     metadata = job["metadata"]
     namespace, name = metadata["namespace"], metadata["name"]
-    while True:
+    attempts = backoffs.Attempts(_ATTEMPTS)
+    async for _ in attempts:
         try:
             return await writing.create(cluster, kinds.JOB, job)
         except (answers.Exists, answers.Unanswered) as error:
@@ -120,6 +123,7 @@ async def _made(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object
             if stored is None:
                 if isinstance(error, answers.Unanswered):
                     raise  # the same trouble again would go round in a circle
+                attempts.failed(error)
                 continue
             if (stored["metadata"].get("labels") or {}).get(labels.KEY) != metadata["labels"][
                 labels.KEY
@@ -127,7 +131,9 @@ async def _made(cluster: connections.Cluster, job: kinds.Object) -> kinds.Object
                 raise errors.Refused("probe.foreign-job", job=str(kinds.ref(stored))) from None
             if not stored["metadata"].get("deletionTimestamp"):
                 return stored
+            attempts.failed(error, pause=0)
             await _gone(cluster, stored)
+    raise attempts.error
 
 
 async def _gone(cluster: connections.Cluster, job: kinds.Object) -> None:

@@ -6,7 +6,6 @@ another try after a broken connection, and a bound on what comes back.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -16,12 +15,12 @@ import httpx2
 
 from hanbae import errors, masking
 from hanbae.images import authorizing, credentials
-from hanbae.streams import exchanges
+from hanbae.streams import backoffs, exchanges
 
 LARGEST_ANSWER: Final = 4 * 1024 * 1024
 """Bytes of an answer, unless a request says otherwise; what distribution allows for a manifest."""
 
-_TRIES: Final = 3
+_ATTEMPTS: Final = 3
 _PAUSE: Final = 0.5
 _REDIRECTS: Final = 5
 _UNAUTHORIZED: Final = 401
@@ -150,18 +149,20 @@ class Transport:
         self, request: Request, url: httpx2.URL, headers: Mapping[str, str]
     ) -> httpx2.Response:
         """Reading is repeated after a broken connection or a "later", writing only if it never began."""
-        for left in range(_TRIES - 1, -1, -1):
+        attempts = backoffs.Attempts(_ATTEMPTS, backoff=backoffs.Backoff(first=_PAUSE))
+        async for _ in attempts:
             try:
                 answer = await self._once(request, url, headers)
             except httpx2.HTTPError as error:
-                again = request.content is None or isinstance(error, httpx2.ConnectError)
-                if not left or not again:
-                    raise self._unreachable(error) from None
-            else:
-                if not left or request.content is not None or answer.status_code not in LATER:
-                    return answer
-            await asyncio.sleep(_PAUSE * 2 ** (_TRIES - 1 - left))
-        raise AssertionError("unreachable")  # the last round returns or raises
+                failure = self._unreachable(error)
+                if request.content is not None and not isinstance(error, httpx2.ConnectError):
+                    raise failure from None
+                attempts.failed(failure)
+                continue
+            if attempts.is_last or request.content is not None or answer.status_code not in LATER:
+                return answer
+            attempts.failed(self.nonsense())
+        raise attempts.error
 
     async def _once(
         self, request: Request, url: httpx2.URL, headers: Mapping[str, str]

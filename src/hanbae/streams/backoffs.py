@@ -1,13 +1,14 @@
-"""How long to leave a server in peace after it has failed: exponentially longer, at random, with a bound.
+"""How often a server is asked again after it has failed, and how long it is left in peace before.
 
-At random because everybody who watches an API server loses it in the same moment when it restarts.
+The pauses grow exponentially to a bound.
+They are drawn at random because everybody who watches an API server loses it in the same moment when it restarts.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 FIRST: Final = 0.2
@@ -50,3 +51,62 @@ class Backoff:
     async def pause(self) -> None:
         """Wait."""
         await asyncio.sleep(self.next())
+
+
+class Attempts(AsyncIterator[None]):
+    """A bounded number of attempts at something that may be repeated, with the pauses between them.
+
+    The one way to repeat a call a number of times::
+
+        attempts = backoffs.Attempts(3)
+        async for _ in attempts:
+            try:
+                return await call()
+            except errors.Unreachable as error:
+                attempts.failed(error)
+        raise attempts.error
+
+    Args:
+        most: How many attempts there are, the first one included.
+        backoff: The pauses; None for new ones with their defaults.
+    """
+
+    def __init__(self, most: int, *, backoff: Backoff | None = None) -> None:
+        self._left = most
+        self._backoff = backoff or Backoff()
+        self._pause = 0.0
+        self._error: Exception | None = None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no further attempt follows the present one."""
+        return self._left == 0
+
+    @property
+    def error(self) -> Exception:
+        """Why the last attempt failed."""
+        if self._error is None:
+            message = "no attempt has failed"
+            raise AssertionError(message)
+        return self._error
+
+    def failed(self, error: Exception, *, pause: float | None = None) -> None:
+        """The present attempt has failed; another one follows, unless it was the last.
+
+        Args:
+            error: Why; what is raised when it was the last.
+            pause: Seconds until the next attempt; None for what the backoff says.
+        """
+        self._error = error
+        if not self.is_last:
+            self._pause = self._backoff.next() if pause is None else pause
+
+    # An async generator would be shorter, and left behind for the event loop to close by whoever returns from the loop.
+    async def __anext__(self) -> None:
+        """Pause, if the attempt before was reported as failed, and begin the next one."""
+        if self.is_last:
+            raise StopAsyncIteration
+        pause, self._pause = self._pause, 0.0
+        if pause:
+            await asyncio.sleep(pause)
+        self._left -= 1

@@ -6,6 +6,8 @@ from typing import Final
 
 import httpx2
 
+from hanbae.streams import backoffs
+
 _REPEATS: Final = 2
 _BROKEN: Final = (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError)
 
@@ -30,12 +32,13 @@ async def whole(
         TooLarge: It has more; the connection is closed then.
         httpx2.HTTPError: The exchange failed.
     """
-    for _ in range(_REPEATS if repeat else 0):
+    attempts = backoffs.Attempts(1 + (_REPEATS if repeat else 0))
+    async for _ in attempts:
         try:
             return await finished(await client.send(request, stream=True), most=most)
-        except _BROKEN:
-            continue
-    return await finished(await client.send(request, stream=True), most=most)
+        except _BROKEN as error:
+            attempts.failed(error, pause=0)
+    raise attempts.error
 
 
 async def finished(answer: httpx2.Response, *, most: int) -> httpx2.Response:

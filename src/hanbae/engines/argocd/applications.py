@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from hanbae import errors, subjects
 from hanbae.argo import applications, operations
@@ -18,8 +18,6 @@ from hanbae.clusters import answers, connections, kinds, reading, watching, writ
 from hanbae.engines.argocd import transports
 from hanbae.results import plans
 from hanbae.streams import backoffs
-
-_TRIES: Final = 8
 
 Outcome = TypeVar("Outcome")
 
@@ -120,7 +118,8 @@ class Application:
             hanbae.engines.protocol.Busy: Somebody else's operation is active.
             hanbae.errors.Unreachable: The cluster did not take it.
         """
-        for _ in range(_TRIES):
+        attempts = backoffs.Attempts(transports.ATTEMPTS)
+        async for _ in attempts:
             application = await self.read()
             if application is None:
                 raise errors.Failed("argo.application-deleted", application=self.ref.name)
@@ -138,8 +137,8 @@ class Application:
                 return await writing.replace(self._cluster, kinds.APPLICATION, changed)
             except (answers.Conflict, answers.Unanswered):
                 # Controllers write to the object all the time; an unanswered write is read back.
-                continue
-        raise errors.Unreachable("argo.cannot-write", application=self.ref.name)
+                attempts.failed(transports.not_taken(self.ref), pause=0)
+        raise attempts.error
 
     async def idle(self) -> None:
         """Wait until no operation is asked for or runs."""
@@ -160,7 +159,7 @@ class Application:
         Raises:
             hanbae.errors.Unreachable: It did not end in time, or the cluster did not answer.
         """
-        for _ in range(_TRIES):
+        async for _ in backoffs.Attempts(transports.ATTEMPTS):
             application = await self.read()
             active = operations.active(application) if application else None
             if application is None or active is None or not is_ours(active):
@@ -190,15 +189,12 @@ async def persist(call: Callable[[], Awaitable[Outcome]]) -> Outcome:
     Raises:
         hanbae.errors.Unreachable: It stayed away.
     """
-    backoff = backoffs.Backoff()
-    for left in range(_TRIES - 1, -1, -1):
+    attempts = backoffs.Attempts(transports.ATTEMPTS)
+    async for _ in attempts:
         try:
             return await call()
         except errors.Forbidden:
             raise
-        except errors.Unreachable:
-            if not left:
-                raise
-            await backoff.pause()
-    message = "the last round returns or raises"
-    raise AssertionError(message)
+        except errors.Unreachable as error:
+            attempts.failed(error)
+    raise attempts.error

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import Final
 
 from hanbae import errors, subjects
 from hanbae.argo import applications as reads
@@ -24,8 +23,6 @@ from hanbae.engines import protocol
 from hanbae.engines.argocd import applications, transports
 from hanbae.results import plans
 from hanbae.streams import backoffs
-
-_TRIES: Final = 8
 
 
 class Application:
@@ -99,8 +96,8 @@ class Application:
             hanbae.errors.Unreachable: Argo CD did not take it.
             hanbae.engines.protocol.HeadMoved: The head of the branch is another commit; nothing runs any more.
         """
-        backoff = backoffs.Backoff()
-        for _ in range(_TRIES):
+        attempts = backoffs.Attempts(transports.ATTEMPTS)
+        async for _ in attempts:
             application = await self.read()
             if application is None:
                 raise errors.Failed("argo.application-deleted", application=self.ref.name)
@@ -121,10 +118,10 @@ class Application:
                 answer = await api.sync(self._server, self._address, request)
             except (answers.Busy, answers.Unanswered):
                 # Whose it is, and whether it was ours after all, is read back.
-                await backoff.pause()
+                attempts.failed(transports.not_taken(self.ref))
                 continue
             return await self._checked(kinds.APPLICATION.complete(answer), does, key)
-        raise errors.Unreachable("argo.cannot-write", application=self.ref.name)
+        raise attempts.error
 
     async def _checked(
         self, application: kinds.Object, does: plans.Effect, key: str

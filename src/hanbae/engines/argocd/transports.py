@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Final, Protocol
 
-from hanbae import subjects
+from hanbae import errors, subjects
 from hanbae.argo import operations
 from hanbae.clusters import kinds, watching
 from hanbae.engines import protocol
 from hanbae.results import plans
 
+ATTEMPTS: Final = 8
+"""How often something is asked for, until the other side counts as one that does not take it."""
 APPEARS_WITHIN: Final = 60.0
 """Seconds in which an ApplicationSet must have made an Application."""
 ENDS_WITHIN: Final = 60.0
@@ -100,3 +102,8 @@ def busy(ref: subjects.Ref, current: operations.Operation) -> protocol.Busy:
         since=current.started or "-",
         message=current.message or current.phase,
     )
+
+
+def not_taken(ref: subjects.Ref) -> errors.Unreachable:
+    """The error for an Application that took no operation, however often it was asked to."""
+    return errors.Unreachable("argo.cannot-write", application=ref.name)
