@@ -26,10 +26,7 @@ import httpx2
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors
-
-LONGEST_MESSAGE: Final = 600
-"""Characters of Argo CD's sentence that are kept; a broken chart comes with Helm's whole novel."""
+from hanbae import errors, excerpts
 
 # google.golang.org/grpc/codes; the gateway's body carries them as numbers.
 _NOT_FOUND: Final = 5
@@ -104,12 +101,6 @@ class Asked(Struct, frozen=True):
         }
 
 
-def bounded(text: str, redact: Redact) -> str:
-    """Foreign text in one line, masked and cut."""
-    text = redact(" ".join(text.split()))
-    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
-
-
 def failure(status: int, body: bytes, call: Asked, redact: Redact) -> errors.Error:
     """The error for an answer that is not a success.
 
@@ -122,9 +113,14 @@ def failure(status: int, body: bytes, call: Asked, redact: Redact) -> errors.Err
     status_body = _parsed(body)
     code = int(status_body.get("code") or _CODES.get(status, 0))
     message = str(
-        status_body.get("message") or status_body.get("error") or body.decode("utf-8", "replace")
+        status_body.get("message")
+        or status_body.get("error")
+        or body[: excerpts.READ].decode("utf-8", "replace")
     )
-    facts = call.facts | {"message": bounded(message, redact), "status": str(status)}
+    facts = call.facts | {
+        "message": excerpts.one_line(message, redact=redact),
+        "status": str(status),
+    }
     if not status_body and (status < HTTPStatus.BAD_REQUEST or status == HTTPStatus.NOT_FOUND):
         # A redirection, a portal's page: not Argo CD. The token is not sent anywhere else.
         return errors.Unreachable("argocd-api.not-argocd", place=None, **facts)
@@ -150,7 +146,7 @@ def _distinguish(
 
 def lost(error: Exception, call: Asked, redact: Redact) -> errors.Error:
     """The error for an exchange that broke off, from the HTTP library's exception."""
-    why = bounded(str(error), redact) or type(error).__name__
+    why = excerpts.one_line(str(error), redact=redact) or type(error).__name__
     facts = call.facts | {"why": why}
     never_sent = isinstance(
         error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError
@@ -177,7 +173,7 @@ def decoded(body: bytes, call: Asked, redact: Redact) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError):
-        text = bounded(body[:LONGEST_MESSAGE].decode("utf-8", "replace"), redact)
+        text = excerpts.one_line(body[: excerpts.READ].decode("utf-8", "replace"), redact=redact)
         facts = call.facts | {"message": text, "status": "200"}
         raise errors.Unreachable("argocd-api.not-argocd", place=None, **facts) from None
 

@@ -29,10 +29,7 @@ import httpx2
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, masking
-
-LONGEST_MESSAGE: Final = 600
-"""Characters of the server's sentence that are kept; admission webhooks write novels."""
+from hanbae import errors, excerpts, masking
 
 # The authoriser's own words (k8s.io/apiserver responsewriters.Forbidden); admission never says "cannot".
 _RBAC: Final = re.compile(r'cannot (?P<verb>[a-z]+) (?:resource|path) "')
@@ -138,8 +135,7 @@ def message(status: Any) -> str:
 
 def bounded(text: str) -> str:
     """Foreign text in one line, masked and cut."""
-    text = _redact(" ".join(text.split()))
-    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
+    return excerpts.one_line(text, redact=_redact)
 
 
 def parsed(body: bytes) -> dict[str, Any]:
@@ -160,7 +156,7 @@ def failure(code: int, body: bytes, call: Asked) -> errors.Error:
         call: What was asked.
     """
     status = parsed(body)
-    sentence = message(status) or bounded(body.decode("utf-8", "replace")[:LONGEST_MESSAGE])
+    sentence = message(status) or bounded(body[: excerpts.READ].decode("utf-8", "replace"))
     facts = call.facts | {"message": sentence, "status": str(code)}
     if code == HTTPStatus.FORBIDDEN and (not status or _RBAC.search(sentence)):
         facts |= {"command": call.check, "grant": call.grant}
@@ -213,7 +209,7 @@ def decoded(body: bytes, call: Asked) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError):
-        text = bounded(body[:LONGEST_MESSAGE].decode("utf-8", "replace"))
+        text = bounded(body[: excerpts.READ].decode("utf-8", "replace"))
         facts = call.facts | {"message": text, "status": "200"}
         raise errors.Unreachable("cluster.failing", place=None, **facts) from None
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import subjects, wording
+from hanbae import excerpts, subjects, wording
 from hanbae.results import events
 
 Object = Mapping[str, Any]
@@ -106,16 +106,13 @@ def cause(
     """A cause, put together; foreign sentences become one line each, and not a long one."""
     worded = wording.Text(
         text_id,
-        {key: str(value) if key == "log" else bounded(str(value)) for key, value in facts.items()},
+        {
+            key: str(value) if key == "log" else excerpts.one_line(str(value), LONGEST)
+            for key, value in facts.items()
+        },
     )
     diagnosed = events.Diagnosed(subject, worded, tuple(command), fatal)
     return Cause(diagnosed, owner or subject, is_settled, is_symptom)
-
-
-def bounded(text: str) -> str:
-    """Text in one line, cut where nobody would go on reading."""
-    text = " ".join(text.split())
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def owner(owned: Object) -> subjects.Ref | None:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from hanbae import subjects
+from hanbae import excerpts, subjects
 from hanbae.engines import rollouts
 from hanbae.results import events
 
 Object = Mapping[str, Any]
-
-LONGEST: Final = 600
-"""Characters of a message that are kept."""
 
 
 def observed(ref: subjects.Ref, live: Object) -> events.Observed | None:
@@ -21,7 +18,7 @@ def observed(ref: subjects.Ref, live: Object) -> events.Observed | None:
     if describe is None:
         return None
     state, reason, message = describe(live)
-    return events.Observed(ref, state, reason, bounded(message)) if state else None
+    return events.Observed(ref, state, reason, excerpts.one_line(message)) if state else None
 
 
 def warned(event: Object) -> events.Observed:
@@ -29,13 +26,7 @@ def warned(event: Object) -> events.Observed:
     about = event.get("involvedObject") or {}
     ref = subjects.Ref(about.get("kind", ""), about.get("namespace", ""), about.get("name", ""))
     reason, message = event.get("reason") or "", event.get("message") or ""
-    return events.Observed(ref, "Warning", reason, bounded(message))
-
-
-def bounded(message: str) -> str:
-    """A foreign sentence in one line and not too long."""
-    message = " ".join(message.split())
-    return message if len(message) <= LONGEST else message[: LONGEST - 1] + "…"
+    return events.Observed(ref, "Warning", reason, excerpts.one_line(message))
 
 
 def _job(job: Object) -> tuple[str, str, str]:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from hanbae import masking
+from hanbae import excerpts, masking
 from hanbae.results import plans
 
 Thing = Mapping[str, Any]
@@ -175,7 +175,7 @@ def _field(
     kind: str, path: Path, old: Any, new: Any, managers: Mapping[Path, Sequence[str]]
 ) -> plans.Field:
     by = tuple(managers.get(path, ()))
-    where = clipped(_redact(shown(path)))
+    where = excerpts.clipped(_redact(shown(path)), LONGEST)
     hidden = _hidden(kind, path) or _telling(path, old, new)
     before, after = text(_veiled(kind, path, old)), text(_veiled(kind, path, new))
     if not hidden and before is not None and before == after:
@@ -274,12 +274,7 @@ def text(value: Any) -> str | None:
         return None
     if not isinstance(value, str):
         value = json.dumps(value, ensure_ascii=False, default=str)
-    return clipped(_redact(value[:_READ]).replace("\n", "⏎"))
-
-
-def clipped(value: str) -> str:
-    """A text that is not longer than :data:`LONGEST`."""
-    return value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
+    return excerpts.clipped(_redact(value[:_READ]).replace("\n", "⏎"), LONGEST)
 
 
 def _without_server(live: Thing) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hanbae import errors
+from hanbae import errors, excerpts
 from hanbae.planning import deployments, differing, forecasting, migrating
 from hanbae.policy import documents, environments
 from hanbae.results import freezes, plans
@@ -114,13 +114,17 @@ def refuse(differing_promises: tuple[freezes.Difference, ...]) -> None:
     if not differing_promises:
         return
     lines = [
-        f"{differing.clipped(difference.promise)}: {differing.clipped(difference.expected) or '-'}"
-        f" → {differing.clipped(difference.found) or '-'}"
+        f"{_clipped(difference.promise)}: {_clipped(difference.expected) or '-'}"
+        f" → {_clipped(difference.found) or '-'}"
         for difference in differing_promises[:MOST_SHOWN]
     ]
     if len(differing_promises) > MOST_SHOWN:
         lines.append(f"… {len(differing_promises) - MOST_SHOWN}")
     raise errors.Refused("deploy.plan-differs", differences="\n".join(lines))
+
+
+def _clipped(value: str) -> str:
+    return excerpts.clipped(value, differing.LONGEST)
 
 
 def check_head(frozen: freezes.Frozen, head: str) -> None:

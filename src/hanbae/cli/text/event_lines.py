@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from hanbae import wording
+from hanbae import excerpts, wording
 from hanbae.cli.text import catalogue, escaping
 from hanbae.results import events
 
@@ -102,7 +102,7 @@ def short(observed: events.Observed) -> str:
         parts.append(observed.reason)
     line = f"{observed.on.kind}/{observed.on.name}: {' '.join(parts)}"
     whole = escaping.line(f"{line}: {observed.message}" if observed.message else line)
-    return whole if len(whole) <= _STATE else whole[: _STATE - 1] + "…"
+    return excerpts.clipped(whole, _STATE)
 
 
 def _observed(observed: events.Observed) -> Iterator[Line]:

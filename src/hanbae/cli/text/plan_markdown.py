@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from hanbae import wording
+from hanbae import excerpts, wording
 from hanbae.cli.text import catalogue, escaping, plan_sections
 from hanbae.results import plans, previews
 
@@ -110,8 +110,7 @@ def _field(field: plans.Field) -> str:
 def _value(text: str | None) -> str:
     if text is None:
         return "∅"
-    cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-    return f"<code>{escaping.element(cut)}</code>"
+    return f"<code>{escaping.element(excerpts.clipped(text, _LONGEST))}</code>"
 
 
 def _order(section: plan_sections.Section) -> Iterator[str]:

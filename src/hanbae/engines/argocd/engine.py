@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import errors, masking, subjects, wording
+from hanbae import errors, excerpts, masking, subjects, wording
 from hanbae.argo import applications as reads
 from hanbae.argo import operations
 from hanbae.clusters import connections, kinds, reading
@@ -138,7 +138,7 @@ class ArgoCD:
             active.by,
             active.automated,
             active.started,
-            describing.bounded(active.message) or active.phase,
+            excerpts.one_line(active.message) or active.phase,
             objects,
             logs,
         )

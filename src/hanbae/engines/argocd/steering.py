@@ -13,9 +13,9 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct, structs
 
-from hanbae import errors, subjects, wording
+from hanbae import errors, excerpts, subjects, wording
 from hanbae.argo import applications, operations
-from hanbae.engines import describing, protocol
+from hanbae.engines import protocol
 from hanbae.results import events, plans
 
 REFRESHES: Final = 4
@@ -112,7 +112,7 @@ class Steering:
             "revision": other.revision[:12] or "-",
             "by": other.by or "Argo CD",
             "since": other.started or "-",
-            "message": describing.bounded(other.message) or other.phase,
+            "message": excerpts.one_line(other.message) or other.phase,
         }
         return wording.Text("argo.awaits-other", facts)
 
@@ -251,12 +251,12 @@ class Steering:
         return operations.is_automated(operation, self._does.revision) and same
 
     def _progress(self, operation: operations.Operation) -> Iterator[Move]:
-        message = describing.bounded(operation.message)
+        message = excerpts.one_line(operation.message)
         if operation.phase != "Requested":
             yield from self._observe(events.Observed(self._ref, operation.phase, "", message))
         for result in operation.results:
             if result.status == "SyncFailed":
-                message = describing.bounded(result.message)
+                message = excerpts.one_line(result.message)
                 yield from self._observe(events.Observed(result.ref, "SyncFailed", "", message))
 
     def _ended(self, operation: operations.Operation) -> Iterator[Move]:
@@ -265,7 +265,7 @@ class Steering:
                 "argo.sync-failed",
                 application=self._ref.name,
                 phase=operation.phase,
-                message=describing.bounded(operation.message),
+                message=excerpts.one_line(operation.message),
             )
         if operation.revision != self._does.revision:
             raise errors.Failed(
