@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 
 import hypothesis
 import pytest
 from tests import run
-from tests.support import outcomes
+from tests.support import ambient, outcomes
 
 from hanbae import errors
 from hanbae.charts import compiling
@@ -21,6 +22,7 @@ _obtained = False
 
 def pytest_configure() -> None:
     """Have the renderer that belongs to the sources, also where pytest is not run by ``./dev``."""
+    ambient.clear(os.environ)
     if compiling.program() is None:
         try:
             compiling.link(compiling.obtain())

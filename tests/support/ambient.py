@@ -1,0 +1,39 @@
+"""Takes away what the shell or the CI system around the tests has set and hanbae, git or a client would read.
+
+A test sets what it is about. Without this, ``CI=true`` switches the cache off, ``LANG=ko_KR.UTF-8`` translates what is
+expected in English, and ``GIT_DIR``, which git sets for hooks, leads every ``git`` of a test to the developer's clone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Final
+
+_PREFIXES: Final = ("ARGOCD_", "GIT_", "HANBAE_", "KUBE", "LC_", "PG")
+_NAMES: Final = (
+    *(
+        "CI",
+        "CLICOLOR",
+        "CLICOLOR_FORCE",
+        "COLUMNS",
+        "FORCE_COLOR",
+        "LANGUAGE",
+        "LINES",
+        "NO_COLOR",
+    ),
+    *("DOCKER_CONFIG", "SUDO_UID", "XDG_CONFIG_HOME"),
+)
+_KEPT: Final = ("HANBAE_SANDBOX_BIN", "HANBAE_TEST_", "HANBAE_UPDATE_GOLDEN")
+"""What is said to the tests themselves."""
+
+
+def clear(environment: MutableMapping[str, str]) -> None:
+    """Remove variables that would change what a test sees; the language becomes that of the C locale.
+
+    Args:
+        environment: The variables, such as ``os.environ``, which children inherit.
+    """
+    for name in list(environment):
+        if name in _NAMES or (name.startswith(_PREFIXES) and not name.startswith(_KEPT)):
+            del environment[name]
+    environment["LANG"] = "C.UTF-8"
