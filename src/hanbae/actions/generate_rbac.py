@@ -22,7 +22,6 @@ from hanbae.results import files
 
 FOLDER: Final = naming.RBAC
 _MARK: Final = "hanbae generate rbac"
-_IMAGE: Final = ("image", "repository")
 
 
 def generate_rbac(
@@ -80,15 +79,9 @@ def _described(loaded: loading.Loaded, service: str, environment: str) -> author
     document = values.read(path, file)
     wave = loaded.policy.migrations.wave
     declared = databases.declared(document.data, service, wave=wave, file=file)
-    if not declared:
-        return authorizing.Service(service)
-    repository = document.get(_IMAGE)
-    if not isinstance(repository, str) or not repository:
-        raise errors.FileFault(
-            "rbac.no-image", place=document.place(_IMAGE), service=service, environment=environment
-        )
-    keys = tuple(dict.fromkeys(database.url_key for database in declared))
-    return authorizing.Service(service, repository, keys)
+    keys = [database.url_key for database in declared]
+    place = document.place(authorizing.IMAGE)
+    return authorizing.service(service, environment, document.data, keys=keys, place=place)
 
 
 def manifests(

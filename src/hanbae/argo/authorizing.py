@@ -19,11 +19,12 @@ What every authenticated identity may do anyway (``/version``, SelfSubjectReview
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 
+from hanbae import errors, subjects
 from hanbae.clusters import kinds
 from hanbae.policy import documents, labels, naming
 
@@ -33,6 +34,9 @@ Cluster = Literal["control", "workload"]
 
 ACCOUNT: Final = "hanbae-deployer"
 """The ServiceAccount that deploys."""
+
+IMAGE: Final = ("image", "repository")
+"""Where in a service's values its image is named."""
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _LONGEST_NAMESPACE: Final = 63
@@ -52,6 +56,36 @@ class Service(Struct, frozen=True):
     name: str
     repository: str = ""
     keys: tuple[str, ...] = ()
+
+
+def service(
+    name: str,
+    environment: str,
+    values: Mapping[str, Any],
+    *,
+    keys: Iterable[str],
+    place: subjects.Place,
+) -> Service:
+    """A service as the permissions depend on it: with its image where it has databases to prove.
+
+    Args:
+        name: The service.
+        environment: The environment, for the fault.
+        values: The content of its values file.
+        keys: Keys of the databases' URLs that the file declares, in their order.
+        place: Where the image's repository is, for the fault.
+
+    Raises:
+        hanbae.errors.FileFault: A service with databases names no image.
+    """
+    distinct = tuple(dict.fromkeys(keys))
+    if not distinct:
+        return Service(name)
+    image = values.get(IMAGE[0])
+    repository = image.get(IMAGE[1]) if isinstance(image, dict) else None
+    if not isinstance(repository, str) or not repository:
+        raise errors.FileFault("rbac.no-image", place=place, service=name, environment=environment)
+    return Service(name, repository, distinct)
 
 
 def scope(policy: documents.Policy, environment: str) -> str:

@@ -21,8 +21,6 @@ _HEX: Final = string.hexdigits
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # No issuer's tokens are longer; bounds the work on a text that is one long run.
 _LONGEST_PART: Final = 8192
-# A user name of a URL that is so long and has a digit is no person's.
-_LONG_USER: Final = 20
 
 
 class _Shape(NamedTuple):
@@ -71,6 +69,13 @@ _SHAPES: Final = (
     _Shape("sntrys_", "Sentry", f"{_URL_SAFE}+/=", (40,)),
     _Shape("eyJ", "JWT", _URL_SAFE, (8, 8, 0)),
 )  # fmt: skip
+
+PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+"""The first line of a private key in PEM."""
+SCHEME: Final = f"{_ALNUM}+.-"
+"""The characters of a URL's scheme."""
+LONG_USER: Final = 20
+"""A user name of a URL that is so long is a token rather than a person's."""
 
 PASSWORDS: Final = ("password", "passwd", "passphrase", "passcode")
 """Ends of names whose values are passwords in any sentence and any file."""
@@ -162,7 +167,7 @@ def in_url(url: str) -> bool:
     name, colon, password = user.partition(":")
     if colon and password:
         return True
-    return len(name) >= _LONG_USER and any(map(str.isdigit, name))
+    return len(name) >= LONG_USER and any(map(str.isdigit, name))
 
 
 def strength(name: str) -> Strength | None:

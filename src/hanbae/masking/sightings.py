@@ -8,7 +8,6 @@ must look like a secret to be hidden.
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -21,9 +20,8 @@ Sight = Callable[[str], Iterator[Span]]
 # What a URL may be long before its "@"; bounds the work on lines that are full of "://".
 _LONGEST_AUTHORITY: Final = 4096
 _LONGEST_SCHEME: Final = 35
-# A user name of a web address that is so long is a token, or stands beside one.
+# A user name of a web address that is so long is a token; a log rather hides one too many than a file is accused.
 _LONG_USER: Final = 16
-_LONG_USER_WITH_PASSWORD: Final = 20
 # A value with a letter and a digit is random from here on; without a digit only a much longer one is.
 _RANDOM: Final = 8
 _RANDOM_LETTERS: Final = 24
@@ -63,10 +61,8 @@ _FLAG: Final = re.compile(
     r"(?i)(?<![A-Za-z0-9-])--?[a-z-]{0,40}(?:password|passwd|pass|pwd|token|secret|api-?key)[ \t]+[\"']?"
     r"(?P<bare>[^\s\"'-][^\s\"']*)"
 )
-_PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PRIVATE_KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _SPACE: Final = re.compile(r"\s")
-_SCHEME: Final = f"{string.ascii_letters}{string.digits}+.-"
 _PORT: Final = re.compile(r"[0-9]{1,5}(?=[/?#]|\Z)")
 
 
@@ -141,7 +137,7 @@ def _url_passwords(text: str) -> Iterator[Span]:
         start = following + 3
         following = text.find("://", start)
         near = text[max(0, start - _LONGEST_SCHEME) : start - 3]
-        scheme = near[len(near.rstrip(_SCHEME)) :]
+        scheme = near[len(near.rstrip(shapes.SCHEME)) :]
         if not scheme:
             continue
         token = text[start : _end_of_url(text, start - 3 - len(scheme), start)]
@@ -155,7 +151,7 @@ def _url_passwords(text: str) -> Iterator[Span]:
             if web and token.find("@") >= _LONG_USER and "/" not in token[: token.find("@")]:
                 yield start, start + token.find("@")
         elif "/" not in user and not _is_port(user, rest):
-            long = web and len(user) >= _LONG_USER_WITH_PASSWORD
+            long = web and len(user) >= shapes.LONG_USER
             yield start + (0 if long else len(user) + 1), start + host
 
 
@@ -182,7 +178,7 @@ def _is_port(host: str, rest: str) -> bool:
 def _private_keys(text: str) -> Iterator[Span]:
     """The body of a PEM private key; without an end everything that follows."""
     start = 0
-    while (begin := _PRIVATE_KEY.search(text, start)) is not None:
+    while (begin := shapes.PRIVATE_KEY.search(text, start)) is not None:
         end = _PRIVATE_KEY_END.search(text, begin.end())
         start = end.start() if end else len(text)
         yield begin.end(), start

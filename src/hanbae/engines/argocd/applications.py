@@ -72,13 +72,9 @@ class Application:
                 await writing.merge_patch(
                     self._cluster, kinds.APPLICATIONSET, namespace, self._made_by, patch
                 )
-        try:
-            async with asyncio.timeout(within), aclosing(self.watch()) as stream:
-                async for version in stream:
-                    if version.type != "deleted":
-                        return version.object
-        except TimeoutError:
-            pass
+        application = await transports.appearance(self, within)
+        if application is not None:
+            return application
         raise errors.Refused(
             "argo.no-application",
             application=self.ref.name,
@@ -120,18 +116,16 @@ class Application:
         """
         attempts = backoffs.Attempts(transports.ATTEMPTS)
         async for _ in attempts:
-            application = await self.read()
-            if application is None:
-                raise errors.Failed("argo.application-deleted", application=self.ref.name)
-            current = operations.current(application)
-            if current is not None and current.key == key:
+            application = transports.present(self.ref, await self.read())
+            if transports.carries(self.ref, application, key):
                 return application
-            if current is not None and current.active:
-                raise transports.busy(self.ref, current)
-            chosen = does.only if isinstance(does, plans.Sync) else ()
-            only = [(kinds.named(ref.kind).group, ref) for ref in chosen]
             changed = operations.asking(
-                application, revision=does.revision, key=key, by=by, only=only, about=about
+                application,
+                revision=does.revision,
+                key=key,
+                by=by,
+                only=transports.chosen(does),
+                about=about,
             )
             try:
                 return await writing.replace(self._cluster, kinds.APPLICATION, changed)
@@ -142,10 +136,7 @@ class Application:
 
     async def idle(self) -> None:
         """Wait until no operation is asked for or runs."""
-        async with aclosing(self.watch()) as stream:
-            async for version in stream:
-                if version.type == "deleted" or operations.active(version.object) is None:
-                    return
+        await transports.idleness(self)
 
     async def terminate(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
         """End an operation, and wait until it has ended.
@@ -178,9 +169,7 @@ class Application:
                         return True
         except TimeoutError:
             pass
-        raise errors.Unreachable(
-            "argo.does-not-end", application=self.ref.name, namespace=self.ref.namespace
-        )
+        raise transports.stuck(self.ref)
 
 
 async def persist(call: Callable[[], Awaitable[Outcome]]) -> Outcome:

@@ -59,13 +59,9 @@ class Application:
         application = await self.read()
         if application is not None:
             return application
-        try:
-            async with asyncio.timeout(within), aclosing(self.watch()) as stream:
-                async for version in stream:
-                    if version.type != "deleted":
-                        return version.object
-        except TimeoutError:
-            pass
+        application = await transports.appearance(self, within)
+        if application is not None:
+            return application
         raise errors.Refused(
             "argocd-api.no-application",
             application=self.ref.name,
@@ -98,20 +94,14 @@ class Application:
         """
         attempts = backoffs.Attempts(transports.ATTEMPTS)
         async for _ in attempts:
-            application = await self.read()
-            if application is None:
-                raise errors.Failed("argo.application-deleted", application=self.ref.name)
-            current = operations.current(application)
-            if current is not None and current.key == key:
+            application = transports.present(self.ref, await self.read())
+            if transports.carries(self.ref, application, key):
                 return await self._checked(application, does, key)
-            if current is not None and current.active:
-                raise transports.busy(self.ref, current)
-            chosen = does.only if isinstance(does, plans.Sync) else ()
             request = operations.request(
                 application,
                 revision="" if reads.is_automated(application) else does.revision,
                 key=key,
-                only=[(kinds.named(ref.kind).group, ref) for ref in chosen],
+                only=transports.chosen(does),
                 about=about,
             )
             try:
@@ -135,10 +125,7 @@ class Application:
 
     async def idle(self) -> None:
         """Wait until no operation is asked for or runs."""
-        async with aclosing(self.watch()) as stream:
-            async for version in stream:
-                if version.type == "deleted" or operations.active(version.object) is None:
-                    return
+        await transports.idleness(self)
 
     async def terminate(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
         """End an operation; see :class:`hanbae.engines.argocd.transports.Application`."""
@@ -157,9 +144,7 @@ class Application:
                         was_told = await self._tell_to_end(is_ours) or was_told
         except TimeoutError:
             pass
-        raise errors.Unreachable(
-            "argo.does-not-end", application=self.ref.name, namespace=self.ref.namespace
-        )
+        raise transports.stuck(self.ref)
 
     async def _tell_to_end(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
         application = await self.read()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from typing import Final, Protocol
 
 from hanbae import errors, subjects
@@ -90,6 +92,62 @@ class Application(Protocol):
             hanbae.errors.Unreachable: It did not end in time, or Argo CD did not answer.
         """
         ...
+
+
+async def appearance(application: Application, within: float) -> kinds.Object | None:
+    """The object as soon as there is one; None when there is none after so many seconds."""
+    try:
+        async with asyncio.timeout(within), aclosing(application.watch()) as stream:
+            async for version in stream:
+                if version.type != "deleted":
+                    return version.object
+    except TimeoutError:
+        pass
+    return None
+
+
+async def idleness(application: Application) -> None:
+    """Wait until no operation is asked for or runs."""
+    async with aclosing(application.watch()) as stream:
+        async for version in stream:
+            if version.type == "deleted" or operations.active(version.object) is None:
+                return
+
+
+def carries(ref: subjects.Ref, application: kinds.Object, key: str) -> bool:
+    """Whether an Application's operation is the one with the key; False where it is free to take it.
+
+    Raises:
+        hanbae.engines.protocol.Busy: Another one is active.
+    """
+    current = operations.current(application)
+    if current is None or current.key == key:
+        return current is not None
+    if current.active:
+        raise busy(ref, current)
+    return False
+
+
+def chosen(does: plans.Effect) -> list[tuple[str, subjects.Ref]]:
+    """The objects of a selective sync, with their groups; none for all of them."""
+    only = does.only if isinstance(does, plans.Sync) else ()
+    return [(kinds.named(ref.kind).group, ref) for ref in only]
+
+
+def present(ref: subjects.Ref, application: kinds.Object | None) -> kinds.Object:
+    """An Application that must be there.
+
+    Raises:
+        hanbae.errors.Failed: It was deleted.
+    """
+    if application is None:
+        raise errors.Failed("argo.application-deleted", application=ref.name)
+    return application
+
+
+def stuck(ref: subjects.Ref) -> errors.Unreachable:
+    """The error for an operation that was told to end and does not."""
+    return errors.Unreachable("argo.does-not-end", application=ref.name, namespace=ref.namespace)
 
 
 def busy(ref: subjects.Ref, current: operations.Operation) -> protocol.Busy:

@@ -164,16 +164,9 @@ def _described(project: views.Project, service: str, environment: str) -> author
     data = libyaml.mapping(project.text(path) or "") or {}
     wave = project.policy.migrations.wave
     declared = databases.declared(data, service, wave=wave, file=path)
-    if not declared:
-        return authorizing.Service(service)
-    image = data.get("image")
-    repository = image.get("repository") if isinstance(image, dict) else None
-    if not isinstance(repository, str) or not repository:
-        raise errors.FileFault(
-            "rbac.no-image", place=subjects.Place(path), service=service, environment=environment
-        )
-    keys = tuple(dict.fromkeys(database.url_key for database in declared))
-    return authorizing.Service(service, repository, keys)
+    keys = [database.url_key for database in declared]
+    place = subjects.Place(path)
+    return authorizing.service(service, environment, data, keys=keys, place=place)
 
 
 def _groups(

@@ -44,7 +44,6 @@ _NAMES: Final = frozenset({"config", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519
 _LEFT_OUT: Final = (".schema.json", "-lock.json", ".lock", "go.sum")
 _KEYSTORES: Final = (".p12", ".pfx", ".jks", ".keystore", ".kdbx")
 
-_PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _BODY: Final = re.compile(r"(?:\\n|[\s\"'+|>-])*[A-Za-z0-9+/=]{16}")
 
 _HANGUL_ROOTS: Final = tuple(root for root in shapes.ROOTS if not root.isascii())
@@ -82,10 +81,8 @@ _SHORTEST_WEAK: Final = 12
 _SHORTEST_PLAIN: Final = 24
 _FEWEST_CHARACTERS: Final = 4
 _BITS: Final = 3.0
-_LONG_USER: Final = 20
 _LONGEST_URL: Final = 400
 _LONGEST_SCHEME: Final = 20
-_SCHEME: Final = f"{string.ascii_letters}{string.digits}+.-"
 _END_OF_URL: Final = re.compile(r"[\s\"'`<>|]")
 _COMPOSED: Final = re.compile(r"\s|\{\{|\$\{|\$\(")
 
@@ -164,7 +161,7 @@ def _is_in_its_place(value: str) -> bool:
 
 def _hits(text: str) -> Iterator[tuple[int, Kind, str]]:
     if "-----BEGIN" in text:
-        for match in _PRIVATE_KEY.finditer(text):
+        for match in shapes.PRIVATE_KEY.finditer(text):
             if _BODY.match(text, match.end()):
                 yield match.start(), "private-key", ""
     if "://" in text:
@@ -184,7 +181,7 @@ def _urls(text: str) -> Iterator[tuple[int, Kind, str]]:
         credentials, _, host = rest[: end.start() if end else len(rest)].rpartition("@")
         user, _, password = credentials.partition(":")
         before = text[max(0, colon - _LONGEST_SCHEME) : colon]
-        scheme = before[len(before.rstrip(_SCHEME)) :].lstrip(f"{string.digits}+.-")
+        scheme = before[len(before.rstrip(shapes.SCHEME)) :].lstrip(f"{string.digits}+.-")
         if not scheme or "/" in user:
             continue
         if not password and _is_random_user(user):
@@ -205,7 +202,7 @@ def _urls(text: str) -> Iterator[tuple[int, Kind, str]]:
 def _is_random_user(user: str) -> bool:
     """Whether the user name of a URL without a password is a token of unknown issuer: ``https://9f3c…@host/…``."""
     issued = any(True for _ in shapes.tokens(user))
-    return len(user) >= _LONG_USER and not issued and is_plain(user, strong=False)
+    return len(user) >= shapes.LONG_USER and not issued and is_plain(user, strong=False)
 
 
 def _named(text: str) -> Iterator[tuple[int, Kind, str]]:
