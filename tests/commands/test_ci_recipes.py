@@ -123,3 +123,13 @@ def test_recipe_refuses_a_branch_that_widens_the_deployers_rights(clone: Path, r
     roles.write_text(re.sub(r"verbs: \[.*?\]", 'verbs: ["*"]', roles.read_text()) + "# wider\n")
     commit(clone, "Let the deployer do everything")
     assert run(clone, runner)["generate rbac"].returncode == 1
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_recipe_refuses_a_branch_whose_policy_leads_elsewhere(clone: Path, runner: str) -> None:
+    policy = clone / "hanbae.yaml"
+    controller = "kube-system/sealed-secrets-controller"
+    policy.write_text(policy.read_text().replace(controller, "team-x/handy-server"))
+    commit(clone, "Seal for another controller")
+    check = run(clone, runner)["check --revision"]
+    assert (check.returncode, "team-x/handy-server" in check.stdout) == (1, True)

@@ -84,7 +84,8 @@ def opened(
     base = project(directory, revision=policy_from) if policy_from else None
     if base is not None:
         names = services.of(base.policy, checked.tree)
-        checked = dataclasses.replace(base, tree=checked.tree, services=names)
+        proposal = views.Proposal(checked.policy, checked.places, base.tree)
+        checked = dataclasses.replace(base, tree=checked.tree, services=names, proposal=proposal)
     if now is not None:
         checked = dataclasses.replace(checked, now=now)
     return checked, base

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from hanbae import libyaml
 
-Where = Literal["files", "history", "cluster"]
+Where = Literal["files", "history", "cluster", "branch"]
 
 _FOLDER: Final = "examples"
 
@@ -53,8 +53,8 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
         fixed: Whether ``--fix`` turns the failing example into one without findings.
         branches: Environment → what its branch has otherwise, as changes to the same shop; for rules that compare
             branches.
-        where: Where the examples are: among the files, in a former commit that a later one has taken back, or in Argo
-            CD's cluster.
+        where: Where the examples are: among the files, in a former commit that a later one has taken back, in Argo CD's
+            cluster, or in a branch that is checked by another commit's policy.
     """
 
     fails: tuple[Change, ...]

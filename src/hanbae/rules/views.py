@@ -295,6 +295,25 @@ class Service:
 
 
 @dataclass(frozen=True)
+class Proposal:
+    """What is checked by the policy of another commit: a branch, whose own policy does not count.
+
+    Attributes:
+        policy: Its own policy.
+        places: Key path of that policy → place in ``hanbae.yaml``.
+        base: The files of the commit whose policy counts.
+    """
+
+    policy: documents.Policy
+    places: Mapping[str, subjects.Place]
+    base: trees.Tree
+
+    def place(self, key: str) -> subjects.Place:
+        """Where a key of its own policy stands; for one that is not there, the nearest part around it."""
+        return _nearest(self.places, key)
+
+
+@dataclass(frozen=True)
 class Project:
     """The repository.
 
@@ -310,6 +329,7 @@ class Project:
             them.
         clashes: The objects that two releases claim; none before all services were inspected.
         schemas: The schemas of kinds that the repository defines.
+        proposal: The branch's own policy, where that of another commit counts; None where its own counts.
     """
 
     policy: documents.Policy
@@ -323,13 +343,11 @@ class Project:
     schemas: definitions.Schemas = field(
         default_factory=definitions.Schemas, repr=False, compare=False
     )
+    proposal: Proposal | None = None
 
     def place(self, key: str) -> subjects.Place:
         """Where a key of the policy stands; for one that is left to its default, the nearest part around it."""
-        while key not in self.places and key:
-            cut = max(key.rfind("."), key.rfind("["))
-            key = key[:cut] if cut > 0 else ""
-        return self.places.get(key, subjects.Place("hanbae.yaml"))
+        return _nearest(self.places, key)
 
     def text(self, path: str) -> str | None:
         """The text of a file; None where there is none, it may not be read, or it is no text."""
@@ -394,3 +412,10 @@ class Project:
         ]
         refused = any(name[:1] == "!" and fnmatchcase(namespace, name[1:]) for name in names)
         return not refused and any(fnmatchcase(namespace, name) for name in names)
+
+
+def _nearest(places: Mapping[str, subjects.Place], key: str) -> subjects.Place:
+    while key not in places and key:
+        cut = max(key.rfind("."), key.rfind("["))
+        key = key[:cut] if cut > 0 else ""
+    return places.get(key, subjects.Place("hanbae.yaml"))

@@ -17,7 +17,8 @@ from hanbae.rules import casebook, rulebook
 Check = Callable[..., tuple[findings.Finding, ...]]
 
 RULES = rulebook.rules()
-#: Those of git's history and of a cluster are held by test_check_history and tests/api/test_check_live.
+#: Those of git's history, of a cluster and of a branch are held by test_history_scan, tests/api/test_check_live and
+#: tests/security/test_h01_branches.
 CODES = [code for code in RULES if casebook.case(code).where == "files"]
 #: What the runner itself finds; these rules only name it.
 OWN = frozenset(acceptance.OWN)

@@ -1,5 +1,5 @@
 """What each environment is told: branch, sync mode, values file, namespace, image, against the policy."""
 
-from hanbae.rules.environments import argo, images, keys, rights, sharing, table
+from hanbae.rules.environments import argo, images, keys, rights, sharing, table, trust
 
-__all__ = ["argo", "images", "keys", "rights", "sharing", "table"]
+__all__ = ["argo", "images", "keys", "rights", "sharing", "table", "trust"]

@@ -16,7 +16,8 @@ _SOURCE: Final = "https://github.com/bitnami/sealed-secrets#secret-rotation"
 _PIN: Final = ("sealedSecret", "certificate")
 _FINGERPRINT: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _PINNED: Final = re.compile(rb"^[ \t]+certificate:[ \t]*[\"']?(sha256:[0-9a-f]{64})", re.MULTILINE)
-_SUFFIXES: Final = (".pem", ".crt", ".cert")
+SUFFIXES: Final = (".pem", ".crt", ".cert")
+"""How the names of files end that hold a certificate."""
 _BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
 _MOST_NAMED: Final = 3
 
@@ -83,7 +84,7 @@ def files(project: views.Project) -> Iterator[rulebook.Hit]:
 def _certificates(project: views.Project) -> Iterator[tuple[str, str]]:
     """Files that are named like an environment's certificate for sealing, such as ``certs/dev.pem``."""
     for path in project.tree.files():
-        if not path.endswith(_SUFFIXES):
+        if not path.endswith(SUFFIXES):
             continue
         words = set(re.split(r"[/._-]+", path.lower()))
         if not words & {"certs", "cert", "certificates", "sealed", "sealing", "kubeseal"}:
