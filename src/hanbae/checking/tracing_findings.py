@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from hanbae import errors
 from hanbae.charts import pools, rendering
 from hanbae.checking import findings_of_rules
@@ -17,15 +19,15 @@ async def traced(
     pool: pools.Pool, service: views.Service, hits: Iterable[running.Found]
 ) -> list[findings.Finding]:
     """The findings of hits in rendered objects, at the lines that a person edits."""
-    by_environment: dict[str, list[tuple[running.Found, views.On]]] = {}
+    by_release: dict[tuple[str, tuple[str, ...]], list[tuple[running.Found, views.On]]] = {}
     for hit in hits:
         if isinstance(hit.hit.at, views.On):
-            by_environment.setdefault(hit.environment, []).append((hit, hit.hit.at))
+            by_release.setdefault((hit.environment, hit.assumed), []).append((hit, hit.hit.at))
     result = []
-    for environment, objects in by_environment.items():
+    for (environment, assumed), objects in by_release.items():
         # A rule over the whole service shows an object of one of its releases.
         name = environment or next(iter(service.releases))
-        texts, documents = await _numbered(pool, service, name)
+        texts, documents = await _numbered(pool, service, name, assumed)
         for hit, part in objects:
             place, precision = placing.place(service.releases[name], part, texts, documents)
             result.append(findings_of_rules.finding(hit, place, precision, part.object.ref))
@@ -33,15 +35,25 @@ async def traced(
 
 
 async def _numbered(
-    pool: pools.Pool, service: views.Service, environment: str
+    pool: pools.Pool, service: views.Service, environment: str, assumed: tuple[str, ...]
 ) -> tuple[dict[str, str], tuple[tuple[str, Any], ...]]:
-    """A release rendered again with numbered templates; nothing where they do not render."""
+    """A release rendered again with numbered templates; nothing where they do not render.
+
+    Args:
+        pool: Renders.
+        service: The service.
+        environment: The environment of the release.
+        assumed: More API versions that its cluster has.
+    """
     project = service.project
     try:
         values = project.tree.read(service.releases[environment].values_file) or b""
-        want = releases.requested(project.policy, service.name, environment, values)
+        request = releases.requested(project.policy, service.name, environment, values)
+        versions = (*request.api_versions, *assumed)
+        # Complete: what other clusters make of it is known from the first rendering.
+        request = msgspec.structs.replace(request, api_versions=versions, complete=True)
         (answer,) = await rendering.answers(
-            pool, project.tree, service.chart, [want], changed=placing.numbered, texts=True
+            pool, project.tree, service.chart, [request], changed=placing.numbered, texts=True
         )
     except errors.FileFault:
         return {}, ()

@@ -5,7 +5,7 @@ Most of it is met on the way to the rules or after them, by :mod:`hanbae.checkin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from hanbae import subjects
@@ -49,11 +49,12 @@ def depends_on_renderer(release: views.Release) -> Iterator[rulebook.Hit]:
         if key not in reported:
             reported.add(key)
             words = "HelmVersion" if dependence.on == "helm" else "KubeVersion"
+            helpers = [path for path, text in release.service.templates if "define" in text]
             facts = {
                 "objects": ", ".join(dependence.objects)[:300],
                 "identity": dependence.identity,
             }
-            place = _asking(release, dependence.template, words)
+            place = _asking(release, [[dependence.template], helpers], words)
             yield rulebook.Hit(place, facts, variant=dependence.on)
 
 
@@ -64,15 +65,26 @@ def assumes_apis(release: views.Release) -> Iterator[rulebook.Hit]:
     """Objects that are others in a cluster with API versions of which nothing says whether it has them."""
     versions = sorted({name for other in release.alternatives for name in other.assumed})
     if versions:
-        templates = [path for path, _ in release.service.templates] or [release.service.chart]
-        places = (_asking(release, path, version) for version in versions for path in templates)
-        chart = subjects.Place(f"{release.service.chart}/Chart.yaml")
-        place = next((place for place in places if place.line), chart)
+        templates = [path for path, _ in release.service.templates]
+        place = _asking(release, [templates], *versions, "APIVersions")
         yield rulebook.Hit(place, {"versions": ", ".join(versions)[:300]})
 
 
-def _asking(release: views.Release, template: str, words: str) -> subjects.Place:
-    """The line of a template that asks for something; the template where another one asks for it."""
-    text = release.service.text(template) or ""
-    lines = (number for number, line in enumerate(text.split("\n"), 1) if words in line)
-    return subjects.Place(template, next(lines, 0))
+def _asking(release: views.Release, groups: Sequence[Sequence[str]], *words: str) -> subjects.Place:
+    """The line that asks for something; the first template where none of the chart's own can be told to.
+
+    Args:
+        release: The release.
+        groups: The templates, in groups of which a later one is looked at only if no line of the earlier ones asks.
+        words: What such a line says, the surest first.
+    """
+    for templates in groups:
+        for word in (*words, "Capabilities"):
+            for template in templates:
+                text = release.service.text(template) or ""
+                for number, line in enumerate(text.split("\n"), 1):
+                    if word in line:
+                        return subjects.Place(template, number)
+    # A packed dependency asks.
+    chart = f"{release.service.chart}/Chart.yaml"
+    return subjects.Place(next((path for templates in groups for path in templates), chart))

@@ -24,12 +24,14 @@ class Found(Struct, frozen=True):
         hit: What it found.
         service: The service; empty for the whole repository.
         environment: The environment; empty where it depends on none.
+        assumed: API versions that the cluster must have for it beyond those that are known, where that is so.
     """
 
     rule: rulebook.Rule
     hit: rulebook.Hit
     service: str = ""
     environment: str = ""
+    assumed: tuple[str, ...] = ()
 
 
 def over_project(project: views.Project, rules: Iterable[rulebook.Rule]) -> list[Found]:
@@ -51,21 +53,20 @@ def over_service(service: views.Service, rules: Iterable[rulebook.Rule]) -> list
             results += [Found(rule, hit, service.name) for hit in hits]
         elif rule.scope == "release":
             for release in service.releases.values():
-                hits = _over_release(rule, release)
-                results += [Found(rule, hit, service.name, release.environment) for hit in hits]
+                results += _over_release(rule, release)
     return results
 
 
-def _over_release(rule: rulebook.Rule, release: views.Release) -> list[rulebook.Hit]:
+def _over_release(rule: rulebook.Rule, release: views.Release) -> list[Found]:
     """What a rule finds in a release, and what it finds besides where the cluster has more API versions."""
-    hits = _hits(rule, release, release.values_file)
-    reported = {_identity(hit) for hit in hits}
-    for alternative in release.alternatives:
-        for hit in _hits(rule, alternative, release.values_file):
-            if _identity(hit) not in reported:
+    results, reported = [], set()
+    for rendering in (release, *release.alternatives):
+        for hit in _hits(rule, rendering, release.values_file):
+            if rendering is release or _identity(hit) not in reported:
                 reported.add(_identity(hit))
-                hits.append(hit)
-    return hits
+                name, environment = release.service.name, release.environment
+                results.append(Found(rule, hit, name, environment, rendering.assumed))
+    return results
 
 
 def _identity(hit: rulebook.Hit) -> tuple[object, ...]:
