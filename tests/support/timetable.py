@@ -54,6 +54,7 @@ TOGETHER: Final = (
     Scene("test_deploy_images.py"),
     Scene("test_readme.py"),
     Scene("test_hub.py"),
+    Scene("test_deploy_several.py"),
     Scene("test_deploy_first.py"),
     Scene("test_render.py"),
     Scene("test_example_app.py"),

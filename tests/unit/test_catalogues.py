@@ -57,7 +57,7 @@ BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "check.example-passes-{}": (get_args(casebook.Where),),
     "check.severity-{}": (get_args(findings.Severity),),
     "deploy.column-{}": (tuple(tables._CELLS),),
-    "deploy.outcome-{}": (get_args(deployments.Outcome),),
+    "deploy.outcome-{}": ((*get_args(deployments.Outcome), "waiting"),),
     "deploy.trigger-{}": (choices(deployments.Deployment, "trigger"),),
     "diagnosis.image-{}": (get_args(images.Kind),),
     "diagnosis.{}": (("application-error", "invalid-application", "not-compared"),),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,12 +10,10 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import click
 
-from hanbae import wording
-from hanbae.cli import interrupts, names, options, outputs, undeployed
+from hanbae.cli import interrupts, names, options
 
 if TYPE_CHECKING:
-    from hanbae import workspaces
-    from hanbae.deploying import claiming, preparing
+    from hanbae.deploying import claiming
     from hanbae.results import deployments, events, freezes
 
 _REFUSED: Final = 5
@@ -35,6 +32,7 @@ The first Ctrl-C only stops watching: what was begun goes on, and `hanbae attach
 Examples:
   hanbae deploy auth --env staging
   hanbae deploy --env dev
+  hanbae deploy --env staging --changed-only --concurrency 8
   hanbae deploy auth identity --env production --output json
   hanbae deploy --plan plan.json""",
 )
@@ -72,6 +70,20 @@ Examples:
     help="Deploy only what `hanbae plan --save` has written; refuse when anything differs.",
 )
 @click.option(
+    "--changed-only",
+    "changed_only",
+    is_flag=True,
+    help="Leave out services whose objects, images and migrations are as they were last proven.",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    default=4,
+    show_default=True,
+    help="How many services are deployed at the same time.",
+)
+@click.option(
     "--no-preflight",
     "forced",
     is_flag=True,
@@ -90,21 +102,36 @@ def command(
     limit: float | None,
     busy: claiming.IfBusy,
     stops: bool,
+    changed_only: bool,
+    concurrency: int,
     forced: bool,
 ) -> int:
     """Deploy."""
-    from hanbae import workspaces
+    from hanbae import errors, workspaces
+    from hanbae.cli import deploy_run
 
+    if saved is not None and changed_only:
+        raise errors.WrongUse("deploy.plan-and-changed-only")
     claim, environment, services = _claimed(saved, environment, services)
     with workspaces.opened(session.directory, context=kube_context, insecure=insecure) as space:
-        run = _Run(session, space, output, claim, forced=forced)
+        wishes = deploy_run.Wishes(
+            services,
+            environment,
+            claim=claim,
+            limit=limit,
+            busy=busy,
+            forced=forced,
+            changed_only=changed_only,
+            concurrency=concurrency,
+        )
+        run = deploy_run.Run(session, space, output, wishes)
         try:
             with interrupts.terminable() as terminated:
-                return asyncio.run(run.through(services, environment, limit, busy))
+                return asyncio.run(run.through())
         except KeyboardInterrupt:
             if stops:
                 asyncio.run(run.stopped())
-            run.detached(environment)
+            run.detached()
             run.report_interrupted()
             return interrupts.TERMINATED if terminated else interrupts.INTERRUPTED
 
@@ -133,115 +160,6 @@ def _claimed(
     )
 
 
-class _Run:
-    """One invocation."""
-
-    def __init__(
-        self,
-        session: options.Session,
-        space: workspaces.Workspace,
-        output: str,
-        claim: freezes.Frozen | None = None,
-        *,
-        forced: bool = False,
-    ) -> None:
-        self._claim = claim
-        self._forced = forced
-        self._session = session
-        self._space = space
-        self._output = output
-        self._prepared: preparing.Prepared | None = None
-
-    async def through(
-        self,
-        services: tuple[str, ...],
-        environment: str,
-        limit: float | None,
-        busy: claiming.IfBusy,
-    ) -> int:
-        """Plan, deploy, show; the exit code."""
-        from hanbae.deploying import preflight, preparing, runs
-        from hanbae.results import events as event_types
-
-        speaker = self._session.narration
-        speaker.step(wording.Text("deploy.preparing", {"environment": environment}))
-        try:
-            prepared = await preparing.prepare(
-                self._space, services, environment, claim=self._claim, forced=self._forced
-            )
-        except preflight.KnownToFail as refusal:
-            for reason in refusal.reasons[1:]:  # the first one is the error's own
-                speaker.fail(reason)
-            raise
-        self._prepared = prepared
-        if prepared.skipped:
-            facts = {"services": ", ".join(prepared.skipped), "environment": environment}
-            speaker.note(wording.Text("deploy.skipped", facts))
-        names = [plan.service for plan in prepared.plans.values()]
-        undeployed.warn(self._session, self._space, names, prepared.revision)
-        # What decides is the last deployment of each service: not one that was only brought to its end.
-        last = {plan.service: "" for plan in prepared.plans.values()}
-        with viewer(self._session, self._output) as shown:
-            async with runs.deploying_all(self._space, prepared, limit=limit, busy=busy) as stream:
-                async for event in stream:
-                    if self._output == "jsonl":
-                        outputs.emit_jsonl(event)
-                    shown.event(event)
-                    if isinstance(event.fact, event_types.Opened):
-                        last[event.fact.plan.service] = event.deployment
-        ended = [self._space.store.deployment(deployment) for deployment in last.values()]
-        if self._output == "json":
-            outputs.emit_json({"deployments": ended})
-        elif self._output == "text":
-            from hanbae.cli.text import tables
-
-            outputs.emit(tables.deployed(ended))
-        return exit_code([deployment.outcome for deployment in ended])
-
-    def detached(self, environment: str) -> None:
-        """The person went away: say what goes on without them, and where to look."""
-        from hanbae.policy import naming
-
-        speaker = self._session.narration
-        if self._prepared is None:
-            return
-        for deployment, plan in self._prepared.plans.items():
-            with contextlib.suppress(ValueError):  # not even opened
-                if self._space.store.deployment(deployment).outcome != "running":
-                    continue
-                facts = {
-                    "deployment": deployment,
-                    "service": plan.service,
-                    "environment": environment,
-                    "application": naming.application(plan.service, environment),
-                    "namespace": self._space.policy.argocd.namespace,
-                }
-                speaker.warn(wording.Text("deploy.detached", facts))
-
-    def report_interrupted(self) -> None:
-        """With JSON, say on stdout how far each deployment is that was begun."""
-        if self._output != "json":
-            return
-        begun = []
-        for deployment in self._prepared.plans if self._prepared is not None else ():
-            with contextlib.suppress(ValueError):  # not even opened
-                begun.append(self._space.store.deployment(deployment))
-        outputs.emit_json({"deployments": begun})
-
-    async def stopped(self) -> None:
-        """End what still runs of it."""
-        from hanbae import errors
-        from hanbae.deploying import attaching
-
-        with viewer(self._session, self._output) as shown:
-            for deployment in self._prepared.plans if self._prepared is not None else ():
-                with contextlib.suppress(errors.Refused, errors.WrongUse):
-                    stream = attaching.attached(self._space, deployment, stops=True)
-                    async with contextlib.aclosing(stream):
-                        async for event in stream:
-                            shown.event(event)
-
-
 class Viewer(Protocol):
     """Shows the events of a run, within ``with``."""
 
@@ -258,13 +176,19 @@ class Viewer(Protocol):
         """Show an event."""
 
 
-def viewer(session: options.Session, output: str) -> Viewer:
-    """A table that stays, on a terminal; else plain lines."""
+def viewer(session: options.Session, output: str, *, total: int = 0) -> Viewer:
+    """A table that stays, on a terminal; else plain lines.
+
+    Args:
+        session: How to speak to the person.
+        output: The format of the data.
+        total: Deployments that are to come.
+    """
     from hanbae.cli.text import live_view
 
     speaker = session.narration
     if output == "text" and speaker.terminal:
-        return live_view.View(speaker.stream, color=speaker.color)
+        return live_view.View(speaker.stream, color=speaker.color, total=total)
     return live_view.Plain(speaker.line, color=speaker.color, width=speaker.width)
 
 

@@ -26,6 +26,13 @@ class Deployments(Struct):
     deployments: tuple[deployments.Deployment, ...]
 
 
+class Run(Deployments):
+    """What became of each service of a run, and which services were left out of it."""
+
+    skipped: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+
+
 class HistoryShow(Struct):
     """One deployment, and every event of it."""
 
@@ -158,7 +165,7 @@ OUTPUTS: Final[dict[str, type[Struct]]] = {
     "check-explain": Rule,
     "check-rules": Rules,
     "demo": Deployments,
-    "deploy": Deployments,
+    "deploy": Run,
     "error": Error,
     "generate": Files,
     "history-list": Deployments,

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 from msgspec import Struct
 
 from hanbae import errors, workspaces
-from hanbae.deploying import cluster_versions, preflight, resuming, verifying_plan
+from hanbae.deploying import (
+    changed_services,
+    cluster_versions,
+    preflight,
+    resuming,
+    verifying_plan,
+)
 from hanbae.planning import deployments, freezing
 from hanbae.repository import services
 from hanbae.results import freezes, plans
@@ -24,6 +30,7 @@ class Prepared(Struct, frozen=True):
         plans: Deployment id → plan, in the order of services; what is resumed comes before what is new.
         resumed: Deployment id → what was done of it, for those that an earlier run has left half done.
         skipped: Services that were left out, because nothing was done for them since they were scaffolded.
+        unchanged: Services that were left out, because they are as they were last proven.
     """
 
     by: str
@@ -31,19 +38,35 @@ class Prepared(Struct, frozen=True):
     plans: dict[str, plans.Plan]
     resumed: dict[str, resuming.Past] = {}
     skipped: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services that are deployed, each once, in the order in which they begin."""
+        return tuple(dict.fromkeys(plan.service for plan in self.plans.values()))
 
     @property
     def chains(self) -> tuple[tuple[str, ...], ...]:
-        """The deployments of each service in their order."""
-        chains: dict[str, list[str]] = {}
+        """Deployments that go on one after the other: those of a service, and of services that share a database."""
+        chains: list[tuple[set[str], list[str]]] = []
         for deployment, plan in self.plans.items():
-            chains.setdefault(plan.service, []).append(deployment)
-        return tuple(map(tuple, chains.values()))
-
-    @property
-    def last(self) -> tuple[str, ...]:
-        """The deployments that decide how the run has ended: the last one of each service."""
-        return tuple(chain[-1] for chain in self.chains)
+            keys = {f"service {plan.service}", *map("database {}".format, _addresses(plan))}
+            chain = [deployment]
+            apart = []
+            for entry in chains:
+                if entry[0] & keys:
+                    keys |= entry[0]
+                    chain = entry[1] + chain
+                else:
+                    apart.append(entry)
+            chains = [*apart, (keys, chain)]
+        order = list(self.plans).index
+        return tuple(
+            sorted(
+                (tuple(sorted(chain, key=order)) for _, chain in chains),
+                key=lambda chain: order(chain[0]),
+            )
+        )
 
 
 async def prepare(
@@ -53,6 +76,7 @@ async def prepare(
     *,
     claim: freezes.Frozen | None = None,
     forced: bool = False,
+    changed_only: bool = False,
 ) -> Prepared:
     """Plan a run; deployments that nobody drives any more, of the same services, become part of it.
 
@@ -62,6 +86,7 @@ async def prepare(
         environment: The environment.
         claim: A saved plan, whose promises the deployments are held to.
         forced: Begin although a deployment is known to fail.
+        changed_only: Leave out services that are as they were last proven.
 
     Raises:
         hanbae.errors.WrongUse: No such environment, branch or service; a fault in the files of the commit.
@@ -83,11 +108,7 @@ async def prepare(
         by, cluster = await asyncio.gather(
             clusters.identity(), cluster_versions.read(clusters.workload)
         )
-        left = await asyncio.gather(
-            *(resuming.of_application(space, clusters, name, environment) for name in names)
-        )
-        if claim is not None:
-            left = [past and await _held(space, clusters, past, claim) for past in left]
+        left = await _left_half_done(space, clusters, names, environment, claim)
         resumed = {past.deployment: past for past in left if past is not None}
         going_on = {past.plan.service for past in resumed.values() if past.revision == commit}
         sources = {
@@ -96,7 +117,11 @@ async def prepare(
             if name not in going_on
         }
         skipped = () if requested else _not_begun(sources)
-        sources = {name: source for name, source in sources.items() if name not in skipped}
+        sources = _without(sources, skipped)
+        same: tuple[str, ...] = ()
+        if changed_only:
+            same = await changed_services.unchanged(space, clusters, sources, cluster=cluster)
+        sources = _without(sources, same)
         fresh = _planned(sources, claim)
         if not forced:
             await _check(space, clusters, sources, fresh)
@@ -106,11 +131,44 @@ async def prepare(
             planned[past.deployment] = past.plan
         if name in fresh:
             planned[space.ids()] = fresh[name]
-    if not planned:
+    if not planned and not same:
         raise errors.Refused(
             "preflight.nothing-begun", environment=environment, services=", ".join(skipped)
         )
-    return Prepared(by, commit, planned, resumed, skipped)
+    return Prepared(by, commit, planned, resumed, skipped, same)
+
+
+async def _left_half_done(
+    space: workspaces.Workspace,
+    clusters: workspaces.Clusters,
+    names: Iterable[str],
+    environment: str,
+    claim: freezes.Frozen | None,
+) -> list[resuming.Past | None]:
+    """For each service, the deployment of an earlier run that nobody drives any more, or None."""
+    left = await asyncio.gather(
+        *(resuming.of_application(space, clusters, name, environment) for name in names)
+    )
+    if claim is None:
+        return left
+    return [past and await _held(space, clusters, past, claim) for past in left]
+
+
+def _without(
+    sources: Mapping[str, deployments.Source], names: Collection[str]
+) -> dict[str, deployments.Source]:
+    return {name: source for name, source in sources.items() if name not in names}
+
+
+def _addresses(plan: plans.Plan) -> Iterator[str]:
+    """Where each database of a plan has its address from: the same key of the same Secret is the same database."""
+    for step in plan.steps:
+        if isinstance(step.does, plans.Prove):
+            containers = step.does.job["spec"]["template"]["spec"]["containers"]
+            for variable in containers[0].get("env") or []:
+                source = (variable.get("valueFrom") or {}).get("secretKeyRef") or {}
+                if source:
+                    yield f"{step.does.hook.namespace}/{source.get('name')}/{source.get('key')}"
 
 
 def _not_begun(sources: Mapping[str, deployments.Source]) -> tuple[str, ...]:

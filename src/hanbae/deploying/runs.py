@@ -12,8 +12,8 @@ from hanbae.deploying import attaching, claiming, driver, preparing
 from hanbae.results import events, plans
 from hanbae.streams import channels
 
-AT_ONCE: Final = 6
-"""Deployments of one run that go on at the same time."""
+AT_ONCE: Final = 4
+"""Deployments of one run that go on at the same time, unless the caller says otherwise."""
 
 
 @asynccontextmanager
@@ -23,19 +23,27 @@ async def deploying_all(
     *,
     limit: float | None = None,
     busy: claiming.IfBusy = "refuse",
+    concurrency: int = AT_ONCE,
 ) -> AsyncIterator[AsyncIterator[events.Event]]:
     """The deployments of a run side by side, as one stream of events.
 
-    What an earlier run has left half done comes to its end before its service is deployed again.
+    What an earlier run has left half done comes to its end before its service is deployed again; services that share a
+    database are deployed one after the other. They begin in their order, and one that fails ends no other.
 
     Args:
         space: The workspace.
         prepared: What to deploy.
         limit: Seconds for each; None for the policy's deadlines.
         busy: What becomes of an application that somebody else deploys.
+        concurrency: How many services are deployed at the same time; at least 1.
+
+    Raises:
+        hanbae.errors.Error: Out of the iteration, once every other deployment has ended: the first deployment that
+            broke off without an end of its own, because somebody else goes on with it, or the cluster cannot be asked
+            whom to follow.
     """
     channel: channels.Channel[events.Event] = channels.Channel()
-    places = asyncio.Semaphore(AT_ONCE)
+    places = asyncio.Semaphore(concurrency)
 
     async def in_turn(deployments: tuple[str, ...]) -> None:
         async with places:

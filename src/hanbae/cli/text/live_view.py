@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Final, Self, TextIO
 
 from rich import box, console, live, spinner, table, text
 
+from hanbae import wording
 from hanbae.cli.text import catalogue, event_lines, wrapping
 from hanbae.results import events
 
 _NARROW: Final = 60
 """Columns below which the time is left out."""
 _PER_SECOND: Final = 8
+_FEWEST_ROWS: Final = 4
+"""Rows of the table in the lowest terminal."""
 
-_OUTCOMES: Final = {"succeeded": ("✔", "green")}
+_SUCCEEDED: Final = ("✔", "green")
 _BAD: Final = ("✘", "red")
 
 
@@ -28,8 +31,15 @@ class Row:
         self.environment = environment
         self.began = began
         self.ended: float | None = None
-        self.mark: tuple[str, str] | None = None
+        self.outcome = "running"
         self.doing = ""
+
+    @property
+    def mark(self) -> tuple[str, str] | None:
+        """What its outcome looks like, and in which colour; None while it runs."""
+        if self.outcome == "running":
+            return None
+        return _SUCCEEDED if self.outcome == "succeeded" else _BAD
 
 
 class View:
@@ -39,6 +49,8 @@ class View:
         stream: The terminal; data goes elsewhere.
         color: False for none; None to decide by the terminal.
         width: Columns; None for the terminal's.
+        height: Lines; None for the terminal's.
+        total: Deployments that are to come; those that have not begun are counted.
         clock: Seconds that never go back.
     """
 
@@ -48,11 +60,19 @@ class View:
         *,
         color: bool | None = None,
         width: int | None = None,
+        height: int | None = None,
+        total: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console.Console(
-            file=stream, no_color=color is False, width=width, highlight=False, soft_wrap=False
+            file=stream,
+            no_color=color is False,
+            width=width,
+            height=height,
+            highlight=False,
+            soft_wrap=False,
         )
+        self._total = total
         self._clock = clock
         self._rows: dict[str, Row] = {}
         self._spinner = spinner.Spinner("dots")
@@ -96,11 +116,40 @@ class View:
             row.doing = catalogue.words("deploy.proving")
         if isinstance(fact, events.Closed):
             row.ended = self._clock()
-            row.mark = _OUTCOMES.get(fact.outcome, _BAD)
+            row.outcome = fact.outcome
             row.doing = catalogue.words(f"deploy.outcome-{fact.outcome}")
 
-    def table(self) -> table.Table:
-        """The services and what each is doing."""
+    def table(self) -> console.Group:
+        """The services and what each is doing; where they are too many, those that count, and how many there are."""
+        rows = self._shown()
+        drawn = self._drawn(rows)
+        if len(rows) == len(self._rows) and not self._waiting:
+            return console.Group(drawn)
+        line = text.Text(self._tally(), no_wrap=True, overflow="ellipsis", style="bright_black")
+        return console.Group(drawn, line)
+
+    @property
+    def _waiting(self) -> int:
+        return max(self._total - len(self._rows), 0)
+
+    def _shown(self) -> list[Row]:
+        """The rows that the terminal has room for: what runs, then what did not end well, then the latest of the rest.
+
+        The table takes half of the terminal, so that log lines and causes can be read above it.
+        """
+        most = max(self._console.height // 2, _FEWEST_ROWS)
+        rows = list(self._rows.values())
+        if len(rows) <= most:
+            return rows
+        ranked = sorted(rows, key=lambda row: (_rank(row), -(row.ended or 0.0)))[:most]
+        return [row for row in rows if row in ranked]
+
+    def _tally(self) -> str:
+        outcomes = [row.outcome for row in self._rows.values()]
+        counts = {name: outcomes.count(name) for name in sorted(set(outcomes), key=outcomes.index)}
+        return tally(counts | {"waiting": self._waiting})
+
+    def _drawn(self, rows: Iterable[Row]) -> console.RenderableType:
         width = self._console.width
         drawn = table.Table(box=box.SIMPLE, show_header=False, expand=True, pad_edge=False)
         drawn.add_column(width=1)
@@ -108,8 +157,8 @@ class View:
         drawn.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         if width >= _NARROW:
             drawn.add_column(no_wrap=True, justify="right")
-        for row in self._rows.values():
-            mark = text.Text(*row.mark) if row.mark else self._spinner
+        for row in rows:
+            mark = self._spinner if row.mark is None else text.Text(*row.mark)
             name = text.Text(f"{row.service} {row.environment}", style="bold")
             cells = [mark, name, text.Text(row.doing)]
             if width >= _NARROW:
@@ -168,6 +217,31 @@ class Plain:
                 continue
             for laid_out in wrapping.paragraph(line.words, self._width, head=head, indent="  "):
                 self._write(laid_out)
+
+
+def tally(counts: Mapping[str, int]) -> str:
+    """How many deployments have come to each outcome, in one line; what is 0 is left out.
+
+    Args:
+        counts: Outcome, or ``waiting``, to number.
+    """
+    return " · ".join(
+        catalogue.sentence(
+            wording.Text(
+                "deploy.tally",
+                {"count": str(count), "outcome": catalogue.words(f"deploy.outcome-{outcome}")},
+            )
+        )
+        for outcome, count in counts.items()
+        if count
+    )
+
+
+def _rank(row: Row) -> int:
+    """How much a row counts when there is no room for all; the lowest counts most."""
+    if row.mark is None:
+        return 0
+    return 1 if row.mark == _BAD else 2
 
 
 def _styled(row: Row, line: event_lines.Line, width: int) -> Iterator[text.Text]:

@@ -1,0 +1,202 @@
+"""One invocation of ``hanbae deploy``: what is prepared, followed, and shown in the end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from hanbae import errors, wording, workspaces
+from hanbae.cli import deploy, options, outputs, undeployed
+from hanbae.cli.text import catalogue
+from hanbae.deploying import preflight, preparing, runs
+from hanbae.results import deployments, events
+
+if TYPE_CHECKING:
+    from hanbae.deploying import claiming
+    from hanbae.results import freezes
+
+_FAILED: Final = 1
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is to be deployed, and how.
+
+    Attributes:
+        services: Services; empty for all of the branch that were begun.
+        environment: The environment.
+        claim: A saved plan that the deployments are held to.
+        limit: Seconds for each deployment; None for the policy's deadlines.
+        busy: What becomes of an application that somebody else deploys.
+        forced: Begin although a deployment is known to fail.
+        changed_only: Leave out services that are as they were last proven.
+        concurrency: How many services are deployed at the same time.
+    """
+
+    services: tuple[str, ...]
+    environment: str
+    claim: freezes.Frozen | None = None
+    limit: float | None = None
+    busy: claiming.IfBusy = "refuse"
+    forced: bool = False
+    changed_only: bool = False
+    concurrency: int = runs.AT_ONCE
+
+
+class Run:
+    """One invocation.
+
+    Args:
+        session: How to speak to the person.
+        space: The workspace.
+        output: The format of the data.
+        wishes: What is to be deployed, and how.
+    """
+
+    def __init__(
+        self,
+        session: options.Session,
+        space: workspaces.Workspace,
+        output: str,
+        wishes: Wishes,
+    ) -> None:
+        self._session = session
+        self._space = space
+        self._output = output
+        self._wishes = wishes
+        self._prepared: preparing.Prepared | None = None
+
+    async def through(self) -> int:
+        """Plan, deploy, show; the exit code."""
+        wishes = self._wishes
+        speaker = self._session.narration
+        speaker.step(wording.Text("deploy.preparing", {"environment": wishes.environment}))
+        try:
+            prepared = await preparing.prepare(
+                self._space,
+                wishes.services,
+                wishes.environment,
+                claim=wishes.claim,
+                forced=wishes.forced,
+                changed_only=wishes.changed_only,
+            )
+        except preflight.KnownToFail as refusal:
+            for reason in refusal.reasons[1:]:  # the first one is the error's own
+                speaker.fail(reason)
+            raise
+        self._prepared = prepared
+        self._say_left_out(prepared)
+        undeployed.warn(self._session, self._space, prepared.services, prepared.revision)
+        # What decides is the last deployment of each service: not one that was only brought to its end.
+        last = dict.fromkeys(prepared.services, "")
+        several, broken = len(last) > 1, None
+        with deploy.viewer(self._session, self._output, total=len(prepared.plans)) as shown:
+            async with runs.deploying_all(
+                self._space,
+                prepared,
+                limit=wishes.limit,
+                busy=wishes.busy,
+                concurrency=wishes.concurrency,
+            ) as stream:
+                try:
+                    async for event in stream:
+                        if self._output == "jsonl":
+                            outputs.emit_jsonl(event)
+                        shown.event(event)
+                        if isinstance(event.fact, events.Opened):
+                            last[event.fact.plan.service] = event.deployment
+                except errors.Error as error:
+                    if not several:
+                        raise
+                    broken = error  # the others have ended all the same
+        ended = [
+            self._space.store.deployment(deployment) for deployment in last.values() if deployment
+        ]
+        self._show(prepared, ended, several=several)
+        if broken is not None:
+            speaker.error(catalogue.fault(broken))
+            return _FAILED
+        return deploy.exit_code([deployment.outcome for deployment in ended])
+
+    def _say_left_out(self, prepared: preparing.Prepared) -> None:
+        """Say which services are not deployed, and why."""
+        speaker, environment = self._session.narration, self._wishes.environment
+        for text_id, services in (
+            ("deploy.skipped", prepared.skipped),
+            ("deploy.unchanged", prepared.unchanged),
+        ):
+            if services:
+                facts = {"services": ", ".join(services), "environment": environment}
+                speaker.note(wording.Text(text_id, facts))
+        if not prepared.plans:
+            speaker.done(wording.Text("deploy.nothing-changed", {"environment": environment}))
+
+    def _show(
+        self,
+        prepared: preparing.Prepared,
+        ended: Sequence[deployments.Deployment],
+        *,
+        several: bool,
+    ) -> None:
+        """What became of each service; of several, once more why some did not succeed, as the last lines."""
+        if self._output == "json":
+            left_out = {"skipped": prepared.skipped, "unchanged": prepared.unchanged}
+            outputs.emit_json({"deployments": ended, **left_out})
+        elif self._output == "text" and ended:
+            from hanbae.cli.text import run_summary, tables
+
+            outputs.emit(tables.deployed(ended))
+            speaker = self._session.narration
+            if several:
+                for line in run_summary.lines(ended, width=speaker.width, color=speaker.color):
+                    speaker.line(line)
+
+    def detached(self) -> None:
+        """The person went away: say what goes on without them, and where to look."""
+        from hanbae.policy import naming
+
+        speaker, environment = self._session.narration, self._wishes.environment
+        if self._prepared is None:
+            return
+        for deployment, plan in self._prepared.plans.items():
+            with contextlib.suppress(ValueError):  # not even opened
+                if self._space.store.deployment(deployment).outcome != "running":
+                    continue
+                facts = {
+                    "deployment": deployment,
+                    "service": plan.service,
+                    "environment": environment,
+                    "application": naming.application(plan.service, environment),
+                    "namespace": self._space.policy.argocd.namespace,
+                }
+                speaker.warn(wording.Text("deploy.detached", facts))
+
+    def report_interrupted(self) -> None:
+        """With JSON, say on stdout how far each deployment is that was begun."""
+        if self._output != "json":
+            return
+        begun = []
+        for deployment in self._prepared.plans if self._prepared is not None else ():
+            with contextlib.suppress(ValueError):  # not even opened
+                begun.append(self._space.store.deployment(deployment))
+        left_out: dict[str, tuple[str, ...]] = {"skipped": (), "unchanged": ()}
+        if self._prepared is not None:
+            left_out = {
+                "skipped": self._prepared.skipped,
+                "unchanged": self._prepared.unchanged,
+            }
+        outputs.emit_json({"deployments": begun, **left_out})
+
+    async def stopped(self) -> None:
+        """End what still runs of it."""
+        from hanbae.deploying import attaching
+
+        with deploy.viewer(self._session, self._output) as shown:
+            for deployment in self._prepared.plans if self._prepared is not None else ():
+                with contextlib.suppress(errors.Refused, errors.WrongUse):
+                    stream = attaching.attached(self._space, deployment, stops=True)
+                    async with contextlib.aclosing(stream):
+                        async for event in stream:
+                            shown.event(event)

@@ -1,0 +1,113 @@
+"""Which services of a run differ from what was last proven of them: their objects, their images, their migrations.
+
+What was last proven is a commit: the one that the application's Lease names, else the last one in the history. Both
+commits are rendered for the same cluster, each with the policy that it holds itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from hanbae import errors, workspaces
+from hanbae.deploying import claiming
+from hanbae.planning import deployments, freezing, releases
+from hanbae.policy import documents, loading, naming
+from hanbae.repository import revisions
+from hanbae.results import freezes
+
+_AT_ONCE: Final = 8
+
+
+class _Promise(Struct, frozen=True):
+    """What a deployment of a commit brings about, wherever it would be deployed to."""
+
+    namespace: str
+    release: str
+    content: freezes.Service
+
+
+async def unchanged(
+    space: workspaces.Workspace,
+    clusters: workspaces.Clusters,
+    sources: Mapping[str, deployments.Source],
+    *,
+    cluster: releases.Cluster | None = None,
+) -> tuple[str, ...]:
+    """The services whose last deployment succeeded, and of which everything is as it was then.
+
+    Whoever cannot tell deploys: a service that was never deployed, whose last deployment did not succeed, or whose last
+    commit this clone does not have, is not among them.
+
+    Args:
+        space: The workspace.
+        clusters: The environment's clusters.
+        sources: The services at the commit that is to be deployed.
+        cluster: What the workload cluster serves.
+    """
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def same(source: deployments.Source) -> bool:
+        async with places:
+            return await _is_unchanged(space, clusters, source, cluster)
+
+    answers = await asyncio.gather(*map(same, sources.values()))
+    return tuple(name for name, answer in zip(sources, answers, strict=True) if answer)
+
+
+async def last_proven(
+    space: workspaces.Workspace, clusters: workspaces.Clusters, service: str, environment: str
+) -> str:
+    """The commit that an application's last deployment has proven; empty where that did not succeed, or none is known.
+
+    The Lease is everybody's, so it decides; the history of this machine answers where there is no Lease.
+    """
+    try:
+        lease = await claiming.seen(space.policy, clusters.workload, service, environment)
+    except errors.Forbidden:
+        lease = None
+    marks = lease.marks if lease is not None else {}
+    if marks.get("deployment"):
+        return marks.get("revision", "") if marks.get("outcome") == "succeeded" else ""
+    for deployment in space.store.deployments(service=service, environment=environment):
+        if deployment.outcome != "refused":  # a refused one has changed nothing
+            return deployment.revision if deployment.outcome == "succeeded" else ""
+    return ""
+
+
+async def _is_unchanged(
+    space: workspaces.Workspace,
+    clusters: workspaces.Clusters,
+    source: deployments.Source,
+    cluster: releases.Cluster | None,
+) -> bool:
+    commit = await last_proven(space, clusters, source.service, source.environment)
+    if not commit:
+        return False
+    try:
+        revision = space.checkout.revision(commit)
+        policy = _policy(revision, space.policy)
+        before = await deployments.read(
+            policy, revision, source.service, source.environment, cluster=cluster
+        )
+        return _promise(before) == _promise(source)
+    except (errors.Error, KeyError):
+        # The commit is not in this clone, or its files are read otherwise by now: nothing can be compared.
+        return False
+
+
+def _policy(revision: revisions.Revision, current: documents.Policy) -> documents.Policy:
+    """The policy that a commit holds; the present one where it holds none."""
+    data = revision.read(loading.NAME)
+    return loading.parse(data, loading.NAME)[0] if data is not None else current
+
+
+def _promise(source: deployments.Source) -> _Promise:
+    return _Promise(
+        source.namespace,
+        naming.release(source.policy, source.service),
+        freezing.service(source, {}),
+    )
