@@ -11,11 +11,15 @@ SQLite's locks are POSIX locks: closing *any* descriptor of a file lets go of al
 and another process then takes a database in use for an abandoned one (https://sqlite.org/howtocorrupt.html, 2.2). So
 files are held by path descriptors (``O_PATH``), whose closing does nothing, and a header is only read while this
 process has no connection to the file.
+
+A write-ahead log needs memory that all its writers share, so on a file system of the network, which other machines may
+use at the same time, a history has a rollback journal instead (https://sqlite.org/wal.html).
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 import stat
@@ -28,6 +32,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from hanbae import files
 from hanbae.history import schemas
 
 BUSY: Final = 30.0
@@ -41,6 +46,24 @@ _IDENTITY: Final = slice(68, 72)
 """Where the header has the application's id (https://sqlite.org/fileformat.html)."""
 _COMPANIONS: Final = ("-wal", "-shm", "-journal")
 _HELD: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_NETWORK: Final = frozenset(
+    {
+        "9p",
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "gpfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "smb3",
+        "smbfs",
+    }
+)
+"""Types of file systems that several machines may write to; those of ``fuse.`` may be anything."""
+_MOUNTS: Final = Path("/proc/self/mountinfo")
 _opening = threading.Lock()
 _identities: set[tuple[int, int]] = set()
 """Device and inode of the files that this process has opened as histories: never read by other means again."""
@@ -48,6 +71,10 @@ _identities: set[tuple[int, int]] = set()
 
 class NotAFile(Exception):
     """A link, a folder or a device is where the file or one of its companions would be."""
+
+
+class NoLocks(Exception):
+    """The file system cannot lock files; the text is the system's reason."""
 
 
 def connect(path: Path, *, own_folder: bool = False) -> sqlite3.Connection:
@@ -59,6 +86,7 @@ def connect(path: Path, *, own_folder: bool = False) -> sqlite3.Connection:
 
     Raises:
         NotAFile: It is not an ordinary file.
+        NoLocks: Files cannot be locked there, so two deployments could write at once.
         hanbae.history.schemas.NotAHistory: It is something of another program's, or does more than keep events.
         hanbae.history.schemas.Newer: A newer hanbae has written it.
         OSError: It cannot be made or opened, or belongs to somebody else.
@@ -67,13 +95,15 @@ def connect(path: Path, *, own_folder: bool = False) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
     if own_folder:
         path.parent.chmod(_FOLDER_MODE)
+    _check_locks(path.parent)
     with _opening, _identified(path) as descriptor:
         connection = _opened(path)
         try:
             _distrust(connection)
             _check(connection, path, descriptor)
             _close_to_others(path, descriptor)
-            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            journal = "DELETE" if _is_of_network(path) else "WAL"
+            connection.execute(f"PRAGMA journal_mode = {journal}").fetchone()
             # FULL: a commit is on the disk when it returns, which NORMAL does not promise under WAL.
             connection.execute("PRAGMA synchronous = FULL")
             schemas.migrate(connection)
@@ -81,6 +111,35 @@ def connect(path: Path, *, own_folder: bool = False) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def _check_locks(folder: Path) -> None:
+    """Lock a file of no name; SQLite would take an answer such as ``ENOLCK`` for another writer, and wait."""
+    try:
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  closed below; to make it may fail for other reasons
+    except OSError:
+        return
+    with file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise NoLocks(files.reason(error)) from None
+
+
+def _is_of_network(path: Path) -> bool:
+    """Whether a file is on a file system that other machines may use as well."""
+    device = path.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        mounts = _MOUNTS.read_text("utf-8", "surrogateescape")
+    except OSError:
+        return False
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        if before.split(" ")[2:3] == [number]:
+            kind = after.partition(" ")[0]
+            return kind in _NETWORK or kind.startswith("fuse.")
+    return False
 
 
 def _opened(path: Path) -> sqlite3.Connection:

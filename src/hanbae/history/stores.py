@@ -7,6 +7,8 @@ Several processes write at once; each deployment's events are numbered without g
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sqlite3
 import threading
@@ -29,6 +31,7 @@ Deployment = deployments.Deployment
 _T = TypeVar("_T")
 # Facts that do not change what a deployment adds up to, and of which there are thousands.
 _NARRATION: Final = ("Logged", "Observed")
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def encode(event: Event) -> str:
@@ -54,7 +57,8 @@ def open_store(url: str = "sqlite") -> Store:
 
     Raises:
         hanbae.errors.WrongUse: The address is not one, or of a database that is not available yet.
-        hanbae.errors.FileFault: The file is damaged, another program's, or written by a newer hanbae.
+        hanbae.errors.FileFault: The file is damaged, another program's, or written by a newer hanbae; its file system
+            is full, or cannot lock files.
     """
     path, own_folder = locations.resolve(url, os.environ)
     return Store(path, own_folder=own_folder)
@@ -108,6 +112,7 @@ class Store:
             ValueError: It breaks the record's form: no time zone, the first event is not ``Opened`` or a later one is,
                 or the deployment is closed already.
             hanbae.errors.Unreachable: Another process holds the file for too long.
+            hanbae.errors.FileFault: It cannot be written: the disk is full, or the file is damaged. Nothing was added.
         """
         if moment.tzinfo is None:
             raise ValueError("the time of an event has a time zone")
@@ -223,8 +228,12 @@ class Store:
     def _decoded(self, text: str) -> Event:
         try:
             return decode(text)
-        except msgspec.MsgspecError:
-            raise errors.FileFault("history.newer", place=subjects.Place(str(self.path))) from None
+        except msgspec.MsgspecError as error:
+            place = subjects.Place(str(self.path))
+            if isinstance(error, msgspec.ValidationError):
+                raise errors.FileFault("history.newer", place=place) from None
+            # Written as JSON, so the file has been changed since.
+            raise errors.FileFault("history.damaged", place=place, why=str(error)) from None
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -238,13 +247,16 @@ class Store:
             raise errors.FileFault("history.not-a-history", place=place) from None
         except databases.NotAFile:
             raise errors.FileFault("history.not-a-file", place=place) from None
+        except databases.NoLocks as error:
+            raise errors.FileFault("history.no-locks", place=place, why=str(error)) from None
         except OSError as error:
-            why = files.reason(error)
-            raise errors.FileFault("history.not-writable", place=place, why=why) from None
+            text_id = "history.full" if error.errno in _FULL else "history.not-writable"
+            raise errors.FileFault(text_id, place=place, why=files.reason(error)) from None
         except sqlite3.OperationalError as error:
             if _is_busy(error):
                 raise errors.Unreachable("history.busy", file=str(self.path)) from None
-            raise errors.FileFault("history.not-writable", place=place, why=str(error)) from None
+            text_id = _operational(error, self.path.parent)
+            raise errors.FileFault(text_id, place=place, why=str(error)) from None
         except sqlite3.DatabaseError as error:
             raise errors.FileFault("history.damaged", place=place, why=str(error)) from None
 
@@ -254,6 +266,16 @@ def _check_order(kind: str, last: str | None) -> None:
         raise ValueError(f"a deployment's events begin with Opened, once: {kind} after {last}")
     if last == "Closed":
         raise ValueError(f"a deployment's last event is Closed: {kind} after it")
+
+
+def _operational(error: sqlite3.OperationalError, folder: Path) -> str:
+    """What SQLite could not do: a full disk may also be an I/O error, and JSON that is none a wrong query."""
+    code = error.sqlite_errorcode & 0xFF
+    if code == sqlite3.SQLITE_IOERR:
+        with contextlib.suppress(OSError):
+            code = code if os.statvfs(folder).f_bavail else sqlite3.SQLITE_FULL
+    names = {sqlite3.SQLITE_FULL: "history.full", sqlite3.SQLITE_ERROR: "history.damaged"}
+    return names.get(code, "history.not-writable")
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:

@@ -1,0 +1,236 @@
+"""A history on a full disk, on a file system without locks or of the network, and one that is damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.support import records, scenes
+
+from hanbae import errors, files, subjects
+from hanbae.history import databases, stores, watching
+from hanbae.results import events
+
+ROOT = Path(__file__).parents[3]
+POD = subjects.Ref("Pod", "services", "auth")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of four megabytes."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "hanbae-test", str(folder)]
+    subprocess.run(mount, check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Take all room that is left."""
+    filler = folder / "filler"
+    with filler.open("ab", buffering=0) as file:
+        for size in (65536, 4096, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(b"x" * size)
+    return filler
+
+
+def append_until_it_fails(store: stores.Store) -> tuple[int, errors.Error]:
+    """How many events were returned, and what the next one met."""
+    count = 0
+    while True:
+        fact = events.Logged(POD, "app", "x" * 500)
+        try:
+            count = store.append("a", None, fact, records.BEGUN).seq
+        except errors.Error as error:
+            return count, error
+
+
+def test_an_event_that_has_no_room_is_not_returned_and_the_record_goes_on_later(
+    small: Path,
+) -> None:
+    path = small / "history.db"
+    with stores.Store(path) as store:
+        store.append("a", None, records.opened(), records.BEGUN)
+        filler = fill(small)
+        count, error = append_until_it_fails(store)
+        assert isinstance(error, errors.FileFault)
+        assert (error.text.id, error.place and error.place.file) == ("history.full", str(path))
+        with pytest.raises(errors.FileFault, match=r"history\.full"):  # nor the end of a record
+            store.append("a", None, records.closed(), records.BEGUN)
+        assert [event.seq for event in store.events("a")] == [*range(1, max(count, 1) + 1)]
+        filler.unlink()
+        assert store.append("a", None, records.closed(), records.BEGUN).seq == max(count, 1) + 1
+    with stores.Store(path) as again:
+        assert len(again.events("a")) == max(count, 1) + 1
+
+
+def test_no_history_is_begun_where_there_is_no_room(small: Path) -> None:
+    fill(small)
+    with pytest.raises(errors.FileFault, match=r"history\.full"):
+        stores.Store(small / "state" / "history.db")
+    assert sorted(path.name for path in small.rglob("*")) in (["filler"], ["filler", "state"])
+
+
+def test_a_file_that_is_replaced_where_there_is_no_room_stays_as_it_is(small: Path) -> None:
+    path = small / "values.yaml"
+    path.write_text("a: 1\n")
+    fill(small)
+    with pytest.raises(OSError, match="No space"):
+        files.replace(path, b"a: 2\n" * 10_000)
+    assert path.read_text() == "a: 1\n"
+    assert sorted(path.name for path in small.iterdir()) == ["filler", "values.yaml"]
+
+
+@pytest.mark.parametrize("code", ["ENOLCK", "EOPNOTSUPP", "ENOSYS"])
+def test_a_file_system_without_locks_is_named_and_nothing_is_written(
+    tmp_path: Path, code: str
+) -> None:
+    history = tmp_path / "history.db"
+    with stores.Store(history) as store:
+        store.append("a", None, records.opened(), records.BEGUN)
+    before = history.read_bytes()
+    root = tmp_path / "shop"
+    root.mkdir()
+    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    url = "https://git.example.com/shop.git"
+    assert scenes.hanbae("init", "--repository", url, directory=root).code == 0
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.support.refused_locks",
+            code,
+            "-C",
+            str(root),
+            "history",
+            "list",
+        ],
+        cwd=ROOT,
+        env=scenes.clean_environment()
+        | {"HANBAE_HISTORY": f"sqlite:///{history}", "COLUMNS": "400"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert os.strerror(getattr(errno, code)) in ended.stderr
+    assert "HANBAE_HISTORY=sqlite:////" in ended.stderr
+    assert history.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if path != root] == ["history.db"]
+
+
+WATCHING = """
+import errno, sys
+from pathlib import Path
+from tests.support import refused_locks
+from hanbae.history import watching
+refused_locks.refuse(errno.ENOLCK)
+with watching.watching(Path(sys.argv[1]), "a"):
+    print(watching.is_watched(Path(sys.argv[1]), "a"))
+"""
+
+
+def test_a_deployment_goes_on_where_it_cannot_be_marked_as_driven(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WATCHING, str(tmp_path / "history.db")]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout == "False\n"
+    with watching.watching(tmp_path / "history.db", "a"):
+        assert watching.is_watched(tmp_path / "history.db", "a")
+
+
+def journal(path: Path) -> str:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [("nfs4", "delete"), ("cifs", "delete"), ("fuse.sshfs", "delete"), ("ext4", "wal")],
+)
+def test_a_history_on_the_network_shares_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, mode: str
+) -> None:
+    path = tmp_path / "history.db"
+    with stores.Store(path) as store:  # by a hanbae that took it for a local one
+        store.append("a", None, records.opened(), records.BEGUN)
+    device = path.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "21 1 0:999 / /proc rw - proc proc rw\n"
+        f"22 1 {number} / /home rw,relatime shared:1 - {kind} server:/home rw\n"
+    )
+    monkeypatch.setattr(databases, "_MOUNTS", mounts)
+    with stores.Store(path) as store:
+        store.append("a", None, records.closed(), records.BEGUN)
+        assert not [p for p in tmp_path.iterdir() if p.name.endswith("-shm")] or mode == "wal"
+    assert journal(path) == mode
+    with stores.Store(path) as store:
+        assert len(store.events("a")) == 2
+
+
+def read_all(path: Path) -> None:
+    with stores.Store(path) as store:
+        store.deployments()
+        store.events("b")
+
+
+def cut_in_half(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def cut_within_a_page(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def overwrite_pages(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xa5" * (len(content) - 4096)
+    path.write_bytes(content)
+
+
+def overwrite_an_event(path: Path) -> None:
+    content = path.read_bytes()
+    assert b'{"deployment":"b"' in content
+    path.write_bytes(content.replace(b'{"deployment":"b"', b'\x00"deployment":"b"'))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [cut_in_half, cut_within_a_page, overwrite_pages, overwrite_an_event],
+    ids=lambda damage: damage.__name__,
+)
+def test_a_damaged_history_is_named_as_damaged_and_left_as_it_is(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "history.db"
+    with stores.Store(path) as store:
+        for name in ("a", "b"):
+            store.append(name, None, records.opened(), records.BEGUN)
+            for _ in range(40):
+                fact = events.Logged(POD, "app", "x" * 500)
+                store.append(name, None, fact, records.BEGUN)
+    damage(path)
+    before = path.read_bytes()
+    with pytest.raises(errors.FileFault) as caught:
+        read_all(path)
+    assert caught.value.text.id == "history.damaged"
+    assert caught.value.place is not None
+    assert caught.value.place.file == str(path)
+    assert path.read_bytes() == before
+    path.rename(tmp_path / "history.damaged")
+    with stores.Store(path) as store:  # what the message names
+        assert store.deployments() == []
