@@ -12,6 +12,7 @@ from hanbae import wording
 from hanbae.charts import pools
 from hanbae.checking import (
     acceptance,
+    applied_migrations,
     beyond_files,
     changed_services,
     inspecting,
@@ -151,6 +152,9 @@ async def _checked(
     inspection, searched = await _with_what_is_beyond_files(
         directory, request, project, inspection, chosen if narrowed else None
     )
+    root = loading.find(directory).parent
+    judged = applied_migrations.judged(project, root, inspection.findings)
+    inspection = msgspec.structs.replace(inspection, findings=judged)
     unsought = beyond_files.unsought(
         request.history, request.live, narrowed=narrowed or request.environment is not None
     )

@@ -23,7 +23,7 @@ import msgspec
 
 from hanbae import errors, files, subjects
 from hanbae.history import databases, locations, schemas
-from hanbae.results import deployments, events
+from hanbae.results import deployments, events, plans
 
 Event = events.Event
 Deployment = deployments.Deployment
@@ -190,6 +190,22 @@ class Store:
             (deployment, *_NARRATION),
         )
         return deployments.fold(self._decoded(text) for (text,) in rows)
+
+    def plan(self, deployment: str) -> plans.Plan:
+        """The plan with which a deployment was opened.
+
+        Raises:
+            ValueError: There is none of this id.
+        """
+        rows = self._rows(
+            "SELECT event FROM events WHERE deployment = ? AND kind = 'Opened'", (deployment,)
+        )
+        for (text,) in rows:
+            fact = self._decoded(text).fact
+            if isinstance(fact, events.Opened):
+                return fact.plan
+        message = f"no deployment {deployment}"
+        raise ValueError(message)
 
     def find(self, prefix: str) -> str:
         """The id of the deployment that begins like this.

@@ -45,9 +45,9 @@ def _lines(report: reports.Report) -> Iterator[str]:
 
 def _finding(report: reports.Report, finding: findings.Finding, *, why: bool) -> Iterator[str]:
     place = finding.place
-    where = ":".join(str(part) for part in (place.line, place.column) if part) or "-"
+    where = ":".join(str(part) for part in (place.line, place.column) if part)
     severity = catalogue.words(f"check.severity-{finding.severity}")
-    head = f"  {where}  {severity} {finding.code}  "
+    head = f"  {f'{where}  ' if where else ''}{severity} {finding.code}  "
     message, *more = wrapped(escaping.sentence(finding.text), report.width, head, _INDENT)
     colored = _styled(severity, report, fg=_COLORS[finding.severity])
     yield message.replace(severity, colored, 1) if message.startswith(head) else message

@@ -1,0 +1,179 @@
+"""What the history knows of a migration that was changed after it was on an environment's branch.
+
+goose never runs a file again that it has applied, so changing such a one is refused (MIG012).
+A file that only ever failed has to be changed, for goose tries it again: where the history says that the last
+deployment did not get past it, in no environment, the finding is a notice that says so.
+Where nothing is recorded, or a database may have been migrated since, it stays an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from hanbae import errors, wording
+from hanbae.history import locations, stores
+from hanbae.repository import checkouts
+from hanbae.results import deployments, findings, plans
+from hanbae.rules import views
+
+CODE: Final = "MIG012"
+_MOST: Final = 1000
+"""Deployments of a service that are looked at, the newest first."""
+
+
+class _Record(Struct, frozen=True):
+    """A deployment, and what its plan says of one database.
+
+    Attributes:
+        deployment: The deployment.
+        proof: The plan's step for the database.
+        migration: Where the database stood afterwards; None where that was not recorded.
+    """
+
+    deployment: deployments.Deployment
+    proof: plans.Prove
+    migration: deployments.Migration | None
+
+
+def judged(
+    project: views.Project, root: Path, collected: Iterable[findings.Finding]
+) -> tuple[findings.Finding, ...]:
+    """The findings of a check, those of changed migrations by what is known of them.
+
+    Args:
+        project: The repository.
+        root: The policy's folder; a history in it is what a branch says, and is not believed.
+        collected: What was found, not merged yet: each of these in one environment.
+    """
+    unjudged = tuple(collected)
+    if not any(finding.code == CODE for finding in unjudged):
+        return unjudged
+    with contextlib.ExitStack() as stack:
+        try:
+            store = _store(project, root)
+            if store is None:
+                return unjudged
+            stack.enter_context(store)
+            checkout = checkouts.Checkout.open(root)
+            return tuple(
+                _judged(project, store, checkout, finding) if finding.code == CODE else finding
+                for finding in unjudged
+            )
+        except errors.Error:
+            return unjudged  # a history that cannot be read says nothing
+
+
+def _store(project: views.Project, root: Path) -> stores.Store | None:
+    """The history, where there is one; none is made."""
+    place = project.place("history.url")
+    url = locations.trusted(project.policy.history.url, root, os.environ, place)
+    path, _ = locations.resolve(url, os.environ)
+    inside = path.resolve().is_relative_to(root.resolve())
+    return None if inside or not path.is_file() else stores.open_store(url)
+
+
+def _judged(
+    project: views.Project,
+    store: stores.Store,
+    checkout: checkouts.Checkout,
+    finding: findings.Finding,
+) -> findings.Finding:
+    facts = finding.text.facts
+    version = int(facts["version"])
+    folder = posixpath.dirname(finding.place.file)
+    records = list(_records(store, finding.service, folder))
+    for record in records:
+        if _has_applied(record, version):
+            return _applied(finding, record)
+    (environment,) = finding.environments
+    newest = next(
+        (record for record in records if record.deployment.environment == environment), None
+    )
+    path = f"{folder}/{facts['other']}"
+    if newest is None or newest.migration is None or not _has_failed_before(newest, version):
+        return finding
+    # What failed is what the branch still has; another content may have been deployed since.
+    then = checkout.revision(newest.deployment.revision).files(folder).get(path)
+    if then is None or then != project.branches[environment].files(folder).get(path):
+        return finding
+    return _failed(finding, newest, newest.migration)
+
+
+def _records(store: stores.Store, service: str, folder: str) -> Iterator[_Record]:
+    """What is recorded of the databases that a folder's files are for, newest first, in every environment."""
+    for deployment in store.deployments(service=service, limit=_MOST, refused=False):
+        for step in store.plan(deployment.id).steps:
+            proof = step.does
+            if not isinstance(proof, plans.Prove):
+                continue
+            folders = {posixpath.dirname(file) for file in proof.files}
+            if folders and folder not in folders:
+                continue
+            # An older hanbae recorded no files; what it proved may be of this folder.
+            named = (m for m in deployment.migrations if m.database == proof.database)
+            yield _Record(deployment, proof, next(named, None))
+
+
+def _has_applied(record: _Record, version: int) -> bool:
+    """Whether a database has a version: proven, or by the log of its migrations."""
+    migration = record.migration
+    if migration is None or version not in record.proof.versions:
+        return False
+    if version in migration.applied:
+        return True
+    return migration.version is not None and version <= migration.version
+
+
+def _has_failed_before(record: _Record, version: int) -> bool:
+    """Whether a deployment ended before a version was applied, with nothing of it left in the database."""
+    migration = record.migration
+    if migration is None or migration.proven or version not in record.proof.versions:
+        return False
+    if not migration.failed:  # it was not this database at which the deployment ended
+        return migration.version is not None and migration.version < version
+    names = {record.proof.named(number): number for number in record.proof.versions}
+    stopped = names.get(migration.failed)
+    if stopped is None:
+        return False
+    return stopped < version or (stopped == version and version not in record.proof.bare)
+
+
+def _applied(finding: findings.Finding, record: _Record) -> findings.Finding:
+    facts = finding.text.facts | _facts(record)
+    return msgspec.structs.replace(
+        finding,
+        text=wording.Text("rule.mig012-found-applied", facts),
+        fix=wording.Text("rule.mig012-fix-applied", facts),
+    )
+
+
+def _failed(
+    finding: findings.Finding, record: _Record, migration: deployments.Migration
+) -> findings.Finding:
+    facts = finding.text.facts | _facts(record) | {"service": finding.service}
+    if migration.failed:
+        text = wording.Text("rule.mig012-found-failed", facts | {"stopped": migration.failed})
+    else:
+        text = wording.Text("rule.mig012-found-waiting", facts | {"at": str(migration.version)})
+    return msgspec.structs.replace(
+        finding,
+        severity="notice",
+        text=text,
+        fix=wording.Text("rule.mig012-fix-failed", facts),
+    )
+
+
+def _facts(record: _Record) -> dict[str, str]:
+    return {
+        "database": record.proof.database,
+        "deployment": record.deployment.id,
+        "where": record.deployment.environment,
+    }
