@@ -63,7 +63,7 @@ def test_running_again_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFix
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_edited_file_is_kept_and_its_difference_shown(
+def test_edited_file_that_fits_the_policy_is_kept_and_called_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(tmp_path, "--repository", URL)
@@ -74,9 +74,9 @@ def test_edited_file_is_kept_and_its_difference_shown(
     assert run(tmp_path) == 0
     out, err = capsys.readouterr()
     assert limits.read_text() == edited
-    assert '-    pods: "7"' in out
-    assert '+    pods: "200"' in out
-    assert err
+    assert "kept       k8s/base/limits.yaml" in out
+    assert "pods" not in out
+    assert "1 file was edited and fits hanbae.yaml" in err
     assert run(tmp_path, "--force") == 0
     assert 'pods: "200"' in limits.read_text()
 
@@ -90,7 +90,7 @@ def test_policy_is_never_overwritten_and_the_rest_follows_from_it(
     policy.write_text(edited)
     found = outcomes(tmp_path, capsys, "--force")
     assert policy.read_text() == edited
-    assert found["hanbae.yaml"] == "kept"
+    assert found["hanbae.yaml"] == "unchanged"
     assert found["k8s/base/namespaces.yaml"] == "changed"
     assert "name: batch" in (tmp_path / "k8s/base/namespaces.yaml").read_text()
 

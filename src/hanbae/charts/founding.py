@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from typing import Final
 
 from hanbae.charts import filling
@@ -15,6 +14,12 @@ from hanbae.policy import documents, environments, naming
 
 BASE: Final = "k8s/base"
 """Folder of the Kustomize base, relative to the repository."""
+
+NAMESPACES: Final = f"{BASE}/namespaces.yaml"
+"""The manifests of the namespaces."""
+
+LIMITS: Final = f"{BASE}/limits.yaml"
+"""The manifests of what each namespace of services may take."""
 
 _ROWS: Final = (
     ("dev", "develop", "auto", "values-dev.yaml"),
@@ -58,31 +63,74 @@ def cluster_files(policy: documents.Policy) -> dict[str, str]:
         Path relative to the repository → text.
     """
     language = policy.language
-    spaces = dict(policy.namespaces)
-    spaces.setdefault(policy.services.namespace, documents.Namespace())
-    used = [n for n, s in spaces.items() if s.services or n == policy.services.namespace]
     files = {
         f"{BASE}/kustomization.yaml": filling.filled("repository/base.yaml", language, {}),
-        f"{BASE}/namespaces.yaml": "---\n".join(
-            filling.filled("repository/namespace.yaml", language, _space(name, space))
-            for name, space in spaces.items()
-        ),
-        f"{BASE}/limits.yaml": "---\n".join(
-            filling.filled("repository/limits.yaml", language, {"namespace": name}) for name in used
-        ),
+        NAMESPACES: "---\n".join(namespace_text(policy, name) for name in spaces(policy)),
+        LIMITS: "---\n".join(limits_text(policy, name) for name in limited(policy)),
     }
     for name in environments.on_kubernetes(policy):
-        environment = policy.environments[name]
-        if environment.overlay:
-            facts = {
-                "environment": name,
-                "overlay": environment.overlay,
-                "base": os.path.relpath(BASE, environment.overlay),
-                "patches": _patches(policy, name, list(spaces), used),
-            }
-            text = filling.filled("repository/overlay.yaml", language, facts)
-            files[f"{environment.overlay}/kustomization.yaml"] = text
+        overlay = policy.environments[name].overlay
+        if overlay:
+            files[f"{overlay}/kustomization.yaml"] = overlay_text(policy, name, overlay)
     return files
+
+
+def spaces(policy: documents.Policy) -> dict[str, documents.Namespace]:
+    """The namespaces of a policy, without suffix: those that it lists, and that of its services."""
+    listed = dict(policy.namespaces)
+    listed.setdefault(policy.services.namespace, documents.Namespace())
+    return listed
+
+
+def limited(policy: documents.Policy) -> list[str]:
+    """The namespaces in which services live, without suffix: each gets limits."""
+    listed = spaces(policy).items()
+    return [name for name, space in listed if space.services or name == policy.services.namespace]
+
+
+def namespace_text(policy: documents.Policy, name: str) -> str:
+    """The manifest of a namespace."""
+    facts = _space(name, spaces(policy)[name])
+    return filling.filled("repository/namespace.yaml", policy.language, facts)
+
+
+def limits_text(policy: documents.Policy, name: str) -> str:
+    """The manifests of a namespace's ResourceQuota and LimitRange."""
+    return filling.filled("repository/limits.yaml", policy.language, {"namespace": name})
+
+
+def overlay_text(policy: documents.Policy, environment: str, overlay: str) -> str:
+    """The kustomization of an environment."""
+    patches = []
+    for target, operation in renamings(policy, environment).items():
+        patches += [f"  - {target}", f"    {operation}"]
+    facts = {
+        "environment": environment,
+        "overlay": overlay,
+        "base": os.path.relpath(BASE, overlay),
+        "patches": "\n".join(["patches:", *patches]) if patches else "",
+    }
+    return filling.filled("repository/overlay.yaml", policy.language, facts)
+
+
+def renamings(policy: documents.Policy, environment: str) -> dict[str, str]:
+    """The patches that rename namespaces; Kustomize's own ``nameSuffix`` leaves Namespaces alone.
+
+    Returns:
+        Line of the target → line of the patch, as they stand in a kustomization; none without a suffix.
+    """
+    if not policy.environments[environment].namespace_suffix:
+        return {}
+    targets = [
+        (f"kind: Namespace, name: {name}", "/metadata/name", name) for name in spaces(policy)
+    ]
+    targets += [(f"namespace: {name}", "/metadata/namespace", name) for name in limited(policy)]
+    lines = {}
+    for target, path, name in targets:
+        renamed = naming.suffixed(policy, name, environment)
+        operation = json.dumps([{"op": "replace", "path": path, "value": renamed}])
+        lines[f"target: {{{target}}}"] = f"patch: '{operation}'"
+    return lines
 
 
 def ignored(policy: documents.Policy) -> str:
@@ -95,19 +143,3 @@ def _space(name: str, space: documents.Namespace) -> dict[str, str]:
     warn = "baseline" if space.pod_security == "privileged" else "restricted"
     purpose = json.dumps(", ".join(space.purpose), ensure_ascii=False)
     return {"namespace": name, "purpose": purpose, "enforce": space.pod_security, "warn": warn}
-
-
-def _patches(
-    policy: documents.Policy, environment: str, spaces: Sequence[str], used: Sequence[str]
-) -> str:
-    """The patches that rename namespaces; Kustomize's own ``nameSuffix`` leaves Namespaces alone."""
-    if not policy.environments[environment].namespace_suffix:
-        return ""
-    targets = [(f"kind: Namespace, name: {name}", "/metadata/name", name) for name in spaces]
-    targets += [(f"namespace: {name}", "/metadata/namespace", name) for name in used]
-    lines = ["patches:"]
-    for target, path, name in targets:
-        renamed = naming.suffixed(policy, name, environment)
-        operation = json.dumps([{"op": "replace", "path": path, "value": renamed}])
-        lines += [f"  - target: {{{target}}}", f"    patch: '{operation}'"]
-    return "\n".join(lines)

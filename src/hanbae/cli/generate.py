@@ -158,6 +158,34 @@ def admission(session: options.Session, environment: str | None, check: bool, ou
 
 
 @command.command(
+    "namespaces",
+    help="""\
+Bring the namespaces, their limits and the overlays in k8s in line with hanbae.yaml.
+
+Only what the policy decides is changed; limits, labels and resources of your own stay. Run it after editing
+namespaces, environments or services in hanbae.yaml.""",
+    epilog="""\
+Examples:
+  hanbae generate namespaces
+  hanbae generate namespaces --check
+  kubectl apply -k k8s/overlays/dev""",
+)
+@options.environment(required=False)
+@_check
+@options.output("text", "json")
+@options.session
+def namespaces(session: options.Session, environment: str | None, check: bool, output: str) -> int:
+    """Write the namespaces and the overlays."""
+    from hanbae.actions import generate_namespaces
+
+    names = (environment,) if environment else ()
+    changes = generate_namespaces.generate_namespaces(
+        session.directory, environments=names, check=check
+    )
+    return _show(session, changes, output, text_id="namespaces.stale")
+
+
+@command.command(
     "schema",
     help="""\
 Write a JSON Schema to standard output: of hanbae.yaml, for editors, or of what a command writes.

@@ -14,7 +14,7 @@ from hanbae.cli.text import catalogue
     help="""\
 Write hanbae.yaml and the k8s folder: the policy, and the namespaces with an overlay per environment.
 
-Run again, it writes what is missing and shows how edited files differ; it never overwrites them.""",
+Run again, it writes what is missing, says which files are not what hanbae.yaml asks for, and never overwrites them.""",
     epilog="""\
 Examples:
   hanbae init --repository https://git.example.com/shop.git
@@ -66,8 +66,12 @@ def command(
     except errors.WrongUse:  # the usual case: this is going to be the root
         spoken = context.find_root().params.get("lang")
         language = language or catalogue.preferred(spoken, root)
+    again = (root / loading.NAME).exists()
     changes = init.init(
         root, repository=repository, language=language, one_cluster=one_cluster, force=force
     )
-    file_changes.show(session.narration, changes, output)
-    session.narration.done(wording.Text("init.done", {"folder": str(root)}))
+    if again:
+        file_changes.explain(session.narration, changes, output)
+    else:
+        file_changes.show(session.narration, changes, output)
+        session.narration.done(wording.Text("init.done", {"folder": str(root)}))

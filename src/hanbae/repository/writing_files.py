@@ -74,6 +74,16 @@ def remove(root: Path, path: str, *, check: bool = False) -> FileChange:
     return FileChange(path, "deleted", diff)
 
 
+def read(root: Path, path: str) -> str | None:
+    """The text of a file; None where there is none.
+
+    Raises:
+        errors.FileFault: It is not text, or a link leads out of the repository.
+    """
+    _refuse_outside(root, path)
+    return _read(root, path)
+
+
 def _one(root: Path, path: str, text: str, *, overwrite: bool, check: bool) -> FileChange:
     present = _read(root, path)
     if present == text:

@@ -39,6 +39,48 @@ def show(speaker: narration.Narration, changes: Sequence[files.FileChange], outp
         speaker.warn(wording.Text("files.some-kept", {"count": str(len(kept))}))
 
 
+def explain(speaker: narration.Narration, changes: Sequence[files.FileChange], output: str) -> None:
+    """Write the outcomes of a second ``hanbae init`` to stdout, and to stderr what to do about them.
+
+    What differs is said in words: a difference from what hanbae would write would show what the team has written as
+    what is to be taken away.
+
+    Args:
+        speaker: Speaks to the person.
+        changes: What became of the files.
+        output: ``text`` or ``json``.
+    """
+    if output == "json":
+        outputs.emit_json({"files": changes})
+    else:
+        columns = wrapping.width(sys.stdout, fallback=_WIDEST)
+        for change in changes:
+            outputs.emit(catalogue.sentence(_outcome(change)))
+            for reason in change.reasons:
+                sentence = catalogue.sentence(reason)
+                for line in wrapping.paragraph(sentence, columns, head="  - ", indent="    "):
+                    outputs.emit(line)
+    _advise(speaker, changes)
+
+
+def _advise(speaker: narration.Narration, changes: Sequence[files.FileChange]) -> None:
+    """Which commands bring files in line with the policy; that all are, where that is so."""
+    kept = [change for change in changes if change.outcome == "kept"]
+    counts = {
+        "init.differs": sum(bool(change.reasons) for change in kept),
+        "init.edited": sum(not change.reasons for change in kept),
+        "init.generated": sum(change.outcome == "stale" for change in changes),
+    }
+    if counts["init.differs"]:
+        speaker.warn(wording.Text("init.differs", {"count": str(counts["init.differs"])}))
+    if counts["init.generated"]:
+        speaker.warn(wording.Text("init.generated", {"count": str(counts["init.generated"])}))
+    if counts["init.edited"]:
+        speaker.note(wording.Text("init.edited", {"count": str(counts["init.edited"])}))
+    if not counts["init.differs"] and not counts["init.generated"]:
+        speaker.done(wording.Text("init.fits"))
+
+
 def _outcome(change: files.FileChange) -> wording.Text:
     facts = {"path": change.path}
     if change.outcome == "stale" and not change.diff:

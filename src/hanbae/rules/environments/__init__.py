@@ -1,5 +1,14 @@
 """What each environment is told: branch, sync mode, values file, namespace, image, against the policy."""
 
-from hanbae.rules.environments import argo, images, keys, rights, sharing, table, trust
+from hanbae.rules.environments import (
+    argo,
+    images,
+    keys,
+    own_policies,
+    rights,
+    sharing,
+    table,
+    trust,
+)
 
-__all__ = ["argo", "images", "keys", "rights", "sharing", "table", "trust"]
+__all__ = ["argo", "images", "keys", "own_policies", "rights", "sharing", "table", "trust"]

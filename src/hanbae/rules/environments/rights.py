@@ -7,8 +7,9 @@ admission policy that is gone, a binding beside the generated ones.
 from __future__ import annotations
 
 import itertools
+import posixpath
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from hanbae import errors, libyaml, subjects
@@ -16,15 +17,13 @@ from hanbae.argo import admitting, authorizing
 from hanbae.migrations import databases
 from hanbae.policy import environments, naming
 from hanbae.rules import rulebook, valuesfiles, views
+from hanbae.rules.environments import committed_objects
 
 _SOURCE: Final = "docs: hanbae generate rbac"
 _COMMAND: Final = "hanbae generate rbac"
-_LARGEST: Final = 1024 * 1024
 _HEADER_LINES: Final = 10
+_CLUSTERS: Final[tuple[authorizing.Cluster, ...]] = ("control", "workload")
 _LISTS: Final = ("verbs", "resources", "apiGroups", "nonResourceURLs")
-
-Key = tuple[str, str, str]
-"""Kind, namespace and name."""
 
 
 @rulebook.of_project("ENV017", "error", source=_SOURCE)
@@ -33,34 +32,49 @@ def deployer_rights(project: views.Project) -> Iterator[rulebook.Hit]:
     folder = f"{naming.RBAC}/"
     paths = [path for path in project.tree.files(naming.RBAC) if path.startswith(folder)]
     committed = {
-        path: _documents(project, path) for path in paths if path.endswith((".yaml", ".yml"))
+        path: committed_objects.documents(project, path)
+        for path in paths
+        if path.endswith((".yaml", ".yml"))
     }
     for manifests in committed.values():
         for manifest, places in manifests:
             yield from _too_wide(manifest, places)
-    for environment in environments.deployed_by_argocd(project.policy):
+    deployed = environments.deployed_by_argocd(project.policy)
+    for environment in deployed:
         yield from _differences(project, environment, committed)
+    written = committed_objects.generated(project, naming.RBAC, _COMMAND)
+    yield from _moved(project, deployed, written)
 
 
-Document = tuple[dict[str, Any], valuesfiles.ValuesFile]
-
-
-def _documents(project: views.Project, path: str) -> list[Document]:
-    text = project.text(path)
-    if text is None or len(text) > _LARGEST:
-        return []
-    return [
-        (manifest, places)
-        for manifest, places in valuesfiles.documents(text.encode(), path)
-        if isinstance(manifest, dict)
-    ]
+def _moved(
+    project: views.Project, deployed: Sequence[str], written: Collection[str]
+) -> Iterator[rulebook.Hit]:
+    """Files of an environment that is gone, or whose clusters were split or joined, and what is there instead."""
+    folders = {
+        naming.rbac_folder(project.policy.environments[name], name, cluster): name
+        for name in deployed
+        for cluster in _CLUSTERS
+    }
+    present = {posixpath.dirname(path) for path in written}
+    for path in sorted(written):
+        folder = posixpath.dirname(path)
+        if folder not in folders:
+            environment = path.removeprefix(f"{naming.RBAC}/").partition("/")[0]
+            facts = {"file": path, "environment": environment}
+            yield rulebook.Hit(subjects.Place(path), facts, "left")
+    for folder, environment in folders.items():
+        if written and folder not in present:
+            own = any(path.startswith(f"{naming.RBAC}/{environment}/") for path in written)
+            place = project.place(f"environments.{environment}")
+            facts = {"folder": folder, "environment": environment}
+            yield rulebook.Hit(place, facts, "absent", severity=None if own else "notice")
 
 
 def _too_wide(
     manifest: Mapping[str, Any], places: valuesfiles.ValuesFile
 ) -> Iterator[rulebook.Hit]:
     """Wildcards in Roles, and subjects that are everybody."""
-    label = _label(manifest)
+    label = committed_objects.label(manifest)
     for index, rule in enumerate(_mappings(manifest.get("rules"))):
         for field in _LISTS:
             values = rule.get(field)
@@ -75,12 +89,13 @@ def _too_wide(
 
 
 def _differences(
-    project: views.Project, environment: str, committed: Mapping[str, Sequence[Document]]
+    project: views.Project,
+    environment: str,
+    committed: Mapping[str, Sequence[committed_objects.Document]],
 ) -> Iterator[rulebook.Hit]:
     settings = project.policy.environments[environment]
     parts: dict[str, list[authorizing.Cluster]] = {}
-    clusters: tuple[authorizing.Cluster, ...] = ("control", "workload")
-    for cluster in clusters:
+    for cluster in _CLUSTERS:
         folder = naming.rbac_folder(settings, environment, cluster)
         parts.setdefault(folder, []).append(cluster)
     for folder, of_folder in parts.items():
@@ -88,7 +103,11 @@ def _differences(
         names = {path.removeprefix(f"{folder}/") for path in inside}
         generated = ("identity.yaml", "roles.yaml", "admission.yaml", "kustomization.yaml")
         if not names & set(generated[:3]):
-            continue  # nothing was generated here
+            continue  # nothing was generated here; what is left of another layout is reported by itself
+        if of_folder == list(
+            _CLUSTERS
+        ):  # not split: what is left below it is of the time when it was
+            inside = {path: manifests for path, manifests in inside.items() if not _of_part(path)}
         for name in generated:
             if name not in names:
                 facts = {"file": f"{folder}/{name}", "environment": environment}
@@ -97,7 +116,14 @@ def _differences(
         yield from _objects(project, environment, of_folder, inside)
 
 
-def _resources(documents: Sequence[Document], names: Sequence[str]) -> Iterator[rulebook.Hit]:
+def _of_part(path: str) -> bool:
+    """Whether a file is below ``control`` or ``workload``, the folders of an environment with two clusters."""
+    return posixpath.basename(posixpath.dirname(path)) in _CLUSTERS
+
+
+def _resources(
+    documents: Sequence[committed_objects.Document], names: Sequence[str]
+) -> Iterator[rulebook.Hit]:
     """Files that ``kubectl apply -k`` would leave out or change."""
     for manifest, places in documents:
         listed = manifest.get("resources")
@@ -115,7 +141,7 @@ def _objects(
     project: views.Project,
     environment: str,
     clusters: Sequence[authorizing.Cluster],
-    inside: Mapping[str, Sequence[Document]],
+    inside: Mapping[str, Sequence[committed_objects.Document]],
 ) -> Iterator[rulebook.Hit]:
     """Objects that are other than the generated ones, are missing, or are there beside them."""
     try:
@@ -124,8 +150,8 @@ def _objects(
         return  # what cannot be generated cannot be compared; the fault itself is reported elsewhere
     policy = project.policy
     groups = _groups(project, inside, environment)
-    expected: dict[Key, Mapping[str, Any]] = {
-        _key(manifest): manifest
+    expected: dict[committed_objects.Key, Mapping[str, Any]] = {
+        committed_objects.key(manifest): manifest
         for manifest in (
             *authorizing.identity(policy, environment),
             *authorizing.roles(policy, environment, services, clusters=clusters, groups=groups),
@@ -137,18 +163,18 @@ def _objects(
         for manifest, places in documents:
             if manifest.get("kind") == "Kustomization" and path.endswith("/kustomization.yaml"):
                 continue
-            key = _key(manifest)
+            key = committed_objects.key(manifest)
             present.add(key)
             if key not in expected:
-                facts = {"object": _label(manifest), "environment": environment}
+                facts = {"object": committed_objects.label(manifest), "environment": environment}
                 yield rulebook.Hit(places.place(("kind",)), facts, "other")
                 continue
-            pointer = _difference(expected[key], manifest)
+            pointer = committed_objects.difference(expected[key], manifest)
             if pointer is not None:
                 field = ".".join(map(str, pointer))[:200] or "."
-                facts = {"object": _label(manifest), "field": field}
+                facts = {"object": committed_objects.label(manifest), "field": field}
                 yield rulebook.Hit(places.place(pointer), facts, "differs")
-    for key in expected.keys() - present:
+    for key in sorted(expected.keys() - present):
         folder = naming.rbac_folder(policy.environments[environment], environment, clusters[0])
         facts = {"file": f"{key[0]}/{key[2]}", "environment": environment}
         yield rulebook.Hit(subjects.Place(folder), facts, "missing")
@@ -170,7 +196,9 @@ def _described(project: views.Project, service: str, environment: str) -> author
 
 
 def _groups(
-    project: views.Project, inside: Mapping[str, Sequence[Document]], environment: str
+    project: views.Project,
+    inside: Mapping[str, Sequence[committed_objects.Document]],
+    environment: str,
 ) -> list[str]:
     """The groups that the files were generated for, which only the command in their first lines says."""
     path = next((path for path in inside if path.endswith("/roles.yaml")), "")
@@ -183,40 +211,6 @@ def _groups(
                 return []
             return [name for flag, name in itertools.pairwise(words) if flag == "--group"]
     return []
-
-
-def _difference(expected: Any, actual: Any, pointer: views.Pointer = ()) -> views.Pointer | None:
-    """The first part in which two objects differ; None where they are the same."""
-    if isinstance(expected, dict) and isinstance(actual, dict):
-        for key in (*expected, *(key for key in actual if key not in expected)):
-            if key not in expected or key not in actual:
-                return (*pointer, key)
-            deeper = _difference(expected[key], actual[key], (*pointer, key))
-            if deeper is not None:
-                return deeper
-        return None
-    if isinstance(expected, list | tuple) and isinstance(actual, list):
-        for index, (ours, theirs) in enumerate(zip(expected, actual, strict=False)):
-            deeper = _difference(ours, theirs, (*pointer, index))
-            if deeper is not None:
-                return deeper
-        return None if len(expected) == len(actual) else pointer
-    return None if expected == actual else pointer
-
-
-def _key(manifest: Mapping[str, Any]) -> Key:
-    metadata = manifest.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
-    return (
-        str(manifest.get("kind")),
-        str(metadata.get("namespace") or ""),
-        str(metadata.get("name")),
-    )
-
-
-def _label(manifest: Mapping[str, Any]) -> str:
-    kind, _, name = _key(manifest)
-    return f"{kind}/{name}"[:200]
 
 
 def _mappings(value: Any) -> Iterator[dict[str, Any]]:

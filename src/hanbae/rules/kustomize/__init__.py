@@ -1,5 +1,5 @@
 """Overlays build offline, with the policy's namespaces and nothing from elsewhere."""
 
-from hanbae.rules.kustomize import checks
+from hanbae.rules.kustomize import checks, laid
 
-__all__ = ["checks"]
+__all__ = ["checks", "laid"]

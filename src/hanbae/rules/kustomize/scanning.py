@@ -13,10 +13,11 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors, libyaml
+from hanbae.charts import overlay_files
 from hanbae.repository import trees
 from hanbae.rules import builds, valuesfiles
 
-NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+NAMES: Final = overlay_files.NAMES
 _FOLDERS_OR_FILES: Final = ("resources", "components", "bases")
 _FILES: Final = ("patchesStrategicMerge", "configurations", "crds")
 _WITH_PATH: Final = ("patches", "patchesJson6902", "replacements")

@@ -1,0 +1,201 @@
+"""The manifests of namespaces and of their limits, brought in line with the policy document by document.
+
+A document that the policy does not decide, and all comments, stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae import errors, libyaml, subjects
+from hanbae.charts import founding, values
+from hanbae.policy import documents, labels
+
+_SEPARATOR: Final = re.compile(r"---[ \t]*(?:#.*)?")
+_LIMITS: Final = ("ResourceQuota", "LimitRange")
+_OWN_LIMITS: Final = "services"
+"""Name of the limits that hanbae writes; those of another name are the team's."""
+
+
+class Reason(Struct, frozen=True):
+    """What in a file contradicts the policy.
+
+    Attributes:
+        variant: What it is: the end of the id of its sentence.
+        facts: What goes into the sentence.
+        line: Where, counted from 1; 0 for the whole file.
+    """
+
+    variant: str
+    facts: dict[str, str]
+    line: int = 0
+
+
+Updated = tuple[str, tuple[Reason, ...]]
+"""What a file should be, and why."""
+
+
+class _Document(Struct):
+    """One document of a file: its text, its first line, and what it is."""
+
+    text: str
+    line: int
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+
+
+def namespaces(policy: documents.Policy, path: str, text: str) -> Updated:
+    """The manifests of the namespaces: those that are missing, are no longer the policy's, or say something else.
+
+    Raises:
+        errors.FileFault: The file is no YAML, or is written so that it cannot be changed line by line.
+    """
+    spaces = founding.spaces(policy)
+    reasons: list[Reason] = []
+    kept: list[str] = []
+    present = set()
+    for document in _split(text, path):
+        name = document.name
+        if document.kind != "Namespace":
+            kept.append(document.text)
+        elif name in spaces:
+            present.add(name)
+            kept.append(_corrected(policy, path, document, reasons))
+        elif labels.PURPOSE in document.text:
+            reasons.append(Reason("namespace-left", {"namespace": name}, document.line))
+        else:
+            kept.append(document.text)
+    for name in spaces:
+        if name not in present:
+            reasons.append(Reason("namespace-missing", {"namespace": name}))
+            kept.append(founding.namespace_text(policy, name))
+    return _joined(kept), tuple(reasons)
+
+
+def _corrected(
+    policy: documents.Policy, path: str, document: _Document, reasons: list[Reason]
+) -> str:
+    """A namespace's manifest with what the policy decides of it."""
+    manifest = values.Values.parse(document.text, path)
+    expected = values.Values.parse(founding.namespace_text(policy, document.name), path)
+    fields: list[tuple[str, str]] = [("labels", key) for key in expected.data["metadata"]["labels"]]
+    fields.append(("annotations", labels.PURPOSE))
+    changes: dict[tuple[str, ...], str] = {}
+    for part, key in fields:
+        value = expected.data["metadata"][part][key]
+        actual = manifest.get(("metadata", part, key), "")
+        if actual == value:
+            continue
+        changes["metadata", part, key] = value
+        line = document.line - 1 + max(manifest.place(("metadata", part, key)).line, 1)
+        facts = {"namespace": document.name, "field": key, "value": str(actual), "wanted": value}
+        reasons.append(Reason("purpose" if key == labels.PURPOSE else "field", facts, line))
+    manifest.update(changes)
+    return manifest.text()
+
+
+def limits(policy: documents.Policy, path: str, text: str) -> Updated:
+    """The limits of the namespaces in which services live; those of a namespace that was renamed move with it.
+
+    Of a kind that the file has none of, none is added: the team limits in another way.
+
+    Raises:
+        errors.FileFault: As for :func:`namespaces`.
+    """
+    split = _split(text, path)
+    reasons: list[Reason] = []
+    removed: set[int] = set()
+    added: list[str] = []
+    for kind in _LIMITS:
+        own = [
+            index
+            for index, document in enumerate(split)
+            if document.kind == kind and document.name == _OWN_LIMITS
+        ]
+        if not own:
+            continue
+        lacking = _without_limits(policy, split, kind)
+        orphans = [i for i in own if split[i].namespace not in founding.limited(policy)]
+        if len(lacking) == len(orphans) == 1:
+            document = split[orphans[0]]
+            facts = {"object": kind, "namespace": document.namespace, "wanted": lacking[0]}
+            reasons.append(Reason("limits-moved", facts, document.line))
+            manifest = values.Values.parse(document.text, path)
+            manifest.set(("metadata", "namespace"), lacking[0])
+            document.text = manifest.text()
+            continue
+        for index in orphans:
+            if split[index].namespace not in founding.spaces(policy):
+                facts = {"object": kind, "namespace": split[index].namespace}
+                reasons.append(Reason("limits-left", facts, split[index].line))
+                removed.add(index)
+        for name in lacking:
+            reasons.append(Reason("limits-missing", {"object": kind, "namespace": name}))
+            fresh = _split(founding.limits_text(policy, name), path)
+            added += [document.text for document in fresh if document.kind == kind]
+    kept = [document.text for index, document in enumerate(split) if index not in removed]
+    return _joined([*kept, *added]), tuple(reasons)
+
+
+def _without_limits(policy: documents.Policy, split: list[_Document], kind: str) -> list[str]:
+    limited = {document.namespace for document in split if document.kind == kind}
+    return [name for name in founding.limited(policy) if name not in limited]
+
+
+def _split(text: str, path: str) -> list[_Document]:
+    """The documents of a file; their texts, joined by separators, are the file."""
+    texts: list[tuple[str, int]] = []
+    lines: list[str] = []
+    first = 1
+    for number, line in enumerate(text.splitlines(keepends=True), 1):
+        if line.startswith("---"):
+            if not _SEPARATOR.fullmatch(line.rstrip("\r\n")):
+                raise errors.FileFault("values.cannot-edit", place=subjects.Place(path, number))
+            texts.append(("".join(lines), first))
+            lines, first = [], number + 1
+        else:
+            lines.append(line)
+    texts.append(("".join(lines), first))
+    return list(_read(texts, path))
+
+
+def _read(texts: list[tuple[str, int]], path: str) -> Iterator[_Document]:
+    for text, first in texts:
+        try:
+            data = libyaml.load(text)
+        except libyaml.Fault as fault:
+            line = first - 1 + max(fault.line, 1)
+            place = subjects.Place(path, line, fault.column)
+            raise errors.FileFault("values.syntax", place=place, problem=str(fault)) from fault
+        manifest = data if isinstance(data, dict) else {}
+        metadata = manifest.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        line = first + _comments(text)
+        yield _Document(
+            text,
+            line,
+            _word(manifest.get("kind")),
+            _word(metadata.get("name")),
+            _word(metadata.get("namespace")),
+        )
+
+
+def _comments(text: str) -> int:
+    """How many lines stand before the first that says something."""
+    lines = enumerate(text.splitlines())
+    return next((n for n, line in lines if line.strip() and not line.lstrip().startswith("#")), 0)
+
+
+def _joined(texts: list[str]) -> str:
+    """A file of documents; what stood before the first separator without being a document stays there."""
+    ended = [text if text.endswith("\n") or not text else f"{text}\n" for text in texts]
+    return "---\n".join(ended)
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else ""

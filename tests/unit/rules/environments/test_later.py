@@ -1,0 +1,127 @@
+"""The policy edited after rights and admission policies were generated: what is left or missing is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests.support import trees
+
+from hanbae.actions import generate_admission, generate_rbac
+from hanbae.argo import authorizing
+from hanbae.policy import documents, loading
+from hanbae.repository import services
+from hanbae.rules import rulebook, views
+
+Manifests = Callable[[documents.Policy, str], dict[str, str]]
+Edit = tuple[str, str]
+
+RULE = """
+rules:
+  - id: two-replicas
+    kinds: [apps/Deployment]
+    expression: object.spec.replicas >= 2
+    message: "Production runs two pods of everything."
+    environments: [production]
+"""
+SERVICES = ("auth", "identity", "personal")
+
+
+def rbac(policy: documents.Policy, environment: str) -> dict[str, str]:
+    described = [authorizing.Service(name) for name in SERVICES]
+    return generate_rbac.manifests(policy, environment, described)
+
+
+def admission(policy: documents.Policy, environment: str) -> dict[str, str]:
+    return generate_admission.manifests(policy, environment)
+
+
+def variants(
+    shop: trees.MemoryTree, code: str, generate: Manifests, *edits: Edit, more: str = ""
+) -> set[tuple[str, str]]:
+    """What a rule finds, as variant and file, after files were generated and the policy was edited."""
+    text = shop.contents["hanbae.yaml"].decode() + more
+    policy, _ = loading.parse(text.encode(), "hanbae.yaml")
+    generated: dict[str, bytes] = {}
+    for name in ("dev", "staging", "production"):
+        generated |= {path: text.encode() for path, text in generate(policy, name).items()}
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
+    tree = trees.MemoryTree({**shop.contents, **generated, "hanbae.yaml": text.encode()})
+    policy, places = loading.parse(text.encode(), "hanbae.yaml")
+    project = views.Project(policy, places, tree, services.of(policy, tree))
+    hits = rulebook.rules()[code].check(project)
+    return {(hit.variant, getattr(hit.at, "file", "")) for hit in hits}
+
+
+def files(folder: str, *names: str) -> set[tuple[str, str]]:
+    return {("left", f"{folder}/{name}.yaml") for name in names}
+
+
+PARTS = ("admission", "identity", "kustomization", "roles")
+
+
+@pytest.fixture
+def plain(shop: trees.MemoryTree) -> trees.MemoryTree:
+    """The shop with services that have no databases, so that no image is needed."""
+    kept = {path: data for path, data in shop.contents.items() if "/migrations/" not in path}
+    for path in kept:
+        if path.startswith("services/") and "/helm/values-" in path:
+            kept[path] = b"migration: {enabled: false}\n"
+    return trees.MemoryTree(kept)
+
+
+def test_rights_are_as_generated(plain: trees.MemoryTree) -> None:
+    assert variants(plain, "ENV017", rbac) == set()
+
+
+def test_rights_of_a_renamed_environment_are_left_and_missing(plain: trees.MemoryTree) -> None:
+    found = variants(plain, "ENV017", rbac, ("  staging:\n", "  qa:\n"))
+    assert found == {*files("k8s/rbac/staging", *PARTS), ("absent", "hanbae.yaml")}
+
+
+def test_rights_move_when_the_pods_get_a_cluster_of_their_own(plain: trees.MemoryTree) -> None:
+    hub = ("    namespace_suffix: -dev\n", "    namespace_suffix: -dev\n    workload: pods\n")
+    found = variants(plain, "ENV017", rbac, hub)
+    assert found == {*files("k8s/rbac/dev", *PARTS), ("absent", "hanbae.yaml")}
+
+
+def test_rights_of_split_clusters_are_left_when_they_are_joined(plain: trees.MemoryTree) -> None:
+    suffix = "    namespace_suffix: -dev\n"
+    text = plain.contents["hanbae.yaml"].decode().replace(suffix, f"{suffix}    workload: pods\n")
+    split = trees.MemoryTree({**plain.contents, "hanbae.yaml": text.encode()})
+    found = variants(split, "ENV017", rbac, ("    workload: pods\n", ""))
+    left = {*files("k8s/rbac/dev/control", *PARTS), *files("k8s/rbac/dev/workload", *PARTS)}
+    assert found == {*left, ("absent", "hanbae.yaml")}
+
+
+def test_rights_follow_the_namespace_of_services(plain: trees.MemoryTree) -> None:
+    found = variants(plain, "ENV017", rbac, ("  namespace: services\n", "  namespace: bakery\n"))
+    assert {variant for variant, _ in found} == {"missing", "other"}
+
+
+def test_admission_policies_are_as_generated(shop: trees.MemoryTree) -> None:
+    assert variants(shop, "ENV019", admission, more=RULE) == set()
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        ((">= 2", ">= 3"), {"differs"}),
+        (("id: two-replicas", "id: two-pods"), {"missing", "rule-left"}),
+        (("    environments: [production]\n", ""), {"missing"}),
+        (("environments: [production]", "environments: [staging]"), {"left", "missing"}),
+        ((RULE, "\n"), {"left"}),
+        (("namespace_suffix: -production", "namespace_suffix: -prod"), {"differs"}),
+    ],
+)
+def test_admission_policies_follow_the_rules(
+    shop: trees.MemoryTree, edit: Edit, expected: set[str]
+) -> None:
+    found = variants(shop, "ENV019", admission, edit, more=RULE)
+    assert {variant for variant, _ in found} == expected
+
+
+def test_rules_that_were_never_generated_are_not_asked_for(shop: trees.MemoryTree) -> None:
+    assert variants(shop, "ENV019", lambda _policy, _name: {}, more=RULE) == set()
