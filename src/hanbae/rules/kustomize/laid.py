@@ -11,6 +11,7 @@ from typing import Final
 
 from hanbae import errors, subjects
 from hanbae.charts import cluster_files
+from hanbae.results import findings
 from hanbae.rules import rulebook, views
 
 CODE: Final = "KUS007"
@@ -18,16 +19,22 @@ CODE: Final = "KUS007"
 
 _BUILT: Final = {"namespace-left", "suffix", "suffix-left", "suffix-missing"}
 """What shows in the objects that an overlay builds."""
-_SLIGHT: Final = {
-    "label",
-    "limits-left",
-    "limits-missing",
-    "limits-moved",
-    "overlay-left",
-    "purpose",
-    "unlabelled",
+_SEVERITIES: Final[dict[str, findings.Severity]] = {
+    # What keeps pods from being deployed, or lets in what the policy refuses.
+    "field": "error",
+    "namespace-left": "error",
+    "namespace-missing": "error",
+    "suffix": "error",
+    "suffix-left": "error",
+    "suffix-missing": "error",
+    "label": "warning",
+    "limits-left": "warning",
+    "limits-missing": "warning",
+    "limits-moved": "warning",
+    "overlay-left": "warning",
+    "purpose": "warning",
+    "unlabelled": "warning",
 }
-"""What neither keeps pods from being deployed nor lets in what the policy refuses."""
 
 
 @rulebook.of_project(CODE, "error", source="deployment-policy.ko.md, Kubernetes 네임스페이스")
@@ -54,7 +61,7 @@ def not_the_policys(project: views.Project) -> Iterator[rulebook.Hit]:
                 subjects.Place(update.path, reason.line),
                 reason.facts,
                 reason.variant,
-                severity="warning" if reason.variant in _SLIGHT else None,
+                severity=_SEVERITIES[reason.variant],
             )
     for name in cluster_files.environments_without_overlay(project.policy):
         place = project.place(f"environments.{name}")
