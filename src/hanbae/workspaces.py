@@ -20,7 +20,7 @@ from typing import Final, Literal
 from hanbae import errors
 from hanbae.argocd_api import connections as argocd
 from hanbae.clusters import connections, reading
-from hanbae.history import locations, stores
+from hanbae.history import databases, locations, stores
 from hanbae.policy import documents, environments, loading, naming
 from hanbae.repository import checkouts
 from hanbae.repository import services as repository_services
@@ -177,6 +177,22 @@ class Workspace:
         return connections.connect(context, kubeconfig=self.kubeconfig, grant=grant)
 
 
+def _refuse_tracked(url: str, checkout: checkouts.Checkout, loaded: loading.Loaded) -> None:
+    """Refuse a history that came with the branch: what it says was done is gone on with."""
+    if os.environ.get(locations.VARIABLE):
+        return
+    path, _ = locations.resolve(url, os.environ)
+    for end in ("", *databases.COMPANIONS):
+        file = path.with_name(path.name + end)
+        if checkout.tracks(file):
+            raise errors.Refused(
+                "history.tracked",
+                place=loaded.place("history.url"),
+                file=file.relative_to(checkout.root).as_posix(),
+                variable=locations.VARIABLE,
+            )
+
+
 @contextmanager
 def opened(
     directory: Path,
@@ -196,6 +212,7 @@ def opened(
     Raises:
         hanbae.errors.WrongUse: No policy here, or not a clone.
         hanbae.errors.FileFault: The policy has a fault, or it is not at the clone's root.
+        hanbae.errors.Refused: The policy leads to a history that is not the user's.
     """
     loaded = loading.load(loading.find(directory))
     checkout = checkouts.Checkout.open(loaded.root)
@@ -209,5 +226,6 @@ def opened(
     url = locations.trusted(
         loaded.policy.history.url, loaded.root, os.environ, loaded.place("history.url")
     )
+    _refuse_tracked(url, checkout, loaded)
     with stores.open_store(url) as store:
         yield Workspace(loaded, checkout, store, context, kubeconfig, insecure)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support import records
+from tests.support import layouts, records
 
-from hanbae import errors, subjects
+from hanbae import errors, subjects, workspaces
 from hanbae.history import locations, stores
 
 
@@ -211,3 +212,73 @@ def test_the_user_may_name_any_history(tmp_path: Path) -> None:
     assert locations.trusted("sqlite:////etc/x", tmp_path, {"HANBAE_HISTORY": own}, POLICY) == own
     stores.open_store(own).close()
     assert locations.trusted(own, tmp_path / "clone", {}, POLICY) == own
+
+
+def git(root: Path, *words: str) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *identity, *words], cwd=root, check=True, capture_output=True)
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in root.iterdir() if path.is_file()}
+
+
+@pytest.fixture
+def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone whose policy has its history in the clone."""
+    monkeypatch.delenv(locations.VARIABLE, raising=False)
+    root = tmp_path / "shop"
+    root.mkdir()
+    layouts.begin(root, "one-cluster")
+    policy = root / "hanbae.yaml"
+    policy.write_text(policy.read_text().replace("url: sqlite", "url: sqlite:///team.db"))
+    git(root, "init", "-q")
+    git(root, "add", "hanbae.yaml")
+    git(root, "commit", "-qm", "begin")
+    return root
+
+
+@pytest.mark.parametrize("name", ["team.db", "team.db-wal", "team.db-journal"])
+@pytest.mark.parametrize("committed", [True, False], ids=["committed", "staged"])
+def test_a_history_that_a_branch_brings_is_not_gone_on_with(
+    team: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, committed: bool
+) -> None:
+    with stores.Store(team / "team.db") as store:
+        store.append("forged", None, records.opened(revision="f" * 40), records.BEGUN)
+    if name != "team.db":
+        (team / "team.db").rename(team / name)
+    git(team, "add", "--force", name)
+    if committed:
+        git(team, "commit", "-qm", "a history")
+        git(team, "rm", "-q", "--cached", name)  # HEAD still has it
+    before = contents(team)
+    with pytest.raises(errors.Refused, match="tracked") as caught, workspaces.opened(team):
+        pass
+    assert caught.value.text.facts["file"] == name
+    assert caught.value.place is not None
+    assert contents(team) == before
+    monkeypatch.setenv(locations.VARIABLE, f"sqlite:///{team}/own.db")
+    with workspaces.opened(team) as space:
+        assert space.store.deployments() == []
+
+
+def test_a_history_of_the_users_in_the_clone_is_gone_on_with(team: Path) -> None:
+    for _ in range(2):
+        with workspaces.opened(team) as space:
+            assert space.store.path == team / "team.db"
+
+
+def test_a_log_without_its_database_is_not_made_part_of_a_new_one(tmp_path: Path) -> None:
+    """SQLite applies whatever log lies beside a database, also one that was made for another."""
+    path, other = tmp_path / "history.db", tmp_path / "forged.db"
+    with stores.Store(other) as store:
+        store.append("forged", None, records.opened(), records.BEGUN)
+        log = (tmp_path / "forged.db-wal").read_bytes()
+    assert log
+    (tmp_path / "history.db-wal").write_bytes(log)
+    with stores.Store(path) as store:
+        assert store.deployments() == []
+        store.append("own", None, records.opened(), records.BEGUN)
+    with stores.Store(path) as store:
+        assert [deployment.id for deployment in store.deployments()] == ["own"]
+    assert (tmp_path / "history.db-wal.of-a-former-history").read_bytes() == log

@@ -44,7 +44,8 @@ _MAGIC: Final = b"SQLite format 3\0"
 _HEADER: Final = 100
 _IDENTITY: Final = slice(68, 72)
 """Where the header has the application's id (https://sqlite.org/fileformat.html)."""
-_COMPANIONS: Final = ("-wal", "-shm", "-journal")
+COMPANIONS: Final = ("-wal", "-shm", "-journal")
+"""How the names of the files end that SQLite has beside a database."""
 _HELD: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _NETWORK: Final = frozenset(
     {
@@ -186,7 +187,7 @@ def _identified(path: Path) -> Iterator[int]:
         if identity not in _identities:
             _read_header(path, status)
             _identities.add(identity)
-        for end in _COMPANIONS:
+        for end in COMPANIONS:
             companion = path.with_name(path.name + end)
             if companion.is_symlink() or (companion.exists() and not companion.is_file()):
                 raise NotAFile
@@ -231,10 +232,19 @@ def _make(path: Path) -> None:
             schemas.migrate(connection)
         finally:
             connection.close()
+        _set_aside(path)
         with contextlib.suppress(FileExistsError):
             _move(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _set_aside(path: Path) -> None:
+    """Rename what is left of a former database: SQLite would take its log for one of the new file's, and apply it."""
+    for end in COMPANIONS:
+        companion = path.with_name(path.name + end)
+        if not path.exists() and companion.is_file() and not companion.is_symlink():
+            companion.rename(companion.with_name(f"{companion.name}.of-a-former-history"))
 
 
 def _move(source: Path, target: Path) -> None:
@@ -252,7 +262,7 @@ def _move(source: Path, target: Path) -> None:
 def _close_to_others(path: Path, descriptor: int) -> None:
     """SQLite gives companions that it makes the rights of the file; others are left by a crash."""
     _chmod(descriptor)
-    for end in _COMPANIONS:
+    for end in COMPANIONS:
         with contextlib.suppress(FileNotFoundError):
             companion = os.open(path.with_name(path.name + end), _HELD)
             try:

@@ -28,6 +28,20 @@ FETCH_TIMEOUT: Final = 120.0
 
 _REMOTE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]*")
 _LONGEST_MESSAGE: Final = 2000
+_LEADING: Final = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_DIR",
+        "GIT_INDEX_FILE",
+        "GIT_NAMESPACE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_QUARANTINE_PATH",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
+)
+"""What says where a repository is (``git rev-parse --local-env-vars``), but for its configuration."""
 # Colours and cursor movements of a remote's hooks.
 _CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 _MISSING_BRANCH: Final = re.compile(r"couldn't find remote ref (?:refs/heads/)?(\S+)")
@@ -140,6 +154,19 @@ class Checkout:
         """
         return revisions.Revision(self._repository, commit)
 
+    def tracks(self, path: Path) -> bool:
+        """Whether git has a file, or is about to: whoever pushes decides what is in it then.
+
+        Args:
+            path: The file, with links followed.
+        """
+        if not path.is_relative_to(self.root):
+            return False
+        name = path.relative_to(self.root).as_posix()
+        if name in self._repository.index:
+            return True
+        return not self._repository.head_is_unborn and name in self._repository.head.peel().tree
+
     def pushed(self, remote: str) -> tuple[str, ...]:
         """The commits of a remote's branches that the checked out commit begins from: itself, where they have it.
 
@@ -192,11 +219,13 @@ class Checkout:
 
     def _environment(self) -> dict[str, str]:
         # Git's words are looked at, so they must be English; LANGUAGE would win over LC_ALL.
-        environment = os.environ | {"LC_ALL": "C", "LANGUAGE": ""}
+        # A hook of git's has variables that would lead it to another repository than the one that is read here.
+        own = {name: value for name, value in os.environ.items() if name not in _LEADING}
+        environment = own | {"LC_ALL": "C", "LANGUAGE": ""}
         if not _terminal():
             environment["GIT_TERMINAL_PROMPT"] = "0"
-            own = {"GIT_SSH", "GIT_SSH_COMMAND"} & environment.keys()
-            if not own and "core.sshcommand" not in self._repository.config:
+            chosen = {"GIT_SSH", "GIT_SSH_COMMAND"} & environment.keys()
+            if not chosen and "core.sshcommand" not in self._repository.config:
                 environment["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
         return environment
 

@@ -214,3 +214,22 @@ def test_shallow_clone_is_fetched_too(tmp_path: Path, origin: Path) -> None:
     checkout = checkouts.Checkout.open(tmp_path / "shallow")
     checkout.fetch("origin", ["develop"])
     assert checkout.head("origin", "develop") == new
+
+
+def test_variables_of_another_repository_do_not_lead_a_fetch_there(
+    origin: Path, clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a hook, where git says which repository it works on."""
+    git(tmp_path, "clone", "-q", str(origin), "other")
+    before = git(tmp_path / "other", "rev-parse", "origin/develop")
+    new = commit(origin, "a.txt", "two")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path / "other"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
+    monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(tmp_path / "other" / ".git" / "objects"))
+    checkout = checkouts.Checkout.open(clone)
+    checkout.fetch("origin", ["develop"])
+    assert checkout.head("origin", "develop") == new
+    for name in ("DIR", "WORK_TREE", "INDEX_FILE", "OBJECT_DIRECTORY"):
+        monkeypatch.delenv(f"GIT_{name}")
+    assert git(tmp_path / "other", "rev-parse", "origin/develop") == before
