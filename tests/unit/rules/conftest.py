@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.support import trees
 
+from hanbae.charts import pools
 from hanbae.checking import settling, whole_repository
 from hanbae.policy import loading
 from hanbae.repository import services
@@ -33,8 +34,23 @@ def project(
     return views.Project(policy, places, tree, services.of(policy, tree), branches or {})
 
 
+@pytest.fixture(scope="session")
+def runner() -> Iterator[asyncio.Runner]:
+    """One event loop for all checks, so that they can share what it has opened."""
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="session")
+def pool(runner: asyncio.Runner) -> Iterator[pools.Pool]:
+    """Renderers that are started once: most charts here render faster than a process starts."""
+    opened = pools.opened()
+    yield runner.run(opened.__aenter__())
+    runner.run(opened.__aexit__(None, None, None))
+
+
 @pytest.fixture
-def checked() -> Iterator[Check]:
+def checked(runner: asyncio.Runner, pool: pools.Pool) -> Check:
     """Checks a tree in memory with all rules, or with those that are given."""
 
     def run(
@@ -45,7 +61,7 @@ def checked() -> Iterator[Check]:
     ) -> tuple[findings.Finding, ...]:
         chosen = tuple(rulebook.rules().values()) if rules is None else tuple(rules)
         repository = project(tree, branches)
-        inspection = asyncio.run(whole_repository.inspect(repository, services, chosen))
+        inspection = runner.run(whole_repository.inspect(repository, services, chosen, pool=pool))
         return settling.settle(repository, inspection, services).findings
 
     return run  # type: ignore[return-value]
