@@ -204,6 +204,27 @@ async def test_terminating_waits_for_the_end(cluster: connections.Cluster, uniqu
     assert await ending
 
 
+async def test_word_to_end_that_argo_cd_has_overwritten_is_said_again(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    ref = await create(cluster, unique("auth"), automated=False)
+    application = applications.Application(cluster, ref)
+    await application.ask(sync(ref), "d1.sync", "hanbae/jiwon")
+    await argo(cluster, ref, phase="Running")
+    ending = asyncio.create_task(application.terminate(lambda op: op.key == "d1.sync"))
+    for message in ("waiting for the first hook", "waiting for the second hook"):
+        await until(
+            cluster, ref, lambda thing: thing["status"]["operationState"]["phase"] == "Terminating"
+        )
+        # Argo CD patches its progress over whatever has been written since it last looked.
+        await argo(cluster, ref, phase="Running", message=message)
+    await until(
+        cluster, ref, lambda thing: thing["status"]["operationState"]["phase"] == "Terminating"
+    )
+    await argo(cluster, ref, phase="Failed", message="Operation terminated")
+    assert await ending
+
+
 async def test_an_application_that_its_set_has_not_made_yet_is_waited_for(
     cluster: connections.Cluster, unique: Namer
 ) -> None:

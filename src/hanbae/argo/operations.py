@@ -28,7 +28,9 @@ KEY: Final = "hanbae"
 ABOUT: Final = f"{KEY}."
 """How the names of the entries begin that say of which deployment it is: id, service, environment, commit, by whom."""
 
-_RUNNING: Final = frozenset({"Running", "Terminating"})
+TERMINATING: Final = "Terminating"
+"""The phase of an operation that is told to end and has not ended yet."""
+_RUNNING: Final = frozenset({"Running", TERMINATING})
 _ENDED: Final = frozenset({"Succeeded", "Failed", "Error"})
 
 
@@ -234,7 +236,7 @@ def terminating(application: Application) -> dict[str, Any]:
     """
     record = recorded(application)
     if record is not None and record.active:
-        state = {**application["status"]["operationState"], "phase": "Terminating"}
+        state = {**application["status"]["operationState"], "phase": TERMINATING}
         return {**application, "status": {**application["status"], "operationState": state}}
     return {key: value for key, value in application.items() if key != "operation"}
 

@@ -150,26 +150,37 @@ class Application:
         Raises:
             hanbae.errors.Unreachable: It did not end in time, or the cluster did not answer.
         """
-        async for _ in backoffs.Attempts(transports.ATTEMPTS):
-            application = await self.read()
-            active = operations.active(application) if application else None
-            if application is None or active is None or not is_ours(active):
-                return False
-            try:
-                changed = operations.terminating(application)
-                await writing.replace(self._cluster, kinds.APPLICATION, changed)
-                break
-            except (answers.Conflict, answers.Unanswered):
-                continue
+        if not await self._tell_to_end(is_ours):
+            return False
         try:
             async with asyncio.timeout(transports.ENDS_WITHIN), aclosing(self.watch()) as stream:
                 async for version in stream:
                     active = operations.active(version.object)
                     if version.type == "deleted" or active is None or not is_ours(active):
                         return True
+                    # Argo CD writes its progress without reading: it may have overwritten what it was told.
+                    if active.phase != operations.TERMINATING:
+                        await self._tell_to_end(is_ours)
         except TimeoutError:
             pass
         raise transports.stuck(self.ref)
+
+    async def _tell_to_end(self, is_ours: Callable[[operations.Operation], bool]) -> bool:
+        """Write down that the operation is to end, or take it back if it has not begun; False where there is none."""
+        async for _ in backoffs.Attempts(transports.ATTEMPTS):
+            application = await self.read()
+            active = operations.active(application) if application else None
+            if application is None or active is None or not is_ours(active):
+                return False
+            if active.phase == operations.TERMINATING:
+                break
+            try:
+                changed = operations.terminating(application)
+                await writing.replace(self._cluster, kinds.APPLICATION, changed)
+                break
+            except (answers.Conflict, answers.Unanswered):
+                continue
+        return True
 
 
 async def persist(call: Callable[[], Awaitable[Outcome]]) -> Outcome:
