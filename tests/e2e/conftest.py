@@ -38,11 +38,13 @@ def _turn(item: pytest.Item) -> int:
 
 
 @pytest.fixture(scope="session")
-def demo() -> Iterator[demos.Demo]:
+def demo(request: pytest.FixtureRequest) -> Iterator[demos.Demo]:
     """The runner's demo, or one for this process alone."""
     kept = demos.kept()
     if kept is not None:
         yield kept
+        if not request.session.testsfailed:  # what has failed is looked at
+            scenes.clear()
         return
     try:
         yield demos.begin()

@@ -37,6 +37,10 @@ MIGRATION_FAILED: Final = {"diagnosis.migration-failed", "diagnosis.migration-ho
 """The causes of wrong SQL: which of them is first depends on whether its Job or its log ends first."""
 
 
+_own: list[Scene] = []
+"""The environments that :func:`own` has made in this process."""
+
+
 @dataclass(frozen=True)
 class Ended:
     """A command of hanbae's that has ended.
@@ -182,7 +186,22 @@ def own(
         scene.build(service)
     scene.publish("Images and secrets")
     scene.argocd.kubectl(["apply", "-k", str(clone / generate_argocd.FOLDER / name)])
+    _own.append(scene)
     return scene
+
+
+def clear() -> None:
+    """Take away the environments that this process has made: their pods' requests fill the node that all share."""
+    while _own:
+        scene = _own.pop()
+        environment = str(scene.clone / generate_argocd.FOLDER / scene.environment)
+        gone = ("--ignore-not-found", "--wait=false")
+        # Argo CD first, or it would make anew what is deleted.
+        scene.argocd.kubectl(["delete", "-k", environment, *gone])
+        if scene.control is not None:
+            continue  # the sandbox of its pods is another one, which ends with its scene
+        namespaces = {scene.namespace(service) for service in scene.shop.services}
+        scene.shop.sandbox.kubectl(["delete", "namespace", *sorted(namespaces), *gone])
 
 
 @dataclass(frozen=True)

@@ -54,14 +54,15 @@ def databases(
 
 
 async def serving(cluster: connections.Cluster, plan: plans.Plan) -> tuple[wording.Text, ...]:
-    """Which pods still serve: those of the template before, or none; nothing where that cannot be seen."""
+    """Which pods still serve: those from before the deployment, others, or none; nothing where that cannot be seen."""
     sentences = []
-    workloads = dict.fromkeys(
-        guard.workload for guard in guards.of(plan) if isinstance(guard, guards.RunningImage)
-    )
-    for ref in workloads:
+    planned: dict[subjects.Ref, dict[str, str]] = {}
+    for guard in guards.of(plan):
+        if isinstance(guard, guards.RunningImage):
+            planned.setdefault(guard.workload, {})[guard.container] = guard.image
+    for ref, images in planned.items():
         try:
-            sentence = await _of_workload(cluster, ref)
+            sentence = await _of_workload(cluster, ref, images)
         except errors.Error:
             continue
         if sentence is not None:
@@ -69,7 +70,9 @@ async def serving(cluster: connections.Cluster, plan: plans.Plan) -> tuple[wordi
     return tuple(sentences)
 
 
-async def _of_workload(cluster: connections.Cluster, ref: subjects.Ref) -> wording.Text | None:
+async def _of_workload(
+    cluster: connections.Cluster, ref: subjects.Ref, planned: Mapping[str, str]
+) -> wording.Text | None:
     workload = await reading.get(cluster, kinds.named(ref.kind), ref.namespace, ref.name)
     if workload is None:
         return None
@@ -77,23 +80,50 @@ async def _of_workload(cluster: connections.Cluster, ref: subjects.Ref) -> wordi
     selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
     pods = await reading.find(cluster, kinds.POD, ref.namespace, label_selector=selector)
     newest = await _newest(cluster, ref, workload, selector)
+    return standing(ref, pods, planned=planned, newest=newest)
+
+
+def standing(
+    ref: subjects.Ref,
+    pods: Iterable[kinds.Object],
+    *,
+    planned: Mapping[str, str],
+    newest: str,
+) -> wording.Text:
+    """Which of a workload's pods serve.
+
+    A deployment that ended before its workload was changed leaves pods of the newest template there is, which are
+    not its own; so they are its own at most where they run its images, and even then that is not said.
+
+    Args:
+        ref: The workload.
+        pods: Its pods.
+        planned: Container → image, as the deployment has them.
+        newest: Value of the label by which pods of the newest template are known.
+    """
+    ready = [pod for pod in pods if _is_ready(pod)]
     label = _TEMPLATE_LABELS[ref.kind]
     former = [
         pod
-        for pod in pods
-        if _is_ready(pod) and (pod["metadata"].get("labels") or {}).get(label) != newest
+        for pod in ready
+        if (pod["metadata"].get("labels") or {}).get(label) != newest
+        or any(_images(pod).get(container) != image for container, image in planned.items())
     ]
-    facts = {"workload": str(ref), "ready": str(len(former))}
-    if former:
-        images = dict.fromkeys(
-            str(container.get("image") or "-")
-            for pod in former
-            for container in pod["spec"].get("containers") or []
-        )
-        return wording.Text("deploy.former-serve", facts | {"images": ", ".join(images)})
-    if any(map(_is_ready, pods)):
-        return wording.Text("deploy.newest-serve", facts)
-    return wording.Text("deploy.none-serve", facts)
+    serving = former or ready
+    facts = {"workload": str(ref), "ready": str(len(serving))}
+    if not serving:
+        return wording.Text("deploy.none-serve", facts)
+    images = dict.fromkeys(image for pod in serving for image in _images(pod).values())
+    text_id = "deploy.former-serve" if former else "deploy.pods-serve"
+    return wording.Text(text_id, facts | {"images": ", ".join(images)})
+
+
+def _images(pod: kinds.Object) -> dict[str, str]:
+    """Container → image, as the pod's specification names it."""
+    containers = pod["spec"].get("containers") or []
+    return {
+        str(container.get("name")): str(container.get("image") or "-") for container in containers
+    }
 
 
 async def _newest(

@@ -67,3 +67,41 @@ def test_a_database_that_was_proven_is_not_told_again() -> None:
         PLAN, followed, applied={}, proven_before={}, proven=("auth_db",)
     )
     assert list(migrated) == []
+
+
+WORKLOAD = subjects.Ref("Deployment", "services-dev", "auth-service")
+OLD, NEW = "registry.example.com/auth:1", "registry.example.com/auth:2"
+
+
+def pod(image: str, template: str, *, ready: bool = True) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "x", "labels": {"pod-template-hash": template}},
+        "spec": {"containers": [{"name": "app", "image": image}]},
+        "status": {"conditions": [{"type": "Ready", "status": str(ready)}]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("pods", "planned", "newest", "text_id", "ready", "images"),
+    [
+        # The migration failed, so the workload was never changed: its newest template is the former one.
+        ([pod(OLD, "a"), pod(OLD, "a")], NEW, "a", "deploy.former-serve", "2", OLD),
+        # The new pods crash beside the former ones.
+        ([pod(OLD, "a"), pod(NEW, "b", ready=False)], NEW, "b", "deploy.former-serve", "1", OLD),
+        ([pod(NEW, "a"), pod(NEW, "b", ready=False)], NEW, "b", "deploy.former-serve", "1", NEW),
+        # The same image as before: whose pods these are cannot be told by them.
+        ([pod(NEW, "a")], NEW, "a", "deploy.pods-serve", "1", NEW),
+        ([pod(NEW, "b", ready=False)], NEW, "b", "deploy.none-serve", "0", None),
+        ([], NEW, "b", "deploy.none-serve", "0", None),
+    ],
+)
+def test_pods_of_before_are_never_called_the_deployments_own(
+    pods: list[dict[str, Any]],
+    planned: str,
+    newest: str,
+    text_id: str,
+    ready: str,
+    images: str | None,
+) -> None:
+    text = aftermath.standing(WORKLOAD, pods, planned={"app": planned}, newest=newest)
+    assert (text.id, text.facts["ready"], text.facts.get("images")) == (text_id, ready, images)
