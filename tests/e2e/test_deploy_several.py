@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
+from typing import Final
 
 import pytest
-from tests.support import demos, scenes
+from tests.support import demos, scenes, terminals
+
+from hanbae.sandbox import demo_repository
+
+QUESTION: Final = r"\[y/N\]: $"
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +44,78 @@ def test_nothing_is_deployed_that_is_as_it_was_proven(several: scenes.Scene) -> 
     assert "personal" in ended.out
     assert "auth" not in ended.out
     assert "left out: auth, identity" in ended.err
+
+
+def test_an_older_commit_of_the_branch_is_deployed_and_proven(several: scenes.Scene) -> None:
+    head, older = (
+        demo_repository.git(several.clone, "rev-parse", name) for name in ("HEAD", "HEAD~1")
+    )
+    assert any("CHANGED" in json.dumps(pod["spec"]) for pod in several.pods("personal").values())
+    ended = several.deploy("personal", "--revision", older[:10])
+    assert ended.code == 0, ended.err
+    assert (ended.only["revision"], ended.only["outcome"]) == (older, "succeeded")
+    assert ended.only["migrations"][0]["proven"]
+    assert (
+        several.operation("personal")["status"]["operationState"]["syncResult"]["revision"] == older
+    )
+    assert not any(
+        "CHANGED" in json.dumps(pod["spec"]) for pod in several.pods("personal").values()
+    )
+
+    demo_repository.git(several.clone, "switch", "--quiet", "--create", "elsewhere", older)
+    elsewhere = several.shop.repository.commit("Not on the branch")
+    demo_repository.git(several.clone, "switch", "--quiet", several.branch)
+    refused = several.deploy("personal", "--revision", elsewhere)
+    assert refused.code == 5, refused.err
+    assert json.loads(refused.out)["error"]["text"]["id"] == "deploy.revision-elsewhere"
+    back = several.deploy("personal")
+    assert (back.code, back.only["revision"]) == (0, head), back.err
+
+
+def test_a_commit_that_the_database_is_past_is_refused_before_anything_begins(
+    several: scenes.Scene,
+) -> None:
+    older = demo_repository.git(several.clone, "rev-parse", "HEAD")
+    folder = several.migrations("personal")
+    number = max(int(path.name[:5]) for path in folder.glob("*.sql")) + 1
+    later = f"{number:05d}_later.sql"
+    statement = "ALTER TABLE profiles ADD COLUMN IF NOT EXISTS later text;"
+    scenes.write_migrations(folder, {later: [statement]})
+    several.build("personal")
+    several.publish("A migration that the older commit is without")
+    ended = several.deploy("personal")
+    assert ended.code == 0, ended.err
+    before = several.operation("personal")["status"]["operationState"]
+    refused = several.deploy("personal", "--revision", older)
+    assert refused.code == 5, refused.err
+    text = json.loads(refused.out)["error"]["text"]
+    assert text["id"] == "deploy.behind-database"
+    assert text["facts"]["files"] == later
+    assert several.operation("personal")["status"]["operationState"] == before
+
+
+def test_at_a_terminal_the_plan_is_approved_before_anything_begins(several: scenes.Scene) -> None:
+    several.set_environment("personal", APPROVED="yes")
+    revision = several.publish("Something to approve")
+    program = [sys.executable, "-m", "hanbae", "deploy", "personal", "--env", several.environment]
+    environment = scenes.clean_environment() | several.deployer()
+    before = several.operation("personal")["status"]["operationState"]
+    for answer, code in (("n", 5), ("y", 0)):
+        shown = terminals.run(
+            program,
+            directory=several.clone,
+            environment=environment,
+            answers={QUESTION: answer},
+        )
+        assert shown.code == code, shown.text
+        plan, asked, _ = shown.text.partition("[y/N]: ")
+        assert asked
+        assert "Deployment/" in plan
+        assert "APPROVED" in plan
+        if code:
+            assert several.operation("personal")["status"]["operationState"] == before
+    after = several.operation("personal")["status"]["operationState"]
+    assert after["syncResult"]["revision"] == revision
 
 
 def test_a_failed_service_hides_no_other(several: scenes.Scene) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -57,6 +57,37 @@ async def preview(
         return tuple(await asyncio.gather(*map(previewed, sources)))
 
 
+async def of_sources(
+    space: workspaces.Workspace,
+    sources: Sequence[deployments.Source],
+    environment: str,
+    *,
+    checks: bool = True,
+) -> tuple[previews.Preview, ...]:
+    """What a deployment of services would do that were read already.
+
+    Args:
+        space: The workspace.
+        sources: The services at their commit.
+        environment: The environment.
+        checks: Whether what is known to fail is looked for as well.
+
+    Raises:
+        hanbae.errors.Forbidden: An Application may not be read.
+        hanbae.errors.Unreachable: Argo CD or a cluster did not answer.
+    """
+    if not sources:
+        return ()
+    places = asyncio.Semaphore(_AT_ONCE)
+    async with space.clusters(environment) as clusters:
+
+        async def previewed(source: deployments.Source) -> previews.Preview:
+            async with places:
+                return await _of(space, clusters, source, checks=checks)
+
+        return tuple(await asyncio.gather(*map(previewed, sources)))
+
+
 def _refuse_unplanned(sources: Iterable[deployments.Source]) -> None:
     """Refuse services that name no image: their charts render nothing that could be planned."""
     unplanned = (preflight.without_plan(source) for source in sources)
@@ -66,14 +97,18 @@ def _refuse_unplanned(sources: Iterable[deployments.Source]) -> None:
 
 
 async def _of(
-    space: workspaces.Workspace, clusters: workspaces.Clusters, source: deployments.Source
+    space: workspaces.Workspace,
+    clusters: workspaces.Clusters,
+    source: deployments.Source,
+    *,
+    checks: bool = True,
 ) -> previews.Preview:
     plan = deployments.plan(source)
-    observed, history, reasons = await asyncio.gather(
+    observed, history = await asyncio.gather(
         live_state.observe(space, clusters, source),
         known_state.known(space, clusters, source.service, source.environment),
-        preflight.reasons(space, clusters, source, plan),
     )
+    reasons = await preflight.reasons(space, clusters, source, plan) if checks else ()
     objects = [manifest.object for manifest in source.rendered.manifests]
     waves = scheduling.waves(objects, source.namespace)
     return previews.Preview(

@@ -26,6 +26,7 @@ _UNREACHABLE: Final = 4
 Deploy services to an environment, follow it, and prove their migrations.
 
 Deploys the head of the environment's branch as the remote has it; without SERVICE, all services of the branch.
+At a terminal it shows what would change and asks, unless Argo CD syncs the environment by itself.
 What an earlier run has left half done is found and brought to its end first.
 The first Ctrl-C only stops watching: what was begun goes on, and `hanbae attach` watches it again.""",
     epilog="""\
@@ -34,6 +35,7 @@ Examples:
   hanbae deploy --env dev
   hanbae deploy --env staging --changed-only --concurrency 8
   hanbae deploy auth identity --env production --output json
+  hanbae deploy auth --env production --revision 3f2c1ab
   hanbae deploy --plan plan.json""",
 )
 @click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=names.services)
@@ -84,6 +86,14 @@ Examples:
     help="How many services are deployed at the same time.",
 )
 @click.option(
+    "--revision",
+    "older",
+    metavar="REV",
+    default="",
+    help="Deploy this commit, which the branch must contain, instead of its head.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option(
     "--no-preflight",
     "forced",
     is_flag=True,
@@ -104,14 +114,17 @@ def command(
     stops: bool,
     changed_only: bool,
     concurrency: int,
+    older: str,
+    yes: bool,
     forced: bool,
 ) -> int:
     """Deploy."""
     from hanbae import errors, workspaces
     from hanbae.cli import deploy_run
 
-    if saved is not None and changed_only:
-        raise errors.WrongUse("deploy.plan-and-changed-only")
+    if saved is not None and (changed_only or older):
+        option = "--changed-only" if changed_only else "--revision"
+        raise errors.WrongUse("deploy.plan-and-option", option=option)
     claim, environment, services = _claimed(saved, environment, services)
     with workspaces.opened(session.directory, context=kube_context, insecure=insecure) as space:
         wishes = deploy_run.Wishes(
@@ -123,6 +136,8 @@ def command(
             forced=forced,
             changed_only=changed_only,
             concurrency=concurrency,
+            older=older,
+            yes=yes,
         )
         run = deploy_run.Run(session, space, output, wishes)
         try:

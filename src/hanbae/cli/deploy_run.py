@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hanbae import errors, wording, workspaces
-from hanbae.cli import deploy, options, outputs, undeployed
+from hanbae.cli import approval, deploy, options, outputs, undeployed
 from hanbae.cli.text import catalogue
 from hanbae.deploying import preflight, preparing, runs
 from hanbae.results import deployments, events
@@ -33,6 +34,8 @@ class Wishes:
         forced: Begin although a deployment is known to fail.
         changed_only: Leave out services that are as they were last proven.
         concurrency: How many services are deployed at the same time.
+        older: A commit to be deployed instead of the branch's head.
+        yes: Do not ask.
     """
 
     services: tuple[str, ...]
@@ -43,6 +46,8 @@ class Wishes:
     forced: bool = False
     changed_only: bool = False
     concurrency: int = runs.AT_ONCE
+    older: str = ""
+    yes: bool = False
 
 
 class Run:
@@ -69,9 +74,19 @@ class Run:
         self._prepared: preparing.Prepared | None = None
 
     async def through(self) -> int:
-        """Plan, deploy, show; the exit code."""
-        wishes = self._wishes
-        speaker = self._session.narration
+        """Plan, ask, deploy, show; the exit code."""
+        prepared = await self._approved()
+        self._prepared = prepared
+        ended, broken = await self._followed(prepared)
+        self._show(prepared, ended)
+        if broken is not None:
+            self._session.narration.error(catalogue.fault(broken))
+            return _FAILED
+        return deploy.exit_code([deployment.outcome for deployment in ended])
+
+    async def _approved(self) -> preparing.Prepared:
+        """The run, once it is known what is left out of it, and the person has agreed where they are asked."""
+        wishes, speaker = self._wishes, self._session.narration
         speaker.step(wording.Text("deploy.preparing", {"environment": wishes.environment}))
         try:
             prepared = await preparing.prepare(
@@ -81,24 +96,34 @@ class Run:
                 claim=wishes.claim,
                 forced=wishes.forced,
                 changed_only=wishes.changed_only,
+                older=wishes.older,
             )
         except preflight.KnownToFail as refusal:
             for reason in refusal.reasons[1:]:  # the first one is the error's own
                 speaker.fail(reason)
             raise
-        self._prepared = prepared
         self._say_left_out(prepared)
-        undeployed.warn(self._session, self._space, prepared.services, prepared.revision)
+        if not wishes.older:
+            undeployed.warn(self._session, self._space, prepared.services, prepared.revision)
+        if prepared.plans and self._is_asked():
+            await approval.approve(
+                self._session, self._space, prepared, wishes.environment, forced=wishes.forced
+            )
+        return prepared
+
+    async def _followed(
+        self, prepared: preparing.Prepared
+    ) -> tuple[list[deployments.Deployment], errors.Error | None]:
+        """How each service has ended, and, of several, the error of one that broke off without an end."""
         # What decides is the last deployment of each service: not one that was only brought to its end.
-        last = dict.fromkeys(prepared.services, "")
-        several, broken = len(last) > 1, None
+        last, broken = dict.fromkeys(prepared.services, ""), None
         with deploy.viewer(self._session, self._output, total=len(prepared.plans)) as shown:
             async with runs.deploying_all(
                 self._space,
                 prepared,
-                limit=wishes.limit,
-                busy=wishes.busy,
-                concurrency=wishes.concurrency,
+                limit=self._wishes.limit,
+                busy=self._wishes.busy,
+                concurrency=self._wishes.concurrency,
             ) as stream:
                 try:
                     async for event in stream:
@@ -108,17 +133,27 @@ class Run:
                         if isinstance(event.fact, events.Opened):
                             last[event.fact.plan.service] = event.deployment
                 except errors.Error as error:
-                    if not several:
+                    if len(last) == 1:
                         raise
                     broken = error  # the others have ended all the same
-        ended = [
-            self._space.store.deployment(deployment) for deployment in last.values() if deployment
-        ]
-        self._show(prepared, ended, several=several)
-        if broken is not None:
-            speaker.error(catalogue.fault(broken))
-            return _FAILED
-        return deploy.exit_code([deployment.outcome for deployment in ended])
+        begun = filter(None, last.values())
+        return [self._space.store.deployment(deployment) for deployment in begun], broken
+
+    def _is_asked(self) -> bool:
+        """Whether the person is to approve what will change.
+
+        Not without a terminal, where only a program could answer; not of a saved plan, which was approved before; and
+        not in environments that Argo CD syncs by itself, because what was pushed is deployed there anyway.
+        """
+        wishes = self._wishes
+        return (
+            self._output == "text"
+            and wishes.claim is None
+            and not wishes.yes
+            and self._space.environment(wishes.environment).sync != "auto"
+            and self._session.narration.terminal
+            and sys.stdin.isatty()
+        )
 
     def _say_left_out(self, prepared: preparing.Prepared) -> None:
         """Say which services are not deployed, and why."""
@@ -133,13 +168,7 @@ class Run:
         if not prepared.plans:
             speaker.done(wording.Text("deploy.nothing-changed", {"environment": environment}))
 
-    def _show(
-        self,
-        prepared: preparing.Prepared,
-        ended: Sequence[deployments.Deployment],
-        *,
-        several: bool,
-    ) -> None:
+    def _show(self, prepared: preparing.Prepared, ended: Sequence[deployments.Deployment]) -> None:
         """What became of each service; of several, once more why some did not succeed, as the last lines."""
         if self._output == "json":
             left_out = {"skipped": prepared.skipped, "unchanged": prepared.unchanged}
@@ -149,7 +178,7 @@ class Run:
 
             outputs.emit(tables.deployed(ended))
             speaker = self._session.narration
-            if several:
+            if len(prepared.services) > 1:
                 for line in run_summary.lines(ended, width=speaker.width, color=speaker.color):
                     speaker.line(line)
 

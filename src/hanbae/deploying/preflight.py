@@ -172,7 +172,7 @@ async def _migrations(
         ),
     ):
         if differing:
-            return wording.Text(text_id, facts | {"files": _listed(differing)})
+            return wording.Text(text_id, facts | {"files": listed(differing)})
     return None
 
 
@@ -250,7 +250,8 @@ def _facts(source: deployments.Source) -> dict[str, str]:
     }
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """The first names in their order; the others are counted."""
     listed = sorted(names)
     more = len(listed) - _SHOWN
     return ", ".join(listed[:_SHOWN]) + (f" … (+{more})" if more > 0 else "")

@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, workspaces
+from hanbae import errors, wording, workspaces
 from hanbae.deploying import (
     changed_services,
     cluster_versions,
+    older_commits,
     preflight,
     resuming,
     verifying_plan,
@@ -31,6 +32,7 @@ class Prepared(Struct, frozen=True):
         resumed: Deployment id → what was done of it, for those that an earlier run has left half done.
         skipped: Services that were left out, because nothing was done for them since they were scaffolded.
         unchanged: Services that were left out, because they are as they were last proven.
+        sources: The services at the commit, for those that are deployed anew.
     """
 
     by: str
@@ -39,6 +41,7 @@ class Prepared(Struct, frozen=True):
     resumed: dict[str, resuming.Past] = {}
     skipped: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
+    sources: Mapping[str, deployments.Source] = {}
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -77,6 +80,7 @@ async def prepare(
     claim: freezes.Frozen | None = None,
     forced: bool = False,
     changed_only: bool = False,
+    older: str = "",
 ) -> Prepared:
     """Plan a run; deployments that nobody drives any more, of the same services, become part of it.
 
@@ -87,20 +91,20 @@ async def prepare(
         claim: A saved plan, whose promises the deployments are held to.
         forced: Begin although a deployment is known to fail.
         changed_only: Leave out services that are as they were last proven.
+        older: A commit that the branch contains, to be deployed instead of its head.
 
     Raises:
         hanbae.errors.WrongUse: No such environment, branch or service; a fault in the files of the commit.
-        hanbae.errors.Refused: The branch is elsewhere than the saved plan says; a deployment is known to fail.
+        hanbae.errors.Refused: The branch is elsewhere than the saved plan says, or does not contain `older`; a
+            deployment is known to fail.
         hanbae.errors.Unreachable: The remote or a cluster did not answer.
     """
     if claim is not None:
         freezing.check_names(claim, space.policy, ())
     space.refuse_unknown(requested, environment)
-    commit = await space.head(environment)
-    if claim is not None:
-        freezing.check_head(claim, commit)
+    commit = await _commit(space, environment, claim, older)
     revision = space.checkout.revision(commit)
-    branch = space.environment(environment).branch or ""
+    branch = commit[:12] if older else space.environment(environment).branch or ""
     if claim is not None:
         freezing.check_names(claim, space.policy, services.of(space.policy, revision))
     names = services.chosen(space.policy, revision, requested, branch=branch)
@@ -122,9 +126,8 @@ async def prepare(
         if changed_only:
             same = await changed_services.unchanged(space, clusters, sources, cluster=cluster)
         sources = _without(sources, same)
-        fresh = _planned(sources, claim)
-        if not forced:
-            await _check(space, clusters, sources, fresh)
+        fresh = _planned(sources, claim, is_older=bool(older))
+        await _check(space, clusters, sources, fresh, is_older=bool(older), forced=forced)
     planned: dict[str, plans.Plan] = {}
     for name, past in zip(names, left, strict=True):
         if past is not None:
@@ -135,7 +138,21 @@ async def prepare(
         raise errors.Refused(
             "preflight.nothing-begun", environment=environment, services=", ".join(skipped)
         )
-    return Prepared(by, commit, planned, resumed, skipped, same)
+    return Prepared(by, commit, planned, resumed, skipped, same, sources)
+
+
+async def _commit(
+    space: workspaces.Workspace, environment: str, claim: freezes.Frozen | None, older: str
+) -> str:
+    """The commit that is deployed: the head of the branch, or an older one.
+
+    Raises:
+        hanbae.errors.Refused: The branch is elsewhere than the saved plan says, or does not contain the older commit.
+    """
+    head = await space.head(environment)
+    if claim is not None:
+        freezing.check_head(claim, head)
+    return older_commits.resolve(space, environment, older, head) if older else head
 
 
 async def _left_half_done(
@@ -177,7 +194,10 @@ def _not_begun(sources: Mapping[str, deployments.Source]) -> tuple[str, ...]:
 
 
 def _planned(
-    sources: Mapping[str, deployments.Source], claim: freezes.Frozen | None
+    sources: Mapping[str, deployments.Source],
+    claim: freezes.Frozen | None,
+    *,
+    is_older: bool = False,
 ) -> dict[str, plans.Plan]:
     """The plans of services, held to a saved plan where there is one.
 
@@ -185,12 +205,10 @@ def _planned(
         hanbae.deploying.preflight.KnownToFail: A service names no image, so there is nothing to plan.
     """
     unplanned = [preflight.without_plan(source) for source in sources.values()]
-    reasons = tuple(reason for reason in unplanned if reason is not None)
-    if reasons:
-        raise preflight.KnownToFail(reasons)
+    _refuse(tuple(reason for reason in unplanned if reason is not None))
     planned = {}
     for name, source in sources.items():
-        plan = deployments.plan(source)
+        plan = deployments.plan(source, is_older=is_older)
         if claim is not None:
             plan = freezing.bound(plan, claim, freezing.promised(claim, name))
         planned[name] = plan
@@ -202,16 +220,31 @@ async def _check(
     clusters: workspaces.Clusters,
     sources: Mapping[str, deployments.Source],
     planned: Mapping[str, plans.Plan],
+    *,
+    is_older: bool,
+    forced: bool,
 ) -> None:
-    """Refuse what is known to fail.
+    """Refuse what is known to fail; a database that is past an older commit is no matter of force.
 
     Raises:
         hanbae.deploying.preflight.KnownToFail: Something is.
     """
+    if is_older:
+        _refuse(await older_commits.reasons(space, clusters, sources.values(), planned))
+    if forced:
+        return
     answers = await asyncio.gather(
         *(preflight.reasons(space, clusters, sources[name], plan) for name, plan in planned.items())
     )
-    reasons = tuple(reason for answer in answers for reason in answer)
+    _refuse(tuple(reason for answer in answers for reason in answer))
+
+
+def _refuse(reasons: tuple[wording.Text, ...]) -> None:
+    """Refuse what is known to fail.
+
+    Raises:
+        hanbae.deploying.preflight.KnownToFail: There are reasons.
+    """
     if reasons:
         raise preflight.KnownToFail(reasons)
 

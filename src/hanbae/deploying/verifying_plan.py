@@ -12,7 +12,7 @@ from typing import Any
 
 from hanbae import _version, errors, subjects, workspaces
 from hanbae.clusters import kinds, reading
-from hanbae.deploying import cluster_versions
+from hanbae.deploying import cluster_versions, older_commits
 from hanbae.engines import rollouts
 from hanbae.images import credentials, references, registry
 from hanbae.planning import deployments, freezing
@@ -32,6 +32,10 @@ async def keep(
     if guards.is_frozen(plan):
         current = await _current(space, clusters, plan, head)
         freezing.refuse(freezing.differences(guards.of(plan), current))
+        return
+    older = guards.contained(plan)
+    if older is not None:
+        older_commits.require_contained(space, plan.environment, older.commit, head)
         return
     promised = guards.head(plan)
     if promised is not None and head != promised.commit:

@@ -86,8 +86,12 @@ async def read(
     return Source(policy, service, environment, revision, rendered)
 
 
-def plan(source: Source) -> plans.Plan:
+def plan(source: Source, *, is_older: bool = False) -> plans.Plan:
     """The plan of a deployment.
+
+    Args:
+        source: The service at its commit.
+        is_older: The commit need not be the head of its branch: the branch must contain it.
 
     Raises:
         hanbae.errors.FileFault: The migrations are not ones that goose would run, or the chart has no Job for a
@@ -116,7 +120,9 @@ def plan(source: Source) -> plans.Plan:
         steps=tuple(steps),
         guards=guards.written(
             (
-                guards.BranchHead(settings.branch or "", commit),
+                (guards.BranchContains if is_older else guards.BranchHead)(
+                    settings.branch or "", commit
+                ),
                 *_images(objects, source.namespace),
             )
         ),

@@ -193,6 +193,11 @@ class Checkout:
         parents = dict.fromkeys(parent for ids in parents_of.values() for parent in ids)
         return tuple(parent for parent in parents if parent not in parents_of)
 
+    @property
+    def is_shallow(self) -> bool:
+        """Whether the clone lacks the older part of its history, as after ``git clone --depth``."""
+        return bool(self._repository.is_shallow)
+
     def is_ancestor(self, ancestor: str, commit: str) -> bool:
         """Whether a commit is an earlier one of another's history; False where this clone cannot tell.
 

@@ -27,6 +27,18 @@ class BranchHead(Struct, frozen=True):
     commit: str
 
 
+class BranchContains(Struct, frozen=True):
+    """A branch contains a commit, which need not be its head.
+
+    Attributes:
+        branch: The branch.
+        commit: Full commit id.
+    """
+
+    branch: str
+    commit: str
+
+
 class RunningImage(Struct, frozen=True):
     """A container of a workload runs an image, as the chart names it.
 
@@ -118,7 +130,7 @@ Frozen = (
 )
 """What only a saved plan promises."""
 
-Guard = BranchHead | RunningImage | Frozen
+Guard = BranchHead | BranchContains | RunningImage | Frozen
 
 _PLAIN: Final[Mapping[str, Callable[[str], Guard]]] = {
     "hanbae": FrozenProgram,
@@ -144,6 +156,11 @@ def head(plan: plans.Plan) -> BranchHead | None:
     return next((guard for guard in of(plan) if isinstance(guard, BranchHead)), None)
 
 
+def contained(plan: plans.Plan) -> BranchContains | None:
+    """The promise of a plan for an older commit, or None."""
+    return next((guard for guard in of(plan) if isinstance(guard, BranchContains)), None)
+
+
 def is_frozen(plan: plans.Plan) -> bool:
     """Whether a plan makes the promises of a saved plan."""
     return any(isinstance(guard, Frozen) for guard in of(plan))
@@ -157,8 +174,9 @@ def written(guards: Iterable[Guard]) -> tuple[plans.Guard, ...]:
 def promise(guard: Guard) -> str:
     """The id of a promise: two promises about the same fact have the same one."""
     match guard:
-        case BranchHead(branch=branch):
-            return f"branch-head:{branch}"
+        case BranchHead() | BranchContains():
+            kind = "branch-head" if isinstance(guard, BranchHead) else "branch-contains"
+            return f"{kind}:{guard.branch}"
         case RunningImage(workload=workload, container=container):
             return f"image:{workload}:{container}"
         case FrozenDigest(reference=reference):
@@ -202,6 +220,7 @@ def _migration(about: str, digest: str) -> FrozenMigration:
 
 _ABOUT: Final[Mapping[str, Callable[[str, str], Guard | None]]] = {
     "branch-head": BranchHead,
+    "branch-contains": BranchContains,
     "image": _image,
     "digest": FrozenDigest,
     "migrations": FrozenVersions,
