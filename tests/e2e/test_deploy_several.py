@@ -63,6 +63,7 @@ def test_an_older_commit_of_the_branch_is_deployed_and_proven(several: scenes.Sc
     )
 
     demo_repository.git(several.clone, "switch", "--quiet", "--create", "elsewhere", older)
+    several.set_environment("personal", ELSEWHERE="yes")
     elsewhere = several.shop.repository.commit("Not on the branch")
     demo_repository.git(several.clone, "switch", "--quiet", several.branch)
     refused = several.deploy("personal", "--revision", elsewhere)

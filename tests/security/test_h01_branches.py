@@ -135,6 +135,14 @@ LEADS: dict[str, tuple[str, str]] = {
         "purpose: [auth, personal, identity]",
         "purpose: [auth]\n    pod_security: privileged",
     ),
+    "registries.registry.example.com:5000.plain_http": (
+        "history:",
+        'registries: {"registry.example.com:5000": {plain_http: true}}\nhistory:',
+    ),
+    "registries.docker.io.mirrors": (
+        "history:",
+        "registries: {docker.io: {mirrors: [stranger.example.com]}}\nhistory:",
+    ),
     "services.namespace": ("  namespace: services\n  release", "  namespace: other\n  release"),
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hanbae import errors, subjects
 from hanbae.charts import values
-from hanbae.images import credentials, references, registry
+from hanbae.images import credentials, references, sources
 from hanbae.policy import environments, loading
 from hanbae.repository import services
 from hanbae.results import images
@@ -109,7 +109,8 @@ async def set_images(
             )
         reference = _reference(named, document)
         if resolve and not reference.digest:
-            reference = await _resolved(reference, insecure=insecure, login=login)
+            asked = sources.of(loaded.policy, insecure=insecure)
+            reference = await _resolved(reference, asked, login=login)
         references_[service] = reference
     return tuple(
         _write(loaded, service, environment, reference)
@@ -146,10 +147,12 @@ def _reference(image: str, document: values.Values) -> references.Reference:
 
 
 async def _resolved(
-    reference: references.Reference, *, insecure: bool, login: credentials.Credentials | None
+    reference: references.Reference,
+    asked: sources.Sources,
+    *,
+    login: credentials.Credentials | None,
 ) -> references.Reference:
-    login = login or credentials.of_docker(reference.host)
-    digest = await registry.digest(reference, login, insecure=insecure)
+    digest = await asked.digest(reference, login)
     if digest is None:
         raise errors.Refused("image.not-there", reference=str(reference))
     return reference.at(digest)

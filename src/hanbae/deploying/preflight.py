@@ -14,7 +14,7 @@ import msgspec
 
 from hanbae import errors, wording, workspaces
 from hanbae.clusters import kinds, reading
-from hanbae.images import contents, credentials, references, registry
+from hanbae.images import references, sources
 from hanbae.migrations import files
 from hanbae.planning import deployments, freezing, secret_reads
 from hanbae.policy import naming
@@ -118,7 +118,8 @@ async def _images(
 ) -> list[wording.Text]:
     """Images that the registry does not have, and those without the commit's migrations."""
     names = freezing.references(source)
-    answers = await asyncio.gather(*(_digest(name, insecure=space.insecure) for name in names))
+    asked = sources.of(space.policy, insecure=space.insecure)
+    answers = await asyncio.gather(*(_digest(name, asked) for name in names))
     digests = dict(zip(names, answers, strict=True))
     absent = [
         wording.Text("preflight.image-missing", _facts(source) | {"image": name})
@@ -129,24 +130,23 @@ async def _images(
         return absent
     proofs = [step.does for step in plan.steps if isinstance(step.does, plans.Prove)]
     compared = await asyncio.gather(
-        *(_migrations(space, source, proof, digests) for proof in proofs)
+        *(_migrations(asked, source, proof, digests) for proof in proofs)
     )
     return [reason for reason in compared if reason is not None]
 
 
-async def _digest(name: str, *, insecure: bool) -> str | None:
+async def _digest(name: str, asked: sources.Sources) -> str | None:
     """The digest of an image; empty where the registry does not have it, None where it does not say."""
     try:
         reference = references.parse(name)
         async with asyncio.timeout(ASKS_WITHIN):
-            login = credentials.of_docker(reference.host)
-            return await registry.digest(reference, login, insecure=insecure) or ""
+            return await asked.digest(reference) or ""
     except (errors.Error, TimeoutError):
         return None
 
 
 async def _migrations(
-    space: workspaces.Workspace,
+    asked: sources.Sources,
     source: deployments.Source,
     proof: plans.Prove,
     digests: Mapping[str, str | None],
@@ -157,7 +157,7 @@ async def _migrations(
     digest = digests.get(name)
     if not digest or not folder:
         return None
-    present = await _in_image(name, digest, folder, insecure=space.insecure)
+    present = await _in_image(name, digest, folder, asked)
     if present is None:
         return None
     theirs = {path: value for path, value in present.items() if files.version_of(path) is not None}
@@ -188,7 +188,7 @@ def _in_commit(source: deployments.Source, proof: plans.Prove) -> dict[str, str]
     }
 
 
-async def _in_image(name: str, digest: str, folder: str, *, insecure: bool) -> _Names:
+async def _in_image(name: str, digest: str, folder: str, asked: sources.Sources) -> _Names:
     """File name → digest of the files in a folder of an image; None where they cannot be read."""
     kept = keeping.opened()
     key = keeping.key("image-files-1", digest, folder)
@@ -199,10 +199,7 @@ async def _in_image(name: str, digest: str, folder: str, *, insecure: bool) -> _
             pass
     try:
         reference = references.parse(name)
-        login = credentials.of_docker(reference.host)
-        answer = await contents.migrations_in(
-            reference, folder, login, insecure=insecure, within=READS_WITHIN
-        )
+        answer = await asked.migrations_in(reference, folder, within=READS_WITHIN)
     except errors.Error:
         return None
     if answer is None or answer.digests is None:

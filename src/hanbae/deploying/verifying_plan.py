@@ -14,7 +14,7 @@ from hanbae import _version, errors, subjects, workspaces
 from hanbae.clusters import kinds, reading
 from hanbae.deploying import cluster_versions, older_commits
 from hanbae.engines import rollouts
-from hanbae.images import credentials, references, registry
+from hanbae.images import references, sources
 from hanbae.planning import deployments, freezing
 from hanbae.policy import documents, loading
 from hanbae.results import freezes, guards, plans
@@ -82,7 +82,9 @@ async def promise(
     promised = []
     for name in names:
         source = await deployments.read(policy, revision, name, environment, cluster=served)
-        images = await digests(freezing.references(source), insecure=space.insecure)
+        images = await digests(
+            freezing.references(source), sources.of(policy, insecure=space.insecure)
+        )
         promised.append(freezing.service(source, images))
     return freezes.Frozen(
         kind="hanbae-plan",
@@ -97,14 +99,14 @@ async def promise(
     )
 
 
-async def digests(images: tuple[str, ...], *, insecure: bool = False) -> dict[str, str]:
+async def digests(images: tuple[str, ...], asked: sources.Sources | None = None) -> dict[str, str]:
     """Reference → digest: the one that it names, else what its tag stands for in the registry now.
 
     A digest cannot come to stand for something else, so nobody is asked about one.
 
     Args:
         images: References.
-        insecure: Speak plain HTTP.
+        asked: How registries are asked; by default as their names say.
 
     Raises:
         hanbae.errors.Refused: The registry does not have it.
@@ -113,9 +115,7 @@ async def digests(images: tuple[str, ...], *, insecure: bool = False) -> dict[st
     resolved = {}
     for image in images:
         reference = references.parse(image)
-        digest = reference.digest or await registry.digest(
-            reference, credentials.of_docker(reference.host), insecure=insecure
-        )
+        digest = reference.digest or await (asked or sources.Sources()).digest(reference)
         if digest is None:
             raise errors.Refused("image.not-there", reference=image)
         resolved[image] = digest

@@ -124,7 +124,7 @@ async def connect(
     if login is not None and login.host != host:
         message = f"credentials of {login.host} are not for {host}"
         raise ValueError(message)
-    near = _is_this_machine(host)
+    near = is_this_machine(host)
     server = _HUB_SERVER if host == references.HUB else host
     # A proxy would see the credentials of a plain connection, and reaches no address of this machine anyway.
     async with httpx2.AsyncClient(
@@ -371,7 +371,8 @@ def _message(answer: httpx2.Response) -> str:
     return masking.Redactor()(words)[:300] or "-"
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether a registry is on this machine, so that what is sent to it cannot be read on the way."""
     name = httpx2.URL(f"//{host}").host
     if name == "localhost":
         return True

@@ -27,6 +27,23 @@ ObjectKind = Annotated[
 ]
 """A kind of object with its API group, such as ``monitoring.coreos.com/ServiceMonitor``; ``Service`` has none."""
 
+RegistryHost = Annotated[
+    str,
+    Meta(
+        pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$", max_length=255
+    ),
+]
+"""A registry as images name it, with its port if it has one: ``registry.example.com:5000``."""
+
+Mirror = Annotated[
+    str,
+    Meta(
+        pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*$",
+        max_length=255,
+    ),
+]
+"""A registry, and the folder in it below which it has the images: ``mirror.example.com/hub``."""
+
 Count = Annotated[int, Meta(ge=0)]
 """How many: never negative."""
 
@@ -183,6 +200,20 @@ class Rollout(Document, frozen=True):
     crashes: Count = 3
 
 
+class Registry(Document, frozen=True):
+    """How hanbae asks a registry for images: their digests, and the migrations in them.
+
+    Attributes:
+        plain_http: It speaks plain HTTP. No password is sent to it then unless each user allows it, by
+            ``--insecure-registry`` or by naming it in ``HANBAE_PLAIN_REGISTRIES``. Default false.
+        mirrors: Registries that are asked before it, in this order, each with the credentials that ``docker login`` has
+            filed under that very registry, or with none. Default none.
+    """
+
+    plain_http: bool = False
+    mirrors: tuple[Mirror, ...] = ()
+
+
 class History(Document, frozen=True):
     """Where events are kept.
 
@@ -275,6 +306,7 @@ class Policy(Document, frozen=True):
         secrets: How secrets reach the cluster.
         migrations: How migrations run.
         rollout: How long a rollout may take.
+        registries: How registries are asked for images; the key is the registry as images name it.
         history: Where events are kept.
         checklists: The policy's checklists.
         troubleshooting: The policy's troubleshooting table.
@@ -290,6 +322,7 @@ class Policy(Document, frozen=True):
     secrets: Secrets = field(default_factory=Secrets)
     migrations: Migrations = field(default_factory=Migrations)
     rollout: Rollout = field(default_factory=Rollout)
+    registries: dict[RegistryHost, Registry] = field(default_factory=dict)
     history: History = field(default_factory=History)
     checklists: Checklists = field(default_factory=Checklists)
     troubleshooting: tuple[Trouble, ...] = ()

@@ -38,7 +38,16 @@ def check(policy: documents.Policy, places: Places, name: str) -> None:
     Raises:
         errors.FileFault: The first rule that is broken, in the file's order of sections.
     """
-    for rule in (_argocd, _services, _namespaces, _environments, _clusters, _migrations, _own):
+    for rule in (
+        _argocd,
+        _services,
+        _namespaces,
+        _environments,
+        _clusters,
+        _migrations,
+        _registries,
+        _own,
+    ):
         for text_id, key, facts in rule(policy):
             raise errors.FileFault(text_id, place=_place(places, key, name), key=key, **facts)
 
@@ -167,6 +176,13 @@ def _migrations(policy: documents.Policy) -> Iterator[Fault]:
         # A ttl of nothing is fine: Argo CD's hook finalizer keeps the Job until it has seen the result.
         if naming.seconds(duration) <= 0 and key != "migrations.ttl":
             yield "policy.not-a-duration", key, {"value": duration}
+
+
+def _registries(policy: documents.Policy) -> Iterator[Fault]:
+    for host, registry in policy.registries.items():
+        for mirror in registry.mirrors:
+            if mirror.partition("/")[0] == host:
+                yield "policy.mirror-of-itself", f"registries.{host}.mirrors", {"value": mirror}
 
 
 def _own(policy: documents.Policy) -> Iterator[Fault]:

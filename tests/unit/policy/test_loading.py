@@ -138,6 +138,11 @@ MORE = [
         "namespaces.b.services",
     ),
     ("secrets: {controller: nowhere}", "policy.not-a-controller", "secrets.controller"),
+    (
+        "registries: {a.example.com: {mirrors: [a.example.com/hub]}}",
+        "policy.mirror-of-itself",
+        "registries.a.example.com.mirrors",
+    ),
     ("checklists: {before: [{id: a}]}", "policy.missing-key", "checklists.before[0].text"),
     ("namespaces: [a]", "policy.expected-mapping", "namespaces"),
     ("checklists: {before: 1}", "policy.expected-list", "checklists.before"),

@@ -45,12 +45,14 @@ LEADING: Final = frozenset(
         "secrets.scope",
         "secrets.controller",
         "history.url",
+        "registries.*.plain_http",
+        "registries.*.mirrors",
     }
 )
 """Keys of the policy by which tokens, plaintext, records or rights go somewhere; ``*`` is any name."""
 
 _LONGEST: Final = 200
-_BY_NAME: Final = frozenset({"namespaces", "environments"})
+_BY_NAME: Final = frozenset({"namespaces", "environments", "registries"})
 _SOURCE: Final = "docs/security.md"
 
 
@@ -90,7 +92,8 @@ def _leaves(key: str, pattern: str, node: Any) -> Iterator[tuple[str, str]]:
 
 def _pattern(key: str) -> str:
     first, *rest = key.split(".")
-    return ".".join([first, "*", *rest[1:]]) if first in _BY_NAME else key
+    # The name of a registry has dots in it; what is set for any name is one level below.
+    return ".".join([first, "*", rest[-1]]) if first in _BY_NAME else key
 
 
 def _of_removed_environment(key: str, policy: documents.Policy) -> bool:
