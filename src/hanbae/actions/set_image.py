@@ -109,8 +109,8 @@ async def set_images(
             )
         reference = _reference(named, document)
         if resolve and not reference.digest:
-            asked = sources.of(loaded.policy, insecure=insecure)
-            reference = await _resolved(reference, asked, login=login)
+            registries = sources.of(loaded.policy, insecure=insecure)
+            reference = await _resolved(reference, registries, login=login)
         references_[service] = reference
     return tuple(
         _write(loaded, service, environment, reference)
@@ -148,11 +148,11 @@ def _reference(image: str, document: values.Values) -> references.Reference:
 
 async def _resolved(
     reference: references.Reference,
-    asked: sources.Sources,
+    registries: sources.Sources,
     *,
     login: credentials.Credentials | None,
 ) -> references.Reference:
-    digest = await asked.digest(reference, login)
+    digest = await registries.digest(reference, login)
     if digest is None:
         raise errors.Refused("image.not-there", reference=str(reference))
     return reference.at(digest)

@@ -118,8 +118,8 @@ async def _images(
 ) -> list[wording.Text]:
     """Images that the registry does not have, and those without the commit's migrations."""
     names = freezing.references(source)
-    asked = sources.of(space.policy, insecure=space.insecure)
-    answers = await asyncio.gather(*(_digest(name, asked) for name in names))
+    registries = sources.of(space.policy, insecure=space.insecure)
+    answers = await asyncio.gather(*(_digest(name, registries) for name in names))
     digests = dict(zip(names, answers, strict=True))
     absent = [
         wording.Text("preflight.image-missing", _facts(source) | {"image": name})
@@ -130,23 +130,23 @@ async def _images(
         return absent
     proofs = [step.does for step in plan.steps if isinstance(step.does, plans.Prove)]
     compared = await asyncio.gather(
-        *(_migrations(asked, source, proof, digests) for proof in proofs)
+        *(_migrations(registries, source, proof, digests) for proof in proofs)
     )
     return [reason for reason in compared if reason is not None]
 
 
-async def _digest(name: str, asked: sources.Sources) -> str | None:
+async def _digest(name: str, registries: sources.Sources) -> str | None:
     """The digest of an image; empty where the registry does not have it, None where it does not say."""
     try:
         reference = references.parse(name)
         async with asyncio.timeout(ASKS_WITHIN):
-            return await asked.digest(reference) or ""
+            return await registries.digest(reference) or ""
     except (errors.Error, TimeoutError):
         return None
 
 
 async def _migrations(
-    asked: sources.Sources,
+    registries: sources.Sources,
     source: deployments.Source,
     proof: plans.Prove,
     digests: Mapping[str, str | None],
@@ -157,7 +157,7 @@ async def _migrations(
     digest = digests.get(name)
     if not digest or not folder:
         return None
-    present = await _in_image(name, digest, folder, asked)
+    present = await _in_image(name, digest, folder, registries)
     if present is None:
         return None
     theirs = {path: value for path, value in present.items() if files.version_of(path) is not None}
@@ -188,7 +188,7 @@ def _in_commit(source: deployments.Source, proof: plans.Prove) -> dict[str, str]
     }
 
 
-async def _in_image(name: str, digest: str, folder: str, asked: sources.Sources) -> _Names:
+async def _in_image(name: str, digest: str, folder: str, registries: sources.Sources) -> _Names:
     """File name → digest of the files in a folder of an image; None where they cannot be read."""
     kept = keeping.opened()
     key = keeping.key("image-files-1", digest, folder)
@@ -199,7 +199,7 @@ async def _in_image(name: str, digest: str, folder: str, asked: sources.Sources)
             pass
     try:
         reference = references.parse(name)
-        answer = await asked.migrations_in(reference, folder, within=READS_WITHIN)
+        answer = await registries.migrations_in(reference, folder, within=READS_WITHIN)
     except errors.Error:
         return None
     if answer is None or answer.digests is None:

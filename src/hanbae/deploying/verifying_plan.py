@@ -99,14 +99,16 @@ async def promise(
     )
 
 
-async def digests(images: tuple[str, ...], asked: sources.Sources | None = None) -> dict[str, str]:
+async def digests(
+    images: tuple[str, ...], registries: sources.Sources | None = None
+) -> dict[str, str]:
     """Reference → digest: the one that it names, else what its tag stands for in the registry now.
 
     A digest cannot come to stand for something else, so nobody is asked about one.
 
     Args:
         images: References.
-        asked: How registries are asked; by default as their names say.
+        registries: How registries are asked; by default as their names say.
 
     Raises:
         hanbae.errors.Refused: The registry does not have it.
@@ -115,7 +117,7 @@ async def digests(images: tuple[str, ...], asked: sources.Sources | None = None)
     resolved = {}
     for image in images:
         reference = references.parse(image)
-        digest = reference.digest or await (asked or sources.Sources()).digest(reference)
+        digest = reference.digest or await (registries or sources.Sources()).digest(reference)
         if digest is None:
             raise errors.Refused("image.not-there", reference=image)
         resolved[image] = digest

@@ -115,9 +115,9 @@ class Sources:
                 continue
             if answer is not None:
                 return answer
-        given = login if login is not None and own.with_login else _login(own)
+        own_login = login if login is not None and own.with_login else _login(own)
         try:
-            return await ask(own.reference, given, own.plain)
+            return await ask(own.reference, own_login, own.plain)
         except errors.Forbidden:
             if own.with_login or (login or credentials.of_docker(own.host)) is None:
                 raise
