@@ -21,6 +21,8 @@ is half the time."""
 
 DEEPEST: Final = 500
 """Levels of a file, aliases followed; what people write has a dozen."""
+MOST_LINES: Final = 50_000
+"""Lines of a file that people write; a longer one is generated, and would be read for seconds."""
 MOST_ALIASED: Final = 100_000
 """Nodes that all aliases of a file together may stand for."""
 _MOST_DIRECTIVES: Final = 100
@@ -54,7 +56,10 @@ def load(data: bytes | str) -> Any:
 
 
 def mapping(data: bytes | str) -> dict[Any, Any] | None:
-    """The one document of a file if it is a mapping; None for anything else, faults included."""
+    """The one document of a file if it is a mapping; None for anything else, faults and what is too long included."""
+    lines = data.count(b"\n") if isinstance(data, bytes) else data.count("\n")
+    if lines > MOST_LINES:
+        return None
     try:
         document = load(data)
     except Fault:

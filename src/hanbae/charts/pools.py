@@ -19,7 +19,7 @@ import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -51,6 +51,7 @@ class Wanted(Struct, frozen=True):
         api_versions: More API versions for ``.Capabilities``, such as ``bitnami.com/v1alpha1``.
         complete: Whether these two are what the cluster has, rather than what is known of it: then a release is not
             rendered for other patch releases and with other API versions as well.
+        values_file: Path of the last values file, for faults; empty where it has none.
     """
 
     release: str
@@ -59,6 +60,7 @@ class Wanted(Struct, frozen=True):
     kube_version: str | None = None
     api_versions: tuple[str, ...] = ()
     complete: bool = False
+    values_file: str = ""
 
 
 class Difference(Struct, frozen=True):
@@ -97,6 +99,25 @@ class Alternative(Struct, frozen=True):
     order: tuple[int, ...] = ()
 
 
+class Excess(Struct, frozen=True):
+    """A text of which there is more than may be rendered.
+
+    Attributes:
+        file: A path in the chart's folder: what Helm would read, or the template that made it; empty for a values file
+            of the release.
+        line: Its line; 0 where only the file is known.
+        what: ``bytes``, ``entries`` (keys and items) or ``depth``.
+        limit: How many there may be.
+        values: Whether it is a values file of the release.
+    """
+
+    file: str
+    line: int
+    what: Literal["bytes", "entries", "depth"]
+    limit: int
+    values: bool
+
+
 class Answer(Struct, frozen=True):
     """What the renderer says of one release.
 
@@ -107,6 +128,7 @@ class Answer(Struct, frozen=True):
         schema: The schema that is the fault: it is malformed, or has a `reference`. It is a path in the chart's folder;
             behind a packed chart and a ``:`` it is one in there.
         reference: What that schema refers to outside itself, where that is the fault.
+        beyond: What is larger than it may be, where that is the fault.
         values: The chart's defaults with the given values over them.
         documents: File in the chart and object: CRDs, then file by file.
         order: Indices of `documents` in the order in which ``helm template`` prints them; hooks that Helm does not
@@ -122,6 +144,7 @@ class Answer(Struct, frozen=True):
     missing: tuple[str, ...] = ()
     schema: str = ""
     reference: str = ""
+    beyond: Excess | None = None
     values: dict[str, Any] = {}
     documents: tuple[tuple[str, Any], ...] = ()
     order: tuple[int, ...] = ()

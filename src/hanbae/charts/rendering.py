@@ -78,7 +78,7 @@ async def render(
     """
     async with pools.opened(1) as pool:
         (answer,) = await answers(pool, tree, chart, [request], limit=limit)
-    return rendered(answer, shown=chart)
+    return rendered(answer, shown=chart, values_file=request.values_file)
 
 
 async def answers(
@@ -123,16 +123,19 @@ async def answers(
     return await pool.render(changed(files), again, shown=chart, limit=limit)
 
 
-def rendered(answer: pools.Answer, *, shown: str) -> Rendered:
+def rendered(answer: pools.Answer, *, shown: str, values_file: str = "") -> Rendered:
     """An answer as objects in the order in which Argo CD gets them.
 
     Args:
         answer: The answer.
         shown: The chart folder as the user knows it, for faults.
+        values_file: The values file, for faults in it; empty where there is none.
 
     Raises:
-        hanbae.errors.FileFault: Helm failed, or made what is no object.
+        hanbae.errors.FileFault: Helm failed, or made what is no object; or something is larger than it may be.
     """
+    if answer.beyond is not None:
+        raise _beyond(answer.beyond, shown, values_file)
     if answer.schema:
         raise _of_schema(shown, answer)
     if answer.error is not None:
@@ -170,6 +173,14 @@ def _whole(item: object, template: str, shown: str) -> dict[str, Any]:
     if not isinstance(item.get("kind"), str) or not isinstance(item.get("apiVersion"), str):
         raise _failed(shown, f"{template}: an object without kind or apiVersion")
     return item
+
+
+def _beyond(excess: pools.Excess, shown: str, values_file: str) -> errors.FileFault:
+    """What is larger than it may be, at its line."""
+    file = values_file if excess.values and values_file else f"{shown}/{excess.file}".rstrip("/")
+    limit = f"{excess.limit // 1024**2} MiB" if excess.what == "bytes" else str(excess.limit)
+    place = subjects.Place(file, excess.line)
+    return errors.FileFault(f"render.beyond-{excess.what}", place=place, limit=limit)
 
 
 def _of_schema(shown: str, answer: pools.Answer) -> errors.FileFault:

@@ -156,7 +156,9 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
     faults = []
     for environment, answer in zip(requests, answers, strict=True):
         try:
-            charts[environment] = rendering.rendered(answer, shown=view.chart), answer
+            file = requests[environment].values_file
+            rendered = rendering.rendered(answer, shown=view.chart, values_file=file)
+            charts[environment] = rendered, answer
         except errors.FileFault as fault:
             faults.append((environment, _at_values(view, environment, fault)))
     view = views.Service(project, name, {}, tuple(environment for environment, _ in faults))

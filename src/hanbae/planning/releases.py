@@ -55,4 +55,5 @@ def requested(
         kube_version=kube_version or f"v{minor}.0",
         api_versions=served,
         complete=cluster is not None,
+        values_file=str(naming.values_file(policy, service, environment)),
     )

@@ -14,8 +14,6 @@ from hanbae import libyaml, subjects
 
 _DEEPEST: Final = 100
 _MOST_NODES: Final = 200_000
-_MOST_LINES: Final = 50_000
-"""Lines of a file whose places are told; nobody edits a longer one, and it would be read for seconds."""
 
 
 class ValuesFile(Struct, frozen=True):
@@ -45,7 +43,7 @@ class ValuesFile(Struct, frozen=True):
 
 def parse(data: bytes, file: str) -> ValuesFile:
     """Read where everything in a YAML file stands; of a broken file, nothing but where it breaks."""
-    if data.count(b"\n") > _MOST_LINES:
+    if data.count(b"\n") > libyaml.MOST_LINES:
         return ValuesFile(file, {})
     try:
         root = libyaml.compose(data, tags="none")

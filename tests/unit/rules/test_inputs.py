@@ -78,6 +78,9 @@ def folder(path: str) -> Callable[[Path], object]:
     return make
 
 
+LINES = "".join(f"a{at}: 1\n" for at in range(600_000))
+INDENTED = "".join(f"  a{at}: x\n" for at in range(600_000))
+RULES = '{"required": [\n' + ",\n".join(f'"a{at}"' for at in range(600_000)) + "]}"
 DEEP = f"a: {'[' * 40_000}{']' * 40_000}"
 BAD: dict[str, tuple[str, Callable[[Path], object]]] = {
     "broken values": (f"{VALUES}:2:4", text(VALUES, "a: [\nb: }\n")),
@@ -90,10 +93,16 @@ BAD: dict[str, tuple[str, Callable[[Path], object]]] = {
     "alias bomb in a template": (SERVICE, text(SERVICE, BOMB)),
     "alias bomb in Chart.yaml": (CHART, more(CHART, BOMB)),
     "values of 50 MB": (VALUES, text(VALUES, "a: " + "x" * 50_000_000)),
-    # Helm's YAML reader compares each key with every other one: the time limit of rendering ends it.
-    "values of 600,000 lines": (
-        CHART,
-        text(VALUES, "".join(f"a{at}: 1\n" for at in range(600_000))),
+    "values of 600,000 lines": (f"{VALUES}:100001", text(VALUES, LINES)),
+    "Chart.yaml of 600,000 lines": (f"{CHART}:100002", more(CHART, f"annotations:\n{INDENTED}")),
+    "template of 600,000 lines": (SERVICE, more(SERVICE, f"more:\n{INDENTED}")),
+    "template that makes 600,000 lines": (
+        SERVICE,
+        text(SERVICE, "a:{{ range until 600000 }}\n- 1{{ end }}\n"),
+    ),
+    "schema of 600,000 lines": (
+        "services/auth/helm/values.schema.json:20000",
+        text("services/auth/helm/values.schema.json", RULES),
     ),
     "values that lead out": (VALUES, link(VALUES, "/etc/passwd")),
     "template that leads out": (
@@ -140,7 +149,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object]]] = {
         text(VALUES, f"a: {'{a: ' * 3000}1{'}' * 3000}"),
     ),
     "lists in lists in a template": (SERVICE, text(SERVICE, DEEP)),
-    "lists in lists in Chart.yaml": (CHART, more(CHART, DEEP)),
+    "lists in lists in Chart.yaml": (f"{CHART}:8", more(CHART, DEEP)),
     "values that are a list": (VALUES, text(VALUES, "- a\n")),
     "values that are a word": (VALUES, text(VALUES, "a\n")),
     "key that is a list": (VALUES, text(VALUES, "? [a]\n: b\n")),

@@ -46,6 +46,12 @@ func resolved(dependencies [][3]string) error {
 }
 
 func (j *job) answer(out *bytes.Buffer, rel *release) error {
+	if err := j.bounded(); err != nil {
+		return err
+	}
+	if err := boundedValues(rel); err != nil {
+		return err
+	}
 	caps, err := capabilities(rel)
 	if err != nil {
 		return err
@@ -116,12 +122,16 @@ func (j *job) failure(out *bytes.Buffer, err error) {
 		Missing   []string `json:"missing,omitempty"`
 		Schema    string   `json:"schema,omitempty"`
 		Reference string   `json:"reference,omitempty"`
+		Beyond    *beyond  `json:"beyond,omitempty"`
 	}{Error: err.Error()}
 	var values ofValues
 	var lacking missing
 	var refers outside
 	var broken malformed
+	var excess beyond
 	switch {
+	case errors.As(err, &excess):
+		words.Beyond = &excess
 	case errors.As(err, &values):
 		words.OfValues = true
 	case errors.As(err, &lacking):

@@ -67,7 +67,7 @@ func (j *job) sort(m *made) (*sorted, error) {
 		for _, part := range separator.Split(text, -1) {
 			found := j.parse(part)
 			if found.err != nil {
-				return nil, fmt.Errorf("YAML parse error on %s: %w", crd.Filename, found.err)
+				return nil, of(crd.Filename, found.err)
 			}
 			if index := result.keep(crd.Filename, found.content); index >= 0 {
 				result.order = append(result.order, index)
@@ -109,7 +109,7 @@ func (j *job) split(files map[string]string, into *sorted) (manifests, hooked []
 		for _, text := range documents(files[name]) {
 			found := j.parse(text)
 			if found.err != nil {
-				return nil, nil, fmt.Errorf("YAML parse error on %s: %w", name, found.err)
+				return nil, nil, of(name, found.err)
 			}
 			each := entry{name, text, found.head.Kind, into.keep(name, found.content)}
 			switch events, is := hook(&found.head); {
@@ -199,7 +199,10 @@ func (j *job) parse(text string) *parsed {
 	if known, ok := j.parsed[text]; ok {
 		return known
 	}
-	result := &parsed{}
+	result := &parsed{err: within([]byte(text))}
+	if result.err != nil {
+		return result
+	}
 	result.content, result.err = yaml.YAMLToJSON([]byte(text))
 	if result.err == nil && json.Unmarshal(result.content, &result.head) != nil {
 		// Scalars of another type become text there, and what is none is refused in Helm's words.

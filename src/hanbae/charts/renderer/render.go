@@ -40,6 +40,8 @@ type job struct {
 	*request
 	parsed  map[string]*parsed
 	schemas map[string]*schema
+	checked bool
+	excess  error // what of the chart's files is larger than it may be
 }
 
 // made is what the templates of a release made.
