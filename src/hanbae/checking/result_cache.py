@@ -24,7 +24,7 @@ from hanbae import errors
 from hanbae.apis import crds
 from hanbae.checking import inspecting, program_fingerprint
 from hanbae.repository import keeping, revisions, trees
-from hanbae.rules import declaring, rulebook, shared_facts, views
+from hanbae.rules import declaring, neighbours, rulebook, shared_facts, views
 
 _LINK: Final = "link:"
 _ABSENT: Final = "absent"
@@ -113,6 +113,10 @@ class RecordingFacts(shared_facts.SharedFacts):
     def release_names(self) -> Mapping[str, str]:
         """Name of the release → service: follows from the policy and the services, which are in every key."""
         return self._facts.release_names
+
+    def neighbours(self, environment: str) -> neighbours.Neighbours:
+        """The words by which an environment knows the others: they follow from the policy, which is in every key."""
+        return self._facts.neighbours(environment)
 
     @property
     def declared(self) -> tuple[declaring.Declared, ...]:

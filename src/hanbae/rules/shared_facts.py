@@ -10,7 +10,7 @@ from hanbae.apis import crds
 from hanbae.argo import generating
 from hanbae.policy import documents, naming
 from hanbae.repository import trees
-from hanbae.rules import declaring, definitions
+from hanbae.rules import declaring, definitions, neighbours
 
 
 class SharedFacts:
@@ -30,6 +30,7 @@ class SharedFacts:
     ) -> None:
         self._policy, self._tree, self._services = policy, tree, services
         self._bounds: dict[str, Mapping[str, Any]] = {}
+        self._neighbours: dict[str, neighbours.Neighbours] = {}
 
     @cached_property
     def others(self) -> tuple[str, ...]:
@@ -57,6 +58,12 @@ class SharedFacts:
     def release_names(self) -> Mapping[str, str]:
         """Name of the release → service."""
         return {naming.release(self._policy, name): name for name in self._services}
+
+    def neighbours(self, environment: str) -> neighbours.Neighbours:
+        """The words by which an environment knows the others."""
+        if environment not in self._neighbours:
+            self._neighbours[environment] = neighbours.of(self._policy, environment)
+        return self._neighbours[environment]
 
     @cached_property
     def declared(self) -> tuple[declaring.Declared, ...]:

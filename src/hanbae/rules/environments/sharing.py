@@ -7,22 +7,21 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from hanbae import subjects
-from hanbae.policy import documents, environments, naming
+from hanbae.policy import environments
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
 
 _PULL: Final = (
     "https://kubernetes.io/docs/concepts/containers/images/#specifying-imagepullsecrets-on-a-pod"
 )
-_ALIASES: Final = (
-    frozenset({"dev", "develop", "development"}),
-    frozenset({"staging", "stage", "stg"}),
-    frozenset({"production", "prod", "live"}),
-)
 _ROUTES: Final = frozenset({"HTTPRoute", "GRPCRoute", "TLSRoute"})
 _APART: Final = frozenset({"sealedSecret", "image"})
 _LONGEST: Final = 4096
 _DEEPEST: Final = 20
+_DOTS: Final = 2
+"""Dots of a host that has a label for an environment."""
+_WORD: Final = re.compile(r"[a-z0-9-]+")
+_DASH: Final = re.compile("-")
 # Hosts of URLs, and names that are nothing but a host.
 _HOST: Final = re.compile(
     r"(?:://(?:[^/@\s]{1,200}@)?|^)([a-z0-9.-]{1,253})(?=[:/?#\s]|$)", re.MULTILINE
@@ -70,22 +69,19 @@ def shared_host(service: views.Service) -> Iterator[rulebook.Hit]:
 @rulebook.of_release("ENV014", "warning", source="deployment-policy.ko.md, Kubernetes 네임스페이스")
 def elsewhere(release: views.Release) -> Iterator[rulebook.Hit]:
     """A value that names a namespace or a host of another environment."""
-    names = _namespaces(release.policy, release.environment)
-    labels = _labels(release.policy, release.environment)
-    if not names and not labels:
+    others = release.service.project.shared.neighbours(release.environment)
+    if not others.order:
         return
     for keys, value in _strings({k: v for k, v in release.values.items() if k not in _APART}):
+        # Looked up, not searched for one by one: it does not matter how many environments there are.
         lower = value[:_LONGEST].lower()
-        for word, other in (*names.items(), *labels.items()):
-            if word not in lower:
-                continue
-            by_name = word in names and re.search(
-                rf"(?<![a-z0-9-]){re.escape(word)}(?![a-z0-9-])", lower
-            )
-            if by_name or (word in labels and _is_in_host(word, lower)):
-                facts = {"key": ".".join(map(str, keys)), "word": word, "other": other}
-                yield rulebook.Hit(release.service.value_place(release.values_file, keys), facts)
-                break
+        words = others.namespaces.keys() & _WORD.findall(lower)
+        words |= others.labels.keys() & set(_ends_of_labels(lower))
+        if words:
+            word = min(words, key=others.order.__getitem__)
+            other = others.namespaces.get(word) or others.labels[word]
+            facts = {"key": ".".join(map(str, keys)), "word": word, "other": other}
+            yield rulebook.Hit(release.service.value_place(release.values_file, keys), facts)
 
 
 def _pull_secrets(manifest: views.Object) -> Iterator[str]:
@@ -124,43 +120,15 @@ def _written(release: views.Release, host: str, manifest: views.Object) -> subje
     return release.service.value_place(release.values_file, keys_of_host)
 
 
-def _namespaces(policy: documents.Policy, environment: str) -> dict[str, str]:
-    """The namespaces of the other environments that are not this one's as well."""
-    bases = {policy.services.namespace, *policy.namespaces}
-    own = {naming.suffixed(policy, base, environment) for base in bases}
-    return {
-        name: other
-        for other in environments.on_kubernetes(policy)
-        if other != environment and policy.environments[other].namespace_suffix
-        for base in sorted(bases)
-        if (name := naming.suffixed(policy, base, other)) not in own
-    }
-
-
-def _labels(policy: documents.Policy, environment: str) -> dict[str, str]:
-    """How the other environments are called in hosts: by their names, and by the usual short forms of these."""
-    own = _called(environment)
-    return {
-        word: other
-        for other in environments.on_kubernetes(policy)
-        if other != environment
-        for word in sorted(_called(other) - own)
-    }
-
-
-def _called(environment: str) -> frozenset[str]:
-    aliases = next((names for names in _ALIASES if environment in names), frozenset())
-    return aliases | {environment}
-
-
-def _is_in_host(word: str, text: str) -> bool:
-    """Whether a host has this as one of its labels, or at a label's end: ``api-dev.example.com``."""
-    return any(
-        label == word or label.endswith(f"-{word}")
-        for match in _HOST.finditer(text)
-        if match[1].count(".") > 1 and not _FILE.fullmatch(match[1])
-        for label in match[1].split(".")[:-1]
-    )
+def _ends_of_labels(text: str) -> Iterator[str]:
+    """The labels of hosts, and what stands at a label's end: ``dev`` of ``api-dev.example.com``."""
+    if text.count(".") < _DOTS:
+        return
+    for match in _HOST.finditer(text):
+        if match[1].count(".") >= _DOTS and not _FILE.fullmatch(match[1]):
+            for label in match[1].split(".")[:-1]:
+                yield label
+                yield from (label[dash.end() :] for dash in _DASH.finditer(label))
 
 
 def _strings(value: Any, pointer: Keys = ()) -> Iterator[tuple[Keys, str]]:
