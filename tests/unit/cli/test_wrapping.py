@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 import unicodedata
 
 import pytest
@@ -34,6 +36,17 @@ WORDS = st.text(
         ("✔ · → …", 7),
         ("e\u0301", 1),
         ("\uff08\uff09", 4),
+        ("\U0001f680", 2),  # a rocket
+        ("\u26a0\ufe0f", 2),  # drawn as an emoji, because a selector says so
+        ("\u26a0", 1),
+        ("\U0001f469\u200d\U0001f469\u200d\U0001f467", 2),  # a family is one picture
+        ("\U0001f44d\U0001f3fd", 2),
+        ("1\ufe0f\u20e3", 2),
+        ("\U0001fae9", 2),  # of Unicode 16, newer than this Python
+        ("\ua960\ud7b0", 2),  # old Hangul
+        ("한\u0301 →", 4),
+        ("\u03b1…·", 3),  # wide in some East Asian fonts, and in no terminal's default
+        ("\uff71", 1),
     ],
 )
 def test_cells_are_what_a_terminal_takes(text: str, cells: int) -> None:
@@ -54,6 +67,38 @@ def test_foreign_words_are_cut_to_fit(words: list[str], columns: int) -> None:
     lines = wrapping.wrap(" ".join(words * 9), columns, head="    ", indent="    ", cut=True)
     assert all(wrapping.cells(line) <= columns for line in lines)
     assert "".join("".join(lines).split()) == "".join("".join(words * 9).split())
+
+
+def test_what_is_beyond_doubt_is_what_rich_says() -> None:
+    """A text of usual characters is measured without rich, which is slow to import, and must not differ."""
+    from rich import cells as table
+
+    usual = [chr(code) for code in range(0x20, 0xFFFF) if wrapping._USUAL.fullmatch(chr(code))]
+    assert len(usual) > 11_000
+    differing = {
+        character
+        for character in usual
+        if wrapping.cells(character) != table.get_character_cell_size(character)
+    }
+    assert not differing
+
+
+def test_usual_texts_import_nothing() -> None:
+    code = (
+        "import sys; from hanbae.cli.text import wrapping; "
+        "wrapping.wrap('한배 · “배포” → 완료…' * 30, 40); wrapping.clip('한배 ' * 99, 30); "
+        "assert 'rich' not in sys.modules; wrapping.cells('\U0001f680'); assert 'rich' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("text", ["한" * 30, "\U0001f469\u200d\U0001f467" * 30, "e\u0301" * 99])
+def test_cut_text_is_no_wider_and_no_picture_is_cut_in_two(text: str) -> None:
+    picture = text[: len(text) // (99 if text[0] == "e" else 30)]
+    for columns in range(2, 40):
+        clipped = wrapping.clip(text, columns)
+        assert wrapping.cells(clipped) <= columns
+        assert not clipped.removesuffix("…").replace(picture, "")
 
 
 ID = "20261128-122651-22x207"

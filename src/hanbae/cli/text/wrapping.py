@@ -1,6 +1,7 @@
 """Lays sentences out in lines of a terminal: by the cells that letters take, and without breaking what is copied.
 
-A Hangul syllable takes two cells.
+A Hangul syllable takes two cells. How many others take is what rich says, which draws the live view: two tables would
+be of two versions of Unicode.
 Words stay whole, and so do commands: ``hanbae stop 20261128-…`` is pasted from the screen, so a line may rather be
 too short, or for a command that no line holds, too long.
 """
@@ -9,8 +10,7 @@ from __future__ import annotations
 
 import re
 import shutil
-import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TextIO
 
 ENDLESS: Final = 1_000_000
@@ -52,8 +52,9 @@ _PROSE: Final = frozenset(
 _OPERATORS: Final = frozenset({"|", "&&", "||", ">"})
 _ENDS: Final = ".,;:!?)"
 """Marks at the end of a word that are not part of it."""
-_FINAL_JAMO: Final = "\u1160", "\u11ff"
-"""Vowels and finals that are drawn into the syllable before them, as in file names that macOS has taken apart."""
+_USUAL: Final = re.compile("[ -~·—\u2013\u2018\u2019“”…→✔✖│─가-힣]*")
+"""Texts of characters of which the widths are beyond doubt: nothing is imported for those."""
+_HANGUL: Final = re.compile(r"[가-힣]")
 _GLUE: Final = "\x00"
 """Takes the place of a space that no line ends at."""
 
@@ -62,15 +63,24 @@ def cells(text: str) -> int:
     """Columns that a text takes on a terminal; colours take none."""
     if text.isascii() and "\x1b" not in text:
         return len(text)
-    return sum(map(_cells, _STYLE.sub("", text)))
+    text = _STYLE.sub("", text)
+    if _USUAL.fullmatch(text):
+        return len(text) + len(_HANGUL.findall(text))
+    from rich import cells as table
+
+    return table.cell_len(text)
 
 
-def _cells(character: str) -> int:
-    if _FINAL_JAMO[0] <= character <= _FINAL_JAMO[1]:
-        return 0
-    if unicodedata.east_asian_width(character) in "WF":
-        return 2
-    return 0 if unicodedata.category(character) in {"Mn", "Me", "Cf"} else 1
+def _graphemes(text: str) -> Iterable[tuple[int, int, int]]:
+    """Start, end and cells of what is drawn as one: a letter with its accents, a family of emoji."""
+    if _USUAL.fullmatch(text):
+        return (
+            (index, index + 1, 2 if _HANGUL.match(character) else 1)
+            for index, character in enumerate(text)
+        )
+    from rich import cells as table
+
+    return table.split_graphemes(text)[0]
 
 
 def width(stream: TextIO, *, fallback: int) -> int:
@@ -130,15 +140,13 @@ def _pieces(word: str, columns: int, *, cut: bool) -> Iterator[str]:
         yield word
         return
     for part in re.split(r"(?<=[^\s(])(?=\()", word) if " " not in word else [word]:
-        rest = part
-        while cut and cells(rest) > columns:
-            used = end = 0
-            while used + _cells(rest[end]) <= columns:
-                used += _cells(rest[end])
-                end += 1
-            yield rest[:end]
-            rest = rest[end:]
-        yield rest
+        begin = used = 0
+        for start, _, size in _graphemes(part) if cut else ():
+            if used + size > columns:
+                yield part[begin:start]
+                begin, used = start, 0
+            used += size
+        yield part[begin:]
 
 
 def paragraph(text: str, columns: int, *, head: str = "", indent: str = "") -> Iterator[str]:
@@ -228,13 +236,12 @@ def clip(text: str, columns: int) -> str:
     """A text of at most so many columns, with an ellipsis where it was cut."""
     if cells(text) <= columns:
         return text
-    used, kept = 0, []
-    for character in text:
-        used += _cells(character)
+    used = 0
+    for start, _, size in _graphemes(text):
+        used += size
         if used > columns - 1:
-            break
-        kept.append(character)
-    return "".join(kept).rstrip() + "…"
+            return text[:start].rstrip() + "…"
+    return text
 
 
 def pad(text: str, columns: int) -> str:
