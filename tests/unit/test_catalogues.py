@@ -14,6 +14,7 @@ from babel.messages.pofile import read_po
 
 import hanbae
 from hanbae import errors
+from hanbae.charts import pools
 from hanbae.cli import main
 from hanbae.cli.text import tables
 from hanbae.diagnosing import images
@@ -66,6 +67,7 @@ BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "plan.fault-{}": (("base", "head"),),
     "plan.{}": (choices(plans.Change, "outcome"),),
     "plan.{}-{}": (("added", "changed", "removed"), ("sealed", "secret")),
+    "render.beyond-{}": (choices(pools.Excess, "what"),),
     "rule.{}-{}": (
         ("own", *(code.lower() for code in rulebook.rules())),
         ("title", "why", "fix"),
