@@ -163,8 +163,8 @@ def check() -> list[Row]:
         peer = statistics.mean([before, _loop(root, schemas, SERVICES, SAMPLE // 2)])
         loop = f"helm template \\| kubeconform ({SAMPLE} releases, scaled)"
         rows += [
-            Row(f"check {what}, cold \\| {loop}", cold, peer, "20 x", RUNS),
-            Row(f"check {what}, unchanged \\| {loop}", again, peer, "100 x", 5),
+            Row(f"check {what}, cold \\| {loop}", cold, peer, "30 x", RUNS),
+            Row(f"check {what}, unchanged \\| {loop}", again, peer, "150 x", 5),
             Row(f"check {what}, one service changed", changed, None, "100 ms + start-up", 5),
             Row(f"check {what}, largest process", memory, None, "200 MiB", RUNS, "MiB"),
         ]
@@ -190,7 +190,7 @@ def render() -> list[Row]:
         again = _again(root, "render", cache)
     loop = f"helm template \\| kubeconform ({SAMPLE} releases, scaled)"
     return [
-        Row(f"render {what}, cold \\| {loop}", cold, peer, "20 x", RUNS),
-        Row(f"render {what}, unchanged \\| {loop}", again, peer, "100 x", 5),
+        Row(f"render {what}, cold \\| {loop}", cold, peer, "30 x", RUNS),
+        Row(f"render {what}, unchanged \\| {loop}", again, peer, "150 x", 5),
         Row(f"render {what}, largest process", memory, None, "200 MiB", RUNS, "MiB"),
     ]
