@@ -11,13 +11,13 @@ import contextlib
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 
-from hanbae import errors
+from hanbae import errors, subjects
 from hanbae.argocd_api import connections as argocd
 from hanbae.clusters import connections, reading
 from hanbae.history import databases, locations, stores
@@ -166,15 +166,33 @@ class Workspace:
             async with self._connected(environment, "workload", workload) as second:
                 yield Clusters(first, second)
 
-    def _connected(
+    @asynccontextmanager
+    async def _connected(
         self, environment: str, part: Literal["control", "workload"], context: str | None
-    ) -> AbstractAsyncContextManager[connections.Cluster]:
+    ) -> AsyncIterator[connections.Cluster]:
         """One of an environment's connections, which knows how its rights are granted."""
         folder = naming.rbac_folder(self.environment(environment), environment, part)
         grant = f"hanbae generate rbac --env {environment} && kubectl apply -k {folder}"
         if context:
             grant += f" --context {context}"
-        return connections.connect(context, kubeconfig=self.kubeconfig, grant=grant)
+        try:
+            async with connections.connect(
+                context, kubeconfig=self.kubeconfig, grant=grant
+            ) as cluster:
+                yield cluster
+        except errors.WrongUse as error:
+            if error.text.id == "cluster.unknown-context" and self.context is None:
+                # The policy names the context: a person mends it there, or in the kubeconfig.
+                error.place = error.place or self._context_place(environment, part)
+            raise
+
+    def _context_place(
+        self, environment: str, part: Literal["control", "workload"]
+    ) -> subjects.Place:
+        """Where the policy names the context of a connection."""
+        settings = self.environment(environment)
+        key = part if part == "workload" and settings.workload else "control"
+        return self.loaded.place(f"environments.{environment}.{key}")
 
 
 def _refuse_tracked(url: str, checkout: checkouts.Checkout, loaded: loading.Loaded) -> None:

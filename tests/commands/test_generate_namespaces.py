@@ -235,8 +235,14 @@ def test_left_overlay_with_additions_is_named_and_kept(
     assert outcome["k8s/overlays/staging/kustomization.yaml"] == "kept"
     assert overlay.read_text() == text
     capsys.readouterr()
-    assert hanbae(root, "generate", "namespaces") == 0
-    assert "k8s/overlays/staging/kustomization.yaml" in capsys.readouterr().out
+    assert hanbae(root, "generate", "namespaces") == 1
+    out, err = capsys.readouterr()
+    assert (
+        "kept       k8s/overlays/staging/kustomization.yaml\n  - This overlay is for staging" in out
+    )
+    assert "@@" not in out
+    assert "1 file is left over" in err
+    assert hanbae(root, "generate", "namespaces", "--check") == 1
 
 
 def test_limits_of_a_team_that_limits_otherwise_are_not_asked_for(root: Path) -> None:

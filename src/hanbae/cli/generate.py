@@ -33,6 +33,8 @@ def _show(
     if count:
         session.narration.fail(wording.Text(text_id, {"count": str(count)}))
         return 1
+    if any(change.outcome == "kept" for change in changes):
+        return 1  # what is left for a person to do was said
     session.narration.done(wording.Text("generate.fresh", {"count": str(len(changes))}))
     return 0
 

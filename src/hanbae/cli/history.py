@@ -130,9 +130,10 @@ def show(session: options.Session, deployment: str, output: str) -> None:
         from hanbae.cli.text import event_lines
 
         outputs.emit_text(_headline(folded.fold(stream)), indent="  ")
+        quoting = event_lines.Quoting()
         for event in stream:
             moment = event.at.astimezone().strftime("%H:%M:%S")
-            for line in event_lines.lines(event):
+            for line in quoting.lines(event):
                 mark, color = event_lines.MARKS[line.meaning]
                 head = f"{moment} {click.style(mark, fg=color or None)} "
                 if line.meaning in event_lines.AS_WRITTEN:

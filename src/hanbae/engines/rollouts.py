@@ -45,7 +45,7 @@ def progress(workload: Object) -> Progress:
     spec, status = workload.get("spec") or {}, workload.get("status") or {}
     replicas = 1 if spec.get("replicas") is None else int(spec["replicas"])
     if not is_current(workload):
-        return Progress("Progressing", "", f"0/{replicas}")
+        return Progress("Progressing", "", f"0 of {replicas} new")
     failed = _failed(status)
     if failed is not None:
         return failed
@@ -54,13 +54,13 @@ def progress(workload: Object) -> Progress:
     updated = int(status.get("updatedReplicas") or 0)
     total = int(status.get("replicas") or 0)
     available = int(status.get("availableReplicas") or 0)
-    counts = f"{min(updated, available)}/{replicas}"
+    counts = f"{updated} of {replicas} new, {available} ready"
     # A StatefulSet calls its newest revision the current one only when every pod has it.
     settled = status.get("currentRevision") == status.get("updateRevision")
     if updated >= replicas and total <= updated <= available and settled:
         return Progress("Complete", "", counts)
     old = max(total - updated, 0)
-    return Progress("Progressing", "", counts + (f" (-{old})" if old else ""))
+    return Progress("Progressing", "", counts + (f", {old} former to end" if old else ""))
 
 
 def is_current(live: Object) -> bool:

@@ -119,3 +119,21 @@ def test_where_a_database_stands_is_told_with_its_files_and_the_command_comes_la
     command = ("hanbae", "history", "show", "d1")
     *_, last = event_lines.of_fact(events.Closed("failed", why, command))
     assert (last.meaning, last.words) == ("command", "hanbae history show d1")
+
+
+def test_line_of_a_log_is_quoted_once_and_again_only_at_the_end() -> None:
+    failing = "goose run: ERROR 00003_b.sql: failed"
+    cause = wording.Text("diagnosis.migration-attempt", {"log": f"{failing}\nelsewhere"})
+    facts: tuple[events.Fact, ...] = (
+        OPENED,
+        events.Logged(POD, "migrate", failing),
+        events.Diagnosed(POD, cause, ("kubectl", "logs"), fatal=False),
+        events.Diagnosed(POD, cause, ("kubectl", "logs"), fatal=False),
+        events.Closed("failed", cause),
+    )
+    quoting = event_lines.Quoting()
+    shown = [
+        line.words for fact in facts for line in quoting.lines(event(fact)) if line.meaning == "log"
+    ]
+    assert shown == [f"migrate: {failing}", "elsewhere", failing, "elsewhere"]
+    assert [line.words for line in event_lines.Quoting().lines(event(facts[2]))].count(failing) == 1

@@ -8,6 +8,7 @@ rename the window, are taken out here.
 from __future__ import annotations
 
 import shlex
+from collections import deque
 from collections.abc import Iterator
 from typing import Final, Literal
 
@@ -36,6 +37,8 @@ AS_WRITTEN: Final[frozenset[Meaning]] = frozenset({"log", "command"})
 
 _STATE: Final = 200
 """Characters of a state that are shown; the history has it all, and a cause is told in full."""
+_REMEMBERED: Final = 200
+"""Lines of logs, per deployment, that are not quoted a second time."""
 _QUIET: Final = frozenset({"Pending", "ContainerCreating"})
 """States that come and go with every pod and tell nobody anything."""
 
@@ -50,6 +53,29 @@ class Line(Struct, frozen=True):
 
     meaning: Meaning
     words: str
+
+
+class Quoting:
+    """The lines of a run's events, with each line of a log once: as it came, and not again below a cause.
+
+    The sentence with which a deployment ends keeps its lines, because people read the end.
+    """
+
+    def __init__(self) -> None:
+        self._quoted: dict[str, deque[str]] = {}
+
+    def lines(self, event: events.Event) -> Iterator[Line]:
+        """The lines for an event that nothing before it has shown."""
+        fact = event.fact
+        quoted = self._quoted.setdefault(event.deployment, deque(maxlen=_REMEMBERED))
+        for line in lines(event):
+            if isinstance(fact, events.Diagnosed) and line.meaning == "log":
+                if line.words in quoted:
+                    continue
+                quoted.append(line.words)
+            elif isinstance(fact, events.Logged):
+                quoted.append(escaping.line(fact.line))
+            yield line
 
 
 def lines(event: events.Event) -> Iterator[Line]:

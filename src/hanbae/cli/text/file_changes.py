@@ -32,11 +32,16 @@ def show(speaker: narration.Narration, changes: Sequence[files.FileChange], outp
     else:
         for change in changes:
             outputs.emit(catalogue.sentence(_outcome(change)))
-            if change.outcome in {"kept", "stale"}:
+            if change.outcome == "kept":
+                _show_reasons(change)
+            if change.outcome in {"kept", "stale"} and not _is_left(change.diff):
                 _show_diff(change.diff)
-    kept = [change.path for change in changes if change.outcome == "kept"]
-    if kept:
-        speaker.warn(wording.Text("files.some-kept", {"count": str(len(kept))}))
+    kept = [change for change in changes if change.outcome == "kept"]
+    left = sum(bool(change.reasons) for change in kept)
+    if len(kept) > left:
+        speaker.warn(wording.Text("files.some-kept", {"count": str(len(kept) - left)}))
+    if left:
+        speaker.warn(wording.Text("files.some-left", {"count": str(left)}))
 
 
 def explain(speaker: narration.Narration, changes: Sequence[files.FileChange], output: str) -> None:
@@ -53,13 +58,9 @@ def explain(speaker: narration.Narration, changes: Sequence[files.FileChange], o
     if output == "json":
         outputs.emit_json({"files": changes})
     else:
-        columns = wrapping.width(sys.stdout, fallback=_WIDEST)
         for change in changes:
             outputs.emit(catalogue.sentence(_outcome(change)))
-            for reason in change.reasons:
-                sentence = catalogue.sentence(reason)
-                for line in wrapping.paragraph(sentence, columns, head="  - ", indent="    "):
-                    outputs.emit(line)
+            _show_reasons(change)
     _advise(speaker, changes)
 
 
@@ -85,6 +86,8 @@ def _outcome(change: files.FileChange) -> wording.Text:
     facts = {"path": change.path}
     if change.outcome == "stale" and not change.diff:
         return wording.Text("files.missing", facts)
+    if change.outcome == "stale" and _is_left(change.diff):
+        return wording.Text("files.left", facts)
     return {
         "created": wording.Text("files.created", facts),
         "changed": wording.Text("files.changed", facts),
@@ -93,6 +96,20 @@ def _outcome(change: files.FileChange) -> wording.Text:
         "kept": wording.Text("files.kept", facts),
         "stale": wording.Text("files.stale", facts),
     }[change.outcome]
+
+
+def _show_reasons(change: files.FileChange) -> None:
+    columns = wrapping.width(sys.stdout, fallback=_WIDEST)
+    for reason in change.reasons:
+        sentence = catalogue.sentence(reason)
+        for line in wrapping.paragraph(sentence, columns, head="  - ", indent="    "):
+            outputs.emit(line)
+
+
+def _is_left(diff: str) -> bool:
+    """Whether a difference takes away everything: the file is of something that is gone."""
+    lines = diff.splitlines()[2:]
+    return bool(lines) and all(line.startswith(("-", "@", "\\")) for line in lines)
 
 
 def _show_diff(diff: str) -> None:

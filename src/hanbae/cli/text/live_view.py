@@ -75,6 +75,7 @@ class View:
         self._total = total
         self._clock = clock
         self._rows: dict[str, Row] = {}
+        self._quoting = event_lines.Quoting()
         self._spinner = spinner.Spinner("dots")
         self._live = live.Live(
             console=self._console,
@@ -104,7 +105,7 @@ class View:
             row = Row(fact.plan.service, fact.plan.environment, self._clock())
             self._rows[event.deployment] = row
         row = self._rows[event.deployment]
-        for line in event_lines.lines(event):
+        for line in self._quoting.lines(event):
             if line.meaning == "state":
                 row.doing = line.words
             else:
@@ -188,6 +189,7 @@ class Plain:
         self._color = color
         self._width = width
         self._names: dict[str, str] = {}
+        self._quoting = event_lines.Quoting()
 
     def __enter__(self) -> Self:
         return self
@@ -208,7 +210,7 @@ class Plain:
         if isinstance(fact, events.Opened):
             self._names[event.deployment] = f"{fact.plan.service} {fact.plan.environment}"
         name = self._names[event.deployment]
-        for line in event_lines.lines(event):
+        for line in self._quoting.lines(event):
             mark, color = event_lines.MARKS[line.meaning]
             shown = click.style(mark, fg=color) if self._color and color else mark
             head = f"{name} {shown} "

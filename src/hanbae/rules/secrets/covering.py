@@ -115,6 +115,40 @@ def key_not_sealed(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(place, facts, variant="database")
 
 
+@rulebook.of_service("SEC019", "warning", source="docs: hanbae secrets verify")
+def sealed_elsewhere(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A key that is sealed in other environments and not in this one: mostly one that was forgotten on the way.
+
+    Only environments in which something is sealed are compared; of the others SEC001 says it.
+    """
+    sealed: dict[str, frozenset[str]] = {}
+    for environment, release in service.releases.items():
+        keys = {
+            key
+            for manifest in reading.sealed(release)
+            if (manifest.namespace, manifest.name) == (release.namespace, release.secret)
+            for key in reading.ciphertexts(manifest)
+        }
+        if keys:
+            sealed[environment] = frozenset(keys)
+    everywhere = frozenset().union(*sealed.values())
+    for environment, own_keys in sealed.items():
+        release = service.releases[environment]
+        place = release.value_place("sealedSecret", "encryptedData")
+        for key in sorted(everywhere - own_keys - _required(release)):
+            has = ", ".join(name for name, others in sealed.items() if key in others)
+            facts = {"key": key, "has": has, "environment": environment, "service": service.name}
+            yield rulebook.Hit(place, facts)
+
+
+def _required(release: views.Release) -> frozenset[str]:
+    """The keys of a service's own Secret that SEC002 asks for."""
+    own = (release.namespace, release.secret)
+    reads = reading.reads(release)
+    named = {read.key for read in reads if read.secret == own and read.key and not read.optional}
+    return frozenset({*named, *(database.url_key for database in release.databases)})
+
+
 @rulebook.of_release(
     "SEC003",
     "notice",
