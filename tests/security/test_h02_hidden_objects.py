@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 from tests.support import layouts
 
 from hanbae.actions import new_service
+from hanbae.charts import pools
 from hanbae.cli import main
 
 Run = Callable[..., tuple[int, str]]
@@ -36,6 +38,9 @@ HIDDEN: dict[str, set[str]] = {
     'hasPrefix "a" (uuidv4)': {"ARG029"},
     'lookup "v1" "Namespace" "" "kube-system"': {"ARG030"},
     'not (lookup "v1" "Namespace" "" "")': {"ARG030"},
+    # Where the text does not show it, and a release that is one of many.
+    'gt (date "2006" "x" | int) 2030': {"ARG029"},
+    'eq .Capabilities.KubeVersion.Version (printf "v1.35.%d" 4)': {"INP007"},
     ".Release.IsUpgrade": {"ARG030"},
     "gt .Release.Revision 1": {"ARG030"},
 }
@@ -87,12 +92,12 @@ def test_what_is_hidden_is_found_by_check_and_shown_by_plan(
     codes = {
         finding["code"]
         for finding in json.loads(out)["findings"]
-        if "hidden.yaml" in finding["place"]["file"]
+        if finding["place"]["file"].endswith(("hidden.yaml", "Chart.yaml"))
     }
     assert codes & HIDDEN[condition], codes
     _, out = run("plan", "auth", "--base", "HEAD~1", "--head", "HEAD", "--env", "dev")
     assert "Nothing differs" not in out
-    assert "hidden.yaml" in out or "miner" in out
+    assert any(name in out for name in ("hidden.yaml", "helm/Chart.yaml", "miner"))
 
 
 def with_a_comment(shop: Path, run: Run, codes: str) -> None:
@@ -134,3 +139,80 @@ def test_a_hidden_pod_is_judged_as_one_that_is_there(shop: Path, run: Run) -> No
         finding["code"]
         for finding in json.loads(run("check", "--no-cache", "--output", "json")[1])["findings"]
     }
+
+
+HAS = ".Capabilities.APIVersions.Has"
+OF_MANY = f'and ({HAS} "a.io/v1") ({HAS} "b.io/v1") (not ({HAS} "c.io/v1")) (not ({HAS} "d.io/v1"))'
+# Condition → what is noted of it: functions that were called, identities that differ, what was not tried.
+NOTED: dict[str, tuple[set[str], set[str], bool]] = {
+    'gt (date "2006" "x" | int) 2030': ({"date"}, set(), False),
+    'gt (htmlDateInZone "x" "UTC" | substr 0 4 | int) 2030': ({"htmlDateInZone"}, set(), False),
+    'eq (tpl (printf "{{ n%s | date \\"2006\\" }}" "ow") .) "2031"': ({"now"}, set(), False),
+    'and (ne "}}" "") (gt (now | date "2006" | int) 2030)': ({"now"}, set(), False),
+    'eq (first (keys (dict "a" 1 "b" 2 "c" 3 "d" 4))) "d"': ({"keys"}, set(), False),
+    'eq (first (values (dict "a" 1 "b" 2 "c" 3 "d" 4))) 4': ({"keys"}, set(), False),
+    'eq .Capabilities.KubeVersion.Version "v1.35.4"': (set(), {"Kubernetes v1.35.4"}, False),
+    'eq .Capabilities.KubeVersion.Version (printf "v1.35.%d" 4)': (
+        set(),
+        {"Kubernetes v1.35.4"},
+        False,
+    ),
+    'eq .Capabilities.KubeVersion.Version "v1.35.4-gke.1091000"': (
+        set(),
+        {"Kubernetes v1.35.4-gke.1091000"},
+        False,
+    ),
+    'eq .Capabilities.HelmVersion.Version "v4.4.0"': (set(), {"Helm v4.4.0"}, False),
+    f'and ({OF_MANY}) (not ({HAS} "e.io/v1"))': (set(), set(), True),
+    # The same each time, everywhere.
+    'eq (keys (dict "a" 1 "b" 2) | sortAlpha | join ",") "x"': (set(), set(), False),
+    'has "a" (keys (dict "a" 1 "b" 2))': (set(), set(), False),
+    'eq (date "15" 0) "00"': (set(), set(), False),
+    'semverCompare ">=1.21-0" .Capabilities.KubeVersion.Version': (set(), set(), False),
+    'eq "35" .Capabilities.KubeVersion.Minor': (set(), set(), False),
+}
+
+
+@pytest.fixture(scope="module")
+def noted() -> dict[str, pools.Answer]:
+    """The renderer's answer for each condition, of one renderer."""
+
+    async def ask() -> dict[str, pools.Answer]:
+        answers = {}
+        async with pools.opened(1) as pool:
+            for condition in [*NOTED, OF_MANY]:
+                template = f"{{{{- if {condition} }}}}{POD}{{{{- end }}}}\n".encode()
+                chart = b"apiVersion: v2\nname: a\nversion: 1.0.0\n"
+                files = {"Chart.yaml": chart, "templates/a.yaml": template}
+                request = pools.Wanted("r", "n", (), "v1.35.0", ("apps/v1",))
+                (answers[condition],) = await pool.render(files, pools.Asked([request]), shown="a")
+        return answers
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("condition", NOTED)
+def test_what_decides_is_noted_however_it_is_asked(
+    noted: dict[str, pools.Answer], condition: str
+) -> None:
+    answer = noted[condition]
+    calls, identities, is_untried = NOTED[condition]
+    assert answer.error is None
+    assert set(answer.calls) == calls
+    assert {difference.identity for difference in answer.differences} == identities
+    assert bool(answer.untried) is is_untried
+
+
+def test_every_combination_of_four_versions_is_tried(noted: dict[str, pools.Answer]) -> None:
+    (other,) = noted[OF_MANY].alternatives
+    assert other.assumed == ("a.io/v1", "b.io/v1")
+
+
+def test_dates_are_those_of_no_place(shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argo CD's image is in no time zone; what a chart makes of the reviewer's would differ from it."""
+    monkeypatch.setenv("TZ", "Asia/Seoul")
+    text = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {x: '{{ date \"15\" 0 }}'}\n"
+    )
+    (shop / TEMPLATES / "hidden.yaml").write_text(text)
+    assert run("render", "auth", "--env", "dev")[1].count("x: '00'") == 1

@@ -33,9 +33,9 @@ TIMEOUT: Final = 30.0
 """Seconds of wall clock that one chart may take, start of the process included."""
 _LARGEST: Final = 256 * 1024 * 1024
 """Bytes of one answer."""
-_ENVIRONMENT: Final = {"GOGC": "400", "GOMEMLIMIT": "120MiB", "GOMAXPROCS": "1"}
+_ENVIRONMENT: Final = {"GOGC": "400", "GOMEMLIMIT": "120MiB", "GOMAXPROCS": "1", "TZ": "UTC"}
 """All that a process is told: Go's runtime collects less often than it would, while there is memory for that, and does
-not look for work on other cores, which other processes have."""
+not look for work on other cores, which other processes have. Dates are written as in Argo CD's image."""
 _MOST_CHARTS: Final = 2000
 """Charts after which a process is replaced, so that what Helm keeps does not grow for ever."""
 
@@ -137,6 +137,9 @@ class Answer(Struct, frozen=True):
         manifest: What ``helm template`` prints, where that was asked for.
         differences: What templates make dependent on Helm's or Kubernetes' release.
         alternatives: What else the release is, by API versions of which nothing is known.
+        calls: Functions that were called and give another result each time.
+        untried: Releases of Helm and Kubernetes, and combinations of API versions, that templates ask for and that were
+            not tried.
     """
 
     error: str | None = None
@@ -152,6 +155,8 @@ class Answer(Struct, frozen=True):
     manifest: str = ""
     differences: tuple[Difference, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+    calls: tuple[str, ...] = ()
+    untried: tuple[str, ...] = ()
 
 
 class Asked(Struct, frozen=True):

@@ -200,6 +200,8 @@ def _release(
         tuple(_objects(rendered.manifests, view.chart, namespace)),
         dependences,
         alternatives=tuple(alternatives),
+        calls=answer.calls,
+        untried=answer.untried,
     )
 
 

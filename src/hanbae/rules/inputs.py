@@ -63,6 +63,10 @@ def depends_on_renderer(release: views.Release) -> Iterator[rulebook.Hit]:
 )
 def assumes_apis(release: views.Release) -> Iterator[rulebook.Hit]:
     """Objects that are others in a cluster with API versions of which nothing says whether it has them."""
+    if release.untried:
+        chart = subjects.Place(f"{release.service.chart}/Chart.yaml")
+        facts = {"versions": ", ".join(release.untried)[:300]}
+        yield rulebook.Hit(chart, facts, "untried", severity="warning")
     versions = sorted({name for other in release.alternatives for name in other.assumed})
     if versions:
         templates = [path for path, _ in release.service.templates]

@@ -66,6 +66,8 @@ class Release:
         dependences: What of that is other objects with another Helm or Kubernetes.
         assumed: API versions that the cluster is assumed to have here although nothing says so.
         alternatives: The release as it is with such API versions; rules over releases look at each.
+        calls: Helm's functions that were called and give another result each time.
+        untried: Releases and combinations of API versions that templates ask for and that were not tried.
     """
 
     service: Service
@@ -75,6 +77,8 @@ class Release:
     dependences: tuple[Dependence, ...] = ()
     assumed: tuple[str, ...] = ()
     alternatives: tuple[Release, ...] = ()
+    calls: tuple[str, ...] = ()
+    untried: tuple[str, ...] = ()
 
     @cached_property
     def policy(self) -> documents.Policy:

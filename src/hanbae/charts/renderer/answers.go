@@ -56,7 +56,7 @@ func (j *job) answer(out *bytes.Buffer, rel *release) error {
 	if err != nil {
 		return err
 	}
-	result, asked, err := j.first(rel, caps)
+	result, asked, left, err := j.first(rel, caps)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (j *job) answer(out *bytes.Buffer, rel *release) error {
 		out.WriteString(`,"manifest":`)
 		put(out, release.manifest)
 	}
-	j.compare(out, rel, release, asked)
+	j.compare(out, rel, release, asked, left)
 	out.WriteByte('}')
 	return nil
 }

@@ -3,8 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"sort"
+	"strconv"
 	"strings"
+	"time"
 
 	"helm.sh/helm/v4/pkg/chart/common"
 
@@ -37,10 +40,15 @@ func (i identity) wear(caps *common.Capabilities) {
 }
 
 const (
-	mostSubsets = 3 // unknown API versions of which every combination is rendered
+	mostSubsets = 4 // unknown API versions of which every combination is rendered
 	mostSingles = 8 // and of which each is rendered by itself
 	mostRounds  = 3 // how often an answer may lead to further questions
 	mostNamed   = 5 // objects that a difference names
+	mostPatches = 16
+	// versions that a chart names of which each is tried
+	mostLiterals = 24
+	// for trying versions one by one, of one release
+	mostTime = 2 * time.Second
 )
 
 // difference is what would be other objects under another identity.
@@ -52,16 +60,21 @@ type difference struct {
 }
 
 // compare renders a release again under the identities that its templates asked about, and says what differs.
-func (j *job) compare(out *bytes.Buffer, rel *release, base *sorted, asked *tracking.Asked) {
+func (j *job) compare(out *bytes.Buffer, rel *release, base *sorted, asked *tracking.Asked, left *chance) {
+	w := &witness{job: j, rel: rel, base: base}
+	if calls := w.chanced(left); len(calls) > 0 {
+		out.WriteString(`,"calls":`)
+		put(out, calls)
+	}
 	if !asked.Anything() {
 		return
 	}
-	w := &witness{job: j, rel: rel, base: base}
 	differences := []difference{}
 	if asked.Helm {
 		for _, other := range others {
 			differences = append(differences, w.differs("helm", other.name, func(c *common.Capabilities) { other.wear(c) })...)
 		}
+		differences = append(differences, w.releases(len(differences) > 0)...)
 	}
 	if asked.Kube && !rel.Complete {
 		differences = append(differences, w.patches()...)
@@ -73,6 +86,10 @@ func (j *job) compare(out *bytes.Buffer, rel *release, base *sorted, asked *trac
 	if (len(asked.APIs) > 0 || asked.Whole) && !rel.Complete {
 		w.alternatives(out, asked)
 	}
+	if len(w.untried) > 0 {
+		out.WriteString(`,"untried":`)
+		put(out, names(w.untried))
+	}
 }
 
 // witness compares a release with itself under other identities.
@@ -81,6 +98,7 @@ type witness struct {
 	rel      *release
 	base     *sorted
 	unstable map[string]bool // objects that are others each time: random passwords, certificates, the time
+	untried  map[string]bool // what there was no time for, or too much of
 }
 
 func (w *witness) again(change func(*common.Capabilities)) (*sorted, error) {
@@ -125,7 +143,80 @@ func (w *witness) patches() []difference {
 		result = append(result, w.differs("kubernetes", "Kubernetes "+name,
 			func(c *common.Capabilities) { c.KubeVersion = *version })...)
 	}
-	return result
+	if len(result) > 0 {
+		return result
+	}
+	minor := "v" + parts[0] + "." + parts[1] + "."
+	more := w.literals(func(name string) bool { return strings.HasPrefix(name, minor) })
+	for patch := 1; patch <= mostPatches; patch++ {
+		more = append(more, minor+strconv.Itoa(patch))
+	}
+	return w.firstOf("kubernetes", "Kubernetes ", more, func(c *common.Capabilities, name string) bool {
+		version, err := common.ParseKubeVersion(name)
+		if err == nil {
+			c.KubeVersion = *version
+		}
+		return err == nil && name != w.rel.KubeVersion
+	})
+}
+
+// releases tries the releases of Helm that the chart names, and those that may come next.
+func (w *witness) releases(differ bool) []difference {
+	if differ {
+		return nil
+	}
+	more := w.literals(func(name string) bool { return name[1] >= '2' && name[1] <= '9' && name[2] == '.' })
+	for _, minor := range []string{"v4.3.", "v4.4.", "v4.5.", "v4.6."} {
+		for patch := 0; patch <= 4; patch++ {
+			more = append(more, minor+strconv.Itoa(patch))
+		}
+	}
+	return w.firstOf("helm", "Helm ", more, func(c *common.Capabilities, name string) bool {
+		identity{name, argo.commit, argo.golang}.wear(c)
+		return true
+	})
+}
+
+// firstOf is the first of several identities that makes a difference.
+func (w *witness) firstOf(asked, kind string, all []string, wear func(*common.Capabilities, string) bool) []difference {
+	begun := time.Now()
+	for _, name := range all {
+		if time.Since(begun) > mostTime {
+			w.leave(kind + "(" + all[0] + " … " + all[len(all)-1] + ")")
+			return nil
+		}
+		wearable := false
+		found := w.differs(asked, kind+name, func(c *common.Capabilities) { wearable = wear(c, name) })
+		if wearable && len(found) > 0 {
+			return found
+		}
+	}
+	return nil
+}
+
+func (w *witness) leave(name string) {
+	if w.untried == nil {
+		w.untried = map[string]bool{}
+	}
+	w.untried[name] = true
+}
+
+var version = regexp.MustCompile(`v?[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,4}(?:[-+][0-9A-Za-z.+-]{1,40})?`)
+
+// literals are the versions that the chart and its values name, some of them.
+func (w *witness) literals(fits func(string) bool) []string {
+	found := map[string]bool{}
+	for _, texts := range [][][]byte{w.content, w.rel.Values} {
+		for _, text := range texts {
+			for _, match := range version.FindAll(text, mostLiterals*16) {
+				name := "v" + strings.TrimPrefix(string(match), "v")
+				if fits(name) && len(found) < mostLiterals {
+					found[name] = true
+				}
+			}
+		}
+	}
+	return names(found)
 }
 
 // changed names the objects that are not the same, and the template of the first.
@@ -234,6 +325,9 @@ func (w *witness) alternatives(out *bytes.Buffer, asked *tracking.Asked) {
 	unknown := w.unknown(asked)
 	if len(unknown) == 0 {
 		return
+	}
+	if len(unknown) > mostSubsets {
+		w.leave("combinations of " + strings.Join(unknown[:min(len(unknown), mostNamed)], ", "))
 	}
 	distinct := []alternative{}
 	for _, assumed := range combinations(unknown) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"text/template"
 
 	"sigs.k8s.io/yaml"
 
@@ -38,10 +39,11 @@ type ofValues struct{ error }
 // job is one chart and the releases that are wanted of it.
 type job struct {
 	*request
-	parsed  map[string]*parsed
-	schemas map[string]*schema
-	checked bool
-	excess  error // what of the chart's files is larger than it may be
+	parsed    map[string]*parsed
+	schemas   map[string]*schema
+	checked   bool
+	excess    error            // what of the chart's files is larger than it may be
+	functions template.FuncMap // in the place of Helm's own; nil for those
 }
 
 // made is what the templates of a release made.
@@ -173,7 +175,7 @@ func (j *job) render(rel *release, caps *common.Capabilities, seen any) (*made, 
 	if seen != nil {
 		top["Capabilities"] = seen
 	}
-	files, err := engine.Engine{}.RenderWithContext(context.Background(), c, top)
+	files, err := engine.Engine{CustomTemplateFuncs: j.functions}.RenderWithContext(context.Background(), c, top)
 	if err != nil {
 		return nil, err
 	}
@@ -196,13 +198,16 @@ func capabilities(rel *release) (*common.Capabilities, error) {
 }
 
 // first renders a release and says what its templates asked for.
-func (j *job) first(rel *release, caps *common.Capabilities) (*made, *tracking.Asked, error) {
+func (j *job) first(rel *release, caps *common.Capabilities) (*made, *tracking.Asked, *chance, error) {
 	seen, asked := tracking.Track(caps)
+	left := &chance{calls: map[string]bool{}}
+	j.functions = left.functions()
 	result, err := j.render(rel, caps, seen)
+	j.functions = nil
 	if err == nil && !asked.Anything() {
-		return result, asked, nil
+		return result, asked, left, nil
 	}
 	// Helm's own answers are not the same objects as the ones that note questions, and errors name their types.
 	result, err = j.render(rel, caps, nil)
-	return result, asked, err
+	return result, asked, left, err
 }

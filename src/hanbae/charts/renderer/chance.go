@@ -1,0 +1,101 @@
+package main
+
+import (
+	"reflect"
+	"sort"
+	"text/template"
+	"time"
+
+	"github.com/Masterminds/sprig/v3"
+
+	"helm.sh/helm/v4/pkg/chart/common"
+)
+
+// chances are functions that give another result each time. What they decide cannot be tried out, so that they were
+// called is noted, however they were reached: through tpl, in a packed chart, in a file that is no template.
+var chances = []string{
+	"ago", "bcrypt", "encryptAES", "genCA", "genCAWithKey", "genPrivateKey", "genSelfSignedCert",
+	"genSelfSignedCertWithKey", "genSignedCert", "genSignedCertWithKey", "htpasswd", "now", "randAlpha", "randAlphaNum",
+	"randAscii", "randBytes", "randInt", "randNumeric", "shuffle", "uuidv4",
+}
+
+// clocks take the present time for a date that is none; the number is that of the argument.
+var clocks = map[string]int{"date": 1, "dateInZone": 1, "date_in_zone": 1, "htmlDate": 0, "htmlDateInZone": 0}
+
+// chance is what templates left to chance.
+type chance struct {
+	calls map[string]bool
+	order bool // keys or values of a map with several, which come in any order
+}
+
+// functions are Helm's own, and note that they were called.
+func (c *chance) functions() template.FuncMap {
+	helm, result := sprig.TxtFuncMap(), template.FuncMap{}
+	for _, name := range chances {
+		result[name] = noting(helm[name], func([]reflect.Value) { c.calls[name] = true })
+	}
+	for name, index := range clocks {
+		result[name] = noting(helm[name], func(arguments []reflect.Value) {
+			switch arguments[index].Interface().(type) {
+			case time.Time, *time.Time, int64, int, int32:
+			default:
+				c.calls[name] = true
+			}
+		})
+	}
+	for _, name := range []string{"keys", "values"} {
+		result[name] = noting(helm[name], func([]reflect.Value) { c.order = true })
+	}
+	return result
+}
+
+func noting(function any, note func([]reflect.Value)) any {
+	value := reflect.ValueOf(function)
+	return reflect.MakeFunc(value.Type(), func(arguments []reflect.Value) []reflect.Value {
+		note(arguments)
+		if value.Type().IsVariadic() {
+			return value.CallSlice(arguments)
+		}
+		return value.Call(arguments)
+	}).Interface()
+}
+
+// ordered are keys and values in the order of the keys, or in the opposite one.
+func ordered(descending bool) template.FuncMap {
+	sorted := func(dicts ...map[string]any) []string {
+		names := []string{}
+		for _, dict := range dicts {
+			for name := range dict {
+				names = append(names, name)
+			}
+		}
+		sort.Slice(names, func(i, k int) bool { return (names[i] < names[k]) != descending })
+		return names
+	}
+	values := func(dict map[string]any) []any {
+		result := []any{}
+		for _, name := range sorted(dict) {
+			result = append(result, dict[name])
+		}
+		return result
+	}
+	return template.FuncMap{"keys": sorted, "values": values}
+}
+
+// chanced are the functions by which chance decides what is in a release; their names.
+func (w *witness) chanced(c *chance) []string {
+	if c.order && len(c.calls) == 0 {
+		releases := []*sorted{}
+		for _, descending := range []bool{false, true} {
+			w.functions = ordered(descending)
+			if release, err := w.again(func(*common.Capabilities) {}); err == nil {
+				releases = append(releases, release)
+			}
+			w.functions = nil
+		}
+		if len(releases) == 2 && !releases[0].equal(releases[1]) {
+			c.calls["keys"] = true
+		}
+	}
+	return names(c.calls)
+}
