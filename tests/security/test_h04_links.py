@@ -128,3 +128,29 @@ def test_a_policy_that_is_a_link_to_gits_own_is_refused(shop: Path) -> None:
     ended = scenes.hanbae("--lang", "en", "check", directory=shop)
     assert ended.code == 2
     assert CANARY not in ended.out + ended.err
+
+
+@pytest.mark.parametrize("name", [".gitignore", ".gitattributes", "services/.gitignore"])
+@pytest.mark.parametrize("target", ["/dev/zero", "/dev/tty", "/etc/passwd", ".git/config"])
+def test_what_git_reads_for_itself_is_no_link_out_of_the_clone(
+    shop: Path, name: str, target: str
+) -> None:
+    """libgit2 reads these to their end, and follows links that git does not follow."""
+    path = shop / name
+    path.unlink(missing_ok=True)
+    path.symlink_to(
+        os.path.relpath(shop / target, path.parent) if target == ".git/config" else target
+    )
+    git(shop, "add", "--force", name)
+    with pytest.raises(errors.FileFault, match="link-of-git") as caught:
+        trees.WorkingTree(shop)
+    assert caught.value.place is not None
+    assert caught.value.place.file == name
+
+
+def test_a_link_of_gits_to_a_file_of_the_clone_is_left_alone(shop: Path) -> None:
+    (shop / "ignored.txt").write_text("build/\n")
+    (shop / ".gitignore").unlink(missing_ok=True)
+    (shop / ".gitignore").symlink_to("ignored.txt")
+    git(shop, "add", "--all", "--force")
+    assert ".gitignore" in trees.WorkingTree(shop).files()

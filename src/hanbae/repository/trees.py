@@ -31,6 +31,8 @@ SUBMODULE: Final = "submodule:"
 """What the id of a submodule begins with: it is listed like a file, and refused when it is read."""
 _SUBMODULE: Final = 0o160000
 _LINK: Final = 0o120000
+_OF_GIT: Final = frozenset({".gitattributes", ".gitignore", ".gitmodules"})
+"""Names of files that libgit2 reads by itself."""
 _MARKS: Final = {_SUBMODULE: SUBMODULE, _LINK: "link:"}
 
 
@@ -223,18 +225,9 @@ class WorkingTree:
         gone = pygit2.enums.FileStatus.WT_DELETED
         quiet = pygit2.enums.FileStatus.IGNORED
         untracked, new = pygit2.enums.FileStatus.INDEX_DELETED, pygit2.enums.FileStatus.WT_NEW
-        listing: dict[str, str] = {}
-        # An unchanged file is a link when the index says so; whether a changed one is, only the file says.
-        links = set()
-        # Once: each entry takes as long as reading a small file.
-        for entry in self._repository.index:
-            if (path := entry.path).startswith(self.prefix):
-                mark = _MARKS.get(entry.mode, "")
-                listing[path] = f"{mark}{entry.id}"
-                if mark == _MARKS[_LINK]:
-                    links.add(path)
-        cut = len(self.prefix)
+        listing, links = self._indexed(self._repository)
         root = Path(self._repository.workdir)
+        cut = len(self.prefix)
         unwatched = set(index_flags.unwatched(self._repository)) - links
         self._unwatched = frozenset(path[cut:] for path in unwatched & listing.keys())
         changed = self._repository.status(untracked_files="all")
@@ -252,6 +245,25 @@ class WorkingTree:
         self._perhaps_links = {path[cut:] for path in links | changed.keys()}
         return {path[cut:]: content for path, content in sorted(listing.items())}
 
+    def _indexed(self, repository: pygit2.Repository) -> tuple[dict[str, str], set[str]]:
+        """The index below the folder, and which of it are links: each entry once, it takes as long as a small file.
+
+        An unchanged file is a link when the index says so; whether a changed one is, only the file says.
+        """
+        root = Path(repository.workdir)
+        listing: dict[str, str] = {}
+        links: set[str] = set()
+        for entry in repository.index:
+            path, mark = entry.path, _MARKS.get(entry.mode, "")
+            is_link = mark == _MARKS[_LINK]
+            if is_link and path.rpartition("/")[2] in _OF_GIT:
+                _refuse_odd(root, path)
+            if path.startswith(self.prefix):
+                listing[path] = f"{mark}{entry.id}"
+                if is_link:
+                    links.add(path)
+        return listing, links
+
 
 def _unlisted(path: str, target: str) -> errors.FileFault:
     return errors.FileFault("repository.link-unlisted", place=subjects.Place(path), target=target)
@@ -266,6 +278,16 @@ def _clone(root: Path) -> tuple[pygit2.Repository | None, str]:
         return None, ""
     relative = root.relative_to(Path(repository.workdir).resolve())
     return repository, "" if relative == Path() else f"{relative.as_posix()}/"
+
+
+def _refuse_odd(root: Path, path: str) -> None:
+    """Refuse a link in the place of a file that libgit2 reads to its end, such as one to ``/dev/zero``.
+
+    Git does not follow these at all.
+    """
+    target = boundaries.inside(root.resolve(), root / path)
+    if target is None or (target.exists() and not target.is_file()):
+        raise errors.FileFault("repository.link-of-git", place=subjects.Place(path))
 
 
 def _bounded(data: bytes, path: str) -> bytes:
