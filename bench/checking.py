@@ -53,23 +53,23 @@ def _run(root: Path, cache: Path, *words: str) -> tuple[float, float]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    said = process.stderr.read() if process.stderr else b""
+    stderr = process.stderr.read() if process.stderr else b""
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - began
     if process.returncode not in {0, 1}:
-        raise SystemExit(said.decode())
+        raise SystemExit(stderr.decode())
     return seconds, usage.ru_maxrss / 1024
 
 
 def _cold(root: Path, command: str) -> tuple[float, float, Path]:
     """Medians of runs that know nothing, and the cache of the last one."""
-    found = []
+    runs = []
     for number in range(RUNS):
         cache = root.parent / f"cache-{command}-{number}"
         cache.mkdir()
-        found.append(_run(root, cache, command))
-    return statistics.median(a for a, _ in found), max(b for _, b in found), cache
+        runs.append(_run(root, cache, command))
+    return statistics.median(a for a, _ in runs), max(b for _, b in runs), cache
 
 
 def _again(root: Path, command: str, cache: Path) -> float:
@@ -80,11 +80,11 @@ def _again(root: Path, command: str, cache: Path) -> float:
 def _changed(root: Path, cache: Path) -> float:
     """One service has other values than before, each time."""
     path = root / "services/service0007/helm/values-dev.yaml"
-    found = []
+    seconds = []
     for number in range(5):
         path.write_text(path.read_text() + f"# {number}\n")
-        found.append(_run(root, cache, "check")[0])
-    return statistics.median(found)
+        seconds.append(_run(root, cache, "check")[0])
+    return statistics.median(seconds)
 
 
 def _loop(root: Path, schemas: Path, services: int, sample: int) -> float:
@@ -124,32 +124,32 @@ def _schemas(into: Path) -> None:
     )
     api = Path(listed.stdout.strip()) / "api/openapi-spec/swagger.json"
     definitions: dict[str, Any] = json.loads(api.read_text())["definitions"]
-    for name, each in definitions.items():
-        if each.get("format") == "int-or-string":
+    for name, schema in definitions.items():
+        if schema.get("format") == "int-or-string":
             definitions[name] = {"oneOf": [{"type": "string"}, {"type": "integer"}]}
-    for name, each in definitions.items():
-        for kind in each.get("x-kubernetes-group-version-kind", ()):
+    for name, schema in definitions.items():
+        for kind in schema.get("x-kubernetes-group-version-kind", ()):
             group = f"{kind['group'].split('.')[0]}-" if kind["group"] else ""
             file = into / f"{kind['kind'].lower()}-{group}{kind['version']}.json"
-            needed = {each: definitions[each] for each in _closure(definitions, name)}
-            schema = {"$ref": f"#/definitions/{name}", "definitions": needed}
-            file.write_text(json.dumps(schema))
+            needed = {part: definitions[part] for part in _closure(definitions, name)}
+            bundle = {"$ref": f"#/definitions/{name}", "definitions": needed}
+            file.write_text(json.dumps(bundle))
 
 
 def _closure(definitions: dict[str, Any], name: str) -> set[str]:
-    found, waiting = set(), [name]
+    closure, waiting = set(), [name]
     while waiting:
-        each = waiting.pop()
-        if each not in found:
-            found.add(each)
-            text = json.dumps(definitions[each])
+        definition = waiting.pop()
+        if definition not in closure:
+            closure.add(definition)
+            text = json.dumps(definitions[definition])
             waiting += re.findall(r'"#/definitions/([^"]+)"', text)
-    return found
+    return closure
 
 
 def check() -> list[Row]:
     """Both commands over 200 services in three environments, and a check over 2,000."""
-    what = f"{SERVICES} services x {len(ENVIRONMENTS)}"
+    size = f"{SERVICES} services x {len(ENVIRONMENTS)}"
     rows = []
     with _repository(SERVICES) as root:
         schemas = root.parent / "schemas"
@@ -163,10 +163,10 @@ def check() -> list[Row]:
         peer = statistics.mean([before, _loop(root, schemas, SERVICES, SAMPLE // 2)])
         loop = f"helm template \\| kubeconform ({SAMPLE} releases, scaled)"
         rows += [
-            Row(f"check {what}, cold \\| {loop}", cold, peer, "30 x", RUNS),
-            Row(f"check {what}, unchanged \\| {loop}", again, peer, "150 x", 5),
-            Row(f"check {what}, one service changed", changed, None, "100 ms + start-up", 5),
-            Row(f"check {what}, largest process", memory, None, "200 MiB", RUNS, "MiB"),
+            Row(f"check {size}, cold \\| {loop}", cold, peer, "30 x", RUNS),
+            Row(f"check {size}, unchanged \\| {loop}", again, peer, "150 x", 5),
+            Row(f"check {size}, one service changed", changed, None, "100 ms + start-up", 5),
+            Row(f"check {size}, largest process", memory, None, "200 MiB", RUNS, "MiB"),
         ]
     with _repository(MANY) as root:
         many, memory = _run(root, root.parent, "check")
@@ -179,7 +179,7 @@ def check() -> list[Row]:
 
 def render() -> list[Row]:
     """The same, rendered and printed."""
-    what = f"{SERVICES} services x {len(ENVIRONMENTS)}"
+    size = f"{SERVICES} services x {len(ENVIRONMENTS)}"
     with _repository(SERVICES) as root:
         schemas = root.parent / "schemas"
         schemas.mkdir()
@@ -190,7 +190,7 @@ def render() -> list[Row]:
         again = _again(root, "render", cache)
     loop = f"helm template \\| kubeconform ({SAMPLE} releases, scaled)"
     return [
-        Row(f"render {what}, cold \\| {loop}", cold, peer, "30 x", RUNS),
-        Row(f"render {what}, unchanged \\| {loop}", again, peer, "150 x", 5),
-        Row(f"render {what}, largest process", memory, None, "200 MiB", RUNS, "MiB"),
+        Row(f"render {size}, cold \\| {loop}", cold, peer, "30 x", RUNS),
+        Row(f"render {size}, unchanged \\| {loop}", again, peer, "150 x", 5),
+        Row(f"render {size}, largest process", memory, None, "200 MiB", RUNS, "MiB"),
     ]

@@ -45,7 +45,7 @@ def overhead(scene: scenes.Scene) -> list[Row]:
     _deployed(scene)
     pairs = [(_deployed(scene), _bare(scene)) for _ in range(RUNS)]
     whole, bare = (
-        statistics.median(each) for each in ([a[0] for a, _ in pairs], [b for _, b in pairs])
+        statistics.median(seconds) for seconds in ([a[0] for a, _ in pairs], [b for _, b in pairs])
     )
     driven = statistics.median(a[1] for a, _ in pairs)
     proven = statistics.median(a[2] for a, _ in pairs)
@@ -64,20 +64,20 @@ def _deployed(scene: scenes.Scene) -> tuple[float, float, float]:
     if ended.code:
         raise SystemExit(ended.err)
     recorded = crashing.events_of(scene)[ended.only["id"]]
-    asked, proving = (event.at for event in recorded if isinstance(event.fact, events.Intended))
+    syncing, proving = (event.at for event in recorded if isinstance(event.fact, events.Intended))
     closed = recorded[-1].at
-    return whole, (proving - asked).total_seconds(), (closed - proving).total_seconds()
+    return whole, (proving - syncing).total_seconds(), (closed - proving).total_seconds()
 
 
 def _bare(scene: scenes.Scene) -> float:
     """What somebody does without hanbae: write the operation, wait for its end, wait for the rollout."""
     application = naming.application(SERVICE, ENVIRONMENT)
     argocd = scene.shop.policy.argocd.namespace
-    found = scene.get("application", application, namespace=argocd)
-    options = found["spec"]["syncPolicy"].get("syncOptions", [])
-    before = found["status"]["operationState"]["startedAt"]
+    live = scene.get("application", application, namespace=argocd)
+    options = live["spec"]["syncPolicy"].get("syncOptions", [])
+    before = live["status"]["operationState"]["startedAt"]
     sync = {
-        "revision": found["status"]["operationState"]["operation"]["sync"]["revision"],
+        "revision": live["status"]["operationState"]["operation"]["sync"]["revision"],
         "syncStrategy": {"hook": {}},
         "syncOptions": options,
     }

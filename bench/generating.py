@@ -52,15 +52,15 @@ def _service(policy: Any, name: str, number: int) -> dict[str, str]:
 
 def _varied(values: str, number: int, environment: str) -> str:
     """An environment's values as a team would have them: an image, sealed secrets, sizes of its own."""
-    at = list(PLACES).index(environment)
-    chance = random.Random(number * 10 + at)  # noqa: S311  only well-formed, nothing is encrypted
+    place = list(PLACES).index(environment)
+    chance = random.Random(number * 10 + place)  # noqa: S311  only well-formed, nothing is encrypted
     keys = [*dict.fromkeys(re.findall(r"urlKey: (\w+)", values)), "JWT_SECRET"]
     # The length of the encrypted key, that key, and an encrypted value: what kubeseal writes.
     shapes = {key: (512).to_bytes(2, "big") + chance.randbytes(512 + 16 + 40) for key in keys}
     sealed = "".join(f"\n    {key}: {base64.b64encode(shapes[key]).decode()}" for key in keys)
     for before, after in (
         ('digest: ""', f'digest: "sha256:{number:064x}"'),
-        ("replicas: 1", f"replicas: {2 + (number + at) % 4}"),
+        ("replicas: 1", f"replicas: {2 + (number + place) % 4}"),
         ("encryptedData: {}", f"certificate: sha256:{7:064x}\n  encryptedData:{sealed}"),
         ("memory: 256Mi", f"memory: {128 * (1 + number % 3)}Mi"),
         (".example.com\n", f".{PLACES[environment]}.example.com\n"),

@@ -98,9 +98,9 @@ def main(arguments: list[str]) -> int:
     """Run the benchmarks that are named, or all."""
     target = None
     if "--json" in arguments:
-        at = arguments.index("--json")
-        target = Path(arguments[at + 1])
-        del arguments[at : at + 2]
+        position = arguments.index("--json")
+        target = Path(arguments[position + 1])
+        del arguments[position : position + 2]
     unknown = set(arguments) - set(BENCHMARKS)
     if unknown:
         sys.stderr.write(

@@ -65,12 +65,12 @@ def stale() -> dict[Path, str]:
 
 def run(arguments: list[str]) -> int:
     """Write the documents, or name those that are stale."""
-    found = stale()
+    outdated = stale()
     if "--check" in arguments:
-        for path in found:
+        for path in outdated:
             sys.stderr.write(f"{path.name} is not fresh; run ./dev docs\n")
-        return 1 if found else 0
-    for path, text in found.items():
+        return 1 if outdated else 0
+    for path, text in outdated.items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     return 0

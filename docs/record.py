@@ -42,15 +42,15 @@ def screen(stream: str) -> list[str]:
     lines, row = [""], 0
     position = 0
     while position < len(stream):
-        if found := _SEQUENCE.match(stream, position):
-            count, final = found[1], found[2]
+        if escape := _SEQUENCE.match(stream, position):
+            count, final = escape[1], escape[2]
             if final == "m":
-                lines[row] += found[0]
+                lines[row] += escape[0]
             elif final == "A":
                 row = max(row - int(count or 1), 0)
             elif final == "K":
                 lines[row] = ""
-            position = found.end()
+            position = escape.end()
             continue
         character = stream[position]
         position += 1
@@ -93,17 +93,17 @@ def draw(lines: list[text.Text]) -> str:
     return _TEXT.sub(_placed, drawn)
 
 
-def _placed(found: re.Match[str]) -> str:
+def _placed(match: re.Match[str]) -> str:
     """A text in parts, each at the cell where it begins: in a viewer's font Hangul is not two letters wide."""
-    kind, x, y, clip, content = found.groups()
+    kind, x, y, clip, content = match.groups()
     plain = html.unescape(content).replace("\xa0", " ")
     drawn = []
     for part in _PART.finditer(plain):
-        at = float(x) + CELL * cells.cell_len(plain[: part.start()])
+        left = float(x) + CELL * cells.cell_len(plain[: part.start()])
         length = CELL * cells.cell_len(part[0])
         words = html.escape(part[0]).replace(" ", "&#160;")
         drawn.append(
-            f'<text class="{kind}" x="{at:.1f}" y="{y}" textLength="{length:.1f}" {clip}>{words}</text>'
+            f'<text class="{kind}" x="{left:.1f}" y="{y}" textLength="{length:.1f}" {clip}>{words}</text>'
         )
     return "".join(drawn)
 

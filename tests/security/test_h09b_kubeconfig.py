@@ -196,9 +196,9 @@ def text(content: str) -> Any:
 
     def write(case: Case) -> Path:
         path = case.folder / "config"
-        known = json.dumps(case.cluster)
+        cluster = json.dumps(case.cluster)
         path.write_text(
-            f"current-context: dev\nclusters: [{{name: c, cluster: {known}}}]\n"
+            f"current-context: dev\nclusters: [{{name: c, cluster: {cluster}}}]\n"
             f"contexts: [{{name: dev, context: {{cluster: c, user: u}}}}]\n{content}"
         )
         return path

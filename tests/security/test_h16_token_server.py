@@ -51,14 +51,14 @@ def address() -> Iterator[str]:
         server.server_close()  # waits for the threads that still send
 
 
-def known(host: str) -> credentials.Credentials:
+def credentials_for(host: str) -> credentials.Credentials:
     return credentials.Credentials(host, "shop", masking.Masked(b"c4n4ry"))
 
 
 async def test_a_token_without_end_is_not_read_to_its_end(address: str) -> None:
     Hostile.sent = 0
     with pytest.raises(errors.Unreachable, match="too-large"):
-        await registry.digest(references.parse(f"{address}/shop/auth:1"), known(address))
+        await registry.digest(references.parse(f"{address}/shop/auth:1"), credentials_for(address))
     # What was not read still lies in the buffers of the two sockets.
     assert Hostile.sent < ENDLESS / 4
 
@@ -79,7 +79,7 @@ async def asked_of(host: str, realm: str) -> list[httpx2.Request]:
 
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
     origin = httpx2.URL(f"https://{host}")
-    connected = registry.Registry(transporting.Transport(client, origin, known(host)))
+    connected = registry.Registry(transporting.Transport(client, origin, credentials_for(host)))
     await connected.digest(references.parse(f"{host}/shop/auth:1"))
     return [request for request in requests if "authorization" in request.headers]
 

@@ -32,7 +32,7 @@ def mypy(*files: Path) -> tuple[str, set[tuple[str, int, str]]]:
         text=True,
         check=False,
     )
-    errors = [found for line in ended.stdout.splitlines() if (found := FOUND.match(line))]
+    errors = [match for line in ended.stdout.splitlines() if (match := FOUND.match(line))]
     assert len(errors) == ended.stdout.count(": error: "), ended.stdout
     assert ended.returncode == bool(errors), ended.stdout + ended.stderr
     return ended.stdout, {(Path(e["file"]).name, int(e["line"]), e["code"]) for e in errors}
@@ -55,8 +55,8 @@ def of_invalid() -> set[tuple[str, int, str]]:
 
 def expected(path: Path) -> Iterator[tuple[str, int, str]]:
     for number, line in enumerate(path.read_text().splitlines(), 1):
-        if found := EXPECTED.search(line):
-            yield from ((path.name, number, code) for code in found[1].split())
+        if comment := EXPECTED.search(line):
+            yield from ((path.name, number, code) for code in comment[1].split())
 
 
 @pytest.mark.parametrize("name", [*(path.name for path in VALID), "example.py"])
@@ -68,6 +68,6 @@ def test_right_use_passes(of_valid: set[tuple[str, int, str]], name: str) -> Non
 def test_each_wrong_use_is_found_where_it_stands(
     of_invalid: set[tuple[str, int, str]], path: Path
 ) -> None:
-    wanted = set(expected(path))
-    assert wanted
-    assert {error for error in of_invalid if error[0] == path.name} == wanted
+    expected_errors = set(expected(path))
+    assert expected_errors
+    assert {error for error in of_invalid if error[0] == path.name} == expected_errors

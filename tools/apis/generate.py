@@ -45,16 +45,16 @@ def main() -> int:
     stored: dict[str, int] = {}
     versions = {}
     lives: dict[str, list[str | None]] = {}
-    for each in _LIVES:
-        lives |= dict(gosource.lives(module(each)))
+    for source in _LIVES:
+        lives |= dict(gosource.lives(module(source)))
     for full in VERSIONS:
         source = module(f"k8s.io/kubernetes@v{full}")
         names = kubernetes.definitions(source, gosource.enums(module(f"k8s.io/api@v0{full[1:]}")))
         kinds = list(kubernetes.kinds(source, names))
-        needed = closure(names, [each[1] for each in kinds] + [crds.METADATA])
+        needed = closure(names, [kind[1] for kind in kinds] + [crds.METADATA])
         versions[full.rpartition(".")[0]] = {
             "names": {name: stored.setdefault(packed(names[name]), len(stored)) for name in needed},
-            "kinds": {each[0]: list(each[1:]) for each in sorted(kinds)},
+            "kinds": {kind[0]: list(kind[1:]) for kind in sorted(kinds)},
         }
     whole = {"definitions": [json.loads(text) for text in stored], "versions": versions}
     write("kubernetes", {**whole, "lives": dict(sorted((lives | _BY_HAND).items()))})
@@ -64,22 +64,22 @@ def main() -> int:
 
 def module(named: str) -> Path:
     """A Go module's folder in the module cache, downloaded if need be."""
-    done = subprocess.run(
+    ended = subprocess.run(
         ["go", "mod", "download", "-json", named], capture_output=True, text=True, check=True
     )
-    return Path(json.loads(done.stdout)["Dir"])
+    return Path(json.loads(ended.stdout)["Dir"])
 
 
-def closure(names: dict[str, Any], wanted: list[str]) -> list[str]:
+def closure(names: dict[str, Any], roots: list[str]) -> list[str]:
     """The wanted definitions and what they refer to."""
-    found: set[str] = set()
-    waiting = list(wanted)
+    needed: set[str] = set()
+    waiting = list(roots)
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found.add(name)
+        if name not in needed:
+            needed.add(name)
             waiting += references(names[name])
-    return sorted(found)
+    return sorted(needed)
 
 
 def references(schema: Any) -> list[str]:
@@ -88,15 +88,15 @@ def references(schema: Any) -> list[str]:
         own = (
             [schema["$ref"].removeprefix("#/$defs/")] if isinstance(schema.get("$ref"), str) else []
         )
-        return own + [name for each in schema.values() for name in references(each)]
+        return own + [name for part in schema.values() for name in references(part)]
     return (
-        [name for each in schema for name in references(each)] if isinstance(schema, list) else []
+        [name for part in schema for name in references(part)] if isinstance(schema, list) else []
     )
 
 
 def custom() -> list[tuple[str, Any]]:
     """``group/version/Kind`` → scope, schema and shared parts."""
-    found = []
+    kinds = []
     for named, pattern in _CRDS:
         for path in sorted(module(named).glob(pattern)):
             for document in yaml.load_all(path.read_text("utf-8"), Loader=yaml.CSafeLoader):
@@ -104,8 +104,8 @@ def custom() -> list[tuple[str, Any]]:
                     if kind.served:
                         schema, shared = folded(kind.schema)
                         about = {"namespaced": kind.namespaced, "schema": schema, "shared": shared}
-                        found.append((f"{kind.api_version}/{kind.kind}", about))
-    return sorted(found)
+                        kinds.append((f"{kind.api_version}/{kind.kind}", about))
+    return sorted(kinds)
 
 
 def folded(schema: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -129,37 +129,37 @@ class Folding:
             text = packed(part)
             self._counts[text] = self._counts.get(text, 0) + 1
             if self._counts[text] == 1:
-                for each in part.values() if isinstance(part, dict) else part:
-                    self.count(each)
+                for child in part.values() if isinstance(part, dict) else part:
+                    self.count(child)
 
     def fold(self, part: Any, *, is_schema: bool) -> Any:
         """A part with references in place of what is repeated."""
         if isinstance(part, list):
-            return [self.fold(each, is_schema=is_schema) for each in part]
+            return [self.fold(item, is_schema=is_schema) for item in part]
         if not isinstance(part, dict):
             return part
         text = packed(part)
         often = is_schema and self._counts[text] > 1 and len(text) > _SHARED
         if often and text in self._named:
             return {"$ref": f"#/$defs/{self._named[text]}"}
-        made = {key: self._within(key, each, is_schema=is_schema) for key, each in part.items()}
+        schema = {key: self._within(key, value, is_schema=is_schema) for key, value in part.items()}
         if not often:
-            return made
+            return schema
         self._named[text] = f"s{len(self._named)}"
-        self.shared[self._named[text]] = made
+        self.shared[self._named[text]] = schema
         return {"$ref": f"#/$defs/{self._named[text]}"}
 
     def _within(self, key: str, part: Any, *, is_schema: bool) -> Any:
         if is_schema and key == "properties":
-            return {name: self.fold(each, is_schema=True) for name, each in part.items()}
+            return {name: self.fold(field, is_schema=True) for name, field in part.items()}
         return (
             part if is_schema and key in {"enum", "required"} else self.fold(part, is_schema=True)
         )
 
 
-def packed(thing: Any) -> str:
+def packed(value: Any) -> str:
     """JSON in its shortest form, with sorted keys."""
-    return json.dumps(thing, separators=(",", ":"), sort_keys=True)
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
 
 
 def write(name: str, content: Any) -> None:

@@ -41,7 +41,7 @@ def enums(module: Path) -> Enums:
         for typed, cast in _COMPUTED.findall(text):
             closed.pop(typed or cast, None)
         by_package[_name(package)] = {name: values for name, values in closed.items() if values}
-    found: Enums = {}
+    value_sets: Enums = {}
     for package in packages:
         own = _name(package)
         for struct, body in _STRUCT.findall(_text(package)):
@@ -52,26 +52,26 @@ def enums(module: Path) -> Enums:
                 values = by_package.get(home or "", {}).get(kind)
                 if values and (not qualifier or home != own or own == "core.v1"):
                     key = (f"{own}.{struct}", field)
-                    found[key] = ("[]" if shape == "[]" else "", values)
-    return found
+                    value_sets[key] = ("[]" if shape == "[]" else "", values)
+    return value_sets
 
 
 def lives(module: Path) -> Iterator[tuple[str, list[str | None]]]:
     """``group/version/Kind`` → minor version of deprecation, of removal, and what replaces it."""
     for path in sorted(module.glob("*/*/zz_generated.prerelease-lifecycle.go")):
         group, version = _group(path.parent), path.parent.name
-        found: dict[str, dict[str, str]] = {}
-        for kind, what, returned in _LIFE.findall(path.read_text("utf-8")):
-            found.setdefault(kind, {})[what] = returned
-        for kind, each in found.items():
-            if "Deprecated" in each and not kind.endswith("List"):
+        methods: dict[str, dict[str, str]] = {}
+        for kind, method, returned in _LIFE.findall(path.read_text("utf-8")):
+            methods.setdefault(kind, {})[method] = returned
+        for kind, lifetimes in methods.items():
+            if "Deprecated" in lifetimes and not kind.endswith("List"):
                 name = "/".join(part for part in (group, version, kind) if part)
                 yield (
                     name,
                     [
-                        _minor(each["Deprecated"]),
-                        _minor(each.get("Removed")),
-                        _gvk(each.get("Replacement")),
+                        _minor(lifetimes["Deprecated"]),
+                        _minor(lifetimes.get("Removed")),
+                        _gvk(lifetimes.get("Replacement")),
                     ],
                 )
 
@@ -86,15 +86,15 @@ def _name(package: Path) -> str:
 
 def _group(package: Path) -> str:
     """The API group as clients say it, from the package's register.go."""
-    found = re.search(r'GroupName = "([^"]*)"', (package / "register.go").read_text("utf-8"))
-    return found[1] if found else package.parent.name
+    match = re.search(r'GroupName = "([^"]*)"', (package / "register.go").read_text("utf-8"))
+    return match[1] if match else package.parent.name
 
 
 def _minor(returned: str | None) -> str | None:
-    found = _NUMBERS.search(returned or "")
-    return f"{found[1]}.{found[2]}" if found else None
+    match = _NUMBERS.search(returned or "")
+    return f"{match[1]}.{match[2]}" if match else None
 
 
 def _gvk(returned: str | None) -> str | None:
-    found = _NAMED.search(returned or "")
-    return "/".join(part for part in found.groups() if part) if found else None
+    match = _NAMED.search(returned or "")
+    return "/".join(part for part in match.groups() if part) if match else None

@@ -40,19 +40,19 @@ def short(name: str) -> str:
 def definitions(module: Path, enums: gosource.Enums) -> dict[str, Any]:
     """Name → schema, for everything that a kind of the version may need."""
     swagger = json.loads((module / "api/openapi-spec/swagger.json").read_text("utf-8"))
-    found = {short(name): _strict(schema) for name, schema in swagger["definitions"].items()}
-    for name in list(found):
+    schemas = {short(name): _strict(schema) for name, schema in swagger["definitions"].items()}
+    for name in list(schemas):
         special = _SPECIAL.get(name.rpartition(".")[2])
         if special is not None:
-            found[name] = special
+            schemas[name] = special
     for (name, field), (shape, values) in enums.items():
-        at = found.get(name, {}).get("properties", {}).get(field)
-        if at is not None and not name.endswith(("Status", "Condition")):
-            target = at["items"] if shape else at
+        schema = schemas.get(name, {}).get("properties", {}).get(field)
+        if schema is not None and not name.endswith(("Status", "Condition")):
+            target = schema["items"] if shape else schema
             # Go decodes a missing string and an empty one alike, and the API server then takes the default.
             target["enum"] = sorted({*values, ""})
-    tightening.tighten(found)
-    return found
+    tightening.tighten(schemas)
+    return schemas
 
 
 def kinds(module: Path, names: dict[str, Any]) -> Iterator[Kind]:
@@ -60,8 +60,8 @@ def kinds(module: Path, names: dict[str, Any]) -> Iterator[Kind]:
     swagger = json.loads((module / "api/openapi-spec/swagger.json").read_text("utf-8"))
     by_kind = {}
     for name, schema in swagger["definitions"].items():
-        for each in schema.get("x-kubernetes-group-version-kind", ()):
-            by_kind[each["group"], each["version"], each["kind"]] = short(name)
+        for kind in schema.get("x-kubernetes-group-version-kind", ()):
+            by_kind[kind["group"], kind["version"], kind["kind"]] = short(name)
     for group, version, resource in _resources(module):
         response = resource["responseKind"]
         kind = response["kind"]
@@ -91,21 +91,23 @@ def _resources(module: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
 def _strict(schema: dict[str, Any]) -> dict[str, Any]:
     if "$ref" in schema:
         return {"$ref": f"#/$defs/{short(schema['$ref'].rpartition('/')[2])}"}
-    found: dict[str, Any] = {}
+    strict_schema: dict[str, Any] = {}
     if "type" in schema:
-        found["type"] = schema["type"]
+        strict_schema["type"] = schema["type"]
     form = schema.get("format")
     if form in _INTEGERS:
-        found["minimum"], found["maximum"] = _INTEGERS[form]
+        strict_schema["minimum"], strict_schema["maximum"] = _INTEGERS[form]
     elif form in {"byte", "date-time"}:
-        found["format"] = form
+        strict_schema["format"] = form
     if "properties" in schema:
-        found["properties"] = {name: _strict(each) for name, each in schema["properties"].items()}
-        found["additionalProperties"] = False
+        strict_schema["properties"] = {
+            name: _strict(field) for name, field in schema["properties"].items()
+        }
+        strict_schema["additionalProperties"] = False
         if schema.get("required"):
-            found["required"] = schema["required"]
+            strict_schema["required"] = schema["required"]
     if "items" in schema:
-        found["items"] = _strict(schema["items"])
+        strict_schema["items"] = _strict(schema["items"])
     if isinstance(schema.get("additionalProperties"), dict):
-        found["additionalProperties"] = _strict(schema["additionalProperties"])
-    return found
+        strict_schema["additionalProperties"] = _strict(schema["additionalProperties"])
+    return strict_schema

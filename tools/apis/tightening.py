@@ -127,7 +127,7 @@ def tighten(definitions: dict[str, Any]) -> None:
     for name, more in _WHOLE.items():
         definitions[name].update(more)
     for name, names in _NOT_REQUIRED.items():
-        kept = [each for each in definitions[name].get("required", []) if each not in names]
+        kept = [field for field in definitions[name].get("required", []) if field not in names]
         definitions[name]["required"] = kept
     for name, values in _RESTARTS.items():
         definitions[name]["properties"]["template"] |= _restart({"enum": list(values)})

@@ -9,30 +9,30 @@ import hanbae
 
 
 async def errors(folder: Path) -> list[hanbae.Finding]:
-    wanted = hanbae.CheckWanted(
+    request = hanbae.CheckWanted(
         ("auth",), policy_from="origin/main", history=hanbae.CheckHistory(since="v1")
     )
-    result = await hanbae.check(folder, wanted)
+    result = await hanbae.check(folder, request)
     assert_type(result, hanbae.CheckResult)
     for accepted in result.accepted:
         assert_type(accepted, hanbae.Accepted)
-    return [each for each in result.findings if each.severity == "error"]
+    return [finding for finding in result.findings if finding.severity == "error"]
 
 
 async def edits(folder: Path) -> tuple[hanbae.Edit, ...]:
     result = await hanbae.check(folder, hanbae.CheckWanted(live=hanbae.CheckLive(context="kind")))
-    return tuple(edit for each in result.findings for edit in each.edits)
+    return tuple(edit for finding in result.findings for edit in finding.edits)
 
 
 async def kinds(folder: Path) -> list[str]:
-    found = []
-    async with hanbae.rendering(folder, hanbae.RenderWanted(environment="dev")) as made:
-        async for each in made:
-            if isinstance(each, hanbae.RenderFailure):
-                raise each.fault
-            assert_type(each, hanbae.Rendered)
-            found += [str(one["kind"]) for one in each.objects]
-    return found
+    kinds = []
+    async with hanbae.rendering(folder, hanbae.RenderWanted(environment="dev")) as releases:
+        async for release in releases:
+            if isinstance(release, hanbae.RenderFailure):
+                raise release.fault
+            assert_type(release, hanbae.Rendered)
+            kinds += [str(manifest["kind"]) for manifest in release.objects]
+    return kinds
 
 
 async def change(folder: Path) -> hanbae.Comparison:

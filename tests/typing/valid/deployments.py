@@ -21,7 +21,7 @@ async def follow(folder: Path) -> AsyncIterator[hanbae.Event]:
                     yield event
 
 
-def told(fact: hanbae.Fact) -> str:  # noqa: C901, PLR0911
+def sentence(fact: hanbae.Fact) -> str:  # noqa: C901, PLR0911
     """Every kind of fact is named: a new one makes the type checker complain here."""
     match fact:
         case hanbae.Opened(revision=revision):

@@ -13,7 +13,7 @@ def branches(folder: Path) -> dict[str, str | None]:
     assert_type(loaded, hanbae.LoadedPolicy)
     assert_type(loaded.policy, hanbae.Policy)
     assert_type(loaded.place("argocd.repository"), hanbae.Place)
-    return {name: found.branch for name, found in loaded.policy.environments.items()}
+    return {name: environment.branch for name, environment in loaded.policy.environments.items()}
 
 
 def line(folder: Path) -> int:
