@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
-from tests.support import applications as made
+from tests.support import applications as samples
 from tests.support import polling
 
 from hanbae import subjects
@@ -92,12 +92,12 @@ class Shop:
         return dict(job)
 
 
-def await_kinds(shop: Shop, wanted: set[str]) -> None:
+def await_kinds(shop: Shop, expected: set[str]) -> None:
     def served() -> set[str]:
         names = shop.run("kubectl", "api-resources", "--no-headers", "-o", "name").split()
         return {name.split(".")[0] for name in names}
 
-    polling.until(lambda: wanted <= served(), within=READY_WITHIN, pause=0.2, state=served)
+    polling.until(lambda: expected <= served(), within=READY_WITHIN, pause=0.2, state=served)
 
 
 def await_policies(shop: Shop, environment: str) -> None:
@@ -146,22 +146,22 @@ async def application(
     cluster: connections.Cluster, shop: Shop, environment: str = "dev", **status: Any
 ) -> subjects.Ref:
     """The Application of auth, anew, as the ApplicationSet makes it and Argo CD has looked at it."""
-    thing = generating.application(shop.policy, "auth", environment)
-    thing["metadata"].pop("finalizers", None)
-    thing["metadata"]["annotations"] = {"example.com/team": "blue"}
-    thing["status"] = {"sync": {"status": "Synced", "revision": made.REVISION}, **status}
-    ref = subjects.Ref("Application", "argocd", thing["metadata"]["name"])
+    manifest = generating.application(shop.policy, "auth", environment)
+    manifest["metadata"].pop("finalizers", None)
+    manifest["metadata"]["annotations"] = {"example.com/team": "blue"}
+    manifest["status"] = {"sync": {"status": "Synced", "revision": samples.REVISION}, **status}
+    ref = subjects.Ref("Application", "argocd", manifest["metadata"]["name"])
     if await reading.get(cluster, kinds.APPLICATION, ref.namespace, ref.name) is not None:
         await patch(cluster, ref, {"metadata": {"finalizers": None}})
         await writing.delete(cluster, kinds.APPLICATION, ref.namespace, ref.name)
-    await writing.create(cluster, kinds.APPLICATION, thing)
+    await writing.create(cluster, kinds.APPLICATION, manifest)
     return ref
 
 
 async def read(cluster: connections.Cluster, ref: subjects.Ref) -> kinds.Object:
-    found = await reading.get(cluster, kinds.named(ref.kind), ref.namespace, ref.name)
-    assert found is not None
-    return found
+    live = await reading.get(cluster, kinds.named(ref.kind), ref.namespace, ref.name)
+    assert live is not None
+    return live
 
 
 async def patch(cluster: connections.Cluster, ref: subjects.Ref, body: Any) -> kinds.Object:
@@ -173,15 +173,15 @@ def by(environment: str) -> str:
     return f"hanbae/{DEPLOYER.format(environment)}"
 
 
-def asked(environment: str = "dev", **sync: Any) -> dict[str, Any]:
+def sync_operation(environment: str = "dev", **sync: Any) -> dict[str, Any]:
     """The operation that hanbae writes, with something more in its ``sync``."""
-    thing = {"spec": {"syncPolicy": {"syncOptions": OPTIONS}}}
+    manifest = {"spec": {"syncPolicy": {"syncOptions": OPTIONS}}}
     operation = operations.asking(
-        thing, revision=made.REVISION, key="k", by=by(environment), about={"service": "auth"}
+        manifest, revision=samples.REVISION, key="k", by=by(environment), about={"service": "auth"}
     )
-    asked: dict[str, Any] = operation["operation"]
-    asked["sync"] |= sync
-    return asked
+    operation_field: dict[str, Any] = operation["operation"]
+    operation_field["sync"] |= sync
+    return operation_field
 
 
 OPTIONS = [
@@ -196,10 +196,10 @@ async def say(
     cluster: connections.Cluster, kind: kinds.Kind, namespace: str, name: str, status: Any
 ) -> None:
     """Write a status, as controllers do."""
-    asked = cluster.asked("patch", kind, namespace, name=name, subresource="status")
+    request = cluster.asked("patch", kind, namespace, name=name, subresource="status")
     path = kind.path(namespace, name, "status")
     kind_of = "application/merge-patch+json"
-    await cluster.ask(asked, "PATCH", path, body={"status": status}, content_type=kind_of)
+    await cluster.ask(request, "PATCH", path, body={"status": status}, content_type=kind_of)
 
 
 def proof(shop: Shop, key: str, service: str = "auth") -> kinds.Object:

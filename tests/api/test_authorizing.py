@@ -20,7 +20,6 @@ from tests.api.deployers import (
     Shop,
     anybodys,
     application,
-    asked,
     await_kinds,
     await_policies,
     by,
@@ -28,8 +27,9 @@ from tests.api.deployers import (
     proof,
     read,
     say,
+    sync_operation,
 )
-from tests.support import applications as made
+from tests.support import applications as samples
 
 from hanbae import errors, subjects
 from hanbae.actions import generate_argocd, generate_rbac, init, new_service
@@ -135,12 +135,12 @@ async def generous(
 async def test_the_deployer_starts_and_ends_operations_and_asks_for_refreshes(
     cluster: connections.Cluster, deployer: connections.Cluster, shop: Shop
 ) -> None:
-    ref = await application(cluster, shop, operationState=made.state("Failed"))
+    ref = await application(cluster, shop, operationState=samples.state("Failed"))
     argo = applications.Application(deployer, ref)
     assert (await argo.existing())["metadata"]["name"] == ref.name
     refreshed = await argo.refresh()
     assert refreshed["metadata"]["annotations"]["argocd.argoproj.io/refresh"] == "normal"
-    does = plans.Sync(ref.name, made.REVISION)
+    does = plans.Sync(ref.name, samples.REVISION)
     started = await argo.ask(does, "d1.sync", by("dev"))
     assert started["operation"]["info"] == [{"name": "hanbae", "value": "d1.sync"}]
     assert "operationState" not in started["status"]
@@ -149,10 +149,12 @@ async def test_the_deployer_starts_and_ends_operations_and_asks_for_refreshes(
     assert "operation" not in await read(cluster, ref)
     await argo.ask(does, "d2.sync", by("dev"))
     operation = (await read(cluster, ref))["operation"]
-    await patch(cluster, ref, {"status": {"operationState": made.state("Running", of=operation)}})
+    await patch(
+        cluster, ref, {"status": {"operationState": samples.state("Running", of=operation)}}
+    )
     ending = asyncio.create_task(argo.terminate(lambda operation: operation.key == "d2.sync"))
-    await until(cluster, ref, lambda thing: phase(thing) == "Terminating")
-    ended = made.state("Failed", of=operation)
+    await until(cluster, ref, lambda live: phase(live) == "Terminating")
+    ended = samples.state("Failed", of=operation)
     await patch(cluster, ref, {"operation": None, "status": {"operationState": ended}})
     assert await ending
 
@@ -164,29 +166,33 @@ async def test_what_a_migration_reads_may_be_synced_first(
     names = {"SealedSecret": "auth-secrets", "ServiceAccount": "auth-service", "ConfigMap": "auth"}
     only = tuple(subjects.Ref(kind, "services-dev", name) for kind, name in names.items())
     argo = applications.Application(deployer, ref)
-    does = plans.Sync(ref.name, made.REVISION, only=only)
+    does = plans.Sync(ref.name, samples.REVISION, only=only)
     started = await argo.ask(does, "d1.secrets", by("dev"))
-    asked = started["operation"]["sync"]["resources"]
-    assert {each["kind"]: each["name"] for each in asked} == names
+    resources = started["operation"]["sync"]["resources"]
+    assert {resource["kind"]: resource["name"] for resource in resources} == names
 
 
 async def test_an_application_of_four_hundred_objects_is_not_too_dear_to_judge(
     cluster: connections.Cluster, deployer: connections.Cluster, shop: Shop
 ) -> None:
-    results = [made.result("Deployment", f"web-{n}", message="m" * 200) for n in range(400)]
+    results = [samples.result("Deployment", f"web-{n}", message="m" * 200) for n in range(400)]
     fields = ("group", "version", "kind", "namespace", "name", "status")
     resources = [{name: result[name] for name in fields} for result in results]
-    state = made.state("Succeeded", results=results)
-    entry = {"revision": made.REVISION, "deployedAt": made.STARTED, "source": {"repoURL": "x"}}
+    state = samples.state("Succeeded", results=results)
+    entry = {
+        "revision": samples.REVISION,
+        "deployedAt": samples.STARTED,
+        "source": {"repoURL": "x"},
+    }
     history = [entry | {"id": n} for n in range(10)]
     ref = await application(
         cluster, shop, operationState=state, resources=resources, history=history
     )
     argo = applications.Application(deployer, ref)
     await argo.refresh()
-    await argo.ask(plans.Sync(ref.name, made.REVISION), "d1.sync", by("dev"))
-    found = await read(cluster, ref)
-    running = state | {"phase": "Running", "operation": found["operation"]}
+    await argo.ask(plans.Sync(ref.name, samples.REVISION), "d1.sync", by("dev"))
+    live = await read(cluster, ref)
+    running = state | {"phase": "Running", "operation": live["operation"]}
     await patch(cluster, ref, {"status": {"operationState": running}})
     ended = operations.terminating(await read(cluster, ref))
     written = await writing.replace(deployer, kinds.APPLICATION, ended)
@@ -203,17 +209,17 @@ async def test_the_deployer_follows_a_whole_deployment_and_is_blind_to_nothing(
     through = applications.Application(deployer, ref)
     engine = argocd.ArgoCD(through, deployer, target, by=by("dev"))
     hook = subjects.Ref("Job", "services-dev", "auth-service-migrate")
-    operation = await engine.begin(plans.Sync(ref.name, made.REVISION, hooks=(hook,)), "d9.sync")
+    operation = await engine.begin(plans.Sync(ref.name, samples.REVISION, hooks=(hook,)), "d9.sync")
     async with (
         asyncio.timeout(60),
         asyncio.TaskGroup() as group,
         engine.follow(operation) as stream,
     ):
         group.create_task(world(cluster, ref, shop))
-        seen = [fact async for fact in stream]
-    told = [fact.text for fact in seen if isinstance(fact, events.Noted)]
-    assert [text.id for text in told] == [], "nothing was forbidden"
-    states = [(f.on.kind, f.state) for f in seen if isinstance(f, events.Observed)]
+        facts = [fact async for fact in stream]
+    notices = [fact.text for fact in facts if isinstance(fact, events.Noted)]
+    assert [text.id for text in notices] == [], "nothing was forbidden"
+    states = [(f.on.kind, f.state) for f in facts if isinstance(f, events.Observed)]
     assert ("Application", "Succeeded") in states
     assert ("Deployment", "Complete") in states
     assert engine.redact("canary-1234") != "canary-1234", "it has read the service's Secret"
@@ -233,9 +239,9 @@ async def test_the_deployer_claims_its_own_applications_and_no_others(
     )
     async with ours as lease:
         await lease.mark(step="sync")
-        (found,) = await leases.find(deployer, "services-dev", "d1")
-        assert found.marks["step"] == "sync"
-        await leases.mark(deployer, found, {"stop": "somebody"})
+        (lease_of_d1,) = await leases.find(deployer, "services-dev", "d1")
+        assert lease_of_d1.marks["step"] == "sync"
+        await leases.mark(deployer, lease_of_d1, {"stop": "somebody"})
         await lease.release(outcome="succeeded")
     other = leases.held(deployer, "services-dev", "some-election", holder="a", marks={}, over=None)
     async with other as lease:
@@ -247,8 +253,8 @@ async def test_the_deployer_claims_its_own_applications_and_no_others(
 
 async def world(cluster: connections.Cluster, ref: subjects.Ref, shop: Shop) -> None:
     """What happens in a manual sync: a hook runs, a Deployment is applied and rolls out."""
-    asked = (await until(cluster, ref, lambda thing: "operation" in thing))["operation"]
-    running = made.state("Running", of=asked)
+    operation = (await until(cluster, ref, lambda live: "operation" in live))["operation"]
+    running = samples.state("Running", of=operation)
     await patch(cluster, ref, {"status": {"operationState": running}})
     job = shop.migration("auth", "dev")
     job["metadata"]["namespace"] = "services-dev"
@@ -258,15 +264,19 @@ async def world(cluster: connections.Cluster, ref: subjects.Ref, shop: Shop) -> 
     metadata = {"name": "auth-service", "namespace": "services-dev", "labels": RELEASE}
     template = {"metadata": {"labels": RELEASE}, "spec": pod}
     spec = {"selector": {"matchLabels": RELEASE}, "template": template}
-    made_ = await writing.create(cluster, kinds.DEPLOYMENT, {"metadata": metadata, "spec": spec})
+    deployment = await writing.create(
+        cluster, kinds.DEPLOYMENT, {"metadata": metadata, "spec": spec}
+    )
     counts = ("replicas", "updatedReplicas", "availableReplicas", "readyReplicas")
-    complete = dict.fromkeys(counts, 1) | {"observedGeneration": made_["metadata"]["generation"]}
+    complete = dict.fromkeys(counts, 1) | {
+        "observedGeneration": deployment["metadata"]["generation"]
+    }
     await say(cluster, kinds.DEPLOYMENT, "services-dev", "auth-service", complete)
     results = [
-        made.result("Job", job["metadata"]["name"], hook="Sync"),
-        made.result("Deployment", "auth-service"),
+        samples.result("Job", job["metadata"]["name"], hook="Sync"),
+        samples.result("Deployment", "auth-service"),
     ]
-    ended = made.state("Succeeded", of=asked, results=results)
+    ended = samples.state("Succeeded", of=operation, results=results)
     health = {"health": {"status": "Healthy"}}
     await patch(cluster, ref, {"operation": None, "status": {"operationState": ended, **health}})
 
@@ -277,14 +287,14 @@ async def until(
     kind, field = kinds.named(ref.kind), f"metadata.name={ref.name}"
     stream = watching.watch(cluster, kind, ref.namespace, field_selector=field)
     async with asyncio.timeout(20), aclosing(stream):
-        async for seen in stream:
-            if is_so(seen.object):
-                return seen.object
+        async for change in stream:
+            if is_so(change.object):
+                return change.object
     raise AssertionError(ref)
 
 
-def phase(thing: kinds.Object) -> str:
-    return str(((thing.get("status") or {}).get("operationState") or {}).get("phase"))
+def phase(application: kinds.Object) -> str:
+    return str(((application.get("status") or {}).get("operationState") or {}).get("phase"))
 
 
 async def test_the_deployer_proves_migrations(
@@ -344,7 +354,9 @@ async def test_controllers_that_write_meanwhile_are_not_taken_for_the_deployers_
         for number in range(10)
     ]
     argo = applications.Application(deployer, ref)
-    await asyncio.gather(argo.ask(plans.Sync(ref.name, made.REVISION), "d1", by("dev")), *writers)
+    await asyncio.gather(
+        argo.ask(plans.Sync(ref.name, samples.REVISION), "d1", by("dev")), *writers
+    )
     stale = await read(cluster, ref)
     await patch(cluster, ref, {"operation": None})
     with pytest.raises(answers.Conflict):
@@ -358,7 +370,7 @@ async def test_members_of_the_group_deploy_in_their_own_name_and_are_held_to_the
     kubeconfig = shop.person("jiwon", GROUP)
     async with connections.connect(kubeconfig=kubeconfig) as jiwon:
         argo = applications.Application(jiwon, ref)
-        does = plans.Sync(ref.name, made.REVISION)
+        does = plans.Sync(ref.name, samples.REVISION)
         with pytest.raises(answers.Denied, match="initiatedBy"):
             await argo.ask(does, "d1.sync", by("production"))
         started = await argo.ask(does, "d1.sync", "hanbae/jiwon")
@@ -402,7 +414,7 @@ async def test_operations_of_another_shape_are_refused(
 ) -> None:
     ref = await application(cluster, shop, "staging")
     words, change = FORBIDDEN[part][name]
-    operation = asked("staging")
+    operation = sync_operation("staging")
     hostile = operation | ({"sync": operation["sync"] | change} if part == "sync" else change)
     with pytest.raises(answers.Denied) as caught:
         await patch(generous, ref, {"operation": hostile})
@@ -417,18 +429,18 @@ async def test_only_automation_that_prunes_lets_the_deployer_prune(
 ) -> None:
     ref = await application(cluster, shop, "staging")
     with pytest.raises(answers.Denied, match="prune"):
-        await patch(generous, ref, {"operation": asked("staging", prune=True)})
+        await patch(generous, ref, {"operation": sync_operation("staging", prune=True)})
     await patch(cluster, ref, {"spec": {"syncPolicy": {"automated": {"prune": True}}}})
-    await patch(generous, ref, {"operation": asked("staging", prune=True)})
+    await patch(generous, ref, {"operation": sync_operation("staging", prune=True)})
 
 
 async def test_an_operation_of_somebody_elses_is_neither_replaced_nor_forgotten(
     cluster: connections.Cluster, deployer: connections.Cluster, shop: Shop
 ) -> None:
-    theirs = made.state("Running")
+    theirs = samples.state("Running")
     ref = await application(cluster, shop, operationState=theirs)
     with pytest.raises(answers.Denied, match="an operation is active"):
-        await patch(deployer, ref, {"operation": asked()})
+        await patch(deployer, ref, {"operation": sync_operation()})
     for record in (None, {"phase": "Succeeded"}, {"phase": "Terminating", "message": "forged"}):
         with pytest.raises(answers.Denied, match=r"of status\.operationState"):
             await patch(deployer, ref, {"status": {"operationState": record}})
@@ -436,7 +448,7 @@ async def test_an_operation_of_somebody_elses_is_neither_replaced_nor_forgotten(
         cluster, ref, {"operation": theirs["operation"], "status": {"operationState": None}}
     )
     with pytest.raises(answers.Denied, match="an operation is active"):
-        await patch(deployer, ref, {"operation": asked(revision=made.OTHER)})
+        await patch(deployer, ref, {"operation": sync_operation(revision=samples.OTHER)})
 
 
 # What admission and RBAC refuse elsewhere
@@ -468,7 +480,7 @@ async def test_another_environments_application_is_out_of_reach(
     with pytest.raises(errors.Forbidden):
         await read(deployer, ref)
     with pytest.raises(errors.Forbidden):
-        await patch(deployer, ref, {"operation": asked()})
+        await patch(deployer, ref, {"operation": sync_operation()})
     with pytest.raises(errors.Forbidden):
         await reading.find(deployer, kinds.APPLICATION, "argocd")
 
@@ -504,13 +516,13 @@ def changed(job: kinds.Object, path: str, value: Any) -> kinds.Object:
     pod = "spec.template.spec"
     path = path.replace("CONTAINER", f"{pod}.containers.0").replace("POD", pod)
     *parents, last = path.split(".")
-    thing: Any = result
+    parent: Any = result
     for key in parents:
-        thing = thing[int(key)] if key.isdigit() else thing[key]
+        parent = parent[int(key)] if key.isdigit() else parent[key]
     if value is None:
-        del thing[last]
+        del parent[last]
     else:
-        thing[last] = value
+        parent[last] = value
     return result
 
 
@@ -625,7 +637,7 @@ async def test_nobody_else_is_held_to_the_policies(
     ref = await application(cluster, shop)
     labelled = await patch(cluster, ref, {"metadata": {"labels": {"x": "y"}}})
     assert labelled["metadata"]["labels"]["x"] == "y"
-    begun = await patch(cluster, ref, {"operation": asked(manifests=["x"])})
+    begun = await patch(cluster, ref, {"operation": sync_operation(manifests=["x"])})
     assert begun["operation"]["sync"]["manifests"] == ["x"]
     assert await writing.delete(cluster, kinds.APPLICATION, "argocd", ref.name)
 
@@ -639,11 +651,11 @@ def test_every_rule_is_broken_by_some_test(shop: Shop) -> None:
     """A rule that nothing here breaks could be taken out unnoticed."""
     services = [authorizing.Service("auth", "registry.example.com/auth")]
     policies = admitting.policies(shop.policy, "dev", services)
-    said = {v["message"] for p in policies for v in p["spec"].get("validations", [])}
+    messages = {v["message"] for p in policies for v in p["spec"].get("validations", [])}
     words = [words for table in FORBIDDEN.values() for words, *_ in table.values()]
     words += ["an operation is active", "creates nor deletes", "does not change Jobs"]
     # What the API server of today drops or ignores before admission sees it; that of tomorrow may not.
-    assert {message for message in said if not any(each in message for each in words)} == {
+    assert {message for message in messages if not any(word in message for word in words)} == {
         "operation has a field that hanbae does not write",
         "the deployer changes nothing in the status of an ApplicationSet",
     }

@@ -50,13 +50,13 @@ def kubectl(plane: Any, *words: str) -> None:
     subprocess.run([*program, *words], check=True, capture_output=True)
 
 
-async def create(cluster: connections.Cluster, thing: dict[str, Any]) -> None:
-    thing = copy.deepcopy(thing)
-    thing["metadata"].pop("finalizers", None)
+async def create(cluster: connections.Cluster, manifest: dict[str, Any]) -> None:
+    manifest = copy.deepcopy(manifest)
+    manifest["metadata"].pop("finalizers", None)
     async with asyncio.timeout(30):
         while True:
             try:
-                await writing.create(cluster, kinds.APPLICATION, thing)
+                await writing.create(cluster, kinds.APPLICATION, manifest)
             except errors.WrongUse:  # the kind is served a moment after it is created
                 await asyncio.sleep(0.1)
             else:
@@ -82,15 +82,15 @@ async def test_rule_finds_its_failing_example_and_leaves_the_passing_one(
     project = projects.project(demo_repository.example())
     for environment in ("dev", "staging", "production"):
         for service in project.services:
-            made = generating.application(project.policy, service, environment)
-            if change.file == f"{made['metadata']['name']}.yaml":
-                made = yaml.safe_load(change.text or "")
-            await create(cluster, made)
+            manifest = generating.application(project.policy, service, environment)
+            if change.file == f"{manifest['metadata']['name']}.yaml":
+                manifest = yaml.safe_load(change.text or "")
+            await create(cluster, manifest)
     if example == "mutated":
         monkeypatch.setattr(argo, "live", lambda *_: ())
-    found = await live_applications.of_project(project, kubeconfig=control_plane.kubeconfig)
-    at = [(each.code, f"{each.place.file}:{each.place.line}") for each in found]
-    assert at == ([(argo.LIVE, place) for place in case.at] if example == "fails" else [])
+    findings = await live_applications.of_project(project, kubeconfig=control_plane.kubeconfig)
+    places = [(finding.code, f"{finding.place.file}:{finding.place.line}") for finding in findings]
+    assert places == ([(argo.LIVE, place) for place in case.at] if example == "fails" else [])
 
 
 async def drifted(cluster: connections.Cluster, plane: Any, root: Path) -> None:
@@ -129,9 +129,10 @@ async def test_applications_in_the_cluster_are_held_against_the_policy(
     with pytest.raises(errors.WrongUse):  # a cluster without Argo CD
         await live_applications.check_live(root, environments=["dev"], kubeconfig=kubeconfig)
     await drifted(cluster, control_plane, root)
-    found = await live_applications.check_live(root, kubeconfig=kubeconfig)
+    findings = await live_applications.check_live(root, kubeconfig=kubeconfig)
     assert sorted(
-        (each.code, each.severity, each.text.id, each.service, each.environments) for each in found
+        (finding.code, finding.severity, finding.text.id, finding.service, finding.environments)
+        for finding in findings
     ) == [
         ("ENV016", "error", "rule.env016-found-branch", "auth", ("production",)),
         ("ENV016", "error", "rule.env016-found-namespace", "auth", ("production",)),
@@ -139,7 +140,7 @@ async def test_applications_in_the_cluster_are_held_against_the_policy(
         ("ENV016", "notice", "rule.env016-found-unknown", "", ("staging",)),
         ("ENV016", "warning", "rule.env016-found-absent", "personal", ("dev",)),
     ]
-    assert all(each.place.file == "hanbae.yaml" and each.place.line for each in found)
+    assert all(finding.place.file == "hanbae.yaml" and finding.place.line for finding in findings)
     only = await live_applications.check_live(
         root, environments=["dev"], services=["auth"], kubeconfig=kubeconfig
     )
@@ -161,40 +162,44 @@ async def test_command_tells_of_the_cluster_what_was_asked_for_and_not_accepted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     await drifted(cluster, control_plane, root)
-    found = await live_applications.check_live(root, kubeconfig=control_plane.kubeconfig)
+    findings = await live_applications.check_live(root, kubeconfig=control_plane.kubeconfig)
 
     async def run(*words: str) -> tuple[int, set[tuple[str, str]]]:
         """The command, which has an event loop of its own."""
         arguments = ["-C", str(root), "check", "--live", "--output", "json", *words]
         code = await asyncio.to_thread(main.run, arguments)
         shown = json.loads(capsys.readouterr().out)
-        found = [*shown["findings"], *(each["finding"] for each in shown["accepted"])]
+        findings = [*shown["findings"], *(accepted["finding"] for accepted in shown["accepted"])]
         return code, {
-            (each["text"]["id"], each.get("service", ""))
-            for each in found
-            if each["code"] == "ENV016"
+            (finding["text"]["id"], finding.get("service", ""))
+            for finding in findings
+            if finding["code"] == "ENV016"
         }
 
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
     code, shown = await run()
     assert code == 1
-    assert shown == {(each.text.id, each.service) for each in found}
+    assert shown == {(finding.text.id, finding.service) for finding in findings}
     _, shown = await run("auth", "--env", "production")
     assert shown == {
-        (f"rule.env016-found-{each}", "auth") for each in ("branch", "namespace", "sync")
+        (f"rule.env016-found-{field}", "auth") for field in ("branch", "namespace", "sync")
     }
     _, shown = await run("personal", "--env", "production")
     assert shown == set()
 
     # A comment beside the line accepts it, as it does any other finding.
-    place = next(each.place for each in found if each.text.id == "rule.env016-found-sync")
+    place = next(
+        finding.place for finding in findings if finding.text.id == "rule.env016-found-sync"
+    )
     lines = (root / "hanbae.yaml").read_text().split("\n")
     lines[place.line - 1] += "  # hanbae: ignore ENV016 switched on for the move"
     (root / "hanbae.yaml").write_text("\n".join(lines))
     arguments = ["-C", str(root), "check", "auth", "--live", "--output", "json"]
     await asyncio.to_thread(main.run, arguments)
     accepted = json.loads(capsys.readouterr().out)["accepted"]
-    assert "rule.env016-found-sync" in {each["finding"]["text"]["id"] for each in accepted}
+    assert "rule.env016-found-sync" in {
+        acceptance["finding"]["text"]["id"] for acceptance in accepted
+    }
 
     assert await asyncio.to_thread(main.run, [*arguments, "--context", "nobody"]) == 4
     assert json.loads(capsys.readouterr().out)["error"]["text"]["id"] == "cluster.forbidden"

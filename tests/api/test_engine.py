@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
-from tests.support import applications as made
+from tests.support import applications as samples
 from tests.support import objects, relays
 
 from hanbae import errors, subjects
@@ -46,7 +46,7 @@ def custom_resources(control_plane: Any) -> None:
 
 async def create(cluster: connections.Cluster, name: str, **parts: Any) -> subjects.Ref:
     """An Application as an ApplicationSet makes it, with what the test says of its status."""
-    built = made.application(**parts)
+    built = samples.application(**parts)
     built["metadata"] = {"name": name, "namespace": "default"}
     built["spec"] |= {
         "project": "services",
@@ -64,9 +64,9 @@ async def create(cluster: connections.Cluster, name: str, **parts: Any) -> subje
 
 
 async def read(cluster: connections.Cluster, ref: subjects.Ref) -> kinds.Object:
-    found = await reading.get(cluster, kinds.named(ref.kind), ref.namespace, ref.name)
-    assert found is not None
-    return found
+    live = await reading.get(cluster, kinds.named(ref.kind), ref.namespace, ref.name)
+    assert live is not None
+    return live
 
 
 async def until(
@@ -76,31 +76,31 @@ async def until(
         cluster, kinds.named(ref.kind), ref.namespace, field_selector=f"metadata.name={ref.name}"
     )
     async with asyncio.timeout(20), aclosing(stream):
-        async for seen in stream:
-            if is_so(seen.object):
-                return seen.object
+        async for change in stream:
+            if is_so(change.object):
+                return change.object
     raise AssertionError(ref)
 
 
 async def argo(cluster: connections.Cluster, ref: subjects.Ref, **state: Any) -> None:
     """Do as the controller does: record the operation's state, and remove the request when it has ended."""
-    found = await read(cluster, ref)
-    last = (found.get("status") or {}).get("operationState") or {}
-    operation = found.get("operation") or last["operation"]
-    patch: dict[str, Any] = {"status": {"operationState": made.state(of=operation, **state)}}
+    live = await read(cluster, ref)
+    last = (live.get("status") or {}).get("operationState") or {}
+    operation = live.get("operation") or last["operation"]
+    patch: dict[str, Any] = {"status": {"operationState": samples.state(of=operation, **state)}}
     if state["phase"] in {"Succeeded", "Failed"}:
         patch["operation"] = None
     await writing.merge_patch(cluster, kinds.APPLICATION, ref.namespace, ref.name, patch)
 
 
 def sync(ref: subjects.Ref, *hooks: subjects.Ref) -> plans.Sync:
-    return plans.Sync(ref.name, made.REVISION, hooks=hooks)
+    return plans.Sync(ref.name, samples.REVISION, hooks=hooks)
 
 
 async def test_who_asks_again_with_the_same_key_finds_the_operation(
     cluster: connections.Cluster, unique: Namer
 ) -> None:
-    ref = await create(cluster, unique("auth"), automated=False, state=made.state("Failed"))
+    ref = await create(cluster, unique("auth"), automated=False, state=samples.state("Failed"))
     application = applications.Application(cluster, ref)
     first = await application.ask(sync(ref), "d1.sync", "hanbae/jiwon")
     assert "operationState" not in first["status"]
@@ -114,7 +114,7 @@ async def test_who_asks_again_with_the_same_key_finds_the_operation(
 async def test_somebody_elses_operation_is_left_alone(
     cluster: connections.Cluster, unique: Namer
 ) -> None:
-    ref = await create(cluster, unique("auth"), state=made.state("Running"))
+    ref = await create(cluster, unique("auth"), state=samples.state("Running"))
     before = await read(cluster, ref)
     application = applications.Application(cluster, ref)
     with pytest.raises(errors.Refused) as caught:
@@ -140,10 +140,10 @@ async def test_of_many_who_ask_at_once_one_starts_an_operation(
     ends = await asyncio.gather(*waiting, return_exceptions=True)
     (started,) = [end for end in ends if not isinstance(end, BaseException)]
     assert all(isinstance(end, protocol.Busy) for end in ends if end is not started), ends
-    found, wanted = operations.active(await read(cluster, ref)), operations.active(started)
-    assert found is not None
-    assert wanted is not None
-    assert found.key == wanted.key
+    active, own = operations.active(await read(cluster, ref)), operations.active(started)
+    assert active is not None
+    assert own is not None
+    assert active.key == own.key
 
 
 async def test_an_operation_whose_answer_is_lost_is_read_back_and_not_started_twice(
@@ -164,9 +164,9 @@ async def test_an_operation_whose_answer_is_lost_is_read_back_and_not_started_tw
     monkeypatch.setattr(writing, "replace", unanswered)
     started = await application.ask(sync(ref), "d1.sync", "hanbae/jiwon")
     assert relay.lost == 1
-    found = await read(cluster, ref)
-    assert found["metadata"]["resourceVersion"] == started["metadata"]["resourceVersion"]
-    assert found["metadata"]["generation"] == 2, "it was written once"
+    live = await read(cluster, ref)
+    assert live["metadata"]["resourceVersion"] == started["metadata"]["resourceVersion"]
+    assert live["metadata"]["generation"] == 2, "it was written once"
 
 
 async def test_controllers_that_write_meanwhile_do_not_lose_the_operation(
@@ -185,9 +185,9 @@ async def test_controllers_that_write_meanwhile_do_not_lose_the_operation(
     ]
     application = applications.Application(cluster, ref)
     await asyncio.gather(application.ask(sync(ref), "d1.sync", "hanbae/jiwon"), *writers)
-    found = operations.active(await read(cluster, ref))
-    assert found is not None
-    assert found.key == "d1.sync"
+    operation = operations.active(await read(cluster, ref))
+    assert operation is not None
+    assert operation.key == "d1.sync"
 
 
 async def test_terminating_waits_for_the_end(cluster: connections.Cluster, unique: Namer) -> None:
@@ -197,7 +197,7 @@ async def test_terminating_waits_for_the_end(cluster: connections.Cluster, uniqu
     await argo(cluster, ref, phase="Running")
     ending = asyncio.create_task(application.terminate(lambda op: op.key == "d1.sync"))
     await until(
-        cluster, ref, lambda thing: thing["status"]["operationState"]["phase"] == "Terminating"
+        cluster, ref, lambda live: live["status"]["operationState"]["phase"] == "Terminating"
     )
     assert not ending.done()
     await argo(cluster, ref, phase="Failed", message="Operation terminated")
@@ -243,8 +243,8 @@ async def test_an_application_that_its_set_has_not_made_yet_is_waited_for(
     ref = subjects.Ref("Application", "default", name)
     application = applications.Application(cluster, ref, made_by=owner.name)
     waiting = asyncio.create_task(application.existing(within=15))
-    asked = "argocd.argoproj.io/application-set-refresh"
-    await until(cluster, owner, lambda thing: asked in (thing["metadata"].get("annotations") or {}))
+    refresh = "argocd.argoproj.io/application-set-refresh"
+    await until(cluster, owner, lambda live: refresh in (live["metadata"].get("annotations") or {}))
     await create(cluster, name)
     assert (await waiting)["metadata"]["name"] == name
     nobodys = subjects.Ref("Application", "default", unique("missing"))
@@ -263,7 +263,7 @@ async def hook_runs(cluster: connections.Cluster, ref: subjects.Ref) -> None:
     """The first half: Argo CD has begun, and waits for the hook."""
     for kind, name in ((kinds.JOB, HOOK.name), (kinds.DEPLOYMENT, "auth-service")):
         await writing.delete(cluster, kind, "default", name)
-    await until(cluster, ref, lambda thing: "operation" in thing)
+    await until(cluster, ref, lambda live: "operation" in live)
     await argo(cluster, ref, phase="Running", message="waiting for completion of hook")
     template = objects.job(HOOK.name)["spec"]["template"]
     job = {
@@ -283,8 +283,8 @@ async def succeed(cluster: connections.Cluster, ref: subjects.Ref) -> None:
     }
     created = await writing.create(cluster, kinds.DEPLOYMENT, deployment)
     results = [
-        made.result("Job", HOOK.name, namespace="default", hook="Sync"),
-        made.result("Deployment", "auth-service", namespace="default"),
+        samples.result("Job", HOOK.name, namespace="default", hook="Sync"),
+        samples.result("Deployment", "auth-service", namespace="default"),
     ]
     await argo(cluster, ref, phase="Succeeded", results=results)
     complete = {
@@ -294,9 +294,9 @@ async def succeed(cluster: connections.Cluster, ref: subjects.Ref) -> None:
         "availableReplicas": 1,
         "readyReplicas": 1,
     }
-    asked = cluster.asked("patch", kinds.DEPLOYMENT, "default", name="auth-service")
+    request = cluster.asked("patch", kinds.DEPLOYMENT, "default", name="auth-service")
     await cluster.ask(
-        asked,
+        request,
         "PATCH",
         kinds.DEPLOYMENT.path("default", "auth-service", "status"),
         body={"status": complete},
@@ -323,10 +323,10 @@ async def test_a_sync_is_followed_through_its_hook_to_the_end_of_the_rollout(
         deploys.follow(operation) as stream,
     ):
         group.create_task(world(cluster, ref))
-        seen = [fact async for fact in stream]
-    began = [fact for fact in seen if isinstance(fact, events.Began)]
-    assert began == [events.Began("d1.sync", automated=False, revision=made.REVISION)]
-    states = [(f.on.kind, f.state) for f in seen if isinstance(f, events.Observed)]
+        facts = [fact async for fact in stream]
+    began = [fact for fact in facts if isinstance(fact, events.Began)]
+    assert began == [events.Began("d1.sync", automated=False, revision=samples.REVISION)]
+    states = [(f.on.kind, f.state) for f in facts if isinstance(f, events.Observed)]
     assert ("Job", "Pending") in states
     assert states.index(("Application", "Succeeded")) < states.index(("Deployment", "Complete"))
     assert {ref.kind for ref in deploys.objects} == {"Application", "Job", "Deployment"}
@@ -339,21 +339,21 @@ async def test_the_stream_goes_on_when_the_api_server_has_crashed_meanwhile(
     await writing.delete(cluster, kinds.JOB, "default", HOOK.name)
     deploys = engine(cluster, ref)
     operation = await deploys.begin(sync(ref, HOOK), "d1.sync")
-    seen = []
+    facts = []
     async with (
         asyncio.timeout(90),
         asyncio.TaskGroup() as group,
         deploys.follow(operation) as stream,
     ):
         async for fact in stream:
-            seen.append(fact)
+            facts.append(fact)
             if isinstance(fact, events.Began):
                 control_plane.kill_apiserver()
                 await asyncio.to_thread(control_plane.start_apiserver)
                 group.create_task(world(cluster, ref))
-    assert sum(isinstance(fact, events.Began) for fact in seen) == 1
+    assert sum(isinstance(fact, events.Began) for fact in facts) == 1
     assert ("Deployment", "Complete") in [
-        (fact.on.kind, fact.state) for fact in seen if isinstance(fact, events.Observed)
+        (fact.on.kind, fact.state) for fact in facts if isinstance(fact, events.Observed)
     ]
 
 
@@ -369,14 +369,14 @@ async def test_a_job_that_went_while_etcd_was_compacted_is_gone_and_nothing_is_t
     await writing.delete(cluster, kinds.JOB, "default", HOOK.name)
     deploys = engine(through, ref)
     operation = await deploys.begin(sync(ref, HOOK), "d1.sync")
-    seen = []
+    facts = []
     async with (
         asyncio.timeout(90),
         asyncio.TaskGroup() as group,
         deploys.follow(operation) as stream,
     ):
         async for fact in stream:
-            seen.append(fact)
+            facts.append(fact)
             if isinstance(fact, events.Began):
                 group.create_task(hook_runs(cluster, ref))
             elif isinstance(fact, events.Observed) and fact.on == HOOK:
@@ -389,10 +389,10 @@ async def test_a_job_that_went_while_etcd_was_compacted_is_gone_and_nothing_is_t
                     while HOOK in deploys.objects:  # noqa: ASYNC110  that it is gone is told to nobody
                         await asyncio.sleep(0.1)
                 await succeed(cluster, ref)
-    assert len([fact for fact in seen if isinstance(fact, events.Began)]) == 1
-    told = [fact for fact in seen if isinstance(fact, events.Observed)]
-    assert len(told) == len(set(told)), "something was told twice"
-    assert ("Deployment", "Complete") in [(fact.on.kind, fact.state) for fact in told]
+    assert len([fact for fact in facts if isinstance(fact, events.Began)]) == 1
+    observed = [fact for fact in facts if isinstance(fact, events.Observed)]
+    assert len(observed) == len(set(observed)), "something was told twice"
+    assert ("Deployment", "Complete") in [(fact.on.kind, fact.state) for fact in observed]
 
 
 async def test_leaving_the_stream_leaves_the_operation(
@@ -403,6 +403,6 @@ async def test_leaving_the_stream_leaves_the_operation(
     operation = await deploys.begin(sync(ref), "d1.sync")
     async with deploys.follow(operation) as stream:
         assert isinstance(await anext(stream), events.Began)
-    found = operations.active(await read(cluster, ref))
-    assert found is not None
-    assert found.key == "d1.sync"
+    active = operations.active(await read(cluster, ref))
+    assert active is not None
+    assert active.key == "d1.sync"

@@ -35,10 +35,10 @@ def hold(
     )
 
 
-async def seen(cluster: connections.Cluster, name: str) -> leases.Seen:
-    found = await leases.read(cluster, "default", name)
-    assert found is not None
-    return found
+async def lease_of(cluster: connections.Cluster, name: str) -> leases.Seen:
+    lease = await leases.read(cluster, "default", name)
+    assert lease is not None
+    return lease
 
 
 async def test_of_many_who_are_released_at_once_one_holds_it(
@@ -70,7 +70,7 @@ async def test_a_living_holder_is_alive_whatever_its_clock_says(
 ) -> None:
     name = unique("hanbae-auth")
     async with hold(cluster, name, "d1", ahead=ahead):
-        assert await leases.is_held(cluster, await seen(cluster, name))
+        assert await leases.is_held(cluster, await lease_of(cluster, name))
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(minutes=-10)])
@@ -91,10 +91,10 @@ async def test_a_dead_holder_is_dead_after_its_duration_by_the_observers_clock(
         now += 1.0
         return now
 
-    assert not await leases.is_held(cluster, await seen(cluster, name), clock=clock)
+    assert not await leases.is_held(cluster, await lease_of(cluster, name), clock=clock)
     assert looks >= 15, "it was given its duration"
-    async with hold(cluster, name, "d2", over=await seen(cluster, name)):
-        assert (await seen(cluster, name)).holder == "d2"
+    async with hold(cluster, name, "d2", over=await lease_of(cluster, name)):
+        assert (await lease_of(cluster, name)).holder == "d2"
 
 
 async def test_who_was_thought_dead_notices_and_writes_nothing_more(
@@ -103,7 +103,7 @@ async def test_who_was_thought_dead_notices_and_writes_nothing_more(
     name = unique("hanbae-auth")
     async with AsyncExitStack() as stack:
         old = await stack.enter_async_context(hold(cluster, name, "d1"))
-        over = await seen(cluster, name)
+        over = await lease_of(cluster, name)
         new = await stack.enter_async_context(hold(cluster, name, "d2", over=over))
         with pytest.raises(leases.Taken):
             await old.mark(step="sync")
@@ -111,7 +111,7 @@ async def test_who_was_thought_dead_notices_and_writes_nothing_more(
         async with asyncio.timeout(5):
             with pytest.raises(leases.Taken):
                 await old.marked("stop")
-    assert (await seen(cluster, name)).marks["step"] == "prove"
+    assert (await lease_of(cluster, name)).marks["step"] == "prove"
 
 
 async def test_leaving_keeps_the_marks_and_the_wish_of_others_is_heard(
@@ -120,14 +120,14 @@ async def test_leaving_keeps_the_marks_and_the_wish_of_others_is_heard(
     name, deployment = unique("hanbae-auth"), unique("d")
     async with hold(cluster, name, deployment) as lease:
         await lease.mark(step="sync", key="d1.sync")
-        await leases.mark(cluster, await seen(cluster, name), {"stop": "jiwon"})
+        await leases.mark(cluster, await lease_of(cluster, name), {"stop": "jiwon"})
         async with asyncio.timeout(leases.RENEWAL * 3):
             assert await lease.marked("stop") == "jiwon"
-    left = await seen(cluster, name)
+    left = await lease_of(cluster, name)
     assert left.holder == ""
     assert (left.marks["step"], left.marks["stop"]) == ("sync", "jiwon")
-    (found,) = await leases.find(cluster, "default", deployment)
-    assert found.name == name
+    (listed,) = await leases.find(cluster, "default", deployment)
+    assert listed.name == name
 
 
 async def test_a_lost_answer_to_the_claim_is_read_back(
@@ -138,8 +138,8 @@ async def test_a_lost_answer_to_the_claim_is_read_back(
     relay.loses = True
     async with hold(cluster, name, "d1") as lease:
         assert relay.lost == 1
-        assert (await seen(cluster, name)).holder == lease.holder == "d1"
+        assert (await lease_of(cluster, name)).holder == lease.holder == "d1"
         relay.loses = True
         await lease.mark(step="sync")
         assert relay.lost == 2
-        assert (await seen(cluster, name)).marks["step"] == "sync"
+        assert (await lease_of(cluster, name)).marks["step"] == "sync"

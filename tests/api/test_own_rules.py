@@ -88,31 +88,33 @@ class Cluster:
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
 
-    def apply(self, things: list[dict[str, Any]]) -> None:
+    def apply(self, objects: list[dict[str, Any]]) -> None:
         kubectl = str(self._plane.programs.path("kubectl"))
         ended = subprocess.run(
             [kubectl, "--kubeconfig", str(self._plane.kubeconfig), "apply", "--filename", "-"],
-            input=json.dumps({"apiVersion": "v1", "kind": "List", "items": things}),
+            input=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}),
             capture_output=True,
             text=True,
             check=False,
         )
         assert ended.returncode == 0, ended.stderr
 
-    def refusals(self, things: list[tuple[dict[str, Any], str]]) -> list[str]:
+    def refusals(self, objects: list[tuple[dict[str, Any], str]]) -> list[str]:
         """What the API server says against each object in its namespace; nothing where it takes it."""
-        return asyncio.run(self._refusals(things))
+        return asyncio.run(self._refusals(objects))
 
-    async def _refusals(self, things: list[tuple[dict[str, Any], str]]) -> list[str]:
+    async def _refusals(self, objects: list[tuple[dict[str, Any], str]]) -> list[str]:
         async with connections.connect(kubeconfig=self._plane.kubeconfig) as cluster:
-            return [await _refusal(cluster, thing, namespace) for thing, namespace in things]
+            return [await _refusal(cluster, manifest, namespace) for manifest, namespace in objects]
 
 
-async def _refusal(cluster: connections.Cluster, thing: dict[str, Any], namespace: str) -> str:
-    kind = DEPLOYMENTS if thing["kind"] == "Deployment" else kinds.CONFIGMAP
-    asked = cluster.asked("create", kind, namespace, name=thing["metadata"]["name"])
+async def _refusal(cluster: connections.Cluster, manifest: dict[str, Any], namespace: str) -> str:
+    kind = DEPLOYMENTS if manifest["kind"] == "Deployment" else kinds.CONFIGMAP
+    request = cluster.asked("create", kind, namespace, name=manifest["metadata"]["name"])
     try:
-        await cluster.ask(asked, "POST", kind.path(namespace), params={"dryRun": "All"}, body=thing)
+        await cluster.ask(
+            request, "POST", kind.path(namespace), params={"dryRun": "All"}, body=manifest
+        )
     except errors.Error as error:
         return str(error)
     return ""
@@ -123,41 +125,41 @@ def cluster_with_rules(control_plane: ControlPlane) -> Cluster:
     """The API server with every rule, each in a namespace of its own."""
     cluster = Cluster(control_plane)
     space = {"apiVersion": "v1", "kind": "Namespace"}
-    things = [{**space, "metadata": {"name": f"services-{name}"}} for name in EXPRESSIONS]
+    objects = [{**space, "metadata": {"name": f"services-{name}"}} for name in EXPRESSIONS]
     for name, expression in EXPRESSIONS.items():
-        things += own_rules.policies(policy(name, expression), "dev")
-    cluster.apply(things)
+        objects += own_rules.policies(policy(name, expression), "dev")
+    cluster.apply(objects)
     canaries = [(CANARY, f"services-{name}") for name in EXPRESSIONS]
     deadline = time.monotonic() + READY_WITHIN
-    while not all("the canary" in said for said in cluster.refusals(canaries)):
+    while not all("the canary" in refusal for refusal in cluster.refusals(canaries)):
         assert time.monotonic() < deadline, cluster.refusals(canaries)
     return cluster
 
 
-@pytest.mark.parametrize("thing", OBJECTS)
+@pytest.mark.parametrize("sample", OBJECTS)
 @pytest.mark.parametrize("name", EXPRESSIONS)
 def test_api_server_refuses_what_the_check_finds(
-    cluster_with_rules: Cluster, name: str, thing: str
+    cluster_with_rules: Cluster, name: str, sample: str
 ) -> None:
     namespace = f"services-{name}"
-    found = views.Object(OBJECTS[thing], "x.yaml", 0, namespace)
-    verdict = own.evaluated(EXPRESSIONS[name], own.as_admitted(found))
-    (said,) = cluster_with_rules.refusals([(OBJECTS[thing], namespace)])
-    assert (said == "") == (verdict is True), (verdict, said)
+    admitted = views.Object(OBJECTS[sample], "x.yaml", 0, namespace)
+    verdict = own.evaluated(EXPRESSIONS[name], own.as_admitted(admitted))
+    (refusal,) = cluster_with_rules.refusals([(OBJECTS[sample], namespace)])
+    assert (refusal == "") == (verdict is True), (verdict, refusal)
     if verdict is False:
-        assert f"broken: {name}" in said
+        assert f"broken: {name}" in refusal
     elif verdict is not True:
-        assert f"own-{name}-dev-{name}" in said
+        assert f"own-{name}-dev-{name}" in refusal
 
 
 def test_rules_tell_good_objects_from_bad_ones() -> None:
     """Were all verdicts the same, agreeing with them would prove nothing."""
     verdicts = {
         own.evaluated(
-            expression, own.as_admitted(views.Object(thing, "x.yaml", 0, f"services-{name}"))
+            expression, own.as_admitted(views.Object(manifest, "x.yaml", 0, f"services-{name}"))
         )
         for name, expression in EXPRESSIONS.items()
-        for thing in OBJECTS.values()
+        for manifest in OBJECTS.values()
     }
     assert {True, False} < verdicts
 

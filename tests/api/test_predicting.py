@@ -61,7 +61,9 @@ class Cluster:
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
 
-    def apply(self, thing: Thing, manager: str, *, dry: bool = False, force: bool = True) -> Thing:
+    def apply(
+        self, manifest: Thing, manager: str, *, dry: bool = False, force: bool = True
+    ) -> Thing:
         flags = ["--dry-run=server"] if dry else []
         flags += ["--force-conflicts"] if force else []
         ended = subprocess.run(
@@ -71,30 +73,30 @@ class Cluster:
                 *("--show-managed-fields", "-f", "-", *flags),
             ],
             env=self._plane.programs.environment() | {"KUBECONFIG": str(self._plane.kubeconfig)},
-            input=json.dumps(thing),
+            input=json.dumps(manifest),
             capture_output=True,
             text=True,
             check=False,
         )
         assert ended.returncode == 0, ended.stderr
-        found: Thing = json.loads(ended.stdout)
-        return found
+        answer: Thing = json.loads(ended.stdout)
+        return answer
 
 
-def named(thing: Thing, name: str) -> Thing:
-    found = copy.deepcopy(thing)
-    found["metadata"] |= {"name": name, "namespace": "default"}
-    return found
+def named(manifest: Thing, name: str) -> Thing:
+    copied = copy.deepcopy(manifest)
+    copied["metadata"] |= {"name": name, "namespace": "default"}
+    return copied
 
 
-def put(thing: Any, path: tuple[str | int, ...], value: Any) -> None:
+def put(parent: Any, path: tuple[str | int, ...], value: Any) -> None:
     *before, last = path
     for part in before:
-        thing = thing[part]
+        parent = parent[part]
     if value == GONE:
-        del thing[last]
+        del parent[last]
     else:
-        thing[last] = value
+        parent[last] = value
 
 
 @pytest.mark.parametrize(
@@ -148,14 +150,14 @@ def test_prediction_is_what_the_server_says(
     live = cluster.apply(beside(name), "mesh", force=False)
     target = named(DEPLOYMENT, name)
     put(target, path, value)
-    wanted = copy.deepcopy(target)
-    wanted["metadata"].setdefault("annotations", {}).setdefault(
+    annotated = copy.deepcopy(target)
+    annotated["metadata"].setdefault("annotations", {}).setdefault(
         predicting.TRACKING, live["metadata"]["annotations"][predicting.TRACKING]
     )
-    told = cluster.apply(wanted, predicting.MANAGER, dry=True)
+    answer = cluster.apply(annotated, predicting.MANAGER, dry=True)
     predicted = predicting.predicted(live, target)
-    ours = {(each.path, each.new) for each in differing.fields(live, predicted)}
-    theirs = {(each.path, each.new) for each in differing.fields(live, told)}
+    ours = {(change.path, change.new) for change in differing.fields(live, predicted)}
+    theirs = {(change.path, change.new) for change in differing.fields(live, answer)}
     assert {path for path, _ in ours} == {path for path, _ in theirs}
 
 

@@ -26,16 +26,16 @@ async def exists(cluster: connections.Cluster, name: str) -> kinds.Object:
     """The Job, as soon as it is there."""
     stream = watching.watch(cluster, kinds.JOB, "default", field_selector=f"metadata.name={name}")
     async with asyncio.timeout(10):
-        seen = await anext(stream)
+        change = await anext(stream)
     await stream.aclose()
-    return seen.object
+    return change.object
 
 
 async def say(cluster: connections.Cluster, kind: kinds.Kind, name: str, status: Any) -> None:
     """Write a status, as controllers and kubelets do."""
-    asked = cluster.asked("patch", kind, "default", name=name, subresource="status")
+    request = cluster.asked("patch", kind, "default", name=name, subresource="status")
     await cluster.ask(
-        asked,
+        request,
         "PATCH",
         kind.path("default", name, "status"),
         body={"status": status},
@@ -43,12 +43,12 @@ async def say(cluster: connections.Cluster, kind: kinds.Kind, name: str, status:
     )
 
 
-async def pod_of(cluster: connections.Cluster, made: kinds.Object, status: Any) -> str:
+async def pod_of(cluster: connections.Cluster, owner: kinds.Object, status: Any) -> str:
     """The Job's pod, with a status."""
-    name = f"{made['metadata']['name']}-pod"
-    labels = {"batch.kubernetes.io/controller-uid": made["metadata"]["uid"]}
+    name = f"{owner['metadata']['name']}-pod"
+    labels = {"batch.kubernetes.io/controller-uid": owner["metadata"]["uid"]}
     metadata = {"namespace": "default", "name": name, "labels": labels}
-    spec = made["spec"]["template"]["spec"]
+    spec = owner["spec"]["template"]["spec"]
     await writing.create(cluster, kinds.POD, {"metadata": metadata, "spec": spec})
     await say(cluster, kinds.POD, name, status)
     return name
@@ -96,10 +96,10 @@ async def test_probe_that_is_broken_off_before_its_creation_is_answered_is_delet
     created, answered = asyncio.Event(), asyncio.Event()
 
     async def late(*args: Any) -> kinds.Object:
-        made = await create(*args)
+        created_job = await create(*args)
         created.set()
         await answered.wait()
-        return made
+        return created_job
 
     monkeypatch.setattr(writing, "create", late)
     name = unique("probe")
@@ -117,10 +117,10 @@ async def test_same_key_finds_the_job_that_was_begun_before(
 ) -> None:
     """Whoever began it was killed; the Job has failed meanwhile, before it had a pod."""
     name = unique("probe")
-    made = await writing.create(cluster, kinds.JOB, probes.hardened(job(name), deadline=30))
+    existing = await writing.create(cluster, kinds.JOB, probes.hardened(job(name), deadline=30))
     condition = {"status": "True", "reason": "DeadlineExceeded", "message": "was active longer"}
     conditions = [condition | {"type": kind} for kind in ("FailureTarget", "Failed")]
-    began = {"startTime": made["metadata"]["creationTimestamp"]}
+    began = {"startTime": existing["metadata"]["creationTimestamp"]}
     await say(cluster, kinds.JOB, name, began | {"conditions": conditions})
     ended = await probes.run_to_end(cluster, job(name), deadline=30)
     assert (ended.succeeded, ended.reason, ended.log) == (False, "DeadlineExceeded", [])
@@ -132,14 +132,14 @@ async def test_pod_that_cannot_start_fails_with_the_kubelets_reason(
 ) -> None:
     name = unique("probe")
     task = asyncio.create_task(probes.run_to_end(cluster, job(name), deadline=30, grace=0.3))
-    made = await exists(cluster, name)
+    existing = await exists(cluster, name)
     status = objects.pod(
         "x",
         containers=[
             objects.waiting("CreateContainerConfigError", message='secret "auth-secrets" not found')
         ],
     )["status"]
-    await pod_of(cluster, made, status)
+    await pod_of(cluster, existing, status)
     with pytest.raises(errors.Failed) as caught:
         await task
     assert caught.value.text.id == "probe.cannot-start"
@@ -151,12 +151,12 @@ async def test_trouble_that_passes_is_borne(cluster: connections.Cluster, unique
     """A pull secret that comes a moment late: the pod is in trouble for less than the grace."""
     name = unique("probe")
     task = asyncio.create_task(probes.run_to_end(cluster, job(name), deadline=30, grace=1.5))
-    made = await exists(cluster, name)
+    existing = await exists(cluster, name)
     trouble = objects.pod("x", containers=[objects.waiting("ErrImagePull")])["status"]
-    pod = await pod_of(cluster, made, trouble)
+    pod = await pod_of(cluster, existing, trouble)
     await say(cluster, kinds.POD, pod, objects.pod("x", containers=[objects.running()])["status"])
-    done, _ = await asyncio.wait({task}, timeout=2)
-    assert not done
+    ended, _ = await asyncio.wait({task}, timeout=2)
+    assert not ended
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -166,8 +166,8 @@ async def test_pod_that_admission_refuses_is_told_from_the_jobs_event(
 ) -> None:
     name = unique("probe")
     task = asyncio.create_task(probes.run_to_end(cluster, job(name), deadline=30, grace=0.3))
-    made = await exists(cluster, name)
-    event = objects.event(made, "FailedCreate", "pods is forbidden: exceeded quota: small")
+    existing = await exists(cluster, name)
+    event = objects.event(existing, "FailedCreate", "pods is forbidden: exceeded quota: small")
     for key in ("uid", "resourceVersion", "creationTimestamp"):
         del event["metadata"][key]
     await writing.create(cluster, kinds.EVENT, event)

@@ -61,12 +61,12 @@ async def test_find_reads_all_pages_and_completes_items(
     label = unique("page")
     names = {unique("page") for _ in range(8)}
     for name in names:
-        made = config_map(name)
-        made["metadata"]["labels"] = {"of": label}
-        await writing.create(cluster, kinds.CONFIGMAP, made)
-    found = await reading.find(cluster, kinds.CONFIGMAP, "default", label_selector=f"of={label}")
-    assert {item["metadata"]["name"] for item in found} == names
-    assert {str(kinds.ref(item)) for item in found} == {
+        manifest = config_map(name)
+        manifest["metadata"]["labels"] = {"of": label}
+        await writing.create(cluster, kinds.CONFIGMAP, manifest)
+    items = await reading.find(cluster, kinds.CONFIGMAP, "default", label_selector=f"of={label}")
+    assert {item["metadata"]["name"] for item in items} == names
+    assert {str(kinds.ref(item)) for item in items} == {
         f"ConfigMap/default/{name}" for name in names
     }
 
@@ -102,19 +102,19 @@ async def test_a_patch_changes_only_what_it_names(
 ) -> None:
     name = unique("patch")
     await writing.create(cluster, kinds.CONFIGMAP, config_map(name, a="1", b="2"))
-    at = (cluster, kinds.CONFIGMAP, "default", name)
-    merged = await writing.merge_patch(*at, {"data": {"a": None, "c": "3"}})
+    address = (cluster, kinds.CONFIGMAP, "default", name)
+    merged = await writing.merge_patch(*address, {"data": {"a": None, "c": "3"}})
     assert merged["data"] == {"b": "2", "c": "3"}
 
 
 async def test_delete_spares_a_namesake(cluster: connections.Cluster, unique: Namer) -> None:
     name = unique("gone")
     first = await writing.create(cluster, kinds.CONFIGMAP, config_map(name))
-    at = (cluster, kinds.CONFIGMAP, "default", name)
+    address = (cluster, kinds.CONFIGMAP, "default", name)
     with pytest.raises(answers.Conflict):
-        await writing.delete(*at, uid="00000000-0000-0000-0000-000000000000")
-    assert await writing.delete(*at, uid=first["metadata"]["uid"])
-    assert not await writing.delete(*at)
+        await writing.delete(*address, uid="00000000-0000-0000-0000-000000000000")
+    assert await writing.delete(*address, uid=first["metadata"]["uid"])
+    assert not await writing.delete(*address)
 
 
 async def test_admission_is_told_apart_from_missing_rights(
@@ -122,8 +122,8 @@ async def test_admission_is_told_apart_from_missing_rights(
 ) -> None:
     namespace = unique("strict")
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    made = {"metadata": {"name": namespace, "labels": labels}}
-    await writing.create(cluster, kinds.NAMESPACE, made)
+    manifest = {"metadata": {"name": namespace, "labels": labels}}
+    await writing.create(cluster, kinds.NAMESPACE, manifest)
     pod = {
         "metadata": {"namespace": namespace, "name": "root"},
         "spec": {"containers": [{"name": "app", "image": "example.com/app"}]},

@@ -54,9 +54,9 @@ class Shop:
 
         polling.until(lambda: set(kinds) <= served(), within=60, pause=0.2, state=served)
 
-    def dry_run(self, things: list[dict[str, Any]], namespace: str) -> str:
+    def dry_run(self, objects: list[dict[str, Any]], namespace: str) -> str:
         """Have the API server check objects, strictly, as if they were created."""
-        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": things})
+        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
         arguments = ("create", "--dry-run=server", "--validate=strict", "-n", namespace)
         return self.run("kubectl", *arguments, "-o", "name", "-f", "-", stdin=listed)
 
@@ -72,7 +72,7 @@ class Shop:
         )  # fmt: skip
         from ruamel.yaml import YAML
 
-        return [thing for thing in YAML(typ="safe").load_all(text) if thing]
+        return [document for document in YAML(typ="safe").load_all(text) if document]
 
 
 @pytest.fixture(scope="module")
@@ -84,17 +84,17 @@ def shop(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) 
     databases = ("identity_db", "auth_db", "legal_db")
     new_service.new_service(root, "identity", databases=databases)
     generate_argocd.generate_argocd(root)
-    made = Shop(root, control_plane)
+    shop = Shop(root, control_plane)
     for folder in (
-        made.programs.argocd_manifests / "crds",
-        made.programs.sealed_secrets_chart / "crds",
+        shop.programs.argocd_manifests / "crds",
+        shop.programs.sealed_secrets_chart / "crds",
     ):
         source = (
             ["-k", str(folder)] if (folder / "kustomization.yaml").exists() else ["-f", str(folder)]
         )
-        made.run("kubectl", "apply", "--server-side", *source)
-    made.await_kinds("applicationsets", "appprojects", "sealedsecrets")
-    return made
+        shop.run("kubectl", "apply", "--server-side", *source)
+    shop.await_kinds("applicationsets", "appprojects", "sealedsecrets")
+    return shop
 
 
 def test_overlays_apply_to_a_plain_cluster_side_by_side(shop: Shop) -> None:
@@ -102,8 +102,8 @@ def test_overlays_apply_to_a_plain_cluster_side_by_side(shop: Shop) -> None:
         shop.run("kubectl", "apply", "-k", f"k8s/overlays/{environment}")
         again = shop.run("kubectl", "apply", "-k", f"k8s/overlays/{environment}")
         assert {line.rsplit(" ", 1)[1] for line in again.splitlines()} == {"unchanged"}
-    found = shop.run("kubectl", "get", "namespaces", "-o", "name", "-l", "hanbae.dev/environment")
-    assert len(found.splitlines()) == 12
+    listed = shop.run("kubectl", "get", "namespaces", "-o", "name", "-l", "hanbae.dev/environment")
+    assert len(listed.splitlines()) == 12
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -115,18 +115,18 @@ def test_chart_is_accepted_by_helm_and_by_the_api_server(
     chart = f"services/{service}/helm"
     values = f"{chart}/values-{ENVIRONMENTS[environment]}.yaml"
     shop.run("helm", "lint", "--strict", chart, "-f", values)
-    things = shop.template(service, environment)
-    assert len(shop.dry_run(things, f"services-{environment}").splitlines()) == len(things)
-    assert {"SealedSecret", "Ingress", "HorizontalPodAutoscaler"} <= {t["kind"] for t in things}
+    objects = shop.template(service, environment)
+    assert len(shop.dry_run(objects, f"services-{environment}").splitlines()) == len(objects)
+    assert {"SealedSecret", "Ingress", "HorizontalPodAutoscaler"} <= {t["kind"] for t in objects}
 
 
 @pytest.mark.parametrize("service", ["auth", "identity"])
 def test_every_pod_is_admitted_where_restricted_is_enforced(shop: Shop, service: str) -> None:
     shop.run("kubectl", "apply", "-k", "k8s/overlays/production")
     templates = [
-        thing["spec"]["template"]
-        for thing in shop.template(service, "production")
-        if thing["kind"] in {"Deployment", "Job"}
+        manifest["spec"]["template"]
+        for manifest in shop.template(service, "production")
+        if manifest["kind"] in {"Deployment", "Job"}
     ]
     pods = [
         {
@@ -155,8 +155,8 @@ def test_argo_cds_own_types_accept_what_is_generated(shop: Shop, environment: st
     ran = ("apply", "--dry-run=server", "--validate=strict", "-o", "name", "-f", "-")
     shop.run("kubectl", "create", "namespace", f"argocd-{environment}")
     namespaced = built.replace("namespace: argocd\n", f"namespace: argocd-{environment}\n")
-    found = shop.run("kubectl", *ran, stdin=namespaced)
-    assert sorted(line.split("/")[0] for line in found.splitlines()) == [
+    accepted = shop.run("kubectl", *ran, stdin=namespaced)
+    assert sorted(line.split("/")[0] for line in accepted.splitlines()) == [
         "applicationset.argoproj.io",
         "appproject.argoproj.io",
     ]

@@ -426,24 +426,24 @@ CASES: list[tuple[str, str, Any, bool]] = [
 
 def changed(good: dict[str, Any], field: str, value: Any) -> dict[str, Any]:
     """An object with one field set to a value, or gone."""
-    thing = copy.deepcopy(good)
+    changed_object = copy.deepcopy(good)
     if not field:
-        return thing
+        return changed_object
     keys = [int(key) if key.isdecimal() else key for key in field.split(".")]
-    at: Any = thing
+    parent: Any = changed_object
     for key, following in itertools.pairwise(keys):
-        if isinstance(at, list) and key == len(at):
-            at.append({})
-        if isinstance(at, dict):
-            at.setdefault(key, [] if isinstance(following, int) else {})
-        at = at[key]
+        if isinstance(parent, list) and key == len(parent):
+            parent.append({})
+        if isinstance(parent, dict):
+            parent.setdefault(key, [] if isinstance(following, int) else {})
+        parent = parent[key]
     if value is GONE:
-        del at[keys[-1]]
-    elif isinstance(at, list) and keys[-1] == len(at):
-        at.append(value)
+        del parent[keys[-1]]
+    elif isinstance(parent, list) and keys[-1] == len(parent):
+        parent.append(value)
     else:
-        at[keys[-1]] = value
-    return thing
+        parent[keys[-1]] = value
+    return changed_object
 
 
 class Server:
@@ -477,49 +477,51 @@ class Server:
             root = "/api/v1" if api_version == "v1" else f"/apis/{api_version}"
             _, answer = self.call("GET", root)
             self._resources[api_version] = {
-                each["kind"]: each
-                for each in answer.get("resources", ())
-                if "/" not in each["name"]
+                resource["kind"]: resource
+                for resource in answer.get("resources", ())
+                if "/" not in resource["name"]
             }
         return self._resources[api_version]
 
-    def create(self, thing: dict[str, Any], *, namespace: str = "default", dry: bool = True) -> str:
+    def create(
+        self, manifest: dict[str, Any], *, namespace: str = "default", dry: bool = True
+    ) -> str:
         """What the server has against an object; empty for nothing."""
-        resource = self.served(str(thing["apiVersion"])).get(str(thing["kind"]))
+        resource = self.served(str(manifest["apiVersion"])).get(str(manifest["kind"]))
         if resource is None:
             return "no such kind"
-        version = thing["apiVersion"]
+        version = manifest["apiVersion"]
         root = "/api/v1" if version == "v1" else f"/apis/{version}"
         space = f"/namespaces/{namespace}" if resource["namespaced"] else ""
         query = "?fieldValidation=Strict" + ("&dryRun=All" if dry else "")
-        code, answer = self.call("POST", f"{root}{space}/{resource['name']}{query}", thing)
+        code, answer = self.call("POST", f"{root}{space}/{resource['name']}{query}", manifest)
         assert code != 409, answer  # an object that is there would say nothing about this one
         return "" if code < 300 else str(answer.get("message", code))
 
 
 @pytest.fixture(scope="module")
 def server(control_plane: ControlPlane) -> Server:
-    made = Server(control_plane)
+    server = Server(control_plane)
     programs = control_plane.programs
     folders = (programs.argocd_manifests / "crds", programs.sealed_secrets_chart / "crds")
-    found = [
+    definitions = [
         document
         for folder in folders
         for path in sorted(folder.glob("*.yaml"))
         for document in yaml.safe_load_all(path.read_text())
         if document and document["kind"] == "CustomResourceDefinition"
     ]
-    for definition in [*found, yaml.safe_load(BASES["CustomResourceDefinition"])]:
+    for definition in [*definitions, yaml.safe_load(BASES["CustomResourceDefinition"])]:
         path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-        code, answer = made.call("POST", path, definition)
+        code, answer = server.call("POST", path, definition)
         assert code in {201, 409}, answer
     deadline = time.monotonic() + 60
-    wanted = {"argoproj.io/v1alpha1": "Application", "bitnami.com/v1alpha1": "SealedSecret"}
-    for version, kind in {**wanted, "test.example.com/v1": "Widget"}.items():
-        while kind not in made.served(version):
+    resource_kinds = {"argoproj.io/v1alpha1": "Application", "bitnami.com/v1alpha1": "SealedSecret"}
+    for version, kind in {**resource_kinds, "test.example.com/v1": "Widget"}.items():
+        while kind not in server.served(version):
             assert time.monotonic() < deadline, version
             time.sleep(0.1)
-    return made
+    return server
 
 
 @pytest.fixture(scope="module")
@@ -532,23 +534,24 @@ def project() -> views.Project:
 
 
 def findings(
-    project: views.Project, thing: dict[str, Any], codes: tuple[str, ...], kind: str = ""
+    project: views.Project, manifest: dict[str, Any], codes: tuple[str, ...], kind: str = ""
 ) -> list[running.Found]:
     """What the rules have against an object, with what it refers to beside it."""
     service = views.Service(project, "auth")
-    things = [thing]
+    manifests = [manifest]
     if kind == "HPA":
-        things.append(yaml.safe_load(BASES["Deployment"]))
+        manifests.append(yaml.safe_load(BASES["Deployment"]))
     objects = tuple(
-        views.Object(each, "t.yaml", at, "services-dev") for at, each in enumerate(things)
+        views.Object(document, "t.yaml", index, "services-dev")
+        for index, document in enumerate(manifests)
     )
     service.releases["dev"] = views.Release(service, "dev", {}, objects)
     rules = rulebook.rules()
     return [
-        each
-        for each in running.over_service(service, [rules[code] for code in codes])
-        if (each.hit.severity or each.rule.severity) == "error"
-        or (each.rule.code == "KUB003" and each.hit.variant == "custom")
+        finding
+        for finding in running.over_service(service, [rules[code] for code in codes])
+        if (finding.hit.severity or finding.rule.severity) == "error"
+        or (finding.rule.code == "KUB003" and finding.hit.variant == "custom")
     ]
 
 
@@ -560,28 +563,34 @@ def findings(
 def test_rules_and_api_server_agree(
     server: Server, project: views.Project, kind: str, field: str, value: Any, accepted: bool
 ) -> None:
-    thing = changed(yaml.safe_load(BASES[kind]), field, value)
+    manifest = changed(yaml.safe_load(BASES[kind]), field, value)
     if kind == "CustomResourceDefinition":  # the one that is there already
-        thing["metadata"]["name"] = "gadgets.test.example.com"
-        thing["spec"]["names"] = {"kind": "Gadget", "plural": "gadgets"}
-    said = server.create(thing)
-    assert (said == "") is accepted, said
-    found = findings(project, thing, CODES, kind)
-    assert (found == []) is accepted, (said, [(each.rule.code, each.hit) for each in found])
+        manifest["metadata"]["name"] = "gadgets.test.example.com"
+        manifest["spec"]["names"] = {"kind": "Gadget", "plural": "gadgets"}
+    refusal = server.create(manifest)
+    assert (refusal == "") is accepted, refusal
+    hits = findings(project, manifest, CODES, kind)
+    assert (hits == []) is accepted, (
+        refusal,
+        [(finding.rule.code, finding.hit) for finding in hits],
+    )
 
 
 def test_served_kinds_are_those_of_the_real_discovery(server: Server) -> None:
     """What Argo CD would list, of this very server."""
     _, groups = server.call("GET", "/apis")
-    versions = ["v1", *[each["groupVersion"] for g in groups["groups"] for each in g["versions"]]]
-    found = set()
+    versions = [
+        "v1",
+        *[version["groupVersion"] for g in groups["groups"] for version in g["versions"]],
+    ]
+    served = set()
     for version in versions:
         if version.startswith(("argoproj.io/", "test.example.com/")):
             continue
         for kind, about in server.served(version).items():
             if {"list", "watch"} <= set(about["verbs"]):
-                found |= {version, f"{version}/{kind}"}
-    assert set(serving.api_versions("1.35")) == found
+                served |= {version, f"{version}/{kind}"}
+    assert set(serving.api_versions("1.35")) == served
 
 
 def test_scopes_are_those_of_the_real_discovery(server: Server) -> None:
@@ -657,14 +666,14 @@ def test_pod_security_is_what_the_admission_plugin_says(
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": about}
     server.call("POST", "/api/v1/namespaces", space)
     good = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": GOOD}
-    thing = changed(good, f"spec.{field}", value)
-    said = server.create(thing, namespace=namespace)
-    assert not said or "violates PodSecurity" in said
-    thing["metadata"]["namespace"] = namespace
-    found = findings(project, thing, ("KUB017",))
-    placed = views.Object(thing, "t", 0, namespace)
+    manifest = changed(good, f"spec.{field}", value)
+    refusal = server.create(manifest, namespace=namespace)
+    assert not refusal or "violates PodSecurity" in refusal
+    manifest["metadata"]["namespace"] = namespace
+    hits = findings(project, manifest, ("KUB017",))
+    placed = views.Object(manifest, "t", 0, namespace)
     assert placed.namespace == namespace
-    assert bool(_in(project, placed)) is bool(said), (said, found)
+    assert bool(_in(project, placed)) is bool(refusal), (refusal, hits)
 
 
 def _in(project: views.Project, placed: views.Object) -> list[Any]:

@@ -25,7 +25,7 @@ class Watched:
     """What a running watch has seen."""
 
     def __init__(self) -> None:
-        self.seen: list[tuple[str, str, str]] = []
+        self.changes: list[tuple[str, str, str]] = []
         self.links: list[bool] = []
         self._changed = asyncio.Condition()
 
@@ -33,7 +33,7 @@ class Watched:
         async with aclosing(stream):
             async for item in stream:
                 data = item.object.get("data") or {}
-                self.seen.append((item.type, item.object["metadata"]["name"], data.get("v", "")))
+                self.changes.append((item.type, item.object["metadata"]["name"], data.get("v", "")))
                 await self.notify()
 
     async def notify(self) -> None:
@@ -77,12 +77,12 @@ async def watching_maps(
 
 async def put(cluster: connections.Cluster, label: str, name: str, value: str) -> None:
     """Create a ConfigMap or change it."""
-    made = {
+    manifest = {
         "metadata": {"namespace": "default", "name": name, "labels": {"of": label}},
         "data": {"v": value},
     }
     try:
-        await writing.create(cluster, kinds.CONFIGMAP, made)
+        await writing.create(cluster, kinds.CONFIGMAP, manifest)
     except errors.Refused:
         await writing.merge_patch(cluster, kinds.CONFIGMAP, "default", name, {"data": {"v": value}})
 
@@ -97,12 +97,12 @@ async def test_existing_objects_come_first_then_every_change(
     label, a, b = unique("of"), unique("a"), unique("b")
     await put(cluster, label, a, "1")
     async with watching_maps(cluster, label) as watched:
-        assert watched.seen == [("added", a, "1")]
+        assert watched.changes == [("added", a, "1")]
         await put(cluster, label, b, "1")
         await put(cluster, label, a, "2")
         await drop(cluster, b)
-        await watched.until(lambda: len(watched.seen) == 4)
-        assert watched.seen[1:] == [("added", b, "1"), ("changed", a, "2"), ("deleted", b, "1")]
+        await watched.until(lambda: len(watched.changes) == 4)
+        assert watched.changes[1:] == [("added", b, "1"), ("changed", a, "2"), ("deleted", b, "1")]
 
 
 async def test_request_that_ends_goes_on_without_repeating_or_a_gap(
@@ -113,8 +113,8 @@ async def test_request_that_ends_goes_on_without_repeating_or_a_gap(
         for value in range(12):
             await put(cluster, label, a, str(value))
             await asyncio.sleep(0.3)  # so that the changes spread over several requests
-        await watched.until(lambda: len(watched.seen) >= 12)
-        assert [value for _, _, value in watched.seen] == [str(value) for value in range(12)]
+        await watched.until(lambda: len(watched.changes) >= 12)
+        assert [value for _, _, value in watched.changes] == [str(value) for value in range(12)]
         assert watched.links == [True]
 
 
@@ -125,7 +125,7 @@ async def test_crash_of_the_api_server_is_a_gap_and_loses_nothing(
     await put(cluster, label, kept, "1")
     await put(cluster, label, gone, "1")
     async with watching_maps(cluster, label) as watched:
-        before = list(watched.seen)
+        before = list(watched.changes)
         control_plane.kill_apiserver()
         await watched.until(lambda: watched.links == [True, False])
         await asyncio.sleep(AWAY)
@@ -133,8 +133,8 @@ async def test_crash_of_the_api_server_is_a_gap_and_loses_nothing(
         await put(cluster, label, new, "1")
         await put(cluster, label, kept, "2")
         await drop(cluster, gone)
-        await watched.until(lambda: len(watched.seen) == 5)
-        assert set(watched.seen) - set(before) == {
+        await watched.until(lambda: len(watched.changes) == 5)
+        assert set(watched.changes) - set(before) == {
             ("added", new, "1"),
             ("changed", kept, "2"),
             ("deleted", gone, "1"),
@@ -163,8 +163,8 @@ async def test_version_that_is_too_old_is_listed_again_and_deletions_are_worked_
             held_back.set()
             await allowed.wait()
             async with aclosing(follow(self, *arguments)) as stream:
-                async for seen in stream:
-                    yield seen
+                async for change in stream:
+                    yield change
 
         async def counted(self: Any) -> Any:
             nonlocal relists
@@ -184,12 +184,12 @@ async def test_version_that_is_too_old_is_listed_again_and_deletions_are_worked_
         control_plane.compact()
         await asyncio.to_thread(control_plane.start_apiserver)
         await put(cluster, label, kept, "3")
-        assert len(watched.seen) == 4
+        assert len(watched.changes) == 4
         allowed.set()
-        await watched.until(lambda: len(watched.seen) >= 9)
+        await watched.until(lambda: len(watched.changes) >= 9)
         assert relists == 1
         # What has not changed is not among it.
-        assert sorted(watched.seen[4:]) == sorted(
+        assert sorted(watched.changes[4:]) == sorted(
             [
                 ("changed", kept, "3"),
                 ("deleted", gone, "1"),
@@ -211,7 +211,7 @@ async def test_stalled_server_is_noticed_and_survived(
         finally:
             os.kill(control_plane.pid, signal.SIGCONT)
         await put(cluster, label, a, "1")
-        await watched.until(lambda: watched.seen == [("added", a, "1")])
+        await watched.until(lambda: watched.changes == [("added", a, "1")])
 
 
 @pytest.mark.timeout(240)
@@ -223,7 +223,7 @@ async def test_server_that_sleeps_for_a_minute_is_noticed_and_nothing_is_lost_or
     await put(cluster, label, kept, "1")
     await put(cluster, label, gone, "1")
     async with watching_maps(cluster, label) as watched:
-        await watched.until(lambda: len(watched.seen) == 2)
+        await watched.until(lambda: len(watched.changes) == 2)
         os.kill(control_plane.pid, signal.SIGSTOP)
         try:
             await asyncio.sleep(60)
@@ -233,8 +233,8 @@ async def test_server_that_sleeps_for_a_minute_is_noticed_and_nothing_is_lost_or
         async with connections.connect(kubeconfig=control_plane.kubeconfig) as other:
             await put(other, label, kept, "2")
             await drop(other, gone)
-        await watched.until(lambda: len(watched.seen) == 4)
-        assert watched.seen[2:] == [("changed", kept, "2"), ("deleted", gone, "1")]
+        await watched.until(lambda: len(watched.changes) == 4)
+        assert watched.changes[2:] == [("changed", kept, "2"), ("deleted", gone, "1")]
         await watched.until(lambda: watched.links == [True, False, True])
 
 
@@ -255,8 +255,10 @@ async def test_missing_right_is_raised_at_once_and_names_check_and_grant(
     monkeypatch.setenv("LANGUAGE", "en")
     for language in catalogue.LANGUAGES:
         catalogue.speak(language)
-        said = catalogue.sentence(caught.value.text)
-        assert all(each in said for each in ("list", "secrets", "services-dev", grant)), said
+        sentence = catalogue.sentence(caught.value.text)
+        assert all(word in sentence for word in ("list", "secrets", "services-dev", grant)), (
+            sentence
+        )
 
 
 async def test_breaking_off_closes_the_connection(

@@ -117,12 +117,14 @@ def test_json_has_ids_facts_and_words(shop: Path, run: Run) -> None:
     assert code == 1
     assert document["failed"] is True
     assert document["summary"]["ignored"] == 1
-    assert [each["finding"]["code"] for each in document["accepted"]] == ["LAY001"]
-    broken = next(each for each in document["findings"] if each["code"] == "INP001")
+    assert [acceptance["finding"]["code"] for acceptance in document["accepted"]] == ["LAY001"]
+    broken = next(finding for finding in document["findings"] if finding["code"] == "INP001")
     assert broken["text"]["id"] == "render.failed"
     assert broken["environments"] == ["production"]
     assert broken["message"].startswith("The chart does not render")
-    assert len({each["fingerprint"] for each in document["findings"]}) == len(document["findings"])
+    assert len({finding["fingerprint"] for finding in document["findings"]}) == len(
+        document["findings"]
+    )
 
 
 def test_sarif_is_valid_and_tells_what_was_accepted(shop: Path, run: Run) -> None:
@@ -135,12 +137,12 @@ def test_sarif_is_valid_and_tells_what_was_accepted(shop: Path, run: Run) -> Non
     jsonschema_rs.validator_for(schema).validate(log)
     results = log["runs"][0]["results"]
     rules = log["runs"][0]["tool"]["driver"]["rules"]
-    assert all(rules[each["ruleIndex"]]["id"] == each["ruleId"] for each in results)
-    (accepted,) = (each for each in results if "suppressions" in each)
+    assert all(rules[result["ruleIndex"]]["id"] == result["ruleId"] for result in results)
+    (accepted,) = (result for result in results if "suppressions" in result)
     assert accepted["suppressions"][0]["kind"] == "inSource"
     assert accepted["suppressions"][0]["justification"] == "runs on one replica"
     files = {
-        each["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for each in results
+        result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in results
     }
     assert CHART in files
 
@@ -148,7 +150,9 @@ def test_sarif_is_valid_and_tells_what_was_accepted(shop: Path, run: Run) -> Non
 def test_sarif_fingerprints_do_not_move_with_lines(shop: Path, run: Run) -> None:
     def marks() -> list[tuple[str, str]]:
         results = json.loads(run("--output", "sarif")[1])["runs"][0]["results"]
-        return [(each["ruleId"], each["partialFingerprints"]["hanbae/v1"]) for each in results]
+        return [
+            (result["ruleId"], result["partialFingerprints"]["hanbae/v1"]) for result in results
+        ]
 
     hurt(shop)
     before = marks()
@@ -190,7 +194,7 @@ def test_several_outputs_at_once(shop: Path, run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("-o", "text", "-o", "sarif"), "standard output"),
         (("-o", "yaml"), "no output format yaml"),
@@ -205,11 +209,11 @@ def test_several_outputs_at_once(shop: Path, run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_use_is_told_and_exits_2(
-    shop: Path, run: Run, arguments: tuple[str, ...], said: str
+    shop: Path, run: Run, arguments: tuple[str, ...], message: str
 ) -> None:
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
-    assert said in " ".join(err.split())
+    assert message in " ".join(err.split())
 
 
 @pytest.mark.parametrize(
@@ -238,9 +242,9 @@ def test_explain_shows_reason_and_both_examples(shop: Path, run: Run) -> None:
     assert "Fails:" in out
     assert "+ingress:" in out
     assert "+# ingress:" in out
-    told = json.loads(run("--explain", "INP006", "-o", "json")[1])
-    assert told["family"] == "inputs"
-    assert set(told["examples"]) == {"fails", "passes"}
+    explanation = json.loads(run("--explain", "INP006", "-o", "json")[1])
+    assert explanation["family"] == "inputs"
+    assert set(explanation["examples"]) == {"fails", "passes"}
 
 
 def test_each_rule_can_be_explained_and_is_listed(shop: Path, run: Run) -> None:
@@ -315,8 +319,8 @@ def test_branch_cannot_exempt_itself(clone: Path, run: Run) -> None:
 
 
 def services(out: str) -> list[str]:
-    found: list[str] = json.loads(out)["services"]
-    return found
+    names: list[str] = json.loads(out)["services"]
+    return names
 
 
 def test_only_touched_services_are_checked(clone: Path, run: Run) -> None:
@@ -385,11 +389,11 @@ def test_colours_only_where_they_are_asked_for(
 
 
 def test_shell_completes_services_and_codes(shop: Path) -> None:
-    def completed(words: str, at: int) -> str:
+    def completed(words: str, index: int) -> str:
         environment = os.environ | {
             "_HANBAE_COMPLETE": "bash_complete",
             "COMP_WORDS": words,
-            "COMP_CWORD": str(at),
+            "COMP_CWORD": str(index),
         }
         ended = subprocess.run(
             [sys.executable, "-m", "hanbae"],
@@ -434,7 +438,7 @@ def test_repository_that_hanbae_did_not_scaffold(
     _, out, err = run("-o", "json")
     document = json.loads(out)
     assert document["services"] == ["web"], err
-    hook = next(each for each in document["findings"] if each["code"] == "ARG001")
+    hook = next(finding for finding in document["findings"] if finding["code"] == "ARG001")
     assert hook["place"] == {"file": "deploy/web/chart/templates/map.yaml", "line": 6, "column": 0}
 
 

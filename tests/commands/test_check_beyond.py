@@ -23,8 +23,8 @@ Run = Callable[..., tuple[int, str, str]]
 def git(folder: Path, *arguments: str) -> str:
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
     words = ["git", *identity, "-c", "init.defaultBranch=main", *arguments]
-    done = subprocess.run(words, cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
+    ended = subprocess.run(words, cwd=folder, check=True, capture_output=True, text=True)
+    return ended.stdout.strip()
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_shallow_clone_is_told(
 def test_baseline_accepts_them_and_is_not_stale_when_nobody_searches(clone: Path, run: Run) -> None:
     assert run("--history", "--write-baseline")[0] == 0
     entries = json.loads((clone / "hanbae-baseline.json").read_text())["findings"]
-    assert [each["code"] for each in entries] == ["LAY014"]
+    assert [entry["code"] for entry in entries] == ["LAY014"]
     code, out, _ = run("--history", "--fail-on", "notice")
     assert (code, out) == (0, "")
     code, out, _ = run("--fail-on", "notice")

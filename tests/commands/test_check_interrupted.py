@@ -24,7 +24,7 @@ def children(pid: int) -> list[int]:
         listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return []
-    return [child for each in map(int, listed) for child in (each, *children(each))]
+    return [child for number in map(int, listed) for child in (number, *children(number))]
 
 
 def renders(pid: int) -> bool:

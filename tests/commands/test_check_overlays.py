@@ -34,10 +34,12 @@ def test_a_service_without_a_chart_is_named_and_checked(
     (overlay / "job.yaml").write_text(JOB)
     assert main.run(["-C", str(root), "check", "often", "--output", "json"]) == 1
     result = json.loads(capsys.readouterr().out)
-    (found,) = [each for each in result["findings"] if each["code"].startswith(("KUB", "KUS"))]
-    assert found["code"] == "KUB004"
-    assert found["service"] == "often"
-    assert found["place"] == {
+    (finding,) = [
+        finding for finding in result["findings"] if finding["code"].startswith(("KUB", "KUS"))
+    ]
+    assert finding["code"] == "KUB004"
+    assert finding["service"] == "often"
+    assert finding["place"] == {
         "file": "services/often/overlays/dev/job.yaml",
         "line": 1,
         "column": 0,

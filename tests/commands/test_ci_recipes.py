@@ -101,7 +101,7 @@ def test_recipe_passes_an_honest_branch(clone: Path, runner: str) -> None:
     template.write_text(template.read_text() + "# a comment that changes nothing\n")
     commit(clone, "Explain the Deployment")
     ended = run(clone, runner)
-    assert {verb: each.returncode for verb, each in ended.items()} == dict.fromkeys(ended, 0)
+    assert {verb: run.returncode for verb, run in ended.items()} == dict.fromkeys(ended, 0)
     assert len(ended) == 4
 
 

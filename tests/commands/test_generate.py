@@ -58,8 +58,8 @@ def test_check_finds_what_is_not_fresh_and_touches_nothing(
     edited.write_text(edited.read_text().replace("create-update", "sync"))
     capsys.readouterr()
     assert run(root, "--check", "--output", "json") == 1
-    found = outcomes(capsys)
-    assert [path for path, outcome in found.items() if outcome == "stale"] == [
+    written = outcomes(capsys)
+    assert [path for path, outcome in written.items() if outcome == "stale"] == [
         f"{FOLDER}/production/applicationset.yaml"
     ]
     assert "applicationsSync: sync" in edited.read_text()

@@ -50,8 +50,8 @@ def edit(path: Path, old: str, new: str) -> None:
 def stale(root: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> set[str]:
     capsys.readouterr()
     code = run(root, "--check", "--output", "json", *arguments)
-    found = json.loads(capsys.readouterr().out)["files"]
-    paths = {f["path"].removeprefix(f"{FOLDER}/") for f in found if f["outcome"] == "stale"}
+    files = json.loads(capsys.readouterr().out)["files"]
+    paths = {f["path"].removeprefix(f"{FOLDER}/") for f in files if f["outcome"] == "stale"}
     assert code == (1 if paths else 0)
     return paths
 
@@ -77,7 +77,7 @@ def test_every_environment_of_argo_cd_is_written_and_fresh(
 
 def test_kustomize_builds_what_is_written(root: Path) -> None:
     run(root, "--env", "dev")
-    kinds = sorted({thing["kind"] for thing in kustomized(root, "dev")})
+    kinds = sorted({manifest["kind"] for manifest in kustomized(root, "dev")})
     assert kinds == [
         "Namespace",
         "Role",
@@ -94,15 +94,15 @@ def test_clusters_apart_get_folders_of_their_own(
     run(root)
     edit(root / "hanbae.yaml", "    branch: main", "    branch: main\n    workload: pods")
     assert run(root, "--env", "production") == 0
-    wanted = {f"production/{c}/{f}.yaml" for c in ("control", "workload") for f in FILES}
-    assert {path for path in written(root) if path.startswith("production/")} == wanted
+    expected = {f"production/{c}/{f}.yaml" for c in ("control", "workload") for f in FILES}
+    assert {path for path in written(root) if path.startswith("production/")} == expected
     assert not stale(root, capsys)
     control, workload = (kustomized(root, f"production/{c}") for c in ("control", "workload"))
-    for things in (control, workload):
-        assert {"ServiceAccount", "Role"} <= {thing["kind"] for thing in things}
+    for cluster_objects in (control, workload):
+        assert {"ServiceAccount", "Role"} <= {manifest["kind"] for manifest in cluster_objects}
     policies = [
-        {t["metadata"]["name"] for t in things if t["kind"] == "ValidatingAdmissionPolicy"}
-        for things in (control, workload)
+        {t["metadata"]["name"] for t in cluster_objects if t["kind"] == "ValidatingAdmissionPolicy"}
+        for cluster_objects in (control, workload)
     ]
     assert policies == [
         {"hanbae-applications-services-production", "hanbae-applicationsets-services-production"},

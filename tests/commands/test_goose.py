@@ -41,12 +41,12 @@ class Quiet:
 
 @pytest.fixture(scope="module")
 def goose() -> str:
-    found = shutil.which("goose")
-    if found is None:
+    program = shutil.which("goose")
+    if program is None:
         from hanbae.sandbox import binaries
 
-        found = str(binaries.obtain(progress=Quiet()).path("goose"))
-    return found
+        program = str(binaries.obtain(progress=Quiet()).path("goose"))
+    return program
 
 
 def test_random_files_are_read_alike(goose: str, tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_random_files_are_read_alike(goose: str, tmp_path: Path) -> None:
         begin = ["-- +goose Up"] if choose.random() < 0.9 else []
         text = "\n".join([*begin, *lines]) + choose.choice(["", "\n"])
         (tmp_path / "00001_x.sql").write_bytes(text.encode())
-        said = subprocess.run(
+        ended = subprocess.run(
             [goose, "-v", "validate", "00001_x.sql"],
             cwd=tmp_path,
             check=False,
@@ -65,12 +65,12 @@ def test_random_files_are_read_alike(goose: str, tmp_path: Path) -> None:
             text=True,
         )
         parsed = scripts.parse(text)
-        assert (parsed.fault is None) == (said.returncode == 0), (text, said.stderr, parsed)
+        assert (parsed.fault is None) == (ended.returncode == 0), (text, ended.stderr, parsed)
         if parsed.fault is not None:
             refused += 1
             continue
-        row = ROW.search(said.stdout)
-        assert row is not None, said.stdout
+        row = ROW.search(ended.stdout)
+        assert row is not None, ended.stdout
         counts = (len(parsed.up), len(parsed.down or ()), parsed.transaction)
         assert counts == (int(row["up"]), int(row["down"]), row["transaction"] == "✔"), text
     assert 50 < refused < 250

@@ -31,7 +31,7 @@ def printed(helm: Path, root: Path, name: str) -> subprocess.CompletedProcess[by
     """What Argo CD would run."""
     command = [helm, "template", ".", "--name-template", "auth-service", "--namespace", "services"]
     command += ["--kube-version", KUBE, "--include-crds", "--values", charts.VALUES]
-    command += [f"--api-versions={each}" for each in APIS]
+    command += [f"--api-versions={version}" for version in APIS]
     environment = {"HOME": str(root), "PATH": "/usr/bin:/bin"}
     return subprocess.run(
         command, cwd=root / name, env=environment, capture_output=True, check=False
@@ -45,11 +45,11 @@ def build_dependencies(helm: Path, root: Path, name: str) -> None:
 
 
 async def rendered(pool: pools.Pool, root: Path, name: str) -> pools.Answer:
-    wanted = pools.Wanted(
+    request = pools.Wanted(
         "auth-service", "services", ((root / name / charts.VALUES).read_bytes(),), KUBE, APIS
     )
     tree = trees.WorkingTree(root)
-    (answer,) = await rendering.answers(pool, tree, name, [wanted], manifest=True)
+    (answer,) = await rendering.answers(pool, tree, name, [request], manifest=True)
     return answer
 
 

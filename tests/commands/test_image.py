@@ -42,8 +42,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 def named(shop: Path, environment: str = "dev") -> dict[str, str]:
     document = values.read(shop / f"services/auth/helm/values-{environment}.yaml", "v")
-    found: dict[str, str] = document.get("image")
-    return found
+    image: dict[str, str] = document.get("image")
+    return image
 
 
 def test_image_with_a_digest_is_written_without_asking_anybody(shop: Path, run: Run) -> None:
@@ -93,7 +93,7 @@ def test_unreachable_registry_is_told_and_nothing_changes(shop: Path, run: Run) 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("auth", AUTH, "--env", "dev"), AUTH),
         (("auth", f"{AUTH}:bad tag", "--env", "dev"), "bad tag"),
@@ -103,11 +103,11 @@ def test_unreachable_registry_is_told_and_nothing_changes(shop: Path, run: Run) 
     ],
 )
 def test_wrong_use_names_the_thing_and_changes_nothing(
-    shop: Path, run: Run, arguments: tuple[str, ...], said: str
+    shop: Path, run: Run, arguments: tuple[str, ...], message: str
 ) -> None:
     code, _, err = run(*arguments)
     assert code == 2
-    assert said in err
+    assert message in err
     assert named(shop)["tag"] == ""
 
 
@@ -146,7 +146,7 @@ def test_images_of_another_environment_are_taken_with_their_digests(two: Path, r
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("auth", "mail", f"{AUTH}:1", "--env", "dev", "--no-resolve"), ":TAG"),
         (("auth", "mial", ":1", "--env", "dev", "--no-resolve"), "Did you mean mail?"),
@@ -156,10 +156,10 @@ def test_images_of_another_environment_are_taken_with_their_digests(two: Path, r
     ],
 )
 def test_nothing_changes_unless_every_image_is_known(
-    two: Path, run: Run, arguments: tuple[str, ...], said: str
+    two: Path, run: Run, arguments: tuple[str, ...], message: str
 ) -> None:
     code, _, err = run(*arguments)
     assert code == 2
-    assert said in " ".join(err.split())
+    assert message in " ".join(err.split())
     for environment in ("dev", "staging"):
         assert of_service(two, "auth", environment)["tag"] == ""

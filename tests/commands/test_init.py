@@ -40,9 +40,9 @@ def kustomize(root: Path, overlay: str) -> list[dict[str, Any]]:
 def test_fresh_repository_gets_policy_and_overlays(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = outcomes(tmp_path, capsys, "--repository", URL)
-    assert set(found.values()) == {"created"}
-    assert set(found) == {
+    written = outcomes(tmp_path, capsys, "--repository", URL)
+    assert set(written.values()) == {"created"}
+    assert set(written) == {
         "hanbae.yaml",
         ".gitignore",
         "k8s/base/kustomization.yaml",
@@ -88,10 +88,10 @@ def test_policy_is_never_overwritten_and_the_rest_follows_from_it(
     policy = tmp_path / "hanbae.yaml"
     edited = policy.read_text().replace("  observability:", "  batch: {}\n  observability:")
     policy.write_text(edited)
-    found = outcomes(tmp_path, capsys, "--force")
+    written = outcomes(tmp_path, capsys, "--force")
     assert policy.read_text() == edited
-    assert found["hanbae.yaml"] == "unchanged"
-    assert found["k8s/base/namespaces.yaml"] == "changed"
+    assert written["hanbae.yaml"] == "unchanged"
+    assert written["k8s/base/namespaces.yaml"] == "changed"
     assert "name: batch" in (tmp_path / "k8s/base/namespaces.yaml").read_text()
 
 
@@ -146,29 +146,31 @@ def test_symlink_out_of_the_repository_is_not_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("one_cluster", [False, True])
 def test_overlays_build_and_name_every_namespace(tmp_path: Path, one_cluster: bool) -> None:
     run(tmp_path, "--repository", URL, *(["--one-cluster"] if one_cluster else []))
-    seen: set[str] = set()
+    earlier: set[str] = set()
     for environment in ("dev", "staging", "production"):
-        things = kustomize(tmp_path, f"k8s/overlays/{environment}")
+        objects = kustomize(tmp_path, f"k8s/overlays/{environment}")
         suffix = f"-{environment}" if one_cluster else ""
-        names = {t["metadata"]["name"] for t in things if t["kind"] == "Namespace"}
+        names = {t["metadata"]["name"] for t in objects if t["kind"] == "Namespace"}
         bases = ("gateway", "services", "data", "observability")
         assert names == {f"{base}{suffix}" for base in bases}
-        others = {t["metadata"]["namespace"] for t in things if t["kind"] != "Namespace"}
+        others = {t["metadata"]["namespace"] for t in objects if t["kind"] != "Namespace"}
         assert others == {f"services{suffix}"}
-        assert not (names & seen) or not one_cluster
-        assert all(t["metadata"]["labels"]["hanbae.dev/environment"] == environment for t in things)
-        seen |= names
+        assert not (names & earlier) or not one_cluster
+        assert all(
+            t["metadata"]["labels"]["hanbae.dev/environment"] == environment for t in objects
+        )
+        earlier |= names
 
 
 def test_namespaces_say_what_they_are_for_and_how_strict_they_are(tmp_path: Path) -> None:
     run(tmp_path, "--repository", URL)
-    things = kustomize(tmp_path, "k8s/overlays/production")
+    objects = kustomize(tmp_path, "k8s/overlays/production")
     rows = {
         t["metadata"]["name"]: (
             t["metadata"]["annotations"]["hanbae.dev/purpose"],
             t["metadata"]["labels"]["pod-security.kubernetes.io/enforce"],
         )
-        for t in things
+        for t in objects
         if t["kind"] == "Namespace"
     }
     assert rows == {

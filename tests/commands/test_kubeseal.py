@@ -39,12 +39,12 @@ class Quiet:
 
 @pytest.fixture(scope="module")
 def kubeseal() -> str:
-    found = shutil.which("kubeseal")
-    if found is None:
+    program = shutil.which("kubeseal")
+    if program is None:
         from hanbae.sandbox import binaries
 
-        found = str(binaries.obtain(progress=Quiet()).path("kubeseal"))
-    return found
+        program = str(binaries.obtain(progress=Quiet()).path("kubeseal"))
+    return program
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +61,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory, key: rsa.RSAPrivateKey) -> 
     )
     (folder / "key.pem").write_bytes(private)
     begins, name = datetime.now(UTC) - timedelta(hours=1), x509.Name([])
-    made = (
+    signed = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(begins)
         .not_valid_after(begins + timedelta(days=1))
         .sign(key, hashes.SHA256())
     )
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "cert.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     return folder
 
 

@@ -55,8 +55,8 @@ def shop(tmp_path: Path, run: Run, layout: str) -> Path:
 def findings(run: Run, *arguments: str) -> list[dict[str, Any]]:
     code, out, err = run("check", "--output", "json", *arguments)
     assert code in (0, 1), err
-    found: list[dict[str, Any]] = json.loads(out)["findings"]
-    return found
+    listed: list[dict[str, Any]] = json.loads(out)["findings"]
+    return listed
 
 
 def generated(root: Path, file: str) -> list[dict[str, Any]]:
@@ -150,15 +150,15 @@ def test_a_release_is_rendered_into_its_environments_namespace(
     code, out, err = run("render", "auth", "--env", "dev")
     assert code == 0, err
     assert "registry.example.com/shop/auth:1.0.0" in out
-    objects = [each for each in YAML(typ="safe").load_all(out) if each]
-    (deployment,) = [each for each in objects if each["kind"] == "Deployment"]
+    objects = [document for document in YAML(typ="safe").load_all(out) if document]
+    (deployment,) = [manifest for manifest in objects if manifest["kind"] == "Deployment"]
     names = {deployment["metadata"].get("namespace", layouts.namespace("dev", layout))}
     assert names == {layouts.namespace("dev", layout)}
     git(shop, "commit", "--quiet", "--all", "--message", "two")
     code, out, err = run("plan", "--base", "HEAD~1", "--head", "HEAD", "--output", "json")
     assert code in (0, 3), err
     compared = json.loads(out)["services"]
-    assert {each["environment"] for each in compared} == {"dev"}
+    assert {comparison["environment"] for comparison in compared} == {"dev"}
 
 
 def test_values_are_sealed_for_their_environment(
@@ -178,7 +178,7 @@ def test_values_are_sealed_for_their_environment(
     assert code == (0 if layout == "one-cluster" else 5)
     code, out, _ = run("secrets", "list", "--output", "json")
     assert code in (0, 1)
-    assert {each["environment"] for each in json.loads(out)["keys"]} == set(ENVIRONMENTS)
+    assert {key["environment"] for key in json.loads(out)["keys"]} == set(ENVIRONMENTS)
 
 
 SERVICE = [

@@ -35,8 +35,8 @@ def test_service_is_scaffolded_from_anywhere_in_the_repository(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (root / "services").mkdir()
-    found = outcomes(root / "services", capsys, "auth")
-    assert set(found.values()) == {"created"}
+    written = outcomes(root / "services", capsys, "auth")
+    assert set(written.values()) == {"created"}
     assert (root / "services/auth/helm/templates/migration-job.yaml").is_file()
 
 
@@ -61,10 +61,10 @@ def test_sealed_values_survive_even_force(root: Path, capsys: pytest.CaptureFixt
     values.write_text(edited)
     chart = root / "services/auth/helm/templates/service.yaml"
     chart.write_text("# mine\n")
-    found = outcomes(root, capsys, "auth", "--force")
+    written = outcomes(root, capsys, "auth", "--force")
     assert values.read_text() == edited
-    assert found["services/auth/helm/values-dev.yaml"] == "kept"
-    assert found["services/auth/helm/templates/service.yaml"] == "changed"
+    assert written["services/auth/helm/values-dev.yaml"] == "kept"
+    assert written["services/auth/helm/templates/service.yaml"] == "changed"
 
 
 def test_long_sealed_values_do_not_flood_the_difference(

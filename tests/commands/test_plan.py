@@ -101,8 +101,8 @@ def changed(shop: Path) -> Path:
 def document(run: Run, *arguments: str) -> dict[str, Any]:
     code, out, err = run("--base", "one", "--head", "HEAD", "--output", "json", *arguments)
     assert code == 0, err
-    found: dict[str, Any] = json.loads(out)
-    return found
+    parsed: dict[str, Any] = json.loads(out)
+    return parsed
 
 
 @pytest.mark.parametrize("layout", ["one-cluster"], indirect=True)
@@ -113,9 +113,9 @@ def test_output_is_as_reviewed(changed: Path, run: Run, lang: str, output: str) 
     assert CANARY not in out + err
     base, head = commits(changed)
     # Which rules find something is no business of this test.
-    seen = re.split(r"\n\S*(?:New findings|.*새로 발견)", out)[0] + "\n"
-    seen = seen.replace(base[:12], "<base>").replace(head[:12], "<head>")
-    assert seen == (GOLDEN / f"{output}.{lang}.txt").read_text()
+    shown = re.split(r"\n\S*(?:New findings|.*새로 발견)", out)[0] + "\n"
+    shown = shown.replace(base[:12], "<base>").replace(head[:12], "<head>")
+    assert shown == (GOLDEN / f"{output}.{lang}.txt").read_text()
 
 
 def commits(shop: Path) -> tuple[str, str]:
@@ -129,12 +129,12 @@ def commits(shop: Path) -> tuple[str, str]:
 
 
 def test_document_holds_what_a_program_needs(changed: Path, run: Run) -> None:
-    found = document(run)
-    assert (found["base"], found["head"]) == commits(changed)
-    dev = next(each for each in found["services"] if each["environment"] == "dev")
-    assert {each["service"] for each in found["services"]} == {"auth"}
+    comparison = document(run)
+    assert (comparison["base"], comparison["head"]) == commits(changed)
+    dev = next(service for service in comparison["services"] if service["environment"] == "dev")
+    assert {service["service"] for service in comparison["services"]} == {"auth"}
     outcomes = {
-        f"{each['object']['kind']}/{each['object']['name']}": each for each in dev["forecast"]
+        f"{entry['object']['kind']}/{entry['object']['name']}": entry for entry in dev["forecast"]
     }
     assert outcomes["ConfigMap/settings"]["outcome"] == "created"
     assert outcomes["Service/auth-service"]["outcome"] == "deleted"
@@ -142,13 +142,15 @@ def test_document_holds_what_a_program_needs(changed: Path, run: Run) -> None:
     assert (label["old"], label["new"]) == ("1.0.0", "1.1.0")
     deployment = outcomes["Deployment/auth-service"]
     assert (deployment["outcome"], deployment["restarts"]) == ("changed", True)
-    fields = {each["path"]: each for each in deployment["fields"]}
+    fields = {field["path"]: field for field in deployment["fields"]}
     assert fields["spec.replicas"] == {"path": "spec.replicas", "old": "1", "new": "3"}
-    assert {each["new"] for each in dev["images"]} == {f"{AUTH}:1.1.0"}
+    assert {image["new"] for image in dev["images"]} == {f"{AUTH}:1.1.0"}
     (migrations,) = dev["migrations"]
     assert (migrations["pending"], migrations["at"], migrations["files"]) == ([2], 1, 2)
-    assert [each["name"] for each in dev["hooks"]] == ["auth-service-migrate"]
-    staging = next(each for each in found["services"] if each["environment"] == "staging")
+    assert [hook["name"] for hook in dev["hooks"]] == ["auth-service-migrate"]
+    staging = next(
+        service for service in comparison["services"] if service["environment"] == "staging"
+    )
     assert staging["images"] == []
 
 
@@ -165,9 +167,10 @@ def test_service_that_comes_and_one_that_goes(shop: Path, run: Run) -> None:
     git(shop, "rm", "-r", "--quiet", "services/mail")
     new_service.new_service(shop, "news", image="registry.example.com/shop/news")
     commit(shop, "two")
-    found = document(run, "--env", "dev")["services"]
+    services = document(run, "--env", "dev")["services"]
     outcomes = {
-        each["service"]: {change["outcome"] for change in each["forecast"]} for each in found
+        service["service"]: {change["outcome"] for change in service["forecast"]}
+        for service in services
     }
     assert outcomes == {"mail": {"deleted"}, "news": {"created"}}
 
@@ -181,20 +184,20 @@ def test_migrations_that_were_edited_or_taken_away_are_named(shop: Path, run: Ru
     commit(shop, "two")
     _, out, _ = run("--base", "base", "--env", "dev", "--output", "json")
     (service,) = json.loads(out)["services"]
-    (found,) = service["migrations"]
-    assert (found["pending"], found["missing"], found["edited"]) == ([3], [2], [1])
+    (migrations,) = service["migrations"]
+    assert (migrations["pending"], migrations["missing"], migrations["edited"]) == ([3], [2], [1])
 
 
 @pytest.mark.parametrize("layout", ["one-cluster"], indirect=True)
 def test_policy_that_changes_is_applied_to_each_revision(shop: Path, run: Run) -> None:
     replace(shop / "hanbae.yaml", "namespace_suffix: -dev", "namespace_suffix: -develop")
     commit(shop, "two")
-    found = document(run, "--env", "dev")["services"]
-    assert [each["service"] for each in found] == ["auth", "mail"]
+    services = document(run, "--env", "dev")["services"]
+    assert [service["service"] for service in services] == ["auth", "mail"]
     spaces = {
         (change["outcome"], change["object"]["namespace"])
-        for each in found
-        for change in each["forecast"]
+        for service in services
+        for change in service["forecast"]
     }
     assert spaces == {("created", "services-develop"), ("deleted", "services-dev")}
 
@@ -203,10 +206,12 @@ def test_chart_that_does_not_render_is_one_fault_and_stops_nothing(shop: Path, r
     (shop / "services/auth/helm/templates/broken.yaml").write_text("{{ fail `no` }}")
     edit(shop, "mail", {"replicas": 4})
     commit(shop, "two")
-    found = {each["service"]: each for each in document(run, "--env", "dev")["services"]}
-    assert found["auth"]["faulty"] == "head"
-    assert "auth" in found["auth"]["place"]["file"]
-    assert [c for c in found["mail"]["forecast"] if c["outcome"] == "changed"]
+    services = {
+        service["service"]: service for service in document(run, "--env", "dev")["services"]
+    }
+    assert services["auth"]["faulty"] == "head"
+    assert "auth" in services["auth"]["place"]["file"]
+    assert [c for c in services["mail"]["forecast"] if c["outcome"] == "changed"]
     code, out, _ = run("--base", "one", "--env", "dev", "--exit-code")
     assert code == 3
     assert "Cannot be compared: the head has a fault" in out
@@ -220,8 +225,8 @@ def test_what_a_check_newly_finds_is_told(shop: Path, run: Run) -> None:
     )
     commit(shop, "two")
     new = document(run, "--env", "dev")["findings"]
-    assert "ARG001" in {each["code"] for each in new}
-    assert {each["service"] for each in new} == {"auth"}
+    assert "ARG001" in {finding["code"] for finding in new}
+    assert {finding["service"] for finding in new} == {"auth"}
     code, out, _ = run("--base", "two", "--head", "two", "--output", "json")
     assert (code, json.loads(out)["findings"]) == (0, [])
 
@@ -259,7 +264,7 @@ def test_narrow_terminal_folds_nothing(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ((), "Say what to compare with"),
         (("--head", "HEAD"), "--head needs --base"),
@@ -269,7 +274,7 @@ def test_narrow_terminal_folds_nothing(
         (("--base", "one", "--env", "qa"), "qa"),
     ],
 )
-def test_wrong_use_is_told(shop: Path, run: Run, arguments: tuple[str, ...], said: str) -> None:
+def test_wrong_use_is_told(shop: Path, run: Run, arguments: tuple[str, ...], message: str) -> None:
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err

@@ -31,16 +31,16 @@ def image(word: str = "one", size: int = 10) -> layouts.Image:
 
 async def test_pushed_image_is_there_under_its_tag_and_its_digest(server: str) -> None:
     reference = references.parse(f"{server}/shop/auth:1.0")
-    made = image()
+    built = image()
     assert await registry.digest(reference, login(server)) is None
-    assert await registry.push(made, reference, login(server)) == made.digest
-    assert await registry.digest(reference, login(server)) == made.digest
-    assert await registry.digest(reference.at(made.digest), login(server)) == made.digest
+    assert await registry.push(built, reference, login(server)) == built.digest
+    assert await registry.digest(reference, login(server)) == built.digest
+    assert await registry.digest(reference.at(built.digest), login(server)) == built.digest
     async with registry.connect(server, login(server)) as connected:
         manifest = await connected.manifest(reference)
         config = await connected.config(reference)
     assert manifest is not None
-    assert manifest.body == made.manifest
+    assert manifest.body == built.manifest
     assert manifest.media_type == layouts.MANIFEST_TYPE
     assert config is not None
     assert config["config"]["Labels"] == {"word": "one"}
@@ -49,25 +49,30 @@ async def test_pushed_image_is_there_under_its_tag_and_its_digest(server: str) -
 async def test_pushing_again_uploads_nothing_and_a_tag_moves(server: str) -> None:
     reference = references.parse(f"{server}/shop/moving:1.0")
     first, second = image("first", 3_000_000), image("second")
-    for made in (first, first, second):
-        assert await registry.push(made, reference, login(server)) == made.digest
+    for pushed in (first, first, second):
+        assert await registry.push(pushed, reference, login(server)) == pushed.digest
     assert await registry.digest(reference, login(server)) == second.digest
     assert await registry.digest(reference.at(first.digest), login(server)) == first.digest
 
 
 async def test_image_without_a_tag_is_pushed_by_its_digest(server: str) -> None:
     reference = references.parse(f"{server}/shop/tagless")
-    made = image("tagless")
-    await registry.push(made, reference, login(server))
-    assert await registry.digest(reference.at(made.digest), login(server)) == made.digest
+    built = image("tagless")
+    await registry.push(built, reference, login(server))
+    assert await registry.digest(reference.at(built.digest), login(server)) == built.digest
     assert await registry.digest(reference, login(server)) is None
 
 
-@pytest.mark.parametrize("known", [None, "wrong"])
-async def test_wrong_password_is_forbidden_and_not_shown(server: str, known: str | None) -> None:
+@pytest.mark.parametrize("known_user", [None, "wrong"])
+async def test_wrong_password_is_forbidden_and_not_shown(
+    server: str, known_user: str | None
+) -> None:
     reference = references.parse(f"{server}/shop/auth:1.0")
-    given = login(server, "c4n4ry-wrong") if known else None
-    for doing in (registry.digest(reference, given), registry.push(image(), reference, given)):
+    credentials = login(server, "c4n4ry-wrong") if known_user else None
+    for doing in (
+        registry.digest(reference, credentials),
+        registry.push(image(), reference, credentials),
+    ):
         with pytest.raises(errors.Forbidden) as caught:
             await doing
         assert "c4n4ry" not in str(caught.value)
@@ -92,10 +97,10 @@ async def test_registry_that_is_not_there_is_unreachable() -> None:
 
 async def test_plain_http_is_not_spoken_to_another_machine_unasked() -> None:
     """A server that any machine could be: it must meet TLS or nothing, and never the password."""
-    seen = bytearray()
+    received = bytearray()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.extend(await reader.read(4096))
+        received.extend(await reader.read(4096))
         writer.write(
             b"HTTP/1.1 401 no\r\nwww-authenticate: Basic realm=x\r\ncontent-length: 0\r\n\r\n"
         )
@@ -109,7 +114,7 @@ async def test_plain_http_is_not_spoken_to_another_machine_unasked() -> None:
         address = f"{outside}:{server.sockets[0].getsockname()[1]}"
         with pytest.raises(errors.Unreachable):
             await registry.digest(references.parse(f"{address}/x:1"), login(address))
-    assert seen.startswith(b"\x16\x03")  # the beginning of a TLS handshake
+    assert received.startswith(b"\x16\x03")  # the beginning of a TLS handshake
 
 
 async def test_image_set_asks_for_the_digest_of_a_tag(
@@ -123,11 +128,11 @@ async def test_image_set_asks_for_the_digest_of_a_tag(
         json.dumps({"auths": {server: {"auth": auth}}})
     )
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
-    made = image("set")
-    await registry.push(made, references.parse(f"{server}/shop/set:2"), login(server))
-    done = await set_image.set_image(tmp_path, "auth", "dev", f"{server}/shop/set:2")
-    assert done.image == f"{server}/shop/set:2@{made.digest}"
-    document = values.read(tmp_path / done.file, done.file)
-    assert document.get("image.digest") == made.digest
+    built = image("set")
+    await registry.push(built, references.parse(f"{server}/shop/set:2"), login(server))
+    change = await set_image.set_image(tmp_path, "auth", "dev", f"{server}/shop/set:2")
+    assert change.image == f"{server}/shop/set:2@{built.digest}"
+    document = values.read(tmp_path / change.file, change.file)
+    assert document.get("image.digest") == built.digest
     with pytest.raises(errors.Refused, match="not-there"):
         await set_image.set_image(tmp_path, "auth", "dev", f"{server}/shop/set:3")

@@ -33,8 +33,8 @@ def shop(tmp_path: Path) -> Path:
 
 
 def git(folder: Path, *words: str) -> None:
-    given = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", *words]
-    subprocess.run(given, cwd=folder, check=True, capture_output=True)
+    command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", *words]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 def ran(shop: Path, *words: str) -> scenes.Ended:
@@ -46,11 +46,11 @@ def ran(shop: Path, *words: str) -> scenes.Ended:
 def test_every_service_in_every_environment_in_order(shop: Path) -> None:
     ended = ran(shop, "--output", "json")
     assert ended.code == 0, ended.err
-    found = json.loads(ended.out)["releases"]
-    assert [(each["service"], each["environment"]) for each in found] == [
+    releases = json.loads(ended.out)["releases"]
+    assert [(release["service"], release["environment"]) for release in releases] == [
         (service, environment) for service in SERVICES for environment in ENVIRONMENTS
     ]
-    assert all(each["release"] == f"{each['service']}-service" for each in found)
+    assert all(release["release"] == f"{release['service']}-service" for release in releases)
     assert ran(shop, "--output", "json").out == ended.out
     assert ran(shop, "--output", "json", "--no-cache").out == ended.out
 
@@ -77,7 +77,9 @@ def test_what_does_not_render_is_told_with_its_place_and_the_rest_is_rendered(sh
     ended = ran(shop, "--output", "json")
     assert ended.code == 2
     assert "services/auth/helm/templates/service.yaml:2" in ended.err
-    assert {each["service"] for each in json.loads(ended.out)["releases"]} == set(SERVICES[1:])
+    assert {release["service"] for release in json.loads(ended.out)["releases"]} == set(
+        SERVICES[1:]
+    )
     saved = ran(shop, "--save", str(shop.parent / "tree"))
     assert saved.code == 2
     assert not list((shop.parent / "tree").rglob("*.yaml"))
@@ -94,13 +96,13 @@ async def test_check_render_and_plan_ask_for_the_same_api_versions(shop: Path) -
     git(shop, "add", "-A")
     git(shop, "commit", "-qm", "gated")
     rendered = json.loads(ran(shop, "auth", "--env", "dev", "--output", "json").out)["releases"][0]
-    names = [(each["kind"], each["metadata"]["name"]) for each in rendered["objects"]]
+    names = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in rendered["objects"]]
     assert ("Job", "auth-service-migrate") in names
     assert ("ConfigMap", "gated") in names
     policy = loading.load(shop / loading.NAME).policy
     commit = checkouts.Checkout.open(shop).revision("HEAD")
     source = await deployments.read(policy, commit, "auth", "dev")
-    assert [each.object for each in source.rendered.manifests] == rendered["objects"]
+    assert [manifest.object for manifest in source.rendered.manifests] == rendered["objects"]
     assert deployments.plan(source)
     checked = scenes.hanbae("check", "auth", "--env", "dev", "--no-cache", directory=shop)
     assert checked.code == 0, checked.out
@@ -129,7 +131,7 @@ def test_a_secret_in_clear_is_refused(shop: Path) -> None:
     assert shown.code == 0, shown.err
     kept = [path.read_bytes() for path in (shop.parent / "cache").rglob("*") if path.is_file()]
     assert kept
-    assert not any(b"correct-horse" in each for each in kept)
+    assert not any(b"correct-horse" in content for content in kept)
 
 
 @pytest.mark.parametrize(

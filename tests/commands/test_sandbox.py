@@ -74,9 +74,9 @@ def test_a_machine_that_cannot_run_one_hears_why_and_what_to_do_instead(
 ) -> None:
     monkeypatch.setattr(binaries, "lacking", lambda: [wording.Text("sandbox.needs-root")])
     assert main.run(["sandbox", "up"]) == 4
-    said = capsys.readouterr().err
-    assert "root" in said
-    assert "--context" in said
+    stderr = capsys.readouterr().err
+    assert "root" in stderr
+    assert "--context" in stderr
 
 
 def test_ctrl_c_says_how_to_go_on(

@@ -33,13 +33,13 @@ LABEL = {env: f"services-{env}/auth-secrets".encode() for env in ("dev", "stagin
 def certificate(key: rsa.RSAPrivateKey, *, days: int = 30) -> bytes:
     begins = datetime.now(UTC) - timedelta(days=20)
     name = x509.Name([])
-    made = (
+    signed = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(begins)
         .not_valid_after(begins + timedelta(days=days))
         .sign(key, hashes.SHA256())
     )
-    return made.public_bytes(serialization.Encoding.PEM)
+    return signed.public_bytes(serialization.Encoding.PEM)
 
 
 @pytest.fixture
@@ -183,14 +183,14 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("arguments", "stdin", "said"), WRONG)
+@pytest.mark.parametrize(("arguments", "stdin", "message"), WRONG)
 def test_wrong_use_changes_nothing_and_names_the_thing(
-    shop: Path, run: Run, arguments: list[str], stdin: bytes, said: str
+    shop: Path, run: Run, arguments: list[str], stdin: bytes, message: str
 ) -> None:
     before = values_file(shop, "dev").read_bytes()
     code, _, err = run(*arguments, stdin=stdin)
     assert code == 2
-    assert any(word in err for word in said.split("|"))
+    assert any(word in err for word in message.split("|"))
     assert values_file(shop, "dev").read_bytes() == before
 
 
@@ -379,10 +379,10 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture
 def strace() -> str:
-    found = shutil.which("strace")
-    if found is None:
+    program = shutil.which("strace")
+    if program is None:
         pytest.fail("strace is not installed: apt-get install strace (./dev test does it)")
-    return found
+    return program
 
 
 @pytest.mark.parametrize("source", ["stdin", "env file"])

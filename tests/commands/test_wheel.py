@@ -26,8 +26,8 @@ pytestmark = pytest.mark.timeout(600)  # the build's own requirements may have t
 def uv() -> str:
     """The uv that ./dev runs: of PATH, or the one that it has put into the cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hanbae"
-    found = [shutil.which("uv"), *map(str, sorted(cache.glob("uv-*/bin/uv")))]
-    return next(path for path in reversed(found) if path)
+    programs = [shutil.which("uv"), *map(str, sorted(cache.glob("uv-*/bin/uv")))]
+    return next(path for path in reversed(programs) if path)
 
 
 def sources(folder: Path) -> list[Path]:
@@ -78,8 +78,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
         target = checkout / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / path, target, follow_symlinks=False)
-    made = [uv(), "venv", "--quiet", "--seed", "--python", sys.executable, str(environment)]
-    subprocess.run(made, check=True)
+    command = [uv(), "venv", "--quiet", "--seed", "--python", sys.executable, str(environment)]
+    subprocess.run(command, check=True)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     site = environment / "lib" / version / "site-packages"
     # The locked dependencies are in the environment of the tests; pip finds them satisfied.

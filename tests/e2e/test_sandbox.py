@@ -30,18 +30,18 @@ from hanbae.sandbox import (
 NAME, OTHER = "here", "beside"
 
 
-class Told:
+class Recording:
     """Progress that remembers what had to be done."""
 
     def __init__(self) -> None:
-        self.done: list[str] = []
+        self.built: list[str] = []
         self.notes: list[str] = []
 
     def started(self, component: str, estimate_s: float, remaining_s: float) -> None: ...
 
     def finished(self, component: str, seconds: float, *, cached: bool) -> None:
         if not cached:
-            self.done.append(component)
+            self.built.append(component)
 
     def note(self, text: wording.Text) -> None:
         self.notes.append(text.id)
@@ -106,9 +106,9 @@ def kill(component: str, number: int) -> None:
 
 def test_a_second_up_does_nothing(sandbox: running.Sandbox) -> None:
     before = sandbox.site.namespaces.processes()
-    progress = Told()
+    progress = Recording()
     running.up(NAME, progress=progress)
-    assert progress.done == []
+    assert progress.built == []
     assert sandbox.site.namespaces.processes() == before
     assert_ready()
 
@@ -211,9 +211,9 @@ def test_a_component_that_was_killed_is_brought_back(
     sandbox: running.Sandbox, component: str
 ) -> None:
     kill(component, signal.SIGKILL)
-    progress = Told()
+    progress = Recording()
     running.up(NAME, progress=progress)
-    assert component in progress.done
+    assert component in progress.built
     assert_ready()
 
 
@@ -237,7 +237,7 @@ def test_a_sandbox_whose_process_1_was_killed_comes_back_with_its_data(
     assert statuses.of(NAME).state == "stopped"
     with pytest.raises(errors.Unreachable):
         running.attach(NAME)
-    progress = Told()
+    progress = Recording()
     back = running.up(NAME, progress=progress)
     assert progress.notes == ["sandbox.repairing"]
     assert_ready()
@@ -252,7 +252,7 @@ def test_a_sandbox_from_before_a_reboot_is_made_anew(sandbox: running.Sandbox) -
     os.kill(living().pid, signal.SIGKILL)
     older = json.loads(folder.identity.read_bytes()) | {"boot": "another"}
     folders.write(folder.identity, json.dumps(older))
-    progress = Told()
+    progress = Recording()
     back = running.up(NAME, progress=progress)
     assert progress.notes == ["sandbox.rebuilding"]
     kept = json.loads(back.kubectl(["get", "configmap", "-o", "json"]))["items"]
