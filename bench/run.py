@@ -45,12 +45,12 @@ def startup() -> list[Row]:
 
 def sandbox() -> list[Row]:
     """From built binaries to everything Ready, and the second ``up`` that has nothing to do."""
-    from hanbae.sandbox import binaries
+    from hanbae.sandbox import binaries, running
 
     hanbae = str(Path(sys.executable).with_name("hanbae"))
     up = [hanbae, "sandbox", "up", "--name", "bench"]
     down = [hanbae, "sandbox", "down", "--name", "bench"]
-    binaries.obtain()
+    binaries.obtain(progress=running.Silent())
     cold, again = [], []
     for _ in range(3):
         try:
