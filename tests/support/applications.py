@@ -58,7 +58,7 @@ def application(
     }
     if state is not None:
         status["operationState"] = state
-    application = objects.made(
+    application = objects.live(
         kinds.APPLICATION,
         "auth-dev",
         namespace="argocd",
@@ -73,7 +73,7 @@ def application(
     return application
 
 
-def asked(
+def operation(
     *,
     revision: str = REVISION,
     automated: bool = True,
@@ -117,7 +117,7 @@ def state(
         finished: When it finished; also given between two tries.
         retries: How many times it was tried again.
     """
-    of = of or asked()
+    of = of or operation()
     synced = {"revision": of["sync"]["revision"], "resources": list(results)}
     application = {
         "phase": phase,

@@ -11,7 +11,7 @@ from hanbae.clusters import kinds
 _numbers = itertools.count(1)
 
 
-def made(
+def live(
     kind: kinds.Kind, name: str, *, namespace: str = "services-dev", **parts: Any
 ) -> kinds.Object:
     """An object of any kind, with a uid and a resourceVersion of its own.
@@ -44,7 +44,7 @@ def pod(
 ) -> kinds.Object:
     """A pod whose containers have these statuses; see :func:`running`, :func:`waiting`, :func:`terminated`."""
     names = [status["name"] for status in containers] or ["app"]
-    return made(
+    return live(
         kinds.POD,
         name,
         namespace=namespace,
@@ -114,7 +114,7 @@ def job(
         status["conditions"] = [fields]
     container = {"name": "migrate", "image": "example"}
     template = {"spec": {"containers": [container], "restartPolicy": "Never"}}
-    return made(
+    return live(
         kinds.JOB,
         name,
         namespace=namespace,
@@ -133,7 +133,7 @@ def event(about: kinds.Object, reason: str, message: str, *, warning: bool = Tru
         "name": metadata["name"],
         "uid": metadata["uid"],
     }
-    return made(
+    return live(
         kinds.EVENT,
         f"{metadata['name']}.{next(_numbers)}",
         namespace=metadata.get("namespace", "default"),

@@ -80,7 +80,7 @@ def release(
     return result
 
 
-def thing(kind: str, name: str = "auth-service", **more: Any) -> dict[str, Any]:
+def manifest(kind: str, name: str = "auth-service", **more: Any) -> dict[str, Any]:
     """An object."""
     metadata = {"name": name, **more.pop("metadata", {})}
     return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **more}
@@ -91,14 +91,14 @@ def pod(kind: str = "Deployment", name: str = "auth-service", **spec: Any) -> di
     container = {"name": "app", "image": "x:1"}
     own = ("image", "env", "envFrom", "command", "args")
     container |= {key: spec.pop(key) for key in own if key in spec}
-    return thing(kind, name, spec={"template": {"spec": {"containers": [container], **spec}}})
+    return manifest(kind, name, spec={"template": {"spec": {"containers": [container], **spec}}})
 
 
 def sealed(name: str = "auth-secrets", **data: Any) -> dict[str, Any]:
     """A SealedSecret with these keys; a value of True for one that is well-formed."""
     texts = {key: ciphertext(key) if value is True else value for key, value in data.items()}
     annotations = {"argocd.argoproj.io/sync-wave": "-10"}
-    return thing(
+    return manifest(
         "SealedSecret",
         name,
         metadata={"annotations": annotations},
@@ -106,6 +106,6 @@ def sealed(name: str = "auth-secrets", **data: Any) -> dict[str, Any]:
     )
 
 
-def told(check: Callable[[Any], Iterator[rulebook.Hit]], view: Any) -> list[tuple[str, ...]]:
+def hits(check: Callable[[Any], Iterator[rulebook.Hit]], view: Any) -> list[tuple[str, ...]]:
     """What a rule finds: variant and facts, in their order."""
     return [(hit.variant, *hit.facts.values()) for hit in check(view)]

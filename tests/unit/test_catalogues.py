@@ -81,14 +81,14 @@ NOT_TEXTS: Final = frozenset({"services.{}"})
 
 def catalogue(language: str) -> dict[str, str]:
     """Every entry; of one with a plural, its first id and its first string."""
-    found: dict[str, str] = {}
+    entries: dict[str, str] = {}
     with (SOURCE / "locale" / language / "LC_MESSAGES" / "hanbae.po").open("rb") as file:
         for message in read_po(file, locale=language):
             name = message.id if isinstance(message.id, str) else message.id[0]
-            said = message.string
-            if name and said:
-                found[name] = said if isinstance(said, str) else said[0]
-    return found
+            text = message.string
+            if name and text:
+                entries[name] = text if isinstance(text, str) else text[0]
+    return entries
 
 
 ENGLISH = catalogue("en")
@@ -110,7 +110,7 @@ def arguments(node: ast.AST) -> list[ast.expr]:
     match node:
         case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=args):
             places = {0} if name in MAKERS else TAKERS.get(name, set())
-            return [args[at] for at in places if at < len(args)]
+            return [args[index] for index in places if index < len(args)]
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in HOLDERS:
             return [value]
         case _:
@@ -119,15 +119,15 @@ def arguments(node: ast.AST) -> list[ast.expr]:
 
 def takers() -> dict[str, set[int]]:
     """Our own functions with a parameter for an id, and at which place it is, without self."""
-    found: dict[str, set[int]] = {}
+    places: dict[str, set[int]] = {}
     for _, node in NODES:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             names = [argument.arg for argument in node.args.posonlyargs + node.args.args]
             names = names[1:] if names[:1] == ["self"] else names
-            for at, name in enumerate(names):
+            for index, name in enumerate(names):
                 if name in HOLDERS and not node.name.startswith("__"):
-                    found.setdefault(node.name, set()).add(at)
-    return found
+                    places.setdefault(node.name, set()).add(index)
+    return places
 
 
 TAKERS = takers()
@@ -142,32 +142,32 @@ def outcomes(node: ast.expr) -> list[ast.expr]:
 
 def used_ids() -> dict[str, str]:
     """Every id that the source says as it is: given to what takes one, or looking like nothing else."""
-    found: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for where, node in NODES:
         for argument in arguments(node):
-            for each in outcomes(argument):
+            for outcome in outcomes(argument):
                 # `words` takes help texts and click's words, too.
-                if isinstance(each, ast.Constant) and TEXT_ID.match(str(each.value)):
-                    found.setdefault(str(each.value), where)
+                if isinstance(outcome, ast.Constant) and TEXT_ID.match(str(outcome.value)):
+                    ids.setdefault(str(outcome.value), where)
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             family, dot, name = node.value.partition(".")
             if family in FAMILIES and dot and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", name):
-                found.setdefault(node.value, where)
-    return found
+                ids.setdefault(node.value, where)
+    return ids
 
 
 def built_ids() -> dict[str, str]:
     """The templates of the ids that the source puts together."""
-    found: dict[str, str] = {}
+    templates: dict[str, str] = {}
     for where, node in NODES:
         if isinstance(node, ast.JoinedStr):
             parts = [str(p.value) if isinstance(p, ast.Constant) else "{}" for p in node.values]
             template = "".join(parts)
             if re.fullmatch(r"[a-z]+\.[a-z0-9{}-]+", template):
-                found.setdefault(template, where)
+                templates.setdefault(template, where)
     return {
         template: where
-        for template, where in found.items()
+        for template, where in templates.items()
         if template.partition(".")[0] in FAMILIES and template not in NOT_TEXTS
     }
 
@@ -186,7 +186,7 @@ VARIANTS: Final = frozenset(
 )
 
 
-def found() -> list[str]:
+def rule_sentences() -> list[str]:
     """The sentences of rules that something can say; a variant is a word that some rule has."""
     codes = "|".join(("own", *(code.lower() for code in rulebook.rules())))
     form = re.compile(rf"rule\.(?:{codes})-found(?:-([a-z0-9-]+))?")
@@ -194,7 +194,7 @@ def found() -> list[str]:
     return [match[0] for match in matches if match[1] is None or match[1] in VARIANTS]
 
 
-FINDINGS = found()
+FINDINGS = rule_sentences()
 
 
 @pytest.mark.parametrize("code", [code for code in rulebook.rules() if code != "INP001"])
@@ -242,7 +242,7 @@ def test_korean_help_invents_no_fact() -> None:
     ]
 
 
-def given(node: ast.AST) -> tuple[str, set[str]] | None:
+def id_and_facts(node: ast.AST) -> tuple[str, set[str]] | None:
     """Id and facts of a text, where a call has both written out."""
     match node:
         case ast.Call(
@@ -261,24 +261,24 @@ def given(node: ast.AST) -> tuple[str, set[str]] | None:
 def test_sentences_are_given_the_facts_that_they_tell() -> None:
     checked = 0
     for where, node in NODES:
-        told = given(node)
-        if told is None:
+        text = id_and_facts(node)
+        if text is None:
             continue
-        text_id, facts = told
+        text_id, facts = text
         checked += 1
         assert set(PLACEHOLDER.findall(ENGLISH[text_id])) <= facts, where
     assert checked > 100
 
 
 def walk(command: click.Command, path: tuple[str, ...]) -> list[tuple[str, click.Command]]:
-    found = [(" ".join(path), command)]
+    commands = [(" ".join(path), command)]
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
             child = command.get_command(context, name)
             assert child is not None
-            found += walk(child, (*path, name))
-    return found
+            commands += walk(child, (*path, name))
+    return commands
 
 
 COMMANDS = walk(main.front, ("hanbae",))
@@ -315,16 +315,16 @@ def test_clicks_own_words_are_translated() -> None:
 
 def help_texts() -> set[str]:
     """What the commands look up: helps, options' helps, and the headings of the examples."""
-    found: set[str] = set()
+    texts: set[str] = set()
     for _, command in COMMANDS:
         options = (getattr(parameter, "help", None) for parameter in command.params)
-        found |= {text for text in (command.help, heading(command), *options) if text}
-    return found
+        texts |= {text for text in (command.help, heading(command), *options) if text}
+    return texts
 
 
 def clicks_words() -> set[str]:
     """What click itself looks up, and the names of its types, which it looks up by variable."""
-    found = {"file", "directory", "path", "required"}
+    words = {"file", "directory", "path", "required"}
     for path in Path(click.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
@@ -332,8 +332,8 @@ def clicks_words() -> set[str]:
                     func=ast.Name(id="_" | "ngettext" | "gettext"),
                     args=[ast.Constant(value=str() as msgid), *_],
                 ):
-                    found.add(msgid)
-    return found
+                    words.add(msgid)
+    return words
 
 
 def test_no_entry_of_the_catalogues_is_unused() -> None:
@@ -346,13 +346,17 @@ def test_no_entry_of_the_catalogues_is_unused() -> None:
 PLURAL = re.compile(r"\{(\w+):([^{}]*\|[^{}]*)\}")
 
 
-@pytest.mark.parametrize(("said", "forms"), [(ENGLISH, 2), (KOREAN, 1)], ids=["en", "ko"])
-def test_plural_has_a_form_for_each_case_and_its_number(said: dict[str, str], forms: int) -> None:
-    plurals = {msgid: PLURAL.findall(text) for msgid, text in said.items() if PLURAL.search(text)}
+@pytest.mark.parametrize(("entries", "forms"), [(ENGLISH, 2), (KOREAN, 1)], ids=["en", "ko"])
+def test_plural_has_a_form_for_each_case_and_its_number(
+    entries: dict[str, str], forms: int
+) -> None:
+    plurals = {
+        msgid: PLURAL.findall(text) for msgid, text in entries.items() if PLURAL.search(text)
+    }
     assert (len(plurals) > 10) == (forms > 1)
     for msgid, matches in plurals.items():
         for name, choices_ in matches:
-            assert f"{{{name}}}" in said[msgid], msgid
+            assert f"{{{name}}}" in entries[msgid], msgid
             assert len(choices_.split("|")) == forms, msgid
 
 
@@ -423,11 +427,11 @@ FOREIGN = re.compile(
     r"|[\w-]*\w[./_=][\w./*=-]+|^  .*$",
     re.MULTILINE,
 )
-WORDS = {msgid: FOREIGN.sub(" ", said) for msgid, said in KOREAN.items()}
+WORDS = {msgid: FOREIGN.sub(" ", text) for msgid, text in KOREAN.items()}
 
 
 @pytest.mark.parametrize(("wrong", "right"), glossary())
 def test_korean_uses_the_word_of_the_glossary(wrong: str, right: str) -> None:
     word = re.compile(rf"(?<![A-Za-z]){re.escape(wrong)}(?![A-Za-z])")
-    found = {msgid: said for msgid, said in WORDS.items() if word.search(said)}
-    assert not found, f"{right}, not {wrong}"
+    misworded = {msgid: text for msgid, text in WORDS.items() if word.search(text)}
+    assert not misworded, f"{right}, not {wrong}"

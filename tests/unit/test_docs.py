@@ -136,7 +136,7 @@ def test_architecture_page_names_every_package() -> None:
 def test_architecture_page_has_the_floors_of_the_import_contract() -> None:
     configuration = tomllib.loads((ROOT / "pyproject.toml").read_text())
     contracts = configuration["tool"]["importlinter"]["contracts"]
-    layers = next(each["layers"] for each in contracts if each["type"] == "layers")
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
     expected = {
         package.strip(): floor
         for floor, layer in enumerate(reversed(layers))

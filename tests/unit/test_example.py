@@ -28,8 +28,8 @@ def sql(folder: str) -> dict[str, str]:
 
 
 def test_services_are_the_policys() -> None:
-    found = sorted(path.parent.name for path in (SHOP / "services").glob("*/helm"))
-    assert found == sorted(SERVICES)
+    services = sorted(path.parent.name for path in (SHOP / "services").glob("*/helm"))
+    assert services == sorted(SERVICES)
 
 
 @pytest.mark.parametrize("folder", DATABASES)
@@ -56,11 +56,11 @@ def test_each_table_that_readiness_asks_for_is_created(folder: str) -> None:
     database = folder.rsplit("/", 1)[-1] if folder.startswith("identity") else None
     service = folder.split("/", 1)[0]
     block = config.split(f'"{service}": {{')[1].split("routes:")[0]
-    wanted = {
+    required = {
         name: re.findall(r'"(\w+)"', tables)
         for name, tables in re.findall(r'\{"(\w+)", "\w+", \[\]string\{([^}]*)\}', block)
     }
-    tables = wanted[database or f"{service}_db"]
+    tables = required[database or f"{service}_db"]
     assert tables
     created = " ".join(sql(folder).values())
     assert all(f"CREATE TABLE {table} " in created for table in tables)

@@ -37,8 +37,8 @@ def test_termination_cleans_up_and_has_its_exit_code(ctrl_c: str) -> None:
         assert process.stdout.readline() == "waiting\n"
         process.send_signal(signal.SIGTERM)
         try:
-            said, _ = process.communicate(timeout=20)
+            stdout, _ = process.communicate(timeout=20)
         finally:
             process.kill()
     assert process.returncode == 143
-    assert said == "cleaned up\n"
+    assert stdout == "cleaned up\n"

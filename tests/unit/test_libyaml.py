@@ -24,7 +24,7 @@ DEEP = {
     "keys in a line": "? " * 60_000,
     "lists, a line each": "[\n" * 4900,
     "lists and maps, a line each": "[a:\n" * 4900,
-    "lists after carriage returns": "".join(f"{'  ' * at}- a:\r" for at in range(300)),
+    "lists after carriage returns": "".join(f"{'  ' * n}- a:\r" for n in range(300)),
     "lists in a line after a byte order mark": "\ufeff" + "- " * 60_000,
     "keys in a line after a second mark": "a: 1\n---\n\ufeff" + "? " * 60_000,
     "in the second document": "a: 1\n---\n" + "[" * 100_000,
@@ -57,19 +57,19 @@ def test_what_goes_deep_line_by_line_is_read() -> None:
         assert read(text)
 
 
-WIDE = "a: &a {" + ",".join(f"k{at}: 1" for at in range(9000)) + "}\nb: [" + "*a," * 9000 + "]\n"
+WIDE = "a: &a {" + ",".join(f"k{n}: 1" for n in range(9000)) + "}\nb: [" + "*a," * 9000 + "]\n"
 ENDLESS = {
     "aliases that double": "a0: &a0 {a: 1}\n"
-    + "".join(f"a{at}: &a{at} {{a: *a{at - 1}, b: *a{at - 1}}}\n" for at in range(1, 60)),
+    + "".join(f"a{n}: &a{n} {{a: *a{n - 1}, b: *a{n - 1}}}\n" for n in range(1, 60)),
     "merge keys that double": "a0: &a0 {a: 1}\n"
-    + "".join(f"a{at}: &a{at}\n  <<: [*a{at - 1}, *a{at - 1}]\n" for at in range(1, 60)),
+    + "".join(f"a{n}: &a{n}\n  <<: [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60)),
     "aliases side by side": WIDE,
     "merge keys side by side": WIDE.replace("b: [", "b:\n  <<: ["),
     "a list in itself": "a: &a [*a]\n",
     "a map in itself": "a: &a {b: {c: *a}}\n",
     "aliases that go deep": "a0: &a0 [1]\n"
-    + "".join(f"a{at}: &a{at} [*a{at - 1}]\n" for at in range(1, 2000)),
-    "directives": "".join(f"%TAG !a{at}! tag:x{at}:\n" for at in range(60_000)) + "--- a\n",
+    + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 2000)),
+    "directives": "".join(f"%TAG !a{n}! tag:x{n}:\n" for n in range(60_000)) + "--- a\n",
 }
 
 
@@ -203,14 +203,14 @@ def shape(node: Any) -> Any:
     if node is None:
         return None
     # Where nothing is, its place is before or after the line's end.
-    at = (node.start_mark.line, node.start_mark.column) if node.value else None
+    place = (node.start_mark.line, node.start_mark.column) if node.value else None
     if node.id == "mapping":
-        return at, [(shape(key), shape(value)) for key, value in node.value]
+        return place, [(shape(key), shape(value)) for key, value in node.value]
     if node.id == "sequence":
-        return at, [shape(each) for each in node.value]
+        return place, [shape(item) for item in node.value]
     tag = str(node.tag).rpartition(":")[2]
     # Nothing that hanbae reads is a date; "<<" and "=" mean nothing to YAML 1.2's core schema.
-    return at, "str" if tag in {"timestamp", "merge", "value"} else tag, str(node.value)
+    return place, "str" if tag in {"timestamp", "merge", "value"} else tag, str(node.value)
 
 
 @pytest.mark.filterwarnings("ignore::ruamel.yaml.error.ReusedAnchorWarning")
@@ -226,10 +226,10 @@ def test_core_schema_is_what_ruamel_reads(text: str) -> None:
     except (YAMLError, ValueError, TypeError, AttributeError, AssertionError):
         return
     try:
-        found = libyaml.compose(text, tags="core")
+        node = libyaml.compose(text, tags="core")
     except libyaml.Fault:
         return  # the policy is then read by ruamel
-    assert shape(found) == expected
+    assert shape(node) == expected
 
 
 def test_nothing_else_reads_yaml_by_pyyaml() -> None:
@@ -239,7 +239,7 @@ def test_nothing_else_reads_yaml_by_pyyaml() -> None:
         path.relative_to(root).as_posix()
         for path in root.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Import) and any(each.name == "yaml" for each in node.names)
+        if isinstance(node, ast.Import) and any(alias.name == "yaml" for alias in node.names)
     }
     assert importing == {
         "libyaml.py",

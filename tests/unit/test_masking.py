@@ -51,7 +51,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 
 def fragments(text: str) -> list[str]:
     """Stretches of the canary that would give a part of it away."""
-    return [text[at : at + 8] for at in range(len(text) - 7)]
+    return [text[start : start + 8] for start in range(len(text) - 7)]
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)

@@ -23,13 +23,13 @@ ERRORS = [
 
 def for_type_checkers() -> dict[str, str]:
     """Name → home, as the imports say that only type checkers read."""
-    found = {}
+    exported = {}
     for node in ast.walk(ast.parse(SOURCE.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hanbae."):
             for alias in node.names:
                 own = f":{alias.name}" if alias.asname else ""
-                found[alias.asname or alias.name] = f"{node.module}{own}".removeprefix("hanbae.")
-    return found
+                exported[alias.asname or alias.name] = f"{node.module}{own}".removeprefix("hanbae.")
+    return exported
 
 
 def test_names_are_sorted_and_unique() -> None:
@@ -43,10 +43,10 @@ def test_type_checkers_and_callers_get_the_same_names_from_the_same_homes() -> N
 
 @pytest.mark.parametrize("name", hanbae.__all__)
 def test_name_resolves_and_is_documented(name: str) -> None:
-    found = getattr(hanbae, name)
-    if inspect.isclass(found) or inspect.isfunction(found):
-        assert found.__doc__
-        assert found.__module__.startswith("hanbae.")
+    value = getattr(hanbae, name)
+    if inspect.isclass(value) or inspect.isfunction(value):
+        assert value.__doc__
+        assert value.__module__.startswith("hanbae.")
 
 
 def test_dir_shows_the_names_before_they_are_used() -> None:

@@ -45,8 +45,8 @@ def main() -> int:
     stored: dict[str, int] = {}
     versions = {}
     lives: dict[str, list[str | None]] = {}
-    for source in _LIVES:
-        lives |= dict(gosource.lives(module(source)))
+    for api in _LIVES:
+        lives |= dict(gosource.lives(module(api)))
     for full in VERSIONS:
         source = module(f"k8s.io/kubernetes@v{full}")
         names = kubernetes.definitions(source, gosource.enums(module(f"k8s.io/api@v0{full[1:]}")))

@@ -44,7 +44,7 @@ def test_only_the_edit_is_made(
     fixed = fix.fix(tmp_path, [finding(*edits)])
     assert path.read_bytes() == after.encode()
     assert path.stat().st_mode & 0o777 == 0o640
-    assert [each.outcome for each in fixed.changes] == ["changed"]
+    assert [change.outcome for change in fixed.changes] == ["changed"]
     assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
 
 

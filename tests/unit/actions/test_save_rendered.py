@@ -11,18 +11,18 @@ from hanbae import errors
 from hanbae.actions import render, save_rendered
 
 
-def thing(kind: str = "ConfigMap", name: str = "a", **more: Any) -> dict[str, Any]:
+def manifest(kind: str = "ConfigMap", name: str = "a", **more: Any) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **more}
 
 
-def release(*things: dict[str, Any], service: str = "auth") -> render.Release:
-    return render.Release(service, "dev", f"{service}-service", "services-dev", "", things)
+def release(*objects: dict[str, Any], service: str = "auth") -> render.Release:
+    return render.Release(service, "dev", f"{service}-service", "services-dev", "", objects)
 
 
 def save(root: Path, *releases: render.Release, secrets: bool = False) -> save_rendered.Saved:
     with save_rendered.writing_to(root, secrets=secrets) as tree:
-        for each in releases:
-            tree.add(each)
+        for rendered in releases:
+            tree.add(rendered)
         return tree.finish()
 
 
@@ -35,10 +35,10 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 def test_each_object_has_a_file_and_twice_the_same_changes_nothing(tmp_path: Path) -> None:
-    first = save(tmp_path, release(thing(), thing("Service", "b")))
+    first = save(tmp_path, release(manifest(), manifest("Service", "b")))
     assert first.written == ("dev/auth/configmap-a.yaml", "dev/auth/service-b.yaml")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
-    again = save(tmp_path, release(thing(), thing("Service", "b")))
+    again = save(tmp_path, release(manifest(), manifest("Service", "b")))
     assert (again.written, again.removed, again.unchanged) == ((), (), 2)
     assert {
         path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()
@@ -46,10 +46,10 @@ def test_each_object_has_a_file_and_twice_the_same_changes_nothing(tmp_path: Pat
 
 
 def test_what_is_no_longer_rendered_goes_and_nothing_else(tmp_path: Path) -> None:
-    save(tmp_path, release(thing(), thing(name="b")), release(thing(), service="personal"))
+    save(tmp_path, release(manifest(), manifest(name="b")), release(manifest(), service="personal"))
     (tmp_path / "dev" / "auth" / "mine.yaml").write_text("mine")
     (tmp_path / "README.md").write_text("mine")
-    saved = save(tmp_path, release(thing()))  # of auth only: personal stays
+    saved = save(tmp_path, release(manifest()))  # of auth only: personal stays
     assert saved.removed == ("dev/auth/configmap-b.yaml",)
     assert set(files(tmp_path)) == {
         "README.md",
@@ -63,10 +63,10 @@ def test_a_marker_that_names_other_places_removes_nothing_there(tmp_path: Path) 
     outside = tmp_path / "outside.yaml"
     outside.write_text("keep")
     root = tmp_path / "tree"
-    save(root, release(thing()))
+    save(root, release(manifest()))
     named = '"dev/auth/../../../outside.yaml", "../outside.yaml", "dev/auth/configmap-a.yaml"'
     (root / save_rendered.MARKER).write_text(f'{{"format": 1, "files": [{named}]}}')
-    save(root, release(thing(name="b")))
+    save(root, release(manifest(name="b")))
     assert outside.read_text() == "keep"
     assert set(files(root)) == {"dev/auth/configmap-b.yaml"}
 
@@ -75,23 +75,26 @@ def test_a_marker_that_names_other_places_removes_nothing_there(tmp_path: Path) 
 def test_a_secret_in_clear_is_refused_and_nothing_is_changed(
     tmp_path: Path, secret: dict[str, Any]
 ) -> None:
-    save(tmp_path, release(thing()))
+    save(tmp_path, release(manifest()))
     before = files(tmp_path)
-    given = release(thing(name="new"), thing("Secret", "s", **secret))
+    unsealed = release(manifest(name="new"), manifest("Secret", "s", **secret))
     with pytest.raises(errors.Refused) as caught:
-        save(tmp_path, given)
+        save(tmp_path, unsealed)
     assert caught.value.text.id == "render.secret-in-clear"
     assert files(tmp_path) == before
     assert not list(tmp_path.glob(".hanbae-staging*"))
-    assert "dev/auth/secret-s.yaml" in save(tmp_path, given, secrets=True).written
+    assert "dev/auth/secret-s.yaml" in save(tmp_path, unsealed, secrets=True).written
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "system:a", "A/b", ".hidden", "x" * 300, ""])
 def test_a_name_is_a_file_below_its_service_and_no_other_names(tmp_path: Path, name: str) -> None:
-    save(tmp_path, release(thing(name=name), thing(name=name.lower() + "_"), thing(name=name)))
-    found = list(files(tmp_path))
-    assert len(found) == 3
-    assert all(path.startswith("dev/auth/") and path.count("/") == 2 for path in found)
+    save(
+        tmp_path,
+        release(manifest(name=name), manifest(name=name.lower() + "_"), manifest(name=name)),
+    )
+    paths = list(files(tmp_path))
+    assert len(paths) == 3
+    assert all(path.startswith("dev/auth/") and path.count("/") == 2 for path in paths)
 
 
 def test_somebody_elses_file_or_link_in_the_way_is_refused(tmp_path: Path) -> None:
@@ -100,9 +103,9 @@ def test_somebody_elses_file_or_link_in_the_way_is_refused(tmp_path: Path) -> No
     (root / "dev" / "auth").mkdir(parents=True)
     (root / "dev" / "auth" / "configmap-a.yaml").write_text("mine")
     with pytest.raises(errors.Refused):
-        save(root, release(thing()))
+        save(root, release(manifest()))
     assert files(root) == {"dev/auth/configmap-a.yaml": b"mine"}
     (root / "dev" / "personal").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(errors.Refused):
-        save(root, release(thing(), service="personal"))
+        save(root, release(manifest(), service="personal"))
     assert not files(tmp_path / "elsewhere")

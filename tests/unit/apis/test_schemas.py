@@ -32,9 +32,9 @@ ANYTHING = st.recursive(
 
 
 def of(version: str, api_version: str, kind: str) -> schemas.Schema:
-    found = schemas.of(version, api_version, kind)
-    assert found is not None
-    return found
+    schema = schemas.of(version, api_version, kind)
+    assert schema is not None
+    return schema
 
 
 def problems(data: dict[str, Any]) -> list[schemas.Problem]:
@@ -56,9 +56,9 @@ def test_every_kind_of_every_version_compiles(version: str) -> None:
 @pytest.mark.parametrize("full", sorted(serving.custom()))
 def test_every_operators_kind_compiles_and_refuses_unknown_fields(full: str) -> None:
     api_version, _, kind = full.rpartition("/")
-    thing = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "a"}, "nonsense": 1}
-    found = of("1.35", api_version, kind).problems(thing)
-    assert ("unknown", "nonsense") in {(each.keyword, each.name) for each in found}
+    manifest = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "a"}, "nonsense": 1}
+    reported = of("1.35", api_version, kind).problems(manifest)
+    assert ("unknown", "nonsense") in {(problem.keyword, problem.name) for problem in reported}
 
 
 def test_operators_kinds_are_those_of_the_policy_and_its_gateway() -> None:
@@ -99,8 +99,8 @@ def test_ends_of_api_versions_are_those_of_the_deprecation_guide() -> None:
 
 
 def test_nothing_that_is_served_was_removed() -> None:
-    for version, each in serving.data().versions.items():
-        for full, kind in each.kinds.items():
+    for version, served in serving.data().versions.items():
+        for full, kind in served.kinds.items():
             life = serving.data().lives.get(full)
             if kind.served and life is not None and life.removed is not None:
                 assert serving.number(life.removed) > serving.number(version), (version, full)
@@ -119,34 +119,34 @@ def test_a_good_object_has_no_problem() -> None:
 
 
 def test_a_problem_says_where_what_and_what_is_known() -> None:
-    thing = yaml.safe_load(yaml.safe_dump(DEPLOYMENT))
-    container = thing["spec"]["template"]["spec"]["containers"][0]
+    manifest = yaml.safe_load(yaml.safe_dump(DEPLOYMENT))
+    container = manifest["spec"]["template"]["spec"]["containers"][0]
     container |= {"image": 1, "imagePullPolicy": "Allways", "comand": []}
     del container["name"]
-    at = ("spec", "template", "spec", "containers", 0)
-    found = {each.keyword: each for each in problems(thing)}
-    assert found["type"].pointer == (*at, "image")
-    assert found["type"].wanted == "string"
-    assert found["enum"].wanted == "Always, IfNotPresent, Never"
-    assert found["required"].name == "name"
-    assert found["required"].pointer == at
-    assert found["unknown"].pointer == (*at, "comand")
-    assert "command" in found["unknown"].known
+    path = ("spec", "template", "spec", "containers", 0)
+    by_keyword = {problem.keyword: problem for problem in problems(manifest)}
+    assert by_keyword["type"].pointer == (*path, "image")
+    assert by_keyword["type"].wanted == "string"
+    assert by_keyword["enum"].wanted == "Always, IfNotPresent, Never"
+    assert by_keyword["required"].name == "name"
+    assert by_keyword["required"].pointer == path
+    assert by_keyword["unknown"].pointer == (*path, "comand")
+    assert "command" in by_keyword["unknown"].known
 
 
 def test_no_problem_repeats_a_secret() -> None:
-    thing = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}
+    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}
     canary = "canary-7f3a value!"
-    thing |= {"data": {"a": canary}, "stringData": {"b": [canary]}, "type": {"c": canary}}
-    found = problems(thing)
-    assert {each.keyword for each in found} == {"format", "type"}
-    assert "canary" not in repr(found)
+    manifest |= {"data": {"a": canary}, "stringData": {"b": [canary]}, "type": {"c": canary}}
+    listed = problems(manifest)
+    assert {problem.keyword for problem in listed} == {"format", "type"}
+    assert "canary" not in repr(listed)
 
 
 def test_many_problems_are_cut() -> None:
-    thing = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
-    thing["data"] = {f"k{at}": at for at in range(5000)}  # type: ignore[assignment]
-    assert len(problems(thing)) == 20
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
+    manifest["data"] = {f"k{number}": number for number in range(5000)}  # type: ignore[assignment]
+    assert len(problems(manifest)) == 20
 
 
 @pytest.mark.parametrize("odd", [{1: 2}, {"a": float("nan")}, {"a": 10**400}, {"a": {None: 1}}])
@@ -162,19 +162,19 @@ def test_nesting_without_end_is_a_problem_and_no_error() -> None:
 
 
 @given(ANYTHING)
-def test_any_shape_is_judged(thing: Any) -> None:
-    for found in problems({**DEPLOYMENT, "spec": thing}):
-        assert found.keyword
+def test_any_shape_is_judged(shape: Any) -> None:
+    for problem in problems({**DEPLOYMENT, "spec": shape}):
+        assert problem.keyword
 
 
 @given(ANYTHING)
-def test_any_shape_of_a_definition_is_read(thing: Any) -> None:
+def test_any_shape_of_a_definition_is_read(shape: Any) -> None:
     for spec in (
-        thing,
-        {"names": thing, "versions": [{"name": "v1", "schema": {"openAPIV3Schema": thing}}]},
+        shape,
+        {"names": shape, "versions": [{"name": "v1", "schema": {"openAPIV3Schema": shape}}]},
         {
             "names": {"kind": "K"},
-            "versions": [{"schema": {"openAPIV3Schema": {"properties": thing}}}],
+            "versions": [{"schema": {"openAPIV3Schema": {"properties": shape}}}],
         },
     ):
         for kind in crds.kinds({"spec": spec}):
@@ -189,9 +189,9 @@ def test_a_definition_can_refer_to_nothing() -> None:
         "versions": [{"name": "v1", "schema": {"openAPIV3Schema": {"type": "object", **evil}}}],
     }
     (kind,) = crds.kinds({"spec": spec})
-    found = schemas.added(kind, "1.35")
-    assert found is not None
-    assert found.problems({"apiVersion": "example.com/v1", "kind": "K", "metadata": {}}) == []
+    schema = schemas.added(kind, "1.35")
+    assert schema is not None
+    assert schema.problems({"apiVersion": "example.com/v1", "kind": "K", "metadata": {}}) == []
 
 
 def test_a_pattern_of_a_definition_takes_linear_time() -> None:
@@ -202,10 +202,10 @@ def test_a_pattern_of_a_definition_takes_linear_time() -> None:
         "versions": [{"name": "v1", "schema": {"openAPIV3Schema": evil}}],
     }
     (kind,) = crds.kinds({"spec": spec})
-    found = schemas.added(kind, "1.35")
-    assert found is not None
-    thing = {"apiVersion": "example.com/v1", "kind": "K", "metadata": {}, "a": "a" * 5000 + "!"}
-    assert [each.keyword for each in found.problems(thing)] == ["pattern"]
+    schema = schemas.added(kind, "1.35")
+    assert schema is not None
+    manifest = {"apiVersion": "example.com/v1", "kind": "K", "metadata": {}, "a": "a" * 5000 + "!"}
+    assert [problem.keyword for problem in schema.problems(manifest)] == ["pattern"]
 
 
 def test_the_data_is_small() -> None:

@@ -5,110 +5,118 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.support import applications as made
+from tests.support import applications as samples
 
 from hanbae import subjects
 from hanbae.argo import applications
 
 HOOK = subjects.Ref("Job", "services-dev", "auth-service-migrate")
-RAN = made.result(HOOK.kind, HOOK.name, hook="Sync")
-FAILED = made.state("Failed", message="one or more synchronization tasks failed")
+RAN = samples.result(HOOK.kind, HOOK.name, hook="Sync")
+FAILED = samples.state("Failed", message="one or more synchronization tasks failed")
 
 
-def awaiting(application: dict[str, Any], known: str = "") -> tuple[str, str]:
-    found = applications.awaiting(application, revision=made.REVISION, hooks=[HOOK], former=known)
-    return found.does, found.why.id
+def awaiting(application: dict[str, Any], previous: str = "") -> tuple[str, str]:
+    wait = applications.awaiting(
+        application, revision=samples.REVISION, hooks=[HOOK], former=previous
+    )
+    return wait.does, wait.why.id
 
 
 @pytest.mark.parametrize(
     ("application", "does", "why"),
     [
         pytest.param(
-            made.application(state=made.state("Running"), sync="OutOfSync"),
+            samples.application(state=samples.state("Running"), sync="OutOfSync"),
             "follow",
             "argo.automation-runs",
             id="automation runs",
         ),
         pytest.param(
-            made.application(operation=made.asked(), sync="OutOfSync"),
+            samples.application(operation=samples.operation(), sync="OutOfSync"),
             "follow",
             "argo.automation-runs",
             id="automation has just asked",
         ),
         pytest.param(
-            made.application(state=made.state("Succeeded", results=[RAN])),
+            samples.application(state=samples.state("Succeeded", results=[RAN])),
             "follow",
             "argo.automation-ran",
             id="automation was quicker than we",
         ),
         pytest.param(
-            made.application(state=made.state("Running", of=made.asked(revision=made.OTHER))),
+            samples.application(
+                state=samples.state("Running", of=samples.operation(revision=samples.OTHER))
+            ),
             "wait",
             "argo.other-operation",
             id="the revision before is still being synced",
         ),
         pytest.param(
-            made.application(state=made.state("Running", of=made.asked(selected=True))),
+            samples.application(
+                state=samples.state("Running", of=samples.operation(selected=True))
+            ),
             "wait",
             "argo.other-operation",
             id="self-heal of the same revision runs",
         ),
         pytest.param(
-            made.application(refreshing=True, revision=made.OTHER),
+            samples.application(refreshing=True, revision=samples.OTHER),
             "wait",
             "argo.refreshing",
             id="the refresh is not worked off",
         ),
         pytest.param(
-            made.application(sync=""),
+            samples.application(sync=""),
             "wait",
             "argo.refreshing",
             id="never compared",
         ),
         pytest.param(
-            made.application(sync="Unknown", conditions=[("ComparisonError", "no git")]),
+            samples.application(sync="Unknown", conditions=[("ComparisonError", "no git")]),
             "wait",
             "argo.not-compared",
             id="cannot be compared",
         ),
         pytest.param(
-            made.application(revision=made.OTHER),
+            samples.application(revision=samples.OTHER),
             "moved",
             "argo.other-revision",
             id="another head",
         ),
         pytest.param(
-            made.application(),
+            samples.application(),
             "push",
             "argo.nothing-to-do",
             id="only a hook has changed",
         ),
         pytest.param(
-            made.application(state=made.state("Succeeded", of=made.asked(selected=True))),
+            samples.application(
+                state=samples.state("Succeeded", of=samples.operation(selected=True))
+            ),
             "push",
             "argo.nothing-to-do",
             id="only self-heal ran",
         ),
         pytest.param(
-            made.application(state=made.state("Succeeded")),
+            samples.application(state=samples.state("Succeeded")),
             "push",
             "argo.without-hooks",
             id="it ran without the hook",
         ),
         pytest.param(
-            made.application(sync="OutOfSync", conditions=[("SyncError", "failed last sync")]),
+            samples.application(sync="OutOfSync", conditions=[("SyncError", "failed last sync")]),
             "push",
             "argo.failed-before",
             id="the revision failed before",
         ),
         pytest.param(
-            made.application(sync="OutOfSync", automated=False),
+            samples.application(sync="OutOfSync", automated=False),
             "push",
             "argo.automation-off",
             id="automation is off",
         ),
         pytest.param(
-            made.application(sync="OutOfSync"),
+            samples.application(sync="OutOfSync"),
             "push",
             "argo.not-started",
             id="automation has looked and does nothing",
@@ -120,20 +128,20 @@ def test_what_automation_makes_of_it(application: dict[str, Any], does: str, why
 
 
 def test_a_failure_from_before_is_a_reason_to_start_and_a_new_one_is_the_outcome() -> None:
-    failed = made.application(sync="OutOfSync", state=FAILED)
-    assert awaiting(failed, known=made.STARTED) == ("push", "argo.failed-before")
-    assert awaiting(failed, known="2026-11-23T10:00:00Z") == ("follow", "argo.automation-ran")
+    failed = samples.application(sync="OutOfSync", state=FAILED)
+    assert awaiting(failed, previous=samples.STARTED) == ("push", "argo.failed-before")
+    assert awaiting(failed, previous="2026-11-23T10:00:00Z") == ("follow", "argo.automation-ran")
 
 
 def test_disabled_automation_is_off_although_it_is_there() -> None:
-    application = made.application()
+    application = samples.application()
     assert applications.is_automated(application)
     application["spec"]["syncPolicy"]["automated"]["enabled"] = False
     assert not applications.is_automated(application)
 
 
 def test_objects_that_wait_for_pruning_are_told_from_those_that_differ() -> None:
-    application = made.application(
+    application = samples.application(
         resources=[
             {
                 "kind": "Service",
@@ -151,17 +159,17 @@ def test_objects_that_wait_for_pruning_are_told_from_those_that_differ() -> None
 
 
 def test_the_history_knows_what_the_record_has_forgotten() -> None:
-    entry = {"revision": made.REVISION, "deployStartedAt": made.STARTED}
-    application = made.application(history=[entry])
-    assert applications.has_deployed(application, made.STARTED, made.REVISION)
-    assert not applications.has_deployed(application, made.STARTED, made.OTHER)
-    assert not applications.has_deployed(application, "2026-11-23T10:00:00Z", made.REVISION)
+    entry = {"revision": samples.REVISION, "deployStartedAt": samples.STARTED}
+    application = samples.application(history=[entry])
+    assert applications.has_deployed(application, samples.STARTED, samples.REVISION)
+    assert not applications.has_deployed(application, samples.STARTED, samples.OTHER)
+    assert not applications.has_deployed(application, "2026-11-23T10:00:00Z", samples.REVISION)
 
 
 def test_a_branchs_name_is_not_taken_for_a_commit() -> None:
     """Argo CD 3.6.1 writes it when its repo-server is down: the branch has not moved on."""
-    found = made.application(sync="Unknown", revision="refs/heads/release")
-    assert applications.sync(found) == ("Unknown", "")
+    unknown = samples.application(sync="Unknown", revision="refs/heads/release")
+    assert applications.sync(unknown) == ("Unknown", "")
 
 
 OWNED = applications.Owned(
@@ -174,15 +182,15 @@ OWNED = applications.Owned(
 
 
 def ours(**source: Any) -> dict[str, Any]:
-    found = made.application()
-    found["metadata"]["labels"] = dict(OWNED.labels)
-    found["spec"]["destination"] = {"namespace": "services-dev"}
-    found["spec"]["source"] |= {
+    application = samples.application()
+    application["metadata"]["labels"] = dict(OWNED.labels)
+    application["spec"]["destination"] = {"namespace": "services-dev"}
+    application["spec"]["source"] |= {
         "path": "services/auth/helm",
         "helm": {"releaseName": "auth-service"},
         **source,
     }
-    return found
+    return application
 
 
 @pytest.mark.parametrize(
@@ -214,8 +222,8 @@ def test_an_application_that_deploys_something_else_is_foreign(
 
 
 def test_an_application_without_our_labels_is_foreign() -> None:
-    found = ours()
-    del found["metadata"]["labels"]["hanbae.dev/service"]
-    why = applications.foreign(found, OWNED)
+    application = ours()
+    del application["metadata"]["labels"]["hanbae.dev/service"]
+    why = applications.foreign(application, OWNED)
     assert why is not None
     assert (why.id, why.facts["found"]) == ("argo.not-ours", "-")

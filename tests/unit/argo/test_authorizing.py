@@ -55,13 +55,13 @@ def with_gateway(policy: documents.Policy) -> documents.Policy:
     return msgspec.structs.replace(policy, namespaces={**policy.namespaces, "gateway": space})
 
 
-def granted(things: list[dict[str, Any]]) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
+def granted(objects: list[dict[str, Any]]) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
     """Namespace, verb, resource and names of everything in the Roles."""
-    for thing in things:
-        for rule in thing.get("rules", []):
+    for manifest in objects:
+        for rule in manifest.get("rules", []):
             for verb in rule["verbs"]:
                 (resource,), names = rule["resources"], tuple(rule.get("resourceNames", ()))
-                yield thing["metadata"]["namespace"], verb, resource, names
+                yield manifest["metadata"]["namespace"], verb, resource, names
 
 
 @pytest.mark.parametrize("name", ["kustomization", "identity", "roles", "admission"])
@@ -103,16 +103,16 @@ def test_nothing_is_granted_for_every_name_that_the_policy_knows_by_name() -> No
 
 def test_without_services_nothing_is_granted_by_an_empty_list_of_names() -> None:
     """RBAC takes no names for all names."""
-    found = set(granted(authorizing.roles(POLICY, "dev", ())))
-    resources = {resource for _, _, resource, _ in found}
+    grants = set(granted(authorizing.roles(POLICY, "dev", ())))
+    resources = {resource for _, _, resource, _ in grants}
     assert not resources & {"applications", "secrets", "sealedsecrets"}
     rules = [rule for t in authorizing.roles(POLICY, "dev", ()) for rule in t.get("rules", [])]
     assert all(rule.get("resourceNames", True) for rule in rules)
 
 
 def test_each_namespace_shows_the_secrets_of_its_own_services_only() -> None:
-    found = set(granted(authorizing.roles(with_gateway(POLICY), "dev", SERVICES)))
-    secrets = {(space, names) for space, _, resource, names in found if resource == "secrets"}
+    grants = set(granted(authorizing.roles(with_gateway(POLICY), "dev", SERVICES)))
+    secrets = {(space, names) for space, _, resource, names in grants if resource == "secrets"}
     assert secrets == {
         ("services-dev", ("auth-secrets",)),
         ("gateway-dev", ("web-secrets",)),
@@ -121,8 +121,8 @@ def test_each_namespace_shows_the_secrets_of_its_own_services_only() -> None:
 
 def test_an_environment_reaches_its_own_applications_only() -> None:
     for environment in ("dev", "production"):
-        found = granted(authorizing.roles(POLICY, environment, SERVICES))
-        names = {names for _, _, resource, names in found if resource == "applications"}
+        grants = granted(authorizing.roles(POLICY, environment, SERVICES))
+        names = {names for _, _, resource, names in grants if resource == "applications"}
         assert names == {(f"auth-{environment}", f"web-{environment}")}
 
 
@@ -137,14 +137,14 @@ def test_each_cluster_gets_what_is_in_it() -> None:
 def test_a_controller_in_a_namespace_of_services_makes_no_second_role() -> None:
     secrets = msgspec.structs.replace(POLICY.secrets, controller="services-dev/sealer")
     policy = msgspec.structs.replace(POLICY, secrets=secrets)
-    things = authorizing.roles(policy, "dev", SERVICES)
-    found = [
-        (thing["kind"], thing["metadata"]["namespace"], thing["metadata"]["name"])
-        for thing in things
+    roles = authorizing.roles(policy, "dev", SERVICES)
+    names = [
+        (manifest["kind"], manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        for manifest in roles
     ]
-    assert len(found) == len(set(found))
+    assert len(names) == len(set(names))
     proxied = ("http:sealer:http", "http:sealer:8080")
-    assert ("services-dev", "get", "services/proxy", proxied) in set(granted(things))
+    assert ("services-dev", "get", "services/proxy", proxied) in set(granted(roles))
 
 
 def test_environments_have_identities_of_their_own() -> None:
@@ -160,24 +160,27 @@ def test_environments_have_identities_of_their_own() -> None:
 
 def test_groups_are_bound_and_held_to_the_same() -> None:
     roles = authorizing.roles(POLICY, "dev", SERVICES, groups=["ops"])
-    for thing in roles:
-        if thing["kind"] == "RoleBinding":
-            assert [subject["kind"] for subject in thing["subjects"]] == ["ServiceAccount", "Group"]
-    for thing in admitting.policies(POLICY, "dev", SERVICES, groups=['o"ps']):
-        if thing["kind"] == "ValidatingAdmissionPolicy":
-            (condition,) = thing["spec"]["matchConditions"]
+    for manifest in roles:
+        if manifest["kind"] == "RoleBinding":
+            assert [subject["kind"] for subject in manifest["subjects"]] == [
+                "ServiceAccount",
+                "Group",
+            ]
+    for manifest in admitting.policies(POLICY, "dev", SERVICES, groups=['o"ps']):
+        if manifest["kind"] == "ValidatingAdmissionPolicy":
+            (condition,) = manifest["spec"]["matchConditions"]
             assert r'"o\"ps" in request.userInfo.groups' in condition["expression"]
 
 
 def test_policies_refuse_when_they_cannot_be_worked_out() -> None:
-    found = admitting.policies(POLICY, "dev", SERVICES)
-    assert [thing["metadata"]["name"] for thing in found[::2]] == [
+    policies = admitting.policies(POLICY, "dev", SERVICES)
+    assert [policy["metadata"]["name"] for policy in policies[::2]] == [
         "hanbae-applications-services-dev",
         "hanbae-applicationsets-services-dev",
         "hanbae-jobs-services-dev",
     ]
-    assert {thing["spec"]["failurePolicy"] for thing in found[::2]} == {"Fail"}
-    assert [thing["spec"]["validationActions"] for thing in found[1::2]] == [["Deny"]] * 3
+    assert {policy["spec"]["failurePolicy"] for policy in policies[::2]} == {"Fail"}
+    assert [policy["spec"]["validationActions"] for policy in policies[1::2]] == [["Deny"]] * 3
 
 
 def test_only_services_with_databases_have_proofs() -> None:

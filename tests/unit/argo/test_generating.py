@@ -65,10 +65,10 @@ def test_application_is_the_sets_template_filled_in(environment: str) -> None:
         namespace = naming.namespace(policy, service, environment)
         filled = _fill(template, service, namespace)
         filled["spec"]["syncPolicy"]["retry"] = {}  # as Argo CD writes a limit of 0
-        made = generating.application(policy, service, environment)
-        assert made["spec"] == filled["spec"]
-        assert made["metadata"]["name"] == filled["metadata"]["name"]
-        assert made["metadata"]["labels"] == filled["metadata"]["labels"]
+        application = generating.application(policy, service, environment)
+        assert application["spec"] == filled["spec"]
+        assert application["metadata"]["name"] == filled["metadata"]["name"]
+        assert application["metadata"]["labels"] == filled["metadata"]["labels"]
 
 
 def _fill(value: Any, service: str, namespace: str) -> Any:
@@ -85,10 +85,10 @@ def _fill(value: Any, service: str, namespace: str) -> Any:
 
 
 def test_application_is_named_and_released_as_the_policy_says() -> None:
-    made = generating.application(POLICY, "auth", "staging")
-    assert made["metadata"]["name"] == "auth-staging"
-    assert made["metadata"]["namespace"] == "argocd"
-    spec = made["spec"]
+    application = generating.application(POLICY, "auth", "staging")
+    assert application["metadata"]["name"] == "auth-staging"
+    assert application["metadata"]["namespace"] == "argocd"
+    spec = application["spec"]
     assert spec["source"]["helm"] == {
         "releaseName": "auth-service",
         "valueFiles": ["values-staging.yaml"],
@@ -140,10 +140,10 @@ def test_manual_database_changes_take_migrating_services_out_of_automation() -> 
     plain = generating.application(policy, "web", "dev", migrates=False)
     assert "automated" not in migrating["spec"]["syncPolicy"]
     assert plain["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
-    made = generating.application_set(policy, "dev")["spec"]
-    assert made["generators"][0]["git"]["files"] == [{"path": "services/*/helm/values-dev.yaml"}]
-    assert "automated" not in made["template"]["spec"]["syncPolicy"]
-    assert "automated" in made["templatePatch"]
+    spec = generating.application_set(policy, "dev")["spec"]
+    assert spec["generators"][0]["git"]["files"] == [{"path": "services/*/helm/values-dev.yaml"}]
+    assert "automated" not in spec["template"]["spec"]["syncPolicy"]
+    assert "automated" in spec["templatePatch"]
 
 
 def test_project_allows_this_repository_and_the_services_namespaces_only() -> None:
@@ -169,11 +169,11 @@ def test_policy_adds_kinds_that_services_may_bring() -> None:
 
 def test_another_workload_cluster_is_named_as_argo_cd_knows_it() -> None:
     policy = with_environment(read(MANY), "production", workload="prod-pods")
-    for made in (
+    for destination in (
         generating.application(policy, "auth", "production")["spec"]["destination"],
         generating.project(policy, "production")["spec"]["destinations"][0],
     ):
-        assert made == {"name": "prod-pods", "namespace": "services"}
+        assert destination == {"name": "prod-pods", "namespace": "services"}
     near = generating.application(policy, "auth", "staging")["spec"]["destination"]
     assert near == {"server": "https://kubernetes.default.svc", "namespace": "services"}
 
@@ -181,5 +181,5 @@ def test_another_workload_cluster_is_named_as_argo_cd_knows_it() -> None:
 def test_names_of_folders_stand_in_string_fields_only() -> None:
     """Argo CD renders string fields one by one, so a hostile name cannot become YAML; a patch is text."""
     policy = with_environment(with_gateway(POLICY), "dev", database_changes="manual")
-    made = generating.application_set(policy, "dev")["spec"]
-    assert "path" not in made["templatePatch"]
+    spec = generating.application_set(policy, "dev")["spec"]
+    assert "path" not in spec["templatePatch"]

@@ -12,7 +12,7 @@ from hanbae.argo import hooks
 HOOK, HELM = "argocd.argoproj.io/hook", "helm.sh/hook"
 
 
-def thing(name: str = "x", kind: str = "Job", **annotations: str) -> dict[str, Any]:
+def manifest(name: str = "x", kind: str = "Job", **annotations: str) -> dict[str, Any]:
     return {"kind": kind, "metadata": {"name": name, "annotations": annotations}}
 
 
@@ -32,7 +32,7 @@ def thing(name: str = "x", kind: str = "Job", **annotations: str) -> dict[str, A
     ],
 )
 def test_phases_follow_argo_cd(annotations: dict[str, str], phases: tuple[str, ...]) -> None:
-    assert hooks.phases(thing(**annotations)) == phases
+    assert hooks.phases(manifest(**annotations)) == phases
 
 
 @pytest.mark.parametrize(
@@ -47,22 +47,22 @@ def test_phases_follow_argo_cd(annotations: dict[str, str], phases: tuple[str, .
     ],
 )
 def test_wave_is_the_annotation_else_the_weight(annotations: dict[str, str], wave: int) -> None:
-    assert hooks.wave(thing(**annotations)) == wave
+    assert hooks.wave(manifest(**annotations)) == wave
 
 
 def test_delete_policies_of_both_annotations_are_merged_and_default_to_before_creation() -> None:
-    both = thing(
+    both = manifest(
         **{
             "argocd.argoproj.io/hook-delete-policy": "HookSucceeded",
             "helm.sh/hook-delete-policy": "hook-failed",
         }
     )
     assert hooks.delete_policies(both) == ("HookSucceeded", "HookFailed")
-    assert hooks.delete_policies(thing()) == ("BeforeHookCreation",)
+    assert hooks.delete_policies(manifest()) == ("BeforeHookCreation",)
 
 
 def test_delete_policy_in_the_other_ones_spelling_is_ignored() -> None:
-    swapped = thing(**{"argocd.argoproj.io/hook-delete-policy": "hook-failed"})
+    swapped = manifest(**{"argocd.argoproj.io/hook-delete-policy": "hook-failed"})
     assert hooks.delete_policies(swapped) == ("BeforeHookCreation",)
 
 
@@ -74,17 +74,17 @@ def test_odd_metadata_is_that_of_no_hook(metadata: Any) -> None:
 
 def test_expected_hooks_come_in_the_order_in_which_they_run() -> None:
     wave = "argocd.argoproj.io/sync-wave"
-    things = [
-        thing("later", **{HOOK: "Sync", wave: "-3"}),
-        thing("deployment", kind="Deployment"),
-        thing("clean", **{HOOK: "SyncFail"}),
-        thing("first", **{HOOK: "PreSync", wave: "9"}),
-        thing("sooner", **{HOOK: "Sync", wave: "-5"}),
-        thing("after", **{HOOK: "PostSync", wave: "-9"}),
+    objects = [
+        manifest("later", **{HOOK: "Sync", wave: "-3"}),
+        manifest("deployment", kind="Deployment"),
+        manifest("clean", **{HOOK: "SyncFail"}),
+        manifest("first", **{HOOK: "PreSync", wave: "9"}),
+        manifest("sooner", **{HOOK: "Sync", wave: "-5"}),
+        manifest("after", **{HOOK: "PostSync", wave: "-9"}),
     ]
-    found = hooks.expected(things, namespace="services-dev")
-    assert [ref.name for ref in found] == ["first", "sooner", "later", "after"]
-    assert {ref.namespace for ref in found} == {"services-dev"}
+    refs = hooks.expected(objects, namespace="services-dev")
+    assert [ref.name for ref in refs] == ["first", "sooner", "later", "after"]
+    assert {ref.namespace for ref in refs} == {"services-dev"}
 
 
 def test_generated_names_are_recognised_by_their_beginning() -> None:

@@ -10,30 +10,30 @@ from hanbae import subjects
 from hanbae.argo import needs
 
 
-def thing(kind: str, name: str, **more: Any) -> dict[str, Any]:
+def manifest(kind: str, name: str, **more: Any) -> dict[str, Any]:
     return {"kind": kind, "metadata": {"name": name}, **more}
 
 
 def hook(phase: str, **pod: Any) -> dict[str, Any]:
-    made = thing("Job", "migrate", spec={"template": {"spec": pod}})
-    made["metadata"]["annotations"] = {"argocd.argoproj.io/hook": phase}
-    return made
+    job = manifest("Job", "migrate", spec={"template": {"spec": pod}})
+    job["metadata"]["annotations"] = {"argocd.argoproj.io/hook": phase}
+    return job
 
 
 RELEASE = [
-    thing("ServiceAccount", "auth"),
-    thing("ServiceAccount", "other"),
-    thing("ConfigMap", "settings"),
-    thing("ConfigMap", "other"),
-    thing("SealedSecret", "auth-secrets"),
-    thing("Deployment", "auth"),
+    manifest("ServiceAccount", "auth"),
+    manifest("ServiceAccount", "other"),
+    manifest("ConfigMap", "settings"),
+    manifest("ConfigMap", "other"),
+    manifest("SealedSecret", "auth-secrets"),
+    manifest("Deployment", "auth"),
 ]
 
 
 def names(*objects: dict[str, Any]) -> list[str]:
-    found = needs.of_presync([*RELEASE, *objects], "services-dev")
-    assert all(isinstance(ref, subjects.Ref) and ref.namespace == "services-dev" for ref in found)
-    return [f"{ref.kind}/{ref.name}" for ref in found]
+    refs = needs.of_presync([*RELEASE, *objects], "services-dev")
+    assert all(isinstance(ref, subjects.Ref) and ref.namespace == "services-dev" for ref in refs)
+    return [f"{ref.kind}/{ref.name}" for ref in refs]
 
 
 @pytest.mark.parametrize("phase", ["Sync", "PostSync"])
@@ -43,8 +43,8 @@ def test_hooks_of_later_phases_need_nothing_before(phase: str) -> None:
 
 
 def test_presync_hook_needs_sealed_secrets_and_its_account() -> None:
-    found = names(hook("PreSync", serviceAccountName="auth"))
-    assert found == ["ServiceAccount/auth", "SealedSecret/auth-secrets"]
+    needed = names(hook("PreSync", serviceAccountName="auth"))
+    assert needed == ["ServiceAccount/auth", "SealedSecret/auth-secrets"]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_config_maps_are_found_wherever_a_pod_names_them(pod: dict[str, Any]) ->
 
 
 def test_what_is_a_hook_itself_is_left_to_argo_cd() -> None:
-    account = thing("ServiceAccount", "hooked")
+    account = manifest("ServiceAccount", "hooked")
     account["metadata"]["annotations"] = {"argocd.argoproj.io/hook": "PreSync"}
     assert names(account, hook("PreSync", serviceAccountName="hooked")) == [
         "SealedSecret/auth-secrets"

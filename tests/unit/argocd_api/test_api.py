@@ -29,8 +29,8 @@ def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def application(version: int, **metadata: Any) -> dict[str, Any]:
-    known = {"name": "auth-dev", "uid": "u1", "resourceVersion": str(version)}
-    return {"metadata": known | metadata}
+    identity = {"name": "auth-dev", "uid": "u1", "resourceVersion": str(version)}
+    return {"metadata": identity | metadata}
 
 
 def error(code: int, message: str) -> dict[str, Any]:
@@ -38,8 +38,8 @@ def error(code: int, message: str) -> dict[str, Any]:
     return {"error": message, "code": code, "message": message}
 
 
-def event(kind: str, found: dict[str, Any]) -> bytes:
-    return json.dumps({"result": {"type": kind, "application": found}}).encode() + b"\n"
+def event(kind: str, application: dict[str, Any]) -> bytes:
+    return json.dumps({"result": {"type": kind, "application": application}}).encode() + b"\n"
 
 
 class ArgoCD:
@@ -167,8 +167,8 @@ async def test_a_sync_whose_answer_is_lost_is_not_sent_again() -> None:
 async def test_a_read_whose_connection_broke_is_made_again() -> None:
     argocd = ArgoCD(get=["drop", (200, application(7))])
     async with argocd.serving() as server:
-        found = await applications.get(server, ADDRESS)
-    assert found == application(7)
+        answer = await applications.get(server, ADDRESS)
+    assert answer == application(7)
     assert len(argocd.requests) == 2
 
 
@@ -200,17 +200,17 @@ async def watched(
     argocd: ArgoCD, count: int, *, silent_after: float = 5.0
 ) -> list[tuple[str, str]]:
     """The first events of a watch: type and resourceVersion."""
-    seen: list[tuple[str, str]] = []
+    changes: list[tuple[str, str]] = []
     async with argocd.serving() as server, asyncio.timeout(20):
         stream = applications.watch(
             server, ADDRESS, silent_after=silent_after, backoff=backoffs.Backoff(first=0.01)
         )
         async with aclosing(stream):
-            async for one in stream:
-                seen.append((one.type, one.application["metadata"]["resourceVersion"]))
-                if len(seen) == count:
+            async for change in stream:
+                changes.append((change.type, change.application["metadata"]["resourceVersion"]))
+                if len(changes) == count:
                     break
-    return seen
+    return changes
 
 
 async def test_a_stream_that_breaks_is_opened_again_without_repeating_or_going_back() -> None:

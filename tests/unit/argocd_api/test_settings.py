@@ -17,9 +17,9 @@ def login(folder: Path, *servers: str, current: str = "", plain: bool = False) -
     """The environment of somebody for whom ``argocd login`` has written its file."""
     document = {
         "current-context": current or (servers[0] if servers else ""),
-        "contexts": [{"name": one, "server": one, "user": one} for one in servers],
-        "servers": [{"server": one, "plain-text": plain} for one in servers],
-        "users": [{"name": one, "auth-token": f"{SECRET}-{one}"} for one in servers],
+        "contexts": [{"name": server, "server": server, "user": server} for server in servers],
+        "servers": [{"server": server, "plain-text": plain} for server in servers],
+        "users": [{"name": server, "auth-token": f"{SECRET}-{server}"} for server in servers],
     }
     (folder / "config").write_text(json.dumps(document))
     return {"ARGOCD_CONFIG_DIR": str(folder)}
@@ -28,8 +28,8 @@ def login(folder: Path, *servers: str, current: str = "", plain: bool = False) -
 def settle(
     server: str | None, environment: dict[str, str], *, plaintext: bool = False
 ) -> tuple[str, str]:
-    found = settings.settle(server, {"HOME": "/nowhere", **environment}, plaintext=plaintext)
-    return found.url, found.token.unmask().decode()
+    settled = settings.settle(server, {"HOME": "/nowhere", **environment}, plaintext=plaintext)
+    return settled.url, settled.token.unmask().decode()
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_no_token_goes_to_a_strangers_network_without_tls(server: str, options: 
 
 
 def test_plaintext_is_taken_from_the_argocd_programs_options_or_login(tmp_path: Path) -> None:
-    given = {"ARGOCD_AUTH_TOKEN": SECRET, "ARGOCD_SERVER": "10.0.0.2:8080"}
-    assert settle(None, given | {"ARGOCD_OPTS": "--plaintext"})[0] == "http://10.0.0.2:8080"
-    assert settle(None, given)[0] == "https://10.0.0.2:8080"
+    environment = {"ARGOCD_AUTH_TOKEN": SECRET, "ARGOCD_SERVER": "10.0.0.2:8080"}
+    assert settle(None, environment | {"ARGOCD_OPTS": "--plaintext"})[0] == "http://10.0.0.2:8080"
+    assert settle(None, environment)[0] == "https://10.0.0.2:8080"
     assert settle(None, login(tmp_path, "10.0.0.3", plain=True))[0] == "http://10.0.0.3"
 
 
@@ -138,6 +138,6 @@ def test_what_cannot_be_a_token_is_refused_without_showing_it(token: str) -> Non
 
 def test_settings_do_not_show_the_token() -> None:
     environment = {"ARGOCD_AUTH_TOKEN": SECRET, "ARGOCD_SERVER": "argocd.example.com"}
-    found = settings.settle(None, environment, plaintext=False)
-    assert SECRET not in repr(found)
-    assert masking.MASK in repr(found)
+    settled = settings.settle(None, environment, plaintext=False)
+    assert SECRET not in repr(settled)
+    assert masking.MASK in repr(settled)

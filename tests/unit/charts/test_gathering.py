@@ -115,8 +115,8 @@ def test_helmignore_is_read_as_helm_reads_it(
 ) -> None:
     write(tmp_path, **{"x__a.txt": "", "x__b__a.txt": "", "x__b__c__d": "", "x__e": ""})
     write(tmp_path, **{"x__.helmignore": rules, "x__templates__.hidden": ""})
-    found = set(gathering.listed(tree_of(), "x")) - {".helmignore"}
-    assert found == left
+    files = set(gathering.listed(tree_of(), "x")) - {".helmignore"}
+    assert files == left
 
 
 @pytest.mark.parametrize("rules", ["a/**/b", "[", "a\\"])

@@ -43,14 +43,14 @@ async def outcome(pool: pools.Pool, files: dict[str, bytes]) -> str:
 
 def workers() -> set[int]:
     """Processes of this one that render."""
-    found = set()
+    numbers = set()
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (path / "cmdline").read_bytes().split(b"\0")
             parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
             if words[0].endswith(b"/hanbae-renderer") and int(parent) == os.getpid():
-                found.add(int(path.name))
-    return found
+                numbers.add(int(path.name))
+    return numbers
 
 
 async def test_a_killed_worker_is_one_fault_and_the_next_chart_gets_another() -> None:
@@ -85,7 +85,7 @@ async def test_what_has_no_end_costs_one_fault_and_the_pool_goes_on(template: st
 
 
 async def test_faults_of_some_do_not_touch_the_others() -> None:
-    async def one(pool: pools.Pool, number: int) -> str:
+    async def outcome(pool: pools.Pool, number: int) -> str:
         template = "{{ range until 2000000000 }}{{ end }}" if number % 5 == 0 else str(number)
         try:
             return await value(pool, template)
@@ -93,8 +93,8 @@ async def test_faults_of_some_do_not_touch_the_others() -> None:
             return fault.text.id
 
     async with pools.opened(2) as pool:
-        found = await asyncio.gather(*(one(pool, number) for number in range(10)))
-    assert [each for at, each in enumerate(found) if at % 5] == [
+        outcomes = await asyncio.gather(*(outcome(pool, number) for number in range(10)))
+    assert [answer for index, answer in enumerate(outcomes) if index % 5] == [
         "1",
         "2",
         "3",
@@ -104,7 +104,7 @@ async def test_faults_of_some_do_not_touch_the_others() -> None:
         "8",
         "9",
     ]
-    assert {found[0], found[5]} <= {"render.died", "render.took-too-long"}
+    assert {outcomes[0], outcomes[5]} <= {"render.died", "render.took-too-long"}
 
 
 async def test_a_huge_answer_and_many_files_pass() -> None:
@@ -131,8 +131,8 @@ async def test_what_a_chart_prints_or_keeps_does_not_reach_the_next() -> None:
         (after,) = await pool.render(dumped, WANTED, shown="a")
         assert after == alone
         twice = pools.Asked([pools.Wanted("r", "n", (b"a: {c: 2}",)), pools.Wanted("r", "n")])
-        found = await pool.render(dumped, twice, shown="a")
-        assert found[1] == alone
+        answers = await pool.render(dumped, twice, shown="a")
+        assert answers[1] == alone
 
 
 async def test_what_a_chart_keeps_does_not_reach_its_next_release() -> None:
@@ -147,12 +147,12 @@ async def test_what_a_chart_keeps_does_not_reach_its_next_release() -> None:
         "templates/b.yaml": b'{{ $_ := set .Chart "Leak" 1 }}',
     }
     schema = keeping | {"values.schema.json": b'{"type": "object"}'}
-    wanted = pools.Wanted("r", "n", (b"a: {x: 1}",))
+    release = pools.Wanted("r", "n", (b"a: {x: 1}",))
     for files in (keeping, schema):
         async with pools.opened(1) as pool:
-            (alone,) = await pool.render(files, pools.Asked([wanted]), shown="a")
+            (alone,) = await pool.render(files, pools.Asked([release]), shown="a")
             assert alone.error is None
-            assert await pool.render(files, pools.Asked([wanted] * 3), shown="a") == [alone] * 3
+            assert await pool.render(files, pools.Asked([release] * 3), shown="a") == [alone] * 3
 
 
 async def test_dependency_that_one_release_disables_is_there_for_the_next() -> None:
@@ -163,10 +163,10 @@ async def test_dependency_that_one_release_disables_is_there_for_the_next() -> N
         "charts/d/templates/a.yaml": MAP.replace(b"%s", b"x"),
     }
     values = (b"d: {enabled: false}", b"", b"d: {enabled: true}")
-    asked = pools.Asked([pools.Wanted("r", "n", (each,)) for each in values])
+    request = pools.Asked([pools.Wanted("r", "n", (content,)) for content in values])
     async with pools.opened(1) as pool:
-        found = await pool.render(files, asked, shown="a")
-    assert [len(answer.documents) for answer in found] == [0, 1, 1]
+        answers = await pool.render(files, request, shown="a")
+    assert [len(answer.documents) for answer in answers] == [0, 1, 1]
 
 
 async def test_nothing_is_left_when_the_one_who_waits_is_cancelled() -> None:
@@ -211,7 +211,7 @@ def test_however_a_run_ends_its_workers_end_with_it(sent: signal.Signals) -> Non
         run.send_signal(sent)
         run.wait(20)
     deadline = time.monotonic() + 10
-    while any(Path(f"/proc/{each}/fd").exists() and alive(each) for each in started):
+    while any(Path(f"/proc/{pid}/fd").exists() and alive(pid) for pid in started):
         assert time.monotonic() < deadline, "a worker is left"
 
 
@@ -219,16 +219,16 @@ def children(parent: int, count: int) -> set[int]:
     """The workers of a process, once it has that many."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        found = set()
+        pids = set()
         for path in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 is_child = (path / "stat").read_text().rpartition(")")[2].split()[1] == str(parent)
                 # The program runs rather than the copy of Python that starts it.
                 if is_child and (path / "exe").readlink().name == "hanbae-renderer":
-                    found.add(int(path.name))
-        if len(found) == count:
-            return found
-    raise AssertionError(found)
+                    pids.add(int(path.name))
+        if len(pids) == count:
+            return pids
+    raise AssertionError(pids)
 
 
 def alive(process: int) -> bool:

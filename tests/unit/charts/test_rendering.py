@@ -35,26 +35,26 @@ def chart(tmp_path: Path) -> Path:
 async def render(
     chart: Path, *, limit: float = pools.TIMEOUT, values: Sequence[bytes] = (), **options: Any
 ) -> rendering.Rendered:
-    given = {"release": "auth-service", "namespace": "services-dev"} | options
-    given["api_versions"] = tuple(given.get("api_versions", ()))
-    wanted = pools.Wanted(values=tuple(values), **given)
-    return await rendering.render(trees.WorkingTree(chart.parent), chart.name, wanted, limit=limit)
+    arguments = {"release": "auth-service", "namespace": "services-dev"} | options
+    arguments["api_versions"] = tuple(arguments.get("api_versions", ()))
+    request = pools.Wanted(values=tuple(values), **arguments)
+    return await rendering.render(trees.WorkingTree(chart.parent), chart.name, request, limit=limit)
 
 
 async def rendered(chart: Path, template: str, **options: Any) -> list[dict[str, Any]]:
     (chart / "templates" / "a.yaml").write_text(template)
-    found = await render(chart, **options)
-    return [manifest.object for manifest in found.manifests]
+    answer = await render(chart, **options)
+    return [manifest.object for manifest in answer.manifests]
 
 
 async def value(chart: Path, expression: str, **options: Any) -> str:
-    (found,) = await rendered(chart, CONFIGMAP % f"{{{{ {expression} }}}}", **options)
-    return str(found["data"]["value"])
+    (config_map,) = await rendered(chart, CONFIGMAP % f"{{{{ {expression} }}}}", **options)
+    return str(config_map["data"]["value"])
 
 
 async def test_release_namespace_versions_and_values_reach_the_templates(chart: Path) -> None:
-    (found,) = await rendered(chart, CONFIGMAP % "x")
-    assert found["metadata"] == {"name": "auth-service", "namespace": "services-dev"}
+    (config_map,) = await rendered(chart, CONFIGMAP % "x")
+    assert config_map["metadata"] == {"name": "auth-service", "namespace": "services-dev"}
     assert (
         await value(chart, ".Capabilities.KubeVersion.Version", kube_version="v1.31.2") == "v1.31.2"
     )
@@ -67,10 +67,10 @@ async def test_release_namespace_versions_and_values_reach_the_templates(chart: 
 
 async def test_the_merged_values_come_back(chart: Path) -> None:
     (chart / "values.yaml").write_text("replicas: 1\nimage: {tag: a}\n")
-    found = await render(
+    answer = await render(
         chart, release="r", namespace="n", values=[b"image: {digest: b}", b"replicas: null"]
     )
-    assert found.values == {"image": {"tag": "a", "digest": "b"}}
+    assert answer.values == {"image": {"tag": "a", "digest": "b"}}
 
 
 async def test_objects_come_in_helms_order_hooks_and_lists_included(chart: Path) -> None:
@@ -78,8 +78,10 @@ async def test_objects_come_in_helms_order_hooks_and_lists_included(chart: Path)
     documents = [f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: x}}" for kind in kinds]
     secret = "{apiVersion: v1, kind: Secret, metadata: {name: x}}"
     documents.append(f"apiVersion: v1\nkind: List\nitems: [{secret}]")
-    found = await rendered(chart, "# only a comment\n---\n" + "\n---\n".join(documents) + "\n---\n")
-    assert [thing["kind"] for thing in found] == [
+    objects = await rendered(
+        chart, "# only a comment\n---\n" + "\n---\n".join(documents) + "\n---\n"
+    )
+    assert [manifest["kind"] for manifest in objects] == [
         "ServiceAccount",
         "Service",
         "Deployment",
@@ -91,7 +93,7 @@ async def test_objects_come_in_helms_order_hooks_and_lists_included(chart: Path)
 
 
 @pytest.mark.parametrize(
-    ("template", "said"),
+    ("template", "message"),
     [
         ('{{ fail "no image" }}', "no image"),
         ("{{ .Values.a.b.c }}", "nil pointer"),
@@ -101,12 +103,12 @@ async def test_objects_come_in_helms_order_hooks_and_lists_included(chart: Path)
     ],
 )
 async def test_a_chart_that_does_not_render_is_one_fault_with_helms_words(
-    chart: Path, template: str, said: str
+    chart: Path, template: str, message: str
 ) -> None:
     with pytest.raises(errors.FileFault) as caught:
         await rendered(chart, template)
     assert caught.value.text.id == "render.failed"
-    assert said in caught.value.text.facts["error"]
+    assert message in caught.value.text.facts["error"]
     assert str(caught.value.place).startswith("auth/")
 
 

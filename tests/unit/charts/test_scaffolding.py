@@ -46,25 +46,25 @@ async def render(
     chart: Path, *values: bytes, environment: str = "dev", service: str = "auth"
 ) -> list[dict[str, Any]]:
     name = naming.values_file(POLICY, service, environment).name
-    wanted = pools.Wanted(
+    release = pools.Wanted(
         release=naming.release(POLICY, service),
         namespace=naming.namespace(POLICY, service, environment),
         values=((chart / name).read_bytes(), *values),
     )
-    rendered = await rendering.render(trees.WorkingTree(chart.parent), chart.name, wanted)
+    rendered = await rendering.render(trees.WorkingTree(chart.parent), chart.name, release)
     return [manifest.object for manifest in rendered.manifests]
 
 
-def of(things: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    return [thing for thing in things if thing["kind"] == kind]
+def of(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [manifest for manifest in objects if manifest["kind"] == kind]
 
 
-def pods(things: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def pods(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Pod specs with their labels."""
     return [
-        thing["spec"]["template"]
-        for thing in things
-        if "template" in thing.get("spec", {}) and thing["kind"] != "SealedSecret"
+        manifest["spec"]["template"]
+        for manifest in objects
+        if "template" in manifest.get("spec", {}) and manifest["kind"] != "SealedSecret"
     ]
 
 
@@ -119,8 +119,8 @@ async def test_languages_render_to_the_same_objects(tmp_path: Path) -> None:
 async def test_chart_renders_from_an_environments_values_alone(
     tmp_path: Path, environment: str
 ) -> None:
-    things = await render(write(tmp_path), environment=environment)
-    assert sorted(thing["kind"] for thing in things) == [
+    objects = await render(write(tmp_path), environment=environment)
+    assert sorted(manifest["kind"] for manifest in objects) == [
         "Deployment",
         "Job",
         "Service",
@@ -148,19 +148,19 @@ async def test_chart_renders_from_an_environments_values_alone(
 async def test_rendered_chart_is_as_reviewed(
     tmp_path: Path, name: str, service: str, more: dict[str, Any], values: tuple[bytes, ...]
 ) -> None:
-    things = await render(write(tmp_path, service, **more), *values, service=service)
+    objects = await render(write(tmp_path, service, **more), *values, service=service)
     golden = GOLDEN / f"{name}.yaml"
     if os.environ.get("HANBAE_UPDATE_GOLDEN"):
         with golden.open("w") as file:
-            YAML().dump_all(things, file)
-    assert things == list(YAML(typ="safe").load_all(golden.read_text()))
+            YAML().dump_all(objects, file)
+    assert objects == list(YAML(typ="safe").load_all(golden.read_text()))
 
 
 async def test_names_and_ports_are_the_contracts(tmp_path: Path) -> None:
-    things = await render(write(tmp_path), SEAL)
-    (deployment,), (service,) = of(things, "Deployment"), of(things, "Service")
-    (account,), (secret,) = of(things, "ServiceAccount"), of(things, "SealedSecret")
-    names = [thing["metadata"]["name"] for thing in (deployment, service, account, secret)]
+    objects = await render(write(tmp_path), SEAL)
+    (deployment,), (service,) = of(objects, "Deployment"), of(objects, "Service")
+    (account,), (secret,) = of(objects, "ServiceAccount"), of(objects, "SealedSecret")
+    names = [manifest["metadata"]["name"] for manifest in (deployment, service, account, secret)]
     assert names == ["auth-service", "auth-service", "auth-service", "auth-secrets"]
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["ports"] == [{"name": "http", "containerPort": 8080}]
@@ -171,8 +171,8 @@ async def test_names_and_ports_are_the_contracts(tmp_path: Path) -> None:
 
 
 async def test_selectors_catch_the_services_pods_and_no_migration(tmp_path: Path) -> None:
-    things = await render(write(tmp_path))
-    (deployment,), (service,), (job,) = (of(things, k) for k in ("Deployment", "Service", "Job"))
+    objects = await render(write(tmp_path))
+    (deployment,), (service,), (job,) = (of(objects, k) for k in ("Deployment", "Service", "Job"))
     selector = service["spec"]["selector"].items()
     assert deployment["spec"]["selector"]["matchLabels"].items() == selector
     assert selector <= deployment["spec"]["template"]["metadata"]["labels"].items()
@@ -247,8 +247,8 @@ async def test_databases_are_migrated_in_the_policys_order(tmp_path: Path) -> No
 async def test_databases_read_from_values_are_those_of_the_jobs(tmp_path: Path) -> None:
     chart = write(tmp_path, "identity", databases=DATABASES)
     values = YAML(typ="safe").load((chart / "values-dev.yaml").read_text())
-    found = declaring.declared(values, "identity", wave=-5)
-    assert [(d.name, d.url_key, d.directory, d.wave) for d in found] == [
+    databases = declaring.declared(values, "identity", wave=-5)
+    assert [(d.name, d.url_key, d.directory, d.wave) for d in databases] == [
         ("identity_db", "IDENTITY_DATABASE_URL", "identity_db", -5),
         ("auth_db", "AUTH_DATABASE_URL", "auth_db", -4),
         ("legal_db", "LEGAL_DATABASE_URL", "legal_db", -3),
@@ -263,17 +263,17 @@ async def test_without_a_list_there_is_the_one_default_database(tmp_path: Path) 
 
 
 async def test_everything_a_job_reads_comes_in_an_earlier_wave(tmp_path: Path) -> None:
-    things = await render(write(tmp_path), SEAL)
-    waves = {thing["kind"]: hooks.wave(thing) for thing in things}
+    objects = await render(write(tmp_path), SEAL)
+    waves = {manifest["kind"]: hooks.wave(manifest) for manifest in objects}
     assert waves["SealedSecret"] < waves["Job"] < waves["Deployment"] == 0
     assert waves["ServiceAccount"] < waves["Job"]
-    assert not any(hooks.phases(thing) for thing in things if thing["kind"] != "Job")
+    assert not any(hooks.phases(manifest) for manifest in objects if manifest["kind"] != "Job")
 
 
 async def test_disabled_migration_leaves_no_job_and_needs_no_secret(tmp_path: Path) -> None:
-    things = await render(write(tmp_path), b"migration: {enabled: false}\n")
-    assert not of(things, "Job")
-    (deployment,) = of(things, "Deployment")
+    objects = await render(write(tmp_path), b"migration: {enabled: false}\n")
+    assert not of(objects, "Job")
+    (deployment,) = of(objects, "Deployment")
     assert "envFrom" not in deployment["spec"]["template"]["spec"]["containers"][0]
 
 
@@ -281,9 +281,9 @@ async def test_policys_own_limits_are_written_into_the_chart(tmp_path: Path) -> 
     policy = changed(POLICY, "migrations", ttl="1h", backoff_limit=0, deadline="90s", wave=-7)
     policy = changed(policy, "rollout", deadline="5m")
     policy = changed(policy, "secrets", wave=-20, scope="namespace-wide")
-    things = await render(write(tmp_path, policy=policy), SEAL)
+    objects = await render(write(tmp_path, policy=policy), SEAL)
     (job,), (deployment,), (secret,) = (
-        of(things, k) for k in ("Job", "Deployment", "SealedSecret")
+        of(objects, k) for k in ("Job", "Deployment", "SealedSecret")
     )
     spec = job["spec"]
     assert (spec["ttlSecondsAfterFinished"], spec["backoffLimit"]) == (3600, 0)
@@ -321,15 +321,15 @@ async def test_rotated_secret_restarts_pods_and_a_new_image_leaves_it_alone(tmp_
     chart = write(tmp_path)
     rotated = SEAL.replace(b"AgBxx", b"AgByy", 1)
 
-    async def seen(*values: bytes) -> tuple[str, Any]:
-        things = await render(chart, *values)
-        (deployment,), (secret,) = of(things, "Deployment"), of(things, "SealedSecret")
+    async def checksum_and_secret(*values: bytes) -> tuple[str, Any]:
+        objects = await render(chart, *values)
+        (deployment,), (secret,) = of(objects, "Deployment"), of(objects, "SealedSecret")
         annotations = deployment["spec"]["template"]["metadata"]["annotations"]
         return annotations["checksum/sealed-secret"], secret["spec"]
 
-    before, sealed = await seen(SEAL)
-    assert (await seen(rotated))[0] != before
-    assert await seen(SEAL, IMAGE) == (before, sealed)
+    before, sealed = await checksum_and_secret(SEAL)
+    assert (await checksum_and_secret(rotated))[0] != before
+    assert await checksum_and_secret(SEAL, IMAGE) == (before, sealed)
 
 
 @pytest.mark.parametrize("plain", ["postgresql://u:p@h/db", "hunter2", "c2VjcmV0"])
@@ -356,17 +356,17 @@ async def test_image_is_named_by_digest_where_there_is_one(
     tmp_path: Path, *, tag: str, digest: str, image: str, pull: str, version: str
 ) -> None:
     values = f"image: {{repository: r/a, tag: '{tag}', digest: '{digest}'}}\n".encode()
-    things = await render(write(tmp_path), values)
-    containers = [pod["spec"]["containers"][0] for pod in pods(things)]
+    objects = await render(write(tmp_path), values)
+    containers = [pod["spec"]["containers"][0] for pod in pods(objects)]
     assert [(c["image"], c["imagePullPolicy"]) for c in containers] == [(image, pull)] * 2
-    (deployment,) = of(things, "Deployment")
+    (deployment,) = of(objects, "Deployment")
     assert deployment["metadata"]["labels"]["app.kubernetes.io/version"] == version
 
 
 async def test_autoscaling_takes_the_replicas_over(tmp_path: Path) -> None:
     chart = write(tmp_path)
-    things = await render(chart, b"autoscaling: {enabled: true, minReplicas: 3}\n")
-    (deployment,), (scaler,) = of(things, "Deployment"), of(things, "HorizontalPodAutoscaler")
+    objects = await render(chart, b"autoscaling: {enabled: true, minReplicas: 3}\n")
+    (deployment,), (scaler,) = of(objects, "Deployment"), of(objects, "HorizontalPodAutoscaler")
     assert "replicas" not in deployment["spec"]
     assert scaler["spec"]["minReplicas"] == 3
     (fixed,) = of(await render(chart, b"replicas: 0\n"), "Deployment")
@@ -380,9 +380,9 @@ async def test_autoscaling_takes_the_replicas_over(tmp_path: Path) -> None:
 async def test_every_pod_satisfies_restricted(tmp_path: Path, service: str) -> None:
     """The standard's own list of controls; ``tests/api`` asks a real API server as well."""
     more = {"databases": DATABASES} if service == "identity" else {}
-    things = await render(write(tmp_path, service, **more), SEAL, service=service)
-    assert len(pods(things)) == (4 if service == "identity" else 2)
-    for pod in (template["spec"] for template in pods(things)):
+    objects = await render(write(tmp_path, service, **more), SEAL, service=service)
+    assert len(pods(objects)) == (4 if service == "identity" else 2)
+    for pod in (template["spec"] for template in pods(objects)):
         assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["runAsUser"] != 0

@@ -89,8 +89,8 @@ async def rendered(template: str) -> pools.Answer:
         "templates/_names.tpl": NAMES.encode(),
     }
     async with pools.opened(1) as pool:
-        asked = pools.Asked([pools.Wanted("release", "default", (VALUES,))], texts=True)
-        (answer,) = await pool.render(files, asked, shown="c")
+        request = pools.Asked([pools.Wanted("release", "default", (VALUES,))], texts=True)
+        (answer,) = await pool.render(files, request, shown="c")
     assert answer.error is None, answer.error
     return answer
 

@@ -220,10 +220,10 @@ def test_any_edit_of_any_document_sets_the_value_or_is_refused(
     except errors.FileFault:
         assert document.text() == before
         # Only what stands on the way may refuse: a path through mappings and missing keys always works.
-        found: object = data
+        node: object = data
         for key in path[:-1]:
-            found = found.get(key) if isinstance(found, dict) else found
-        assert not isinstance(found, dict) or isinstance(found.get(path[-1]), dict | list)
+            node = node.get(key) if isinstance(node, dict) else node
+        assert not isinstance(node, dict) or isinstance(node.get(path[-1]), dict | list)
         return
     again = values.Values.parse(document.text(), "v.yaml")
     assert again.get(path) == value

@@ -29,8 +29,8 @@ def reader() -> Iterator[reading.Reader]:
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_text_stays_text(reader: reading.Reader, text: str) -> None:
-    thing = {"kind": text, "data": {text: text, "list": [text, [text]]}}
-    assert reader.read(writing.document(thing)) == thing
+    manifest = {"kind": text, "data": {text: text, "list": [text, [text]]}}
+    assert reader.read(writing.document(manifest)) == manifest
 
 
 _SCALARS = (
@@ -51,20 +51,20 @@ _TREES = st.recursive(
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(_TREES)
 def test_any_object_stays_itself(reader: reading.Reader, part: Any) -> None:
-    thing = {"apiVersion": "v1", "kind": "A", "spec": part}
-    written = writing.document(thing)
-    assert reader.read(written) == thing
+    manifest = {"apiVersion": "v1", "kind": "A", "spec": part}
+    written = writing.document(manifest)
+    assert reader.read(written) == manifest
     assert writing.document(reader.read(written)) == written
 
 
 def test_the_bytes_do_not_depend_on_the_order_of_keys() -> None:
-    thing = {
+    manifest = {
         "spec": {"a": 1},
         "kind": "A",
         "metadata": {"name": "x"},
         "apiVersion": "v1",
         "data": {},
     }
-    written = writing.document(dict(reversed(thing.items())))
-    assert written == writing.document(thing)
+    written = writing.document(dict(reversed(manifest.items())))
+    assert written == writing.document(manifest)
     assert written.startswith(b"apiVersion: v1\nkind: A\nmetadata:\n  name: x\ndata: {}\n")

@@ -35,10 +35,10 @@ class Clone:
 
     def git(self, *words: str) -> str:
         who = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
-        done = subprocess.run(
+        ended = subprocess.run(
             ["git", *who, *words], cwd=self.root, capture_output=True, text=True, check=True
         )
-        return done.stdout.strip()
+        return ended.stdout.strip()
 
     def commit(self, files: dict[str, str | None]) -> str:
         for path, text in files.items():
@@ -59,7 +59,10 @@ def clone(tmp_path: Path) -> Clone:
 
 
 def shown(result: history_scan.Result) -> list[tuple[str, str, str]]:
-    return [(str(each.place), each.text.id, each.text.facts["commit"]) for each in result.findings]
+    return [
+        (str(finding.place), finding.text.id, finding.text.facts["commit"])
+        for finding in result.findings
+    ]
 
 
 def test_secret_that_was_removed_is_told_with_the_commit_that_brought_it(clone: Clone) -> None:
@@ -115,9 +118,9 @@ def former(clone: Clone, changes: Sequence[casebook.Change]) -> list[str]:
     shop = trees.MemoryTree.of(demo_repository.example())
     for tree in (shop, shop.changed(changes), shop):
         clone.commit({path: data.decode() for path, data in tree.contents.items()})
-    found = history_scan.check_history(clone.root).findings
-    assert {each.code for each in found} <= {secrets.FORMER}
-    return [f"{each.place.file}:{each.place.line}" for each in found]
+    findings = history_scan.check_history(clone.root).findings
+    assert {finding.code for finding in findings} <= {secrets.FORMER}
+    return [f"{finding.place.file}:{finding.place.line}" for finding in findings]
 
 
 def test_rule_finds_its_failing_example_and_leaves_the_passing_one(

@@ -31,8 +31,8 @@ def shop(tmp_path: Path) -> Path:
 
 
 def git(folder: Path, *words: str) -> None:
-    given = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", *words]
-    subprocess.run(given, cwd=folder, check=True, capture_output=True)
+    command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", *words]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -46,17 +46,22 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> keeping.Kept:
 @pytest.fixture
 def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The charts that are rendered from now on."""
-    found: list[str] = []
+    charts: list[str] = []
     render = pools.Pool.render
 
     async def counted(
-        self: pools.Pool, files: Mapping[str, bytes], asked: pools.Asked, *, shown: str, **more: Any
+        self: pools.Pool,
+        files: Mapping[str, bytes],
+        request: pools.Asked,
+        *,
+        shown: str,
+        **more: Any,
     ) -> list[pools.Answer]:
-        found.append(shown)
-        return await render(self, files, asked, shown=shown, **more)
+        charts.append(shown)
+        return await render(self, files, request, shown=shown, **more)
 
     monkeypatch.setattr(pools.Pool, "render", counted)
-    return found
+    return charts
 
 
 async def checked(shop: Path, kept: keeping.Kept | None) -> object:
@@ -130,7 +135,7 @@ QUESTIONS = {
 }
 
 
-@pytest.mark.parametrize("asked", QUESTIONS)
+@pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize(
     ("path", "of"),
     [
@@ -142,21 +147,21 @@ QUESTIONS = {
     ],
 )
 def test_a_result_is_recalled_until_an_answer_changes(
-    shop: Path, kept: keeping.Kept, asked: str, path: str, of: set[str]
+    shop: Path, kept: keeping.Kept, question: str, path: str, of: set[str]
 ) -> None:
     (shop / "README.md").write_text("a")
     result = inspecting.Inspection((projects.as_finding(_FAULT, "auth"),))
     project = projects.project(shop)
     recall = result_cache.ResultCache(kept, project, ())
     recording = result_cache.Recording(project)
-    QUESTIONS[asked](recording.project)
+    QUESTIONS[question](recording.project)
     recall.keep("auth", recording, result)
     assert _recall(kept, shop).of("auth") == result
     assert _recall(kept, shop).of("personal") is None
     target = shop / path
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(_APPLICATION if path.endswith("yaml") else "*.log\n")
-    assert (_recall(kept, shop).of("auth") is None) == (asked in of)
+    assert (_recall(kept, shop).of("auth") is None) == (question in of)
 
 
 def _recall(kept: keeping.Kept, shop: Path) -> result_cache.ResultCache:
@@ -173,8 +178,10 @@ def test_a_rule_cannot_ask_what_is_not_recorded(shop: Path) -> None:
     """Whatever the tree and the shared facts offer is spelled out by what records it, and nothing else is there."""
     project = projects.project(shop)
     recording = result_cache.Recording(project)
-    asked = {name for name in vars(trees.Tree) if not name.startswith("_")}
-    assert asked == {name for name in vars(result_cache.RecordingTree) if not name.startswith("_")}
+    questions = {name for name in vars(trees.Tree) if not name.startswith("_")}
+    assert questions == {
+        name for name in vars(result_cache.RecordingTree) if not name.startswith("_")
+    }
     offered = {name for name in vars(shared_facts.SharedFacts) if not name.startswith("_")}
     spelled = {name for name in vars(result_cache.RecordingFacts) if not name.startswith("_")}
     assert offered == spelled

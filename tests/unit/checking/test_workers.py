@@ -51,8 +51,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         assert before in text
         path.write_text(text.replace(before, after, 1))
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
-        given = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", *words]
-        subprocess.run(given, cwd=folder, check=True, capture_output=True)
+        command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", *words]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return folder
 
 
@@ -65,7 +65,7 @@ async def _alone(folder: Path) -> tuple[findings.Finding, ...]:
 
 async def test_the_same_is_found_by_one_process_by_several_and_again(repository: Path) -> None:
     alone = await _alone(repository)
-    assert {"INP001", "INP006", "LAY009"} <= {each.code for each in alone}
+    assert {"INP001", "INP006", "LAY009"} <= {finding.code for finding in alone}
     kept = keeping.opened()
     assert kept is not None
     assert (await check.check(repository)).findings == alone
@@ -92,17 +92,17 @@ async def test_what_a_process_that_dies_was_given_is_looked_at_here(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = await _alone(repository)
-    given = []
+    handed_out = []
     ask = workers.Process.inspect
 
     async def dying(self: workers.Process, names: list[str]) -> list[inspecting.Inspection] | None:
-        given.extend(names)
+        handed_out.extend(names)
         os.kill(self.pid, signal.SIGKILL)
         return await ask(self, names)
 
     monkeypatch.setattr(workers.Process, "inspect", dying)
     assert (await check.check(repository)).findings == alone
-    assert given
+    assert handed_out
 
 
 def test_batches_get_smaller_toward_the_end() -> None:

@@ -52,10 +52,10 @@ def test_a_log_line_cannot_command_the_terminal(hostile: str) -> None:
 def test_a_cause_comes_with_its_log_and_a_command_that_can_be_pasted() -> None:
     cause = wording.Text("diagnosis.migration-failed", {"log": "first\nsecond"})
     command = ("kubectl", "get", "pod", "x", "-o", "jsonpath={.spec.imagePullSecrets}")
-    found = lines(events.Diagnosed(POD, cause, command, fatal=True))
-    assert found[0][0] == "fail"
-    assert found[1:3] == [("log", "first"), ("log", "second")]
-    assert found[3] == ("command", "kubectl get pod x -o 'jsonpath={.spec.imagePullSecrets}'")
+    shown = lines(events.Diagnosed(POD, cause, command, fatal=True))
+    assert shown[0][0] == "fail"
+    assert shown[1:3] == [("log", "first"), ("log", "second")]
+    assert shown[3] == ("command", "kubectl get pod x -o 'jsonpath={.spec.imagePullSecrets}'")
 
 
 def test_states_that_come_with_every_pod_are_left_out() -> None:

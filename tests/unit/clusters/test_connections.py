@@ -211,20 +211,20 @@ async def test_every_answer_becomes_the_error_that_a_caller_acts_on(
     tmp_path: Path, code: int, body: Any, error: type[Exception], text: str
 ) -> None:
     listener = Listener(reply(code, body))
-    made = {"metadata": {"namespace": "dev", "name": "x"}}
+    manifest = {"metadata": {"namespace": "dev", "name": "x"}}
     async with (
         listener.listening() as address,
         connections.connect(kubeconfig=kubeconfig(tmp_path, address)) as cluster,
     ):
         with pytest.raises(OURS) as caught:
-            await writing.create(cluster, kinds.JOB, made)
+            await writing.create(cluster, kinds.JOB, manifest)
     assert type(caught.value) is error
     assert caught.value.text.id == f"cluster.{text}"
 
 
 async def test_servers_sentence_is_masked_and_bounded(tmp_path: Path) -> None:
-    said = "invalid: postgresql://app:hunter2secret@db/app " + "x" * 5000
-    listener = Listener(reply(422, status(422, "Invalid", said)))
+    message = "invalid: postgresql://app:hunter2secret@db/app " + "x" * 5000
+    listener = Listener(reply(422, status(422, "Invalid", message)))
     async with (
         listener.listening() as address,
         connections.connect(kubeconfig=kubeconfig(tmp_path, address)) as cluster,
@@ -313,12 +313,12 @@ async def test_no_exception_of_the_http_library_leaves_the_package(
     async with connections.connect(kubeconfig=path) as cluster:
         with pytest.raises(errors.Unreachable) as caught:
             await reading.version(cluster)
-        told: list[watching.Link] = []
+        links: list[watching.Link] = []
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await anext(watching.watch(cluster, kinds.JOB, "dev", on_link=told.append))
-    assert told
-    assert not told[0].live
+                await anext(watching.watch(cluster, kinds.JOB, "dev", on_link=links.append))
+    assert links
+    assert not links[0].live
     assert caught.value.__cause__ is None
     assert "t0ken" not in repr(caught.value) + str(caught.value)
 

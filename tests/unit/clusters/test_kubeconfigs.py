@@ -35,10 +35,10 @@ def test_first_file_that_names_something_wins_as_kubectl_has_it(tmp_path: Path) 
 
 
 def test_files_come_from_the_argument_then_the_variable(tmp_path: Path) -> None:
-    one, two = config(tmp_path / "one", "a"), config(tmp_path / "two", "b")
-    listed = {"KUBECONFIG": f"{one}:{tmp_path / 'absent'}:{two}"}
-    assert kubeconfigs.files(None, listed) == [one, two]
-    assert kubeconfigs.files(two, listed) == [two]
+    first, second = config(tmp_path / "one", "a"), config(tmp_path / "two", "b")
+    listed = {"KUBECONFIG": f"{first}:{tmp_path / 'absent'}:{second}"}
+    assert kubeconfigs.files(None, listed) == [first, second]
+    assert kubeconfigs.files(second, listed) == [second]
     with pytest.raises(errors.WrongUse) as caught:
         kubeconfigs.files(tmp_path / "absent", listed)
     assert caught.value.text.id == "cluster.no-kubeconfig"
@@ -102,8 +102,10 @@ def test_pod_uses_its_own_account_through_the_token_file(tmp_path: Path) -> None
     assert kubeconfigs.in_cluster({}, folder=tmp_path)["contexts"] == []
     (tmp_path / "token").write_text("secret")
     (tmp_path / "namespace").write_text("argocd")
-    found = kubeconfigs.in_cluster({"KUBERNETES_SERVICE_HOST": "fd00::1"}, folder=tmp_path)
-    context, cluster, user = kubeconfigs.of_context(found, kubeconfigs.chosen(found, None))
+    kubeconfig = kubeconfigs.in_cluster({"KUBERNETES_SERVICE_HOST": "fd00::1"}, folder=tmp_path)
+    context, cluster, user = kubeconfigs.of_context(
+        kubeconfig, kubeconfigs.chosen(kubeconfig, None)
+    )
     assert cluster.server == "https://[fd00::1]:443"
     assert context.namespace == "argocd"
     assert user == kubeconfigs.User(token_file=str(tmp_path / "token"))

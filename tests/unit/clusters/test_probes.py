@@ -36,20 +36,20 @@ def test_probe_satisfies_restricted_pod_security_and_ends_by_itself() -> None:
 
 
 def test_what_the_job_says_itself_stays_except_for_the_token() -> None:
-    given = job(
+    unhardened = job(
         automountServiceAccountToken=True,
         securityContext={"runAsUser": 65532},
         enableServiceLinks=True,
     )
-    pod = probes.hardened(given, deadline=5)["spec"]["template"]["spec"]
+    pod = probes.hardened(unhardened, deadline=5)["spec"]["template"]["spec"]
     assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"]["runAsUser"] == 65532
     assert pod["enableServiceLinks"] is True
-    assert given["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
+    assert unhardened["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
 
 
 def test_probe_without_a_key_is_a_mistake() -> None:
-    given = job()
-    given["metadata"]["labels"] = {}
+    unhardened = job()
+    unhardened["metadata"]["labels"] = {}
     with pytest.raises(ValueError, match=labels.KEY):
-        probes.hardened(given, deadline=5)
+        probes.hardened(unhardened, deadline=5)

@@ -70,8 +70,8 @@ async def test_merged_streams_end_when_all_have_ended() -> None:
     async with merging.merge() as merged:
         merged.add("a", numbers(1, 2))
         merged.add("b", numbers(3))
-        found = [item async for item in merged]
-    assert sorted(found) == [("a", 1), ("a", 2), ("b", 3)]
+        items = [item async for item in merged]
+    assert sorted(items) == [("a", 1), ("a", 2), ("b", 3)]
 
 
 async def test_first_failure_comes_out_as_it_is_and_the_others_are_closed() -> None:
@@ -115,12 +115,12 @@ def test_log_that_is_taken_up_from_a_whole_second_has_each_line_once(
     """What the kubelet sends from the second that we ask for, against what we have seen."""
     begun = datetime(2026, 11, 23, tzinfo=UTC)
     written = [
-        (begun + timedelta(milliseconds=at)).isoformat(timespec="milliseconds").encode()
-        + b" line %d" % (at % 3)  # the same line may well be written twice in one millisecond
-        for at in milliseconds
+        (begun + timedelta(milliseconds=offset)).isoformat(timespec="milliseconds").encode()
+        + b" line %d" % (offset % 3)  # the same line may well be written twice in one millisecond
+        for offset in milliseconds
     ]
     recent = rereading.Recent()
-    seen: list[bytes] = []
+    received: list[bytes] = []
     for reach in [*sorted(min(b, len(written)) for b in breaks), len(written)]:
         since = datetime.fromisoformat(recent.since) if recent.since else begun
         again = recent.again()
@@ -131,8 +131,8 @@ def test_log_that_is_taken_up_from_a_whole_second_has_each_line_once(
                 again[raw] -= 1
                 continue
             recent.add(raw)
-            seen.append(raw)
-    assert seen == written
+            received.append(raw)
+    assert received == written
 
 
 def test_time_and_text_of_a_line_are_told_apart() -> None:

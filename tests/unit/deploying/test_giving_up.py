@@ -29,9 +29,9 @@ def judge(clock: Clock) -> giving_up.Judge:
     return giving_up.Judge(clock)
 
 
-def cause(said: str, *, fatal: bool, pod: str = "a", **facts: str) -> pictures.Cause:
+def cause(id_: str, *, fatal: bool, pod: str = "a", **facts: str) -> pictures.Cause:
     subject = subjects.Ref("Pod", "services-dev", pod)
-    return pictures.cause(subject, said, facts, ["kubectl"], fatal=fatal, owner=JOB)
+    return pictures.cause(subject, id_, facts, ["kubectl"], fatal=fatal, owner=JOB)
 
 
 MISSING = cause("diagnosis.secret-missing", fatal=True)

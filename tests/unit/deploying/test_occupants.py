@@ -32,11 +32,11 @@ OWNED = {
 
 
 def pod(reason: str, message: str) -> kinds.Object:
-    made = objects.pod(
+    broken = objects.pod(
         "auth-service-migrate-1", containers=[objects.waiting(reason, message=message)]
     )
-    made["metadata"] |= OWNED
-    return made
+    broken["metadata"] |= OWNED
+    return broken
 
 
 HOPELESS = pod("ErrImagePull", "registry.example.com/auth:9: not found")
@@ -49,7 +49,7 @@ class Engine:
     def __init__(self, broken: kinds.Object, *, automated: bool, revision: str, age: float) -> None:
         started = (NOW - timedelta(seconds=age)).isoformat()
         by = "" if automated else "mina"
-        present = {kinds.ref(each): each for each in (JOB, broken)}
+        present = {kinds.ref(manifest): manifest for manifest in (JOB, broken)}
         self.now: protocol.Occupant | None = protocol.Occupant(
             "o1", revision, by, automated, started, "waiting for completion of hook", present
         )

@@ -20,8 +20,8 @@ PROOF = plans.Prove("auth_db", (1, 2, 3), HOOK, JOB)
 
 
 def test_exactly_the_revisions_migrations_are_a_proof() -> None:
-    found = proving.compare(PROOF, statuses.Status((1, 2, 3), ()), [3])
-    assert found == events.Proved("auth_db", 3, 3, (3,))
+    verdict = proving.compare(PROOF, statuses.Status((1, 2, 3), ()), [3])
+    assert verdict == events.Proved("auth_db", 3, 3, (3,))
 
 
 @pytest.mark.parametrize(
@@ -69,11 +69,11 @@ def test_keys_are_label_values_and_one_of_their_own(deployment: str, step: str) 
 
 def test_the_job_gets_a_name_that_kubernetes_takes_and_no_other_intent_has() -> None:
     name = "identity-service-prove-a_database_with_a_name_that_is_rather_long"
-    one, two = proving._named(JOB, name, "d1.prove"), proving._named(JOB, name, "d2.prove")
-    assert one["metadata"]["name"] != two["metadata"]["name"]
-    for job in (one, two):
+    first, second = proving._named(JOB, name, "d1.prove"), proving._named(JOB, name, "d2.prove")
+    assert first["metadata"]["name"] != second["metadata"]["name"]
+    for job in (first, second):
         assert len(job["metadata"]["name"]) <= 63
         assert "_" not in job["metadata"]["name"]
-    assert one["metadata"]["labels"][labels.KEY] == "d1.prove"
-    assert one["spec"]["template"]["metadata"]["labels"][labels.KEY] == "d1.prove"
+    assert first["metadata"]["labels"][labels.KEY] == "d1.prove"
+    assert first["spec"]["template"]["metadata"]["labels"][labels.KEY] == "d1.prove"
     assert "name" not in JOB["metadata"], "the plan is not changed"

@@ -22,8 +22,8 @@ def pod(image_id: str, **metadata: str) -> dict[str, Any]:
     }
 
 
-def check(thing: dict[str, Any]) -> None:
-    verifying_plan._check(thing, {"app": TAG}, {TAG: DIGEST})
+def check(manifest: dict[str, Any]) -> None:
+    verifying_plan._check(manifest, {"app": TAG}, {TAG: DIGEST})
 
 
 def test_promised_image_is_let_be_and_what_nothing_was_promised_of_as_well() -> None:

@@ -50,28 +50,30 @@ WEBHOOK_SILENT = (
 
 
 def named(
-    *things: kinds.Object, logs: Mapping[tuple[subjects.Ref, str], Sequence[str]] | None = None
+    *objects: kinds.Object, logs: Mapping[tuple[subjects.Ref, str], Sequence[str]] | None = None
 ) -> list[pictures.Cause]:
     return list(
-        causes.named(pictures.Picture({kinds.ref(thing): thing for thing in things}, logs or {}))
+        causes.named(
+            pictures.Picture({kinds.ref(manifest): manifest for manifest in objects}, logs or {})
+        )
     )
 
 
-def only(*things: kinds.Object, **logs: Any) -> pictures.Cause:
-    (found,) = named(*things, **logs)
-    return found
+def only(*objects: kinds.Object, **logs: Any) -> pictures.Cause:
+    (ranked,) = named(*objects, **logs)
+    return ranked
 
 
-def said(cause: pictures.Cause) -> tuple[str, bool]:
+def verdict(cause: pictures.Cause) -> tuple[str, bool]:
     return cause.found.cause.id, cause.found.fatal
 
 
-def owned(thing: kinds.Object, owner: kinds.Object) -> kinds.Object:
+def owned(dependent: kinds.Object, owner: kinds.Object) -> kinds.Object:
     name = owner["metadata"]["name"]
-    thing["metadata"]["ownerReferences"] = [
+    dependent["metadata"]["ownerReferences"] = [
         {"kind": owner["kind"], "name": name, "controller": True}
     ]
-    return thing
+    return dependent
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,7 @@ def test_a_pod_that_cannot_start(
 ) -> None:
     pod = objects.pod("auth-1", containers=[objects.waiting(reason, message=message)])
     cause = only(pod)
-    assert said(cause) == (id_, fatal)
+    assert verdict(cause) == (id_, fatal)
     assert " ".join(cause.found.command) == command
     assert cause.found.cause.facts["container"] == "app"
 
@@ -156,7 +158,7 @@ def test_the_pulls_cause_is_taken_from_the_warning_while_the_kubelet_backs_off()
     waiting = objects.waiting("ImagePullBackOff", message='Back-off pulling image "x"')
     pod = objects.pod("auth-1", containers=[waiting])
     warning = objects.event(pod, "Failed", f'Failed to pull image "x": {NOT_FOUND}')
-    assert said(only(pod, warning)) == ("diagnosis.image-not-found", True)
+    assert verdict(only(pod, warning)) == ("diagnosis.image-not-found", True)
 
 
 def test_a_pod_that_is_being_deleted_is_in_no_trouble() -> None:
@@ -170,7 +172,7 @@ def test_a_healthy_pod_has_no_cause() -> None:
 
 
 def test_the_same_cause_in_several_pods_of_a_deployment_is_one() -> None:
-    replicas = objects.made(kinds.REPLICASET, "auth-service-1")
+    replicas = objects.live(kinds.REPLICASET, "auth-service-1")
     broken = [
         owned(
             objects.pod(
@@ -189,7 +191,7 @@ def test_a_crashing_container_comes_with_its_last_words() -> None:
         "auth-1", containers=[objects.waiting("CrashLoopBackOff", restarts=3, last=last)]
     )
     cause = only(pod, logs={(kinds.ref(pod), "app"): ["starting", "no config"]})
-    assert said(cause) == ("diagnosis.crashing", False)
+    assert verdict(cause) == ("diagnosis.crashing", False)
     assert cause.found.cause.facts["log"] == "starting\nno config"
     assert cause.found.cause.facts["exit"] == "1"
     assert cause.found.command[-1] == "--previous"
@@ -219,7 +221,7 @@ def test_a_pod_for_which_there_is_no_node() -> None:
             }
         ],
     }
-    assert said(only(pod)) == ("diagnosis.unschedulable", False)
+    assert verdict(only(pod)) == ("diagnosis.unschedulable", False)
 
 
 def test_readiness_is_a_trouble_only_after_several_failures() -> None:
@@ -233,7 +235,7 @@ def test_readiness_is_a_trouble_only_after_several_failures() -> None:
     assert named(pod, warning) == []
     warning["count"] = 4
     cause = only(pod, warning)
-    assert said(cause) == ("diagnosis.not-ready", False)
+    assert verdict(cause) == ("diagnosis.not-ready", False)
     assert "503" in cause.found.cause.facts["message"]
 
 
@@ -244,7 +246,7 @@ def test_a_volume_of_a_missing_secret_is_a_missing_secret() -> None:
         "FailedMount",
         'MountVolume.SetUp failed for volume "tls" : secret "auth-tls" not found',
     )
-    assert said(only(pod, warning)) == ("diagnosis.secret-missing", True)
+    assert verdict(only(pod, warning)) == ("diagnosis.secret-missing", True)
 
 
 MIGRATION = {"app.kubernetes.io/component": "migration", "hanbae.dev/database": "auth_db"}
@@ -269,7 +271,7 @@ def migrating(
 def test_the_first_failed_attempt_warns_and_names_file_and_error() -> None:
     job, pod = migrating(failed=1)
     cause = only(job, pod, logs={(kinds.ref(pod), "migrate"): GOOSE})
-    assert said(cause) == ("diagnosis.migration-attempt", False)
+    assert verdict(cause) == ("diagnosis.migration-attempt", False)
     facts = cause.found.cause.facts
     assert (facts["attempt"], facts["attempts"], facts["database"]) == ("1", "4", "auth_db")
     assert facts["error"] == "00004_bad.sql: failed to run SQL migration: division by zero"
@@ -286,12 +288,12 @@ def test_the_first_failed_attempt_warns_and_names_file_and_error() -> None:
 )
 def test_a_failed_job_is_fatal(reason: str, id_: str) -> None:
     job, pod = migrating(failed=4, condition="Failed", reason=reason)
-    assert said(only(job, pod)) == (id_, True)
+    assert verdict(only(job, pod)) == (id_, True)
 
 
 def test_a_hook_that_migrates_nothing_is_called_a_hook() -> None:
     job = objects.job("smoke", condition="Failed", reason="BackoffLimitExceeded")
-    assert said(only(job)) == ("diagnosis.job-failed", True)
+    assert verdict(only(job)) == ("diagnosis.job-failed", True)
 
 
 def test_a_job_that_has_succeeded_after_a_failed_attempt_is_fine() -> None:
@@ -329,11 +331,11 @@ def test_a_job_that_has_succeeded_after_a_failed_attempt_is_fine() -> None:
 )
 def test_admission_that_refuses_a_job_its_pods(message: str, id_: str, fatal: bool) -> None:
     job = objects.job("auth-service-migrate")
-    assert said(only(job, objects.event(job, "FailedCreate", message))) == (id_, fatal)
+    assert verdict(only(job, objects.event(job, "FailedCreate", message))) == (id_, fatal)
 
 
 def test_admission_is_about_the_deployment_that_people_know() -> None:
-    deployment = objects.made(kinds.DEPLOYMENT, "auth-service", spec={})
+    deployment = objects.live(kinds.DEPLOYMENT, "auth-service", spec={})
     failure = {
         "type": "ReplicaFailure",
         "status": "True",
@@ -341,7 +343,7 @@ def test_admission_is_about_the_deployment_that_people_know() -> None:
         "message": QUOTA,
     }
     replicas = owned(
-        objects.made(kinds.REPLICASET, "auth-service-1", status={"conditions": [failure]}),
+        objects.live(kinds.REPLICASET, "auth-service-1", status={"conditions": [failure]}),
         deployment,
     )
     cause = only(deployment, replicas)
@@ -358,20 +360,20 @@ def test_a_rollout_past_its_own_deadline_is_fatal() -> None:
         "reason": "ProgressDeadlineExceeded",
         "message": 'ReplicaSet "auth-service-1" has timed out progressing.',
     }
-    deployment = objects.made(
+    deployment = objects.live(
         kinds.DEPLOYMENT,
         "auth-service",
         spec={"progressDeadlineSeconds": 60},
         status={"conditions": [condition]},
     )
     cause = only(deployment)
-    assert said(cause) == ("diagnosis.progress-deadline", True)
+    assert verdict(cause) == ("diagnosis.progress-deadline", True)
     assert cause.found.cause.facts["seconds"] == "60"
 
 
 def sealed(message: str, *, generation: int = 2, observed: int = 2) -> kinds.Object:
     condition = {"type": "Synced", "status": "False", "message": message}
-    return objects.made(
+    return objects.live(
         kinds.SEALEDSECRET,
         "auth-secrets",
         metadata={"generation": generation},
@@ -416,7 +418,7 @@ def test_argo_cd_that_cannot_compare_is_named_with_its_words() -> None:
         sync="Unknown", conditions=[("ComparisonError", "failed to generate manifest")]
     )
     cause = only(application)
-    assert said(cause) == ("diagnosis.not-compared", True)
+    assert verdict(cause) == ("diagnosis.not-compared", True)
     assert cause.found.cause.facts["message"] == "failed to generate manifest"
 
 
@@ -439,10 +441,8 @@ def test_the_deepest_cause_comes_first() -> None:
         "CreateContainerConfigError", name="migrate", message='secret "auth-secrets" not found'
     )
     pod = owned(objects.pod("auth-service-migrate-x", containers=[waiting]), job)
-    found = [
-        cause.found.cause.id for cause in named(job, pod, sealed("no key could decrypt secret"))
-    ]
-    assert found == ["diagnosis.undecryptable", "diagnosis.secret-missing"]
+    ids = [cause.found.cause.id for cause in named(job, pod, sealed("no key could decrypt secret"))]
+    assert ids == ["diagnosis.undecryptable", "diagnosis.secret-missing"]
 
 
 def test_foreign_sentences_are_one_line_and_not_endless() -> None:
@@ -461,12 +461,12 @@ def test_a_repo_server_that_is_down_is_not_taken_for_a_fault_of_the_chart(where:
         ' connection refused"'
     )
     if where == "condition":
-        found = applications.application(conditions=[("ComparisonError", message)])
+        application = applications.application(conditions=[("ComparisonError", message)])
     else:
         state = applications.state("Error", message=f"ComparisonError: {message}")
-        found = applications.application(state=state)
-    cause = only(found)
-    assert said(cause) == ("diagnosis.repo-server", False)
+        application = applications.application(state=state)
+    cause = only(application)
+    assert verdict(cause) == ("diagnosis.repo-server", False)
     assert cause.found.command[-1] == "app.kubernetes.io/name=argocd-repo-server"
 
 
@@ -480,8 +480,8 @@ def test_a_hook_that_needs_too_much_memory_is_told_its_limit() -> None:
     }
     pod = owned(objects.pod("auth-service-migrate-x", containers=[ended]), job)
     pod["spec"] = {"containers": [{"name": "migrate", "resources": {"limits": {"memory": "64Mi"}}}]}
-    found = {cause.found.cause.id: cause.found for cause in named(job, pod)}
-    assert found["diagnosis.out-of-memory"].cause.facts["limit"] == "64Mi"
+    by_id = {cause.found.cause.id: cause.found for cause in named(job, pod)}
+    assert by_id["diagnosis.out-of-memory"].cause.facts["limit"] == "64Mi"
 
 
 @pytest.mark.parametrize("probe", ["Liveness", "Startup"])
@@ -525,7 +525,7 @@ def crash_looping(
 def crashing(
     pod: kinds.Object, *more: kinds.Object, limit: int = 3, before: int = 0
 ) -> pictures.Cause:
-    present = {kinds.ref(each): each for each in (pod, *more)}
+    present = {kinds.ref(manifest): manifest for manifest in (pod, *more)}
     earlier = {(kinds.ref(pod), "app"): before}
     picture = pictures.Picture(present, crashes=limit, crashes_before=earlier)
     (cause,) = causes.named(picture)
@@ -589,7 +589,7 @@ def test_a_probe_explains_only_a_container_that_was_killed(exit_code: int, cause
 
 
 def test_a_deadline_is_only_a_symptom_where_a_pod_says_why() -> None:
-    deployment = objects.made(
+    deployment = objects.live(
         kinds.DEPLOYMENT,
         "auth-service",
         spec={"replicas": 1},
@@ -604,7 +604,7 @@ def test_a_deadline_is_only_a_symptom_where_a_pod_says_why() -> None:
             ]
         },
     )
-    replicaset = objects.made(
+    replicaset = objects.live(
         kinds.REPLICASET,
         "auth-service-1",
         metadata={"ownerReferences": [owned_by("Deployment", "auth-service")]},
@@ -613,7 +613,7 @@ def test_a_deadline_is_only_a_symptom_where_a_pod_says_why() -> None:
     pod["metadata"]["ownerReferences"] = [owned_by("ReplicaSet", "auth-service-1")]
     (alone,) = named(deployment, replicaset)
     assert alone.found.cause.id == "diagnosis.progress-deadline"
-    assert [each.found.cause.id for each in named(deployment, replicaset, pod)] == [
+    assert [cause.found.cause.id for cause in named(deployment, replicaset, pod)] == [
         "diagnosis.crashing"
     ]
 

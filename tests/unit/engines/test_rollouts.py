@@ -14,7 +14,7 @@ from hanbae.engines import rollouts
 def deployment(
     *, generation: int = 2, observed: int = 2, replicas: int = 2, **status: Any
 ) -> kinds.Object:
-    return objects.made(
+    return objects.live(
         kinds.DEPLOYMENT,
         "auth-service",
         metadata={
@@ -30,7 +30,7 @@ FULL = {"updatedReplicas": 2, "replicas": 2, "availableReplicas": 2}
 
 
 @pytest.mark.parametrize(
-    ("thing", "state"),
+    ("workload", "state"),
     [
         pytest.param(deployment(**FULL), "Complete", id="all new and available"),
         pytest.param(deployment(observed=1, **FULL), "Progressing", id="counts of the spec before"),
@@ -49,27 +49,27 @@ FULL = {"updatedReplicas": 2, "replicas": 2, "availableReplicas": 2}
         ),
     ],
 )
-def test_progress(thing: kinds.Object, state: str) -> None:
-    assert rollouts.progress(thing).state == state
+def test_progress(workload: kinds.Object, state: str) -> None:
+    assert rollouts.progress(workload).state == state
 
 
 def test_a_paused_rollout_is_not_complete() -> None:
-    thing = deployment(**FULL)
-    thing["spec"]["paused"] = True
-    assert rollouts.progress(thing).state == "Paused"
+    workload = deployment(**FULL)
+    workload["spec"]["paused"] = True
+    assert rollouts.progress(workload).state == "Paused"
 
 
 def test_a_stateful_set_is_complete_when_its_newest_revision_is_the_current_one() -> None:
-    thing = deployment(**FULL, currentRevision="db-1", updateRevision="db-2")
-    assert rollouts.progress(thing).state == "Progressing"
-    thing["status"]["currentRevision"] = "db-2"
-    assert rollouts.progress(thing).complete
+    workload = deployment(**FULL, currentRevision="db-1", updateRevision="db-2")
+    assert rollouts.progress(workload).state == "Progressing"
+    workload["status"]["currentRevision"] = "db-2"
+    assert rollouts.progress(workload).complete
 
 
 def test_the_newest_replica_set_has_the_deployments_number() -> None:
     numbers = {"annotations": {"deployment.kubernetes.io/revision": "7"}}
-    new = objects.made(kinds.REPLICASET, "auth-service-1", metadata=numbers)
-    old = objects.made(
+    new = objects.live(kinds.REPLICASET, "auth-service-1", metadata=numbers)
+    old = objects.live(
         kinds.REPLICASET,
         "auth-service-0",
         metadata={"annotations": {"deployment.kubernetes.io/revision": "6"}},
@@ -77,7 +77,7 @@ def test_the_newest_replica_set_has_the_deployments_number() -> None:
     assert rollouts.newest(deployment(), new)
     assert not rollouts.newest(deployment(), old)
     assert not rollouts.newest(
-        objects.made(kinds.DEPLOYMENT, "x"), objects.made(kinds.REPLICASET, "y")
+        objects.live(kinds.DEPLOYMENT, "x"), objects.live(kinds.REPLICASET, "y")
     )
 
 

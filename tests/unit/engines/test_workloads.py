@@ -15,9 +15,9 @@ HOOK = subjects.Ref("Job", "services-dev", "auth-service-migrate")
 
 
 def own(
-    *things: kinds.Object,
+    *objects: kinds.Object,
     old: tuple[str, ...] = (),
-    said: dict[str, str] | None = None,
+    warned: dict[str, str] | None = None,
     before: dict[str, Any] | None = None,
     state: dict[str, Any] | None = None,
 ) -> set[str]:
@@ -28,22 +28,22 @@ def own(
         "auth-secrets",
         [HOOK],
         old=old,
-        warned_before=said,
+        warned_before=warned,
         before=before,
     )
-    for thing in things:
-        workload._keep(kinds.ref(thing), thing)
+    for manifest in objects:
+        workload._keep(kinds.ref(manifest), manifest)
     if state is not None:
         workload._operation = operations.recorded(applications.application(state=state))
     return {ref.name for ref in workload.objects}
 
 
-def owned(thing: kinds.Object, owner: kinds.Object) -> kinds.Object:
+def owned(dependent: kinds.Object, owner: kinds.Object) -> kinds.Object:
     name = owner["metadata"]["name"]
-    thing["metadata"]["ownerReferences"] = [
+    dependent["metadata"]["ownerReferences"] = [
         {"kind": owner["kind"], "name": name, "controller": True}
     ]
-    return thing
+    return dependent
 
 
 def test_a_new_job_of_the_hook_and_its_pods_belong() -> None:
@@ -74,14 +74,14 @@ def rollout(*, generation: int = 2) -> tuple[kinds.Object, ...]:
     def number(value: str) -> dict[str, Any]:
         return {"annotations": {"deployment.kubernetes.io/revision": value}}
 
-    deployment = objects.made(
+    deployment = objects.live(
         kinds.DEPLOYMENT,
         "auth-service",
         metadata={"generation": generation, **number("2")},
         status={"observedGeneration": 2},
     )
-    new = owned(objects.made(kinds.REPLICASET, "new", metadata=number("2")), deployment)
-    old = owned(objects.made(kinds.REPLICASET, "old", metadata=number("1")), deployment)
+    new = owned(objects.live(kinds.REPLICASET, "new", metadata=number("2")), deployment)
+    old = owned(objects.live(kinds.REPLICASET, "old", metadata=number("1")), deployment)
     return deployment, new, old, owned(objects.pod("new-x"), new), owned(objects.pod("old-x"), old)
 
 
@@ -101,23 +101,23 @@ def test_replica_sets_are_not_told_apart_before_the_controller_has_seen_the_new_
 
 
 def test_a_sealed_secret_that_has_changed_belongs_before_argo_cd_has_recorded_it() -> None:
-    thing = objects.made(kinds.SEALEDSECRET, "auth-secrets", metadata={"generation": 2})
-    uid = thing["metadata"]["uid"]
-    assert own(thing, before={}) == {"auth-secrets"}, "it is new"
-    assert own(thing, before={uid: 1}) == {"auth-secrets"}, "it is another version"
-    assert own(thing, before={uid: 2}) == set(), "it is as it was"
-    assert own(thing, before=None) == set(), "somebody else may have changed it"
+    sealed = objects.live(kinds.SEALEDSECRET, "auth-secrets", metadata={"generation": 2})
+    uid = sealed["metadata"]["uid"]
+    assert own(sealed, before={}) == {"auth-secrets"}, "it is new"
+    assert own(sealed, before={uid: 1}) == {"auth-secrets"}, "it is another version"
+    assert own(sealed, before={uid: 2}) == set(), "it is as it was"
+    assert own(sealed, before=None) == set(), "somebody else may have changed it"
 
 
 def test_new_pods_belong_before_argo_cd_has_recorded_it_but_not_because_of_a_new_scale() -> None:
-    things = rollout()
-    deployment = things[0]
+    objects = rollout()
+    deployment = objects[0]
     deployment["spec"] = {"replicas": 2, "template": {"spec": {"containers": [{"image": "new"}]}}}
     uid, template = deployment["metadata"]["uid"], deployment["spec"]["template"]
     before = {uid: {"spec": {"containers": [{"image": "old"}]}}}
-    assert own(*things, before=before) == {"auth-service", "new", "new-x"}
+    assert own(*objects, before=before) == {"auth-service", "new", "new-x"}
     deployment["spec"]["replicas"] = 3
-    assert own(*things, before={uid: template}) == set()
+    assert own(*objects, before={uid: template}) == set()
 
 
 def test_warnings_belong_with_their_object_unless_they_were_given_before() -> None:
@@ -126,8 +126,8 @@ def test_warnings_belong_with_their_object_unless_they_were_given_before() -> No
     stranger = objects.event(objects.job("other"), "FailedCreate", "exceeded quota")
     assert own(job, warning, stranger) == {"auth-service-migrate", warning["metadata"]["name"]}
     metadata = warning["metadata"]
-    said = {metadata["uid"]: metadata["resourceVersion"]}
-    assert own(job, warning, said=said) == {"auth-service-migrate"}
+    warned = {metadata["uid"]: metadata["resourceVersion"]}
+    assert own(job, warning, warned=warned) == {"auth-service-migrate"}
     # The same warning once more is a new version of the Event.
     metadata["resourceVersion"] = "999999"
-    assert own(job, warning, said=said) == {"auth-service-migrate", metadata["name"]}
+    assert own(job, warning, warned=warned) == {"auth-service-migrate", metadata["name"]}

@@ -67,11 +67,11 @@ def store(tmp_path: Path) -> stores.Store:
 
 
 @pytest.mark.parametrize("kind", FACTS, ids=lambda kind: kind.__name__)
-@given(data=st.data(), at=PLAIN[datetime], step=st.none() | WORDS)
+@given(data=st.data(), moment=PLAIN[datetime], step=st.none() | WORDS)
 def test_what_is_read_is_what_was_written(
-    kind: type, data: st.DataObject, at: datetime, step: str | None
+    kind: type, data: st.DataObject, moment: datetime, step: str | None
 ) -> None:
-    event = events.Event("d", 1, at, step, data.draw(values(kind)))
+    event = events.Event("d", 1, moment, step, data.draw(values(kind)))
     assert stores.decode(stores.encode(event)) == event
 
 
@@ -118,9 +118,11 @@ def test_deployments_are_folded_newest_first_and_chosen(store: stores.Store) -> 
             opened = records.opened(service, environment)
             store.append(f"d{number}", None, opened, records.BEGUN)
         store.append("d0", None, records.closed(), records.BEGUN)
-        assert [found.id for found in store.deployments()] == ["d2", "d1", "d0"]
-        assert [found.id for found in store.deployments(service="auth")] == ["d2", "d0"]
-        assert [found.id for found in store.deployments(environment="dev", limit=1)] == ["d1"]
+        assert [deployment.id for deployment in store.deployments()] == ["d2", "d1", "d0"]
+        assert [deployment.id for deployment in store.deployments(service="auth")] == ["d2", "d0"]
+        assert [deployment.id for deployment in store.deployments(environment="dev", limit=1)] == [
+            "d1"
+        ]
         assert store.deployments(service="auth", environment="dev")[0].outcome == "succeeded"
         assert store.deployments(service="absent") == []
 
@@ -261,13 +263,13 @@ def test_process_that_is_killed_has_lost_nothing_that_was_committed(tmp_path: Pa
     url = f"sqlite:///{tmp_path / 'h.db'}"
     with subprocess.Popen([sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
-        said = [int(child.stdout.readline()) for _ in range(50)]
+        committed = [int(child.stdout.readline()) for _ in range(50)]
         child.send_signal(signal.SIGKILL)
-        said += [int(line) for line in child.stdout.read().split(b"\n")[:-1] if line]
+        committed += [int(line) for line in child.stdout.read().split(b"\n")[:-1] if line]
     with stores.open_store(url) as store:
         kept = [event.seq for event in store.events("a")]
         assert kept == list(range(1, len(kept) + 1))
-        assert len(kept) >= said[-1]
+        assert len(kept) >= committed[-1]
         assert store.append("a", None, records.closed(), records.BEGUN).seq == len(kept) + 1
 
 

@@ -40,9 +40,9 @@ def helper(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, script: str
 )
 def test_login_is_found_under_its_host(tmp_path: Path, key: str, host: str) -> None:
     config(tmp_path, {"auths": {key: auth("shop:p:w")}})
-    found = credentials.of_docker(host, folder=tmp_path)
-    assert found is not None
-    assert (found.host, found.username, found.secret.unmask()) == (host, "shop", b"p:w")
+    login = credentials.of_docker(host, folder=tmp_path)
+    assert login is not None
+    assert (login.host, login.username, login.secret.unmask()) == (host, "shop", b"p:w")
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_login_of_another_host_is_not_used(tmp_path: Path, host: str) -> None:
 
 def test_identity_token_comes_before_the_password(tmp_path: Path) -> None:
     config(tmp_path, {"auths": {"r.example": auth("<token>:x") | {"identitytoken": "c4n4ry"}}})
-    found = credentials.of_docker("r.example", folder=tmp_path)
-    assert found is not None
-    assert found.is_token
-    assert found.secret.unmask() == b"c4n4ry"
+    login = credentials.of_docker("r.example", folder=tmp_path)
+    assert login is not None
+    assert login.is_token
+    assert login.secret.unmask() == b"c4n4ry"
 
 
 def test_no_login_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,9 +79,9 @@ echo "$host" > {tmp_path}/asked
 echo '{{"ServerURL":"x","Username":"shop","Secret":"c4n4ry"}}'"""
     helper(tmp_path, monkeypatch, "vault", script)
     config(tmp_path, {store: {"r.example": "vault"} if store == "credHelpers" else "vault"})
-    found = credentials.of_docker("r.example", folder=tmp_path)
-    assert found is not None
-    assert (found.username, found.secret.unmask()) == ("shop", b"c4n4ry")
+    login = credentials.of_docker("r.example", folder=tmp_path)
+    assert login is not None
+    assert (login.username, login.secret.unmask()) == ("shop", b"c4n4ry")
     assert (tmp_path / "asked").read_text() == "r.example\n"
 
 

@@ -27,24 +27,24 @@ def sample() -> layouts.Layer:
 
 
 def test_the_same_files_always_give_the_same_digest_whatever_their_order() -> None:
-    one = [layouts.File("/a", b"1"), layouts.File("/b", b"2")]
-    assert layouts.layer(one).digest == layouts.layer(reversed(one)).digest
+    files = [layouts.File("/a", b"1"), layouts.File("/b", b"2")]
+    assert layouts.layer(files).digest == layouts.layer(reversed(files)).digest
 
 
 def test_a_layer_has_the_digest_of_its_bytes_and_no_times() -> None:
-    made = sample()
-    assert made.digest == f"sha256:{hashlib.sha256(made.data).hexdigest()}"
-    assert {info.mtime for info in entries(made).values()} == {0}
+    layer = sample()
+    assert layer.digest == f"sha256:{hashlib.sha256(layer.data).hexdigest()}"
+    assert {info.mtime for info in entries(layer).values()} == {0}
 
 
 def test_modes_owners_links_and_parents_are_as_asked() -> None:
-    found = entries(sample())
-    assert found["app/run"].mode == 0o755
-    assert found["app"].isdir()
-    assert found["bin/sh"].issym()
-    assert found["bin/sh"].linkname == "busybox"
-    assert found["data"].isdir()
-    assert found["data"].uid == 65532
+    members = entries(sample())
+    assert members["app/run"].mode == 0o755
+    assert members["app"].isdir()
+    assert members["bin/sh"].issym()
+    assert members["bin/sh"].linkname == "busybox"
+    assert members["data"].isdir()
+    assert members["data"].uid == 65532
 
 
 def test_a_folder_comes_before_what_is_in_it() -> None:
@@ -65,25 +65,25 @@ def test_a_path_that_is_not_inside_the_image_is_refused(path: str) -> None:
 
 
 def test_a_manifest_refers_to_exactly_the_blobs_that_the_image_has() -> None:
-    made = layouts.image([sample()], {"Entrypoint": ["/app/run"]})
-    manifest, blobs = json.loads(made.manifest), dict(made.blobs())
+    image = layouts.image([sample()], {"Entrypoint": ["/app/run"]})
+    manifest, blobs = json.loads(image.manifest), dict(image.blobs())
     for descriptor in [manifest["config"], *manifest["layers"]]:
         assert layouts.digest_of(blobs.pop(descriptor["digest"])) == descriptor["digest"]
     assert not blobs
-    config = json.loads(made.config)
+    config = json.loads(image.config)
     assert config["config"]["Entrypoint"] == ["/app/run"]
-    assert config["rootfs"]["diff_ids"] == [made.layers[0].digest]
+    assert config["rootfs"]["diff_ids"] == [image.layers[0].digest]
 
 
 def test_a_different_configuration_gives_a_different_digest() -> None:
     layers = [sample()]
-    one = layouts.image(layers, {"User": "65532"})
-    assert one.digest != layouts.image(layers, {"User": "0"}).digest
+    image = layouts.image(layers, {"User": "65532"})
+    assert image.digest != layouts.image(layers, {"User": "0"}).digest
 
 
 def test_a_written_tar_is_an_oci_layout_that_names_the_image(tmp_path: Path) -> None:
-    made = layouts.image([sample()], {})
-    layouts.write_tar(made, "hanbae.local/sample:1", tmp_path / "image.tar")
+    image = layouts.image([sample()], {})
+    layouts.write_tar(image, "hanbae.local/sample:1", tmp_path / "image.tar")
     with tarfile.open(tmp_path / "image.tar") as tar:
         files = {info.name: tar.extractfile(info) for info in tar.getmembers()}
         contents = {name: file.read() for name, file in files.items() if file is not None}
@@ -91,8 +91,8 @@ def test_a_written_tar_is_an_oci_layout_that_names_the_image(tmp_path: Path) -> 
     (entry,) = json.loads(contents["index.json"])["manifests"]
     assert entry["annotations"]["io.containerd.image.name"] == "hanbae.local/sample:1"
     manifest = contents[f"blobs/{entry['digest'].replace(':', '/')}"]
-    assert manifest == made.manifest
-    for digest, data in made.blobs():
+    assert manifest == image.manifest
+    for digest, data in image.blobs():
         assert contents[f"blobs/{digest.replace(':', '/')}"] == data
 
 

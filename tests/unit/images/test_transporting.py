@@ -28,11 +28,11 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def connected(
-    handler: Handler, known: credentials.Credentials | None = KNOWN, host: str = REGISTRY
+    handler: Handler, login: credentials.Credentials | None = KNOWN, host: str = REGISTRY
 ) -> registry.Registry:
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
     origin = httpx2.URL(f"https://{host}")
-    return registry.Registry(transporting.Transport(client, origin, known))
+    return registry.Registry(transporting.Transport(client, origin, login))
 
 
 def unauthorized(realm: str) -> httpx2.Response:
@@ -40,29 +40,29 @@ def unauthorized(realm: str) -> httpx2.Response:
     return httpx2.Response(401, headers={"www-authenticate": challenge})
 
 
-def found() -> httpx2.Response:
+def digest_answer() -> httpx2.Response:
     return httpx2.Response(200, headers={"docker-content-digest": IMAGE.digest})
 
 
 @pytest.mark.parametrize(
-    "known", [KNOWN, None, TOKEN], ids=["password", "anonymous", "identity token"]
+    "login", [KNOWN, None, TOKEN], ids=["password", "anonymous", "identity token"]
 )
 async def test_token_is_fetched_for_exactly_what_is_done(
-    known: credentials.Credentials | None,
+    login: credentials.Credentials | None,
 ) -> None:
-    asked: list[httpx2.Request] = []
+    requests: list[httpx2.Request] = []
 
     def handler(request: httpx2.Request) -> httpx2.Response:
-        asked.append(request)
+        requests.append(request)
         if request.url.host == "example.com":
             return httpx2.Response(200, json={"token": "t0ken"})
         if request.headers.get("authorization") == "Bearer t0ken":
-            return found()
+            return digest_answer()
         return unauthorized("https://example.com/token?x=1")
 
-    assert await connected(handler, known).digest(AUTH) == IMAGE.digest
-    token = asked[1]
-    if known is TOKEN:
+    assert await connected(handler, login).digest(AUTH) == IMAGE.digest
+    token = requests[1]
+    if login is TOKEN:
         assert token.method == "POST"
         form = dict(pair.split("=") for pair in token.content.decode().split("&"))
         assert form["refresh_token"] == "c4n4ry-identity"
@@ -71,8 +71,8 @@ async def test_token_is_fetched_for_exactly_what_is_done(
         assert token.url.params["scope"] == "repository:shop/auth:pull"
         assert token.url.params["service"] == REGISTRY
         assert token.url.params["x"] == "1"
-        assert token.headers.get("authorization") == (BASIC if known else None)
-    assert "c4n4ry" not in str(asked[2].headers)
+        assert token.headers.get("authorization") == (BASIC if login else None)
+    assert "c4n4ry" not in str(requests[2].headers)
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,9 @@ async def test_credentials_are_not_sent_where_a_challenge_points(host: str, real
         assert request.url.netloc.decode() == host
         return unauthorized(realm)
 
-    known = credentials.Credentials(host, "shop", masking.Masked(b"c4n4ry"))
+    login = credentials.Credentials(host, "shop", masking.Masked(b"c4n4ry"))
     with pytest.raises(errors.Refused) as caught:
-        await connected(handler, known, host).digest(references.parse(f"{host}/shop/auth:1"))
+        await connected(handler, login, host).digest(references.parse(f"{host}/shop/auth:1"))
     assert "c4n4ry" not in str(caught.value)
 
 
@@ -117,17 +117,17 @@ async def test_token_server_that_hands_out_none_is_forbidden(answer: httpx2.Resp
 
 
 async def test_denied_with_a_token_is_forbidden_and_ends() -> None:
-    asked = []
+    requests = []
 
     def handler(request: httpx2.Request) -> httpx2.Response:
-        asked.append(request)
+        requests.append(request)
         if request.url.path == "/token":
             return httpx2.Response(200, json={"access_token": "t"})
         return unauthorized(f"https://{REGISTRY}/token")
 
     with pytest.raises(errors.Forbidden):
         await connected(handler).digest(AUTH)
-    assert len(asked) == 3
+    assert len(requests) == 3
 
 
 def basic(handler: Handler) -> Handler:
@@ -146,10 +146,10 @@ def basic(handler: Handler) -> Handler:
     "elsewhere", ["https://cdn.example.org/blob?sig=1", "https://registry.example.com:8443/blob"]
 )
 async def test_redirect_to_another_place_carries_no_credentials(elsewhere: str) -> None:
-    seen: list[httpx2.Request] = []
+    requests: list[httpx2.Request] = []
 
     def handler(request: httpx2.Request) -> httpx2.Response:
-        seen.append(request)
+        requests.append(request)
         if "/manifests/" in request.url.path:
             headers = {"content-type": layouts.MANIFEST_TYPE}
             return httpx2.Response(200, content=IMAGE.manifest, headers=headers)
@@ -165,8 +165,8 @@ async def test_redirect_to_another_place_carries_no_credentials(elsewhere: str) 
     config = await connected(behind).config(AUTH)
     assert config is not None
     assert config["config"] == {"Labels": {"a": "b"}}
-    assert str(seen[-1].url) == elsewhere
-    assert "authorization" not in seen[-1].headers
+    assert str(requests[-1].url) == elsewhere
+    assert "authorization" not in requests[-1].headers
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ async def test_refusal_of_a_push_is_told_in_the_registrys_words() -> None:
 
 
 async def test_reading_survives_a_broken_connection_and_a_busy_registry() -> None:
-    answers = iter([httpx2.ReadError("broken"), httpx2.Response(503), found()])
+    answers = iter([httpx2.ReadError("broken"), httpx2.Response(503), digest_answer()])
 
     def handler(request: httpx2.Request) -> httpx2.Response:
         answer = next(answers)

@@ -27,12 +27,12 @@ def test_nothing_is_migrated_where_it_is_not_enabled(migration: Any) -> None:
 
 def test_databases_come_in_the_order_of_their_waves() -> None:
     late = {"name": "legal_db", "urlKey": "L", "dir": "legal_db", "wave": -3}
-    names = [each.name for each in declared({"enabled": True, "databases": [late, ROW]})]
+    names = [database.name for database in declared({"enabled": True, "databases": [late, ROW]})]
     assert names == ["identity_db", "legal_db"]
 
 
 @pytest.mark.parametrize(
-    ("migration", "said"),
+    ("migration", "text_id"),
     [
         ("yes", "migrations.not-a-mapping"),
         ({"enabled": True, "databases": "identity_db"}, "migrations.not-a-list"),
@@ -43,9 +43,9 @@ def test_databases_come_in_the_order_of_their_waves() -> None:
     ],
 )
 def test_what_the_contract_does_not_allow_is_a_fault_of_the_values_file(
-    migration: Any, said: str
+    migration: Any, text_id: str
 ) -> None:
     with pytest.raises(errors.FileFault) as caught:
         declared(migration)
-    assert caught.value.text.id == said
+    assert caught.value.text.id == text_id
     assert str(caught.value.place) == "values-dev.yaml"

@@ -8,7 +8,7 @@ from hanbae.migrations import hazards, scripts
 
 
 def losses(sql: str) -> list[tuple[str, int]]:
-    return [(each.loss, each.line) for each in hazards.losses((scripts.Statement(sql, 1),))]
+    return [(loss.loss, loss.line) for loss in hazards.losses((scripts.Statement(sql, 1),))]
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def losses(sql: str) -> list[tuple[str, int]]:
     ],
 )
 def test_what_takes_away_is_found(sql: str, loss: str) -> None:
-    assert [found for found, _ in losses(sql)] == [loss]
+    assert [kind for kind, _ in losses(sql)] == [loss]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_statements_end_with_lines_and_know_where_they_begin() -> None:
     text = UP + "\n-- first\nSELECT 1;\nSELECT\n  2; -- two\na; b;\n\n-- +goose Down\nSELECT 3;\n"
     parsed = scripts.parse(text)
     assert parsed.fault is None
-    assert [(each.text, each.line) for each in parsed.up] == [
+    assert [(statement.text, statement.line) for statement in parsed.up] == [
         ("SELECT 1;", 4),
         ("SELECT\n  2; -- two", 5),
         ("a; b;", 7),
@@ -66,5 +66,5 @@ def test_a_function_is_one_statement_and_windows_lines_are_lines() -> None:
 def test_any_text_is_read(text: str) -> None:
     parsed = scripts.parse(text)
     lines = text.count("\n") + 1
-    assert all(1 <= each.line <= lines for each in (*parsed.up, *(parsed.down or ())))
+    assert all(1 <= statement.line <= lines for statement in (*parsed.up, *(parsed.down or ())))
     assert parsed.fault is None or 1 <= parsed.fault.line <= lines

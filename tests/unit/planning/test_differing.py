@@ -27,8 +27,8 @@ THINGS = st.dictionaries(st.sampled_from(["kind", "metadata", "spec", "data"]), 
 
 
 def fields(old: Any, new: Any, kind: str = "Deployment") -> list[tuple[str, Any, Any]]:
-    found = differing.fields({"kind": kind, "spec": old}, {"kind": kind, "spec": new})
-    return [(each.path, each.old, each.new) for each in found]
+    differences = differing.fields({"kind": kind, "spec": old}, {"kind": kind, "spec": new})
+    return [(field.path, field.old, field.new) for field in differences]
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,11 @@ def fields(old: Any, new: Any, kind: str = "Deployment") -> list[tuple[str, Any,
     ],
 )
 def test_what_differs_is_told_where(old: Any, new: Any, expected: list[Any]) -> None:
-    found = fields(old, new)
+    differences = fields(old, new)
     if old == {"a": "1"}:  # told apart by more than their words
-        assert [path for path, _, _ in found] == ["spec.a"]
+        assert [path for path, _, _ in differences] == ["spec.a"]
     else:
-        assert found == expected
+        assert differences == expected
 
 
 def test_what_the_server_writes_is_left_out() -> None:
@@ -86,17 +86,17 @@ def test_what_the_server_writes_is_left_out() -> None:
     ],
 )
 def test_data_of_secrets_is_never_shown(kind: str, path: tuple[str, ...], hidden: str) -> None:
-    def thing(value: str) -> dict[str, Any]:
-        found: dict[str, Any] = {"kind": kind}
-        at = found
+    def secret(value: str) -> dict[str, Any]:
+        manifest: dict[str, Any] = {"kind": kind}
+        parent = manifest
         for part in path[:-1]:
-            at = at.setdefault(part, {})
-        at[path[-1]] = value
-        return found
+            parent = parent.setdefault(part, {})
+        parent[path[-1]] = value
+        return manifest
 
-    (field,) = differing.fields(thing(CANARY), thing(CANARY + "2"))
+    (field,) = differing.fields(secret(CANARY), secret(CANARY + "2"))
     assert (field.hidden, field.old, field.new) == (hidden, "", "")
-    for old, new in (({"kind": kind}, thing(CANARY)), (thing(CANARY), {"kind": kind})):
+    for old, new in (({"kind": kind}, secret(CANARY)), (secret(CANARY), {"kind": kind})):
         assert CANARY not in repr(differing.fields(old, new))
 
 
@@ -118,9 +118,9 @@ def test_data_of_secrets_is_never_shown(kind: str, path: tuple[str, ...], hidden
 def test_what_looks_like_a_secret_is_masked_wherever_it_is(secret: dict[str, Any]) -> None:
     other = json.loads(json.dumps(secret).replace(CANARY, "another-" + CANARY))
     for old, new in ((secret, other), ({}, secret), (secret, {}), (None, secret)):
-        found = differing.fields({"kind": "X", "spec": old}, {"kind": "X", "spec": new})
-        assert found
-        assert CANARY not in repr(found)
+        differences = differing.fields({"kind": "X", "spec": old}, {"kind": "X", "spec": new})
+        assert differences
+        assert CANARY not in repr(differences)
 
 
 def test_an_object_is_shown_without_what_is_secret_in_it() -> None:
@@ -130,9 +130,9 @@ def test_an_object_is_shown_without_what_is_secret_in_it() -> None:
         "env": [{"name": "GOOSE_DBSTRING", "value": f"host=db password={CANARY}"}],
     }
     job = {"kind": "Job", "spec": {"template": {"spec": {"containers": [container]}}}}
-    found = differing.veiled(job)
-    assert CANARY not in repr(found)
-    (shown,) = found["spec"]["template"]["spec"]["containers"]
+    veiled = differing.veiled(job)
+    assert CANARY not in repr(veiled)
+    (shown,) = veiled["spec"]["template"]["spec"]["containers"]
     assert (shown["image"], shown["args"][:3]) == (container["image"], container["args"][:3])
 
 
@@ -151,17 +151,17 @@ def test_long_values_are_clipped_and_many_fields_are_bounded() -> None:
 
 
 def test_pods_restart_with_their_template_only() -> None:
-    def thing(replicas: int, image: str) -> dict[str, Any]:
+    def deployment(replicas: int, image: str) -> dict[str, Any]:
         return {"spec": {"replicas": replicas, "template": {"spec": {"image": image}}}}
 
-    assert differing.restarts("Deployment", thing(1, "a"), thing(1, "b"))
-    assert not differing.restarts("Deployment", thing(1, "a"), thing(2, "a"))
-    assert not differing.restarts("Job", thing(1, "a"), thing(1, "b"))
+    assert differing.restarts("Deployment", deployment(1, "a"), deployment(1, "b"))
+    assert not differing.restarts("Deployment", deployment(1, "a"), deployment(2, "a"))
+    assert not differing.restarts("Job", deployment(1, "a"), deployment(1, "b"))
 
 
 @given(THINGS)
-def test_nothing_differs_from_itself(thing: dict[str, Any]) -> None:
-    assert differing.fields(thing, copy.deepcopy(thing)) == ()
+def test_nothing_differs_from_itself(manifest: dict[str, Any]) -> None:
+    assert differing.fields(manifest, copy.deepcopy(manifest)) == ()
 
 
 @given(THINGS, THINGS)
@@ -169,7 +169,7 @@ def test_what_is_not_equal_differs_and_turned_round_as_well(
     old: dict[str, Any], new: dict[str, Any]
 ) -> None:
     there, back = differing.fields(old, new), differing.fields(new, old)
-    assert {each.path for each in there} == {each.path for each in back}
+    assert {field.path for field in there} == {field.path for field in back}
     if json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True):
         assert there
-    assert all(isinstance(each, plans.Field) for each in there)
+    assert all(isinstance(field, plans.Field) for field in there)

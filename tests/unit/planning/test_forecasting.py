@@ -14,7 +14,7 @@ from hanbae.results import plans, previews
 NAMESPACE = "services-dev"
 
 
-def thing(name: str, kind: str = "ConfigMap", **annotations: str) -> dict[str, Any]:
+def manifest(name: str, kind: str = "ConfigMap", **annotations: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": kind,
@@ -24,33 +24,39 @@ def thing(name: str, kind: str = "ConfigMap", **annotations: str) -> dict[str, A
 
 def hook(name: str, phase: str, wave: str = "0") -> dict[str, Any]:
     annotations = {"argocd.argoproj.io/hook": phase, "argocd.argoproj.io/sync-wave": wave}
-    found = thing(name, "Job")
-    found["metadata"]["annotations"] = annotations
-    return found
+    job = manifest(name, "Job")
+    job["metadata"]["annotations"] = annotations
+    return job
 
 
 def ref(name: str, kind: str = "ConfigMap") -> subjects.Ref:
     return subjects.Ref(kind, NAMESPACE, name)
 
 
-def outcomes(found: tuple[plans.Change, ...]) -> dict[str, str]:
-    return {change.object.name: change.outcome for change in found}
+def outcomes(changes: tuple[plans.Change, ...]) -> dict[str, str]:
+    return {change.object.name: change.outcome for change in changes}
 
 
 def test_cluster_and_chart_make_an_outcome_of_each_object() -> None:
-    changed = thing("changed") | {"data": {"a": "1"}}
+    changed = manifest("changed") | {"data": {"a": "1"}}
     live = {
-        ref("same"): forecasting.Live(thing("same")),
-        ref("changed"): forecasting.Live(thing("changed")),
+        ref("same"): forecasting.Live(manifest("same")),
+        ref("changed"): forecasting.Live(manifest("changed")),
         ref("closed"): forecasting.Live(None, readable=False),
-        ref("gone"): forecasting.Live(thing("gone")),
+        ref("gone"): forecasting.Live(manifest("gone")),
         ref("gone-and-closed"): forecasting.Live(None, readable=False),
         ref("never"): forecasting.Live(None),
     }
-    targets = [thing("same"), changed, thing("closed"), thing("new"), hook("migrate", "Sync")]
+    targets = [
+        manifest("same"),
+        changed,
+        manifest("closed"),
+        manifest("new"),
+        hook("migrate", "Sync"),
+    ]
     targets.append(hook("typo", "Sinc"))
-    found = forecasting.live(live, targets, NAMESPACE)
-    assert outcomes(found) == {
+    changes = forecasting.live(live, targets, NAMESPACE)
+    assert outcomes(changes) == {
         "new": "created",
         "changed": "changed",
         "gone": "deleted",
@@ -58,13 +64,13 @@ def test_cluster_and_chart_make_an_outcome_of_each_object() -> None:
         "closed": "unknown",
         "same": "unchanged",
     }
-    assert found[0].outcome == "created"
+    assert changes[0].outcome == "created"
 
 
 def test_argo_cds_own_comparison_decides_where_there_is_one() -> None:
-    before, after = thing("a"), thing("a") | {"data": {"x": "1"}}
-    live = {ref("a"): forecasting.Live(thing("a"), before, after)}
-    (change,) = forecasting.live(live, [thing("a")], NAMESPACE)
+    before, after = manifest("a"), manifest("a") | {"data": {"x": "1"}}
+    live = {ref("a"): forecasting.Live(manifest("a"), before, after)}
+    (change,) = forecasting.live(live, [manifest("a")], NAMESPACE)
     assert [field.path for field in change.fields] == ["data"]
 
 
@@ -81,10 +87,10 @@ def test_argo_cds_own_comparison_decides_where_there_is_one() -> None:
 def test_what_is_not_pruned_stays_and_changes_nothing(
     options: str, prunes: bool, kept: bool
 ) -> None:
-    gone = thing("gone", **{"argocd.argoproj.io/sync-options": options})
-    found = forecasting.live({ref("gone"): forecasting.Live(gone)}, [], NAMESPACE, prunes=prunes)
-    assert [(change.outcome, change.kept) for change in found] == [("deleted", kept)]
-    assert preview(found).changes is not kept
+    gone = manifest("gone", **{"argocd.argoproj.io/sync-options": options})
+    changes = forecasting.live({ref("gone"): forecasting.Live(gone)}, [], NAMESPACE, prunes=prunes)
+    assert [(change.outcome, change.kept) for change in changes] == [("deleted", kept)]
+    assert preview(changes).changes is not kept
 
 
 def preview(
@@ -103,21 +109,21 @@ def test_a_pending_migration_is_a_change_and_an_unknown_one_is_none() -> None:
 def test_pending_are_the_versions_above_the_proven_one() -> None:
     proof = plans.Prove("auth_db", (1, 2, 4), ref("m", "Job"), {})
     steps = [plans.Step("prove", proof)]
-    (known,) = forecasting.pending(steps, {"auth_db": 1})
-    assert (known.pending, known.at) == ((2, 4), 1)
+    (migrations,) = forecasting.pending(steps, {"auth_db": 1})
+    assert (migrations.pending, migrations.at) == ((2, 4), 1)
     (unknown,) = forecasting.pending(steps, {"other_db": 1})
     assert (unknown.pending, unknown.at) == (None, None)
 
 
 def test_waves_are_in_argo_cds_order_and_cost_a_pause_each() -> None:
-    early = thing("early", **{"argocd.argoproj.io/sync-wave": "-10"})
-    helm = thing("helm", "Job", **{"helm.sh/hook": "post-install", "helm.sh/hook-weight": "2"})
-    objects = [thing("plain"), early, hook("migrate", "Sync", "-5"), helm, hook("x", "Skip")]
+    early = manifest("early", **{"argocd.argoproj.io/sync-wave": "-10"})
+    helm = manifest("helm", "Job", **{"helm.sh/hook": "post-install", "helm.sh/hook-weight": "2"})
+    objects = [manifest("plain"), early, hook("migrate", "Sync", "-5"), helm, hook("x", "Skip")]
     objects += [hook("first", "PreSync"), hook("broken", "SyncFail"), hook("no", "nothing")]
-    found = scheduling.waves(objects, NAMESPACE)
+    waves = scheduling.waves(objects, NAMESPACE)
     assert [
-        (wave.phase, wave.number, [each.name for each in (*wave.objects, *wave.hooks)])
-        for wave in found
+        (wave.phase, wave.number, [ref.name for ref in (*wave.objects, *wave.hooks)])
+        for wave in waves
     ] == [
         ("PreSync", 0, ["first"]),
         ("Sync", -10, ["early"]),
@@ -125,7 +131,7 @@ def test_waves_are_in_argo_cds_order_and_cost_a_pause_each() -> None:
         ("Sync", 0, ["plain"]),
         ("PostSync", 2, ["helm"]),
     ]
-    assert scheduling.estimate(found, 12.5) == previews.Estimate(8.0, 12.5)
+    assert scheduling.estimate(waves, 12.5) == previews.Estimate(8.0, 12.5)
     assert scheduling.estimate((), None) == previews.Estimate(0.0)
 
 

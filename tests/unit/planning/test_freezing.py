@@ -59,7 +59,7 @@ async def frozen(
     revision = checkouts.Checkout.open(root).revision("HEAD")
     source = await deployments.read(policy, revision, "auth", "staging")
     images = dict.fromkeys(freezing.references(source), digest)
-    made = freezes.Frozen(
+    plan = freezes.Frozen(
         kind="hanbae-plan",
         format=1,
         hanbae="1.0",
@@ -70,7 +70,7 @@ async def frozen(
         cluster="a-cluster",
         services=(freezing.service(source, images),),
     )
-    return msgspec.structs.replace(made, **fields)
+    return msgspec.structs.replace(plan, **fields)
 
 
 def named(claim: freezes.Frozen, now: freezes.Frozen) -> set[str]:
@@ -78,7 +78,7 @@ def named(claim: freezes.Frozen, now: freezes.Frozen) -> set[str]:
     (service,) = now.services
     current = freezing.guards(now, service)
     expected = freezing.guards(claim, claim.services[0])
-    return {each.promise for each in freezing.differences(expected, current)}
+    return {difference.promise for difference in freezing.differences(expected, current)}
 
 
 def in_service(key: str, value: Any) -> Change:
@@ -208,7 +208,7 @@ def test_file_is_written_whole_and_read_back(root: Path, tmp_path: Path) -> None
     path.write_text("before")
     files.write(claim, path)
     assert files.read(path) == claim
-    assert [each.name for each in tmp_path.iterdir() if "plan.json" in each.name] == ["plan.json"]
+    assert [path.name for path in tmp_path.iterdir() if "plan.json" in path.name] == ["plan.json"]
     link = tmp_path / "link.json"
     link.symlink_to(path)
     path.write_text("before")
@@ -251,9 +251,9 @@ async def test_services_twice_or_none_are_refused(root: Path, tmp_path: Path) ->
 
 
 def test_refusal_is_bounded() -> None:
-    found = tuple(freezes.Difference(f"digest:{n}", "x" * 10_000, "") for n in range(500))
+    differences = tuple(freezes.Difference(f"digest:{n}", "x" * 10_000, "") for n in range(500))
     with pytest.raises(errors.Refused) as refused:
-        freezing.refuse(found)
+        freezing.refuse(differences)
     lines = refused.value.text.facts["differences"].splitlines()
     assert len(lines) == freezing.MOST_SHOWN + 1
     assert max(map(len, lines)) < 1000

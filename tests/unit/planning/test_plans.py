@@ -114,7 +114,7 @@ async def test_the_proof_asks_for_the_status_with_only_the_urls_key(commit: Comm
     assert container["args"][-1] == "status"
     assert "-env=none" in container["args"]
     assert container["args"][container["args"].index("-dir") + 1].endswith("migrations/identity_db")
-    variables = {each["name"]: each for each in container["env"]}
+    variables = {variable["name"]: variable for variable in container["env"]}
     assert set(variables) == {"GOOSE_DRIVER", "GOOSE_DBSTRING"}
     secret = variables["GOOSE_DBSTRING"]["valueFrom"]["secretKeyRef"]
     assert secret == {"name": "identity-secrets", "key": "IDENTITY_DATABASE_URL"}
@@ -189,7 +189,7 @@ async def test_a_values_file_that_is_not_there_is_named(root: Path, commit: Comm
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "text_id"),
     [
         ("hanbae.dev/database: {{ $database.name }}", "x: y", None),
         ("            - up\n", "            - status\n", "plan.not-goose-up"),
@@ -198,17 +198,17 @@ async def test_a_values_file_that_is_not_there_is_named(root: Path, commit: Comm
     ids=["found by its name", "not goose up", "still Helm's hook"],
 )
 async def test_migration_jobs_are_checked(
-    root: Path, commit: Commit, old: str, new: str, said: str | None
+    root: Path, commit: Commit, old: str, new: str, text_id: str | None
 ) -> None:
     job = root / "services/auth/helm/templates/migration-job.yaml"
     assert old in job.read_text()
     job.write_text(job.read_text().replace(old, new))
-    if said is None:
+    if text_id is None:
         assert (await planned(commit, "auth", "dev")).steps[1].id == "prove-auth_db"
         return
     with pytest.raises(errors.FileFault) as caught:
         await planned(commit, "auth", "dev")
-    assert caught.value.text.id == said
+    assert caught.value.text.id == text_id
 
 
 async def test_a_database_without_a_job_or_without_files_is_a_fault(

@@ -106,8 +106,8 @@ def target() -> dict[str, Any]:
 
 
 def after(new: dict[str, Any]) -> dict[str, tuple[str | None, str | None]]:
-    found = differing.fields(LIVE, predicting.predicted(LIVE, new))
-    return {each.path: (each.old, each.new) for each in found}
+    differences = differing.fields(LIVE, predicting.predicted(LIVE, new))
+    return {field.path: (field.old, field.new) for field in differences}
 
 
 def test_what_the_chart_says_already_changes_nothing() -> None:
@@ -119,15 +119,15 @@ SHOWN = "spec.template.spec.containers[app]"
 GONE = "gone"
 
 
-def put(thing: Any, path: tuple[str | int, ...], value: Any) -> None:
+def put(parent: Any, path: tuple[str | int, ...], value: Any) -> None:
     """Change one place of an object; :data:`GONE` takes it away."""
     *before, last = path
     for part in before:
-        thing = thing[part]
+        parent = parent[part]
     if value == GONE:
-        del thing[last]
+        del parent[last]
     else:
-        thing[last] = value
+        parent[last] = value
 
 
 @pytest.mark.parametrize(
@@ -179,24 +179,24 @@ def test_what_somebody_else_added_stays() -> None:
     containers = new["spec"]["template"]["spec"]["containers"]
     containers[0]["name"] = "web"
     names = [
-        each["name"]
-        for each in predicting.predicted(LIVE, new)["spec"]["template"]["spec"]["containers"]
+        container["name"]
+        for container in predicting.predicted(LIVE, new)["spec"]["template"]["spec"]["containers"]
     ]
     assert names == ["proxy", "web"]
 
 
 def test_managers_are_told_by_the_paths_that_are_shown() -> None:
-    found = predicting.managers(LIVE)
-    assert found["spec", "replicas"] == ("argocd-controller",)
-    assert found["spec", "paused"] == ("mesh",)
-    assert found["spec", "template", "spec", "containers", "[app]", "image"] == (
+    managers = predicting.managers(LIVE)
+    assert managers["spec", "replicas"] == ("argocd-controller",)
+    assert managers["spec", "paused"] == ("mesh",)
+    assert managers["spec", "template", "spec", "containers", "[app]", "image"] == (
         "argocd-controller",
     )
-    assert found["spec", "template"] == ("argocd-controller", "mesh")
+    assert managers["spec", "template"] == ("argocd-controller", "mesh")
 
 
 @pytest.mark.parametrize(
-    ("live", "wanted", "key", "same"),
+    ("live", "target", "key", "same"),
     [
         ("1", 1, "cpu", True),
         ("500m", "0.5", "cpu", True),
@@ -212,8 +212,8 @@ def test_managers_are_told_by_the_paths_that_are_shown() -> None:
         ("NaN", "nan", "limits", False),
     ],
 )
-def test_values_that_the_server_keeps(live: Any, wanted: Any, key: str, same: bool) -> None:
-    assert quantities.is_same(live, wanted, key) is same
+def test_values_that_the_server_keeps(live: Any, target: Any, key: str, same: bool) -> None:
+    assert quantities.is_same(live, target, key) is same
 
 
 JUNK = st.recursive(
@@ -235,9 +235,9 @@ JUNK = st.recursive(
 @given(JUNK, JUNK, JUNK)
 def test_no_shape_of_foreign_objects_is_a_bug(fields: Any, live: Any, new: Any) -> None:
     entry = {"manager": predicting.MANAGER, "operation": "Apply", "fieldsV1": fields}
-    thing = {"metadata": {"managedFields": [entry, fields]}, "a": live}
-    predicting.predicted(thing, {"a": new})
-    predicting.managers(thing)
-    before = copy.deepcopy(thing)
-    predicting.predicted(thing, {"a": new})
-    assert thing == before
+    manifest = {"metadata": {"managedFields": [entry, fields]}, "a": live}
+    predicting.predicted(manifest, {"a": new})
+    predicting.managers(manifest)
+    before = copy.deepcopy(manifest)
+    predicting.predicted(manifest, {"a": new})
+    assert manifest == before

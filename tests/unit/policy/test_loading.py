@@ -109,11 +109,11 @@ def test_fault_is_named_at_its_place(
     old: str, new: str, text_id: str, line: int, column: int
 ) -> None:
     assert old in SMALL
-    found = fault(SMALL.replace(old, new, 1))
-    assert found.text.id == text_id
-    assert found.place is not None
-    assert (found.place.file, found.place.line) == ("hanbae.yaml", line)
-    assert not column or found.place.column == column
+    error = fault(SMALL.replace(old, new, 1))
+    assert error.text.id == text_id
+    assert error.place is not None
+    assert (error.place.file, error.place.line) == ("hanbae.yaml", line)
+    assert not column or error.place.column == column
 
 
 MORE = [
@@ -151,10 +151,10 @@ MORE = [
 
 @pytest.mark.parametrize(("section", "text_id", "key"), MORE, ids=[m[0] for m in MORE])
 def test_broken_section_is_refused_with_its_key(section: str, text_id: str, key: str) -> None:
-    found = fault(SMALL + section + "\n")
-    assert (found.text.id, found.text.facts["key"]) == (text_id, key)
-    assert found.place is not None
-    assert found.place.line in {4, 6}  # the section, or the environment that does not go with it
+    error = fault(SMALL + section + "\n")
+    assert (error.text.id, error.text.facts["key"]) == (text_id, key)
+    assert error.place is not None
+    assert error.place.line in {4, 6}  # the section, or the environment that does not go with it
 
 
 def test_unknown_key_names_the_nearest_and_the_known_ones() -> None:
@@ -227,15 +227,15 @@ FREE = {"environments", "namespaces"}  # keys of these are names that the team c
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    found = [path] if path else []
+    key_paths = [path] if path else []
     children = (
         value.items()
         if isinstance(value, dict)
         else enumerate(value if isinstance(value, list) else ())
     )
     for key, child in children:
-        found += paths(child, (*path, key))
-    return found
+        key_paths += paths(child, (*path, key))
+    return key_paths
 
 
 EVERY = paths(PLAIN)
@@ -261,9 +261,9 @@ def test_any_misspelt_key_is_a_fault_with_a_place(path: tuple[Any, ...]) -> None
         parent[f"{key}x"] = parent.pop(key)
 
     text = changed(path, misspell)
-    found = fault(text)
-    assert found.place is not None
-    assert text.splitlines()[found.place.line - 1][found.place.column - 1 :].startswith(
+    error = fault(text)
+    assert error.place is not None
+    assert text.splitlines()[error.place.line - 1][error.place.column - 1 :].startswith(
         f"{path[-1]}x:"
     )
 
@@ -281,8 +281,8 @@ def test_any_value_of_another_type_is_a_fault_or_still_a_policy(
     text = changed(path, lambda parent, key: parent.__setitem__(key, value))
     try:
         policy = parse(text)
-    except errors.FileFault as found:
-        place = found.place
+    except errors.FileFault as error:
+        place = error.place
     else:  # free text takes any words, and nothing else
         assert isinstance(value, str)
         assert value in free_text(policy)
@@ -370,5 +370,5 @@ def test_link_to_a_file_beside_the_policy_is_followed(tmp_path: Path) -> None:
 
 
 def test_path_that_ends_in_its_star_is_told_so() -> None:
-    told = fault(SMALL + "services: {path: charts/*}\n")
-    assert told.text.id == "policy.path-ends-in-star"
+    error = fault(SMALL + "services: {path: charts/*}\n")
+    assert error.text.id == "policy.path-ends-in-star"

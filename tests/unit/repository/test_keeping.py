@@ -23,8 +23,8 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> keeping.Kept:
 
 
 def entry(root: Path) -> Path:
-    (found,) = (root / "hanbae" / "results").glob("??/*")
-    return found
+    (path,) = (root / "hanbae" / "results").glob("??/*")
+    return path
 
 
 def test_what_is_put_is_got_and_only_the_user_may_read_it(
@@ -83,7 +83,7 @@ def test_a_cache_that_is_a_file_is_no_cache(
 
 
 def test_old_entries_go_and_of_too_many_the_oldest(kept: keeping.Kept, tmp_path: Path) -> None:
-    names = [keeping.key(str(at)) for at in range(4)]
+    names = [keeping.key(str(number)) for number in range(4)]
     root = tmp_path / "hanbae" / "results"
     for name in names:
         kept.put(name, b"x" * 68)  # 100 bytes with the digest
@@ -103,9 +103,9 @@ def _put(cache: str, number: int) -> None:
     assert opened is not None
     for _ in range(200):
         opened.put(NAME, bytes([number]) * 50_000)
-        found = opened.get(NAME)
-        assert found is not None
-        assert len(set(found)) == 1
+        content = opened.get(NAME)
+        assert content is not None
+        assert len(set(content)) == 1
 
 
 def test_runs_at_the_same_time_see_only_whole_entries(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hanbae.repository import checkouts, trees
 LINKS = {"docs/in.md": "../README.md", "docs/out.md": "../../secret"}
 
 
-def made(root: Path) -> None:
+def write_links(root: Path) -> None:
     (root / "docs").mkdir(parents=True)
     (root / "README.md").write_text("x")
     for path, target in LINKS.items():
@@ -23,13 +23,13 @@ def git(root: Path, *words: str) -> None:
 
 
 def test_links_are_told_without_a_clone(tmp_path: Path) -> None:
-    made(tmp_path / "tree")
+    write_links(tmp_path / "tree")
     assert trees.WorkingTree(tmp_path / "tree").links() == LINKS
 
 
 def test_links_are_told_whether_committed_or_not(tmp_path: Path) -> None:
     root = tmp_path / "clone"
-    made(root)
+    write_links(root)
     git(root, "init", "--quiet", "--initial-branch=main")
     assert trees.WorkingTree(root).links() == LINKS
     git(root, "add", "--all")
@@ -40,7 +40,7 @@ def test_links_are_told_whether_committed_or_not(tmp_path: Path) -> None:
 
 def test_link_that_became_a_file_is_none(tmp_path: Path) -> None:
     root = tmp_path / "clone"
-    made(root)
+    write_links(root)
     git(root, "init", "--quiet", "--initial-branch=main")
     git(root, "add", "--all")
     git(root, "commit", "--quiet", "-m", "x")

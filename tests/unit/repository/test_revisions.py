@@ -55,24 +55,24 @@ SHOP: Tree = {
 
 
 def test_files_are_those_of_the_commit_not_of_the_working_tree(tmp_path: Path) -> None:
-    found = revision(tmp_path, SHOP)
-    assert found.read("services/auth/helm/Chart.yaml") == b"name: auth"
-    assert found.read("services/auth/helm/shared.yaml") == b"a: 1"
-    assert found.read("services/auth/helm") is None
-    assert found.read("services/auth/nothing") is None
-    assert found.read("services/auth/helm/Chart.yaml/x") is None
-    assert found.folder("services/auth/migrations") == ["1.sql", "2.sql", "run"]
-    assert found.folder("services/nothing") == []
-    assert found.folder("services/auth/helm/Chart.yaml") == []
-    assert len(found.commit) == 40
+    tree = revision(tmp_path, SHOP)
+    assert tree.read("services/auth/helm/Chart.yaml") == b"name: auth"
+    assert tree.read("services/auth/helm/shared.yaml") == b"a: 1"
+    assert tree.read("services/auth/helm") is None
+    assert tree.read("services/auth/nothing") is None
+    assert tree.read("services/auth/helm/Chart.yaml/x") is None
+    assert tree.folder("services/auth/migrations") == ["1.sql", "2.sql", "run"]
+    assert tree.folder("services/nothing") == []
+    assert tree.folder("services/auth/helm/Chart.yaml") == []
+    assert len(tree.commit) == 40
 
 
 def test_linked_folder_is_followed(tmp_path: Path) -> None:
-    found = revision(
+    tree = revision(
         tmp_path, {"a": {"b": link("../c")}, "c": {"d": {"e": b"x"}}, "f": link("a/b/d")}
     )
-    assert found.read("a/b/d/e") == b"x"
-    assert found.folder("f") == ["e"]
+    assert tree.read("a/b/d/e") == b"x"
+    assert tree.folder("f") == ["e"]
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_linked_folder_is_followed(tmp_path: Path) -> None:
 def test_tree_that_leads_elsewhere_is_a_fault_with_its_place(
     tmp_path: Path, tree: Tree, text_id: str
 ) -> None:
-    found = revision(tmp_path / "repository", tree)
+    linked = revision(tmp_path / "repository", tree)
     with pytest.raises(errors.FileFault) as caught:
-        found.read("a/x")
+        linked.read("a/x")
     assert caught.value.text.id == text_id
     assert caught.value.place is not None
     assert caught.value.place.file.startswith("a/")
@@ -99,9 +99,9 @@ def test_tree_that_leads_elsewhere_is_a_fault_with_its_place(
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x"])
 def test_path_out_of_the_repository_is_a_bug_of_the_caller(tmp_path: Path, path: str) -> None:
-    found = revision(tmp_path, SHOP)
+    tree = revision(tmp_path, SHOP)
     with pytest.raises(ValueError, match="not a path inside"):
-        found.read(path)
+        tree.read(path)
 
 
 def test_unknown_revision_is_wrong_use(tmp_path: Path) -> None:

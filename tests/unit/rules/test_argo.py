@@ -53,41 +53,43 @@ def project(
     return views.Project(policy, places, tree, ("auth", "cart"))
 
 
-def release(*things: dict[str, Any], of: views.Project | None = None) -> views.Release:
+def release(*objects: dict[str, Any], of: views.Project | None = None) -> views.Release:
     """Objects as if a chart had made them."""
     service = views.Service(of or project(), "auth")
-    objects = tuple(
-        views.Object(thing, "services/auth/helm/templates/x.yaml", index, _namespace(thing))
-        for index, thing in enumerate(things)
+    placed = tuple(
+        views.Object(manifest, "services/auth/helm/templates/x.yaml", index, _namespace(manifest))
+        for index, manifest in enumerate(objects)
     )
-    service.releases["dev"] = views.Release(service, "dev", {}, objects)
+    service.releases["dev"] = views.Release(service, "dev", {}, placed)
     return service.releases["dev"]
 
 
-def _namespace(thing: dict[str, Any]) -> str:
-    metadata = thing.get("metadata")
+def _namespace(manifest: dict[str, Any]) -> str:
+    metadata = manifest.get("metadata")
     own = metadata.get("namespace") if isinstance(metadata, dict) else None
     return str(own or "services-dev")
 
 
-def thing(kind: str, name: str = "x", /, *, spec: Any = None, **annotations: Any) -> dict[str, Any]:
-    made: dict[str, Any] = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}}
+def manifest(
+    kind: str, name: str = "x", /, *, spec: Any = None, **annotations: Any
+) -> dict[str, Any]:
+    result: dict[str, Any] = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}}
     if annotations:
-        made["metadata"]["annotations"] = annotations
+        result["metadata"]["annotations"] = annotations
     if spec is not None:
-        made["spec"] = spec
-    return made
+        result["spec"] = spec
+    return result
 
 
 def job(name: str = "migrate", pod: Any = None, /, *, spec: Any = None, **annotations: Any) -> Any:
     sound = {"ttlSecondsAfterFinished": 300, "backoffLimit": 3, "activeDeadlineSeconds": 600}
     template = {"template": {"spec": {"restartPolicy": "Never", **(pod or {})}}}
-    return thing("Job", name, spec={**sound, **template, **(spec or {})}, **annotations)
+    return manifest("Job", name, spec={**sound, **template, **(spec or {})}, **annotations)
 
 
 def reading(kind: str, name: str = "web", /, **annotations: Any) -> Any:
     container = {"name": "c", "envFrom": [{"secretRef": {"name": "s"}}]}
-    return thing(
+    return manifest(
         kind, name, spec={"template": {"spec": {"containers": [container]}}}, **annotations
     )
 
@@ -95,18 +97,18 @@ def reading(kind: str, name: str = "web", /, **annotations: Any) -> Any:
 def worded(rule: rulebook.Rule, hit: rulebook.Hit) -> str:
     """Variant and severity of a hit, whose sentences are there and get the facts that they tell."""
     for part in (f"found-{hit.variant}" if hit.variant else "found", "fix"):
-        said = ENGLISH[f"rule.{rule.code.lower()}-{part}"]
-        assert set(re.findall(r"\{(\w+)\}", said)) <= hit.facts.keys()
+        sentence = ENGLISH[f"rule.{rule.code.lower()}-{part}"]
+        assert set(re.findall(r"\{(\w+)\}", sentence)) <= hit.facts.keys()
     return f"{hit.variant}:{hit.severity or rule.severity}"
 
 
-def found(code: str, *things: dict[str, Any], of: views.Project | None = None) -> list[str]:
+def variants(code: str, *objects: dict[str, Any], of: views.Project | None = None) -> list[str]:
     """What a rule finds, as variant and severity."""
-    return [worded(RULES[code], hit) for hit in RULES[code].check(release(*things, of=of))]
+    return [worded(RULES[code], hit) for hit in RULES[code].check(release(*objects, of=of))]
 
 
-def at(code: str, *things: dict[str, Any]) -> list[tuple[str, views.Pointer]]:
-    hits = RULES[code].check(release(*things))
+def pointers(code: str, *objects: dict[str, Any]) -> list[tuple[str, views.Pointer]]:
+    hits = RULES[code].check(release(*objects))
     return [(hit.at.object.label, hit.at.pointer) for hit in hits if isinstance(hit.at, views.On)]
 
 
@@ -134,7 +136,7 @@ def annotation(key: str) -> views.Pointer:
     ],
 )
 def test_misspelt_keys_are_told_with_what_was_meant(key: str, meant: str) -> None:
-    (hit,) = RULES["ARG002"].check(release(thing("Job", **{key: "Sync"})))
+    (hit,) = RULES["ARG002"].check(release(manifest("Job", **{key: "Sync"})))
     assert hit.facts["known"] == meant
 
 
@@ -153,7 +155,7 @@ def test_misspelt_keys_are_told_with_what_was_meant(key: str, meant: str) -> Non
     ],
 )
 def test_other_keys_are_nobodys_business(key: str) -> None:
-    assert found("ARG002", thing("Job", **{key: "Sync"})) == []
+    assert variants("ARG002", manifest("Job", **{key: "Sync"})) == []
 
 
 @pytest.mark.parametrize(
@@ -168,39 +170,43 @@ def test_other_keys_are_nobodys_business(key: str) -> None:
     ],
 )
 def test_waves_are_what_go_reads_as_integers(value: str, hits: list[str]) -> None:
-    assert found("ARG004", thing("ConfigMap", **{WAVE: value})) == hits
+    assert variants("ARG004", manifest("ConfigMap", **{WAVE: value})) == hits
 
 
 def test_unknown_phases_leave_helms_hooks_or_other_phases() -> None:
-    assert found("ARG001", thing("Job", **{HOOK: "Presync"})) == [":error"]
-    assert found("ARG001", thing("Job", **{HOOK: "Presync,Sync"})) == ["part:error"]
-    assert found("ARG001", thing("Job", **{HOOK: "Presync", HELM: "pre-install"})) == ["part:error"]
+    assert variants("ARG001", manifest("Job", **{HOOK: "Presync"})) == [":error"]
+    assert variants("ARG001", manifest("Job", **{HOOK: "Presync,Sync"})) == ["part:error"]
+    assert variants("ARG001", manifest("Job", **{HOOK: "Presync", HELM: "pre-install"})) == [
+        "part:error"
+    ]
 
 
 @pytest.mark.parametrize(
     "value", ["Prune=flase", "prune=false", "Prune", "ApplyOutOfSyncOnly=true"]
 )
 def test_options_are_compared_letter_by_letter(value: str) -> None:
-    assert found("ARG006", thing("ConfigMap", **{OPTIONS: f"Delete=false, {value}"})) == [":error"]
+    assert variants("ARG006", manifest("ConfigMap", **{OPTIONS: f"Delete=false, {value}"})) == [
+        ":error"
+    ]
 
 
 def test_delete_policies_are_spelt_for_each_annotation_and_belong_to_hooks() -> None:
-    assert found("ARG005", job(**{HOOK: "Sync", DELETE: "HookSucceeded"})) == []
-    assert found("ARG005", job(**{HELM: "test", f"{HELM}-delete-policy": "HookFailed"})) == [
+    assert variants("ARG005", job(**{HOOK: "Sync", DELETE: "HookSucceeded"})) == []
+    assert variants("ARG005", job(**{HELM: "test", f"{HELM}-delete-policy": "HookFailed"})) == [
         ":error"
     ]
-    assert found("ARG005", job(**{DELETE: "HookFailed"})) == ["no-hook:warning"]
+    assert variants("ARG005", job(**{DELETE: "HookFailed"})) == ["no-hook:warning"]
 
 
 @pytest.mark.parametrize("value", [5, -5.0, True, None, ["Sync"], {"a": 1}])
 def test_annotations_that_are_no_text_are_refused(value: Any) -> None:
-    assert found("ARG007", thing("ConfigMap", **{WAVE: value})) == [":error"]
+    assert variants("ARG007", manifest("ConfigMap", **{WAVE: value})) == [":error"]
 
 
 def test_hooks_in_labels_have_no_effect() -> None:
-    labelled = thing("Job")
+    labelled = manifest("Job")
     labelled["metadata"]["labels"] = {HOOK: "Sync", "helm.sh/chart": "auth-1"}
-    assert at("ARG003", labelled) == [("Job/x", ("metadata", "labels", HOOK))]
+    assert pointers("ARG003", labelled) == [("Job/x", ("metadata", "labels", HOOK))]
 
 
 # Hooks of Helm
@@ -218,7 +224,7 @@ def test_hooks_in_labels_have_no_effect() -> None:
     ],
 )
 def test_helm_hooks_that_argo_cd_has_no_phase_for(helm: str, hits: list[str]) -> None:
-    assert found("ARG010", job(**{HELM: helm})) == hits
+    assert variants("ARG010", job(**{HELM: helm})) == hits
 
 
 @pytest.mark.parametrize(
@@ -233,33 +239,38 @@ def test_helm_hooks_that_argo_cd_has_no_phase_for(helm: str, hits: list[str]) ->
     ],
 )
 def test_helm_hooks_for_another_time_than_argo_cds(own: str, helm: str, hits: list[str]) -> None:
-    assert found("ARG009", job(**{HOOK: own, HELM: helm})) == hits
+    assert variants("ARG009", job(**{HOOK: own, HELM: helm})) == hits
 
 
 # Order
 
 
 def test_presync_hook_waits_for_the_sealed_secret_of_its_own_release() -> None:
-    sealed = thing("SealedSecret", "s", **{WAVE: "-10"})
-    assert at("ARG012", sealed, reading("Job", **{HOOK: "PreSync"})) == [
+    sealed = manifest("SealedSecret", "s", **{WAVE: "-10"})
+    assert pointers("ARG012", sealed, reading("Job", **{HOOK: "PreSync"})) == [
         ("Job/web", annotation(HOOK))
     ]
-    assert found("ARG012", sealed, reading("Job", **{HELM: "pre-upgrade"})) == ["helm:error"]
-    assert found("ARG012", sealed, reading("Job", **{HOOK: "Sync", WAVE: "-5"})) == []
+    assert variants("ARG012", sealed, reading("Job", **{HELM: "pre-upgrade"})) == ["helm:error"]
+    assert variants("ARG012", sealed, reading("Job", **{HOOK: "Sync", WAVE: "-5"})) == []
 
 
 def test_presync_by_policy_is_a_warning_for_what_hanbae_applies_first() -> None:
     by_hand = project(phase="PreSync", sync="manual")
     hook = reading("Job", **{HOOK: "PreSync"})
-    assert found("ARG012", thing("SealedSecret", "s"), hook, of=by_hand) == ["by-hand:warning"]
-    assert found("ARG012", thing("Secret", "s"), hook, of=by_hand) == [":error"]
+    assert variants("ARG012", manifest("SealedSecret", "s"), hook, of=by_hand) == [
+        "by-hand:warning"
+    ]
+    assert variants("ARG012", manifest("Secret", "s"), hook, of=by_hand) == [":error"]
 
 
 def test_pull_secret_of_the_service_account_is_needed_too() -> None:
-    account = {**thing("ServiceAccount", "sa", **{WAVE: "-9"}), "imagePullSecrets": [{"name": "s"}]}
-    sealed = thing("SealedSecret", "s")
+    account = {
+        **manifest("ServiceAccount", "sa", **{WAVE: "-9"}),
+        "imagePullSecrets": [{"name": "s"}],
+    }
+    sealed = manifest("SealedSecret", "s")
     hook = job("m", {"serviceAccountName": "sa"}, **{HOOK: "Sync", WAVE: "-5"})
-    assert at("ARG012", account, sealed, hook) == [("SealedSecret/s", annotation(WAVE))]
+    assert pointers("ARG012", account, sealed, hook) == [("SealedSecret/s", annotation(WAVE))]
 
 
 @pytest.mark.parametrize(
@@ -273,54 +284,56 @@ def test_pull_secret_of_the_service_account_is_needed_too() -> None:
 )
 def test_volumes_are_needed(volume: dict[str, Any], kind: str) -> None:
     hook = job("m", {"volumes": [{"name": "v", **volume}]}, **{HOOK: "PreSync"})
-    assert found("ARG012", thing(kind, "s"), hook) == [":error"]
+    assert variants("ARG012", manifest(kind, "s"), hook) == [":error"]
 
 
 def test_optional_secrets_are_not_waited_for() -> None:
     container = {"envFrom": [{"secretRef": {"name": "s", "optional": True}}]}
     hook = job("m", {"containers": [container]}, **{HOOK: "PreSync"})
-    assert found("ARG012", thing("SealedSecret", "s"), hook) == []
+    assert variants("ARG012", manifest("SealedSecret", "s"), hook) == []
 
 
 def test_other_controllers_secrets_are_found_by_the_name_they_make() -> None:
     hook = reading("Job", **{HOOK: "PreSync"})
-    external = thing("ExternalSecret", "other", spec={"target": {"name": "s"}})
-    certificate = thing("Certificate", "other", spec={"secretName": "s"})
-    assert found("ARG012", external, hook) == [":error"]
-    assert found("ARG012", certificate, hook) == [":error"]
+    external = manifest("ExternalSecret", "other", spec={"target": {"name": "s"}})
+    certificate = manifest("Certificate", "other", spec={"secretName": "s"})
+    assert variants("ARG012", external, hook) == [":error"]
+    assert variants("ARG012", certificate, hook) == [":error"]
 
 
 def test_workload_of_an_early_wave_waits_as_well() -> None:
     web = reading("Deployment", **{WAVE: "-3"})
-    assert at("ARG012", thing("SealedSecret", "s"), web) == [("SealedSecret/s", annotation(WAVE))]
-    assert found("ARG013", thing("SealedSecret", "s"), reading("Deployment")) == [":warning"]
+    assert pointers("ARG012", manifest("SealedSecret", "s"), web) == [
+        ("SealedSecret/s", annotation(WAVE))
+    ]
+    assert variants("ARG013", manifest("SealedSecret", "s"), reading("Deployment")) == [":warning"]
 
 
 def test_migration_has_to_come_before_the_pods() -> None:
-    pods = thing("Deployment", "web", spec={})
-    assert found("ARG015", pods, job("m-migrate", **{HOOK: "Sync", WAVE: "-1"})) == []
-    assert found("ARG015", pods, job("m-migrate", **{HOOK: "PreSync", WAVE: "3"})) == []
-    assert at("ARG015", pods, job("m-migrate", **{HOOK: "PostSync"})) == [
+    pods = manifest("Deployment", "web", spec={})
+    assert variants("ARG015", pods, job("m-migrate", **{HOOK: "Sync", WAVE: "-1"})) == []
+    assert variants("ARG015", pods, job("m-migrate", **{HOOK: "PreSync", WAVE: "3"})) == []
+    assert pointers("ARG015", pods, job("m-migrate", **{HOOK: "PostSync"})) == [
         ("Job/m-migrate", annotation(HOOK))
     ]
-    assert found("ARG015", pods, job("smoke", **{HOOK: "PostSync"})) == []
+    assert variants("ARG015", pods, job("smoke", **{HOOK: "PostSync"})) == []
 
 
 def test_claim_hook_loses_data() -> None:
-    assert found("ARG014", thing("PersistentVolumeClaim", **{HELM: "pre-install"})) == [
+    assert variants("ARG014", manifest("PersistentVolumeClaim", **{HELM: "pre-install"})) == [
         "claim:error"
     ]
 
 
 def test_things_that_never_become_healthy_hold_up_only_what_comes_later() -> None:
-    paused = thing("Deployment", spec={"paused": True})
+    paused = manifest("Deployment", spec={"paused": True})
     smoke = job("smoke", **{HOOK: "PostSync"})
-    assert found("ARG017", paused) == []
-    assert found("ARG017", paused, smoke) == ["paused:error"]
-    assert found("ARG017", thing("Ingress"), smoke) == ["address:notice"]
-    balancer = thing("Service", spec={"type": "LoadBalancer"})
-    assert found("ARG017", balancer, smoke) == ["address:notice"]
-    assert found("ARG017", balancer, thing("ConfigMap", **{WAVE: "1"})) == []
+    assert variants("ARG017", paused) == []
+    assert variants("ARG017", paused, smoke) == ["paused:error"]
+    assert variants("ARG017", manifest("Ingress"), smoke) == ["address:notice"]
+    balancer = manifest("Service", spec={"type": "LoadBalancer"})
+    assert variants("ARG017", balancer, smoke) == ["address:notice"]
+    assert variants("ARG017", balancer, manifest("ConfigMap", **{WAVE: "1"})) == []
 
 
 # Names, Jobs, deleting
@@ -330,47 +343,47 @@ def test_generated_names_are_for_hooks_that_something_deletes() -> None:
     generated = {"generateName": "x-"}
     hook = {**job(spec={"ttlSecondsAfterFinished": None}), "metadata": {**generated}}
     hook["metadata"]["annotations"] = {HOOK: "Sync"}
-    assert found("ARG018", hook) == ["stays:warning"]
+    assert variants("ARG018", hook) == ["stays:warning"]
     hook["metadata"]["annotations"] = {HOOK: "Sync", DELETE: "HookSucceeded"}
-    assert found("ARG018", hook) == []
-    assert found("ARG018", {"kind": "Job", "metadata": generated}) == ["no-hook:error"]
-    assert found("ARG018", {"kind": "Job", "metadata": {}}) == [":error"]
+    assert variants("ARG018", hook) == []
+    assert variants("ARG018", {"kind": "Job", "metadata": generated}) == ["no-hook:error"]
+    assert variants("ARG018", {"kind": "Job", "metadata": {}}) == [":error"]
 
 
 def test_instance_of_another_release_is_told_and_that_of_an_unknown_one_is_not() -> None:
-    copied = thing("Service")
+    copied = manifest("Service")
     copied["metadata"]["labels"] = {"app.kubernetes.io/instance": "cart-service"}
-    assert found("ARG019", copied) == ["instance:warning"]
+    assert variants("ARG019", copied) == ["instance:warning"]
     copied["metadata"]["labels"] = {"app.kubernetes.io/instance": "auth-dev"}
-    assert found("ARG019", copied) == []
+    assert variants("ARG019", copied) == []
 
 
 def test_jobs_that_are_no_hooks() -> None:
     plain = {"ttlSecondsAfterFinished": None}
-    assert found("ARG021", job(spec=plain)) == [":warning"]
-    assert found("ARG021", job()) == []  # ARG020 tells of its ttl
-    assert found("ARG020", job()) == ["tracked:error"]
-    assert found("ARG021", job(spec=plain, **{HELM: "test"})) == []
-    assert found("ARG020", job(**{HELM: "test"})) == []
+    assert variants("ARG021", job(spec=plain)) == [":warning"]
+    assert variants("ARG021", job()) == []  # ARG020 tells of its ttl
+    assert variants("ARG020", job()) == ["tracked:error"]
+    assert variants("ARG021", job(spec=plain, **{HELM: "test"})) == []
+    assert variants("ARG020", job(**{HELM: "test"})) == []
 
 
 def test_pods_as_hooks_need_a_deadline_and_an_end() -> None:
-    pod = thing("Pod", spec={}, **{HOOK: "PostSync"})
-    assert found("ARG022", pod) == [":warning"]
-    assert found("ARG024", pod) == ["always:error"]
-    assert found("ARG022", thing("Pod", spec={})) == []
-    assert found("ARG024", job("m", {"restartPolicy": "OnFailure"}, **{HOOK: "Sync"})) == [
+    pod = manifest("Pod", spec={}, **{HOOK: "PostSync"})
+    assert variants("ARG022", pod) == [":warning"]
+    assert variants("ARG024", pod) == ["always:error"]
+    assert variants("ARG022", manifest("Pod", spec={})) == []
+    assert variants("ARG024", job("m", {"restartPolicy": "OnFailure"}, **{HOOK: "Sync"})) == [
         ":warning"
     ]
 
 
 def test_log_is_lost_by_the_policy_of_either_annotation() -> None:
     helm = f"{HELM}-delete-policy"
-    assert at("ARG025", job(**{HOOK: "Sync", helm: "hook-failed"})) == [
+    assert pointers("ARG025", job(**{HOOK: "Sync", helm: "hook-failed"})) == [
         ("Job/migrate", annotation(helm))
     ]
-    assert found("ARG025", job(**{HOOK: "Sync", DELETE: "HookSucceeded"})) == ["success:notice"]
-    assert found("ARG025", job(**{HOOK: "Sync", DELETE: "hook-failed"})) == []
+    assert variants("ARG025", job(**{HOOK: "Sync", DELETE: "HookSucceeded"})) == ["success:notice"]
+    assert variants("ARG025", job(**{HOOK: "Sync", DELETE: "hook-failed"})) == []
 
 
 @pytest.mark.parametrize(
@@ -384,15 +397,15 @@ def test_log_is_lost_by_the_policy_of_either_annotation() -> None:
     ],
 )
 def test_protection_is_from_both_ways_or_none(annotations: Any, hits: list[str]) -> None:
-    assert found("ARG026", thing("PersistentVolumeClaim", **annotations)) == hits
+    assert variants("ARG026", manifest("PersistentVolumeClaim", **annotations)) == hits
 
 
 # The project
 
 
 def test_secret_in_clear_and_rights_are_refused() -> None:
-    role = {**thing("Role"), "apiVersion": "rbac.authorization.k8s.io/v1"}
-    assert found("ARG028", thing("Secret"), role, thing("Namespace")) == [
+    role = {**manifest("Role"), "apiVersion": "rbac.authorization.k8s.io/v1"}
+    assert variants("ARG028", manifest("Secret"), role, manifest("Namespace")) == [
         ":error",
         ":error",
         "cluster:error",
@@ -409,23 +422,23 @@ spec:
   clusterResourceWhitelist: [{group: "", kind: Name*}]
 """
     own = project({"platform/projects.yaml": text})
-    placed = [thing("ConfigMap", name) for name in ("a", "b", "c")]
-    for each, namespace in zip(placed, ("team-a", "team-secret", "other"), strict=True):
-        each["metadata"]["namespace"] = namespace
+    placed = [manifest("ConfigMap", name) for name in ("a", "b", "c")]
+    for config_map, namespace in zip(placed, ("team-a", "team-secret", "other"), strict=True):
+        config_map["metadata"]["namespace"] = namespace
     hits = RULES["ARG027"].check(release(*placed, of=own))
     assert [hit.facts["namespace"] for hit in hits] == ["team-secret", "other"]
-    assert found("ARG028", thing("Namespace"), thing("Secret"), of=own) == []
+    assert variants("ARG028", manifest("Namespace"), manifest("Secret"), of=own) == []
 
 
 def test_nothing_of_this_holds_where_helm_deploys() -> None:
-    bad = thing("Secret", **{HOOK: "Presync", WAVE: "x"})
-    assert found("ARG001", bad) == [":error"]
+    bad = manifest("Secret", **{HOOK: "Presync", WAVE: "x"})
+    assert variants("ARG001", bad) == [":error"]
     by_helm = project(engine="helm")
     assert [
         hit
         for code in RULES
         if RULES[code].scope == "release"
-        for hit in found(code, bad, of=by_helm)
+        for hit in variants(code, bad, of=by_helm)
     ] == []
 
 
@@ -452,7 +465,7 @@ def test_functions_are_found_where_they_are_called(text: str, hits: list[str]) -
     files = {path: text, "services/auth/helm/templates/NOTES.txt": "{{ now }}"}
     service = release(of=project(files)).service
     places = [hit.at for hit in RULES["ARG029"].check(service)]
-    assert [str(place) for place in places] == [f"{path}:{at}" for at in hits]
+    assert [str(place) for place in places] == [f"{path}:{number}" for number in hits]
 
 
 def test_unpacked_dependencies_are_looked_into() -> None:
@@ -662,7 +675,7 @@ KINDS = st.sampled_from(["Job", "Pod", "Deployment", "SealedSecret", "ServiceAcc
 @given(kind=KINDS, metadata=st.dictionaries(KEYS, SHAPES, max_size=5), spec=SHAPES)
 def test_no_shape_of_an_object_breaks_a_rule(kind: str, metadata: Any, spec: Any) -> None:
     odd = {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec}
-    beside = thing("SealedSecret", "s"), reading("Job", **{HOOK: "PreSync"})
+    beside = manifest("SealedSecret", "s"), reading("Job", **{HOOK: "PreSync"})
     view = release(odd, *beside)
     for rule in RULES.values():
         if rule.scope == "release":
@@ -673,8 +686,8 @@ def test_no_shape_of_an_object_breaks_a_rule(kind: str, metadata: Any, spec: Any
 
 @given(kind=st.sampled_from(["Application", "ApplicationSet", "AppProject"]), spec=SHAPES)
 def test_no_shape_of_a_manifest_breaks_a_rule(kind: str, spec: Any) -> None:
-    made = {"apiVersion": "argoproj.io/v1alpha1", "kind": kind, "metadata": {"name": "x-dev"}}
-    view = project({"a.yaml": json.dumps({**made, "spec": spec})})
+    head = {"apiVersion": "argoproj.io/v1alpha1", "kind": kind, "metadata": {"name": "x-dev"}}
+    view = project({"a.yaml": json.dumps({**head, "spec": spec})})
     for rule in RULES.values():
         if rule.scope == "project":
             for hit in rule.check(view):
@@ -684,4 +697,4 @@ def test_no_shape_of_a_manifest_breaks_a_rule(kind: str, spec: Any) -> None:
 
 def test_every_object_that_is_declared_is_found() -> None:
     text = '{"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject"}'
-    assert [each.kind for each in project({"a.yaml": text}).declared] == ["AppProject"]
+    assert [declared.kind for declared in project({"a.yaml": text}).declared] == ["AppProject"]

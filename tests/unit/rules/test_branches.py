@@ -22,10 +22,10 @@ FILE = "services/auth/migrations/00001_a.sql"
 
 def git(folder: Path, *words: str) -> str:
     identity = ("-c", "user.name=kim", "-c", "user.email=kim@example.com")
-    done = subprocess.run(
+    ended = subprocess.run(
         ["git", "-C", str(folder), *identity, *words], check=True, capture_output=True, text=True
     )
-    return done.stdout.strip()
+    return ended.stdout.strip()
 
 
 def write(folder: Path, text: str) -> None:
@@ -53,26 +53,26 @@ def clone(tmp_path: Path) -> Path:
 
 
 def test_branches_that_were_fetched_are_known_and_nothing_is_fetched(clone: Path) -> None:
-    seen = projects.project(clone)
-    assert set(seen.branches) == {"dev", "production"}
-    assert seen.branches["dev"].read(FILE) == b"develop"
-    assert seen.branches["production"].read(FILE) == b"main"
-    assert seen.tree.read(FILE) == b"here"
+    compared = projects.project(clone)
+    assert set(compared.branches) == {"dev", "production"}
+    assert compared.branches["dev"].read(FILE) == b"develop"
+    assert compared.branches["production"].read(FILE) == b"main"
+    assert compared.tree.read(FILE) == b"here"
     git(clone.parent / "remote", "branch", "release")
     assert set(projects.project(clone).branches) == {"dev", "production"}
 
 
 def test_equal_content_has_equal_ids_in_a_working_tree_and_on_a_branch(clone: Path) -> None:
     write(clone, "main")
-    seen = projects.project(clone)
-    assert seen.tree.files()[FILE] == seen.branches["production"].files()[FILE]
-    assert seen.tree.files()[FILE] != seen.branches["dev"].files()[FILE]
+    compared = projects.project(clone)
+    assert compared.tree.files()[FILE] == compared.branches["production"].files()[FILE]
+    assert compared.tree.files()[FILE] != compared.branches["dev"].files()[FILE]
 
 
 def test_a_revision_is_compared_with_the_same_branches(clone: Path) -> None:
-    seen = projects.project(clone, revision="origin/main")
-    assert set(seen.branches) == {"dev", "production"}
-    assert seen.tree.files() == seen.branches["production"].files()
+    compared = projects.project(clone, revision="origin/main")
+    assert set(compared.branches) == {"dev", "production"}
+    assert compared.tree.files() == compared.branches["production"].files()
 
 
 def test_no_branch_is_known_outside_a_clone_or_below_its_root(clone: Path, tmp_path: Path) -> None:

@@ -51,17 +51,17 @@ def test_one_of_every_hazard_is_found_and_nothing_else(
         also |= {(other, rename(name)) for other in case.also for name in own}
 
     tree = trees.MemoryTree(contents)
-    found = checked(
+    findings = checked(
         tree.changed(changes),
         services,
-        branches={name: tree.changed(each) for name, each in branches.items()},
+        branches={name: tree.changed(snapshot) for name, snapshot in branches.items()},
     )
-    by_service = {(each.code, owner(each.place.file)) for each in found}
+    by_service = {(finding.code, owner(finding.place.file)) for finding in findings}
     assert by_service >= also
     assert {
-        (each.code, shown(each))
-        for each in found
-        if (each.code, owner(each.place.file)) not in also
+        (finding.code, shown(finding))
+        for finding in findings
+        if (finding.code, owner(finding.place.file)) not in also
     } == places
 
 
@@ -75,9 +75,9 @@ def test_every_hazard_of_the_policy_and_two_of_overlays_are_found_and_nothing_el
         for code, case in cases.items()
         for change in changed(case, renaming(code, touched(case))).fails
     ]
-    found = checked(shop.changed(changes), SERVICES)
+    findings = checked(shop.changed(changes), SERVICES)
     also = {code for case in cases.values() for code in case.also}
-    assert {each.code for each in found} == {*cases, *also}
+    assert {finding.code for finding in findings} == {*cases, *also}
 
 
 def examples(*, second: bool) -> dict[str, casebook.Case]:
@@ -87,7 +87,8 @@ def examples(*, second: bool) -> dict[str, casebook.Case]:
         code: case
         for code, case in cases.items()
         if case.where == "files"
-        and second is (code in SECOND_OVERLAYS or any(each.file == POLICY for each in case.fails))
+        and second
+        is (code in SECOND_OVERLAYS or any(change.file == POLICY for change in case.fails))
     }
 
 
@@ -129,9 +130,9 @@ def everywhere(value: Any, rename: Rename) -> Any:
     if isinstance(value, str):
         return rename(value)
     if isinstance(value, dict):
-        return {rename(key): everywhere(each, rename) for key, each in value.items()}
+        return {rename(key): everywhere(item, rename) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [everywhere(each, rename) for each in value]
+        return [everywhere(item, rename) for item in value]
     return value
 
 

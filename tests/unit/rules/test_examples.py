@@ -32,10 +32,10 @@ def judged(
     services = touched(files, ("auth", "identity", "personal"))
     branches = {name: shop.changed(changes) for name, changes in case.branches.items()}
     options = {**options, "branches": branches}
-    found = checked(shop.changed(case.fails), services, **options)
-    own = [each for each in found if each.code == code]
-    assert [shown(each) for each in own] == list(case.at)
-    assert {each.code for each in found} == {code, *case.also}
+    findings = checked(shop.changed(case.fails), services, **options)
+    own = [finding for finding in findings if finding.code == code]
+    assert [shown(finding) for finding in own] == list(case.at)
+    assert {finding.code for finding in findings} == {code, *case.also}
     assert checked(shop.changed(case.passes), services, **options) == ()
 
 

@@ -50,7 +50,7 @@ def test_other_text_is_no_comment(text: str) -> None:
 
 def test_only_a_comment_among_the_first_lines_speaks_of_the_file() -> None:
     text = "# a\n\n# hanbae: ignore ARG001 x\na: 1\n# hanbae: ignore ARG001 x\n"
-    assert [each.whole for each in ignores.parse(text, "a.yaml")] == [True, False]
+    assert [comment.whole for comment in ignores.parse(text, "a.yaml")] == [True, False]
 
 
 @given(st.text(), st.text())
@@ -69,13 +69,13 @@ def test_hostile_comments_take_no_time_of_their_length() -> None:
     block = "# hanbae: ignore LAY009 x\n" * 100_000
     started = time.process_time()
     assert len(ignores.parse(spaces, "a.yaml")) == 1
-    found = ignores.parse(block, "a.yaml")
+    comments = ignores.parse(block, "a.yaml")
     assert time.process_time() - started < 5
-    assert len(found) == 1000
+    assert len(comments) == 1000
 
 
 def test_comments_above_each_other_speak_of_the_line_below_them_all() -> None:
     text = "# hanbae: ignore ARG001 x\n# hanbae: ignore ARG002 y\nb: 1 # hanbae: ignore ARG003 z\n"
-    assert [(each.line, each.content) for each in ignores.parse(text, "a.yaml")] == [
+    assert [(comment.line, comment.content) for comment in ignores.parse(text, "a.yaml")] == [
         (3, "b: 1")
     ] * 3

@@ -20,7 +20,7 @@ SERVICE = "services/auth/helm/templates/service.yaml"
 VALUES = "services/auth/helm/values-dev.yaml"
 CHART = "services/auth/helm/Chart.yaml"
 BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"a{at}: &a{at} [{','.join([f'*a{at - 1}'] * 9)}]\n" for at in range(1, 10)
+    f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)
 )
 RECURSION = '{{ $t := "{{ tpl .t . }}" }}{{ tpl $t (dict "t" $t "Template" .Template) }}'
 
@@ -37,12 +37,12 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def found(shop: Path) -> list[findings.Finding]:
+def findings_of(shop: Path) -> list[findings.Finding]:
     """What is found of auth; that of identity is found as always."""
     result = asyncio.run(check.check(shop, check.Wanted(("auth", "identity"))))
-    other = [each for each in result.findings if each.service == "identity"]
-    assert [each.code for each in other] == ["LAY001"]
-    return [each for each in result.findings if each.service != "identity"]
+    other = [finding for finding in result.findings if finding.service == "identity"]
+    assert [finding.code for finding in other] == ["LAY001"]
+    return [finding for finding in result.findings if finding.service != "identity"]
 
 
 def text(path: str, content: str) -> Callable[[Path], object]:
@@ -169,11 +169,11 @@ BAD: dict[str, tuple[str, Callable[[Path], object]]] = {
 def test_bad_input_is_one_finding_at_its_place(shop: Path, name: str) -> None:
     place, make = BAD[name]
     make(shop)
-    (one,) = found(shop)
+    (finding,) = findings_of(shop)
     # A link that leads out is told by a rule of its own.
     code = "LAY012" if "out" in name.split() else "INP001"
-    assert (one.code, str(one.place)) == (code, place)
-    assert one.severity == "error"
+    assert (finding.code, str(finding.place)) == (code, place)
+    assert finding.severity == "error"
 
 
 @pytest.mark.parametrize(
@@ -189,25 +189,25 @@ def test_file_that_goes_too_deep_stops_nothing(
 ) -> None:
     (shop / path).parent.mkdir(parents=True, exist_ok=True)
     (shop / path).write_text(f"{DEEP}\napiVersion: argoproj.io/v1alpha1\nkind: Secret\n")
-    assert [(each.code, each.place.column) for each in found(shop)] == expected
+    assert [(finding.code, finding.place.column) for finding in findings_of(shop)] == expected
 
 
 def test_doubled_key_is_one_finding_where_it_is_repeated(shop: Path) -> None:
     values = shop / VALUES
     values.write_text(values.read_text() + "ingress: {enabled: false, path: /}\n")
-    (one,) = found(shop)
-    assert (one.code, one.text.facts) == ("INP006", {"key": "ingress"})
-    assert one.place.line == len(values.read_text().splitlines())
+    (finding,) = findings_of(shop)
+    assert (finding.code, finding.text.facts) == ("INP006", {"key": "ingress"})
+    assert finding.place.line == len(values.read_text().splitlines())
 
 
 def test_pipe_is_no_file_of_a_repository(shop: Path) -> None:
     os.mkfifo(shop / "services/auth/helm/templates/pipe.yaml")
-    assert found(shop) == []
+    assert findings_of(shop) == []
 
 
 def test_binary_file_that_is_no_template_is_no_fault(shop: Path) -> None:
     (shop / "services/auth/helm/logo.png").write_bytes(bytes(range(256)))
-    assert found(shop) == []
+    assert findings_of(shop) == []
 
 
 @pytest.mark.parametrize(
@@ -228,8 +228,10 @@ def test_submodule_is_one_finding(shop: Path, place: str, revision: str | None) 
     git("init", "-q")
     git("-c", "advice.addEmbeddedRepo=false", "add", "-A")
     git("commit", "-qm", "first")
-    wanted = check.Wanted(("auth", "identity"), revision=revision)
-    result = asyncio.run(check.check(shop, wanted))
-    own = [each for each in result.findings if each.code == "INP001"]
-    assert [(str(each.place), each.text.id) for each in own] == [(place, "repository.submodule")]
-    assert [each for each in result.findings if each.service == "identity"]
+    request = check.Wanted(("auth", "identity"), revision=revision)
+    result = asyncio.run(check.check(shop, request))
+    own = [finding for finding in result.findings if finding.code == "INP001"]
+    assert [(str(finding.place), finding.text.id) for finding in own] == [
+        (place, "repository.submodule")
+    ]
+    assert [finding for finding in result.findings if finding.service == "identity"]

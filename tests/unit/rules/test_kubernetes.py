@@ -61,26 +61,29 @@ POLICY, PLACES = loading.parse(_TEXT, "hanbae.yaml")
 PROJECT = views.Project(POLICY, PLACES, trees.MemoryTree({}), ())
 
 
-def release(*things: dict[str, Any], namespace: str = "services-dev") -> views.Release:
+def release(*objects: dict[str, Any], namespace: str = "services-dev") -> views.Release:
     service = views.Service(PROJECT, "auth")
-    objects = tuple(
+    placed = tuple(
         views.Object(
-            each, "t.yaml", at, str((each.get("metadata") or {}).get("namespace") or namespace)
+            manifest,
+            "t.yaml",
+            index,
+            str((manifest.get("metadata") or {}).get("namespace") or namespace),
         )
-        for at, each in enumerate(things)
+        for index, manifest in enumerate(objects)
     )
-    made = views.Release(service, "dev", {}, objects)
-    service.releases["dev"] = made
-    return made
+    rendered = views.Release(service, "dev", {}, placed)
+    service.releases["dev"] = rendered
+    return rendered
 
 
-def found(code: str, *things: dict[str, Any], namespace: str = "services-dev") -> list[str]:
+def variants(code: str, *objects: dict[str, Any], namespace: str = "services-dev") -> list[str]:
     rule = rulebook.rules()[code]
-    return [hit.variant or "found" for hit in rule.check(release(*things, namespace=namespace))]
+    return [hit.variant or "found" for hit in rule.check(release(*objects, namespace=namespace))]
 
 
 def loaded(text: str) -> list[dict[str, Any]]:
-    return [each for each in yaml.safe_load_all(text) if each]
+    return [document for document in yaml.safe_load_all(text) if document]
 
 
 WEB = """
@@ -103,12 +106,12 @@ spec:
 @pytest.mark.parametrize("kind", KINDS)
 @given(spec=ANYTHING, metadata=st.dictionaries(WORDS, ANYTHING, max_size=3))
 def test_no_rule_stumbles_over_a_shape(kind: str, spec: Any, metadata: dict[str, Any]) -> None:
-    thing = {"apiVersion": KINDS[kind], "kind": kind, "metadata": metadata, "spec": spec}
-    shaped = {**thing, "data": spec, "metadata": {"name": "a"}}
-    nested = {**thing, "spec": {"selector": spec, "template": {"metadata": metadata, "spec": spec}}}
-    made = release(thing, shaped, nested, *loaded(WEB))
+    plain = {"apiVersion": KINDS[kind], "kind": kind, "metadata": metadata, "spec": spec}
+    shaped = {**plain, "data": spec, "metadata": {"name": "a"}}
+    nested = {**plain, "spec": {"selector": spec, "template": {"metadata": metadata, "spec": spec}}}
+    rendered = release(plain, shaped, nested, *loaded(WEB))
     for rule in RULES:
-        for hit in rule.check(made):
+        for hit in rule.check(rendered):
             assert all(isinstance(fact, str) for fact in hit.facts.values()), rule.code
 
 
@@ -129,7 +132,7 @@ kind: Service
 metadata: {{name: web}}
 spec: {{selector: {selector}, ports: [{{port: 80}}]}}
 """
-    assert found("KUB026", *loaded(WEB), *loaded(service)) == hits
+    assert variants("KUB026", *loaded(WEB), *loaded(service)) == hits
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,7 @@ kind: Service
 metadata: {{name: web}}
 spec: {{selector: {{app: web}}, ports: [{port}]}}
 """
-    assert found("KUB027", *loaded(WEB), *loaded(service)) == hits
+    assert variants("KUB027", *loaded(WEB), *loaded(service)) == hits
 
 
 ROUTE = """
@@ -179,8 +182,8 @@ spec: {selector: {app: web}, ports: [{name: http, port: 80}]}
     ],
 )
 def test_a_route_leads_to_a_service_of_the_release(backend: str, hits: list[str]) -> None:
-    assert found("KUB029", *loaded(ROUTE % backend)) == hits
-    assert found("KUB001", *loaded(ROUTE % backend)) == []
+    assert variants("KUB029", *loaded(ROUTE % backend)) == hits
+    assert variants("KUB001", *loaded(ROUTE % backend)) == []
 
 
 @pytest.mark.parametrize(
@@ -204,7 +207,7 @@ kind: PodDisruptionBudget
 metadata: {{name: web}}
 spec: {{selector: {{matchLabels: {{app: web}}}}, {budget}}}
 """
-    assert found("KUB024", *loaded(WEB), *loaded(text)) == hits
+    assert variants("KUB024", *loaded(WEB), *loaded(text)) == hits
 
 
 @pytest.mark.parametrize(
@@ -222,7 +225,7 @@ spec: {{selector: {{matchLabels: {{app: web}}}}, {budget}}}
 def test_selectors_have_expressions(expression: str, hits: list[str]) -> None:
     (web,) = loaded(WEB)
     web["spec"]["selector"] = yaml.safe_load(f"{{matchExpressions: [{expression}]}}")
-    assert found("KUB019", web) == hits
+    assert variants("KUB019", web) == hits
 
 
 @pytest.mark.parametrize(
@@ -239,7 +242,7 @@ def test_selectors_have_expressions(expression: str, hits: list[str]) -> None:
 def test_a_rollout_keeps_some_pods(strategy: str, hits: list[str]) -> None:
     (web,) = loaded(WEB)
     web["spec"]["strategy"] = yaml.safe_load(strategy)
-    assert found("KUB018", web) == hits
+    assert variants("KUB018", web) == hits
 
 
 @pytest.mark.parametrize(
@@ -256,8 +259,8 @@ def test_a_rollout_keeps_some_pods(strategy: str, hits: list[str]) -> None:
     ],
 )
 def test_kinds_are_known_or_not(api_version: str, kind: str, hits: list[str]) -> None:
-    thing = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "a"}}
-    assert found("KUB003", thing) == hits
+    manifest = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "a"}}
+    assert variants("KUB003", manifest) == hits
 
 
 DEFINITION = """
@@ -278,10 +281,10 @@ THING = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "
 
 
 def test_a_charts_own_definition_makes_a_kind_known() -> None:
-    thing = {**THING, "spec": {"b": 1}}
-    assert found("KUB003", thing, *loaded(DEFINITION)) == []
-    assert found("KUB002", thing, *loaded(DEFINITION)) == ["none"]
-    assert found("KUB002", thing) == []
+    manifest = {**THING, "spec": {"b": 1}}
+    assert variants("KUB003", manifest, *loaded(DEFINITION)) == []
+    assert variants("KUB002", manifest, *loaded(DEFINITION)) == ["none"]
+    assert variants("KUB002", manifest) == []
 
 
 @pytest.mark.parametrize(
@@ -291,22 +294,22 @@ def test_a_definition_in_the_repository_makes_a_kind_known(path: str) -> None:
     files = {path: DEFINITION.encode(), "k8s/broken.yaml": b"CustomResourceDefinition: ["}
     project = views.Project(POLICY, PLACES, trees.MemoryTree(files), ())
     service = views.Service(project, "auth")
-    thing = views.Object({**THING, "spec": {"a": 1}}, "t.yaml", 0, "services-dev")
-    made = views.Release(service, "dev", {}, (thing,))
+    placed = views.Object({**THING, "spec": {"a": 1}}, "t.yaml", 0, "services-dev")
+    rendered = views.Release(service, "dev", {}, (placed,))
     rules = rulebook.rules()
-    assert list(rules["KUB003"].check(made)) == []
-    assert [hit.variant for hit in rules["KUB001"].check(made)] == ["type"]
+    assert list(rules["KUB003"].check(rendered)) == []
+    assert [hit.variant for hit in rules["KUB001"].check(rendered)] == ["type"]
 
 
 def test_pod_security_is_the_namespaces() -> None:
     (web,) = loaded(WEB)
-    assert len(found("KUB017", web)) == 1  # one block, one finding
-    assert found("KUB017", web, namespace="gateway-dev") == []  # baseline
-    assert found("KUB017", web, namespace="kube-system") == []  # not the policy's
+    assert len(variants("KUB017", web)) == 1  # one block, one finding
+    assert variants("KUB017", web, namespace="gateway-dev") == []  # baseline
+    assert variants("KUB017", web, namespace="kube-system") == []  # not the policy's
     web["spec"]["template"]["spec"]["hostNetwork"] = True
-    assert len(found("KUB017", web)) == 2
-    assert len(found("KUB017", web, namespace="gateway-dev")) == 1
-    assert found("KUB017", web, namespace="observability-dev") == []  # privileged
+    assert len(variants("KUB017", web)) == 2
+    assert len(variants("KUB017", web, namespace="gateway-dev")) == 1
+    assert variants("KUB017", web, namespace="observability-dev") == []  # privileged
 
 
 @pytest.mark.parametrize(
@@ -324,13 +327,13 @@ def test_pod_security_is_the_namespaces() -> None:
 def test_pre_stop_ends_within_the_grace_period(hook: dict[str, Any], hits: list[str]) -> None:
     (web,) = loaded(WEB)
     web["spec"]["template"]["spec"]["containers"][0]["lifecycle"] = {"preStop": hook}
-    assert found("KUB016", web) == hits
+    assert variants("KUB016", web) == hits
 
 
 def test_claims_are_of_cluster_and_namespace() -> None:
     project = views.Project(POLICY, PLACES, trees.MemoryTree({}), ())
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
-    things = [
+    manifests = [
         {**role, "metadata": {"name": "reader"}},
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "texts"}},
         {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"generateName": "once-"}},
@@ -339,8 +342,8 @@ def test_claims_are_of_cluster_and_namespace() -> None:
     for name in ("auth", "identity"):
         for environment in ("dev", "staging"):
             objects = tuple(
-                views.Object(each, f"{name}.yaml", at, f"services-{environment}")
-                for at, each in enumerate(things)
+                views.Object(manifest, f"{name}.yaml", index, f"services-{environment}")
+                for index, manifest in enumerate(manifests)
             )
             scoped = frozenset({"ClusterRole"})
             claimed.append(
@@ -353,7 +356,7 @@ def test_claims_are_of_cluster_and_namespace() -> None:
     ]
     assert ("environments", "ClusterRole/reader", "dev, staging") in hits
     assert ("services", "ConfigMap/texts", "dev, staging") in hits
-    assert not [each for each in hits if "Job" in each[1]]
+    assert not [claim for claim in hits if "Job" in claim[1]]
 
 
 def test_rules_are_quick() -> None:
@@ -382,5 +385,5 @@ def test_pods_of_helm_tests_are_never_applied_and_not_judged() -> None:
         "spec": {"containers": [container]},
     }
     for code in ("KUB011", "KUB017"):
-        assert found(code, pod) == []
-        assert found(code, {**pod, "metadata": {"name": "t"}})
+        assert variants(code, pod) == []
+        assert variants(code, {**pod, "metadata": {"name": "t"}})

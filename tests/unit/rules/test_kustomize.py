@@ -45,8 +45,8 @@ def checked(tree: Any) -> list[findings.Finding]:
     return list(findings_of_rules.merged(inspection.findings))
 
 
-def codes(found: list[findings.Finding]) -> list[str]:
-    return [f"{each.code} {each.text.id.rpartition('-')[2]}" for each in found]
+def codes(reported: list[findings.Finding]) -> list[str]:
+    return [f"{finding.code} {finding.text.id.rpartition('-')[2]}" for finding in reported]
 
 
 @pytest.fixture
@@ -66,17 +66,17 @@ def edited(shop: trees.MemoryTree) -> Any:
 
 def test_what_does_not_build_is_told_in_kustomizes_words(edited: Any) -> None:
     text = HEAD + "resources: [../../base]\npatches: [{path: p.yaml, target: {kind: None}}]\n"
-    (found,) = checked(edited({OVERLAY: text, "k8s/overlays/dev/p.yaml": "{"}))
-    assert (found.code, found.text.id) == ("KUS001", "rule.kus001-found-broken")
-    assert found.place.file == OVERLAY
-    assert "p.yaml" in found.text.facts["error"]
-    assert "hanbae-overlay-" not in found.text.facts["error"]
+    (finding,) = checked(edited({OVERLAY: text, "k8s/overlays/dev/p.yaml": "{"}))
+    assert (finding.code, finding.text.id) == ("KUS001", "rule.kus001-found-broken")
+    assert finding.place.file == OVERLAY
+    assert "p.yaml" in finding.text.facts["error"]
+    assert "hanbae-overlay-" not in finding.text.facts["error"]
 
 
 @pytest.mark.parametrize("text", ["{", "a: [", "\x00", "- a\n- b\n", "&a [*a, *a]"])
 def test_a_kustomization_that_is_none_is_one_finding(edited: Any, text: str) -> None:
-    (found,) = checked(edited({OVERLAY: text}))
-    assert found.code == "KUS001"
+    (finding,) = checked(edited({OVERLAY: text}))
+    assert finding.code == "KUS001"
 
 
 @pytest.mark.parametrize(
@@ -101,18 +101,18 @@ def test_what_leads_elsewhere_is_never_built(
     monkeypatch.setattr(kustomize_builds, "_run", never)
     monkeypatch.setattr(kustomize_builds, "_OUTPUTS", {})
     tree = edited({OVERLAY: f"{HEAD}resources: ['{resource}']\n"})
-    made = project(tree)
-    one = kustomize_builds.overlays.Overlay("dev", "k8s/overlays/dev")
-    built = asyncio.run(kustomize_builds._built(made, one))
-    assert [each.variant for each in built.refusals] == [variant]
+    view = project(tree)
+    overlay = kustomize_builds.overlays.Overlay("dev", "k8s/overlays/dev")
+    built = asyncio.run(kustomize_builds._built(view, overlay))
+    assert [refusal.variant for refusal in built.refusals] == [variant]
     assert built.objects == ()
 
 
 def test_a_base_of_a_base_is_looked_at_too(edited: Any) -> None:
     text = HEAD + "resources: [namespaces.yaml, 'https://example.com/x.yaml']\n"
-    found = checked(edited({"k8s/base/kustomization.yaml": text}))
-    assert codes(found) == ["KUS004 remote"]
-    assert str(found[0].place) == "k8s/base/kustomization.yaml:3:30"
+    findings = checked(edited({"k8s/base/kustomization.yaml": text}))
+    assert codes(findings) == ["KUS004 remote"]
+    assert str(findings[0].place) == "k8s/base/kustomization.yaml:3:30"
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_plugins_are_refused_and_kustomizes_own_are_not(
 ) -> None:
     plugin = "apiVersion: example.com/v1\nkind: P\nmetadata:\n  name: p\n"
     files = {OVERLAY: f"{HEAD}resources: [a.yaml]\n{text}", "k8s/overlays/dev/a.yaml": CONFIG}
-    found = checked(edited({**files, "k8s/overlays/dev/plugin.yaml": plugin}))
-    assert codes(found) == hits
+    findings = checked(edited({**files, "k8s/overlays/dev/plugin.yaml": plugin}))
+    assert codes(findings) == hits
 
 
 def test_every_kind_of_file_reaches_the_build(edited: Any) -> None:
@@ -156,15 +156,15 @@ def test_every_kind_of_file_reaches_the_build(edited: Any) -> None:
         "k8s/overlays/dev/texts/u.txt": "u",
         "k8s/overlays/dev/e.env": "E=1\n",
     }
-    made = asyncio.run(kustomize_builds.built(project(edited(files))))
-    (dev,) = [each for each in made.overlays if each.environment == "dev"]
+    builds = asyncio.run(kustomize_builds.built(project(edited(files))))
+    (dev,) = [overlay for overlay in builds.overlays if overlay.environment == "dev"]
     assert dev.error == ""
-    assert {each.name: each.template for each in dev.objects} == {
+    assert {manifest.name: manifest.template for manifest in dev.objects} == {
         "a": "k8s/overlays/dev/a.yaml",
         "b": "k8s/overlays/dev/part/b.yaml",
         "g": OVERLAY,
     }
-    by_name = {each.name: each.data for each in dev.objects}
+    by_name = {manifest.name: manifest.data for manifest in dev.objects}
     assert by_name["a"]["data"] == {"a": "b", "c": "d"}
     assert by_name["g"]["data"] == {"k": "t", "u.txt": "u", "E": "1"}
     assert "annotations" not in by_name["a"]["metadata"]
@@ -173,9 +173,9 @@ def test_every_kind_of_file_reaches_the_build(edited: Any) -> None:
 def test_objects_of_overlays_are_held_against_their_schemas(edited: Any) -> None:
     text = CONFIG.replace("data: {a: b}", "data:\n  a: 1")
     files = {OVERLAY: f"{HEAD}resources: [../../base, a.yaml]\n", "k8s/overlays/dev/a.yaml": text}
-    found = [each for each in checked(edited(files)) if each.code == "KUB001"]
-    assert [str(each.place) for each in found] == ["k8s/overlays/dev/a.yaml:5"]
-    assert found[0].environments == ("dev",)
+    findings = [finding for finding in checked(edited(files)) if finding.code == "KUB001"]
+    assert [str(finding.place) for finding in findings] == ["k8s/overlays/dev/a.yaml:5"]
+    assert findings[0].environments == ("dev",)
 
 
 SERVICE = """\
@@ -203,12 +203,12 @@ def test_a_service_without_a_chart_is_checked(edited: Any) -> None:
             f"{HEAD}namespace: services\nresources: [../../base]\n"
         ),
     }
-    found = checked(edited(files))
-    assert [(each.code, str(each.place), each.environments) for each in found] == [
+    findings = checked(edited(files))
+    assert [(finding.code, str(finding.place), finding.environments) for finding in findings] == [
         ("KUS003", f"{folder}/base/service.yaml:3", ()),
         ("KUB026", f"{folder}/base/service.yaml:6", ("dev", "staging")),
     ]
-    assert found[1].service == "proxy"
+    assert findings[1].service == "proxy"
 
 
 def test_without_kustomize_one_notice_says_so(
@@ -218,11 +218,11 @@ def test_without_kustomize_one_notice_says_so(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(kustomize_builds.sys, "executable", str(tmp_path / "python"))
     try:
-        (found,) = checked(shop)
+        (finding,) = checked(shop)
     finally:
         kustomize_builds.program.cache_clear()
-    assert (found.code, found.severity) == ("KUS001", "notice")
-    assert found.text.id == "rule.kus001-found-unchecked"
+    assert (finding.code, finding.severity) == ("KUS001", "notice")
+    assert finding.text.id == "rule.kus001-found-unchecked"
 
 
 def test_a_link_out_of_the_repository_is_not_followed(
@@ -236,8 +236,8 @@ def test_a_link_out_of_the_repository_is_not_followed(
         (root / path).write_bytes(data)
     (root / OVERLAY).write_text(f"{HEAD}resources: [a.yaml]\n")
     (root / "k8s/overlays/dev/a.yaml").symlink_to(secret)
-    found = checked(repository_trees.WorkingTree(root))
-    assert [each for each in codes(found) if each.startswith("KUS")] == ["KUS004 outside"]
+    findings = checked(repository_trees.WorkingTree(root))
+    assert [code for code in codes(findings) if code.startswith("KUS")] == ["KUS004 outside"]
 
 
 def test_environment_of_the_child_is_empty(
@@ -250,11 +250,11 @@ def test_environment_of_the_child_is_empty(
     monkeypatch.setenv("CANARY", "canary-5521")
     monkeypatch.setattr(kustomize_builds, "program", lambda: (str(script), "build"))
     monkeypatch.setattr(kustomize_builds, "_OUTPUTS", {})
-    found = checked(shop)
-    assert {each.text.id for each in found} == {"rule.kus001-found-broken"}
-    for each in found:
-        assert "canary" not in each.text.facts["error"]
-        assert "HTTPS_PROXY=http://127.0.0.1:9" in each.text.facts["error"]
+    findings = checked(shop)
+    assert {finding.text.id for finding in findings} == {"rule.kus001-found-broken"}
+    for finding in findings:
+        assert "canary" not in finding.text.facts["error"]
+        assert "HTTPS_PROXY=http://127.0.0.1:9" in finding.text.facts["error"]
 
 
 def test_an_output_without_end_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

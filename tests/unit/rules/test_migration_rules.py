@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.support.releases import pod, project, release, thing, told
+from tests.support.releases import hits, manifest, pod, project, release
 
 from hanbae.rules import views
 from hanbae.rules.migrations import (
@@ -33,14 +33,14 @@ def declared(*entries: dict[str, Any]) -> dict[str, Any]:
 
 
 def job(name: str = "auth-service-migrate", **container: Any) -> dict[str, Any]:
-    made = pod("Job", name, **{"command": ["goose"], "args": GOOSE, **container})
-    made["metadata"] |= {"annotations": dict(HOOK)}
-    made["spec"] |= {
+    manifest = pod("Job", name, **{"command": ["goose"], "args": GOOSE, **container})
+    manifest["metadata"] |= {"annotations": dict(HOOK)}
+    manifest["spec"] |= {
         "ttlSecondsAfterFinished": 300,
         "backoffLimit": 3,
         "activeDeadlineSeconds": 600,
     }
-    return made
+    return manifest
 
 
 def test_names_that_goose_cannot_take_or_does_not_see() -> None:
@@ -61,46 +61,48 @@ def test_names_that_goose_cannot_take_or_does_not_see() -> None:
             "legal/00001_a.sql": UP,
         }
     )
-    assert [each[1] for each in told(folders.without_number, view)] == ["0_x.sql", "init.sql"]
-    assert told(folders.version_twice, view) == [("", "1", "1_b.sql", "00001_a.sql")]
-    assert [each[1] for each in told(folders.not_taken, view)] == [
+    assert [hit[1] for hit in hits(folders.without_number, view)] == ["0_x.sql", "init.sql"]
+    assert hits(folders.version_twice, view) == [("", "1", "1_b.sql", "00001_a.sql")]
+    assert [hit[1] for hit in hits(folders.not_taken, view)] == [
         "00002_a.SQL",
         "00002_a.sql.bak",
         "00003_a.psql",
     ]
-    assert told(folders.in_go, view) == [("", "00004_a.go")]
+    assert hits(folders.in_go, view) == [("", "00004_a.go")]
 
 
 def test_gaps_are_told_but_not_between_times_nor_where_a_branch_has_them() -> None:
     names = ["00001_a.sql", "00004_b.sql"]
     view = service(dict.fromkeys(names, UP))
-    assert told(folders.gap, view) == [("", *names)]
+    assert hits(folders.gap, view) == [("", *names)]
     deployed = {"production": {f"{M}/00004_b.sql": UP}}
-    assert told(folders.gap, service(dict.fromkeys(names, UP), branches=deployed)) == []
+    assert hits(folders.gap, service(dict.fromkeys(names, UP), branches=deployed)) == []
     times = ["20260101000000_a.sql", "20260301000000_b.sql"]
-    assert told(folders.gap, service(dict.fromkeys(times, UP))) == []
+    assert hits(folders.gap, service(dict.fromkeys(times, UP))) == []
     mixed = service(dict.fromkeys(["00001_a.sql", *times], UP))
-    assert told(folders.gap, mixed) == [("mixed", times[1], "00001_a.sql")]
+    assert hits(folders.gap, mixed) == [("mixed", times[1], "00001_a.sql")]
 
 
 def test_a_table_that_the_file_itself_makes_may_be_dropped() -> None:
     text = "-- +goose Up\nCREATE TABLE scratch (a int);\nDROP TABLE scratch;\nDROP TABLE kept;\n"
-    found = list(statements.destructive(service({"00001_a.sql": text})))
-    assert [(hit.variant, hit.facts["statement"]) for hit in found] == [("drop", "DROP TABLE kept")]
+    losses = list(statements.destructive(service({"00001_a.sql": text})))
+    assert [(hit.variant, hit.facts["statement"]) for hit in losses] == [
+        ("drop", "DROP TABLE kept")
+    ]
 
 
 def test_the_way_back_may_take_away_what_the_way_there_has_made() -> None:
     text = "-- +goose Up\nCREATE TABLE a ();\n-- +goose Down\nDROP TABLE a;\nVACUUM;\n"
     view = service({"00001_a.sql": text})
-    assert told(statements.destructive, view) == []
-    assert told(statements.needs_no_transaction, view) == [("", "VACUUM")]
+    assert hits(statements.destructive, view) == []
+    assert hits(statements.needs_no_transaction, view) == [("", "VACUUM")]
 
 
 def test_a_statement_that_is_sent_with_another_is_in_a_transaction_as_well() -> None:
     text = (
         "-- +goose NO TRANSACTION\n-- +goose Up\nSELECT 1; CREATE INDEX CONCURRENTLY a ON b (c);\n"
     )
-    assert told(statements.needs_no_transaction, service({"00001_a.sql": text})) == [
+    assert hits(statements.needs_no_transaction, service({"00001_a.sql": text})) == [
         ("together", "CREATE INDEX CONCURRENTLY")
     ]
 
@@ -113,9 +115,9 @@ def compared(here: dict[str, str], there: dict[str, str]) -> views.Release:
 ONE, TWO, THREE = "00001_a.sql", "00002_b.sql", "00003_c.sql"
 
 
-def found(view: views.Release) -> list[tuple[str, ...]]:
+def deviations(view: views.Release) -> list[tuple[str, ...]]:
     rules = (branches.out_of_order, branches.edited, branches.missing_here)
-    return [(rule.__name__, *each[:2]) for rule in rules for each in told(rule, view)]
+    return [(rule.__name__, *hit[:2]) for rule in rules for hit in hits(rule, view)]
 
 
 OTHER = UP.replace("SELECT 1;\n-- +goose Down", "SELECT 2;\n-- +goose Down")
@@ -142,11 +144,11 @@ OTHER = UP.replace("SELECT 1;\n-- +goose Down", "SELECT 2;\n-- +goose Down")
 def test_a_branch_shows_what_its_environment_has(
     here: dict[str, str], there: dict[str, str], expected: list[tuple[str, ...]]
 ) -> None:
-    assert found(compared(here, there)) == expected
+    assert deviations(compared(here, there)) == expected
 
 
 def test_without_a_branch_nothing_is_compared() -> None:
-    assert found(release(of=project({f"{M}/{ONE}": UP}))) == []
+    assert deviations(release(of=project({f"{M}/{ONE}": UP}))) == []
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ def test_without_a_branch_nothing_is_compared() -> None:
 )
 def test_databases_are_declared_by_contract(migration: Any, variant: str) -> None:
     view = release(values={"migration": migration})
-    assert [each for each, *_ in told(databases.not_the_contract, view)] == [variant]
+    assert [variant for variant, *_ in hits(databases.not_the_contract, view)] == [variant]
     assert view.databases == ()
 
 
@@ -169,8 +171,8 @@ def test_databases_and_folders_are_held_against_each_other() -> None:
     files = {f"{M}/legal_db/{ONE}": UP, f"{M}/old_db/{ONE}": UP, f"{M}/more/x/y.txt": ""}
     entries = [{"name": "legal_db", "dir": "legal_db/"}, {"name": "audit_db", "dir": "audit_db"}]
     view = release(values=declared(*entries), of=project(files))
-    assert told(databases.without_files, view) == [("", "audit_db", f"{M}/audit_db")]
-    assert told(databases.undeclared, view) == [("", f"{M}/old_db")]
+    assert hits(databases.without_files, view) == [("", "audit_db", f"{M}/audit_db")]
+    assert hits(databases.undeclared, view) == [("", f"{M}/old_db")]
 
 
 @pytest.mark.parametrize(
@@ -182,8 +184,8 @@ def test_migrations_that_are_not_run_are_told(
 ) -> None:
     files = {f"{M}/{ONE}": UP}
     view = release(values={"migration": migration}, of=project(files))
-    assert [each for each, *_ in told(databases.not_enabled, view)] == variants
-    assert told(databases.not_enabled, release(values={"migration": migration})) == []
+    assert [variant for variant, *_ in hits(databases.not_enabled, view)] == variants
+    assert hits(databases.not_enabled, release(values={"migration": migration})) == []
 
 
 @pytest.mark.parametrize(
@@ -199,9 +201,12 @@ def test_migrations_that_are_not_run_are_told(
     ],
 )
 def test_waves_are_in_order(waves: list[Any], variants: list[str]) -> None:
-    entries = [{"name": f"d{at}", "dir": f"d{at}", "wave": wave} for at, wave in enumerate(waves)]
+    entries = [
+        {"name": f"d{number}", "dir": f"d{number}", "wave": wave}
+        for number, wave in enumerate(waves)
+    ]
     view = release(values=declared(*entries))
-    assert [each for each, *_ in told(databases.waves, view)] == variants
+    assert [variant for variant, *_ in hits(databases.waves, view)] == variants
 
 
 def test_each_database_has_its_job() -> None:
@@ -214,7 +219,7 @@ def test_each_database_has_its_job() -> None:
     second = job("other")
     second["metadata"] |= {"labels": {"hanbae.dev/database": "b_db"}, "annotations": {}}
     view = release([first, second], declared(*entries))
-    assert [each[:3] for each in told(jobs.missing_job, view)] == [
+    assert [hit[:3] for hit in hits(jobs.missing_job, view)] == [
         ("name", "b_db", "auth-service-migrate-b-db"),
         ("hook", "b_db", "auth-service-migrate-b-db"),
         ("", "c_db", "auth-service-migrate-c-db"),
@@ -222,17 +227,17 @@ def test_each_database_has_its_job() -> None:
 
 
 def test_the_jobs_limits_are_the_policys() -> None:
-    made = job()
-    assert told(jobs.limits, release([made], ENABLED)) == []
-    made["spec"] |= {"ttlSecondsAfterFinished": None, "backoffLimit": 0}
-    del made["spec"]["activeDeadlineSeconds"]
-    assert [each[1:3] for each in told(jobs.limits, release([made], ENABLED))] == [
+    limited = job()
+    assert hits(jobs.limits, release([limited], ENABLED)) == []
+    limited["spec"] |= {"ttlSecondsAfterFinished": None, "backoffLimit": 0}
+    del limited["spec"]["activeDeadlineSeconds"]
+    assert [hit[1:3] for hit in hits(jobs.limits, release([limited], ENABLED))] == [
         ("ttlSecondsAfterFinished", "-"),
         ("backoffLimit", "0"),
     ]
     early = job()
     early["metadata"]["annotations"]["argocd.argoproj.io/hook"] = "PreSync"
-    assert told(jobs.limits, release([early], ENABLED)) == [("phase", "PreSync", "Sync")]
+    assert hits(jobs.limits, release([early], ENABLED)) == [("phase", "PreSync", "Sync")]
 
 
 @pytest.mark.parametrize(
@@ -257,19 +262,19 @@ def test_goose_is_run_by_itself_with_a_folder(
     container: dict[str, Any], variants: list[str]
 ) -> None:
     view = release([job(**container)], ENABLED)
-    assert [each for each, *_ in told(jobs.command, view)] == variants
+    assert [variant for variant, *_ in hits(jobs.command, view)] == variants
 
 
 def test_a_database_is_migrated_with_its_own_files() -> None:
     view = release([job(args=["-dir", "/m/b", "up"])], declared({"name": "a_db", "dir": "a"}))
-    assert [each for each, *_ in told(jobs.command, view)] == ["other"]
+    assert [variant for variant, *_ in hits(jobs.command, view)] == ["other"]
 
 
 def test_migrations_run_from_an_image_of_the_pods() -> None:
-    assert told(jobs.image, release([pod(), job()], ENABLED)) == []
-    found = told(jobs.image, release([pod(), job(image="x:2")], ENABLED))
-    assert found == [("", "Job/auth-service-migrate")]
-    assert told(jobs.image, release([job(image="x:2")], ENABLED)) == []
+    assert hits(jobs.image, release([pod(), job()], ENABLED)) == []
+    foreign = hits(jobs.image, release([pod(), job(image="x:2")], ENABLED))
+    assert foreign == [("", "Job/auth-service-migrate")]
+    assert hits(jobs.image, release([job(image="x:2")], ENABLED)) == []
 
 
 FINAL = "COPY --from=goose /go/bin/goose /usr/local/bin/goose\n"
@@ -295,16 +300,16 @@ FINAL = "COPY --from=goose /go/bin/goose /usr/local/bin/goose\n"
 )
 def test_the_image_has_the_migrations_and_goose(dockerfile: str, variants: list[str]) -> None:
     view = release([job()], ENABLED, of=project({"services/auth/Dockerfile": dockerfile}))
-    assert [each for each, *_ in told(images.not_in_image, view.service)] == variants
+    assert [variant for variant, *_ in hits(images.not_in_image, view.service)] == variants
 
 
 def test_a_job_that_does_not_call_goose_needs_none() -> None:
     files = {"services/auth/Dockerfile": "FROM a\nCOPY . /src\n"}
     view = release([job(command=["/app/migrate"], args=["up"])], ENABLED, of=project(files))
-    assert told(images.not_in_image, view.service) == []
+    assert hits(images.not_in_image, view.service) == []
 
 
 def test_nothing_is_asked_of_an_image_without_migrations() -> None:
     files = {"services/auth/Dockerfile": "FROM a\n"}
-    view = release([thing("Job")], {"migration": {"enabled": False}}, of=project(files))
-    assert told(images.not_in_image, view.service) == []
+    view = release([manifest("Job")], {"migration": {"enabled": False}}, of=project(files))
+    assert hits(images.not_in_image, view.service) == []

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.releases import pod, project, release, sealed, thing
+from tests.support.releases import manifest, pod, project, release, sealed
 
 from hanbae.rules import rulebook, views
 
@@ -32,12 +32,12 @@ OBJECTS = [
     {**pod("Job", "auth-service-migrate", command=["goose"], args=["-dir", "/m/a", "up"], env=[KEY]),
      "metadata": {"name": "auth-service-migrate", "labels": {"hanbae.dev/database": "a_db"}, **HOOK}},
     {**sealed(A=True, B=True)},
-    thing("ServiceAccount", automountServiceAccountToken=False, imagePullSecrets=[{"name": "x"}]),
-    thing("RoleBinding", subjects=[{"name": "auth"}]),
-    thing("Secret", "s", stringData={"a": "b"}),
-    thing("ConfigMap", "c", data={"A": "b"}),
-    thing("Ingress", spec={"tls": [{"secretName": "t"}]}),
-    thing("ExternalSecret", spec={"target": {"name": "e"}}),
+    manifest("ServiceAccount", automountServiceAccountToken=False, imagePullSecrets=[{"name": "x"}]),
+    manifest("RoleBinding", subjects=[{"name": "auth"}]),
+    manifest("Secret", "s", stringData={"a": "b"}),
+    manifest("ConfigMap", "c", data={"A": "b"}),
+    manifest("Ingress", spec={"tls": [{"secretName": "t"}]}),
+    manifest("ExternalSecret", spec={"target": {"name": "e"}}),
 ]  # fmt: skip
 FILES = {
     "services/auth/migrations/a/00001_a.sql": "-- +goose Up\nDROP TABLE a;\n",
@@ -48,22 +48,22 @@ ODD: st.SearchStrategy[Any] = st.sampled_from(
 )
 
 
-def places(thing: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The ways to all parts of a value."""
     inner = (
-        thing.items()
-        if isinstance(thing, dict)
-        else enumerate(thing)
-        if isinstance(thing, list)
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
         else ()
     )
     return [path, *(place for key, value in inner for place in places(value, (*path, key)))]
 
 
-def put(thing: Any, path: tuple[Any, ...], value: Any) -> None:
+def put(parent: Any, path: tuple[Any, ...], value: Any) -> None:
     for key in path[:-1]:
-        thing = thing[key]
-    thing[path[-1]] = value
+        parent = parent[key]
+    parent[path[-1]] = value
 
 
 # Kind, apiVersion and the form of metadata are what the renderer vouches for.
@@ -77,14 +77,16 @@ VALUE_PLACES = [path for path in places(VALUES) if path]
 
 @settings(max_examples=300)
 @given(
-    st.lists(st.tuples(st.sampled_from(PLACES), ODD), max_size=3, unique_by=lambda each: each[0]),
+    st.lists(
+        st.tuples(st.sampled_from(PLACES), ODD), max_size=3, unique_by=lambda change: change[0]
+    ),
     st.lists(st.tuples(st.sampled_from(VALUE_PLACES), ODD), max_size=2),
 )
 def test_no_rule_fails(objects: list[tuple[Any, Any]], values: list[tuple[Any, Any]]) -> None:
     changed, merged = copy.deepcopy(OBJECTS), copy.deepcopy(VALUES)
     for whole, changes in ((changed, objects), (merged, values)):
         # The deepest first, so that each place is still there.
-        for path, odd in sorted(changes, key=lambda each: -len(each[0])):
+        for path, odd in sorted(changes, key=lambda change: -len(change[0])):
             put(whole, path, copy.deepcopy(odd))
     heads = {"dev": {"services/auth/migrations/a/00002_a.sql": "x"}}
     view = release(changed, merged, of=project(FILES, branches=heads))

@@ -31,11 +31,11 @@ OBJECTS = st.dictionaries(KEYS, TREES, max_size=4).flatmap(
 
 
 def release(service: views.Service, name: str, values: Any, objects: list[Any]) -> views.Release:
-    made = [
-        views.Object(data, f"{service.chart}/templates/x.yaml", at, "n")
-        for at, data in enumerate(objects)
+    views_of_objects = [
+        views.Object(data, f"{service.chart}/templates/x.yaml", index, "n")
+        for index, data in enumerate(objects)
     ]
-    return views.Release(service, name, values, tuple(made))
+    return views.Release(service, name, values, tuple(views_of_objects))
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -51,10 +51,10 @@ def test_no_rule_fails(
     tree = trees.MemoryTree(contents)
     policy, places = loading.parse(contents["hanbae.yaml"], "hanbae.yaml")
     service = views.Service(views.Project(policy, places, tree, ("auth",)), "auth")
-    for name, each in zip(("dev", "staging", "production"), values, strict=True):
-        service.releases[name] = release(service, name, each, objects)
-    found = running.over_service(service, RULES)
-    assert [each for each in found if each.hit.variant == "failed"] == []
+    for name, release_values in zip(("dev", "staging", "production"), values, strict=True):
+        service.releases[name] = release(service, name, release_values, objects)
+    hits = running.over_service(service, RULES)
+    assert [finding for finding in hits if finding.hit.variant == "failed"] == []
 
 
 @pytest.mark.parametrize(
@@ -64,5 +64,5 @@ def test_no_rule_fails_over_a_chart_file(shop: trees.MemoryTree, text: str) -> N
     tree = trees.MemoryTree({**shop.contents, "services/auth/helm/Chart.yaml": text.encode()})
     policy, places = loading.parse(tree.contents["hanbae.yaml"], "hanbae.yaml")
     service = views.Service(views.Project(policy, places, tree, ("auth",)), "auth")
-    found = running.over_service(service, RULES)
-    assert [each for each in found if each.hit.variant == "failed"] == []
+    hits = running.over_service(service, RULES)
+    assert [finding for finding in hits if finding.hit.variant == "failed"] == []

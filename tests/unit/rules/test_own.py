@@ -33,7 +33,7 @@ def of_policy(tree: trees.MemoryTree) -> Any:
     return loading.parse(tree.contents["hanbae.yaml"], "hanbae.yaml")[0]
 
 
-def found(checked: Any, tree: trees.MemoryTree) -> list[findings.Finding]:
+def findings_of(checked: Any, tree: trees.MemoryTree) -> list[findings.Finding]:
     return list(checked(tree, ["auth"], own.rules(of_policy(tree))))
 
 
@@ -47,7 +47,7 @@ def test_rule_is_found_where_its_value_stands_and_only_in_its_environments(
             )
         ]
     )
-    (finding,) = found(checked, tree)
+    (finding,) = findings_of(checked, tree)
     assert finding.code == "OWN-two-replicas"
     assert finding.environments == ("production",)
     assert finding.severity == "error"
@@ -57,14 +57,14 @@ def test_rule_is_found_where_its_value_stands_and_only_in_its_environments(
 
 
 def test_rule_that_holds_finds_nothing(checked: Any, shop: trees.MemoryTree) -> None:
-    assert found(checked, with_rules(shop)) == []
+    assert findings_of(checked, with_rules(shop)) == []
 
 
 def test_expression_that_fails_on_an_object_is_a_finding(
     checked: Any, shop: trees.MemoryTree
 ) -> None:
     rules = RULES.replace("object.spec.replicas >= 2", "object.spec.missing == 1")
-    (finding,) = found(checked, with_rules(shop, rules))
+    (finding,) = findings_of(checked, with_rules(shop, rules))
     assert finding.text.id == "rule.own-found-failed-on"
     assert "missing" in finding.text.facts["reason"]
 
@@ -74,7 +74,7 @@ def test_unusable_expression_is_one_finding_at_its_line(
     checked: Any, shop: trees.MemoryTree, expression: str
 ) -> None:
     tree = with_rules(shop, RULES.replace("object.spec.replicas >= 2", expression))
-    (finding,) = found(checked, tree)
+    (finding,) = findings_of(checked, tree)
     assert finding.text.id == "rule.own-found-unusable"
     line = tree.contents["hanbae.yaml"].decode().split("\n")[finding.place.line - 1]
     assert expression in line
@@ -88,7 +88,7 @@ def test_namespace_is_that_of_the_release(checked: Any, shop: trees.MemoryTree) 
     rules = RULES.replace(
         "object.spec.replicas >= 2", "object.metadata.namespace == 'services-production'"
     )
-    assert found(checked, with_rules(shop, rules)) == []
+    assert findings_of(checked, with_rules(shop, rules)) == []
 
 
 @pytest.mark.parametrize(
@@ -141,4 +141,4 @@ def test_check_uses_the_policys_own_rules(shop: trees.MemoryTree, tmp_path: Any)
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(data)
     result = asyncio.run(check.check(tmp_path, check.Wanted(services=("auth",))))
-    assert [each.code for each in result.findings] == ["OWN-two-replicas"]
+    assert [finding.code for finding in result.findings] == ["OWN-two-replicas"]

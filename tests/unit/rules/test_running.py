@@ -26,15 +26,15 @@ def named(variant: str) -> rulebook.Rule:
 
 def test_rule_that_takes_the_runners_variant_is_a_bug(shop: trees.MemoryTree) -> None:
     rule = named(rulebook.FAILED)
-    (found,) = running.over_project(project(shop), [rule])
-    finding = findings_of_rules.plain(found)
+    (hit,) = running.over_project(project(shop), [rule])
+    finding = findings_of_rules.plain(hit)
     assert finding.text.id == "check.rule-failed"
     assert finding.text.facts["error"] == "ValueError: the variant 'failed' is the runner's own"
     assert finding.fix is None
 
 
 def test_any_other_variant_is_the_rules_own(shop: trees.MemoryTree) -> None:
-    (found,) = running.over_project(project(shop), [named("named")])
-    finding = findings_of_rules.plain(found)
+    (hit,) = running.over_project(project(shop), [named("named")])
+    finding = findings_of_rules.plain(hit)
     assert finding.text.id == "rule.lay009-found-named"
     assert finding.fix is not None

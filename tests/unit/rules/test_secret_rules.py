@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.support.releases import ciphertext, pod, project, release, sealed, thing, told
+from tests.support.releases import ciphertext, hits, manifest, pod, project, release, sealed
 
 from hanbae.rules.secrets import certificates, clear, covering, pods, reading, sealing
 
@@ -24,12 +24,12 @@ def test_every_way_to_read_a_secret_is_seen() -> None:
         {"name": "c", "projected": {"sources": [{"secret": {"name": "projected"}}]}},
     ]
     spec: dict[str, Any] = {"volumes": volumes, "imagePullSecrets": [{"name": "pull"}]}
-    cron = thing(
+    cron = manifest(
         "CronJob", spec={"jobTemplate": pod("Job", env=[variable("K")], envFrom=FROM, **spec)}
     )
-    ingress = thing("Ingress", spec={"tls": [{"secretName": "tls"}]})
-    found = list(reading.reads(release([cron, ingress])))
-    assert [(each.secret[1], each.key, each.way) for each in found] == [
+    ingress = manifest("Ingress", spec={"tls": [{"secretName": "tls"}]})
+    reads = list(reading.reads(release([cron, ingress])))
+    assert [(read.secret[1], read.key, read.way) for read in reads] == [
         ("auth-secrets", "K", "variable"),
         ("auth-secrets", None, "variables"),
         ("files", None, "volume"),
@@ -38,30 +38,30 @@ def test_every_way_to_read_a_secret_is_seen() -> None:
         ("pull", None, "pull"),
         ("tls", None, "tls"),
     ]
-    assert all(each.at.object.get(*each.at.pointer) for each in found)
+    assert all(read.at.object.get(*read.at.pointer) for read in reads)
 
 
 def test_the_services_own_secret_is_missing_where_nothing_is_sealed() -> None:
     view = release([pod(envFrom=FROM), pod("Job", "migrate", env=[variable("URL")])])
-    assert told(covering.secret_not_made, view) == [
+    assert hits(covering.secret_not_made, view) == [
         ("", "auth-secrets", "Deployment/auth-service, Job/migrate")
     ]
 
 
 @pytest.mark.parametrize(
-    ("made", "found"),
+    ("makers", "variants"),
     [
         ([], ["other"]),
         ([sealed("other", A=True)], []),
-        ([thing("ExternalSecret", "x", spec={"target": {"name": "other"}})], []),
-        ([thing("Certificate", "x", spec={"secretName": "other"})], []),
+        ([manifest("ExternalSecret", "x", spec={"target": {"name": "other"}})], []),
+        ([manifest("Certificate", "x", spec={"secretName": "other"})], []),
     ],
 )
 def test_a_secret_of_another_name_may_be_made_by_something_else(
-    made: list[Any], found: list[str]
+    makers: list[Any], variants: list[str]
 ) -> None:
-    view = release([pod(envFrom=[{"secretRef": {"name": "other"}}]), *made])
-    assert [variant for variant, *_ in told(covering.secret_not_made, view)] == found
+    view = release([pod(envFrom=[{"secretRef": {"name": "other"}}]), *makers])
+    assert [variant for variant, *_ in hits(covering.secret_not_made, view)] == variants
 
 
 def test_a_secret_of_the_overlays_is_known() -> None:
@@ -69,21 +69,21 @@ def test_a_secret_of_the_overlays_is_known() -> None:
         "kind: ConfigMap\nmetadata:\n  name: x\n---\nkind: SealedSecret\nmetadata:\n  name: other\n"
     )
     objects = [pod(envFrom=[{"secretRef": {"name": "other"}}])]
-    known = project({"k8s/base/secrets.yaml": text})
-    assert told(covering.secret_not_made, release(objects, of=known)) == []
+    with_secret = project({"k8s/base/secrets.yaml": text})
+    assert hits(covering.secret_not_made, release(objects, of=with_secret)) == []
     unknown = project({"k8s/base/secrets.yaml": text.replace("SealedSecret", "Service")})
-    assert told(covering.secret_not_made, release(objects, of=unknown)) != []
+    assert hits(covering.secret_not_made, release(objects, of=unknown)) != []
 
 
 def test_pull_secrets_and_optional_ones_may_be_missing() -> None:
     optional = [{"secretRef": {"name": "auth-secrets", "optional": True}}]
     view = release([pod(envFrom=optional, imagePullSecrets=[{"name": "registry"}])])
-    assert told(covering.secret_not_made, view) == []
+    assert hits(covering.secret_not_made, view) == []
 
 
 def test_what_is_not_begun_is_not_found_fault_with() -> None:
     view = release([pod(envFrom=FROM, env=[variable("K")])], {"image": {}})
-    assert told(covering.secret_not_made, view) == told(covering.key_not_sealed, view) == []
+    assert hits(covering.secret_not_made, view) == hits(covering.key_not_sealed, view) == []
 
 
 def test_keys_are_looked_for_in_what_is_sealed_and_in_its_template() -> None:
@@ -91,7 +91,7 @@ def test_keys_are_looked_for_in_what_is_sealed_and_in_its_template() -> None:
     secret["spec"]["template"] = {"data": {"B": "{{ .A }}"}}
     env = [variable("A"), variable("B"), variable("C"), variable("D", optional=True)]
     view = release([pod(env=env), secret])
-    assert told(covering.key_not_sealed, view) == [
+    assert hits(covering.key_not_sealed, view) == [
         ("", "C", "auth-secrets", "Deployment/auth-service")
     ]
 
@@ -99,25 +99,27 @@ def test_keys_are_looked_for_in_what_is_sealed_and_in_its_template() -> None:
 def test_the_key_of_a_database_is_read_even_where_no_job_names_it() -> None:
     values = {"migration": {"enabled": True, "databases": [{"name": "a_db", "urlKey": "URL"}]}}
     view = release([pod(envFrom=FROM), sealed(A=True)], values)
-    assert told(covering.key_not_sealed, view) == [("database", "URL", "auth-secrets", "a_db")]
+    assert hits(covering.key_not_sealed, view) == [("database", "URL", "auth-secrets", "a_db")]
 
 
 def test_unread_keys_and_secrets_are_told_unless_something_else_names_them() -> None:
     view = release([pod(env=[variable("A")]), sealed(A=True, B=True), sealed("idle", C=True)])
-    assert told(covering.key_not_read, view) == [
+    assert hits(covering.key_not_read, view) == [
         ("", "B", "auth-secrets"),
         ("secret", "idle"),
     ]
-    named = thing("Gateway", spec={"listeners": [{"tls": {"certificateRefs": [{"name": "idle"}]}}]})
-    assert told(covering.key_not_read, release([named, sealed("idle", C=True)])) == []
+    named = manifest(
+        "Gateway", spec={"listeners": [{"tls": {"certificateRefs": [{"name": "idle"}]}}]}
+    )
+    assert hits(covering.key_not_read, release([named, sealed("idle", C=True)])) == []
 
 
 def test_a_pull_secret_needs_a_registrys_type() -> None:
     objects = [pod(imagePullSecrets=[{"name": "auth-secrets"}]), sealed(A=True)]
     view = release(objects)
-    assert told(covering.type_and_keys, view) == [("pull", "auth-secrets", "Opaque")]
+    assert hits(covering.type_and_keys, view) == [("pull", "auth-secrets", "Opaque")]
     objects[1]["spec"]["template"] = {"type": "kubernetes.io/dockerconfigjson"}
-    assert told(covering.type_and_keys, view)[0][-1] == ".dockerconfigjson"
+    assert hits(covering.type_and_keys, view)[0][-1] == ".dockerconfigjson"
 
 
 WIDE = "sealedsecrets.bitnami.com/namespace-wide"
@@ -143,7 +145,7 @@ def test_the_scope_is_what_the_sealed_secret_itself_says(
     secret["metadata"]["annotations"] |= own
     secret["spec"]["template"] = {"metadata": {"annotations": template}}
     view = release([secret], of=project(policy=f"secrets: {{scope: {scope}}}\n"))
-    assert [variant for variant, *_ in told(sealing.scope, view)] == variants
+    assert [variant for variant, *_ in hits(sealing.scope, view)] == variants
 
 
 def test_name_and_namespace_are_those_that_the_values_are_sealed_for() -> None:
@@ -155,9 +157,9 @@ def test_name_and_namespace_are_those_that_the_values_are_sealed_for() -> None:
     assert variants == ["namespace", "name", "template"]
     wide = project(policy="secrets: {scope: namespace-wide}\n")
     del other["metadata"]["namespace"], other["spec"]["template"]
-    assert told(sealing.name_and_namespace, release([other], values, of=wide)) == []
+    assert hits(sealing.name_and_namespace, release([other], values, of=wide)) == []
     # A Secret whose values come from elsewhere may have any name.
-    assert told(sealing.name_and_namespace, release([sealed("more", B=True)], values)) == []
+    assert hits(sealing.name_and_namespace, release([sealed("more", B=True)], values)) == []
 
 
 @pytest.mark.parametrize(
@@ -173,21 +175,21 @@ def test_name_and_namespace_are_those_that_the_values_are_sealed_for() -> None:
     ],
 )
 def test_a_sealed_value_has_its_form(value: Any, variant: str | None) -> None:
-    found = [variant for variant, *_ in told(sealing.malformed, release([sealed(A=value)]))]
-    assert found == ([variant] if variant else [])
+    variants = [variant for variant, *_ in hits(sealing.malformed, release([sealed(A=value)]))]
+    assert variants == ([variant] if variant else [])
 
 
 def test_a_copy_in_another_environment_is_found_where_it_is() -> None:
     dev = release([sealed(A=True)])
     release([sealed(A=True)], environment="production", service=dev.service)
-    assert told(sealing.copied, dev.service) == [("", "A", "A", "production", "dev")]
+    assert hits(sealing.copied, dev.service) == [("", "A", "A", "production", "dev")]
 
 
 def test_copies_in_one_environment_are_told_apart() -> None:
     same = release([sealed(A=ciphertext("x"), B=ciphertext("x"))])
     assert [hit.severity for hit in sealing.copied(same.service)] == ["warning"]
     other = release([sealed(A=ciphertext("x")), sealed("more", A=ciphertext("x"))])
-    assert [variant for variant, *_ in told(sealing.copied, other.service)] == ["secrets"]
+    assert [variant for variant, *_ in hits(sealing.copied, other.service)] == ["secrets"]
 
 
 def test_a_cluster_wide_value_may_be_in_two_environments_of_one_certificate() -> None:
@@ -195,24 +197,24 @@ def test_a_cluster_wide_value_may_be_in_two_environments_of_one_certificate() ->
     pins = {"sealedSecret": {"certificate": "sha256:" + "a" * 64}}
     dev = release([sealed(A=True)], pins, of=wide)
     release([sealed(A=True)], pins, environment="production", service=dev.service)
-    assert told(sealing.copied, dev.service) == []
+    assert hits(sealing.copied, dev.service) == []
 
 
 def test_one_secret_made_twice_is_found_whatever_makes_it() -> None:
-    view = release([thing("Secret", "auth-secrets"), sealed(A=True)])
-    assert told(sealing.made_twice, view) == [("", "auth-secrets", "SealedSecret", "Secret")]
-    elsewhere = thing("Secret", "auth-secrets", metadata={"namespace": "x"})
-    assert told(sealing.made_twice, release([elsewhere, sealed(A=True)])) == []
+    view = release([manifest("Secret", "auth-secrets"), sealed(A=True)])
+    assert hits(sealing.made_twice, view) == [("", "auth-secrets", "SealedSecret", "Secret")]
+    elsewhere = manifest("Secret", "auth-secrets", metadata={"namespace": "x"})
+    assert hits(sealing.made_twice, release([elsewhere, sealed(A=True)])) == []
 
 
 def test_a_twin_in_values_or_in_a_config_map_is_found_and_empty_ones_are_not() -> None:
-    config = thing("ConfigMap", "c", data={"A": "x", "B": "", "OTHER": "y"})
+    config = manifest("ConfigMap", "c", data={"A": "x", "B": "", "OTHER": "y"})
     values = {
         "sealedSecret": {"encryptedData": {"A": "…"}},
         "config": {"deep": {"C": "x", "B": ""}},
     }
     view = release([sealed(A=True, B=True, C=True), config], values)
-    assert told(clear.twin, view) == [("values", "C"), ("", "A", "ConfigMap/c")]
+    assert hits(clear.twin, view) == [("values", "C"), ("", "A", "ConfigMap/c")]
 
 
 def test_only_credentials_without_an_action_are_in_clear_in_a_template() -> None:
@@ -220,18 +222,18 @@ def test_only_credentials_without_an_action_are_in_clear_in_a_template() -> None
     data = {"db-password": "hunter2", "config": "a: {{ .A }}", "style": "plain", "PIN_TOKEN": 7}
     secret["spec"]["template"] = {"data": data}
     view = release([secret])
-    assert told(clear.template_in_clear, view) == [("", "SealedSecret/auth-secrets", "db-password")]
+    assert hits(clear.template_in_clear, view) == [("", "SealedSecret/auth-secrets", "db-password")]
 
 
 def test_what_stands_in_the_values_is_told_there() -> None:
     env = [{"name": "SMTP_PASSWORD", "value": "hunter2"}]
-    assert told(clear.credential_in_clear, release([pod(env=env)], {"env": {"OTHER": "hunter2"}}))
+    assert hits(clear.credential_in_clear, release([pod(env=env)], {"env": {"OTHER": "hunter2"}}))
     values = {"env": {"SMTP_PASSWORD": "hunter2"}}
-    assert told(clear.credential_in_clear, release([pod(env=env)], values)) == []
+    assert hits(clear.credential_in_clear, release([pod(env=env)], values)) == []
     url = "redis://:hunter2@cache"
     files = {"services/auth/helm/templates/x.yaml": f"value: {url}\n"}
     view = release([pod(env=[{"name": "URL", "value": url}])], of=project(files))
-    assert told(clear.credential_in_clear, view) == []
+    assert hits(clear.credential_in_clear, view) == []
 
 
 @pytest.mark.parametrize(
@@ -256,9 +258,11 @@ def test_what_stands_in_the_values_is_told_there() -> None:
 )
 def test_credentials_in_variables(name: str, value: str, variant: str | None) -> None:
     view = release([pod(env=[{"name": name, "value": value}])])
-    found = told(clear.credential_in_clear, view)
-    assert [each for each, *_ in found] == ([] if variant is None else [variant])
-    assert "hunter2" not in repr(found)
+    credentials = hits(clear.credential_in_clear, view)
+    assert [found_variant for found_variant, *_ in credentials] == (
+        [] if variant is None else [variant]
+    )
+    assert "hunter2" not in repr(credentials)
 
 
 @pytest.mark.parametrize(
@@ -273,19 +277,19 @@ def test_credentials_in_variables(name: str, value: str, variant: str | None) ->
     ],
 )
 def test_credentials_in_arguments(word: str, tells: bool) -> None:
-    found = told(clear.credential_in_clear, release([pod(args=["serve", word])]))
-    assert found == ([("argument", "Deployment/auth-service", "args")] if tells else [])
+    credentials = hits(clear.credential_in_clear, release([pod(args=["serve", word])]))
+    assert credentials == ([("argument", "Deployment/auth-service", "args")] if tells else [])
 
 
 def test_a_certificate_is_remembered_in_its_form() -> None:
-    def found(pin: str) -> list[str]:
+    def variants_of_pin(pin: str) -> list[str]:
         values = {"sealedSecret": {"encryptedData": {"A": "x"}, "certificate": pin}}
-        return [variant for variant, *_ in told(certificates.not_pinned, release([], values))]
+        return [variant for variant, *_ in hits(certificates.not_pinned, release([], values))]
 
-    assert found("") == [""]
-    assert found("sha256:ABC") == ["form"]
-    assert found("sha256:" + "a" * 64) == []
-    assert told(certificates.not_pinned, release()) == []
+    assert variants_of_pin("") == [""]
+    assert variants_of_pin("sha256:ABC") == ["form"]
+    assert variants_of_pin("sha256:" + "a" * 64) == []
+    assert hits(certificates.not_pinned, release()) == []
 
 
 @pytest.mark.parametrize(
@@ -307,20 +311,22 @@ def test_certificates_belong_to_clusters(
     def values(letter: str) -> dict[str, Any]:
         return {"sealedSecret": {"certificate": f"sha256:{letter * 64}"}}
 
-    one = release([], values(pins[0]), of=project(dev=dev, production=production))
-    release([], values(pins[1]), environment="production", service=one.service)
-    assert [variant for variant, *_ in told(certificates.shared, one.service)] == variants
+    release_in_dev = release([], values(pins[0]), of=project(dev=dev, production=production))
+    release([], values(pins[1]), environment="production", service=release_in_dev.service)
+    assert [
+        variant for variant, *_ in hits(certificates.shared, release_in_dev.service)
+    ] == variants
 
 
 def test_files_that_are_no_certificates_are_left_alone() -> None:
     files = {"certs/dev.pem": "no certificate", "certs/dev-production.pem": "x", "certs/x.pem": "x"}
     broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     view = project({**files, "sealed/production.crt": broken})
-    assert told(certificates.files, view) == []
+    assert hits(certificates.files, view) == []
 
 
 @pytest.mark.parametrize(
-    ("kind", "template", "own", "found"),
+    ("kind", "template", "own", "count"),
     [
         ("Deployment", {}, {}, 1),
         ("Deployment", {"checksum/secret": "x"}, {}, 0),
@@ -331,16 +337,16 @@ def test_files_that_are_no_certificates_are_left_alone() -> None:
     ],
 )
 def test_pods_restart_with_their_secret(
-    kind: str, template: dict[str, str], own: dict[str, str], found: int
+    kind: str, template: dict[str, str], own: dict[str, str], count: int
 ) -> None:
     workload = pod(kind, envFrom=FROM)
     workload["spec"]["template"]["metadata"] = {"annotations": template}
     workload["metadata"]["annotations"] = own
-    assert len(told(pods.no_restart, release([workload, sealed(A=True)]))) == found
+    assert len(hits(pods.no_restart, release([workload, sealed(A=True)]))) == count
 
 
 @pytest.mark.parametrize(
-    ("spec", "account", "binding", "found"),
+    ("spec", "account", "binding", "count"),
     [
         ({}, {}, False, 1),
         ({"automountServiceAccountToken": False}, {}, False, 0),
@@ -350,11 +356,11 @@ def test_pods_restart_with_their_secret(
     ],
 )
 def test_pods_have_no_token_that_they_do_not_need(
-    spec: dict[str, Any], account: dict[str, Any], binding: bool, found: int
+    spec: dict[str, Any], account: dict[str, Any], binding: bool, count: int
 ) -> None:
     objects = [
         pod(serviceAccountName="auth", **spec),
-        thing("ServiceAccount", "auth", **account),
-        thing("RoleBinding", subjects=[{"kind": "ServiceAccount", "name": "auth"}] * binding),
+        manifest("ServiceAccount", "auth", **account),
+        manifest("RoleBinding", subjects=[{"kind": "ServiceAccount", "name": "auth"}] * binding),
     ]
-    assert len(told(pods.token, release(objects))) == found
+    assert len(hits(pods.token, release(objects))) == count

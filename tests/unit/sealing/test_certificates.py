@@ -15,13 +15,13 @@ from hanbae.sealing import certificates
 def signed(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, *, days: float = 3650) -> bytes:
     begins = datetime.now(UTC) - timedelta(days=1)
     name = x509.Name([])
-    made = (
+    certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(begins)
         .not_valid_after(begins + timedelta(days=days))
         .sign(key, hashes.SHA256())
     )
-    return made.public_bytes(serialization.Encoding.PEM)
+    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def test_fingerprint_is_that_of_the_der_form(certificate_pem: bytes) -> None:

@@ -60,11 +60,11 @@ def test_value_is_bound_to_its_label(label: bytes) -> None:
 
 @given(st.integers(0, 10**9), st.integers(0, 7))
 @settings(max_examples=30)
-def test_value_that_was_touched_does_not_unseal(at: int, bit: int) -> None:
+def test_value_that_was_touched_does_not_unseal(index: int, bit: int) -> None:
     raw = bytearray(
         base64.b64decode(encrypting.encrypt(masking.Masked(b"x" * 40), KEY.public_key(), b"l"))
     )
-    raw[at % len(raw)] ^= 1 << bit
+    raw[index % len(raw)] ^= 1 << bit
     with pytest.raises(errors.Failed):
         encrypting.decrypt(base64.b64encode(raw).decode(), [KEY], b"l")
 

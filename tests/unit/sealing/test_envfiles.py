@@ -12,8 +12,8 @@ from hanbae.sealing import envfiles
 
 
 def read(text: str) -> dict[str, str]:
-    found = envfiles.parse(text.encode(), ".env")
-    return {key: value.unmask().decode() for key, value in found.items()}
+    variables = envfiles.parse(text.encode(), ".env")
+    return {key: value.unmask().decode() for key, value in variables.items()}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-from tests.support import applications as made
+from tests.support import applications as samples
 
 from hanbae import errors, masking, subjects
 from hanbae.argo import operations
@@ -18,18 +18,18 @@ from hanbae.results import plans
 
 REF = subjects.Ref("Application", "argocd", "auth-dev")
 KEY = "d1.sync"
-SYNC = plans.Sync("auth-dev", made.REVISION)
+SYNC = plans.Sync("auth-dev", samples.REVISION)
 
 
 class Argo:
     """Argo CD at the border that :mod:`hanbae.argocd_api.applications` is: one Application and what is done to it."""
 
-    def __init__(self, found: dict[str, Any] | None) -> None:
-        self.now = found
-        self.asked: list[dict[str, Any]] = []
+    def __init__(self, application: dict[str, Any] | None) -> None:
+        self.now = application
+        self.requests: list[dict[str, Any]] = []
         self.ended = 0
         self.fails: list[errors.Error] = []
-        self.resolves = made.REVISION
+        self.resolves = samples.REVISION
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> served.Application:
         async def get(*_: object) -> dict[str, Any] | None:
@@ -37,11 +37,11 @@ class Argo:
 
         async def sync(_server: object, _address: object, request: dict[str, Any]) -> Any:
             assert self.now is not None
-            self.asked.append(request)
+            self.requests.append(request)
             revision = request.get("revision") or self.resolves
             taken = not self.fails or isinstance(self.fails[0], answers.Unanswered)
             if taken:
-                operation = made.asked(revision=revision, automated=False, key=KEY)
+                operation = samples.operation(revision=revision, automated=False, key=KEY)
                 self.now = {**self.now, "operation": operation}
             if self.fails:
                 raise self.fails.pop(0)
@@ -58,7 +58,7 @@ class Argo:
                 yield api.Seen("added", self.now)
             begun = operations.requested(self.now or {})
             if self.now is not None and begun is not None:
-                state = made.state("Running", of=self.now["operation"])
+                state = samples.state("Running", of=self.now["operation"])
                 self.now = {**self.now, "status": {**self.now["status"], "operationState": state}}
                 yield api.Seen("changed", self.now)
                 yield api.Seen("changed", self.now)
@@ -79,67 +79,71 @@ def busy() -> answers.Busy:
 async def test_a_manual_application_is_synced_to_the_commit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    argo = Argo(made.application(automated=False))
-    found = await argo.install(monkeypatch).ask(SYNC, KEY, "hanbae/jiwon")
-    current = operations.current(found)
+    argo = Argo(samples.application(automated=False))
+    answer = await argo.install(monkeypatch).ask(SYNC, KEY, "hanbae/jiwon")
+    current = operations.current(answer)
     assert current is not None
     assert current.key == KEY
-    (request,) = argo.asked
-    assert request["revision"] == made.REVISION
+    (request,) = argo.requests
+    assert request["revision"] == samples.REVISION
     assert request["retryStrategy"] == {"limit": 0}
     assert request["infos"] == [{"name": "hanbae", "value": KEY}]
     assert not request["prune"]
 
 
 async def test_who_asks_again_finds_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
-    argo = Argo(made.application(automated=False))
+    argo = Argo(samples.application(automated=False))
     application = argo.install(monkeypatch)
     await application.ask(SYNC, KEY, "-")
     await application.ask(SYNC, KEY, "-")
-    assert len(argo.asked) == 1
+    assert len(argo.requests) == 1
 
 
 async def test_an_answer_that_was_lost_is_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    argo = Argo(made.application(automated=False))
+    argo = Argo(samples.application(automated=False))
     argo.fails = [answers.Unanswered("argocd-api.unanswered")]
-    found = await argo.install(monkeypatch).ask(SYNC, KEY, "-")
-    assert "operation" in found
-    assert len(argo.asked) == 1
+    answer = await argo.install(monkeypatch).ask(SYNC, KEY, "-")
+    assert "operation" in answer
+    assert len(argo.requests) == 1
 
 
 async def test_somebody_who_was_faster_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    theirs = made.state("Running", of=made.asked(automated=False), message="waiting for hook")
-    argo = Argo(made.application(state=theirs))
+    theirs = samples.state(
+        "Running", of=samples.operation(automated=False), message="waiting for hook"
+    )
+    argo = Argo(samples.application(state=theirs))
     with pytest.raises(errors.Refused) as caught:
         await argo.install(monkeypatch).ask(SYNC, KEY, "-")
     assert caught.value.text.id == "argo.busy"
     assert caught.value.text.facts["by"] == "hanbae/jiwon"
     assert caught.value.text.facts["message"] == "waiting for hook"
-    assert argo.asked == []
+    assert argo.requests == []
 
 
 async def test_a_refusal_of_argo_cds_is_asked_about_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another operation may have ended between Argo CD's refusal and the look at whose it was."""
-    argo = Argo(made.application(automated=False))
+    argo = Argo(samples.application(automated=False))
     argo.fails = [busy()]
-    found = await argo.install(monkeypatch).ask(SYNC, KEY, "-")
-    assert "operation" in found
-    assert len(argo.asked) == 2
+    answer = await argo.install(monkeypatch).ask(SYNC, KEY, "-")
+    assert "operation" in answer
+    assert len(argo.requests) == 2
 
 
 async def test_a_branch_that_moved_on_is_not_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
-    argo = Argo(made.application(automated=True))
-    argo.resolves = made.OTHER
+    argo = Argo(samples.application(automated=True))
+    argo.resolves = samples.OTHER
     with pytest.raises(protocol.HeadMoved) as caught:
         await argo.install(monkeypatch).ask(SYNC, KEY, "-")
-    assert "revision" not in argo.asked[0], "Argo CD syncs automated ones only to their branch"
-    assert caught.value.text.facts["revision"] == made.OTHER
+    assert "revision" not in argo.requests[0], "Argo CD syncs automated ones only to their branch"
+    assert caught.value.text.facts["revision"] == samples.OTHER
     assert argo.ended == 1
     assert operations.active(argo.now or {}) is None
 
 
 async def test_only_the_meant_operation_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    argo = Argo(made.application(state=made.state("Running", of=made.asked(automated=False))))
+    argo = Argo(
+        samples.application(state=samples.state("Running", of=samples.operation(automated=False)))
+    )
     application = argo.install(monkeypatch)
     assert not await application.terminate(lambda operation: operation.key == KEY)
     assert argo.ended == 0

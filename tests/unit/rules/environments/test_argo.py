@@ -20,16 +20,16 @@ def project(tree: trees.MemoryTree) -> views.Project:
     return views.Project(policy, places, tree, ("auth", "identity", "personal"))
 
 
-def found(tree: trees.MemoryTree) -> Found:
+def findings_of(tree: trees.MemoryTree) -> Found:
     """Place, variant (for Argo CD's own rules: the code), facts."""
     every = running.over_project(project(tree), RULES)
     return [
         (
-            str(each.hit.at),
-            each.hit.variant if each.rule.code.startswith("ENV") else each.rule.code,
-            each.hit.facts,
+            str(finding.hit.at),
+            finding.hit.variant if finding.rule.code.startswith("ENV") else finding.rule.code,
+            finding.hit.facts,
         )
-        for each in every
+        for finding in every
     ]
 
 
@@ -46,11 +46,11 @@ def generated(shop: trees.MemoryTree) -> trees.MemoryTree:
 
 
 def test_what_is_generated_is_what_is_wanted(generated: trees.MemoryTree) -> None:
-    assert found(generated) == []
+    assert findings_of(generated) == []
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "variant", "wanted"),
+    ("before", "after", "variant", "expected"),
     [
         ("targetRevision: refs/heads/main", "targetRevision: HEAD", "ARG037", None),
         ("targetRevision: refs/heads/main", "targetRevision: refs/heads/release", "ARG037", None),
@@ -65,16 +65,16 @@ def test_what_is_generated_is_what_is_wanted(generated: trees.MemoryTree) -> Non
     ],
 )  # fmt: skip
 def test_generated_set_that_was_edited_is_told(
-    generated: trees.MemoryTree, before: str, after: str, variant: str, wanted: str | None
+    generated: trees.MemoryTree, before: str, after: str, variant: str, expected: str | None
 ) -> None:
     text = generated.contents[SET].decode()
     # The generator's revision ends like the template's: only the first place is meant.
     assert before in text
     changed = generated.changed([Change(SET, text=text.replace(before, after, 1))])
-    ((place, said, facts),) = found(changed)
-    assert (place.split(":")[0], said) == (SET, variant)
+    ((place, variant_found, facts),) = findings_of(changed)
+    assert (place.split(":")[0], variant_found) == (SET, variant)
     assert int(place.split(":")[1]) > 1
-    assert wanted in (None, facts.get("wanted"))
+    assert expected in (None, facts.get("wanted"))
 
 
 def test_missing_and_leftover_files_are_told(generated: trees.MemoryTree) -> None:
@@ -85,7 +85,7 @@ def test_missing_and_leftover_files_are_told(generated: trees.MemoryTree) -> Non
         Change("k8s/argocd/qa/project.yaml", text="# hanbae generate argocd\n"),
     ]  # fmt: skip
     assert [(place.split(":")[0], variant, facts.get("environment")) for place, variant, facts in
-            found(generated.changed(moved))] == [
+            findings_of(generated.changed(moved))] == [
         ("hanbae.yaml", "missing", "staging"),
         ("hanbae.yaml", "missing", "production"),
         ("k8s/argocd/qa/project.yaml", "left", "qa"),
@@ -131,7 +131,7 @@ spec:
 def test_application_that_means_the_same_is_fine(
     shop: trees.MemoryTree, changes: dict[str, str]
 ) -> None:
-    assert found(shop.changed([Change("apps/dev.yaml", text=application(**changes))])) == []
+    assert findings_of(shop.changed([Change("apps/dev.yaml", text=application(**changes))])) == []
 
 
 @pytest.mark.parametrize(
@@ -150,14 +150,14 @@ def test_application_that_says_otherwise_is_told_at_its_document(
     shop: trees.MemoryTree, changes: dict[str, str], variant: str
 ) -> None:
     text = application(**changes)
-    ((place, said, _),) = found(shop.changed([Change("apps/dev.yaml", text=text)]))
-    assert (place.split(":")[0], said) == ("apps/dev.yaml", variant)
+    ((place, variant_found, _),) = findings_of(shop.changed([Change("apps/dev.yaml", text=text)]))
+    assert (place.split(":")[0], variant_found) == ("apps/dev.yaml", variant)
     assert int(place.split(":")[1]) >= 8
 
 
 def test_password_in_the_url_of_a_repository_is_not_told(shop: trees.MemoryTree) -> None:
     text = application().replace("https://git.example.com/Shop.git", "https://u:hunter2x@h/s.git")
-    ((_, variant, facts),) = found(shop.changed([Change("apps/dev.yaml", text=text)]))
+    ((_, variant, facts),) = findings_of(shop.changed([Change("apps/dev.yaml", text=text)]))
     assert variant == "field"
     assert "hunter2x" not in str(facts)
 
@@ -175,4 +175,4 @@ def test_password_in_the_url_of_a_repository_is_not_told(shop: trees.MemoryTree)
 def test_odd_shapes_raise_nothing(generated: trees.MemoryTree, text: str) -> None:
     for path in (SET, "apps/dev.yaml"):
         hits = running.over_project(project(generated.changed([Change(path, text=text)])), RULES)
-        assert not [each for each in hits if each.hit.variant == "failed"]
+        assert not [finding for finding in hits if finding.hit.variant == "failed"]

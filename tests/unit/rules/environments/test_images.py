@@ -30,18 +30,20 @@ def codes(
         "metadata": {"name": "a"},
         "spec": {"containers": [{"image": image}]},
     }
-    thing = views.Object(pod, f"{service.chart}/templates/x.yaml", 0, "n")
-    given = {"image": {"repository": "registry.example.com/shop/auth", "tag": "1"} | values}
-    service.releases[environment] = views.Release(service, environment, given, (thing,))
+    manifest = views.Object(pod, f"{service.chart}/templates/x.yaml", 0, "n")
+    release_values = {
+        "image": {"repository": "registry.example.com/shop/auth", "tag": "1"} | values
+    }
+    service.releases[environment] = views.Release(service, environment, release_values, (manifest,))
     rules = [rulebook.rules()[code] for code in ("ENV007", "ENV008", "ENV009")]
-    return [each.rule.code for each in running.over_service(service, rules)]
+    return [finding.rule.code for finding in running.over_service(service, rules)]
 
 
 OWN = "registry.example.com/shop/auth"
 
 
 @pytest.mark.parametrize(
-    ("image", "said"),
+    ("image", "expected_codes"),
     [
         (f"{OWN}:1.4.2@{DIGEST}", []),
         (f"{OWN}@{DIGEST}", []),
@@ -66,9 +68,9 @@ OWN = "registry.example.com/shop/auth"
     ],
 )
 def test_production_runs_only_what_nobody_can_move(
-    shop: trees.MemoryTree, image: str, said: list[str]
+    shop: trees.MemoryTree, image: str, expected_codes: list[str]
 ) -> None:
-    assert codes(shop, image) == said
+    assert codes(shop, image) == expected_codes
 
 
 @pytest.mark.parametrize("image", [f"{OWN}:latest", OWN, f"{OWN}:1.0"])
@@ -92,9 +94,9 @@ def test_nothing_is_said_before_an_image_was_named(shop: trees.MemoryTree) -> No
 def test_production_is_known_by_its_name_its_branch_or_its_place(
     environments: dict[str, str], production: list[str]
 ) -> None:
-    made = {name: documents.Environment(branch=branch) for name, branch in environments.items()}
+    branched = {name: documents.Environment(branch=branch) for name, branch in environments.items()}
     local = {"local": documents.Environment(platform="compose")}
-    policy = msgspec.structs.replace(POLICY, environments={**made, **local})
+    policy = msgspec.structs.replace(POLICY, environments={**branched, **local})
     assert [
         name for name in policy.environments if images.is_production(policy, name)
     ] == production

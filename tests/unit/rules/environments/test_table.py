@@ -9,15 +9,18 @@ from hanbae.policy import loading
 from hanbae.rules import rulebook, running, views
 
 
-def said(environments: str, *codes: str, namespaces: str = "{}") -> list[tuple[str, str, str]]:
+def hits_of(environments: str, *codes: str, namespaces: str = "{}") -> list[tuple[str, str, str]]:
     text = (
         'version: 1\nargocd: {repository: "https://git.example.com/x.git"}\n'
         f"namespaces: {namespaces}\nenvironments:\n{environments}"
     )
     policy, places = loading.parse(text.encode(), "hanbae.yaml")
     project = views.Project(policy, places, trees.MemoryTree({}), ())
-    found = running.over_project(project, [rulebook.rules()[code] for code in codes])
-    return [(str(each.hit.at), each.hit.variant, str(each.hit.severity)) for each in found]
+    findings = running.over_project(project, [rulebook.rules()[code] for code in codes])
+    return [
+        (str(finding.hit.at), finding.hit.variant, str(finding.hit.severity))
+        for finding in findings
+    ]
 
 
 LOCAL = "  local: {platform: compose, trigger: manual}\n"
@@ -27,7 +30,7 @@ PRODUCTION = "  production: {branch: main, namespace_suffix: -production}\n"
 
 
 def test_the_tables_own_rows_are_fine() -> None:
-    assert said(LOCAL + DEV + STAGING + PRODUCTION, "ENV003", "ENV004", "ENV005") == []
+    assert hits_of(LOCAL + DEV + STAGING + PRODUCTION, "ENV003", "ENV004", "ENV005") == []
 
 
 @pytest.mark.parametrize(
@@ -45,8 +48,8 @@ def test_the_tables_own_rows_are_fine() -> None:
     ],
 )  # fmt: skip
 def test_a_deviation_is_told(environments: str, variant: str, severity: str) -> None:
-    ((place, found, grave),) = said(environments, "ENV003")
-    assert (found, grave) == (variant, severity)
+    ((place, variant_found, grave),) = hits_of(environments, "ENV003")
+    assert (variant_found, grave) == (variant, severity)
     assert place.startswith("hanbae.yaml:4" if variant == "row" else "hanbae.yaml:")
 
 
@@ -55,15 +58,15 @@ def test_namespaces_that_only_add_up_to_the_same_are_told() -> None:
     environments = (
         "  a: {branch: a, namespace_suffix: -eu-x}\n  b: {branch: b, namespace_suffix: -x}\n"
     )
-    found = said(environments, "ENV004", namespaces="{services-eu: {}}")
-    assert found == [("hanbae.yaml:6:36", "same", "None")]
+    hits = hits_of(environments, "ENV004", namespaces="{services-eu: {}}")
+    assert hits == [("hanbae.yaml:6:36", "same", "None")]
 
 
 def test_clusters_of_their_own_may_have_the_same_namespaces() -> None:
     environments = "  a: {branch: a, control: one}\n  b: {branch: b, control: one, workload: two}\n"
-    assert said(environments, "ENV004") == []
+    assert hits_of(environments, "ENV004") == []
 
 
 def test_current_context_may_be_the_other_environments() -> None:
     environments = "  a: {branch: a}\n  b: {branch: b, control: two}\n"
-    assert [found[1:] for found in said(environments, "ENV004")] == [("current", "warning")]
+    assert [hit[1:] for hit in hits_of(environments, "ENV004")] == [("current", "warning")]

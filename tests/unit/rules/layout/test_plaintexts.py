@@ -104,10 +104,10 @@ PLACEHOLDERS = [
 
 @pytest.mark.parametrize(("text", "kind", "name"), FOUND)
 def test_secret_is_found_and_not_told(text: str, kind: str, name: str) -> None:
-    (found,) = plaintexts.find(f"# a file\n{text}\n")
-    assert (found.line, found.kind, found.name) == (2, kind, name)
-    assert PASSWORD not in str(found)
-    assert RANDOM not in str(found)
+    (literal,) = plaintexts.find(f"# a file\n{text}\n")
+    assert (literal.line, literal.kind, literal.name) == (2, kind, name)
+    assert PASSWORD not in str(literal)
+    assert RANDOM not in str(literal)
 
 
 @pytest.mark.parametrize("text", PLACEHOLDERS)
@@ -116,8 +116,8 @@ def test_what_only_looks_like_a_secret_is_left_alone(text: str) -> None:
 
 
 def test_surer_of_two_on_one_line_is_told() -> None:
-    (found,) = plaintexts.find(f"githubToken: {GITHUB}\n")
-    assert found.kind == "token"
+    (literal,) = plaintexts.find(f"githubToken: {GITHUB}\n")
+    assert literal.kind == "token"
 
 
 def test_manifest_is_one_finding_with_its_keys() -> None:
@@ -125,8 +125,8 @@ def test_manifest_is_one_finding_with_its_keys() -> None:
         "kind: ConfigMap\napiVersion: v1\ndata: {a: b}\n---\napiVersion: v1\nkind: Secret\n"
         f"metadata: {{name: auth-secrets}}\ndata:\n  password: {base64.b64encode(b'hunter2x').decode()}\n"
     )
-    (found,) = secrets.in_file("k8s/auth.yaml", text)
-    assert (found.place.line, found.variant, found.name) == (8, "manifest", "auth-secrets")
+    (finding,) = secrets.in_file("k8s/auth.yaml", text)
+    assert (finding.place.line, finding.variant, finding.name) == (8, "manifest", "auth-secrets")
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,8 @@ def test_files_with_values_are_looked_at(path: str, looked: bool) -> None:
 
 @given(st.text(alphabet="password:= \"'|\n-{}abcKEY019@/_", max_size=400))
 def test_any_text_is_read(text: str) -> None:
-    for found in plaintexts.find(text):
-        assert 1 <= found.line <= text.count("\n") + 1
+    for literal in plaintexts.find(text):
+        assert 1 <= literal.line <= text.count("\n") + 1
 
 
 @pytest.mark.parametrize(
