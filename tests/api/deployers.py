@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +101,6 @@ def await_kinds(shop: Shop, expected: set[str]) -> None:
 
 def await_policies(shop: Shop, environment: str) -> None:
     """The API server learns of a policy a moment after it has stored it."""
-    deadline = time.monotonic() + READY_WITHIN
     who = f"--as={DEPLOYER.format(environment)}"
     groups = [f"--as-group={name}" for name in ("system:authenticated", "system:masters")]
     kinds_ = ("applications", "applicationsets", "jobs")
@@ -115,14 +113,18 @@ def await_policies(shop: Shop, environment: str) -> None:
         name, namespace = tried[kind]
         body = shop.root.parent / f"try-{name}.json"
         body.write_text(json.dumps(anybodys(name, namespace)))
-        while True:
-            ended = shop.try_(
-                "kubectl", "create", "--dry-run=server", "-f", str(body), who, *groups
-            )
-            if f"hanbae-{kind}-services-{environment}" in ended.stderr:
-                break
-            assert time.monotonic() < deadline, ended.stderr
-            time.sleep(0.1)
+        command = ("kubectl", "create", "--dry-run=server", "-f", str(body), who, *groups)
+
+        def refusal(command: tuple[str, ...] = command) -> str:
+            return shop.try_(*command).stderr
+
+        policy = f"hanbae-{kind}-services-{environment}"
+        polling.until(
+            lambda policy=policy, refusal=refusal: policy in refusal(),
+            within=READY_WITHIN,
+            pause=0.1,
+            state=refusal,
+        )
 
 
 def anybodys(name: str, namespace: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.support import polling
 
 from hanbae import errors
 from hanbae.actions import init, new_service
@@ -53,14 +54,15 @@ def kubectl(plane: Any, *words: str) -> None:
 async def create(cluster: connections.Cluster, manifest: dict[str, Any]) -> None:
     manifest = copy.deepcopy(manifest)
     manifest["metadata"].pop("finalizers", None)
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                await writing.create(cluster, kinds.APPLICATION, manifest)
-            except errors.WrongUse:  # the kind is served a moment after it is created
-                await asyncio.sleep(0.1)
-            else:
-                return
+
+    async def is_created() -> bool:
+        try:
+            await writing.create(cluster, kinds.APPLICATION, manifest)
+        except errors.WrongUse:  # the kind is served a moment after it is created
+            return False
+        return True
+
+    await polling.reached(is_created, within=30, pause=0.1)
 
 
 def argocd(plane: Any) -> None:

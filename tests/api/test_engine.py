@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.support import applications as samples
-from tests.support import objects, relays
+from tests.support import objects, polling, relays
 
 from hanbae import errors, subjects
 from hanbae.argo import operations
@@ -53,14 +53,16 @@ async def create(cluster: connections.Cluster, name: str, **parts: Any) -> subje
         "destination": {"namespace": "default", "server": "https://kubernetes.default.svc"},
         "source": {**built["spec"]["source"], "path": "services/auth/helm"},
     }
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                await writing.create(cluster, kinds.APPLICATION, built)
-            except errors.WrongUse:  # the kind is served a moment after it is created
-                await asyncio.sleep(0.1)
-            else:
-                return subjects.Ref("Application", "default", name)
+
+    async def is_created() -> bool:
+        try:
+            await writing.create(cluster, kinds.APPLICATION, built)
+        except errors.WrongUse:  # the kind is served a moment after it is created
+            return False
+        return True
+
+    await polling.reached(is_created, within=30, pause=0.1)
+    return subjects.Ref("Application", "default", name)
 
 
 async def read(cluster: connections.Cluster, ref: subjects.Ref) -> kinds.Object:
@@ -385,9 +387,8 @@ async def test_a_job_that_went_while_etcd_was_compacted_is_gone_and_nothing_is_t
                     control_plane.compact()
                     control_plane.kill_apiserver()
                     await asyncio.to_thread(control_plane.start_apiserver)
-                async with asyncio.timeout(30):
-                    while HOOK in deploys.objects:  # noqa: ASYNC110  that it is gone is told to nobody
-                        await asyncio.sleep(0.1)
+                # That it is gone is reported to nobody.
+                await polling.reached(lambda: HOOK not in deploys.objects, within=30)
                 await succeed(cluster, ref)
     assert len([fact for fact in facts if isinstance(fact, events.Began)]) == 1
     observed = [fact for fact in facts if isinstance(fact, events.Observed)]

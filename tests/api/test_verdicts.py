@@ -6,14 +6,13 @@ import copy
 import itertools
 import json
 import ssl
-import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from tests.support import trees
+from tests.support import polling, trees
 
 from hanbae.apis import serving
 from hanbae.policy import loading
@@ -515,12 +514,11 @@ def server(control_plane: ControlPlane) -> Server:
         path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
         code, answer = server.call("POST", path, definition)
         assert code in {201, 409}, answer
-    deadline = time.monotonic() + 60
     resource_kinds = {"argoproj.io/v1alpha1": "Application", "bitnami.com/v1alpha1": "SealedSecret"}
     for version, kind in {**resource_kinds, "test.example.com/v1": "Widget"}.items():
-        while kind not in server.served(version):
-            assert time.monotonic() < deadline, version
-            time.sleep(0.1)
+        polling.until(
+            lambda version=version, kind=kind: kind in server.served(version), within=60, pause=0.1
+        )
     return server
 
 

@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import io
 import tarfile
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -140,7 +139,5 @@ async def test_reading_ends_in_time(server: str) -> None:
     content = bomb()
     slow = layouts.Layer(content, layouts.digest_of(content), f"{layouts.LAYER_TYPE}+gzip")
     reference = await put(server, "slow", [slow])
-    began = time.monotonic()
     with pytest.raises(errors.Unreachable, match="layers-too-slow"):
         await contents.migrations_in(reference, FOLDER, login(server), within=0.3)
-    assert time.monotonic() - began < 10

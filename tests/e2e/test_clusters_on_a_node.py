@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from tests.support import outcomes
+from tests.support import outcomes, polling
 
 from hanbae import errors
 from hanbae.clusters import connections, kinds, logs, probes, reading, writing
@@ -224,13 +224,13 @@ async def test_one_run_of_a_restarting_container_is_followed_and_the_one_before_
 ) -> None:
     await start(cluster, "loop", "echo begun; sleep 1; echo dying; exit 3", restartPolicy="Always")
     assert await follow(cluster, "loop") == ["begun", "dying"]
-    async with asyncio.timeout(WITHIN):
-        while True:
-            pod = await reading.get(cluster, kinds.POD, NAMESPACE, "loop")
-            assert pod is not None
-            if pod["status"]["containerStatuses"][0]["restartCount"] >= 1:
-                break
-            await asyncio.sleep(0.2)
+
+    async def is_restarted() -> bool:
+        pod = await reading.get(cluster, kinds.POD, NAMESPACE, "loop")
+        assert pod is not None
+        return int(pod["status"]["containerStatuses"][0]["restartCount"]) >= 1
+
+    await polling.reached(is_restarted, within=WITHIN, pause=0.2)
     before = await logs.tail(cluster, NAMESPACE, "loop", "app", lines=1, previous=True)
     assert [line.text for line in before] == ["dying"]
     await writing.delete(cluster, kinds.POD, NAMESPACE, "loop")
@@ -240,9 +240,11 @@ async def test_probe_gives_its_whole_log_and_is_gone(cluster: connections.Cluste
     ended = await probes.run_to_end(cluster, job("good", "seq 1 500; echo done"), deadline=30)
     assert ended.succeeded
     assert ended.log == [*map(str, range(1, 501)), "done"]
-    async with asyncio.timeout(WITHIN):
-        while await reading.get(cluster, kinds.JOB, NAMESPACE, "good"):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+
+    async def is_gone() -> bool:
+        return await reading.get(cluster, kinds.JOB, NAMESPACE, "good") is None
+
+    await polling.reached(is_gone, within=WITHIN, pause=0.1)
 
 
 async def test_probe_says_how_it_failed(cluster: connections.Cluster) -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -287,10 +286,7 @@ def test_an_up_that_was_killed_can_be_gone_on_with_and_taken_down(moment: str) -
         root = folders.of(NAME).root
         command = [sys.executable, "-m", "hanbae", "sandbox", "up", "--name", NAME]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as starter:
-            end = time.monotonic() + 60
-            while not (root / moment).exists():
-                assert time.monotonic() < end
-                time.sleep(0.005)
+            polling.until(lambda file=root / moment: file.exists(), within=60, pause=0.005)
             starter.kill()
         if go_on:
             running.up(NAME)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 PAUSE = 0.05
@@ -34,3 +36,32 @@ def until(
             message = f"not within {within:g} s: {state()}"
             raise AssertionError(message)
         time.sleep(pause)
+
+
+async def reached(
+    is_so: Callable[[], object | Awaitable[object]],
+    *,
+    within: float,
+    pause: float = PAUSE,
+    state: Callable[[], Any] = str,
+) -> None:
+    """Ask until the answer is yes, while the other tasks of the event loop go on.
+
+    Args:
+        is_so: The question; what it returns is awaited if it can be.
+        within: Seconds until the answer must be yes.
+        pause: Seconds between two questions.
+        state: What to show where it never is.
+
+    Raises:
+        AssertionError: It is not.
+    """
+    end = time.monotonic() + within
+    while True:
+        answer = is_so()
+        if await answer if inspect.isawaitable(answer) else answer:
+            return
+        if time.monotonic() > end:
+            message = f"not within {within:g} s: {state()}"
+            raise AssertionError(message)
+        await asyncio.sleep(pause)

@@ -8,10 +8,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from tests.support import polling
 
 from hanbae import errors
 from hanbae.charts import pools, rendering
@@ -178,9 +178,7 @@ async def test_nothing_is_left_when_the_one_who_waits_is_cancelled() -> None:
                     group.create_task(value(pool, loop))
 
     task = asyncio.create_task(endless())
-    async with asyncio.timeout(20):
-        while len(workers()) < 2:  # noqa: ASYNC110  the system tells nobody of processes
-            await asyncio.sleep(0)
+    await polling.reached(lambda: len(workers()) == 2, within=20)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -196,10 +194,10 @@ async def go():
     async with pools.opened(2) as pool:
         loop = b"{{ range until 40000 }}{{ range until 40000 }}{{ end }}{{ end }}"
         files = {"Chart.yaml": b"apiVersion: v2\\nname: a\\nversion: 1.0.0\\n", "templates/a.yaml": loop}
-        asked = pools.Asked([pools.Wanted("r", "n")])
+        request = pools.Asked([pools.Wanted("r", "n")])
         async with asyncio.TaskGroup() as group:
             for _ in range(2):
-                group.create_task(pool.render(files, asked, shown="a"))
+                group.create_task(pool.render(files, request, shown="a"))
 asyncio.run(go())
 """
 
@@ -207,28 +205,26 @@ asyncio.run(go())
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_however_a_run_ends_its_workers_end_with_it(sent: signal.Signals) -> None:
     with subprocess.Popen([sys.executable, "-c", RENDERS], stderr=subprocess.DEVNULL) as run:
-        started = children(run.pid, 2)
+        polling.until(lambda: len(children(run.pid)) == 2, within=20)
+        started = children(run.pid)
         run.send_signal(sent)
         run.wait(20)
-    deadline = time.monotonic() + 10
-    while any(Path(f"/proc/{pid}/fd").exists() and alive(pid) for pid in started):
-        assert time.monotonic() < deadline, "a worker is left"
+    polling.until(
+        lambda: not any(Path(f"/proc/{pid}/fd").exists() and alive(pid) for pid in started),
+        within=10,
+    )
 
 
-def children(parent: int, count: int) -> set[int]:
-    """The workers of a process, once it has that many."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        pids = set()
-        for path in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                is_child = (path / "stat").read_text().rpartition(")")[2].split()[1] == str(parent)
-                # The program runs rather than the copy of Python that starts it.
-                if is_child and (path / "exe").readlink().name == "hanbae-renderer":
-                    pids.add(int(path.name))
-        if len(pids) == count:
-            return pids
-    raise AssertionError(pids)
+def children(parent: int) -> set[int]:
+    """The workers of a process."""
+    pids = set()
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            is_child = (path / "stat").read_text().rpartition(")")[2].split()[1] == str(parent)
+            # The program runs rather than the copy of Python that starts it.
+            if is_child and (path / "exe").readlink().name == "hanbae-renderer":
+                pids.add(int(path.name))
+    return pids
 
 
 def alive(process: int) -> bool:

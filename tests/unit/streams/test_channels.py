@@ -20,16 +20,18 @@ async def test_the_reader_gets_everything_before_the_error_that_ended_it() -> No
 
 async def test_writers_wait_for_a_slow_reader() -> None:
     channel: channels.Channel[int] = channels.Channel(room=2)
+    written = []
 
     async def write() -> None:
         for item in range(5):
             await channel.put(item)
+            written.append(item)
         channel.close()
 
     writer = asyncio.create_task(write())
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert not writer.done()
+    for _ in range(20):  # more turns of the event loop than writing everything would take
+        await asyncio.sleep(0)
+    assert written == [0, 1]
     assert [item async for item in channel.read()] == [0, 1, 2, 3, 4]
     await writer
 
