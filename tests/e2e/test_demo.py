@@ -68,6 +68,8 @@ def test_kubectl_shows_nine_applications_synced_and_healthy(demo: Any) -> None:
         for deployment in demo.ended.deployments
     }
 
+    assert len(expected) == 9
+
     def shown() -> dict[str, tuple[str, str, str]]:
         command = ("kubectl", "get", "applications", "-n", "argocd", "-o", "json")
         return {

@@ -34,7 +34,14 @@ def test_file_that_is_on_no_table_plays_with_nothing_that_uses_the_demos_environ
 
 def test_scenes_with_nothing_in_common_play_at_the_same_time() -> None:
     meeting = threading.Barrier(3, timeout=30)
-    timetable.play([scene("a", "x"), scene("b"), scene("c", "y")], lambda _: bool(meeting.wait()))
+    played: list[str] = []
+
+    def run(file: str) -> None:
+        meeting.wait()
+        played.append(file)
+
+    timetable.play([scene("a", "x"), scene("b"), scene("c", "y")], run)
+    assert sorted(played) == ["a", "b", "c"]
 
 
 def test_scenes_of_one_environment_play_in_their_order_and_never_together() -> None:

@@ -147,9 +147,14 @@ def test_waves_are_in_argo_cds_order_and_cost_a_pause_each() -> None:
     ],
 )
 def test_no_shape_of_a_chart_is_a_bug(odd: dict[str, Any]) -> None:
-    scheduling.waves([odd], NAMESPACE)
-    forecasting.between([odd], [odd | {"x": 1}], ("a", "b"))
-    forecasting.images([odd], [], ("a", "b"))
+    (wave,) = scheduling.waves([odd], NAMESPACE)
+    assert len(wave.objects) == 1
+    changes = forecasting.between([odd], [odd | {"x": 1}], ("a", "b"))
+    assert [(change.object.namespace, change.outcome) for change in changes] == [
+        ("b", "created"),
+        ("a", "deleted"),
+    ]
+    assert forecasting.images([odd], [], ("a", "b")) == ()
 
 
 def test_plans_that_were_recorded_before_there_were_forecasts_are_read() -> None:

@@ -24,7 +24,7 @@ CODES = [code for code in RULES if casebook.case(code).where == "files"]
 OWN = frozenset(acceptance.OWN)
 
 
-def judged(
+def check_example(
     checked: Check, shop: trees.MemoryTree, case: casebook.Case, code: str, **options: Any
 ) -> None:
     """What an example must yield: its finding at its places, nothing else, and nothing for the passing one."""
@@ -55,7 +55,7 @@ def shown(finding: findings.Finding) -> str:
 def test_rule_finds_its_failing_example_and_leaves_the_passing_one(
     checked: Check, shop: trees.MemoryTree, code: str
 ) -> None:
-    judged(checked, shop, casebook.case(code), code)
+    check_example(checked, shop, casebook.case(code), code)
 
 
 @pytest.mark.parametrize("code", [code for code in CODES if code not in OWN])
@@ -70,7 +70,7 @@ def test_example_fails_when_the_rule_does_nothing(
         for rule in RULES.values()
     ]
     with pytest.raises(AssertionError):
-        judged(checked, shop, casebook.case(code), code, rules=mutated)
+        check_example(checked, shop, casebook.case(code), code, rules=mutated)
 
 
 def test_shop_is_clean(checked: Check, shop: trees.MemoryTree) -> None:

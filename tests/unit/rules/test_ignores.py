@@ -55,7 +55,9 @@ def test_only_a_comment_among_the_first_lines_speaks_of_the_file() -> None:
 
 @given(st.text(), st.text())
 def test_any_text_can_be_looked_at(before: str, after: str) -> None:
-    ignores.parse(f"{before} # hanbae: ignore {after}", "a.yaml")
+    text = f"{before} # hanbae: ignore {after}"
+    places = [comment.place for comment in ignores.parse(text, "a.yaml")]
+    assert all(1 <= place.line <= len(text.splitlines()) for place in places)
 
 
 def test_comment_does_not_hide_its_line_from_tracing() -> None:

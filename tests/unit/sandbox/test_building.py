@@ -133,7 +133,7 @@ def test_no_build_goes_on_when_hanbae_is_ended(ending: signal.Signals, tmp_path:
     )
     (child,) = children(builder.pid)
     builder.send_signal(ending)
-    builder.wait(20)
+    assert builder.wait(20) != 0
     polling.until(lambda: not alive(child), within=20)
 
 

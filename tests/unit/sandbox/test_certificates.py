@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import ssl
 from ipaddress import ip_address
@@ -42,13 +43,32 @@ def test_the_api_servers_certificate_names_everything_that_it_is_called(
 def test_every_certificate_is_issued_by_the_sandboxes_own_authority(folder: folders.Folder) -> None:
     authority = read(folder, "ca")
     for name in ("apiserver", "kubelet", "admin", "argocd", "kube-proxy"):
-        read(folder, name).verify_directly_issued_by(authority)
+        certificate = read(folder, name)
+        certificate.verify_directly_issued_by(authority)
+        assert certificate.issuer == authority.subject
 
 
-def test_openssl_accepts_the_chain_and_the_keys_fit(folder: folders.Folder) -> None:
-    context = ssl.create_default_context(cafile=str(folder.pki / "ca.crt"))
-    for name in ("apiserver", "kubelet", "admin"):
+@pytest.mark.parametrize("user", ["kubelet", "admin"])
+def test_openssl_accepts_the_chains_and_the_keys_fit(folder: folders.Folder, user: str) -> None:
+    """A user's connection to the API server, each of them asking for the other's certificate."""
+    authority = str(folder.pki / "ca.crt")
+    client = ssl.create_default_context(cafile=authority)
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority)
+    server.verify_mode = ssl.CERT_REQUIRED
+    for context, name in ((client, user), (server, "apiserver")):
         context.load_cert_chain(folder.pki / f"{name}.crt", folder.pki / f"{name}.key")
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(back, there, server_hostname="kubernetes.default.svc"),
+        server.wrap_bio(there, back, server_side=True),
+    ]
+    for _ in range(3):  # what one end wants to read is written by the other
+        for end in ends:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    of_server, of_user = (end.getpeercert(binary_form=True) for end in ends)
+    assert of_server == read(folder, "apiserver").public_bytes(serialization.Encoding.DER)
+    assert of_user == read(folder, user).public_bytes(serialization.Encoding.DER)
 
 
 def test_the_kubelets_identity_is_the_one_that_the_node_authorizer_wants(

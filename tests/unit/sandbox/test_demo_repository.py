@@ -59,7 +59,10 @@ def test_settings_of_the_users_git_do_not_matter(
     config.write_text("[commit]\n\tgpgsign = true\n[gpg]\n\tprogram = /bin/false\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
-    make(source, tmp_path)
+    repository = make(source, tmp_path)
+    commit = demo_repository.git(repository.remote, "cat-file", "commit", "main")
+    assert "gpgsig" not in commit
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_a_failing_git_says_what_git_said(tmp_path: Path) -> None:

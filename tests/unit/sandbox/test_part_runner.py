@@ -140,12 +140,18 @@ def test_what_becomes_ready_was_waited_for(starter: part_runner.Starter) -> None
 
 
 def test_every_thread_enters_first(starter: part_runner.Starter) -> None:
-    entered = threading.local()
+    thread = threading.local()
+    entered: list[bool] = []
 
     def enter() -> None:
-        entered.yes = True
+        thread.entered = True
 
-    starter.run([part("a", work=lambda: bool(entered.yes))], Recorded(), enter=enter)
+    def work() -> bool:
+        entered.append(getattr(thread, "entered", False))
+        return True
+
+    starter.run([part(name, work=work) for name in "abc"], Recorded(), enter=enter)
+    assert entered == [True] * 3
 
 
 ETCD = """\

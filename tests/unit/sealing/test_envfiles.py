@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import traceback
 
 import pytest
@@ -8,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hanbae import errors
-from hanbae.sealing import envfiles
+from hanbae.sealing import envfiles, manifests
 
 
 def read(text: str) -> dict[str, str]:
@@ -64,8 +63,14 @@ def test_fault_has_its_line_and_no_part_of_a_value(text: str, line: int) -> None
 
 @given(st.binary(max_size=200))
 def test_anything_is_read_or_is_a_fault(data: bytes) -> None:
-    with contextlib.suppress(errors.FileFault):
-        envfiles.parse(data, ".env")
+    fault = None
+    variables: dict[str, object] = {}
+    try:
+        variables |= envfiles.parse(data, ".env")
+    except errors.FileFault as error:
+        fault = error
+    assert fault is None or str(fault.place).startswith(".env:")
+    assert all(manifests.is_key(name) for name in variables)
 
 
 @given(st.text(st.characters(blacklist_characters="'\r", blacklist_categories=["Cs"]), max_size=40))
