@@ -36,7 +36,7 @@ HELPER = (
 )
 
 
-def found(
+def findings_of(
     checked: Check, shop: trees.MemoryTree, **files: str
 ) -> dict[str, list[findings.Finding]]:
     """The findings in the template, by code."""
@@ -62,9 +62,11 @@ def test_what_an_unknown_api_version_brings_is_found_at_its_lines(
 ) -> None:
     files = {HELPERS: HELPER}
     always = places(
-        found(checked, shop, **files, **{TEMPLATE: MONITOR.replace("CONDITION", "true")})
+        findings_of(checked, shop, **files, **{TEMPLATE: MONITOR.replace("CONDITION", "true")})
     )
-    gated = found(checked, shop, **files, **{TEMPLATE: MONITOR.replace("CONDITION", condition)})
+    gated = findings_of(
+        checked, shop, **files, **{TEMPLATE: MONITOR.replace("CONDITION", condition)}
+    )
     (assumption,) = gated.pop("INP008")
     assert assumption.place.line > 0
     expected = {place for place in always if place[0] != "INP008"}
@@ -101,7 +103,7 @@ def test_what_an_unknown_api_version_brings_is_found_at_its_lines(
 def test_the_assumption_is_at_the_line_that_asks(
     checked: Check, shop: trees.MemoryTree, files: dict[str, str], expected: str
 ) -> None:
-    (assumption,) = found(checked, shop, **files)["INP008"]
+    (assumption,) = findings_of(checked, shop, **files)["INP008"]
     assert str(assumption.place) == expected
 
 
@@ -117,5 +119,5 @@ def test_what_depends_on_a_release_is_at_the_line_that_asks_for_it(
 ) -> None:
     helper = HELPER.replace(UNKNOWN, condition)
     template = MONITOR.replace("CONDITION", 'include "monitored" .')
-    dependent = found(checked, shop, **{HELPERS: helper, TEMPLATE: template})["INP007"]
+    dependent = findings_of(checked, shop, **{HELPERS: helper, TEMPLATE: template})["INP007"]
     assert {str(finding.place) for finding in dependent} == {f"{HELPERS}:2"}, word
