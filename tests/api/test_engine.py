@@ -216,12 +216,12 @@ async def test_word_to_end_that_argo_cd_has_overwritten_is_said_again(
     ending = asyncio.create_task(application.terminate(lambda op: op.key == "d1.sync"))
     for message in ("waiting for the first hook", "waiting for the second hook"):
         await until(
-            cluster, ref, lambda thing: thing["status"]["operationState"]["phase"] == "Terminating"
+            cluster, ref, lambda live: live["status"]["operationState"]["phase"] == "Terminating"
         )
         # Argo CD patches its progress over whatever has been written since it last looked.
         await argo(cluster, ref, phase="Running", message=message)
     await until(
-        cluster, ref, lambda thing: thing["status"]["operationState"]["phase"] == "Terminating"
+        cluster, ref, lambda live: live["status"]["operationState"]["phase"] == "Terminating"
     )
     await argo(cluster, ref, phase="Failed", message="Operation terminated")
     assert await ending

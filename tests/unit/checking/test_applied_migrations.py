@@ -78,8 +78,8 @@ class Team:
         if outcome is not None:
             facts.append(events.Closed(outcome, wording.Text("deploy.done")))
         with stores.Store(self.history) as store:
-            for each in facts:
-                store.append(name, None, each, NOW)
+            for event in facts:
+                store.append(name, None, event, NOW)
 
     def judged(self) -> findings.Finding:
         project = projects.project(self.root)

@@ -77,28 +77,28 @@ def test_rights_are_as_generated(plain: trees.MemoryTree) -> None:
 
 
 def test_rights_of_a_renamed_environment_are_left_and_missing(plain: trees.MemoryTree) -> None:
-    found = variants(plain, "ENV017", rbac, ("  staging:\n", "  qa:\n"))
-    assert found == {*files("k8s/rbac/staging", *PARTS), ("absent", "hanbae.yaml")}
+    hits = variants(plain, "ENV017", rbac, ("  staging:\n", "  qa:\n"))
+    assert hits == {*files("k8s/rbac/staging", *PARTS), ("absent", "hanbae.yaml")}
 
 
 def test_rights_move_when_the_pods_get_a_cluster_of_their_own(plain: trees.MemoryTree) -> None:
     hub = ("    namespace_suffix: -dev\n", "    namespace_suffix: -dev\n    workload: pods\n")
-    found = variants(plain, "ENV017", rbac, hub)
-    assert found == {*files("k8s/rbac/dev", *PARTS), ("absent", "hanbae.yaml")}
+    hits = variants(plain, "ENV017", rbac, hub)
+    assert hits == {*files("k8s/rbac/dev", *PARTS), ("absent", "hanbae.yaml")}
 
 
 def test_rights_of_split_clusters_are_left_when_they_are_joined(plain: trees.MemoryTree) -> None:
     suffix = "    namespace_suffix: -dev\n"
     text = plain.contents["hanbae.yaml"].decode().replace(suffix, f"{suffix}    workload: pods\n")
     split = trees.MemoryTree({**plain.contents, "hanbae.yaml": text.encode()})
-    found = variants(split, "ENV017", rbac, ("    workload: pods\n", ""))
+    hits = variants(split, "ENV017", rbac, ("    workload: pods\n", ""))
     left = {*files("k8s/rbac/dev/control", *PARTS), *files("k8s/rbac/dev/workload", *PARTS)}
-    assert found == {*left, ("absent", "hanbae.yaml")}
+    assert hits == {*left, ("absent", "hanbae.yaml")}
 
 
 def test_rights_follow_the_namespace_of_services(plain: trees.MemoryTree) -> None:
-    found = variants(plain, "ENV017", rbac, ("  namespace: services\n", "  namespace: bakery\n"))
-    assert {variant for variant, _ in found} == {"missing", "other"}
+    hits = variants(plain, "ENV017", rbac, ("  namespace: services\n", "  namespace: bakery\n"))
+    assert {variant for variant, _ in hits} == {"missing", "other"}
 
 
 def test_admission_policies_are_as_generated(shop: trees.MemoryTree) -> None:
@@ -119,8 +119,8 @@ def test_admission_policies_are_as_generated(shop: trees.MemoryTree) -> None:
 def test_admission_policies_follow_the_rules(
     shop: trees.MemoryTree, edit: Edit, expected: set[str]
 ) -> None:
-    found = variants(shop, "ENV019", admission, edit, more=RULE)
-    assert {variant for variant, _ in found} == expected
+    hits = variants(shop, "ENV019", admission, edit, more=RULE)
+    assert {variant for variant, _ in hits} == expected
 
 
 def test_rules_that_were_never_generated_are_not_asked_for(shop: trees.MemoryTree) -> None:
