@@ -109,8 +109,8 @@ def test_at_a_terminal_the_plan_is_approved_before_anything_begins(several: scen
             answers={QUESTION: answer},
         )
         assert shown.code == code, shown.text
-        plan, asked, _ = shown.text.partition("[y/N]: ")
-        assert asked
+        plan, question, _ = shown.text.partition("[y/N]: ")
+        assert question
         assert "Deployment/" in plan
         assert "APPROVED" in plan
         if code:

@@ -41,10 +41,10 @@ class World:
     @property
     def hosts(self) -> list[str]:
         """Scheme and host of each exchange, repetitions left out."""
-        asked = (
+        hosts = (
             f"{request.url.scheme}://{request.url.netloc.decode()}" for request in self.requests
         )
-        return list(dict.fromkeys(asked))
+        return list(dict.fromkeys(hosts))
 
     @property
     def trusted(self) -> set[str]:
@@ -99,14 +99,14 @@ async def test_plain_http_that_a_checkout_asks_for_carries_no_password(
 ) -> None:
     log_in(tmp_path, IMAGE.host)
     world.has = {IMAGE.host}
-    asked = sources.of(policy(registry_example_com=PLAIN))
-    assert await asked.digest(IMAGE) == DIGEST
+    origins = sources.of(policy(registry_example_com=PLAIN))
+    assert await origins.digest(IMAGE) == DIGEST
     assert world.hosts == ["http://registry.example.com"]
     assert world.trusted == set()
 
     world.locked = {IMAGE.host}
     with pytest.raises(errors.Forbidden) as forbidden:
-        await asked.digest(IMAGE)
+        await origins.digest(IMAGE)
     assert forbidden.value.text.id == "registry.plain-without-login"
     assert world.trusted == set()
 
@@ -128,8 +128,8 @@ async def test_the_user_may_let_a_password_go_over_plain_http(
         monkeypatch.setenv(sources.VARIABLE, "other.example.com, Registry.Example.com")
     for registries in (policy(), policy(registry_example_com=PLAIN)):
         world.requests.clear()
-        asked = sources.of(registries, insecure=way == "flag")
-        assert await asked.digest(IMAGE) == DIGEST
+        origins = sources.of(registries, insecure=way == "flag")
+        assert await origins.digest(IMAGE) == DIGEST
         assert world.trusted == {"http://registry.example.com"}
 
 
@@ -140,8 +140,8 @@ async def test_a_mirror_never_gets_the_password_of_the_registry(
     mirror = "mirror.example.net"
     world.locked = {mirror, IMAGE.host}
     world.has = {IMAGE.host}
-    asked = sources.of(policy(registry_example_com=documents.Registry(mirrors=(mirror,))))
-    assert await asked.digest(IMAGE) == DIGEST
+    origins = sources.of(policy(registry_example_com=documents.Registry(mirrors=(mirror,))))
+    assert await origins.digest(IMAGE) == DIGEST
     assert world.hosts == [f"https://{mirror}", f"https://{IMAGE.host}"]
     assert world.trusted == {f"https://{IMAGE.host}"}
 
@@ -191,9 +191,9 @@ async def test_what_no_host_has_is_not_there_and_the_registrys_own_error_is_rais
     world: World,
 ) -> None:
     settings = documents.Registry(mirrors=("one.example.net",))
-    asked = sources.of(policy(registry_example_com=settings))
-    assert await asked.digest(IMAGE) is None
+    origins = sources.of(policy(registry_example_com=settings))
+    assert await origins.digest(IMAGE) is None
     world.silent = {"one.example.net", IMAGE.host}
     with pytest.raises(errors.Unreachable) as unreachable:
-        await asked.digest(IMAGE)
+        await origins.digest(IMAGE)
     assert unreachable.value.text.facts["host"] == IMAGE.host

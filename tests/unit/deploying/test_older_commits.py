@@ -94,10 +94,10 @@ class Clone:
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
     clone = Clone(tmp_path)
 
-    async def seen(*_: object) -> Any:
+    async def read_claim(*_: object) -> Any:
         return None if clone.lease is None else SimpleNamespace(marks=clone.lease)
 
-    monkeypatch.setattr(claiming, "seen", seen)
+    monkeypatch.setattr(claiming, "seen", read_claim)
     return clone
 
 
