@@ -57,7 +57,7 @@ async def fault(
 
 
 @pytest.mark.parametrize(
-    ("text", "what", "line"),
+    ("text", "bound", "line"),
     [
         pytest.param(KEYS, "entries", 100_001, id="keys"),
         pytest.param(ITEMS, "entries", 100_001, id="items"),
@@ -71,9 +71,9 @@ async def fault(
     ],
 )
 async def test_values_that_are_too_large_are_refused_at_their_line(
-    pool: pools.Pool, text: bytes, what: str, line: int
+    pool: pools.Pool, text: bytes, bound: str, line: int
 ) -> None:
-    assert await fault(pool, {}, text) == (what, f"{VALUES}{f':{line}' if line else ''}")
+    assert await fault(pool, {}, text) == (bound, f"{VALUES}{f':{line}' if line else ''}")
 
 
 @pytest.mark.parametrize(
@@ -83,17 +83,17 @@ async def test_values_that_are_too_large_are_refused_at_their_line(
         "charts/b/Chart.yaml", "charts/b/charts/c/crds/d.yaml",
     ],
 )  # fmt: skip
-@pytest.mark.parametrize(("text", "what"), [(FLOW, "entries"), (DEEP_FLOW, "depth")])
+@pytest.mark.parametrize(("text", "bound"), [(FLOW, "entries"), (DEEP_FLOW, "depth")])
 async def test_file_that_helm_reads_is_refused_at_its_line(
-    pool: pools.Pool, file: str, text: bytes, what: str
+    pool: pools.Pool, file: str, text: bytes, bound: str
 ) -> None:
     before = CHART.get(file, b"")
     place = f"services/a/helm/{file}:{before.count(NEWLINE) + 2}"
-    assert await fault(pool, {file: before + text}) == (what, place)
+    assert await fault(pool, {file: before + text}) == (bound, place)
 
 
 @pytest.mark.parametrize(
-    ("text", "what", "line"),
+    ("text", "bound", "line"),
     [
         (RULES, "entries", 10_002),
         (b'{"not":\n' + b'{"not":' * 600 + b"{}" + b"}" * 601, "depth", 2),
@@ -101,15 +101,15 @@ async def test_file_that_helm_reads_is_refused_at_its_line(
     ],
 )
 async def test_schema_that_would_take_long_is_refused_at_its_line(
-    pool: pools.Pool, text: bytes, what: str, line: int
+    pool: pools.Pool, text: bytes, bound: str, line: int
 ) -> None:
     for file in ("values.schema.json", "charts/b/values.schema.json"):
         place = f"services/a/helm/{file}{f':{line}' if line else ''}"
-        assert await fault(pool, {file: text}) == (what, place)
+        assert await fault(pool, {file: text}) == (bound, place)
 
 
 @pytest.mark.parametrize(
-    ("template", "what"),
+    ("template", "bound"),
     [
         ("data:{{ range until 100500 }}\n  a{{ . }}: x{{ end }}\n", "entries"),
         ('data: {{ repeat 600 "[" }}{{ repeat 600 "]" }}\n', "depth"),
@@ -118,13 +118,13 @@ async def test_schema_that_would_take_long_is_refused_at_its_line(
 )
 @pytest.mark.parametrize("file", ["templates/b.yaml", "charts/b/templates/b.yaml"])
 async def test_what_a_template_makes_is_refused_at_the_template(
-    pool: pools.Pool, file: str, template: str, what: str
+    pool: pools.Pool, file: str, template: str, bound: str
 ) -> None:
     head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n"
     more = {file: (head + template).encode()}
     if file.startswith("charts/"):
         more["charts/b/Chart.yaml"] = b"apiVersion: v2\nname: b\nversion: 1.0.0\n"
-    assert await fault(pool, more) == (what, f"services/a/helm/{file}")
+    assert await fault(pool, more) == (bound, f"services/a/helm/{file}")
 
 
 async def test_what_is_in_a_packed_chart_is_refused_at_the_pack(pool: pools.Pool) -> None:

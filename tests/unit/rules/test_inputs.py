@@ -78,9 +78,9 @@ def folder(path: str) -> Callable[[Path], object]:
     return make
 
 
-LINES = "".join(f"a{at}: 1\n" for at in range(600_000))
-INDENTED = "".join(f"  a{at}: x\n" for at in range(600_000))
-RULES = '{"required": [\n' + ",\n".join(f'"a{at}"' for at in range(600_000)) + "]}"
+LINES = "".join(f"a{n}: 1\n" for n in range(600_000))
+INDENTED = "".join(f"  a{n}: x\n" for n in range(600_000))
+RULES = '{"required": [\n' + ",\n".join(f'"a{n}"' for n in range(600_000)) + "]}"
 DEEP = f"a: {'[' * 40_000}{']' * 40_000}"
 BAD: dict[str, tuple[str, Callable[[Path], object]]] = {
     "broken values": (f"{VALUES}:2:4", text(VALUES, "a: [\nb: }\n")),

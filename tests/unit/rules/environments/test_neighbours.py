@@ -37,8 +37,10 @@ def release(
 
 def words(view: views.Release) -> list[tuple[str, str]]:
     """The words that are found, each with its environment."""
-    found = running.over_service(views.Service(view.service.project, "auth", {"dev": view}), [RULE])
-    return [(each.hit.facts["word"], each.hit.facts["other"]) for each in found]
+    findings = running.over_service(
+        views.Service(view.service.project, "auth", {"dev": view}), [RULE]
+    )
+    return [(finding.hit.facts["word"], finding.hit.facts["other"]) for finding in findings]
 
 
 @pytest.mark.parametrize(
