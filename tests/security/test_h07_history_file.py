@@ -282,3 +282,10 @@ def test_a_log_without_its_database_is_not_made_part_of_a_new_one(tmp_path: Path
     with stores.Store(path) as store:
         assert [deployment.id for deployment in store.deployments()] == ["own"]
     assert (tmp_path / "history.db-wal.of-a-former-history").read_bytes() == log
+
+
+@pytest.mark.parametrize("home", ["state", ".", "", "../x"])
+def test_a_relative_state_folder_is_not_one_in_the_checkout(home: str) -> None:
+    path, is_own = locations.resolve("sqlite", {"XDG_STATE_HOME": home})
+    assert is_own
+    assert path == Path.home() / ".local/state/hanbae/history.db"

@@ -60,8 +60,10 @@ def resolve(url: str, environment: Mapping[str, str]) -> tuple[Path, bool]:
         hanbae.errors.WrongUse: It is no such address, or one of a database that is not available yet.
     """
     if url in {"", "sqlite"}:
-        home = environment.get("XDG_STATE_HOME") or "~/.local/state"
-        return Path(home).expanduser() / "hanbae" / "history.db", True
+        configured = Path(environment.get("XDG_STATE_HOME", "")).expanduser()
+        # The XDG specification: a relative path is invalid and to be ignored. It would be one in the checkout.
+        home = configured if configured.is_absolute() else Path("~/.local/state").expanduser()
+        return home / "hanbae" / "history.db", True
     parts = urlsplit(url)
     if parts.scheme in {"postgres", "postgresql"}:
         raise errors.WrongUse("history.not-available", scheme=parts.scheme)
