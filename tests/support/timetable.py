@@ -53,6 +53,8 @@ TOGETHER: Final = (
     Scene("test_deploy_preflight.py", frozenset({_STAGING})),
     Scene("test_plan_saved.py"),
     Scene("test_deploy_images.py"),
+    Scene("test_what_you_see.py"),
+    Scene("test_deploy_several.py"),
     Scene("test_readme.py"),
     Scene("test_deploy_several.py"),
     Scene("test_deploy_first.py"),

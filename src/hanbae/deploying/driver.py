@@ -335,12 +335,7 @@ class _Run:
         cause = self._following.gravest
         if closed.outcome != "failed" or cause is None:
             return closed
-        command = cause.command
-        if command[:1] != ("hanbae",) and cause.subject.kind in {"Job", "Pod"}:
-            # Pods of hooks go with the sync that was ended; what they said is in the history.
-            is_hooks = cause.subject.kind == "Job" or self._following.is_of_hook(cause.subject)
-            if is_hooks:
-                command = ("hanbae", "history", "show", self._order.deployment)
+        command = self._following.lasting_command(cause)
         return events.Closed(closed.outcome, closed.why, command)
 
     async def _failed(self, error: errors.Error) -> events.Closed:

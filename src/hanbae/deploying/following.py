@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
+import msgspec
+
 from hanbae import errors, subjects, wording
 from hanbae.deploying import deadlines, giving_up, occupants, recording
 from hanbae.diagnosing import causes, pictures
@@ -144,6 +146,17 @@ class Following:
         owner = self._owners.get(pod)
         return owner is not None and owner.kind == "Job"
 
+    def lasting_command(self, diagnosis: events.Diagnosed) -> tuple[str, ...]:
+        """The command of a diagnosis, or one in its place that is still true when the deployment has ended.
+
+        Jobs of hooks and their pods go with the sync; what they have written is in the history.
+        """
+        subject = diagnosis.subject
+        is_of_hook = subject.kind == "Job" or self.is_of_hook(subject)
+        if diagnosis.command[:1] == ("hanbae",) or not is_of_hook:
+            return diagnosis.command
+        return ("hanbae", "history", "show", self._record.deployment)
+
     def failed(self, job: subjects.Ref) -> str:
         """The file at which the last attempt of a migration Job stopped; empty where none failed."""
         for (pod, _), lines in reversed(list(self._record.logs.items())):
@@ -166,7 +179,8 @@ class Following:
 
     async def _tell(self, step: plans.Step, diagnosed: Iterable[events.Diagnosed]) -> None:
         for diagnosis in list(diagnosed):
-            await self._record.add(step.id, diagnosis)
+            command = self.lasting_command(diagnosis)
+            await self._record.add(step.id, msgspec.structs.replace(diagnosis, command=command))
 
     def check_images(self, engine: protocol.Engine) -> None:
         """Hold what runs against what the plan promised.

@@ -27,6 +27,9 @@ class Record:
         channel: To whoever shows them.
         clock: The time.
         past: What was recorded before a crash; what a watch shows again of it is not recorded twice.
+
+    Attributes:
+        deployment: The deployment's id.
     """
 
     def __init__(
@@ -43,7 +46,7 @@ class Record:
         self.written = False
         """Whether anything was added by this driver."""
         self._store = store
-        self._deployment = deployment
+        self.deployment = deployment
         self._channel = channel
         self._clock = clock
         self._lines: dict[tuple[subjects.Ref, str], deque[str]] = {}
@@ -73,7 +76,7 @@ class Record:
             self._lines.setdefault(key, deque(maxlen=LINES)).append(fact.line)
         if self._is_past(fact):
             return
-        event = self._store.append(self._deployment, step, fact, self._clock())
+        event = self._store.append(self.deployment, step, fact, self._clock())
         await self._channel.put(event)
 
     def _is_past(self, fact: events.Fact) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.support import objects
 
+from hanbae import subjects, wording
 from hanbae.clusters import kinds
 from hanbae.deploying import following, recording
 from hanbae.history import stores
@@ -21,6 +22,7 @@ from hanbae.streams import channels
 POLICY = documents.Policy(
     version=1, argocd=documents.ArgoCD("https://git.example.com/shop.git"), environments={}
 )
+HISTORY = ("hanbae", "history", "show", "d1")
 
 
 class Quiet:
@@ -64,3 +66,24 @@ async def test_a_warning_that_is_only_repeated_is_noticed(tmp_path: Path) -> Non
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+@pytest.mark.parametrize(
+    ("subject", "command", "lasting"),
+    [
+        # Argo CD deletes a hook's Job and its pods with the sync that is ended.
+        ("Job/auth-migrate", ("kubectl", "logs", "job/auth-migrate"), HISTORY),
+        ("Pod/auth-7d-x2v8q", ("kubectl", "logs", "auth-7d-x2v8q"), None),
+        ("Job/auth-migrate", ("hanbae", "image", "set", "auth", "IMAGE:TAG"), None),
+    ],
+)
+async def test_recorded_commands_are_true_when_the_deployment_has_ended(
+    tmp_path: Path, subject: str, command: tuple[str, ...], lasting: tuple[str, ...] | None
+) -> None:
+    kind, name = subject.split("/")
+    ref = subjects.Ref(kind, "services-dev", name)
+    diagnosis = events.Diagnosed(ref, wording.Text("diagnosis.job-failed"), command, True)
+    with stores.open_store(f"sqlite:///{tmp_path}/history.db") as store:
+        record = recording.Record(store, "d1", channels.Channel(), lambda: datetime.now(UTC))
+        follows = following.Following(POLICY, plans.Plan(1, "auth", "dev", ()), record, ends=None)
+        assert follows.lasting_command(diagnosis) == (lasting or command)
