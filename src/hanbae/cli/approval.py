@@ -11,10 +11,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Final
 
-import click
-
 from hanbae import errors, wording
-from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
     from hanbae import workspaces
@@ -67,14 +64,15 @@ async def approve(
         "environment": environment,
         "revision": prepared.revision[:12],
     }
-    question = catalogue.sentence(wording.Text("deploy.ask", facts))
-    click.echo(f"{question} [y/N]: ", file=speaker.stream, nl=False)
+    speaker.ask(wording.Text("deploy.ask", facts))
     try:
         answer = await _line()
     except asyncio.CancelledError:
         speaker.line("")
         speaker.note(wording.Text("deploy.unanswered"))
         raise
+    if not answer.endswith("\n"):  # the end of the input: the cursor is still behind the question
+        speaker.line("")
     if answer.strip().casefold() not in _YES:
         raise errors.Refused("deploy.declined", place=None, **facts)
 
@@ -93,6 +91,4 @@ async def _line() -> str:
         answer: str = await ready
     finally:
         loop.remove_reader(sys.stdin)
-    if not answer.endswith("\n"):  # the end of the input: the cursor is still behind the question
-        click.echo("", err=True)
     return answer

@@ -32,8 +32,8 @@ class Quiet:
     is_blocked = False
     crashes_before: dict[Any, int] = {}  # noqa: RUF012
 
-    def __init__(self, *things: kinds.Object) -> None:
-        self.objects = {kinds.ref(thing): thing for thing in things}
+    def __init__(self, *manifests: kinds.Object) -> None:
+        self.objects = {kinds.ref(manifest): manifest for manifest in manifests}
 
 
 async def silence() -> AsyncGenerator[events.Observed]:

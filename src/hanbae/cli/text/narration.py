@@ -69,6 +69,10 @@ class Narration:
         """A line that is worded and laid out already, such as a log line of the cluster's."""
         click.echo(words, file=self.stream, color=self.color)
 
+    def ask(self, text: wording.Text) -> None:
+        """A question that is answered with yes or no; the cursor stays behind it."""
+        click.echo(f"{catalogue.sentence(text)} [y/N]: ", file=self.stream, nl=False)
+
     def _line(self, mark: str, text: wording.Text) -> None:
         self._lines(mark, catalogue.sentence(text))
 
