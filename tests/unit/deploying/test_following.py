@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import objects
+from tests.support import objects, polling
 
 from hanbae import subjects, wording
 from hanbae.clusters import kinds
@@ -28,12 +28,18 @@ HISTORY = ("hanbae", "history", "show", "d1")
 class Quiet:
     """What of an engine is looked at while its stream says nothing."""
 
-    awaits = ()
     is_blocked = False
     crashes_before: dict[Any, int] = {}  # noqa: RUF012
 
-    def __init__(self, *manifests: kinds.Object) -> None:
-        self.objects = {kinds.ref(manifest): manifest for manifest in manifests}
+    def __init__(self, *objects: kinds.Object) -> None:
+        self.objects = {kinds.ref(manifest): manifest for manifest in objects}
+        self.looks = 0
+
+    @property
+    def awaits(self) -> tuple[()]:
+        """Nothing; it is asked for once in each look for causes."""
+        self.looks += 1
+        return ()
 
 
 async def silence() -> AsyncGenerator[events.Observed]:
@@ -56,12 +62,11 @@ async def test_a_warning_that_is_only_repeated_is_noticed(tmp_path: Path) -> Non
         await record.add(None, events.Opened(plan, "jiwon", "1" * 40))
         follows = following.Following(POLICY, plan, record, ends=None)
         task = asyncio.create_task(follows.follow(plan.steps[0], does, engine, silence()))
-        await asyncio.sleep(2 * following.LOOK)
+        await polling.reached(lambda: engine.looks > 1, within=10)
         assert follows.gravest is None
         warning["count"] = 3
-        async with asyncio.timeout(10):
-            while follows.gravest is None:  # noqa: ASYNC110  that is the point: nothing is told
-                await asyncio.sleep(0.05)
+        await polling.reached(lambda: follows.gravest is not None, within=10)
+        assert follows.gravest is not None
         assert follows.gravest.cause.id == "diagnosis.not-ready"
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
