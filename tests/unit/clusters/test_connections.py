@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from hanbae import errors
+from hanbae import errors, excerpts
 from hanbae.clusters import (
     answers,
     connections,
@@ -233,7 +233,7 @@ async def test_servers_sentence_is_masked_and_bounded(tmp_path: Path) -> None:
             await reading.find(cluster, kinds.JOB, "dev")
     shown = str(caught.value)
     assert "hunter2secret" not in shown
-    assert len(caught.value.text.facts["message"]) == answers.LONGEST_MESSAGE
+    assert len(caught.value.text.facts["message"]) == excerpts.SENTENCE
 
 
 @pytest.mark.parametrize(
