@@ -54,7 +54,6 @@ TOGETHER: Final = (
     Scene("test_plan_saved.py"),
     Scene("test_deploy_images.py"),
     Scene("test_what_you_see.py"),
-    Scene("test_deploy_several.py"),
     Scene("test_readme.py"),
     Scene("test_deploy_several.py"),
     Scene("test_deploy_first.py"),
