@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,19 @@ async def outcome(pool: pools.Pool, files: dict[str, bytes]) -> str:
     return ""
 
 
+_others: set[int] = set()
+"""Renderers of a pool that tests of another module share in this process."""
+
+
+@pytest.fixture(autouse=True)
+def without_others() -> Iterator[None]:
+    _others.update(workers())
+    yield
+    _others.clear()
+
+
 def workers() -> set[int]:
-    """Processes of this one that render."""
+    """Processes of this one that render, for the test that runs."""
     numbers = set()
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -50,7 +62,7 @@ def workers() -> set[int]:
             parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
             if words[0].endswith(b"/hanbae-renderer") and int(parent) == os.getpid():
                 numbers.add(int(path.name))
-    return numbers
+    return numbers - _others
 
 
 async def test_a_killed_worker_is_one_fault_and_the_next_chart_gets_another() -> None:
