@@ -194,14 +194,14 @@ def clear() -> None:
     """Take away the environments that this process has made: their pods' requests fill the node that all share."""
     while _own:
         scene = _own.pop()
-        environment = str(scene.clone / generate_argocd.FOLDER / scene.environment)
-        gone = ("--ignore-not-found", "--wait=false")
-        # Argo CD first, or it would make anew what is deleted.
-        scene.argocd.kubectl(["delete", "-k", environment, *gone])
         if scene.control is not None:
-            continue  # the sandbox of its pods is another one, which ends with its scene
+            continue  # the sandbox of its pods and its clone is another one, which ends with its scene
+        environment = str(scene.clone / generate_argocd.FOLDER / scene.environment)
+        kubectl, gone = scene.shop.sandbox.kubectl, ("--ignore-not-found", "--wait=false")
+        # Argo CD first, or it would make anew what is deleted.
+        kubectl(["delete", "-k", environment, *gone])
         namespaces = {scene.namespace(service) for service in scene.shop.services}
-        scene.shop.sandbox.kubectl(["delete", "namespace", *sorted(namespaces), *gone])
+        kubectl(["delete", "namespace", *sorted(namespaces), *gone])
 
 
 @dataclass(frozen=True)
