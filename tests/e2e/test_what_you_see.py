@@ -57,7 +57,7 @@ class Person:
             "TERM": "xterm-256color",
         }
 
-    def deploys(self, name: str, *, code: int) -> str:
+    def assert_deploys(self, name: str, *, code: int) -> str:
         """Deploy, hold what is shown against both pages, and return it in English."""
         words = ("deploy", SERVICE, "--env", self.scene.environment, "--insecure-registry", "--yes")
         shown = self.types(*words)
@@ -80,7 +80,7 @@ class Person:
         deployment: str = listed.deployments[0]["id"]
         return deployment
 
-    def follows(self, screen: str, **examples: str) -> None:
+    def assert_commands_work(self, screen: str, **examples: str) -> None:
         """Run the commands that were shown, with what a person writes in place of words in capitals."""
         commands = seen.commands(seen.plain(screen))
         assert commands, screen
@@ -109,7 +109,7 @@ def person(demo: demos.Demo, tmp_path_factory: pytest.TempPathFactory) -> Person
 
 
 def test_first_deployment_succeeds(person: Person) -> None:
-    person.deploys("succeeded", code=0)
+    person.assert_deploys("succeeded", code=0)
 
 
 def test_image_that_is_not_in_the_registry(person: Person) -> None:
@@ -117,8 +117,8 @@ def test_image_that_is_not_in_the_registry(person: Person) -> None:
     reference = scene.build(SERVICE)
     scene.edit(SERVICE, {"image.digest": NOWHERE})
     scene.publish("An image that nobody has pushed")
-    screen = person.deploys("image-missing", code=5)
-    person.follows(screen, IMAGE_TAG=reference)
+    screen = person.assert_deploys("image-missing", code=5)
+    person.assert_commands_work(screen, IMAGE_TAG=reference)
     scene.publish("An image that is there")
 
 
@@ -128,8 +128,8 @@ def test_image_without_the_migrations_of_the_commit(person: Person) -> None:
     statement = "ALTER TABLE profiles ADD COLUMN nickname text;"
     scenes.write_migrations(scene.migrations(SERVICE), {name: [statement]})
     scene.publish("A migration that the image does not have")
-    screen = person.deploys("image-without-migrations", code=5)
-    person.follows(screen, IMAGE_TAG=scene.build(SERVICE))
+    screen = person.assert_deploys("image-without-migrations", code=5)
+    person.assert_commands_work(screen, IMAGE_TAG=scene.build(SERVICE))
     scene.publish("An image with it")
     mended = person.types("deploy", SERVICE, "--env", scene.environment, "--yes")
     assert mended.code == 0, mended.text
@@ -142,8 +142,8 @@ def test_migration_that_is_wrong(person: Person) -> None:
     scenes.write_migrations(scene.migrations(SERVICE), {name: [statement]})
     scene.build(SERVICE)
     scene.publish("A table that is not there")
-    screen = person.deploys("wrong-migration", code=1)
-    person.follows(screen)
+    screen = person.assert_deploys("wrong-migration", code=1)
+    person.assert_commands_work(screen)
     (scene.migrations(SERVICE) / name).unlink()
     scene.build(SERVICE)
     scene.publish("Without the wrong table")
@@ -153,8 +153,8 @@ def test_program_that_crashes(person: Person) -> None:
     scene = person.scene
     scene.set_environment(SERVICE, REQUIRED_TABLES="elsewhere.nothing")
     scene.publish("A table that is in no database")
-    screen = person.deploys("crash", code=1)
-    person.follows(screen)
+    screen = person.assert_deploys("crash", code=1)
+    person.assert_commands_work(screen)
     scene.replace(SERVICE, '\nenv:\n  REQUIRED_TABLES: "elsewhere.nothing"\n', "\nenv: {}\n")
     scene.publish("Only tables that there are")
 
