@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import click
@@ -27,15 +27,7 @@ def show(speaker: narration.Narration, changes: Sequence[files.FileChange], outp
         changes: What became of the files.
         output: ``text`` or ``json``.
     """
-    if output == "json":
-        outputs.emit_json({"files": changes})
-    else:
-        for change in changes:
-            outputs.emit(catalogue.sentence(_outcome(change)))
-            if change.outcome == "kept":
-                _show_reasons(change)
-            if change.outcome in {"kept", "stale"} and not _is_left(change.diff):
-                _show_diff(change.diff)
+    _list(changes, output, _show_difference)
     kept = [change for change in changes if change.outcome == "kept"]
     left = sum(bool(change.reasons) for change in kept)
     if len(kept) > left:
@@ -55,13 +47,28 @@ def explain(speaker: narration.Narration, changes: Sequence[files.FileChange], o
         changes: What became of the files.
         output: ``text`` or ``json``.
     """
+    _list(changes, output, _show_reasons)
+    _advise(speaker, changes)
+
+
+def _list(
+    changes: Sequence[files.FileChange], output: str, details: Callable[[files.FileChange], None]
+) -> None:
+    """Write what became of each file, with its details in a text."""
     if output == "json":
         outputs.emit_json({"files": changes})
-    else:
-        for change in changes:
-            outputs.emit(catalogue.sentence(_outcome(change)))
-            _show_reasons(change)
-    _advise(speaker, changes)
+        return
+    for change in changes:
+        outputs.emit(catalogue.sentence(_outcome(change)))
+        details(change)
+
+
+def _show_difference(change: files.FileChange) -> None:
+    """Why a file was kept, and how it differs."""
+    if change.outcome == "kept":
+        _show_reasons(change)
+    if change.outcome in {"kept", "stale"} and not _is_left(change.diff):
+        _show_diff(change.diff)
 
 
 def _advise(speaker: narration.Narration, changes: Sequence[files.FileChange]) -> None:
