@@ -101,7 +101,7 @@ def test_finding_about_a_url_does_not_repeat_its_credential() -> None:
     def check(_: views.Project) -> Iterator[rulebook.Hit]:
         yield rulebook.Hit(place, {"found": url, "wanted": "https://u:hunter2@git/x", "n": "1"})
 
-    rule = rulebook.Rule("ENV002", "error", "project", check, "a test")
+    rule = rulebook.Rule("ENV002", "error", "project", check, "a test", essential=True)
     (result,) = running.over_project(releases.project(), [rule])
     assert result.hit.facts == {
         "found": "https://•••@github.com/x/other.git",

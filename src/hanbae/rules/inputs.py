@@ -15,16 +15,18 @@ _RENDERING: Final = "https://helm.sh/docs/chart_template_guide/debugging/"
 _ACCEPTING: Final = "hanbae check --help"
 
 # A chart or a values file that cannot be read or rendered.
-rulebook.reported("INP001", "error", "service", source=_RENDERING)
+rulebook.reported("INP001", "error", "service", source=_RENDERING, essential=True)
 # A comment that would accept a finding: without a code or a reason, with a code that no rule has, without a finding.
-rulebook.reported("INP002", "warning", "service", source=_ACCEPTING)
-rulebook.reported("INP003", "warning", "service", source=_ACCEPTING)
-rulebook.reported("INP004", "warning", "service", source=_ACCEPTING)
+rulebook.reported("INP002", "warning", "service", source=_ACCEPTING, essential=True)
+rulebook.reported("INP003", "warning", "service", source=_ACCEPTING, essential=True)
+rulebook.reported("INP004", "warning", "service", source=_ACCEPTING, essential=True)
 # An entry of the baseline of which there is less than it says.
-rulebook.reported("INP005", "notice", "project", source=_ACCEPTING)
+rulebook.reported("INP005", "notice", "project", source=_ACCEPTING, essential=True)
 
 
-@rulebook.of_service("INP006", "error", source="https://yaml.org/spec/1.2.2/#3213-node-comparison")
+@rulebook.of_service(
+    "INP006", "error", source="https://yaml.org/spec/1.2.2/#3213-node-comparison", essential=True
+)
 def doubled_key(service: views.Service) -> Iterator[rulebook.Hit]:
     """A key that is there twice in a values file or the chart's own: Helm takes the last one, without a word."""
     files = [f"{service.chart}/Chart.yaml", f"{service.chart}/values.yaml"]
@@ -36,7 +38,10 @@ def doubled_key(service: views.Service) -> Iterator[rulebook.Hit]:
 
 
 @rulebook.of_release(
-    "INP007", "error", source="https://helm.sh/docs/chart_template_guide/builtin_objects/"
+    "INP007",
+    "error",
+    source="https://helm.sh/docs/chart_template_guide/builtin_objects/",
+    essential=True,
 )
 def depends_on_renderer(release: views.Release) -> Iterator[rulebook.Hit]:
     """Objects that are others with another release of Helm, or another patch release of Kubernetes.
@@ -59,7 +64,10 @@ def depends_on_renderer(release: views.Release) -> Iterator[rulebook.Hit]:
 
 
 @rulebook.of_release(
-    "INP008", "notice", source="https://helm.sh/docs/chart_template_guide/builtin_objects/"
+    "INP008",
+    "notice",
+    source="https://helm.sh/docs/chart_template_guide/builtin_objects/",
+    essential=False,
 )
 def assumes_apis(release: views.Release) -> Iterator[rulebook.Hit]:
     """Objects that are others in a cluster with API versions of which nothing says whether it has them."""

@@ -50,7 +50,9 @@ def _rule(own: documents.OwnRule, key: str) -> rulebook.Rule:
         check = _over_objects(own)
     except compiled_expressions.Unusable as unusable:
         scope, check = "project", _unusable(f"{key}.expression", str(unusable))
-    return rulebook.Rule(rulebook.OWN + own.id, severity, scope, check, _SOURCE, facts=facts)
+    return rulebook.Rule(
+        rulebook.OWN + own.id, severity, scope, check, _SOURCE, essential=True, facts=facts
+    )
 
 
 def _unusable(key: str, reason: str) -> Callable[[views.Project], Iterator[rulebook.Hit]]:

@@ -2,7 +2,7 @@
 
 A rule is a function over one view, registered by a decorator::
 
-    @rulebook.of_release("ARG001", "error", source="https://…")
+    @rulebook.of_release("ARG001", "error", source="https://…", essential=True)
     def misspelt_hook(release: views.Release) -> Iterator[rulebook.Hit]:
         for each in release.objects:
             ...
@@ -75,6 +75,8 @@ class Rule(Struct, frozen=True):
         scope: What it looks at, one at a time.
         check: Yields what it finds.
         source: Where the rule comes from: a URL, or a document of the project.
+        essential: Whether what it finds breaks in a cluster, or gives a secret away, in any repository; false for
+            rules of layout, style and good practice, which the profile ``essential`` leaves out.
         fixable: Whether some of its hits carry edits.
         facts: What all of its texts are given; its words are those of ``rule.own`` then, for a rule of the team's.
     """
@@ -84,6 +86,7 @@ class Rule(Struct, frozen=True):
     scope: Scope
     check: Callable[[Any], Iterator[Hit]]
     source: str
+    essential: bool
     fixable: bool = False
     facts: dict[str, str] = {}
 
@@ -104,13 +107,18 @@ _Check = Callable[[Any], Iterator[Hit]]
 
 def _registering(scope: Scope) -> Callable[..., Callable[[_Check], _Check]]:
     def of(
-        code: str, severity: findings.Severity, *, source: str, fixable: bool = False
+        code: str,
+        severity: findings.Severity,
+        *,
+        source: str,
+        essential: bool,
+        fixable: bool = False,
     ) -> Callable[[_Check], _Check]:
         def register(check: _Check) -> _Check:
             if code in _RULES and _RULES[code].check.__qualname__ != check.__qualname__:
                 message = f"two rules have the code {code}"
                 raise ValueError(message)
-            _RULES[code] = Rule(code, severity, scope, check, source, fixable)
+            _RULES[code] = Rule(code, severity, scope, check, source, essential, fixable)
             return check
 
         return register
@@ -126,7 +134,9 @@ of_release = _registering("release")
 """Registers a rule over a service in one environment."""
 
 
-def reported(code: str, severity: findings.Severity, scope: Scope, *, source: str) -> None:
+def reported(
+    code: str, severity: findings.Severity, scope: Scope, *, source: str, essential: bool
+) -> None:
     """Register a rule that is not run, because its findings come from elsewhere: a renderer, git's history, a cluster.
 
     It has a code, words and examples like every other one, and can be accepted and explained like it.
@@ -136,8 +146,9 @@ def reported(code: str, severity: findings.Severity, scope: Scope, *, source: st
         severity: How grave its findings are.
         scope: What its findings are about.
         source: Where the rule comes from.
+        essential: Whether the profile ``essential`` has it.
     """
-    _RULES[code] = Rule(code, severity, scope, _nothing, source)
+    _RULES[code] = Rule(code, severity, scope, _nothing, source, essential)
 
 
 def _nothing(_: object) -> Iterator[Hit]:

@@ -21,7 +21,7 @@ def named(variant: str) -> rulebook.Rule:
     def check(_: views.Project) -> Iterator[rulebook.Hit]:
         yield rulebook.Hit(subjects.Place("hanbae.yaml", 1), {"name": "x"}, variant)
 
-    return rulebook.Rule("LAY009", "warning", "project", check, "the test")
+    return rulebook.Rule("LAY009", "warning", "project", check, "the test", essential=True)
 
 
 def test_rule_that_takes_the_runners_variant_is_a_bug(shop: trees.MemoryTree) -> None:

@@ -47,7 +47,7 @@ def is_cluster_scoped(group: str, kind: str) -> bool:
     return kind in _CLUSTER.get(group, ())
 
 
-@argo.of_release("ARG027", "error", source=_PROJECTS)
+@argo.of_release("ARG027", "error", source=_PROJECTS, essential=True)
 def namespace_is_refused(release: views.Release) -> Iterator[rulebook.Hit]:
     """An object in a namespace that the environment's project does not let its Applications reach."""
     for manifest in release.objects:
@@ -60,7 +60,7 @@ def namespace_is_refused(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(views.On(manifest, ("metadata", "namespace")), facts)
 
 
-@argo.of_release("ARG028", "error", source=_PROJECTS)
+@argo.of_release("ARG028", "error", source=_PROJECTS, essential=True)
 def kind_is_refused(release: views.Release) -> Iterator[rulebook.Hit]:
     """An object of a kind that the environment's project refuses."""
     spec = release.service.project.bounds(release.environment)

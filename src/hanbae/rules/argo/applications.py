@@ -96,7 +96,7 @@ def automated(spec: Spec) -> bool:
     return isinstance(value, dict) and value.get("enabled") is not False
 
 
-@rulebook.of_project("ARG031", "error", source=_AUTO)
+@rulebook.of_project("ARG031", "error", source=_AUTO, essential=True)
 def automated_by_mistake(project: views.Project) -> Iterator[rulebook.Hit]:
     """Automated sync where the policy says that a person syncs."""
     for spec in specs(project):
@@ -112,7 +112,9 @@ def automated_by_mistake(project: views.Project) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(place, facts, "unknown", severity="warning")
 
 
-@rulebook.of_project("ARG032", "warning", source="https://github.com/argoproj/argo-cd/issues/15624")
+@rulebook.of_project(
+    "ARG032", "warning", source="https://github.com/argoproj/argo-cd/issues/15624", essential=False
+)
 def retries(project: views.Project) -> Iterator[rulebook.Hit]:
     """Retries: each runs everything again, migrations included."""
     for spec in specs(project):
@@ -127,7 +129,7 @@ def retries(project: views.Project) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(spec.place("syncPolicy", "automated"), facts, "default")
 
 
-@rulebook.of_project("ARG033", "error", source=argo.OPTIONS)
+@rulebook.of_project("ARG033", "error", source=argo.OPTIONS, essential=True)
 def unknown_option(project: views.Project) -> Iterator[rulebook.Hit]:
     """A sync option that no Application can have."""
     for spec in specs(project):
@@ -143,7 +145,7 @@ def unknown_option(project: views.Project) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(spec.place("syncPolicy", "syncOptions", index), facts, variant)
 
 
-@rulebook.of_project("ARG034", "warning", source=argo.OPTIONS)
+@rulebook.of_project("ARG034", "warning", source=argo.OPTIONS, essential=False)
 def namespace_without_labels(project: views.Project) -> Iterator[rulebook.Hit]:
     """`CreateNamespace=true` without labels: the namespace comes without its pod-security level."""
     for spec in specs(project):
@@ -161,7 +163,9 @@ def _sync_options(spec: Spec) -> Iterator[tuple[int, str]]:
         yield index, str(option)
 
 
-@rulebook.of_project("ARG035", "warning", source="https://github.com/argoproj/argo-cd/issues/22795")
+@rulebook.of_project(
+    "ARG035", "warning", source="https://github.com/argoproj/argo-cd/issues/22795", essential=False
+)
 def healed_instead_of_synced(project: views.Project) -> Iterator[rulebook.Hit]:
     """`manifest-generate-paths` with self-heal: a new commit may come as a sync without hooks."""
     key = "argocd.argoproj.io/manifest-generate-paths"
@@ -177,6 +181,7 @@ def healed_instead_of_synced(project: views.Project) -> Iterator[rulebook.Hit]:
     "ARG036",
     "warning",
     source="https://argo-cd.readthedocs.io/en/stable/operator-manual/applicationset/GoTemplate/",
+    essential=False,
 )
 def missing_keys_are_text(project: views.Project) -> Iterator[rulebook.Hit]:
     """A set whose expressions may name what is not there: Go writes `<no value>` instead of failing."""

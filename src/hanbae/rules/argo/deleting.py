@@ -8,7 +8,7 @@ from hanbae.rules import rulebook, views
 from hanbae.rules.argo import registering as argo
 
 
-@argo.of_release("ARG026", "warning", source=argo.OPTIONS)
+@argo.of_release("ARG026", "warning", source=argo.OPTIONS, essential=False)
 def half_protected(release: views.Release) -> Iterator[rulebook.Hit]:
     """An object kept when the Application goes but not when git forgets it, or the reverse."""
     for manifest in release.objects:

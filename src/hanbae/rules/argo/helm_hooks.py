@@ -41,7 +41,7 @@ def _own(manifest: views.Object) -> bool:
     return value is not None and (bool(manifest.phases) or "Skip" in argo.listed(value))
 
 
-@argo.of_release("ARG009", "warning", source=argo.HELM)
+@argo.of_release("ARG009", "warning", source=argo.HELM, essential=True)
 def helm_hook_without_effect(release: views.Release) -> Iterator[rulebook.Hit]:
     """An Argo CD hook beside a Helm hook that asks for another time: only Argo CD's counts."""
     for manifest, values in _with_helm_hooks(release):
@@ -63,7 +63,7 @@ def helm_hook_without_effect(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(argo.annotation(manifest, argo.HELM_HOOK), facts)
 
 
-@argo.of_release("ARG010", "warning", source=argo.HELM)
+@argo.of_release("ARG010", "warning", source=argo.HELM, essential=True)
 def helm_hook_not_supported(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Helm hook that Argo CD has no phase for, or that nobody knows."""
     for manifest, values in _with_helm_hooks(release):
@@ -86,7 +86,9 @@ def helm_hook_not_supported(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(part, {**facts, "value": ",".join(never), "known": ""}, "part")
 
 
-@argo.of_release("ARG011", "warning", source="https://github.com/argoproj/argo-cd/issues/7536")
+@argo.of_release(
+    "ARG011", "warning", source="https://github.com/argoproj/argo-cd/issues/7536", essential=True
+)
 def install_or_upgrade_only(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Helm hook for installs or for upgrades alone: Argo CD runs it in every sync."""
     for manifest, values in _with_helm_hooks(release):

@@ -27,7 +27,9 @@ def _spec(manifest: views.Object, key: str) -> object:
     return manifest.get("spec", key)
 
 
-@argo.of_release("ARG020", "warning", source="https://github.com/argoproj/argo-cd/issues/21055")
+@argo.of_release(
+    "ARG020", "warning", source="https://github.com/argoproj/argo-cd/issues/21055", essential=True
+)
 def gone_too_soon(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Job that Kubernetes deletes by its ttl before anyone reads its log, or although Argo CD keeps it."""
     for manifest in release.of_kind("Job"):
@@ -43,7 +45,9 @@ def gone_too_soon(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(part, facts)
 
 
-@argo.of_release("ARG021", "warning", source="https://github.com/argoproj/argo-cd/issues/14910")
+@argo.of_release(
+    "ARG021", "warning", source="https://github.com/argoproj/argo-cd/issues/14910", essential=True
+)
 def job_is_no_hook(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Job that is no hook: the next sync that changes its pods fails, because they are immutable."""
     for manifest in release.of_kind("Job"):
@@ -70,7 +74,9 @@ def _new_name(release: views.Release, manifest: views.Object) -> bool:
     return bool((tag and tag in manifest.name) or (short and short in manifest.name))
 
 
-@argo.of_release("ARG022", "warning", source="https://github.com/argoproj/argo-cd/issues/15593")
+@argo.of_release(
+    "ARG022", "warning", source="https://github.com/argoproj/argo-cd/issues/15593", essential=False
+)
 def hook_without_deadline(release: views.Release) -> Iterator[rulebook.Hit]:
     """A hook whose pods may wait for ever: nothing else ends the sync."""
     for manifest in release.of_kind("Job", "Pod"):
@@ -83,6 +89,7 @@ def hook_without_deadline(release: views.Release) -> Iterator[rulebook.Hit]:
     "ARG023",
     "notice",
     source="https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-backoff-failure-policy",
+    essential=False,
 )
 def hook_without_limit(release: views.Release) -> Iterator[rulebook.Hit]:
     """A hook Job that says nothing of retries: Kubernetes starts it six times more."""
@@ -98,6 +105,7 @@ def hook_without_limit(release: views.Release) -> Iterator[rulebook.Hit]:
     "ARG024",
     "warning",
     source="https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-backoff-failure-policy",
+    essential=False,
 )
 def restarts_in_place(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Job whose pods restart in place, or a hook Pod that never ends."""
@@ -113,7 +121,9 @@ def restarts_in_place(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(part, facts)
 
 
-@argo.of_release("ARG025", "warning", source="https://github.com/argoproj/argo-cd/issues/27506")
+@argo.of_release(
+    "ARG025", "warning", source="https://github.com/argoproj/argo-cd/issues/27506", essential=False
+)
 def logs_are_deleted(release: views.Release) -> Iterator[rulebook.Hit]:
     """A delete policy that takes a hook's log with it."""
     for manifest in release.of_kind("Job", "Pod"):

@@ -14,7 +14,7 @@ _TRACKING: Final = ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instal
 _INSTANCE: Final = "app.kubernetes.io/instance"
 
 
-@argo.of_release("ARG018", "error", source=argo.WAVES)
+@argo.of_release("ARG018", "error", source=argo.WAVES, essential=True)
 def name_is_missing(release: views.Release) -> Iterator[rulebook.Hit]:
     """An object without a name, or with a generated one where Argo CD makes none or deletes none."""
     for manifest in release.objects:
@@ -44,6 +44,7 @@ def _stays(manifest: views.Object) -> bool:
     "ARG019",
     "error",
     source="https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/",
+    essential=True,
 )
 def mark_of_another(release: views.Release) -> Iterator[rulebook.Hit]:
     """Argo CD's own mark in a chart, or the name of another release as the instance."""

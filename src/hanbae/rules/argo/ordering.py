@@ -31,7 +31,9 @@ def _waiting(
                     yield manifest, other, own, steps[other.index]
 
 
-@argo.of_release("ARG012", "error", source="https://github.com/argoproj/argo-cd/issues/9891")
+@argo.of_release(
+    "ARG012", "error", source="https://github.com/argoproj/argo-cd/issues/9891", essential=True
+)
 def needs_what_comes_later(release: views.Release) -> Iterator[rulebook.Hit]:
     """A hook, or a workload of an early wave, that needs an object of a later phase or wave: a first install hangs."""
     by_hand = release.policy.migrations.phase == "PreSync"
@@ -61,7 +63,7 @@ def _hook(manifest: views.Object) -> views.On:
     return argo.annotation(manifest, argo.HOOK if own else argo.HELM_HOOK)
 
 
-@argo.of_release("ARG013", "warning", source=argo.WAVES)
+@argo.of_release("ARG013", "warning", source=argo.WAVES, essential=False)
 def opened_too_late(release: views.Release) -> Iterator[rulebook.Hit]:
     """A SealedSecret in the same wave as its readers: these start before it is opened, or with the old values."""
     reported = set()
@@ -73,7 +75,9 @@ def opened_too_late(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(part, facts)
 
 
-@argo.of_release("ARG014", "error", source="docs/adr/0001-migrations-run-as-sync-hooks.md")
+@argo.of_release(
+    "ARG014", "error", source="docs/adr/0001-migrations-run-as-sync-hooks.md", essential=True
+)
 def kept_thing_as_hook(release: views.Release) -> Iterator[rulebook.Hit]:
     """A SealedSecret or a volume claim as a hook: nobody restores it, and a delete policy deletes what it holds."""
     for manifest in release.of_kind("SealedSecret", "ExternalSecret", "PersistentVolumeClaim"):
@@ -82,7 +86,9 @@ def kept_thing_as_hook(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(_hook(manifest), {"object": manifest.label}, variant)
 
 
-@argo.of_release("ARG015", "error", source="https://github.com/argoproj/argo-cd/issues/5086")
+@argo.of_release(
+    "ARG015", "error", source="https://github.com/argoproj/argo-cd/issues/5086", essential=True
+)
 def migration_after_pods(release: views.Release) -> Iterator[rulebook.Hit]:
     """A migration that runs when the new pods are there already."""
     steps = reading.order(release).steps
@@ -115,7 +121,9 @@ def _migrates(manifest: views.Object) -> bool:
     return component == "migration" or "migrat" in manifest.name
 
 
-@argo.of_release("ARG016", "notice", source="https://github.com/argoproj/argo-cd/issues/4669")
+@argo.of_release(
+    "ARG016", "notice", source="https://github.com/argoproj/argo-cd/issues/4669", essential=False
+)
 def many_steps(release: views.Release) -> Iterator[rulebook.Hit]:
     """So many phases and waves that waiting between them is what a sync mostly does."""
     order = reading.order(release).steps
@@ -126,7 +134,9 @@ def many_steps(release: views.Release) -> Iterator[rulebook.Hit]:
         yield rulebook.Hit(argo.annotation(last, argo.WAVE), facts)
 
 
-@argo.of_release("ARG017", "error", source="https://github.com/argoproj/argo-cd/issues/12840")
+@argo.of_release(
+    "ARG017", "error", source="https://github.com/argoproj/argo-cd/issues/12840", essential=True
+)
 def never_healthy(release: views.Release) -> Iterator[rulebook.Hit]:
     """An object that does not become healthy, with later waves or PostSync hooks that wait for it."""
     order = reading.order(release)

@@ -14,7 +14,7 @@ _OPEN: Final = {"sourceRepos": "", "destinations": "namespace", "clusterResource
 _SELECTORS: Final = ("applications", "namespaces", "clusters")
 
 
-@rulebook.of_project("ARG040", "warning", source=_PROJECTS)
+@rulebook.of_project("ARG040", "warning", source=_PROJECTS, essential=False)
 def unbounded(project: views.Project) -> Iterator[rulebook.Hit]:
     """The project `default`, or one that allows every cluster's every object."""
     for spec in specs(project):
@@ -39,7 +39,7 @@ def _unbounded(declared: declaring.Declared) -> Iterator[declaring.Keys]:
                 yield "spec", name, index
 
 
-@rulebook.of_project("ARG041", "warning", source=_WINDOWS)
+@rulebook.of_project("ARG041", "warning", source=_WINDOWS, essential=True)
 def window_without_effect(project: views.Project) -> Iterator[rulebook.Hit]:
     """A sync window that names no Application, or that is of no kind."""
     for declared in project.declared:

@@ -29,7 +29,9 @@ HELM: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/helm/"
 Check = Callable[[views.Release], Iterator[rulebook.Hit]]
 
 
-def of_release(code: str, severity: findings.Severity, *, source: str) -> Callable[[Check], Check]:
+def of_release(
+    code: str, severity: findings.Severity, *, source: str, essential: bool
+) -> Callable[[Check], Check]:
     """Registers a rule over a release that Argo CD applies."""
 
     def register(check: Check) -> Check:
@@ -37,7 +39,8 @@ def of_release(code: str, severity: findings.Severity, *, source: str) -> Callab
         def where_argo_cd_applies(release: views.Release) -> Iterator[rulebook.Hit]:
             return check(release) if release.settings.engine == "argocd" else iter(())
 
-        rulebook.of_release(code, severity, source=source)(where_argo_cd_applies)
+        register_for_all = rulebook.of_release(code, severity, source=source, essential=essential)
+        register_for_all(where_argo_cd_applies)
         return check
 
     return register

@@ -36,7 +36,7 @@ def _is_own(project: views.Project, source: dict[str, Any]) -> bool:
     return plain(source.get("repoURL")) == plain(project.policy.argocd.repository)
 
 
-@rulebook.of_project("ARG037", "error", source=_TRACKING)
+@rulebook.of_project("ARG037", "error", source=_TRACKING, essential=True)
 def not_the_branch(project: views.Project) -> Iterator[rulebook.Hit]:
     """No revision, HEAD, or another branch than the environment's."""
     for spec in specs(project):
@@ -85,7 +85,7 @@ def _revision(
         yield rulebook.Hit(declared.place(*keys), facts)
 
 
-@rulebook.of_project("ARG038", "error", source=argo.HELM)
+@rulebook.of_project("ARG038", "error", source=argo.HELM, essential=True)
 def another_release(project: views.Project) -> Iterator[rulebook.Hit]:
     """A release name that is not the policy's: all objects would be called otherwise."""
     charts = {str(naming.chart(project.policy, name)): name for name in project.services}
@@ -105,7 +105,7 @@ def another_release(project: views.Project) -> Iterator[rulebook.Hit]:
                 yield rulebook.Hit(place, facts, "" if written else "missing")
 
 
-@rulebook.of_project("ARG039", "error", source=argo.HELM)
+@rulebook.of_project("ARG039", "error", source=argo.HELM, essential=True)
 def values_that_are_not_there(project: views.Project) -> Iterator[rulebook.Hit]:
     """Values files that git ignores or does not have, or that win over the environment's."""
     charts = [str(naming.chart(project.policy, name)) for name in project.services]

@@ -58,7 +58,7 @@ _COMPARE: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-@argo.of_release("ARG001", "error", source=argo.WAVES)
+@argo.of_release("ARG001", "error", source=argo.WAVES, essential=True)
 def unknown_phase(release: views.Release) -> Iterator[rulebook.Hit]:
     """A hook of a phase that Argo CD does not have: it ignores the whole object, without a word."""
     for manifest in release.objects:
@@ -76,7 +76,7 @@ def unknown_phase(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(argo.annotation(manifest, argo.HOOK), facts, variant)
 
 
-@argo.of_release("ARG002", "error", source=argo.WAVES)
+@argo.of_release("ARG002", "error", source=argo.WAVES, essential=True)
 def misspelt_annotation(release: views.Release) -> Iterator[rulebook.Hit]:
     """An annotation whose key is nearly one of Argo CD's or Helm's."""
     for manifest in release.objects:
@@ -108,7 +108,7 @@ def _meant(key: str) -> str:
     return ""
 
 
-@argo.of_release("ARG003", "error", source=argo.WAVES)
+@argo.of_release("ARG003", "error", source=argo.WAVES, essential=True)
 def annotation_where_nobody_looks(release: views.Release) -> Iterator[rulebook.Hit]:
     """Argo CD's or Helm's annotation on a pod template, or among the labels."""
     for manifest in release.objects:
@@ -126,7 +126,7 @@ def annotation_where_nobody_looks(release: views.Release) -> Iterator[rulebook.H
                     yield rulebook.Hit(views.On(manifest, (*pointer, key), key=True), facts)
 
 
-@argo.of_release("ARG004", "error", source=argo.WAVES)
+@argo.of_release("ARG004", "error", source=argo.WAVES, essential=True)
 def wave_is_no_integer(release: views.Release) -> Iterator[rulebook.Hit]:
     """A wave or weight that Go does not read as an integer: Argo CD takes 0 instead."""
     for manifest in release.objects:
@@ -138,7 +138,7 @@ def wave_is_no_integer(release: views.Release) -> Iterator[rulebook.Hit]:
                 yield rulebook.Hit(argo.annotation(manifest, key), facts)
 
 
-@argo.of_release("ARG005", "error", source=argo.WAVES)
+@argo.of_release("ARG005", "error", source=argo.WAVES, essential=True)
 def unknown_delete_policy(release: views.Release) -> Iterator[rulebook.Hit]:
     """A delete policy that Argo CD does not know, or one on an object that is no hook."""
     for manifest in release.objects:
@@ -158,7 +158,7 @@ def unknown_delete_policy(release: views.Release) -> Iterator[rulebook.Hit]:
                 yield rulebook.Hit(location, facts, "no-hook", severity="warning")
 
 
-@argo.of_release("ARG006", "error", source=argo.OPTIONS)
+@argo.of_release("ARG006", "error", source=argo.OPTIONS, essential=True)
 def unknown_option(release: views.Release) -> Iterator[rulebook.Hit]:
     """A sync or compare option that Argo CD does not know, or that no single object can have."""
     for manifest in release.objects:
@@ -174,7 +174,7 @@ def unknown_option(release: views.Release) -> Iterator[rulebook.Hit]:
                     yield rulebook.Hit(argo.annotation(manifest, key), facts)
 
 
-@argo.of_release("ARG007", "error", source=_STRINGS)
+@argo.of_release("ARG007", "error", source=_STRINGS, essential=True)
 def annotation_is_no_text(release: views.Release) -> Iterator[rulebook.Hit]:
     """An annotation of Argo CD's or Helm's that YAML reads as a number or a truth value: the API server refuses it."""
     for manifest in release.objects:
@@ -192,7 +192,7 @@ def _yaml(value: Any) -> str:
     return str(value)[:60] if value is not None else "null"
 
 
-@argo.of_release("ARG008", "error", source=argo.WAVES)
+@argo.of_release("ARG008", "error", source=argo.WAVES, essential=True)
 def skip_beside_phases(release: views.Release) -> Iterator[rulebook.Hit]:
     """`Skip` beside another phase: the object runs in that phase after all."""
     for manifest in release.objects:

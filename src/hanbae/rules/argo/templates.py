@@ -41,7 +41,7 @@ _MOST: Final = 50  # of one file
 _LONGEST: Final = 1_000_000
 
 
-@rulebook.of_service("ARG029", "error", source=argo.HELM)
+@rulebook.of_service("ARG029", "error", source=argo.HELM, essential=True)
 def renders_differently_each_time(service: views.Service) -> Iterator[rulebook.Hit]:
     """A function that gives another result each time: the Application is never in sync.
 
@@ -60,7 +60,9 @@ def renders_differently_each_time(service: views.Service) -> Iterator[rulebook.H
                 yield rulebook.Hit(place, {"function": function}, "called")
 
 
-@rulebook.of_service("ARG030", "warning", source="https://github.com/argoproj/argo-cd/issues/5202")
+@rulebook.of_service(
+    "ARG030", "warning", source="https://github.com/argoproj/argo-cd/issues/5202", essential=True
+)
 def asks_the_cluster(service: views.Service) -> Iterator[rulebook.Hit]:
     """`lookup`, which finds nothing, and words that tell an install from an upgrade, which are always the same."""
     yield from _calls(service, _LOOKUP)

@@ -30,7 +30,7 @@ _KEYS: Final = {
 }
 
 
-@rulebook.of_project("ENV001", "warning", source="docs: hanbae generate argocd")
+@rulebook.of_project("ENV001", "warning", source="docs: hanbae generate argocd", essential=False)
 def missing_or_left(project: views.Project) -> Iterator[rulebook.Hit]:
     """Generated files that are not there, or of an environment that is no longer in the policy."""
     files = project.tree.files(FOLDER)
@@ -50,7 +50,7 @@ def missing_or_left(project: views.Project) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(subjects.Place(path), {"environment": environment}, "left")
 
 
-@rulebook.of_project("ENV002", "error", source=_POLICY)
+@rulebook.of_project("ENV002", "error", source=_POLICY, essential=True)
 def contradicting(project: views.Project) -> Iterator[rulebook.Hit]:
     """An Application, or a generated set, that says something else than the policy."""
     for declared in project.declared:
@@ -120,7 +120,7 @@ def _deployed(project: views.Project) -> list[str]:
 
 
 # An Application in a cluster that contradicts the policy, which ``hanbae check --live`` looks for.
-rulebook.reported(LIVE, "error", "project", source=_POLICY)
+rulebook.reported(LIVE, "error", "project", source=_POLICY, essential=True)
 
 
 def live(

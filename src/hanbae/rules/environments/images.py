@@ -22,7 +22,7 @@ _MOVING: Final = re.compile(
 _LONGEST: Final = 600
 
 
-@rulebook.of_release("ENV007", "error", source=_KUBERNETES)
+@rulebook.of_release("ENV007", "error", source=_KUBERNETES, essential=False)
 def moving(release: views.Release) -> Iterator[rulebook.Hit]:
     """Production runs an image by a tag that is made to be moved, or by none at all."""
     if not release.prepared or not is_production(release.policy, release.environment):
@@ -41,7 +41,7 @@ def moving(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(_place(release, image, on, "tag"), facts, "moving")
 
 
-@rulebook.of_release("ENV008", "warning", source=_KUBERNETES)
+@rulebook.of_release("ENV008", "warning", source=_KUBERNETES, essential=False)
 def undigested(release: views.Release) -> Iterator[rulebook.Hit]:
     """Production runs the service's own image by a tag alone, which somebody can move after it was tested."""
     if not release.prepared or not is_production(release.policy, release.environment):
@@ -54,7 +54,7 @@ def undigested(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(_place(release, image, on, "digest"), {"image": _shown(name)})
 
 
-@rulebook.of_release("ENV009", "error", source=_KUBERNETES)
+@rulebook.of_release("ENV009", "error", source=_KUBERNETES, essential=True)
 def malformed(release: views.Release) -> Iterator[rulebook.Hit]:
     """An image whose name no node can pull: the parts do not go together."""
     for name, on in _images(release).items():
@@ -69,7 +69,7 @@ def malformed(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(place, {"image": _shown(name)}, variant)
 
 
-@rulebook.of_service("ENV010", "warning", source=_POLICY)
+@rulebook.of_service("ENV010", "warning", source=_POLICY, essential=False)
 def other_repository(service: views.Service) -> Iterator[rulebook.Hit]:
     """An environment that takes its image from another repository than the one before it."""
     before: views.Release | None = None
@@ -88,7 +88,7 @@ def other_repository(service: views.Service) -> Iterator[rulebook.Hit]:
         before = release
 
 
-@rulebook.of_service("ENV011", "warning", source=_POLICY)
+@rulebook.of_service("ENV011", "warning", source=_POLICY, essential=False)
 def moved(service: views.Service) -> Iterator[rulebook.Hit]:
     """One tag that is two images: it was moved, or an environment was given another build."""
     first: dict[tuple[str, str], tuple[str, str]] = {}

@@ -15,7 +15,9 @@ _APART: Final = frozenset({"sealedSecret", "global"})
 Keys = tuple[str, ...]
 
 
-@rulebook.of_service("ENV006", "warning", source="deployment-policy.ko.md, Helm 차트 구조")
+@rulebook.of_service(
+    "ENV006", "warning", source="deployment-policy.ko.md, Helm 차트 구조", essential=False
+)
 def unequal(service: views.Service) -> Iterator[rulebook.Hit]:
     """A key that is in some environments' values and not in others', and not in the example either."""
     releases = list(service.releases.values())

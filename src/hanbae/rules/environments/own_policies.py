@@ -18,7 +18,7 @@ FOLDER: Final = "k8s/admission"
 _COMMAND: Final = "hanbae generate admission"
 
 
-@rulebook.of_project("ENV019", "error", source="docs: hanbae generate admission")
+@rulebook.of_project("ENV019", "error", source="docs: hanbae generate admission", essential=True)
 def other_policies(project: views.Project) -> Iterator[rulebook.Hit]:
     """Admission policies that are missing, left over, or other than the policy's rules, where any were written."""
     written = committed_objects.generated(project, FOLDER, _COMMAND)

@@ -26,7 +26,7 @@ _CLUSTERS: Final[tuple[authorizing.Cluster, ...]] = ("control", "workload")
 _LISTS: Final = ("verbs", "resources", "apiGroups", "nonResourceURLs")
 
 
-@rulebook.of_project("ENV017", "error", source=_SOURCE)
+@rulebook.of_project("ENV017", "error", source=_SOURCE, essential=True)
 def deployer_rights(project: views.Project) -> Iterator[rulebook.Hit]:
     """Rights below ``k8s/rbac`` that are wider than, or other than, what ``hanbae generate rbac`` writes."""
     folder = f"{naming.RBAC}/"

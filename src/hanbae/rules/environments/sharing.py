@@ -31,7 +31,7 @@ _FILE: Final = re.compile(r".*\.(?:ya?ml|json|toml|conf|env|txt|log|pem|crt|key)
 Keys = tuple[str | int, ...]
 
 
-@rulebook.of_service("ENV012", "warning", source=_PULL)
+@rulebook.of_service("ENV012", "warning", source=_PULL, essential=True)
 def no_pull_secret(service: views.Service) -> Iterator[rulebook.Hit]:
     """An environment whose pods name no pull secret although those of another do."""
     named = {
@@ -49,7 +49,10 @@ def no_pull_secret(service: views.Service) -> Iterator[rulebook.Hit]:
 
 
 @rulebook.of_service(
-    "ENV013", "error", source="https://kubernetes.io/docs/concepts/services-networking/ingress/"
+    "ENV013",
+    "error",
+    source="https://kubernetes.io/docs/concepts/services-networking/ingress/",
+    essential=True,
 )
 def shared_host(service: views.Service) -> Iterator[rulebook.Hit]:
     """One host that two environments answer for."""
@@ -66,7 +69,9 @@ def shared_host(service: views.Service) -> Iterator[rulebook.Hit]:
                 yield rulebook.Hit(_written(release, host, manifest), facts, severity=severity)
 
 
-@rulebook.of_release("ENV014", "warning", source="deployment-policy.ko.md, Kubernetes 네임스페이스")
+@rulebook.of_release(
+    "ENV014", "warning", source="deployment-policy.ko.md, Kubernetes 네임스페이스", essential=True
+)
 def elsewhere(release: views.Release) -> Iterator[rulebook.Hit]:
     """A value that names a namespace or a host of another environment."""
     others = release.service.project.shared.neighbours(release.environment)

@@ -33,7 +33,7 @@ _ROWS: Final = (
 )
 
 
-@rulebook.of_project("ENV003", "warning", source=_TABLE)
+@rulebook.of_project("ENV003", "warning", source=_TABLE, essential=False)
 def deviating(project: views.Project) -> Iterator[rulebook.Hit]:
     """An environment that the policy's table has otherwise."""
     declared = project.policy.environments
@@ -57,7 +57,9 @@ def deviating(project: views.Project) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(project.place(f"{key}.sync"), facts, "manual")
 
 
-@rulebook.of_project("ENV004", "error", source="hanbae.yaml: environments.*.namespace_suffix")
+@rulebook.of_project(
+    "ENV004", "error", source="hanbae.yaml: environments.*.namespace_suffix", essential=True
+)
 def one_cluster(project: views.Project) -> Iterator[rulebook.Hit]:
     """Two environments whose namespaces are, or may be, the same ones of one cluster."""
     policy = project.policy
@@ -95,7 +97,7 @@ def _sharing(
     return {name: shared[name] for name in order}
 
 
-@rulebook.of_project("ENV005", "warning", source=_TABLE)
+@rulebook.of_project("ENV005", "warning", source=_TABLE, essential=False)
 def one_branch(project: views.Project) -> Iterator[rulebook.Hit]:
     """Two environments that deploy one branch: what is pushed for one is deployed to both."""
     first: dict[str, str] = {}
@@ -109,7 +111,7 @@ def one_branch(project: views.Project) -> Iterator[rulebook.Hit]:
         first.setdefault(branch, name)
 
 
-@rulebook.of_project("ENV015", "error", source="deployment-policy.ko.md, Kustomize")
+@rulebook.of_project("ENV015", "error", source="deployment-policy.ko.md, Kustomize", essential=True)
 def no_overlay(project: views.Project) -> Iterator[rulebook.Hit]:
     """An environment whose overlay is not there."""
     for name, settings in project.policy.environments.items():

@@ -56,7 +56,7 @@ _BY_NAME: Final = frozenset({"namespaces", "environments", "registries"})
 _SOURCE: Final = "docs/security.md"
 
 
-@rulebook.of_project("ENV018", "error", source=_SOURCE)
+@rulebook.of_project("ENV018", "error", source=_SOURCE, essential=True)
 def leads_elsewhere(project: views.Project) -> Iterator[rulebook.Hit]:
     """A branch whose policy leads elsewhere, or that pins another certificate."""
     proposal = project.proposal

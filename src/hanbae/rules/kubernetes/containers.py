@@ -18,7 +18,7 @@ _GRACE: Final = 30
 """Seconds that a pod has to end where it does not say."""
 
 
-@rulebook.of_release("KUB011", "warning", source=_RESOURCES)
+@rulebook.of_release("KUB011", "warning", source=_RESOURCES, essential=False)
 def no_resources(release: views.Release) -> Iterator[rulebook.Hit]:
     """A container that says not what it needs, or may take all the memory of a node."""
     for manifest in release.objects:
@@ -44,7 +44,10 @@ def no_resources(release: views.Release) -> Iterator[rulebook.Hit]:
 
 
 @rulebook.of_release(
-    "KUB012", "warning", source="https://github.com/kubernetes/kubernetes/issues/58477"
+    "KUB012",
+    "warning",
+    source="https://github.com/kubernetes/kubernetes/issues/58477",
+    essential=True,
 )
 def environment_twice(release: views.Release) -> Iterator[rulebook.Hit]:
     """An environment variable that is set twice: the last one wins, and server-side apply refuses it."""
@@ -63,7 +66,7 @@ def environment_twice(release: views.Release) -> Iterator[rulebook.Hit]:
 
 
 @rulebook.of_release(
-    "KUB013", "error", source="https://kubernetes.io/docs/concepts/storage/volumes/"
+    "KUB013", "error", source="https://kubernetes.io/docs/concepts/storage/volumes/", essential=True
 )
 def mount_without_volume(release: views.Release) -> Iterator[rulebook.Hit]:
     """A mount of a volume that the pod does not have, or two volumes or mounts at one place."""
@@ -93,7 +96,10 @@ def mount_without_volume(release: views.Release) -> Iterator[rulebook.Hit]:
 
 
 @rulebook.of_release(
-    "KUB014", "error", source="https://kubernetes.io/docs/concepts/workloads/pods/#pod-networking"
+    "KUB014",
+    "error",
+    source="https://kubernetes.io/docs/concepts/workloads/pods/#pod-networking",
+    essential=True,
 )
 def same_port(release: views.Release) -> Iterator[rulebook.Hit]:
     """Two containers of a pod that listen on one port, or two names or containers that are the same."""
@@ -143,7 +149,7 @@ def _ports(
             names.add(name)
 
 
-@rulebook.of_release("KUB016", "warning", source=_LIFECYCLE)
+@rulebook.of_release("KUB016", "warning", source=_LIFECYCLE, essential=False)
 def ends_too_soon(release: views.Release) -> Iterator[rulebook.Hit]:
     """A ``preStop`` that takes as long as the pod has to end: the process is killed in the middle of its work."""
     for manifest in release.objects:

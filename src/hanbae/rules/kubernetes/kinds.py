@@ -34,7 +34,7 @@ _SAID: Final = frozenset({"required", "type", "enum", "pattern", "range", "forma
 """What a schema can have against a value in few words; the rest is ``other``."""
 
 
-@rulebook.of_release("KUB001", "error", source=_VALIDATION)
+@rulebook.of_release("KUB001", "error", source=_VALIDATION, essential=True)
 def refused_by_schema(release: views.Release) -> Iterator[rulebook.Hit]:
     """A value of the wrong type, a missing field, a value that is not among those that are allowed."""
     for manifest, problem in release.once(_problems):
@@ -50,7 +50,7 @@ def refused_by_schema(release: views.Release) -> Iterator[rulebook.Hit]:
         yield rulebook.Hit(views.On(manifest, pointer), facts, variant)
 
 
-@rulebook.of_release("KUB002", "error", source=_VALIDATION)
+@rulebook.of_release("KUB002", "error", source=_VALIDATION, essential=True)
 def unknown_field(release: views.Release) -> Iterator[rulebook.Hit]:
     """A field that the kind does not have: the API server drops it, or refuses the object."""
     for manifest, problem in release.once(_problems):
@@ -73,7 +73,7 @@ def _problems(release: views.Release) -> list[tuple[views.Object, schemas.Proble
     return problems
 
 
-@rulebook.of_release("KUB003", "error", source=_DEPRECATIONS)
+@rulebook.of_release("KUB003", "error", source=_DEPRECATIONS, essential=True)
 def unknown_kind(release: views.Release) -> Iterator[rulebook.Hit]:
     """A kind, or an API version of one, that the cluster would not know."""
     version = release.settings.kubernetes
@@ -121,7 +121,7 @@ def _groups() -> frozenset[str]:
     )
 
 
-@rulebook.of_release("KUB004", "error", source=_DEPRECATIONS)
+@rulebook.of_release("KUB004", "error", source=_DEPRECATIONS, essential=True)
 def removed(release: views.Release) -> Iterator[rulebook.Hit]:
     """An API version that the environment's Kubernetes no longer has."""
     version = release.settings.kubernetes
@@ -141,7 +141,7 @@ def removed(release: views.Release) -> Iterator[rulebook.Hit]:
         yield rulebook.Hit(views.On(manifest, ("apiVersion",)), facts)
 
 
-@rulebook.of_release("KUB005", "warning", source=_DEPRECATIONS)
+@rulebook.of_release("KUB005", "warning", source=_DEPRECATIONS, essential=False)
 def deprecated(release: views.Release) -> Iterator[rulebook.Hit]:
     """An API version that a later Kubernetes will not have."""
     version = release.settings.kubernetes
@@ -158,7 +158,7 @@ def deprecated(release: views.Release) -> Iterator[rulebook.Hit]:
         yield rulebook.Hit(views.On(manifest, ("apiVersion",)), facts)
 
 
-@rulebook.of_project("KUB033", "notice", source=_VALIDATION)
+@rulebook.of_project("KUB033", "notice", source=_VALIDATION, essential=False)
 def other_version(project: views.Project) -> Iterator[rulebook.Hit]:
     """A version of Kubernetes whose schemas hanbae does not have."""
     for name in project.environments:

@@ -37,7 +37,7 @@ _NAMES: Final = "https://kubernetes.io/docs/concepts/overview/working-with-objec
 _LABELS: Final = "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"
 
 
-@rulebook.of_release("KUB006", "error", source=_NAMES)
+@rulebook.of_release("KUB006", "error", source=_NAMES, essential=True)
 def wrong_name(release: views.Release) -> Iterator[rulebook.Hit]:
     """A name that the API server refuses for this kind."""
     for manifest in release.objects:
@@ -65,7 +65,7 @@ def wrong_name(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(on, {"object": manifest.label}, variant)
 
 
-@rulebook.of_release("KUB007", "error", source=_LABELS)
+@rulebook.of_release("KUB007", "error", source=_LABELS, essential=True)
 def wrong_label(release: views.Release) -> Iterator[rulebook.Hit]:
     """A label, an annotation or a selector's label that the API server refuses."""
     for manifest in release.objects:

@@ -26,7 +26,7 @@ def _behind(release: views.Release, service: views.Object, *kinds: str) -> list[
     ]
 
 
-@rulebook.of_release("KUB026", "error", source=_SERVICE)
+@rulebook.of_release("KUB026", "error", source=_SERVICE, essential=True)
 def selects_nothing(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Service that selects no pod of the release: whoever calls it is refused."""
     for manifest in release.of_kind("Service"):
@@ -38,7 +38,7 @@ def selects_nothing(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(views.On(manifest, ("spec", "selector"), key=True), facts)
 
 
-@rulebook.of_release("KUB027", "error", source=f"{_SERVICE}#field-spec-ports")
+@rulebook.of_release("KUB027", "error", source=f"{_SERVICE}#field-spec-ports", essential=True)
 def no_such_port(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Service's port that leads to a port which the pods do not have."""
     for manifest in release.of_kind("Service"):
@@ -73,7 +73,7 @@ def _listening(workloads: list[views.Object]) -> tuple[set[str], set[int]]:
     return names, numbers
 
 
-@rulebook.of_release("KUB028", "error", source=_SERVICE)
+@rulebook.of_release("KUB028", "error", source=_SERVICE, essential=True)
 def selects_migrations(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Service that selects the pods of a Job: requests go to a migration."""
     for manifest in release.of_kind("Service"):
@@ -83,7 +83,10 @@ def selects_migrations(release: views.Release) -> Iterator[rulebook.Hit]:
 
 
 @rulebook.of_release(
-    "KUB029", "error", source="https://kubernetes.io/docs/concepts/services-networking/ingress/"
+    "KUB029",
+    "error",
+    source="https://kubernetes.io/docs/concepts/services-networking/ingress/",
+    essential=True,
 )
 def leads_nowhere(release: views.Release) -> Iterator[rulebook.Hit]:
     """An Ingress or a route to a Service, or a port of one, that the release does not have."""

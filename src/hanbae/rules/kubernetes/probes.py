@@ -17,7 +17,7 @@ _SLOW_START: Final = 30
 """Seconds that a start may take on a busy node, image and caches cold."""
 
 
-@rulebook.of_release("KUB008", "warning", source=_PROBES)
+@rulebook.of_release("KUB008", "warning", source=_PROBES, essential=False)
 def not_ready(release: views.Release) -> Iterator[rulebook.Hit]:
     """A container behind a Service without a readiness probe: requests reach it before it listens."""
     selectors = [
@@ -35,7 +35,7 @@ def not_ready(release: views.Release) -> Iterator[rulebook.Hit]:
                 yield rulebook.Hit(views.On(manifest, pointer), facts)
 
 
-@rulebook.of_release("KUB009", "warning", source=_PROBES)
+@rulebook.of_release("KUB009", "warning", source=_PROBES, essential=False)
 def killed_with_readiness(release: views.Release) -> Iterator[rulebook.Hit]:
     """A liveness probe that asks what the readiness probe asks and gives up no later: overload becomes restarts."""
     for manifest in release.of_kind(*_SERVED):
@@ -52,7 +52,7 @@ def killed_with_readiness(release: views.Release) -> Iterator[rulebook.Hit]:
                 yield rulebook.Hit(views.On(manifest, (*pointer, "livenessProbe")), facts)
 
 
-@rulebook.of_release("KUB010", "warning", source=_PROBES)
+@rulebook.of_release("KUB010", "warning", source=_PROBES, essential=False)
 def killed_while_starting(release: views.Release) -> Iterator[rulebook.Hit]:
     """A liveness probe that kills a container whose start takes longer than a moment."""
     for manifest in release.of_kind(*_SERVED):

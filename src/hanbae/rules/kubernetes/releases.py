@@ -15,7 +15,7 @@ _TRACKING: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/resource
 _REPEATED: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/multiple_sources/#resources"
 
 
-@rulebook.of_release("KUB030", "error", source=_REPEATED)
+@rulebook.of_release("KUB030", "error", source=_REPEATED, essential=True)
 def twice(release: views.Release) -> Iterator[rulebook.Hit]:
     """Two objects of one name in a release: the last one wins, or none does."""
     by_name: dict[tuple[str, str, str, str], views.Object] = {}
@@ -30,7 +30,7 @@ def twice(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(views.On(manifest, ("metadata", "name")), facts)
 
 
-@rulebook.of_release("KUB031", "error", source=_CONFIG_MAP)
+@rulebook.of_release("KUB031", "error", source=_CONFIG_MAP, essential=True)
 def too_large(release: views.Release) -> Iterator[rulebook.Hit]:
     """A ConfigMap or a Secret over 1 MiB: the API server refuses it."""
     for manifest in release.of_kind("ConfigMap", "Secret"):
@@ -49,7 +49,7 @@ def _size(data: Any) -> int:
     return sum(len(value.encode()) for value in values if isinstance(value, str))
 
 
-@rulebook.of_project("KUB032", "error", source=_TRACKING)
+@rulebook.of_project("KUB032", "error", source=_TRACKING, essential=True)
 def claimed_twice(project: views.Project) -> Iterator[rulebook.Hit]:
     """An object that two Applications both have: each undoes what the other does."""
     for (object_, file, first, second), places in _grouped(project.clashes).items():

@@ -32,6 +32,7 @@ def _targets(release: views.Release) -> Iterator[tuple[views.Object, views.Objec
     "KUB021",
     "warning",
     source=f"{_HPA}#migrating-deployments-and-statefulsets-to-horizontal-autoscaling",
+    essential=True,
 )
 def both_say_how_many(release: views.Release) -> Iterator[rulebook.Hit]:
     """``replicas`` beside an autoscaler: each sync sets the number back."""
@@ -41,7 +42,7 @@ def both_say_how_many(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(views.On(target, ("spec", "replicas"), key=True), facts)
 
 
-@rulebook.of_release("KUB022", "error", source=_HPA)
+@rulebook.of_release("KUB022", "error", source=_HPA, essential=True)
 def scales_nothing(release: views.Release) -> Iterator[rulebook.Hit]:
     """An autoscaler for what the release does not have, or with bounds that exclude each other."""
     for autoscaler, target in _targets(release):
@@ -63,7 +64,9 @@ def scales_nothing(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(views.On(autoscaler, ("spec", "minReplicas")), facts, "bounds")
 
 
-@rulebook.of_release("KUB023", "error", source=f"{_HPA}#how-does-a-horizontalpodautoscaler-work")
+@rulebook.of_release(
+    "KUB023", "error", source=f"{_HPA}#how-does-a-horizontalpodautoscaler-work", essential=True
+)
 def share_of_nothing(release: views.Release) -> Iterator[rulebook.Hit]:
     """An autoscaler that measures a share of a request which a container does not make: it never scales."""
     for autoscaler, target in _targets(release):
@@ -96,7 +99,7 @@ def _requests(container: dict[str, Any], name: str) -> bool:
     return any(name in shapes.mapping(resources.get(part)) for part in ("requests", "limits"))
 
 
-@rulebook.of_release("KUB024", "warning", source=_PDB)
+@rulebook.of_release("KUB024", "warning", source=_PDB, essential=True)
 def never_drained(release: views.Release) -> Iterator[rulebook.Hit]:
     """A budget that lets no pod go: draining a node for an upgrade hangs."""
     for manifest in release.of_kind("PodDisruptionBudget"):
@@ -118,7 +121,7 @@ def never_drained(release: views.Release) -> Iterator[rulebook.Hit]:
                 yield rulebook.Hit(views.On(manifest, ("spec", "minAvailable")), facts, "all")
 
 
-@rulebook.of_release("KUB025", "warning", source=_PDB)
+@rulebook.of_release("KUB025", "warning", source=_PDB, essential=False)
 def guards_nothing(release: views.Release) -> Iterator[rulebook.Hit]:
     """A budget that selects no pods of the release."""
     for manifest in release.of_kind("PodDisruptionBudget"):

@@ -67,7 +67,7 @@ Broken = tuple[views.Pointer, str]
 """What is at fault, and what the standard wants there."""
 
 
-@rulebook.of_release("KUB017", "error", source=_STANDARDS)
+@rulebook.of_release("KUB017", "error", source=_STANDARDS, essential=True)
 def insecure(release: views.Release) -> Iterator[rulebook.Hit]:
     """A pod that the namespace's Pod Security Standard refuses."""
     for manifest in release.objects:

@@ -16,7 +16,7 @@ _BYTES: Final = ("memory", "ephemeral-storage")
 _HANDLERS: Final = ("httpGet", "tcpSocket")
 
 
-@rulebook.of_release("KUB035", "warning", source=_MEMORY)
+@rulebook.of_release("KUB035", "warning", source=_MEMORY, essential=True)
 def memory_in_thousandths(release: views.Release) -> Iterator[rulebook.Hit]:
     """An amount of bytes with the suffix ``m``, which is a thousandth of one."""
     for manifest in release.objects:
@@ -31,7 +31,7 @@ def memory_in_thousandths(release: views.Release) -> Iterator[rulebook.Hit]:
                         yield rulebook.Hit(on, _about(manifest, container) | facts)
 
 
-@rulebook.of_release("KUB036", "error", source=_PROBES)
+@rulebook.of_release("KUB036", "error", source=_PROBES, essential=True)
 def probe_of_no_port(release: views.Release) -> Iterator[rulebook.Hit]:
     """A probe, or a hook of the container's life, that asks a port by a name which its container does not have."""
     for manifest in release.objects:

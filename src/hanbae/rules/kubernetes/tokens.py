@@ -22,7 +22,7 @@ _MAKERS: Final[dict[str, views.Pointer]] = {
 }
 
 
-@rulebook.of_release("KUB037", "error", source=_SOURCE)
+@rulebook.of_release("KUB037", "error", source=_SOURCE, essential=True)
 def lasting_token(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Secret that would hold a lasting token of a ServiceAccount, of any in the namespace.
 

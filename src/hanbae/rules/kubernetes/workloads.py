@@ -13,7 +13,10 @@ _WITH_SELECTOR: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 
 
 @rulebook.of_release(
-    "KUB015", "warning", source="https://kubernetes.io/docs/concepts/security/service-accounts/"
+    "KUB015",
+    "warning",
+    source="https://kubernetes.io/docs/concepts/security/service-accounts/",
+    essential=True,
 )
 def no_account(release: views.Release) -> Iterator[rulebook.Hit]:
     """A service account that the release does not have: no pod is created until somebody else makes it."""
@@ -27,7 +30,7 @@ def no_account(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(on, {"object": manifest.label, "name": name})
 
 
-@rulebook.of_release("KUB018", "warning", source=f"{_DEPLOYMENTS}#strategy")
+@rulebook.of_release("KUB018", "warning", source=f"{_DEPLOYMENTS}#strategy", essential=False)
 def all_at_once(release: views.Release) -> Iterator[rulebook.Hit]:
     """A rollout that stops all pods before new ones are ready."""
     for manifest in release.of_kind("Deployment"):
@@ -43,7 +46,7 @@ def all_at_once(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(on, {"object": manifest.label, "value": str(most)}, "unavailable")
 
 
-@rulebook.of_release("KUB019", "error", source=f"{_DEPLOYMENTS}#selector")
+@rulebook.of_release("KUB019", "error", source=f"{_DEPLOYMENTS}#selector", essential=True)
 def not_its_own(release: views.Release) -> Iterator[rulebook.Hit]:
     """A selector that does not select the pods of its own template: the API server refuses it."""
     for manifest in release.of_kind(*_WITH_SELECTOR):
@@ -53,7 +56,7 @@ def not_its_own(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(on, {"object": manifest.label})
 
 
-@rulebook.of_release("KUB020", "error", source=f"{_DEPLOYMENTS}#selector")
+@rulebook.of_release("KUB020", "error", source=f"{_DEPLOYMENTS}#selector", essential=True)
 def whose_pods(release: views.Release) -> Iterator[rulebook.Hit]:
     """Two workloads of which one selects the other's pods: their controllers fight over them."""
     workloads = list(release.of_kind(*_WITH_SELECTOR))

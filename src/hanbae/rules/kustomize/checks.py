@@ -20,7 +20,7 @@ _MOVING: Final = frozenset(
 )
 
 
-@rulebook.of_project("KUS001", "error", source=_KUSTOMIZATION)
+@rulebook.of_project("KUS001", "error", source=_KUSTOMIZATION, essential=True)
 def does_not_build(project: views.Project) -> Iterator[rulebook.Hit]:
     """An overlay that Kustomize cannot build, or that nothing here could build."""
     for refusal in _refused(project, "missing"):
@@ -40,7 +40,9 @@ def does_not_build(project: views.Project) -> Iterator[rulebook.Hit]:
         yield rulebook.Hit(place, facts, "unchecked", severity="notice")
 
 
-@rulebook.of_project("KUS003", "error", source="deployment-policy.ko.md, 네임스페이스")
+@rulebook.of_project(
+    "KUS003", "error", source="deployment-policy.ko.md, 네임스페이스", essential=True
+)
 def other_namespace(project: views.Project) -> Iterator[rulebook.Hit]:
     """An object of an overlay in a namespace that is not the policy's in that environment."""
     policy = project.policy
@@ -79,7 +81,10 @@ def _namespace(version: str, manifest: views.Object) -> str | None:
 
 
 @rulebook.of_project(
-    "KUS004", "error", source="https://argo-cd.readthedocs.io/en/stable/user-guide/kustomize/"
+    "KUS004",
+    "error",
+    source="https://argo-cd.readthedocs.io/en/stable/user-guide/kustomize/",
+    essential=False,
 )
 def from_elsewhere(project: views.Project) -> Iterator[rulebook.Hit]:
     """A base from another place, or a path out of the repository."""
@@ -88,7 +93,10 @@ def from_elsewhere(project: views.Project) -> Iterator[rulebook.Hit]:
 
 
 @rulebook.of_project(
-    "KUS006", "error", source="https://argo-cd.readthedocs.io/en/stable/user-guide/kustomize/"
+    "KUS006",
+    "error",
+    source="https://argo-cd.readthedocs.io/en/stable/user-guide/kustomize/",
+    essential=True,
 )
 def needs_programs(project: views.Project) -> Iterator[rulebook.Hit]:
     """A kustomization that runs plugins or renders charts."""
@@ -107,7 +115,9 @@ def _refused(project: views.Project, *variants: str) -> Iterator[builds.Refusal]
                 yield refusal
 
 
-@rulebook.of_project("KUS005", "warning", source="deployment-policy.ko.md, Kustomize")
+@rulebook.of_project(
+    "KUS005", "warning", source="deployment-policy.ko.md, Kustomize", essential=False
+)
 def not_used(project: views.Project) -> Iterator[rulebook.Hit]:
     """An overlay beside the policy's that no environment uses; one that is missing is ENV015's."""
     missing = {built.environment for built in project.overlays if not built.there}
@@ -123,7 +133,7 @@ def not_used(project: views.Project) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(subjects.Place(path), facts, "stray")
 
 
-@rulebook.of_project("KUS002", "warning", source=f"{_KUSTOMIZATION}images/")
+@rulebook.of_project("KUS002", "warning", source=f"{_KUSTOMIZATION}images/", essential=False)
 def moving_tag(project: views.Project) -> Iterator[rulebook.Hit]:
     """An image that a kustomization gives a tag which moves, and no digest."""
     reported = set()

@@ -37,7 +37,9 @@ _SEVERITIES: Final[dict[str, findings.Severity]] = {
 }
 
 
-@rulebook.of_project(CODE, "error", source="deployment-policy.ko.md, Kubernetes 네임스페이스")
+@rulebook.of_project(
+    CODE, "error", source="deployment-policy.ko.md, Kubernetes 네임스페이스", essential=True
+)
 def not_the_policys(project: views.Project) -> Iterator[rulebook.Hit]:
     """A namespace, a limit or an overlay that was laid for another policy than the present one."""
     texts = {

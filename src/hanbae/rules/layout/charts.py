@@ -38,7 +38,7 @@ _OF_A_CHART: Final = re.compile(
 )
 
 
-@rulebook.of_service("LAY001", "warning", source=_POLICY)
+@rulebook.of_service("LAY001", "warning", source=_POLICY, essential=False)
 def missing_template(service: views.Service) -> Iterator[rulebook.Hit]:
     """A template that the policy's chart layout has and this chart has not."""
     paths = [f"templates/{name}.yaml" for name in _TEMPLATES]
@@ -47,7 +47,7 @@ def missing_template(service: views.Service) -> Iterator[rulebook.Hit]:
         yield rulebook.Hit(_chart(service), {"file": ", ".join(missing)})
 
 
-@rulebook.of_service("LAY002", "error", source=_POLICY)
+@rulebook.of_service("LAY002", "error", source=_POLICY, essential=False)
 def missing_values(service: views.Service) -> Iterator[rulebook.Hit]:
     """An environment without its values file, or a chart without example values."""
     if _is_library(service):
@@ -61,7 +61,7 @@ def missing_values(service: views.Service) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(_chart(service), facts, "environment")
 
 
-@rulebook.of_service("LAY008", "warning", source=_CHART)
+@rulebook.of_service("LAY008", "warning", source=_CHART, essential=False)
 def odd_chart(service: views.Service) -> Iterator[rulebook.Hit]:
     """A ``Chart.yaml`` that Helm takes and that does not say what was meant."""
     data = libyaml.mapping(service.text(f"{service.chart}/Chart.yaml") or "")
@@ -91,7 +91,10 @@ def odd_chart(service: views.Service) -> Iterator[rulebook.Hit]:
 
 
 @rulebook.of_service(
-    "LAY013", "warning", source="https://helm.sh/docs/chart_template_guide/helm_ignore_file/"
+    "LAY013",
+    "warning",
+    source="https://helm.sh/docs/chart_template_guide/helm_ignore_file/",
+    essential=True,
 )
 def large_file(service: views.Service) -> Iterator[rulebook.Hit]:
     """A file that makes the chart larger than Helm can store."""
@@ -108,7 +111,7 @@ def large_file(service: views.Service) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(subjects.Place(f"{service.chart}/{path}"), facts)
 
 
-@rulebook.of_project("LAY015", "error", source=_GENERATOR)
+@rulebook.of_project("LAY015", "error", source=_GENERATOR, essential=False)
 def folder_without_chart(project: views.Project) -> Iterator[rulebook.Hit]:
     """A folder where a chart should be, without ``Chart.yaml``: Argo CD makes an Application of it all the same."""
     before, _, after = project.policy.services.path.partition("*")

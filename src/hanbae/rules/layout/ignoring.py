@@ -13,7 +13,7 @@ from hanbae.rules import rulebook, views
 _POLICY: Final = "deployment-policy.ko.md, Helm 차트 구조"
 
 
-@rulebook.of_service("LAY003", "error", source=_POLICY)
+@rulebook.of_service("LAY003", "error", source=_POLICY, essential=False)
 def tracked(service: views.Service) -> Iterator[rulebook.Hit]:
     """A ``values.yaml`` in git: Argo CD merges it under every environment's values."""
     if "values.yaml" in service.chart_files:
@@ -21,7 +21,7 @@ def tracked(service: views.Service) -> Iterator[rulebook.Hit]:
         yield rulebook.Hit(subjects.Place(path), {"file": path})
 
 
-@rulebook.of_project("LAY004", "warning", source=_POLICY, fixable=True)
+@rulebook.of_project("LAY004", "warning", source=_POLICY, fixable=True, essential=False)
 def not_ignored(project: views.Project) -> Iterator[rulebook.Hit]:
     """Services whose ``values.yaml`` the next ``git add`` would take."""
     paths = [f"{naming.chart(project.policy, name)}/values.yaml" for name in project.services]

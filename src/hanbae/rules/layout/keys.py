@@ -22,7 +22,7 @@ _SEALED: Final = re.compile(r"^sealedSecret:.*(?:\n(?:[ #].*)?)*", re.MULTILINE)
 Keys = tuple[str, ...]
 
 
-@rulebook.of_service("LAY005", "error", source=_POLICY)
+@rulebook.of_service("LAY005", "error", source=_POLICY, essential=False)
 def only_in_example(service: views.Service) -> Iterator[rulebook.Hit]:
     """A template reads a key that only the example has: it works on the author's machine and nowhere else."""
     for key, environments in _lacking(service).items():
@@ -32,7 +32,7 @@ def only_in_example(service: views.Service) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(read, {"key": ".".join(key), "files": ", ".join(files)})
 
 
-@rulebook.of_service("LAY006", "warning", source=_POLICY)
+@rulebook.of_service("LAY006", "warning", source=_POLICY, essential=False)
 def unequal_keys(service: views.Service) -> Iterator[rulebook.Hit]:
     """The example and the environments' values differ in their keys."""
     for key, environments in _lacking(service).items():
@@ -55,7 +55,9 @@ def unequal_keys(service: views.Service) -> Iterator[rulebook.Hit]:
                 yield rulebook.Hit(place, {"key": ".".join(key)}, "example")
 
 
-@rulebook.of_release("LAY007", "warning", source="https://helm.sh/docs/topics/charts/#schema-files")
+@rulebook.of_release(
+    "LAY007", "warning", source="https://helm.sh/docs/topics/charts/#schema-files", essential=False
+)
 def misspelt(release: views.Release) -> Iterator[rulebook.Hit]:
     """A key that nothing knows, spelled almost like one that is known."""
     example = _example(release.service)

@@ -13,6 +13,7 @@ from hanbae.rules import rulebook, views
     "LAY012",
     "error",
     source="https://argo-cd.readthedocs.io/en/stable/operator-manual/security/#git-helm-repositories",
+    essential=True,
 )
 def leaving(project: views.Project) -> Iterator[rulebook.Hit]:
     """A link that leads out of the repository, or to nothing."""

@@ -62,14 +62,14 @@ def in_file(path: str, text: str) -> tuple[Exposed, ...]:
     return tuple(sorted(exposed))
 
 
-@rulebook.of_service("LAY009", "error", source=_POLICY)
+@rulebook.of_service("LAY009", "error", source=_POLICY, essential=True)
 def in_service(service: views.Service) -> Iterator[rulebook.Hit]:
     """A plaintext secret in a file of a service."""
     for path in service.files:
         yield from _hits(path, service.text)
 
 
-@rulebook.of_project("LAY010", "error", source=_POLICY)
+@rulebook.of_project("LAY010", "error", source=_POLICY, essential=True)
 def elsewhere(project: views.Project) -> Iterator[rulebook.Hit]:
     """A plaintext secret in a file that belongs to no service."""
     for path in project.others:
@@ -77,7 +77,7 @@ def elsewhere(project: views.Project) -> Iterator[rulebook.Hit]:
 
 
 # A plaintext secret in a former commit, which ``hanbae check --history`` looks for.
-rulebook.reported(FORMER, "error", "project", source=_POLICY)
+rulebook.reported(FORMER, "error", "project", source=_POLICY, essential=True)
 
 
 def _hits(path: str, read: Read) -> Iterator[rulebook.Hit]:

@@ -52,7 +52,7 @@ def compared(release: views.Release) -> tuple[list[Folder], dict[str, str]]:
     ], there
 
 
-@rulebook.of_release("MIG011", "error", source=_MISSING)
+@rulebook.of_release("MIG011", "error", source=_MISSING, essential=True)
 def out_of_order(release: views.Release) -> Iterator[rulebook.Hit]:
     """A new file whose version is lower than the highest that the environment has."""
     for folder in compared(release)[0]:
@@ -63,7 +63,7 @@ def out_of_order(release: views.Release) -> Iterator[rulebook.Hit]:
                 yield rulebook.Hit(subjects.Place(f"{folder.path}/{name}"), facts)
 
 
-@rulebook.of_release("MIG012", "error", source=_CHECKSUM)
+@rulebook.of_release("MIG012", "error", source=_CHECKSUM, essential=True)
 def edited(release: views.Release) -> Iterator[rulebook.Hit]:
     """A version that the environment has with other statements."""
     differing, there = compared(release)
@@ -103,7 +103,7 @@ def _texts(parsed: scripts.Parsed) -> list[str]:
     return [" ".join(statement.text.split()) for statement in parsed.up]
 
 
-@rulebook.of_release("MIG013", "warning", source=_MISSING)
+@rulebook.of_release("MIG013", "warning", source=_MISSING, essential=True)
 def missing_here(release: views.Release) -> Iterator[rulebook.Hit]:
     """A migration that the environment's branch has and that is not here."""
     for folder in compared(release)[0]:

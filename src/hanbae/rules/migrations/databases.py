@@ -22,7 +22,7 @@ _PODS: Final = 0
 """The wave of what is no hook and says nothing."""
 
 
-@rulebook.of_release("MIG014", "error", source="docs/reference/policy.md")
+@rulebook.of_release("MIG014", "error", source="docs/reference/policy.md", essential=False)
 def not_the_contract(release: views.Release) -> Iterator[rulebook.Hit]:
     """Databases that are declared in a way that nobody understands."""
     wave = release.policy.migrations.wave
@@ -43,7 +43,7 @@ def _has_files(service: views.Service, directory: str = "") -> bool:
     )
 
 
-@rulebook.of_release("MIG015", "error", source=_POLICY)
+@rulebook.of_release("MIG015", "error", source=_POLICY, essential=True)
 def without_files(release: views.Release) -> Iterator[rulebook.Hit]:
     """A declared database without migrations: goose ends with an error, and so does the sync."""
     for database in release.databases:
@@ -62,7 +62,7 @@ def _entry(release: views.Release, database: databases.Database) -> Any:
     return release.value_place("migration", "enabled")
 
 
-@rulebook.of_release("MIG016", "warning", source=_POLICY)
+@rulebook.of_release("MIG016", "warning", source=_POLICY, essential=False)
 def undeclared(release: views.Release) -> Iterator[rulebook.Hit]:
     """A folder of migrations that no declared database has: its files are never run."""
     if not release.databases:
@@ -80,7 +80,7 @@ def undeclared(release: views.Release) -> Iterator[rulebook.Hit]:
         yield rulebook.Hit(place, facts)
 
 
-@rulebook.of_release("MIG017", "error", source=_CHECKLIST)
+@rulebook.of_release("MIG017", "error", source=_CHECKLIST, essential=False)
 def not_enabled(release: views.Release) -> Iterator[rulebook.Hit]:
     """A service with migrations that an environment does not run."""
     migration = release.value("migration", default={})
@@ -92,7 +92,7 @@ def not_enabled(release: views.Release) -> Iterator[rulebook.Hit]:
         yield rulebook.Hit(place, {"folder": release.service.migrations}, variant)
 
 
-@rulebook.of_release("MIG018", "error", source=_POLICY)
+@rulebook.of_release("MIG018", "error", source=_POLICY, essential=False)
 def waves(release: views.Release) -> Iterator[rulebook.Hit]:
     """Waves in which the databases are not migrated as the policy says: after the secret, one by one, before pods."""
     entries = release.value("migration", "databases")

@@ -39,7 +39,7 @@ def versions(names: Iterable[str]) -> dict[int, str]:
     return by_version
 
 
-@rulebook.of_service("MIG001", "error", source=_GOOSE)
+@rulebook.of_service("MIG001", "error", source=_GOOSE, essential=True)
 def without_number(service: views.Service) -> Iterator[rulebook.Hit]:
     """A ``.sql`` file without a version: goose's command ends with an error before it does anything."""
     for path in service.migration_files:
@@ -48,7 +48,7 @@ def without_number(service: views.Service) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(subjects.Place(path), {"file": name})
 
 
-@rulebook.of_service("MIG002", "error", source=_GOOSE)
+@rulebook.of_service("MIG002", "error", source=_GOOSE, essential=True)
 def version_twice(service: views.Service) -> Iterator[rulebook.Hit]:
     """Two files of one version: goose's command panics."""
     for folder, names in by_folder(service.migration_files).items():
@@ -60,7 +60,7 @@ def version_twice(service: views.Service) -> Iterator[rulebook.Hit]:
                 yield rulebook.Hit(subjects.Place(f"{folder}/{name}"), facts)
 
 
-@rulebook.of_service("MIG003", "warning", source=_GOOSE)
+@rulebook.of_service("MIG003", "warning", source=_GOOSE, essential=True)
 def not_taken(service: views.Service) -> Iterator[rulebook.Hit]:
     """A file that looks like a migration and that goose does not see."""
     for path in service.migration_files:
@@ -77,7 +77,9 @@ def _looks_like_one(name: str) -> bool:
     return rest.endswith(_OTHER_LANGUAGES) or any(part in rest for part in _SAVED)
 
 
-@rulebook.of_service("MIG004", "error", source="https://github.com/pressly/goose#go-migrations")
+@rulebook.of_service(
+    "MIG004", "error", source="https://github.com/pressly/goose#go-migrations", essential=True
+)
 def in_go(service: views.Service) -> Iterator[rulebook.Hit]:
     """A migration in Go, which goose's own program cannot run."""
     for path in service.migration_files:
@@ -88,7 +90,7 @@ def in_go(service: views.Service) -> Iterator[rulebook.Hit]:
                 yield rulebook.Hit(subjects.Place(path), {"file": name})
 
 
-@rulebook.of_service("MIG005", "notice", source=_GOOSE)
+@rulebook.of_service("MIG005", "notice", source=_GOOSE, essential=False)
 def gap(service: views.Service) -> Iterator[rulebook.Hit]:
     """A number that is left out: a file that comes later with it would be out of order."""
     for folder, names in by_folder(service.migration_files).items():

@@ -48,7 +48,7 @@ def instructions(text: str) -> Iterator[Line]:
             parts, first = [], 0
 
 
-@rulebook.of_service("MIG023", "error", source=_SOURCE)
+@rulebook.of_service("MIG023", "error", source=_SOURCE, essential=True)
 def not_in_image(service: views.Service) -> Iterator[rulebook.Hit]:
     """An image without the migrations, or without goose."""
     running = [release for release in service.releases.values() if release.databases]

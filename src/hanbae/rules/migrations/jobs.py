@@ -52,7 +52,7 @@ def found(release: views.Release) -> Iterator[tuple[databases.Database, views.Ob
             yield database, job
 
 
-@rulebook.of_release("MIG019", "error", source=_POLICY)
+@rulebook.of_release("MIG019", "error", source=_POLICY, essential=False)
 def missing_job(release: views.Release) -> Iterator[rulebook.Hit]:
     """A declared database that no Job migrates, or one whose Job is not run or not found as it should be."""
     for database, name, job in of_databases(release):
@@ -67,7 +67,7 @@ def missing_job(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(part, facts, "hook")
 
 
-@rulebook.of_release("MIG020", "error", source="docs/reference/policy.md")
+@rulebook.of_release("MIG020", "error", source="docs/reference/policy.md", essential=False)
 def limits(release: views.Release) -> Iterator[rulebook.Hit]:
     """A migration Job with another phase, another lifetime or another number of tries than the policy's."""
     policy = release.policy.migrations
@@ -93,7 +93,7 @@ def limits(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(part, facts, "phase")
 
 
-@rulebook.of_release("MIG021", "error", source=_GOOSE)
+@rulebook.of_release("MIG021", "error", source=_GOOSE, essential=True)
 def command(release: views.Release) -> Iterator[rulebook.Hit]:
     """A command that runs goose through a shell, with the database's URL in its arguments, or with another folder."""
     for database, job in found(release):
@@ -146,7 +146,9 @@ def directory(job: views.Object, words: list[str]) -> str:
     return ""
 
 
-@rulebook.of_release("MIG022", "error", source="deployment-policy.ko.md, 배포 체크리스트")
+@rulebook.of_release(
+    "MIG022", "error", source="deployment-policy.ko.md, 배포 체크리스트", essential=False
+)
 def image(release: views.Release) -> Iterator[rulebook.Hit]:
     """A migration Job with another image than the pods': other migrations than those that the pods were built with."""
     running = {

@@ -17,7 +17,7 @@ _CREATED: Final = re.compile(
 )
 
 
-@rulebook.of_service("MIG006", "error", source=_ANNOTATIONS)
+@rulebook.of_service("MIG006", "error", source=_ANNOTATIONS, essential=True)
 def refused(service: views.Service) -> Iterator[rulebook.Hit]:
     """A file that goose refuses to read."""
     for path, parsed in service.parsed_migrations.items():
@@ -26,7 +26,7 @@ def refused(service: views.Service) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(place, variant=parsed.fault.kind)
 
 
-@rulebook.of_service("MIG007", "notice", source=_ANNOTATIONS)
+@rulebook.of_service("MIG007", "notice", source=_ANNOTATIONS, essential=False)
 def no_way_back(service: views.Service) -> Iterator[rulebook.Hit]:
     """A migration without a Down part."""
     for path, parsed in service.parsed_migrations.items():
@@ -35,7 +35,10 @@ def no_way_back(service: views.Service) -> Iterator[rulebook.Hit]:
 
 
 @rulebook.of_service(
-    "MIG008", "error", source="https://www.postgresql.org/docs/current/sql-createindex.html"
+    "MIG008",
+    "error",
+    source="https://www.postgresql.org/docs/current/sql-createindex.html",
+    essential=True,
 )
 def needs_no_transaction(service: views.Service) -> Iterator[rulebook.Hit]:
     """A statement that PostgreSQL refuses in a transaction, in one."""
@@ -54,7 +57,9 @@ def needs_no_transaction(service: views.Service) -> Iterator[rulebook.Hit]:
                     yield rulebook.Hit(subjects.Place(path, line), facts, "together")
 
 
-@rulebook.of_service("MIG009", "warning", source="https://github.com/pressly/goose/issues/728")
+@rulebook.of_service(
+    "MIG009", "warning", source="https://github.com/pressly/goose/issues/728", essential=False
+)
 def half_done(service: views.Service) -> Iterator[rulebook.Hit]:
     """Several statements outside a transaction, one of which cannot run a second time after a later one failed."""
     for path, parsed in service.parsed_migrations.items():
@@ -71,7 +76,10 @@ def half_done(service: views.Service) -> Iterator[rulebook.Hit]:
 
 
 @rulebook.of_service(
-    "MIG010", "warning", source="https://www.postgresql.org/docs/current/sql-altertable.html"
+    "MIG010",
+    "warning",
+    source="https://www.postgresql.org/docs/current/sql-altertable.html",
+    essential=True,
 )
 def destructive(service: views.Service) -> Iterator[rulebook.Hit]:
     """A statement that takes away data, or a name that pods of the old version still use."""

@@ -22,7 +22,7 @@ _BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
 _MOST_NAMED: Final = 3
 
 
-@rulebook.of_release("SEC014", "warning", source=_SOURCE)
+@rulebook.of_release("SEC014", "warning", source=_SOURCE, essential=False)
 def not_pinned(release: views.Release) -> Iterator[rulebook.Hit]:
     """Sealed values without the fingerprint of their certificate."""
     if not release.value("sealedSecret", "encryptedData"):
@@ -34,7 +34,7 @@ def not_pinned(release: views.Release) -> Iterator[rulebook.Hit]:
         yield rulebook.Hit(release.value_place(*_PIN), variant="form", severity="error")
 
 
-@rulebook.of_service("SEC015", "warning", source=_SOURCE)
+@rulebook.of_service("SEC015", "warning", source=_SOURCE, essential=False)
 def shared(service: views.Service) -> Iterator[rulebook.Hit]:
     """One certificate for two clusters, or two for one."""
     for first, other in itertools.combinations(service.releases.values(), 2):
@@ -52,7 +52,7 @@ def shared(service: views.Service) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(place, facts, "renewed", severity="notice")
 
 
-@rulebook.of_project("SEC016", "warning", source=_SOURCE)
+@rulebook.of_project("SEC016", "warning", source=_SOURCE, essential=True)
 def files(project: views.Project) -> Iterator[rulebook.Hit]:
     """A certificate in the repository that has expired, or is not the one that the values were sealed with."""
     for path, environment in _certificates(project):

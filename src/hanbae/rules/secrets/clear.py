@@ -19,7 +19,7 @@ _LONGEST_NAME: Final = 100
 _LONGEST_VALUE: Final = 64 * 1024
 
 
-@rulebook.of_release("SEC011", "error", source=_PLAIN)
+@rulebook.of_release("SEC011", "error", source=_PLAIN, essential=True)
 def twin(release: views.Release) -> Iterator[rulebook.Hit]:
     """The key of a sealed value with a value in clear beside it."""
     sealed = {key for manifest in reading.sealed(release) for key in reading.ciphertexts(manifest)}
@@ -63,6 +63,7 @@ def _scalars(values: Mapping[str, Any], names: set[str]) -> Iterator[tuple[str, 
     "SEC012",
     "error",
     source="https://github.com/bitnami/sealed-secrets#sealedsecrets-as-templates-for-secrets",
+    essential=True,
 )
 def template_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
     """A credential in the template of a SealedSecret, which is not encrypted, instead of among its sealed values."""
@@ -76,7 +77,7 @@ def template_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
                 yield rulebook.Hit(part, {"object": manifest.label, "key": str(key)})
 
 
-@rulebook.of_release("SEC013", "error", source=_PLAIN)
+@rulebook.of_release("SEC013", "error", source=_PLAIN, essential=True)
 def credential_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
     """A variable or an argument that holds a password where everybody with read rights sees it."""
     sealed = {key for manifest in reading.sealed(release) for key in reading.ciphertexts(manifest)}

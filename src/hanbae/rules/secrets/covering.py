@@ -23,6 +23,7 @@ _NAMES: Final[tuple[views.Pointer, ...]] = (
     "SEC001",
     "error",
     source="https://kubernetes.io/docs/concepts/configuration/secret/#using-a-secret",
+    essential=True,
 )
 def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Secret that pods read and that nothing in the repository makes."""
@@ -85,6 +86,7 @@ def _labels(reads: Iterable[reading.Read]) -> str:
     "SEC002",
     "error",
     source="https://kubernetes.io/docs/concepts/configuration/secret/#using-secrets-as-environment-variables",
+    essential=True,
 )
 def key_not_sealed(release: views.Release) -> Iterator[rulebook.Hit]:
     """A key that is read of a Secret that does not have it."""
@@ -115,7 +117,7 @@ def key_not_sealed(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(place, facts, variant="database")
 
 
-@rulebook.of_service("SEC019", "warning", source="docs: hanbae secrets verify")
+@rulebook.of_service("SEC019", "warning", source="docs: hanbae secrets verify", essential=True)
 def sealed_elsewhere(service: views.Service) -> Iterator[rulebook.Hit]:
     """A key that is sealed in other environments and not in this one: mostly one that was forgotten on the way.
 
@@ -153,6 +155,7 @@ def _required(release: views.Release) -> frozenset[str]:
     "SEC003",
     "notice",
     source="https://github.com/bitnami/sealed-secrets#update-existing-secrets",
+    essential=False,
 )
 def key_not_read(release: views.Release) -> Iterator[rulebook.Hit]:
     """A sealed value that no pod reads: mostly what a renamed key has left behind."""
@@ -211,6 +214,7 @@ _PULLS: Final = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
     "SEC004",
     "error",
     source="https://kubernetes.io/docs/concepts/configuration/secret/#secret-types",
+    essential=True,
 )
 def type_and_keys(release: views.Release) -> Iterator[rulebook.Hit]:
     """A type of Secret without the keys that it must have, and a pull secret of another type."""

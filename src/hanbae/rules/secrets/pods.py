@@ -18,6 +18,7 @@ _WORDS: Final = ("checksum", "hash", "secret")
     "SEC017",
     "warning",
     source="https://helm.sh/docs/howto/charts_tips_and_tricks/#automatically-roll-deployments",
+    essential=False,
 )
 def no_restart(release: views.Release) -> Iterator[rulebook.Hit]:
     """Pods that go on with the old value after a rotation."""
@@ -48,6 +49,7 @@ def _restarts(manifest: views.Object) -> bool:
     "warning",
     source="https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/"
     "#opt-out-of-api-credential-automounting",
+    essential=False,
 )
 def token(release: views.Release) -> Iterator[rulebook.Hit]:
     """Pods with a token for the API server, although nothing gives their account any right."""

@@ -22,7 +22,7 @@ _SHORTEST: Final = 300
 """Characters of a text that can be a sealed value; what is shorter is told by its form already."""
 
 
-@rulebook.of_release("SEC005", "error", source=_SCOPE_SOURCE)
+@rulebook.of_release("SEC005", "error", source=_SCOPE_SOURCE, essential=False)
 def scope(release: views.Release) -> Iterator[rulebook.Hit]:
     """A SealedSecret whose annotations say another scope than its values are sealed with."""
     expected = release.policy.secrets.scope
@@ -47,7 +47,7 @@ def scope(release: views.Release) -> Iterator[rulebook.Hit]:
         yield rulebook.Hit(views.On(manifest, pointer), facts, variant)
 
 
-@rulebook.of_release("SEC006", "error", source=_SCOPE_SOURCE)
+@rulebook.of_release("SEC006", "error", source=_SCOPE_SOURCE, essential=True)
 def name_and_namespace(release: views.Release) -> Iterator[rulebook.Hit]:
     """A SealedSecret whose name or namespace is not the one that its values are bound to."""
     bound = release.policy.secrets.scope
@@ -84,6 +84,7 @@ def _from_values(release: views.Release, manifest: views.Object) -> bool:
     "SEC007",
     "error",
     source="https://github.com/bitnami/sealed-secrets/blob/main/docs/developer/crypto.md",
+    essential=True,
 )
 def malformed(release: views.Release) -> Iterator[rulebook.Hit]:
     """A text among the sealed values that can be none."""
@@ -105,7 +106,7 @@ def _fault(value: Any) -> str:
     return ""
 
 
-@rulebook.of_service("SEC008", "error", source=_SCOPE_SOURCE)
+@rulebook.of_service("SEC008", "error", source=_SCOPE_SOURCE, essential=True)
 def copied(service: views.Service) -> Iterator[rulebook.Hit]:
     """One ciphertext in two places: it was copied, since sealing the same value twice never gives the same text."""
     first: dict[str, tuple[views.Release, views.Object, str]] = {}
@@ -150,6 +151,7 @@ def _bound(release: views.Release, manifest: views.Object) -> tuple[str, ...]:
     "SEC009",
     "error",
     source="https://github.com/bitnami/sealed-secrets#managing-existing-secrets",
+    essential=True,
 )
 def made_twice(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Secret that two objects of a release make."""
@@ -164,7 +166,9 @@ def made_twice(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(views.On(other, ("metadata", "name"), key=True), facts)
 
 
-@rulebook.of_release("SEC010", "error", source="docs/adr/0001-migrations-run-as-sync-hooks.md")
+@rulebook.of_release(
+    "SEC010", "error", source="docs/adr/0001-migrations-run-as-sync-hooks.md", essential=False
+)
 def wave(release: views.Release) -> Iterator[rulebook.Hit]:
     """A SealedSecret in another wave than the policy's."""
     expected = release.policy.secrets.wave

@@ -40,6 +40,7 @@ _SELECTING: Final = ("Deployment", "DaemonSet", "StatefulSet", "PodDisruptionBud
     "KUB034",
     "error",
     source="https://github.com/kubernetes/kubernetes/tree/v1.35.4/pkg/apis/core/validation",
+    essential=True,
 )
 def fields_do_not_go_together(release: views.Release) -> Iterator[rulebook.Hit]:
     """Fields that exclude, repeat or need each other."""
