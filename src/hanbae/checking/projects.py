@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from hanbae import errors, subjects, wording
 from hanbae.charts import pools, rendering
+from hanbae.checking import unbegun
 from hanbae.planning import releases
 from hanbae.policy import documents, loading, naming
 from hanbae.repository import checkouts, services, trees
@@ -164,7 +165,41 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
     view = views.Service(project, name, {}, tuple(environment for environment, _ in faults))
     for environment, (rendered, answer) in charts.items():
         view.releases[environment] = _release(view, environment, rendered, answer)
+    await _show_unbegun(pool, view, requests)
     return RenderedService(view, tuple(faults))
+
+
+async def _show_unbegun(
+    pool: pools.Pool, view: views.Service, requests: Mapping[str, pools.Wanted]
+) -> None:
+    """Render releases that lack nothing but an image once more with one, so that rules see their pods and Jobs.
+
+    What their values say stays what they say: the layer is the check's own.
+    """
+    tree = view.project.tree
+    layers = {
+        environment: layer
+        for environment, release in view.releases.items()
+        if (layer := unbegun.layer(release, tree.read(f"{view.chart}/Chart.yaml")))
+    }
+    if not layers:
+        return
+    asked = [unbegun.with_layer(requests[name], layer) for name, layer in layers.items()]
+    answers = await rendering.answers(pool, tree, view.chart, asked)
+    for (environment, layer), answer in zip(layers.items(), answers, strict=True):
+        written = view.releases[environment].values
+        with contextlib.suppress(errors.FileFault):  # then it is looked at as Argo CD would see it
+            rendered = rendering.rendered(answer, shown=view.chart)
+            release = _release(view, environment, rendered, answer)
+            view.releases[environment] = dataclasses.replace(
+                release,
+                values=written,
+                layer=layer,
+                alternatives=tuple(
+                    dataclasses.replace(alternative, values=written, layer=layer)
+                    for alternative in release.alternatives
+                ),
+            )
 
 
 def _release(

@@ -9,7 +9,7 @@ import msgspec
 
 from hanbae import errors
 from hanbae.charts import pools, rendering
-from hanbae.checking import findings_of_rules
+from hanbae.checking import findings_of_rules, unbegun
 from hanbae.planning import releases
 from hanbae.results import findings
 from hanbae.rules import placing, running, views
@@ -49,6 +49,7 @@ async def _numbered(
     try:
         values = project.tree.read(service.releases[environment].values_file) or b""
         request = releases.requested(project.policy, service.name, environment, values)
+        request = unbegun.with_layer(request, service.releases[environment].layer)
         versions = (*request.api_versions, *assumed)
         # Complete: what other clusters make of it is known from the first rendering.
         request = msgspec.structs.replace(request, api_versions=versions, complete=True)

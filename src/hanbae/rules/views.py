@@ -68,6 +68,7 @@ class Release:
         alternatives: The release as it is with such API versions; rules over releases look at each.
         calls: Helm's functions that were called and give another result each time.
         untried: Releases and combinations of API versions that templates ask for and that were not tried.
+        layer: Values over those of the file, with which it was rendered for the rules alone; empty for none.
     """
 
     service: Service
@@ -79,6 +80,7 @@ class Release:
     alternatives: tuple[Release, ...] = ()
     calls: tuple[str, ...] = ()
     untried: tuple[str, ...] = ()
+    layer: bytes = b""
 
     @cached_property
     def policy(self) -> documents.Policy:

@@ -27,6 +27,7 @@ ENVIRONMENTS = ("dev", "staging", "production")
 DATABASES = ("identity_db", "auth_db", "legal_db")
 
 IMAGE = f"image: {{repository: 'registry:5000/auth', tag: v1.2.3, digest: '{DIGEST}'}}\n".encode()
+NAMED = b"image: {tag: 0.1.0}\n"
 SEAL = (
     f"sealedSecret: {{encryptedData: {{DATABASE_URL: {SEALED}, JWT_SECRET: {SEALED}}}}}\n".encode()
 )
@@ -43,13 +44,17 @@ def write(
 
 
 async def render(
-    chart: Path, *values: bytes, environment: str = "dev", service: str = "auth"
+    chart: Path,
+    *values: bytes,
+    environment: str = "dev",
+    service: str = "auth",
+    image: bytes = NAMED,
 ) -> list[dict[str, Any]]:
     name = naming.values_file(POLICY, service, environment).name
     release = pools.Wanted(
         release=naming.release(POLICY, service),
         namespace=naming.namespace(POLICY, service, environment),
-        values=((chart / name).read_bytes(), *values),
+        values=((chart / name).read_bytes(), image, *values),
     )
     rendered = await rendering.render(trees.WorkingTree(chart.parent), chart.name, release)
     return [manifest.object for manifest in rendered.manifests]
@@ -113,6 +118,24 @@ async def test_languages_render_to_the_same_objects(tmp_path: Path) -> None:
 
 
 # --- rendering ---
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("scaled", [b"", b"autoscaling: {enabled: true}\n"])
+async def test_nothing_runs_until_an_image_is_named(
+    tmp_path: Path, environment: str, scaled: bytes
+) -> None:
+    chart = write(tmp_path)
+    things = await render(chart, SEAL, scaled, environment=environment, image=b"")
+    assert sorted(thing["kind"] for thing in things) == [
+        "SealedSecret",
+        "Service",
+        "ServiceAccount",
+    ]
+    for image in (b"image: {tag: '1'}\n", f"image: {{digest: '{DIGEST}'}}\n".encode()):
+        things = await render(chart, SEAL, scaled, environment=environment, image=image)
+        assert {"Deployment", "Job"} <= {thing["kind"] for thing in things}
+        assert ("HorizontalPodAutoscaler" in {thing["kind"] for thing in things}) is bool(scaled)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -348,7 +371,6 @@ async def test_plaintext_where_ciphertext_belongs_is_refused(tmp_path: Path, pla
         ("v1", "", "r/a:v1", "Always", "v1"),
         ("", DIGEST, f"r/a@{DIGEST}", "IfNotPresent", DIGEST[7:19]),
         ("v1", DIGEST, f"r/a:v1@{DIGEST}", "IfNotPresent", "v1"),
-        ("", "", "r/a:0.1.0", "Always", "0.1.0"),
         (f"{'x' * 62}_y", "", f"r/a:{'x' * 62}_y", "Always", "x" * 62),
     ],
 )

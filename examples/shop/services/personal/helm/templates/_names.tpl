@@ -22,10 +22,14 @@ app.kubernetes.io/version: {{ include "personal.version" . | quote }}
 {{- regexReplaceAll "^[^A-Za-z0-9]+|[^A-Za-z0-9]+$" $version "" }}
 {{- end }}
 
+{{- /* Whether an image is named: until then there are no pods and no Jobs, which could only fail to pull one. */}}
+{{- define "personal.begun" -}}
+{{- if or .Values.image.tag .Values.image.digest }}true{{ end }}
+{{- end }}
+
 {{- /* repository:tag, repository@digest, or repository:tag@digest, of which only the digest counts. */}}
 {{- define "personal.image" -}}
-{{- $tag := .Values.image.tag | default (ternary "" .Chart.AppVersion (not (empty .Values.image.digest))) }}
-{{- .Values.image.repository }}{{ with $tag }}:{{ . }}{{ end }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
+{{- .Values.image.repository }}{{ with .Values.image.tag }}:{{ . }}{{ end }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end }}
 
 {{- /* A digest never changes its content, a tag may: only the tag is looked up again for each pod. */}}

@@ -1,0 +1,49 @@
+"""Services that name no image yet: their charts render no pods and no Jobs, which rules are to look at all the same.
+
+Whoever has just scaffolded a service and edits its templates must not learn of a mistake in them only once an image is
+there. So for the rules, and for nothing else, such a release is rendered with the version that its chart has as tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from hanbae import libyaml
+from hanbae.charts import pools
+from hanbae.rules import views
+
+_RUNNING: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"})
+_NO_VERSION: Final = "0.0.0"
+
+
+def layer(release: views.Release, chart: bytes | None) -> bytes:
+    """Values that name an image; empty for a release that names one, has pods, or says nowhere which image it has.
+
+    Args:
+        release: The release as its values render it.
+        chart: The content of its ``Chart.yaml``.
+    """
+    image = release.value("image", default={})
+    if not isinstance(image, Mapping) or not image.get("repository"):
+        return b""
+    if image.get("tag") or image.get("digest"):
+        return b""
+    if any(rendered.kind in _RUNNING for rendered in release.objects):
+        return b""
+    return msgspec.json.encode({"image": {"tag": _version(chart)}})
+
+
+def with_layer(request: pools.Wanted, layer: bytes) -> pools.Wanted:
+    """A request with values over those that it has; as it is where there are none."""
+    if not layer:
+        return request
+    return msgspec.structs.replace(request, values=(*request.values, layer))
+
+
+def _version(chart: bytes | None) -> str:
+    """The ``appVersion`` of a chart, as its own default for a tag; a fixed one where it has none that can be read."""
+    version = (libyaml.mapping(chart or b"") or {}).get("appVersion")
+    return str(version or _NO_VERSION)
