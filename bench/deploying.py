@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from bench import failing
 from bench.rows import Row
 from tests.support import crashing, delays, faults, scenes
 
@@ -133,6 +134,6 @@ def _lines(scene: scenes.Scene, words: list[str]) -> Iterator[Iterator[tuple[dat
 
 
 def deploy() -> list[Row]:
-    """Both, on one sandbox."""
+    """Everything, on one sandbox."""
     with shop() as scene:
-        return [*overhead(scene), *causes(scene)]
+        return [*overhead(scene), *failing.failures(scene.shop.sandbox), *causes(scene)]

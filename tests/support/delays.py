@@ -48,7 +48,10 @@ def deploy(scene: scenes.Scene, services: Collection[str] = tuple(faults.FAULTS)
     """
     before = set(crashing.events_of(scene))
     with contextlib.ExitStack() as stack:
-        watched = {kind: stack.enter_context(_watching(scene, kind)) for kind in _COLUMNS}
+        watched = {
+            kind: stack.enter_context(watching(scene, kind, columns))
+            for kind, columns in _COLUMNS.items()
+        }
         # What is not fatal goes on until then; on a busy machine thirteen services need a minute to begin at all.
         ended = scene.deploy(*services, "--timeout", "120", "--no-preflight")
     recorded = {}
@@ -76,14 +79,20 @@ def deploy(scene: scenes.Scene, services: Collection[str] = tuple(faults.FAULTS)
 
 
 @contextlib.contextmanager
-def _watching(scene: scenes.Scene, kind: str) -> Iterator[list[tuple[datetime, str]]]:
-    """What kubectl prints of a kind as it watches, with the time at which it did."""
+def watching(scene: scenes.Scene, kind: str, columns: str) -> Iterator[list[tuple[datetime, str]]]:
+    """What kubectl prints of a kind as it watches, with the time at which it did.
+
+    Args:
+        scene: Where it looks: in the namespace of its services.
+        kind: The kind, as kubectl names it.
+        columns: Custom columns beside the name, as kubectl takes them.
+    """
     sandbox = scene.shop.sandbox
     name = ".involvedObject.name" if kind == "events" else ".metadata.name"
     command = [
         *(str(sandbox.binaries.path("kubectl")), f"--kubeconfig={sandbox.kubeconfig}"),
         *("get", kind, "-n", scene.namespace(faults.LIKE), "--watch", "--no-headers"),
-        *("-o", f"custom-columns=N:{name},{_COLUMNS[kind]}"),
+        *("-o", f"custom-columns=N:{name},{columns}"),
     ]
     lines: list[tuple[datetime, str]] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

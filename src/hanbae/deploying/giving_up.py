@@ -83,6 +83,8 @@ class Judge:
                 self._last[key] = now
                 self._fatal[key] = diagnosed
             before = self._told.get(key)
+            if self._is_overtaken(key, diagnosed):
+                continue
             if (before is None or _says_more(before, diagnosed)) and not self._holds(
                 key, diagnosed, now
             ):
@@ -96,8 +98,9 @@ class Judge:
     def rest(self) -> Iterator[events.Diagnosed]:
         """What was held back for its log, now that none comes any more."""
         for key, (_, diagnosed) in self._held.items():
-            self._told[key] = diagnosed
-            yield diagnosed
+            if not self._is_overtaken(key, diagnosed):
+                self._told[key] = diagnosed
+                yield diagnosed
         self._held.clear()
 
     def verdict(self) -> events.Diagnosed | None:
@@ -117,6 +120,10 @@ class Judge:
         times = [since + self._patience_for(key) for key, since in self._since.items()]
         times += [since + LOG_COMES for since, _ in self._held.values()]
         return max(min(times) - self._clock(), 0.0) if times else None
+
+    def _is_overtaken(self, key: Key, diagnosed: events.Diagnosed) -> bool:
+        """Whether it is sure by now that the same object has failed: then its failed attempts are no news."""
+        return not diagnosed.fatal and any(ref == key[0] for ref, _ in self._settled)
 
     def _holds(self, key: Key, diagnosed: events.Diagnosed, now: float) -> bool:
         """Whether a cause is not told yet, because the log that says more is about to come."""

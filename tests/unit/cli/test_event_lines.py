@@ -137,3 +137,32 @@ def test_line_of_a_log_is_quoted_once_and_again_only_at_the_end() -> None:
     ]
     assert shown == [f"migrate: {failing}", "elsewhere", failing, "elsewhere"]
     assert [line.words for line in event_lines.Quoting().lines(event(facts[2]))].count(failing) == 1
+
+
+def test_fatal_cause_is_one_sentence_until_the_deployment_ends() -> None:
+    cause = wording.Text("diagnosis.migration-hopeless", {"database": "auth_db", "log": "x"})
+    command = ("hanbae", "history", "show", "d1")
+    quoting = event_lines.Quoting()
+    named = list(quoting.lines(event(events.Diagnosed(POD, cause, command, fatal=True))))
+    assert [line.meaning for line in named] == ["fail"]
+    ended = list(quoting.lines(event(events.Closed("failed", cause, command))))
+    assert [line.meaning for line in ended] == ["fail", "log", "command"]
+
+
+def test_command_of_a_cause_that_warns_again_is_shown_once() -> None:
+    quoting = event_lines.Quoting()
+    shown = [
+        line.meaning
+        for attempt in ("1", "2")
+        for line in quoting.lines(
+            event(
+                events.Diagnosed(
+                    POD,
+                    wording.Text("diagnosis.migration-attempt", {"attempt": attempt}),
+                    ("kubectl", "logs"),
+                    fatal=False,
+                )
+            )
+        )
+    ]
+    assert shown == ["warn", "command", "warn"]

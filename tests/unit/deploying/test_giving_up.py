@@ -111,6 +111,25 @@ def test_a_cause_whose_log_never_comes_is_told_at_the_end(judge: giving_up.Judge
     assert list(judge.rest()) == []
 
 
+def test_attempts_are_no_news_once_the_same_job_has_failed_for_good(judge: giving_up.Judge) -> None:
+    silent = pictures.cause(
+        JOB, "diagnosis.migration-attempt", {"log": ""}, ["kubectl"], fatal=False
+    )
+    hopeless = pictures.cause(
+        *(JOB, "diagnosis.migration-hopeless", {"log": "syntax error"}, ["kubectl"]),
+        fatal=True,
+        is_settled=True,
+    )
+    assert list(judge.hear([silent])) == [], "it waits for its log"
+    assert list(judge.hear([hopeless])) == [hopeless.found]
+    second = pictures.cause(
+        *(JOB, "diagnosis.migration-attempt", {"attempt": "2", "log": "syntax error"}, ["kubectl"]),
+        fatal=False,
+    )
+    assert list(judge.hear([hopeless, second])) == []
+    assert list(judge.rest()) == []
+
+
 def test_the_gravest_is_a_fatal_one_even_if_another_was_told_later(
     judge: giving_up.Judge, clock: Clock
 ) -> None:

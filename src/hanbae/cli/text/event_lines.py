@@ -58,7 +58,8 @@ class Line(Struct, frozen=True):
 class Quoting:
     """The lines of a run's events, with each line of a log once: as it came, and not again below a cause.
 
-    The sentence with which a deployment ends keeps its lines, because people read the end.
+    The sentence with which a deployment ends keeps its lines, because people read the end. A fatal cause is one
+    sentence when it is named: the end says it again, with its log and its command.
     """
 
     def __init__(self) -> None:
@@ -69,8 +70,8 @@ class Quoting:
         fact = event.fact
         quoted = self._quoted.setdefault(event.deployment, deque(maxlen=_REMEMBERED))
         for line in lines(event):
-            if isinstance(fact, events.Diagnosed) and line.meaning == "log":
-                if line.words in quoted:
+            if isinstance(fact, events.Diagnosed) and line.meaning in AS_WRITTEN:
+                if fact.fatal or line.words in quoted:
                     continue
                 quoted.append(line.words)
             elif isinstance(fact, events.Logged):
