@@ -8,14 +8,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bench.rows import Row
-from tests.support import crashing, delays, polling, scenes
+from tests.support import crashing, delays, operations, scenes
 
 from hanbae.sandbox import running
 
 SERVICE = "personal"
 WRONG = "00090_wrong.sql"
-NOWHERE = "9.9.9-nowhere"
-WITHIN = 120.0
 _COLUMNS: Final = (
     "R:.status.containerStatuses[*].restartCount,"
     "W:.status.containerStatuses[*].state.waiting.reason,"
@@ -40,12 +38,7 @@ def failures(sandbox: running.Sandbox) -> list[Row]:
 
 def _fix(scene: scenes.Scene) -> float:
     """A fix that is pushed and deployed while Argo CD's own sync of a missing image hangs."""
-    scene.edit(SERVICE, {"image.tag": NOWHERE, "image.digest": ""})
-    broken = scene.publish("An image that nobody has pushed")
-    name, namespace = f"{SERVICE}-{scene.environment}", scene.shop.policy.argocd.namespace
-    refresh = ["argocd.argoproj.io/refresh=normal", "--overwrite", "-n", namespace]
-    scene.shop.sandbox.kubectl(["annotate", "application", name, *refresh])
-    polling.until(lambda: _waits_for_its_hook(scene, broken), within=WITHIN, pause=1)
+    operations.hang_own_sync(scene, SERVICE)
     scene.build(SERVICE)
     fix = scene.publish("The image is there")
     pushed = datetime.now(UTC)
@@ -54,12 +47,6 @@ def _fix(scene: scenes.Scene) -> float:
     if ended.code or operation["operation"]["sync"]["revision"] != fix:
         raise SystemExit(ended.err)
     return (datetime.fromisoformat(operation["startedAt"]) - pushed).total_seconds()
-
-
-def _waits_for_its_hook(scene: scenes.Scene, revision: str) -> bool:
-    operation = scene.operation(SERVICE).get("status", {}).get("operationState") or {}
-    syncs = operation.get("operation", {}).get("sync", {}).get("revision")
-    return syncs == revision and "hook" in operation.get("message", "")
 
 
 def _crash(scene: scenes.Scene) -> float:

@@ -3,53 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-from tests.support import polling, scenes
+from tests.support import operations, scenes
 
 MIGRATING = 60.0
-NOWHERE = "9.9.9-nowhere"
-
-
-def state(scene: scenes.Scene, service: str) -> dict[str, object]:
-    """Phase and revision of the last operation."""
-    application = scene.operation(service)
-    record = application.get("status", {}).get("operationState") or {}
-    return {
-        "phase": record.get("phase"),
-        "revision": record.get("operation", {}).get("sync", {}).get("revision"),
-        "message": record.get("message", ""),
-        "automated": record.get("operation", {}).get("initiatedBy", {}).get("automated"),
-    }
-
-
-def refresh(scene: scenes.Scene, service: str) -> None:
-    namespace = scene.shop.policy.argocd.namespace
-    words = ["annotate", "application", f"{service}-{scene.environment}", "-n", namespace]
-    scene.shop.sandbox.kubectl([*words, "argocd.argoproj.io/refresh=normal", "--overwrite"])
-
-
-def break_image(scene: scenes.Scene, service: str) -> str:
-    scene.edit(service, {"image.tag": NOWHERE, "image.digest": ""})
-    return scene.publish(f"An image of {service} that nobody has pushed")
 
 
 def test_a_fix_does_not_wait_behind_the_broken_sync_that_it_replaces(
     scene: Callable[[str], scenes.Scene],
 ) -> None:
     dev = scene("dev")
-    broken = break_image(dev, "auth")
-    refresh(dev, "auth")
-    polling.until(
-        lambda: (
-            state(dev, "auth")["revision"] == broken and "hook" in state(dev, "auth")["message"]
-        ),  # type: ignore[operator]
-        within=120,
-        pause=1,
-        state=lambda: state(dev, "auth"),
-    )
-    assert state(dev, "auth")["automated"] is True
+    broken = operations.hang_own_sync(dev, "auth")
+    assert operations.state(dev, "auth")["automated"] is True
     dev.build("auth")
     mended = dev.publish("The image of auth is there")
     ended = dev.deploy("auth")
@@ -59,40 +25,12 @@ def test_a_fix_does_not_wait_behind_the_broken_sync_that_it_replaces(
     assert f"Argo CD's own sync of the earlier commit {broken[:12]} cannot succeed" in ended.err
 
 
-@contextmanager
-def started_by_a_person(scene: scenes.Scene, service: str, revision: str) -> Iterator[None]:
-    kubectl = scene.shop.sandbox.kubectl
-    name, namespace = f"{service}-{scene.environment}", scene.shop.policy.argocd.namespace
-    operation = {
-        "initiatedBy": {"username": "mina"},
-        "sync": {
-            "revision": revision,
-            "syncStrategy": {"hook": {}},
-            "syncOptions": ["ServerSideApply=true"],
-        },
-    }
-    patch = ["patch", "application", name, "-n", namespace, "--type", "merge", "-p"]
-    kubectl([*patch, json.dumps({"operation": operation})])
-    polling.until(
-        lambda: "waiting for" in str(state(scene, service)["message"]),
-        within=120,
-        pause=1,
-        state=lambda: state(scene, service),
-    )
-    try:
-        yield
-    finally:
-        if "operation" in scene.operation(service):
-            kubectl([*patch, json.dumps({"status": {"operationState": {"phase": "Terminating"}}})])
-            polling.until(lambda: "operation" not in scene.operation(service), within=60)
-
-
 def test_what_a_person_has_started_is_named_with_its_cause_and_ended_by_stop(
     scene: Callable[[str], scenes.Scene],
 ) -> None:
     staging = scene("staging")
-    broken = break_image(staging, "personal")
-    with started_by_a_person(staging, "personal", broken):
+    broken = operations.break_image(staging, "personal")
+    with operations.started_by_a_person(staging, "personal", broken):
         staging.build("personal")
         staging.publish("The image of personal is there")
         refused = staging.deploy("personal")

@@ -54,6 +54,7 @@ TOGETHER: Final = (
     Scene("test_plan_saved.py"),
     Scene("test_deploy_images.py"),
     Scene("test_what_you_see.py"),
+    Scene("test_what_you_see_behind_a_sync.py"),
     Scene("test_readme.py"),
     Scene("test_deploy_several.py"),
     Scene("test_deploy_first.py"),

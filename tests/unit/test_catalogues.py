@@ -423,7 +423,7 @@ def glossary() -> list[tuple[str, str]]:
 
 # Commands, keys, flags, paths and placeholders are not words.
 FOREIGN = re.compile(
-    r"`[^`]*`|\$\([^)]*\)|\{[^}]*\}|\bhanbae [a-z ]+|\bkubectl [a-z ]+|--?[a-z][\w-]*|\([a-z-]+\)"
+    r"`[^`]*`|\$\([^)]*\)|\{[^}]*\}|\b(?:hanbae|kubectl|git) [a-z ]+|--?[a-z][\w-]*|\([a-z-]+\)"
     r"|[\w-]*\w[./_=][\w./*=-]+|^  .*$",
     re.MULTILINE,
 )

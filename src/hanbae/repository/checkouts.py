@@ -214,9 +214,11 @@ class Checkout:
 
     def _check_remote(self, remote: str) -> None:
         names = list(self._repository.remotes.names())
+        if not names:
+            raise errors.WrongUse("repository.no-remotes", remote=remote)
         if not _REMOTE.fullmatch(remote) or remote not in names:
             raise errors.WrongUse(
-                "repository.no-remote", remote=remote, known=", ".join(map(str, names)) or "-"
+                "repository.no-remote", remote=remote, known=", ".join(map(str, names))
             )
 
     def _url(self, remote: str) -> str:

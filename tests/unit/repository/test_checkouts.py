@@ -119,6 +119,12 @@ def test_unknown_branch_and_remote_are_wrong_use_with_what_there_is(clone: Path)
         checkout.fetch("upstream", ["develop"])
 
 
+def test_clone_without_any_remote_is_told_how_to_add_one(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    with pytest.raises(errors.WrongUse, match="no-remotes"):
+        checkouts.Checkout.open(tmp_path).fetch("origin", ["develop"])
+
+
 HOSTILE = [
     "--upload-pack=touch owned", "-x", "a b", "a..b", "a:b", "+a", "a~1", "@{-1}", "", "x.lock", "a\nb", "a*",
 ]  # fmt: skip

@@ -1,0 +1,83 @@
+"""Operations of Argo CD's that stand in the way of a deployment: broken ones of its own, and those of a person."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from tests.support import polling, scenes
+
+NOWHERE: Final = "9.9.9-nowhere"
+
+
+def state(scene: scenes.Scene, service: str) -> dict[str, object]:
+    """Phase and revision of the last operation."""
+    application = scene.operation(service)
+    record = application.get("status", {}).get("operationState") or {}
+    return {
+        "phase": record.get("phase"),
+        "revision": record.get("operation", {}).get("sync", {}).get("revision"),
+        "message": record.get("message", ""),
+        "automated": record.get("operation", {}).get("initiatedBy", {}).get("automated"),
+    }
+
+
+def refresh(scene: scenes.Scene, service: str) -> None:
+    """Have Argo CD look at the branch now, not at its next turn."""
+    namespace = scene.shop.policy.argocd.namespace
+    words = ["annotate", "application", f"{service}-{scene.environment}", "-n", namespace]
+    scene.shop.sandbox.kubectl([*words, "argocd.argoproj.io/refresh=normal", "--overwrite"])
+
+
+def break_image(scene: scenes.Scene, service: str) -> str:
+    """Publish an image that is in no registry; returns the commit."""
+    scene.edit(service, {"image.tag": NOWHERE, "image.digest": ""})
+    return scene.publish(f"An image of {service} that nobody has pushed")
+
+
+def hang_own_sync(scene: scenes.Scene, service: str) -> str:
+    """Break the image in an automated environment, and wait until Argo CD's own sync hangs in it.
+
+    Returns:
+        The broken commit.
+    """
+    broken = break_image(scene, service)
+    refresh(scene, service)
+
+    def hangs() -> bool:
+        now = state(scene, service)
+        return now["revision"] == broken and "hook" in str(now["message"])
+
+    polling.until(hangs, within=120, pause=1, state=lambda: state(scene, service))
+    return broken
+
+
+@contextmanager
+def started_by_a_person(scene: scenes.Scene, service: str, revision: str) -> Iterator[None]:
+    """A sync that a person called mina has started, while the block runs; it waits for a hook."""
+    kubectl = scene.shop.sandbox.kubectl
+    name, namespace = f"{service}-{scene.environment}", scene.shop.policy.argocd.namespace
+    operation = {
+        "initiatedBy": {"username": "mina"},
+        "sync": {
+            "revision": revision,
+            "syncStrategy": {"hook": {}},
+            "syncOptions": ["ServerSideApply=true"],
+        },
+    }
+    patch = ["patch", "application", name, "-n", namespace, "--type", "merge", "-p"]
+    kubectl([*patch, json.dumps({"operation": operation})])
+    polling.until(
+        lambda: "waiting for" in str(state(scene, service)["message"]),
+        within=120,
+        pause=1,
+        state=lambda: state(scene, service),
+    )
+    try:
+        yield
+    finally:
+        if "operation" in scene.operation(service):
+            kubectl([*patch, json.dumps({"status": {"operationState": {"phase": "Terminating"}}})])
+            polling.until(lambda: "operation" not in scene.operation(service), within=60)
