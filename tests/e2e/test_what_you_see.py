@@ -78,7 +78,7 @@ def test_sync_that_a_person_has_started(person: persons.Person) -> None:
         scene.build(SERVICE)
         scene.publish("The image is there")
         screen = person.assert_deploys("busy", code=persons.REFUSED)
-        (command,) = seen.commands(seen.plain(screen))
+        command = seen.commands(seen.plain(screen))[-1]
         stopped = person.types(*command.split()[1:], answers={r"End it\?.*$": "y"})
         assert stopped.code == 0, stopped.text
         assert "operation" not in scene.operation(SERVICE)

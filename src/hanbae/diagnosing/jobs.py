@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from hanbae import subjects
-from hanbae.diagnosing import admission, pictures
+from hanbae.diagnosing import admission, pictures, pods
 from hanbae.migrations import statuses
 from hanbae.policy import labels
 
@@ -43,9 +43,21 @@ def _failed(
         "reason": failed.get("reason") or "",
         "message": failed.get("message") or "",
     }
-    late = failed.get("reason") == "DeadlineExceeded"
-    text_id = f"diagnosis.{_what(job)}-{'too-long' if late else 'failed'}"
+    text_id = f"diagnosis.{_what(job)}-failed"
+    if failed.get("reason") == "DeadlineExceeded":
+        text_id = f"diagnosis.{_what(job)}-too-long"
+    elif limit := _limit_that_killed(picture, ref):
+        text_id, facts = f"diagnosis.{_what(job)}-killed", facts | {"limit": limit}
     return pictures.cause(ref, text_id, facts, logs(ref), fatal=True)
+
+
+def _limit_that_killed(picture: pictures.Picture, ref: subjects.Ref) -> str:
+    """The memory limit that ended the last attempt: the program itself could say nothing."""
+    last = _last_failed(picture, ref)
+    if last is None:
+        return ""
+    pod, container, ended = last
+    return pods.limit_that_killed(picture.objects[pod], container, ended)
 
 
 def _attempt(picture: pictures.Picture, ref: subjects.Ref, job: pictures.Object) -> pictures.Cause:

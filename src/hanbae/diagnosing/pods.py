@@ -270,16 +270,24 @@ def _memory(
     On a busy node containerd misses the kernel's message about an out-of-memory kill, and reports "Error" with the
     exit code of a killed process. Where the pod says why it was ended (evicted, its deadline), that is the reason.
     """
+    limit = limit_that_killed(pod, status["name"], ended)
+    if not limit:
+        return None
     if ended.get("reason") == _OOM:
         return _out_of_memory(picture, ref, pod, status, ended)
-    limit = _memory_limit(pod, status["name"])
-    killed = ended.get("exitCode") == _SIGKILL and not (pod.get("status") or {}).get("reason")
-    if not killed or limit == _NO_LIMIT:
-        return None
     facts = _end(picture, ref, status, ended) | {"limit": limit}
     command = logs(ref, status["name"], previous=bool(status.get("restartCount")))
     hopeless = _is_hopeless(picture, ref, pod, status)
     return _cause(ref, pod, "diagnosis.killed", facts, command, fatal=hopeless)
+
+
+def limit_that_killed(pod: pictures.Object, container: str, ended: Mapping[str, Any]) -> str:
+    """The memory limit for which a container was killed, or most likely was; empty where that is not why it ended."""
+    limit = _memory_limit(pod, container)
+    if ended.get("reason") == _OOM:
+        return limit
+    killed = ended.get("exitCode") == _SIGKILL and not (pod.get("status") or {}).get("reason")
+    return limit if killed and limit != _NO_LIMIT else ""
 
 
 def _is_hopeless(

@@ -683,6 +683,21 @@ def test_kill_that_containerd_calls_an_error_names_the_memory_limit() -> None:
     assert causes["diagnosis.killed"].facts["exit"] == "137"
 
 
+@pytest.mark.parametrize("reason", ["Error", "OOMKilled"])
+def test_migration_that_was_killed_to_the_end_is_told_its_memory_limit(reason: str) -> None:
+    job, _ = migrating(failed=1, condition="Failed", reason="BackoffLimitExceeded")
+    pod = owned(killed(reason, 137, "16Mi"), job)
+    causes = {cause.found.cause.id: cause.found for cause in named(job, pod)}
+    assert causes["diagnosis.migration-killed"].fatal
+    assert causes["diagnosis.migration-killed"].cause.facts["limit"] == "16Mi"
+
+
+def test_migration_that_failed_by_itself_is_not_blamed_on_its_memory_limit() -> None:
+    job, _ = migrating(failed=1, condition="Failed", reason="BackoffLimitExceeded")
+    pod = owned(killed("Error", 1, "16Mi"), job)
+    assert "diagnosis.migration-failed" in {cause.found.cause.id for cause in named(job, pod)}
+
+
 def test_kill_of_a_restarting_container_names_the_memory_limit() -> None:
     last = objects.terminated(137, reason="Error")
     pod = objects.pod(
