@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,16 +164,15 @@ def test_argo_cds_own_types_accept_what_is_generated(shop: Shop, environment: st
     ]
 
 
-def test_policy_documents_own_helm_command_renders(shop: Shop) -> None:
+def test_policy_documents_own_helm_command_renders(shop: Shop, tmp_path: Path) -> None:
     """``helm install auth-service . -f values.yaml -f values-prod.yaml -n services``, rendered only."""
-    chart = shop.root / "services/auth/helm"
+    chart = shutil.copytree(shop.root / "services/auth/helm", tmp_path / "helm")
     (chart / "values.yaml").write_text((chart / "values.yaml.example").read_text())
-    try:
-        text = shop.run(
-            "helm", "template", "auth-service", str(chart), "-n", "services",
-            "-f", str(chart / "values.yaml"), "-f", str(chart / "values-prod.yaml"),
-        )  # fmt: skip
-    finally:
-        (chart / "values.yaml").unlink()
+    production = chart / "values-prod.yaml"
+    production.write_text(production.read_text().replace('tag: ""', "tag: 1.4.2"))
+    text = shop.run(
+        "helm", "template", "auth-service", str(chart), "-n", "services",
+        "-f", str(chart / "values.yaml"), "-f", str(production),
+    )  # fmt: skip
     assert "name: auth-service-migrate" in text
     assert os.linesep in text

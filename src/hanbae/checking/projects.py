@@ -184,8 +184,8 @@ async def _show_unbegun(
     }
     if not layers:
         return
-    asked = [unbegun.with_layer(requests[name], layer) for name, layer in layers.items()]
-    answers = await rendering.answers(pool, tree, view.chart, asked)
+    layered = [unbegun.with_layer(requests[name], layer) for name, layer in layers.items()]
+    answers = await rendering.answers(pool, tree, view.chart, layered)
     for (environment, layer), answer in zip(layers.items(), answers, strict=True):
         written = view.releases[environment].values
         with contextlib.suppress(errors.FileFault):  # then it is looked at as Argo CD would see it

@@ -13,26 +13,24 @@ import msgspec
 
 from hanbae import libyaml
 from hanbae.charts import pools
-from hanbae.rules import views
+from hanbae.rules import objects, views
 
-_RUNNING: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"})
 _NO_VERSION: Final = "0.0.0"
 
 
 def layer(release: views.Release, chart: bytes | None) -> bytes:
-    """Values that name an image; empty for a release that names one, has pods, or says nowhere which image it has.
+    """Values that name an image; empty for a release that names one, runs one all the same, or says nowhere which.
 
     Args:
         release: The release as its values render it.
         chart: The content of its ``Chart.yaml``.
     """
     image = release.value("image", default={})
-    if not isinstance(image, Mapping) or not image.get("repository"):
+    repository = image.get("repository") if isinstance(image, Mapping) else None
+    if not repository or image.get("tag") or image.get("digest"):
         return b""
-    if image.get("tag") or image.get("digest"):
-        return b""
-    if any(rendered.kind in _RUNNING for rendered in release.objects):
-        return b""
+    if any(_runs(manifest, str(repository)) for manifest in release.objects):
+        return b""  # a chart with a default of its own for the tag
     return msgspec.json.encode({"image": {"tag": _version(chart)}})
 
 
@@ -41,6 +39,14 @@ def with_layer(request: pools.Wanted, layer: bytes) -> pools.Wanted:
     if not layer:
         return request
     return msgspec.structs.replace(request, values=(*request.values, layer))
+
+
+def _runs(manifest: objects.Object, repository: str) -> bool:
+    """Whether an object makes pods with an image of the repository; pods of others say nothing about its own."""
+    return any(
+        str(container.get("image", "")).startswith(repository)
+        for _, container in manifest.containers()
+    )
 
 
 def _version(chart: bytes | None) -> str:

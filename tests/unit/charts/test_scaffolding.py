@@ -126,16 +126,18 @@ async def test_nothing_runs_until_an_image_is_named(
     tmp_path: Path, environment: str, scaled: bytes
 ) -> None:
     chart = write(tmp_path)
-    things = await render(chart, SEAL, scaled, environment=environment, image=b"")
-    assert sorted(thing["kind"] for thing in things) == [
+    manifests = await render(chart, SEAL, scaled, environment=environment, image=b"")
+    assert sorted(manifest["kind"] for manifest in manifests) == [
         "SealedSecret",
         "Service",
         "ServiceAccount",
     ]
     for image in (b"image: {tag: '1'}\n", f"image: {{digest: '{DIGEST}'}}\n".encode()):
-        things = await render(chart, SEAL, scaled, environment=environment, image=image)
-        assert {"Deployment", "Job"} <= {thing["kind"] for thing in things}
-        assert ("HorizontalPodAutoscaler" in {thing["kind"] for thing in things}) is bool(scaled)
+        manifests = await render(chart, SEAL, scaled, environment=environment, image=image)
+        assert {"Deployment", "Job"} <= {manifest["kind"] for manifest in manifests}
+        assert ("HorizontalPodAutoscaler" in {manifest["kind"] for manifest in manifests}) is bool(
+            scaled
+        )
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -31,10 +31,8 @@ async def test_what_is_wrong_in_a_template_is_found_before_an_image_is_named(cha
         )
     )
     result = await check.check(chart)
-    at = {(finding.code, str(finding.place)) for finding in result.findings}
-    assert any(
-        place == f"services/auth/helm/templates/deployment.yaml:{line}" for _, place in at
-    ), at
+    places = {str(finding.place) for finding in result.findings}
+    assert f"services/auth/helm/templates/deployment.yaml:{line}" in places
     assert [service.service for service in result.unprepared] == ["auth"]
 
 
@@ -42,10 +40,29 @@ async def test_the_values_that_rules_see_are_those_of_the_file(chart: Path) -> N
     async with pools.opened() as pool:
         rendered = await projects.service(pool, projects.project(chart), "auth")
     for release in rendered.service.releases.values():
-        assert {"Deployment", "Job"} <= {thing.kind for thing in release.objects}
+        assert {"Deployment", "Job"} <= {manifest.kind for manifest in release.objects}
         assert release.value("image", "tag") == ""
         assert not release.prepared
         assert release.layer == b'{"image":{"tag":"0.1.0"}}'
+
+
+async def test_a_pod_of_another_image_does_not_hide_those_that_are_to_come(chart: Path) -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: busybox:1}]}\n"
+    (chart / "templates/pod.yaml").write_text(pod)
+    async with pools.opened() as pool:
+        rendered = await projects.service(pool, projects.project(chart), "auth")
+    for release in rendered.service.releases.values():
+        assert {"Pod", "Deployment"} <= {manifest.kind for manifest in release.objects}
+
+
+async def test_a_chart_with_a_default_for_its_tag_is_seen_as_it_is(chart: Path) -> None:
+    names = chart / "templates/_names.tpl"
+    text = names.read_text()
+    assert "or .Values.image.tag .Values.image.digest" in text
+    names.write_text(text.replace("or .Values.image.tag .Values.image.digest", "true"))
+    async with pools.opened() as pool:
+        rendered = await projects.service(pool, projects.project(chart), "auth")
+    assert {release.layer for release in rendered.service.releases.values()} == {b""}
 
 
 async def test_a_named_image_needs_no_layer(chart: Path) -> None:
