@@ -75,7 +75,7 @@ async def test_what_has_not_changed_is_not_rendered_and_found_again(
     broken.write_text(broken.read_text().replace("kind: Service", "kind: {{ .Values.a.b }}"))
     first = await checked(shop, kept)
     assert first
-    assert len(rendered) == 3
+    assert len(set(rendered)) == 3
     rendered.clear()
     assert await checked(shop, kept) == first
     assert not rendered
