@@ -18,6 +18,7 @@ from hanbae.charts import pools
 from hanbae.cli import main
 from hanbae.cli.text import tables
 from hanbae.diagnosing import images
+from hanbae.releases import variables
 from hanbae.results import deployments, findings, plans
 from hanbae.rules import casebook, rulebook
 from hanbae.sandbox import statuses
@@ -69,6 +70,8 @@ BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "plan.fault-{}": (("base", "head"),),
     "plan.{}": (choices(plans.Change, "outcome"),),
     "plan.{}-{}": (("added", "changed", "removed"), ("sealed", "secret")),
+    "release.address-{}": (get_args(variables.Reason),),
+    "release.in-{}": (("loop", "condition"),),
     "render.beyond-{}": (choices(pools.Excess, "what"),),
     "rule.{}-{}": (
         ("own", *(code.lower() for code in rulebook.rules())),

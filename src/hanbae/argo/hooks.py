@@ -18,6 +18,7 @@ Phase = Literal["PreSync", "Sync", "PostSync", "SyncFail", "PreDelete", "PostDel
 
 _HOOK: Final = "argocd.argoproj.io/hook"
 _HELM_HOOK: Final = "helm.sh/hook"
+_CRD: Final = "crd-install"
 _WAVE: Final = "argocd.argoproj.io/sync-wave"
 _HELM_WEIGHT: Final = "helm.sh/hook-weight"
 _DELETE: Final = "argocd.argoproj.io/hook-delete-policy"
@@ -49,6 +50,14 @@ def phases(manifest: Mapping[str, Any]) -> tuple[Phase, ...]:
         return tuple(dict.fromkeys(_PHASES[value] for value in own if value in _PHASES))
     values = _listed(annotations.get(_HELM_HOOK, ""))
     return tuple(dict.fromkeys(_FROM_HELM[value] for value in values if value in _FROM_HELM))
+
+
+def is_ignored(manifest: Mapping[str, Any]) -> bool:
+    """Whether Argo CD neither applies nor runs an object: a hook of no phase it knows, such as Helm's tests."""
+    annotations = _annotations(manifest)
+    values = [annotations[name] for name in (_HOOK, _HELM_HOOK) if name in annotations]
+    # Helm 2 called CRDs so, and Argo CD applies them as what they are.
+    return bool(values) and values != [_CRD] and not phases(manifest)
 
 
 def wave(manifest: Mapping[str, Any]) -> int:

@@ -13,7 +13,8 @@ import msgspec
 
 from hanbae import libyaml
 from hanbae.charts import pools
-from hanbae.rules import objects, views
+from hanbae.releases import objects
+from hanbae.rules import views
 
 _NO_VERSION: Final = "0.0.0"
 

@@ -63,10 +63,7 @@ def wave(manifest: Mapping[str, Any]) -> int:
 
 def is_ignored(manifest: Mapping[str, Any]) -> bool:
     """Whether Argo CD leaves an object out: a hook annotation whose value is no phase, or ``Skip``."""
-    if not _has_annotations(manifest) or hooks.phases(manifest):
-        return False
-    annotations = manifest["metadata"]["annotations"]
-    return any(name in annotations for name in ("argocd.argoproj.io/hook", "helm.sh/hook"))
+    return _has_annotations(manifest) and hooks.is_ignored(manifest)
 
 
 def _has_annotations(manifest: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from hanbae import subjects
-from hanbae.rules import objects as rendered
+from hanbae.releases import objects as rendered
 
 
 class Refusal(Struct, frozen=True):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from hanbae.rules import objects
+from hanbae.releases import objects
 
 Owner = tuple[str, str]
 """Service and environment."""

@@ -21,9 +21,9 @@ from hanbae.apis import crds
 from hanbae.charts import tracing
 from hanbae.migrations import databases, scripts
 from hanbae.policy import documents, environments, naming
+from hanbae.releases.objects import Object, On, Pointer
 from hanbae.repository import trees
 from hanbae.rules import builds, claims, declaring, definitions, shared_facts, valuesfiles
-from hanbae.rules.objects import Object, On, Pointer
 
 __all__ = ["Dependence", "Object", "On", "Pointer", "Project", "Release", "Service"]
 

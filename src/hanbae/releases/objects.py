@@ -1,4 +1,4 @@
-"""Rendered objects as rules see them, whatever shape they have; rules call them ``views.Object``."""
+"""Rendered objects, whatever shape they have; rules call them ``views.Object``."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ _PODS: Final[Mapping[str, Pointer]] = {
     "StatefulSet": ("spec", "template", "spec"),
     "DaemonSet": ("spec", "template", "spec"),
     "ReplicaSet": ("spec", "template", "spec"),
+    "Rollout": ("spec", "template", "spec"),
     "Job": ("spec", "template", "spec"),
     "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
 }

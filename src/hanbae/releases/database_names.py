@@ -1,0 +1,70 @@
+"""What the database of a migration is called: the first name that anybody has given it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from hanbae.releases import parts
+
+_ADDRESS: Final = re.compile(
+    r"(?:^|[_-])(?:(?:database|postgres(?:ql)?|pg|db|clickhouse|mysql|migrations?|goose)[_-]?)*"
+    r"(?:url|uri|dsn|dbstring|connection[_-]?string)$|(?:^|[_-])(?:database|db)$",
+    re.IGNORECASE,
+)
+"""What the end of a key says besides the database's name."""
+_OF_MIGRATION: Final = re.compile(
+    r"(?:^|[_-])(?:goose|migrat(?:e|es|ion|ions|or)|job|hook|db)(?=[_-]|$)", re.IGNORECASE
+)
+_LOOSE: Final = re.compile(r"[^a-z0-9]+")
+_GENERIC: Final = frozenset({"migrations", "migration", "db", "sql", "database", "schema", "goose"})
+"""Last folders that say nothing of a database."""
+_ENGINES: Final = frozenset(
+    {"clickhouse", "database", "db", "goose", "mysql", "pg", "postgres", "postgresql"}
+)
+"""Names of an engine rather than of a database."""
+
+Named = tuple[str, parts.NamedBy]
+
+
+def of_key(key: str) -> str:
+    """The database that the key of an address names: ``identity-database-url`` names identity; empty for none."""
+    name = _plain(_ADDRESS.sub("", key))
+    return "" if name in _ENGINES else name
+
+
+def of(migration: parts.Migration, *, service: str, release: str, alone: bool) -> Named:
+    """The name of a migration's database, where neither the policy nor the values give it one.
+
+    Args:
+        migration: The migration.
+        service: The service.
+        release: The release, whose name Jobs begin with.
+        alone: Whether the release has no other migration; then a key without a name means the service's own.
+    """
+    key = migration.address.key if migration.address else ""
+    if name := of_key(key):
+        return name, "key"
+    if alone and key:
+        return _plain(service), "service"
+    last = migration.folder.rpartition("/")[2]
+    if last and last.lower() not in _GENERIC:
+        return _plain(last), "folder"
+    job = migration.job.name
+    for prefix in (release, service):
+        if job.startswith(f"{prefix}-"):
+            job = job[len(prefix) + 1 :]
+            break
+        job = "" if job == prefix else job
+    return _plain(_OF_MIGRATION.sub("", job)) or _plain(service), "job"
+
+
+def from_policy(migration: parts.Migration, names: Mapping[str, str]) -> str:
+    """The name that the policy gives a migration by its Job or its key; empty where it gives none."""
+    key = migration.address.key if migration.address else ""
+    return names.get(migration.job.name) or names.get(key) or ""
+
+
+def _plain(text: str) -> str:
+    return _LOOSE.sub("_", text.lower()).strip("_")

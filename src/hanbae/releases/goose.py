@@ -1,0 +1,130 @@
+"""What goose is asked for: command, driver, address, folder and table, from its arguments and its variables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from hanbae.releases import invocations, shells, variables
+from hanbae.releases.shells import Word
+from hanbae.releases.variables import Value
+
+TABLE: Final = "goose_db_version"
+"""The table of versions unless goose is told another one."""
+MIGRATING: Final = frozenset(("up", "up-by-one", "up-to", "down", "down-to", "redo", "reset"))
+"""Commands that change a database's schema."""
+_COMMANDS: Final = MIGRATING | {"status", "version", "create", "fix", "validate"}
+_DRIVERS: Final = frozenset(
+    (
+        *("auroradsql", "azuresql", "clickhouse", "duckdb", "libsql", "mssql", "mysql", "pgx"),
+        *("postgres", "postgresql", "redshift", "spanner", "sqlite", "sqlite3", "sqlserver"),
+        *("starrocks", "tidb", "turso", "vertica", "ydb"),
+    )
+)
+_WITHOUT_VALUE: Final = frozenset(
+    ("allow-missing", "h", "help", "no-color", "no-versioning", "s", "v", "version")
+)
+_FLAG: Final = re.compile(r"--?([a-zA-Z][a-zA-Z-]*)(=)?")
+
+
+class Asked(Struct, frozen=True):
+    """One run of goose.
+
+    Attributes:
+        command: ``up`` and the like; empty where it cannot be read.
+        driver: ``postgres``, ``clickhouse``, …; empty where it cannot be read.
+        address: Where its database is; None where nothing says it.
+        folder: The folder of the migrations, as the container sees it; empty where it cannot be read.
+        table: The table of versions; empty where it cannot be read.
+        environment: The file of variables that ``-env`` names; empty for none.
+    """
+
+    command: str
+    driver: str
+    address: Value | None
+    folder: str
+    table: str
+    environment: str = ""
+
+
+def is_goose(invocation: invocations.Invocation, own: variables.Variables) -> bool:
+    """Whether an invocation is one of goose, or of an entry point that can be nothing else.
+
+    Args:
+        invocation: The invocation.
+        own: The container's variables.
+    """
+    if invocation.is_named:
+        return invocation.program in ("goose", "hanbae-migrate")
+    words = [shells.literal(word) for word in invocation.words]
+    if own.text("GOOSE_DRIVER") and any(word in _COMMANDS for word in words):
+        return True
+    flags, rest = _divided(invocation.words)
+    driver = shells.literal(rest[0]) if rest else None
+    return "dir" in flags and driver in _DRIVERS | _COMMANDS
+
+
+def read(invocation: invocations.Invocation, own: variables.Variables) -> Asked:
+    """What an invocation of goose asks for.
+
+    Args:
+        invocation: The invocation.
+        own: The container's variables.
+    """
+    set_ = invocation.assignments
+    words = invocation.words[1:] if invocation.is_named else invocation.words
+    flags, rest = _divided(words)
+    driver, address = own.text("GOOSE_DRIVER", set_), own.variable("GOOSE_DBSTRING", set_)
+    if rest and shells.literal(rest[0]) not in _COMMANDS:
+        driver = variables.text(own.value(rest[0], set_)) or ""
+        address = own.value(rest[1], set_) if len(rest) > 1 else None
+        rest = rest[2:]
+    command = variables.text(own.value(rest[0], set_)) if rest else ""
+    folder = own.value(flags["dir"], set_) if "dir" in flags else None
+    folder = own.variable("GOOSE_MIGRATION_DIR", set_) if folder is None else folder
+    table = own.value(flags["table"], set_) if "table" in flags else None
+    table = own.variable("GOOSE_TABLE", set_) if table is None else table
+    environment = own.value(flags["env"], set_) if "env" in flags else ()
+    return Asked(
+        command=command or "",
+        driver=driver,
+        address=address,
+        folder=_entered(invocation, own, (".",) if folder is None else folder),
+        table=TABLE if table is None else variables.text(table) or "",
+        environment=variables.text(environment) or "",
+    )
+
+
+def _divided(words: Sequence[Word]) -> tuple[dict[str, Word], list[Word]]:
+    """The flags with their values, wherever they stand, and the other words."""
+    flags: dict[str, Word] = {}
+    rest: list[Word] = []
+    pending = list(reversed(words))
+    while pending:
+        word = pending.pop()
+        first = word[0] if word and isinstance(word[0], str) else ""
+        match = _FLAG.match(first)
+        if match is None or (not match[2] and (match.end() != len(first) or len(word) > 1)):
+            rest.append(word)
+        elif match[2]:
+            flags[match[1]] = shells.joined([first[match.end() :], *word[1:]])
+        elif match[1] not in _WITHOUT_VALUE and pending:
+            flags[match[1]] = pending.pop()
+    return flags, rest
+
+
+def _entered(invocation: invocations.Invocation, own: variables.Variables, folder: Value) -> str:
+    """The folder from the root, where the shell's own folder is known; empty where it cannot be read."""
+    path = variables.text(folder)
+    if path is None:
+        return ""
+    if path.startswith("/") or invocation.folder is None:
+        return path.rstrip("/") if path != "." else ""
+    base = variables.text(own.value(invocation.folder, invocation.assignments))
+    if base is None:
+        return ""
+    inside = path.removeprefix("./").rstrip("/")
+    return base.rstrip("/") if inside in ("", ".") else f"{base.rstrip('/')}/{inside}"

@@ -1,0 +1,90 @@
+"""The images of a release and with which Secrets they are pulled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from hanbae.releases import parts
+from hanbae.releases.objects import Contained, Object, On
+
+
+def accounts(objects: Iterable[Object]) -> dict[str, tuple[str, ...]]:
+    """Name of a ServiceAccount → its pull secrets, for those among the objects."""
+    return {
+        manifest.name: _names(manifest.get("imagePullSecrets"))
+        for manifest in objects
+        if manifest.kind == "ServiceAccount"
+    }
+
+
+def of_container(
+    manifest: Object, contained: Contained, accounts_: Mapping[str, tuple[str, ...]]
+) -> parts.Image:
+    """The image of a container.
+
+    Args:
+        manifest: What makes the pod.
+        contained: The container, and where it is.
+        accounts_: Name of a ServiceAccount → its pull secrets.
+    """
+    pointer, container = contained
+    pod = manifest.pod or ()
+    account = str(manifest.get(*pod, "serviceAccountName") or "default")
+    own = _names(manifest.get(*pod, "imagePullSecrets"))
+    return parts.Image(
+        workload=manifest.ref,
+        container=str(container.get("name") or ""),
+        reference=str(container.get("image") or ""),
+        at=On(manifest, (*pointer, "image")),
+        # A pod that names some gets none of its ServiceAccount's.
+        pull_secrets=own or accounts_.get(account, ()),
+        init="initContainers" in pointer,
+    )
+
+
+def workloads(
+    objects: Iterable[Object], accounts_: Mapping[str, tuple[str, ...]]
+) -> tuple[parts.Workload, ...]:
+    """What makes pods, each with the images of its containers."""
+    return tuple(
+        parts.Workload(
+            manifest.ref,
+            manifest,
+            tuple(of_container(manifest, entry, accounts_) for entry in manifest.containers()),
+        )
+        for manifest in objects
+        if manifest.pod is not None
+    )
+
+
+def is_begun(images: Iterable[parts.Image], values: Mapping[str, Any]) -> bool:
+    """Whether a release runs an image of its own.
+
+    A chart that hanbae has scaffolded renders its repository with the chart's ``appVersion`` until an image is named:
+    both ``image.tag`` and ``image.digest`` are there and empty.
+
+    Args:
+        images: The images that it renders.
+        values: The merged values of its chart; empty where there is none.
+    """
+    image = values.get("image")
+    placeholder = ""
+    if isinstance(image, Mapping) and all(image.get(key, _ABSENT) in ("", None) for key in _NAMING):
+        placeholder = f"{image.get('repository') or ''}:"
+    return any(
+        image.reference and not (placeholder and image.reference.startswith(placeholder))
+        for image in images
+    )
+
+
+_NAMING: Final = ("tag", "digest")
+_ABSENT: Final = object()
+
+
+def _names(entries: Any) -> tuple[str, ...]:
+    return tuple(
+        str(entry["name"])
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, Mapping) and entry.get("name")
+    )

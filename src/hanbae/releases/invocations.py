@@ -1,0 +1,182 @@
+"""Which programs a container runs, as far as its command, its arguments and a shell's text in them say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae.releases import shells
+from hanbae.releases.shells import Word
+
+
+class Invocation(Struct, frozen=True):
+    """A program with its arguments.
+
+    Attributes:
+        words: The program, then its arguments; what a shell's assignments say is put in.
+        assignments: Variables that a shell sets for it, or has set before.
+        folder: The folder that a shell has gone to; None for the image's own.
+        within: Whether it may run several times, or not at all.
+        is_named: Whether the container names the program; else it is the image's entry point, and `words` are its
+            arguments alone.
+        from_shell: Whether a shell runs it.
+    """
+
+    words: tuple[Word, ...]
+    assignments: Mapping[str, Word] = {}
+    folder: Word | None = None
+    within: shells.Within = ""
+    is_named: bool = True
+    from_shell: bool = False
+
+    @property
+    def program(self) -> str:
+        """The program's name without its folder; empty where it is not to be read."""
+        text = shells.literal(self.words[0]) if self.words and self.is_named else None
+        return (text or "").rpartition("/")[2]
+
+
+_SHELL: Final = re.compile(r"(?:ba|da|a|z|k)?sh")
+_OPTION: Final = re.compile(r"[-+][a-zA-Z]*c")
+_WRAPPERS: Final[Mapping[str, int]] = {
+    "catatonit": 0,
+    "command": 0,
+    "dumb-init": 0,
+    "env": 0,
+    "exec": 0,
+    "gosu": 1,
+    "nice": 0,
+    "nohup": 0,
+    "su-exec": 1,
+    "sudo": 0,
+    "timeout": 1,
+    "tini": 0,
+    "xargs": 0,
+}
+"""Programs that run another one → how many words are their own."""
+_DEEPEST: Final = 4
+
+
+def of(container: Mapping[str, Any], variables: Container[str]) -> tuple[Invocation, ...]:
+    """What a container runs, in its order; its arguments alone where the image's entry point takes them.
+
+    Args:
+        container: The container, whatever shape it has.
+        variables: The names of its variables, which Kubernetes expands.
+    """
+    command, args = _words(container.get("command")), _words(container.get("args"))
+    words = tuple(shells.argument(text, variables) for text in (*command, *args))
+    place = container.get("workingDir")
+    folder = (place,) if isinstance(place, str) and place else None
+    if not command and not (args and _SHELL.fullmatch(args[0].rpartition("/")[2])):
+        return (Invocation(words, folder=folder, is_named=False),)
+    return tuple(_run(Invocation(words, folder=folder), (*command, *args), variables, 0))
+
+
+def _words(value: Any) -> list[str]:
+    entries = value if isinstance(value, list) else ()
+    return [str(entry) for entry in entries if isinstance(entry, str | int | float)]
+
+
+def _run(
+    invocation: Invocation, texts: Sequence[str | None], variables: Container[str], depth: int
+) -> Iterator[Invocation]:
+    """What an invocation comes to: what the shell or the wrapper that it calls runs."""
+    skipped, assignments = _wrapped(texts)
+    rest, texts = invocation.words[skipped:], texts[skipped:]
+    program = (texts[0] or "").rpartition("/")[2] if texts else ""
+    if _SHELL.fullmatch(program) and depth < _DEEPEST:
+        script = _script(texts)
+        if script is not None:
+            yield from _of_shell(script, invocation, variables, depth)
+            return
+    if rest:
+        yield Invocation(
+            rest,
+            {**invocation.assignments, **assignments},
+            invocation.folder,
+            invocation.within,
+            from_shell=invocation.from_shell,
+        )
+
+
+def _wrapped(texts: Sequence[str | None]) -> tuple[int, dict[str, Word]]:
+    """How many words in front are a wrapper's, and which variables it sets."""
+    position, assignments = 0, {}
+    while position < len(texts):
+        own = _WRAPPERS.get((texts[position] or "").rpartition("/")[2])
+        if own is None:
+            break
+        position += 1
+        while position < len(texts):
+            text = texts[position] or ""
+            pair = shells.assignment((text,))
+            if pair is not None:
+                assignments[pair[0]] = pair[1]
+            elif not text.startswith("-"):
+                break
+            position += 1
+        position += own
+    return position, assignments
+
+
+def _script(texts: Sequence[str | None]) -> str | None:
+    """The text that a shell is given by ``-c``."""
+    for index, text in enumerate(texts[1:-1], 1):
+        if text is None or not text.startswith(("-", "+")):
+            return None
+        if _OPTION.fullmatch(text):
+            return texts[index + 1]
+    return None
+
+
+def _of_shell(
+    script: str, outer: Invocation, variables: Container[str], depth: int
+) -> Iterator[Invocation]:
+    bound: dict[str, Word] = dict(outer.assignments)
+    folder = outer.folder
+    for command in shells.commands(script, variables):
+        own = {name: _with(value, bound) for name, value in command.assignments}
+        words = tuple(_with(word, bound) for word in command.words)
+        texts = [shells.literal(word) for word in words]
+        if texts[:1] in (["export"], ["readonly"], ["declare"]):
+            own |= dict(filter(None, map(shells.assignment, words[1:])))
+            words = ()
+        if not words:
+            # What a branch sets is not known behind it.
+            bound |= {
+                name: (shells.Computed(name),) if command.within else value
+                for name, value in own.items()
+            }
+        elif texts[0] == "cd":
+            folder = _entered(folder, words[1:2])
+        else:
+            inner = Invocation(
+                words, {**bound, **own}, folder, outer.within or command.within, from_shell=True
+            )
+            yield from _run(inner, texts, variables, depth + 1)
+
+
+def _entered(folder: Word | None, target: tuple[Word, ...]) -> Word | None:
+    """The folder after ``cd``."""
+    path = shells.literal(target[0]) if target else None
+    if path is None:
+        return (shells.Computed("cd"),)
+    before = shells.literal(folder) if folder is not None else ""
+    if path.startswith("/") or not before:
+        return (path,)
+    return (f"{before.rstrip('/')}/{path}",)
+
+
+def _with(word: Word, bound: Mapping[str, Word]) -> Word:
+    """A word with the values of the variables that the shell itself has set."""
+    parts: list[shells.Part] = []
+    for part in word:
+        if isinstance(part, shells.Variable) and part.name in bound:
+            parts += bound[part.name]
+        else:
+            parts.append(part)
+    return shells.joined(parts)

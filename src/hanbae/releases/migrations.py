@@ -1,0 +1,172 @@
+"""The migrations of a release: every container that changes a database's schema, whatever makes its pod."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from hanbae import wording
+from hanbae.releases import goose, images, invocations, parts, tools, variables
+from hanbae.releases.objects import Contained, Object, On
+
+_PHASES: Final = {"PreSync": 0, "Sync": 1, "PostSync": 2}
+_PROVABLE_DRIVERS: Final = frozenset({"postgres", "clickhouse"})
+"""What a proof is tried with; goose knows more drivers."""
+_ENDLESS: Final = frozenset(
+    {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Rollout", "Pod"}
+)
+"""Kinds whose pods begin anew, so that a migration in them runs again and again."""
+
+
+def of(
+    objects: Iterable[Object], sources: variables.Sources, accounts: Mapping[str, tuple[str, ...]]
+) -> tuple[parts.Migration, ...]:
+    """The migrations in the order in which they run; databases have no name yet.
+
+    Args:
+        objects: What Argo CD applies or runs.
+        sources: What is known of the namespace's ConfigMaps and Secrets.
+        accounts: Name of a ServiceAccount → its pull secrets.
+    """
+    migrations = [
+        migration
+        for manifest in objects
+        if manifest.pod is not None
+        for contained in manifest.containers()
+        if (migration := _of_container(manifest, contained, sources, accounts)) is not None
+    ]
+    ordered = sorted(migrations, key=lambda item: (_PHASES.get(item.phase, 1), item.wave))
+    return tuple(
+        msgspec.structs.replace(migration, order=order) for order, migration in enumerate(ordered)
+    )
+
+
+def _of_container(
+    manifest: Object,
+    contained: Contained,
+    sources: variables.Sources,
+    accounts: Mapping[str, tuple[str, ...]],
+) -> parts.Migration | None:
+    pointer, container = contained
+    own = variables.Variables(container, sources)
+    runs = invocations.of(container, own)
+    migration = parts.Migration(
+        job=manifest.ref,
+        container=str(container.get("name") or ""),
+        at=On(manifest, pointer),
+        image=images.of_container(manifest, contained, accounts),
+        tool=tools.GOOSE,
+        phase=next((phase for phase in manifest.phases if phase in _PHASES), ""),
+        wave=manifest.wave,
+        per_pod=manifest.kind in _ENDLESS,
+    )
+    called = [invocation for invocation in runs if goose.is_goose(invocation, own)]
+    request = [(invocation, goose.read(invocation, own)) for invocation in called]
+    migrating = [
+        pair for pair in request if pair[1].command in goose.MIGRATING or not pair[1].command
+    ]
+    if migrating:
+        return _of_goose(migration, migrating)
+    if called:
+        return None  # it asks for a status, or makes a file
+    image = migration.image.reference
+    tool = next((name for invocation in runs if (name := tools.other(invocation, image))), "")
+    if not tool and not _is_unknown(migration, container):
+        return None
+    reason = wording.Text("release.other-tool", {"tool": tool})
+    if not tool:
+        named = any(invocation.program for invocation in runs)
+        reason = wording.Text("release.unknown-program" if named else "release.entry-point")
+    return msgspec.structs.replace(migration, tool=tool or tools.UNKNOWN, provable=reason)
+
+
+def _is_unknown(migration: parts.Migration, container: Mapping[str, Any]) -> bool:
+    """Whether something migrates by its name although no tool is to be seen."""
+    if migration.job.kind not in ("Job", "CronJob") and "init" not in str(migration.at.pointer):
+        return False
+    repository = migration.image.reference.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    words = [
+        str(word).rpartition("/")[2]
+        for part in (container.get("command"), container.get("args"))
+        for word in (part if isinstance(part, list) else ())
+        if len(str(word)) <= _LONGEST_NAME
+    ]
+    return tools.is_migration_by_name(migration.job.name, migration.container, repository, *words)
+
+
+_LONGEST_NAME: Final = 80
+
+
+def _of_goose(
+    migration: parts.Migration,
+    runs: list[tuple[invocations.Invocation, goose.Asked]],
+) -> parts.Migration:
+    invocation, request = runs[0]
+    address = _address(request.address)
+    tool = "hanbae-migrate" if invocation.program == "hanbae-migrate" else tools.GOOSE
+    migration = msgspec.structs.replace(
+        migration,
+        tool=tool,
+        command=request.command,
+        driver=request.driver,
+        folder=request.folder,
+        table=request.table,
+        address=address,
+    )
+    run = _unclear_run(invocation, several=len(runs) > 1)
+    reason = run or _unread(migration, request) or _untimely(migration)
+    return msgspec.structs.replace(migration, provable=reason)
+
+
+def _address(value: variables.Value | None) -> parts.Address | None:
+    if value is None or len(value) != 1 or not isinstance(value[0], variables.Key):
+        return None
+    return parts.Address(value[0].secret, value[0].key, value[0].variable)
+
+
+def _unclear_run(invocation: invocations.Invocation, *, several: bool) -> wording.Text | None:
+    """Why nobody can tell how often, or whether, goose runs."""
+    if invocation.within:
+        return wording.Text(f"release.in-{invocation.within}")
+    return wording.Text("release.several-runs") if several else None
+
+
+def _unread(migration: parts.Migration, request: goose.Asked) -> wording.Text | None:
+    """What cannot be read of that which a proof is made of."""
+    if migration.tool != tools.GOOSE:
+        return wording.Text("release.other-tool", {"tool": migration.tool})
+    if request.command != "up":
+        return wording.Text("release.not-up", {"command": request.command or "-"})
+    if migration.driver not in _PROVABLE_DRIVERS:
+        return wording.Text("release.driver", {"driver": migration.driver or "-"})
+    if migration.address is None:
+        return _without_address(request.address)
+    if not migration.folder or not migration.table:
+        return wording.Text("release.no-table" if migration.folder else "release.no-folder")
+    return None
+
+
+def _untimely(migration: parts.Migration) -> wording.Text | None:
+    """Why no moment is known at which it has ended."""
+    if migration.per_pod:
+        facts = {"object": migration.at.object.label}
+        return wording.Text("release.per-pod", facts)
+    if migration.job.kind == "CronJob":
+        return wording.Text("release.scheduled")
+    return None if migration.phase else wording.Text("release.no-hook")
+
+
+def _without_address(value: variables.Value | None) -> wording.Text:
+    """Why an address is not one key of one Secret."""
+    if not value:
+        return wording.Text("release.no-address")
+    unread = next((part for part in value if isinstance(part, variables.Unread)), None)
+    if unread is not None:
+        return wording.Text(f"release.address-{unread.reason}", {"name": unread.name})
+    keys = [part for part in value if isinstance(part, variables.Key)]
+    if not keys:
+        return wording.Text("release.address-in-clear")
+    names = ", ".join(dict.fromkeys(f"{key.secret}/{key.key}" for key in keys))
+    return wording.Text("release.address-composed", {"keys": names})

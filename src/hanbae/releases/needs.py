@@ -1,0 +1,178 @@
+"""What the pods of a release need in their namespace, and what the release makes there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from hanbae.releases import parts
+from hanbae.releases.objects import Object, On, Pointer
+
+_REFERENCES: Final[Mapping[str, tuple[str, str]]] = {
+    "secretKeyRef": ("Secret", "name"),
+    "configMapKeyRef": ("ConfigMap", "name"),
+    "secretRef": ("Secret", "name"),
+    "configMapRef": ("ConfigMap", "name"),
+}
+_VOLUMES: Final[Mapping[str, tuple[str, str]]] = {
+    "secret": ("Secret", "secretName"),
+    "configMap": ("ConfigMap", "name"),
+    "persistentVolumeClaim": ("PersistentVolumeClaim", "claimName"),
+}
+_KEYS: Final[Mapping[str, tuple[Pointer, ...]]] = {
+    "Secret": (("data",), ("stringData",)),
+    "ConfigMap": (("data",), ("binaryData",)),
+    "SealedSecret": (
+        ("spec", "encryptedData"),
+        ("spec", "template", "data"),
+        ("spec", "template", "stringData"),
+    ),
+}
+_TOKEN: Final = "kubernetes.io/service-account-token"  # noqa: S105 - a type of Secret
+_OF_OPERATORS: Final[Mapping[tuple[str, str], tuple[Pointer, frozenset[str]]]] = {
+    ("cert-manager.io", "Certificate"): (
+        ("spec", "secretName"),
+        frozenset({"tls.crt", "tls.key", "ca.crt"}),
+    ),
+}
+_CNPG: Final = frozenset(
+    [
+        "username",
+        "user",
+        "password",
+        "dbname",
+        "host",
+        "port",
+        "uri",
+        "jdbc-uri",
+        "fqdn-uri",
+        "fqdn-jdbc-uri",
+        "pgpass",
+    ]
+)
+"""Keys of the Secrets that CloudNativePG makes for a cluster's users."""
+
+
+def needs(objects: Iterable[Object]) -> tuple[parts.Need, ...]:
+    """What pods do not start without; what is optional, and tokens that the cluster gives, are left out."""
+    return tuple(
+        need for manifest in objects if manifest.pod is not None for need in _of_pod(manifest)
+    )
+
+
+def _of_pod(manifest: Object) -> Iterator[parts.Need]:
+    pod = manifest.pod or ()
+    for location, _ in manifest.containers():
+        for pointer, entry in _mappings(manifest, (*location, "env")):
+            if isinstance(entry.get("valueFrom"), dict):
+                yield from _referred(manifest, (*pointer, "valueFrom"), key=True)
+        for pointer, _ in _mappings(manifest, (*location, "envFrom")):
+            yield from _referred(manifest, pointer, key=False)
+    for pointer, volume in _mappings(manifest, (*pod, "volumes")):
+        yield from _mounted(manifest, pointer, volume)
+        for inner, source in _mappings(manifest, (*pointer, "projected", "sources")):
+            for field, (kind, _) in _VOLUMES.items():
+                if isinstance(source.get(field), dict):
+                    yield from _files(manifest, (*inner, field), kind, "name")
+    for pointer, _ in _mappings(manifest, (*pod, "imagePullSecrets")):
+        yield from _need(manifest, (*pointer, "name"), "Secret")
+    yield from _need(manifest, (*pod, "serviceAccountName"), "ServiceAccount")
+
+
+def _referred(manifest: Object, pointer: Pointer, *, key: bool) -> Iterator[parts.Need]:
+    for field, (kind, name) in _REFERENCES.items():
+        reference = manifest.get(*pointer, field)
+        if isinstance(reference, dict) and reference.get("optional") is not True:
+            own = str(reference.get("key") or "") if key else ""
+            yield from _need(manifest, (*pointer, field, name), kind, own)
+
+
+def _mounted(manifest: Object, pointer: Pointer, volume: Mapping[str, Any]) -> Iterator[parts.Need]:
+    for field, (kind, name) in _VOLUMES.items():
+        if isinstance(volume.get(field), dict):
+            yield from _files(manifest, (*pointer, field), kind, name)
+
+
+def _files(manifest: Object, pointer: Pointer, kind: str, name: str) -> Iterator[parts.Need]:
+    if manifest.get(*pointer, "optional") is True:
+        return
+    keys = [str(entry.get("key") or "") for _, entry in _mappings(manifest, (*pointer, "items"))]
+    for key in keys or [""]:
+        yield from _need(manifest, (*pointer, name), kind, key)
+
+
+def _need(manifest: Object, pointer: Pointer, kind: str, key: str = "") -> Iterator[parts.Need]:
+    name = manifest.get(*pointer)
+    if isinstance(name, str) and name and (kind, name) != ("ServiceAccount", "default"):
+        yield parts.Need(kind, name, key, manifest.ref, On(manifest, pointer))
+
+
+def makes(objects: Iterable[Object]) -> tuple[parts.Made, ...]:
+    """What the objects make in their namespace, themselves or through an operator."""
+    return tuple(entry for manifest in objects for entry in _makes(manifest))
+
+
+def _makes(manifest: Object) -> Iterator[parts.Made]:
+    kind, ref = manifest.kind, manifest.ref
+    if kind in ("Secret", "ConfigMap"):
+        is_token = manifest.get("type") == _TOKEN
+        keys = None if is_token else _keys(manifest)
+        yield parts.Made(kind, manifest.name, keys, ref, "operator" if is_token else "object")
+    elif kind in ("PersistentVolumeClaim", "ServiceAccount"):
+        yield parts.Made(kind, manifest.name, frozenset(), ref, "object")
+    elif kind == "SealedSecret":
+        name = manifest.get("spec", "template", "metadata", "name") or manifest.name
+        yield parts.Made("Secret", str(name), _keys(manifest), ref, "sealed")
+    elif kind == "ExternalSecret":
+        name = manifest.get("spec", "target", "name") or manifest.name
+        yield parts.Made("Secret", str(name), _external(manifest), ref, "external")
+    elif kind == "SecretProviderClass":
+        for _, entry in _mappings(manifest, ("spec", "secretObjects")):
+            data = entry.get("data")
+            keys = frozenset(
+                str(item.get("key"))
+                for item in (data if isinstance(data, list) else ())
+                if isinstance(item, dict)
+            )
+            yield parts.Made("Secret", str(entry.get("secretName")), keys, ref, "external")
+    else:
+        yield from _operated(manifest)
+
+
+def _operated(manifest: Object) -> Iterator[parts.Made]:
+    """What other controllers make up for an object of theirs."""
+    group = manifest.api_version.partition("/")[0]
+    entry = _OF_OPERATORS.get((group, manifest.kind))
+    if entry is not None:
+        name = manifest.get(*entry[0])
+        if isinstance(name, str):
+            yield parts.Made("Secret", name, entry[1], manifest.ref, "operator")
+    elif (group, manifest.kind) == ("postgresql.cnpg.io", "Cluster"):
+        for end in ("app", "superuser"):
+            yield parts.Made("Secret", f"{manifest.name}-{end}", _CNPG, manifest.ref, "operator")
+
+
+def _external(manifest: Object) -> frozenset[str] | None:
+    """The keys that an ExternalSecret writes; None where the store decides them."""
+    if manifest.get("spec", "dataFrom") or manifest.get(
+        "spec", "target", "template", "templateFrom"
+    ):
+        return None
+    template = manifest.get("spec", "target", "template", "data")
+    if isinstance(template, dict):
+        return frozenset(map(str, template))
+    return frozenset(
+        str(entry.get("secretKey")) for _, entry in _mappings(manifest, ("spec", "data"))
+    )
+
+
+def _keys(manifest: Object) -> frozenset[str]:
+    sections = (manifest.get(*pointer) for pointer in _KEYS[manifest.kind])
+    return frozenset(str(key) for part in sections if isinstance(part, dict) for key in part)
+
+
+def _mappings(manifest: Object, pointer: Pointer) -> Iterator[tuple[Pointer, dict[str, Any]]]:
+    value = manifest.get(*pointer)
+    for index, entry in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(entry, dict):
+            yield (*pointer, index), entry

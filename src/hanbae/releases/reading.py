@@ -1,0 +1,126 @@
+"""From rendered objects to a release."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from hanbae.argo import hooks
+from hanbae.policy import labels
+from hanbae.releases import database_names, images, migrations, needs, parts, variables
+from hanbae.releases.objects import Object
+
+
+class Override(msgspec.Struct, frozen=True):
+    """A database that the values declare (``migration.databases``), which goes before what is read.
+
+    Attributes:
+        name: Its name.
+        key: The key of its address.
+        job: The name of its Job by the chart contract.
+    """
+
+    name: str
+    key: str
+    job: str
+
+
+def of(
+    objects: Sequence[Object],
+    *,
+    service: str,
+    namespace: str,
+    name: str,
+    values: Mapping[str, Any] | None = None,
+    overrides: Sequence[Override] = (),
+    names: Mapping[str, str] | None = None,
+    elsewhere: Iterable[parts.Made] = (),
+) -> parts.Release:
+    """What a release is.
+
+    Args:
+        objects: Its objects as they were rendered.
+        service: The service.
+        namespace: Where its objects go that name no namespace.
+        name: Name of the release.
+        values: The merged values of its chart; None where there is none.
+        overrides: The databases that the values declare.
+        names: Job or key → name of the database, as the policy has it.
+        elsewhere: What other releases and overlays make in the namespace.
+    """
+    ignored = tuple(manifest for manifest in objects if hooks.is_ignored(manifest.data))
+    applied = (
+        tuple(manifest for manifest in objects if manifest not in ignored)
+        if ignored
+        else tuple(objects)
+    )
+    accounts = images.accounts(applied)
+    workloads = images.workloads(applied, accounts)
+    every = tuple(image for workload in workloads for image in workload.images)
+    makes = needs.makes(applied)
+    read = migrations.of(applied, _sources(applied, (*makes, *elsewhere)), accounts)
+    return parts.Release(
+        service=service,
+        namespace=namespace,
+        name=name,
+        objects=applied,
+        ignored=ignored,
+        workloads=workloads,
+        images=every,
+        migrations=_named(read, service, name, overrides, names or {}),
+        needs=needs.needs(applied),
+        makes=makes,
+        begun=images.is_begun(every, values or {}),
+    )
+
+
+def _sources(applied: Iterable[Object], makes: Iterable[parts.Made]) -> variables.Sources:
+    return variables.Sources(
+        config_maps={
+            manifest.name: data
+            for manifest in applied
+            if manifest.kind == "ConfigMap" and isinstance(data := manifest.get("data"), dict)
+        },
+        secrets={entry.name: entry.keys for entry in makes if entry.kind == "Secret"},
+    )
+
+
+def _named(
+    read: tuple[parts.Migration, ...],
+    service: str,
+    release: str,
+    overrides: Sequence[Override],
+    names: Mapping[str, str],
+) -> tuple[parts.Migration, ...]:
+    def name(migration: parts.Migration) -> database_names.Named:
+        if own := database_names.from_policy(migration, names):
+            return own, "policy"
+        for override in overrides:
+            if migration.job.name == override.job:
+                return override.name, "values"
+        label = migration.at.object.get("metadata", "labels", labels.DATABASE)
+        if isinstance(label, str) and label:
+            return label, "label"
+        key = migration.address.key if migration.address else ""
+        of_key = [override.name for override in overrides if override.key == key]
+        if len(of_key) == 1:
+            return of_key[0], "values"
+        return database_names.of(migration, service=service, release=release, alone=len(read) == 1)
+
+    return tuple(
+        msgspec.structs.replace(migration, database=database, named_by=by)
+        for migration in read
+        for database, by in (name(migration),)
+    )
+
+
+def twice(release: parts.Release) -> tuple[str, ...]:
+    """Databases that more than one of its migrations has as its own, which a proof could not tell apart."""
+    counts = Counter(migration.database for migration in release.migrations)
+    return tuple(name for name, count in counts.items() if count > _ONE)
+
+
+_ONE: Final = 1
