@@ -37,6 +37,8 @@ def main(arguments: list[str]) -> int:
         _end_with_parent()
         obtain()
         return 0
+    # conftest.py takes the rest of what is around away; this is read before it, by each of the pytest processes.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     named = []
     while arguments and arguments[0] in TIERS:
         named.append(arguments.pop(0))

@@ -22,6 +22,8 @@ _NAMES: Final = (
         "NO_COLOR",
     ),
     *("DOCKER_CONFIG", "SUDO_UID", "XDG_CONFIG_HOME"),
+    # Without bytecode every hanbae that a test starts compiles itself and its libraries: a second or two each.
+    "PYTHONDONTWRITEBYTECODE",
 )
 _KEPT: Final = ("HANBAE_SANDBOX_BIN", "HANBAE_TEST_", "HANBAE_UPDATE_GOLDEN")
 """What is said to the tests themselves."""

@@ -21,6 +21,7 @@ def test_variables_that_change_behaviour_are_removed() -> None:
         "LC_ALL": "ko_KR.UTF-8",
         "PATH": "/usr/bin",
         "PGHOST": "db.example.com",
+        "PYTHONDONTWRITEBYTECODE": "1",
     }
     ambient.clear(environment)
     assert environment == {
