@@ -5,17 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 
-import hypothesis
 import pytest
 from tests import run
 from tests.support import ambient, outcomes
 
 from hanbae import errors
 from hanbae.charts import compiling
-
-# A deadline is a timed assertion: it judges the machine, not the code.
-hypothesis.settings.register_profile("hanbae", deadline=None)
-hypothesis.settings.load_profile("hanbae")
 
 _obtained = False
 

@@ -6,6 +6,7 @@ The demo and the end-to-end tests make them here, through the same actions that 
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ class Shop:
     repository: demo_repository.Repository
     program: Path
     _token_keys: dict[str, masking.Masked] = field(default_factory=dict, repr=False)
+    _authorised: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def loaded(self) -> loading.Loaded:
@@ -81,10 +83,17 @@ class Shop:
     def authorise(self, environment: str) -> None:
         """``hanbae generate rbac``, applied by the administrator: the deployer, and what it may do in this environment.
 
-        The services are those of the clone as it is now.
+        The services are those of the clone as it is now. What was applied and has not changed is not applied again,
+        which takes kubectl and the API server a second of CPU time each.
         """
         generate_rbac.generate_rbac(self.repository.clone, environments=[environment])
-        self.apply(f"{generate_rbac.FOLDER}/{environment}")
+        folder = f"{generate_rbac.FOLDER}/{environment}"
+        rights = hashlib.sha256()
+        for path in sorted((self.repository.clone / folder).rglob("*.yaml")):
+            rights.update(path.read_bytes())
+        if self._authorised.get(environment) != rights.digest():
+            self.apply(folder)
+            self._authorised[environment] = rights.digest()
 
     def deployer(self, environment: str) -> Path:
         """A kubeconfig of who deploys to the environment, and may do nothing else."""
