@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -38,11 +38,18 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
+@functools.cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a module: the walk takes longer than the tests that look at them."""
+    return tuple(ast.walk(tree(path)))
+
+
 def nodes(paths: Iterable[Path]) -> Iterator[tuple[str, ast.AST]]:
     """Every node of the modules, with its module's path in the repository."""
     for path in paths:
-        for node in ast.walk(tree(path)):
-            yield str(path.relative_to(TESTS.parent)), node
+        shown = str(path.relative_to(TESTS.parent))
+        for node in nodes_of(path):
+            yield shown, node
 
 
 def test_modules_explain_themselves_and_stay_small() -> None:
@@ -78,14 +85,24 @@ def test_no_shell_and_no_relative_import() -> None:
     ]
 
 
+PRINTING = {"print", "click.echo", "click.secho"}
+LAST_WORDS = {name.rpartition(".")[2] for name in PRINTING}
+
+
+def called(call: ast.Call) -> str | None:
+    """The function that a call names, if it may be one that prints; to write out every name takes seconds."""
+    function = call.func
+    word = function.id if isinstance(function, ast.Name) else getattr(function, "attr", None)
+    return ast.unparse(function) if word in LAST_WORDS else None
+
+
 def test_only_outputs_and_narration_print() -> None:
     allowed = {"cli/outputs.py", "cli/text/narration.py", "cli/main.py", "cli/text/live_view.py"}
     others = [path for path in MODULES if str(path.relative_to(SOURCE)) not in allowed]
     assert not [
-        f"{path}:{node.lineno}: {called}"
+        f"{path}:{node.lineno}: {function}"
         for path, node in nodes(others)
-        if isinstance(node, ast.Call)
-        and (called := ast.unparse(node.func)) in {"print", "click.echo", "click.secho"}
+        if isinstance(node, ast.Call) and (function := called(node)) in PRINTING
     ]
 
 
@@ -112,17 +129,17 @@ PLACEHOLDERS = frozenset({
 NOT_YET: frozenset[str] = frozenset()
 
 
-def _assigned(module: ast.AST) -> list[tuple[int, str]]:
+def _assigned(module: Sequence[ast.AST]) -> list[tuple[int, str]]:
     """Variables, targets and parameters; fields of a class are left out: they are names of a format."""
     fields = {
         id(statement.target)
-        for node in ast.walk(module)
+        for node in module
         if isinstance(node, ast.ClassDef)
         for statement in node.body
         if isinstance(statement, ast.AnnAssign)
     }
     names: list[tuple[int, str | None]] = []
-    for node in ast.walk(module):
+    for node in module:
         if isinstance(node, ast.arg):
             names.append((node.lineno, node.arg))
         elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
@@ -138,10 +155,10 @@ def _assigned(module: ast.AST) -> list[tuple[int, str]]:
     return [(line, name) for line, name in names if name]
 
 
-def _defined(module: ast.AST) -> list[tuple[int, str]]:
+def _defined(module: Sequence[ast.AST]) -> list[tuple[int, str]]:
     """Functions, classes and the attributes that are set: in the package some of them are a format's or public."""
     names = []
-    for node in ast.walk(module):
+    for node in module:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.append((node.lineno, node.name))
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
@@ -149,10 +166,11 @@ def _defined(module: ast.AST) -> list[tuple[int, str]]:
     return names
 
 
-def placeholders(path: Path) -> list[str]:
-    names = _assigned(tree(path))
+@functools.cache
+def placeholders(path: Path) -> Sequence[str]:
+    names = _assigned(nodes_of(path))
     if not path.is_relative_to(SOURCE):
-        names += _defined(tree(path))
+        names += _defined(nodes_of(path))
     return [
         f"{path.relative_to(ROOT)}:{line}: {name}"
         for line, name in names
