@@ -62,7 +62,7 @@ class Session:
                 self.codes.append(self.pytest([*map(str, folders), *workers]))
 
     def scenes(self) -> None:
-        """Run the end-to-end tests: side by side, then what breaks things, then once more what has failed."""
+        """Run the end-to-end tests: side by side, those that break things last, and once more what has failed."""
         folder = ROOT / "tests" / "e2e"
         if any(option.startswith(_ONE_PROCESS) for option in self._options):
             self.alone([folder])
@@ -84,8 +84,7 @@ class Session:
             variables = demos.keep(demo, self.ledger.parent / "demo.json")
             together = timetable.together(ROOT / "tests" / "e2e")
             self._play("side by side", together, variables)
-            self._play("parts of a sandbox stop", timetable.BREAKING, variables)
-            self._again([*together, *timetable.BREAKING], variables)
+            self._again(together, variables)
         finally:
             demos.end()
 

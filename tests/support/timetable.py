@@ -25,11 +25,15 @@ class Scene:
         file: Its name.
         uses: Environments of the demo's shop that it changes or looks at.
         fresh: It looks at what the demo itself has left; a second run has a demo of its own.
+        apart: It touches nothing of the demo's sandbox: its sandboxes are its own.
+        breaks: It stops parts of the demo's sandbox, so only scenes apart from that play beside it.
     """
 
     file: str
     uses: frozenset[str] = frozenset()
     fresh: bool = False
+    apart: bool = False
+    breaks: bool = False
 
 
 _DEV, _STAGING, _PRODUCTION = "dev", "staging", "production"
@@ -41,6 +45,7 @@ TOGETHER: Final = (
     Scene("test_stop_and_busy.py"),
     Scene("test_hub.py"),
     Scene("test_deploy_secrets.py", frozenset({_DEV, _PRODUCTION})),
+    Scene("test_deploy_several.py"),
     Scene("test_deploy_migrations.py", frozenset({_STAGING})),
     Scene("test_deploy_automated.py", frozenset({_DEV})),
     Scene("test_deploy_presync.py"),
@@ -56,32 +61,32 @@ TOGETHER: Final = (
     Scene("test_what_you_see.py"),
     Scene("test_what_you_see_behind_a_sync.py"),
     Scene("test_readme.py"),
-    Scene("test_deploy_several.py"),
     Scene("test_deploy_first.py"),
     Scene("test_render.py"),
     Scene("test_example_app.py"),
 )
-BREAKING: Final = (
-    # It stops parts of the sandbox that all of the above share; the others have sandboxes of their own.
-    Scene("test_argocd_in_trouble.py"),
-    Scene("test_sandbox.py"),
-    Scene("test_demo_stopped.py"),
+LAST: Final = (
+    # Those with sandboxes of their own play on while the demo's is broken.
+    Scene("test_sandbox.py", apart=True),
+    Scene("test_demo_stopped.py", apart=True),
+    Scene("test_argocd_in_trouble.py", breaks=True),
 )
 ALONE: Final = (Scene("test_sandbox_alone.py"),)
 """What looks at the whole machine."""
 
 
 def together(folder: Path) -> list[Scene]:
-    """What plays side by side: the table's files, and those that nobody has put on it yet.
+    """What plays side by side: the tables' files, and between them those that nobody has put on one yet.
 
     Of these nothing is known, so each waits for every environment of the demo's shop.
 
     Args:
         folder: The end-to-end tests.
     """
-    listed = {scene.file for scene in (*TOGETHER, *BREAKING, *ALONE)}
+    listed = {scene.file for scene in (*TOGETHER, *LAST, *ALONE)}
     files = sorted(path.name for path in folder.glob("test_*.py") if path.name not in listed)
-    return [*TOGETHER, *(Scene(file, frozenset({_DEV, _STAGING, _PRODUCTION})) for file in files)]
+    unknown = (Scene(file, frozenset({_DEV, _STAGING, _PRODUCTION})) for file in files)
+    return [*TOGETHER, *unknown, *LAST]
 
 
 def play(scenes: Sequence[Scene], run: Callable[[str], None], *, at_once: int = AT_ONCE) -> None:
@@ -93,21 +98,21 @@ def play(scenes: Sequence[Scene], run: Callable[[str], None], *, at_once: int = 
         at_once: How many at the same time.
     """
     waiting = list(scenes)
-    busy: set[str] = set()
+    playing: list[Scene] = []
     changed = threading.Condition()
 
     def next_scene() -> Scene | None:
         """The first scene that may begin now; waits for one, and returns None when none is left."""
         with changed:
             while waiting:
-                taken = set(busy)
+                before = list(playing)
                 for scene in waiting:
-                    if not scene.uses & taken:
+                    if not any(_disturb(scene, other) for other in before):
                         waiting.remove(scene)
-                        busy.update(scene.uses)
+                        playing.append(scene)
                         return scene
                     # Who waits for an environment is not overtaken in it.
-                    taken |= scene.uses
+                    before.append(scene)
                 changed.wait()
         return None
 
@@ -117,7 +122,7 @@ def play(scenes: Sequence[Scene], run: Callable[[str], None], *, at_once: int = 
                 run(scene.file)
             finally:
                 with changed:
-                    busy.difference_update(scene.uses)
+                    playing.remove(scene)
                     changed.notify_all()
 
     with futures.ThreadPoolExecutor(at_once) as workers:
@@ -130,3 +135,10 @@ def play(scenes: Sequence[Scene], run: Callable[[str], None], *, at_once: int = 
                 waiting.clear()
                 changed.notify_all()
             raise
+
+
+def _disturb(scene: Scene, other: Scene) -> bool:
+    """Whether two scenes may not play at the same time."""
+    if scene.apart or other.apart:
+        return False
+    return scene.breaks or other.breaks or bool(scene.uses & other.uses)

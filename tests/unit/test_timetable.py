@@ -16,7 +16,7 @@ def scene(name: str, *uses: str) -> timetable.Scene:
 
 
 def test_every_file_plays_exactly_once() -> None:
-    scenes = [*timetable.together(E2E), *timetable.BREAKING, *timetable.ALONE]
+    scenes = [*timetable.together(E2E), *timetable.ALONE]
     assert sorted(scene.file for scene in scenes) == sorted(
         path.name for path in E2E.glob("test_*.py")
     )
@@ -27,8 +27,9 @@ def test_file_that_is_on_no_table_plays_with_nothing_that_uses_the_demos_environ
 ) -> None:
     (tmp_path / "test_new.py").touch()
     (tmp_path / timetable.TOGETHER[0].file).touch()
-    *listed, new = timetable.together(tmp_path)
-    assert tuple(listed) == timetable.TOGETHER
+    scenes = timetable.together(tmp_path)
+    new = scenes.pop(len(timetable.TOGETHER))
+    assert scenes == [*timetable.TOGETHER, *timetable.LAST]
     assert new == scene("test_new.py", "dev", "staging", "production")
 
 
@@ -61,6 +62,26 @@ def test_scenes_of_one_environment_play_in_their_order_and_never_together() -> N
         assert sorted(order) == ["a", "b", "c", "d", "e"]
         assert order.index("a") < order.index("b")
         assert order.index("a") < order.index("c") < order.index("d")
+
+
+def test_what_breaks_the_sandbox_plays_beside_nothing_but_scenes_with_their_own() -> None:
+    breaker = timetable.Scene("breaker", breaks=True)
+    apart = timetable.Scene("apart", apart=True)
+    playing: set[str] = set()
+    meeting = threading.Barrier(2, timeout=30)
+    order: list[str] = []
+
+    def run(file: str) -> None:
+        playing.add(file)
+        order.append(file)
+        if file in {"breaker", "apart"}:
+            meeting.wait()  # both at the same time
+        assert not ({"a", "b", "later"} & playing and "breaker" in playing)
+        playing.remove(file)
+
+    timetable.play([scene("a", "x"), scene("b"), apart, breaker, scene("later")], run)
+    assert sorted(order) == ["a", "apart", "b", "breaker", "later"]
+    assert order.index("breaker") < order.index("later"), "it is not overtaken"
 
 
 def test_scene_that_cannot_be_run_ends_the_play_with_its_error() -> None:
