@@ -101,6 +101,9 @@ class Argo:
         self._sandbox = scene.shop.sandbox
         self._server = self._sandbox.argocd.url.removeprefix("http://")
         self._config = scene.clone.parent / "argocd-of-tests"
+        # A diff that ends with 1 leaves its folder and the socket of its gRPC-Web proxy behind.
+        self._temporary = scene.clone.parent / "argocd-tmp"
+        self._temporary.mkdir(exist_ok=True)
         argocd = self._sandbox.argocd
         self.run(
             "login",
@@ -121,7 +124,8 @@ class Argo:
                 "--config",
                 str(self._config),
             ],
-            env=scenes.clean_environment() | {"KUBECTL_EXTERNAL_DIFF": "diff -u"},
+            env=scenes.clean_environment()
+            | {"KUBECTL_EXTERNAL_DIFF": "diff -u", "TMPDIR": str(self._temporary)},
             capture_output=True,
             text=True,
             check=False,
