@@ -121,10 +121,9 @@ async def test_charts_of_the_third_version_are_refused_as_by_helm(helm: Path) ->
         if "\napiVersion: v3" in "\n" + (root / chart / "Chart.yaml").read_text("utf-8", "replace")
     ]
     assert len(third) >= 49
+    tree = trees.WorkingTree(root)
     async with pools.opened(1) as pool:
         for chart in third:
-            (answer,) = await rendering.answers(
-                pool, trees.WorkingTree(root), chart, [pools.Wanted("r", "n")]
-            )
+            (answer,) = await rendering.answers(pool, tree, chart, [pools.Wanted("r", "n")])
             assert answer.error == THIRD, chart
     assert THIRD in printed(helm, root / third[0]).stderr

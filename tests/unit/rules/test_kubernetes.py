@@ -103,13 +103,16 @@ spec:
 """
 
 
+WEB_OBJECTS = tuple(loaded(WEB))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @given(spec=ANYTHING, metadata=st.dictionaries(WORDS, ANYTHING, max_size=3))
 def test_no_rule_stumbles_over_a_shape(kind: str, spec: Any, metadata: dict[str, Any]) -> None:
     plain = {"apiVersion": KINDS[kind], "kind": kind, "metadata": metadata, "spec": spec}
     shaped = {**plain, "data": spec, "metadata": {"name": "a"}}
     nested = {**plain, "spec": {"selector": spec, "template": {"metadata": metadata, "spec": spec}}}
-    rendered = release(plain, shaped, nested, *loaded(WEB))
+    rendered = release(plain, shaped, nested, *WEB_OBJECTS)
     for rule in RULES:
         for hit in rule.check(rendered):
             assert all(isinstance(fact, str) for fact in hit.facts.values()), rule.code
