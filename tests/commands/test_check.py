@@ -464,3 +464,136 @@ def test_fix_mends_what_a_rule_is_sure_of_once(shop: Path, run: Run) -> None:
     assert (shop / ".gitignore").read_text() == "*.log\nservices/*/helm/values.yaml\n"
     assert run("--fix", "--fail-on", "warning")[0] == 0
     assert (shop / ".gitignore").read_text() == "*.log\nservices/*/helm/values.yaml\n"
+
+
+POLICY_RULES = """
+rules:
+  - code: LAY001
+    severity: {severity}
+    reason: this one scales by hand
+    {limit}
+"""
+
+
+def say(shop: Path, severity: str, limit: str = "paths: []") -> None:
+    with (shop / "hanbae.yaml").open("a") as policy:
+        policy.write(POLICY_RULES.format(severity=severity, limit=limit))
+
+
+@pytest.mark.parametrize(
+    ("limit", "is_off"),
+    [
+        ("paths: []", True),
+        ("paths: [services/auth]", True),
+        ("paths: ['services/*/helm/*.yaml']", True),
+        ("services: [auth]", True),
+        ("services: [identity]", False),
+        ("paths: [services/identity]", False),
+        ("services: [auth]\n    paths: [services/identity]", False),
+    ],
+)
+def test_policy_switches_a_rule_off(shop: Path, run: Run, limit: str, is_off: bool) -> None:
+    (shop / HPA).unlink()
+    say(shop, "off", limit)
+    code, out, err = run("--fail-on", "warning")
+    assert (code, "LAY001" in out) == ((0, False) if is_off else (1, True))
+    assert ("Switched off by the policy: 1 (LAY001)" in err) is is_off
+    _, out, _ = run("--show-accepted")
+    assert ("switched off by the policy: this one scales by hand" in out) is is_off
+    document = json.loads(run("--output", "json")[1])
+    assert [item["by"] for item in document["accepted"]] == ["policy"] * is_off
+    assert document["summary"]["policy"] == is_off
+    (result,) = json.loads(run("--output", "sarif")[1])["runs"][0]["results"]
+    suppressed = [item["justification"] for item in result.get("suppressions", [])]
+    assert suppressed == ["this one scales by hand"] * is_off
+
+
+def test_policy_makes_a_finding_graver_and_the_last_entry_counts(shop: Path, run: Run) -> None:
+    (shop / HPA).unlink()
+    say(shop, "error")
+    assert run()[0] == 1
+    with (shop / "hanbae.yaml").open("a") as policy:
+        policy.write("  - {code: LAY001, severity: notice, reason: only here, services: [auth]}\n")
+    code, out, _ = run()
+    assert (code, "notice LAY001" in out) == (0, True)
+
+
+def test_comment_for_a_rule_that_is_off_is_not_called_useless(shop: Path, run: Run) -> None:
+    (shop / HPA).unlink()
+    chart = shop / CHART
+    chart.write_text("# hanbae: ignore LAY001 one replica\n" + chart.read_text())
+    say(shop, "off")
+    assert run("--fail-on", "notice")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("{code: LAY999, severity: off, reason: x}", "There is no rule LAY999. Did you mean LAY00"),
+        ("{code: OWN-nothing, severity: off, reason: x}", "There is no rule OWN-nothing"),
+        ("{code: lay001, severity: off, reason: x}", "not the code of a rule"),
+        ("{code: LAY001, severity: off}", "rules[0].reason"),
+        ("{code: LAY001, severity: off, reason: '  '}", "needs a reason"),
+        ("{code: LAY001, severity: none, reason: x}", "error, warning, notice, off"),
+        ("{code: LAY001, severity: off, reason: x, paths: [../a]}", "not a path in the repository"),
+        ("{code: LAY001, severity: off, reason: x, path: a}", "Did you mean paths"),
+        ("{severity: off, reason: x}", "none of the keys"),
+        ("{code: LAY001, severity: off, reason: x, form: own}", "form"),
+    ],
+)
+def test_entry_that_says_nothing_is_refused(shop: Path, run: Run, entry: str, words: str) -> None:
+    with (shop / "hanbae.yaml").open("a") as policy:
+        policy.write(f"rules:\n  - {entry}\n")
+    code, _, err = run()
+    assert code == 2
+    assert "hanbae.yaml:" in err
+    assert words in " ".join(err.split())
+
+
+def test_own_rule_can_be_softened_for_one_service(shop: Path, run: Run) -> None:
+    with (shop / "hanbae.yaml").open("a") as policy:
+        policy.write(
+            "rules:\n"
+            "  - {id: never, kinds: [apps/Deployment], expression: 'false', message: no}\n"
+            "  - {code: OWN-never, severity: off, reason: x, services: [auth, identity]}\n"
+        )
+    code, out, err = run()
+    assert (code, out.count("OWN-never")) == (1, 1)
+    assert "services/personal" in out
+    assert "Switched off by the policy: 2 (OWN-never)" in err
+
+
+def test_essential_profile_has_nothing_of_taste(shop: Path, run: Run) -> None:
+    hurt(shop)
+    policy = shop / "hanbae.yaml"
+    policy.write_text(policy.read_text() + "profile: essential\n")
+    code, out, err = run()
+    assert code == 1
+    assert "INP001" in out
+    assert "LAY001" not in out
+    essential = sum(rule.essential for rule in rulebook.rules().values())
+    assert f"rules: {essential}" in err
+    say(shop, "error", "services: [auth]")
+    out = run()[1]
+    assert out.count("LAY001") == 1
+
+
+def test_branch_switches_nothing_off_for_itself(clone: Path, run: Run) -> None:
+    (clone / HPA).unlink()
+    say(clone, "off")
+    assert run("--fail-on", "warning")[0] == 0
+    code, out, _ = run("--fail-on", "warning", "--policy-from", "HEAD")
+    assert code == 1
+    assert "LAY001  " in out
+    assert "has no effect here" in " ".join(out.split())
+    git(clone, "commit", "-qam", "second")
+    assert run("--fail-on", "warning", "--policy-from", "HEAD")[0] == 0
+
+
+@pytest.mark.parametrize("code", ["ENV018", "INP004"])
+def test_branch_that_would_silence_the_guards_is_found(clone: Path, run: Run, code: str) -> None:
+    with (clone / "hanbae.yaml").open("a") as policy:
+        policy.write(f"rules:\n  - {{code: {code}, severity: off, reason: x}}\n")
+    status, out, _ = run("--policy-from", "HEAD")
+    assert status == 1
+    assert f"rules[0] is {code} off here" in " ".join(out.split())

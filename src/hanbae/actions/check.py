@@ -18,6 +18,7 @@ from hanbae.checking import (
     inspecting,
     kustomize_builds,
     projects,
+    rule_settings,
     schedules,
     settling,
     whole_repository,
@@ -57,7 +58,7 @@ class Result(Struct, frozen=True):
         services: The services that were checked.
         environments: The environments that they were checked in.
         rules: How many rules there were.
-        accepted: What would be findings, but for a comment beside them or the baseline.
+        accepted: What would be findings, but for the policy's ``rules:``, a comment beside them or the baseline.
         unprepared: What has not been begun, and was therefore not found fault with.
         about: The rules by code.
         folder: The policy's folder, from the clone's root, with a ``/`` at its end; empty for the root itself.
@@ -135,6 +136,9 @@ async def _checked(
     kept: keeping.Kept | None,
 ) -> Result:
     project, base = projects.opened(directory, request.revision, request.policy_from)
+    rule_settings.require_codes(project.policy, project.places)
+    if project.proposal is not None:
+        rule_settings.require_codes(project.proposal.policy, project.proposal.places)
     _check_names(project, request)
     without_chart = kustomize_builds.without_chart(project)
     chosen = request.services or (*project.services, *without_chart)
@@ -173,7 +177,10 @@ async def _checked(
         len(rules),
         settled.accepted,
         unprepared,
-        {rule.code: _about(rule) for rule in rules},
+        {
+            rule.code: _about(rule)
+            for rule in (*rulebook.rules().values(), *own.rules(project.policy))
+        },
         projects.prefix(project.tree),
         searched,
     )

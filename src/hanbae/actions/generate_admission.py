@@ -34,7 +34,7 @@ def generate_admission(
         errors.FileFault: The policy has a fault, or an expression that the API server would not take.
     """
     loaded = loading.load(loading.find(directory))
-    for index, rule in enumerate(loaded.policy.rules):
+    for index, rule in loaded.policy.own_rules.items():
         try:
             compiled_expressions.compiled(rule.expression)
         except compiled_expressions.Unusable as unusable:

@@ -26,7 +26,7 @@ def policies(policy: documents.Policy, environment: str) -> list[Thing]:
         environment: Name of an environment on Kubernetes.
     """
     manifests: list[Thing] = []
-    for rule in policy.rules:
+    for rule in policy.own_rules.values():
         if not rule.environments or environment in rule.environments:
             manifests += _policy(policy, rule, environment)
     return manifests

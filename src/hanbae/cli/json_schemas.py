@@ -84,10 +84,10 @@ class WordedFinding(findings.Finding, frozen=True, kw_only=True):
 
 
 class WordedAcceptance(Struct):
-    """A finding that a comment or the baseline accepts."""
+    """A finding that a comment, the baseline or the policy accepts."""
 
     finding: WordedFinding
-    by: Literal["ignore", "baseline"]
+    by: Literal["ignore", "baseline", "policy"]
     reason: str = ""
     place: subjects.Place | None = None
 
@@ -100,6 +100,7 @@ class Summary(Struct):
     notice: int
     ignored: int
     baseline: int
+    policy: int
 
 
 class Check(Struct):

@@ -24,6 +24,9 @@ _MISFITS: Final[dict[Any, str]] = {
     documents.Suffix: "policy.not-a-suffix",
     documents.Kinds: "policy.not-a-kind",
     documents.Expression: "policy.not-an-expression",
+    documents.RuleCode: "policy.not-a-code",
+    documents.Reason: "policy.no-reason",
+    documents.Pattern: "policy.not-a-pattern",
     documents.KubernetesVersion: "policy.not-a-version",
 }
 
@@ -42,8 +45,7 @@ def conform(node: nodes.Node, kind: Any) -> Any:
     bare = _bare(kind)
     origin = get_origin(bare)
     if origin is types.UnionType or origin is typing.Union:
-        options = [option for option in get_args(bare) if option is not types.NoneType]
-        return None if node.value is None else conform(node, options[0])
+        return _union(node, [kind for kind in get_args(bare) if kind is not types.NoneType])
     if origin is Literal:
         return _choice(node, get_args(bare))
     if origin is dict:
@@ -74,6 +76,24 @@ def _struct(node: nodes.Node, kind: type[msgspec.Struct]) -> dict[str, Any]:
         for name, (annotation, _) in fields.items()
         if name in node.value
     }
+
+
+def _union(node: nodes.Node, kinds: list[Any]) -> Any:
+    if len(kinds) > 1:
+        return _form(node, kinds)
+    return None if node.value is None else conform(node, kinds[0])
+
+
+def _form(node: nodes.Node, forms: list[type[msgspec.Struct]]) -> dict[str, Any]:
+    """A mapping of the form whose first field it has, with the tag by which msgspec knows the form."""
+    if not isinstance(node.value, dict):
+        raise _fault("policy.expected-mapping", node)
+    keys = [next(iter(_fields(form))) for form in forms]
+    for key, form in zip(keys, forms, strict=True):
+        if key in node.value:
+            config = form.__struct_config__
+            return {str(config.tag_field): config.tag, **_struct(node, form)}
+    raise _fault("policy.no-form", node, keys=", ".join(keys))
 
 
 def _mapping(node: nodes.Node, key_kind: Any, value_kind: Any) -> dict[str, Any]:

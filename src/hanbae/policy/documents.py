@@ -6,7 +6,7 @@ generated from these classes, and unknown keys are errors.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -43,6 +43,9 @@ Mirror = Annotated[
     ),
 ]
 """A registry, and the folder in it below which it has the images: ``mirror.example.com/hub``."""
+
+Profile = Literal["policy", "essential"]
+"""Which of hanbae's rules are held to."""
 
 Count = Annotated[int, Meta(ge=0)]
 """How many: never negative."""
@@ -259,7 +262,23 @@ Expression = Annotated[str, Meta(min_length=1, max_length=4096)]
 """An expression in CEL."""
 
 
-class OwnRule(Document, frozen=True):
+RuleCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}[0-9]{3}$|^OWN-[A-Za-z0-9-]+$", max_length=60)]
+"""The code of a rule: ``KUB011``, or ``OWN-`` and the id of a rule of the team's."""
+
+Reason = Annotated[str, Meta(pattern=r"\S", min_length=1, max_length=400)]
+"""Why something is meant: never empty."""
+
+Pattern = Annotated[
+    str,
+    Meta(pattern=r"^(?!/)(?!(?:.*/)?\.\.?(?:/|$))[^\\]+$", min_length=1, max_length=255),
+]
+"""A path of the repository, where ``*`` is any text in a part, ``?`` one letter and ``**`` any number of parts."""
+
+_FORM: Final = "form"
+"""Where an entry of ``rules:`` says which of its two forms it has, once it is read; no file writes it."""
+
+
+class OwnRule(Document, frozen=True, tag_field=_FORM, tag="own"):
     """A rule of the team's own over rendered objects.
 
     Attributes:
@@ -279,6 +298,24 @@ class OwnRule(Document, frozen=True):
     message: str
     severity: Literal["error", "warning", "notice"] = "error"
     environments: tuple[Name, ...] = ()
+
+
+class RuleSetting(Document, frozen=True, tag_field=_FORM, tag="setting"):
+    """What the findings of one rule mean here. Of several that concern a finding, the last one counts.
+
+    Attributes:
+        code: The rule's code, such as ``KUB011``; `hanbae check --rules` lists them.
+        severity: ``error``, ``warning`` or ``notice``, or ``off`` for findings that are not reported.
+        reason: Why; reports show it beside what is switched off.
+        paths: Files or folders that it is about, with ``*``, ``?`` and ``**``; default all.
+        services: Services that it is about; default all, and what belongs to no service.
+    """
+
+    code: RuleCode
+    severity: Literal["error", "warning", "notice", "off"]
+    reason: Reason
+    paths: tuple[Pattern, ...] = ()
+    services: tuple[Name, ...] = ()
 
 
 class Trouble(Document, frozen=True):
@@ -310,13 +347,16 @@ class Policy(Document, frozen=True):
         history: Where events are kept.
         checklists: The policy's checklists.
         troubleshooting: The policy's troubleshooting table.
-        rules: The team's own rules for rendered objects.
+        profile: Which of hanbae's rules are held to: ``policy`` (default, all of them) or ``essential`` (what breaks in
+            a cluster or gives a secret away, and nothing of layout or taste).
+        rules: The team's own rules for rendered objects, and how grave hanbae's own rules are here.
     """
 
     version: Literal[1]
     argocd: ArgoCD
     environments: dict[Name, Environment]
     language: Literal["en", "ko"] = "en"
+    profile: Profile = "policy"
     services: Services = field(default_factory=Services)
     namespaces: dict[Name, Namespace] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=Secrets)
@@ -326,4 +366,16 @@ class Policy(Document, frozen=True):
     history: History = field(default_factory=History)
     checklists: Checklists = field(default_factory=Checklists)
     troubleshooting: tuple[Trouble, ...] = ()
-    rules: tuple[OwnRule, ...] = ()
+    rules: tuple[OwnRule | RuleSetting, ...] = ()
+
+    @property
+    def own_rules(self) -> dict[int, OwnRule]:
+        """The team's own rules, by their position in ``rules:``."""
+        entries = enumerate(self.rules)
+        return {number: entry for number, entry in entries if isinstance(entry, OwnRule)}
+
+    @property
+    def rule_settings(self) -> dict[int, RuleSetting]:
+        """What the policy says of rules, by its position in ``rules:``."""
+        entries = enumerate(self.rules)
+        return {number: entry for number, entry in entries if isinstance(entry, RuleSetting)}

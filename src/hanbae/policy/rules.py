@@ -187,7 +187,7 @@ def _registries(policy: documents.Policy) -> Iterator[Fault]:
 
 def _own(policy: documents.Policy) -> Iterator[Fault]:
     ids: set[str] = set()
-    for index, rule in enumerate(policy.rules):
+    for index, rule in policy.own_rules.items():
         if rule.id in ids:
             yield "policy.rule-twice", f"rules[{index}].id", {"value": rule.id}
         ids.add(rule.id)

@@ -29,6 +29,7 @@ def schema() -> dict[str, Any]:
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
     }
     for name, component in components.items():
+        _without_form(component, kinds[name])
         _describe(component, kinds[name])
     return {"$schema": DIALECT, "title": "hanbae.yaml", **reference, "$defs": components}
 
@@ -37,6 +38,16 @@ def text() -> str:
     """The schema as indented JSON with a newline at its end."""
     encoded = msgspec.json.encode(schema(), order="deterministic")
     return msgspec.json.format(encoded, indent=2).decode() + "\n"
+
+
+def _without_form(component: dict[str, Any], kind: type[msgspec.Struct]) -> None:
+    """Take out what tells two forms of an entry apart once it is read: a file has other keys instead."""
+    form = kind.__struct_config__.tag_field
+    if form is not None:
+        component["properties"].pop(form)
+        component["required"].remove(form)
+    for field in component.get("properties", {}).values():
+        field.get("items", {}).pop("discriminator", None)
 
 
 def _describe(component: dict[str, Any], kind: type[msgspec.Struct]) -> None:

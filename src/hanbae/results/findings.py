@@ -58,16 +58,16 @@ class Finding(Struct, frozen=True, omit_defaults=True):
 
 
 class Accepted(Struct, frozen=True, omit_defaults=True):
-    """A finding that somebody said is meant, or was there before anybody checked.
+    """A finding that somebody said is meant or does not matter here, or that was there before anybody checked.
 
     Attributes:
         finding: The finding.
-        by: ``ignore`` for a comment beside it, ``baseline`` for the baseline file.
-        reason: What the comment says.
-        place: Where the comment stands.
+        by: ``ignore`` for a comment beside it, ``baseline`` for the baseline file, ``policy`` for its ``rules:``.
+        reason: What the comment or the policy says.
+        place: Where that stands.
     """
 
     finding: Finding
-    by: Literal["ignore", "baseline"]
+    by: Literal["ignore", "baseline", "policy"]
     reason: str = ""
     place: subjects.Place | None = None

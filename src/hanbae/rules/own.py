@@ -22,7 +22,7 @@ _SOURCE: Final = "hanbae.yaml, rules"
 
 def rules(policy: documents.Policy) -> tuple[rulebook.Rule, ...]:
     """The rules of a policy, as rules like all others."""
-    return tuple(_rule(own, f"rules[{number}]") for number, own in enumerate(policy.rules))
+    return tuple(_rule(own, f"rules[{number}]") for number, own in policy.own_rules.items())
 
 
 def evaluated(expression: str, manifest: Mapping[str, Any]) -> bool | str:
@@ -95,5 +95,19 @@ def as_admitted(manifest: views.Object) -> dict[str, Any]:
 
 
 def held(policy: documents.Policy) -> tuple[rulebook.Rule, ...]:
-    """All rules that a repository is held to: hanbae's, and those of its policy."""
-    return (*rulebook.rules().values(), *rules(policy))
+    """All rules that a repository is held to: hanbae's in its profile or with a setting, and those of its policy.
+
+    Rules that the policy switches off are among them, because reports say how much they would find.
+    """
+    set_apart = {entry.code for entry in policy.rule_settings.values()}
+    chosen = (
+        rule
+        for code, rule in rulebook.rules().items()
+        if code in set_apart or in_profile(rule, policy.profile)
+    )
+    return (*chosen, *rules(policy))
+
+
+def in_profile(rule: rulebook.Rule, profile: documents.Profile) -> bool:
+    """Whether a rule of hanbae's is part of a profile."""
+    return rule.essential or profile == "policy"

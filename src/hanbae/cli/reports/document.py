@@ -26,6 +26,7 @@ def render(report: reports.Report) -> str:
             **{severity: report.count(severity) for severity in reports.SEVERITIES},
             "ignored": sum(acceptance.by == "ignore" for acceptance in result.accepted),
             "baseline": sum(acceptance.by == "baseline" for acceptance in result.accepted),
+            "policy": sum(acceptance.by == "policy" for acceptance in result.accepted),
         },
         "folder": result.folder,
         "findings": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -12,6 +13,7 @@ from hanbae.cli.text import catalogue, escaping, narration
 
 if TYPE_CHECKING:
     from hanbae.actions import fix
+    from hanbae.results import findings
 
 _MOST_NAMES: Final = 5
 _LONG: Final = 1.0
@@ -78,16 +80,7 @@ def tell(speaker: narration.Narration, report: reports.Report) -> None:
         speaker.warn(summary(report))
     else:
         speaker.done(summary(report))
-    if result.accepted:
-        ignored = [
-            acceptance.finding for acceptance in result.accepted if acceptance.by == "ignore"
-        ]
-        facts = {
-            "ignored": str(len(ignored)),
-            "errors": str(sum(finding.severity == "error" for finding in ignored)),
-            "baseline": str(len(result.accepted) - len(ignored)),
-        }
-        speaker.note(wording.Text("check.accepted", facts))
+    _tell_accepted(speaker, result.accepted)
     if result.searched is not None:
         facts = {"commits": str(result.searched.commits)}
         speaker.note(wording.Text("check.searched", facts))
@@ -95,6 +88,23 @@ def tell(speaker: narration.Narration, report: reports.Report) -> None:
             speaker.warn(wording.Text("check.searched-shallow"))
     if result.unprepared:
         speaker.note(_unprepared(report))
+
+
+def _tell_accepted(speaker: narration.Narration, accepted: Sequence[findings.Accepted]) -> None:
+    ignored = [acceptance.finding for acceptance in accepted if acceptance.by == "ignore"]
+    baseline = sum(acceptance.by == "baseline" for acceptance in accepted)
+    if ignored or baseline:
+        facts = {
+            "ignored": str(len(ignored)),
+            "errors": str(sum(finding.severity == "error" for finding in ignored)),
+            "baseline": str(baseline),
+        }
+        speaker.note(wording.Text("check.accepted", facts))
+    off = [acceptance.finding for acceptance in accepted if acceptance.by == "policy"]
+    if off:
+        codes = ", ".join(sorted({finding.code for finding in off}))
+        facts = {"count": str(len(off)), "codes": escaping.plain(codes)}
+        speaker.note(wording.Text("check.switched-off", facts))
 
 
 def _unprepared(report: reports.Report) -> wording.Text:

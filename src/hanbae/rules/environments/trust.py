@@ -51,6 +51,9 @@ LEADING: Final = frozenset(
 )
 """Keys of the policy by which tokens, plaintext, records or rights go somewhere; ``*`` is any name."""
 
+GUARDS: Final = frozenset({"INP002", "INP003", "INP004", "ENV018"})
+"""Rules that keep a branch from exempting itself."""
+
 _LONGEST: Final = 200
 _BY_NAME: Final = frozenset({"namespaces", "environments", "registries"})
 _SOURCE: Final = "docs/security.md"
@@ -70,9 +73,19 @@ def leads_elsewhere(project: views.Project) -> Iterator[rulebook.Hit]:
         now, before = proposed.get(key, default), counting.get(key, default)
         if now != before and not _of_removed_environment(key, proposal.policy):
             yield rulebook.Hit(proposal.place(key), {"key": key, "value": now, "counting": before})
+    yield from _rules(project.policy, proposal)
     for environment in project.environments:
         yield from _pins(project, proposal.base, environment)
     yield from _files(project, proposal.base)
+
+
+def _rules(counting: documents.Policy, proposal: views.Proposal) -> Iterator[rulebook.Hit]:
+    """Settings by which a branch would no longer be told of what leads elsewhere or exempts itself."""
+    present = set(counting.rule_settings.values())
+    for number, entry in proposal.policy.rule_settings.items():
+        if entry.code in GUARDS and entry.severity != "error" and entry not in present:
+            facts = {"key": f"rules[{number}]", "value": f"{entry.code} {entry.severity}"}
+            yield rulebook.Hit(proposal.place(f"rules[{number}].code"), facts | {"counting": "-"})
 
 
 def _leads(policy: documents.Policy) -> dict[str, str]:
