@@ -597,3 +597,101 @@ def test_branch_that_would_silence_the_guards_is_found(clone: Path, run: Run, co
     status, out, _ = run("--policy-from", "HEAD")
     assert status == 1
     assert f"rules[0] is {code} off here" in " ".join(out.split())
+
+
+NAME = re.compile(r"^  name: .*\n", re.MULTILINE)
+
+
+def hurt_much(shop: Path) -> None:
+    """Thirty errors of one rule and three warnings of another, one of them in each service."""
+    for service in ("auth", "identity", "personal"):
+        templates = shop / "services" / service / "helm/templates"
+        text = (templates / "service.yaml").read_text()
+        for number in range(10):
+            name = f"name: {service}-{number}\n"
+            extra = re.sub(NAME, f"  {name}  bogus: x\n", text, count=1)
+            (templates / f"extra-{number}.yaml").write_text(extra)
+        (templates / "hpa.yaml").unlink()
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+def test_many_findings_are_read_from_the_top(
+    shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurt_much(shop)
+    whole = run()[1]
+    assert whole.count("error KUB002") == 30
+    assert run("--all")[1] == whole
+    on_a_terminal(monkeypatch)
+    code, out, err = run()
+    assert code == 1
+    lines = out.splitlines()
+    assert lines[0] == "    30  error KUB002  A field does not exist"
+    assert [line.partition(":")[0].strip() for line in lines[1:4]] == [
+        f"services/auth/helm/templates/extra-{number}.yaml" for number in range(3)
+    ]
+    assert lines[4].strip() == "and 27 more places"
+    assert lines[5] == "     3  warning LAY001  A template of the policy's chart layout is missing"
+    assert "more" not in lines[-1]
+    assert "hanbae check --all" in err
+    assert run("--all")[1] == whole
+    assert len(json.loads(run("-o", "json")[1])["findings"]) == 33
+
+
+def test_few_findings_are_shown_as_ever_on_a_terminal(
+    shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurt(shop)
+    whole, said = run()[1:]
+    on_a_terminal(monkeypatch)
+    assert run() == (1, whole, said)
+    assert run("--summary")[1] == whole
+
+
+def test_report_in_a_file_has_everything(shop: Path, run: Run) -> None:
+    hurt_much(shop)
+    _, out, _ = run("--summary", "-o", "text", "-o", "markdown=all.md")
+    assert out.count("KUB002") == 1
+    assert (shop / "all.md").read_text().count("KUB002") == 30
+
+
+def test_what_a_branch_has_changed_comes_before_the_rest(clone: Path, run: Run) -> None:
+    hurt_much(clone)
+    git(clone, "add", "-A")
+    git(clone, "commit", "-qm", "second")
+    assert run("--summary", "--changed-since", "HEAD")[1] == ""
+    first = clone / "services/auth/helm/templates/extra-7.yaml"
+    replace(first, "bogus: x", "bogus: y\n  absurd: x")
+    for number in range(30):
+        more = clone / f"services/auth/helm/templates/more-{number}.yaml"
+        text = (first.parent / "extra-1.yaml").read_text()
+        more.write_text(text.replace("auth-1", f"auth-m{number}"))
+    git(clone, "add", *(str(path) for path in clone.glob("services/auth/helm/templates/more-*")))
+    git(clone, "commit", "-qm", "third")
+    _, out, _ = run("--summary", "--changed-since", "HEAD")
+    lines = out.splitlines()
+    assert lines[0] == "In files that were changed: 2"
+    assert lines[1] == "services/auth/helm/templates/extra-7.yaml"
+    assert "KUB002" in lines[2]
+    assert any(line.startswith("      why: ") for line in lines[3:6])
+    rest = next(number for number, line in enumerate(lines) if line.startswith("In other files: "))
+    assert lines[rest + 1] == "    39  error KUB002  A field does not exist"
+
+
+def test_what_is_not_in_the_baseline_is_called_so(shop: Path, run: Run) -> None:
+    hurt(shop)
+    run("--write-baseline")
+    hurt_much_later = shop / "services/personal/helm/templates"
+    text = (hurt_much_later / "service.yaml").read_text()
+    for number in range(25):
+        extra = re.sub(NAME, f"  name: e{number}\n  bogus: x\n", text, count=1)
+        (hurt_much_later / f"extra-{number}.yaml").write_text(extra)
+    _, out, _ = run("--summary")
+    assert out.splitlines()[:2] == [
+        "Not in the baseline: 25",
+        "    25  error KUB002  A field does not exist",
+    ]

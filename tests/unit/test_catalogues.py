@@ -186,7 +186,7 @@ EXPANDED = sorted({text_id for template in BUILT for text_id in expanded(templat
 VARIANTS: Final = frozenset(
     str(node.value)
     for where, node in NODES
-    if where.startswith(("rules/", "migrations/", "checking/acceptance"))
+    if where.startswith(("rules/", "migrations/", "checking/acceptance", "checking/settling"))
     and isinstance(node, ast.Constant)
 )
 

@@ -63,6 +63,7 @@ class Result(Struct, frozen=True):
         about: The rules by code.
         folder: The policy's folder, from the clone's root, with a ``/`` at its end; empty for the root itself.
         searched: How far former commits were searched; None where nobody asked for it.
+        changed_files: The files that were changed since the commit of ``changed_since``; None without one.
     """
 
     findings: tuple[findings.Finding, ...]
@@ -74,6 +75,7 @@ class Result(Struct, frozen=True):
     about: Mapping[str, About] = {}
     folder: str = ""
     searched: beyond_files.Searched | None = None
+    changed_files: frozenset[str] | None = None
 
 
 class Wanted(Struct, frozen=True):
@@ -142,9 +144,11 @@ async def _checked(
     _check_names(project, request)
     without_chart = kustomize_builds.without_chart(project)
     chosen = request.services or (*project.services, *without_chart)
+    changed_files = None
     if request.changed_since is not None:
         before = projects.tree_at(loading.find(directory).parent, request.changed_since)
-        touched = changed_services.services(project, changed_services.changed(before, project.tree))
+        changed_files = frozenset(changed_services.changed(before, project.tree))
+        touched = changed_services.services(project, changed_files)
         chosen = tuple(name for name in chosen if name in {*touched, *without_chart})
     rules = own.held(project.policy)
     folder = str(kept.folder) if kept is not None else None
@@ -183,6 +187,7 @@ async def _checked(
         },
         projects.prefix(project.tree),
         searched,
+        changed_files,
     )
 
 

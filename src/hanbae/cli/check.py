@@ -103,6 +103,12 @@ Examples:
     "--show-accepted", is_flag=True, help="Show what comments and the baseline accept, too."
 )
 @click.option(
+    "--all/--summary",
+    "everything",
+    default=None,
+    help="Show each of many findings, or what there is by rule; by default the latter on a terminal.",
+)
+@click.option(
     "--live", is_flag=True, help="Compare the clusters' Applications with the policy as well."
 )
 @options.context()
@@ -142,6 +148,7 @@ def command(
     diff: bool,
     write_baseline: bool,
     show_accepted: bool,
+    everything: bool | None,
     live: bool,
     kube_context: str | None,
     history: bool,
@@ -188,7 +195,9 @@ def command(
         changed = _fix(session, result.findings, write=not diff)
         if changed and not diff:
             result = _run(session, request, cache=cache)
-    return _report(session, _for_terminal(result, fail_on, accepted=show_accepted), destinations)
+    overview = sys.stdout.isatty() if everything is None else not everything
+    report = _for_terminal(result, fail_on, accepted=show_accepted, overview=overview)
+    return _report(session, report, destinations)
 
 
 def _run(session: options.Session, request: check.Wanted, *, cache: bool) -> check.Result:
@@ -217,22 +226,32 @@ def _report(
             outputs.emit(text.removesuffix("\n"))
     from hanbae.cli.reports import summary
 
-    summary.tell(session.narration, report)
+    summary.tell(session.narration, report, by_rule=_is_by_rule(report, destinations))
     return 1 if report.failed else 0
 
 
+def _is_by_rule(report: reports.Report, destinations: Sequence[Destination]) -> bool:
+    """Whether the person was shown what there is by rule instead of each finding."""
+    shown = ("text", "") in destinations
+    return report.overview and shown and len(report.result.findings) > reports.FEW
+
+
 def _for_terminal(
-    result: check.Result, fail_on: reports.Threshold, *, accepted: bool
+    result: check.Result, fail_on: reports.Threshold, *, accepted: bool, overview: bool
 ) -> reports.Report:
     chosen = click.get_current_context().color
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ if chosen is None else chosen
-    return reports.Report(result, fail_on, accepted=accepted, width=_width(), color=color)
+    return reports.Report(
+        result, fail_on, accepted=accepted, width=_width(), color=color, overview=overview
+    )
 
 
 def _for_file(report: reports.Report) -> reports.Report:
     import msgspec
 
-    return msgspec.structs.replace(report, width=reports.FALLBACK_WIDTH, color=False)
+    return msgspec.structs.replace(
+        report, width=reports.FALLBACK_WIDTH, color=False, overview=False
+    )
 
 
 def _width() -> int:

@@ -23,6 +23,8 @@ FORMATS: Final = {
 """Format → module here that writes it."""
 SEVERITIES: Final[tuple[findings.Severity, ...]] = ("error", "warning", "notice")
 Threshold = Literal["error", "warning", "notice", "never"]
+FEW: Final = 20
+"""Findings that are shown one by one, wherever they go."""
 FALLBACK_WIDTH: Final = 100
 """Columns where there is no terminal to ask."""
 
@@ -36,6 +38,7 @@ class Report(Struct, frozen=True):
         accepted: Whether what was accepted is shown as well, in formats for people.
         width: Columns of the terminal.
         color: Whether colours are wanted.
+        overview: Whether more than a few findings are shown by rule, with the first places of each, in text.
     """
 
     result: check.Result
@@ -43,6 +46,7 @@ class Report(Struct, frozen=True):
     accepted: bool = False
     width: int = FALLBACK_WIDTH
     color: bool = False
+    overview: bool = False
 
     def fails(self, finding: findings.Finding) -> bool:
         """Whether a finding is grave enough to fail."""

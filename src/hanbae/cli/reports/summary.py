@@ -71,8 +71,14 @@ def summary(report: reports.Report) -> wording.Text:
     return wording.Text("check.found", facts)
 
 
-def tell(speaker: narration.Narration, report: reports.Report) -> None:
-    """Say it to the person."""
+def tell(speaker: narration.Narration, report: reports.Report, *, by_rule: bool = False) -> None:
+    """Say it to the person.
+
+    Args:
+        speaker: Speaks to the person.
+        report: The report.
+        by_rule: Whether the findings were shown by rule instead of one by one.
+    """
     result = report.result
     if report.failed:
         speaker.fail(summary(report))
@@ -80,6 +86,8 @@ def tell(speaker: narration.Narration, report: reports.Report) -> None:
         speaker.warn(summary(report))
     else:
         speaker.done(summary(report))
+    if by_rule:
+        speaker.note(wording.Text("check.overview"))
     _tell_accepted(speaker, result.accepted)
     if result.searched is not None:
         facts = {"commits": str(result.searched.commits)}

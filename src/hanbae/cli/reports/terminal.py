@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Final
 
@@ -25,22 +25,32 @@ def render(report: reports.Report) -> str:
 
 def _lines(report: reports.Report) -> Iterator[str]:
     result = report.result
+    if report.overview and len(result.findings) > reports.FEW:
+        from hanbae.cli.reports import overview  # which shows some of its findings as here
+
+        yield from overview.lines(report)
+    else:
+        yield from by_file(report, result.findings)
+    if report.accepted and result.accepted:
+        if result.findings:
+            yield ""
+        yield styled(catalogue.words("check.accepted-heading"), report, bold=True)
+        for acceptance in result.accepted:
+            yield from _accepted(report, acceptance)
+
+
+def by_file(report: reports.Report, collected: Iterable[findings.Finding]) -> Iterator[str]:
+    """Each finding in full, below its file, with an empty line between files."""
     first = True
-    for file, of_file in groupby(result.findings, key=lambda finding: finding.place.file):
+    for file, of_file in groupby(collected, key=lambda finding: finding.place.file):
         if not first:
             yield ""
         first = False
-        yield _styled(escaping.terminal(escaping.plain(file)), report, bold=True)
+        yield styled(escaping.terminal(escaping.plain(file)), report, bold=True)
         explained: set[str] = set()
         for finding in of_file:
             yield from _finding(report, finding, why=finding.code not in explained)
             explained.add(finding.code)
-    if report.accepted and result.accepted:
-        if not first:
-            yield ""
-        yield _styled(catalogue.words("check.accepted-heading"), report, bold=True)
-        for acceptance in result.accepted:
-            yield from _accepted(report, acceptance)
 
 
 def _finding(report: reports.Report, finding: findings.Finding, *, why: bool) -> Iterator[str]:
@@ -49,14 +59,13 @@ def _finding(report: reports.Report, finding: findings.Finding, *, why: bool) ->
     severity = catalogue.words(f"check.severity-{finding.severity}")
     head = f"  {f'{where}  ' if where else ''}{severity} {finding.code}  "
     message, *more = wrapped(escaping.sentence(finding.text), report.width, head, _INDENT)
-    colored = _styled(severity, report, fg=_COLORS[finding.severity])
-    yield message.replace(severity, colored, 1) if message.startswith(head) else message
+    yield colored(report, message, head, finding.severity)
     yield from more
     for label, words in _details(report, finding, why=why):
         start = f"{_INDENT}{catalogue.words(label)}: "
         begin, *rest = wrapped(words, report.width, start, _INDENT + "  ")
         if report.color and begin.startswith(start):
-            begin = _styled(start, report, dim=True) + begin[len(start) :]
+            begin = styled(start, report, dim=True) + begin[len(start) :]
         yield begin
         yield from rest
 
@@ -101,5 +110,13 @@ def wrapped(text: str, width: int, head: str, indent: str) -> list[str]:
     return [escaping.terminal(line) for line in lines]
 
 
-def _styled(text: str, report: reports.Report, **style: bool | str) -> str:
+def colored(report: reports.Report, line: str, head: str, severity: findings.Severity) -> str:
+    """A line with the word of a severity in its head in that severity's colour."""
+    word = catalogue.words(f"check.severity-{severity}")
+    painted = styled(word, report, fg=_COLORS[severity])
+    return line.replace(word, painted, 1) if line.startswith(head) else line
+
+
+def styled(text: str, report: reports.Report, **style: bool | str) -> str:
+    """A text in a style, where colours are wanted."""
     return click.style(text, **style) if report.color else text  # type: ignore[arg-type]
