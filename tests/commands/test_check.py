@@ -646,9 +646,9 @@ def test_few_findings_are_shown_as_ever_on_a_terminal(
     shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hurt(shop)
-    whole, said = run()[1:]
+    whole, summary = run()[1:]
     on_a_terminal(monkeypatch)
-    assert run() == (1, whole, said)
+    assert run() == (1, whole, summary)
     assert run("--summary")[1] == whole
 
 
