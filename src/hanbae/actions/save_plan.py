@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from hanbae import errors, files, subjects, workspaces
+from hanbae import errors, files, foreign_json, subjects, workspaces
 from hanbae.deploying import verifying_plan
 from hanbae.policy import boundaries
 from hanbae.results import freezes
@@ -59,8 +59,8 @@ def read(path: Path) -> freezes.Frozen:
     if len(data) > LARGEST:
         raise _fault("plan.no-plan", path, f"> {LARGEST} B")
     try:
-        frozen = msgspec.json.decode(data, type=freezes.Frozen)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        frozen = foreign_json.decode(data, freezes.Frozen)
+    except foreign_json.Fault as error:
         raise _fault("plan.no-plan", path, str(error)) from error
     names = [service.service for service in frozen.services]
     if not names or len(set(names)) < len(names):

@@ -23,10 +23,9 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import httpx2
-import msgspec
 from msgspec import Struct
 
-from hanbae import errors, excerpts
+from hanbae import errors, excerpts, foreign_json, object_shapes
 
 # google.golang.org/grpc/codes; the gateway's body carries them as numbers.
 _NOT_FOUND: Final = 5
@@ -111,7 +110,7 @@ def failure(status: int, body: bytes, call: Asked, redact: Redact) -> errors.Err
         redact: Takes the token out of foreign words.
     """
     status_body = _parsed(body)
-    code = int(status_body.get("code") or _CODES.get(status, 0))
+    code = foreign_json.number(status_body.get("code") or None, _CODES.get(status, 0))
     message = str(
         status_body.get("message")
         or status_body.get("error")
@@ -171,20 +170,26 @@ def decoded(body: bytes, call: Asked, redact: Redact) -> dict[str, Any]:
         hanbae.errors.Unreachable: What answered is not Argo CD's API: its web page, a portal's.
     """
     try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return foreign_json.decode(body, dict[str, Any])
+    except foreign_json.Fault:
         text = excerpts.one_line(body[: excerpts.READ].decode("utf-8", "replace"), redact=redact)
         facts = call.facts | {"message": text, "status": "200"}
         raise errors.Unreachable("argocd-api.not-argocd", place=None, **facts) from None
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return {}
-    return (
-        document
-        if isinstance(document, dict) and ("code" in document or "error" in document)
-        else {}
-    )
+    document = foreign_json.mapping(body)
+    return document if "code" in document or "error" in document else {}
+
+
+def application(answer: Any, call: Asked) -> dict[str, Any]:
+    """An Application as Argo CD sends it.
+
+    Raises:
+        hanbae.errors.Unreachable: It has not the shape of one: what answered is not Argo CD's API.
+    """
+    lacking = object_shapes.fault(answer, "Application")
+    if lacking:
+        facts = call.facts | {"message": f"{lacking}: ?", "status": "200"}
+        raise errors.Unreachable("argocd-api.not-argocd", place=None, **facts)
+    return answer  # type: ignore[no-any-return]  # its metadata was found

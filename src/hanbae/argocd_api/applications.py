@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors
+from hanbae import errors, foreign_json
 from hanbae.argocd_api import answers, connections
 from hanbae.streams import backoffs, framing
 
@@ -20,6 +20,8 @@ SILENT_AFTER: Final = 10.0
 
 Argo CD lists before it subscribes, so an event between the two never comes; and a server that hangs says nothing.
 """
+LONGEST_EVENT: Final = 16 * 1024 * 1024
+"""Bytes of one event; etcd takes no Application of more than 1.5 MiB."""
 REFUSALS: Final = 4
 """Refusals that a watch bears which was allowed before: a restarting Argo CD answers before it knows its roles."""
 
@@ -68,9 +70,10 @@ async def get(server: connections.Server, address: Address) -> Object | None:
     """
     call = server.asked("get", application=address.name, project=address.project)
     try:
-        return await server.ask(call, "GET", address.path, params=address.params)
+        answer = await server.ask(call, "GET", address.path, params=address.params)
     except answers.Missing:
         return None
+    return answers.application(answer, call)
 
 
 async def refresh(
@@ -85,7 +88,7 @@ async def refresh(
     """
     call = server.asked("get", application=address.name, project=address.project)
     params = address.params | {"refresh": how}
-    return await server.ask(call, "GET", address.path, params=params)
+    return answers.application(await server.ask(call, "GET", address.path, params=params), call)
 
 
 async def sync(server: connections.Server, address: Address, request: Mapping[str, Any]) -> Object:
@@ -106,7 +109,8 @@ async def sync(server: connections.Server, address: Address, request: Mapping[st
         "project": address.project,
         "appNamespace": address.namespace,
     }
-    return await server.ask(call, "POST", f"{address.path}/sync", body={**request, **identity})
+    answer = await server.ask(call, "POST", f"{address.path}/sync", body={**request, **identity})
+    return answers.application(answer, call)
 
 
 async def terminate(server: connections.Server, address: Address) -> None:
@@ -174,15 +178,21 @@ async def _follow(
     params = {"name": address.name, "projects": address.project, "appNamespace": address.namespace}
     path = "/api/v1/stream/applications"
     async with server.stream(call, path, params=params, silent_after=silent_after) as chunks:
-        async for line, _ in framing.lines(chunks):
+        async for line, cut in framing.lines(chunks, longest=LONGEST_EVENT):
+            if cut:
+                raise answers.too_large(LONGEST_EVENT, call)
             if not line.strip():
                 continue
             event = answers.decoded(line, call, server.redact)
             if "error" in event:
                 body = msgspec.json.encode(event["error"])
-                code = int((event["error"] or {}).get("http_code") or 500)
+                described = foreign_json.below(event, "error")
+                code = foreign_json.number(described.get("http_code") or None, 500)
                 raise answers.failure(code, body, call, server.redact)
-            for change in memory.take(event.get("result") or {}):
+            result = foreign_json.below(event, "result")
+            if foreign_json.below(result, "application", "metadata").get("name"):
+                answers.application(result["application"], call)
+            for change in memory.take(result):
                 yield change
 
 
@@ -202,8 +212,8 @@ class _Known:
 
     def take(self, event: Mapping[str, Any]) -> Iterator[Seen]:
         """What is new in an event of the stream."""
-        application = event.get("application") or {}
-        if not (application.get("metadata") or {}).get("name"):
+        application = foreign_json.below(event, "application")
+        if not foreign_json.below(application, "metadata").get("name"):
             return
         if event.get("type") == "DELETED":
             if self._last is not None and _uid(self._last) == _uid(application):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import quote
 
-import msgspec
 from msgspec import Struct
 
+from hanbae import foreign_json
 from hanbae.argocd_api import answers, connections
 
 Object = dict[str, Any]
@@ -61,9 +61,10 @@ async def application(
     call = server.asked("get", application=name, project=project)
     params = _params(project, namespace) | ({"refresh": refresh} if refresh else {})
     try:
-        return await server.ask(call, "GET", _path(name), params=params)
+        answer = await server.ask(call, "GET", _path(name), params=params)
     except answers.Missing:
         return None
+    return answers.application(answer, call)
 
 
 async def managed(
@@ -88,7 +89,7 @@ async def managed(
             _state(item, "normalizedLiveState"),
             _state(item, "predictedLiveState"),
         )
-        for item in answer.get("items") or []
+        for item in foreign_json.mappings(answer.get("items"))
     ]
 
 
@@ -97,8 +98,7 @@ def _state(item: Mapping[str, Any], name: str) -> Object | None:
     text = item.get(name)
     if not isinstance(text, str) or not text:
         return None
-    state = msgspec.json.decode(text)
-    return state if isinstance(state, dict) else None
+    return foreign_json.mapping(text) or None
 
 
 def _path(name: str) -> str:

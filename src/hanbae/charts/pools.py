@@ -24,7 +24,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, subjects, wording
+from hanbae import errors, foreign_json, subjects, wording
 from hanbae.charts import compiling
 
 HELM: Final = "4.3.1"
@@ -241,8 +241,8 @@ class Pool:
         async with self._free:
             reply = await self._ask(message, shown, limit)
         try:
-            answers = msgspec.json.decode(reply, type=list[Answer])
-        except (msgspec.DecodeError, RecursionError) as error:
+            answers = foreign_json.decode(reply, list[Answer])
+        except foreign_json.Fault as error:
             raise _fault(shown, "render.died", code="-") from error
         if len(answers) != len(request.wanted):
             raise _fault(shown, "render.died", code="-")

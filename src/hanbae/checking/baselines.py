@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from hanbae import errors, subjects
+from hanbae import errors, foreign_json, subjects
 from hanbae.checking import acceptance
 from hanbae.repository import trees
 from hanbae.results import findings, fingerprints
@@ -61,8 +61,8 @@ def read(tree: trees.Tree) -> Baseline | None:
     if data is None:
         return None
     try:
-        return msgspec.json.decode(data, type=Baseline)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return foreign_json.decode(data, Baseline)
+    except foreign_json.Fault as error:
         place = subjects.Place(NAME)
         raise errors.FileFault("check.bad-baseline", place=place, error=str(error)) from error
 

@@ -26,10 +26,9 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import httpx2
-import msgspec
 from msgspec import Struct
 
-from hanbae import errors, excerpts, masking
+from hanbae import errors, excerpts, foreign_json, masking, object_shapes
 
 # The authoriser's own words (k8s.io/apiserver responsewriters.Forbidden); admission never says "cannot".
 _RBAC: Final = re.compile(r'cannot (?P<verb>[a-z]+) (?:resource|path) "')
@@ -140,11 +139,8 @@ def bounded(text: str) -> str:
 
 def parsed(body: bytes) -> dict[str, Any]:
     """The ``Status`` in an answer's body, or an empty one when it is something else (a proxy's page, say)."""
-    try:
-        status = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return {}
-    return status if isinstance(status, dict) and status.get("kind") == "Status" else {}
+    status = foreign_json.mapping(body)
+    return status if status.get("kind") == "Status" else {}
 
 
 def failure(code: int, body: bytes, call: Asked) -> errors.Error:
@@ -169,7 +165,7 @@ def failure(code: int, body: bytes, call: Asked) -> errors.Error:
 def _distinguish(code: int, status: dict[str, Any], call: Asked) -> tuple[type[errors.Error], str]:
     """The error and its sentence, where the status alone does not tell."""
     outcome = _BY_STATUS.get(code, (Invalid, "cluster.invalid"))
-    if code == HTTPStatus.NOT_FOUND and not (status.get("details") or {}).get("name"):
+    if code == HTTPStatus.NOT_FOUND and not foreign_json.below(status, "details").get("name"):
         outcome = (errors.WrongUse, "cluster.unknown-kind")
     elif code == HTTPStatus.CONFLICT and status.get("reason") == "AlreadyExists":
         outcome = (Exists, "cluster.exists")
@@ -207,8 +203,8 @@ def decoded(body: bytes, call: Asked) -> dict[str, Any]:
         hanbae.errors.Unreachable: What answered is no API server: a proxy's or a portal's page.
     """
     try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return foreign_json.decode(body, dict[str, Any])
+    except foreign_json.Fault:
         text = bounded(body[: excerpts.READ].decode("utf-8", "replace"))
         facts = call.facts | {"message": text, "status": "200"}
         raise errors.Unreachable("cluster.failing", place=None, **facts) from None
@@ -226,9 +222,7 @@ def value(answer: Any, call: Asked, *path: str | int) -> Any:
             inner = inner[key]
         except (LookupError, TypeError):
             lacking = ".".join(str(key) for key in path)
-            raise errors.Unreachable(
-                "cluster.nonsense", place=None, **call.facts, lacking=lacking
-            ) from None
+            raise nonsense(call, lacking) from None
     return inner
 
 
@@ -241,10 +235,20 @@ def check_object(answer: Any, kind: str, call: Asked) -> None:
         hanbae.errors.Unreachable: It is something else.
     """
     if value(answer, call, "kind") != kind:
-        lacking = f"kind: {kind}"
-        raise errors.Unreachable("cluster.nonsense", place=None, **call.facts, lacking=lacking)
+        raise nonsense(call, f"kind: {kind}")
     listed = kind.endswith("List")
     objects = (answer.get("items") or []) if listed else [answer]
     for item in objects if isinstance(objects, list) else [None]:
-        if not isinstance(value(item, call, "metadata", "name"), str):
-            value(None, call, "metadata", "name")
+        lacking = object_shapes.fault(item, kind.removesuffix("List"))
+        if lacking:
+            raise nonsense(call, lacking)
+
+
+def nonsense(call: Asked, lacking: str) -> errors.Unreachable:
+    """The error for an answer that no API server gives.
+
+    Args:
+        call: What was asked.
+        lacking: What it does not have, or not as it has to be: a path of keys.
+    """
+    return errors.Unreachable("cluster.nonsense", place=None, **call.facts, lacking=lacking)

@@ -20,10 +20,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import httpx2
-import msgspec
 from msgspec import Struct
 
-from hanbae import errors, masking
+from hanbae import errors, foreign_json, masking
 from hanbae.clusters import answers, kubeconfigs, tls
 
 _EARLY: Final = timedelta(seconds=30)
@@ -231,8 +230,8 @@ class _Plugin(httpx2.Auth):
         if len(output) > _LARGEST:
             raise _no_credentials(self._context, f"{self._plugin.command}: > {_LARGEST} bytes")
         try:
-            answer = msgspec.json.decode(output, type=_Answer)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            answer = foreign_json.decode(output, _Answer)
+        except foreign_json.Fault as error:
             raise _no_credentials(self._context, f"{self._plugin.command}: {error}") from None
         credential = answer.status
         lacking = not credential.token and not credential.client_certificate_data

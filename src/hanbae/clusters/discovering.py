@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from hanbae import errors
+from hanbae import errors, foreign_json
 from hanbae.clusters import answers, connections, kinds
 
 
@@ -24,9 +24,9 @@ async def kind(cluster: connections.Cluster, api_version: str, name: str) -> kin
         listing = await cluster.ask(call, "GET", path)
     except (answers.Missing, errors.WrongUse):
         return None
-    for resource in listing.get("resources") or []:
+    for resource in foreign_json.mappings(listing.get("resources")):
         if resource.get("kind") == name and "/" not in str(resource.get("name")):
-            plural, inside = str(resource["name"]), bool(resource.get("namespaced"))
+            plural, inside = str(resource.get("name")), bool(resource.get("namespaced"))
             return kinds.Kind(group, version, plural, name, namespaced=inside)
     return None
 
@@ -42,22 +42,24 @@ async def api_versions(cluster: connections.Cluster) -> tuple[str, ...]:
     Raises:
         hanbae.errors.Unreachable: The cluster did not answer.
     """
-    groups = (await _read(cluster, "/apis")).get("groups") or []
+    groups = foreign_json.mappings((await _read(cluster, "/apis")).get("groups"))
     versions = [
-        str(version["groupVersion"]) for group in groups for version in group.get("versions") or ()
+        str(version.get("groupVersion"))
+        for group in groups
+        for version in foreign_json.mappings(group.get("versions"))
     ]
     free = asyncio.Semaphore(_AT_ONCE)
 
     async def kinds_of(version: str, path: str) -> set[str]:
         async with free:
             try:
-                resources = (await _read(cluster, path)).get("resources") or []
+                resources = foreign_json.mappings((await _read(cluster, path)).get("resources"))
             except errors.Error:
                 return set()
         return {
-            f"{version}/{resource['kind']}"
+            f"{version}/{resource.get('kind')}"
             for resource in resources
-            if {"list", "watch"} <= set(resource.get("verbs") or ())
+            if {"list", "watch"} <= {*foreign_json.texts(resource.get("verbs"))}
         }
 
     asking = [kinds_of("v1", "/api/v1")]

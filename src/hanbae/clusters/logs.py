@@ -204,7 +204,7 @@ async def _started(
 
 
 def _containers(pod: kinds.Object) -> list[str]:
-    spec = pod["spec"]
+    spec = pod.get("spec") or {}
     sorts = ("containers", "initContainers", "ephemeralContainers")
     return [entry["name"] for sort in sorts for entry in spec.get(sort) or []]
 

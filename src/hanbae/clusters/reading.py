@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from hanbae import errors
+from hanbae import errors, foreign_json
 from hanbae.clusters import answers, connections, kinds
 
 PAGE: Final = 500
@@ -89,12 +89,15 @@ async def pages(
     while True:
         answer = await cluster.ask(call, "GET", kind.path(namespace), params=params)
         answers.check_object(answer, f"{kind.kind}List", call)
-        metadata = answer.get("metadata") or {}
+        metadata = foreign_json.below(answer, "metadata")
         objects = [kind.complete(item) for item in answer.get("items") or []]
-        yield Page(objects, metadata.get("resourceVersion", ""))
-        if not metadata.get("continue"):
+        yield Page(objects, str(metadata.get("resourceVersion") or ""))
+        following = str(metadata.get("continue") or "")
+        if not following:
             return
-        params["continue"] = metadata["continue"]
+        if following == params.get("continue"):  # it would go on for ever
+            raise answers.nonsense(call, "metadata.continue")
+        params["continue"] = following
 
 
 def selectors(label_selector: str | None, field_selector: str | None) -> dict[str, str]:
@@ -129,7 +132,7 @@ async def service_get(
     manifest = await cluster.ask(call, "GET", kinds.SERVICE.path(namespace, service))
     if port is None:
         first = answers.value(manifest, call, "spec", "ports", 0)
-        port = first.get("name") or answers.value(first, call, "port")
+        port = foreign_json.below(first).get("name") or answers.value(first, call, "port")
     call = cluster.asked("get", kinds.SERVICE, namespace, name=service, subresource="proxy")
     below = kinds.SERVICE.path(namespace, f"http:{service}:{port}", "proxy")
     try:

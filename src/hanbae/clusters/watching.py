@@ -13,12 +13,13 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
+from http import HTTPStatus
 from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, wording
+from hanbae import errors, foreign_json, object_shapes, wording
 from hanbae.clusters import answers, connections, kinds, reading
 from hanbae.streams import backoffs, framing
 
@@ -26,7 +27,8 @@ ENDS_AFTER: Final = 40
 """Seconds after which the API server ends a watch, about; it is opened again from where it was."""
 STALLED_AFTER: Final = 8.0
 """Seconds that a server may be late with that before it counts as stalled."""
-
+LONGEST_EVENT: Final = 16 * 1024 * 1024
+"""Bytes of one event; etcd takes no object of more than 1.5 MiB."""
 REFUSALS: Final = 4
 """Refusals that a watch bears which was allowed before: a restarting API server answers before it knows its roles."""
 
@@ -203,19 +205,25 @@ class _Watcher:
         idle = seconds + stalled_after
         async with self._cluster.stream(call, path, params=params, idle=idle) as chunks:
             link.opened()
-            async for line, _ in framing.lines(chunks):
+            async for line, cut in framing.lines(chunks, longest=LONGEST_EVENT):
+                if cut:
+                    raise answers.too_large(LONGEST_EVENT, call)
                 if line:
                     for change in self._take(answers.decoded(line, call), call):
                         yield change
 
     def _take(self, event: dict[str, Any], call: answers.Asked) -> Iterator[Seen]:
-        item = event.get("object") or {}
+        item = foreign_json.below(event, "object")
         if event.get("type") == "ERROR":
             if "ResourceVersionTooLarge" in str(item.get("details")):
                 self.version = ""  # etcd went back in time: a restored backup
-            raise answers.failure(int(item.get("code") or 500), msgspec.json.encode(item), call)
-        version = (item.get("metadata") or {}).get("resourceVersion", "")
-        if event.get("type") in {"ADDED", "MODIFIED"}:
+            code = foreign_json.number(item.get("code"), HTTPStatus.INTERNAL_SERVER_ERROR)
+            raise answers.failure(code, msgspec.json.encode(item), call)
+        version = str(foreign_json.below(item, "metadata").get("resourceVersion") or "")
+        happens = event.get("type") in ("ADDED", "MODIFIED", "DELETED")
+        if happens and (lacking := object_shapes.fault(item, self._kind.kind)):
+            raise answers.nonsense(call, lacking)
+        if event.get("type") in ("ADDED", "MODIFIED"):
             yield from self._learn(self._kind.complete(item))
         elif event.get("type") == "DELETED":
             self._known.pop(_key(item), None)
@@ -232,10 +240,14 @@ class _Watcher:
         elif before["metadata"].get("uid") != item["metadata"].get("uid"):
             yield Seen("deleted", before)
             yield Seen("added", item)
-        elif before["metadata"]["resourceVersion"] != item["metadata"]["resourceVersion"]:
+        elif _version(before) != _version(item):
             yield Seen("changed", item)
+
+
+def _version(item: kinds.Object) -> str:
+    return item["metadata"].get("resourceVersion") or ""
 
 
 def _key(item: kinds.Object) -> tuple[str, str]:
     metadata = item["metadata"]
-    return metadata.get("namespace", ""), metadata["name"]
+    return metadata.get("namespace") or "", metadata["name"]

@@ -21,7 +21,7 @@ from typing import Final, Self, TypeVar
 
 import msgspec
 
-from hanbae import errors, files, subjects
+from hanbae import errors, files, foreign_json, subjects
 from hanbae.history import databases, locations, schemas
 from hanbae.results import deployments, events, plans
 
@@ -43,9 +43,9 @@ def decode(text: str) -> Event:
     """An event from what is stored.
 
     Raises:
-        msgspec.ValidationError: It is no event that this hanbae knows.
+        hanbae.foreign_json.Fault: It is no event that this hanbae knows.
     """
-    return msgspec.json.decode(text, type=Event)
+    return foreign_json.decode(text, Event)
 
 
 def open_store(url: str = "sqlite") -> Store:
@@ -189,7 +189,15 @@ class Store:
             "SELECT event FROM events WHERE deployment = ? AND kind NOT IN (?, ?) ORDER BY seq",
             (deployment, *_NARRATION),
         )
-        return deployments.fold(self._decoded(text) for (text,) in rows)
+        if not rows:
+            raise ValueError(f"no deployment {deployment}")
+        try:
+            return deployments.fold([self._decoded(text) for (text,) in rows])
+        except ValueError as error:
+            if isinstance(error, errors.Error):
+                raise
+            place = subjects.Place(str(self.path))
+            raise errors.FileFault("history.damaged", place=place, why=str(error)) from None
 
     def plan(self, deployment: str) -> plans.Plan:
         """The plan with which a deployment was opened.
@@ -244,9 +252,9 @@ class Store:
     def _decoded(self, text: str) -> Event:
         try:
             return decode(text)
-        except msgspec.MsgspecError as error:
+        except foreign_json.Fault as error:
             place = subjects.Place(str(self.path))
-            if isinstance(error, msgspec.ValidationError):
+            if isinstance(error.__cause__, msgspec.ValidationError):
                 raise errors.FileFault("history.newer", place=place) from None
             # Written as JSON, so the file has been changed since.
             raise errors.FileFault("history.damaged", place=place, why=str(error)) from None

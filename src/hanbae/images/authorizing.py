@@ -8,16 +8,15 @@ Rules: distribution's ``spec/auth/token.md`` and ``spec/auth/oauth.md``; RFC 911
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import httpx2
 
-from hanbae import errors
+from hanbae import errors, foreign_json
 from hanbae.images import credentials
 from hanbae.streams import exchanges
 
@@ -160,11 +159,6 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
 def _token(answer: httpx2.Response) -> str:
     if not answer.is_success:
         return ""
-    try:
-        document: Any = json.loads(answer.content)
-    except ValueError:
-        return ""
-    if not isinstance(document, dict):
-        return ""
+    document = foreign_json.mapping(answer.content)
     text = document.get("token") or document.get("access_token")
-    return text if isinstance(text, str) and text.isprintable() else ""
+    return text if isinstance(text, str) and text.isascii() and text.isprintable() else ""

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, masking
+from hanbae import errors, foreign_json, masking
 from hanbae.images import credentials, references, registry
 
 TIMEOUT: Final = 300.0
@@ -152,8 +152,8 @@ async def _read(
             answering.cancel()
             await asyncio.gather(answering, return_exceptions=True)
     try:
-        return msgspec.json.decode(answer, type=_Reply)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return foreign_json.decode(answer, _Reply)
+    except foreign_json.Fault:
         raise _fault(reference, f"exit {process.returncode}") from None
 
 

@@ -8,8 +8,6 @@ They come from where ``docker login`` puts them: the file itself, or the helper 
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 import os
 import re
 import subprocess
@@ -17,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hanbae import errors, masking, subjects
+from hanbae import errors, foreign_json, masking, subjects
 from hanbae.images import references
 
 _HUB_KEYS: Final = (
@@ -89,18 +87,15 @@ def of_docker(host: str, *, folder: Path | None = None) -> Credentials | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_bytes())
+        return foreign_json.decode(path.read_bytes(), dict[str, Any])
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, foreign_json.Fault) as error:
         # Not chained: the text that a JSON error quotes may hold a password.
         place = subjects.Place(str(path))
         raise errors.FileFault("registry.docker-config", place=place) from (
             error if isinstance(error, OSError) else None
         )
-    if not isinstance(document, dict):
-        raise errors.FileFault("registry.docker-config", place=subjects.Place(str(path)))
-    return document
 
 
 def _same(key: str, keys: tuple[str, ...]) -> bool:
@@ -115,7 +110,7 @@ def _of_entry(entry: dict[str, Any], host: str) -> Credentials | None:
     if entry.get("auth"):
         try:
             plain = base64.b64decode(str(entry["auth"]), validate=True).rstrip(b"\0")
-        except binascii.Error:
+        except ValueError:  # binascii's own, and letters that are not ASCII
             return None
         user, _, secret = plain.partition(b":")
         return Credentials(host, user.decode("utf-8", "replace"), masking.Masked(secret))
@@ -146,8 +141,8 @@ def _of_helper(name: str, key: str, host: str) -> Credentials | None:
             return None
         raise errors.Failed("registry.helper-failed", helper=name, host=host)
     try:
-        answer = json.loads(ended.stdout)
+        answer = foreign_json.decode(ended.stdout, dict[str, Any])
         username, secret = str(answer["Username"]), masking.Masked(str(answer["Secret"]).encode())
-    except (ValueError, KeyError, TypeError):
+    except (foreign_json.Fault, KeyError):
         raise errors.Failed("registry.helper-failed", helper=name, host=host) from None
     return Credentials(host, "" if username == _TOKEN_USER else username, secret)

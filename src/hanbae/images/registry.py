@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,7 +17,7 @@ from typing import Any, Final
 
 import httpx2
 
-from hanbae import errors, masking
+from hanbae import errors, foreign_json, masking
 from hanbae.images import credentials, layouts, references, transporting
 from hanbae.streams import handshakes
 
@@ -55,8 +54,7 @@ class Manifest:
 
     def content(self) -> dict[str, Any]:
         """The JSON document."""
-        document = json.loads(self.body)
-        return document if isinstance(document, dict) else {}
+        return foreign_json.mapping(self.body)
 
 
 async def digest(
@@ -261,7 +259,7 @@ class Registry:
         manifest = await self.image_manifest(reference, architecture=architecture)
         if manifest is None:
             return None
-        digest = str((manifest.content().get("config") or {}).get("digest", ""))
+        digest = str(foreign_json.below(manifest.content(), "config").get("digest") or "")
         if not _DIGEST.fullmatch(digest):
             raise self._transport.nonsense(reference.path)
         url = self._url(f"/v2/{reference.path}/blobs/{digest}")
@@ -269,8 +267,7 @@ class Registry:
         self._expect(answer, 200, path=reference.path)
         if layouts.digest_of(answer.content) != digest:
             raise self._transport.nonsense(reference.path)
-        document = json.loads(answer.content)
-        return document if isinstance(document, dict) else {}
+        return foreign_json.mapping(answer.content)
 
     async def push(self, image: layouts.Image, reference: references.Reference) -> str:
         """As the module's :func:`push`."""
@@ -354,8 +351,8 @@ def _pull(reference: references.Reference) -> str:
 
 
 def _for_platform(index: Manifest, architecture: str) -> str | None:
-    for entry in index.content().get("manifests") or ():
-        platform = entry.get("platform") or {}
+    for entry in foreign_json.mappings(index.content().get("manifests")):
+        platform = foreign_json.below(entry, "platform")
         if (platform.get("os"), platform.get("architecture")) == ("linux", architecture):
             digest = str(entry.get("digest", ""))
             return digest if _DIGEST.fullmatch(digest) else None
@@ -363,12 +360,9 @@ def _for_platform(index: Manifest, architecture: str) -> str | None:
 
 
 def _message(answer: httpx2.Response) -> str:
-    try:
-        faults = json.loads(answer.content)["errors"]
-        words = "; ".join(f"{fault.get('code')}: {fault.get('message')}" for fault in faults)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        words = answer.reason_phrase
-    return masking.Redactor()(words)[:300] or "-"
+    faults = foreign_json.mappings(foreign_json.mapping(answer.content).get("errors"))
+    words = "; ".join(f"{fault.get('code')}: {fault.get('message')}" for fault in faults)
+    return masking.Redactor()(words or answer.reason_phrase)[:300] or "-"
 
 
 def is_this_machine(host: str) -> bool:

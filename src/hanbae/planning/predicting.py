@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from hanbae import foreign_json
 from hanbae.apis import quantities
 from hanbae.planning import differing
 
@@ -299,8 +300,4 @@ def _mapping(value: Any) -> Thing:
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    try:
-        parsed = json.loads(text)
-    except ValueError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
+    return foreign_json.mapping(text)

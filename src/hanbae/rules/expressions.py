@@ -10,8 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
-
+from hanbae import foreign_json
 from hanbae.rules import expression_worker
 
 _TOO_MUCH: Final = (
@@ -70,8 +69,8 @@ class Evaluator:
             process.stdin.flush()
             size = int.from_bytes(process.stdout.read(8), "big")
             reply = process.stdout.read(size) if size <= _LARGEST else b""
-            return msgspec.json.decode(reply, type=Verdicts)
-        except (OSError, msgspec.DecodeError):
+            return foreign_json.decode(reply, Verdicts)
+        except (OSError, foreign_json.Fault):
             return None
 
     def _started(self) -> subprocess.Popen[bytes]:

@@ -51,8 +51,8 @@ async def finished(answer: httpx2.Response, *, most: int) -> httpx2.Response:
                 raise TooLarge
     finally:
         await answer.aclose()
-    # The body is unpacked already.
-    headers = [pair for pair in answer.headers.multi_items() if pair[0] != "content-encoding"]
+    # The body is unpacked already. As bytes: a server may send what is no text.
+    headers = [pair for pair in answer.headers.raw if pair[0].lower() != b"content-encoding"]
     return httpx2.Response(
         answer.status_code, headers=headers, content=bytes(body), request=answer.request
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from hanbae import foreign_json
 from hanbae.rules.kubernetes import shapes
 from hanbae.rules.kubernetes.validation import pods, refusals
 
@@ -211,8 +211,8 @@ def secret(data: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refus
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        foreign_json.decode(text)
+    except foreign_json.Fault:
         return False
     return True
 

@@ -1,0 +1,69 @@
+"""JSON of which nobody knows who wrote it: what cannot be read is one kind of fault, whatever the library makes of it.
+
+msgspec counts no levels and lets Python's own bound end it, with an exception that has nothing to do with JSON; the
+standard library takes half of a surrogate pair for a letter, which then can be written nowhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, overload
+
+import msgspec
+
+_T = TypeVar("_T")
+
+
+class Fault(ValueError):
+    """A text that is no JSON, goes too deep, or is not of the type that was asked for."""
+
+
+@overload
+def decode(data: bytes | str) -> Any: ...
+@overload
+def decode(data: bytes | str, kind: type[_T]) -> _T: ...
+def decode(data: bytes | str, kind: Any = Any) -> Any:
+    """The value that a text stands for.
+
+    Args:
+        data: The text, UTF-8.
+        kind: The type that the value must have, as for `msgspec.json.decode`.
+
+    Raises:
+        Fault: It stands for none, or not for one of this type.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except RecursionError:
+        raise Fault("too many levels") from None
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Fault(str(error)) from error
+
+
+def mapping(data: bytes | str) -> dict[str, Any]:
+    """The object that a text stands for; empty where it stands for none."""
+    try:
+        return decode(data, dict[str, Any])
+    except Fault:
+        return {}
+
+
+def mappings(value: Any) -> list[dict[str, Any]]:
+    """The objects in a list; none of what is no list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def texts(value: Any) -> list[str]:
+    """The texts in a list; none of what is no list."""
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def number(value: Any, otherwise: int) -> int:
+    """A whole number, or another one where it is none."""
+    return value if isinstance(value, int) else otherwise
+
+
+def below(value: Any, *path: str) -> dict[str, Any]:
+    """The object at a path of keys; empty where there is none."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,67 @@
+"""JSON of others is read in one place, which knows what a library makes of a hostile one."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import hanbae
+from hanbae import foreign_json
+
+SOURCE = Path(hanbae.__file__).parent
+DECODERS = {"json.load", "json.loads", "msgspec.json.decode", "msgspec.json.Decoder"}
+OWN = {
+    "foreign_json.py",
+    "apis/schemas.py",  # data that comes with hanbae
+    "apis/serving.py",
+    "images/layer_worker.py",  # the request of its own parent
+}
+
+
+def test_no_other_module_decodes_json() -> None:
+    calls = {
+        f"{path.relative_to(SOURCE)}:{node.lineno}"
+        for path in SOURCE.rglob("*.py")
+        if str(path.relative_to(SOURCE)) not in OWN and "sandbox" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in DECODERS
+    }
+    assert not calls
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        '"\\ud800"',
+        b'"\xff"',
+        "9" * 5000,
+        "1e999",
+        "",
+        "{",
+        "nan",
+        "\0",
+    ],
+)
+def test_every_fault_is_one_kind(text: str | bytes) -> None:
+    with pytest.raises(foreign_json.Fault):
+        foreign_json.decode(text)
+    assert foreign_json.mapping(text) == {}
+
+
+def test_a_text_that_is_no_unicode() -> None:
+    with pytest.raises(foreign_json.Fault):
+        foreign_json.decode('"\ud800"')
+
+
+def test_what_is_honest_is_read() -> None:
+    assert foreign_json.decode(b'{"a": [1, null]}') == {"a": [1, None]}
+    assert foreign_json.mapping("[]") == {}
+    assert foreign_json.mappings([{"a": 1}, 2, None]) == [{"a": 1}]
+    assert foreign_json.texts(["a", 1]) == ["a"]
+    assert foreign_json.below({"a": {"b": {"c": 1}}}, "a", "b") == {"c": 1}
+    assert foreign_json.below({"a": []}, "a", "b") == {}
+    assert foreign_json.number("7", 5) == 5
