@@ -108,7 +108,9 @@ async def _of(
         live_state.observe(space, clusters, source),
         known_state.known(space, clusters, source.service, source.environment),
     )
-    reasons = await preflight.reasons(space, clusters, source, plan) if checks else ()
+    examined = preflight.Examined()
+    if checks:
+        examined = await preflight.examine(space, clusters, source, plan)
     objects = [manifest.object for manifest in source.rendered.manifests]
     waves = scheduling.waves(objects, source.namespace)
     return previews.Preview(
@@ -123,7 +125,8 @@ async def _of(
         (
             *(difference.text for difference in source.rendered.differences),
             *observed.notes,
-            *reasons,
+            *examined.reasons,
+            *examined.unchecked,
         ),
     )
 

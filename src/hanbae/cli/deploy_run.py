@@ -165,13 +165,19 @@ class Run:
             if services:
                 facts = {"services": ", ".join(services), "environment": environment}
                 speaker.note(wording.Text(text_id, facts))
+        for text in prepared.unchecked:
+            speaker.warn(text)
         if not prepared.plans:
             speaker.done(wording.Text("deploy.nothing-changed", {"environment": environment}))
 
     def _show(self, prepared: preparing.Prepared, ended: Sequence[deployments.Deployment]) -> None:
         """What became of each service; of several, once more why some did not succeed, as the last lines."""
         if self._output == "json":
-            left_out = {"skipped": prepared.skipped, "unchanged": prepared.unchanged}
+            left_out = {
+                "skipped": prepared.skipped,
+                "unchanged": prepared.unchanged,
+                "unchecked": prepared.unchecked,
+            }
             outputs.emit_json({"deployments": ended, **left_out})
         elif self._output == "text" and ended:
             from hanbae.cli.text import run_summary, tables
@@ -210,11 +216,12 @@ class Run:
         for deployment in self._prepared.plans if self._prepared is not None else ():
             with contextlib.suppress(ValueError):  # not even opened
                 begun.append(self._space.store.deployment(deployment))
-        left_out: dict[str, tuple[str, ...]] = {"skipped": (), "unchanged": ()}
+        left_out: dict[str, tuple[object, ...]] = {"skipped": (), "unchanged": (), "unchecked": ()}
         if self._prepared is not None:
             left_out = {
                 "skipped": self._prepared.skipped,
                 "unchanged": self._prepared.unchanged,
+                "unchecked": self._prepared.unchecked,
             }
         outputs.emit_json({"deployments": begun, **left_out})
 

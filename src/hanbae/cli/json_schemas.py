@@ -31,6 +31,7 @@ class Run(Deployments):
 
     skipped: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
+    unchecked: tuple[wording.Text, ...] = ()
 
 
 class HistoryShow(Struct):

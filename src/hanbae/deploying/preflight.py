@@ -1,7 +1,8 @@
 """What is known to fail is not started: secrets that nothing makes, images that are not there or lack migrations.
 
 Everything here is known before anything is touched: from the commit, the cluster and the registry. What cannot be
-asked (a registry that this machine does not reach, a Secret that may not be read) is left to the deployment itself.
+asked (a registry that this machine does not reach, a Secret that may not be read) is left to the deployment itself,
+and said: who reads nothing of it takes it for checked.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
-from hanbae import errors, wording, workspaces
+from hanbae import errors, foreign_json, wording, workspaces
 from hanbae.clusters import kinds, reading
 from hanbae.images import references, sources
 from hanbae.migrations import files
@@ -29,6 +31,18 @@ _SHOWN: Final = 5
 _FOLDER_FLAGS: Final = ("-dir", "--dir")
 
 _Names = dict[str, str] | None
+
+
+class Examined(Struct, frozen=True):
+    """What is known of a deployment before it begins.
+
+    Attributes:
+        reasons: Why it would fail, each with its cure.
+        unchecked: What could not be looked at, each with its cure and followed by the reason.
+    """
+
+    reasons: tuple[wording.Text, ...] = ()
+    unchecked: tuple[wording.Text, ...] = ()
 
 
 class KnownToFail(errors.Refused):
@@ -56,34 +70,39 @@ def without_plan(source: deployments.Source) -> wording.Text | None:
     return wording.Text("preflight.no-image", _facts(source) | {"file": source.values_file})
 
 
-async def reasons(
+async def examine(
     space: workspaces.Workspace,
     clusters: workspaces.Clusters,
     source: deployments.Source,
     plan: plans.Plan,
-) -> tuple[wording.Text, ...]:
-    """Why a deployment would fail, each reason with its cure; nothing where it would not, or nobody can tell."""
-    missing = await asyncio.gather(_secrets(space, clusters, source), _images(space, source, plan))
-    return tuple(reason for part in missing for reason in part)
+) -> Examined:
+    """Why a deployment would fail, and what could not be looked at."""
+    secrets, images = await asyncio.gather(
+        _secrets(space, clusters, source), _images(space, source, plan)
+    )
+    return Examined((*secrets.reasons, *images.reasons), (*secrets.unchecked, *images.unchecked))
 
 
 async def _secrets(
     space: workspaces.Workspace, clusters: workspaces.Clusters, source: deployments.Source
-) -> list[wording.Text]:
+) -> Examined:
     """Keys of the service's own Secret that pods need and that nothing makes."""
     objects = [manifest.object for manifest in source.rendered.manifests]
     own = naming.secret(space.policy, source.service)
     keys_made = secret_reads.made(objects).get(own)
     needed = [read for read in secret_reads.of(objects) if read.secret == own]
     if keys_made is None and needed:
-        keys_made = await _in_cluster(clusters, source.namespace, own)
-        if keys_made is None:
-            return []
+        try:
+            keys_made = await _in_cluster(clusters, source.namespace, own)
+        except errors.Error as error:
+            readers = ", ".join(dict.fromkeys(read.reader for read in needed))
+            facts = _facts(source) | {"secret": own, "readers": readers}
+            return Examined((), _unchecked("preflight.secret-unchecked", facts, error))
     absent = [
         read for read in needed if keys_made is not None and read.key and read.key not in keys_made
     ]
     if not absent and (keys_made or not needed):
-        return []
+        return Examined()
     keys = [read.key for read in absent] or [""]
     facts = _facts(source) | {
         "secret": own,
@@ -94,17 +113,16 @@ async def _secrets(
     text_id = (
         "preflight.secret-keys-missing" if absent and keys_made else "preflight.secret-missing"
     )
-    return [wording.Text(text_id, facts)]
+    return Examined((wording.Text(text_id, facts),))
 
 
-async def _in_cluster(
-    clusters: workspaces.Clusters, namespace: str, name: str
-) -> frozenset[str] | None:
-    """The keys of a Secret that somebody has made by hand; none where it is not there; None where nobody can tell."""
-    try:
-        secret = await reading.get(clusters.workload, kinds.SECRET, namespace, name)
-    except errors.Error:
-        return None
+async def _in_cluster(clusters: workspaces.Clusters, namespace: str, name: str) -> frozenset[str]:
+    """The keys of a Secret that somebody has made by hand; none where it is not there.
+
+    Raises:
+        hanbae.errors.Error: The cluster does not say.
+    """
+    secret = await reading.get(clusters.workload, kinds.SECRET, namespace, name)
     if secret is None:
         return frozenset()
     owners = secret["metadata"].get("ownerReferences") or []
@@ -115,54 +133,86 @@ async def _in_cluster(
 
 async def _images(
     space: workspaces.Workspace, source: deployments.Source, plan: plans.Plan
-) -> list[wording.Text]:
+) -> Examined:
     """Images that the registry does not have, and those without the commit's migrations."""
     names = freezing.references(source)
     registries = sources.of(space.policy, insecure=space.insecure)
     answers = await asyncio.gather(*(_digest(name, registries) for name in names))
     digests = dict(zip(names, answers, strict=True))
-    absent = [
+    absent = tuple(
         wording.Text("preflight.image-missing", _facts(source) | {"image": name})
         for name, digest in digests.items()
         if digest == ""
-    ]
+    )
+    unchecked = tuple(
+        text
+        for name, answer in digests.items()
+        if isinstance(answer, errors.Error)
+        for text in _unchecked(_cure(answer), _facts(source) | {"image": name}, answer)
+    )
     if absent:
-        return absent
+        return Examined(absent, unchecked)
     proofs = [step.does for step in plan.steps if isinstance(step.does, plans.Prove)]
     compared = await asyncio.gather(
         *(_migrations(registries, source, proof, digests) for proof in proofs)
     )
-    return [reason for reason in compared if reason is not None]
+    return Examined(
+        tuple(reason for part in compared for reason in part.reasons),
+        (*unchecked, *(text for part in compared for text in part.unchecked)),
+    )
 
 
-async def _digest(name: str, registries: sources.Sources) -> str | None:
-    """The digest of an image; empty where the registry does not have it, None where it does not say."""
+def _unchecked(
+    text_id: str, facts: Mapping[str, str], error: errors.Error
+) -> tuple[wording.Text, wording.Text]:
+    """That something was not looked at, and why."""
+    return wording.Text(text_id, {**facts, "why": error.text.id}), error.text
+
+
+def _cure(error: errors.Error) -> str:
+    """The sentence about an image that was not asked for, with what would help."""
+    if isinstance(error, errors.Forbidden):
+        return "preflight.image-unchecked-login"
+    if isinstance(error, errors.Unreachable):
+        return "preflight.image-unchecked-silent"
+    return "preflight.image-unchecked"
+
+
+async def _digest(name: str, registries: sources.Sources) -> str | errors.Error:
+    """The digest of an image; empty where the registry does not have it; the error where it does not say."""
+    host = ""
     try:
         reference = references.parse(name)
+        host = reference.host
         async with asyncio.timeout(ASKS_WITHIN):
             return await registries.digest(reference) or ""
-    except (errors.Error, TimeoutError):
-        return None
+    except errors.Error as error:
+        return error
+    except TimeoutError:
+        return errors.Unreachable("registry.unreachable", host=host, reason=f"> {ASKS_WITHIN:g} s")
 
 
 async def _migrations(
     registries: sources.Sources,
     source: deployments.Source,
     proof: plans.Prove,
-    digests: Mapping[str, str | None],
-) -> wording.Text | None:
-    """Why the migrations in the image are not those of the commit, or None."""
+    digests: Mapping[str, str | errors.Error],
+) -> Examined:
+    """Why the migrations in the image are not those of the commit."""
     container = proof.job["spec"]["template"]["spec"]["containers"][0]
     name, folder = str(container.get("image") or ""), _folder(container)
     digest = digests.get(name)
-    if not digest or not folder:
-        return None
-    present = await _in_image(name, digest, folder, registries)
+    if not isinstance(digest, str) or not digest or not folder:
+        return Examined()  # that the registry did not answer is said of the image already
+    facts = _facts(source) | {"database": proof.database, "image": name}
+    try:
+        present = await _in_image(name, digest, folder, registries)
+    except errors.Error as error:
+        return Examined((), _unchecked("preflight.migrations-unchecked", facts, error))
     if present is None:
-        return None
+        return Examined()
     theirs = {path: value for path, value in present.items() if files.version_of(path) is not None}
     ours = _in_commit(source, proof)
-    facts = _facts(source) | {"database": proof.database, "image": name}
     for text_id, differing in (
         ("preflight.image-lacks-migrations", ours.keys() - theirs.keys()),
         ("preflight.image-has-other-migrations", theirs.keys() - ours.keys()),
@@ -172,8 +222,8 @@ async def _migrations(
         ),
     ):
         if differing:
-            return wording.Text(text_id, facts | {"files": listed(differing)})
-    return None
+            return Examined((wording.Text(text_id, facts | {"files": listed(differing)}),))
+    return Examined()
 
 
 def _in_commit(source: deployments.Source, proof: plans.Prove) -> dict[str, str]:
@@ -189,19 +239,20 @@ def _in_commit(source: deployments.Source, proof: plans.Prove) -> dict[str, str]
 
 
 async def _in_image(name: str, digest: str, folder: str, registries: sources.Sources) -> _Names:
-    """File name → digest of the files in a folder of an image; None where they cannot be read."""
+    """File name → digest of the files in a folder of an image; None where it has none for us.
+
+    Raises:
+        hanbae.errors.Error: They cannot be read.
+    """
     kept = keeping.opened()
     key = keeping.key("image-files-1", digest, folder)
     if kept is not None and (stored := kept.get(key)) is not None:
         try:
-            return msgspec.json.decode(stored, type=dict[str, str])
-        except msgspec.DecodeError:
+            return foreign_json.decode(stored, dict[str, str])
+        except foreign_json.Fault:
             pass
-    try:
-        reference = references.parse(name)
-        answer = await registries.migrations_in(reference, folder, within=READS_WITHIN)
-    except errors.Error:
-        return None
+    reference = references.parse(name)
+    answer = await registries.migrations_in(reference, folder, within=READS_WITHIN)
     if answer is None or answer.digests is None:
         return None
     names = dict(answer.digests)

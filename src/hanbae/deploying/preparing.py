@@ -33,6 +33,7 @@ class Prepared(Struct, frozen=True):
         skipped: Services that were left out, because nothing was done for them since they were scaffolded.
         unchanged: Services that were left out, because they are as they were last proven.
         sources: The services at the commit, for those that are deployed anew.
+        unchecked: What could not be looked at before, each followed by the reason.
     """
 
     by: str
@@ -42,6 +43,7 @@ class Prepared(Struct, frozen=True):
     skipped: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
     sources: Mapping[str, deployments.Source] = {}
+    unchecked: tuple[wording.Text, ...] = ()
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -127,7 +129,9 @@ async def prepare(
             same = await changed_services.unchanged(space, clusters, sources, cluster=cluster)
         sources = _without(sources, same)
         fresh = _planned(sources, claim, is_older=bool(older))
-        await _check(space, clusters, sources, fresh, is_older=bool(older), forced=forced)
+        unchecked = await _check(
+            space, clusters, sources, fresh, is_older=bool(older), forced=forced
+        )
     planned: dict[str, plans.Plan] = {}
     for name, past in zip(names, left, strict=True):
         if past is not None:
@@ -138,7 +142,7 @@ async def prepare(
         raise errors.Refused(
             "preflight.nothing-begun", environment=environment, services=", ".join(skipped)
         )
-    return Prepared(by, commit, planned, resumed, skipped, same, sources)
+    return Prepared(by, commit, planned, resumed, skipped, same, sources, unchecked)
 
 
 async def _commit(
@@ -223,8 +227,11 @@ async def _check(
     *,
     is_older: bool,
     forced: bool,
-) -> None:
+) -> tuple[wording.Text, ...]:
     """Refuse what is known to fail; a database that is past an older commit is no matter of force.
+
+    Returns:
+        What could not be looked at, and why.
 
     Raises:
         hanbae.deploying.preflight.KnownToFail: Something is.
@@ -232,11 +239,12 @@ async def _check(
     if is_older:
         _refuse(await older_commits.reasons(space, clusters, sources.values(), planned))
     if forced:
-        return
+        return ()
     answers = await asyncio.gather(
-        *(preflight.reasons(space, clusters, sources[name], plan) for name, plan in planned.items())
+        *(preflight.examine(space, clusters, sources[name], plan) for name, plan in planned.items())
     )
-    _refuse(tuple(reason for answer in answers for reason in answer))
+    _refuse(tuple(reason for answer in answers for reason in answer.reasons))
+    return tuple(text for answer in answers for text in answer.unchecked)
 
 
 def _refuse(reasons: tuple[wording.Text, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import subprocess
 from collections.abc import Mapping
@@ -66,11 +67,19 @@ class World:
         revision = checkouts.Checkout.open(self.root).revision("HEAD")
         return await deployments.read(POLICY, revision, "auth", "staging")
 
-    async def reasons(self) -> tuple[wording.Text, ...]:
+    async def examined(self) -> preflight.Examined:
         source = await self.source()
         space: Any = SimpleNamespace(policy=POLICY, insecure=False)
         clusters: Any = SimpleNamespace(workload=None)
-        return await preflight.reasons(space, clusters, source, deployments.plan(source))
+        return await preflight.examine(space, clusters, source, deployments.plan(source))
+
+    async def reasons(self) -> tuple[wording.Text, ...]:
+        return (await self.examined()).reasons
+
+    async def unchecked(self) -> list[str]:
+        examined = await self.examined()
+        assert examined.reasons == ()
+        return [text.id for text in examined.unchecked]
 
 
 @pytest.fixture
@@ -114,7 +123,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 async def test_nothing_is_said_where_nothing_is_missing(world: World) -> None:
-    assert await world.reasons() == ()
+    assert await world.examined() == preflight.Examined()
 
 
 async def test_a_key_that_is_read_and_not_sealed_is_named_with_the_command_that_seals_it(
@@ -201,12 +210,58 @@ async def test_an_image_with_other_migrations_than_the_commit_is_refused(
     assert reason.facts["database"] == "auth_db"
 
 
-@pytest.mark.parametrize("files", [None, errors.Failed("image.unreadable-layers")])
-async def test_an_image_whose_migrations_cannot_be_read_is_let_be(
-    world: World, files: errors.Error | None
+@pytest.mark.parametrize(
+    ("files", "texts"),
+    [
+        (None, []),
+        (
+            errors.Failed("image.unreadable-layers"),
+            ["preflight.migrations-unchecked", "image.unreadable-layers"],
+        ),
+    ],
+    ids=["no such folder", "unreadable"],
+)
+async def test_an_image_whose_migrations_cannot_be_read_is_said_not_to_be_checked(
+    world: World, files: errors.Error | None, texts: list[str]
 ) -> None:
     world.files = files
-    assert await world.reasons() == ()
+    assert await world.unchecked() == texts
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        (errors.Unreachable("registry.unreachable"), "preflight.image-unchecked-silent"),
+        (errors.Unreachable("registry.answered"), "preflight.image-unchecked-silent"),
+        (errors.Forbidden("registry.forbidden"), "preflight.image-unchecked-login"),
+        (errors.Forbidden("registry.plain-without-login"), "preflight.image-unchecked-login"),
+        (errors.Lacking("registry.no-helper"), "preflight.image-unchecked"),
+        (errors.FileFault("registry.docker-config"), "preflight.image-unchecked"),
+    ],
+)
+async def test_a_registry_that_does_not_say_is_named_with_the_reason_and_a_cure(
+    world: World, fault: errors.Error, text: str
+) -> None:
+    world.digest = fault
+    assert await world.unchecked() == [text, fault.text.id]
+
+
+async def test_a_registry_that_says_nothing_at_all_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(*_: object, **__: object) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    monkeypatch.setattr(registry, "digest", silent)
+    monkeypatch.setattr(preflight, "ASKS_WITHIN", 0.01)
+    assert await world.unchecked() == ["preflight.image-unchecked-silent", "registry.unreachable"]
+
+
+async def test_a_secret_that_may_not_be_read_is_said_not_to_be_checked(world: World) -> None:
+    world.edit(SEALED, "encryptedData: {}\n")
+    world.secret = errors.Forbidden("cluster.forbidden")
+    assert await world.unchecked() == ["preflight.secret-unchecked", "cluster.forbidden"]
 
 
 async def test_a_service_without_image_is_named_and_one_without_anything_is_not_begun(
