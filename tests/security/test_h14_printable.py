@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from hanbae import errors, subjects, wording
-from hanbae.cli import main
+from hanbae.cli import main, outputs
 from hanbae.cli.text import catalogue, escaping
 
 BREAKS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"]
@@ -72,8 +74,41 @@ def test_command_of_a_build_server_is_none(command: str, before: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "command",
+    ["##[error]x", "##[add-mask]x", "##vso[task.setvariable variable=a]b", "##teamcity[a]"],
+)
+@pytest.mark.parametrize("before", ["", "a ", "a", "#", "x\n"])
+def test_command_that_is_obeyed_anywhere_in_a_line_is_none(
+    command: str, before: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = before + command
+    for shown in (*all_ways(text), catalogue.printable_lines(text)):
+        assert "##[" not in shown
+        assert "##vso" not in shown
+        assert "##teamcity" not in shown
+    outputs.emit_json({"name": text})
+    outputs.emit_jsonl({"name": text})
+    with outputs.array(written=True, key="names") as array:
+        array.add(text)
+    output = capsys.readouterr().out
+    assert not re.search(r"##(\[|vso|teamcity)", output)
+    assert json.loads(output.splitlines()[4]) == {"name": text}
+
+
+@pytest.mark.parametrize(
     "text",
-    ["한글 이름", "a::b", "std::vector", "[::1]:80", "to ::1", "a\tb", "naïve ☃", "a\u00a0b"],
+    [
+        "## a heading",
+        "a ## b",
+        "한글 이름",
+        "a::b",
+        "std::vector",
+        "[::1]:80",
+        "to ::1",
+        "a\tb",
+        "naïve ☃",
+        "a\u00a0b",
+    ],
 )
 def test_ordinary_text_is_left_as_it_is(text: str) -> None:
     assert catalogue.printable(text) == text

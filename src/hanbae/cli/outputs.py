@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from hanbae import files
 from hanbae.cli.text import wrapping
 from hanbae.policy import boundaries
 
+_COMMAND: Final = re.compile(rb"##(?=\[|vso|teamcity)")
 FORMAT: Final = 1
 """Version of the form that the JSON documents have; see :mod:`hanbae.cli.json_schemas`."""
 
@@ -76,7 +78,8 @@ class Array:
         start = b"" if self._first else b",\n"
         self._first = False
         with _writable():
-            sys.stdout.buffer.write(start + b"    " + lines.replace(b"\n", b"\n    "))
+            lines = _unheard(lines).replace(b"\n", b"\n    ")
+            sys.stdout.buffer.write(start + b"    " + lines)
 
 
 @contextlib.contextmanager
@@ -114,9 +117,14 @@ def save(path: Path, text: str) -> None:
         raise errors.Failed("check.unwritable", reason=reason) from error
 
 
+def _unheard(encoded: bytes) -> bytes:
+    """JSON of the same value in which no build server finds a command: it stands in a log as often as in a file."""
+    return _COMMAND.sub(rb"#\\u0023", encoded) if b"##" in encoded else encoded
+
+
 def _write(encoded: bytes) -> None:
     with _writable():
-        sys.stdout.buffer.write(encoded + b"\n")
+        sys.stdout.buffer.write(_unheard(encoded) + b"\n")
         sys.stdout.flush()
 
 

@@ -35,6 +35,8 @@ _CONTROL: Final = re.compile(
 _BREAK: Final = re.compile("\r\n?|[\n\x0b\x0c\x85\u2028\u2029]")
 # "::error::" and its kin, which GitHub's runner obeys at the beginning of a line, indented or not.
 _COMMAND: Final = re.compile(r"(?<!\S)::(?=[A-Za-z][A-Za-z-]{0,40}(?:::|\s))")
+# "##[error]", "##vso[…]" and "##teamcity[…]", which GitHub's, Azure's and TeamCity's obey wherever they stand.
+_COMMAND_ANYWHERE: Final = re.compile(r"##(?=\[|vso|teamcity)")
 _HIDING: Final = frozenset({"Cf", "Cn", "Cs", "Zl", "Zp"})
 """Categories of Unicode whose characters turn, join or hide others, or are none."""
 _OF_LINES: Final = frozenset({"differences", "lines", "log", "output"})
@@ -155,6 +157,8 @@ def printable(text: str) -> str:
     flat = text if text.isprintable() else _CONTROL.sub("", _BREAK.sub(" ", text))
     if "::" in flat:
         flat = _COMMAND.sub(r"\\::", flat)
+    if "##" in flat:
+        flat = _COMMAND_ANYWHERE.sub("# #", flat)
     if flat.isprintable():
         return flat
     return "".join(map(_shown, flat))

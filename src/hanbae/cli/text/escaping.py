@@ -26,7 +26,9 @@ _ACTIVE: Final = re.compile(r"[!-'*+;-@\[-`{-~]|:(?=/)|(?<=[wW]{3})\.")
 
 def plain(text: str) -> str:
     """One line without control characters, and with what deceives shown as an escape."""
-    if text.isprintable():  # most is, and then nothing breaks a line, steers a terminal or deceives
+    if (
+        text.isprintable() and "##" not in text
+    ):  # most is, and then nothing breaks a line or deceives
         return text.strip()
     flat = _SPACE.sub(_joined, text)
     return _DECEITFUL.sub(_escape, catalogue.printable(flat)).strip()
