@@ -7,6 +7,7 @@ whole files whatever command was running, and the permissions are those that the
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -63,6 +64,35 @@ def replacing(path: Path, *, mode: int | None = None, durable: bool = True) -> I
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def ordinary(path: Path, *, most: int) -> bytes | None:
+    """The content of an ordinary file, for one that a branch may have put there.
+
+    Args:
+        path: The file.
+        most: Bytes that it may have.
+
+    Returns:
+        None where there is none, where a link, a folder or a device is in its place, and where it has more.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        handle = os.open(path, flags)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link
+            return None
+        raise
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return None
+        data = file.read(most + 1)
+    return data if len(data) <= most else None
 
 
 def reason(error: BaseException) -> str:

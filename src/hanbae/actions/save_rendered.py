@@ -21,7 +21,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, files
+from hanbae import errors, files, foreign_json
 from hanbae.actions import render
 from hanbae.charts import writing
 from hanbae.policy import boundaries
@@ -30,6 +30,7 @@ MARKER: Final = ".hanbae-rendered.json"
 _STAGING: Final = ".hanbae-staging-"
 _UNSAFE: Final = re.compile(r"[^a-z0-9._-]")
 _LONGEST: Final = 200
+_LARGEST_MARKER: Final = 16 * 1024 * 1024
 
 
 class Saved(Struct, frozen=True):
@@ -94,11 +95,11 @@ class Tree:
             hanbae.errors.Refused: A file of somebody else's is in the way, or a link.
         """
         before = self._marker()
-        for path in self._staged:
-            self._check(path, before)
         gone = [
             p for p in before if p not in self._staged and p.rpartition("/")[0] in self._covered
         ]
+        for path in (*self._staged, *gone):
+            self._check(path, before)
         # What a run that is interrupted leaves must be known as ours.
         self._mark({*before, *self._staged})
         changed = [path for path in self._staged if not self._is_same(path)]
@@ -136,8 +137,9 @@ class Tree:
     def _marker(self) -> set[str]:
         """The files that are ours; what the marker says of other places counts for nothing."""
         try:
-            marker = msgspec.json.decode((self._root / MARKER).read_bytes(), type=_Marker)
-        except (OSError, msgspec.DecodeError):
+            data = files.ordinary(self._root / MARKER, most=_LARGEST_MARKER)
+            marker = foreign_json.decode(data or b"", _Marker)
+        except foreign_json.Fault:
             return set()
         return {
             path
@@ -146,10 +148,10 @@ class Tree:
             and ".." not in path.split("/")
         }
 
-    def _mark(self, files: Iterable[str]) -> None:
-        content = msgspec.json.format(msgspec.json.encode(_Marker(1, sorted(files))), indent=1)
+    def _mark(self, paths: Iterable[str]) -> None:
+        content = msgspec.json.format(msgspec.json.encode(_Marker(1, sorted(paths))), indent=1)
         staged, target = self._staging / MARKER, self._root / MARKER
-        if not (target.is_file() and target.read_bytes() == content + b"\n"):
+        if files.ordinary(target, most=_LARGEST_MARKER) != content + b"\n":
             staged.write_bytes(content + b"\n")
             staged.replace(target)
 

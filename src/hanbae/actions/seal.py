@@ -15,9 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from hanbae import confinement, errors, masking, subjects
+from hanbae import confinement, errors, files, foreign_json, masking, subjects
 from hanbae.charts import values
 from hanbae.policy import documents, environments, loading, naming
 from hanbae.repository import services
@@ -243,8 +241,9 @@ def _pinned(
         return {}
     path = loaded.root / naming.chart(loaded.policy, service) / "values.schema.json"
     try:
-        schema = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        data = files.ordinary(path, most=values.LARGEST_FILE)
+        schema = foreign_json.decode(data or b"")
+    except (OSError, foreign_json.Fault):
         schema = None  # none, or one that every rendering complains of
     return renewal.changes if pins.takes_pins(schema) else {}
 

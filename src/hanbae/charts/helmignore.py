@@ -7,6 +7,7 @@ minutes: a part between slashes is matched by going back to its last star only, 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -19,14 +20,25 @@ _MOST_WORK: Final = 50_000_000
 _TOO_SLOW: Final = "its patterns take too long over the chart's files"
 _TOKEN: Final = re.compile(r"\\(.)|\[(\^?)((?:\\.|[^\]\\])+)\]|([*?])|([^\\\[*?])", re.DOTALL)
 
+_MEMBER: Final = re.compile(r"(?P<first>\\.|[^\\-])(?:-(?P<last>\\.|[^\\-]))?", re.DOTALL)
+"""A letter of a class, or two with a hyphen between them."""
+
 
 class _Any(Struct, frozen=True):
-    """One letter of some kind: any, or one of a class."""
+    """One letter of some kind: any, or one of a class.
 
-    members: re.Pattern[str] | None = None
+    Attributes:
+        ranges: The first and the last letter of each range of a class; None for any letter.
+        negated: Whether it is a letter that is in none of them.
+    """
+
+    ranges: tuple[tuple[str, str], ...] | None = None
+    negated: bool = False
 
     def matches(self, letter: str) -> bool:
-        return self.members is None or self.members.match(letter) is not None
+        if self.ranges is None:
+            return True
+        return any(first <= letter <= last for first, last in self.ranges) is not self.negated
 
 
 _STAR: Final = None
@@ -194,7 +206,7 @@ def _parts(glob: str) -> tuple[_Part, ...]:
         if wild:
             parts[-1].append(_STAR if wild == "*" else _Any())
         elif members is not None:
-            parts[-1].append(_Any(_class(glob, negated, members)))
+            parts[-1].append(_Any(tuple(_ranges(glob, members)), bool(negated)))
         elif (escaped or plain) == "/":
             parts.append([])
         else:
@@ -202,11 +214,14 @@ def _parts(glob: str) -> tuple[_Part, ...]:
     return tuple(tuple(part) for part in parts)
 
 
-def _class(glob: str, negated: str, members: str) -> re.Pattern[str]:
-    """A class of letters: a pattern over one letter, so it cannot be slow."""
-    safe = re.sub(r"(\\.)|([\[&~|])", lambda match: match[1] or f"\\{match[2]}", members)
-    try:
-        return re.compile(f"[{negated}{safe}]", re.DOTALL)
-    except re.error as error:
-        message = f"syntax error in pattern: {glob}"
-        raise ValueError(message) from error
+def _ranges(glob: str, members: str) -> Iterator[tuple[str, str]]:
+    """The ranges of a class; one letter is a range, and a hyphen that stands for itself has a backslash before it."""
+    position = 0
+    while position < len(members):
+        member = _MEMBER.match(members, position)
+        if member is None:
+            message = f"syntax error in pattern: {glob}"
+            raise ValueError(message)
+        position = member.end()
+        first, last = member["first"], member["last"] or member["first"]
+        yield first.removeprefix("\\"), last.removeprefix("\\")

@@ -172,7 +172,11 @@ def _read(texts: list[tuple[str, int]], path: str) -> Iterator[_Document]:
             line = first - 1 + max(fault.line, 1)
             place = subjects.Place(path, line, fault.column)
             raise errors.FileFault("values.syntax", place=place, problem=str(fault)) from fault
-        manifest = data if isinstance(data, dict) else {}
+        if not (data is None or isinstance(data, dict)):
+            # Taken for one that says nothing, what the policy asks for would be missing without a word.
+            place = subjects.Place(path, first + _comments(text))
+            raise errors.FileFault("values.not-a-mapping", place=place)
+        manifest: dict[Any, Any] = data or {}
         metadata = manifest.get("metadata")
         metadata = metadata if isinstance(metadata, dict) else {}
         line = first + _comments(text)

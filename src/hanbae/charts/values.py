@@ -49,8 +49,7 @@ class Values:
             errors.FileFault: It is not that; the place says where.
         """
         if len(text) > LARGEST_FILE:
-            limit = str(LARGEST_FILE // 1024)
-            raise errors.FileFault("values.too-large", place=subjects.Place(file), limit=limit)
+            raise _too_large(file)
         root, data = _read(text, file)
         if data is None:
             data = {}
@@ -132,7 +131,11 @@ def read(path: Path, file: str) -> Values:
     try:
         if path.exists() and not path.is_file():  # reading a named pipe would wait for ever
             raise errors.FileFault("values.not-a-file", place=subjects.Place(file))
-        return Values.parse(path.read_bytes().decode("utf-8"), file)
+        with path.open("rb") as opened:
+            data = opened.read(LARGEST_FILE + 1)
+        if len(data) > LARGEST_FILE:
+            raise _too_large(file)
+        return Values.parse(data.decode("utf-8"), file)
     except FileNotFoundError as error:
         raise errors.FileFault("values.missing", place=subjects.Place(file)) from error
     except UnicodeDecodeError as error:
@@ -177,6 +180,11 @@ def editing(path: Path, file: str) -> Iterator[Values]:
                 ) from error
     finally:
         os.close(folder)
+
+
+def _too_large(file: str) -> errors.FileFault:
+    limit = str(LARGEST_FILE // 1024)
+    return errors.FileFault("values.too-large", place=subjects.Place(file), limit=limit)
 
 
 def _keys(path: str | Sequence[str]) -> Sequence[str]:

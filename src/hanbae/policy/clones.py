@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +30,7 @@ def discover(path: Path) -> pygit2.Repository | None:
 
     Raises:
         errors.WrongUse: It cannot be opened. A clone of another user's is refused as git refuses it: its configuration
-            could have programs run.
+            could have programs run. So could that of a folder which a branch brings and which looks like a repository.
     """
     import pygit2
 
@@ -36,7 +38,8 @@ def discover(path: Path) -> pygit2.Repository | None:
     if folder is None:
         return None
     try:
-        return pygit2.Repository(folder)
+        repository = pygit2.Repository(folder)
+        _refuse_embedded(path, repository)
     except pygit2.GitError as error:
         if _FOREIGN in str(error):
             root = Path(folder).parent if Path(folder).name == ".git" else Path(folder)
@@ -44,6 +47,33 @@ def discover(path: Path) -> pygit2.Repository | None:
                 "repository.foreign", folder=str(root), quoted=shlex.quote(str(root))
             ) from error
         raise errors.WrongUse("repository.broken", folder=folder, reason=str(error)) from error
+    return repository
+
+
+@contextmanager
+def readable(folder: str | Path) -> Iterator[None]:
+    """What libgit2 cannot read of a clone as an error with words: an object that is gone, a damaged index.
+
+    Args:
+        folder: The clone.
+
+    Raises:
+        errors.WrongUse: It is damaged, or was cloned without everything that is asked for.
+    """
+    import pygit2
+
+    try:
+        yield
+    except errors.Error:
+        raise
+    except (
+        pygit2.GitError,
+        KeyError,
+        ValueError,
+        OSError,
+    ) as error:  # libgit2's codes become any of these
+        reason = str(error) or type(error).__name__
+        raise errors.WrongUse("repository.broken", folder=str(folder), reason=reason) from error
 
 
 def refuse_foreign(file: Path) -> None:
@@ -62,6 +92,22 @@ def refuse_foreign(file: Path) -> None:
     if discover(file.parent) is None:
         place = subjects.Place(str(file))
         raise errors.WrongUse("policy.foreign", place=place, file=file.name)
+
+
+def _refuse_embedded(path: Path, repository: pygit2.Repository) -> None:
+    """Refuse a repository that is not in a ``.git``: such a folder can be committed, with its configuration.
+
+    It is what git does where ``safe.bareRepository`` is ``explicit``.
+    """
+    import pygit2
+
+    start = path.resolve()
+    tops = (above for above in (start, *start.parents) if os.path.lexists(above / ".git"))
+    top = next(tops, None)
+    if top is None and repository.is_bare:
+        return  # the user's own, in which there is nothing to read
+    if top is None or pygit2.discover_repository(str(top)) != pygit2.discover_repository(str(path)):
+        raise errors.WrongUse("repository.embedded", folder=repository.path)
 
 
 def _own() -> set[int]:

@@ -42,6 +42,16 @@ _LEADING: Final = frozenset(
     }
 )
 """What says where a repository is (``git rev-parse --local-env-vars``), but for its configuration."""
+_SAFELY: Final = tuple(
+    word
+    for setting in (
+        "core.hooksPath=/dev/null",  # which may name a folder of the branch
+        "protocol.ext.allow=never",  # remotes that are commands
+        "safe.bareRepository=explicit",
+    )
+    for word in ("-c", setting)
+)
+"""What no fetch needs, and what could have a program run that lies in the branch."""
 # Colours and cursor movements of a remote's hooks.
 _CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 _MISSING_BRANCH: Final = re.compile(r"couldn't find remote ref (?:refs/heads/)?(\S+)")
@@ -107,7 +117,17 @@ class Checkout:
             "--no-auto-maintenance",
             "--no-write-fetch-head",
         ]
-        words = ["git", "-C", str(self.root), "fetch", *options, "--end-of-options", remote, *specs]
+        words = [
+            "git",
+            "-C",
+            str(self.root),
+            *_SAFELY,
+            "fetch",
+            *options,
+            "--end-of-options",
+            remote,
+            *specs,
+        ]
         try:
             code, message = _run(words, self._environment(), timeout)
         except subprocess.TimeoutExpired:
@@ -128,10 +148,11 @@ class Checkout:
         """
         self._check_remote(remote)
         check_branch(branch)
-        reference = self._repository.references.get(f"refs/remotes/{remote}/{branch}")
-        if reference is None:
-            raise errors.WrongUse("repository.no-branch", remote=remote, branch=branch)
-        return str(reference.peel().id)
+        with clones.readable(self.root):
+            reference = self._repository.references.get(f"refs/remotes/{remote}/{branch}")
+            if reference is None:
+                raise errors.WrongUse("repository.no-branch", remote=remote, branch=branch)
+            return str(reference.peel().id)
 
     def current(self) -> str:
         """The commit that is checked out, as a full id.
@@ -139,9 +160,10 @@ class Checkout:
         Raises:
             errors.WrongUse: There is no commit yet.
         """
-        if self._repository.head_is_unborn:
-            raise errors.WrongUse("repository.no-commit", folder=str(self.root))
-        return str(self._repository.head.peel().id)
+        with clones.readable(self.root):
+            if self._repository.head_is_unborn:
+                raise errors.WrongUse("repository.no-commit", folder=str(self.root))
+            return str(self._repository.head.peel().id)
 
     def revision(self, commit: str) -> revisions.Revision:
         """The files of a commit.
@@ -163,9 +185,10 @@ class Checkout:
         if not path.is_relative_to(self.root):
             return False
         name = path.relative_to(self.root).as_posix()
-        if name in self._repository.index:
-            return True
-        return not self._repository.head_is_unborn and name in self._repository.head.peel().tree
+        with clones.readable(self.root):
+            if name in self._repository.index:
+                return True
+            return not self._repository.head_is_unborn and name in self._repository.head.peel().tree
 
     def pushed(self, remote: str) -> tuple[str, ...]:
         """The commits of a remote's branches that the checked out commit begins from: itself, where they have it.
@@ -183,11 +206,12 @@ class Checkout:
 
         prefix = f"refs/remotes/{remote}/"
         current = self.current()
-        walker = self._repository.walk(current, pygit2.enums.SortMode.NONE)
-        for name in self._repository.references:
-            if name.startswith(prefix):
-                walker.hide(self._repository.references[name].peel(pygit2.Commit).id)
-        parents_of = {str(commit.id): list(map(str, commit.parent_ids)) for commit in walker}
+        with clones.readable(self.root):
+            walker = self._repository.walk(current, pygit2.enums.SortMode.NONE)
+            for name in self._repository.references:
+                if name.startswith(prefix):
+                    walker.hide(self._repository.references[name].peel(pygit2.Commit).id)
+            parents_of = {str(commit.id): list(map(str, commit.parent_ids)) for commit in walker}
         if not parents_of:
             return (current,)
         parents = dict.fromkeys(parent for ids in parents_of.values() for parent in ids)

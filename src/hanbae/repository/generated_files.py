@@ -63,10 +63,15 @@ def present(root: Path, folder: str, mark: str) -> set[str]:
 
     def found() -> Iterator[str]:
         for path in (root / folder).rglob("*.yaml"):
-            if path.is_file() and mark in path.read_text("utf-8", "replace")[:_HEAD]:
+            if path.is_file() and mark in _head(path):
                 yield path.relative_to(root).as_posix()
 
     return set(found())
+
+
+def _head(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(4 * _HEAD).decode("utf-8", "replace")[:_HEAD]
 
 
 def _yaml(content: dict[str, Any]) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from hanbae import errors
+from hanbae import errors, subjects
 from hanbae.policy import clones
 from hanbae.repository import checkouts, revisions
 
@@ -63,6 +63,7 @@ class History:
         self.shallow = bool(self._repository.is_shallow)
         self._last = revisions.Revision(self._repository, self.commit)
         self.commits = 0
+        self._sizes: dict[str, int] = {}
 
     def added(self, is_read: Callable[[str], bool]) -> Iterator[Added]:
         """Each content of the wanted files once, the oldest first.
@@ -70,6 +71,10 @@ class History:
         Args:
             is_read: Says of a path whether its content is to be read.
         """
+        with clones.readable(self._repository.path):
+            yield from self._added(is_read)
+
+    def _added(self, is_read: Callable[[str], bool]) -> Iterator[Added]:
         import pygit2
 
         order = pygit2.enums.SortMode.TOPOLOGICAL | pygit2.enums.SortMode.REVERSE
@@ -79,6 +84,7 @@ class History:
         visited: set[str] = set()
         for commit in walker:
             self.commits += 1
+            self._refuse_bomb(commit)
             # What a merge took from its other parents was brought in by them, and they come before it.
             for path, blob in self._changed(commit):
                 if blob in visited or not path.startswith(self._prefix):
@@ -87,9 +93,10 @@ class History:
                 if not is_read(path):
                     continue
                 visited.add(blob)
-                content = self._repository.get(blob)
-                if isinstance(content, pygit2.Blob) and content.size <= LARGEST_FILE:
-                    yield Added(str(commit.id), path, bytes(content.data))
+                kind, size = self._repository.odb.read_header(blob)
+                if kind == pygit2.enums.ObjectType.BLOB and size <= LARGEST_FILE:
+                    content = self._repository.odb.read(blob)[1]
+                    yield Added(str(commit.id), path, bytes(content))
 
     def now(self, path: str) -> bytes | None:
         """The content of a file in the last commit; None where there is none, or it cannot be read."""
@@ -108,13 +115,33 @@ class History:
         else:
             difference = commit.tree.diff_to_tree(swap=True, context_lines=0)
         for delta in difference.deltas:
-            if delta.status != deleted:
+            if delta.status != deleted and delta.new_file.mode != pygit2.enums.FileMode.COMMIT:
                 yield delta.new_file.path, str(delta.new_file.id)
+
+    def _refuse_bomb(self, commit: pygit2.Commit) -> None:
+        """Refuse a commit of so many files that comparing it with another one would not end.
+
+        Trees that are met again are not counted anew, so this takes as long as the history has different trees.
+        """
+        waiting: list[Any] = [commit.tree]
+        while waiting:
+            tree = waiting[-1]
+            below = [child for child in tree if child.type_str == "tree"]
+            unknown = [child for child in below if str(child.id) not in self._sizes]
+            if unknown:
+                waiting += unknown
+                continue
+            waiting.pop()
+            size = len(tree) + sum(self._sizes[str(child.id)] for child in below)
+            self._sizes[str(tree.id)] = size
+            if size > revisions.MOST_FILES:
+                place, limit = subjects.Place("."), str(revisions.MOST_FILES)
+                raise errors.FileFault("repository.too-many-files", place=place, limit=limit)
 
     def _id(self, revision: str) -> str:
         import pygit2
 
         try:
             return str(self._repository.revparse_single(revision).peel(pygit2.Commit).id)
-        except (KeyError, ValueError, pygit2.GitError) as error:
+        except (KeyError, ValueError, OSError, pygit2.GitError) as error:
             raise errors.WrongUse("repository.no-revision", revision=revision) from error

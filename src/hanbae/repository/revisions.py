@@ -8,15 +8,19 @@ Argo CD follows links inside the repository likewise and refuses those that leav
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from hanbae import errors, subjects
+from hanbae.policy import clones
 from hanbae.repository import trees
 
 if TYPE_CHECKING:
     import pygit2
 
+MOST_FILES: Final = 500_000
+"""Files of a folder that are listed at all; large repositories have some ten thousand."""
 _LINKS: Final = 40
 _LINK: Final = 0o120000
 _SUBMODULE: Final = 0o160000
@@ -45,11 +49,12 @@ class Revision:
 
         try:
             resolved = repository.revparse_single(commit).peel(pygit2.Commit)
-        except (KeyError, ValueError, pygit2.GitError) as error:
+        except (KeyError, ValueError, OSError, pygit2.GitError) as error:
             raise errors.WrongUse("repository.no-revision", revision=commit) from error
         self.commit = str(resolved.id)
         self._repository = repository
-        self._tree = resolved.tree
+        with self._readable():
+            self._tree = resolved.tree
 
     def read(self, path: str) -> bytes | None:
         """The content of a file; None if there is none, or a folder.
@@ -58,12 +63,16 @@ class Revision:
             path: Relative to the repository's root, with ``/``.
 
         Raises:
-            errors.FileFault: The way to it goes through a link that leaves the repository, or never ends.
+            errors.FileFault: The way to it goes through a link that leaves the repository, or never ends; it is too
+                large.
         """
-        entry = self._find(path)
-        if entry is None and path in self._submodules:
-            raise self._fault("repository.submodule", self._parts(path))
-        return bytes(entry.data) if entry is not None and entry.type_str == "blob" else None
+        with self._readable():
+            entry = self._find(path)
+            if entry is None and path in self._submodules:
+                raise self._fault("repository.submodule", self._parts(path))
+            if entry is None or entry.type_str != "blob":
+                return None
+            return self._content(entry, path)
 
     def folder(self, path: str) -> list[str]:
         """The names in a folder, sorted; empty if there is no such folder.
@@ -71,19 +80,22 @@ class Revision:
         Raises:
             errors.FileFault: As `read`.
         """
-        entry = self._find(path)
-        if entry is None or entry.type_str != "tree":
-            return []
-        return sorted(child.name for child in entry)
+        with self._readable():
+            entry = self._find(path)
+            if entry is None or entry.type_str != "tree":
+                return []
+            return sorted(child.name for child in entry)
 
     def files(self, folder: str = "") -> Mapping[str, str]:
         """Every file below a folder: path from the root → the id of its content; links count as themselves.
 
         Nothing is followed and nothing is read, so nothing can be refused; `read` is where links are looked at.
         """
-        return {
-            path: f"{_MARKS.get(blob.filemode, '')}{blob.id}" for path, blob in self._blobs(folder)
-        }
+        with self._readable():
+            return {
+                path: f"{_MARKS.get(blob.filemode, '')}{blob.id}"
+                for path, blob in self._blobs(folder)
+            }
 
     @cached_property
     def _submodules(self) -> frozenset[str]:
@@ -92,14 +104,20 @@ class Revision:
 
     def links(self, folder: str = "") -> Mapping[str, str]:
         """Every symbolic link below a folder: path from the root → what it says that it leads to."""
-        return {
-            path: blob.data.decode("utf-8", "surrogateescape")
-            for path, blob in self._blobs(folder)
-            if blob.filemode == _LINK
-        }
+        with self._readable():
+            return {
+                path: self._content(blob, path).decode("utf-8", "surrogateescape")
+                for path, blob in self._blobs(folder)
+                if blob.filemode == _LINK
+            }
 
     def _blobs(self, folder: str) -> list[tuple[str, Any]]:
-        """Every file, link and submodule below a folder, by path from the root."""
+        """Every file, link and submodule below a folder, by path from the root.
+
+        Raises:
+            errors.FileFault: They are more than `MOST_FILES`: a dozen trees that hold each other several times are
+                enough for more files than any disk has.
+        """
         start = self._tree if not folder.strip("/") else self._find(folder)
         if start is None or start.type_str != "tree":
             return []
@@ -113,6 +131,10 @@ class Revision:
                     waiting.append((f"{prefix}{child.name}/", child))
                 elif child.type_str == "blob" or child.filemode == _SUBMODULE:
                     blobs.append((f"{prefix}{child.name}", child))
+            if len(blobs) + len(waiting) > MOST_FILES:
+                place = subjects.Place(top or ".")
+                limit = str(MOST_FILES)
+                raise errors.FileFault("repository.too-many-files", place=place, limit=limit)
         return sorted(blobs, key=lambda entry: entry[0])
 
     def linked(self, path: str) -> str | None:
@@ -121,8 +143,9 @@ class Revision:
         Raises:
             errors.FileFault: The link leads out of the repository, or never ends.
         """
-        parts, target = self._follow(self._parts(path), 0)
-        return "/".join(parts) if target is not None and target.type_str == "tree" else None
+        with self._readable():
+            parts, target = self._follow(self._parts(path), 0)
+            return "/".join(parts) if target is not None and target.type_str == "tree" else None
 
     def stamp(self, path: str) -> str | None:
         """An id of what is in a file, or in everything below a folder, without reading it; empty if there is none.
@@ -130,17 +153,28 @@ class Revision:
         None where a link or a submodule is on the way, or is the file: then the id says too little.
         """
         entry: Any = self._tree
-        for part in self._parts(path):
-            if entry.type_str != "tree" or part not in entry:
-                return ""
-            entry = entry[part]
-            if entry.filemode in (_LINK, _SUBMODULE):
-                return None
-        return str(entry.id)
+        with self._readable():
+            for part in self._parts(path):
+                if entry.type_str != "tree" or part not in entry:
+                    return ""
+                entry = entry[part]
+                if entry.filemode in (_LINK, _SUBMODULE):
+                    return None
+            return str(entry.id)
 
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path, by the clone's own rules."""
-        return bool(self._repository.path_is_ignored(path))
+        with self._readable():
+            return bool(self._repository.path_is_ignored(path))
+
+    def _readable(self) -> AbstractContextManager[None]:
+        return clones.readable(self._repository.path)
+
+    def _content(self, blob: Any, path: str) -> bytes:
+        """A file's content; its size is asked for first, for libgit2 would load all of it."""
+        _, size = self._repository.odb.read_header(blob.id)
+        trees.refuse_large(size, path)
+        return bytes(blob.data)
 
     def _find(self, path: str) -> Any:
         return self._follow(self._parts(path), 0)[1]
@@ -176,7 +210,8 @@ class Revision:
             if child.filemode == _LINK:
                 if links >= _LINKS:
                     raise self._fault("repository.endless-link", parts)
-                target = child.data.decode("utf-8", "surrogateescape")
+                content = self._content(child, "/".join((*real, part)))
+                target = content.decode("utf-8", "surrogateescape")
                 if target.startswith("/"):
                     raise self._fault("repository.link-out", (*real, part))
                 onward = tuple(p for p in target.split("/") if p not in ("", "."))

@@ -129,7 +129,8 @@ class WorkingTree:
         self._perhaps_links: set[str] = set()
         self._unwatched: frozenset[str] = frozenset()
         self._repository, self.prefix = _clone(self.root)
-        self._files = self._listed()
+        with clones.readable(self.root):
+            self._files = self._listed()
         self._paths = list(self._files)
 
     def files(self, folder: str = "") -> Mapping[str, str]:
@@ -165,7 +166,10 @@ class WorkingTree:
         if self._files[path].startswith(SUBMODULE):
             raise errors.FileFault("repository.submodule", place=place, revision="-")
         if path in self._unwatched and self._repository is not None:
-            return _bounded(self._repository[self._files[path]].read_raw(), path)
+            with clones.readable(self._repository.path):
+                blob = self._files[path]
+                refuse_large(self._repository.odb.read_header(blob)[1], path)
+                return bytes(self._repository.odb.read(blob)[1])
         try:
             # Git lists nothing below a link, so only what is a link itself can lead anywhere.
             is_link = self._files[path].startswith("link:")
@@ -180,7 +184,8 @@ class WorkingTree:
         except (OSError, RuntimeError) as error:
             reason = files.reason(error)
             raise errors.FileFault("repository.unreadable", place=place, reason=reason) from error
-        return _bounded(data, path)
+        refuse_large(len(data), path)
+        return data
 
     def _refuse_unlisted(self, path: str, target: Path) -> None:
         """A link may only show what git has: not its own configuration, nor what it ignores."""
@@ -195,7 +200,8 @@ class WorkingTree:
         """Whether git would ignore a file of this path."""
         if self._repository is None:
             return True  # nothing here can be committed by mistake
-        return bool(self._repository.path_is_ignored(self.prefix + path))
+        with clones.readable(self._repository.path):
+            return bool(self._repository.path_is_ignored(self.prefix + path))
 
     def links(self, folder: str = "") -> Mapping[str, str]:
         """Every symbolic link below a folder; see :class:`Tree`."""
@@ -290,12 +296,20 @@ def _refuse_odd(root: Path, path: str) -> None:
         raise errors.FileFault("repository.link-of-git", place=subjects.Place(path))
 
 
-def _bounded(data: bytes, path: str) -> bytes:
-    if len(data) > LARGEST_FILE:
+def refuse_large(size: int, path: str) -> None:
+    """Refuse a file that is too large to be looked at.
+
+    Args:
+        size: Its size in bytes.
+        path: Where it is.
+
+    Raises:
+        errors.FileFault: It is.
+    """
+    if size > LARGEST_FILE:
         limit = str(LARGEST_FILE // 1024)
         place = subjects.Place(path)
         raise errors.FileFault("repository.file-too-large", place=place, limit=limit)
-    return data
 
 
 def below(paths: Sequence[str], files: Mapping[str, str], folder: str) -> dict[str, str]:

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from hanbae import errors, files, subjects
 from hanbae.policy import boundaries
 from hanbae.results.files import FileChange
+
+LARGEST: Final = 1024 * 1024
+"""Bytes of a file that is read to be written anew, or changed; what hanbae writes has some kilobytes."""
 
 
 def place(
@@ -29,7 +33,7 @@ def place(
         One entry per file, in the order given.
 
     Raises:
-        errors.FileFault: A file is in the way that is not text, or a folder cannot be written to.
+        errors.FileFault: A file is in the way that is not text or too large, or a folder cannot be written to.
     """
     for path in contents:
         _refuse_outside(root, path)
@@ -78,7 +82,7 @@ def read(root: Path, path: str) -> str | None:
     """The text of a file; None where there is none.
 
     Raises:
-        errors.FileFault: It is not text, or a link leads out of the repository.
+        errors.FileFault: It is not text, too large, or a link leads out of the repository.
     """
     _refuse_outside(root, path)
     return _read(root, path)
@@ -102,7 +106,12 @@ def _read(root: Path, path: str) -> str | None:
     try:
         if target.exists() and not target.is_file():  # reading a named pipe would wait for ever
             raise errors.FileFault("placing.not-a-file", place=subjects.Place(path))
-        return target.read_bytes().decode()
+        with target.open("rb") as file:
+            data = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            limit = str(LARGEST // 1024)
+            raise errors.FileFault("placing.too-large", place=subjects.Place(path), limit=limit)
+        return data.decode()
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:
