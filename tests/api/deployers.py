@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 from pathlib import Path
@@ -33,6 +34,7 @@ class Shop:
     def __init__(self, root: Path, plane: ControlPlane) -> None:
         self.root = root
         self.plane = plane
+        self._migrations: dict[str, dict[str, Any]] = {}
         self.environment = {
             name: value
             for name, value in plane.programs.environment().items()
@@ -80,8 +82,13 @@ class Shop:
         path.write_text(json.dumps(document))
         return path
 
-    def migration(self, service: str, environment: str) -> dict[str, Any]:
-        """The migration Job, as the real Helm renders the chart."""
+    def migration(self, service: str) -> dict[str, Any]:
+        """The migration Job of dev, as the real Helm renders the chart, which does not change meanwhile."""
+        if service not in self._migrations:
+            self._migrations[service] = self._rendered_migration(service)
+        return copy.deepcopy(self._migrations[service])
+
+    def _rendered_migration(self, service: str) -> dict[str, Any]:
         chart = f"services/{service}/helm"
         text = self.run(
             "helm", "template", f"{service}-service", chart, "-f", f"{chart}/values-dev.yaml",
@@ -206,7 +213,7 @@ async def say(
 
 def proof(shop: Shop, key: str, service: str = "auth") -> kinds.Object:
     """The Job that proves a service's migrations, exactly as `deploy` makes it."""
-    hook = shop.migration(service, "dev")
+    hook = shop.migration(service)
     database = databases.Database(f"{service}_db", "DATABASE_URL", "", -5)
     place = subjects.Place("x")
     job = proofs.of(hook, database, namespace="services-dev", place=place)

@@ -256,7 +256,7 @@ async def world(cluster: connections.Cluster, ref: subjects.Ref, shop: Shop) -> 
     operation = (await until(cluster, ref, lambda live: "operation" in live))["operation"]
     running = samples.state("Running", of=operation)
     await patch(cluster, ref, {"status": {"operationState": running}})
-    job = shop.migration("auth", "dev")
+    job = shop.migration("auth")
     job["metadata"]["namespace"] = "services-dev"
     await writing.create(cluster, kinds.JOB, job)
     pod = job["spec"]["template"]["spec"] | {"restartPolicy": "Always"}
@@ -595,7 +595,7 @@ async def test_logs_are_read_but_nobody_gets_into_a_pod(
     shop: Shop,
     kubeconfigs: dict[str, Path],
 ) -> None:
-    job = shop.migration("auth", "dev")
+    job = shop.migration("auth")
     spec = job["spec"]["template"]["spec"]
     spec.pop("serviceAccountName")
     metadata = {"name": "auth-0", "namespace": "services-dev"}

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ from hanbae.rules.environments import argo
 from hanbae.sandbox import demo_repository
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def control_plane(control_plane: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """One of each test's own: Applications of other tests would be found as well."""
+    """One of these tests' own: Applications of other tests would be found as well."""
     running = type(control_plane)(tmp_path_factory.mktemp("plane"), control_plane.programs)
     try:
         running.start()
@@ -35,10 +36,43 @@ def control_plane(control_plane: Any, tmp_path_factory: pytest.TempPathFactory) 
         running.stop()
 
 
+@pytest.fixture(scope="module")
+def without_argocd(control_plane: Any, tmp_path_factory: pytest.TempPathFactory) -> BaseException:
+    """How a cluster without Argo CD's kinds is refused."""
+    root = repository(tmp_path_factory.mktemp("without"))
+    check = live_applications.check_live(
+        root, environments=["dev"], kubeconfig=control_plane.kubeconfig
+    )
+    with pytest.raises(errors.Error) as caught:
+        asyncio.run(check)
+    return caught.value
+
+
+@pytest.fixture(scope="module")
+def argocd(control_plane: Any, without_argocd: BaseException) -> None:
+    """Argo CD's kinds, and its namespace."""
+    del without_argocd  # it comes first
+    definitions = control_plane.programs.argocd_manifests / "crds"
+    kubectl(control_plane, "apply", "--server-side", "-k", str(definitions))
+    kubectl(control_plane, "create", "namespace", "argocd")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(control_plane: Any, argocd: None) -> Iterator[None]:
+    """No Application of another test."""
+    del argocd
+    yield
+    kubectl(control_plane, "-n", "argocd", "delete", "applications", "--all")
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
+    return repository(tmp_path)
+
+
+def repository(parent: Path) -> Path:
     """A repository of two services, with three environments in one cluster."""
-    folder = tmp_path / "clone"
+    folder = parent / "clone"
     folder.mkdir()
     init.init(folder, repository="https://git.example.com/shop.git", one_cluster=True)
     for service in ("auth", "personal"):
@@ -65,12 +99,6 @@ async def create(cluster: connections.Cluster, manifest: dict[str, Any]) -> None
     await polling.reached(is_created, within=30, pause=0.1)
 
 
-def argocd(plane: Any) -> None:
-    """Argo CD's kinds, and its namespace."""
-    kubectl(plane, "apply", "--server-side", "-k", str(plane.programs.argocd_manifests / "crds"))
-    kubectl(plane, "create", "namespace", "argocd")
-
-
 @pytest.mark.parametrize("example", ["fails", "passes", "mutated"])
 async def test_rule_finds_its_failing_example_and_leaves_the_passing_one(
     cluster: connections.Cluster,
@@ -78,7 +106,6 @@ async def test_rule_finds_its_failing_example_and_leaves_the_passing_one(
     monkeypatch: pytest.MonkeyPatch,
     example: str,
 ) -> None:
-    argocd(control_plane)
     case = casebook.case(argo.LIVE)
     (change,) = case.passes if example == "passes" else case.fails
     project = projects.project(demo_repository.example())
@@ -97,7 +124,6 @@ async def test_rule_finds_its_failing_example_and_leaves_the_passing_one(
 
 async def drifted(cluster: connections.Cluster, plane: Any, root: Path) -> None:
     """The repository's Applications, of which somebody has changed, deleted and added one each."""
-    argocd(plane)
     policy = projects.project(root).policy
     for environment in ("dev", "staging", "production"):
         for service in ("auth", "personal"):
@@ -124,12 +150,14 @@ async def drifted(cluster: connections.Cluster, plane: Any, root: Path) -> None:
     await create(cluster, gone)
 
 
+def test_a_cluster_without_argocd_is_refused(without_argocd: BaseException) -> None:
+    assert isinstance(without_argocd, errors.WrongUse)
+
+
 async def test_applications_in_the_cluster_are_held_against_the_policy(
     cluster: connections.Cluster, control_plane: Any, root: Path
 ) -> None:
     kubeconfig = control_plane.kubeconfig
-    with pytest.raises(errors.WrongUse):  # a cluster without Argo CD
-        await live_applications.check_live(root, environments=["dev"], kubeconfig=kubeconfig)
     await drifted(cluster, control_plane, root)
     findings = await live_applications.check_live(root, kubeconfig=kubeconfig)
     assert sorted(

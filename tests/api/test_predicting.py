@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import subprocess
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -51,6 +50,7 @@ DEPLOYMENT: Thing = {
     },
 }
 GONE = "gone"
+NAME = "predicted"
 SPEC = ("spec", "template", "spec")
 APP = (*SPEC, "containers", 0)
 
@@ -99,6 +99,18 @@ def put(parent: Any, path: tuple[str | int, ...], value: Any) -> None:
         parent[last] = value
 
 
+@pytest.fixture(scope="module")
+def cluster(control_plane: ControlPlane) -> Cluster:
+    return Cluster(control_plane)
+
+
+@pytest.fixture(scope="module")
+def live(cluster: Cluster) -> Thing:
+    """What two managers have applied; the tests only ask what the server would make of it."""
+    cluster.apply(named(DEPLOYMENT, NAME), predicting.MANAGER)
+    return cluster.apply(beside(NAME), "mesh", force=False)
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -140,15 +152,9 @@ def put(parent: Any, path: tuple[str | int, ...], value: Any) -> None:
     ],
 )
 def test_prediction_is_what_the_server_says(
-    control_plane: ControlPlane,
-    unique: Callable[[str], str],
-    path: tuple[str | int, ...],
-    value: Any,
+    cluster: Cluster, live: Thing, path: tuple[str | int, ...], value: Any
 ) -> None:
-    cluster, name = Cluster(control_plane), unique("predicted")
-    cluster.apply(named(DEPLOYMENT, name), predicting.MANAGER)
-    live = cluster.apply(beside(name), "mesh", force=False)
-    target = named(DEPLOYMENT, name)
+    target = named(DEPLOYMENT, NAME)
     put(target, path, value)
     annotated = copy.deepcopy(target)
     annotated["metadata"].setdefault("annotations", {}).setdefault(

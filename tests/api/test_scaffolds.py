@@ -32,6 +32,7 @@ class Shop:
         for name in list(self.environment):
             if name.lower().endswith("_proxy"):
                 del self.environment[name]
+        self._applied: set[str] = set()
 
     def run(self, program: str, *arguments: str, stdin: str | None = None) -> str:
         ended = subprocess.run(
@@ -45,6 +46,12 @@ class Shop:
         )
         assert ended.returncode == 0, f"{program} {' '.join(arguments)}\n{ended.stderr}"
         return ended.stdout
+
+    def apply_overlay(self, environment: str) -> None:
+        """Apply an environment's overlay if that has not been done."""
+        if environment not in self._applied:
+            self.run("kubectl", "apply", "-k", f"k8s/overlays/{environment}")
+            self._applied.add(environment)
 
     def await_kinds(self, *kinds: str) -> None:
         """Wait until the API server serves custom resources; `kubectl wait` trips over a new CRD's status."""
@@ -100,7 +107,7 @@ def shop(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) 
 
 def test_overlays_apply_to_a_plain_cluster_side_by_side(shop: Shop) -> None:
     for environment in ENVIRONMENTS:
-        shop.run("kubectl", "apply", "-k", f"k8s/overlays/{environment}")
+        shop.apply_overlay(environment)
         again = shop.run("kubectl", "apply", "-k", f"k8s/overlays/{environment}")
         assert {line.rsplit(" ", 1)[1] for line in again.splitlines()} == {"unchanged"}
     listed = shop.run("kubectl", "get", "namespaces", "-o", "name", "-l", "hanbae.dev/environment")
@@ -112,7 +119,7 @@ def test_overlays_apply_to_a_plain_cluster_side_by_side(shop: Shop) -> None:
 def test_chart_is_accepted_by_helm_and_by_the_api_server(
     shop: Shop, service: str, environment: str
 ) -> None:
-    shop.run("kubectl", "apply", "-k", f"k8s/overlays/{environment}")
+    shop.apply_overlay(environment)
     chart = f"services/{service}/helm"
     values = f"{chart}/values-{ENVIRONMENTS[environment]}.yaml"
     shop.run("helm", "lint", "--strict", chart, "-f", values)
@@ -124,7 +131,7 @@ def test_chart_is_accepted_by_helm_and_by_the_api_server(
 
 @pytest.mark.parametrize("service", ["auth", "identity"])
 def test_every_pod_is_admitted_where_restricted_is_enforced(shop: Shop, service: str) -> None:
-    shop.run("kubectl", "apply", "-k", "k8s/overlays/production")
+    shop.apply_overlay("production")
     templates = [
         manifest["spec"]["template"]
         for manifest in shop.template(service, "production")
@@ -144,7 +151,7 @@ def test_every_pod_is_admitted_where_restricted_is_enforced(shop: Shop, service:
 
 def test_restricted_really_refuses_there(shop: Shop) -> None:
     """The test above could not fail without this."""
-    shop.run("kubectl", "apply", "-k", "k8s/overlays/production")
+    shop.apply_overlay("production")
     spec = {"containers": [{"name": "a", "image": "x"}]}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "careless"}, "spec": spec}
     with pytest.raises(AssertionError, match="violates PodSecurity"):
