@@ -65,22 +65,26 @@ def test_scenes_of_one_environment_play_in_their_order_and_never_together() -> N
 
 
 def test_what_breaks_the_sandbox_plays_beside_nothing_but_scenes_with_their_own() -> None:
-    breaker = timetable.Scene("breaker", breaks=True)
-    apart = timetable.Scene("apart", apart=True)
-    playing: set[str] = set()
-    meeting = threading.Barrier(2, timeout=30)
     order: list[str] = []
+    next_began, broken = threading.Event(), threading.Event()
 
     def run(file: str) -> None:
-        playing.add(file)
         order.append(file)
         if file in {"breaker", "apart"}:
-            meeting.wait()  # both at the same time
-        assert not ({"a", "b", "later"} & playing and "breaker" in playing)
-        playing.remove(file)
+            next_began.set()
+        if file == "shared":
+            assert next_began.wait(30)
+            assert "breaker" not in order
+        if file == "breaker":
+            broken.set()
+        if file == "apart":
+            assert broken.wait(30), "they do not play at the same time"
 
-    timetable.play([scene("a", "x"), scene("b"), apart, breaker, scene("later")], run)
-    assert sorted(order) == ["a", "apart", "b", "breaker", "later"]
+    breaker = timetable.Scene("breaker", breaks=True)
+    apart = timetable.Scene("apart", apart=True)
+    scenes = [scene("first"), scene("shared"), breaker, apart, scene("later")]
+    timetable.play(scenes, run, at_once=2)
+    assert sorted(order) == ["apart", "breaker", "first", "later", "shared"]
     assert order.index("breaker") < order.index("later"), "it is not overtaken"
 
 
