@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import random
 import re
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hanbae import wording
-from hanbae.migrations import scripts
+from hanbae.migrations import cuts, dialects, scripts
 
 #: Lines as people write them, as they should not, and as nobody would.
 LINES = (
@@ -25,6 +26,29 @@ LINES = (
     *("SELECT 1;", "SELECT 1", "SELECT 1; -- c", "SELECT 1 -- c;", "a; b;", "x --;", "; "),
     *("SELECT 1;", "CREATE TABLE a (", "  b text);", "", "-- c") * 8,
     *("", "  ", "-- c", "--", "/* c */", "$$;", "\tSELECT 2;"),
+)
+#: How editors save a file; most as they should.
+ENCODINGS = (
+    *[str.encode] * 12,
+    lambda text: codecs.BOM_UTF8 + text.encode(),
+    lambda text: text.encode("utf-16"),
+)
+#: Statements that goose cuts, with the dialect and the lines at which it does.
+CUT = (
+    ("postgres", "DO $$ BEGIN\n PERFORM 1;\n PERFORM 2;\nEND $$;", [3]),
+    ("postgres", "CREATE FUNCTION f() RETURNS int AS $a$\nSELECT 1;\n$a$ LANGUAGE sql;", [3]),
+    ("postgres", "INSERT INTO a VALUES ('b;\nc;\n');", [2]),
+    ("postgres", "/* old;\n*/ SELECT 1;", [2]),
+    (
+        "postgres",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql\nBEGIN ATOMIC\nSELECT 1;\nEND;",
+        [4],
+    ),
+    ("postgres", "CREATE RULE r AS ON INSERT TO a DO (DELETE FROM b;\nDELETE FROM c);", [2]),
+    ("sqlite", "CREATE TRIGGER t AFTER INSERT ON a BEGIN\nDELETE FROM b;\nEND;", [3]),
+    ("mysql", "INSERT INTO a VALUES ('it\\'s; b;\n c');", [2]),
+    ("postgres", "SELECT ';'; -- don't;\nSELECT 'a;b', $1;\nSELECT E'\\';';", []),
+    ("postgres", "CREATE TABLE a (\n b text DEFAULT '(;');\nSELECT 1;", []),
 )
 ROW = re.compile(r"^sql\s+(?P<transaction>\S+)\s+(?P<up>\d+)\s+(?P<down>\d+)\s", re.MULTILINE)
 
@@ -56,7 +80,8 @@ def test_random_files_are_read_alike(goose: str, tmp_path: Path) -> None:
         lines = choose.choices(LINES, k=choose.randrange(1, 9))
         begin = ["-- +goose Up"] if choose.random() < 0.9 else []
         text = "\n".join([*begin, *lines]) + choose.choice(["", "\n"])
-        (tmp_path / "00001_x.sql").write_bytes(text.encode())
+        data = choose.choice(ENCODINGS)(text)
+        (tmp_path / "00001_x.sql").write_bytes(data)
         ended = subprocess.run(
             [goose, "-v", "validate", "00001_x.sql"],
             cwd=tmp_path,
@@ -64,7 +89,7 @@ def test_random_files_are_read_alike(goose: str, tmp_path: Path) -> None:
             capture_output=True,
             text=True,
         )
-        parsed = scripts.parse(text)
+        parsed = scripts.read(data)
         assert (parsed.fault is None) == (ended.returncode == 0), (text, ended.stderr, parsed)
         if parsed.fault is not None:
             refused += 1
@@ -74,3 +99,28 @@ def test_random_files_are_read_alike(goose: str, tmp_path: Path) -> None:
         counts = (len(parsed.up), len(parsed.down or ()), parsed.transaction)
         assert counts == (int(row["up"]), int(row["down"]), row["transaction"] == "✔"), text
     assert 50 < refused < 250
+
+
+@pytest.mark.parametrize(("dialect", "sql", "lines"), CUT)
+def test_goose_cuts_where_it_is_reported(
+    goose: str, tmp_path: Path, dialect: dialects.Dialect, sql: str, lines: list[int]
+) -> None:
+    text = f"-- +goose Up\n{sql}\n"
+    parsed = scripts.parse(text)
+    assert [cut.line for cut in cuts.cuts(parsed.up, dialect)] == lines
+    (tmp_path / "00001_x.sql").write_text(text)
+    ended = subprocess.run(
+        [goose, "-v", "validate", "00001_x.sql"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    row = ROW.search(ended.stdout)
+    assert row is not None, ended.stdout
+    # As many pieces as goose sends: more than one for what the database would read as one statement.
+    assert int(row["up"]) == len(parsed.up)
+    if lines:
+        marked = f"-- +goose Up\n-- +goose StatementBegin\n{sql}\n-- +goose StatementEnd\n"
+        assert list(cuts.cuts(scripts.parse(marked).up, dialect)) == []
+        assert len(parsed.up) > 1

@@ -57,6 +57,23 @@ _AGAIN: Final = re.compile(
 )
 
 
+_BEGINS: Final = re.compile(
+    r"^[ \t]*(?:(?:CREATE|ALTER|DROP)[ \t]+(?:OR[ \t]+REPLACE[ \t]+)?(?:UNIQUE[ \t]+)?(?:MATERIALIZED[ \t]+)?(?:TABLE"
+    r"|INDEX|VIEW|FUNCTION|PROCEDURE|TRIGGER|TYPE|DOMAIN|SCHEMA|SEQUENCE|EXTENSION|POLICY|DATABASE|DICTIONARY|ROLE)\b"
+    r"|UPDATE[ \t]+\S+[ \t]+SET\b|INSERT[ \t]+INTO\b|DELETE[ \t]+FROM\b|TRUNCATE[ \t]+TABLE\b)",
+    _FLAGS | re.MULTILINE,
+)
+_HOLDS_OTHERS: Final = re.compile(
+    r"(?:CREATE\s+(?:OR\s+REPLACE\s+)?(?:SCHEMA|RULE|FUNCTION|PROCEDURE|TRIGGER|EVENT)|WITH|EXPLAIN|MERGE|PREPARE|DO"
+    r"|BEGIN|DECLARE|IF|END|LOOP|FOR)\b",
+    _FLAGS,
+)
+"""First words of statements that other statements may stand in."""
+_GOES_ON: Final = re.compile(r"(?:\b(?:AS|ON|OF|TO|BY|FOR|OR|AFTER|BEFORE)|,)\s*\Z", _FLAGS)
+_BEFORE: Final = 20
+_TWO: Final = 2
+
+
 class Hazard(Struct, frozen=True):
     """What is lost, and where.
 
@@ -112,6 +129,16 @@ def alone(text: str) -> bool:
     return bool(_ALONE.match(text))
 
 
+def alone_words(text: str) -> str:
+    """The words by which such a statement is called: all that make it one, such as ``DROP DATABASE``.
+
+    Args:
+        text: A statement that is `alone`.
+    """
+    match = _ALONE.match(text)
+    return " ".join(match[0].split())[:80] if match is not None else words(text, 3)
+
+
 def repeatable(text: str) -> bool:
     """Whether a statement can run a second time without an error."""
     return bool(_AGAIN.match(text))
@@ -134,6 +161,25 @@ def shown(text: str) -> str:
     """SQL with blanks for what is no SQL: comments, strings and the bodies of functions, but those that ``DO`` runs."""
     pattern = _HIDDEN if _DO.match(_HIDDEN.sub(_blank, text)) else _MARK
     return pattern.sub(_blank, text)
+
+
+def run_together(statement: scripts.Statement) -> Iterator[tuple[int, str, str]]:
+    """Statements that begin a line although nothing has ended the one above: the line, that one, and the new one.
+
+    Args:
+        statement: What goose sends at once.
+    """
+    if _DO.match(statement.text) or len(_BEGINS.findall(statement.text)) < _TWO:
+        return
+    for text, line in parts(statement):
+        if _HOLDS_OTHERS.match(text):
+            continue
+        last = 0
+        for match in _BEGINS.finditer(text):
+            start = match.start()
+            if start > 0 and not _GOES_ON.search(text[max(0, start - _BEFORE) : start]):
+                yield line + text.count("\n", 0, start), text[last:], text[start:]
+                last = start
 
 
 def words(text: str, most: int = 6) -> str:

@@ -8,13 +8,16 @@ What comes of that is what matters, so the rules here are goose's and not SQL's.
 
 from __future__ import annotations
 
+import codecs
 from typing import Final, Literal
 
+import msgspec
 from msgspec import Struct
 
 Kind = Literal[
     "begin",
     "begin-open",
+    "byte-order-mark",
     "down-first",
     "down-twice",
     "end",
@@ -24,11 +27,14 @@ Kind = Literal[
     "unfinished",
     "unknown",
     "up-twice",
+    "utf-16",
 ]
 """Why goose refuses a file.
 
 ``begin`` and ``end``: StatementBegin inside a statement or outside Up and Down, StatementEnd without a begin;
 ``begin-open``: a StatementBegin that is never ended; ``indented``: white space before an annotation;
+``byte-order-mark``: the three bytes that some editors put before UTF-8, which goose takes for SQL before Up;
+``utf-16``: a file in which every letter has two bytes, likewise;
 ``outside``: SQL before Up; ``unfinished``: a last statement without ``;``; ``unknown``: a comment that mentions
 ``+goose`` and is no annotation.
 """
@@ -44,10 +50,14 @@ class Statement(Struct, frozen=True):
     Attributes:
         text: The SQL, which may be several statements: a ``;`` inside a line ends none.
         line: Its first line, counted from 1.
+        last: The line at which goose ends it.
+        marked: Whether ``StatementEnd`` ends it, and not a ``;``.
     """
 
     text: str
     line: int
+    last: int = 0
+    marked: bool = False
 
 
 class Fault(Struct, frozen=True):
@@ -78,8 +88,22 @@ class Parsed(Struct, frozen=True):
     fault: Fault | None = None
 
 
+def read(data: bytes) -> Parsed:
+    """Read a migration file as it is on the disk.
+
+    Args:
+        data: Its bytes: goose skips no byte order mark and knows no encoding.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:2]:
+        return Parsed(fault=Fault("utf-16", 1))
+    parsed = parse(data.decode("utf-8", "replace"))
+    if data.startswith(codecs.BOM_UTF8) and parsed.fault is not None:
+        return msgspec.structs.replace(parsed, fault=Fault("byte-order-mark", 1))
+    return parsed
+
+
 def parse(text: str) -> Parsed:
-    """Read a migration file."""
+    """Read the text of a migration file."""
     reader = _Reader()
     try:
         for number, line in enumerate(text.split("\n"), 1):
@@ -129,7 +153,7 @@ class _Reader:
             self._first = self._first or (number if text else 0)
             self._lines.append(line)
             if not self._begun and _ends(line):
-                self._close()
+                self._close(number)
 
     def end(self) -> None:
         """The end of the file."""
@@ -153,7 +177,7 @@ class _Reader:
             if not self._begun:
                 raise _GivenUpError("end", number)
             self._begun = 0
-            self._close()
+            self._close(number, marked=True)
         elif command == "NO TRANSACTION":
             self._transaction = False
 
@@ -174,10 +198,10 @@ class _Reader:
             raise _GivenUpError("unfinished", self._first)
         self._lines, self._first = [], 0
 
-    def _close(self) -> None:
+    def _close(self, number: int, *, marked: bool = False) -> None:
         text = "\n".join(self._lines).strip()
         if text:
-            self._parts[self._part].append(Statement(text, self._first))
+            self._parts[self._part].append(Statement(text, self._first, number, marked))
         self._lines, self._first = [], 0
 
 

@@ -7,6 +7,7 @@ All rules share them and none writes into them: what several rules work out of a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -223,9 +224,15 @@ class Service:
 
     @cached_property
     def parsed_migrations(self) -> Mapping[str, scripts.Parsed]:
-        """The SQL files among them as goose reads them; without those that are no text."""
-        texts = {path: self.text(path) for path in self.migration_files if path.endswith(".sql")}
-        return {path: scripts.parse(text) for path, text in texts.items() if text is not None}
+        """The SQL files among them as goose reads them; without those that may not be read."""
+        parsed = {}
+        for path in self.migration_files:
+            if path.endswith(".sql"):
+                with contextlib.suppress(errors.FileFault):
+                    data = self.project.tree.read(path)
+                    if data is not None:
+                        parsed[path] = scripts.read(data)
+        return parsed
 
     @cached_property
     def chart_files(self) -> tuple[str, ...]:

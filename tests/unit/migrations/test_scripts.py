@@ -45,7 +45,7 @@ def test_statements_end_with_lines_and_know_where_they_begin() -> None:
         ("SELECT\n  2; -- two", 5),
         ("a; b;", 7),
     ]
-    assert parsed.down == (scripts.Statement("SELECT 3;", 10),)
+    assert parsed.down == (scripts.Statement("SELECT 3;", 10, 10),)
     assert parsed.transaction
 
 

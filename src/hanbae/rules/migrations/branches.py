@@ -96,7 +96,7 @@ def _parsed(tree: trees.Tree, path: str) -> scripts.Parsed | None:
         data = tree.read(path)
     except errors.FileFault:
         return None
-    return None if data is None else scripts.parse(data.decode("utf-8-sig", "replace"))
+    return None if data is None else scripts.read(data)
 
 
 def _texts(parsed: scripts.Parsed) -> list[str]:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from hanbae import subjects
-from hanbae.migrations import hazards, scripts
+from hanbae.migrations import cuts, hazards, scripts
 from hanbae.rules import rulebook, views
+from hanbae.rules.migrations import drivers
 
+_OPENING: Final = ("'", '"', "`", "$", "/*", "(", "BEGIN", "begin", "Begin")
 _ANNOTATIONS: Final = "https://pressly.github.io/goose/documentation/annotations/"
 _CREATED: Final = re.compile(
     r"CREATE\s+(?:TEMP(?:ORARY)?\s+|UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?([\w.\"]+)",
@@ -48,9 +50,9 @@ def needs_no_transaction(service: views.Service) -> Iterator[rulebook.Hit]:
                 continue
             several = list(hazards.parts(statement))
             for text, line in several:
-                if not hazards.alone(text):
+                if not hazards.alone(text) or drivers.dialect(service, path) != "postgres":
                     continue
-                facts = {"statement": hazards.words(text, 3)}
+                facts = {"statement": hazards.alone_words(text)}
                 if parsed.transaction:
                     yield rulebook.Hit(subjects.Place(path, line), facts)
                 elif len(several) > 1:
@@ -96,3 +98,32 @@ def _created(parsed: scripts.Parsed) -> set[str]:
     """Tables that the file makes itself: what it then does to them takes nothing away."""
     texts = (text for statement in parsed.up for text, _ in hazards.parts(statement))
     return {match[1] for text in texts if (match := _CREATED.match(text))}
+
+
+@rulebook.of_service("MIG024", "error", source=_ANNOTATIONS, essential=True)
+def cut(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A statement that goose ends at a ``;`` inside a body, a string, a comment or parentheses."""
+    for path, parsed in service.parsed_migrations.items():
+        if not any(_may_be_cut(statement) for statement in (*parsed.up, *(parsed.down or ()))):
+            continue
+        dialect = drivers.dialect(service, path)
+        for part in (parsed.up, parsed.down or ()):
+            for place in cuts.cuts(part, dialect):
+                yield rulebook.Hit(
+                    subjects.Place(path, place.line), {"line": str(place.opened)}, place.inside
+                )
+
+
+def _may_be_cut(statement: scripts.Statement) -> bool:
+    """Whether it is worth the while to read a statement: only with one of these can anything be left open."""
+    return not statement.marked and any(character in statement.text for character in _OPENING)
+
+
+@rulebook.of_service("MIG026", "error", source=_ANNOTATIONS, essential=True)
+def not_ended(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A statement that begins on a line of its own before the one above it was ended."""
+    for path, parsed in service.parsed_migrations.items():
+        for statement in (*parsed.up, *(parsed.down or ())):
+            for line, above, below in hazards.run_together(statement):
+                facts = {"statement": hazards.words(below, 3), "before": hazards.words(above, 3)}
+                yield rulebook.Hit(subjects.Place(path, line), facts)

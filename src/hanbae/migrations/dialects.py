@@ -1,0 +1,60 @@
+"""Which database a migration is written for: by the driver that goose is given, and by words that only one knows."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+Dialect = Literal["postgres", "mysql", "clickhouse", "sqlite", "other"]
+"""How SQL is written; ``other`` where nothing is known of it but that it is none of these."""
+
+_DRIVERS: Final[dict[str, Dialect]] = {
+    "postgres": "postgres",
+    "postgresql": "postgres",
+    "pgx": "postgres",
+    "redshift": "postgres",
+    "mysql": "mysql",
+    "tidb": "mysql",
+    "starrocks": "mysql",
+    "sqlite3": "sqlite",
+    "sqlite": "sqlite",
+    "turso": "sqlite",
+    "clickhouse": "clickhouse",
+    "mssql": "other",
+    "azuresql": "other",
+    "sqlserver": "other",
+    "vertica": "other",
+    "ydb": "other",
+    "spanner": "other",
+}
+"""Name of a driver as goose (v3.27) takes it → dialect."""
+_CLICKHOUSE: Final = re.compile(
+    r"\bON\s+CLUSTER\b|\bENGINE\s*=?\s*(?:\w*MergeTree|Kafka|Distributed|Buffer|Null|Dictionary|Atomic|Memory)\b"
+    r"|\b(?:LowCardinality|Nullable|DateTime64)\s*\(",
+    re.IGNORECASE,
+)
+_MYSQL: Final = re.compile(r"\bENGINE\s*=\s*(?:InnoDB|MyISAM)\b|\bAUTO_INCREMENT\b", re.IGNORECASE)
+# PostgreSQL creates no database "if not exists".
+_FOREIGN: Final = re.compile(r"^\s*CREATE\s+DATABASE\s+IF\b", re.IGNORECASE | re.MULTILINE)
+
+
+def of_driver(name: str) -> Dialect | None:
+    """The dialect of a driver; None for a word that is none.
+
+    Args:
+        name: The word, as in ``GOOSE_DRIVER``.
+    """
+    return _DRIVERS.get(name.lower())
+
+
+def of_text(text: str) -> Dialect | None:
+    """The dialect that a file's own words give away; None where it could be any.
+
+    Args:
+        text: The file.
+    """
+    if _CLICKHOUSE.search(text):
+        return "clickhouse"
+    if _MYSQL.search(text):
+        return "mysql"
+    return "other" if _FOREIGN.search(text) else None

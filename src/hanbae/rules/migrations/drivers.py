@@ -1,0 +1,86 @@
+"""What the migration Jobs of a release say of a service's files: their dialect, and folders that are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Final
+
+from hanbae.migrations import dialects
+from hanbae.releases import parts, reading, tools
+from hanbae.rules import rulebook, views
+
+_GOOSE: Final = "https://github.com/pressly/goose#usage"
+_ROOT: Final = "migrations"
+
+
+def dialect(service: views.Service, path: str) -> dialects.Dialect:
+    """The dialect of a migration: what its own words give away, else the driver of the Job that runs its folder.
+
+    Args:
+        service: The service.
+        path: The file, relative to the repository's root.
+    """
+    own = dialects.of_text(service.text(path) or "")
+    if own is not None:
+        return own
+    folder = path[len(service.migrations) + 1 :].rpartition("/")[0]
+    by_folder = service.once(_by_folder)
+    candidates = by_folder.get(folder) or set().union(*by_folder.values())
+    return next(iter(candidates)) if len(candidates) == 1 else "postgres"
+
+
+def _by_folder(service: views.Service) -> dict[str, set[dialects.Dialect]]:
+    """Folder below the service's migrations → the dialects of the Jobs that run it."""
+    folders: dict[str, set[dialects.Dialect]] = {}
+    for release in service.releases.values():
+        for migration in goose(release):
+            named = dialects.of_driver(migration.driver)
+            if named is not None:
+                folders.setdefault(_below(migration.folder) or "", set()).add(named)
+    return folders
+
+
+def goose(release: views.Release) -> tuple[parts.Migration, ...]:
+    """The containers of a release that run goose."""
+    return release.once(_goose)
+
+
+def _goose(release: views.Release) -> tuple[parts.Migration, ...]:
+    read = reading.of(
+        release.objects,
+        service=release.service.name,
+        namespace=release.namespace,
+        name=release.name,
+        values=release.values,
+    )
+    return tuple(migration for migration in read.migrations if migration.tool == tools.GOOSE)
+
+
+def _below(folder: str) -> str | None:
+    """The part of a folder in an image that is below ``migrations``; None where it has no such part."""
+    steps = PurePosixPath(folder).parts
+    if _ROOT not in steps:
+        return None
+    return "/".join(steps[len(steps) - steps[::-1].index(_ROOT) :])
+
+
+@rulebook.of_release("MIG025", "error", source=_GOOSE, essential=True)
+def folder_not_there(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A Job that runs a folder of migrations which the repository does not have."""
+    service = release.service
+    if not service.migration_files:
+        return  # they are in another repository
+    declared = {database.directory.strip("/") for database in release.databases}
+    for migration in goose(release):
+        below = _below(migration.folder)
+        if below is None or below in declared:
+            continue  # what the values declare is MIG015's
+        folder = f"{service.migrations}/{below}".rstrip("/")
+        files = (path for path in service.migration_files if path.endswith(".sql"))
+        if not any(path.rpartition("/")[0] == folder for path in files):
+            facts = {"object": migration.at.object.label, "folder": folder}
+            container = migration.at.object.get(*migration.at.pointer, default={})
+            field = "args" if container.get("args") else "command"
+            part = views.On(migration.at.object, (*migration.at.pointer, field))
+            yield rulebook.Hit(part, facts | {"path": migration.folder[:120]})
