@@ -232,7 +232,7 @@ def opened(
         hanbae.errors.FileFault: The policy has a fault, or it is not at the clone's root.
         hanbae.errors.Refused: The policy leads to a history that is not the user's.
     """
-    loaded = loading.load(loading.find(directory))
+    loaded = repository_services.opened(directory)
     checkout = checkouts.Checkout.open(loaded.root)
     if checkout.root != loaded.root:
         # Paths in the policy, in the Applications and in commits are relative to one root.

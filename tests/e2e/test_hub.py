@@ -41,7 +41,7 @@ def test_first_install_with_secrets_and_migrations_is_proven_in_the_other_cluste
     # The namespace is in the cluster of the pods alone, and the Application in that of Argo CD alone.
     with pytest.raises(errors.Failed, match="not found"):
         demo.sandbox.kubectl(["get", "namespace", hub.namespace(SERVICE)])
-    application = naming.application(SERVICE, hub.environment)
+    application = naming.application(hub.shop.policy, SERVICE, hub.environment)
     with pytest.raises(errors.Failed, match="not found"):
         hub.shop.sandbox.kubectl(["get", "application", application, "-n", "argocd"])
 

@@ -100,7 +100,7 @@ def test_saved_plan_is_deployed_as_it_is(saved: Saved) -> None:
 
 def test_what_somebody_changed_by_hand_is_taken_back(saved: Saved) -> None:
     saved.save()
-    release = naming.release(saved.scene.shop.policy, SERVICE)
+    release = naming.release(saved.scene.shop.policy, SERVICE, saved.scene.environment)
     namespace = saved.scene.namespace(SERVICE)
     scale = ["scale", "deployment", release, "--replicas", "3", "-n", namespace]
     saved.scene.shop.sandbox.kubectl(scale)

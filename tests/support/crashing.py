@@ -107,8 +107,8 @@ def witness(scene: scenes.Scene, service: str) -> Iterator[Witness]:
     """Watch migration Jobs and operations with kubectl; what was there before does not count."""
     sight = Witness()
     before: set[str] = set()
-    release = naming.release(scene.shop.policy, service)
-    application = naming.application(service, scene.environment)
+    release = naming.release(scene.shop.policy, service, scene.environment)
+    application = naming.application(scene.shop.policy, service, scene.environment)
     argocd = scene.shop.policy.argocd.namespace
     earlier = _kubectl(scene, ["get", "jobs", "-n", scene.namespace(service), "-o", _JOBS])
     before |= {line.split()[1] for line in earlier.splitlines()[1:]}

@@ -401,7 +401,7 @@ class Scene:
 
     def pods(self, service: str) -> dict[str, dict[str, Any]]:
         """The running pods of the service's Deployment, by uid."""
-        release = naming.release(self.shop.policy, service)
+        release = naming.release(self.shop.policy, service, self.environment)
         label = f"app.kubernetes.io/name={service},app.kubernetes.io/instance={release}"
         namespace = self.namespace(service)
         listed = json.loads(
@@ -424,13 +424,16 @@ class Scene:
 
     def answers(self, service: str, path: str) -> str:
         """What the service answers to a GET, through the API server; raises when it does not answer with 200."""
-        release, namespace = naming.release(self.shop.policy, service), self.namespace(service)
+        release, namespace = (
+            naming.release(self.shop.policy, service, self.environment),
+            self.namespace(service),
+        )
         url = f"/api/v1/namespaces/{namespace}/services/{release}:http/proxy{path}"
         return self.shop.sandbox.kubectl(["get", "--raw", url]).decode()
 
     def operation(self, service: str) -> dict[str, Any]:
         """Argo CD's own record of the last operation, and whether one is asked for."""
-        name = naming.application(service, self.environment)
+        name = naming.application(self.shop.policy, service, self.environment)
         namespace = self.shop.policy.argocd.namespace
         application: dict[str, Any] = json.loads(
             self.argocd.kubectl(["get", "application", name, "-n", namespace, "-o", "json"])

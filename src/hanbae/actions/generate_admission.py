@@ -9,9 +9,9 @@ from typing import Final
 from hanbae import errors
 from hanbae.argo import own_rules
 from hanbae.charts import filling
-from hanbae.policy import documents, loading
+from hanbae.policy import documents
 from hanbae.policy.environments import chosen_for_argocd
-from hanbae.repository import generated_files
+from hanbae.repository import generated_files, services
 from hanbae.results import files
 from hanbae.rules import compiled_expressions
 
@@ -33,7 +33,7 @@ def generate_admission(
         errors.WrongUse: An environment that the policy does not have, or that Argo CD does not deploy.
         errors.FileFault: The policy has a fault, or an expression that the API server would not take.
     """
-    loaded = loading.load(loading.find(directory))
+    loaded = services.opened(directory)
     for index, rule in loaded.policy.own_rules.items():
         try:
             compiled_expressions.compiled(rule.expression)

@@ -8,9 +8,9 @@ from typing import Final
 
 from hanbae.argo import generating
 from hanbae.charts import filling
-from hanbae.policy import documents, loading
+from hanbae.policy import documents
 from hanbae.policy.environments import chosen_for_argocd
-from hanbae.repository import generated_files
+from hanbae.repository import generated_files, services
 from hanbae.results import files
 
 FOLDER: Final = "k8s/argocd"
@@ -33,7 +33,7 @@ def generate_argocd(
         errors.WrongUse: An environment that the policy does not have, or that Argo CD does not deploy.
         errors.FileFault: The policy has a fault.
     """
-    loaded = loading.load(loading.find(directory))
+    loaded = services.opened(directory)
     files: dict[str, str] = {}
     for name in chosen_for_argocd(loaded.policy, environments):
         files |= manifests(loaded.policy, name)

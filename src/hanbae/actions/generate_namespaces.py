@@ -10,8 +10,8 @@ from pathlib import Path
 
 from hanbae import files, wording
 from hanbae.charts import cluster_files, founding, overlay_files
-from hanbae.policy import documents, environments, loading
-from hanbae.repository import writing_files
+from hanbae.policy import documents, environments
+from hanbae.repository import services, writing_files
 from hanbae.results.files import FileChange
 from hanbae.rules import rulebook
 from hanbae.rules.kustomize import laid
@@ -37,7 +37,7 @@ def generate_namespaces(
         errors.WrongUse: An environment that the policy does not have, or that is not on Kubernetes.
         errors.FileFault: The policy has a fault; a file is no YAML, or cannot be changed line by line.
     """
-    loaded = loading.load(loading.find(directory))
+    loaded = services.opened(directory)
     folders = _folders(loaded.policy, environments)
     texts = present(loaded.root, loaded.policy)
     updates = {update.path: update for update in cluster_files.updates(loaded.policy, texts)}

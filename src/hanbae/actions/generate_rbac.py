@@ -47,7 +47,7 @@ def generate_rbac(
         errors.WrongUse: An environment that the policy does not have, or that Argo CD does not deploy; no services.
         errors.FileFault: The policy or a values file has a fault; a service with databases names no image.
     """
-    loaded = loading.load(loading.find(directory))
+    loaded = services.opened(directory)
     for group in groups:
         if not group.strip() or not group.isprintable():
             raise errors.WrongUse("rbac.not-a-group", group=repr(group))
@@ -68,7 +68,7 @@ def described(loaded: loading.Loaded, environment: str) -> tuple[authorizing.Ser
     """
     names = tuple(name for name in services.of_checkout(loaded) if naming.is_service(name))
     if not names:
-        raise errors.WrongUse("rbac.no-services", path=loaded.policy.services.path)
+        raise errors.WrongUse("rbac.no-services", path=services.source(loaded.policy))
     return tuple(_described(loaded, name, environment) for name in names)
 
 

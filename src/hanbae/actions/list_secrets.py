@@ -34,7 +34,7 @@ def list_secrets(
         errors.WrongUse: An unknown service or environment.
         errors.FileFault: The policy or a values file has a fault.
     """
-    loaded = loading.load(loading.find(directory))
+    loaded = services.opened(directory)
     every = services.check(loaded, *names)
     if environment is not None:
         environments.require(environment, loaded.policy)

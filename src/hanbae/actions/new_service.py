@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from hanbae.charts import scaffolding, values
 from hanbae.policy import documents, loading, naming
-from hanbae.repository import writing_files
+from hanbae.repository import services, writing_files
 from hanbae.results import files
 
 
@@ -40,7 +40,7 @@ def new_service(
         errors.WrongUse: A name that Kubernetes would refuse, or no policy here.
         errors.FileFault: The policy has a fault.
     """
-    loaded = loading.load(loading.find(directory))
+    loaded = services.opened(directory)
     present = _present(loaded, service)
     contents = scaffolding.chart_files(
         service,

@@ -149,11 +149,13 @@ class _Renderer:
         """The releases of a service that there are values for."""
         policy, tree = self._project.policy, self._project.tree
         files = {
-            environment: str(naming.values_file(policy, service, environment))
+            environment: tuple(map(str, naming.values_files(policy, service, environment)))
             for environment in self._environments
         }
-        listed = tree.files(str(naming.chart(policy, service)))
-        present = {name: file for name, file in files.items() if file in listed}
+        listed = tree.files()
+        present = {
+            name: paths for name, paths in files.items() if all(path in listed for path in paths)
+        }
         try:
             answers = await self._answers(service, present, listed)
         except errors.FileFault as fault:
@@ -163,22 +165,32 @@ class _Renderer:
             for name, answer in zip(present, answers, strict=True)
         ]
 
-    async def _answers(self, service: str, values: dict[str, str], ids: Any) -> list[pools.Answer]:
+    async def _answers(
+        self, service: str, values: dict[str, tuple[str, ...]], ids: Any
+    ) -> list[pools.Answer]:
         """What workers answer, or have answered before."""
         chart = str(naming.chart(self._project.policy, service))
         keys = {}
         if self._kept is not None:
             chart_digest = gathering.digest(self._project.tree, chart)
             keys = {
-                name: self._key(service, name, chart_digest, _id(self._project.tree, file, ids))
-                for name, file in values.items()
+                name: self._key(
+                    service,
+                    name,
+                    chart_digest,
+                    *(_id(self._project.tree, file, ids) for file in files),
+                )
+                for name, files in values.items()
             }
         recalled: dict[str, pools.Answer | None] = {
             name: self._recalled(key) for name, key in keys.items()
         }
         missing = [name for name in values if recalled.get(name) is None]
         if missing:
-            read = {name: self._project.tree.read(values[name]) or b"" for name in missing}
+            read = {
+                name: [self._project.tree.read(file) or b"" for file in values[name]]
+                for name in missing
+            }
             requests = [self._want(service, name, data) for name, data in read.items()]
             answers = await charts.answers(
                 self._pool, self._project.tree, chart, requests, manifest=True
@@ -189,7 +201,7 @@ class _Renderer:
             )
         return [answer for name in values if (answer := recalled[name]) is not None]
 
-    def _want(self, service: str, environment: str, values: bytes) -> pools.Wanted:
+    def _want(self, service: str, environment: str, values: Sequence[bytes]) -> pools.Wanted:
         return releases.requested(
             self._project.policy,
             service,
@@ -199,10 +211,10 @@ class _Renderer:
             api_versions=self._wanted.api_versions,
         )
 
-    def _key(self, service: str, environment: str, chart: str, values: str) -> str:
-        want = self._want(service, environment, b"")
+    def _key(self, service: str, environment: str, chart: str, *values: str) -> str:
+        want = self._want(service, environment, ())
         return keeping.key(
-            "render", program_fingerprint.program(), msgspec.json.encode(want), chart, values
+            "render", program_fingerprint.program(), msgspec.json.encode(want), chart, *values
         )
 
     def _keep(self, answers: dict[str, pools.Answer]) -> None:
@@ -229,7 +241,7 @@ class _Renderer:
         return Release(
             service,
             environment,
-            naming.release(policy, service),
+            naming.release(policy, service, environment),
             naming.namespace(policy, service, environment),
             answer.manifest,
             tuple(manifest.object for manifest in rendered.manifests),

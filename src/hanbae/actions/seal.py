@@ -68,7 +68,7 @@ async def seal(
             connection that was not verified.
         errors.Unreachable: The controller did not answer.
     """
-    loaded = loading.load(loading.find(directory))
+    loaded = services.opened(directory)
     environments.require(environment, loaded.policy)
     services.check(loaded, service)
     confinement.forbid_core_dumps()
@@ -87,7 +87,7 @@ async def seal(
     remembered, outdated = _write(
         loaded, service, environment, plaintexts, parsed, accept_certificate=accept_certificate
     )
-    secret = naming.secret(loaded.policy, service)
+    secret = naming.secret(loaded.policy, service, environment)
     return secrets.Sealed(
         service,
         environment,
@@ -123,7 +123,7 @@ def _write(
             plaintexts, sealed_before if isinstance(sealed_before, dict) else {}
         )
         namespace = naming.namespace(loaded.policy, service, environment)
-        secret = naming.secret(loaded.policy, service)
+        secret = naming.secret(loaded.policy, service, environment)
         label = encrypting.label(loaded.policy.secrets.scope, namespace, secret)
         sealed = {
             key: encrypting.encrypt(plaintext, certificate.public_key, label)

@@ -88,7 +88,7 @@ async def set_images(
         errors.Refused: The registry does not have an image.
         errors.Unreachable: The registry did not say; `resolve` can be left out.
     """
-    loaded = loading.load(loading.find(directory))
+    loaded = services.opened(directory)
     for name in (environment, from_environment):
         if name:
             environments.require(name, loaded.policy)

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from hanbae.argo import application_rules, authorizing, proof_rules, rulings
+from hanbae.argo import application_rules, authorizing, generators, proof_rules, rulings
 from hanbae.clusters import kinds
 from hanbae.policy import documents
 
@@ -52,7 +52,9 @@ def policies(
     manifests: list[Thing] = []
     if "control" in clusters:
         shared = application_rules.VARIABLES
-        manifests += maker.policy(kinds.APPLICATION, shared, application_rules.application())
+        several = generators.has_second_source(policy, environment)
+        rules = application_rules.application(several=several)
+        manifests += maker.policy(kinds.APPLICATION, shared, rules)
         manifests += maker.policy(kinds.APPLICATIONSET, {}, application_rules.application_set())
     if "workload" in clusters:
         shared = proof_rules.variables(policy, environment, services)

@@ -28,8 +28,12 @@ None is an optional: looking into a variable that is one finds nothing, whatever
 """
 
 
-def application() -> Iterator[rulings.Rule]:
-    """The rules for Applications; they need `VARIABLES`."""
+def application(*, several: bool = False) -> Iterator[rulings.Rule]:
+    """The rules for Applications; they need `VARIABLES`.
+
+    Args:
+        several: Whether there are Applications with several sources, of which an operation names one commit for each.
+    """
     yield from _untouched("Application", applications.REFRESH, ("normal", "hard"))
     yield from _record()
     yield rulings.rule(
@@ -39,7 +43,7 @@ def application() -> Iterator[rulings.Rule]:
         !(oldObject.?operation.hasValue() || variables.phaseBefore in ['Running', 'Terminating'])
         """,
     )
-    for rule in (*_source(), *_sync(), *_operation()):
+    for rule in (*_source(several=several), *_sync(several=several), *_operation()):
         yield rulings.unless("!variables.starts", rule)
 
 
@@ -108,7 +112,7 @@ def _record() -> Iterator[rulings.Rule]:
     )
 
 
-def _source() -> Iterator[rulings.Rule]:
+def _source(*, several: bool) -> Iterator[rulings.Rule]:
     """What is deployed is what the Application says, at one commit."""
     yield rulings.rule(
         "operation.sync.manifests would deploy what is not in git",
@@ -118,19 +122,31 @@ def _source() -> Iterator[rulings.Rule]:
         "operation.sync.source(s) would deploy from another place than the Application's own",
         "!('source' in variables.sync) && !('sources' in variables.sync)",
     )
+    commit = "variables.sync.?revision.orValue('').matches('^([0-9a-f]{40}|[0-9a-f]{64})$')"
+    if not several:
+        yield rulings.rule("operation.sync.revision must be a full commit id", commit)
+        return
     yield rulings.rule(
-        "operation.sync.revision must be a full commit id",
-        "variables.sync.?revision.orValue('').matches('^([0-9a-f]{40}|[0-9a-f]{64})$')",
+        "operation.sync.revision must be a full commit id; of several sources, revisions must be it once for each",
+        f"""
+        object.spec.?sources.orValue([]).size() == 0 ?
+          ({commit} && !('revisions' in variables.sync)) :
+          (!('revision' in variables.sync) &&
+           variables.sync.?revisions.orValue([]).size() == object.spec.sources.size() &&
+           variables.sync.revisions.all(r, r == variables.sync.revisions[0] &&
+             r.matches('^([0-9a-f]{{40}}|[0-9a-f]{{64}})$')))
+        """,
     )
 
 
-def _sync() -> Iterator[rulings.Rule]:
+def _sync(*, several: bool) -> Iterator[rulings.Rule]:
     """How it is deployed is what the Application says, hooks included."""
+    more = "'revisions', " if several else ""
     yield rulings.rule(
         "operation.sync has a field that hanbae does not write",
-        """
+        f"""
         variables.sync.all(k,
-          k in ['revision', 'prune', 'syncStrategy', 'syncOptions', 'resources'])
+          k in ['revision', {more}'prune', 'syncStrategy', 'syncOptions', 'resources'])
         """,
     )
     yield rulings.rule(

@@ -71,7 +71,7 @@ def sync(application: Application) -> tuple[str, str]:
     The revision is empty where Argo CD could not find it out: it then writes the branch's name in its place.
     """
     status = (application.get("status") or {}).get("sync") or {}
-    revision = status.get("revision") or ""
+    revision = operations.revision_of(status)
     return status.get("status") or "", revision if _COMMIT.fullmatch(revision) else ""
 
 
@@ -107,10 +107,24 @@ def destination(application: Application) -> str:
     return ((application.get("spec") or {}).get("destination") or {}).get("namespace") or ""
 
 
-def has_one_source(application: Application) -> bool:
-    """Whether it deploys from one source, so that one revision names what is deployed."""
+def has_one_commit(application: Application) -> bool:
+    """Whether one commit names what is deployed: it has one source, or several of one branch of one repository."""
     spec = application.get("spec") or {}
-    return bool(spec.get("source")) and not spec.get("sources")
+    sources = spec.get("sources") or []
+    if not sources:
+        return bool(spec.get("source"))
+    branches = {
+        (_repository(source.get("repoURL")), source.get("targetRevision") or "")
+        for source in sources
+    }
+    return len(branches) == 1 and not any(source.get("chart") for source in sources)
+
+
+def chart_source(application: Application) -> Mapping[str, Any]:
+    """The source that holds what is deployed, beside those of values files that there may be; empty for none."""
+    spec = application.get("spec") or {}
+    sources: Sequence[Mapping[str, Any]] = spec.get("sources") or [spec.get("source") or {}]
+    return next((source for source in sources if not source.get("ref")), sources[0])
 
 
 def foreign(application: Application, owned: Owned) -> wording.Text | None:
@@ -118,13 +132,13 @@ def foreign(application: Application, owned: Owned) -> wording.Text | None:
 
     Another tool, or another repository's hanbae, owns it then: syncing it would deploy their chart.
     """
-    metadata, spec = application.get("metadata") or {}, application.get("spec") or {}
+    metadata = application.get("metadata") or {}
     name, labels = metadata.get("name") or "", metadata.get("labels") or {}
     for label, value in sorted(owned.labels.items()):
         if labels.get(label) != value:
             facts = {"application": name, "label": label, "wanted": value}
             return wording.Text("argo.not-ours", facts | {"found": labels.get(label) or "-"})
-    source = spec.get("source") or {}
+    source = chart_source(application)
     parts = (
         ("source.repoURL", _repository(source.get("repoURL")), _repository(owned.repository)),
         ("source.path", str(source.get("path") or "").strip("/"), owned.path.strip("/")),
@@ -167,7 +181,7 @@ def has_deployed(application: Application, started: str, revision: str) -> bool:
     """
     entries: Sequence[Mapping[str, Any]] = (application.get("status") or {}).get("history") or []
     return any(
-        entry.get("revision") == revision and entry.get("deployStartedAt") == started
+        operations.revision_of(entry) == revision and entry.get("deployStartedAt") == started
         for entry in entries
     )
 
@@ -186,7 +200,7 @@ def deployed_since(application: Application, former: str, revision: str) -> str:
     started = [
         str(entry.get("deployStartedAt") or "")
         for entry in entries
-        if entry.get("revision") == revision
+        if operations.revision_of(entry) == revision
     ]
     return max((time for time in started if time > former), default="")
 

@@ -111,13 +111,12 @@ def spaces(
     policy: documents.Policy, environment: str, services: Iterable[Service]
 ) -> dict[str, list[Service]]:
     """Every namespace that a service of this environment may live in, and the services that do."""
-    bases = [policy.services.namespace]
-    bases += [name for name, space in policy.namespaces.items() if space.services]
     by_namespace: dict[str, list[Service]] = {
-        naming.suffixed(policy, base, environment): [] for base in bases
+        name: [] for name in naming.namespaces_of_services(policy, environment)
     }
     for service in services:
-        by_namespace[naming.namespace(policy, service.name, environment)].append(service)
+        name = naming.namespace(policy, service.name, environment)
+        by_namespace.setdefault(name, []).append(service)
     return by_namespace
 
 
@@ -173,7 +172,7 @@ _Rules = Iterator[tuple[str, str, list[Thing]]]
 
 
 def _control(policy: documents.Policy, environment: str, services: Sequence[Service]) -> _Rules:
-    names = [naming.application(service.name, environment) for service in services]
+    names = [naming.application(policy, service.name, environment) for service in services]
     sets = [naming.application_set(policy, environment)]
     where = policy.argocd.namespace
     yield where, "read", _rule(kinds.APPLICATION, "get", "list", "watch", names=names)
@@ -184,7 +183,7 @@ def _control(policy: documents.Policy, environment: str, services: Sequence[Serv
 
 def _workload(policy: documents.Policy, environment: str, services: Sequence[Service]) -> _Rules:
     for where, here in spaces(policy, environment, services).items():
-        names = [naming.secret(policy, service.name) for service in here]
+        names = [naming.secret(policy, service.name, environment) for service in here]
         yield where, "read", _following(names)
         if here:
             leases = [naming.lease(service.name, environment) for service in here]

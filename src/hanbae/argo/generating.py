@@ -16,16 +16,22 @@ Decisions, and why:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from hanbae.policy import documents, environments, labels, naming
+import msgspec
+from msgspec import Struct
+
+from hanbae.argo import generators
+from hanbae.policy import documents, environments, labels, naming, service_paths
 
 Thing = dict[str, Any]
 
 IN_CLUSTER: Final = "https://kubernetes.default.svc"
 
 _API: Final = "argoproj.io/v1alpha1"
+_REF: Final = "values"
+"""What the source of values files is called in another one's ``valueFiles``: ``$values``."""
 _AUTOMATED: Final = {"prune": True, "selfHeal": True}
 # No chart needs to grant rights or to change the limits that hold it; and a Secret in git is a secret in clear.
 _REFUSED_KINDS: Final = (
@@ -104,11 +110,11 @@ def application(
     Returns:
         ``metadata`` (name, namespace, labels, finalizers) and ``spec``; Argo CD adds the rest.
     """
-    manifest = _template(
-        policy, environment, service, naming.namespace(policy, service, environment)
-    )
+    manifest = _template(policy, environment, service, _Names.of(policy, service, environment))
     settings = policy.environments[environment]
-    by_hand = settings.database_changes == "manual" and migrates
+    by_hand = settings.database_changes == "manual" and (
+        migrates or not generators.shows_migrations(policy, environment)
+    )
     if settings.sync == "auto" and not by_hand:
         manifest["spec"]["syncPolicy"]["automated"] = dict(_AUTOMATED)
     manifest["metadata"]["namespace"] = policy.argocd.namespace
@@ -123,23 +129,28 @@ def application(
 def application_set(policy: documents.Policy, environment: str) -> Thing:
     """The ApplicationSet of an environment."""
     settings = policy.environments[environment]
-    template = _template(policy, environment, _service(policy), _namespace(policy, environment))
-    selective = settings.sync == "auto" and settings.database_changes == "manual"
-    if settings.sync == "auto" and not selective:
-        template["spec"]["syncPolicy"]["automated"] = dict(_AUTOMATED)
-    # The files generator reads the values too, which tells whether a service migrates. It is not the default,
-    # because one values file that is no YAML keeps it from seeing any service.
-    chart = policy.services.path
-    generator = (
-        {"files": [{"path": f"{chart}/{_values(policy, environment)}"}]}
-        if selective
-        else {"directories": [{"path": chart}]}
-    )
+    by_hand = settings.sync == "auto" and settings.database_changes == "manual"
+    selective = by_hand and generators.shows_migrations(policy, environment)
     source = {"repoURL": policy.argocd.repository, "revision": f"refs/heads/{settings.branch}"}
+    finders = list(generators.of(policy, environment, selective=selective))
+    names = [_Names.by(policy, finder, environment) for finder in finders]
+    if len(finders) == 1 and service_paths.follow_from_names(policy.services):
+        template = _template(policy, environment, finders[0].service, names[0])
+        git = [{**source, **finders[0].finds}]
+    else:
+        # Each has a template of its own, because charts, values and names differ. Argo CD takes what is missing there
+        # from the set's, which therefore has no source.
+        template = _shared(policy, environment)
+        git = [
+            {**source, **finder.finds, "template": _own(policy, environment, finder.service, own)}
+            for finder, own in zip(finders, names, strict=True)
+        ]
+    if settings.sync == "auto" and not by_hand:
+        template["spec"]["syncPolicy"]["automated"] = dict(_AUTOMATED)
     spec: Thing = {
         "goTemplate": True,
         "goTemplateOptions": ["missingkey=error"],
-        "generators": [{"git": {**source, **generator}}],
+        "generators": [{"git": generator} for generator in git],
         "syncPolicy": _keeping(settings),
         "template": template,
     }
@@ -168,28 +179,68 @@ spec:
 """Automation for services that say ``migration.enabled: false``, and for no other: a doubt costs a click."""
 
 
+class _Names(Struct, frozen=True):
+    """The names of an Application, of a real service or as expressions."""
+
+    application: str
+    namespace: str
+    source: Thing
+
+    @staticmethod
+    def of(policy: documents.Policy, service: str, environment: str) -> _Names:
+        files = naming.values_sources(policy, service, environment)
+        return _Names(
+            naming.application(policy, service, environment),
+            naming.namespace(policy, service, environment),
+            _source(
+                policy,
+                environment,
+                str(naming.chart(policy, service)),
+                naming.release(policy, service, environment),
+                files,
+            ),
+        )
+
+    @staticmethod
+    def by(policy: documents.Policy, finder: generators.Finder, environment: str) -> _Names:
+        if finder.name:
+            return _Names.of(policy, finder.name, environment)
+        names = _Names.of(generators.of_glob(policy, finder), finder.service, environment)
+        namespace = _namespace(policy, environment, finder.service)
+        return msgspec.structs.replace(names, namespace=namespace)
+
+
 def _template(
-    policy: documents.Policy, environment: str, service: str, namespace: str
+    policy: documents.Policy, environment: str, service: str, names: _Names
 ) -> dict[str, Any]:
     """An Application without automation; the same for a real service and for the set's expressions."""
-    settings = policy.environments[environment]
+    template = _own(policy, environment, service, names)
+    template["spec"]["syncPolicy"] = _shared(policy, environment)["spec"]["syncPolicy"]
+    return template
+
+
+def _own(policy: documents.Policy, environment: str, service: str, names: _Names) -> dict[str, Any]:
+    """What differs between the Applications of an environment."""
     return {
         "metadata": {
-            "name": naming.application(service, environment),
+            "name": names.application,
             "labels": {**_labels(environment), labels.SERVICE: service},
         },
         "spec": {
             "project": naming.project(policy, environment),
-            "source": {
-                "repoURL": policy.argocd.repository,
-                "targetRevision": f"refs/heads/{settings.branch}",
-                "path": str(naming.chart(policy, service)),
-                "helm": {
-                    "releaseName": naming.release(policy, service),
-                    "valueFiles": [_values(policy, environment)],
-                },
-            },
-            "destination": {**_server(policy, environment), "namespace": namespace},
+            **names.source,
+            "destination": {**_server(policy, environment), "namespace": names.namespace},
+        },
+    }
+
+
+def _shared(policy: documents.Policy, environment: str) -> dict[str, Any]:
+    """What all Applications of an environment have in common."""
+    return {
+        "metadata": {"labels": _labels(environment)},
+        "spec": {
+            "project": naming.project(policy, environment),
+            "destination": _server(policy, environment),
             "syncPolicy": {
                 "retry": {"limit": 0},
                 "syncOptions": [
@@ -203,15 +254,42 @@ def _template(
     }
 
 
-def _service(policy: documents.Policy) -> str:
-    """The expression for a service's name: the part of the chart's path that the policy's ``*`` stands for."""
-    return f"{{{{ index .path.segments {policy.services.path.split('/').index('*')} }}}}"
+def _source(
+    policy: documents.Policy,
+    environment: str,
+    chart: str,
+    release: str,
+    files: Sequence[naming.ValuesFile],
+) -> Thing:
+    """The source of a chart; a second one for values files outside of it, which Argo CD knows by ``$values``."""
+    git = {
+        "repoURL": policy.argocd.repository,
+        "targetRevision": f"refs/heads/{policy.environments[environment].branch}",
+    }
+    names = [file.inside or f"${_REF}/{file.path}" for file in files]
+    helm = {"releaseName": release, "valueFiles": names}
+    source = {**git, "path": chart, "helm": helm}
+    if all(file.inside for file in files):
+        return {"source": source}
+    return {"sources": [source, {**git, "ref": _REF}]}
 
 
-def _namespace(policy: documents.Policy, environment: str) -> str:
-    """The expression for a service's namespace; a plain name unless a service has a namespace of its own."""
-    default = naming.suffixed(policy, policy.services.namespace, environment)
-    part = _service(policy).strip("{} ")
+def has_source(application: Mapping[str, Any]) -> bool:
+    """Whether an Application, or the template of a set, says what it deploys."""
+    return "source" in application["spec"] or "sources" in application["spec"]
+
+
+def _namespace(policy: documents.Policy, environment: str, service: str) -> str:
+    """The expression for a service's namespace; a plain name unless a service has a namespace of its own.
+
+    Args:
+        policy: The policy.
+        environment: The environment.
+        service: The expression for a service's name.
+    """
+    base = naming.filled(policy.services.namespace, service, environment)
+    default = naming.suffixed(policy, base, environment)
+    part = service.strip("{} ")
     branches = []
     for name, space in policy.namespaces.items():
         if space.services:
@@ -226,13 +304,7 @@ def _namespace(policy: documents.Policy, environment: str) -> str:
 
 def namespaces(policy: documents.Policy, environment: str) -> list[str]:
     """Every namespace that a service of this environment may live in."""
-    own = [name for name, space in policy.namespaces.items() if space.services]
-    names = dict.fromkeys([policy.services.namespace, *own])
-    return [naming.suffixed(policy, name, environment) for name in names]
-
-
-def _values(policy: documents.Policy, environment: str) -> str:
-    return naming.values_file(policy, "x", environment).name
+    return list(naming.namespaces_of_services(policy, environment))
 
 
 def _server(policy: documents.Policy, environment: str) -> dict[str, str]:

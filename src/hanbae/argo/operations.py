@@ -176,7 +176,7 @@ def asking(
     """
     policy = (application.get("spec") or {}).get("syncPolicy") or {}
     sync: dict[str, Any] = {
-        "revision": revision,
+        **_revisions(application, revision),
         "prune": prunes(application),
         "syncStrategy": {"hook": {}},
     }
@@ -222,7 +222,9 @@ def request(
         "retryStrategy": {"limit": 0},
     }
     if revision:
-        operation["revision"] = revision
+        operation |= _revisions(application, revision)
+    if "revisions" in operation:
+        operation["sourcePositions"] = list(range(1, len(operation["revisions"]) + 1))
     if only:
         operation["resources"] = _selected(only)
     return operation
@@ -239,6 +241,18 @@ def terminating(application: Application) -> dict[str, Any]:
         state = {**application["status"]["operationState"], "phase": TERMINATING}
         return {**application, "status": {**application["status"], "operationState": state}}
     return {key: value for key, value in application.items() if key != "operation"}
+
+
+def _revisions(application: Application, revision: str) -> dict[str, Any]:
+    """The commit of an operation: once, or once for each of several sources, which Argo CD never takes from one."""
+    sources = (application.get("spec") or {}).get("sources")
+    return {"revisions": [revision] * len(sources)} if sources else {"revision": revision}
+
+
+def revision_of(node: Mapping[str, Any]) -> str:
+    """The commit that a part of an Application names; of several sources, the one that all of them are at."""
+    revisions = set(node.get("revisions") or ())
+    return node.get("revision") or (str(revisions.pop()) if len(revisions) == 1 else "")
 
 
 def _info(key: str, about: Mapping[str, str] | None) -> list[dict[str, str]]:
@@ -292,7 +306,7 @@ def _read(operation: Mapping[str, Any], state: Mapping[str, Any]) -> Operation:
     return Operation(
         phase=state.get("phase") or "Running",
         message=state.get("message") or "",
-        revision=result.get("revision") or sync.get("revision") or "",
+        revision=revision_of(result) or revision_of(sync),
         key=info.get(KEY) or "",
         by=by.get("username") or "",
         automated=bool(by.get("automated")),

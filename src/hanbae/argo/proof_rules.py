@@ -51,13 +51,13 @@ def variables(
     proven = [
         {
             "namespace": naming.namespace(policy, service.name, environment),
-            "prefix": f"{naming.release(policy, service.name)}-",
+            "prefix": f"{naming.release(policy, service.name, environment)}-",
             "repository": service.repository,
-            "secret": naming.secret(policy, service.name),
+            "secret": naming.secret(policy, service.name, environment),
             # A list would not be of one type with the rest; keys of a Secret have no commas.
             "keys": f",{','.join(service.keys)},",
             "name": f"{service.name}-migrate",
-            "account": naming.release(policy, service.name),
+            "account": naming.release(policy, service.name, environment),
         }
         for service in services
         if service.repository

@@ -78,7 +78,8 @@ def cluster_files(policy: documents.Policy) -> dict[str, str]:
 def spaces(policy: documents.Policy) -> dict[str, documents.Namespace]:
     """The namespaces of a policy, without suffix: those that it lists, and that of its services."""
     listed = dict(policy.namespaces)
-    listed.setdefault(policy.services.namespace, documents.Namespace())
+    if "{" not in policy.services.namespace:  # those of a template are each service's own
+        listed.setdefault(policy.services.namespace, documents.Namespace())
     return listed
 
 
@@ -134,8 +135,8 @@ def renamings(policy: documents.Policy, environment: str) -> dict[str, str]:
 
 
 def ignored(policy: documents.Policy) -> str:
-    """The line of ``.gitignore`` that keeps a developer's own values out of git."""
-    return f"{policy.services.path}/values.yaml"
+    """The lines of ``.gitignore`` that keep a developer's own values out of git."""
+    return "\n".join(f"{path}/values.yaml" for path in policy.services.paths)
 
 
 def _space(name: str, space: documents.Namespace) -> dict[str, str]:

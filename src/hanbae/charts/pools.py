@@ -51,7 +51,7 @@ class Wanted(Struct, frozen=True):
         api_versions: More API versions for ``.Capabilities``, such as ``bitnami.com/v1alpha1``.
         complete: Whether these two are what the cluster has, rather than what is known of it: then a release is not
             rendered for other patch releases and with other API versions as well.
-        values_file: Path of the last values file, for faults; empty where it has none.
+        values_files: Paths of the values files, for faults; empty where there are none.
     """
 
     release: str
@@ -60,7 +60,7 @@ class Wanted(Struct, frozen=True):
     kube_version: str | None = None
     api_versions: tuple[str, ...] = ()
     complete: bool = False
-    values_file: str = ""
+    values_files: tuple[str, ...] = ()
 
 
 class Difference(Struct, frozen=True):
@@ -109,6 +109,7 @@ class Excess(Struct, frozen=True):
         what: ``bytes``, ``entries`` (keys and items) or ``depth``.
         limit: How many there may be.
         values: Whether it is a values file of the release.
+        index: Which of them.
     """
 
     file: str
@@ -116,6 +117,7 @@ class Excess(Struct, frozen=True):
     what: Literal["bytes", "entries", "depth"]
     limit: int
     values: bool
+    index: int = 0
 
 
 class Answer(Struct, frozen=True):

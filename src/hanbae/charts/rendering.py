@@ -78,7 +78,7 @@ async def render(
     """
     async with pools.opened(1) as pool:
         (answer,) = await answers(pool, tree, chart, [request], limit=limit)
-    return rendered(answer, shown=chart, values_file=request.values_file)
+    return rendered(answer, shown=chart, values_files=request.values_files)
 
 
 async def answers(
@@ -123,19 +123,19 @@ async def answers(
     return await pool.render(changed(files), again, shown=chart, limit=limit)
 
 
-def rendered(answer: pools.Answer, *, shown: str, values_file: str = "") -> Rendered:
+def rendered(answer: pools.Answer, *, shown: str, values_files: Sequence[str] = ()) -> Rendered:
     """An answer as objects in the order in which Argo CD gets them.
 
     Args:
         answer: The answer.
         shown: The chart folder as the user knows it, for faults.
-        values_file: The values file, for faults in it; empty where there is none.
+        values_files: The values files, for faults in them.
 
     Raises:
         hanbae.errors.FileFault: Helm failed, or made what is no object; or something is larger than it may be.
     """
     if answer.beyond is not None:
-        raise _beyond(answer.beyond, shown, values_file)
+        raise _beyond(answer.beyond, shown, values_files)
     if answer.schema:
         raise _of_schema(shown, answer)
     if answer.error is not None:
@@ -175,9 +175,11 @@ def _whole(item: object, template: str, shown: str) -> dict[str, Any]:
     return item
 
 
-def _beyond(excess: pools.Excess, shown: str, values_file: str) -> errors.FileFault:
+def _beyond(excess: pools.Excess, shown: str, values_files: Sequence[str]) -> errors.FileFault:
     """What is larger than it may be, at its line."""
-    file = values_file if excess.values and values_file else f"{shown}/{excess.file}".rstrip("/")
+    file = f"{shown}/{excess.file}".rstrip("/")
+    if excess.values and values_files:
+        file = values_files[min(excess.index, len(values_files) - 1)]
     limit = f"{excess.limit // 1024**2} MiB" if excess.what == "bytes" else str(excess.limit)
     place = subjects.Place(file, excess.line)
     return errors.FileFault(f"render.beyond-{excess.what}", place=place, limit=limit)

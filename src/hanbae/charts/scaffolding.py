@@ -113,10 +113,17 @@ def _values(service: str, policy: documents.Policy, facts: Mapping[str, str]) ->
 def _refuse_names(service: str, policy: documents.Policy) -> None:
     if not is_name(service):
         raise errors.WrongUse("new.not-a-service", service=service)
-    release = naming.release(policy, service)
+    if "{environment}" in policy.services.secret:
+        raise errors.WrongUse("new.secret-by-environment", template=policy.services.secret)
+    release = _longest_release(service, policy)
     if len(release) > _LONGEST_RELEASE:
         limit = str(_LONGEST_RELEASE)
         raise errors.WrongUse("new.release-too-long", release=release, limit=limit)
+
+
+def _longest_release(service: str, policy: documents.Policy) -> str:
+    releases = (naming.release(policy, service, name) for name in policy.environments)
+    return max(releases, key=len)
 
 
 def _databases(service: str, policy: documents.Policy, databases: Sequence[str]) -> dict[str, str]:
@@ -127,7 +134,7 @@ def _databases(service: str, policy: documents.Policy, databases: Sequence[str])
     for name in names:
         if not _DATABASE.fullmatch(name) or name in _NO_TEXT:
             raise errors.WrongUse("new.not-a-database", database=name)
-        release = naming.release(policy, service)
+        release = _longest_release(service, policy)
         job = naming.migration_job(release, name, several=len(names) > 1)
         if max(len(job), len(name)) > _LONGEST_NAME:
             raise errors.WrongUse("new.job-too-long", job=job, limit=str(_LONGEST_NAME))
@@ -146,8 +153,8 @@ def _facts(service: str, policy: documents.Policy, folders: Mapping[str, str]) -
     in_image = naming.migrations_folder(policy, "{{ $.Values.service.name }}")
     return {
         "service": service,
-        "secret": naming.secret(policy, service),
-        "secret_format": policy.services.secret.replace("{service}", "%s"),
+        "secret": naming.secret(policy, service, next(iter(policy.environments))),
+        **_secret(policy.services.secret),
         "part_of": policy.argocd.project,
         "databases": "\n".join(_rows(migrations.wave, folders)),
         "default_database": _default_database(service),
@@ -168,6 +175,16 @@ def _facts(service: str, policy: documents.Policy, folders: Mapping[str, str]) -
         "image_folder": f"/app/{in_image}",
         "service_folder": str(naming.chart(policy, service).parent),
         "migrations_folder": str(naming.migrations_folder(policy, service)),
+    }
+
+
+def _secret(template: str) -> dict[str, str]:
+    """The Secret's name as charts work it out, from the service's name or from the release's."""
+    if "{release}" in template:
+        return {"secret_of": "Release.Name", "secret_format": template.replace("{release}", "%s")}
+    return {
+        "secret_of": "Values.service.name",
+        "secret_format": template.replace("{service}", "%s"),
     }
 
 

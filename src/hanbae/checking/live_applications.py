@@ -95,7 +95,10 @@ async def of_environment(
         findings_of_rules.elsewhere(argo.LIVE, hit, service=service, environment=environment)
         for service in services or project.services
         for hit in argo.live(
-            project, service, environment, by_name.get(naming.application(service, environment))
+            project,
+            service,
+            environment,
+            by_name.get(naming.application(project.policy, service, environment)),
         )
     ]
     if services:

@@ -58,14 +58,16 @@ def project(directory: Path, *, revision: str | None = None) -> views.Project:
     if revision is None:
         loaded = loading.load(path)
         tree: trees.Tree = trees.WorkingTree(loaded.root)
-        names = services.of(loaded.policy, tree)
-        heads = branches(loaded.policy, loaded.root)
-        return views.Project(loaded.policy, loaded.places, tree, names, heads)
+        policy = services.located(loaded.policy, tree)
+        names = services.of(policy, tree)
+        heads = branches(policy, loaded.root)
+        return views.Project(policy, loaded.places, tree, names, heads)
     tree = tree_at(path.parent, revision)
     data = tree.read(loading.NAME)
     if data is None:
         raise errors.WrongUse("policy.not-in-revision", revision=revision)
     policy, places = loading.parse(data, loading.NAME)
+    policy = services.located(policy, tree)
     heads = branches(policy, path.parent)
     return views.Project(policy, places, tree, services.of(policy, tree), heads)
 
@@ -84,9 +86,12 @@ def opened(
     checked = project(directory, revision=revision)
     base = project(directory, revision=policy_from) if policy_from else None
     if base is not None:
-        names = services.of(base.policy, checked.tree)
+        policy = services.located(base.policy, checked.tree)
+        names = services.of(policy, checked.tree)
         proposal = views.Proposal(checked.policy, checked.places, base.tree)
-        checked = dataclasses.replace(base, tree=checked.tree, services=names, proposal=proposal)
+        checked = dataclasses.replace(
+            base, policy=policy, tree=checked.tree, services=names, proposal=proposal
+        )
     if now is not None:
         checked = dataclasses.replace(checked, now=now)
     return checked, base
@@ -147,9 +152,11 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
     _refuse_submodules(tree, view.chart)
     requests: dict[str, pools.Wanted] = {}
     for environment in project.environments:
-        values = _values(tree, str(naming.values_file(policy, name, environment)))
-        if values is not None:
-            requests[environment] = releases.requested(policy, name, environment, values)
+        paths = map(str, naming.values_files(policy, name, environment))
+        values = [_values(tree, path) for path in paths]
+        contents = [content for content in values if content is not None]
+        if len(contents) == len(values):
+            requests[environment] = releases.requested(policy, name, environment, contents)
     if not requests:
         return RenderedService(view)
     answers = await rendering.answers(pool, tree, view.chart, list(requests.values()))
@@ -157,8 +164,8 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
     faults = []
     for environment, answer in zip(requests, answers, strict=True):
         try:
-            file = requests[environment].values_file
-            rendered = rendering.rendered(answer, shown=view.chart, values_file=file)
+            files = requests[environment].values_files
+            rendered = rendering.rendered(answer, shown=view.chart, values_files=files)
             charts[environment] = rendered, answer
         except errors.FileFault as fault:
             faults.append((environment, _at_values(view, environment, fault)))
@@ -285,16 +292,17 @@ def _objects(
 
 def _at_values(view: views.Service, environment: str, fault: errors.FileFault) -> errors.FileFault:
     """A fault at the line of the values file that is the reason, where it is one."""
-    file = str(naming.values_file(view.policy, view.name, environment))
-    place = view.values(file).fault
+    files = [str(path) for path in naming.values_files(view.policy, view.name, environment)]
+    places = [view.values(file).fault for file in files]
+    place = next((place for place in places if place is not None), None)
     error = fault.text.facts.get("error", "")
     if place is None and error.startswith(_OF_VALUES):
-        place = subjects.Place(file)
+        place = subjects.Place(str(naming.values_file(view.policy, view.name, environment)))
         if unknown := _UNKNOWN.search(error):
             path = f"{unknown['path']}/{unknown['key']}"
-            place = view.value_place(file, tuple(path.strip("/").split("/")))
+            place = view.place_of_value(files, tuple(path.strip("/").split("/")))
         elif key := _KEY.search(error):
-            place = view.value_place(file, tuple(key["path"].strip("/").split("/")))
+            place = view.place_of_value(files, tuple(key["path"].strip("/").split("/")))
     if place is None:
         return fault
     return errors.FileFault(fault.text.id, place=place, **fault.text.facts)

@@ -47,8 +47,8 @@ async def _numbered(
     """
     project = service.project
     try:
-        values = project.tree.read(service.releases[environment].values_file) or b""
-        request = releases.requested(project.policy, service.name, environment, values)
+        values = releases.values(project.tree, project.policy, service.name, environment)
+        request = releases.requested(project.policy, service.name, environment, values.contents)
         request = unbegun.with_layer(request, service.releases[environment].layer)
         versions = (*request.api_versions, *assumed)
         # Complete: what other clusters make of it is known from the first rendering.

@@ -203,7 +203,9 @@ class Run:
                     "deployment": deployment,
                     "service": plan.service,
                     "environment": environment,
-                    "application": naming.application(plan.service, environment),
+                    "application": naming.application(
+                        self._space.policy, plan.service, environment
+                    ),
                     "namespace": self._space.policy.argocd.namespace,
                 }
                 speaker.warn(wording.Text("deploy.detached", facts))

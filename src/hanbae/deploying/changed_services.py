@@ -108,6 +108,6 @@ def _policy(revision: revisions.Revision, current: documents.Policy) -> document
 def _promise(source: deployments.Source) -> _Promise:
     return _Promise(
         source.namespace,
-        naming.release(source.policy, source.service),
+        naming.release(source.policy, source.service, source.environment),
         freezing.service(source, {}),
     )

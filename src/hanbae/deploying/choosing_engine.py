@@ -38,13 +38,13 @@ def engine(
     """
     policy = space.policy
     expected = generating.application(policy, service, environment)
-    source = expected["spec"]["source"]
+    source = applications.chart_source(expected)
     target = argocd.Target(
-        application=naming.application(service, environment),
+        application=naming.application(policy, service, environment),
         argocd=policy.argocd.namespace,
         namespace=naming.namespace(policy, service, environment),
-        release=naming.release(policy, service),
-        secret=naming.secret(policy, service),
+        release=naming.release(policy, service, environment),
+        secret=naming.secret(policy, service, environment),
         owned=applications.Owned(
             repository=source["repoURL"],
             path=source["path"],
@@ -72,7 +72,7 @@ def application(
     """The way to a service's Application."""
     policy = space.policy
     ref = subjects.Ref(
-        "Application", policy.argocd.namespace, naming.application(service, environment)
+        "Application", policy.argocd.namespace, naming.application(policy, service, environment)
     )
     if clusters.argocd is not None:
         project = naming.project(policy, environment)

@@ -390,7 +390,7 @@ class _Run:
 
     async def _prove(self, clusters: workspaces.Clusters) -> None:
         """The proofs, side by side; they only read. They are recorded in the order of the plan."""
-        release = naming.release(self._space.policy, self._plan.service)
+        release = naming.release(self._space.policy, self._plan.service, self._plan.environment)
         proven = self._past.proved if self._past is not None else frozenset()
         running: list[tuple[str, asyncio.Task[events.Proved]]] = []
         try:

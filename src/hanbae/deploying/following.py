@@ -171,7 +171,7 @@ class Following:
             self._record.logs,
             service=self._plan.service,
             environment=self._plan.environment,
-            secret=naming.secret(self._policy, self._plan.service),
+            secret=naming.secret(self._policy, self._plan.service, self._plan.environment),
             crashes=self._policy.rollout.crashes,
             crashes_before=engine.crashes_before,
         )

@@ -60,7 +60,7 @@ async def _through_api(
 ) -> Observed:
     server = clusters.argocd
     assert server is not None  # noqa: S101  the caller has looked
-    name = naming.application(source.service, source.environment)
+    name = naming.application(source.policy, source.service, source.environment)
     where = name, naming.project(space.policy, source.environment), space.policy.argocd.namespace
     application = await comparing.application(server, *where)
     if application is None:
@@ -88,7 +88,7 @@ async def _through_api(
 async def _through_objects(
     space: workspaces.Workspace, clusters: workspaces.Clusters, source: deployments.Source
 ) -> Observed:
-    name = naming.application(source.service, source.environment)
+    name = naming.application(source.policy, source.service, source.environment)
     where = space.policy.argocd.namespace
     application = await reading.get(clusters.control, kinds.APPLICATION, where, name)
     targets = _objects(source)

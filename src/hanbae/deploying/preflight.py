@@ -88,7 +88,7 @@ async def _secrets(
 ) -> Examined:
     """Keys of the service's own Secret that pods need and that nothing makes."""
     objects = [manifest.object for manifest in source.rendered.manifests]
-    own = naming.secret(space.policy, source.service)
+    own = naming.secret(space.policy, source.service, source.environment)
     keys_made = secret_reads.made(objects).get(own)
     needed = [read for read in secret_reads.of(objects) if read.secret == own]
     if keys_made is None and needed:

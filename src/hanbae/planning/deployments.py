@@ -16,7 +16,7 @@ from hanbae.charts import rendering
 from hanbae.migrations import databases, files, transactions
 from hanbae.planning import proofs, releases
 from hanbae.policy import documents, naming
-from hanbae.repository import revisions
+from hanbae.repository import revisions, services
 from hanbae.results import guards, plans
 
 SYNC: str = "sync"
@@ -71,17 +71,17 @@ async def read(
     Raises:
         hanbae.errors.FileFault: No values for the environment, or the chart does not render.
     """
+    policy = services.located(policy, revision)
     chart = str(naming.chart(policy, service))
-    file = str(naming.values_file(policy, service, environment))
-    values = revision.read(file)
-    if values is None:
+    values = releases.values(revision, policy, service, environment)
+    if values.missing:
         raise errors.FileFault(
             "plan.no-values",
-            place=subjects.Place(file),
+            place=subjects.Place(values.missing[-1]),
             environment=environment,
             revision=revision.commit[:12],
         )
-    request = releases.requested(policy, service, environment, values, cluster=cluster)
+    request = releases.requested(policy, service, environment, values.contents, cluster=cluster)
     rendered = await rendering.render(revision, chart, request)
     return Source(policy, service, environment, revision, rendered)
 
@@ -100,7 +100,7 @@ def plan(source: Source, *, is_older: bool = False) -> plans.Plan:
     settings = source.policy.environments[source.environment]
     objects = [manifest.object for manifest in source.rendered.manifests]
     expected = hooks.expected(objects, namespace=source.namespace)
-    name = naming.application(source.service, source.environment)
+    name = naming.application(source.policy, source.service, source.environment)
     commit = source.revision.commit
     first: list[plans.Step] = []
     does: plans.Effect
@@ -150,7 +150,7 @@ def _proofs(source: Source, objects: list[dict[str, Any]]) -> list[plans.Prove]:
     jobs = {
         manifest["metadata"]["name"]: manifest for manifest in objects if manifest["kind"] == "Job"
     }
-    release = naming.release(policy, source.service)
+    release = naming.release(policy, source.service, source.environment)
     by_wave: list[tuple[int, plans.Prove]] = []
     for database in declared:
         expected = naming.migration_job(release, database.name, several=len(declared) > 1)

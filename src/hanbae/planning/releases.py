@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from hanbae.apis import serving
 from hanbae.charts import pools
 from hanbae.policy import documents, naming
+from hanbae.repository import trees
 
 
 class Cluster(Struct, frozen=True):
@@ -21,11 +24,35 @@ class Cluster(Struct, frozen=True):
     api_versions: tuple[str, ...]
 
 
+class Values(Struct, frozen=True):
+    """The values files of a service in an environment.
+
+    Attributes:
+        contents: Those that are there, in order.
+        missing: Those that are not: Argo CD renders nothing without them.
+    """
+
+    contents: tuple[bytes, ...]
+    missing: tuple[str, ...] = ()
+
+
+def values(tree: trees.Tree, policy: documents.Policy, service: str, environment: str) -> Values:
+    """Read the values files of a service in an environment.
+
+    Raises:
+        hanbae.errors.FileFault: One of them is too large, or a link leads out of the repository.
+    """
+    paths = [str(path) for path in naming.values_files(policy, service, environment)]
+    contents = {path: tree.read(path) for path in paths}
+    missing = tuple(path for path, content in contents.items() if content is None)
+    return Values(tuple(contents[path] or b"" for path in paths if path not in missing), missing)
+
+
 def requested(
     policy: documents.Policy,
     service: str,
     environment: str,
-    values: bytes,
+    values: Sequence[bytes],
     *,
     kube_version: str | None = None,
     api_versions: tuple[str, ...] = (),
@@ -37,7 +64,7 @@ def requested(
         policy: The policy.
         service: The service.
         environment: The environment.
-        values: The content of the environment's values file.
+        values: The contents of the environment's values files, in order.
         kube_version: The cluster's version, such as ``v1.35.4``; None for the first release of the policy's minor
             version.
         api_versions: API versions beyond those of that Kubernetes, such as ``bitnami.com/v1alpha1``.
@@ -49,11 +76,11 @@ def requested(
     else:
         served = (*serving.api_versions(minor), *api_versions)
     return pools.Wanted(
-        release=naming.release(policy, service),
+        release=naming.release(policy, service, environment),
         namespace=naming.namespace(policy, service, environment),
-        values=(values,),
+        values=tuple(values),
         kube_version=kube_version or f"v{minor}.0",
         api_versions=served,
         complete=cluster is not None,
-        values_file=str(naming.values_file(policy, service, environment)),
+        values_files=tuple(map(str, naming.values_files(policy, service, environment))),
     )

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import Final
 
 from hanbae import errors
 
 _GITS_OWN: Final = ".git"
+_PATH: Final = re.compile(r"(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
 _MOST_LINKS: Final = 40
 """As many as the kernel follows."""
 
@@ -39,6 +41,11 @@ def inside(root: Path, path: Path) -> Path | None:
 def is_gits_own(path: str) -> bool:
     """Whether a relative path is in git's own folder, however a file system without case would spell it."""
     return any(part.lower() == _GITS_OWN for part in path.split("/"))
+
+
+def is_path(path: str) -> bool:
+    """Whether it is a path inside the repository, and not of git's own folder, whose hooks are programs."""
+    return bool(_PATH.fullmatch(path)) and not is_gits_own(path)
 
 
 def output(path: Path) -> Path:

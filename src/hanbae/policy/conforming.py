@@ -45,7 +45,7 @@ def conform(node: nodes.Node, kind: Any) -> Any:
     bare = _bare(kind)
     origin = get_origin(bare)
     if origin is types.UnionType or origin is typing.Union:
-        return _union(node, [kind for kind in get_args(bare) if kind is not types.NoneType])
+        return _union(node, get_args(bare))
     if origin is Literal:
         return _choice(node, get_args(bare))
     if origin is dict:
@@ -57,6 +57,18 @@ def conform(node: nodes.Node, kind: Any) -> Any:
     if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
         return _struct(node, bare)
     return _scalar(node, bare, kind)
+
+
+def _union(node: nodes.Node, options: tuple[Any, ...]) -> Any:
+    """Of several types a list is held against that of lists, anything else against the others."""
+    if node.value is None and types.NoneType in options:
+        return None
+    kinds = [option for option in options if option is not types.NoneType]
+    lists = [kind for kind in kinds if get_origin(_bare(kind)) is tuple]
+    if lists and isinstance(node.value, tuple):
+        return conform(node, lists[0])
+    others = [kind for kind in kinds if kind not in lists]
+    return _form(node, others) if len(others) > 1 else conform(node, others[0])
 
 
 def _struct(node: nodes.Node, kind: type[msgspec.Struct]) -> dict[str, Any]:
@@ -76,12 +88,6 @@ def _struct(node: nodes.Node, kind: type[msgspec.Struct]) -> dict[str, Any]:
         for name, (annotation, _) in fields.items()
         if name in node.value
     }
-
-
-def _union(node: nodes.Node, kinds: list[Any]) -> Any:
-    if len(kinds) > 1:
-        return _form(node, kinds)
-    return None if node.value is None else conform(node, kinds[0])
 
 
 def _form(node: nodes.Node, forms: list[type[msgspec.Struct]]) -> dict[str, Any]:

@@ -82,20 +82,65 @@ class ArgoCD(Document, frozen=True):
     kinds: tuple[ObjectKind, ...] = ()
 
 
+class NamedService(Document, frozen=True):
+    """What the policy says of one service by its name; what is left out is as for all services.
+
+    Attributes:
+        path: Folder of its chart, without ``*``: several services may share one chart, and the repository may have just
+            one.
+        namespace: As for all services.
+        release: As for all services.
+        application: As for all services.
+        secret: As for all services.
+        values: As for all services.
+        migrations: As for all services.
+    """
+
+    path: str | None = None
+    namespace: str | None = None
+    release: str | None = None
+    application: str | None = None
+    secret: str | None = None
+    values: tuple[str, ...] | None = None
+    migrations: str | None = None
+
+
 class Services(Document, frozen=True):
     """Where services are and how their objects are named.
 
+    What is called a template below may hold ``{service}`` and ``{environment}``, that of the Secret ``{release}`` too.
+
     Attributes:
-        path: Glob of the chart folders; the part that matches ``*`` is the service's name.
-        namespace: Namespace of a service that names no other; environments may add a suffix.
-        release: Name of the Helm release, the same in every environment.
-        secret: Name of a service's Secret.
+        path: Glob of the chart folders, or several; the part that matches ``*``, which may be the last one, is the
+            service's name.
+        exclude: Folders among them, or above some of them, that are not services, such as libraries; a part may
+            hold ``*``.
+        namespace: Namespace of a service that names no other, a template; environments may add a suffix.
+        release: Name of the Helm release, a template.
+        application: Name of Argo CD's Application, a template.
+        secret: Name of a service's Secret, a template.
+        values: Values files in order, templates; later ones win. A bare name, or what begins with ``./`` or ``../``, is
+            a path from the chart's folder; any other is one from the repository's root. Default
+            ``values-{environment}.yaml``; where ``values.yaml`` is among them, it belongs into git.
+        migrations: Folder of a service's migrations from the repository's root, a template; default ``migrations``
+            beside the chart, or in it where the chart's folder is the service's own.
+        named: Services by name, where one is not as all are.
     """
 
-    path: str = "services/*/helm"
-    namespace: Name = "services"
+    path: str | tuple[str, ...] = "services/*/helm"
+    exclude: tuple[str, ...] = ()
+    namespace: str = "services"
     release: str = "{service}-service"
+    application: str = "{service}-{environment}"
     secret: str = "{service}-secrets"  # noqa: S105  a name, no secret
+    values: tuple[str, ...] = ()
+    migrations: str | None = None
+    named: dict[Name, NamedService] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The globs of the chart folders."""
+        return (self.path,) if isinstance(self.path, str) else self.path
 
 
 class Namespace(Document, frozen=True):
@@ -121,7 +166,7 @@ class Environment(Document, frozen=True):
         trigger: ``push`` (to the branch) or ``manual``.
         branch: The branch that the environment deploys.
         sync: ``auto`` when Argo CD starts syncs itself, ``manual`` when a person or CI does.
-        values: Name of the values file inside the chart folder.
+        values: Name of the values file inside the chart folder; or a list, which replaces that of the services.
         overlay: Folder of the Kustomize overlay.
         engine: What changes the environment; default ``argocd``.
         control: kubeconfig context of Argo CD's cluster; default the current one.
@@ -140,7 +185,7 @@ class Environment(Document, frozen=True):
     trigger: Literal["push", "manual"] = "push"
     branch: str | None = None
     sync: Literal["auto", "manual"] = "manual"
-    values: str | None = None
+    values: str | tuple[str, ...] | None = None
     overlay: str | None = None
     engine: Literal["argocd", "helm"] = "argocd"
     control: str | None = None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from pathlib import PurePosixPath
 from typing import Final, Literal
 
-from hanbae.policy import documents, environments
+from msgspec import Struct
+
+from hanbae.policy import documents, environments, service_paths
 
 RBAC: Final = "k8s/rbac"
 """Below it is what hanbae may do in the clusters, by environment."""
@@ -19,24 +22,48 @@ def is_service(name: str) -> bool:
     return bool(_SERVICE.fullmatch(name))
 
 
-def release(policy: documents.Policy, service: str) -> str:
-    """The Helm release of a service: ``auth-service``, the same in every environment."""
-    return policy.services.release.format(service=service)
+def filled(template: str, service: str, environment: str, *, release: str = "") -> str:
+    """A template of the policy: the one place that knows what it may hold.
+
+    Args:
+        template: Such as ``{service}-{environment}``.
+        service: What ``{service}`` becomes.
+        environment: What ``{environment}`` becomes.
+        release: What ``{release}`` becomes.
+    """
+    return (
+        template.replace("{release}", release)
+        .replace("{service}", service)
+        .replace("{environment}", environment)
+    )
 
 
-def secret(policy: documents.Policy, service: str) -> str:
+def _template(policy: documents.Policy, service: str, field: str) -> str:
+    """What the policy says of a service by its name, else of all."""
+    named = policy.services.named.get(service)
+    own = getattr(named, field) if named is not None else None
+    return str(own if own is not None else getattr(policy.services, field))
+
+
+def release(policy: documents.Policy, service: str, environment: str) -> str:
+    """The Helm release of a service: ``auth-service``."""
+    return filled(_template(policy, service, "release"), service, environment)
+
+
+def secret(policy: documents.Policy, service: str, environment: str) -> str:
     """The Secret of a service: ``auth-secrets``."""
-    return policy.services.secret.format(service=service)
+    own = release(policy, service, environment)
+    return filled(_template(policy, service, "secret"), service, environment, release=own)
 
 
-def application(service: str, environment: str) -> str:
+def application(policy: documents.Policy, service: str, environment: str) -> str:
     """Argo CD's Application: ``auth-dev``."""
-    return f"{service}-{environment}"
+    return filled(_template(policy, service, "application"), service, environment)
 
 
 def lease(service: str, environment: str) -> str:
     """Name of the Lease by which one deployment at a time drives an Application."""
-    return f"hanbae-{application(service, environment)}"
+    return f"hanbae-{service}-{environment}"
 
 
 def project(policy: documents.Policy, environment: str) -> str:
@@ -51,16 +78,50 @@ def application_set(policy: documents.Policy, environment: str) -> str:
 
 def namespace(policy: documents.Policy, service: str, environment: str) -> str:
     """The namespace of a service's objects in an environment: ``services-dev``."""
-    base = next(
-        (name for name, space in policy.namespaces.items() if service in space.services),
-        policy.services.namespace,
-    )
-    return suffixed(policy, base, environment)
+    named = policy.services.named.get(service)
+    base = named.namespace if named is not None else None
+    if base is None:
+        base = next(
+            (name for name, space in policy.namespaces.items() if service in space.services),
+            policy.services.namespace,
+        )
+    return suffixed(policy, filled(base, service, environment), environment)
 
 
 def suffixed(policy: documents.Policy, base: str, environment: str) -> str:
     """A namespace of the policy as it is called in an environment."""
     return f"{base}{policy.environments[environment].namespace_suffix}"
+
+
+def namespaces_of_services(policy: documents.Policy, environment: str) -> tuple[str, ...]:
+    """Every namespace that a service of an environment may live in, each once.
+
+    Where the namespace's template holds ``{service}``, those of the services that were located.
+    """
+    services = policy.services
+    default = services.namespace
+    located = services.folders if isinstance(services, service_paths.Located) else {}
+    if "{service}" in default:
+        names = [namespace(policy, service, environment) for service in located]
+    else:
+        names = [suffixed(policy, filled(default, "", environment), environment)]
+    names += [
+        suffixed(policy, name, environment)
+        for name, space in policy.namespaces.items()
+        if space.services
+    ]
+    names += [
+        namespace(policy, name, environment)
+        for name, service in services.named.items()
+        if service.namespace is not None
+    ]
+    return tuple(dict.fromkeys(names))
+
+
+def namespaces(policy: documents.Policy, environment: str) -> frozenset[str]:
+    """Every namespace of the policy in an environment, whether services live there or not."""
+    others = (suffixed(policy, name, environment) for name in policy.namespaces)
+    return frozenset((*namespaces_of_services(policy, environment), *others))
 
 
 def migration_job(release_name: str, database: str, *, several: bool) -> str:
@@ -75,24 +136,104 @@ def migration_job(release_name: str, database: str, *, several: bool) -> str:
 
 def chart(policy: documents.Policy, service: str) -> PurePosixPath:
     """The chart folder of a service, relative to the repository: ``services/auth/helm``."""
-    return PurePosixPath(policy.services.path.replace("*", service, 1))
+    return PurePosixPath(service_paths.place(policy.services, service).chart)
 
 
 def folder(policy: documents.Policy, service: str) -> PurePosixPath:
     """The folder of everything that is a service's own, relative to the repository: ``services/auth``."""
-    before, _, _ = policy.services.path.partition("*")
-    return PurePosixPath(f"{before}{service}")
+    return PurePosixPath(service_paths.place(policy.services, service).own)
+
+
+def around(policy: documents.Policy, service: str) -> PurePosixPath:
+    """The folder in which the chart lies beside what else the service has; the chart's own where that is nothing."""
+    return PurePosixPath(service_paths.place(policy.services, service).around)
+
+
+class ValuesFile(Struct, frozen=True):
+    """One values file of a service in an environment.
+
+    Attributes:
+        path: The file, from the repository's root.
+        inside: Its path in the chart's folder; empty where it lies outside of that.
+        entry: What the policy writes, with its names filled in.
+    """
+
+    path: str
+    inside: str
+    entry: str
+
+
+def values_templates(policy: documents.Policy, service: str, environment: str) -> tuple[str, ...]:
+    """The policy's list of values files for a service in an environment, as it is written."""
+    named = policy.services.named.get(service)
+    if named is not None and named.values is not None:
+        return named.values
+    own = policy.environments[environment].values
+    if own is not None:
+        return (own,) if isinstance(own, str) else own
+    return policy.services.values or ("values-{environment}.yaml",)
+
+
+def values_sources(
+    policy: documents.Policy, service: str, environment: str
+) -> tuple[ValuesFile, ...]:
+    """The values files of a service in an environment, in order: later ones win."""
+    folder = str(chart(policy, service))
+    own = release(policy, service, environment)
+    return tuple(
+        _values_file(folder, filled(template, service, environment, release=own))
+        for template in values_templates(policy, service, environment)
+    )
+
+
+def values_path(chart_folder: str, entry: str) -> str:
+    """Where a values file lies: a bare name, ``./`` and ``../`` count from the chart's folder, others from the root."""
+    from_chart = "/" not in entry or entry.startswith(("./", "../"))
+    return posixpath.normpath(f"{chart_folder}/{entry}" if from_chart else entry.removeprefix("/"))
+
+
+def _values_file(chart_folder: str, entry: str) -> ValuesFile:
+    path = values_path(chart_folder, entry)
+    lies_inside = path.startswith(f"{chart_folder}/")
+    return ValuesFile(path, path[len(chart_folder) + 1 :] if lies_inside else "", entry)
+
+
+def values_files(
+    policy: documents.Policy, service: str, environment: str
+) -> tuple[PurePosixPath, ...]:
+    """The values files of a service in an environment, relative to the repository, in order: later ones win."""
+    return tuple(PurePosixPath(file.path) for file in values_sources(policy, service, environment))
 
 
 def values_file(policy: documents.Policy, service: str, environment: str) -> PurePosixPath:
-    """The values file of a service in an environment, relative to the repository."""
-    name = policy.environments[environment].values or f"values-{environment}.yaml"
-    return chart(policy, service) / name
+    """The values file that is an environment's own, relative to the repository: what is set for it is written there.
+
+    That is the last one with the environment's name in it, else the last one.
+    """
+    templates = values_templates(policy, service, environment)
+    own = [index for index, text in enumerate(templates) if "{environment}" in text]
+    index = own[-1] if own else len(templates) - 1
+    return values_files(policy, service, environment)[index]
+
+
+def values_name(policy: documents.Policy, service: str, environment: str) -> str:
+    """What an environment's own values file is called in sentences about its chart: its path in there, if any."""
+    own = str(values_file(policy, service, environment))
+    files = values_sources(policy, service, environment)
+    return next((file.inside for file in files if file.path == own and file.inside), own)
 
 
 def migrations_folder(policy: documents.Policy, service: str) -> PurePosixPath:
     """The folder of a service's migrations in the repository: ``services/auth/migrations``."""
-    return chart(policy, service).parent / "migrations"
+    named = policy.services.named.get(service)
+    own = named.migrations if named is not None else None
+    template = own if own is not None else policy.services.migrations
+    if template is not None:
+        return PurePosixPath(filled(template, service, ""))
+    place = service_paths.place(policy.services, service)
+    if place.chart == place.own and place.star is not None:
+        return PurePosixPath(place.chart) / "migrations"
+    return PurePosixPath(place.chart).parent / "migrations"
 
 
 def seconds(duration: documents.Duration) -> int:

@@ -12,14 +12,12 @@ from typing import Final
 
 from hanbae import errors, subjects
 from hanbae.masking import shapes
-from hanbae.policy import boundaries, documents, environments, naming
+from hanbae.policy import boundaries, documents, environments, naming, service_rules
 
 _BRANCH: Final = re.compile(
     r"(?!.*(?:\.\.|//|@\{|/\.|\.lock(?:/|$)))[A-Za-z0-9_][A-Za-z0-9._/-]*(?<![./])"
 )
-_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_PATH: Final = re.compile(r"(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
 _LONGEST_NAME: Final = 63
 
 Places = Mapping[str, subjects.Place]
@@ -40,7 +38,7 @@ def check(policy: documents.Policy, places: Places, name: str) -> None:
     """
     for rule in (
         _argocd,
-        _services,
+        service_rules.check,
         _namespaces,
         _environments,
         _clusters,
@@ -71,28 +69,6 @@ def _argocd(policy: documents.Policy) -> Iterator[Fault]:
         yield "policy.not-a-server", "argocd.server", {}
 
 
-def _services(policy: documents.Policy) -> Iterator[Fault]:
-    services = policy.services
-    for field, template in (("release", services.release), ("secret", services.secret)):
-        key = f"services.{field}"
-        if "{service}" not in template:
-            yield "policy.template-lacks-service", key, {"value": template}
-        elif not _LABEL.fullmatch(template.replace("{service}", "s")):
-            yield "policy.not-a-template", key, {"value": template}
-    segments = services.path.split("/")
-    if segments.count("*") != 1 or services.path.count("*") != 1:
-        yield "policy.path-needs-one-star", "services.path", {"value": services.path}
-    elif segments[-1] == "*":
-        yield "policy.path-ends-in-star", "services.path", {"value": services.path}
-    elif not _is_path(services.path.replace("*", "s")):
-        yield "policy.not-a-path", "services.path", {"value": services.path}
-
-
-def _is_path(path: str) -> bool:
-    """Whether it is a path inside the repository, and not of git's own folder, whose hooks are programs."""
-    return bool(_PATH.fullmatch(path)) and not boundaries.is_gits_own(path)
-
-
 def _namespaces(policy: documents.Policy) -> Iterator[Fault]:
     first: dict[str, str] = {}
     for namespace, space in policy.namespaces.items():
@@ -111,9 +87,13 @@ def _environments(policy: documents.Policy) -> Iterator[Fault]:
         key = f"environments.{name}"
         for other in ends.get(name, ()):
             yield "policy.ambiguous-environments", f"environments.{other}", {"other": name}
-        if environment.values is not None and not _FILE.fullmatch(environment.values):
-            yield "policy.not-a-file-name", f"{key}.values", {"value": environment.values}
-        if environment.overlay is not None and not _is_path(environment.overlay):
+        if isinstance(environment.values, str):
+            if not _FILE.fullmatch(environment.values):
+                yield "policy.not-a-file-name", f"{key}.values", {"value": environment.values}
+        elif environment.values is not None:
+            folders = service_rules.folders(policy.services)
+            yield from service_rules.values(f"{key}.values", environment.values, folders)
+        if environment.overlay is not None and not boundaries.is_path(environment.overlay):
             yield "policy.not-a-path", f"{key}.overlay", {"value": environment.overlay}
         if environment.platform == "kubernetes":
             yield from _on_kubernetes(policy, name, environment)
@@ -140,7 +120,8 @@ def _on_kubernetes(
     elif not _BRANCH.fullmatch(environment.branch):
         yield "policy.not-a-branch", f"{key}.branch", {"value": environment.branch}
     for base in sorted({policy.services.namespace, *policy.namespaces}):
-        if len(naming.suffixed(policy, base, name)) > _LONGEST_NAME:
+        shortest = naming.filled(base, "s", name)
+        if len(naming.suffixed(policy, shortest, name)) > _LONGEST_NAME:
             yield "policy.namespace-too-long", f"{key}.namespace_suffix", {"namespace": base}
     if environment.sync == "auto" and policy.migrations.phase == "PreSync":
         yield "policy.presync-automated", "migrations.phase", {"environment": name}
@@ -149,9 +130,15 @@ def _on_kubernetes(
 def _clusters(policy: documents.Policy) -> Iterator[Fault]:
     """Environments in one cluster must not share namespaces: they would overwrite each other's objects."""
     first: dict[tuple[str | None, str], str] = {}
+    # Unless services live in namespaces that are called after the environment.
+    apart = "{environment}" in policy.services.namespace and not any(
+        space.services for space in policy.namespaces.values()
+    )
     for name in environments.on_kubernetes(policy):
         environment = policy.environments[name]
         where = (environments.workload(environment), environment.namespace_suffix)
+        if apart:
+            continue
         if where in first:
             facts = {"environment": name, "other": first[where]}
             yield "policy.same-namespaces", f"environments.{name}.namespace_suffix", facts

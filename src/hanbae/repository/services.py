@@ -9,16 +9,89 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Final
+
+import msgspec
 
 from hanbae import errors, subjects
-from hanbae.policy import boundaries, documents, loading, naming
+from hanbae.policy import boundaries, documents, loading, naming, service_paths
 from hanbae.repository import trees
+
+CHART: Final = "Chart.yaml"
+
+
+def opened(directory: Path) -> loading.Loaded:
+    """The policy of a folder, with the services of its working tree located.
+
+    Raises:
+        errors.WrongUse: There is no policy, or it is another user's.
+        errors.FileFault: The policy has a fault.
+    """
+    return of_folder(loading.load(loading.find(directory)))
+
+
+def of_folder(loaded: loading.Loaded) -> loading.Loaded:
+    """A policy with the services of its working tree located."""
+    if service_paths.follow_from_names(loaded.policy.services):
+        return loaded
+    policy = located(loaded.policy, trees.WorkingTree(loaded.root))
+    return msgspec.structs.replace(loaded, policy=policy)
+
+
+def located(policy: documents.Policy, tree: trees.Tree) -> documents.Policy:
+    """The policy with the chart folder of each service that a tree has; as it is where folders follow from names.
+
+    Args:
+        policy: The policy, located in another tree or not at all.
+        tree: The files.
+    """
+    services = policy.services
+    if service_paths.follow_from_names(services):
+        return policy
+    folders = {name: places[0] for name, places in places(policy, tree).items()}
+    fields = {field: getattr(services, field) for field in documents.Services.__struct_fields__}
+    return msgspec.structs.replace(
+        policy, services=service_paths.Located(**fields, folders=folders)
+    )
+
+
+def places(policy: documents.Policy, tree: trees.Tree) -> dict[str, list[str]]:
+    """Service → the folders in which a tree has a chart for it, the one that counts first; sorted by service.
+
+    A service that the policy names with a folder is in that one; no other is called after it.
+    """
+    services = policy.services
+    by_name: dict[str, list[str]] = {}
+    named = dict(service_paths.folders(services))
+    for name, folder in named.items():
+        if _has_chart(tree, folder):
+            by_name[name] = [folder]
+    taken = set(named.values())
+    for glob in service_paths.globs(services):
+        for name in _names(glob, tree):
+            folder = glob.folder(name)
+            if name in named or folder in taken or service_paths.is_excluded(services, folder):
+                continue
+            if folder not in by_name.setdefault(name, []):
+                by_name[name].append(folder)
+    return dict(sorted(by_name.items()))
+
+
+def _has_chart(tree: trees.Tree, folder: str) -> bool:
+    return f"{folder}/{CHART}" in tree.files(folder) or tree.linked(folder) is not None
 
 
 def of(policy: documents.Policy, tree: trees.Tree) -> tuple[str, ...]:
-    """The services that a tree has, sorted: folders in the place of the policy's ``*`` that hold a chart."""
-    before, _, after = policy.services.path.partition("*")
-    end = f"{after}/Chart.yaml"
+    """The services that a tree has, sorted: folders in the place of a ``*`` of the policy that hold a chart."""
+    if service_paths.follow_from_names(policy.services):
+        (glob,) = service_paths.globs(policy.services)
+        return tuple(sorted(_names(glob, tree)))
+    return tuple(places(policy, tree))
+
+
+def _names(glob: service_paths.Glob, tree: trees.Tree) -> set[str]:
+    """What stands in the place of the ``*``, where there is a chart."""
+    before, end = glob.before, f"{glob.after}/{CHART}"
     names = set()
     for path, content in tree.files(before.rstrip("/")).items():
         if not path.startswith(before):
@@ -30,7 +103,7 @@ def of(policy: documents.Policy, tree: trees.Tree) -> tuple[str, ...]:
         submodule = content.startswith(trees.SUBMODULE) and end.startswith(f"{inside}/")
         if inside == end or folder or submodule:
             names.add(name)
-    return tuple(sorted(name for name in names if name))
+    return {name for name in names if name}
 
 
 def of_checkout(loaded: loading.Loaded) -> tuple[str, ...]:
@@ -57,9 +130,13 @@ def require(names: Iterable[str], services: Collection[str], *, source: str) -> 
 
 def source(policy: documents.Policy, *revisions: str) -> str:
     """Where services are looked for, for messages: in the working tree, or in some commits."""
+    folders = [path for _, path in service_paths.folders(policy.services)]
+    paths = dict.fromkeys((*policy.services.paths, *folders))
     if not revisions:
-        return policy.services.path
-    return ", ".join(f"{revision}:{policy.services.path}" for revision in dict.fromkeys(revisions))
+        return ", ".join(paths)
+    return ", ".join(
+        f"{revision}:{path}" for revision in dict.fromkeys(revisions) for path in paths
+    )
 
 
 def check(loaded: loading.Loaded, *names: str) -> tuple[str, ...]:
@@ -85,7 +162,7 @@ def chosen(
     picked = tuple(dict.fromkeys(names)) or services
     require(picked, services, source=source(policy, branch))
     if not picked:
-        raise errors.WrongUse("plan.no-services", branch=branch, path=policy.services.path)
+        raise errors.WrongUse("plan.no-services", branch=branch, path=source(policy))
     return picked
 
 

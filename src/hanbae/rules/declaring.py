@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from hanbae import errors, subjects
-from hanbae.policy import documents, environments, labels
+from hanbae.policy import documents, environments, labels, service_paths
 from hanbae.repository import trees
 from hanbae.rules import valuesfiles
 
@@ -77,11 +77,11 @@ class Declared(Struct, frozen=True):
 
 def read(tree: trees.Tree, policy: documents.Policy) -> Iterator[Declared]:
     """Every Application, ApplicationSet and AppProject in the YAML files outside of charts."""
-    before, _, after = policy.services.path.partition("*")
+    charts = service_paths.chart_globs(policy.services)
     for path in tree.files():
         if not path.endswith((".yaml", ".yml")):
             continue
-        if (path.startswith(before) and f"{after}/" in path) or "/templates/" in path:
+        if "/templates/" in path or any(glob.may_hold(path) for glob in charts):
             continue
         try:
             data = tree.read(path)

@@ -30,8 +30,8 @@ rulebook.reported("INP005", "notice", "project", source=_ACCEPTING, essential=Tr
 def doubled_key(service: views.Service) -> Iterator[rulebook.Hit]:
     """A key that is there twice in a values file or the chart's own: Helm takes the last one, without a word."""
     files = [f"{service.chart}/Chart.yaml", f"{service.chart}/values.yaml"]
-    files += [release.values_file for release in service.releases.values()]
-    for file in files:
+    files += [file for release in service.releases.values() for file in release.values_files]
+    for file in dict.fromkeys(files):
         for keys, (line, column) in service.values(file).doubled:
             key = ".".join(str(part) for part in keys)
             yield rulebook.Hit(subjects.Place(file, line, column), {"key": key[:200]})

@@ -41,14 +41,13 @@ def of(policy: documents.Policy, environment: str) -> Neighbours:
 
 def _namespaces(policy: documents.Policy, environment: str) -> dict[str, str]:
     """The namespaces of the other environments that are not this one's as well."""
-    bases = {policy.services.namespace, *policy.namespaces}
-    own = {naming.suffixed(policy, base, environment) for base in bases}
+    own = naming.namespaces(policy, environment)
+    named = "{environment}" in policy.services.namespace
     return {
         name: other
         for other in environments.on_kubernetes(policy)
-        if other != environment and policy.environments[other].namespace_suffix
-        for base in sorted(bases)
-        if (name := naming.suffixed(policy, base, other)) not in own
+        if other != environment and (policy.environments[other].namespace_suffix or named)
+        for name in sorted(naming.namespaces(policy, other) - own)
     }
 
 

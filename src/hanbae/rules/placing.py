@@ -61,7 +61,7 @@ def place(
         text, texts[same[index][0]], index, on.pointer, release.service.named_templates
     )
     if not on.key:
-        for file in (release.values_file, f"{release.service.chart}/values.yaml"):
+        for file in (*reversed(release.values_files), f"{release.service.chart}/values.yaml"):
             parsed = release.service.values(file)
             keys = tracing.value_keys(origin, on.pointer, parsed.places)
             if keys is not None:

@@ -35,12 +35,12 @@ class SharedFacts:
     @cached_property
     def others(self) -> tuple[str, ...]:
         """The files that belong to no service, relative to the repository's root."""
-        before, _, _ = self._policy.services.path.partition("*")
-        cut, services = len(before), set(self._services)
+        folders = {str(naming.folder(self._policy, name)) for name in self._services}
+        depths = {folder.count("/") + 1 for folder in folders}
         return tuple(
             path
             for path in self._tree.files()
-            if not path.startswith(before) or path[cut:].partition("/")[0] not in services
+            if not any("/".join(path.split("/", depth)[:depth]) in folders for depth in depths)
         )
 
     @cached_property
@@ -57,7 +57,17 @@ class SharedFacts:
     @cached_property
     def release_names(self) -> Mapping[str, str]:
         """Name of the release → service."""
-        return {naming.release(self._policy, name): name for name in self._services}
+        return {
+            naming.release(self._policy, name, environment): name
+            for environment in self._policy.environments
+            for name in self._services
+        }
+
+    def application_names(self, environment: str) -> Mapping[str, str]:
+        """Name of an environment's Application → service."""
+        return {
+            naming.application(self._policy, name, environment): name for name in self._services
+        }
 
     def neighbours(self, environment: str) -> neighbours.Neighbours:
         """The words by which an environment knows the others."""

@@ -8,7 +8,7 @@ All rules share them and none writes into them: what several rules work out of a
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -96,7 +96,7 @@ class Release:
     @cached_property
     def name(self) -> str:
         """Name of the Helm release."""
-        return naming.release(self.policy, self.service.name)
+        return naming.release(self.policy, self.service.name, self.environment)
 
     @cached_property
     def namespace(self) -> str:
@@ -106,7 +106,7 @@ class Release:
     @cached_property
     def secret(self) -> str:
         """Name of the service's Secret."""
-        return naming.secret(self.policy, self.service.name)
+        return naming.secret(self.policy, self.service.name, self.environment)
 
     @cached_property
     def values_file(self) -> str:
@@ -132,8 +132,21 @@ class Release:
             node = node[key]
         return node
 
+    @cached_property
+    def values_files(self) -> tuple[str, ...]:
+        """The values files, relative to the repository's root, in order: later ones win."""
+        files = naming.values_files(self.policy, self.service.name, self.environment)
+        return tuple(map(str, files))
+
     def value_place(self, *path: str | int) -> subjects.Place:
-        """Where a value stands in the environment's values file; of a missing one, the nearest part around it."""
+        """Where a value stands in the values files; of a missing one, the nearest part around it in the environment's.
+
+        The last file that has it counts, because its value wins.
+        """
+        if len(self.values_files) > 1:
+            for file in reversed(self.values_files):
+                if path in self.service.values(file).places:
+                    return self.service.value_place(file, path)
         return self.service.value_place(self.values_file, path)
 
     def once(self, compute: Callable[[Release], T]) -> T:
@@ -260,7 +273,7 @@ class Service:
     @cached_property
     def files(self) -> tuple[str, ...]:
         """The files of the service's folder, the chart's among them, relative to the repository's root."""
-        return tuple(self.project.tree.files(self.chart.rpartition("/")[0]))
+        return tuple(self.project.tree.files(str(naming.around(self.policy, self.name))))
 
     def once(self, compute: Callable[[Service], T]) -> T:
         """What a function makes of this service, computed for the first rule that asks.
@@ -295,6 +308,11 @@ class Service:
                 data = None
             self._parsed[path] = valuesfiles.parse(data or b"", path)
         return self._parsed[path]
+
+    def place_of_value(self, files: Sequence[str], keys: tuple[str | int, ...]) -> subjects.Place:
+        """Where a value stands in the last of some values files that has it; else what is nearest in the last one."""
+        holders = [file for file in files if keys in self.values(file).places]
+        return self.value_place((holders or list(files))[-1], keys)
 
     def value_place(self, path: str, keys: tuple[str | int, ...]) -> subjects.Place:
         """Where a value stands in a values file; of a missing one, the nearest part around it."""
@@ -387,9 +405,7 @@ class Project:
 
     def folder(self, service: str) -> str:
         """The folder of a service, relative to the repository's root: ``services/auth``."""
-        parts = self.policy.services.path.split("/")
-        end = next((index for index, part in enumerate(parts) if "*" in part), 0)
-        return "/".join(parts[: end + 1]).replace("*", service, 1)
+        return str(naming.folder(self.policy, service))
 
     @property
     def own_kinds(self) -> Mapping[tuple[str, str], crds.Kind]:

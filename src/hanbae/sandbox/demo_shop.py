@@ -47,7 +47,7 @@ class Shop:
     @property
     def loaded(self) -> loading.Loaded:
         """The policy, as the clone has it now."""
-        return loading.load(self.repository.clone / loading.NAME)
+        return services.of_folder(loading.load(self.repository.clone / loading.NAME))
 
     @property
     def policy(self) -> documents.Policy:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from tests.support import applications as samples
 
 from hanbae import subjects
-from hanbae.argo import applications
+from hanbae.argo import applications, operations
 
 HOOK = subjects.Ref("Job", "services-dev", "auth-service-migrate")
 RAN = samples.result(HOOK.kind, HOOK.name, hook="Sync")
@@ -227,3 +228,63 @@ def test_an_application_without_our_labels_is_foreign() -> None:
     why = applications.foreign(application, OWNED)
     assert why is not None
     assert (why.id, why.facts["found"]) == ("argo.not-ours", "-")
+
+
+def several(**second: Any) -> dict[str, Any]:
+    """An Application of which the values come from a second source."""
+    application = ours()
+    source = application["spec"].pop("source") | {"targetRevision": "refs/heads/develop"}
+    values = {"repoURL": source["repoURL"], "targetRevision": "refs/heads/develop", "ref": "values"}
+    application["spec"]["sources"] = [source, {**values, **second}]
+    status = application["status"]
+    status["sync"] = {"status": "Synced", "revisions": [samples.REVISION, samples.REVISION]}
+    return application
+
+
+def test_an_application_with_a_source_of_values_is_ours() -> None:
+    assert applications.foreign(several(), OWNED) is None
+    why = applications.foreign(several(), msgspec.structs.replace(OWNED, path="charts/auth"))
+    assert why is not None
+    assert why.facts["field"] == "source.path"
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        ({}, True),
+        ({"repoURL": "https://git.example.com/shop"}, True),
+        ({"repoURL": "https://git.example.com/values.git"}, False),
+        ({"targetRevision": "refs/heads/main"}, False),
+        ({"chart": "redis"}, False),
+    ],
+)
+def test_one_commit_names_what_several_sources_deploy_where_all_are_of_one_branch(
+    second: dict[str, Any], expected: bool
+) -> None:
+    assert applications.has_one_commit(several(**second)) is expected
+
+
+def test_the_commit_of_several_sources_is_known_when_all_are_at_it() -> None:
+    application = several()
+    assert applications.sync(application) == ("Synced", samples.REVISION)
+    application["status"]["sync"]["revisions"][1] = samples.OTHER
+    assert applications.sync(application) == ("Synced", "")
+    entry = {"revisions": [samples.REVISION] * 2, "deployStartedAt": samples.STARTED}
+    application["status"]["history"] = [entry]
+    assert applications.has_deployed(application, samples.STARTED, samples.REVISION)
+
+
+def test_an_operation_names_the_commit_for_each_source() -> None:
+    application = several()
+    changed = operations.asking(application, revision=samples.OTHER, key="k", by="b")
+    sync = changed["operation"]["sync"]
+    assert sync["revisions"] == [samples.OTHER, samples.OTHER]
+    assert "revision" not in sync
+    pending = operations.requested(changed)
+    assert pending is not None
+    assert pending.revision == samples.OTHER
+    request = operations.request(application, revision=samples.OTHER, key="k")
+    assert request["revisions"] == [samples.OTHER, samples.OTHER]
+    assert request["sourcePositions"] == [1, 2]
+    assert "revision" not in request
+    assert "revisions" not in operations.request(application, revision="", key="k")

@@ -46,11 +46,11 @@ async def fault(
     pool: pools.Pool, more: Mapping[str, bytes], values: bytes = b""
 ) -> tuple[str, str] | None:
     """The id of the fault and its place; None where it renders."""
-    request = pools.Wanted("r", "n", (values,), values_file=VALUES)
+    request = pools.Wanted("r", "n", (values,), values_files=(VALUES,))
     message = pools.Asked([request])
     (answer,) = await pool.render(CHART | more, message, shown="services/a/helm", limit=300)
     try:
-        rendering.rendered(answer, shown="services/a/helm", values_file=request.values_file)
+        rendering.rendered(answer, shown="services/a/helm", values_files=request.values_files)
     except errors.FileFault as error:
         return error.text.id.removeprefix("render.beyond-"), str(error.place)
     return None

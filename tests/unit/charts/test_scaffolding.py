@@ -52,7 +52,7 @@ async def render(
 ) -> list[dict[str, Any]]:
     name = naming.values_file(POLICY, service, environment).name
     release = pools.Wanted(
-        release=naming.release(POLICY, service),
+        release=naming.release(POLICY, service, "dev"),
         namespace=naming.namespace(POLICY, service, environment),
         values=((chart / name).read_bytes(), image, *values),
     )

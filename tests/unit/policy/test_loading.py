@@ -367,8 +367,3 @@ def test_link_to_a_file_beside_the_policy_is_followed(tmp_path: Path) -> None:
     (tmp_path / "real.yaml").write_text(SMALL)
     (tmp_path / loading.NAME).symlink_to("real.yaml")
     assert loading.load(tmp_path / loading.NAME).policy.environments["dev"].branch == "develop"
-
-
-def test_path_that_ends_in_its_star_is_told_so() -> None:
-    error = fault(SMALL + "services: {path: charts/*}\n")
-    assert error.text.id == "policy.path-ends-in-star"

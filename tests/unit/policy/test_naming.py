@@ -16,8 +16,8 @@ POLICY = loading.parse(TEXT.encode(), "hanbae.yaml")[0]
 
 
 def test_names_are_the_policy_documents() -> None:
-    assert naming.release(POLICY, "auth") == "auth-service"
-    assert naming.secret(POLICY, "auth") == "auth-secrets"
+    assert naming.release(POLICY, "auth", "dev") == "auth-service"
+    assert naming.secret(POLICY, "auth", "dev") == "auth-secrets"
     assert (
         str(naming.values_file(POLICY, "auth", "production"))
         == "services/auth/helm/values-prod.yaml"

@@ -35,6 +35,7 @@ type beyond struct {
 	What   string `json:"what"` // bytes, entries or depth
 	Limit  int    `json:"limit"`
 	Values bool   `json:"values"` // whether it is a values file of the release
+	Index  int    `json:"index"`  // which one
 }
 
 func (b beyond) Error() string {
@@ -232,9 +233,9 @@ func boundedFile(f *archive.BufferedFile, left int) error {
 
 // boundedValues checks the values files of a release.
 func boundedValues(rel *release) error {
-	for _, text := range rel.Values {
+	for index, text := range rel.Values {
 		if b, is := within(text).(beyond); is {
-			b.Values = true
+			b.Values, b.Index = true, index
 			return b
 		}
 	}

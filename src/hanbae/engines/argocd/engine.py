@@ -171,7 +171,7 @@ class ArgoCD:
     async def begin(self, does: plans.Effect, key: str, *, previous: str | None = None) -> str:
         """Start the operation, or have Argo CD start it; see :class:`hanbae.engines.protocol.Engine`."""
         application = await self._application.existing()
-        if not reads.has_one_source(application):
+        if not reads.has_one_commit(application):
             raise errors.Refused("argo.several-sources", application=self._ref.name)
         foreign = self._target.owned and reads.foreign(application, self._target.owned)
         if foreign:

@@ -76,7 +76,7 @@ def _is_policys(project: views.Project, declared: declaring.Declared) -> bool:
     """Whether the policy makes an object of this name."""
     if declared.kind == "Application":
         return any(
-            declared.name == naming.application(service, environment)
+            declared.name == naming.application(project.policy, service, environment)
             for environment in project.environments
             for service in project.services
         )

@@ -98,7 +98,9 @@ def another_release(project: views.Project) -> Iterator[rulebook.Hit]:
             written = spec.get(*pointer, "helm", "releaseName")
             actual = str(written or name)
             service = charts.get(path, "*")
-            expected = naming.release(project.policy, service)
+            if spec.settings is None and "{environment}" in project.policy.services.release:
+                continue
+            expected = naming.release(project.policy, service, spec.environment)
             if actual != expected and not (written and "{{" in actual):
                 facts = {"object": spec.declared.label, "value": actual, "release": expected}
                 place = spec.place(*pointer, "helm", "releaseName")
@@ -128,7 +130,7 @@ def _order(
 ) -> Iterator[rulebook.Hit]:
     if spec.settings is None:
         return
-    own = naming.values_file(project.policy, "x", spec.environment).name
+    own = naming.values_sources(project.policy, "x", spec.environment)[-1].inside
     if own in files and files[-1] != own:
         facts = {"object": spec.declared.label, "file": own, "last": files[-1][:80]}
         place = spec.place(*keys, files.index(own))

@@ -64,7 +64,10 @@ def _elsewhere(difference: specs.Difference) -> bool:
     """Whether the rules about Argo CD say it: branch, release, and automation where a person syncs."""
     if difference.variant == "sync":
         return difference.wanted == "manual"
-    return difference.variant == "branch" or difference.pointer[-1] in ("releaseName", "revision")
+    if difference.variant == "branch" or difference.pointer[-1] == "revision":
+        return True
+    # Those rules look at the template of a set, not at those of its generators.
+    return difference.pointer[-1] == "releaseName" and "generators" not in difference.pointer
 
 
 def _differences(
@@ -73,8 +76,8 @@ def _differences(
     policy, document, name = project.policy, declared.data, declared.name
     if declared.kind == "Application":
         for environment in project.environments:
-            service = name.removesuffix(f"-{environment}")
-            if service != name and service in project.services:
+            service = project.shared.application_names(environment).get(name)
+            if service is not None:
                 by_hand = _by_hand(project, environment)
                 expected = generating.application(policy, service, environment)
                 differences = specs.application(document, expected)
@@ -99,7 +102,7 @@ def _set(document: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[s
     spec = document.get("spec")
     template = spec.get("template") if isinstance(spec, Mapping) else None
     differences: tuple[specs.Difference, ...] = ()
-    if isinstance(template, Mapping):
+    if isinstance(template, Mapping) and generating.has_source(expected["spec"]["template"]):
         differences = tuple(specs.application(template, expected["spec"]["template"]))
     for difference in differences:
         pointer = ("spec", "template", *difference.pointer)
@@ -134,7 +137,7 @@ def live(
         environment: The environment.
         application: The Application; None where there is none.
     """
-    name = naming.application(service, environment)
+    name = naming.application(project.policy, service, environment)
     if application is None:
         place = project.place(f"environments.{environment}")
         facts = {"application": name, "environment": environment}

@@ -38,7 +38,7 @@ def unequal(service: views.Service) -> Iterator[rulebook.Hit]:
         for release, values in zip(releases, every, strict=True):
             lacks = key in set(valuesfiles.missing(values, _with(key)))
             if key not in example and lacks and release.environment not in environments:
-                file = naming.values_file(service.policy, service.name, release.environment).name
+                file = naming.values_name(service.policy, service.name, release.environment)
                 facts = {"key": ".".join(key), "has": ", ".join(environments), "file": file}
                 yield rulebook.Hit(release.value_place(*key), facts)
 

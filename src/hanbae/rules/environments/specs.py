@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from hanbae.argo import applications
 Pointer = tuple[str | int, ...]
 
 _BRANCH: Final = "refs/heads/"
+_REFERENCE: Final = re.compile(r"^\$[^/]*")
 
 
 class Difference(Struct, frozen=True):
@@ -45,8 +47,8 @@ def application(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> Itera
         expected: What the policy makes of it.
     """
     spec, ours = _mapping(actual.get("spec")), _mapping(expected.get("spec"))
-    source, ours_source = _source(spec, ours), _mapping(ours.get("source"))
-    base: Pointer = ("spec", "source")
+    ours_source = applications.chart_source(expected)
+    base, source = _source(spec, ours_source)
     branch = str(source.get("targetRevision") or "HEAD")
     if _branch(branch) != _branch(str(ours_source.get("targetRevision"))):
         want = _branch(str(ours_source.get("targetRevision")))
@@ -121,14 +123,17 @@ def _automated(spec: Mapping[str, Any]) -> bool:
     return applications.is_automated({"spec": {"syncPolicy": policy}})
 
 
-def _source(spec: Mapping[str, Any], expected: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The source that renders the chart."""
+def _source(
+    spec: Mapping[str, Any], expected: Mapping[str, Any]
+) -> tuple[Pointer, Mapping[str, Any]]:
+    """The source that renders the chart, and where it stands."""
     sources = spec.get("sources")
     if not isinstance(sources, list):
-        return _mapping(spec.get("source"))
-    path = _path(_mapping(expected.get("source")))
-    every = [source for source in sources if isinstance(source, Mapping)]
-    return next((source for source in every if _path(source) == path), every[0] if every else {})
+        return ("spec", "source"), _mapping(spec.get("source"))
+    path = _path(expected)
+    every = [(i, source) for i, source in enumerate(sources) if isinstance(source, Mapping)]
+    same = [item for item in every if _path(item[1]) == path] or every
+    return (("spec", "sources", same[0][0]), same[0][1]) if same else (("spec", "sources"), {})
 
 
 def _path(source: Mapping[str, Any]) -> str:
@@ -139,7 +144,7 @@ def _files(source: Mapping[str, Any], helm: Mapping[str, Any]) -> list[str]:
     """The values files, from the repository's root where they are in it."""
     value = helm.get("valueFiles")
     return [
-        name.lstrip("/")
+        _REFERENCE.sub("", name).lstrip("/")
         if (name := str(file)).startswith(("/", "$"))
         else posixpath.normpath(f"{_path(source)}/{name}")
         for file in (value if isinstance(value, list) else ())

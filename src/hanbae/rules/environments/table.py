@@ -124,5 +124,4 @@ def no_overlay(project: views.Project) -> Iterator[rulebook.Hit]:
 
 
 def _namespaces(policy: documents.Policy, environment: str) -> set[str]:
-    bases = {policy.services.namespace, *policy.namespaces}
-    return {naming.suffixed(policy, base, environment) for base in bases}
+    return set(naming.namespaces(policy, environment))

@@ -29,8 +29,18 @@ LEADING: Final = frozenset(
         "argocd.plaintext",
         "argocd.kinds",
         "services.path",
+        "services.exclude",
         "services.namespace",
+        "services.release",
+        "services.application",
         "services.secret",
+        "services.values",
+        "services.named.*.path",
+        "services.named.*.namespace",
+        "services.named.*.release",
+        "services.named.*.application",
+        "services.named.*.secret",
+        "services.named.*.values",
         "namespaces.*.services",
         "namespaces.*.pod_security",
         "environments.*.platform",
@@ -55,7 +65,7 @@ GUARDS: Final = frozenset({"INP002", "INP003", "INP004", "ENV018"})
 """Rules that keep a branch from exempting itself."""
 
 _LONGEST: Final = 200
-_BY_NAME: Final = frozenset({"namespaces", "environments", "registries"})
+_BY_NAME: Final = frozenset({"namespaces", "environments", "registries", "services.named"})
 _SOURCE: Final = "docs/security.md"
 
 

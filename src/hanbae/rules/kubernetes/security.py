@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hanbae.apis import serving
+from hanbae.policy import naming
 from hanbae.rules import rulebook, views
 from hanbae.rules.argo import reading
 from hanbae.rules.kubernetes import shapes
@@ -114,7 +115,8 @@ def level(release: views.Release, manifest: views.Object) -> str:
     space = policy.namespaces.get(base)
     if space is not None:
         return space.pod_security
-    return "restricted" if base == policy.services.namespace else "privileged"
+    own = naming.namespaces_of_services(policy, release.environment)
+    return "restricted" if manifest.namespace in own else "privileged"
 
 
 def broken(manifest: views.Object, *, restricted: bool) -> Iterator[Broken]:

@@ -48,7 +48,7 @@ def other_namespace(project: views.Project) -> Iterator[rulebook.Hit]:
     policy = project.policy
     bases = {*policy.namespaces, policy.services.namespace}
     for built in project.overlays:
-        own = {naming.suffixed(policy, base, built.environment) for base in bases}
+        own = naming.namespaces(policy, built.environment)
         reported = set()
         for manifest in built.objects:
             name = _namespace(policy.environments[built.environment].kubernetes, manifest)

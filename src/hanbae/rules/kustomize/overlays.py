@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from hanbae.policy import documents, environments
+from hanbae.policy import documents, environments, service_paths
 from hanbae.repository import trees
 from hanbae.rules.kustomize import scanning
 
@@ -42,21 +42,22 @@ def _of_services(
     policy: documents.Policy, tree: trees.Tree, chosen: Mapping[str, documents.Environment]
 ) -> Iterator[Overlay]:
     """``services/NAME/…/dev`` with a kustomization, of services that have no chart."""
-    before, _, after = policy.services.path.partition("*")
     by_name = {}
     for name, environment in chosen.items():
         by_name[name] = name
         if environment.overlay is not None:
             by_name.setdefault(posixpath.basename(posixpath.normpath(environment.overlay)), name)
-    files = tree.files(before.rstrip("/")) if before.rstrip("/") else tree.files()
-    for path in files:
-        folder, _, file = path.rpartition("/")
-        if file not in scanning.NAMES or not folder.startswith(before):
-            continue
-        service, _, rest = folder[len(before) :].partition("/")
-        environment_name = by_name.get(rest.rpartition("/")[2])
-        if environment_name and service and f"{before}{service}{after}/Chart.yaml" not in files:
-            yield Overlay(environment_name, folder, service)
+    for glob in service_paths.globs(policy.services):
+        before, after = glob.before, glob.after
+        files = tree.files(before.rstrip("/")) if before.rstrip("/") else tree.files()
+        for path in files:
+            folder, _, file = path.rpartition("/")
+            if file not in scanning.NAMES or not folder.startswith(before):
+                continue
+            service, _, rest = folder[len(before) :].partition("/")
+            environment_name = by_name.get(rest.rpartition("/")[2])
+            if environment_name and service and f"{before}{service}{after}/Chart.yaml" not in files:
+                yield Overlay(environment_name, folder, service)
 
 
 def beside(policy: documents.Policy, tree: trees.Tree) -> Iterator[tuple[str, str]]:

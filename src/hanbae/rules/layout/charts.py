@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from hanbae import errors, libyaml, subjects
 from hanbae.charts import helmignore
-from hanbae.policy import naming
+from hanbae.policy import naming, service_paths
 from hanbae.rules import rulebook, views
 
 _POLICY: Final = "deployment-policy.ko.md, Helm 차트 구조"
@@ -52,13 +52,28 @@ def missing_values(service: views.Service) -> Iterator[rulebook.Hit]:
     """An environment without its values file, or a chart without example values."""
     if _is_library(service):
         return  # it is no service, which LAY008 says
-    if "values.yaml.example" not in service.chart_files:
+    if "values.yaml.example" not in service.chart_files and not service.policy.services.values:
         yield rulebook.Hit(_chart(service), variant="example", severity="warning")
+    reported = set()
     for environment in service.project.environments:
-        file = naming.values_file(service.policy, service.name, environment).name
-        if file not in service.chart_files:
-            facts = {"file": file, "environment": environment}
-            yield rulebook.Hit(_chart(service), facts, "environment")
+        for file in naming.values_sources(service.policy, service.name, environment):
+            if file.path in reported or _is_there(service, file):
+                continue
+            templates = naming.values_templates(service.policy, service.name, environment)
+            if not any("{environment}" in template for template in templates):
+                reported.add(file.path)  # one file of all environments
+            facts = {"file": file.inside or file.path, "environment": environment}
+            if f"{service.chart}/{file.entry}" in service.project.tree.files(service.chart):
+                yield rulebook.Hit(_chart(service), facts | {"entry": file.entry}, "inside")
+            else:
+                variant = "environment" if file.inside else "outside"
+                yield rulebook.Hit(_chart(service), facts, variant)
+
+
+def _is_there(service: views.Service, file: naming.ValuesFile) -> bool:
+    if file.inside:
+        return file.inside in service.chart_files
+    return file.path in service.project.tree.files(file.path.rpartition("/")[0])
 
 
 @rulebook.of_service("LAY008", "warning", source=_CHART, essential=False)
@@ -114,7 +129,10 @@ def large_file(service: views.Service) -> Iterator[rulebook.Hit]:
 @rulebook.of_project("LAY015", "error", source=_GENERATOR, essential=False)
 def folder_without_chart(project: views.Project) -> Iterator[rulebook.Hit]:
     """A folder where a chart should be, without ``Chart.yaml``: Argo CD makes an Application of it all the same."""
-    before, _, after = project.policy.services.path.partition("*")
+    if not service_paths.follow_from_names(project.policy.services):
+        return  # its generators look for Chart.yaml
+    (glob,) = service_paths.globs(project.policy.services)
+    before, after = glob.before, glob.after
     folders: dict[str, set[str]] = {}
     for path in project.tree.files(before.rstrip("/")):
         service, _, rest = path.removeprefix(before).partition("/")

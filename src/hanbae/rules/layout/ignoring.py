@@ -16,7 +16,7 @@ _POLICY: Final = "deployment-policy.ko.md, Helm 차트 구조"
 @rulebook.of_service("LAY003", "error", source=_POLICY, essential=False)
 def tracked(service: views.Service) -> Iterator[rulebook.Hit]:
     """A ``values.yaml`` in git: Argo CD merges it under every environment's values."""
-    if "values.yaml" in service.chart_files:
+    if "values.yaml" in service.chart_files and not _is_chosen(service.project, service.name):
         path = f"{service.chart}/values.yaml"
         yield rulebook.Hit(subjects.Place(path), {"file": path})
 
@@ -24,11 +24,15 @@ def tracked(service: views.Service) -> Iterator[rulebook.Hit]:
 @rulebook.of_project("LAY004", "warning", source=_POLICY, fixable=True, essential=False)
 def not_ignored(project: views.Project) -> Iterator[rulebook.Hit]:
     """Services whose ``values.yaml`` the next ``git add`` would take."""
-    paths = [f"{naming.chart(project.policy, name)}/values.yaml" for name in project.services]
+    paths = [
+        f"{naming.chart(project.policy, name)}/values.yaml"
+        for name in project.services
+        if not _is_chosen(project, name)
+    ]
     committable = [path for path in paths if not project.tree.ignored(path)]
     if not committable:
         return
-    pattern = f"{project.policy.services.path}/values.yaml"
+    pattern = "\n".join(f"{path}/values.yaml" for path in project.policy.services.paths)
     text = project.text(".gitignore") or ""
     # The pattern mends it unless a later one takes it back, and then nobody can be sure of the place.
     sure = len(committable) == len(paths) and pattern not in text
@@ -37,3 +41,14 @@ def not_ignored(project: views.Project) -> Iterator[rulebook.Hit]:
     facts = {"file": committable[0], "count": str(len(committable)), "pattern": pattern}
     place = subjects.Place(".gitignore")
     yield rulebook.Hit(place, facts, "one" if len(committable) == 1 else "several", edits)
+
+
+def _is_chosen(project: views.Project, service: str) -> bool:
+    """Whether the policy lists ``values.yaml`` among a service's values files: then it belongs into git."""
+    policy = project.policy
+    own = f"{naming.chart(policy, service)}/values.yaml"
+    return any(
+        str(path) == own
+        for environment in project.environments
+        for path in naming.values_files(policy, service, environment)
+    )

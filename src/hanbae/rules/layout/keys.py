@@ -171,4 +171,4 @@ def _is_read(service: views.Service, key: Keys) -> bool:
 
 
 def _file(service: views.Service, environment: str) -> str:
-    return naming.values_file(service.policy, service.name, environment).name
+    return naming.values_name(service.policy, service.name, environment)

@@ -1,0 +1,133 @@
+"""Where the policy says that charts are: its globs, and the folder of each service once they were looked for.
+
+With one glob and no service by name a folder follows from a service's name alone.
+Anything else needs the files of a tree: :func:`hanbae.repository.services.located` looks there and writes down what it
+finds as :class:`Located`, which is the policy's ``services`` from then on.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Final
+
+from msgspec import Struct, field
+
+from hanbae.policy import documents
+
+STAR: Final = "*"
+
+
+class Located(documents.Services, frozen=True):
+    """What the policy says of services, and where those of a tree are; no file holds it.
+
+    Attributes:
+        folders: Service → its chart's folder.
+    """
+
+    folders: dict[str, str] = field(default_factory=dict)
+
+
+class Glob(Struct, frozen=True):
+    """One of the policy's globs.
+
+    Attributes:
+        before: What is before the ``*``: empty, or a path with ``/`` at its end.
+        after: What is behind it: empty, or a path with ``/`` at its beginning.
+    """
+
+    before: str
+    after: str
+
+    def folder(self, service: str) -> str:
+        """The chart's folder of a service."""
+        return f"{self.before}{service}{self.after}"
+
+    def may_hold(self, path: str) -> bool:
+        """Whether a file may be one of a chart in such a folder."""
+        return path.startswith(self.before) and f"{self.after}/" in path
+
+
+class Place(Struct, frozen=True):
+    """The folders of a service, from the repository's root.
+
+    Attributes:
+        chart: Its chart.
+        own: What is its own: ``services/auth`` of ``services/auth/helm``; the chart's folder where nothing else is.
+        around: What lies beside the chart is below it: ``services/auth``; likewise.
+        star: Which part of the chart's path is the service's name; None where none has to be.
+    """
+
+    chart: str
+    own: str
+    around: str
+    star: int | None = None
+
+
+def globs(services: documents.Services) -> tuple[Glob, ...]:
+    """The policy's globs, in its order."""
+    return tuple(_glob(path) for path in services.paths)
+
+
+def chart_globs(services: documents.Services) -> tuple[Glob, ...]:
+    """Where files are those of charts: the globs, or the folders of the services once they were located."""
+    if isinstance(services, Located):
+        return tuple(Glob(f"{folder}/", "") for folder in dict.fromkeys(services.folders.values()))
+    return globs(services)
+
+
+def _glob(path: str) -> Glob:
+    before, _, after = path.partition(STAR)
+    return Glob(before, after)
+
+
+def follow_from_names(services: documents.Services) -> bool:
+    """Whether a chart's folder follows from the service's name, so that no tree has to be looked at."""
+    return (
+        len(services.paths) == 1
+        and not services.exclude
+        and not services.named
+        and not services.paths[0].endswith(STAR)
+        and "{service}" not in services.namespace
+    )
+
+
+def place(services: documents.Services, service: str) -> Place:
+    """The folders of a service; of one that there is not yet, those that it would have."""
+    named = services.named.get(service)
+    folder = named.path if named is not None else None
+    if folder is not None:
+        folder = posixpath.normpath(folder)
+        return Place(folder, folder, folder)
+    if isinstance(services, Located):
+        folder = services.folders.get(service)
+    for glob in globs(services):
+        if folder is None or folder == glob.folder(service):
+            return _by(glob, service)
+    folder = folder or service
+    return Place(folder, folder, folder)
+
+
+def _by(glob: Glob, service: str) -> Place:
+    chart, own = glob.folder(service), f"{glob.before}{service}"
+    return Place(
+        chart, own, posixpath.dirname(chart) if glob.after else own, glob.before.count("/")
+    )
+
+
+def is_excluded(services: documents.Services, folder: str) -> bool:
+    """Whether the policy says that a folder, or one above it, is not a service."""
+    parts = folder.split("/")
+    for excluded in services.exclude:
+        pattern = excluded.strip("/").split("/")
+        if len(pattern) <= len(parts) and all(map(fnmatchcase, parts, pattern)):
+            return True
+    return False
+
+
+def folders(services: documents.Services) -> Iterator[tuple[str, str]]:
+    """Service and folder of each that the policy names by itself."""
+    for name, service in services.named.items():
+        if service.path is not None:
+            yield name, posixpath.normpath(service.path)

@@ -1,0 +1,91 @@
+"""Which services the policy finds, and what their objects are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from hanbae import subjects
+from hanbae.policy import environments, naming, service_paths
+from hanbae.repository import services
+from hanbae.rules import rulebook, views
+
+_SOURCE: Final = "hanbae.yaml: services"
+_NAMES: Final = "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
+_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_LONGEST_RELEASE: Final = 53
+_LONGEST: Final = 63
+
+
+@rulebook.of_project("LAY016", "error", source=_SOURCE, essential=True)
+def odd_paths(project: views.Project) -> Iterator[rulebook.Hit]:
+    """A service that is found in two folders, and what the policy looks for and does not find."""
+    own = project.policy.services
+    if service_paths.follow_from_names(own):
+        return
+    places = services.places(project.policy, project.tree)
+    folders = {folder for among in places.values() for folder in among}
+    for name, among in places.items():
+        for other in among[1:]:
+            facts = {"service": name, "first": among[0], "second": other}
+            yield rulebook.Hit(subjects.Place(f"{other}/Chart.yaml"), facts, "twice")
+    for index, (path, glob) in enumerate(zip(own.paths, service_paths.globs(own), strict=True)):
+        key = "services.path" if isinstance(own.path, str) else f"services.path[{index}]"
+        matches = any(_matches(glob, folder) for folder in folders)
+        if key in project.places and not matches:
+            yield rulebook.Hit(project.place(key), {"path": path}, "nothing", severity="notice")
+    for name, service in own.named.items():
+        if name not in places:
+            key, path = f"services.named.{name}", service.path or services.source(project.policy)
+            yield rulebook.Hit(project.place(key), {"service": name, "path": path}, "absent")
+
+
+def _matches(glob: service_paths.Glob, folder: str) -> bool:
+    inner = folder.removeprefix(glob.before).removesuffix(glob.after)
+    return bool(inner) and "/" not in inner and folder == glob.folder(inner)
+
+
+@rulebook.of_project("LAY017", "error", source=_NAMES, essential=True)
+def odd_names(project: views.Project) -> Iterator[rulebook.Hit]:
+    """Names that the policy's templates give to two services, and such as Kubernetes or Helm refuses."""
+    policy = project.policy
+    reported: set[tuple[str, str, str]] = set()
+    applications: dict[tuple[str | None, str], tuple[str, str]] = {}
+    for environment in environments.on_kubernetes(policy):
+        control = environments.control(policy.environments[environment])
+        objects: dict[tuple[str, str, str], str] = {}
+        for service in project.services:
+            place = subjects.Place(f"{naming.chart(policy, service)}/Chart.yaml")
+            names = _names(project, service, environment)
+            for field, name in names.items():
+                limit = _LONGEST_RELEASE if field == "release" else _LONGEST
+                mark = (service, field, name)
+                if (len(name) > limit or not _LABEL.fullmatch(name)) and mark not in reported:
+                    reported.add(mark)
+                    facts = {"service": service, "field": field, "name": name, "limit": str(limit)}
+                    yield rulebook.Hit(place, facts, "refused")
+            for field in ("release", "secret"):
+                key = (field, names["namespace"], names[field])
+                other = objects.setdefault(key, service)
+                if other != service and (mark := (service, field, other)) not in reported:
+                    reported.add(mark)
+                    facts = {"field": field, "name": names[field], "environment": environment}
+                    yield rulebook.Hit(place, facts | {"service": service, "other": other}, "same")
+            taken = applications.setdefault((control, names["application"]), (service, environment))
+            mark = (service, "application", taken[0])
+            if taken != (service, environment) and mark not in reported:
+                reported.add(mark)
+                facts = {"field": "application", "name": names["application"]}
+                facts |= {"service": service, "environment": environment, "other": taken[0]}
+                yield rulebook.Hit(place, facts, "same")
+
+
+def _names(project: views.Project, service: str, environment: str) -> dict[str, str]:
+    policy = project.policy
+    return {
+        "release": naming.release(policy, service, environment),
+        "application": naming.application(policy, service, environment),
+        "secret": naming.secret(policy, service, environment),
+        "namespace": naming.namespace(policy, service, environment),
+    }

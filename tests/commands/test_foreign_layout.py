@@ -1,0 +1,185 @@
+"""A repository that hanbae did not lay, through the commands: several roots, and values outside of the charts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.support import foreign, peers, scenes
+
+from hanbae import libyaml
+
+RELEASES = [
+    (name, environment) for name in foreign.SERVICES for environment in foreign.ENVIRONMENTS
+]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    foreign.write(folder)
+    git(folder, "init", "-q", "-b", "develop")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "x")
+    return folder
+
+
+def git(folder: Path, *words: str) -> None:
+    command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", *words]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+def ran(root: Path, *words: str) -> scenes.Ended:
+    return scenes.hanbae(*words, directory=root, XDG_CACHE_HOME=str(root.parent / "cache"))
+
+
+def codes(root: Path, *words: str) -> dict[str, list[str]]:
+    """Code → places."""
+    findings = json.loads(ran(root, "check", "--output", "json", *words).out)["findings"]
+    by_code: dict[str, list[str]] = {}
+    for finding in findings:
+        place = finding["place"]
+        line = f":{place['line']}" if place.get("line") else ""
+        by_code.setdefault(finding["code"], []).append(f"{place['file']}{line}")
+    return by_code
+
+
+def test_every_release_is_what_helm_makes_of_the_same_files(root: Path) -> None:
+    ended = ran(root, "render", "--output", "json")
+    assert ended.code == 0, ended.err
+    releases = json.loads(ended.out)["releases"]
+    assert [(release["service"], release["environment"]) for release in releases] == RELEASES
+    helm = peers.program(peers.HELM)
+    for release in releases:
+        name, environment = release["service"], release["environment"]
+        chart = root / foreign.SERVICES[name]
+        command = [helm, "template", name, chart, "--namespace", f"services-{environment}"]
+        command += ["--values", chart / "values.yaml"]
+        command += ["--values", root / "envs" / environment / f"{name}.yaml"]
+        printed = subprocess.run(
+            command, env={"HOME": str(root)}, capture_output=True, check=True
+        ).stdout.decode()
+        assert release["objects"] == list(libyaml.load_all(printed))
+        assert f"{environment} of {name}" in printed
+
+
+def test_a_values_file_that_changes_is_rendered_anew(root: Path) -> None:
+    assert "of auth" in ran(root, "render", "auth", "--env", "dev").out
+    (root / "envs/dev/auth.yaml").write_text("level: other\n")
+    assert "other" in ran(root, "render", "auth", "--env", "dev").out
+
+
+def test_what_is_there_is_not_called_missing(root: Path) -> None:
+    by_code = codes(root)
+    assert (
+        not {"LAY002", "LAY003", "LAY004", "LAY015", "LAY016", "LAY017", "INP001"} & by_code.keys()
+    )
+
+
+def test_a_values_file_that_is_missing_is_named_by_its_path(root: Path) -> None:
+    (root / "envs/prod/auth.yaml").unlink()
+    assert codes(root)["LAY002"] == ["services/auth/helm/Chart.yaml"]
+    shown = ran(root, "check", "auth").out
+    assert "The repository has no envs/prod/auth.yaml, so environment prod" in " ".join(
+        shown.split()
+    )
+
+
+def test_a_values_file_in_the_chart_is_shown_how_it_is_written(root: Path) -> None:
+    inner = root / "services/auth/helm/envs/prod/auth.yaml"
+    inner.parent.mkdir(parents=True)
+    (root / "envs/prod/auth.yaml").rename(inner)
+    shown = " ".join(ran(root, "check", "auth").out.split())
+    assert "begins with ./, as in ./envs/prod/auth.yaml" in shown
+
+
+def test_a_fault_is_placed_in_the_file_that_holds_the_value(root: Path) -> None:
+    (root / "envs/dev/pay.yaml").write_text("level: fine\ndeep: {b: 1\n")
+    assert codes(root, "pay")["INP001"] == ["envs/dev/pay.yaml:3"]
+    (root / "envs/dev/pay.yaml").write_text("level: fine\nlevel: twice\n")
+    assert "envs/dev/pay.yaml:2" in codes(root, "pay")["INP006"]
+
+
+def test_a_service_in_two_folders_and_paths_that_match_nothing(root: Path) -> None:
+    policy = root / "hanbae.yaml"
+    policy.write_text(policy.read_text().replace('"charts/*"]', '"charts/*", "gone/*"]'))
+    policy.write_text(policy.read_text().replace("{solo:", "{lost: {path: nowhere}, solo:"))
+    (root / "apps/auth/helm").mkdir(parents=True)
+    (root / "apps/auth/helm/Chart.yaml").write_text("apiVersion: v2\nname: auth\nversion: 0.1.0\n")
+    places = codes(root)["LAY016"]
+    assert sorted(places) == ["apps/auth/helm/Chart.yaml", "hanbae.yaml:12", "hanbae.yaml:5"]
+
+
+def test_names_that_meet_are_found(root: Path) -> None:
+    policy = root / "hanbae.yaml"
+    text = policy.read_text().replace(
+        "{path: helm}", "{path: helm, application: 'shop-{environment}'}"
+    )
+    policy.write_text(text)
+    assert codes(root)["LAY017"] == ["helm/Chart.yaml"]
+
+
+def test_the_generated_sets_are_what_check_wants(root: Path) -> None:
+    assert ran(root, "generate", "argocd").code == 0
+    assert ran(root, "generate", "argocd", "--check").code == 0
+    assert "ENV002" not in codes(root)
+    path = root / "k8s/argocd/dev/applicationset.yaml"
+    path.write_text(
+        path.read_text().replace("$values/envs/dev/solo.yaml", "$values/envs/prod/solo.yaml")
+    )
+    assert codes(root)["ENV002"] == ["k8s/argocd/dev/applicationset.yaml"] or (
+        codes(root)["ENV002"][0].startswith("k8s/argocd/dev/applicationset.yaml:")
+    )
+
+
+def test_an_application_by_hand_is_compared_with_the_second_source(root: Path) -> None:
+    text = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: auth-prod, namespace: argocd}
+spec:
+  project: services-prod
+  sources:
+    - repoURL: https://git.example.com/r.git
+      targetRevision: main
+      path: services/auth/helm
+      helm:
+        releaseName: auth
+        valueFiles: [values.yaml, $values/envs/prod/auth.yaml]
+    - {repoURL: https://git.example.com/r.git, targetRevision: main, ref: values}
+  destination: {server: https://kubernetes.default.svc, namespace: services-prod}
+"""
+    (root / "argo.yaml").write_text(text)
+    assert "ENV002" not in codes(root)
+    (root / "argo.yaml").write_text(text.replace("envs/prod", "envs/dev"))
+    assert codes(root)["ENV002"] == ["argo.yaml:12"]
+
+
+def test_image_is_written_to_the_file_of_the_environment(root: Path) -> None:
+    ended = ran(
+        root,
+        "image",
+        "set",
+        "auth",
+        "r.example.com/auth:v2",
+        "--env",
+        "dev",
+        "--no-resolve",
+    )
+    changed = subprocess.run(
+        ["git", "diff", "--name-only"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert (ended.code, changed) == (0, ["envs/dev/auth.yaml"]), ended.err
+
+
+def test_plan_of_a_change_of_values_outside_of_the_chart(root: Path) -> None:
+    (root / "envs/dev/shop.yaml").write_text("level: higher\n")
+    git(root, "commit", "-qam", "y")
+    ended = ran(root, "plan", "--base", "HEAD~1", "--head", "HEAD", "--output", "json")
+    compared = json.loads(ended.out)["services"]
+    changed = [
+        (service["service"], service["environment"]) for service in compared if service["forecast"]
+    ]
+    assert changed == [("shop", "dev")], ended.out
