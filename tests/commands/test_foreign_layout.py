@@ -183,3 +183,45 @@ def test_plan_of_a_change_of_values_outside_of_the_chart(root: Path) -> None:
         (service["service"], service["environment"]) for service in compared if service["forecast"]
     ]
     assert changed == [("shop", "dev")], ended.out
+
+
+def test_overlays_where_the_policy_looks_for_them_are_checked_and_generated(root: Path) -> None:
+    policy = root / "hanbae.yaml"
+    policy.write_text(
+        policy.read_text().replace('"charts/*"]', '"charts/*", "sites/*/overlays/{environment}"]')
+    )
+    overlay = root / "sites/docs/overlays/dev"
+    overlay.mkdir(parents=True)
+    (overlay / "kustomization.yaml").write_text("resources: [settings.yaml]\n")
+    (overlay / "settings.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: docs}\ndata: {port: 80}\n"
+    )
+    sets = root / "argo.yaml"
+    sets.write_text("""\
+apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata: {name: sites, namespace: argocd}
+spec:
+  goTemplate: true
+  goTemplateOptions: [missingkey=error]
+  generators: [{list: {elements: [{service: docs}]}}]
+  template:
+    metadata: {name: "{{ .service }}-dev"}
+    spec:
+      project: services-dev
+      source:
+        repoURL: https://git.example.com/r.git
+        targetRevision: develop
+        path: "sites/{{ .service }}/overlays/dev"
+      destination: {server: https://kubernetes.default.svc, namespace: services-dev}
+""")
+    by_code = codes(root)
+    assert not {"LAY016", "ARG038"} & by_code.keys(), by_code
+    assert any(
+        "sites/docs/overlays/dev/settings.yaml:4" in places
+        for code, places in by_code.items()
+        if code.startswith("KUB")
+    ), by_code
+    assert ran(root, "generate", "argocd").code == 0
+    text = (root / "k8s/argocd/dev/applicationset.yaml").read_text()
+    assert "path: sites/{{ index .path.segments 1 }}/overlays/dev" in text

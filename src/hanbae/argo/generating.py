@@ -206,6 +206,9 @@ class _Names(Struct, frozen=True):
         if finder.name:
             return _Names.of(policy, finder.name, environment)
         names = _Names.of(generators.of_glob(policy, finder), finder.service, environment)
+        if finder.overlay and finder.glob is not None:
+            source = {"source": _git(policy, environment, finder.glob.folder(finder.service))}
+            names = msgspec.structs.replace(names, source=source)
         namespace = _namespace(policy, environment, finder.service)
         return msgspec.structs.replace(names, namespace=namespace)
 
@@ -262,16 +265,23 @@ def _source(
     files: Sequence[naming.ValuesFile],
 ) -> Thing:
     """The source of a chart; a second one for values files outside of it, which Argo CD knows by ``$values``."""
-    git = {
-        "repoURL": policy.argocd.repository,
-        "targetRevision": f"refs/heads/{policy.environments[environment].branch}",
-    }
     names = [file.inside or f"${_REF}/{file.path}" for file in files]
     helm = {"releaseName": release, "valueFiles": names}
-    source = {**git, "path": chart, "helm": helm}
+    source = {**_git(policy, environment, chart), "helm": helm}
     if all(file.inside for file in files):
         return {"source": source}
+    git = {key: source[key] for key in ("repoURL", "targetRevision")}
     return {"sources": [source, {**git, "ref": _REF}]}
+
+
+def _git(policy: documents.Policy, environment: str, path: str) -> Thing:
+    """A folder of the environment's branch; without more Argo CD sees by its files whether Kustomize is to build it."""
+    branch = policy.environments[environment].branch
+    return {
+        "repoURL": policy.argocd.repository,
+        "targetRevision": f"refs/heads/{branch}",
+        "path": path,
+    }
 
 
 def has_source(application: Mapping[str, Any]) -> bool:

@@ -31,12 +31,14 @@ class Finder(Struct, frozen=True):
         service: The expression for the service's name, or the name itself.
         glob: What it is for; None for one service.
         name: The service that it is for; empty for those of a glob.
+        overlay: Whether it finds Kustomize overlays rather than charts.
     """
 
     finds: Mapping[str, Any]
     service: str
     glob: service_paths.Glob | None = None
     name: str = ""
+    overlay: bool = False
 
 
 def shows_migrations(policy: documents.Policy, environment: str) -> bool:
@@ -83,6 +85,15 @@ def of(policy: documents.Policy, environment: str, *, selective: bool = False) -
             finds = _files(glob.folder("*"), CHART, excluded)
             finds["files"].append({"path": f"{glob.folder('*')}/*/{CHART}", "exclude": True})
         yield Finder(finds, service, glob)
+    for glob in service_paths.overlay_globs(policy.services, environment):
+        service = f"{{{{ index .path.segments {glob.before.count('/')} }}}}"
+        excluded = list(_excluded(policy, glob))
+        files = [
+            entry
+            for name in service_paths.KUSTOMIZATIONS
+            for entry in _files(glob.folder("*"), name, excluded)["files"]
+        ]
+        yield Finder({"files": files}, service, glob, overlay=True)
     for name, folder in apart.items():
         file = _inside(policy, name, environment) if selective else CHART
         yield Finder(_files(folder, file, ()), name, None, name)

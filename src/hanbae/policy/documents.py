@@ -112,7 +112,8 @@ class Services(Document, frozen=True):
 
     Attributes:
         path: Glob of the chart folders, or several; the part that matches ``*``, which may be the last one, is the
-            service's name.
+            service's name. A glob that holds ``{environment}`` is one of Kustomize overlays, which are checked and
+            generated.
         exclude: Folders among them, or above some of them, that are not services, such as libraries; a part may
             hold ``*``.
         namespace: Namespace of a service that names no other, a template; environments may add a suffix.

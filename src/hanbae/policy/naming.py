@@ -100,7 +100,9 @@ def namespaces_of_services(policy: documents.Policy, environment: str) -> tuple[
     """
     services = policy.services
     default = services.namespace
-    located = services.folders if isinstance(services, service_paths.Located) else {}
+    located: tuple[str, ...] = ()
+    if isinstance(services, service_paths.Located):
+        located = (*services.folders, *services.kustomized)
     if "{service}" in default:
         names = [namespace(policy, service, environment) for service in located]
     else:

@@ -17,6 +17,10 @@ from msgspec import Struct, field
 from hanbae.policy import documents
 
 STAR: Final = "*"
+KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+"""The files by which Kustomize knows a folder."""
+ENVIRONMENT: Final = "{environment}"
+"""In a glob: what matches is an environment's Kustomize overlay of a service."""
 
 
 class Located(documents.Services, frozen=True):
@@ -24,9 +28,11 @@ class Located(documents.Services, frozen=True):
 
     Attributes:
         folders: Service → its chart's folder.
+        kustomized: The services of which there are overlays where a glob looks for them.
     """
 
     folders: dict[str, str] = field(default_factory=dict)
+    kustomized: tuple[str, ...] = ()
 
 
 class Glob(Struct, frozen=True):
@@ -43,6 +49,11 @@ class Glob(Struct, frozen=True):
     def folder(self, service: str) -> str:
         """The chart's folder of a service."""
         return f"{self.before}{service}{self.after}"
+
+    def service(self, folder: str) -> str:
+        """The service that a folder is of; empty for one that does not match."""
+        inner = folder[len(self.before) : len(folder) - len(self.after)]
+        return inner if "/" not in inner and folder == self.folder(inner) else ""
 
     def may_hold(self, path: str) -> bool:
         """Whether a file may be one of a chart in such a folder."""
@@ -66,8 +77,17 @@ class Place(Struct, frozen=True):
 
 
 def globs(services: documents.Services) -> tuple[Glob, ...]:
-    """The policy's globs, in its order."""
-    return tuple(_glob(path) for path in services.paths)
+    """The policy's globs of charts, in its order."""
+    return tuple(glob(path) for path in services.paths if ENVIRONMENT not in path)
+
+
+def overlay_globs(services: documents.Services, environment: str) -> tuple[Glob, ...]:
+    """The policy's globs of an environment's Kustomize overlays, in its order: those that hold ``{environment}``."""
+    return tuple(
+        glob(path.replace(ENVIRONMENT, environment))
+        for path in services.paths
+        if ENVIRONMENT in path
+    )
 
 
 def chart_globs(services: documents.Services) -> tuple[Glob, ...]:
@@ -77,7 +97,8 @@ def chart_globs(services: documents.Services) -> tuple[Glob, ...]:
     return globs(services)
 
 
-def _glob(path: str) -> Glob:
+def glob(path: str) -> Glob:
+    """A glob of the policy as what is before and behind its ``*``."""
     before, _, after = path.partition(STAR)
     return Glob(before, after)
 
@@ -86,6 +107,7 @@ def follow_from_names(services: documents.Services) -> bool:
     """Whether a chart's folder follows from the service's name, so that no tree has to be looked at."""
     return (
         len(services.paths) == 1
+        and ENVIRONMENT not in services.paths[0]
         and not services.exclude
         and not services.named
         and not services.paths[0].endswith(STAR)
@@ -102,9 +124,9 @@ def place(services: documents.Services, service: str) -> Place:
         return Place(folder, folder, folder)
     if isinstance(services, Located):
         folder = services.folders.get(service)
-    for glob in globs(services):
-        if folder is None or folder == glob.folder(service):
-            return _by(glob, service)
+    for candidate in globs(services):
+        if folder is None or folder == candidate.folder(service):
+            return _by(candidate, service)
     folder = folder or service
     return Place(folder, folder, folder)
 

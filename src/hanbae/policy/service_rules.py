@@ -78,9 +78,12 @@ def _paths(services: documents.Services) -> Iterator[Fault]:
         yield "policy.no-path", "services.path", {}
     for index, path in enumerate(services.paths):
         key = "services.path" if isinstance(services.path, str) else f"services.path[{index}]"
+        plain = path.replace(service_paths.ENVIRONMENT, "e")
         if path.split("/").count("*") != 1 or path.count("*") != 1:
             yield "policy.path-needs-one-star", key, {"value": path}
-        elif not boundaries.is_path(path.replace("*", "s")):
+        elif placeholders := list(_placeholders(key, path, (service_paths.ENVIRONMENT,))):
+            yield from placeholders
+        elif not boundaries.is_path(plain.replace("*", "s")):
             yield "policy.not-a-path", key, {"value": path}
         elif path in services.paths[:index]:
             yield "policy.path-twice", key, {"value": path}

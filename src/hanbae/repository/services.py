@@ -50,9 +50,21 @@ def located(policy: documents.Policy, tree: trees.Tree) -> documents.Policy:
         return policy
     folders = {name: places[0] for name, places in places(policy, tree).items()}
     fields = {field: getattr(services, field) for field in documents.Services.__struct_fields__}
-    return msgspec.structs.replace(
-        policy, services=service_paths.Located(**fields, folders=folders)
-    )
+    overlays = _kustomized(policy, tree)
+    services = service_paths.Located(**fields, folders=folders, kustomized=overlays)
+    return msgspec.structs.replace(policy, services=services)
+
+
+def _kustomized(policy: documents.Policy, tree: trees.Tree) -> tuple[str, ...]:
+    """The services of which a tree has overlays where globs of the policy look for them."""
+    names = set()
+    for environment in policy.environments:
+        for glob in service_paths.overlay_globs(policy.services, environment):
+            for path in tree.files(glob.before.rstrip("/")):
+                folder, _, file = path.rpartition("/")
+                if file in service_paths.KUSTOMIZATIONS:
+                    names.add(glob.service(folder))
+    return tuple(sorted(names - {""}))
 
 
 def places(policy: documents.Policy, tree: trees.Tree) -> dict[str, list[str]]:

@@ -137,6 +137,47 @@ def test_the_set_makes_just_the_applications_of_the_services(
         assert application["metadata"]["labels"] == expected[name]["metadata"]["labels"]
 
 
+def test_overlays_are_built_by_kustomize_and_never_by_helm() -> None:
+    text = foreign.POLICY.replace('"charts/*"]', '"charts/*", "apps/*/overlays/{environment}"]')
+    files = (
+        *FILES,
+        "apps/gateway/overlays/dev/kustomization.yaml",
+        "apps/gateway/overlays/prod/kustomization.yml",
+        "apps/mail/overlays/dev/Kustomization",
+        "apps/docs/overlays/dev/README.md",
+    )
+    policy = services.located(
+        loading.parse(text.encode(), "hanbae.yaml")[0],
+        trees.MemoryTree(dict.fromkeys(files, b"")),
+    )
+    assert services.of(policy, trees.MemoryTree(dict.fromkeys(files, b""))) == tuple(
+        foreign.SERVICES
+    )
+    names = {name: f"{name}-dev" for name in (*foreign.SERVICES, "gateway", "mail")}
+    every = applications(policy, "dev", files)
+    assert sorted(every) == sorted(names.values())
+    assert every["mail-dev"]["spec"]["source"] == {
+        "repoURL": "https://git.example.com/r.git",
+        "targetRevision": "refs/heads/develop",
+        "path": "apps/mail/overlays/dev",
+    }
+    assert "sources" not in every["mail-dev"]["spec"]
+    assert every["mail-dev"]["metadata"]["labels"]["hanbae.dev/service"] == "mail"
+    assert "gateway-prod" in applications(policy, "prod", files)
+    assert "mail-prod" not in applications(policy, "prod", files)
+
+
+def test_namespaces_of_services_with_overlays_may_be_deployed_to() -> None:
+    text = foreign.POLICY.replace('"charts/*"]', '"apps/*/overlays/{environment}"]').replace(
+        "  secret", '  namespace: "{service}"\n  secret'
+    )
+    contents = dict.fromkeys((*FILES, "apps/gateway/overlays/dev/kustomization.yaml"), b"")
+    policy = services.located(
+        loading.parse(text.encode(), "hanbae.yaml")[0], trees.MemoryTree(contents)
+    )
+    assert "gateway-dev" in generating.namespaces(policy, "dev")
+
+
 def test_values_outside_of_the_chart_come_from_a_second_source() -> None:
     application = generating.application(located(), "auth", "dev")
     sources = application["spec"]["sources"]

@@ -29,6 +29,7 @@ REFUSED = [
     ("path: ['../*']", "policy.not-a-path", "services.path[0]"),
     ("path: ['.git/*']", "policy.not-a-path", "services.path[0]"),
     ("path: 'a*/helm'", "policy.path-needs-one-star", "services.path"),
+    ("path: ['a/*/{env}']", "policy.unknown-placeholder", "services.path[0]"),
     ("exclude: [../x]", "policy.not-a-path", "services.exclude[0]"),
     ("release: app", "policy.template-lacks-service", "services.release"),
     ("release: '{service}-{release}'", "policy.not-a-template", "services.release"),
@@ -81,6 +82,7 @@ def test_what_is_refused_is_refused_at_its_line(section: str, text_id: str, key:
     "section",
     [
         "path: ['*']",
+        "path: ['apps/*/overlays/{environment}']",
         "path: ['charts/*', '*/helm']",
         "namespace: '{service}'",
         "namespace: 'team-{environment}'",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from hanbae.policy import naming
@@ -12,6 +14,7 @@ from hanbae.rules.argo.applications import Spec, specs
 
 _TRACKING: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/tracking_strategies/"
 _DEEPEST: Final = 12
+_EXPRESSION: Final = re.compile(r"\{\{[^{}]*\}\}")
 _PATTERN: Final = ("*", "?", "[", "{{", "$")
 
 
@@ -93,7 +96,7 @@ def another_release(project: views.Project) -> Iterator[rulebook.Hit]:
         name = str(spec.declared.get(*spec.metadata, "name") or "")
         for pointer, source in _sources(spec):
             path = str(source.get("path") or "").strip("/")
-            if not _is_own(project, source) or (path not in charts and "{{" not in path):
+            if not _is_own(project, source) or not _may_be_of(path, charts):
                 continue
             written = spec.get(*pointer, "helm", "releaseName")
             actual = str(written or name)
@@ -105,6 +108,12 @@ def another_release(project: views.Project) -> Iterator[rulebook.Hit]:
                 facts = {"object": spec.declared.label, "value": actual, "release": expected}
                 place = spec.place(*pointer, "helm", "releaseName")
                 yield rulebook.Hit(place, facts, "" if written else "missing")
+
+
+def _may_be_of(path: str, charts: Iterable[str]) -> bool:
+    """Whether a path, in which expressions may stand for anything, is that of a chart."""
+    pattern = _EXPRESSION.sub("*", path)
+    return any(fnmatchcase(chart, pattern) for chart in charts)
 
 
 @rulebook.of_project("ARG039", "error", source=argo.HELM, essential=True)

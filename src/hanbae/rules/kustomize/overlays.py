@@ -30,11 +30,16 @@ class Overlay(Struct, frozen=True):
 
 
 def overlays(policy: documents.Policy, tree: trees.Tree) -> Iterator[Overlay]:
-    """The overlays that a check builds."""
+    """The overlays that a check builds, each once."""
+    yield from dict.fromkeys(_overlays(policy, tree))
+
+
+def _overlays(policy: documents.Policy, tree: trees.Tree) -> Iterator[Overlay]:
     chosen = {name: policy.environments[name] for name in environments.on_kubernetes(policy)}
     for name, environment in chosen.items():
         if environment.overlay is not None:
             yield Overlay(name, posixpath.normpath(environment.overlay))
+        yield from _of_globs(policy, tree, name)
     yield from _of_services(policy, tree, chosen)
 
 
@@ -58,6 +63,16 @@ def _of_services(
             environment_name = by_name.get(rest.rpartition("/")[2])
             if environment_name and service and f"{before}{service}{after}/Chart.yaml" not in files:
                 yield Overlay(environment_name, folder, service)
+
+
+def _of_globs(policy: documents.Policy, tree: trees.Tree, environment: str) -> Iterator[Overlay]:
+    """The overlays that the policy's own globs find."""
+    for glob in service_paths.overlay_globs(policy.services, environment):
+        for path in tree.files(glob.before.rstrip("/")):
+            folder, _, file = path.rpartition("/")
+            service = glob.service(folder) if file in scanning.NAMES else ""
+            if service and not service_paths.is_excluded(policy.services, folder):
+                yield Overlay(environment, folder, service)
 
 
 def beside(policy: documents.Policy, tree: trees.Tree) -> Iterator[tuple[str, str]]:

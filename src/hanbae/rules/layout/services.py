@@ -10,6 +10,7 @@ from hanbae import subjects
 from hanbae.policy import environments, naming, service_paths
 from hanbae.repository import services
 from hanbae.rules import rulebook, views
+from hanbae.rules.kustomize import overlays
 
 _SOURCE: Final = "hanbae.yaml: services"
 _NAMES: Final = "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
@@ -30,10 +31,10 @@ def odd_paths(project: views.Project) -> Iterator[rulebook.Hit]:
         for other in among[1:]:
             facts = {"service": name, "first": among[0], "second": other}
             yield rulebook.Hit(subjects.Place(f"{other}/Chart.yaml"), facts, "twice")
-    for index, (path, glob) in enumerate(zip(own.paths, service_paths.globs(own), strict=True)):
+    folders |= {overlay.folder for overlay in overlays.overlays(project.policy, project.tree)}
+    for index, path in enumerate(own.paths):
         key = "services.path" if isinstance(own.path, str) else f"services.path[{index}]"
-        matches = any(_matches(glob, folder) for folder in folders)
-        if key in project.places and not matches:
+        if key in project.places and not any(_matches(project, path, folder) for folder in folders):
             yield rulebook.Hit(project.place(key), {"path": path}, "nothing", severity="notice")
     for name, service in own.named.items():
         if name not in places:
@@ -41,9 +42,11 @@ def odd_paths(project: views.Project) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(project.place(key), {"service": name, "path": path}, "absent")
 
 
-def _matches(glob: service_paths.Glob, folder: str) -> bool:
-    inner = folder.removeprefix(glob.before).removesuffix(glob.after)
-    return bool(inner) and "/" not in inner and folder == glob.folder(inner)
+def _matches(project: views.Project, path: str, folder: str) -> bool:
+    return any(
+        service_paths.glob(path.replace(service_paths.ENVIRONMENT, environment)).service(folder)
+        for environment in project.environments
+    )
 
 
 @rulebook.of_project("LAY017", "error", source=_NAMES, essential=True)
