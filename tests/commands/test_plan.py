@@ -231,6 +231,7 @@ def test_what_a_check_newly_finds_is_told(shop: Path, run: Run) -> None:
     assert (code, json.loads(out)["findings"]) == (0, [])
 
 
+@pytest.mark.parametrize("layout", ["one-cluster"], indirect=True)  # what is written is the same
 def test_review_is_escaped_and_bounded(shop: Path, run: Run) -> None:
     hostile = "</code></details><script>x</script> @team | `tick` [a](http://e) \\n ::error::"
     lines = "\n".join(f"  k{n}: {json.dumps(hostile + str(n))}" for n in range(900))
