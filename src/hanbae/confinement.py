@@ -31,10 +31,26 @@ def confine(*, memory: int, cpu: int, files: int = 64) -> None:
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, files),
     ):
-        resource.setrlimit(limit, (value, value))
+        bound(limit, value)
     os.umask(0o077)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to answer
     _prctl(_PDEATHSIG, signal.SIGKILL)
+
+
+def bound(limit: int, value: int, *, process: int = 0) -> None:
+    """Bound what a process may take; where it may take less already, that stays, for nobody may raise it again.
+
+    Args:
+        limit: Which, such as ``resource.RLIMIT_CPU``.
+        value: How much.
+        process: Its id; 0 for this one.
+
+    Raises:
+        ProcessLookupError: It has ended.
+    """
+    _, hard = resource.prlimit(process, limit)
+    lowest = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.prlimit(process, limit, (lowest, lowest))
 
 
 def forbid_core_dumps() -> None:

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hanbae import libyaml
+from hanbae import confinement, libyaml
 from hanbae.policy import naming
 from hanbae.repository import keeping
 from hanbae.rules import builds, views
@@ -172,8 +172,8 @@ async def _run(command: tuple[str, ...], root: Path) -> tuple[bytes, str]:
         limit=_LARGEST,
     )
     with contextlib.suppress(ProcessLookupError):
-        resource.prlimit(process.pid, resource.RLIMIT_CPU, (_CPU, _CPU))
-        resource.prlimit(process.pid, resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
+        confinement.bound(resource.RLIMIT_CPU, _CPU, process=process.pid)
+        confinement.bound(resource.RLIMIT_DATA, _MEMORY, process=process.pid)
     try:
         async with asyncio.timeout(_TIMEOUT):
             output, errors = await asyncio.gather(

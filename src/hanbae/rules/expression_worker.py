@@ -49,7 +49,8 @@ def main() -> int:
     while (request := _received(requests)) is not None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         soft = int(used.ru_utime + used.ru_stime) + 1 + SECONDS
-        resource.setrlimit(resource.RLIMIT_CPU, (min(soft, _LIFETIME), _LIFETIME))
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (min(soft, hard), hard))
         reply = json.dumps(evaluate(*request)).encode()
         replies.write(len(reply).to_bytes(8, "big") + reply)
         replies.flush()
