@@ -110,6 +110,8 @@ def test_value_of_stdin_is_sealed_into_the_values_file_and_nothing_else_changes(
         "encryptedData",
         "DATABASE_URL",
         "certificate",
+        "certificateSources",
+        "sha256",
     ]
     gone = [line for line in before.splitlines() if line not in after.splitlines()]
     assert gone == ["  encryptedData: {}"]
@@ -214,6 +216,34 @@ def test_another_certificate_is_refused_until_it_is_accepted(shop: Path, run: Ru
     code, _, err = run(*seal, "../other.pem", "--accept-certificate", stdin=b"y")
     assert code == 0
     assert unsealed(shop, "dev", "A", OTHER) == b"y"
+
+
+def test_list_shows_where_each_certificate_came_from(shop: Path, run: Run) -> None:
+    seal = ("seal", "auth", "--env", "dev", "--stdin", "--certificate")
+    assert run(*seal, "../cert.pem", "A", stdin=b"x")[0] == 0
+    assert run(*seal, "../other.pem", "B", "--accept-certificate", stdin=b"y")[0] == 0
+    assert run(*seal, str(shop.parent / "other.pem"), "C", stdin=b"z")[0] == 0
+    _, out, _ = run("list", "auth", "--env", "dev", "-o", "json")
+    sources = {key["key"]: key.get("source") for key in json.loads(out)["keys"]}
+    assert (sources["A"], sources["B"], sources["C"]) == ("cert.pem", "other.pem", "other.pem")
+    _, out, _ = run("list", "auth", "--env", "dev")
+    (line,) = [line for line in out.splitlines() if "cert.pem" in line]
+    fingerprints = {
+        key["certificate"]
+        for key in json.loads(run("list", "auth", "--env", "dev", "-o", "json")[1])["keys"]
+    }
+    assert [text for text in fingerprints if text and text in line]
+    assert str(shop.parent) not in values_file(shop, "dev").read_text()
+
+
+def test_a_chart_whose_schema_has_no_room_for_sources_is_given_none(shop: Path, run: Run) -> None:
+    path = shop / "services/auth/helm/values.schema.json"
+    schema = json.loads(path.read_text())
+    del schema["properties"]["sealedSecret"]["properties"]["certificateSources"]
+    path.write_text(json.dumps(schema))
+    code, _, _ = run("seal", "auth", "A", "--env", "dev", "--stdin", *OFFLINE, stdin=b"x")
+    assert code == 0
+    assert "certificateSources" not in values_file(shop, "dev").read_text()
 
 
 @pytest.mark.parametrize(

@@ -84,9 +84,11 @@ def _present(
         return secrets.SealedKey(
             service, environment, key, "malformed", needed, place=place, fault=error.text
         )
-    pin = pins.of(document.get(seal.SECTION), key)
+    section = document.get(seal.SECTION)
+    pin = pins.of(section, key)
+    source = pins.source(section, pin)
     return secrets.SealedKey(
-        service, environment, key, "sealed", needed, bits, place, certificate=pin
+        service, environment, key, "sealed", needed, bits, place, certificate=pin, source=source
     )
 
 

@@ -73,6 +73,8 @@ async def seal(
     services.check(loaded, service)
     confinement.forbid_core_dumps()
     plaintext_rules.check(plaintexts, allow_empty=allow_empty, binary=binary)
+    # The folder of a file is the user's own affair, and the values file is committed.
+    origin = Path(certificate_source).name
     if certificate is None:
         certificate, certificate_source = await fetch_certificate(
             loaded.policy,
@@ -81,11 +83,18 @@ async def seal(
             kubeconfig=kubeconfig,
             unverified_cluster=unverified_cluster,
         )
+        origin = certificate_source
     parsed = certificates.parse(certificate, certificate_source)
     parsed.check(datetime.now(UTC))
     _, file = services.values_file(loaded, service, environment)
     remembered, outdated = _write(
-        loaded, service, environment, plaintexts, parsed, accept_certificate=accept_certificate
+        loaded,
+        service,
+        environment,
+        plaintexts,
+        parsed,
+        origin=origin,
+        accept_certificate=accept_certificate,
     )
     secret = naming.secret(loaded.policy, service, environment)
     return secrets.Sealed(
@@ -110,6 +119,7 @@ def _write(
     plaintexts: Mapping[str, masking.Masked],
     certificate: certificates.Certificate,
     *,
+    origin: str,
     accept_certificate: bool,
 ) -> tuple[str, tuple[str, ...]]:
     """Seal into the values file; the certificate that it remembered, and the keys that stay sealed for another one."""
@@ -131,7 +141,9 @@ def _write(
         }
         renewal = pins.renewal(document.get(SECTION), sealed, certificate.fingerprint)
         changes: dict[tuple[str, ...], str] = {pins.CERTIFICATE: certificate.fingerprint}
-        changes |= _pinned(loaded, service, renewal)
+        sources = pins.sourced(document.get(SECTION), certificate.fingerprint, origin)
+        changes |= _allowed(loaded, service, pins.PINS, renewal.changes)
+        changes |= _allowed(loaded, service, pins.SOURCES, sources)
         changes |= {(*pins.DATA, key): ciphertext for key, ciphertext in sealed.items()}
         document.update(changes)
     return remembered, renewal.outdated
@@ -233,11 +245,14 @@ def _share_cluster(policy: documents.Policy, name: str, other: str) -> bool:
     return together and a.namespace_suffix != b.namespace_suffix
 
 
-def _pinned(
-    loaded: loading.Loaded, service: str, renewal: pins.Renewal
+def _allowed(
+    loaded: loading.Loaded,
+    service: str,
+    section: tuple[str, str],
+    changes: Mapping[tuple[str, ...], str],
 ) -> Mapping[tuple[str, ...], str]:
-    """The pins of single values, where the chart's schema has room for them."""
-    if not renewal.changes:
+    """Changes in a section of the values, where the chart's schema has room for it."""
+    if not changes:
         return {}
     path = loaded.root / naming.chart(loaded.policy, service) / "values.schema.json"
     try:
@@ -245,7 +260,7 @@ def _pinned(
         schema = foreign_json.decode(data or b"")
     except (OSError, foreign_json.Fault):
         schema = None  # none, or one that every rendering complains of
-    return renewal.changes if pins.takes_pins(schema) else {}
+    return changes if pins.takes(schema, section) else {}
 
 
 def place_of(document: values.Values, key: str) -> subjects.Place:

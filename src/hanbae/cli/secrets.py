@@ -261,6 +261,10 @@ def _show(keys: Sequence[secrets.SealedKey], output: str) -> None:
         outputs.emit_text(
             catalogue.sentence(_state(key)), head="  ".join([*columns, ""]), indent=" " * 4
         )
+    origins = {(key.certificate, key.environment): key.source for key in keys if key.source}
+    for (certificate, environment), source in origins.items():
+        facts = {"certificate": certificate, "environment": environment, "source": source}
+        outputs.emit_text(catalogue.sentence(wording.Text("seal.certificate-from", facts)))
 
 
 def _state(key: secrets.SealedKey) -> wording.Text:

@@ -52,6 +52,7 @@ class SealedKey(Struct, frozen=True):
         certificate: Fingerprint of the certificate that it was sealed with, as the values file remembers it.
         place: Where it stands, or should.
         fault: Why it is malformed.
+        source: Where that certificate came from when it was first used, as the values file remembers it.
     """
 
     service: str
@@ -63,3 +64,4 @@ class SealedKey(Struct, frozen=True):
     place: subjects.Place | None = None
     fault: wording.Text | None = None
     certificate: str = ""
+    source: str = ""

@@ -18,6 +18,9 @@ DATA: Final = ("sealedSecret", "encryptedData")
 """Where the sealed values are."""
 PINS: Final = ("sealedSecret", "certificates")
 """Where the certificates of values are that were sealed with another one."""
+SOURCES: Final = ("sealedSecret", "certificateSources")
+"""Where it stands of each certificate where it came from when it was first used."""
+_LONGEST: Final = 300
 
 
 class Renewal(Struct, frozen=True):
@@ -71,15 +74,46 @@ def renewal(sealed_secret: Any, sealed: Collection[str], fingerprint: str) -> Re
     return Renewal(changes, tuple(outdated))
 
 
-def takes_pins(schema: Any) -> bool:
-    """Whether a chart's ``values.schema.json`` allows pins of single values; charts of older scaffolds refuse them."""
+def source(sealed_secret: Any, fingerprint: str) -> str:
+    """Where a certificate came from, as the values file remembers it; empty where it does not.
+
+    Args:
+        sealed_secret: The values below ``sealedSecret``; anything, as a values file may hold.
+        fingerprint: Of the certificate.
+    """
+    section = sealed_secret if isinstance(sealed_secret, dict) else {}
+    sources = section.get(SOURCES[1])
+    remembered = sources.get(fingerprint) if isinstance(sources, dict) else None
+    return str(remembered or "")
+
+
+def sourced(sealed_secret: Any, fingerprint: str, origin: str) -> Mapping[tuple[str, ...], str]:
+    """What changes when a certificate is used that came from somewhere: the first source stays.
+
+    Args:
+        sealed_secret: The values below ``sealedSecret`` before.
+        fingerprint: Of the certificate.
+        origin: Where it came from.
+    """
+    if not origin or source(sealed_secret, fingerprint):
+        return {}
+    return {(*SOURCES, fingerprint): origin[:_LONGEST]}
+
+
+def takes(schema: Any, section: tuple[str, str]) -> bool:
+    """Whether a chart's ``values.schema.json`` allows a section; charts of older scaffolds refuse what is newer.
+
+    Args:
+        schema: The schema.
+        section: `PINS` or `SOURCES`.
+    """
     node = schema
     for part in ("properties", PINS[0]):
         node = node.get(part) if isinstance(node, dict) else None
     if not isinstance(node, dict) or node.get("additionalProperties") is not False:
         return True
     properties = node.get("properties")
-    return isinstance(properties, dict) and PINS[1] in properties
+    return isinstance(properties, dict) and section[1] in properties
 
 
 def mentioned(data: bytes) -> set[str]:
