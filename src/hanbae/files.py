@@ -88,9 +88,10 @@ def ordinary(path: Path, *, most: int) -> bytes | None:
         if error.errno == errno.ELOOP:  # a link
             return None
         raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        return None
     with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return None
         data = file.read(most + 1)
     return data if len(data) <= most else None
 

@@ -116,8 +116,11 @@ def test_a_branch_with_such_trees_is_refused(tmp_path: Path, words: list[str]) -
     subprocess.run([*git, "add", "-A"], check=True)
     subprocess.run([*git, "commit", "-qm", "a"], check=True)
     repository = pygit2.Repository(str(folder))
-    builder = repository.TreeBuilder(repository.head.peel().tree)
-    builder.insert("bomb", bomb(repository), pygit2.enums.FileMode.TREE)
+    root = repository.head.peel().tree
+    services = repository.TreeBuilder(root["services"])
+    services.insert("bomb", bomb(repository), pygit2.enums.FileMode.TREE)
+    builder = repository.TreeBuilder(root)
+    builder.insert("services", services.write(), pygit2.enums.FileMode.TREE)
     author = pygit2.Signature("a", "a@example.com", 0)
     head = repository.head.target
     hostile = repository.create_commit("refs/heads/x", author, author, "m", builder.write(), [head])

@@ -30,7 +30,7 @@ GENERATORS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "overlay": ("k8s/overlays/dev/kustomization.yaml", generate_namespaces.generate_namespaces),
     "argocd": ("k8s/argocd/dev/project.yaml", generate_argocd.generate_argocd),
     "rbac": ("k8s/rbac/dev/admission.yaml", generate_rbac.generate_rbac),
-    "init": (".gitignore", lambda root: init.init(root, repository="https://x/y.git")),
+    "init": (".gitignore", init.init),
 }
 
 
@@ -54,8 +54,8 @@ def test_a_large_file_in_the_way(root: Path, name: str, content: bytes) -> None:
     path = root / file
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as opened:
-        for _ in range(LARGE // len(content)):
-            opened.write(content)
+        opened.write(content)
+        opened.truncate(LARGE)
     before = peak()
     with pytest.raises(errors.FileFault, match="too-large") as caught:
         generate(root)

@@ -186,10 +186,13 @@ def application(answer: Any, call: Asked) -> dict[str, Any]:
     """An Application as Argo CD sends it.
 
     Raises:
-        hanbae.errors.Unreachable: It has not the shape of one: what answered is not Argo CD's API.
+        hanbae.errors.Unreachable: It has not the shape of one: what answered is not Argo CD's API. Of a write, it is
+            `Unanswered`: it may have happened.
     """
     lacking = object_shapes.fault(answer, "Application")
     if lacking:
         facts = call.facts | {"message": f"{lacking}: ?", "status": "200"}
+        if call.writes:
+            raise Unanswered("argocd-api.unanswered", place=None, **facts)
         raise errors.Unreachable("argocd-api.not-argocd", place=None, **facts)
     return answer  # type: ignore[no-any-return]  # its metadata was found
