@@ -11,7 +11,8 @@ import pytest
 
 from hanbae import errors, subjects, wording
 from hanbae.cli import main, outputs
-from hanbae.cli.text import catalogue, escaping
+from hanbae.cli.text import catalogue, escaping, tables
+from hanbae.results import deployments
 
 BREAKS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"]
 HIDING = [
@@ -93,6 +94,38 @@ def test_command_that_is_obeyed_anywhere_in_a_line_is_none(
     output = capsys.readouterr().out
     assert not re.search(r"##(\[|vso|teamcity)", output)
     assert json.loads(output.splitlines()[4]) == {"name": text}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a[/b]",
+        "[red]x[/red]",
+        "[link=https://x]y",
+        ":bomb:",
+        "x\x1b[2J",
+        "x\u202ey",
+        "x\n::error::y",
+    ],
+)
+def test_table_of_deployments_obeys_no_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    row = deployments.Deployment(
+        id=name,
+        service=name,
+        environment=name,
+        revision="a" * 40,
+        outcome="failed",
+        by=name,
+        images=(f"x/y:{name}",),
+        migrations=(deployments.Migration(name, 1, 1),),
+    )
+    for shown in (tables.history([row]), tables.deployed([row])):
+        assert "\x1b" not in shown
+        assert "\u202e" not in shown
+        assert not [line for line in shown.splitlines() if line.lstrip().startswith("::")]
+        if name.isprintable():
+            assert name in shown
 
 
 @pytest.mark.parametrize(

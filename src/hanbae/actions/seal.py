@@ -73,8 +73,9 @@ async def seal(
     services.check(loaded, service)
     confinement.forbid_core_dumps()
     plaintext_rules.check(plaintexts, allow_empty=allow_empty, binary=binary)
-    # The folder of a file is the user's own affair, and the values file is committed.
-    origin = Path(certificate_source).name
+    origin = Path(
+        certificate_source
+    ).name  # its folder is the user's own, and the file is committed
     if certificate is None:
         certificate, certificate_source = await fetch_certificate(
             loaded.policy,
@@ -88,13 +89,7 @@ async def seal(
     parsed.check(datetime.now(UTC))
     _, file = services.values_file(loaded, service, environment)
     remembered, outdated = _write(
-        loaded,
-        service,
-        environment,
-        plaintexts,
-        parsed,
-        origin=origin,
-        accept_certificate=accept_certificate,
+        loaded, service, environment, plaintexts, parsed, origin=origin, accept=accept_certificate
     )
     secret = naming.secret(loaded.policy, service, environment)
     return secrets.Sealed(
@@ -120,13 +115,13 @@ def _write(
     certificate: certificates.Certificate,
     *,
     origin: str,
-    accept_certificate: bool,
+    accept: bool,
 ) -> tuple[str, tuple[str, ...]]:
     """Seal into the values file; the certificate that it remembered, and the keys that stay sealed for another one."""
     path, file = services.values_file(loaded, service, environment)
     with values.editing(path, file) as document:
         remembered = str(document.get(pins.CERTIFICATE) or "")
-        if not accept_certificate:
+        if not accept:
             _check_certificate(loaded, service, environment, document, certificate)
         sealed_before = document.get(pins.DATA)
         plaintext_rules.check_size(

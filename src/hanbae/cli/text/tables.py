@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from rich import box, console, table
+from rich import box, console, table, text
 
 from hanbae import wording
 from hanbae.cli.text import catalogue, wrapping
@@ -54,7 +54,9 @@ def _table(
     unwatched: Collection[str] = frozenset(),
 ) -> str:
     columns = {
-        catalogue.words(f"deploy.column-{name}"): [_CELLS[name](deployment) for deployment in rows]
+        catalogue.words(f"deploy.column-{name}"): [
+            catalogue.printable_lines(_CELLS[name](deployment)) for deployment in rows
+        ]
         for name in names
     }
     outcomes = columns[catalogue.words("deploy.column-outcome")]
@@ -83,7 +85,7 @@ def _drawn(columns: dict[str, list[str]], width: int) -> str:
     for heading in columns:
         drawn.add_column(heading, no_wrap=_needed(columns) <= width, overflow="fold")
     for row in zip(*columns.values(), strict=True):
-        drawn.add_row(*row)
+        drawn.add_row(*map(text.Text, row))  # of a plain string, Rich obeys "[red]" and ":smile:"
     paper = console.Console(width=width, color_system=None)
     with paper.capture() as captured:
         paper.print(drawn)
