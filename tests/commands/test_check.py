@@ -695,3 +695,48 @@ def test_what_is_not_in_the_baseline_is_called_so(shop: Path, run: Run) -> None:
         "Not in the baseline: 25",
         "    25  error KUB002  A field does not exist",
     ]
+
+
+def test_check_without_a_service_says_where_charts_are(shop: Path, run: Run) -> None:
+    (shop / "services").rename(shop / "apps")
+    code, _, err = run()
+    assert "there are charts: apps/*/helm." in " ".join(err.split())
+    assert "services.path" in err
+    assert code in {0, 1}
+    (shop / "apps").rename(shop / "services")
+    assert "there are charts" not in run()[2]
+
+
+def test_commit_that_brings_the_policy_is_checked_by_it(shop: Path, run: Run) -> None:
+    policy = (shop / "hanbae.yaml").read_bytes()
+    (shop / "hanbae.yaml").unlink()
+    git(shop, "add", "-A")
+    git(shop, "commit", "-qm", "first")
+    (shop / "hanbae.yaml").write_bytes(policy)
+    (shop / HPA).unlink()
+    chart = shop / CHART
+    chart.write_text("# hanbae: ignore LAY001 one replica\n" + chart.read_text())
+    code, out, err = run("--policy-from", "HEAD", "--fail-on", "warning")
+    assert (code, out) == (0, "")
+    assert "no hanbae.yaml yet" in err
+    (shop / "services/personal/helm/templates/hpa.yaml").unlink()
+    assert run("--policy-from", "HEAD", "--fail-on", "warning")[0] == 1
+
+
+def test_essential_profile_assumes_nothing_of_projects_and_namespaces(shop: Path, run: Run) -> None:
+    extra = shop / "services/auth/helm/templates/extra.yaml"
+    extra.write_text(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\n"
+        "metadata: {name: r, namespace: elsewhere}\nrules: []\n"
+    )
+    deployment = shop / "services/auth/helm/templates/deployment.yaml"
+    text = deployment.read_text()
+    deployment.write_text(re.sub(r"runAsNonRoot: true", "runAsNonRoot: false", text))
+    policy = shop / "hanbae.yaml"
+    listed = re.compile(r"^  services:\n    purpose: .*\n", re.MULTILINE)
+    policy.write_text(listed.sub("", policy.read_text(), count=1))
+    out = run()[1]
+    assert {"ARG027", "ARG028", "KUB017"} <= set(re.findall(r"[A-Z]{3}\d{3}", out))
+    policy.write_text(policy.read_text() + "profile: essential\n")
+    out = run()[1]
+    assert not {"ARG027", "ARG028", "KUB017"} & set(re.findall(r"[A-Z]{3}\d{3}", out))

@@ -210,3 +210,17 @@ def test_no_kubernetes_client_is_loaded(root: Path) -> None:
     arguments = [sys.executable, "-c", code, "-C", str(root), "generate", "rbac", "--env", "dev"]
     ended = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert ended.stderr.splitlines()[-1] == "[]"
+
+
+def test_other_environments_are_compared_where_one_is_broken(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(root) == 0
+    (broken,) = list(root.glob("services/*/helm/values-dev.yaml"))[:1]
+    broken.write_text(broken.read_text() + "service: ]\n")
+    (root / "k8s/rbac/production").rename(root / "k8s/rbac/moved")
+    capsys.readouterr()
+    assert run(root, "--check") == 2
+    captured = capsys.readouterr()
+    assert "k8s/rbac/production" in captured.out
+    assert "values-dev.yaml:" in captured.err

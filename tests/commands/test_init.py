@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +15,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from hanbae.actions import adopt
+from hanbae.adopting import applications
 from hanbae.cli import main
 from hanbae.policy import loading
 
@@ -189,3 +194,157 @@ def test_language_of_the_file_is_that_of_the_messages_unless_told(tmp_path: Path
     assert "배포 정책입니다" in (korean / "hanbae.yaml").read_text()
     assert "The deployment policy" in (english / "hanbae.yaml").read_text()
     assert loading.load(korean / "hanbae.yaml").policy.language == "ko"
+
+
+APPLICATION = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {{name: {environment}-{service}, namespace: argo}}
+spec:
+  project: team
+  source:
+    repoURL: https://git.example.com/theirs.git
+    targetRevision: {branch}
+    path: charts/{service}
+    helm: {{valueFiles: [values-{environment}.yaml]}}
+  destination: {{server: https://kubernetes.default.svc, namespace: {environment}-{service}-ns}}
+  syncPolicy: {{automated: {{}}}}
+---
+"""
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata: {name: "{{ .Release.Name }}"}
+spec: {selector: {app: x}, ports: [{port: {{ .Values.port }}}]}
+"""
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """A repository of another style: charts of its own, an Application per service and environment."""
+    text = ""
+    for service in ("cart", "web"):
+        chart = tmp_path / "charts" / service
+        (chart / "templates").mkdir(parents=True)
+        (chart / "Chart.yaml").write_text(f"apiVersion: v2\nname: {service}\nversion: 0.1.0\n")
+        (chart / "values.yaml").write_text("port: 80\n")
+        (chart / "templates/service.yaml").write_text(SERVICE)
+        for environment, branch in (("dev", "develop"), ("prod", "main")):
+            (chart / f"values-{environment}.yaml").write_text("port: 81\n")
+            text += APPLICATION.format(service=service, environment=environment, branch=branch)
+    (tmp_path / "argocd").mkdir()
+    (tmp_path / "argocd/applications.yaml").write_text(text)
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+    for arguments in (
+        ("-c", "init.defaultBranch=main", "init", "-q"),
+        ("add", "-A"),
+        (*identity, "commit", "-qm", "first"),
+        ("branch", "develop"),
+    ):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_foreign_repository_is_looked_at_and_gets_a_policy_that_fits(
+    foreign: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.read_bytes() for path in foreign.rglob("*") if path.is_file()}
+    assert run(foreign, "--yes") == 0
+    err = capsys.readouterr().err
+    assert "Services: 2 (cart, web)" in err
+    assert "Applications of this repository: 4" in err
+    assert "hanbae render cart --env dev" in err
+    assert {path: path.read_bytes() for path in before} == before
+    after = {path for path in foreign.rglob("*") if path.is_file() and ".git/" not in str(path)}
+    assert after - before.keys() == {foreign / "hanbae.yaml"}
+    policy = loading.load(foreign / "hanbae.yaml").policy
+    assert policy.profile == "essential"
+    assert policy.argocd.repository == "https://git.example.com/theirs.git"
+    assert policy.argocd.namespace == "argo"
+    assert policy.services.path == "charts/*"
+    assert policy.services.release == "{environment}-{service}"
+    assert policy.services.namespace == "{environment}-{service}-ns"
+    assert policy.services.values == ("values.yaml", "values-{environment}.yaml")
+    branches = {name: item.branch for name, item in policy.environments.items()}
+    assert branches == {"dev": "develop", "prod": "main"}
+    assert {item.sync for item in policy.environments.values()} == {"auto"}
+    assert {item.control for item in policy.environments.values()} == {None}
+
+
+def test_person_is_asked_what_the_repository_does_not_say(
+    foreign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = foreign / "argocd/applications.yaml"
+    text = declared.read_text().replace("-ns}", "}")
+    for environment in ("dev", "prod"):
+        for service in ("cart", "web"):
+            text = text.replace(f"namespace: {environment}-{service}}}", "namespace: shop}")
+    declared.write_text(text.replace("targetRevision: develop", "targetRevision: v1.2.3"))
+    subprocess.run(["git", "branch", "-D", "develop"], cwd=foreign, check=True, capture_output=True)
+    answers = io.StringIO("work\nminikube\nproduction-eks\n")
+    monkeypatch.setattr(answers, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", answers)
+    assert run(foreign) == 0
+    policy = loading.load(foreign / "hanbae.yaml").policy
+    assert policy.environments["dev"].branch == "work"
+    assert policy.environments["dev"].control == "minikube"
+    assert policy.environments["prod"].control == "production-eks"
+    assert "# Guess: the kubeconfig" not in (foreign / "hanbae.yaml").read_text()
+
+
+def test_guesses_are_called_so(foreign: Path) -> None:
+    shutil.rmtree(foreign / "argocd")
+    assert run(foreign, "--yes", "--repository", URL, "--one-cluster") == 0
+    text = (foreign / "hanbae.yaml").read_text()
+    assert "  # Guess: no Application says to which namespace.\n  namespace:" in text
+    policy = loading.load(foreign / "hanbae.yaml").policy
+    suffixes = {name: item.namespace_suffix for name, item in policy.environments.items()}
+    assert suffixes == {"dev": "-dev", "prod": "-prod"}
+
+
+def test_live_applications_count_for_more_than_files(foreign: Path) -> None:
+    live = applications.Application(
+        name="dev-cart", path="charts/cart", revision="main", namespace="elsewhere", release="cart"
+    )
+    looked = adopt.look(foreign, deployed=(live,))
+    assert looked is not None
+    assert looked.proposal.named["cart"]["namespace"] == "elsewhere"
+
+
+def test_repository_that_hanbae_laid_is_scaffolded_as_ever(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, "--repository", URL)
+    main.run(["--lang", "en", "-C", str(tmp_path), "new", "service", "auth"])
+    (tmp_path / "hanbae.yaml").unlink()
+    written = outcomes(tmp_path, capsys, "--repository", URL)
+    assert written["hanbae.yaml"] == "created"
+    assert written["k8s/base/kustomization.yaml"] == "unchanged"
+
+
+def test_context_needs_from_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, "--repository", URL, "--context", "c") == 2
+    assert "--from-cluster" in capsys.readouterr().err
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize("page", ["existing-repository.md", "existing-repository.ko.md"])
+def test_commands_of_the_page_work_in_a_foreign_repository(foreign: Path, page: str) -> None:
+    lines = (DOCS / page).read_text().splitlines()
+    commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    assert len(commands) == 9
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for command in commands:
+        ended = subprocess.run(
+            shlex.split(command),
+            cwd=foreign,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        allowed = {0, 1} if command == "hanbae check --summary" else {0}
+        assert ended.returncode in allowed, f"{command}\n{ended.stdout}{ended.stderr}"

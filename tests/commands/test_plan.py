@@ -279,3 +279,17 @@ def test_wrong_use_is_told(shop: Path, run: Run, arguments: tuple[str, ...], mes
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert message in err
+
+
+def test_commit_that_brings_the_policy_is_compared_with_the_one_before(
+    shop: Path, run: Run
+) -> None:
+    policy = (shop / "hanbae.yaml").read_bytes()
+    git(shop, "rm", "--quiet", "hanbae.yaml")
+    commit(shop, "without")
+    (shop / "hanbae.yaml").write_bytes(policy)
+    edit(shop, "auth", {"image.tag": "2.0.0"})
+    commit(shop, "adopted")
+    code, out, err = run("--base", "without", "--head", "adopted")
+    assert code == 0, err
+    assert "2.0.0" in out

@@ -514,3 +514,14 @@ def test_keys_that_another_environment_has_are_sealed_here(shop: Path, run: Run)
     assert run(*here, "KEY", "--same-as", "dev", stdin=b"c4n4ry")[0] == 2
     assert run(*here, "--same-as", "prod", stdin=b"c4n4ry")[0] == 2
     assert values_file(shop, "staging").read_text() == before
+
+
+def test_other_services_are_listed_where_one_is_broken(shop: Path, run: Run) -> None:
+    new_service.new_service(shop, "identity")
+    broken = shop / "services/identity/helm/values-dev.yaml"
+    broken.write_text(broken.read_text() + "service: ]\n")
+    for command in ("list", "verify"):
+        code, out, err = run(command)
+        assert code == 2
+        assert "auth" in out
+        assert "services/identity/helm/values-dev.yaml:" in err

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import wording
+from hanbae.adopting import survey
 from hanbae.charts import pools
 from hanbae.checking import (
     acceptance,
@@ -63,6 +64,8 @@ class Result(Struct, frozen=True):
         about: The rules by code.
         folder: The policy's folder, from the clone's root, with a ``/`` at its end; empty for the root itself.
         searched: How far former commits were searched; None where nobody asked for it.
+        elsewhere: Where charts are although the policy finds no service: their folders' globs; empty otherwise.
+        is_policy_new: Whether the commit whose policy should count has none, so that of what is checked counts.
         changed_files: The files that were changed since the commit of ``changed_since``; None without one.
     """
 
@@ -76,6 +79,8 @@ class Result(Struct, frozen=True):
     folder: str = ""
     searched: beyond_files.Searched | None = None
     changed_files: frozenset[str] | None = None
+    elsewhere: tuple[str, ...] = ()
+    is_policy_new: bool = False
 
 
 class Wanted(Struct, frozen=True):
@@ -188,6 +193,8 @@ async def _checked(
         projects.prefix(project.tree),
         searched,
         changed_files,
+        () if project.services else survey.chart_globs(project.tree),
+        is_policy_new=request.policy_from is not None and base is None,
     )
 
 

@@ -30,6 +30,7 @@ def generate_rbac(
     environments: Collection[str] = (),
     groups: Sequence[str] = (),
     check: bool = False,
+    broken: list[errors.FileFault] | None = None,
 ) -> tuple[files.FileChange, ...]:
     """Write the deployer, its Roles and its admission policies for each environment that Argo CD deploys.
 
@@ -42,6 +43,8 @@ def generate_rbac(
         environments: Only these; all by default.
         groups: Groups of the clusters' users that may deploy like the deployer, and are held to the same.
         check: Touch nothing, and call ``stale`` what is not fresh.
+        broken: With `check`, takes the faults of environments in which a service cannot be read, so that the others
+            are compared; None to raise the first.
 
     Raises:
         errors.WrongUse: An environment that the policy does not have, or that Argo CD does not deploy; no services.
@@ -52,10 +55,17 @@ def generate_rbac(
         if not group.strip() or not group.isprintable():
             raise errors.WrongUse("rbac.not-a-group", group=repr(group))
     files: dict[str, str] = {}
+    readable = []
     for name in chosen_for_argocd(loaded.policy, environments):
-        files |= manifests(loaded.policy, name, described(loaded, name), groups=groups)
+        try:
+            files |= manifests(loaded.policy, name, described(loaded, name), groups=groups)
+            readable.append(name)
+        except errors.FileFault as fault:
+            if broken is None or not check:
+                raise
+            broken.append(fault)
     # What is left of one environment: another layout's files, when its clusters were split or joined.
-    folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
+    folders = [f"{FOLDER}/{name}" for name in (readable if broken else environments)] or [FOLDER]
     return generated_files.write(loaded.root, files, folders=folders, mark=_MARK, check=check)
 
 

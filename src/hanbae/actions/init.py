@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from hanbae import errors
-from hanbae.actions import generate_admission, generate_argocd, generate_namespaces
+from hanbae.actions import adopt, generate_admission, generate_argocd, generate_namespaces
 from hanbae.charts import cluster_files, founding, overlay_files
 from hanbae.masking import shapes
 from hanbae.policy import loading
@@ -30,6 +30,9 @@ def init(
     force: bool = False,
 ) -> tuple[files.FileChange, ...]:
     """Write ``hanbae.yaml``, a line of ``.gitignore`` and the ``k8s`` tree.
+
+    In a repository with charts, overlays or Applications that hanbae did not lay, only ``hanbae.yaml`` is written, as
+    the repository suggests it.
 
     Args:
         root: The repository's top folder.
@@ -53,6 +56,10 @@ def init(
         ignored = writing_files.append_line(root, ".gitignore", founding.ignored(loaded.policy))
         present = files.FileChange(loading.NAME, "unchanged")
         return (present, ignored, *_again(loaded, force=force), *_generated(loaded))
+    looked = adopt.look(root, origin=remote_url(root))
+    if looked is not None:
+        chosen = adopt.settled(looked.proposal, repository, one_cluster=one_cluster)
+        return adopt.write(root, chosen, language or "en")
     changes = _policy(root, repository, language, one_cluster=one_cluster)
     policy = loading.load(path).policy
     changes += (writing_files.append_line(root, ".gitignore", founding.ignored(policy)),)
@@ -62,7 +69,9 @@ def init(
 def _policy(
     root: Path, repository: str | None, language: str | None, *, one_cluster: bool
 ) -> tuple[files.FileChange, ...]:
-    url = repository or _origin(root)
+    url = repository or remote_url(root)
+    if not url:
+        raise errors.WrongUse("init.repository-needed")
     if shapes.in_url(url):
         raise errors.WrongUse("init.password-in-url")
     text = founding.policy_file(url, language=language or "en", one_cluster=one_cluster)
@@ -123,8 +132,8 @@ def _generated(loaded: loading.Loaded) -> Iterator[files.FileChange]:
             yield from (change for change in changes if change.outcome == "stale")
 
 
-def _origin(root: Path) -> str:
-    """The URL of the remote ``origin``, as it was configured."""
+def remote_url(root: Path) -> str:
+    """The URL of the remote ``origin``, as it was configured, without a password; empty where there is none."""
     try:
         answer = subprocess.run(
             ["git", "-C", str(root), "config", "--get", "remote.origin.url"],
@@ -132,10 +141,8 @@ def _origin(root: Path) -> str:
             check=False,
             timeout=10,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise errors.WrongUse("init.repository-needed") from error
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
     url = answer.stdout.decode(errors="replace").strip()
-    if not url:
-        raise errors.WrongUse("init.repository-needed")
     # A token in the remote's URL is this machine's affair; Argo CD has credentials of its own.
     return re.sub(r"^(https?://)[^/@]*@", r"\1", url)

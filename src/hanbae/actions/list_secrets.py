@@ -21,7 +21,11 @@ from hanbae.sealing import manifests, pins
 
 
 def list_secrets(
-    directory: Path, names: Sequence[str] = (), *, environment: str | None = None
+    directory: Path,
+    names: Sequence[str] = (),
+    *,
+    environment: str | None = None,
+    broken: list[errors.FileFault] | None = None,
 ) -> tuple[secrets.SealedKey, ...]:
     """The keys of services, by service, then by environment in the order of promotion, then by name.
 
@@ -29,6 +33,8 @@ def list_secrets(
         directory: The repository or a folder in it.
         names: Services; by default all of the repository.
         environment: Only this environment.
+        broken: Takes the faults of services that cannot be read, so that the others are listed; None to raise the
+            first.
 
     Raises:
         errors.WrongUse: An unknown service or environment.
@@ -38,12 +44,15 @@ def list_secrets(
     every = services.check(loaded, *names)
     if environment is not None:
         environments.require(environment, loaded.policy)
-    return tuple(
-        key
-        for service in names or every
-        for key in _of_service(loaded, service)
-        if environment in (None, key.environment)
-    )
+    keys: list[secrets.SealedKey] = []
+    for service in names or every:
+        try:
+            keys += _of_service(loaded, service)
+        except errors.FileFault as fault:
+            if broken is None:
+                raise
+            broken.append(fault)
+    return tuple(key for key in keys if environment in (None, key.environment))
 
 
 def _of_service(loaded: loading.Loaded, service: str) -> Iterator[secrets.SealedKey]:

@@ -63,8 +63,8 @@ async def compare(
         hanbae.errors.WrongUse: No policy, no such revision, service or environment.
         hanbae.errors.FileFault: The policy has a fault.
     """
-    before = projects.project(directory, revision=base)
     after = projects.project(directory, revision=head)
+    before = projects.at_base(directory, base, after)
     names = tuple(dict.fromkeys((*after.services, *before.services)))
     source = services_source(after.policy, base, head)
     require_services(services, names, source=source)

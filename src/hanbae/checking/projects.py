@@ -80,11 +80,13 @@ def opened(
     Args:
         directory: The folder of the policy, or one below it.
         revision: A commit to check instead of the working tree.
-        policy_from: A commit whose policy counts.
+        policy_from: A commit whose policy counts; where it has none yet, what is checked brings it, and counts itself.
         now: The time of the check; None for this moment.
     """
     checked = project(directory, revision=revision)
-    base = project(directory, revision=policy_from) if policy_from else None
+    base = at_base(directory, policy_from, checked) if policy_from else None
+    if base is not None and base.policy is checked.policy:
+        base = None  # the commit that brings the policy: nothing could count but what it brings
     if base is not None:
         policy = services.located(base.policy, checked.tree)
         names = services.of(policy, checked.tree)
@@ -95,6 +97,24 @@ def opened(
     if now is not None:
         checked = dataclasses.replace(checked, now=now)
     return checked, base
+
+
+def at_base(directory: Path, revision: str, newer: views.Project) -> views.Project:
+    """The repository at a commit before another one; by the other one's policy where the commit has none yet.
+
+    Args:
+        directory: The folder of the policy, or one below it.
+        revision: The commit.
+        newer: The repository at the other one.
+
+    Raises:
+        hanbae.errors.WrongUse: No such revision.
+        hanbae.errors.FileFault: Its policy has a fault.
+    """
+    tree = tree_at(loading.find(directory).parent, revision)
+    if loading.NAME in tree.files() or tree.read(loading.NAME) is not None:
+        return project(directory, revision=revision)
+    return dataclasses.replace(newer, tree=tree)
 
 
 def branches(policy: documents.Policy, root: Path) -> dict[str, trees.Tree]:

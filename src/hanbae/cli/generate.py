@@ -129,10 +129,15 @@ def rbac(
     from hanbae.actions import generate_rbac
 
     names = (environment,) if environment else ()
+    broken: list[errors.FileFault] = []
     changes = generate_rbac.generate_rbac(
-        session.directory, environments=names, groups=groups, check=check
+        session.directory, environments=names, groups=groups, check=check, broken=broken
     )
-    return _show(session, changes, output, text_id="rbac.stale")
+    if broken and not changes:
+        raise broken[0]
+    code = _show(session, changes, output, text_id="rbac.stale")
+    session.narration.faults(broken)
+    return 2 if broken else code
 
 
 @command.command(

@@ -207,12 +207,19 @@ Examples:
 @options.session
 def list_(
     session: options.Session, *, services: tuple[str, ...], environment: str | None, output: str
-) -> None:
-    """List keys."""
+) -> int:
+    """List keys; 2 if a service cannot be read."""
     from hanbae.actions import list_secrets
 
-    keys = list_secrets.list_secrets(session.directory, services, environment=environment)
+    broken: list[errors.FileFault] = []
+    keys = list_secrets.list_secrets(
+        session.directory, services, environment=environment, broken=broken
+    )
+    if broken and not keys:
+        raise broken[0]
     _show(keys, output)
+    session.narration.faults(broken)
+    return 2 if broken else 0
 
 
 @command.command(
@@ -236,12 +243,19 @@ def verify(
     """Check keys; 1 if one of them is not as it should be."""
     from hanbae.actions import list_secrets
 
-    keys = list_secrets.list_secrets(session.directory, services, environment=environment)
+    broken: list[errors.FileFault] = []
+    keys = list_secrets.list_secrets(
+        session.directory, services, environment=environment, broken=broken
+    )
+    if broken and not keys:
+        raise broken[0]
     bad = [key for key in keys if key.state != "sealed"]
     _show(bad if output == "text" else keys, output)
+    session.narration.faults(broken)
     if bad:
         session.narration.fail(wording.Text("seal.verified-bad", {"count": str(len(bad))}))
-        return 1
+    if bad or broken:
+        return 2 if broken else 1
     session.narration.done(wording.Text("seal.verified", {"count": str(len(keys))}))
     return 0
 

@@ -89,6 +89,20 @@ class Checkout:
             raise errors.WrongUse("repository.bare", folder=repository.path)
         return cls(repository, Path(repository.workdir).resolve())
 
+    def branches(self) -> tuple[tuple[str, ...], str]:
+        """The branches that the clone knows, its own and those of its remotes, and the one that is checked out.
+
+        Returns:
+            The names without those of remotes, sorted; and the current branch, empty where none is checked out.
+        """
+        names = set(self._repository.branches.local)
+        for name in self._repository.branches.remote:
+            _, slash, branch = name.partition("/")
+            if slash and branch != "HEAD":
+                names.add(branch)
+        detached = self._repository.head_is_unborn or self._repository.head_is_detached
+        return tuple(sorted(names)), "" if detached else self._repository.head.shorthand
+
     def fetch(
         self, remote: str, branches: Sequence[str], *, timeout: float = FETCH_TIMEOUT
     ) -> None:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from hanbae.apis import crds
 from hanbae.argo import generating
 from hanbae.policy import documents, naming
 from hanbae.repository import trees
 from hanbae.rules import declaring, definitions, neighbours
+
+_OPEN: Final[Mapping[str, Any]] = {
+    "destinations": [{"namespace": "*"}],
+    "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
+}
+"""An AppProject of which nothing is known."""
 
 
 class SharedFacts:
@@ -87,6 +93,9 @@ class SharedFacts:
             own = [item for item in self.declared if (item.kind, item.name) == ("AppProject", name)]
             spec = own[0].get("spec") if own else None
             if not isinstance(spec, dict):
+                # A team that has not taken hanbae's has its own, which may be in a cluster only.
+                spec = _OPEN if self._policy.profile == "essential" else None
+            if spec is None:
                 spec = generating.project(self._policy, environment)["spec"]
             self._bounds[environment] = spec
         return self._bounds[environment]

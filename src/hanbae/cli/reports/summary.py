@@ -86,6 +86,11 @@ def tell(speaker: narration.Narration, report: reports.Report, *, by_rule: bool 
         speaker.warn(summary(report))
     else:
         speaker.done(summary(report))
+    if result.is_policy_new:
+        speaker.note(wording.Text("check.policy-new"))
+    if result.elsewhere:
+        facts = {"paths": escaping.plain(", ".join(result.elsewhere[:_MOST_NAMES]))}
+        speaker.warn(wording.Text("check.no-services", facts))
     if by_rule:
         speaker.note(wording.Text("check.overview"))
     _tell_accepted(speaker, result.accepted)

@@ -15,7 +15,9 @@ import click
 from hanbae.cli.text import catalogue, wrapping
 
 if TYPE_CHECKING:
-    from hanbae import wording
+    from collections.abc import Iterable
+
+    from hanbae import errors, wording
 
 
 class Narration:
@@ -54,6 +56,11 @@ class Narration:
     def fail_worded(self, sentence: str) -> None:
         """Something has ended badly, worded already."""
         self._lines(click.style("✘ ", fg="red", bold=True), sentence)
+
+    def faults(self, faults: Iterable[errors.Error]) -> None:
+        """Why parts of what was asked for are missing from what was shown."""
+        for fault in faults:
+            self.error(catalogue.fault(fault))
 
     def error(self, message: str) -> None:
         """Why a command failed, worded already."""

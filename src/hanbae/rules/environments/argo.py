@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hanbae import subjects
 from hanbae.argo import generating
-from hanbae.policy import environments, naming
+from hanbae.policy import documents, environments, naming
 from hanbae.rules import declaring, rulebook, views
 from hanbae.rules.environments import specs
 
@@ -80,11 +80,11 @@ def _differences(
             if service is not None:
                 by_hand = _by_hand(project, environment)
                 expected = generating.application(policy, service, environment)
-                differences = specs.application(document, expected)
                 yield from (
                     deviation
-                    for deviation in differences
-                    if deviation.variant != "sync" or not by_hand
+                    for deviation in specs.application(document, expected)
+                    if (deviation.variant != "sync" or not by_hand)
+                    and not _of_the_teams_own_project(policy, deviation)
                 )
         return
     path = declared.places.file
@@ -96,6 +96,11 @@ def _differences(
         yield from () if difference is None else (difference,)
     elif name == naming.application_set(policy, environment):
         yield from _set(document, generating.application_set(policy, environment))
+
+
+def _of_the_teams_own_project(policy: documents.Policy, difference: specs.Difference) -> bool:
+    """Whether it is the name of an AppProject in a repository that does not use those of hanbae."""
+    return policy.profile == "essential" and difference.pointer == ("spec", "project")
 
 
 def _set(document: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[specs.Difference]:
@@ -146,6 +151,8 @@ def live(
     expected = generating.application(project.policy, service, environment)
     for difference in specs.application(application, expected):
         if difference.variant == "sync" and _by_hand(project, environment):
+            continue
+        if _of_the_teams_own_project(project.policy, difference):
             continue
         key = _KEYS.get(difference.variant)
         place = project.place(f"environments.{environment}{f'.{key}' if key else ''}")

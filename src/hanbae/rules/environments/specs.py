@@ -143,12 +143,14 @@ def _path(source: Mapping[str, Any]) -> str:
 def _files(source: Mapping[str, Any], helm: Mapping[str, Any]) -> list[str]:
     """The values files, from the repository's root where they are in it."""
     value = helm.get("valueFiles")
-    return [
+    files = [
         _REFERENCE.sub("", name).lstrip("/")
         if (name := str(file)).startswith(("/", "$"))
         else posixpath.normpath(f"{_path(source)}/{name}")
         for file in (value if isinstance(value, list) else ())
     ]
+    # Helm begins with the chart's own, whether it is listed or not.
+    return files[1:] if files[:1] == [f"{_path(source)}/values.yaml"] else files
 
 
 def _branch(revision: str) -> str:

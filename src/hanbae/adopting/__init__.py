@@ -1,0 +1,1 @@
+"""Adopts a repository that hanbae did not lay: what is in it, and the policy that says so."""

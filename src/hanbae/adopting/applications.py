@@ -1,0 +1,97 @@
+"""Argo CD's Applications as a survey needs them: what is deployed from where, under which name, to where."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+_VALUES: Final = "$"
+
+
+class Application(Struct, frozen=True):
+    """An Application.
+
+    Attributes:
+        name: Its name.
+        path: The folder in the repository that it deploys; empty where its chart is in a registry.
+        release: Name of the Helm release.
+        revision: What it follows: a branch, a tag, a commit or ``HEAD``.
+        namespace: Where its objects go.
+        cluster: The destination's name or address.
+        value_files: As they are listed, from the repository's root where the list says so.
+        automated: Whether Argo CD syncs by itself.
+        repository: The repository's URL.
+        project: Its AppProject.
+        home: The namespace that it is in itself.
+    """
+
+    name: str
+    path: str = ""
+    release: str = ""
+    revision: str = "HEAD"
+    namespace: str = ""
+    cluster: str = ""
+    value_files: tuple[str, ...] = ()
+    automated: bool = False
+    repository: str = ""
+    project: str = "default"
+    home: str = "argocd"
+
+    def is_of(self, files: Mapping[str, str], charts: Collection[str]) -> bool:
+        """Whether it deploys a chart or an overlay of a tree: the address of a fork or a mirror says little."""
+        if self.path in charts:
+            return True
+        return any(f"{self.path}/kustomization.{end}" in files for end in ("yaml", "yml"))
+
+
+def from_manifest(document: Mapping[str, Any]) -> Application:
+    """An Application of its manifest; what is not as it should be is left out."""
+    metadata, spec = _part(document, "metadata"), _part(document, "spec")
+    sources = _sources(spec)
+    destination = _part(spec, "destination")
+    main = next((source for source in sources if _text(source, "path")), {})
+    helm = next((_part(source, "helm") for source in sources if source.get("helm")), {})
+    listed = helm.get("valueFiles")
+    files = tuple(str(name) for name in listed) if isinstance(listed, list) else ()
+    with_ref = next((source for source in sources if source.get("ref")), main)
+    path = _text(main, "path").strip("/").removeprefix("./").rstrip("/")
+    return Application(
+        name=_text(metadata, "name"),
+        path=path or _folder(files),
+        release=_text(helm, "releaseName") or _text(metadata, "name"),
+        revision=_text(main or with_ref, "targetRevision") or "HEAD",
+        namespace=_text(destination, "namespace"),
+        cluster=_text(destination, "name") or _text(destination, "server"),
+        value_files=files,
+        automated=isinstance(_part(spec, "syncPolicy").get("automated"), dict),
+        repository=_text(main or with_ref, "repoURL"),
+        project=_text(spec, "project") or "default",
+        home=_text(metadata, "namespace") or "argocd",
+    )
+
+
+def _sources(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    several = spec.get("sources")
+    sources: Iterable[Any] = several if isinstance(several, list) else [spec.get("source")]
+    return [source for source in sources if isinstance(source, dict)]
+
+
+def _folder(value_files: tuple[str, ...]) -> str:
+    """The chart's folder where only its values are taken from the repository: that of the first such file."""
+    for file in value_files:
+        if file.startswith(_VALUES) and "/" in file:
+            return posixpath.dirname(file.partition("/")[2])
+    return ""
+
+
+def _part(node: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = node.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _text(node: Mapping[str, Any], key: str) -> str:
+    value = node.get(key)
+    return str(value)[:300] if isinstance(value, str | int | float) else ""

@@ -1,0 +1,57 @@
+"""Which environments a repository has, by the words that people call them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+_ORDER: Final = (
+    ("dev", "develop", "development"),
+    ("test", "testing", "tst", "int", "integration"),
+    ("qa",),
+    ("sandbox", "demo"),
+    ("uat", "acceptance"),
+    ("stg", "stage", "staging"),
+    ("preprod", "pre-prod", "preproduction"),
+    ("prd", "prod", "production", "live"),
+)
+"""The words, in the order of promotion; those of one row mean the same."""
+
+WORDS: Final = tuple(word for row in _ORDER for word in row)
+_RANK: Final = {word: rank for rank, row in enumerate(_ORDER) for word in row}
+_FILE: Final = re.compile(
+    r"(?:^|/)(?:values[-_.])?(?P<word>[a-z][a-z-]{1,14}?)(?:[-_.]values)?\.ya?ml$"
+)
+_FOLDER: Final = re.compile(r"(?:^|/)(?:envs?|environments?|overlays?)/(?P<word>[a-z-]{2,15})/")
+
+
+def of_file(path: str) -> str:
+    """The environment that a values file is of, by its name or its folder; empty for none."""
+    match = _FILE.search(path.lower()) or _FOLDER.search(path.lower())
+    word = match["word"] if match else ""
+    if word in _RANK:
+        return word
+    match = _FOLDER.search(path.lower())
+    return match["word"] if match and match["word"] in _RANK else ""
+
+
+def in_text(text: str, words: Iterable[str] = WORDS) -> str:
+    """The environment that a name holds as one of its parts, such as ``dev`` in ``cart-dev``; empty for none."""
+    parts = re.split(r"[^a-z0-9]+", text.lower())
+    return next((part for part in reversed(parts) if part in words), "")
+
+
+def rank(word: str) -> int:
+    """How far it is on the way to production."""
+    return _RANK.get(word, len(_ORDER))
+
+
+def same(word: str, other: str) -> bool:
+    """Whether two words mean the same environment."""
+    return word == other or (word in _RANK and _RANK[word] == _RANK.get(other, -1))
+
+
+def is_production(word: str) -> bool:
+    """Whether it is the last one."""
+    return rank(word) == len(_ORDER) - 1

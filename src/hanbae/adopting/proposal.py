@@ -1,0 +1,350 @@
+"""The policy that a survey suggests: what is known, and where it was guessed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from hanbae.adopting import chart_folders, environments, naming_patterns
+from hanbae.adopting.applications import Application
+from hanbae.adopting.survey import Chart, Survey
+
+_RELEASE: Final = "{service}"
+_APPLICATION: Final = "{service}-{environment}"
+
+
+class Environment(Struct, frozen=True):
+    """An environment of the proposal.
+
+    Attributes:
+        name: Its name.
+        branch: The branch that it deploys.
+        automated: Whether Argo CD syncs it by itself.
+        suffix: The namespaces' suffix.
+        control: The kubeconfig context of its cluster; empty for the current one.
+        workload: What Argo CD calls the cluster of its pods; empty for Argo CD's own.
+        overlay: The folder of its overlay; empty for none.
+        guessed: Which of these nothing says: ``branch``, ``control``.
+    """
+
+    name: str
+    branch: str
+    automated: bool = False
+    suffix: str = ""
+    control: str = ""
+    workload: str = ""
+    overlay: str = ""
+    guessed: tuple[str, ...] = ()
+
+
+class Proposal(Struct, frozen=True):
+    """A policy.
+
+    Attributes:
+        repository: The repository's URL as Argo CD fetches it; empty where nothing says it.
+        argocd_namespace: Where Argo CD's objects are.
+        paths: The globs of the chart folders.
+        exclude: Folders among them that are no services.
+        services: Service → its chart's folder.
+        named: Service → keys of its own, such as its folder, namespace or release.
+        namespace: The services' namespace, a template.
+        release: The release's name, a template.
+        application: The Application's name, a template.
+        values: The values files, in order.
+        environments: The environments, in the order of promotion.
+        guesses: The keys that nothing in the repository says.
+        left_out: Folders of charts that are not services.
+    """
+
+    repository: str
+    argocd_namespace: str
+    paths: tuple[str, ...]
+    exclude: tuple[str, ...]
+    services: dict[str, str]
+    named: Named
+    namespace: str
+    release: str
+    application: str
+    values: tuple[str, ...]
+    environments: tuple[Environment, ...]
+    guesses: frozenset[str]
+    left_out: tuple[str, ...] = ()
+
+
+Named = dict[str, dict[str, str | list[str]]]
+"""Service → key → what is so for it alone."""
+
+
+class _Use(Struct, frozen=True):
+    """An Application, with the service and the environment that it is of."""
+
+    application: Application
+    service: str
+    environment: str
+
+
+def of(survey: Survey, *, origin: str, default_branch: str) -> Proposal:
+    """The policy that a survey suggests.
+
+    Args:
+        survey: What there is.
+        origin: The URL of the git remote as it may be written down; empty for none.
+        default_branch: The branch of work, such as ``main``.
+    """
+    guesses: set[str] = set()
+    charts = chart_folders.services(survey)
+    layout = chart_folders.layout(charts, survey)
+    names = _environment_names(survey, charts)
+    if not names:
+        names = ("production",)
+        guesses.add("environments")
+    uses = tuple(_uses(survey, layout.services, names))
+    renamed = _renamed(uses, layout)
+    uses = tuple(
+        msgspec.structs.replace(use, service=renamed.get(use.service, use.service)) for use in uses
+    )
+    services = {renamed.get(name, name): path for name, path in layout.services.items()}
+    named: Named = {renamed.get(name, name): {"path": path} for name, path in layout.named.items()}
+    release = _pattern("release", uses, _RELEASE, named, guesses)
+    application = _pattern("application", uses, _APPLICATION, named, guesses)
+    namespace, suffixes = _namespace(uses, names, named, guesses)
+    values = _values(survey, charts, names, guesses)
+    for name, path in services.items():
+        if len(values) > 1 and _has_base_alone(survey, path, values[-1], names):
+            named.setdefault(name, {})["values"] = list(values[:-1])
+    chosen = tuple(
+        _environment(survey, name, uses, default_branch, suffixes.get(name, "")) for name in names
+    )
+    chosen = _apart(chosen, namespace)
+    homes = Counter(use.application.home for use in uses)
+    return Proposal(
+        _repository(survey, origin),
+        homes.most_common(1)[0][0] if homes else "argocd",
+        layout.paths,
+        layout.exclude,
+        services,
+        named,
+        namespace,
+        release,
+        application,
+        values,
+        chosen,
+        frozenset(guesses),
+        layout.left_out,
+    )
+
+
+def _repository(survey: Survey, origin: str) -> str:
+    """The URL that Argo CD uses already, else that of the remote."""
+    urls = Counter(app.repository for app in survey.applications if "://" in app.repository)
+    if urls:
+        return urls.most_common(1)[0][0]
+    return origin
+
+
+def _environment_names(survey: Survey, charts: Sequence[Chart]) -> tuple[str, ...]:
+    """The environments, by values files, overlays and Applications; of two words for one, the more frequent."""
+    words: Counter[str] = Counter()
+    for chart in charts:
+        words.update({word for file in chart.files if (word := environments.of_file(file))})
+    words.update({word for path in survey.values if (word := _of_values_path(path, charts))})
+    words.update(item.environment for item in survey.overlays if _is_word(item.environment))
+    words.update(_words_of_applications(survey))
+    deployed = _words_of_applications(survey)
+    if len(deployed) > 1:  # then a values file of another word is of something else, such as a test
+        words = Counter({word: count for word, count in words.items() if word in deployed})
+    chosen: list[str] = []
+    for word, _ in words.most_common():
+        if not any(environments.same(word, other) for other in chosen):
+            chosen.append(word)
+    return tuple(sorted(chosen, key=environments.rank))
+
+
+def _words_of_applications(survey: Survey) -> Counter[str]:
+    """The environments that Applications name, by their values files, their names or their namespaces."""
+    words: Counter[str] = Counter()
+    for application in survey.applications:
+        texts = (*application.value_files, application.name, application.path)
+        texts += (application.namespace,)
+        words.update([word for text in texts if (word := environments.in_text(text))][:1])
+    return words
+
+
+def _is_word(text: str) -> bool:
+    return text in environments.WORDS
+
+
+def _of_values_path(path: str, charts: Sequence[Chart]) -> str:
+    """The environment of a values file outside of the charts, which is there for one of them by its name."""
+    word = environments.of_file(path)
+    parts = set(path.removesuffix(".yaml").removesuffix(".yml").replace(".", "/").split("/"))
+    return word if any(chart.name in parts for chart in charts) else ""
+
+
+def _uses(survey: Survey, services: dict[str, str], names: Sequence[str]) -> Iterable[_Use]:
+    by_folder = {folder: name for name, folder in services.items()}
+    for application in survey.applications:
+        service = by_folder.get(application.path)
+        if service is None:
+            continue
+        texts = (*application.value_files, application.name, application.namespace)
+        words = (environments.in_text(text) for text in (*texts, application.revision))
+        word = next((word for word in words if word), "")
+        environment = next((name for name in names if environments.same(name, word)), "")
+        if environment or len(names) == 1:
+            yield _Use(application, service, environment or names[0])
+
+
+def _renamed(uses: Sequence[_Use], layout: chart_folders.Layout) -> dict[str, str]:
+    """Services that are known by the name of their chart only → what their Applications call them."""
+    names: dict[str, str] = {}
+    for service in layout.named:
+        samples = [
+            naming_patterns.Sample("", use.environment, use.application.name)
+            for use in uses
+            if use.service == service
+        ]
+        template = naming_patterns.of(samples, "").template
+        name = template.replace("{environment}", "").strip("-")
+        if name and name not in layout.services and chart_folders.is_name(name):
+            names[service] = name
+    return names
+
+
+def _pattern(
+    field: str,
+    uses: Sequence[_Use],
+    default: str,
+    named: Named,
+    guesses: set[str],
+) -> str:
+    samples = [
+        naming_patterns.Sample(
+            use.service,
+            use.environment,
+            use.application.release if field == "release" else use.application.name,
+        )
+        for use in uses
+    ]
+    pattern = naming_patterns.of(samples, default)
+    template = pattern.template if "{service}" in pattern.template else default
+    for service, own in pattern.named.items():
+        named.setdefault(service, {})[field] = own
+    if not samples:
+        guesses.add(field)
+    return template
+
+
+def _namespace(
+    uses: Sequence[_Use],
+    names: Sequence[str],
+    named: Named,
+    guesses: set[str],
+) -> tuple[str, dict[str, str]]:
+    """The namespace's template, and the suffix of each environment."""
+    samples = [
+        naming_patterns.Sample(use.service, use.environment, use.application.namespace)
+        for use in uses
+        if use.application.namespace
+    ]
+    if not samples:
+        guesses.add("namespace")
+        return "services", {}
+    pattern = naming_patterns.of(samples, "services")
+    for service, own in pattern.named.items():
+        named.setdefault(service, {})["namespace"] = own
+    template = pattern.template
+    if template.endswith("-{environment}") and template.count("{environment}") == 1:
+        owns = [str(item["namespace"]) for item in named.values() if "namespace" in item]
+        if all(own.endswith("-{environment}") for own in owns):
+            for item in named.values():
+                if "namespace" in item:
+                    item["namespace"] = str(item["namespace"]).removesuffix("-{environment}")
+            return template.removesuffix("-{environment}"), {name: f"-{name}" for name in names}
+    return template, {}
+
+
+def _values(
+    survey: Survey,
+    charts: Sequence[Chart],
+    names: Sequence[str],
+    guesses: set[str],
+) -> tuple[str, ...]:
+    """The values files, in order."""
+    base = ("values.yaml",) if any("values.yaml" in chart.files for chart in charts) else ()
+    patterns: Counter[str] = Counter()
+    for chart in charts:
+        for file in chart.files:
+            word = environments.of_file(file)
+            if word in names:
+                pattern = file.replace(word, "{environment}", 1)
+                patterns[pattern if "/" not in pattern else f"./{pattern}"] += 1
+    for path in survey.values:
+        word = _of_values_path(path, charts)
+        if word in names:
+            pattern = path.replace(word, "{environment}", 1)
+            service = next((chart.name for chart in charts if chart.name in pattern), "")
+            if service:
+                patterns[pattern.replace(service, "{service}", 1)] += 1
+    if not patterns:
+        guesses.add("values")
+        return base or ("values-{environment}.yaml",)
+    return (*base, patterns.most_common(1)[0][0])
+
+
+def _has_base_alone(survey: Survey, folder: str, pattern: str, names: Sequence[str]) -> bool:
+    """Whether a chart has values for everything and none for an environment."""
+    chart = next((chart for chart in survey.charts if chart.folder == folder), None)
+    if chart is None or "{service}" in pattern:
+        return False
+    own = {pattern.removeprefix("./").replace("{environment}", name) for name in names}
+    return "values.yaml" in chart.files and not own.intersection(chart.files)
+
+
+def _environment(
+    survey: Survey, name: str, uses: Sequence[_Use], default_branch: str, suffix: str
+) -> Environment:
+    own = [use.application for use in uses if use.environment == name] or [
+        application
+        for application in survey.applications
+        if environments.same(environments.in_text(application.name), name)
+    ]
+    revisions = Counter(app.revision for app in own)
+    branch = ""
+    guessed: tuple[str, ...] = ()
+    likely = [other for other in survey.branches if environments.same(other, name)]
+    if revisions:
+        revision = revisions.most_common(1)[0][0]
+        branch = default_branch if revision == "HEAD" else revision
+    if branch not in survey.branches:  # a version, a commit, or a branch that was not fetched
+        guessed = () if likely else ("branch",)
+        branch = likely[0] if likely else default_branch
+    clusters = Counter(app.cluster for app in own if app.cluster)
+    cluster = clusters.most_common(1)[0][0] if clusters else ""
+    workload = cluster if cluster and "://" not in cluster and cluster != "in-cluster" else ""
+    folders = [
+        f"{item.base}/overlays/{item.environment}"
+        for item in survey.overlays
+        if environments.same(item.environment, name) and item.base == "k8s"
+    ]
+    automated = bool(own) and all(app.automated for app in own)
+    return Environment(
+        name, branch, automated, suffix, "", workload, folders[0] if folders else "", guessed
+    )
+
+
+def _apart(chosen: tuple[Environment, ...], namespace: str) -> tuple[Environment, ...]:
+    """Environments that would share their namespaces, each in a cluster of its own, which is a guess."""
+    if len(chosen) == 1 or "{environment}" in namespace:
+        return chosen
+    keys = Counter((item.workload, item.suffix) for item in chosen)
+    if all(count == 1 for count in keys.values()):
+        return chosen
+    return tuple(
+        msgspec.structs.replace(item, control=item.name, guessed=(*item.guessed, "control"))
+        for item in chosen
+    )

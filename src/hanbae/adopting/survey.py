@@ -1,0 +1,257 @@
+"""What a repository already has of deployments: charts, values files, overlays, Applications, images, CI.
+
+Everything read here is foreign, and some of it will be broken: what cannot be read is counted and passed over, because
+a survey is a guess that a person reads, and :mod:`hanbae.checking` says later what is wrong with a file.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae import errors, libyaml
+from hanbae.adopting import application_sets
+from hanbae.adopting.applications import Application, from_manifest
+from hanbae.repository import trees
+
+_CHART: Final = "Chart.yaml"
+_LAST: Final = frozenset(
+    {"helm", "chart", "charts", "deploy", "k8s", ".helm", "helm-chart", "kubernetes"}
+)
+"""Names of a chart's folder inside of a service's own folder."""
+_LARGEST: Final = 1_000_000
+"""Bytes of a file that is looked into."""
+_MOST_FILES: Final = 5_000
+"""YAML files that are looked into for Applications."""
+_YAML: Final = (".yaml", ".yml")
+_TEMPLATES: Final = re.compile(r"(^|/)(templates|node_modules|vendor|\.git)/")
+_ARGO: Final = re.compile(rb"\bkind['\"]?: *['\"]?Application(?:Set)?\b")
+_CI: Final = re.compile(
+    r"^(\.github/workflows/.+\.ya?ml|\.gitlab-ci\.ya?ml|Jenkinsfile|\.circleci/config\.ya?ml"
+    r"|azure-pipelines\.ya?ml|bitbucket-pipelines\.ya?ml|\.woodpecker\.ya?ml|\.drone\.ya?ml)$"
+)
+_OVERLAY: Final = re.compile(r"^(?P<app>.+)/overlays?/(?P<environment>[^/]+)/kustomization\.ya?ml$")
+_LAID: Final = b"hanbae.dev/"
+"""What every chart that hanbae scaffolds has in its templates."""
+
+
+class Chart(Struct, frozen=True):
+    """A chart.
+
+    Attributes:
+        folder: Its folder; empty for the repository's root.
+        name: What it calls itself.
+        library: Whether it only helps other charts.
+        parts: The folders in the repository of the charts that it is made of (``file://``).
+        files: The YAML files directly in its folder, and below it outside of ``templates``, from the folder.
+        own_templates: Whether it has templates of its own.
+        laid: Whether hanbae scaffolded it.
+    """
+
+    folder: str
+    name: str
+    library: bool = False
+    parts: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    own_templates: bool = False
+    laid: bool = False
+
+
+class Overlay(Struct, frozen=True):
+    """A Kustomize overlay of something: ``apps/cart/overlays/dev``."""
+
+    base: str
+    environment: str
+
+
+class Survey(Struct, frozen=True):
+    """What there is.
+
+    Attributes:
+        charts: The charts, by folder.
+        overlays: The overlays.
+        kustomizations: How many kustomizations there are in all.
+        applications: Argo CD's Applications that deploy something of this repository.
+        foreign: How many Applications deploy from elsewhere.
+        application_sets: How many ApplicationSets there are.
+        dockerfiles: The Dockerfiles.
+        sealed: How many files hold a SealedSecret.
+        ci: The files of CI.
+        branches: The branches that git knows here, without the remote's name.
+        values: YAML files outside of charts whose name or folder may be an environment's.
+        broken: Files that could not be read as YAML.
+    """
+
+    charts: tuple[Chart, ...] = ()
+    overlays: tuple[Overlay, ...] = ()
+    kustomizations: int = 0
+    applications: tuple[Application, ...] = ()
+    foreign: int = 0
+    application_sets: int = 0
+    dockerfiles: tuple[str, ...] = ()
+    sealed: int = 0
+    ci: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    broken: int = 0
+
+    @property
+    def is_laid(self) -> bool:
+        """Whether hanbae scaffolded what is here."""
+        return any(chart.laid for chart in self.charts)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing here is deployed yet."""
+        return not (self.charts or self.overlays or self.applications)
+
+
+def of(tree: trees.Tree, branches: tuple[str, ...], live: tuple[Application, ...] = ()) -> Survey:
+    """Survey a tree.
+
+    Args:
+        tree: The files.
+        branches: The branches that git knows.
+        live: Applications that a cluster has, which count for more than files that say what it should have.
+    """
+    files = tree.files()
+    charts = tuple(_charts(tree, files))
+    folders = {chart.folder for chart in charts}
+    declared, sealed, broken, sets = _declared(tree, files)
+    applications = _unique((*live, *declared))
+    own = tuple(app for app in applications if app.is_of(files, folders))
+    overlays = [match for path in files if (match := _OVERLAY.match(path))]
+    return Survey(
+        charts,
+        tuple(Overlay(match["app"], match["environment"]) for match in overlays),
+        sum(posixpath.basename(path).startswith("kustomization.y") for path in files),
+        own,
+        len(applications) - len(own),
+        sets,
+        tuple(path for path in files if posixpath.basename(path) == "Dockerfile"),
+        sealed,
+        tuple(path for path in files if _CI.match(path)),
+        branches,
+        tuple(path for path in files if path.endswith(_YAML) and not _inside(path, folders)),
+        broken,
+    )
+
+
+def chart_globs(tree: trees.Tree) -> tuple[str, ...]:
+    """Where the charts of a tree are, each glob or folder once and the one with most charts first."""
+    folders = sorted(
+        posixpath.dirname(path) for path in tree.files() if posixpath.basename(path) == _CHART
+    )
+    own = [folder for folder in folders if folder and not _is_vendored(folder, folders)]
+    globs = Counter(chart_globs_of(folder)[0] for folder in own)
+    alone = {chart_globs_of(folder)[0]: folder for folder in own}
+    return tuple(glob if count > 1 else alone[glob] for glob, count in globs.most_common())
+
+
+def chart_globs_of(folder: str) -> tuple[str, str]:
+    """The glob that a chart's folder suggests, and the name of the service in it."""
+    parts = folder.split("/")
+    index = len(parts) - 1
+    if parts[index] in _LAST and index > 0:
+        index -= 1
+    name = parts[index]
+    parts[index] = "*"
+    return "/".join(parts), name
+
+
+def _unique(applications: tuple[Application, ...]) -> tuple[Application, ...]:
+    """The first of each name."""
+    by_name: dict[str, Application] = {}
+    for application in applications:
+        by_name.setdefault(application.name, application)
+    return tuple(by_name.values())
+
+
+def _inside(path: str, folders: set[str]) -> bool:
+    parts = path.split("/")
+    return any("/".join(parts[:cut]) in folders for cut in range(len(parts))) and "" not in folders
+
+
+def _charts(tree: trees.Tree, files: Mapping[str, str]) -> Iterator[Chart]:
+    folders = sorted(
+        posixpath.dirname(path) for path in files if posixpath.basename(path) == _CHART
+    )
+    for folder in folders:
+        if _is_vendored(folder, folders) or _TEMPLATES.search(f"{folder}/"):
+            continue
+        start = f"{folder}/" if folder else ""
+        names = [path[len(start) :] for path in files if path.startswith(start)]
+        templates = [name for name in names if name.startswith("templates/")]
+        content = _mapping(tree, start + _CHART)
+        yield Chart(
+            folder,
+            str(content.get("name") or posixpath.basename(folder)),
+            content.get("type") == "library",
+            tuple(_parts(content, folder)),
+            tuple(name for name in names if name.endswith(_YAML) and not _TEMPLATES.search(name)),
+            any(name.endswith(_YAML) for name in templates),
+            any(_LAID in _bytes(tree, start + name) for name in templates[:40]),
+        )
+
+
+def _is_vendored(folder: str, folders: list[str]) -> bool:
+    """Whether a chart lies in another one's ``charts``, as a dependency."""
+    return any(
+        folder.startswith(f"{other}/charts/" if other else "charts/") and other != ""
+        for other in folders
+    )
+
+
+def _parts(content: Mapping[str, Any], folder: str) -> Iterator[str]:
+    dependencies = content.get("dependencies")
+    for dependency in dependencies if isinstance(dependencies, list) else []:
+        repository = dependency.get("repository") if isinstance(dependency, dict) else None
+        if isinstance(repository, str) and repository.startswith("file://"):
+            yield posixpath.normpath(posixpath.join(folder, repository.removeprefix("file://")))
+
+
+def _declared(
+    tree: trees.Tree, files: Mapping[str, str]
+) -> tuple[tuple[Application, ...], int, int, int]:
+    """The Applications in files; and how many SealedSecrets, unreadable files and ApplicationSets there are."""
+    applications: list[Application] = []
+    sealed = broken = sets = 0
+    candidates = [path for path in files if path.endswith(_YAML)]
+    for path in candidates[:_MOST_FILES]:
+        data = _bytes(tree, path)
+        sealed += b"kind: SealedSecret" in data
+        if _TEMPLATES.search(path) or b"argoproj.io/" not in data or not _ARGO.search(data):
+            continue
+        try:
+            for document in libyaml.load_all(data):
+                if not isinstance(document, dict):
+                    continue
+                if document.get("kind") == "ApplicationSet":
+                    sets += 1
+                    applications += application_sets.expanded(document, files)
+                elif document.get("kind") == "Application":
+                    applications.append(from_manifest(document))
+        except (errors.FileFault, ValueError, RecursionError):
+            broken += 1
+    return tuple(app for app in applications if app.name), sealed, broken, sets
+
+
+def _mapping(tree: trees.Tree, path: str) -> Mapping[str, Any]:
+    try:
+        content = next(iter(libyaml.load_all(_bytes(tree, path))), None)
+    except (errors.FileFault, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _bytes(tree: trees.Tree, path: str) -> bytes:
+    try:
+        data = tree.read(path) or b""
+    except errors.FileFault:
+        return b""
+    return data if len(data) <= _LARGEST else b""

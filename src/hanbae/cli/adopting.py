@@ -1,0 +1,144 @@
+"""``hanbae init`` in a repository that has something already: what there is, what is asked, and what comes next."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+from msgspec import Struct
+
+from hanbae import wording
+from hanbae.cli.text import catalogue, escaping, file_changes, narration
+
+if TYPE_CHECKING:
+    from hanbae.actions import adopt
+    from hanbae.adopting import proposal, survey
+
+_MOST: Final = 6
+"""Names that are listed on a line."""
+
+
+class Answers(Struct, frozen=True):
+    """What the command line has answered already.
+
+    Attributes:
+        repository: URL of the repository; None where nobody said it.
+        one_cluster: Whether all environments share a cluster.
+        language: Language of the policy.
+        ask: Whether a person may be asked.
+    """
+
+    repository: str | None
+    one_cluster: bool
+    language: str
+    ask: bool
+
+
+def run(
+    speaker: narration.Narration,
+    root: Path,
+    looked: adopt.Looked,
+    answers: Answers,
+    output: str,
+) -> None:
+    """Say what there is, ask what it does not say, write the policy and say what comes next.
+
+    Args:
+        speaker: Speaks to the person.
+        root: The repository's top folder.
+        looked: What there is.
+        answers: What the command line has answered.
+        output: ``text`` or ``json``.
+    """
+    from hanbae.actions import adopt
+
+    speaker.step(wording.Text("adopt.looked", {"folder": str(root)}))
+    for line in _lines(looked.survey, looked.proposal):
+        speaker.note(line)
+    asks = answers.ask and sys.stdin.isatty()
+    repository = answers.repository
+    if asks and repository is None and not looked.proposal.repository:
+        repository = _asked("adopt.ask-repository", {}, "")
+    branches, contexts = _decided(looked.proposal, answers) if asks else ({}, {})
+    chosen = adopt.settled(
+        looked.proposal,
+        repository,
+        one_cluster=answers.one_cluster,
+        branches=branches,
+        contexts=contexts,
+    )
+    changes = adopt.write(root, chosen, answers.language)
+    file_changes.show(speaker, changes, output)
+    guesses = len(chosen.guesses) + sum(len(item.guessed) for item in chosen.environments) + 1
+    speaker.done(wording.Text("adopt.done", {"count": str(guesses)}))
+    _say_next(speaker, chosen)
+
+
+def _decided(chosen: proposal.Proposal, answers: Answers) -> tuple[dict[str, str], dict[str, str]]:
+    """What a person says of each environment that nothing in the repository says: its branch, its cluster."""
+    branches, contexts = {}, {}
+    for item in chosen.environments:
+        facts = {"environment": item.name}
+        if "branch" in item.guessed:
+            branches[item.name] = _asked("adopt.ask-branch", facts, item.branch)
+        if "control" in item.guessed and not answers.one_cluster:
+            contexts[item.name] = _asked("adopt.ask-context", facts, item.control)
+    return branches, contexts
+
+
+def _asked(text_id: str, facts: dict[str, str], default: str) -> str:
+    question = catalogue.sentence(wording.Text(text_id, facts))
+    answer: str = click.prompt(question, default=default or None, err=True)
+    return answer.strip()
+
+
+def _say_next(speaker: narration.Narration, chosen: proposal.Proposal) -> None:
+    """The next three commands."""
+    service = next(iter(chosen.services), "")
+    environment = chosen.environments[0].name
+    speaker.note(wording.Text("adopt.next"))
+    speaker.line("    hanbae check")
+    if service:
+        for command in ("render", "plan"):
+            words = escaping.plain(f"hanbae {command} {service} --env {environment}")
+            speaker.line(f"    {words}")
+
+
+def _lines(present: survey.Survey, chosen: proposal.Proposal) -> Iterator[wording.Text]:
+    """What there is, in at most ten lines."""
+    services = list(chosen.services)
+    yield _line("adopt.charts", present.charts, _names(chosen.paths) or "-")
+    yield _line("adopt.services", services, _names(services) or "-")
+    if chosen.left_out or chosen.exclude:
+        others = (*chosen.exclude, *chosen.left_out)
+        yield _line("adopt.others", others, _names(folder or "." for folder in others))
+    environments = [item.name for item in chosen.environments]
+    files = _names(chosen.values) or "-"
+    yield wording.Text("adopt.environments", {"names": _names(environments), "files": files})
+    if present.applications or present.foreign or present.application_sets:
+        facts = {"count": str(len(present.applications)), "others": str(present.foreign)}
+        facts["sets"] = str(present.application_sets)
+        yield wording.Text("adopt.applications", facts)
+    if present.kustomizations:
+        facts = {"count": str(present.kustomizations), "overlays": str(len(present.overlays))}
+        yield wording.Text("adopt.kustomizations", facts)
+    if present.branches:
+        yield _line("adopt.branches", present.branches, _names(present.branches))
+    facts = {"dockerfiles": str(len(present.dockerfiles)), "sealed": str(present.sealed)}
+    facts["ci"] = _names(present.ci) or "-"
+    yield wording.Text("adopt.images", facts)
+    if present.broken:
+        yield wording.Text("adopt.broken", {"count": str(present.broken)})
+
+
+def _line(text_id: str, items: Iterable[object], names: str) -> wording.Text:
+    return wording.Text(text_id, {"count": str(len(list(items))), "names": names})
+
+
+def _names(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = f", … (+{len(listed) - _MOST})" if len(listed) > _MOST else ""
+    return escaping.plain(", ".join(listed[:_MOST]) + more)
