@@ -43,6 +43,7 @@ class Shop:
     program: Path
     _token_keys: dict[str, masking.Masked] = field(default_factory=dict, repr=False)
     _authorised: dict[str, bytes] = field(default_factory=dict, repr=False)
+    _kubeconfigs: dict[str, Path] = field(default_factory=dict, repr=False)
 
     @property
     def loaded(self) -> loading.Loaded:
@@ -96,9 +97,12 @@ class Shop:
             self._authorised[environment] = rights.digest()
 
     def deployer(self, environment: str) -> Path:
-        """A kubeconfig of who deploys to the environment, and may do nothing else."""
+        """A kubeconfig of who deploys to the environment, and may do nothing else; made once, for a day."""
         namespace = authorizing.namespace(self.policy, environment)
-        return self.sandbox.kubeconfig_of(authorizing.ACCOUNT, namespace)
+        if namespace not in self._kubeconfigs:
+            account = authorizing.ACCOUNT
+            self._kubeconfigs[namespace] = self.sandbox.kubeconfig_of(account, namespace)
+        return self._kubeconfigs[namespace]
 
     async def push(self, service: str, *, acts_as: str | None = None) -> str:
         """Make the service's image out of what the clone has, and push it.
