@@ -8,7 +8,7 @@ from hanbae import errors, subjects, wording
 from hanbae.clusters import connections, kinds, reading
 from hanbae.deploying import following
 from hanbae.engines import rollouts
-from hanbae.results import events, guards, plans
+from hanbae.results import deployments, events, guards, plans
 
 _TEMPLATE_LABELS = {
     "Deployment": "pod-template-hash",
@@ -22,7 +22,7 @@ def databases(
     followed: following.Following,
     *,
     applied: Mapping[str, Iterable[int]],
-    proven_before: Mapping[str, int],
+    stood_before: Mapping[str, int],
     proven: Iterable[str],
 ) -> Iterator[events.Migrated]:
     """Where the databases stand that were not proven, by the logs of their migrations.
@@ -31,7 +31,7 @@ def databases(
         plan: The deployment's plan.
         followed: What was seen of it.
         applied: Database → versions that this deployment's log says were applied.
-        proven_before: Database → version that an earlier deployment proved.
+        stood_before: Database → version at which the last deployment left it, proven or not.
         proven: Databases that this deployment proved.
     """
     proven_here = frozenset(proven)
@@ -40,7 +40,7 @@ def databases(
         if not isinstance(proof, plans.Prove) or proof.database in proven_here:
             continue
         now = sorted(set(applied.get(proof.database, ())) & set(proof.versions))
-        before = followed.reached.get(proof.hook, proven_before.get(proof.database))
+        before = followed.reached.get(proof.hook, stood_before.get(proof.database))
         version = max([*now, *([] if before is None else [before])], default=None)
         yield events.Migrated(
             proof.database,
@@ -51,6 +51,21 @@ def databases(
             tuple(map(proof.named, now)),
             followed.failed(proof.hook),
         )
+
+
+def stood(listed: Iterable[deployments.Deployment], *, besides: str) -> dict[str, int]:
+    """Database → version at which the last deployment that came to it left it, however that one ended.
+
+    Args:
+        listed: Deployments of a service to an environment, the newest first.
+        besides: Id of the deployment that is looked at now.
+    """
+    versions: dict[str, int | None] = {}
+    for deployment in listed:
+        if deployment.id != besides:
+            for migration in deployment.migrations:
+                versions.setdefault(migration.database, migration.version)
+    return {name: version for name, version in versions.items() if version is not None}
 
 
 async def serving(cluster: connections.Cluster, plan: plans.Plan) -> tuple[wording.Text, ...]:

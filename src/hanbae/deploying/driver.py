@@ -321,7 +321,12 @@ class _Run:
             self._plan,
             self._following,
             applied={proof.database: self._applied_by(proof.hook) for proof in proofs},
-            proven_before=self._proven_before(),
+            stood_before=aftermath.stood(
+                self._space.store.deployments(
+                    service=self._plan.service, environment=self._plan.environment
+                ),
+                besides=self._order.deployment,
+            ),
             proven=self._proven,
         )
         for migrated in standing:

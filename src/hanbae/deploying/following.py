@@ -115,8 +115,7 @@ class Following:
                 verdict = self._judge.verdict()
                 if verdict is not None:
                     raise GivenUp(verdict.cause)
-                for text in pace.stalled(engine.awaits, self._record.now()):
-                    await self._record.add(step.id, events.Noted(text))
+                await self._note_stall(step, pace, engine)
                 if pace.over:
                     cause = self._judge.gravest
                     if cause is not None:
@@ -125,6 +124,14 @@ class Following:
         finally:
             pending.cancel()
             await asyncio.gather(pending, return_exceptions=True)
+
+    async def _note_stall(
+        self, step: plans.Step, pace: deadlines.Pace, engine: protocol.Engine
+    ) -> None:
+        """Say that nothing has happened for long, unless a cause that stands says what is awaited."""
+        for text in list(pace.stalled(engine.awaits, self._record.now())):
+            if not self._judge.stands:
+                await self._record.add(step.id, events.Noted(text))
 
     async def _see(self, step: plans.Step, fact: protocol.Seen, engine: protocol.Engine) -> None:
         await self._record.add(step.id, fact)

@@ -51,6 +51,7 @@ class Judge:
         self._settled: set[Key] = set()
         self._symptoms: set[Key] = set()
         self._held: dict[Key, tuple[float, events.Diagnosed]] = {}
+        self._present: set[Key] = set()
 
     @property
     def gravest(self) -> events.Diagnosed | None:
@@ -63,6 +64,11 @@ class Judge:
         )
         return self._told[named[-1]] if named else None
 
+    @property
+    def stands(self) -> bool:
+        """Whether a cause that was told is still there."""
+        return any(key in self._told for key in self._present)
+
     def hear(self, causes: Iterable[pictures.Cause]) -> Iterator[events.Diagnosed]:
         """The causes at this moment.
 
@@ -70,10 +76,10 @@ class Judge:
             Those to tell: new ones, and those that have become fatal.
         """
         now = self._clock()
-        present: set[Key] = set()
+        self._present = set()
         for cause in causes:
             key, diagnosed = cause.key, cause.found
-            present.add(key)
+            self._present.add(key)
             if cause.is_symptom:
                 self._symptoms.add(key)
             if diagnosed.fatal:
@@ -90,7 +96,7 @@ class Judge:
             ):
                 self._told[key] = diagnosed
                 yield diagnosed
-        for key in [key for key in self._since if key not in present]:
+        for key in [key for key in self._since if key not in self._present]:
             if now - self._last[key] > self._flicker:
                 del self._since[key], self._last[key], self._fatal[key]
                 self._settled.discard(key)

@@ -293,9 +293,19 @@ def limit_that_killed(pod: pictures.Object, container: str, ended: Mapping[str, 
 def _is_hopeless(
     picture: pictures.Picture, ref: subjects.Ref, pod: pictures.Object, status: Mapping[str, Any]
 ) -> bool:
-    """Whether a container has ended so often, without ever being ready, that the next time ends as well."""
-    since = crashes(status) - picture.crashes_before.get((ref, status["name"]), 0)
-    return bool(picture.crashes) and since >= picture.crashes and not was_ready(pod)
+    """Whether a container has ended so often, without ever being ready, that the next time ends as well.
+
+    A pod that was there before has its earlier ends counted once it ends again: by then it is in a back-off of
+    minutes, and as many ends as a new pod is given would outlast the rollout's deadline.
+    """
+    total = crashes(status)
+    has_ended_since = total > picture.crashes_before.get((ref, status["name"]), 0)
+    return (
+        bool(picture.crashes)
+        and total >= picture.crashes
+        and has_ended_since
+        and not was_ready(pod)
+    )
 
 
 def _out_of_memory(

@@ -9,7 +9,7 @@ import pytest
 
 from hanbae import subjects
 from hanbae.deploying import aftermath
-from hanbae.results import events, plans
+from hanbae.results import deployments, events, plans
 
 JOB = subjects.Ref("Job", "services-dev", "auth-service-migrate")
 PATHS = tuple(f"services/auth/migrations/0000{n}_x.sql" for n in (1, 2, 3, 4))
@@ -31,7 +31,7 @@ def standing(
         PLAN,
         followed,
         applied={"auth_db": applied},
-        proven_before=before or {},
+        stood_before=before or {},
         proven=(),
     )
     return migrated
@@ -63,9 +63,7 @@ def test_a_database_to_which_nothing_was_applied_stands_where_it_was(
 
 def test_a_database_that_was_proven_is_not_told_again() -> None:
     followed: Any = SimpleNamespace(reached={}, failed=lambda _: "")
-    migrated = aftermath.databases(
-        PLAN, followed, applied={}, proven_before={}, proven=("auth_db",)
-    )
+    migrated = aftermath.databases(PLAN, followed, applied={}, stood_before={}, proven=("auth_db",))
     assert list(migrated) == []
 
 
@@ -105,3 +103,20 @@ def test_pods_of_before_are_never_called_the_deployments_own(
 ) -> None:
     text = aftermath.standing(WORKLOAD, pods, planned={"app": planned}, newest=newest)
     assert (text.id, text.facts["ready"], text.facts.get("images")) == (text_id, ready, images)
+
+
+def deployed(id_: str, *migrations: deployments.Migration) -> deployments.Deployment:
+    return deployments.Deployment(id_, "auth", "dev", "1" * 40, "failed", migrations=migrations)
+
+
+def test_a_database_stands_where_the_last_deployment_left_it_although_that_failed() -> None:
+    """A second attempt of a wrong migration applies nothing, and its log does not say where the database is."""
+    proven = deployments.Migration("auth_db", files=5, version=5, proven=True)
+    failed = deployments.Migration("auth_db", files=7, version=6, proven=False)
+    unread = deployments.Migration("legal_db", files=1, version=None, proven=False)
+    listed = [
+        deployed("now", failed),
+        deployed("second", failed, unread),
+        deployed("first", proven),
+    ]
+    assert aftermath.stood(listed, besides="now") == {"auth_db": 6}

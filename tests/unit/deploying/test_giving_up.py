@@ -111,6 +111,16 @@ def test_a_cause_whose_log_never_comes_is_told_at_the_end(judge: giving_up.Judge
     assert list(judge.rest()) == []
 
 
+def test_a_cause_stands_until_it_is_gone(judge: giving_up.Judge) -> None:
+    assert not judge.stands
+    crashing = cause("diagnosis.crashing", fatal=False)
+    list(judge.hear([crashing]))
+    assert judge.stands
+    list(judge.hear([]))
+    assert not judge.stands
+    assert judge.gravest == crashing.found
+
+
 def test_attempts_are_no_news_once_the_same_job_has_failed_for_good(judge: giving_up.Judge) -> None:
     silent = pictures.cause(
         JOB, "diagnosis.migration-attempt", {"log": ""}, ["kubectl"], fatal=False

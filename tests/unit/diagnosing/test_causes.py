@@ -540,8 +540,9 @@ def crashing(
         (4, 3, 0, 0, True),
         (4, 6, 0, 0, False),
         (9, 0, 0, 0, False),
-        (9, 3, 8, 0, False),
-        (9, 3, 7, 0, True),
+        (9, 3, 10, 0, False),
+        (9, 3, 9, 0, True),
+        (1, 3, 1, 0, False),
         (9, 3, 0, 40, False),
     ],
     ids=[
@@ -551,7 +552,8 @@ def crashing(
         "below the policy's limit",
         "no limit",
         "crashed before this deployment",
-        "crashed before and since",
+        "crashed before and once since",
+        "too seldom even with those before",
         "was ready once",
     ],
 )
