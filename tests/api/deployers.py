@@ -16,9 +16,10 @@ from hanbae import subjects
 from hanbae.argo import generating, operations
 from hanbae.clusters import connections, kinds, probes, reading, writing
 from hanbae.deploying import proving
-from hanbae.migrations import databases
 from hanbae.planning import proofs
 from hanbae.policy import documents, loading
+from hanbae.releases import objects
+from hanbae.releases import reading as release_reading
 
 if TYPE_CHECKING:
     from tests.api.conftest import ControlPlane
@@ -214,8 +215,9 @@ async def say(
 def proof(shop: Shop, key: str, service: str = "auth") -> kinds.Object:
     """The Job that proves a service's migrations, exactly as `deploy` makes it."""
     hook = shop.migration(service)
-    database = databases.Database(f"{service}_db", "DATABASE_URL", "", -5)
-    place = subjects.Place("x")
-    job = proofs.of(hook, database, namespace="services-dev", place=place)
+    manifest = objects.Object(hook, "", 0, "services-dev")
+    release = release_reading.of([manifest], service=service, namespace="services-dev", name="x")
+    (migration,) = release.migrations
+    job = proofs.of(migration, namespace="services-dev", account=f"{service}-service")
     named = proving._named(job, f"{service}-service-prove-{service}_db", key)
     return probes.hardened(named, deadline=120)

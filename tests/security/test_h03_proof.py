@@ -20,10 +20,9 @@ from ruamel.yaml import YAML
 from tests.support import postgresql
 from tests.support.registries import Quiet
 
-from hanbae import subjects
 from hanbae.argo import proof_rules
-from hanbae.migrations import databases
 from hanbae.planning import proofs
+from hanbae.releases import objects, reading
 
 TABLE = Path(__file__).parents[1] / "api" / "forbidden_writes.yaml"
 REFUSED: dict[str, list[Any]] = YAML(typ="safe").load(TABLE)["job"]
@@ -154,21 +153,23 @@ def test_a_proof_changes_nothing_and_says_nothing_secret(
     goose: str, url: str, tmp_path: Path
 ) -> None:
     """The very arguments that hanbae makes, which are those that the policy takes."""
-    hook = {
-        "metadata": {"name": "migrate"},
-        "spec": {
-            "template": {
-                "metadata": {},
-                "spec": {
-                    "containers": [
-                        {"args": ["-table=public.goose_db_version", "--dir", "/app", "up"]}
-                    ]
-                },
-            }
-        },
+    address = {"secretKeyRef": {"name": "auth-secrets", "key": "DATABASE_URL"}}
+    container = {
+        "command": ["goose"],
+        "args": ["-table=public.goose_db_version", "--dir", "/app", "up"],
+        "env": [
+            {"name": "GOOSE_DRIVER", "value": "postgres"},
+            {"name": "GOOSE_DBSTRING", "valueFrom": address},
+        ],
     }
-    database = databases.Database("auth_db", "DATABASE_URL", "", -5)
-    job = proofs.of(hook, database, namespace="x", place=subjects.Place("x"))
+    hook = {
+        "kind": "Job",
+        "metadata": {"name": "migrate"},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+    manifest = objects.Object(hook, "", 0, "x")
+    (migration,) = reading.of([manifest], service="auth", namespace="x", name="x").migrations
+    job = proofs.of(migration, namespace="x", account="x")
     (container,) = job["spec"]["template"]["spec"]["containers"]
     args = container["args"]
     assert args == ["-env=none", "-dir", "/app", "-table", "public.goose_db_version", "status"]

@@ -13,6 +13,7 @@ from hanbae import errors, subjects
 from hanbae.charts import pools
 from hanbae.checking import projects, settling, whole_repository
 from hanbae.planning import forecasting, migrating, scheduling
+from hanbae.planning import releases as planned
 from hanbae.policy import loading, naming
 from hanbae.policy.environments import require as require_environment
 from hanbae.repository import checkouts
@@ -147,14 +148,14 @@ def _compared(name: str, environment: str, before: _Side, after: _Side) -> previ
     objects = _objects(old), _objects(new)
     spaces = _namespace(before, name, environment), _namespace(after, name, environment)
     try:
-        theirs = _migrations(before, name, old)
+        theirs = _migrations(before, old)
     except errors.FileFault as fault:
         return _faulty(name, environment, fault, "base")
     try:
-        ours = _migrations(after, name, new)
+        ours = _migrations(after, new)
     except errors.FileFault as fault:
         return _faulty(name, environment, fault, "head")
-    migrations = forecasting.migrations(theirs, ours, paths=_paths(after, name, new))
+    migrations = forecasting.migrations(theirs, ours, paths=_paths(after, new))
     forecast = forecasting.between(*objects, spaces)
     moved = any(change.outcome != "unchanged" for change in forecast)
     return previews.Compared(
@@ -188,16 +189,18 @@ def _namespace(side: _Side, name: str, environment: str) -> str:
     return naming.namespace(policy, name, environment) if environment in policy.environments else ""
 
 
-def _migrations(side: _Side, name: str, release: views.Release | None) -> dict[str, dict[int, str]]:
+def _migrations(side: _Side, release: views.Release | None) -> dict[str, dict[int, str]]:
     if release is None:
         return {}
-    return migrating.of(side.project.policy, side.project.tree, name, release.values)
+    service = planned.Databases(release.model, release.migrated)
+    return migrating.of(side.project.tree, service, release.service.migrations)
 
 
-def _paths(side: _Side, name: str, release: views.Release | None) -> dict[str, dict[int, str]]:
+def _paths(side: _Side, release: views.Release | None) -> dict[str, dict[int, str]]:
     if release is None:
         return {}
-    return migrating.paths(side.project.policy, side.project.tree, name, release.values)
+    service = planned.Databases(release.model, release.migrated)
+    return migrating.paths(side.project.tree, service, release.service.migrations)
 
 
 async def _new(

@@ -1,5 +1,8 @@
 """Says which image an environment runs, in its values file; committing is for whoever owns the branch.
 
+The values that make the image are found by rendering the chart (:mod:`hanbae.planning.image_keys`), and nothing is
+written unless the chart then renders that image.
+
 A tag can be moved after it was tested, so a digest is written with it: what was looked at is what runs.
 """
 
@@ -8,11 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+from msgspec import Struct
+
 from hanbae import errors, subjects
-from hanbae.charts import values
+from hanbae.charts import pools, rendering, values
 from hanbae.images import credentials, references, sources
-from hanbae.policy import environments, loading
-from hanbae.repository import services
+from hanbae.planning import image_keys, releases
+from hanbae.policy import environments, loading, naming
+from hanbae.repository import services, trees
 from hanbae.results import images
 
 _REPOSITORY = ("image", "repository")
@@ -96,48 +103,146 @@ async def set_images(
         services.check(loaded, service)
     if len(names) > 1 and image and not image.startswith((":", "@")):
         raise errors.WrongUse("image.one-for-several", reference=image)
-    references_: dict[str, references.Reference] = {}
-    for service in names or services.of_checkout(loaded):
-        path, file = services.values_file(loaded, service, from_environment or environment)
-        document = values.read(path, file)
-        named = image or (_named(document) if _is_begun(document) else "")
-        if not named and not names:
-            continue  # not begun there
-        if not named:
-            raise errors.FileFault(
-                "image.none-to-take", place=document.place(_REPOSITORY), service=service
-            )
-        reference = _reference(named, document)
-        if resolve and not reference.digest:
-            registries = sources.of(loaded.policy, insecure=insecure)
-            reference = await _resolved(reference, registries, login=login)
-        references_[service] = reference
-    return tuple(
-        _write(loaded, service, environment, reference)
-        for service, reference in references_.items()
-    )
+    async with pools.opened(1) as pool:
+        changes: list[tuple[_Target, _Change]] = []
+        for service in names or services.of_checkout(loaded):
+            target = await _read(pool, loaded, service, environment)
+            taken, source = image, target
+            if from_environment:
+                source = await _read(pool, loaded, service, from_environment)
+                taken = _to_take(source)
+            if not taken and not names:
+                continue  # not begun there
+            if not taken:
+                place = source.document.place(_REPOSITORY)
+                raise errors.FileFault("image.none-to-take", place=place, service=service)
+            reference = _reference(taken, source)
+            if resolve and not reference.digest:
+                registries = sources.of(loaded.policy, insecure=insecure)
+                reference = await _resolved(reference, registries, login=login)
+            changes.append((target, await _changes(pool, loaded, target, reference)))
+    return tuple(_write(target, change) for target, change in changes)
 
 
-def _write(
-    loaded: loading.Loaded, service: str, environment: str, reference: references.Reference
-) -> images.ImageSet:
+class _Target(Struct, frozen=True):
+    """A service in the environment: its values file, and where its images are from."""
+
+    service: str
+    environment: str
+    path: Path
+    document: values.Values
+    request: pools.Wanted
+    chart: str
+    images: tuple[image_keys.Source, ...] | None  # None where the chart does not render
+
+    @property
+    def image(self) -> str:
+        """The image that it names now; empty where it names none."""
+        named = _named(self.document)
+        if named or not self.images:
+            return named
+        return image_keys.chosen(self.images, self.service, "")[0].reference
+
+
+class _Change(Struct, frozen=True):
+    values: dict[tuple[str, ...], str]
+    image: str
+    digest: str
+
+
+def _to_take(source: _Target) -> str:
+    """The image that an environment names; empty where nothing was begun there."""
+    named = _named(source.document)
+    return source.image if not named or _is_begun(source.document) else ""
+
+
+async def _read(
+    pool: pools.Pool, loaded: loading.Loaded, service: str, environment: str
+) -> _Target:
     path, file = services.values_file(loaded, service, environment)
-    with values.editing(path, file) as document:
-        before, text = _named(document), document.text()
-        document.update(
-            {_REPOSITORY: reference.repository, _TAG: reference.tag, _DIGEST: reference.digest}
-        )
+    document = values.read(path, file)
+    chart = str(naming.chart(loaded.policy, service))
+    tree = trees.WorkingTree(loaded.root)
+    texts = releases.values(tree, loaded.policy, service, environment).contents
+    request = releases.requested(loaded.policy, service, environment, texts)
+    read = None
+    try:
+        read = await image_keys.of(pool, tree, chart, request)
+    except errors.FileFault:
+        if not document.get(_REPOSITORY):
+            raise
+    return _Target(service, environment, path, document, request, chart, read)
+
+
+async def _changes(
+    pool: pools.Pool, loaded: loading.Loaded, target: _Target, reference: references.Reference
+) -> _Change:
+    """What is written so that an image runs, and what runs then: rendered before anything is written.
+
+    Raises:
+        errors.Refused: No value makes the image, or the chart renders another one with what would be written.
+    """
+    if target.images is None:  # nothing can be tried; the values say which image it is
+        contract: dict[tuple[str, ...], str] = {
+            _REPOSITORY: reference.repository,
+            _TAG: reference.tag,
+            _DIGEST: reference.digest,
+        }
+        return _Change(contract, str(reference), reference.digest)
+    chosen = image_keys.chosen(target.images, target.service, reference.repository)
+    changed: dict[tuple[str, ...], str] = {}
+    for source in chosen:
+        changed |= image_keys.changes(source.keys, reference)
+    edited = values.Values.parse(target.document.text(), target.document.file)
+    edited.update(changed)
+    own = target.document.text().encode()
+    texts = tuple(edited.text().encode() if text == own else text for text in target.request.values)
+    request = msgspec.structs.replace(target.request, values=texts)
+    tree = trees.WorkingTree(loaded.root)
+    (answer,) = await rendering.answers(pool, tree, target.chart, [request])
+    after = image_keys.images(
+        rendering.rendered(answer, shown=target.chart, values_files=request.values_files)
+    )
+    for source in chosen:
+        image = after.get(source.container, "")
+        if not image_keys.is_image(image, reference, source.keys):
+            raise errors.Refused(
+                "image.rendered-otherwise",
+                place=target.document.place(next(iter(changed))),
+                reference=str(reference),
+                image=image or "-",
+                keys=", ".join(".".join(path) for path in changed),
+            )
+    image = str(reference)
+    if reference.digest and not any("@" in after[source.container] for source in chosen):
+        return _Change(changed, image.partition("@")[0], "")
+    return _Change(changed, image, reference.digest)
+
+
+def _write(target: _Target, change: _Change) -> images.ImageSet:
+    before = target.image
+    with values.editing(target.path, target.document.file) as document:
+        text = document.text()
+        document.update(change.values)
         changed = document.text() != text
     return images.ImageSet(
-        service, environment, file, before, str(reference), reference.digest, changed
+        target.service,
+        target.environment,
+        target.document.file,
+        before,
+        change.image,
+        change.digest,
+        changed,
     )
 
 
-def _reference(image: str, document: values.Values) -> references.Reference:
+def _reference(image: str, target: _Target) -> references.Reference:
     if image.startswith((":", "@")):
-        repository = document.get(_REPOSITORY)
+        repository = target.document.get(_REPOSITORY)
+        if not repository and target.image:
+            repository = references.parse(target.image).repository
         if not repository:
-            place: subjects.Place = document.place(_REPOSITORY)
+            place: subjects.Place = target.document.place(_REPOSITORY)
             raise errors.FileFault("image.no-repository", place=place, reference=image)
         image = f"{repository}{image}"
     reference = references.parse(image)

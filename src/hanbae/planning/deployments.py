@@ -6,16 +6,18 @@ Everything comes from one commit, and nothing from the working tree: the values,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from msgspec import Struct
 
-from hanbae import errors, subjects
+from hanbae import errors, subjects, wording
 from hanbae.argo import hooks, needs
 from hanbae.charts import rendering
-from hanbae.migrations import databases, files, transactions
+from hanbae.migrations import files, transactions
 from hanbae.planning import proofs, releases
-from hanbae.policy import documents, naming
+from hanbae.policy import documents, labels, naming
+from hanbae.releases import databases, objects, parts, tools
 from hanbae.repository import revisions, services
 from hanbae.results import guards, plans
 
@@ -49,6 +51,27 @@ class Source(Struct, frozen=True):
     def values_file(self) -> str:
         """The environment's values file, relative to the repository."""
         return str(naming.values_file(self.policy, self.service, self.environment))
+
+    @property
+    def migrations(self) -> str:
+        """The folder of the service's migrations, relative to the repository."""
+        return str(naming.migrations_folder(self.policy, self.service))
+
+    def databases(self) -> releases.Databases:
+        """What it migrates.
+
+        Raises:
+            hanbae.errors.FileFault: The values declare what is no database.
+        """
+        return releases.read(
+            self.policy,
+            self.revision,
+            self.service,
+            self.environment,
+            manifests=[manifest.object for manifest in self.rendered.manifests],
+            values=self.rendered.values,
+            file=self.values_file,
+        )
 
 
 async def read(
@@ -110,7 +133,7 @@ def plan(source: Source, *, is_older: bool = False) -> plans.Plan:
         does = plans.Sync(name, commit, hooks=expected)
         first = list(_needs_first(source, objects, name))
     after = tuple(step.id for step in first)
-    proofs_ = _proofs(source, objects)
+    proofs_ = _proofs(source)
     steps = [*first, plans.Step(SYNC, does, after)]
     steps += [plans.Step(f"prove-{proof.database}", proof, (SYNC,)) for proof in proofs_]
     return plans.Plan(
@@ -142,45 +165,76 @@ def _needs_first(
         yield plans.Step("secrets", does)
 
 
-def _proofs(source: Source, objects: list[dict[str, Any]]) -> list[plans.Prove]:
-    policy, file = source.policy, source.values_file
-    declared = databases.declared(
-        source.rendered.values, source.service, wave=policy.migrations.wave, file=file
-    )
-    jobs = {
-        manifest["metadata"]["name"]: manifest for manifest in objects if manifest["kind"] == "Job"
-    }
-    release = naming.release(policy, source.service, source.environment)
-    by_wave: list[tuple[int, plans.Prove]] = []
-    for database in declared:
-        expected = naming.migration_job(release, database.name, several=len(declared) > 1)
-        job = proofs.job_of(jobs, database, expected)
-        if job is None or not hooks.phases(job):
-            raise errors.FileFault(
-                "plan.no-migration-job",
-                place=subjects.Place(file),
-                database=database.name,
-                job=expected,
-            )
-        folder = naming.migrations_folder(policy, source.service) / database.directory
-        names = files.named(source.revision.folder(str(folder)), folder=str(folder))
+def _proofs(source: Source) -> list[plans.Prove]:
+    service = source.databases()
+    proofs_: list[plans.Prove] = []
+    for other in service.model.migrations:
+        if other.tool != tools.GOOSE and other.provable is not None:
+            wording.warn(other.provable)
+    for entry in service.migrated:
+        migration = _provable(source, service, entry)
+        if migration is None:
+            continue
+        database = entry.database
+        folder = str(PurePosixPath(source.migrations) / database.directory)
+        names = files.named(source.revision.folder(folder), folder=folder)
         versions = tuple(sorted(names))
+        if not versions and not entry.declared:
+            facts = {"job": entry.job, "database": database.name, "folder": folder}
+            wording.warn(wording.Text("plan.no-files", facts))
+            continue
         if not versions:
             raise errors.FileFault(
-                "plan.no-migrations", place=subjects.Place(str(folder)), database=database.name
+                "plan.no-migrations", place=subjects.Place(folder), database=database.name
             )
-        chart = subjects.Place(f"{naming.chart(policy, source.service)}/templates")
-        proof = proofs.of(job, database, namespace=source.namespace, place=chart)
-        hook = _ref(job, source.namespace)
         texts = {
             version: (source.revision.read(f"{folder}/{name}") or b"").decode("utf-8", "replace")
             for version, name in names.items()
         }
-        bare = transactions.bare(texts)
-        paths = tuple(f"{folder}/{names[version]}" for version in versions)
-        does = plans.Prove(database.name, versions, hook, proof, bare=bare, files=paths)
-        by_wave.append((hooks.wave(job), does))
-    return [proof for _, proof in sorted(by_wave, key=lambda item: item[0])]
+        account = naming.release(source.policy, source.service, source.environment)
+        proofs_.append(
+            plans.Prove(
+                database.name,
+                versions,
+                migration.job,
+                proofs.of(migration, namespace=source.namespace, account=account),
+                bare=transactions.bare(texts),
+                files=tuple(f"{folder}/{names[version]}" for version in versions),
+            )
+        )
+    return proofs_
+
+
+def _provable(
+    source: Source, service: releases.Databases, entry: databases.Migrated
+) -> parts.Migration | None:
+    """The migration that a proof is made of; None, with a warning, for one that only its Job knows and none can prove.
+
+    Raises:
+        hanbae.errors.FileFault: The values declare the database, and no Job migrates it in a way that can be proven.
+    """
+    migration = entry.migration
+    facts = {"job": entry.job, "database": entry.database.name}
+    if migration is not None and (entry.declared or migration.provable is None):
+        if migration.provable is None:
+            return migration
+        chart = subjects.Place(f"{naming.chart(source.policy, source.service)}/templates")
+        raise errors.FileFault("plan.not-goose-up", place=chart, **facts)
+    if migration is not None and migration.provable is not None:
+        wording.warn(migration.provable)
+        return None
+    text_id = "plan.no-migration-job"
+    place = subjects.Place(source.values_file)
+    if any(_is_of(manifest, entry) for manifest in service.model.objects):
+        text_id = "plan.not-goose-up"
+        place = subjects.Place(f"{naming.chart(source.policy, source.service)}/templates")
+    raise errors.FileFault(text_id, place=place, **facts)
+
+
+def _is_of(manifest: objects.Object, entry: databases.Migrated) -> bool:
+    """Whether an object is a database's Job by its name or its label, whatever it runs."""
+    label = manifest.get("metadata", "labels", labels.DATABASE)
+    return manifest.kind == "Job" and (manifest.name == entry.job or label == entry.database.name)
 
 
 def _images(objects: list[dict[str, Any]], namespace: str) -> Iterator[guards.RunningImage]:

@@ -41,7 +41,7 @@ def service(source: deployments.Source, images: Mapping[str, str]) -> freezes.Se
         source.service,
         _sha256(objects),
         dict(sorted(images.items())),
-        migrating.of(source.policy, source.revision, source.service, source.rendered.values),
+        migrating.of(source.revision, source.databases(), source.migrations),
     )
 
 

@@ -3,55 +3,47 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from pathlib import PurePosixPath
 
-from hanbae.migrations import databases, files
-from hanbae.policy import documents, naming
+from hanbae.migrations import files
+from hanbae.planning import releases
 from hanbae.repository import trees
 
 
-def of(
-    policy: documents.Policy, tree: trees.Tree, service: str, values: Mapping[str, Any]
-) -> dict[str, dict[int, str]]:
+def of(tree: trees.Tree, service: releases.Databases, folder: str) -> dict[str, dict[int, str]]:
     """Database → version → SHA-256 of its file, in the order in which the databases are migrated.
 
     Args:
-        policy: The policy.
         tree: The files.
-        service: The service.
-        values: The merged values of its chart in an environment.
+        service: The service, rendered in an environment.
+        folder: The folder of its migrations.
 
     Raises:
-        hanbae.errors.FileFault: The values declare what is no database, or the files are not ones of goose's.
+        hanbae.errors.FileFault: The files are not ones of goose's.
     """
     return {
         database: {
             version: hashlib.sha256(tree.read(path) or b"").hexdigest()
             for version, path in migrations.items()
         }
-        for database, migrations in paths(policy, tree, service, values).items()
+        for database, migrations in paths(tree, service, folder).items()
     }
 
 
-def paths(
-    policy: documents.Policy, tree: trees.Tree, service: str, values: Mapping[str, Any]
-) -> dict[str, dict[int, str]]:
+def paths(tree: trees.Tree, service: releases.Databases, folder: str) -> dict[str, dict[int, str]]:
     """Database → version → path of its file, in the order in which the databases are migrated.
 
     Raises:
         hanbae.errors.FileFault: As for :func:`of`.
     """
     migrations: dict[str, dict[int, str]] = {}
-    for database in databases.declared(values, service, wave=policy.migrations.wave):
-        folder = str(naming.migrations_folder(policy, service) / database.directory)
+    for entry in service.migrated:
+        own = str(PurePosixPath(folder) / entry.database.directory)
         names = [
-            path[len(folder) + 1 :]
-            for path in tree.files(folder)
-            if "/" not in path[len(folder) + 1 :]
+            path[len(own) + 1 :] for path in tree.files(own) if "/" not in path[len(own) + 1 :]
         ]
-        migrations[database.name] = {
-            version: f"{folder}/{name}"
-            for version, name in sorted(files.named(names, folder=folder).items())
+        migrations[entry.database.name] = {
+            version: f"{own}/{name}"
+            for version, name in sorted(files.named(names, folder=own).items())
         }
     return migrations

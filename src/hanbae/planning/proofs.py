@@ -1,53 +1,61 @@
-"""The Job that proves a database's migrations: the migration Job itself, asking ``status`` instead of ``up``.
+"""The Job that proves a database's migrations: goose of the migration's image, asking ``status`` instead of ``up``.
 
-It is made from the rendered migration Job, so that it reaches the database exactly as that one did: the same
-image, pull secrets, labels that network policies know, and nothing of the environment but goose's own variables.
+What it runs and reads is made from what was read of the migration alone: its image and pull secrets, its folder and
+table, its driver as a text and its address as one key of one Secret. Of the migration's pod it keeps only how the pod
+comes to a node and to the database: labels that network policies know, placement, name resolution and user.
 By then the version table is there, so ``goose status`` only reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from hanbae import errors, subjects
-from hanbae.migrations import databases
 from hanbae.policy import labels
+from hanbae.releases import parts
 
 DEADLINE: Final = 120
 """Seconds that a proof may take, pulling the image included (it is on some node by then)."""
+DRIVER: Final = "GOOSE_DRIVER"
+ADDRESS: Final = "GOOSE_DBSTRING"
+"""The variables of a proof."""
 
-_GOOSE: Final = frozenset({"GOOSE_DRIVER", "GOOSE_DBSTRING"})
 _RESOURCES: Final = {
     "requests": {"cpu": "10m", "memory": "32Mi"},
     "limits": {"cpu": "500m", "memory": "128Mi"},
 }
+_USER: Final = 65532
+_POD_SECURITY: Final = {
+    "runAsNonRoot": True,
+    "runAsUser": _USER,
+    "runAsGroup": _USER,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""For a pod that says nothing of its user: what the restricted profile of Pod Security asks for."""
+_SECURITY: Final = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+_POD: Final = (
+    "nodeSelector",
+    "tolerations",
+    "affinity",
+    "runtimeClassName",
+    "dnsConfig",
+    "hostAliases",
+)
 
 
-def of(
-    hook: Mapping[str, Any], database: databases.Database, *, namespace: str, place: subjects.Place
-) -> dict[str, Any]:
+def of(migration: parts.Migration, *, namespace: str, account: str) -> dict[str, Any]:
     """The proof of one database; name and key are given when it is run.
 
     Args:
-        hook: The rendered migration Job of the database.
-        database: The database.
+        migration: A migration that is provable.
         namespace: Namespace of the release.
-        place: The chart, for faults.
-
-    Raises:
-        hanbae.errors.FileFault: The Job does not run ``goose … up`` as its only container.
+        account: The ServiceAccount that a proof may have, which is the release's own; another one is left out.
     """
-    template = hook["spec"]["template"]
-    pod, containers = template["spec"], template["spec"].get("containers") or []
-    args = list(containers[0].get("args") or []) if len(containers) == 1 else []
-    if not args or args[-1] != "up" or pod.get("initContainers"):
-        raise errors.FileFault(
-            "plan.not-goose-up", place=place, job=hook["metadata"]["name"], database=database.name
-        )
-    container = containers[0]
-    kept = ("image", "imagePullPolicy", "command", "securityContext")
-    own = {**(template["metadata"].get("labels") or {}), labels.COMPONENT: "proof"}
+    manifest = migration.at.object
+    own = {**_labels(migration), labels.COMPONENT: "proof"}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -59,20 +67,18 @@ def of(
             "template": {
                 "metadata": {"labels": own},
                 "spec": {
-                    **{name: pod[name] for name in _POD if name in pod},
+                    **_placed(migration, account),
                     "restartPolicy": "Never",
                     "automountServiceAccountToken": False,
                     "enableServiceLinks": False,
                     "containers": [
                         {
                             "name": "status",
-                            **{name: container[name] for name in kept if name in container},
-                            "args": _asking(args),
-                            "env": [
-                                variable
-                                for variable in container.get("env") or []
-                                if variable["name"] in _GOOSE
-                            ],
+                            **_image(migration),
+                            "securityContext": _SECURITY
+                            | _mapping(manifest.get(*migration.at.pointer, "securityContext")),
+                            "args": _arguments(migration),
+                            "env": _variables(migration),
                             "resources": _RESOURCES,
                         }
                     ],
@@ -82,52 +88,46 @@ def of(
     }
 
 
-_POD: Final = (
-    "serviceAccountName",
-    "imagePullSecrets",
-    "securityContext",
-    "nodeSelector",
-    "tolerations",
-    "affinity",
-    "runtimeClassName",
-    "dnsConfig",
-    "hostAliases",
-)
+def _labels(migration: parts.Migration) -> dict[str, Any]:
+    manifest = migration.at.object
+    return _mapping(manifest.get(*manifest.template_metadata, "labels"))
 
 
-def job_of(
-    jobs: Mapping[str, Mapping[str, Any]], database: databases.Database, expected: str
-) -> Mapping[str, Any] | None:
-    """The rendered migration Job of a database: by its label, else by the name that the chart contract gives it."""
-    for job in jobs.values():
-        own = job["metadata"].get("labels") or {}
-        if own.get(labels.DATABASE) == database.name:
-            return job
-    return jobs.get(expected)
+def _placed(migration: parts.Migration, account: str) -> dict[str, Any]:
+    """How the pod comes to a node and to the database."""
+    pod = _mapping(migration.at.object.get(*(migration.at.object.pod or ())))
+    placed: dict[str, Any] = {name: pod[name] for name in _POD if name in pod}
+    if pod.get("serviceAccountName") == account:
+        placed["serviceAccountName"] = account
+    if migration.image.pull_secrets:
+        placed["imagePullSecrets"] = [{"name": name} for name in migration.image.pull_secrets]
+    placed["securityContext"] = _POD_SECURITY | _mapping(pod.get("securityContext"))
+    return placed
 
 
-_FLAGS: Final = {"-env": "none", "-dir": "", "-table": "goose_db_version"}
-"""The flags of goose that a proof has, in their order, with goose's own defaults, or ours for ``-env``."""
+def _image(migration: parts.Migration) -> dict[str, Any]:
+    policy = migration.at.object.get(*migration.at.pointer, "imagePullPolicy")
+    image = {"image": migration.image.reference}
+    if isinstance(policy, str):
+        image["imagePullPolicy"] = policy
+    return image | ({"command": [migration.program]} if migration.program else {})
 
 
-def _asking(args: Sequence[str]) -> list[str]:
-    """The arguments of a migration, asking ``status`` instead of ``up``.
+def _arguments(migration: parts.Migration) -> list[str]:
+    """In one form, because the deployer's admission policy takes no other."""
+    return ["-env=none", "-dir", migration.folder, "-table", migration.table, "status"]
 
-    In one form where that means the same, because the deployer's admission policy takes no other: flags with their
-    values, folder and table, in one order.
-    """
-    flags: dict[str, str] = {}
-    words = [*args[:-1]]
-    while words:
-        name, equals, value = words.pop(0).partition("=")
-        name = f"-{name.lstrip('-')}" if name.startswith("-") else name
-        if name not in _FLAGS or (not equals and not words):
-            return [
-                *args[:-1],
-                "status",
-            ]  # a form of the chart's own, which only a wider identity may run
-        flags[name] = value if equals else words.pop(0)
-    if "-dir" not in flags or flags.get("-env", "none") != "none":
-        return [*args[:-1], "status"]
-    table = flags.get("-table", _FLAGS["-table"])
-    return ["-env=none", "-dir", flags["-dir"], "-table", table, "status"]
+
+def _variables(migration: parts.Migration) -> list[dict[str, Any]]:
+    address = migration.address
+    if address is None:
+        raise ValueError(migration.job)  # no proof is made of what is not provable
+    reference = {"name": address.secret, "key": address.key}
+    return [
+        {"name": DRIVER, "value": migration.driver},
+        {"name": ADDRESS, "valueFrom": {"secretKeyRef": reference}},
+    ]
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, dict) else {}

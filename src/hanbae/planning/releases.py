@@ -1,14 +1,18 @@
-"""What Helm is asked to render for a service in an environment: the one place, for whoever renders."""
+"""What Helm is asked to render for a service in an environment, and which databases the result migrates."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 
 from hanbae.apis import serving
 from hanbae.charts import pools
+from hanbae.migrations import databases
 from hanbae.policy import documents, naming
+from hanbae.releases import databases as migrated
+from hanbae.releases import objects, parts
 from hanbae.repository import trees
 
 
@@ -84,3 +88,60 @@ def requested(
         complete=cluster is not None,
         values_files=tuple(map(str, naming.values_files(policy, service, environment))),
     )
+
+
+class Databases(Struct, frozen=True):
+    """A rendered service with the databases that it migrates.
+
+    Attributes:
+        model: What the release is.
+        migrated: The databases, in their order.
+    """
+
+    model: parts.Release
+    migrated: tuple[migrated.Migrated, ...]
+
+
+def read(
+    policy: documents.Policy,
+    tree: trees.Tree,
+    service: str,
+    environment: str,
+    *,
+    manifests: Iterable[Mapping[str, Any]],
+    values: Mapping[str, Any],
+    file: str = "",
+) -> Databases:
+    """What a rendered service is, and which databases it migrates.
+
+    Args:
+        policy: The policy.
+        tree: The files that it was rendered from.
+        service: The service.
+        environment: The environment.
+        manifests: The rendered objects.
+        values: The merged values of its chart.
+        file: The values file, for faults.
+
+    Raises:
+        hanbae.errors.FileFault: The values declare what is no database.
+    """
+    namespace = naming.namespace(policy, service, environment)
+    declared = databases.declared(values, service, wave=policy.migrations.wave, file=file)
+    model = migrated.release(
+        [_object(manifest, index, namespace) for index, manifest in enumerate(manifests)],
+        declared,
+        service=service,
+        namespace=namespace,
+        name=naming.release(policy, service, environment),
+        values=values,
+    )
+    folder = str(naming.migrations_folder(policy, service))
+    files = [path[len(folder) + 1 :] for path in tree.files(folder)]
+    return Databases(model, migrated.of(model, declared, values, files))
+
+
+def _object(manifest: Mapping[str, Any], index: int, namespace: str) -> objects.Object:
+    metadata = manifest.get("metadata")
+    own = metadata.get("namespace") if isinstance(metadata, Mapping) else None
+    return objects.Object(dict(manifest), "", index, str(own or namespace))

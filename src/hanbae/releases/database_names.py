@@ -6,14 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from hanbae.releases import parts
+from hanbae.releases import key_words, parts
 
-_ADDRESS: Final = re.compile(
-    r"(?:^|[_-])(?:(?:database|postgres(?:ql)?|pg|db|clickhouse|mysql|migrations?|goose)[_-]?)*"
-    r"(?:url|uri|dsn|dbstring|connection[_-]?string)$|(?:^|[_-])(?:database|db)$",
-    re.IGNORECASE,
+_ADDRESS: Final = frozenset(
+    {"url", "uri", "dsn", "dbstring", "connection", "string", "database", "db"}
 )
-"""What the end of a key says besides the database's name."""
+"""Words with which the key of an address ends."""
 _OF_MIGRATION: Final = re.compile(
     r"(?:^|[_-])(?:goose|migrat(?:e|es|ion|ions|or)|job|hook|db)(?=[_-]|$)", re.IGNORECASE
 )
@@ -21,17 +19,19 @@ _LOOSE: Final = re.compile(r"[^a-z0-9]+")
 _GENERIC: Final = frozenset({"migrations", "migration", "db", "sql", "database", "schema", "goose"})
 """Last folders that say nothing of a database."""
 _ENGINES: Final = frozenset(
-    {"clickhouse", "database", "db", "goose", "mysql", "pg", "postgres", "postgresql"}
+    ("clickhouse", "goose", "migration", "migrations", "mysql", "pg", "postgres", "postgresql")
 )
-"""Names of an engine rather than of a database."""
+"""Words for an engine or a tool rather than for a database."""
 
 Named = tuple[str, parts.NamedBy]
 
 
 def of_key(key: str) -> str:
     """The database that the key of an address names: ``identity-database-url`` names identity; empty for none."""
-    name = _plain(_ADDRESS.sub("", key))
-    return "" if name in _ENGINES else name
+    words = key_words.split(key)
+    while words and words[-1] in _ADDRESS | _ENGINES:
+        words.pop()
+    return "_".join(words)
 
 
 def of(migration: parts.Migration, *, service: str, release: str, alone: bool) -> Named:

@@ -39,7 +39,6 @@ class Asked(Struct, frozen=True):
         address: Where its database is; None where nothing says it.
         folder: The folder of the migrations, as the container sees it; empty where it cannot be read.
         table: The table of versions; empty where it cannot be read.
-        environment: The file of variables that ``-env`` names; empty for none.
     """
 
     command: str
@@ -47,7 +46,6 @@ class Asked(Struct, frozen=True):
     address: Value | None
     folder: str
     table: str
-    environment: str = ""
 
 
 def is_goose(invocation: invocations.Invocation, own: variables.Variables) -> bool:
@@ -87,14 +85,12 @@ def read(invocation: invocations.Invocation, own: variables.Variables) -> Asked:
     folder = own.variable("GOOSE_MIGRATION_DIR", set_) if folder is None else folder
     table = own.value(flags["table"], set_) if "table" in flags else None
     table = own.variable("GOOSE_TABLE", set_) if table is None else table
-    environment = own.value(flags["env"], set_) if "env" in flags else ()
     return Asked(
         command=command or "",
         driver=driver,
         address=address,
         folder=_entered(invocation, own, (".",) if folder is None else folder),
         table=TABLE if table is None else variables.text(table) or "",
-        environment=variables.text(environment) or "",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from hanbae import wording
-from hanbae.releases import goose, images, invocations, parts, tools, variables
+from hanbae.releases import goose, images, invocations, parts, shells, tools, variables
 from hanbae.releases.objects import Contained, Object, On
 
 _PHASES: Final = {"PreSync": 0, "Sync": 1, "PostSync": 2}
@@ -75,11 +75,14 @@ def _of_container(
     tool = next((name for invocation in runs if (name := tools.other(invocation, image))), "")
     if not tool and not _is_unknown(migration, container):
         return None
-    reason = wording.Text("release.other-tool", {"tool": tool})
+    reason = wording.Text("release.other-tool", _object(migration) | {"tool": tool})
     if not tool:
         named = any(invocation.program for invocation in runs)
-        reason = wording.Text("release.unknown-program" if named else "release.entry-point")
-    return msgspec.structs.replace(migration, tool=tool or tools.UNKNOWN, provable=reason)
+        reason = wording.Text(
+            "release.unknown-program" if named else "release.entry-point", _object(migration)
+        )
+    tool = tool or tools.UNKNOWN
+    return msgspec.structs.replace(migration, tool=tool, provable=reason)
 
 
 def _is_unknown(migration: parts.Migration, container: Mapping[str, Any]) -> bool:
@@ -109,15 +112,21 @@ def _of_goose(
     migration = msgspec.structs.replace(
         migration,
         tool=tool,
+        program=(shells.literal(invocation.words[0]) or "") if invocation.is_named else "",
         command=request.command,
         driver=request.driver,
         folder=request.folder,
         table=request.table,
         address=address,
     )
-    run = _unclear_run(invocation, several=len(runs) > 1)
-    reason = run or _unread(migration, request) or _untimely(migration)
+    run = _unclear_run(migration, invocation, several=len(runs) > 1)
+    reason = run or _unread(migration, request) or _surrounded(migration) or _untimely(migration)
     return msgspec.structs.replace(migration, provable=reason)
+
+
+def _object(migration: parts.Migration) -> dict[str, str]:
+    """What every reason says: which object it is about."""
+    return {"object": migration.at.object.label}
 
 
 def _address(value: variables.Value | None) -> parts.Address | None:
@@ -126,47 +135,76 @@ def _address(value: variables.Value | None) -> parts.Address | None:
     return parts.Address(value[0].secret, value[0].key, value[0].variable)
 
 
-def _unclear_run(invocation: invocations.Invocation, *, several: bool) -> wording.Text | None:
+def _unclear_run(
+    migration: parts.Migration, invocation: invocations.Invocation, *, several: bool
+) -> wording.Text | None:
     """Why nobody can tell how often, or whether, goose runs."""
     if invocation.within:
-        return wording.Text(f"release.in-{invocation.within}")
-    return wording.Text("release.several-runs") if several else None
+        return wording.Text(f"release.in-{invocation.within}", _object(migration))
+    return wording.Text("release.several-runs", _object(migration)) if several else None
 
 
 def _unread(migration: parts.Migration, request: goose.Asked) -> wording.Text | None:
     """What cannot be read of that which a proof is made of."""
     if migration.tool != tools.GOOSE:
-        return wording.Text("release.other-tool", {"tool": migration.tool})
+        return wording.Text("release.other-tool", _object(migration) | {"tool": migration.tool})
     if request.command != "up":
-        return wording.Text("release.not-up", {"command": request.command or "-"})
+        return wording.Text(
+            "release.not-up", _object(migration) | {"command": request.command or "-"}
+        )
     if migration.driver not in _PROVABLE_DRIVERS:
-        return wording.Text("release.driver", {"driver": migration.driver or "-"})
+        return wording.Text(
+            "release.driver", _object(migration) | {"driver": migration.driver or "-"}
+        )
     if migration.address is None:
-        return _without_address(request.address)
+        return _without_address(migration, request.address)
     if not migration.folder or not migration.table:
-        return wording.Text("release.no-table" if migration.folder else "release.no-folder")
+        return wording.Text(
+            "release.no-table" if migration.folder else "release.no-folder", _object(migration)
+        )
+    return None
+
+
+def _surrounded(migration: parts.Migration) -> wording.Text | None:
+    """What of its pod a migration needs that a proof has not."""
+    manifest, pointer = migration.at.object, migration.at.pointer
+    others = [
+        str(container.get("name")) for place, container in manifest.containers() if place != pointer
+    ]
+    if others and not migration.per_pod:
+        return wording.Text(
+            "release.other-containers", _object(migration) | {"containers": ", ".join(others)}
+        )
+    mounts = manifest.get(*pointer, "volumeMounts")
+    for mount in mounts if isinstance(mounts, list) else ():
+        path = str(mount.get("mountPath") or "").rstrip("/") if isinstance(mount, dict) else ""
+        if path and f"{migration.folder}/".startswith(f"{path}/"):
+            return wording.Text(
+                "release.mounted-folder", _object(migration) | {"folder": migration.folder}
+            )
     return None
 
 
 def _untimely(migration: parts.Migration) -> wording.Text | None:
     """Why no moment is known at which it has ended."""
     if migration.per_pod:
-        facts = {"object": migration.at.object.label}
-        return wording.Text("release.per-pod", facts)
+        return wording.Text("release.per-pod", _object(migration))
     if migration.job.kind == "CronJob":
-        return wording.Text("release.scheduled")
-    return None if migration.phase else wording.Text("release.no-hook")
+        return wording.Text("release.scheduled", _object(migration))
+    return None if migration.phase else wording.Text("release.no-hook", _object(migration))
 
 
-def _without_address(value: variables.Value | None) -> wording.Text:
+def _without_address(migration: parts.Migration, value: variables.Value | None) -> wording.Text:
     """Why an address is not one key of one Secret."""
     if not value:
-        return wording.Text("release.no-address")
+        return wording.Text("release.no-address", _object(migration))
     unread = next((part for part in value if isinstance(part, variables.Unread)), None)
     if unread is not None:
-        return wording.Text(f"release.address-{unread.reason}", {"name": unread.name})
+        return wording.Text(
+            f"release.address-{unread.reason}", _object(migration) | {"name": unread.name}
+        )
     keys = [part for part in value if isinstance(part, variables.Key)]
     if not keys:
-        return wording.Text("release.address-in-clear")
+        return wording.Text("release.address-in-clear", _object(migration))
     names = ", ".join(dict.fromkeys(f"{key.secret}/{key.key}" for key in keys))
-    return wording.Text("release.address-composed", {"keys": names})
+    return wording.Text("release.address-composed", _object(migration) | {"keys": names})

@@ -71,6 +71,7 @@ class Migration(Struct, frozen=True):
         at: The container in the rendered object.
         image: Its image.
         tool: ``goose``, ``hanbae-migrate``, another tool's name, or ``unknown``.
+        program: The program as the container names it, such as ``/usr/local/bin/goose``; empty for the entry point.
         command: What goose is asked for, such as ``up``; empty for other tools and where it cannot be read.
         driver: goose's driver; empty where it cannot be read.
         folder: The folder of the migrations in the image; empty where it cannot be read.
@@ -90,6 +91,7 @@ class Migration(Struct, frozen=True):
     at: On
     image: Image
     tool: str
+    program: str = ""
     command: str = ""
     driver: str = ""
     folder: str = ""

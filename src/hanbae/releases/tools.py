@@ -62,7 +62,6 @@ _RUNNERS: Final = frozenset(
 )
 """Programs, and words of theirs, that run another program."""
 _MIGRATES: Final = re.compile(r"(?:^|[^a-z])migrat(?:e|es|ion|ions|or)(?:$|[^a-z])", re.IGNORECASE)
-_VERSION: Final = re.compile(r"(?::[^/]*)?(?:@.*)?\Z")
 
 
 def other(invocation: invocations.Invocation, image: str) -> str:
@@ -74,7 +73,8 @@ def other(invocation: invocations.Invocation, image: str) -> str:
     """
     words = [shells.literal(word) or "" for word in invocation.words]
     if not invocation.is_named:
-        repository = _VERSION.sub("", image)
+        folder, slash, last = image.partition("@")[0].rpartition("/")
+        repository = f"{folder}{slash}{last.partition(':')[0]}"
         return next(
             (tool.name for tool in _TOOLS if _is_of(tool, repository) and _asks(tool, words)), ""
         )

@@ -22,6 +22,8 @@ from hanbae.apis import crds
 from hanbae.charts import tracing
 from hanbae.migrations import databases, scripts
 from hanbae.policy import documents, environments, naming
+from hanbae.releases import databases as release_databases
+from hanbae.releases import parts
 from hanbae.releases.objects import Object, On, Pointer
 from hanbae.repository import trees
 from hanbae.rules import builds, claims, declaring, definitions, shared_facts, valuesfiles
@@ -121,7 +123,8 @@ class Release:
         """
         image = self.value("image", default={})
         named = isinstance(image, Mapping) and (image.get("tag") or image.get("digest"))
-        return bool(named or self.value("sealedSecret", "encryptedData"))
+        sealed = self.value("sealedSecret", "encryptedData")
+        return bool(named or sealed or (self.model.begun and not self.layer))
 
     def value(self, *path: str, default: Any = None) -> Any:
         """One of the merged values, or the default."""
@@ -162,7 +165,7 @@ class Release:
         return {}
 
     @cached_property
-    def databases(self) -> tuple[databases.Database, ...]:
+    def _declared(self) -> tuple[databases.Database, ...]:
         """The databases that the values declare; none where they are not what the chart contract says."""
         try:
             return databases.declared(
@@ -170,6 +173,30 @@ class Release:
             )
         except errors.FileFault:
             return ()
+
+    @cached_property
+    def model(self) -> parts.Release:
+        """What the release is, read from its objects."""
+        return release_databases.release(
+            self.objects,
+            self._declared,
+            service=self.service.name,
+            namespace=self.namespace,
+            name=self.name,
+            values=self.values,
+        )
+
+    @cached_property
+    def migrated(self) -> tuple[release_databases.Migrated, ...]:
+        """The databases that it migrates, each with what does so, in their order."""
+        cut = len(self.service.migrations) + 1
+        files = [path[cut:] for path in self.service.migration_files]
+        return release_databases.of(self.model, self._declared, self.values, files)
+
+    @cached_property
+    def databases(self) -> tuple[databases.Database, ...]:
+        """The databases that the values declare or that its Jobs are seen to migrate."""
+        return tuple(entry.database for entry in self.migrated)
 
     def of_kind(self, *kinds: str) -> Iterator[Object]:
         """The objects of some kinds."""

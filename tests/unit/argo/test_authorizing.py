@@ -207,6 +207,6 @@ def test_names_from_a_repository_cannot_become_expressions() -> None:
 
 
 def test_rules_and_makers_of_proofs_agree_on_variables_and_limits() -> None:
-    assert {proof_rules.DRIVER, proof_rules.URL} == proofs._GOOSE
+    assert (proof_rules.DRIVER, proof_rules.URL) == (proofs.DRIVER, proofs.ADDRESS)
     assert proofs.DEADLINE <= proof_rules.LONGEST
     assert probes.TTL <= proof_rules.LONGEST

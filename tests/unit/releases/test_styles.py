@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import yaml
 
-from hanbae.releases import objects, parts, reading
+from hanbae.releases import database_names, objects, parts, reading
 
 STYLES: list[dict[str, Any]] = yaml.safe_load(
     Path(__file__).with_name("styles.yaml").read_text(encoding="utf-8")
@@ -83,3 +83,20 @@ def test_needs_and_makes(style: dict[str, Any]) -> None:
 
 def test_each_field_names_a_style_once() -> None:
     assert len({style["style"] for style in STYLES}) == len(STYLES)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("identity-database-url", "identity"),
+        ("IDENTITY_DATABASE_URL", "identity"),
+        ("userProfileDbUrl", "user_profile"),
+        ("orders-dsn", "orders"),
+        ("POSTGRES_BILLING_CONNECTION_STRING", "postgres_billing"),
+        ("DATABASE_URL", ""),
+        ("clickhouse_url", ""),
+        ("DSN", ""),
+    ],
+)
+def test_a_key_names_its_database(key: str, expected: str) -> None:
+    assert database_names.of_key(key) == expected

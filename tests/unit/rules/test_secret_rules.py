@@ -82,7 +82,8 @@ def test_pull_secrets_and_optional_ones_may_be_missing() -> None:
 
 
 def test_what_is_not_begun_is_not_found_fault_with() -> None:
-    view = release([pod(envFrom=FROM, env=[variable("K")])], {"image": {}})
+    scaffold = {"image": {"repository": "x", "tag": "", "digest": ""}}
+    view = release([pod(envFrom=FROM, env=[variable("K")])], scaffold)
     assert hits(covering.secret_not_made, view) == hits(covering.key_not_sealed, view) == []
 
 

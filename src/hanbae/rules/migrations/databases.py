@@ -86,6 +86,8 @@ def not_enabled(release: views.Release) -> Iterator[rulebook.Hit]:
     migration = release.value("migration", default={})
     if not isinstance(migration, dict) or migration.get("enabled"):
         return
+    if "enabled" not in migration and release.model.migrations:
+        return  # a chart of others, with Jobs of its own
     if any(path.endswith(".sql") for path in release.service.migration_files):
         variant = "" if "enabled" in migration else "absent"
         place = release.value_place("migration", "enabled")

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from hanbae.migrations import databases
 from hanbae.policy import labels, naming
+from hanbae.releases import databases as migrated
 from hanbae.rules import rulebook, views
 
 _POLICY: Final = "deployment-policy.ko.md, Database Migration Job"
@@ -24,25 +25,35 @@ Declared = tuple[databases.Database, str, views.Object | None]
 
 
 def of_databases(release: views.Release) -> tuple[Declared, ...]:
-    """The declared databases with their Jobs."""
+    """The databases of a release with their Jobs."""
     return release.once(_of_databases)
 
 
 def _of_databases(release: views.Release) -> tuple[Declared, ...]:
-    declared = release.databases
-    if not declared:
+    if not release.migrated:
         return ()
     jobs = list(release.of_kind("Job"))
     labelled = {str(job.get("metadata", "labels", labels.DATABASE)): job for job in jobs}
     names = {job.name: job for job in jobs}
-    pairs = [
-        naming.migration_job(release.name, database.name, several=len(declared) > 1)
-        for database in declared
-    ]
     return tuple(
-        (database, name, labelled.get(database.name) or names.get(name))
-        for database, name in zip(declared, pairs, strict=True)
+        (entry.database, *_job(release, entry, labelled, names)) for entry in release.migrated
     )
+
+
+def _job(
+    release: views.Release,
+    entry: migrated.Migrated,
+    labelled: Mapping[str, views.Object],
+    names: Mapping[str, views.Object],
+) -> tuple[str, views.Object | None]:
+    """The name that a database's Job has by contract, and the Job; a chart of others has its own names."""
+    if not entry.declared:
+        manifest = entry.migration.at.object if entry.migration else None
+        is_job = manifest is not None and manifest.kind == "Job"
+        return entry.job, manifest if is_job else None
+    several = len([other for other in release.migrated if other.declared]) > 1
+    name = naming.migration_job(release.name, entry.database.name, several=several)
+    return name, labelled.get(entry.database.name) or names.get(name)
 
 
 def found(release: views.Release) -> Iterator[tuple[databases.Database, views.Object]]:

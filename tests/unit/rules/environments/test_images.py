@@ -79,7 +79,7 @@ def test_other_environments_may_move(shop: trees.MemoryTree, image: str) -> None
 
 
 def test_nothing_is_said_before_an_image_was_named(shop: trees.MemoryTree) -> None:
-    assert codes(shop, f"{OWN}:0.1", tag="") == []
+    assert codes(shop, f"{OWN}:0.1", tag="", digest="") == []
 
 
 @pytest.mark.parametrize(
