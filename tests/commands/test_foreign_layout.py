@@ -225,3 +225,16 @@ spec:
     assert ran(root, "generate", "argocd").code == 0
     text = (root / "k8s/argocd/dev/applicationset.yaml").read_text()
     assert "path: sites/{{ index .path.segments 1 }}/overlays/dev" in text
+
+
+def test_a_new_service_brings_every_values_file_of_its_own(root: Path) -> None:
+    ended = ran(root, "new", "service", "mail")
+    assert ended.code == 0, ended.err
+    assert (root / "services/mail/helm/values.yaml").read_text() == "{}\n"
+    assert (root / "services/mail/migrations").is_dir()
+    assert "LAY002" not in codes(root, "mail")
+    releases = json.loads(ran(root, "render", "mail", "--output", "json").out)["releases"]
+    assert {release["environment"] for release in releases} == set(foreign.ENVIRONMENTS)
+    assert ran(root, "new", "service", "mail", "--force").code == 0
+    deployment = (root / "services/mail/helm/templates/deployment.yaml").read_text()
+    assert '.Release.Name | printf "%s-secret"' in deployment

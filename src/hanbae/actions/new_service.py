@@ -93,7 +93,7 @@ def _present(loaded: loading.Loaded, service: str) -> _Present:
 def _values(service: str, policy: documents.Policy) -> set[str]:
     """The values files of the environments; they hold what `secrets seal` and `image set` wrote."""
     names = policy.environments
-    return {str(naming.values_file(policy, service, name)) for name in names}
+    return {str(path) for name in names for path in naming.values_files(policy, service, name)}
 
 
 def _has_migrations(root: Path, path: str) -> bool:

@@ -106,8 +106,22 @@ def _values(service: str, policy: documents.Policy, facts: Mapping[str, str]) ->
         header = filling.filled("service/parts/values.yaml", policy.language, named)
         # The first environment is for trying things out; the others must survive the loss of a pod.
         replicas = "1" if index == 0 and len(names) > 1 else "2"
-        files[str(naming.values_file(policy, service, environment))] = text(header, replicas)
+        own = str(naming.values_file(policy, service, environment))
+        shared = _shared_values(service, policy, environment)
+        files |= {path: "{}\n" for path in shared if path != own and path not in files}
+        files[own] = text(header, replicas)
     return files
+
+
+def _shared_values(service: str, policy: documents.Policy, environment: str) -> list[str]:
+    """The values files of a service's own, which must be there although all values stand in the environment's."""
+    templates = naming.values_templates(policy, service, environment)
+    files = naming.values_sources(policy, service, environment)
+    return [
+        file.path
+        for template, file in zip(templates, files, strict=True)
+        if file.inside or "{service}" in template or "{release}" in template
+    ]
 
 
 def _refuse_names(service: str, policy: documents.Policy) -> None:

@@ -114,6 +114,10 @@ class RecordingFacts(shared_facts.SharedFacts):
         """Name of the release → service: follows from the policy and the services, which are in every key."""
         return self._facts.release_names
 
+    def application_names(self, environment: str) -> Mapping[str, str]:
+        """Name of an Application → service: follows from the policy and the services, which are in every key."""
+        return self._facts.application_names(environment)
+
     def neighbours(self, environment: str) -> neighbours.Neighbours:
         """The words by which an environment knows the others: they follow from the policy, which is in every key."""
         return self._facts.neighbours(environment)
