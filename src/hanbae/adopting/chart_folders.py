@@ -109,13 +109,29 @@ def layout(charts: Sequence[Chart], survey: Survey) -> Layout:
     chosen = {chart.folder for chart in charts if chart.folder}
     others = [chart.folder for chart in survey.charts if chart.folder not in chosen]
     exclude = [folder for folder in others if folder and chart_globs_of(folder)[0] in groups]
+    overlays, kustomized = _overlays(survey)
+    own = {name: base for name, base in kustomized.items() if name not in taken | named}
     return Layout(
-        tuple(groups),
+        (*groups, *overlays),
         tuple(exclude),
-        dict(sorted((taken | named).items())),
+        dict(sorted((taken | named | own).items())),
         named,
         tuple(folder for folder in others if folder not in exclude),
     )
+
+
+def _overlays(survey: Survey) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The globs of the services' overlays, and service → what they are overlays of."""
+    globs: dict[str, None] = {}
+    bases: dict[str, str] = {}
+    for overlay in survey.overlays:
+        parent, slash, name = overlay.base.rpartition("/")
+        if not slash or _OTHERS.intersection(parent.split("/")) or not is_name(name):
+            continue
+        between = overlay.folder[len(overlay.base) : -len(overlay.environment)]
+        globs[f"{parent}/*{between}{{environment}}"] = None
+        bases[name] = overlay.base
+    return tuple(globs), bases
 
 
 def _name(chart: Chart) -> str:

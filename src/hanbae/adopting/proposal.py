@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -15,6 +16,8 @@ from hanbae.adopting.survey import Chart, Survey
 
 _RELEASE: Final = "{service}"
 _APPLICATION: Final = "{service}-{environment}"
+_FIXED: Final = re.compile(r"v?[0-9]+(\.[0-9*x]+)*.*|[0-9a-f]{7,40}|.*[*^~{<>].*")
+"""A version or a commit, which is not a branch to deploy."""
 
 
 class Environment(Struct, frozen=True):
@@ -102,7 +105,7 @@ def of(survey: Survey, *, origin: str, default_branch: str) -> Proposal:
     if not names:
         names = ("production",)
         guesses.add("environments")
-    uses = tuple(_uses(survey, layout.services, names))
+    uses = tuple(_uses(survey, layout, names))
     renamed = _renamed(uses, layout)
     uses = tuple(
         msgspec.structs.replace(use, service=renamed.get(use.service, use.service)) for use in uses
@@ -155,7 +158,12 @@ def _environment_names(survey: Survey, charts: Sequence[Chart]) -> tuple[str, ..
     words.update(item.environment for item in survey.overlays if _is_word(item.environment))
     words.update(_words_of_applications(survey))
     deployed = _words_of_applications(survey)
-    if len(deployed) > 1:  # then a values file of another word is of something else, such as a test
+    by_files = any(
+        environments.in_text(file) for app in survey.applications for file in app.value_files
+    )
+    if len(deployed) > 1 or (
+        deployed and by_files
+    ):  # then a values file of another word is of something else, such as a test
         words = Counter({word: count for word, count in words.items() if word in deployed})
     chosen: list[str] = []
     for word, _ in words.most_common():
@@ -185,18 +193,21 @@ def _of_values_path(path: str, charts: Sequence[Chart]) -> str:
     return word if any(chart.name in parts for chart in charts) else ""
 
 
-def _uses(survey: Survey, services: dict[str, str], names: Sequence[str]) -> Iterable[_Use]:
-    by_folder = {folder: name for name, folder in services.items()}
+def _uses(survey: Survey, layout: chart_folders.Layout, names: Sequence[str]) -> Iterable[_Use]:
+    """Which Application is of which service and environment; the first environment where nothing says which."""
+    by_folder = {folder: name for name, folder in layout.services.items()}
+    overlays = {item.folder: item for item in survey.overlays}
     for application in survey.applications:
-        service = by_folder.get(application.path)
+        overlay = overlays.get(application.path)
+        service = by_folder.get(application.path if overlay is None else overlay.base)
         if service is None:
             continue
         texts = (*application.value_files, application.name, application.namespace)
-        words = (environments.in_text(text) for text in (*texts, application.revision))
-        word = next((word for word in words if word), "")
-        environment = next((name for name in names if environments.same(name, word)), "")
-        if environment or len(names) == 1:
-            yield _Use(application, service, environment or names[0])
+        texts += (application.revision,)
+        words = [environments.in_text(text) for text in texts]
+        word = overlay.environment if overlay is not None else next(filter(None, words), "")
+        environment = next((name for name in names if environments.same(name, word)), names[0])
+        yield _Use(application, service, environment)
 
 
 def _renamed(uses: Sequence[_Use], layout: chart_folders.Layout) -> dict[str, str]:
@@ -320,14 +331,14 @@ def _environment(
     if revisions:
         revision = revisions.most_common(1)[0][0]
         branch = default_branch if revision == "HEAD" else revision
-    if branch not in survey.branches:  # a version, a commit, or a branch that was not fetched
+    if not branch or _FIXED.fullmatch(branch):
         guessed = () if likely else ("branch",)
         branch = likely[0] if likely else default_branch
     clusters = Counter(app.cluster for app in own if app.cluster)
     cluster = clusters.most_common(1)[0][0] if clusters else ""
     workload = cluster if cluster and "://" not in cluster and cluster != "in-cluster" else ""
     folders = [
-        f"{item.base}/overlays/{item.environment}"
+        item.folder
         for item in survey.overlays
         if environments.same(item.environment, name) and item.base == "k8s"
     ]

@@ -63,8 +63,15 @@ class Chart(Struct, frozen=True):
 
 
 class Overlay(Struct, frozen=True):
-    """A Kustomize overlay of something: ``apps/cart/overlays/dev``."""
+    """A Kustomize overlay of something: ``apps/cart/overlays/dev``.
 
+    Attributes:
+        folder: Its folder.
+        base: What it is an overlay of: ``apps/cart``.
+        environment: Its own name: ``dev``.
+    """
+
+    folder: str
     base: str
     environment: str
 
@@ -128,7 +135,10 @@ def of(tree: trees.Tree, branches: tuple[str, ...], live: tuple[Application, ...
     overlays = [match for path in files if (match := _OVERLAY.match(path))]
     return Survey(
         charts,
-        tuple(Overlay(match["app"], match["environment"]) for match in overlays),
+        tuple(
+            Overlay(posixpath.dirname(match[0]), match["app"], match["environment"])
+            for match in overlays
+        ),
         sum(posixpath.basename(path).startswith("kustomization.y") for path in files),
         own,
         len(applications) - len(own),

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from hanbae.adopting import application_sets, applications, chart_folders, environments
+from hanbae.adopting import (
+    application_sets,
+    applications,
+    chart_folders,
+    environments,
+    proposal,
+)
 from hanbae.adopting import naming_patterns as patterns
-from hanbae.adopting.survey import Chart, Survey
+from hanbae.adopting.survey import Chart, Overlay, Survey
 
 
 @pytest.mark.parametrize(
@@ -152,3 +158,33 @@ def test_set_is_expanded_over_lists_and_folders() -> None:
 )
 def test_odd_sets_make_nothing_worse(document: dict[str, object]) -> None:
     assert all(not application.path for application in application_sets.expanded(document, {}))
+
+
+def test_overlays_of_services_are_found_by_environment() -> None:
+    overlays = tuple(
+        Overlay(f"{base}/overlays/{name}", base, name)
+        for base in ("apps/cart", "apps/web", "infra/monitoring", "k8s")
+        for name in ("dev", "prod")
+    )
+    present = Survey(overlays=overlays)
+    layout = chart_folders.layout((), present)
+    assert layout.paths == ("apps/*/overlays/{environment}",)
+    assert layout.services == {"cart": "apps/cart", "web": "apps/web"}
+
+
+@pytest.mark.parametrize(
+    ("revision", "branch"),
+    [
+        ("stg", "stg"),
+        ("release/1", "release/1"),
+        ("HEAD", "main"),
+        ("v1.2.3", "main"),
+        ("0.1.0", "main"),
+    ],
+)
+def test_branch_is_what_the_application_follows(revision: str, branch: str) -> None:
+    (chart,) = survey("charts/a").charts
+    app = applications.Application("a-stg", path="charts/a", revision=revision)
+    present = Survey((chart,), applications=(app,), branches=("main",))
+    (environment,) = proposal.of(present, origin="u", default_branch="main").environments
+    assert (environment.name, environment.branch) == ("stg", branch)

@@ -150,7 +150,8 @@ def _files(source: Mapping[str, Any], helm: Mapping[str, Any]) -> list[str]:
         for file in (value if isinstance(value, list) else ())
     ]
     # Helm begins with the chart's own, whether it is listed or not.
-    return files[1:] if files[:1] == [f"{_path(source)}/values.yaml"] else files
+    folder = _path(source) if source.get("path") else posixpath.dirname(files[0]) if files else ""
+    return files[1:] if files[:1] == [f"{folder}/values.yaml"] else files
 
 
 def _branch(revision: str) -> str:
