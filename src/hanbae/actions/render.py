@@ -207,6 +207,9 @@ class _Renderer:
             service,
             environment,
             values,
+            overrides=releases.overrides(
+                self._project.tree, self._project.policy, service, environment
+            ),
             kube_version=self._wanted.kube_version,
             api_versions=self._wanted.api_versions,
         )

@@ -176,7 +176,10 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
         values = [_values(tree, path) for path in paths]
         contents = [content for content in values if content is not None]
         if len(contents) == len(values):
-            requests[environment] = releases.requested(policy, name, environment, contents)
+            overrides = releases.overrides(tree, policy, name, environment)
+            requests[environment] = releases.requested(
+                policy, name, environment, contents, overrides=overrides
+            )
     if not requests:
         return RenderedService(view)
     answers = await rendering.answers(pool, tree, view.chart, list(requests.values()))

@@ -47,8 +47,12 @@ async def _numbered(
     """
     project = service.project
     try:
-        values = releases.values(project.tree, project.policy, service.name, environment)
-        request = releases.requested(project.policy, service.name, environment, values.contents)
+        policy, name = project.policy, service.name
+        values = releases.values(project.tree, policy, name, environment)
+        overrides = releases.overrides(project.tree, policy, name, environment)
+        request = releases.requested(
+            policy, name, environment, values.contents, overrides=overrides
+        )
         request = unbegun.with_layer(request, service.releases[environment].layer)
         versions = (*request.api_versions, *assumed)
         # Complete: what other clusters make of it is known from the first rendering.

@@ -22,6 +22,8 @@ from hanbae.results import findings
 from hanbae.rules import claims, rulebook, running, sources, views
 
 _OVER_OBJECTS: Final = frozenset({"kubernetes", "own"})
+_OF_PODS: Final = frozenset({"SEC001", "SEC002", "SEC006", "SEC020", "SEC021"})
+"""Rules over what pods read: these hold for what Kustomize builds as well."""
 """Families whose rules look only at objects, wherever they come from."""
 
 
@@ -111,7 +113,7 @@ def _of_overlays(
     service: views.Service, rules: Sequence[rulebook.Rule]
 ) -> Iterator[findings.Finding]:
     """What the rules over Kubernetes' objects find in what Kustomize built."""
-    chosen = [rule for rule in rules if rule.family in _OVER_OBJECTS]
+    chosen = [rule for rule in rules if rule.family in _OVER_OBJECTS or rule.code in _OF_PODS]
     for hit in running.over_service(service, chosen):
         where = hit.hit.at
         if isinstance(where, views.On):

@@ -104,7 +104,10 @@ async def read(
             environment=environment,
             revision=revision.commit[:12],
         )
-    request = releases.requested(policy, service, environment, values.contents, cluster=cluster)
+    overrides = releases.overrides(revision, policy, service, environment)
+    request = releases.requested(
+        policy, service, environment, values.contents, overrides=overrides, cluster=cluster
+    )
     rendered = await rendering.render(revision, chart, request)
     return Source(policy, service, environment, revision, rendered)
 

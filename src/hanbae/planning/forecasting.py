@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import subjects
-from hanbae.planning import differing, predicting, scheduling
+from hanbae.planning import differing, immutability, predicting, scheduling
 from hanbae.results import plans, previews
 
 Thing = Mapping[str, Any]
@@ -56,7 +56,8 @@ def _rendered(ref: subjects.Ref, old: Thing | None, new: Thing | None) -> plans.
     fields = differing.fields(old, new)
     if not fields:
         return plans.Change(ref, "unchanged")
-    return plans.Change(ref, "changed", fields, differing.restarts(ref.kind, old, new))
+    restarts, refused = differing.restarts(ref.kind, old, new), immutability.refused(old, new)
+    return plans.Change(ref, "changed", fields, restarts, refused=refused)
 
 
 def live(
@@ -106,7 +107,9 @@ def _changed(ref: subjects.Ref, here: Live, live: Thing, target: Thing) -> plans
     fields = differing.fields(before, after, managers=predicting.managers(live))
     if not fields:
         return plans.Change(ref, "unchanged")
-    return plans.Change(ref, "changed", fields, differing.restarts(ref.kind, before, after))
+    restarts = differing.restarts(ref.kind, before, after)
+    refused = immutability.refused(before, after)
+    return plans.Change(ref, "changed", fields, restarts, refused=refused)
 
 
 def is_kept(live: Thing | None) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from hanbae.apis import serving
+from hanbae.argo import source_files
 from hanbae.charts import pools
 from hanbae.migrations import databases
 from hanbae.policy import documents, naming
@@ -58,6 +59,7 @@ def requested(
     environment: str,
     values: Sequence[bytes],
     *,
+    overrides: tuple[bytes, ...] = (),
     kube_version: str | None = None,
     api_versions: tuple[str, ...] = (),
     cluster: Cluster | None = None,
@@ -69,6 +71,7 @@ def requested(
         service: The service.
         environment: The environment.
         values: The contents of the environment's values files, in order.
+        overrides: What Argo CD lays over them, as of :func:`overrides`.
         kube_version: The cluster's version, such as ``v1.35.4``; None for the first release of the policy's minor
             version.
         api_versions: API versions beyond those of that Kubernetes, such as ``bitnami.com/v1alpha1``.
@@ -82,7 +85,7 @@ def requested(
     return pools.Wanted(
         release=naming.release(policy, service, environment),
         namespace=naming.namespace(policy, service, environment),
-        values=tuple(values),
+        values=(*values, *overrides),
         kube_version=kube_version or f"v{minor}.0",
         api_versions=served,
         complete=cluster is not None,
@@ -145,3 +148,29 @@ def _object(manifest: Mapping[str, Any], index: int, namespace: str) -> objects.
     metadata = manifest.get("metadata")
     own = metadata.get("namespace") if isinstance(metadata, Mapping) else None
     return objects.Object(dict(manifest), "", index, str(own or namespace))
+
+
+def overrides(
+    tree: trees.Tree, policy: documents.Policy, service: str, environment: str
+) -> tuple[bytes, ...]:
+    """The values that ``.argocd-source`` files beside the chart lay over those of the environment.
+
+    Args:
+        tree: The files of the repository.
+        policy: The policy.
+        service: The service.
+        environment: The environment.
+
+    Raises:
+        hanbae.errors.FileFault: Such a file cannot be read, or is no YAML.
+    """
+    chart = str(naming.chart(policy, service))
+    helm: dict[str, object] = {}
+    for file in source_files.read(tree, chart, naming.application(policy, service, environment)):
+        patch = file.patch.get("helm")
+        if isinstance(patch, dict):
+            if "values" in patch or "valuesObject" in patch:
+                helm.pop("values", None)
+                helm.pop("valuesObject", None)
+            helm |= patch
+    return source_files.values(helm)

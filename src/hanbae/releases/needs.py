@@ -8,6 +8,31 @@ from typing import Any, Final
 from hanbae.releases import parts
 from hanbae.releases.objects import Object, On, Pointer
 
+PLAIN_KINDS: Final = frozenset(
+    [
+        *(
+            "Pod",
+            "Deployment",
+            "StatefulSet",
+            "DaemonSet",
+            "ReplicaSet",
+            "Rollout",
+            "Job",
+            "CronJob",
+        ),
+        *("Secret", "ConfigMap", "ServiceAccount", "Service", "Ingress", "NetworkPolicy", "Role"),
+        *(
+            "RoleBinding",
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "HorizontalPodAutoscaler",
+            "Namespace",
+        ),
+        *("PodDisruptionBudget", "PersistentVolumeClaim", "SealedSecret", "ServiceMonitor"),
+    ]
+)
+"""Kinds that make nothing but what they are and their pods: no name in them is that of an object made of it."""
+
 _REFERENCES: Final[Mapping[str, tuple[str, str]]] = {
     "secretKeyRef": ("Secret", "name"),
     "configMapKeyRef": ("ConfigMap", "name"),

@@ -36,6 +36,7 @@ class Change(Struct, frozen=True):
         fields: The fields that change, by path.
         restarts: Whether its pods are made anew.
         kept: Whether it is to be deleted, but something in the cluster says that it must not be pruned.
+        refused: The fields among these that the API server never changes: it will refuse the object.
     """
 
     object: subjects.Ref
@@ -43,6 +44,7 @@ class Change(Struct, frozen=True):
     fields: tuple[Field, ...] = ()
     restarts: bool = False
     kept: bool = False
+    refused: tuple[str, ...] = ()
 
 
 class Guard(Struct, frozen=True):

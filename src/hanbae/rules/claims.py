@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from hanbae.argo import hooks
 from hanbae.releases import objects
 
 Owner = tuple[str, str]
@@ -51,14 +52,18 @@ class Claim(Struct, frozen=True, array_like=True):
 def of(
     manifests: Iterable[objects.Object], *, cluster: str, cluster_scoped: frozenset[str]
 ) -> tuple[Claim, ...]:
-    """The claims of a release.
+    """The claims of a release; what Argo CD never applies, such as Helm's tests, is none.
 
     Args:
         manifests: The release's objects.
         cluster: The cluster that they are applied to, by any name that tells it from the others.
         cluster_scoped: Kinds that are in no namespace.
     """
-    return tuple(_claim(manifest, cluster, cluster_scoped) for manifest in manifests)
+    return tuple(
+        _claim(manifest, cluster, cluster_scoped)
+        for manifest in manifests
+        if not hooks.is_ignored(manifest.data)
+    )
 
 
 def _claim(manifest: objects.Object, cluster: str, cluster_scoped: frozenset[str]) -> Claim:

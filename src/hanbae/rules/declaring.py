@@ -11,7 +11,8 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from hanbae import errors, subjects
+from hanbae import errors, libyaml, subjects
+from hanbae.argo import source_files
 from hanbae.policy import documents, environments, labels, service_paths
 from hanbae.repository import trees
 from hanbae.rules import valuesfiles
@@ -21,6 +22,8 @@ Keys = tuple[str | int, ...]
 
 _KINDS: Final = frozenset({"Application", "ApplicationSet", "AppProject"})
 _MARK: Final = re.compile(rb"\bkind['\"]?: *['\"]?App(?:lication(?:Set)?|Project)\b")
+_DEFINITION: Final = re.compile(rb"^kind['\"]?: *['\"]?CustomResourceDefinition\b", re.MULTILINE)
+_KUSTOMIZATIONS: Final = frozenset({"kustomization.yaml", "kustomization.yml"})
 
 
 class Declared(Struct, frozen=True):
@@ -75,22 +78,65 @@ class Declared(Struct, frozen=True):
         return folders[-1] if folders else max(ends, key=len, default="")
 
 
+class Broken(Struct, frozen=True):
+    """A file that is no YAML although it has to be.
+
+    Attributes:
+        place: Where it breaks.
+        kind: What is in it: ``Application``, ``kustomization`` and the like.
+    """
+
+    place: subjects.Place
+    kind: str
+
+
 def read(tree: trees.Tree, policy: documents.Policy) -> Iterator[Declared]:
     """Every Application, ApplicationSet and AppProject in the YAML files outside of charts."""
+    for path, data in _outside_of_charts(tree, policy):
+        if b"argoproj.io/" in data and _MARK.search(data):
+            for document, places in valuesfiles.documents(data, path):
+                if _is_argo_cds(document):
+                    yield Declared(document, places)
+
+
+def broken(tree: trees.Tree, policy: documents.Policy) -> Iterator[Broken]:
+    """Files with Argo CD's objects, definitions of kinds or kustomizations that cannot be read to their end."""
+    for path, data in _outside_of_charts(tree, policy):
+        kind = _kind(path, data)
+        if not kind:
+            continue
+        try:
+            for _ in libyaml.compose_all(data):
+                pass
+        except libyaml.Fault as fault:
+            yield Broken(subjects.Place(path, fault.line, fault.column), kind)
+
+
+def _kind(path: str, data: bytes) -> str:
+    if path.rpartition("/")[2] in _KUSTOMIZATIONS:
+        return "kustomization"
+    if path.rpartition("/")[2].startswith(source_files.PREFIX):
+        return "source"
+    mark = _MARK.search(data) if b"argoproj.io/" in data else None
+    if mark is not None:
+        return mark[0].rpartition(b":")[2].decode().strip(" '\"")
+    return "CustomResourceDefinition" if _DEFINITION.search(data) else ""
+
+
+def _outside_of_charts(tree: trees.Tree, policy: documents.Policy) -> Iterator[tuple[str, bytes]]:
     charts = service_paths.chart_globs(policy.services)
     for path in tree.files():
         if not path.endswith((".yaml", ".yml")):
             continue
-        if "/templates/" in path or any(glob.may_hold(path) for glob in charts):
+        inside = "/templates/" in f"/{path}" or any(glob.may_hold(path) for glob in charts)
+        if inside and not path.rpartition("/")[2].startswith(source_files.PREFIX):
             continue
         try:
             data = tree.read(path)
         except errors.FileFault:
             continue  # what cannot be read is told elsewhere
-        if data and b"argoproj.io/" in data and _MARK.search(data):
-            for document, places in valuesfiles.documents(data, path):
-                if _is_argo_cds(document):
-                    yield Declared(document, places)
+        if data:
+            yield path, data
 
 
 def _is_argo_cds(document: Any) -> bool:

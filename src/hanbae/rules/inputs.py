@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from hanbae import subjects
-from hanbae.rules import rulebook, views
+from hanbae.rules import declaring, rulebook, views
 
 _RENDERING: Final = "https://helm.sh/docs/chart_template_guide/debugging/"
 _ACCEPTING: Final = "hanbae check --help"
@@ -100,3 +100,10 @@ def _asking(release: views.Release, groups: Sequence[Sequence[str]], *words: str
     # A packed dependency asks.
     chart = f"{release.service.chart}/Chart.yaml"
     return subjects.Place(next((path for templates in groups for path in templates), chart))
+
+
+@rulebook.of_project("INP009", "error", source="https://yaml.org/spec/1.2.2/", essential=True)
+def no_yaml(project: views.Project) -> Iterator[rulebook.Hit]:
+    """A file of Applications, kinds or a kustomization that is no YAML: nothing else of it can be checked."""
+    for broken in declaring.broken(project.tree, project.policy):
+        yield rulebook.Hit(broken.place, {"kind": broken.kind})

@@ -439,6 +439,18 @@ class Project:
         """API version and kind → kind, for those that files of the repository define, below k8s/ or in a crds/."""
         return self.shared.own_kinds
 
+    def once(self, compute: Callable[[Project], T]) -> T:
+        """What a function makes of the repository, computed for the first rule that asks.
+
+        Args:
+            compute: A function of a module, as of :meth:`Release.once`.
+        """
+        return _once(self, self._computed, compute)
+
+    @cached_property
+    def _computed(self) -> dict[Callable[..., Any], Any]:
+        return {}
+
     @cached_property
     def environments(self) -> tuple[str, ...]:
         """The environments on Kubernetes, in the order of promotion."""

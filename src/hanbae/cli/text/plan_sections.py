@@ -126,9 +126,12 @@ def counts(forecast: Sequence[plans.Change]) -> str:
 
 
 def remarks(change: plans.Change) -> str:
-    """What else is to be known of a change: that pods restart, that an object stays."""
+    """What else is to be known of a change: that it is refused, that pods restart, that an object stays."""
     words = []
-    if change.restarts:
+    if change.refused:
+        facts = {"fields": ", ".join(change.refused)}
+        words.append(catalogue.sentence(wording.Text("plan.refused", facts)))
+    elif change.restarts:
         words.append(catalogue.words("plan.restarts"))
     if change.kept:
         words.append(catalogue.words("plan.kept"))

@@ -10,9 +10,12 @@ from hanbae.rules import rulebook, views
 from hanbae.rules.argo import reading
 from hanbae.rules.argo import registering as argo
 
-_STARTS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Pod", "Job", "ReplicaSet"})
-_SERVES: Final = frozenset({"Deployment", "StatefulSet"})
+_STARTS: Final = frozenset(
+    {"Deployment", "StatefulSet", "DaemonSet", "Pod", "Job", "CronJob", "ReplicaSet", "Rollout"}
+)
+_SERVES: Final = frozenset({"Deployment", "StatefulSet", "Rollout"})
 _MOST_STEPS: Final = 8
+_ORDINARY: Final = frozenset({"ConfigMap", "Secret", "ServiceAccount", "Certificate"})
 _SECONDS: Final = 2  # that Argo CD waits after each wave
 _BY_HANBAE: Final = frozenset({"SealedSecret", "ServiceAccount", "ConfigMap"})
 
@@ -84,6 +87,26 @@ def kept_thing_as_hook(release: views.Release) -> Iterator[rulebook.Hit]:
         if manifest.phases:
             variant = "claim" if manifest.kind == "PersistentVolumeClaim" else ""
             yield rulebook.Hit(_hook(manifest), {"object": manifest.label}, variant)
+    reported = set()
+    for manifest, other, _, _ in _waiting(release):
+        hooked = bool(other.phases) and other.kind in _ORDINARY
+        if hooked and not manifest.phases and other.index not in reported:
+            reported.add(other.index)
+            facts = {"object": other.label, "reader": manifest.label}
+            yield rulebook.Hit(_hook(other), facts, "needed")
+
+
+@argo.of_release(
+    "ARG047", "warning", source="https://github.com/argoproj/argo-cd/issues/7237", essential=True
+)
+def nothing_but_hooks(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A release of hooks alone in an environment that syncs itself: to Argo CD it is in sync before they ever ran."""
+    steps = reading.order(release).steps
+    if not steps or release.settings.sync != "auto":
+        return
+    if all(manifest.phases for _, manifest in steps):
+        facts = {"object": steps[0][1].label, "environment": release.environment}
+        yield rulebook.Hit(_hook(steps[0][1]), facts)
 
 
 @argo.of_release(

@@ -18,7 +18,7 @@ _EXPRESSION: Final = re.compile(r"\{\{[^{}]*\}\}")
 _PATTERN: Final = ("*", "?", "[", "{{", "$")
 
 
-def _sources(spec: Spec) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
+def git_sources(spec: Spec) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
     """The git sources of an Application, each with its place in the spec; charts of registries have no branch."""
     single, several = spec.get("source"), spec.get("sources")
     results: list[tuple[declaring.Keys, Any]] = [(("source",), single)]
@@ -31,7 +31,9 @@ def _sources(spec: Spec) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
             yield pointer, source
 
 
-def _is_own(project: views.Project, source: dict[str, Any]) -> bool:
+def is_own(project: views.Project, source: dict[str, Any]) -> bool:
+    """Whether a source is this repository."""
+
     def plain(url: object) -> str:
         # As Argo CD compares them: it takes all of a URL for lower case.
         return str(url).strip().lower().rstrip("/").removesuffix(".git")
@@ -44,12 +46,12 @@ def not_the_branch(project: views.Project) -> Iterator[rulebook.Hit]:
     """No revision, HEAD, or another branch than the environment's."""
     for spec in specs(project):
         branch = spec.settings.branch if spec.settings is not None else None
-        for pointer, source in _sources(spec):
-            own = branch if _is_own(project, source) else None
+        for pointer, source in git_sources(spec):
+            own = branch if is_own(project, source) else None
             keys = (*spec.at, *pointer, "targetRevision")
             yield from _revision(spec.declared, keys, source.get("targetRevision"), own)
         for keys, git in _generators(spec.declared):
-            own = branch if _is_own(project, git) else None
+            own = branch if is_own(project, git) else None
             yield from _revision(spec.declared, (*keys, "revision"), git.get("revision"), own)
 
 
@@ -94,12 +96,14 @@ def another_release(project: views.Project) -> Iterator[rulebook.Hit]:
     charts = {str(naming.chart(project.policy, name)): name for name in project.services}
     for spec in specs(project):
         name = str(spec.declared.get(*spec.metadata, "name") or "")
-        for pointer, source in _sources(spec):
+        for pointer, source in git_sources(spec):
             path = str(source.get("path") or "").strip("/")
-            if not _is_own(project, source) or not _may_be_of(path, charts):
+            if not is_own(project, source) or not _may_be_of(path, charts):
                 continue
             written = spec.get(*pointer, "helm", "releaseName")
             actual = str(written or name)
+            if not written and _names_release(spec, pointer):
+                continue
             service = charts.get(path, "*")
             if spec.settings is None and "{environment}" in project.policy.services.release:
                 continue
@@ -116,15 +120,55 @@ def _may_be_of(path: str, charts: Iterable[str]) -> bool:
     return any(fnmatchcase(chart, pattern) for chart in charts)
 
 
+def _names_release(spec: Spec, pointer: declaring.Keys) -> bool:
+    """Whether another of several sources names a release: then this one is there for its files, by its ``ref``."""
+    others = [source for keys, source in _all_sources(spec) if keys != pointer]
+    return bool(spec.get(*pointer, "ref")) and any(
+        isinstance(other.get("helm"), dict) and other["helm"].get("releaseName") for other in others
+    )
+
+
+def _all_sources(spec: Spec) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
+    several = spec.get("sources")
+    for index, source in enumerate(several if isinstance(several, list) else ()):
+        if isinstance(source, dict):
+            yield ("sources", index), source
+
+
+def _referred(project: views.Project, spec: Spec) -> Iterator[tuple[declaring.Keys, list[str]]]:
+    """The values files that sources take from another source of this repository: ``$values/envs/dev.yaml``."""
+    names = {
+        f"${source['ref']}/"
+        for _, source in _all_sources(spec)
+        if source.get("ref") and is_own(project, source)
+    }
+    for pointer, source in _all_sources(spec):
+        helm = source.get("helm")
+        if not isinstance(helm, dict) or helm.get("ignoreMissingValueFiles") is True:
+            continue
+        value = helm.get("valueFiles")
+        if not isinstance(value, list):
+            continue
+        files = [str(file) for file in value]
+        # What refers to no other source has an empty place here; it is looked at with its own source.
+        yield (
+            (*pointer, "helm", "valueFiles"),
+            [
+                next((f"/{file[len(name) :]}" for name in names if file.startswith(name)), "$")
+                for file in files
+            ],
+        )
+
+
 @rulebook.of_project("ARG039", "error", source=argo.HELM, essential=True)
 def values_that_are_not_there(project: views.Project) -> Iterator[rulebook.Hit]:
     """Values files that git ignores or does not have, or that win over the environment's."""
     charts = [str(naming.chart(project.policy, name)) for name in project.services]
     for spec in specs(project):
-        for pointer, source in _sources(spec):
+        for pointer, source in git_sources(spec):
             helm = source.get("helm")
             value = helm.get("valueFiles") if isinstance(helm, dict) else None
-            if spec.held or not _is_own(project, source) or not isinstance(value, list):
+            if spec.held or not is_own(project, source) or not isinstance(value, list):
                 continue
             files, keys = [str(file) for file in value], (*pointer, "helm", "valueFiles")
             path = str(source.get("path") or "").strip("/")
@@ -132,6 +176,9 @@ def values_that_are_not_there(project: views.Project) -> Iterator[rulebook.Hit]:
             if spec.get(*pointer, "helm", "ignoreMissingValueFiles") is not True:
                 where = charts if "{{" in path else [path]
                 yield from _missing(project, spec, keys, _paths(files, where))
+        if not spec.held:
+            for keys, files in _referred(project, spec):
+                yield from _missing(project, spec, keys, _paths(files, []))
 
 
 def _order(

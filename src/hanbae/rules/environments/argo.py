@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from hanbae import subjects
 from hanbae.argo import generating
 from hanbae.policy import documents, environments, naming
 from hanbae.rules import declaring, rulebook, views
+from hanbae.rules.argo import sets
 from hanbae.rules.environments import specs
 
 FOLDER: Final = "k8s/argocd"
@@ -88,6 +91,8 @@ def _differences(
                 )
         return
     path = declared.places.file
+    if declared.kind == "ApplicationSet":
+        yield from _expanded(project, declared)
     environment = path.removeprefix(f"{FOLDER}/").partition("/")[0]
     if not path.startswith(f"{FOLDER}/") or environment not in _deployed(project):
         return
@@ -101,6 +106,43 @@ def _differences(
 def _of_the_teams_own_project(policy: documents.Policy, difference: specs.Difference) -> bool:
     """Whether it is the name of an AppProject in a repository that does not use those of hanbae."""
     return policy.profile == "essential" and difference.pointer == ("spec", "project")
+
+
+def _expanded(project: views.Project, declared: declaring.Declared) -> Iterator[specs.Difference]:
+    """What the Applications that a set makes say otherwise; for each field of its template once.
+
+    The set that ``hanbae generate argocd`` writes is compared as a whole.
+    """
+    if _generated_for(project, declared):
+        return
+    differences: dict[tuple[str, specs.Pointer], specs.Difference] = {}
+    expansion = next((e for e in sets.expansions(project) if e.declared is declared), None)
+    for application in expansion.applications if expansion is not None else ():
+        metadata = application.document.get("metadata")
+        name = str(metadata.get("name")) if isinstance(metadata, Mapping) else ""
+        for environment in project.environments:
+            service = project.shared.application_names(environment).get(name)
+            if service is None:
+                continue
+            expected = generating.application(project.policy, service, environment)
+            for difference in specs.application(application.document, expected):
+                by_hand = difference.variant == "sync" and _by_hand(project, environment)
+                own_project = difference.pointer == ("spec", "project")
+                if not (by_hand or own_project or "{{" in difference.found):
+                    pointer = ("spec", "template", *difference.pointer)
+                    in_set = msgspec.structs.replace(difference, pointer=pointer)
+                    differences.setdefault((difference.variant, pointer), in_set)
+    yield from differences.values()
+
+
+def _generated_for(project: views.Project, declared: declaring.Declared) -> bool:
+    path = declared.places.file
+    environment = path.removeprefix(f"{FOLDER}/").partition("/")[0]
+    return (
+        path.startswith(f"{FOLDER}/")
+        and environment in _deployed(project)
+        and declared.name == naming.application_set(project.policy, environment)
+    )
 
 
 def _set(document: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[specs.Difference]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hanbae import errors
+from hanbae.argo import hooks
 from hanbae.images import references
 from hanbae.policy import documents, environments
 from hanbae.rules import rulebook, views
@@ -116,7 +117,7 @@ def _images(release: views.Release) -> dict[str, views.On]:
     """The images of all containers, each where it is first met."""
     parts: dict[str, views.On] = {}
     for manifest in release.objects:
-        if manifest.pod is None:
+        if manifest.pod is None or hooks.is_ignored(manifest.data):
             continue
         for pointer, container in manifest.containers():
             image = container.get("image")

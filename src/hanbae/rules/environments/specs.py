@@ -9,12 +9,14 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae.argo import applications
+from hanbae.argo import applications, source_files
+from hanbae.masking import shapes
 
 Pointer = tuple[str | int, ...]
 
 _BRANCH: Final = "refs/heads/"
 _REFERENCE: Final = re.compile(r"^\$[^/]*")
+_OVERRIDES: Final = ("parameters", "fileParameters", "valuesObject", "values")
 
 
 class Difference(Struct, frozen=True):
@@ -49,10 +51,23 @@ def application(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> Itera
     spec, ours = _mapping(actual.get("spec")), _mapping(expected.get("spec"))
     ours_source = applications.chart_source(expected)
     base, source = _source(spec, ours_source)
-    branch = str(source.get("targetRevision") or "HEAD")
+    # A chart of a registry with values of this repository: the repository's part is what has a branch.
+    sources = spec.get("sources")
+    beside = next(
+        (
+            (("spec", "sources", index), other)
+            for index, other in enumerate(sources if isinstance(sources, list) else ())
+            if isinstance(other, Mapping)
+            and _repository(other.get("repoURL")) == _repository(ours_source.get("repoURL"))
+        ),
+        None,
+    )
+    foreign = bool(source.get("chart")) and beside is not None
+    at_branch, of_branch = beside if foreign and beside is not None else (base, source)
+    branch = str(of_branch.get("targetRevision") or "HEAD")
     if _branch(branch) != _branch(str(ours_source.get("targetRevision"))):
         want = _branch(str(ours_source.get("targetRevision")))
-        yield Difference("branch", (*base, "targetRevision"), want, _branch(branch))
+        yield Difference("branch", (*at_branch, "targetRevision"), want, _branch(branch))
     automated, ours_automated = _automated(spec), _automated(ours)
     if automated != ours_automated:
         modes = {True: "auto", False: "manual"}
@@ -63,14 +78,22 @@ def application(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> Itera
     if files != ours_files:
         pointer = (*base, "helm", "valueFiles")
         yield Difference("values", pointer, ", ".join(ours_files), ", ".join(files) or "-")
+    names = source_files.overridden(source)
+    if names and not source_files.overridden(ours_source):
+        key = next((key for key in _OVERRIDES if helm.get(key)), "")
+        pointer = (*base, "helm", key) if key else (*base, "kustomize")
+        yield Difference("override", pointer, "-", ", ".join(names))
     yield from _destination(_mapping(spec.get("destination")), _mapping(ours.get("destination")))
     release = helm.get("releaseName")
     if release != ours_helm.get("releaseName"):
         want = str(ours_helm.get("releaseName"))
         yield Difference("field", (*base, "helm", "releaseName"), want, str(release or "-"))
-    if _repository(source.get("repoURL")) != _repository(ours_source.get("repoURL")):
-        # Not what it is: somebody may have written a password into it.
-        yield Difference("field", (*base, "repoURL"), str(ours_source.get("repoURL")), "…")
+    if not foreign and _repository(source.get("repoURL")) != _repository(
+        ours_source.get("repoURL")
+    ):
+        url = str(source.get("repoURL") or "-")
+        shown = "…" if shapes.in_url(url) else url  # somebody may have written a password into it
+        yield Difference("field", (*base, "repoURL"), str(ours_source.get("repoURL")), shown)
     if spec.get("project") != ours.get("project"):
         want = str(ours.get("project"))
         yield Difference("field", ("spec", "project"), want, str(spec.get("project") or "-"))
@@ -132,8 +155,13 @@ def _source(
         return ("spec", "source"), _mapping(spec.get("source"))
     path = _path(expected)
     every = [(i, source) for i, source in enumerate(sources) if isinstance(source, Mapping)]
-    same = [item for item in every if _path(item[1]) == path] or every
-    return (("spec", "sources", same[0][0]), same[0][1]) if same else (("spec", "sources"), {})
+    rendering = [item for item in every if item[1].get("path") or item[1].get("chart")]
+    # A source that others take values from may render something as well, but it is not the one that is meant.
+    rendering.sort(key=lambda item: (not item[1].get("helm"), _path(item[1]) != path))
+    chosen = rendering or every
+    if not chosen:
+        return ("spec", "sources"), {}
+    return ("spec", "sources", chosen[0][0]), chosen[0][1]
 
 
 def _path(source: Mapping[str, Any]) -> str:

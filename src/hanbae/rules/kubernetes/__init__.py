@@ -5,6 +5,7 @@ KUB001 to KUB007 are what the API server refuses or warns of by itself; the rest
 
 from hanbae.rules.kubernetes import (
     containers,
+    exported,
     kinds,
     metadata,
     networking,
@@ -20,6 +21,7 @@ from hanbae.rules.kubernetes import (
 
 __all__ = [
     "containers",
+    "exported",
     "kinds",
     "metadata",
     "networking",

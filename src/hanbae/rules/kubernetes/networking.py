@@ -9,7 +9,55 @@ from hanbae.rules import rulebook, views
 from hanbae.rules.kubernetes import shapes
 
 _SERVICE: Final = "https://kubernetes.io/docs/concepts/services-networking/service/"
-_SERVING: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod")
+_SERVING: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Rollout", "Pod")
+_BY_ANNOTATION: Final = "use-annotation"
+"""Port of a backend that the AWS load balancer controller reads from an annotation: it is no Service's."""
+_MAKES_NO_PODS: Final = frozenset(
+    {
+        *(
+            "SealedSecret",
+            "ExternalSecret",
+            "SecretStore",
+            "SecretProviderClass",
+            "Certificate",
+            "Issuer",
+        ),
+        *(
+            "ServiceMonitor",
+            "PodMonitor",
+            "PrometheusRule",
+            "Probe",
+            "ScaledObject",
+            "VerticalPodAutoscaler",
+        ),
+        *(
+            "HTTPRoute",
+            "GRPCRoute",
+            "TLSRoute",
+            "TCPRoute",
+            "UDPRoute",
+            "Gateway",
+            "ReferenceGrant",
+        ),
+        *(
+            "VirtualService",
+            "DestinationRule",
+            "AuthorizationPolicy",
+            "PeerAuthentication",
+            "IngressRoute",
+        ),
+        *(
+            "Middleware",
+            "BackendConfig",
+            "ManagedCertificate",
+            "FrontendConfig",
+            "Application",
+            "AppProject",
+        ),
+        *("CiliumNetworkPolicy", "AnalysisTemplate", "TargetGroupBinding", "Mapping", "Rollout"),
+    }
+)
+"""Kinds of operators whose objects are no workloads; of all others an operator may make pods."""
 _ENDING: Final = ("Job", "CronJob")
 _ROUTES: Final = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
 
@@ -33,9 +81,21 @@ def selects_nothing(release: views.Release) -> Iterator[rulebook.Hit]:
         selector = shapes.mapping(manifest.get("spec", "selector"))
         if not selector or manifest.get("spec", "type") == "ExternalName":
             continue
+        if _has_operators(release):
+            continue
         if not _behind(release, manifest, *_SERVING, *_ENDING):
             facts = {"object": manifest.label}
             yield rulebook.Hit(views.On(manifest, ("spec", "selector"), key=True), facts)
+
+
+def _has_operators(release: views.Release) -> bool:
+    """Whether an operator may make pods for an object of the release, with labels of its own."""
+    return any(
+        "." in manifest.api_version.partition("/")[0]
+        and not manifest.api_version.partition("/")[0].endswith(".k8s.io")
+        and manifest.kind not in _MAKES_NO_PODS
+        for manifest in release.objects
+    )
 
 
 @rulebook.of_release("KUB027", "error", source=f"{_SERVICE}#field-spec-ports", essential=True)
@@ -98,7 +158,7 @@ def leads_nowhere(release: views.Release) -> Iterator[rulebook.Hit]:
             service = shapes.mapping(backend.get("service"))
             port = shapes.mapping(service.get("port"))
             location = (*pointer, "service")
-            if isinstance(service.get("name"), str):
+            if isinstance(service.get("name"), str) and port.get("name") != _BY_ANNOTATION:
                 on = views.On(manifest, (*location, "name"))
                 there = services.get((manifest.namespace, service["name"]))
                 number = port.get("name") or port.get("number")

@@ -11,7 +11,7 @@ from hanbae.rules.kubernetes import shapes
 
 _HPA: Final = "https://kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale/"
 _PDB: Final = "https://kubernetes.io/docs/tasks/run-application/configure-pdb/"
-_SCALED: Final = ("Deployment", "StatefulSet", "ReplicaSet")
+_SCALED: Final = ("Deployment", "StatefulSet", "ReplicaSet", "Rollout")
 
 
 def _targets(release: views.Release) -> Iterator[tuple[views.Object, views.Object | None]]:

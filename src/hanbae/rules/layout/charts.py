@@ -86,7 +86,7 @@ def odd_chart(service: views.Service) -> Iterator[rulebook.Hit]:
     if parsed is None:
         return
     version = str(data.get("version", ""))
-    if data.get("apiVersion") != "v2":
+    if data.get("apiVersion") in (None, "v1"):  # any other Helm refuses, which INP001 says
         facts = {"value": str(data.get("apiVersion", "-"))}
         yield rulebook.Hit(parsed.place(("apiVersion",)), facts, "api")
     if not _SEMVER.fullmatch(version.removeprefix("v")):

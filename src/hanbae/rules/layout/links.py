@@ -27,8 +27,25 @@ def leaving(project: views.Project) -> Iterator[rulebook.Hit]:
         place = subjects.Place(path)
         if target.startswith("/") or where == ".." or where.startswith("../"):
             yield rulebook.Hit(place, {"link": path}, "outside")
-        elif where not in files and where not in folders and not _through(where, links):
+        elif (
+            where not in files
+            and where not in folders
+            and not _through(where, links)
+            # Argo CD looks at a link's text only, so one within the repository stops nothing but what reads it.
+            and _is_read(project, path)
+        ):
             yield rulebook.Hit(place, {"link": path, "target": where[:200]}, "nowhere")
+
+
+def _is_read(project: views.Project, path: str) -> bool:
+    """Whether a link is among what is rendered: in a service's folder, a chart, or below an overlay's folder."""
+    deployed = {
+        settings.overlay.partition("/")[0]
+        for settings in project.policy.environments.values()
+        if settings.overlay
+    }
+    folders = [project.folder(name) for name in project.services]
+    return path.partition("/")[0] in deployed or any(path.startswith(f"{f}/") for f in folders)
 
 
 def _above(path: str) -> Iterator[str]:

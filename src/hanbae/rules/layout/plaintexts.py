@@ -21,6 +21,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from hanbae.masking import shapes
+from hanbae.rules.layout import file_kinds
 
 Kind = Literal["private-key", "url", "token", "named"]
 
@@ -41,7 +42,7 @@ _ENDINGS: Final = (
     ".htpasswd", ".dockercfg", ".ovpn",
 )  # fmt: skip
 _NAMES: Final = frozenset({"config", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519"})
-_LEFT_OUT: Final = (".schema.json", "-lock.json", ".lock", "go.sum")
+_LEFT_OUT: Final = (".schema.json", "go.sum")
 _KEYSTORES: Final = (".p12", ".pfx", ".jks", ".keystore", ".kdbx")
 
 _BODY: Final = re.compile(r"(?:\\n|[\s\"'+|>-])*[A-Za-z0-9+/=]{16}")
@@ -58,9 +59,26 @@ _VALUE: Final = re.compile(
 )
 _MORE: Final = re.compile(r"[ \t]+(?!#)\S")
 _SAMPLE: Final = re.compile(
-    r"(?i)example|change.?(?:me|it|this)|placeholder|dummy|sample|redacted|replace|your[-_ ]|to.?do\b"
+    r"(?i)example|change.?(?:me|it|this)|placeholder|dummy|sample|redacted|replace|your(?:[-_ ]|[a-z])"
+    r"|to.?do\b|\bfixme\b|\b(?:tbd|insert|enter|fill|set)[-_ ](?:in|me|the|a)\b|not[-_]?a[-_]?(?:real|secret)"
     r"|x{3}|\*{3}|\.{3}|…"
 )
+# ``__secret__``, ``--token--``, ``#{token}#``, ``@@token@@``: what a pipeline or a person puts the value in for.
+_MARKED: Final = re.compile(r"(__|--|==|%%|##|@@|~~|::)[A-Za-z][\w .-]{0,80}\1")
+# ``md5(random()::text)``, ``Joi.string()``, ``varchar(255)``: a call, not what it gives.
+_CALL: Final = re.compile(
+    r"[A-Za-z_$][\w.:$]{0,80}\(.{0,400}\)(?:[.:;,!?][^\s()]{0,80})?|function\(.*"
+)
+# ``^4.0.23``, ``>=1.2,<2``, ``4.0.23(@types/node@25.0.10)``, ``workspace:*``.
+_VERSION: Final = re.compile(
+    r"[\^~<>=!v]{0,3}[0-9]+(?:\.[0-9x*]+){1,3}(?:[-+.,(<>=!][\w@/.()<>=!*+:-]{0,400})?"
+    r"|(?:npm|workspace|catalog|link|portal|patch|github|git\+ssh|git\+https):.{0,400}"
+)
+# ``:password``, ``?``, ``user.password``, ``DB_PASSWORD``: a parameter, a field or a variable of that name.
+_VARIABLE: Final = re.compile(
+    r"(?:[:#?][A-Za-z_]?\w{0,80}|[A-Za-z_$][\w$]{0,80}(?:[.]|->|::)[\w$.?!\[\]'\"]{1,160})"
+)
+_UPPER_NAME: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _REFERENCE: Final = re.compile(
     r"[<$%@!&*{\[]|(?:ref\+|vault:|op://|env:|file:|ENC\[|sha(?:256|512):|arn:|projects/|https?://|/|\./|-----BEGIN)"
 )
@@ -69,7 +87,9 @@ _DEFAULTS: Final = frozenset(
         "password", "passwd", "pass", "secret", "token", "test", "tests", "testing", "guest", "root", "admin",
         "user", "postgres", "mysql", "redis", "rabbitmq", "dev", "local", "localhost", "none", "null", "true",
         "false", "yes", "no", "empty", "unset", "disabled", "enabled", "required", "optional", "string", "app",
-        "123456",
+        "123456", "error", "warning", "always", "never", "prompt", "stdin", "hidden", "masked", "inherit", "default",
+        "passwort", "kennwort", "wachtwoord", "senha", "parola", "parole", "salasana", "haslo", "heslo", "jelszo",
+        "losenord", "adgangskode", "passord", "sifre", "lozinka", "contrasena", "contrasenya", "motdepasse",
     }
 )  # fmt: skip
 _NAME: Final = re.compile(r"[A-Za-z]+[0-9]{0,3}(?:[-._/:][A-Za-z]*[0-9]{0,3})*")
@@ -108,7 +128,7 @@ def looked_at(path: str) -> bool:
     name = path.rpartition("/")[2]
     if name.endswith(_LEFT_OUT):
         return False
-    if name.endswith(_ENDINGS) or name in _NAMES or name.startswith("Dockerfile"):
+    if name.endswith((*_ENDINGS, ".lock")) or name in _NAMES or name.startswith("Dockerfile"):
         return True
     return "kubeconfig" in name or "env" in name.split(".")
 
@@ -118,11 +138,16 @@ def is_keystore(path: str) -> bool:
     return path.endswith(_KEYSTORES)
 
 
-def find(text: str) -> tuple[Plain, ...]:
-    """The secrets in a text, by line; of two on one line only the surer one."""
+def find(text: str, file_kind: file_kinds.FileKind = "values") -> tuple[Plain, ...]:
+    """The secrets in a text, by line; of two on one line only the surer one.
+
+    Args:
+        text: The text.
+        file_kind: What values mean in such a file.
+    """
     text = text[:LARGEST]
     by_line: dict[int, Plain] = {}
-    for start, kind, name in _hits(text):
+    for start, kind, name in _hits(text, file_kind):
         line = text.count("\n", 0, start) + 1
         if line not in by_line:
             column = start - (text.rfind("\n", 0, start) + 1) + 1
@@ -156,23 +181,35 @@ def _is_in_its_place(value: str) -> bool:
         return True
     if _SAMPLE.search(value[:200]) or _REFERENCE.match(value) or _CIPHERTEXT.fullmatch(value):
         return True
-    return _COMPOSED.search(value) is not None
+    if any(form.fullmatch(value[:1024]) for form in (_MARKED, _CALL, _VERSION)):
+        return True
+    return _COMPOSED.search(value) is not None or _is_variable(value)
 
 
-def _hits(text: str) -> Iterator[tuple[int, Kind, str]]:
+def _is_variable(value: str) -> bool:
+    """Whether a value is the name of the variable or the field that holds the secret."""
+    if _UPPER_NAME.fullmatch(value[:100]):
+        return shapes.strength(value) is not None
+    if not _VARIABLE.fullmatch(value[:400]):
+        return False
+    return value[0] in ":#?" or shapes.strength(value.rstrip("!?']\"")) is not None
+
+
+def _hits(text: str, file_kind: file_kinds.FileKind) -> Iterator[tuple[int, Kind, str]]:
     if "-----BEGIN" in text:
         for match in shapes.PRIVATE_KEY.finditer(text):
             if _BODY.match(text, match.end()):
                 yield match.start(), "private-key", ""
     if "://" in text:
-        yield from _urls(text)
+        yield from _urls(text, samples=file_kind == "samples")
     for token in shapes.tokens(text):
         if not _SAMPLE.search(text, token.start, token.end):
             yield token.start, "token", token.issuer
-    yield from _named(text)
+    if file_kind != "words":
+        yield from _named(text, file_kind)
 
 
-def _urls(text: str) -> Iterator[tuple[int, Kind, str]]:
+def _urls(text: str, *, samples: bool = False) -> Iterator[tuple[int, Kind, str]]:
     for colon in _positions(text, "://"):
         rest = text[colon + 3 : colon + 3 + _LONGEST_URL]
         if "@" not in rest:
@@ -191,6 +228,8 @@ def _urls(text: str) -> Iterator[tuple[int, Kind, str]]:
         sample = password.lower() in _DEFAULTS or password == user or _SAMPLE.search(password)
         if sample or _REFERENCE.match(password) or _COMPOSED.search(password):
             continue
+        if _MARKED.fullmatch(password) or (samples and not is_plain(password, strong=False)):
+            continue
         if (
             re.match(r"(?:[\w-]+\.)*example(?:\.(?:com|org|net))?(?:[:/?]|\Z)", host)
             and len(password) < _SHORTEST
@@ -205,7 +244,7 @@ def _is_random_user(user: str) -> bool:
     return len(user) >= shapes.LONG_USER and not issued and is_plain(user, strong=False)
 
 
-def _named(text: str) -> Iterator[tuple[int, Kind, str]]:
+def _named(text: str, file_kind: file_kinds.FileKind) -> Iterator[tuple[int, Kind, str]]:
     lower = text.lower()
     if len(lower) != len(text):  # a letter whose lower case is longer; the places would be wrong
         lower = text
@@ -233,14 +272,20 @@ def _named(text: str) -> Iterator[tuple[int, Kind, str]]:
         strength = shapes.strength(key)
         if strength is None or near.endswith(f"checksum/{before}") or _in_comment(text, start):
             continue
-        value = _value(text, value_start)
+        value = _value(text, value_start, file_kind)
         spent += len(value)
-        if is_plain(value, strong=strength == "strong"):
+        strong = strength == "strong" and file_kind != "samples"
+        if not _is_same_word(value, key) and is_plain(value, strong=strong):
             following = value_start
             yield start - len(before), "named", key[:_REACH]
 
 
-def _value(text: str, start: int) -> str:
+def _is_same_word(value: str, key: str) -> bool:
+    """Whether the value only says again what the key is called: ``dbPassword: db-password``."""
+    return re.sub(r"[-_. ]", "", value[:100]).lower() == re.sub(r"[-_.]", "", key).lower()
+
+
+def _value(text: str, start: int, file_kind: file_kinds.FileKind) -> str:
     block = _BLOCK.match(text, start)
     match = _VALUE.match(text, block.end() if block else start)
     if match is None:
@@ -248,9 +293,11 @@ def _value(text: str, start: int) -> str:
     for name in ("single", "double"):
         if match[name] is not None:
             return str(match[name])
-    if _MORE.match(text, match.end()):
-        return ""  # a sentence
-    return str(match["bare"]).rstrip(",;}]")
+    bare = str(match["bare"])
+    if _MORE.match(text, match.end()) or file_kind == "code":
+        return ""  # a sentence, or an expression of a program
+    # A shell takes no parenthesis in a word.
+    return "" if file_kind == "script" and "(" in bare else bare.rstrip(",;}]")
 
 
 def _in_comment(text: str, index: int) -> bool:

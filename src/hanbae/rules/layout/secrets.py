@@ -14,7 +14,7 @@ from msgspec import Struct
 from hanbae import libyaml, subjects
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
-from hanbae.rules.layout import plaintexts
+from hanbae.rules.layout import file_kinds, plaintexts
 
 FORMER: Final = "LAY014"
 """The rule over former commits."""
@@ -56,7 +56,7 @@ def in_file(path: str, text: str) -> tuple[Exposed, ...]:
     exposed = [manifest for manifest, _ in manifests]
     exposed += [
         Exposed(subjects.Place(path, plain.line, plain.column), plain.kind, plain.name)
-        for plain in plaintexts.find(text)
+        for plain in plaintexts.find(text, file_kinds.of(path))
         if plain.line not in taken
     ]
     return tuple(sorted(exposed))

@@ -16,6 +16,8 @@ from hanbae.rules.migrations import jobs
 _SOURCE: Final = "deployment-policy.ko.md, 배포 체크리스트"
 _FLAG: Final = re.compile(r"--\S+\s*")
 _ALL: Final = frozenset({".", "./", "/"})
+_WORKDIRS: Final = frozenset({"", "app", "src", "workspace", "rootfs"})
+"""Folders of a stage in which builds work, with all that they were given."""
 
 
 class Line(Struct, frozen=True):
@@ -56,13 +58,14 @@ def not_in_image(service: views.Service) -> Iterator[rulebook.Hit]:
     text = service.text(path) if running else None
     if text is None:
         return
-    final = _last_stage(list(instructions(text)))
+    lines = list(instructions(text))
+    final = _last_stage(lines)
     if not final:
         return
     end = subjects.Place(path, final[0].number)
     copies = [(line, *_copied(line)) for line in final if line.word in {"COPY", "ADD"}]
     taken = [copy for copy in copies if any(_covers(service, source) for source in copy[1])]
-    if not taken:
+    if not taken and not any(_from_stage(service, line) for line in final):
         yield rulebook.Hit(end, {"folder": service.migrations})
     elif len(taken) == 1 and any(
         source.rstrip("/") == service.migrations for source in taken[0][1]
@@ -93,6 +96,19 @@ def _copied(line: Line) -> tuple[list[str], str]:
         return [], ""
     words = re.findall(r"[^\s\",\[\]]+", _FLAG.sub("", line.rest))
     return words[:-1], words[-1] if words else ""
+
+
+def _from_stage(service: views.Service, line: Line) -> bool:
+    """Whether a COPY takes the migrations from another stage or image: a folder that ends like theirs, or one around.
+
+    What a stage has in a folder around them is not followed further: commands may have put anything there.
+    """
+    if line.word != "COPY" or "--from=" not in line.rest:
+        return False
+    words = re.findall(r"[^\s\",\[\]]+", _FLAG.sub("", line.rest))
+    name = PurePosixPath(service.migrations).name
+    folders = [PurePosixPath(source.rstrip("/*.") or "/") for source in words[:-1]]
+    return any(name in folder.parts or folder.name in _WORKDIRS for folder in folders)
 
 
 def _covers(service: views.Service, source: str) -> bool:

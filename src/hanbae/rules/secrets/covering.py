@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from hanbae import libyaml
+from hanbae.releases import needs
 from hanbae.rules import rulebook, views
 from hanbae.rules.secrets import reading
 
@@ -27,19 +28,25 @@ _NAMES: Final[tuple[views.Pointer, ...]] = (
 )
 def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Secret that pods read and that nothing in the repository makes."""
-    if not release.prepared:
+    if not (release.prepared or release.service.kustomized):
         return
     makers = reading.made(release)
+    operated = {
+        (entry.by.namespace, entry.name)
+        for entry in needs.makes(release.objects)
+        if entry.kind == "Secret"
+    }
     missing: dict[reading.Name, list[reading.Read]] = {}
     for read in reading.reads(release):
-        if read.secret not in makers and not read.optional and read.way not in _BY_HAND:
+        absent = read.secret not in makers and read.secret not in operated
+        if absent and not read.optional and read.way not in _BY_HAND:
             missing.setdefault(read.secret, []).append(read)
     for (namespace, name), reads in missing.items():
         own = (namespace, name) == (release.namespace, release.secret)
         if not own and name in _of_overlays(release):
             continue
         facts = {"secret": name, "objects": _labels(reads)}
-        if own:
+        if own and not release.service.kustomized:
             part: Any = release.value_place("sealedSecret", "encryptedData")
             yield rulebook.Hit(part, facts)
         else:
@@ -90,7 +97,7 @@ def _labels(reads: Iterable[reading.Read]) -> str:
 )
 def key_not_sealed(release: views.Release) -> Iterator[rulebook.Hit]:
     """A key that is read of a Secret that does not have it."""
-    if not release.prepared:
+    if not (release.prepared or release.service.kustomized):
         return
     makers_of = reading.made(release)
     if not makers_of:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hanbae import errors, subjects
+from hanbae import errors, libyaml, subjects
 from hanbae.rules import rulebook, views
 from hanbae.rules.secrets import reading
 from hanbae.sealing import manifests
@@ -63,12 +63,32 @@ def name_and_namespace(release: views.Release) -> Iterator[rulebook.Hit]:
         ):
             part = views.On(manifest, ("metadata", "name"), key=True)
             yield rulebook.Hit(part, {**facts, "name": release.secret}, "name")
+        elif bound == "strict" and (name := _name_in_file(release, manifest)):
+            part = views.On(manifest, ("metadata", "name"), key=True)
+            yield rulebook.Hit(part, {**facts, "name": name}, "renamed")
         for field, own in (("name", manifest.name), ("namespace", manifest.namespace)):
             part = views.On(manifest, ("spec", "template", "metadata", field), key=True)
             actual = manifest.get(*part.pointer)
             if actual is not None and actual != own:
                 more = {**facts, "field": field, "value": str(actual)[:80]}
                 yield rulebook.Hit(part, more, "template", severity="warning")
+
+
+def _name_in_file(release: views.Release, manifest: views.Object) -> str:
+    """The name with which a manifest was sealed, where a kustomization gives it another; else empty."""
+    if not release.service.kustomized:
+        return ""
+    own = reading.ciphertexts(manifest)
+    try:
+        documents = list(libyaml.load_all(release.service.text(manifest.template) or ""))
+    except libyaml.Fault:
+        return ""
+    for document in documents:
+        if isinstance(document, dict) and document.get("kind") == "SealedSecret":
+            written = views.Object(document, manifest.template, 0, manifest.namespace)
+            if own and reading.ciphertexts(written) == own:
+                return written.name if written.name != manifest.name else ""
+    return ""
 
 
 def _from_values(release: views.Release, manifest: views.Object) -> bool:
@@ -126,7 +146,7 @@ def _copy(
     release, manifest, key = now
     facts = {"key": key, "other": before[2]}
     origin = reading.place(release, manifest, key)
-    place = origin if isinstance(origin, subjects.Place) else subjects.Place(manifest.template)
+    place = origin if isinstance(origin, subjects.Place) else _line(release, manifest, key)
     if before[0] is not release:
         facts |= {"environment": release.environment, "from": before[0].environment}
         if _bound(release, manifest) != _bound(before[0], before[1]):
@@ -135,6 +155,14 @@ def _copy(
         yield rulebook.Hit(place, facts, "secrets")
     else:
         yield rulebook.Hit(place, facts, "keys", severity="warning")
+
+
+def _line(release: views.Release, manifest: views.Object, key: str) -> subjects.Place:
+    """The line of a template on which a sealed value is written out; the template where it is on none."""
+    value = str(reading.ciphertexts(manifest).get(key))[:_SHORTEST]
+    text = release.service.text(manifest.template) or ""
+    start = text.find(value)
+    return subjects.Place(manifest.template, text.count("\n", 0, start) + 1 if start >= 0 else 0)
 
 
 def _bound(release: views.Release, manifest: views.Object) -> tuple[str, ...]:

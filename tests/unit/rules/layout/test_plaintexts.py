@@ -190,3 +190,39 @@ def test_no_text_takes_long(text: str) -> None:
     began = time.process_time()
     secrets.in_file("a.yaml", text)
     assert time.process_time() - began < 4
+
+
+# Path, text, and whether a secret stands there.
+BY_KIND = [
+    ("auth/src/env.validation.ts", "VALKEY_PASSWORD: Joi.string().allow('').default(''),", False),
+    ("auth/src/env.ts", f"export const PASSWORD = '{PASSWORD}';", True),
+    ("auth/src/Env.env.kt", "val dbPassword = config.password", False),
+    ("web/i18n/de.json", '{"Password": "Passwort"}', False),
+    ("web/assets/fr.json", '{"password": "Mot-de-passe"}', False),
+    ("api/messages_nl.properties", "login.password=Wachtwoord12", False),
+    ("web/locales/en.yaml", f"token: {GITHUB}", True),
+    ("pnpm-lock.yaml", "'@inquirer/password': 4.0.23(@types/node@25.0.10)", False),
+    ("package-lock.json", '"@inquirer/password": "4.0.23-rc.1"', False),
+    ("package.json", '"@inquirer/password": "^4.0.23"', False),
+    ("Cargo.lock", 'checksum-token = "8a3f0c1d2e4b5a69788f"', False),
+    ("yarn.lock", f'resolved "https://ci:{PASSWORD}@npm.example.com/a.tgz"', True),
+    ("requirements.txt", "django-password==1.2.3b4", False),
+    ("requirements-dev.txt", f"--index-url https://ci:{PASSWORD}@pypi.example.com/simple", True),
+    ("auth/.env.example", "POSTGRES_PASSWORD=__secret__", False),
+    ("auth/.env.example", "POSTGRES_PASSWORD=letmein99", False),
+    ("auth/.env.example", f"API_KEY={RANDOM}", True),
+    ("auth/.env", "POSTGRES_PASSWORD=__SECRET__", False),
+    ("auth/.env", "POSTGRES_PASSWORD=letmein99", True),
+    ("auth/.env", "POSTGRES_PASSWORD=p4ss(w)ord", True),
+    ("values.yaml", "password: POSTGRES_PASSWORD", False),
+    ("values.yaml", "password: Summer2024!", True),
+    ("scripts/mask.sh", 'UPDATE sessions SET "refreshToken" = md5(random()::text);', False),
+    ("scripts/run.sh", "export DB_PASSWORD=letmein99", True),
+    (".github/workflows/ci.yml", "POSTGRES_PASSWORD: testpass", False),
+    ("test/resources/application.yml", "url: postgres://app:testpass@localhost/db", False),
+]
+
+
+@pytest.mark.parametrize(("path", "text", "secret"), BY_KIND)
+def test_kind_of_file_says_what_a_value_is(path: str, text: str, secret: bool) -> None:
+    assert bool(secrets.in_file(path, f"{text}\n")) is secret

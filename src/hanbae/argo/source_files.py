@@ -1,0 +1,161 @@
+"""``.argocd-source.yaml`` and ``.argocd-source-<application>.yaml``: what lies beside a chart and changes its source.
+
+Argo CD's repo-server merges them into the Application's source before it renders, as a JSON merge patch: lists are
+replaced as a whole. Argo CD Image Updater writes such files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae import errors, libyaml, subjects
+from hanbae.repository import trees
+
+PREFIX: Final = ".argocd-source"
+"""How the names of such files begin."""
+
+_ALL: Final = f"{PREFIX}.yaml"
+_PATH: Final = re.compile(r"(?:[^.\[\]\\]|\\.)+|\[[0-9]+\]")
+_WHOLE: Final = re.compile(r"(?:[1-9][0-9]{0,17}|0|-[1-9][0-9]{0,17})")
+_DEEPEST: Final = 30
+
+
+class SourceFile(Struct, frozen=True):
+    """One such file.
+
+    Attributes:
+        path: The file, relative to the repository's root.
+        patch: What it says.
+    """
+
+    path: str
+    patch: Mapping[str, Any]
+
+
+def read(tree: trees.Tree, folder: str, application: str) -> Iterator[SourceFile]:
+    """The files that change an Application's source, in the order in which Argo CD merges them.
+
+    Args:
+        tree: The files of the repository.
+        folder: The source's folder.
+        application: The Application's name.
+
+    Raises:
+        hanbae.errors.FileFault: One of them cannot be read, or is no YAML.
+    """
+    for name in (_ALL, f"{PREFIX}-{application}.yaml"):
+        path = f"{folder}/{name}"
+        data = tree.read(path)
+        if data is None:
+            continue
+        try:
+            patch = libyaml.load(data)
+        except libyaml.Fault as fault:
+            place = subjects.Place(path, fault.line, fault.column)
+            raise errors.FileFault(
+                "values.syntax", place=place, problem=str(fault)[:200]
+            ) from fault
+        if isinstance(patch, dict):
+            yield SourceFile(path, patch)
+
+
+def values(helm: Mapping[str, Any]) -> tuple[bytes, ...]:
+    """The values that a source's ``helm`` lays over its values files, each document over the one before, as JSON.
+
+    Args:
+        helm: The part ``helm`` of a source.
+    """
+    documents = []
+    inline: Any = helm.get("valuesObject")
+    if not inline and isinstance(helm.get("values"), str):
+        inline = helm["values"].encode()
+    if isinstance(inline, bytes):
+        documents.append(inline)
+    elif isinstance(inline, dict):
+        documents.append(json.dumps(inline, default=str).encode())
+    parameters = helm.get("parameters")
+    set_values: dict[str, Any] = {}
+    for parameter in parameters if isinstance(parameters, list) else ():
+        if isinstance(parameter, dict) and isinstance(parameter.get("name"), str):
+            text = str(parameter.get("value") or "")
+            forced = parameter.get("forceString", parameter.get("forcestring")) is True
+            _put(set_values, parameter["name"], text if forced else _typed(text))
+    if set_values:
+        documents.append(json.dumps(set_values).encode())
+    return tuple(documents)
+
+
+def overridden(source: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of what a source says beyond its folder and its values files: parameters, values, images.
+
+    Args:
+        source: The source of an Application, or a patch of one.
+    """
+    names: list[str] = []
+    helm, kustomize = source.get("helm"), source.get("kustomize")
+    if isinstance(helm, dict):
+        for key in ("parameters", "fileParameters"):
+            entries = helm.get(key)
+            names += [
+                str(entry.get("name"))
+                for entry in (entries if isinstance(entries, list) else ())
+                if isinstance(entry, dict)
+            ]
+        inline = helm.get("valuesObject")
+        if not isinstance(inline, dict) and isinstance(helm.get("values"), str):
+            try:
+                inline = libyaml.mapping(helm["values"])
+            except libyaml.Fault:
+                inline = None
+        names += _leaves(inline) if isinstance(inline, dict) else []
+    if isinstance(kustomize, dict):
+        names += [f"kustomize.{key}" for key, value in kustomize.items() if value]
+    return tuple(dict.fromkeys(names))
+
+
+def _leaves(node: Mapping[Any, Any], name: str = "") -> list[str]:
+    names = []
+    for key, value in node.items():
+        here = f"{name}.{key}" if name else str(key)
+        deeper = isinstance(value, dict) and value and here.count(".") < _DEEPEST
+        names += _leaves(value, here) if deeper else [here]
+    return names
+
+
+def _typed(text: str) -> Any:
+    """A value as Helm's ``--set`` reads it."""
+    words = {"true": True, "false": False, "null": None}
+    if text in words:
+        return words[text]
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    if text.startswith("{") and text.endswith("}"):
+        return [_typed(part.strip()) for part in text[1:-1].split(",")] if text != "{}" else []
+    return text
+
+
+def _put(values: dict[str, Any], name: str, value: Any) -> None:
+    parts = [re.sub(r"\\(.)", r"\1", part) for part in _PATH.findall(name)][:_DEEPEST]
+    node: Any = values
+    for index, part in enumerate(parts):
+        following = parts[index + 1] if index + 1 < len(parts) else None
+        below: Any = [] if following is not None and following.startswith("[") else {}
+        below = value if following is None else below
+        if isinstance(node, list):
+            place = int(part[1:-1]) if part.startswith("[") else 0
+            node += [None] * max(0, min(place, 1000) + 1 - len(node))
+            place = min(place, 1000)
+            if following is None or not isinstance(node[place], dict | list):
+                node[place] = below
+            node = node[place]
+        elif isinstance(node, dict):
+            if following is None or not isinstance(node.get(part), dict | list):
+                node[part] = below
+            node = node[part]
+        else:
+            return
