@@ -217,7 +217,8 @@ def _reads() -> Iterator[rulings.Rule]:
         """
         !has(variables.pod.volumes) && !has(variables.container.volumeDevices) &&
         !variables.pod.?automountServiceAccountToken.orValue(true) &&
-        variables.own.exists(s, variables.pod.?serviceAccountName.orValue('') in ['', 'default', s.account])
+        (variables.pod.?serviceAccountName.orValue('') in ['', 'default'] ||
+          variables.own.exists(s, variables.pod.?serviceAccountName.orValue('') == s.account))
         """,
     )
 
