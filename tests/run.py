@@ -23,7 +23,9 @@ _SPREAD = ("typing", "commands", "security", "api", "unit")
 """Tests that run on every core: the long ones first, so that the short ones fill the gaps at the end."""
 _OBTAIN = "--obtain"
 _PDEATHSIG = 1
-_PROGRAMS = {name: name for name in ("git", "strace", "zsh", "fish")}
+_PROGRAMS = {"busybox": "busybox-static"} | {
+    name: name for name in ("git", "strace", "zsh", "fish")
+}
 """Programs that the tests call and the sandbox does not bring, with their Debian packages."""
 
 

@@ -82,8 +82,8 @@ def shop(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) 
     for service in ("auth", "personal"):
         new_service.new_service(root, service)
     generate_argocd.generate_argocd(root)
-    generate_rbac.generate_rbac(root)
-    generate_rbac.generate_rbac(root, environments=["production"], groups=[GROUP])
+    asyncio.run(generate_rbac.generate_rbac(root))
+    asyncio.run(generate_rbac.generate_rbac(root, environments=["production"], groups=[GROUP]))
     shop = Shop(root, control_plane)
     crds = control_plane.programs.argocd_manifests / "crds"
     sealed = control_plane.programs.sealed_secrets_chart / "crds"

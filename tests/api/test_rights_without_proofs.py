@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ def test_api_server_compiles_the_rules_about_proofs(
     text = values.read_text()
     assert "enabled: true" in text
     values.write_text(text.replace("enabled: true", "enabled: false", 1))
-    generate_rbac.generate_rbac(tmp_path, environments=["dev"])
+    asyncio.run(generate_rbac.generate_rbac(tmp_path, environments=["dev"]))
     admission = tmp_path / "k8s/rbac/dev/admission.yaml"
     assert "expression: '[]'" in admission.read_text(), "nothing can be proven"
     shop = Shop(tmp_path, control_plane)

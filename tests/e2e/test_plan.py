@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
@@ -30,7 +31,7 @@ data:
 def reader(scene: scenes.Scene) -> Path:
     """A kubeconfig of somebody who has the environment's ``read`` Roles, and nothing else."""
     kubectl, policy = scene.shop.sandbox.kubectl, scene.shop.policy
-    scene.shop.authorise(scene.environment)
+    asyncio.run(scene.shop.authorise(scene.environment))
     home = authorizing.namespace(policy, scene.environment)
     name = f"hanbae-read-{authorizing.scope(policy, scene.environment)}"
     account = {"kind": "ServiceAccount", "name": "reader", "namespace": home}

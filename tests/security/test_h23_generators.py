@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,10 @@ GENERATORS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "base": ("k8s/base/kustomization.yaml", generate_namespaces.generate_namespaces),
     "overlay": ("k8s/overlays/dev/kustomization.yaml", generate_namespaces.generate_namespaces),
     "argocd": ("k8s/argocd/dev/project.yaml", generate_argocd.generate_argocd),
-    "rbac": ("k8s/rbac/dev/admission.yaml", generate_rbac.generate_rbac),
+    "rbac": (
+        "k8s/rbac/dev/admission.yaml",
+        lambda root: asyncio.run(generate_rbac.generate_rbac(root)),
+    ),
     "init": (".gitignore", init.init),
 }
 
@@ -39,7 +43,7 @@ def root(tmp_path: Path) -> Path:
     layouts.begin(tmp_path, "one-cluster")
     new_service.new_service(tmp_path, "auth", image="registry.example.com/shop/auth")
     generate_argocd.generate_argocd(tmp_path)
-    generate_rbac.generate_rbac(tmp_path)
+    asyncio.run(generate_rbac.generate_rbac(tmp_path))
     return tmp_path
 
 

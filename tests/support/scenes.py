@@ -379,9 +379,9 @@ class Scene:
     def deployer(self) -> dict[str, str]:
         """What makes a child the environment's deployer, who may deploy what the clone has now, and nothing else."""
         if self.control is None:
-            self.shop.authorise(self.environment)
+            asyncio.run(self.shop.authorise(self.environment))
             return {"KUBECONFIG": str(self.shop.deployer(self.environment))}
-        generate_rbac.generate_rbac(self.clone, environments=[self.environment])
+        asyncio.run(generate_rbac.generate_rbac(self.clone, environments=[self.environment]))
         rights = self.clone / generate_rbac.FOLDER / self.environment
         sandboxes = {"workload": self.shop.sandbox, "control": self.control}
         for part, sandbox in sandboxes.items():

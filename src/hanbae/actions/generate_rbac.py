@@ -13,18 +13,19 @@ from typing import Any, Final
 
 from hanbae import errors
 from hanbae.argo import admitting, authorizing
-from hanbae.charts import filling, values
+from hanbae.charts import filling, pools, values
 from hanbae.migrations import databases
+from hanbae.planning import rights
 from hanbae.policy import documents, loading, naming
 from hanbae.policy.environments import chosen_for_argocd
-from hanbae.repository import generated_files, services
+from hanbae.repository import generated_files, services, trees
 from hanbae.results import files
 
 FOLDER: Final = naming.RBAC
 _MARK: Final = "hanbae generate rbac"
 
 
-def generate_rbac(
+async def generate_rbac(
     directory: Path,
     *,
     environments: Collection[str] = (),
@@ -34,9 +35,9 @@ def generate_rbac(
 ) -> tuple[files.FileChange, ...]:
     """Write the deployer, its Roles and its admission policies for each environment that Argo CD deploys.
 
-    The services and the repositories of their images are read from the files as they are checked out: where an
-    environment's branch has others, from that branch. Files of environments that are no longer in the policy are
-    deleted, if hanbae wrote them.
+    The services, the repositories of their images and the keys of their databases are read from the files as they are
+    checked out: where an environment's branch has others, from that branch. Files of environments that are no longer
+    in the policy are deleted, if hanbae wrote them.
 
     Args:
         directory: The repository or a folder in it.
@@ -56,42 +57,50 @@ def generate_rbac(
             raise errors.WrongUse("rbac.not-a-group", group=repr(group))
     files: dict[str, str] = {}
     readable = []
-    for name in chosen_for_argocd(loaded.policy, environments):
-        try:
-            files |= manifests(loaded.policy, name, described(loaded, name), groups=groups)
-            readable.append(name)
-        except errors.FileFault as fault:
-            if broken is None or not check:
-                raise
-            broken.append(fault)
+    async with pools.opened() as pool:
+        for name in chosen_for_argocd(loaded.policy, environments):
+            try:
+                services_ = await described(pool, loaded, name)
+                files |= manifests(loaded.policy, name, services_, groups=groups)
+                readable.append(name)
+            except errors.FileFault as fault:
+                if broken is None or not check:
+                    raise
+                broken.append(fault)
     # What is left of one environment: another layout's files, when its clusters were split or joined.
     folders = [f"{FOLDER}/{name}" for name in (readable if broken else environments)] or [FOLDER]
     return generated_files.write(loaded.root, files, folders=folders, mark=_MARK, check=check)
 
 
-def described(loaded: loading.Loaded, environment: str) -> tuple[authorizing.Service, ...]:
+async def described(
+    pool: pools.Pool, loaded: loading.Loaded, environment: str
+) -> tuple[authorizing.Service, ...]:
     """What the permissions depend on, of each service of the repository.
 
     Raises:
         errors.WrongUse: There are no services.
-        errors.FileFault: A values file has a fault, or names no image for a service with databases.
+        errors.FileFault: A values file has a fault, or names no image for a service with databases; a chart that has
+            migrations of its own does not render.
     """
     names = tuple(name for name in services.of_checkout(loaded) if naming.is_service(name))
     if not names:
         raise errors.WrongUse("rbac.no-services", path=services.source(loaded.policy))
-    return tuple(_described(loaded, name, environment) for name in names)
+    return tuple([await _described(pool, loaded, name, environment) for name in names])
 
 
-def _described(loaded: loading.Loaded, service: str, environment: str) -> authorizing.Service:
+async def _described(
+    pool: pools.Pool, loaded: loading.Loaded, service: str, environment: str
+) -> authorizing.Service:
     path, file = services.values_file(loaded, service, environment)
     if not path.is_file():
         return authorizing.Service(service)  # it is not in this environment yet: nothing to prove
     document = values.read(path, file)
-    wave = loaded.policy.migrations.wave
-    declared = databases.declared(document.data, service, wave=wave, file=file)
-    keys = [database.url_key for database in declared]
-    place = document.place(authorizing.IMAGE)
-    return authorizing.service(service, environment, document.data, keys=keys, place=place)
+    if databases.are_declared(document.data):
+        place = document.place(authorizing.IMAGE)
+        return rights.declared(loaded.policy, service, environment, document.data, place)
+    tree = trees.WorkingTree(loaded.root)
+    policy = services.located(loaded.policy, tree)
+    return await rights.rendered(pool, policy, tree, service, environment)
 
 
 def manifests(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -130,8 +131,10 @@ def rbac(
 
     names = (environment,) if environment else ()
     broken: list[errors.FileFault] = []
-    changes = generate_rbac.generate_rbac(
-        session.directory, environments=names, groups=groups, check=check, broken=broken
+    changes = asyncio.run(
+        generate_rbac.generate_rbac(
+            session.directory, environments=names, groups=groups, check=check, broken=broken
+        )
     )
     if broken and not changes:
         raise broken[0]

@@ -33,6 +33,11 @@ class Database(Struct, frozen=True):
     wave: int
 
 
+def are_declared(values: Mapping[str, Any]) -> bool:
+    """Whether values say themselves what the service migrates, as the policy's charts do."""
+    return isinstance(values.get("migration"), Mapping)
+
+
 def declared(
     values: Mapping[str, Any], service: str, *, wave: int, file: str = ""
 ) -> tuple[Database, ...]:

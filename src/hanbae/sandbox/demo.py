@@ -166,7 +166,7 @@ async def _publish(sandbox: running.Sandbox, source: Path, telling: Telling) -> 
         for service in shop.services:
             await shop.seal_all(service, environment)
             await shop.use_image(service, environment, images[service])
-        shop.authorise(environment)
+        await shop.authorise(environment)
         shop.repository.commit(f"Images, secrets and deployer of {environment}")
         shop.repository.push(branch)
     return shop

@@ -81,13 +81,13 @@ class Shop:
             self.apply(overlay)
         self.sandbox.push_credentials(self.namespaces(environment))
 
-    def authorise(self, environment: str) -> None:
+    async def authorise(self, environment: str) -> None:
         """``hanbae generate rbac``, applied by the administrator: the deployer, and what it may do in this environment.
 
         The services are those of the clone as it is now. What was applied and has not changed is not applied again,
         which takes kubectl and the API server a second of CPU time each.
         """
-        generate_rbac.generate_rbac(self.repository.clone, environments=[environment])
+        await generate_rbac.generate_rbac(self.repository.clone, environments=[environment])
         folder = f"{generate_rbac.FOLDER}/{environment}"
         rights = hashlib.sha256()
         for path in sorted((self.repository.clone / folder).rglob("*.yaml")):

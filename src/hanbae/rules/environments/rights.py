@@ -145,9 +145,11 @@ def _objects(
 ) -> Iterator[rulebook.Hit]:
     """Objects that are other than the generated ones, are missing, or are there beside them."""
     try:
-        services = [_described(project, name, environment) for name in _names(project)]
+        described = [_described(project, name, environment) for name in _names(project)]
     except errors.FileFault:
         return  # what cannot be generated cannot be compared; the fault itself is reported elsewhere
+    services = [service for service, _ in described]
+    are_read = all(is_read for _, is_read in described)
     policy = project.policy
     groups = _groups(project, inside, environment)
     expected: dict[committed_objects.Key, Mapping[str, Any]] = {
@@ -169,7 +171,9 @@ def _objects(
                 facts = {"object": committed_objects.label(manifest), "environment": environment}
                 yield rulebook.Hit(places.place(("kind",)), facts, "other")
                 continue
-            pointer = committed_objects.difference(expected[key], manifest)
+            pair = (expected[key], manifest)
+            ours, theirs = pair if are_read else map(_without_services, pair)
+            pointer = committed_objects.difference(ours, theirs)
             if pointer is not None:
                 field = ".".join(map(str, pointer))[:200] or "."
                 facts = {"object": committed_objects.label(manifest), "field": field}
@@ -184,15 +188,36 @@ def _names(project: views.Project) -> list[str]:
     return [name for name in project.services if naming.is_service(name)]
 
 
-def _described(project: views.Project, service: str, environment: str) -> authorizing.Service:
-    """A service as the permissions depend on it: with its image where it has databases to prove."""
+def _described(
+    project: views.Project, service: str, environment: str
+) -> tuple[authorizing.Service, bool]:
+    """A service as the permissions depend on it, and whether its values say what it migrates.
+
+    Of other charts that is read from the Jobs that they render, which `hanbae generate rbac --check` does.
+    """
     path = str(naming.values_file(project.policy, service, environment))
     data = libyaml.mapping(project.text(path) or "") or {}
+    if data and not databases.are_declared(data):
+        return authorizing.Service(service), False
     wave = project.policy.migrations.wave
     declared = databases.declared(data, service, wave=wave, file=path)
     keys = [database.url_key for database in declared]
     place = subjects.Place(path)
-    return authorizing.service(service, environment, data, keys=keys, place=place)
+    return authorizing.service(service, environment, data, keys=keys, place=place), True
+
+
+def _without_services(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """An admission policy without the services that it lists; any other object as it is."""
+    spec = manifest.get("spec")
+    variables = spec.get("variables") if isinstance(spec, dict) else None
+    if not isinstance(spec, dict) or not isinstance(variables, list):
+        return dict(manifest)
+    others = [
+        variable
+        for variable in variables
+        if not (isinstance(variable, dict) and variable.get("name") == "services")
+    ]
+    return {**manifest, "spec": {**spec, "variables": others}}
 
 
 def _groups(
