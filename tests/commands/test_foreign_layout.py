@@ -185,6 +185,36 @@ def test_plan_of_a_change_of_values_outside_of_the_chart(root: Path) -> None:
     assert changed == [("shop", "dev")], ended.out
 
 
+@pytest.mark.parametrize(("chart", "services"), [("charts/pay", {"pay"}), ("helm", {"one", "two"})])
+def test_a_change_in_one_of_several_charts_is_planned_for_its_services(
+    root: Path, chart: str, services: set[str]
+) -> None:
+    policy = root / "hanbae.yaml"
+    text = policy.read_text().replace('["charts/platform"]', "[]")
+    policy.write_text(
+        text.replace("{solo: {path: helm}}", "{one: {path: helm}, two: {path: helm}}")
+    )
+    for environment in foreign.ENVIRONMENTS:
+        for name in ("one", "two", "platform"):
+            (root / f"envs/{environment}/{name}.yaml").write_text(f"level: {name}\n")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "y")
+    (root / chart / "values.yaml").write_text("deep: {a: 7, b: 2}\nlevel: none\n")
+    git(root, "commit", "-qam", "z")
+    ended = ran(root, "plan", "--base", "HEAD~1", "--head", "HEAD", "--output", "json")
+    changed = {item["service"] for item in json.loads(ended.out)["services"] if item["forecast"]}
+    assert changed == services
+
+
+def test_a_values_file_outside_of_the_chart_touches_its_service(root: Path) -> None:
+    (root / "envs/dev/shop.yaml").write_text("level: one\nlevel: two\n")
+    (root / "envs/dev/pay.yaml").write_text("level: one\nlevel: two\n")
+    git(root, "commit", "-qam", "y")
+    (root / "envs/dev/shop.yaml").write_text("level: two\nlevel: three\n")
+    places = codes(root, "--changed-since", "HEAD")["INP006"]
+    assert places == ["envs/dev/shop.yaml:2"]
+
+
 def test_overlays_where_the_policy_looks_for_them_are_checked_and_generated(root: Path) -> None:
     policy = root / "hanbae.yaml"
     policy.write_text(

@@ -90,19 +90,18 @@ def _commits(directory: Path, *names: str) -> tuple[str, ...]:
 def _touched(before: views.Project, after: views.Project) -> frozenset[str] | None:
     """The services whose own folders differ; None when something else does, such as the policy or a shared chart."""
     old, new = before.tree.files(), after.tree.files()
-    folders = {
-        f"{naming.chart(project.policy, name).parent}/": name
-        for project in (before, after)
-        for name in project.services
-    }
-    touched = set()
+    folders: dict[str, set[str]] = {}
+    for project in (before, after):
+        for name in project.services:  # several may share a chart
+            folders.setdefault(f"{naming.around(project.policy, name)}/", set()).add(name)
+    touched: set[str] = set()
     for path in old.keys() | new.keys():
         if old.get(path) == new.get(path) or path.startswith("k8s/") or path.endswith(".md"):
             continue
-        name = next((name for folder, name in folders.items() if path.startswith(folder)), None)
-        if name is None:
+        names = [own for folder, own in folders.items() if path.startswith(folder)]
+        if not names:
             return None
-        touched.add(name)
+        touched.update(*names)
     return frozenset(touched)
 
 

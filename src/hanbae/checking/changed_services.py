@@ -1,7 +1,8 @@
 """Which services a change between two trees touches: for ``hanbae check --changed-since``.
 
 A service is touched by a change in its own folder, in a chart that it depends on by ``file://``, in a file that one of
-its links leads to, and by a change of what all share: the policy, the baseline, the overlays.
+its links leads to, in a values file outside of its chart, and by a change of what all share: the policy, the baseline,
+the overlays.
 Rules over the whole repository run in any case.
 """
 
@@ -13,7 +14,7 @@ from typing import Final
 
 from hanbae import errors, libyaml
 from hanbae.checking import baselines
-from hanbae.policy import loading
+from hanbae.policy import loading, naming
 from hanbae.repository import trees
 from hanbae.rules import ignores, views
 
@@ -33,12 +34,14 @@ def services(project: views.Project, files: Iterable[str]) -> tuple[str, ...]:
     everyone = (loading.NAME, baselines.NAME, *ignores.shared(project))
     if any(_below(file, folder) for file in files for folder in everyone):
         return project.services
-    folders = {project.folder(name): name for name in project.services}
+    folders: dict[str, list[str]] = {}
+    for name in project.services:
+        folders.setdefault(project.folder(name), []).append(name)  # several may share a chart
     touched: set[str] = set()
     for file in files:
         parts = file.split("/")
         above = ("/".join(parts[:cut]) for cut in range(1, len(parts)))
-        touched.update(folders[folder] for folder in above if folder in folders)
+        touched.update(name for folder in above for name in folders.get(folder, ()))
     # A shared chart may lie in another service's folder, so all of the changed files are looked for.
     for name in project.services:
         if name not in touched:
@@ -53,8 +56,10 @@ def _below(file: str, folder: str) -> bool:
 
 
 def _read_elsewhere(project: views.Project, name: str) -> Iterator[str]:
-    """The files and folders outside its own that a service's chart reads."""
+    """The files and folders outside its own that a service's chart, and its release, are made of."""
     service = views.Service(project, name)
+    for environment in project.environments:
+        yield from map(str, naming.values_files(project.policy, name, environment))
     for path, target in project.tree.links(service.folder).items():
         yield posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
     migrations = service.migrations
