@@ -110,7 +110,6 @@ def completed(
     Raises:
         hanbae.errors.FileFault: One of them is not in the repository.
     """
-    place = subjects.Place(f"{chart}/Chart.yaml")
     declared = [
         dependency
         for name in ("Chart.yaml", "requirements.yaml")
@@ -124,6 +123,7 @@ def completed(
         near = files(tree, where) if where is not None else {}
         metadata = libyaml.mapping(near.get("Chart.yaml", b"")) or {}
         if metadata.get("name") != name:
+            place = _declaration(chart, present, name)
             raise errors.FileFault(
                 "render.dependency-missing", place=place, name=name, repository=repository
             )
@@ -134,6 +134,27 @@ def completed(
         version = str(metadata.get("version") or "")
         resolved.append((name, str(entry.get("version") or "*"), version))
     return result, tuple(resolved)
+
+
+def _declaration(chart: str, present: Mapping[str, bytes], dependency: str) -> subjects.Place:
+    """The line on which a chart names a dependency; the file where none can be told."""
+    for file in ("Chart.yaml", "requirements.yaml"):
+        try:
+            root = libyaml.compose(present.get(file, b""))
+        except libyaml.Fault:
+            continue
+        entries = _below(root, "dependencies")
+        for entry in entries.value if entries is not None and entries.id == "sequence" else ():
+            name = _below(entry, "name")
+            if name is not None and name.value == dependency:
+                return subjects.Place(f"{chart}/{file}", name.start_mark.line + 1)
+    return subjects.Place(f"{chart}/Chart.yaml")
+
+
+def _below(node: Any, key: str) -> Any:
+    """The node under a key of a mapping; None where there is none."""
+    pairs = node.value if node is not None and node.id == "mapping" else ()
+    return next((value for name, value in pairs if name.value == key), None)
 
 
 def _walked(

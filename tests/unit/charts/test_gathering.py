@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hanbae import errors
+from hanbae import errors, subjects
 from hanbae.charts import gathering
 from hanbae.repository import checkouts, trees
 
@@ -149,3 +149,4 @@ def test_a_dependency_from_elsewhere_is_refused(
     with pytest.raises(errors.FileFault) as caught:
         gathering.completed(tree, "charts/a", gathering.files(tree, "charts/a"), ["b"])
     assert caught.value.text.id == "render.dependency-missing"
+    assert caught.value.place == subjects.Place("charts/a/Chart.yaml", 2)

@@ -216,6 +216,8 @@ BY_KIND = [
     ("auth/.env", "POSTGRES_PASSWORD=p4ss(w)ord", True),
     ("values.yaml", "password: POSTGRES_PASSWORD", False),
     ("values.yaml", "password: Summer2024!", True),
+    ("values.yaml", "password: my-secret-pw", True),
+    ("values.yaml", "password: tulpe-kiesel", True),
     ("scripts/mask.sh", 'UPDATE sessions SET "refreshToken" = md5(random()::text);', False),
     ("scripts/run.sh", "export DB_PASSWORD=letmein99", True),
     (".github/workflows/ci.yml", "POSTGRES_PASSWORD: testpass", False),
