@@ -51,13 +51,18 @@ def of(migration: parts.Migration, *, service: str, release: str, alone: bool) -
     last = migration.folder.rpartition("/")[2]
     if last and last.lower() not in _GENERIC:
         return _plain(last), "folder"
+    return of_job(migration, service, release), "job"
+
+
+def of_job(migration: parts.Migration, service: str, release: str) -> str:
+    """The name that a migration's Job gives, without that of the release and words such as ``migrate``."""
     job = migration.job.name
     for prefix in (release, service):
         if job.startswith(f"{prefix}-"):
             job = job[len(prefix) + 1 :]
             break
         job = "" if job == prefix else job
-    return _plain(_OF_MIGRATION.sub("", job)) or _plain(service), "job"
+    return _plain(_OF_MIGRATION.sub("", job)) or _plain(service)
 
 
 def from_policy(migration: parts.Migration, names: Mapping[str, str]) -> str:

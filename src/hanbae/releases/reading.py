@@ -110,17 +110,19 @@ def _named(
             return of_key[0], "values"
         return database_names.of(migration, service=service, release=release, alone=len(read) == 1)
 
-    return tuple(
-        msgspec.structs.replace(migration, database=database, named_by=by)
-        for migration in read
-        for database, by in (name(migration),)
-    )
+    pairs = [name(migration) for migration in read]
+    counts = Counter(database for database, _ in pairs)
+    taken: set[str] = set()
+    result = []
+    for migration, (database, by) in zip(read, pairs, strict=True):
+        if counts[database] > 1 and by not in _GIVEN:  # a proof could not tell them apart
+            database, by = database_names.of_job(migration, service, release), "job"  # noqa: PLW2901
+            if database in taken:
+                database = f"{database}_{migration.order}"  # noqa: PLW2901
+        taken.add(database)
+        result.append(msgspec.structs.replace(migration, database=database, named_by=by))
+    return tuple(result)
 
 
-def twice(release: parts.Release) -> tuple[str, ...]:
-    """Databases that more than one of its migrations has as its own, which a proof could not tell apart."""
-    counts = Counter(migration.database for migration in release.migrations)
-    return tuple(name for name, count in counts.items() if count > _ONE)
-
-
-_ONE: Final = 1
+_GIVEN: Final = frozenset({"policy", "values", "label"})
+"""What somebody has said, rather than what follows from a key, a folder or a Job."""

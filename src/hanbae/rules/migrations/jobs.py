@@ -164,7 +164,7 @@ def image(release: views.Release) -> Iterator[rulebook.Hit]:
     """A migration Job with another image than the pods': other migrations than those that the pods were built with."""
     running = {
         str(container.get("image"))
-        for manifest in release.of_kind("Deployment", "StatefulSet")
+        for manifest in release.of_kind("Deployment", "StatefulSet", "DaemonSet", "Rollout")
         for _, container in manifest.containers(init=False)
     }
     if not running or not release.prepared:
