@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from hanbae.adopting import environments
-from hanbae.adopting.survey import Chart, Survey, chart_globs_of
+from hanbae.adopting.survey import CHART_FOLDERS, Chart, Survey, chart_globs_of
 
 _OTHERS: Final = frozenset(
     {
@@ -101,10 +101,10 @@ def layout(charts: Sequence[Chart], survey: Survey) -> Layout:
             named[_name(chart)] = chart.folder
         else:
             groups.setdefault(glob, {})[name] = chart.folder
-    for glob, members in list(groups.items()):
-        alone = len(members) == 1 and "/" not in glob.replace("/*", "", 1).strip("*")
-        if glob == "*" or (alone and len(groups) > 1 and glob.count("/") == 0):
-            named |= groups.pop(glob)
+    # At the top of the repository `*` would be every folder: each such chart is named by itself.
+    called = {chart.folder: _name(chart) for chart in charts}
+    for name, folder in groups.pop("*", {}).items():
+        named[called[folder] if name in CHART_FOLDERS else name] = folder
     taken = {name: folder for members in groups.values() for name, folder in members.items()}
     chosen = {chart.folder for chart in charts if chart.folder}
     others = [chart.folder for chart in survey.charts if chart.folder not in chosen]

@@ -20,7 +20,7 @@ from hanbae.adopting.applications import Application, from_manifest
 from hanbae.repository import trees
 
 _CHART: Final = "Chart.yaml"
-_LAST: Final = frozenset(
+CHART_FOLDERS: Final = frozenset(
     {"helm", "chart", "charts", "deploy", "k8s", ".helm", "helm-chart", "kubernetes"}
 )
 """Names of a chart's folder inside of a service's own folder."""
@@ -167,7 +167,7 @@ def chart_globs_of(folder: str) -> tuple[str, str]:
     """The glob that a chart's folder suggests, and the name of the service in it."""
     parts = folder.split("/")
     index = len(parts) - 1
-    if parts[index] in _LAST and index > 0:
+    if parts[index] in CHART_FOLDERS and index > 0:
         index -= 1
     name = parts[index]
     parts[index] = "*"

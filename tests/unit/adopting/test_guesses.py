@@ -188,3 +188,11 @@ def test_branch_is_what_the_application_follows(revision: str, branch: str) -> N
     present = Survey((chart,), applications=(app,), branches=("main",))
     (environment,) = proposal.of(present, origin="u", default_branch="main").environments
     assert (environment.name, environment.branch) == ("stg", branch)
+
+
+def test_single_chart_is_called_what_it_calls_itself() -> None:
+    present = Survey(
+        (Chart("helm-chart", "Online Boutique", files=("values.yaml",), own_templates=True),)
+    )
+    layout = chart_folders.layout(chart_folders.services(present), present)
+    assert layout.named == {"online-boutique": "helm-chart"}
