@@ -29,7 +29,7 @@ IGNORE = b"# c\n.git/\n*.swp\n!keep\n/a/b\n[a-c]?\n"
 DIGEST = "a" * 64
 
 
-@fuzzing.bounded(150)
+@fuzzing.bounded(80)
 @given(
     fuzzing.damaged(
         POLICY[:3000],

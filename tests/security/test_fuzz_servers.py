@@ -319,7 +319,8 @@ def test_an_application_of_any_shape(application: Any) -> None:
         argo.is_automated(application)
         argo.is_refreshing(application)
         argo.destination(application)
-        argo.has_one_source(application)
+        argo.has_one_commit(application)
+        argo.chart_source(application)
         argo.unpruned(application)
         argo.out_of_sync(application)
         argo.has_deployed(application, "2026-01-01T00:00:00Z", "a" * 40)
@@ -335,7 +336,7 @@ QUESTIONS_ABOUT_IMAGES: dict[str, Callable[[registry.Registry], Any]] = {
 CHALLENGE = 'Bearer realm="https://registry.example.com/token",service="x",scope="y"'
 
 
-@fuzzing.bounded(80)
+@fuzzing.bounded(40)
 @given(
     st.one_of(
         *map(
