@@ -33,6 +33,9 @@ class Error(Exception):
         text_id: The id of the sentence in the catalogue.
         place: Where in the user's files the cause is, if it is in one.
         facts: The facts for the sentence. Keep secrets out.
+
+    Attributes:
+        hint: What helps in the command that was run, said after the error; None by default.
     """
 
     exit_code: ClassVar[int] = 1
@@ -42,6 +45,7 @@ class Error(Exception):
     ) -> None:
         self.text = wording.Text(text_id, facts)
         self.place = place
+        self.hint: wording.Text | None = None
         super().__init__(str(self.text))
 
     def __str__(self) -> str:

@@ -87,6 +87,7 @@ def test_unreachable_registry_is_told_and_nothing_changes(shop: Path, run: Run) 
         code, _, err = run("auth", f"{address}/shop/auth:1", "--env", "dev")
     assert code == 4
     assert address in err
+    assert err.index("error:") < err.index("--no-resolve")
     assert named(shop)["tag"] == ""
     assert run("auth", f"{address}/shop/auth:1", "--env", "dev", "--no-resolve")[0] == 0
     assert named(shop)["repository"] == f"{address}/shop/auth"

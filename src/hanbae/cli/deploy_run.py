@@ -72,6 +72,8 @@ class Run:
         self._output = output
         self._wishes = wishes
         self._prepared: preparing.Prepared | None = None
+        self._viewer: deploy.Viewer | None = None
+        self._latest: dict[str, int] = {}
 
     async def through(self) -> int:
         """Plan, ask, deploy, show; the exit code."""
@@ -117,7 +119,8 @@ class Run:
         """How each service has ended, and, of several, the error of one that broke off without an end."""
         # What decides is the last deployment of each service: not one that was only brought to its end.
         last, broken = dict.fromkeys(prepared.services, ""), None
-        with deploy.viewer(self._session, self._output, total=len(prepared.plans)) as shown:
+        self._viewer = deploy.viewer(self._session, self._output, total=len(prepared.plans))
+        with self._viewer:
             async with runs.deploying_all(
                 self._space,
                 prepared,
@@ -129,7 +132,8 @@ class Run:
                     async for event in stream:
                         if self._output == "jsonl":
                             outputs.emit_jsonl(event)
-                        shown.event(event)
+                        self._viewer.event(event)
+                        self._latest[event.deployment] = event.seq
                         if isinstance(event.fact, events.Opened):
                             last[event.fact.plan.service] = event.deployment
                 except errors.Error as error:
@@ -231,10 +235,13 @@ class Run:
         """End what still runs of it."""
         from hanbae.deploying import attaching
 
-        with deploy.viewer(self._session, self._output) as shown:
+        if self._viewer is None:
+            return  # nothing was begun
+        with self._viewer:
             for deployment in self._prepared.plans if self._prepared is not None else ():
                 with contextlib.suppress(errors.Refused, errors.WrongUse):
                     stream = attaching.attached(self._space, deployment, stops=True)
                     async with contextlib.aclosing(stream):
                         async for event in stream:
-                            shown.event(event)
+                            if event.seq > self._latest.get(deployment, 0):
+                                self._viewer.event(event)

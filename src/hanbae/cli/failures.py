@@ -45,6 +45,8 @@ def usage(error: click.ClickException, arguments: Sequence[str]) -> None:
 def expected(error: errors.Error, arguments: Sequence[str]) -> None:
     """Show one of hanbae's own errors."""
     _show(error.text, error.place, arguments)
+    if error.hint is not None:
+        narration.Narration().note(error.hint)
 
 
 def interrupted(arguments: Sequence[str]) -> None:

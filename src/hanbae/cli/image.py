@@ -65,6 +65,7 @@ def set_(
     import asyncio
 
     from hanbae.actions import set_image
+    from hanbae.images import transporting
 
     services, image = words, ""
     if from_environment is None:
@@ -83,8 +84,9 @@ def set_(
                 insecure=insecure,
             )
         )
-    except errors.Unreachable:
-        session.narration.note(wording.Text("image.resolve-hint"))
+    except errors.Unreachable as error:
+        if error.text.id != transporting.SPEAKS_PLAINLY:
+            error.hint = wording.Text("image.resolve-hint")
         raise
     _show(session, changes, output, single=len(services) == 1)
 

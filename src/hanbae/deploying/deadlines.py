@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
+
+from msgspec import Struct
 
 from hanbae import wording
 from hanbae.engines import protocol
@@ -16,6 +18,23 @@ LOG_SETTLES: Final = 0.2
 """Seconds in which more log lines may come before causes are looked for again."""
 
 
+class Limit(Struct, frozen=True):
+    """The time that a person gives a deployment.
+
+    Attributes:
+        seconds: How long that is, as they wrote it.
+        ends: When it is over, by the clock that it was begun with.
+    """
+
+    seconds: float
+    ends: float
+
+    @classmethod
+    def beginning(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> Self:
+        """The limit that begins now."""
+        return cls(seconds, clock() + seconds)
+
+
 class Pace:
     """The times of one step.
 
@@ -24,7 +43,7 @@ class Pace:
     Args:
         policy: The policy.
         does: The step.
-        ends: When everything must be over, by the same clock; None for the policy's deadlines only.
+        limit: The person's own limit, by the same clock; None for the policy's deadlines only.
         clock: Seconds that never go back.
     """
 
@@ -33,14 +52,14 @@ class Pace:
         policy: documents.Policy,
         does: plans.Effect,
         *,
-        ends: float | None = None,
+        limit: Limit | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         began = clock()
         hooks = naming.seconds(policy.migrations.deadline) * len(does.hooks)
         self._own = naming.seconds(policy.rollout.deadline) + hooks
-        self._limit = ends
+        self._limit = limit
         self._ends = self._began(began)
         self._held = False
         self._stalled_after = naming.seconds(policy.rollout.stalled_after)
@@ -50,10 +69,14 @@ class Pace:
 
     def _began(self, now: float) -> float:
         """When everything must be over, if its own time begins now."""
-        own = now + self._own
-        ends = own if self._limit is None else min(own, self._limit)
-        self._seconds = ends - now
-        return ends
+        limit, own = self._limit, now + self._own
+        if limit is not None and limit.ends < own:
+            self._seconds = (
+                limit.seconds
+            )  # not what is left of them: the sentence repeats the person's number
+            return limit.ends
+        self._seconds = self._own
+        return own
 
     def holds(self, blocked: bool) -> None:
         """Whether something else keeps the step from beginning; its own time begins when that has ended."""
@@ -69,7 +92,7 @@ class Pace:
     @property
     def deadline(self) -> wording.Text:
         """The sentence about it."""
-        return wording.Text("deploy.deadline", {"seconds": str(round(self._seconds))})
+        return wording.Text("deploy.deadline", {"seconds": f"{self._seconds:.10g}"})
 
     def within(self, verdict: float | None) -> float:
         """Seconds until something must be decided although nothing is seen.

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -23,6 +22,7 @@ from hanbae.deploying import (
     aftermath,
     choosing_engine,
     claiming,
+    deadlines,
     following,
     occupants,
     phases,
@@ -105,6 +105,11 @@ class Order(Struct, frozen=True):
         return self.past.by if self.past is not None else self.by
 
     @property
+    def resumption(self) -> wording.Text | None:
+        """That it goes on with what was begun before; None where nothing was, or where that is ended instead."""
+        return None if self.past is None or self.stops else self.past.half_done
+
+    @property
     def was_announced(self) -> bool:
         """Whether an earlier driver has announced a step."""
         return self.past is not None and self.past.reached >= 0
@@ -123,8 +128,8 @@ class _Run:
         self._clusters: workspaces.Clusters | None = None
         self._proven: set[str] = set()
         self._occupants: occupants.Occupants | None = None
-        ends = None if order.limit is None else time.monotonic() + order.limit
-        self._following = following.Following(order.space.policy, order.plan, record, ends=ends)
+        limit = None if order.limit is None else deadlines.Limit.beginning(order.limit)
+        self._following = following.Following(order.space.policy, order.plan, record, limit=limit)
         self._phase = phases.Phase.RESUMED if order.was_announced else phases.Phase.PLANNED
 
     def _enter(self, phase: phases.Phase) -> None:
@@ -246,8 +251,8 @@ class _Run:
         if order.past is None or not order.past.recorded:
             opened = events.Opened(order.plan, order.opened_by, order.plan.revision)
             await self._record.add(None, opened)
-        if order.past is not None:
-            await self._record.add(None, events.Noted(order.past.half_done))
+        if order.resumption is not None:
+            await self._record.add(None, events.Noted(order.resumption))
 
     async def _drive(self, clusters: workspaces.Clusters, engine: protocol.Engine) -> events.Closed:
         if not self._order.was_announced:
@@ -294,10 +299,12 @@ class _Run:
         if await engine.stop(does, proving.key(self._order.deployment, step.id)):
             await self._record.add(step.id, events.Noted(wording.Text("deploy.terminated")))
             left = await stopping.still_running(clusters.workload, self._plan)
-            if left:
-                facts = {"pods": ", ".join(map(str, left))}
+            started = [pod.ref for pod in left if pod.was_started]
+            if started:
+                facts = {"pods": ", ".join(map(str, started))}
                 text = wording.Text("deploy.pods-ending", facts)
                 await self._record.add(step.id, events.Noted(text))
+            if left:
                 await stopping.until_ended(clusters.workload, self._plan)
 
     def _proven_before(self) -> dict[str, int]:

@@ -36,7 +36,7 @@ class Following:
         policy: The policy.
         plan: The deployment's plan.
         record: Where everything is recorded.
-        ends: When all of it must be over, by the monotonic clock; None for the policy's deadlines.
+        limit: When all of it must be over, by the monotonic clock; None for the policy's deadlines.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Following:
         plan: plans.Plan,
         record: recording.Record,
         *,
-        ends: float | None,
+        limit: deadlines.Limit | None,
     ) -> None:
         self.applied: dict[subjects.Ref, set[int]] = {}
         """Migration Job → versions that its log says were applied."""
@@ -54,7 +54,7 @@ class Following:
         self._policy = policy
         self._plan = plan
         self._record = record
-        self._ends = ends
+        self._limit = limit
         self._judge = giving_up.Judge(time.monotonic)
         self._owners: dict[subjects.Ref, subjects.Ref] = {}
 
@@ -93,7 +93,7 @@ class Following:
         stream: AsyncIterator[protocol.Seen],
         others: occupants.Occupants | None,
     ) -> None:
-        pace = deadlines.Pace(self._policy, does, ends=self._ends)
+        pace = deadlines.Pace(self._policy, does, limit=self._limit)
         pending = asyncio.ensure_future(_next(stream))
         try:
             while True:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from hanbae import errors, foreign_json, wording, workspaces
 from hanbae.clusters import kinds, reading
-from hanbae.images import references, sources
+from hanbae.images import references, sources, transporting
 from hanbae.migrations import files
 from hanbae.planning import deployments, freezing, secret_reads
 from hanbae.policy import naming
@@ -173,7 +173,7 @@ def _cure(error: errors.Error) -> str:
     """The sentence about an image that was not asked for, with what would help."""
     if isinstance(error, errors.Forbidden):
         return "preflight.image-unchecked-login"
-    if isinstance(error, errors.Unreachable):
+    if isinstance(error, errors.Unreachable) and error.text.id != transporting.SPEAKS_PLAINLY:
         return "preflight.image-unchecked-silent"
     return "preflight.image-unchecked"
 

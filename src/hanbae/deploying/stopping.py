@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from msgspec import Struct
+
 from hanbae import errors, subjects
 from hanbae.clusters import connections, kinds, logs, reading
 from hanbae.migrations import statuses
@@ -20,6 +22,18 @@ ENDS_WITHIN: Final = 90.0
 """Seconds in which the pods of a terminated operation must have ended; Kubernetes gives each 30 by default."""
 LOOK: Final = 0.5
 """Seconds between two looks at a Job that is waited for."""
+
+
+class Remaining(Struct, frozen=True):
+    """A pod of a migration that has not ended.
+
+    Attributes:
+        ref: The pod.
+        was_started: Whether a container of it has ever run; one that never did has written nothing.
+    """
+
+    ref: subjects.Ref
+    was_started: bool
 
 
 async def bare_running(
@@ -65,14 +79,16 @@ async def until_safe(
         return
 
 
-async def still_running(cluster: connections.Cluster, plan: plans.Plan) -> tuple[subjects.Ref, ...]:
+async def still_running(cluster: connections.Cluster, plan: plans.Plan) -> tuple[Remaining, ...]:
     """The pods of migrations that have not ended, though their operation may have."""
-    ending: list[subjects.Ref] = []
+    ending: list[Remaining] = []
     for job in dict.fromkeys(s.does.hook for s in plan.steps if isinstance(s.does, plans.Prove)):
         selector = f"batch.kubernetes.io/job-name={job.name}"
         pods = await reading.find(cluster, kinds.POD, job.namespace, label_selector=selector)
         ending += [
-            subjects.Ref("Pod", job.namespace, pod["metadata"]["name"])
+            Remaining(
+                subjects.Ref("Pod", job.namespace, pod["metadata"]["name"]), _was_started(pod)
+            )
             for pod in pods
             if (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
         ]
@@ -85,14 +101,28 @@ async def until_ended(cluster: connections.Cluster, plan: plans.Plan) -> None:
     Raises:
         hanbae.errors.Unreachable: Some do not end.
     """
-    running: tuple[subjects.Ref, ...] = ()
+    running: tuple[Remaining, ...] = ()
     try:
         async with asyncio.timeout(ENDS_WITHIN):
             while running := await still_running(cluster, plan):  # noqa: ASYNC110  as above
                 await asyncio.sleep(LOOK)
     except TimeoutError:
-        pods = ", ".join(map(str, running))
+        pods = ", ".join(str(pod.ref) for pod in running)
         raise errors.Unreachable("deploy.pods-remain", pods=pods) from None
+
+
+def _was_started(pod: kinds.Object) -> bool:
+    """Whether a container of the pod runs or has run, init containers included."""
+    status = pod.get("status") or {}
+    containers = [
+        *(status.get("initContainerStatuses") or []),
+        *(status.get("containerStatuses") or []),
+    ]
+    return any(
+        not {"running", "terminated"}.isdisjoint(container.get("state") or {})
+        or bool(container.get("lastState"))
+        for container in containers
+    )
 
 
 async def _runs(cluster: connections.Cluster, job: subjects.Ref, pending: Iterable[int]) -> bool:

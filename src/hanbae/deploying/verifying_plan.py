@@ -30,6 +30,7 @@ async def keep(
     """
     head = await space.head(plan.environment)
     if guards.is_frozen(plan):
+        freezing.refuse_moved(guards.head(plan), head, (plan.service,), plan.environment)
         current = await _current(space, clusters, plan, head)
         freezing.refuse(freezing.differences(guards.of(plan), current))
         return

@@ -6,7 +6,8 @@ another try after a broken connection, and a bound on what comes back.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -20,6 +21,13 @@ from hanbae.streams import backoffs, exchanges
 LARGEST_ANSWER: Final = 4 * 1024 * 1024
 """Bytes of an answer, unless a request says otherwise; what distribution allows for a manifest."""
 
+SPEAKS_PLAINLY: Final = "registry.plain"
+"""Id of the sentence about a registry that answers TLS with something else."""
+
+_NO_TLS: Final = frozenset(
+    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
+)
+"""What OpenSSL, by its version, calls the first bytes of an answer that is HTTP where TLS should begin."""
 _ATTEMPTS: Final = 3
 _PAUSE: Final = 0.5
 _REDIRECTS: Final = 5
@@ -183,6 +191,23 @@ class Transport:
     def _is_own(self, url: httpx2.URL) -> bool:
         return (url.scheme, url.netloc) == (self.origin.scheme, self.origin.netloc)
 
-    def _unreachable(self, error: Exception) -> errors.Unreachable:
+    def _unreachable(self, error: httpx2.HTTPError) -> errors.Unreachable:
+        if _is_no_tls(error) and self._is_own(error.request.url):
+            return errors.Unreachable(SPEAKS_PLAINLY, host=self.host)
         reason = masking.Redactor()(str(error) or type(error).__name__)
         return errors.Unreachable("registry.unreachable", host=self.host, reason=reason)
+
+
+def _is_no_tls(error: BaseException) -> bool:
+    """Whether a connection broke because the other side does not speak TLS at all."""
+    return any(
+        isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS for cause in _causes(error)
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that it was made of."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

@@ -6,6 +6,8 @@ Each promise becomes a guard of its own, so that a refusal can say which one doe
 from __future__ import annotations
 
 import hashlib
+import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -19,6 +21,8 @@ from hanbae.results import guards as promises
 
 MOST_SHOWN: Final = 40
 """Differences that a refusal names one by one."""
+_HASH: Final = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{40})\b")
+_SHORT: Final = 12
 
 
 def policy_digest(policy: documents.Policy) -> str:
@@ -114,7 +118,7 @@ def refuse(differing_promises: tuple[freezes.Difference, ...]) -> None:
     if not differing_promises:
         return
     lines = [
-        f"{_clipped(difference.promise)}: {_clipped(difference.expected) or '-'}"
+        f"{excerpts.clipped(difference.promise, differing.LONGEST)}: {_clipped(difference.expected) or '-'}"
         f" → {_clipped(difference.found) or '-'}"
         for difference in differing_promises[:MOST_SHOWN]
     ]
@@ -124,7 +128,9 @@ def refuse(differing_promises: tuple[freezes.Difference, ...]) -> None:
 
 
 def _clipped(value: str) -> str:
-    return excerpts.clipped(value, differing.LONGEST)
+    """A value of which as much is shown as tells it from another: of digests and commits the beginning."""
+    shortened = _HASH.sub(lambda match: match[0][:_SHORT], value)
+    return excerpts.clipped(shortened, differing.LONGEST)
 
 
 def check_head(frozen: freezes.Frozen, head: str) -> None:
@@ -133,9 +139,28 @@ def check_head(frozen: freezes.Frozen, head: str) -> None:
     Raises:
         hanbae.errors.Refused: It is.
     """
-    if head != frozen.revision:
-        promise = promises.promise(promises.BranchHead(frozen.branch, head))
-        refuse((freezes.Difference(promise, frozen.revision, head),))
+    names = [service.service for service in frozen.services]
+    promised_head = promises.BranchHead(frozen.branch, frozen.revision)
+    refuse_moved(promised_head, head, names, frozen.environment)
+
+
+def refuse_moved(
+    promised: promises.BranchHead | None, head: str, services: Iterable[str], environment: str
+) -> None:
+    """Refuse when a branch is elsewhere than a saved plan of services says.
+
+    Raises:
+        hanbae.errors.Refused: It is.
+    """
+    if promised is not None and head != promised.commit:
+        raise errors.Refused(
+            "deploy.plan-head-moved",
+            branch=promised.branch,
+            expected=_clipped(promised.commit),
+            head=_clipped(head),
+            services=excerpts.clipped(shlex.join(services), differing.LONGEST),
+            environment=environment,
+        )
 
 
 def promised(frozen: freezes.Frozen, name: str) -> freezes.Service:

@@ -43,7 +43,9 @@ def test_each_hook_has_its_deadline_before_the_rollouts() -> None:
 
 def test_the_users_limit_wins_when_it_is_sooner() -> None:
     clock = Clock()
-    pace = deadlines.Pace(POLICY, plans.Sync("a", "r"), ends=10, clock=clock)
+    limit = deadlines.Limit.beginning(10, clock)
+    clock.now = 0.8  # it was claimed and announced meanwhile
+    pace = deadlines.Pace(POLICY, plans.Sync("a", "r"), limit=limit, clock=clock)
     assert pace.deadline.facts == {"seconds": "10"}
     clock.now = 10
     assert pace.over

@@ -60,7 +60,7 @@ async def test_a_warning_that_is_only_repeated_is_noticed(tmp_path: Path) -> Non
     with stores.open_store(f"sqlite:///{tmp_path}/history.db") as store:
         record = recording.Record(store, "d1", channel, lambda: datetime.now(UTC))
         await record.add(None, events.Opened(plan, "jiwon", "1" * 40))
-        follows = following.Following(POLICY, plan, record, ends=None)
+        follows = following.Following(POLICY, plan, record, limit=None)
         task = asyncio.create_task(follows.follow(plan.steps[0], does, engine, silence()))
         await polling.reached(lambda: engine.looks > 1, within=10)
         assert follows.gravest is None
@@ -90,5 +90,5 @@ async def test_recorded_commands_are_true_when_the_deployment_has_ended(
     diagnosis = events.Diagnosed(ref, wording.Text("diagnosis.job-failed"), command, True)
     with stores.open_store(f"sqlite:///{tmp_path}/history.db") as store:
         record = recording.Record(store, "d1", channels.Channel(), lambda: datetime.now(UTC))
-        follows = following.Following(POLICY, plans.Plan(1, "auth", "dev", ()), record, ends=None)
+        follows = following.Following(POLICY, plans.Plan(1, "auth", "dev", ()), record, limit=None)
         assert follows.lasting_command(diagnosis) == (lasting or command)

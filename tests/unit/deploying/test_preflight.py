@@ -232,6 +232,7 @@ async def test_an_image_whose_migrations_cannot_be_read_is_said_not_to_be_checke
     ("fault", "text"),
     [
         (errors.Unreachable("registry.unreachable"), "preflight.image-unchecked-silent"),
+        (errors.Unreachable("registry.plain"), "preflight.image-unchecked"),
         (errors.Unreachable("registry.answered"), "preflight.image-unchecked-silent"),
         (errors.Forbidden("registry.forbidden"), "preflight.image-unchecked-login"),
         (errors.Forbidden("registry.plain-without-login"), "preflight.image-unchecked-login"),

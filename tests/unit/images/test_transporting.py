@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -296,3 +297,32 @@ async def test_image_of_several_platforms_gives_the_wanted_ones_configuration() 
     assert config is not None
     assert config["config"] == {"Labels": {"a": "b"}}
     assert await connected(handler).config(AUTH, architecture="riscv64") is None
+
+
+async def test_registry_that_speaks_plain_http_is_told_with_what_helps() -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, httpx2.AsyncClient(trust_env=False) as client:
+        transport = transporting.Transport(client, httpx2.URL(f"https://{host}"), None)
+        with pytest.raises(errors.Unreachable) as caught:
+            await registry.Registry(transport).digest(references.parse(f"{host}/shop/auth:1"))
+    assert caught.value.text.id == transporting.SPEAKS_PLAINLY
+    assert caught.value.text.facts == {"host": host}
+
+
+async def test_registry_that_breaks_off_is_not_taken_for_a_plain_one() -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, httpx2.AsyncClient(trust_env=False) as client:
+        transport = transporting.Transport(client, httpx2.URL(f"https://{host}"), None)
+        with pytest.raises(errors.Unreachable) as caught:
+            await registry.Registry(transport).digest(references.parse(f"{host}/shop/auth:1"))
+    assert caught.value.text.id == "registry.unreachable"

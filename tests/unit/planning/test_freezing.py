@@ -257,3 +257,33 @@ def test_refusal_is_bounded() -> None:
     lines = refused.value.text.facts["differences"].splitlines()
     assert len(lines) == freezing.MOST_SHOWN + 1
     assert max(map(len, lines)) < 1000
+
+
+async def test_a_branch_that_moved_is_told_with_short_commits_and_the_command(root: Path) -> None:
+    claim = await frozen(root)
+    with pytest.raises(errors.Refused) as refused:
+        freezing.check_head(claim, "9" * 40)
+    assert refused.value.text.id == "deploy.plan-head-moved"
+    assert refused.value.text.facts == {
+        "branch": claim.branch,
+        "expected": claim.revision[:12],
+        "head": "9" * 12,
+        "services": "auth",
+        "environment": claim.environment,
+    }
+
+
+async def test_names_of_a_foreign_file_are_quoted_in_the_command(root: Path) -> None:
+    claim = await frozen(root)
+    service = msgspec.structs.replace(claim.services[0], service="auth; reboot")
+    with pytest.raises(errors.Refused) as refused:
+        freezing.check_head(msgspec.structs.replace(claim, services=(service,)), "9" * 40)
+    assert refused.value.text.facts["services"] == "'auth; reboot'"
+
+
+def test_digests_of_a_refusal_are_shown_by_their_beginning() -> None:
+    difference = freezes.Difference("digest:shop/auth:1", f"sha256:{'a' * 64}", "")
+    with pytest.raises(errors.Refused) as refused:
+        freezing.refuse((difference,))
+    differences = refused.value.text.facts["differences"]
+    assert differences == "digest:shop/auth:1: sha256:aaaaaaaaaaaa → -"

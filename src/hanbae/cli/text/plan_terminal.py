@@ -17,6 +17,7 @@ _WIDE: Final = 110
 """Columns where there is no terminal to ask, as in a pipe."""
 _NARROWEST: Final = 24
 _SHORT: Final = 12
+_PROMISES: Final = frozenset({"branch-contains", "branch-head", "image"})
 _MARKS: Final = {
     "created": ("+", "green"),
     "changed": ("~", "yellow"),
@@ -135,5 +136,15 @@ def _order(section: plan_sections.Section) -> Iterator[str]:
     if section.estimate is not None and section.changes:
         yield plan_sections.timing(section.estimate)
     for guard in section.guards:
-        facts = {"promise": guard.promise, "expected": guard.expected}
-        yield catalogue.sentence(wording.Text("plan.guard", facts))
+        yield catalogue.sentence(_promise(guard))
+
+
+def _promise(guard: plans.Guard) -> wording.Text:
+    """What a saved plan is held to; one that has no sentence of its own by its id."""
+    kind, _, about = guard.promise.partition(":")
+    facts = {"promise": guard.promise, "about": about, "expected": guard.expected}
+    if kind in _PROMISES:
+        if kind != "image":
+            facts["expected"] = guard.expected[:_SHORT]
+        return wording.Text(f"plan.guard-{kind}", facts)
+    return wording.Text("plan.guard", facts)

@@ -1,0 +1,21 @@
+"""What a driver says of the deployment that it goes on with, or ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support import records
+
+from hanbae.deploying import driver, resuming
+
+
+def order(*, stops: bool, past: resuming.Past | None) -> driver.Order:
+    space: Any = None
+    return driver.Order(space, records.opened().plan, "d1", "mina", past=past, stops=stops)
+
+
+def test_only_who_goes_on_with_a_deployment_says_so() -> None:
+    past = resuming.Past("d1", records.opened().plan, "jiwon")
+    assert order(stops=False, past=None).resumption is None
+    assert order(stops=False, past=past).resumption == past.half_done
+    assert order(stops=True, past=past).resumption is None
