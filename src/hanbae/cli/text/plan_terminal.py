@@ -17,7 +17,11 @@ _WIDE: Final = 110
 """Columns where there is no terminal to ask, as in a pipe."""
 _NARROWEST: Final = 24
 _SHORT: Final = 12
-_PROMISES: Final = frozenset({"branch-contains", "branch-head", "image"})
+_PROMISES: Final = {
+    "branch-contains": "plan.guard-branch-contains",
+    "branch-head": "plan.guard-branch-head",
+    "image": "plan.guard-image",
+}
 _MARKS: Final = {
     "created": ("+", "green"),
     "changed": ("~", "yellow"),
@@ -146,5 +150,5 @@ def _promise(guard: plans.Guard) -> wording.Text:
     if kind in _PROMISES:
         if kind != "image":
             facts["expected"] = guard.expected[:_SHORT]
-        return wording.Text(f"plan.guard-{kind}", facts)
+        return wording.Text(_PROMISES[kind], facts)
     return wording.Text("plan.guard", facts)
