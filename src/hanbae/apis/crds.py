@@ -95,6 +95,7 @@ def _strict(schema: Any, left: int) -> dict[str, Any]:
         strict["properties"] = {
             str(name): _strict(part, left - 1) for name, part in properties.items()
         }
+        _default(strict, properties)
     if "items" in schema:
         strict["items"] = _strict(schema["items"], left - 1)
     more = schema.get("additionalProperties")
@@ -111,6 +112,18 @@ def _strict(schema: Any, left: int) -> dict[str, Any]:
     ):
         strict["additionalProperties"] = False
     return strict
+
+
+def _default(strict: dict[str, Any], properties: Mapping[Any, Any]) -> None:
+    """Require no field that has a default: the API server fills it in before it looks what is missing."""
+    required = strict.get("required")
+    if isinstance(required, list):
+        defaulted = {
+            name
+            for name, part in properties.items()
+            if isinstance(part, Mapping) and part.get("default") is not None
+        }
+        strict["required"] = [name for name in required if name not in defaulted]
 
 
 def _values(schema: Mapping[str, Any], left: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import dataclasses
 import posixpath
+import re
 import resource
 import shutil
 import sys
@@ -38,6 +39,9 @@ _ORIGIN: Final = "config.kubernetes.io/origin"
 _AROUND: Final = ".hanbae"
 _NO_NETWORK: Final = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
 _KEPT: Final = 64
+_LOGGED: Final = re.compile(r"^[EWIF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [\w.]+:\d+\] ")
+_COMMAND: Final = '"command failed" err="'
+"""How kubectl's log begins what Kustomize says."""
 
 _OUTPUTS: Final[dict[str, tuple[bytes, str]]] = {}
 """Digest of what was built → output and error, so that the same files are built once a process."""
@@ -192,7 +196,7 @@ async def _run(command: tuple[str, ...], root: Path) -> tuple[bytes, str]:
         return b"", f"> {_LARGEST / 1024**2:g} MiB"
     if process.returncode == 0:
         return output, ""
-    return b"", _plain(errors, root) or f"exit {process.returncode}"
+    return b"", words(errors, root) or f"exit {process.returncode}"
 
 
 async def _limited(
@@ -214,9 +218,13 @@ def _kill(process: asyncio.subprocess.Process) -> None:
         process.kill()
 
 
-def _plain(output: bytes, root: Path) -> str:
+def words(output: bytes, root: Path) -> str:
+    """The words of an error: without the folder of the build, and without the time and process of kubectl's log."""
     text = output.decode("utf-8", "replace").replace(f"{root}/", "").replace(str(root), ".")
-    return " ".join(text.split()).removeprefix("error: ").removeprefix("Error: ")[:500]
+    text = _LOGGED.sub("", " ".join(text.split())).removeprefix("error: ").removeprefix("Error: ")
+    if text.startswith(_COMMAND):
+        text = text.removeprefix(_COMMAND).removesuffix('"').replace('\\"', '"')
+    return text[:500]
 
 
 def _objects(

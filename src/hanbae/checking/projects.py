@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from hanbae import errors, subjects, wording
 from hanbae.charts import pools, rendering
-from hanbae.checking import unbegun
+from hanbae.checking import rewritten_texts, unbegun
 from hanbae.planning import releases
 from hanbae.policy import documents, loading, naming
 from hanbae.repository import checkouts, services, trees
@@ -196,6 +196,7 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
     for environment, (rendered, answer) in charts.items():
         view.releases[environment] = _release(view, environment, rendered, answer)
     await _show_unbegun(pool, view, requests)
+    await rewritten_texts.add(pool, view, requests)
     return RenderedService(view, tuple(faults))
 
 

@@ -26,7 +26,15 @@ from hanbae.releases import databases as release_databases
 from hanbae.releases import parts
 from hanbae.releases.objects import Object, On, Pointer
 from hanbae.repository import trees
-from hanbae.rules import builds, claims, declaring, definitions, shared_facts, valuesfiles
+from hanbae.rules import (
+    builds,
+    claims,
+    declaring,
+    definitions,
+    rewritten_values,
+    shared_facts,
+    valuesfiles,
+)
 
 __all__ = ["Dependence", "Object", "On", "Pointer", "Project", "Release", "Service"]
 
@@ -72,6 +80,7 @@ class Release:
         calls: Helm's functions that were called and give another result each time.
         untried: Releases and combinations of API versions that templates ask for and that were not tried.
         layer: Values over those of the file, with which it was rendered for the rules alone; empty for none.
+        rewritten: Texts that are not what its values files say.
     """
 
     service: Service
@@ -84,6 +93,7 @@ class Release:
     calls: tuple[str, ...] = ()
     untried: tuple[str, ...] = ()
     layer: bytes = b""
+    rewritten: tuple[rewritten_values.Rewritten, ...] = ()
 
     @cached_property
     def policy(self) -> documents.Policy:

@@ -8,7 +8,18 @@ from hanbae.rules.environments import (
     rights,
     sharing,
     table,
+    texts,
     trust,
 )
 
-__all__ = ["argo", "images", "keys", "own_policies", "rights", "sharing", "table", "trust"]
+__all__ = [
+    "argo",
+    "images",
+    "keys",
+    "own_policies",
+    "rights",
+    "sharing",
+    "table",
+    "texts",
+    "trust",
+]

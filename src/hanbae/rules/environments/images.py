@@ -66,8 +66,15 @@ def malformed(release: views.Release) -> Iterator[rulebook.Hit]:
             variant = {"bad-digest": "digest", "bad-tag": "tag"}.get(kind, "name")
             repository = _text(release, "repository")
             own = bool(repository) and name.startswith(repository)
-            place = release.value_place("image", "repository") if own else on
+            place = release.value_place("image", _wrong_key(repository, variant)) if own else on
             yield rulebook.Hit(place, {"image": _shown(name)}, variant)
+
+
+def _wrong_key(repository: str, part: str) -> str:
+    """The value that is at fault for a part of a name: the repository, where it has a tag or a digest of its own."""
+    image = _parsed(repository)
+    whole = image is None or bool(image.tag or image.digest)
+    return "repository" if whole or part not in ("tag", "digest") else part
 
 
 @rulebook.of_service("ENV010", "warning", source=_POLICY, essential=False)

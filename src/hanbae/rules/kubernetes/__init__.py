@@ -4,6 +4,7 @@ KUB001 to KUB007 are what the API server refuses or warns of by itself; the rest
 """
 
 from hanbae.rules.kubernetes import (
+    configuration,
     containers,
     exported,
     kinds,
@@ -13,6 +14,7 @@ from hanbae.rules.kubernetes import (
     releases,
     scaling,
     security,
+    selectors,
     slips,
     tokens,
     validation,
@@ -20,6 +22,7 @@ from hanbae.rules.kubernetes import (
 )
 
 __all__ = [
+    "configuration",
     "containers",
     "exported",
     "kinds",
@@ -29,6 +32,7 @@ __all__ = [
     "releases",
     "scaling",
     "security",
+    "selectors",
     "slips",
     "tokens",
     "validation",

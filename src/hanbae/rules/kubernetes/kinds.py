@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from hanbae.apis import crds, schemas, serving
 from hanbae.rules import rulebook, views
@@ -30,6 +30,19 @@ def _added(release: views.Release, manifest: views.Object) -> crds.Kind | None:
     return release.own_kinds.get(key) or release.service.project.own_kinds.get(key)
 
 
+_PORT: Final = "port"
+_FORMS: Final = {
+    "[a-z]": _PORT,
+    "^$|[a-z]": _PORT,
+    "^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$": _PORT,
+    "^$|^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$": _PORT,
+    "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$": "label",
+    "^$|^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$": "label",
+    "^[-._a-zA-Z0-9]+$": "key",
+    "^[ -<>-~]+$": "variable",
+    "^[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$": "amount",
+}
+"""Regular expression of a schema → the sentence that says it in words; a finding shows none of them."""
 _SAID: Final = frozenset({"required", "type", "enum", "pattern", "range", "format"})
 """What a schema can have against a value in few words; the rest is ``other``."""
 
@@ -37,16 +50,21 @@ _SAID: Final = frozenset({"required", "type", "enum", "pattern", "range", "forma
 @rulebook.of_release("KUB001", "error", source=_VALIDATION, essential=True)
 def refused_by_schema(release: views.Release) -> Iterator[rulebook.Hit]:
     """A value of the wrong type, a missing field, a value that is not among those that are allowed."""
+    names = release.once(_bad_port_names)
     for manifest, problem in release.once(_problems):
         if problem.keyword == "unknown":
             continue
         pointer = problem.pointer
+        if problem.keyword == "pattern" and _refers_to(names, manifest, pointer):
+            continue  # said of the port itself
         facts = {"object": manifest.label, "field": shapes.shown(pointer) or "."}
         if problem.keyword == "required":
             facts["missing"] = problem.name
         else:
             facts["wanted"] = problem.wanted
         variant = problem.keyword if problem.keyword in _SAID else "other"
+        if variant == "pattern":
+            variant = _FORMS.get(facts.pop("wanted"), variant)
         yield rulebook.Hit(views.On(manifest, pointer), facts, variant)
 
 
@@ -61,6 +79,26 @@ def unknown_field(release: views.Release) -> Iterator[rulebook.Hit]:
                 facts["nearest"] = near[0]
             variant = "near" if near else "none"
             yield rulebook.Hit(views.On(manifest, problem.pointer, key=True), facts, variant)
+
+
+def _bad_port_names(release: views.Release) -> frozenset[Any]:
+    """Names of containers' ports that their schema refuses: whatever refers to them is wrong for the same reason."""
+    return frozenset(
+        name
+        for manifest, problem in release.once(_problems)
+        if problem.keyword == "pattern" and _is_port_name(problem.pointer)
+        if isinstance(name := manifest.get(*problem.pointer), str)
+    )
+
+
+def _refers_to(names: frozenset[Any], manifest: views.Object, pointer: schemas.Pointer) -> bool:
+    """Whether a part is one of the names, and not where a port gets its name."""
+    value = manifest.get(*pointer)
+    return isinstance(value, str) and value in names and not _is_port_name(pointer)
+
+
+def _is_port_name(pointer: schemas.Pointer) -> bool:
+    return "containers" in pointer and pointer[-3:-2] == ("ports",) and pointer[-1] == "name"
 
 
 def _problems(release: views.Release) -> list[tuple[views.Object, schemas.Problem]]:

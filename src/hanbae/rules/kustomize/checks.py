@@ -10,7 +10,7 @@ from hanbae.apis import serving
 from hanbae.policy import naming
 from hanbae.results import findings
 from hanbae.rules import builds, rulebook, sources, views
-from hanbae.rules.kustomize import overlays, scanning
+from hanbae.rules.kustomize import overlays, refused, scanning
 
 _KUSTOMIZATION: Final = "https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/"
 _IMMUTABLE: Final = 40
@@ -28,7 +28,7 @@ def does_not_build(project: views.Project) -> Iterator[rulebook.Hit]:
     for built in project.overlays:
         if built.error:
             facts = {"folder": built.folder, "error": built.error}
-            yield rulebook.Hit(subjects.Place(_file(project, built)), facts, "broken")
+            yield rulebook.Hit(refused.place(project, built), facts, "broken")
     waiting = [
         built
         for built in project.overlays

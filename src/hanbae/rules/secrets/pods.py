@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
-from hanbae.rules import rulebook, views
+from hanbae.rules import restarting, rulebook, views
 from hanbae.rules.argo import reading as skipping
 from hanbae.rules.secrets import reading
-
-_ROLLED: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
-_RELOADER: Final = ("reloader.stakater.com/", "secret.reloader.stakater.com/")
-_WORDS: Final = ("checksum", "hash", "secret")
 
 
 @rulebook.of_release(
@@ -28,20 +23,16 @@ def no_restart(release: views.Release) -> Iterator[rulebook.Hit]:
     first = set()
     for read in reading.reads(release):
         manifest = read.at.object
-        if manifest.kind not in _ROLLED or read.secret not in sealed or manifest.index in first:
+        if (
+            manifest.kind not in restarting.ROLLED
+            or read.secret not in sealed
+            or manifest.index in first
+        ):
             continue
         first.add(manifest.index)
-        if read.way in ("variable", "variables") and not _restarts(manifest):
+        if read.way in ("variable", "variables") and not restarting.restarts(manifest, "secret"):
             part = views.On(manifest, ("spec", "template", "metadata", "annotations"))
             yield rulebook.Hit(part, {"object": manifest.label, "secret": read.secret[1]})
-
-
-def _restarts(manifest: views.Object) -> bool:
-    if any(str(name).startswith(_RELOADER) for name in manifest.annotations):
-        return True
-    own = manifest.get("spec", "template", "metadata", "annotations", default={})
-    names = [str(name).lower() for name in own] if isinstance(own, dict) else []
-    return any(word in name for name in names for word in _WORDS)
 
 
 @rulebook.of_release(

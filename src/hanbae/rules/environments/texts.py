@@ -1,0 +1,78 @@
+"""Text that YAML or Helm rewrites on its way from a file into the cluster, and values that templates overrule."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from hanbae import subjects
+from hanbae.results import findings
+from hanbae.rules import rulebook, views
+from hanbae.rules.kubernetes import shapes
+
+_HELM: Final = "https://helm.sh/docs/chart_best_practices/values/#make-types-clear"
+_IMAGE: Final = "image"
+
+
+@rulebook.of_release("ENV020", "warning", source=_HELM, essential=True)
+def rewritten(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A value that is one text in the values file and another one in the cluster."""
+    for text in release.rewritten:
+        facts = {
+            "object": text.on.object.label,
+            "field": shapes.shown(text.on.pointer),
+            "source": text.source[:80],
+            "result": text.result[:80],
+        }
+        variant = "secret" if text.secret else ""
+        severity: findings.Severity | None = "error" if text.on.pointer[-1:] == (_IMAGE,) else None
+        yield rulebook.Hit(text.place, facts, variant, severity=severity)
+
+
+_KEYS: Final = r"\.Values\.([\w.()]{1,200})"
+_PARENTHESES: Final = re.compile("[()]")
+_NOT_FALSE: Final = r"[\"']?(true|[1-9][0-9]*)\b"
+_ANY: Final = r"\s{0,20}"
+_SOME: Final = r"\s{1,20}"
+_DEFAULTS: Final = re.compile(
+    rf"{_KEYS}{_ANY}\|{_ANY}default{_SOME}{_NOT_FALSE}"
+    rf"|\bdefault{_SOME}{_NOT_FALSE}[\"']?{_SOME}[($]?{_KEYS}"
+    rf"|\b(?:or|coalesce){_SOME}[($]?{_KEYS}{_SOME}{_NOT_FALSE}"
+)
+"""A value that is taken only where Helm does not call it empty: ``false`` and 0 are."""
+
+
+@rulebook.of_release(
+    "ENV021",
+    "warning",
+    source="https://helm.sh/docs/chart_template_guide/function_list/#default",
+    essential=True,
+)
+def overruled(release: views.Release) -> Iterator[rulebook.Hit]:
+    """A value of ``false`` or 0 whose template takes a default instead."""
+    for path, keys, default, line in release.service.once(_defaults):
+        value: Any = release.value(*keys)
+        if value is False or (isinstance(value, int | float) and value == 0):
+            text = "false" if value is False else "0"
+            facts = {"key": ".".join(keys), "value": text, "default": default}
+            yield rulebook.Hit(subjects.Place(path, line), facts)
+
+
+def _defaults(service: views.Service) -> tuple[tuple[str, tuple[str, ...], str, int], ...]:
+    """Every default of the templates that false cannot say no to: file, keys, the default, and the line."""
+    results = []
+    for path, text in service.templates:
+        if "default" not in text and "coalesce" not in text and "or " not in text:
+            continue
+        parts = path[len(service.chart) + 1 :].split("/")
+        above = tuple(name for mark, name in itertools.pairwise(parts) if mark == "charts")
+        for match in _DEFAULTS.finditer(text):
+            keys = match[1] or match[4] or match[5]
+            default = match[2] or match[3] or match[6]
+            line = text.count("\n", 0, match.start()) + 1
+            results.append(
+                (path, (*above, *_PARENTHESES.sub("", keys).strip(".").split(".")), default, line)
+            )
+    return tuple(results)
