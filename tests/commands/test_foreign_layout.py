@@ -157,7 +157,26 @@ spec:
     assert codes(root)["ENV002"] == ["argo.yaml:12"]
 
 
+PODS = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: auth}
+spec:
+  selector: {matchLabels: {app: auth}}
+  template:
+    metadata: {labels: {app: auth}}
+    spec:
+      containers: [{name: auth, image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"}]
+"""
+
+
 def test_image_is_written_to_the_file_of_the_environment(root: Path) -> None:
+    chart = root / "services/auth/helm"
+    (chart / "templates/pods.yaml").write_text(PODS)
+    with (chart / "values.yaml").open("a") as file:
+        file.write("image: {repository: r.example.com/auth, tag: v1}\n")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "y")
     ended = ran(
         root,
         "image",
