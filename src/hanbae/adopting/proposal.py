@@ -16,8 +16,9 @@ from hanbae.adopting.survey import Chart, Survey
 
 _RELEASE: Final = "{service}"
 _APPLICATION: Final = "{service}-{environment}"
-_FIXED: Final = re.compile(r"v?[0-9]+(\.[0-9*x]+)*.*|[0-9a-f]{7,40}|.*[*^~{<>].*")
-"""A version or a commit, which is not a branch to deploy."""
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
+_VERSION: Final = re.compile(r"v?[0-9]")
+_RANGE: Final = frozenset("*^~{<>")
 
 
 class Environment(Struct, frozen=True):
@@ -331,7 +332,7 @@ def _environment(
     if revisions:
         revision = revisions.most_common(1)[0][0]
         branch = default_branch if revision == "HEAD" else revision
-    if not branch or _FIXED.fullmatch(branch):
+    if not branch or _is_fixed(branch):
         guessed = () if likely else ("branch",)
         branch = likely[0] if likely else default_branch
     clusters = Counter(app.cluster for app in own if app.cluster)
@@ -358,4 +359,11 @@ def _apart(chosen: tuple[Environment, ...], namespace: str) -> tuple[Environment
     return tuple(
         msgspec.structs.replace(item, control=item.name, guessed=(*item.guessed, "control"))
         for item in chosen
+    )
+
+
+def _is_fixed(revision: str) -> bool:
+    """Whether a revision is a version, a range of them or a commit, which is not a branch to deploy."""
+    return bool(
+        _COMMIT.fullmatch(revision) or _VERSION.match(revision) or _RANGE & frozenset(revision)
     )

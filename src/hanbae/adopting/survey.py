@@ -35,7 +35,8 @@ _CI: Final = re.compile(
     r"^(\.github/workflows/.+\.ya?ml|\.gitlab-ci\.ya?ml|Jenkinsfile|\.circleci/config\.ya?ml"
     r"|azure-pipelines\.ya?ml|bitbucket-pipelines\.ya?ml|\.woodpecker\.ya?ml|\.drone\.ya?ml)$"
 )
-_OVERLAY: Final = re.compile(r"^(?P<app>.+)/overlays?/(?P<environment>[^/]+)/kustomization\.ya?ml$")
+_KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml")
+_OVERLAYS: Final = ("overlays", "overlay")
 _LAID: Final = b"hanbae.dev/"
 """What every chart that hanbae scaffolds has in its templates."""
 
@@ -132,13 +133,10 @@ def of(tree: trees.Tree, branches: tuple[str, ...], live: tuple[Application, ...
     declared, sealed, broken, sets = _declared(tree, files)
     applications = _unique((*live, *declared))
     own = tuple(app for app in applications if app.is_of(files, folders))
-    overlays = [match for path in files if (match := _OVERLAY.match(path))]
+    overlays = tuple(overlay for path in files if (overlay := _overlay(path)) is not None)
     return Survey(
         charts,
-        tuple(
-            Overlay(posixpath.dirname(match[0]), match["app"], match["environment"])
-            for match in overlays
-        ),
+        overlays,
         sum(posixpath.basename(path).startswith("kustomization.y") for path in files),
         own,
         len(applications) - len(own),
@@ -265,3 +263,13 @@ def _bytes(tree: trees.Tree, path: str) -> bytes:
     except errors.FileFault:
         return b""
     return data if len(data) <= _LARGEST else b""
+
+
+def _overlay(path: str) -> Overlay | None:
+    """The overlay whose kustomization a file is: ``apps/cart/overlays/dev/kustomization.yaml``."""
+    folder, _, name = path.rpartition("/")
+    app, _, last = folder.rpartition("/")
+    above, _, overlays = app.rpartition("/")
+    if name not in _KUSTOMIZATIONS or overlays not in _OVERLAYS or not above:
+        return None
+    return Overlay(folder, above, last)

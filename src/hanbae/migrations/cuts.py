@@ -22,7 +22,11 @@ _CODE: Final = re.compile(
     r"--[^\n]*|(?P<opens>/\*|(?<!\w)[eE]'|['\"`]|(?<![\w$])\$(?:[A-Za-z_]\w*)?\$)"
     r"|(?P<parenthesis>[()])|(?P<word>[A-Za-z_][\w$]*)"
 )
-_BACKSLASHED: Final = {quote: re.compile(rf"\\.|{quote}", re.DOTALL) for quote in "'\"`"}
+_BACKSLASHED: Final = {
+    "'": re.compile(r"\\.|'", re.DOTALL),
+    '"': re.compile(r'\\.|"', re.DOTALL),
+    "`": re.compile(r"\\.|`", re.DOTALL),
+}
 _COMMENT: Final = re.compile(r"/\*|\*/")
 _ROUTINES: Final = frozenset({"FUNCTION", "PROCEDURE", "TRIGGER", "EVENT"})
 _MOST_WORDS: Final = 12

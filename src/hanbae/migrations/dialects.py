@@ -29,13 +29,13 @@ _DRIVERS: Final[dict[str, Dialect]] = {
 }
 """Name of a driver as goose (v3.27) takes it → dialect."""
 _CLICKHOUSE: Final = re.compile(
-    r"\bON\s+CLUSTER\b|\bENGINE\s*=?\s*(?:\w*MergeTree|Kafka|Distributed|Buffer|Null|Dictionary|Atomic|Memory)\b"
+    r"\bON\s+CLUSTER\b|\bENGINE\s*(?:=\s*)?(?:Kafka|Distributed|Buffer|Null|Dictionary|Atomic|Memory)\b|MergeTree\b"
     r"|\b(?:LowCardinality|Nullable|DateTime64)\s*\(",
     re.IGNORECASE,
 )
 _MYSQL: Final = re.compile(r"\bENGINE\s*=\s*(?:InnoDB|MyISAM)\b|\bAUTO_INCREMENT\b", re.IGNORECASE)
 # PostgreSQL creates no database "if not exists".
-_FOREIGN: Final = re.compile(r"^\s*CREATE\s+DATABASE\s+IF\b", re.IGNORECASE | re.MULTILINE)
+_FOREIGN: Final = re.compile(r"\bCREATE\s+DATABASE\s+IF\b", re.IGNORECASE)
 
 
 def of_driver(name: str) -> Dialect | None:

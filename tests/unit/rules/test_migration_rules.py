@@ -293,7 +293,9 @@ FINAL = "COPY --from=goose /go/bin/goose /usr/local/bin/goose\n"
         ("FROM a\nCOPY . /src\n", ["goose"]),
         ("FROM x AS base\nCOPY . /src\nRUN install goose\nFROM base\nUSER 1\n", []),
         ("FROM x AS build\nCOPY . /src\nFROM a\n" + FINAL, [""]),
-        ("FROM a\nCOPY --from=build services/auth/migrations /m\n" + FINAL, [""]),
+        # Another stage or image has put it together; what it has in a folder of that name is not followed.
+        ("FROM a\nCOPY --from=build services/auth/migrations /m\n" + FINAL, []),
+        ("FROM a\nCOPY --from=build services/auth/bin /m\n" + FINAL, [""]),
         ("", []),
         ("COPY\nFROM\n", ["", "goose"]),
     ],

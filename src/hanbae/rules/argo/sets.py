@@ -17,7 +17,9 @@ _GO: Final = "https://argo-cd.readthedocs.io/en/stable/operator-manual/applicati
 _SETS: Final = "https://argo-cd.readthedocs.io/en/stable/operator-manual/applicationset/"
 _TEMPLATE: Final[declaring.Keys] = ("spec", "template")
 _CLUSTER_KEYS: Final = ("name", "nameNormalized", "server", "project", "metadata.", "values.")
-_RELEASED: Final = re.compile(r"[0-9a-f]{7,64}|v?[0-9]+(?:\.[0-9x*]+)+.*|refs/tags/.*|.*[<>~^].*")
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
+_VERSION: Final = re.compile(r"v?[0-9]+\.[0-9x*]")
+_RANGE: Final = frozenset("<>~^")
 
 
 class Expansion(Struct, frozen=True):
@@ -161,7 +163,7 @@ def _is_absent(project: views.Project, source: Mapping[str, Any]) -> bool:
     path, revision = str(source.get("path") or ""), str(source.get("targetRevision") or "")
     if not path or "{{" in path or source.get("chart") or not is_own(project, dict(source)):
         return False
-    if _RELEASED.fullmatch(revision):
+    if _is_fixed(revision):
         return False  # an older commit may well have it
     folder = "/".join(part for part in path.split("/") if part not in ("", "."))
     if ".." in folder or not folder:
@@ -206,3 +208,13 @@ def _part(node: Any, *keys: str) -> Any:
     for key in keys:
         node = node.get(key) if isinstance(node, Mapping) else None
     return node
+
+
+def _is_fixed(revision: str) -> bool:
+    """Whether a revision is a commit, a tag, a version or a range of them: what it has is not in these files."""
+    return bool(
+        _COMMIT.fullmatch(revision)
+        or _VERSION.match(revision)
+        or revision.startswith("refs/tags/")
+        or _RANGE & frozenset(revision)
+    )
