@@ -48,6 +48,11 @@ class Error(Exception):
         self.hint: wording.Text | None = None
         super().__init__(str(self.text))
 
+    @property
+    def texts(self) -> tuple[wording.Text, ...]:
+        """All that the error has to say; one sentence, unless several faults are told at once."""
+        return (self.text,)
+
     def __str__(self) -> str:
         """Place and unworded text: for logs; people see the catalogue's sentence."""
         return f"{self.place}: {self.text}" if self.place else str(self.text)

@@ -181,7 +181,8 @@ class Workspace:
             ) as cluster:
                 yield cluster
         except errors.WrongUse as error:
-            if error.text.id == "cluster.unknown-context" and self.context is None:
+            absent = {"cluster.no-contexts", "cluster.unknown-context"}
+            if error.text.id in absent and self.context is None:
                 # The policy names the context: a person mends it there, or in the kubeconfig.
                 error.place = error.place or self._context_place(environment, part)
             raise

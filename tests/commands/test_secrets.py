@@ -516,6 +516,16 @@ def test_keys_that_another_environment_has_are_sealed_here(shop: Path, run: Run)
     assert values_file(shop, "staging").read_text() == before
 
 
+def test_an_environment_without_values_here_is_not_taken_for_a_model(shop: Path, run: Run) -> None:
+    dev = ("seal", "auth", "--env", "dev", "DATABASE_URL", "--stdin", *OFFLINE)
+    assert run(*dev, stdin=CANARY.encode())[0] == 0
+    here = ("seal", "auth", "--env", "dev", "--stdin", *OFFLINE)
+    code, out, err = run(*here, "--same-as", "staging", stdin=b"c4n4ry")
+    assert (code, out) == (5, "")
+    assert "staging" in err
+    assert "every key" not in err
+
+
 def test_other_services_are_listed_where_one_is_broken(shop: Path, run: Run) -> None:
     new_service.new_service(shop, "identity")
     broken = shop / "services/identity/helm/values-dev.yaml"

@@ -55,8 +55,9 @@ def test_wrong_sql_is_not_tried_again(scene: Callable[[str], scenes.Scene]) -> N
     assert database["failed"] == name
     assert database["version"] == number - 1
     words = ended.only["command"]
-    assert words[:3] == ["hanbae", "history", "show"]
-    shown = scenes.hanbae(*words[1:], directory=staging.clone)
+    assert words == ["hanbae", "image", "set", "auth", "IMAGE:TAG", "--env", staging.environment]
+    assert f"{name}, commit" in ended.err
+    shown = scenes.hanbae("history", "show", ended.only["id"], directory=staging.clone)
     assert shown.code == 0, shown.err
     assert name in shown.out + shown.err
 

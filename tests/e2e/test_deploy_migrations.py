@@ -82,7 +82,7 @@ def test_failing_migration_changes_nothing_and_a_fixed_one_succeeds(staging: sce
     assert scenes.MIGRATION_FAILED & failed.causes, failed.err
     assert 'relation "nowhere" does not exist' in failed.err
     assert "00004_add_devices.sql" in failed.err
-    assert f"→ hanbae history show {failed.only['id']}" in failed.err
+    assert f"→ hanbae image set auth IMAGE:TAG --env {staging.environment}" in failed.err
     assert not outages
     assert staging.pods("auth").keys() == before.keys()
     assert staging.versions("auth", "auth_db") == [1, 2, 3]

@@ -52,10 +52,10 @@ def test_migration_that_is_wrong(person: persons.Person) -> None:
     name = "00005_wrong.sql"
     statement = "ALTER TABLE nowhere ADD COLUMN a text;"
     scenes.write_migrations(scene.migrations(SERVICE), {name: [statement]})
-    scene.build(SERVICE)
+    reference = scene.build(SERVICE)
     scene.publish("A table that is not there")
     screen = person.assert_deploys("wrong-migration", code=1)
-    person.assert_commands_work(screen)
+    person.assert_commands_work(screen, IMAGE_TAG=reference)
     (scene.migrations(SERVICE) / name).unlink()
     scene.build(SERVICE)
     scene.publish("Without the wrong table")

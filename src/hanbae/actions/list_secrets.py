@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hanbae import errors
 from hanbae.actions import seal
 from hanbae.charts import values
 from hanbae.migrations import databases
 from hanbae.policy import environments, loading
-from hanbae.repository import services
+from hanbae.repository import checkouts, services
 from hanbae.results import secrets
 from hanbae.sealing import manifests, pins
 
@@ -53,6 +53,22 @@ def list_secrets(
                 raise
             broken.append(fault)
     return tuple(key for key in keys if environment in (None, key.environment))
+
+
+def refuse_nothing_sealed(directory: Path, service: str, environment: str) -> NoReturn:
+    """Say that an environment has no sealed values here, and on which branch they may be.
+
+    Raises:
+        errors.Refused: Always.
+    """
+    loaded = services.opened(directory)
+    facts = {"service": service, "other": environment}
+    own = loaded.policy.environments[environment].branch or ""
+    _, branch = checkouts.Checkout.open(loaded.root).branches()
+    if own and own != branch:
+        facts |= {"branch": branch or "-", "own": own, "remote": loaded.policy.argocd.remote}
+        raise errors.Refused("seal.other-on-its-branch", place=None, **facts)
+    raise errors.Refused("seal.other-has-nothing", place=None, **facts)
 
 
 def _of_service(loaded: loading.Loaded, service: str) -> Iterator[secrets.SealedKey]:

@@ -123,11 +123,12 @@ async def _of(
         waves,
         scheduling.estimate(waves, history.seconds),
         (
+            *examined.reasons,
             *(difference.text for difference in source.rendered.differences),
             *observed.notes,
-            *examined.reasons,
             *examined.unchecked,
         ),
+        examined.reasons,
     )
 
 

@@ -44,7 +44,7 @@ def usage(error: click.ClickException, arguments: Sequence[str]) -> None:
 
 def expected(error: errors.Error, arguments: Sequence[str]) -> None:
     """Show one of hanbae's own errors."""
-    _show(error.text, error.place, arguments)
+    _show(error.text, error.place, arguments, others=error.texts[1:])
     if error.hint is not None:
         narration.Narration().note(error.hint)
 
@@ -91,7 +91,13 @@ def is_json_expected(arguments: Sequence[str]) -> bool:
     return any(os.environ.get(variable) in _JSON for variable in variables)
 
 
-def _show(text: wording.Text, place: subjects.Place | None, arguments: Sequence[str]) -> None:
+def _show(
+    text: wording.Text,
+    place: subjects.Place | None,
+    arguments: Sequence[str],
+    *,
+    others: Sequence[wording.Text] = (),
+) -> None:
     near = suggestions.of_facts(text.facts)
     message = catalogue.sentence(text)
     if place:
@@ -99,12 +105,17 @@ def _show(text: wording.Text, place: subjects.Place | None, arguments: Sequence[
     if near:
         message += " " + catalogue.sentence(wording.Text("main.did-you-mean", {"name": near}))
     if is_json_expected(arguments):
-        _document(text, place, message, near)
+        _document(text, place, message, near, others=others)
     narration.Narration().error(message)
 
 
 def _document(
-    text: wording.Text, place: subjects.Place | None, message: str, suggestion: str
+    text: wording.Text,
+    place: subjects.Place | None,
+    message: str,
+    suggestion: str,
+    *,
+    others: Sequence[wording.Text] = (),
 ) -> None:
     from hanbae.cli import outputs
 
@@ -113,4 +124,5 @@ def _document(
         error["place"] = place
     if suggestion:
         error["suggestion"] = suggestion
-    outputs.emit_json({"error": error})
+    further = [{"text": other, "message": catalogue.sentence(other)} for other in others]
+    outputs.emit_json({"error": error, "errors": [error, *further]})

@@ -134,6 +134,8 @@ def show(session: options.Session, deployment: str, output: str) -> None:
         for event in stream:
             moment = event.at.astimezone().strftime("%H:%M:%S")
             for line in quoting.lines(event):
+                if line.words == f"hanbae history show {event.deployment}":
+                    continue  # it was for who saw the end of the deployment only
                 mark, color = event_lines.MARKS[line.meaning]
                 head = f"{moment} {click.style(mark, fg=color or None)} "
                 if line.meaning in event_lines.AS_WRITTEN:

@@ -159,6 +159,7 @@ class Error(Struct):
     """What a command writes instead when it fails."""
 
     error: Fault
+    errors: tuple[Fault, ...] = ()
 
 
 OUTPUTS: Final[dict[str, type[Struct]]] = {

@@ -166,8 +166,10 @@ def _lacking(
         rows = list_secrets.list_secrets(session.directory, (service,), environment=name)
         return [row.key for row in rows if row.state == "sealed"]
 
-    present = sealed(environment)
-    return tuple(key for key in sealed(other) if key not in present)
+    present, wanted_keys = sealed(environment), sealed(other)
+    if not wanted_keys:
+        list_secrets.refuse_nothing_sealed(session.directory, service, other)
+    return tuple(key for key in wanted_keys if key not in present)
 
 
 def _narrate(speaker: narration.Narration, sealed: secrets.Sealed) -> None:

@@ -10,7 +10,7 @@ import click
 
 from hanbae import wording
 from hanbae.cli import attach, interrupts, names, options, outputs
-from hanbae.cli.text import catalogue
+from hanbae.cli.text import catalogue, wrapping
 
 if TYPE_CHECKING:
     from hanbae import workspaces
@@ -83,7 +83,7 @@ async def _service(
     from hanbae.actions import stop
 
     async with stop.running(space, service, environment) as running:
-        _show(session, running)
+        show_running(session, running)
         if not yes:
             _ask(service, environment)
         if running.deployment:
@@ -109,7 +109,7 @@ def _deadline(space: workspaces.Workspace) -> int:
     return naming.seconds(space.policy.migrations.deadline)
 
 
-def _show(session: options.Session, running: stop.Running) -> None:
+def show_running(session: options.Session, running: stop.Running) -> None:
     """What would be ended, and why it does not go on."""
     from hanbae.cli.text import event_lines
 
@@ -129,7 +129,12 @@ def _show(session: options.Session, running: stop.Running) -> None:
     speaker.step(wording.Text("stop.operation-runs", facts))
     for cause in running.causes:
         for line in event_lines.of_fact(cause):
-            speaker.line(f"  {event_lines.MARKS[line.meaning][0]} {line.words}")
+            head = f"  {event_lines.MARKS[line.meaning][0]} "
+            if line.meaning in event_lines.AS_WRITTEN:
+                speaker.line(head + line.words)
+                continue
+            for laid_out in wrapping.paragraph(line.words, speaker.width, head=head, indent="    "):
+                speaker.line(laid_out)
 
 
 def _ask(service: str, environment: str) -> None:

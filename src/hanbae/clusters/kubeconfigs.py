@@ -193,7 +193,9 @@ def chosen(configuration: Document, context: str | None) -> str:
         hanbae.errors.WrongUse: There is no such context, or none is current; the error lists those that there are.
     """
     names = sorted(entry["name"] for entry in configuration["contexts"])
-    listed = ", ".join(names) or "-"
+    if not names:
+        raise errors.WrongUse("cluster.no-contexts")
+    listed = ", ".join(names)
     name = context or configuration.get("current-context")
     if not name:
         raise errors.WrongUse("cluster.no-current-context", contexts=listed)

@@ -24,6 +24,7 @@ from hanbae.deploying import (
     claiming,
     deadlines,
     following,
+    mending,
     occupants,
     phases,
     proving,
@@ -152,9 +153,10 @@ class _Run:
             except following.GivenUp as given_up:
                 closed = events.Closed("failed", given_up.why)
             await self._open()
-            if self._phase is phases.Phase.BEGUN and closed.outcome != "succeeded":
+            was_begun = self._phase is phases.Phase.BEGUN
+            if (was_begun or self._was_stopped_later) and closed.outcome != "succeeded":
                 await self._look_back()
-                closed = self._with_command(closed)
+                closed = await self._with_command(closed)
             await self._record.add(None, closed)
             if self._lease is not None:
                 with contextlib.suppress(errors.Error):
@@ -288,6 +290,8 @@ class _Run:
     ) -> None:
         """End the operation, but never in the middle of a migration that nothing would take back."""
         before = self._proven_before()
+        if self._was_stopped_later:
+            await self._read_migrations(clusters)
         running = await stopping.bare_running(clusters.workload, self._plan, before=before)
         if running:
             limit = naming.seconds(self._space.policy.migrations.deadline)
@@ -296,6 +300,8 @@ class _Run:
                 step.id, events.Noted(wording.Text("deploy.bare-running", facts))
             )
             await stopping.until_safe(clusters.workload, self._plan, deadline=limit, before=before)
+            if self._was_stopped_later:
+                await self._read_migrations(clusters)
         if await engine.stop(does, proving.key(self._order.deployment, step.id)):
             await self._record.add(step.id, events.Noted(wording.Text("deploy.terminated")))
             left = await stopping.still_running(clusters.workload, self._plan)
@@ -306,6 +312,17 @@ class _Run:
                 await self._record.add(step.id, events.Noted(text))
             if left:
                 await stopping.until_ended(clusters.workload, self._plan)
+
+    async def _read_migrations(self, clusters: workspaces.Clusters) -> None:
+        """Learn from the record and the logs where the databases are, which this driver has not watched."""
+        jobs = [step.does.hook for step in self._plan.steps if isinstance(step.does, plans.Prove)]
+        for job in dict.fromkeys(jobs):
+            for event in self._past.recorded if self._past is not None else ():
+                fact = event.fact
+                if isinstance(fact, events.Logged) and fact.pod.name.startswith(f"{job.name}-"):
+                    self._following.read(job, fact.line)
+            for line in await stopping.log_lines(clusters.workload, job):
+                self._following.read(job, line)
 
     def _proven_before(self) -> dict[str, int]:
         """Database → version, by the last deployment in the history that proved it."""
@@ -342,11 +359,22 @@ class _Run:
             for text in await aftermath.serving(self._clusters.workload, self._plan):
                 await self._record.add(None, events.Noted(text))
 
-    def _with_command(self, closed: events.Closed) -> events.Closed:
+    @property
+    def _was_stopped_later(self) -> bool:
+        """Whether this driver only ends what an earlier one had announced."""
+        return self._order.stops and self._order.was_announced
+
+    async def _with_command(self, closed: events.Closed) -> events.Closed:
         """The end with the command that cures it, where that is still true when it is typed."""
         cause = self._following.gravest
         if closed.outcome != "failed" or cause is None:
             return closed
+        job = self._following.job_of(cause.subject)
+        if job is not None:
+            cure = mending.of(self._plan, cause, job, failed=self._following.failed(job))
+            if cure is not None:
+                await self._note(cure.text)
+                return events.Closed(closed.outcome, closed.why, cure.command)
         command = self._following.lasting_command(cause)
         return events.Closed(closed.outcome, closed.why, command)
 

@@ -141,26 +141,28 @@ class Following:
             if owner is not None:
                 self._owners[fact.on] = owner
         if isinstance(fact, events.Logged) and fact.pod in self._owners:
-            version = statuses.applied(fact.line)
-            if version is not None:
-                self.applied.setdefault(self._owners[fact.pod], set()).add(version)
-            reached = statuses.reached(fact.line)
-            if reached is not None:
-                self.reached[self._owners[fact.pod]] = reached
+            self.read(self._owners[fact.pod], fact.line)
 
-    def is_of_hook(self, pod: subjects.Ref) -> bool:
-        """Whether a pod was a Job's."""
-        owner = self._owners.get(pod)
-        return owner is not None and owner.kind == "Job"
+    def job_of(self, subject: subjects.Ref) -> subjects.Ref | None:
+        """The Job that something is, or whose pod it was; None for what is no Job's."""
+        job = subject if subject.kind == "Job" else self._owners.get(subject)
+        return job if job is not None and job.kind == "Job" else None
+
+    def read(self, job: subjects.Ref, line: str) -> None:
+        """Take note of what a line of a migration Job's log says of its database."""
+        version = statuses.applied(line)
+        if version is not None:
+            self.applied.setdefault(job, set()).add(version)
+        reached = statuses.reached(line)
+        if reached is not None:
+            self.reached[job] = reached
 
     def lasting_command(self, diagnosis: events.Diagnosed) -> tuple[str, ...]:
         """The command of a diagnosis, or one in its place that is still true when the deployment has ended.
 
         Jobs of hooks and their pods go with the sync; what they have written is in the history.
         """
-        subject = diagnosis.subject
-        is_of_hook = subject.kind == "Job" or self.is_of_hook(subject)
-        if diagnosis.command[:1] == ("hanbae",) or not is_of_hook:
+        if diagnosis.command[:1] == ("hanbae",) or self.job_of(diagnosis.subject) is None:
             return diagnosis.command
         return ("hanbae", "history", "show", self._record.deployment)
 

@@ -8,6 +8,7 @@ The wait has an end: the Job's own deadline.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -109,6 +110,20 @@ async def until_ended(cluster: connections.Cluster, plan: plans.Plan) -> None:
     except TimeoutError:
         pods = ", ".join(str(pod.ref) for pod in running)
         raise errors.Unreachable("deploy.pods-remain", pods=pods) from None
+
+
+async def log_lines(cluster: connections.Cluster, job: subjects.Ref) -> tuple[str, ...]:
+    """What the containers of a migration Job have written, the oldest pod first, as far as it can still be read."""
+    lines: list[str] = []
+    with contextlib.suppress(errors.Error):
+        selector = f"batch.kubernetes.io/job-name={job.name}"
+        pods = await reading.find(cluster, kinds.POD, job.namespace, label_selector=selector)
+        for pod in sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp") or ""):
+            name = pod["metadata"]["name"]
+            for status in (pod.get("status") or {}).get("containerStatuses") or []:
+                tail = await logs.tail(cluster, job.namespace, name, status["name"])
+                lines += [line.text for line in tail]
+    return tuple(lines)
 
 
 def _was_started(pod: kinds.Object) -> bool:

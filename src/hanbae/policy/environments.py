@@ -83,7 +83,9 @@ def require(
                 "environment.other-platform", place=place, environment=name, platform=platform
             )
     names = dict.fromkeys(name for policy in policies for name in on_kubernetes(policy))
-    raise errors.WrongUse("environment.unknown", environment=name, known=", ".join(names) or "-")
+    if not names:
+        raise errors.WrongUse("environment.none", environment=name)
+    raise errors.WrongUse("environment.unknown", environment=name, known=", ".join(names))
 
 
 def chosen_for_argocd(policy: documents.Policy, names: Iterable[str]) -> tuple[str, ...]:

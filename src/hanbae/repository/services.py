@@ -136,7 +136,9 @@ def require(names: Iterable[str], services: Collection[str], *, source: str) -> 
     """
     for name in names:
         if name not in services:
-            listed = ", ".join(services) or "-"
+            if not services:
+                raise errors.WrongUse("services.none", service=name, source=source)
+            listed = ", ".join(services)
             raise errors.WrongUse("services.unknown", service=name, source=source, known=listed)
 
 

@@ -92,7 +92,8 @@ class Preview(Struct, frozen=True):
         migrations: One entry per database, in the order in which they are migrated.
         waves: What Argo CD will do, in its order.
         estimate: How long it may take.
-        notes: What a person should know about it.
+        notes: What a person should know about it; `refusals` are the first of them.
+        refusals: Why a deployment would be refused before it begins.
     """
 
     plan: plans.Plan
@@ -102,6 +103,7 @@ class Preview(Struct, frozen=True):
     waves: tuple[Wave, ...]
     estimate: Estimate
     notes: tuple[wording.Text, ...] = ()
+    refusals: tuple[wording.Text, ...] = ()
 
     @property
     def changes(self) -> bool:

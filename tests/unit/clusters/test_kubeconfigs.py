@@ -74,6 +74,14 @@ def test_unknown_context_lists_those_that_there_are(tmp_path: Path) -> None:
     assert caught.value.text.id == "cluster.no-current-context"
 
 
+@pytest.mark.parametrize("context", [None, "prod"])
+def test_a_kubeconfig_without_contexts_lists_none(tmp_path: Path, context: str | None) -> None:
+    merged = kubeconfigs.merged([config(tmp_path / "c")])
+    with pytest.raises(errors.WrongUse) as caught:
+        kubeconfigs.chosen(merged, context)
+    assert caught.value.text.id == "cluster.no-contexts"
+
+
 def test_context_that_points_nowhere_is_told(tmp_path: Path) -> None:
     path = config(tmp_path / "c", "dev", clusters=[])
     with pytest.raises(errors.WrongUse) as caught:

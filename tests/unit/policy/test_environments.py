@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
-from hanbae import errors
+from hanbae import errors, wording
 from hanbae.argo import generating
 from hanbae.policy import documents, environments, naming
 
@@ -93,3 +93,9 @@ def test_an_environment_of_either_revision_is_one_of_a_comparison() -> None:
     with pytest.raises(errors.WrongUse) as caught:
         environments.require("nope", new, old)
     assert caught.value.text.facts["known"] == "staging, dev"
+
+
+def test_a_policy_without_environments_on_kubernetes_lists_none() -> None:
+    with pytest.raises(errors.WrongUse) as caught:
+        environments.require("dev", policy(local=LOCAL))
+    assert caught.value.text == wording.Text("environment.none", {"environment": "dev"})

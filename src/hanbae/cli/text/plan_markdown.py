@@ -124,7 +124,7 @@ def _order(section: plan_sections.Section) -> Iterator[str]:
     if hooks:
         facts = {"hooks": ", ".join(map(str, hooks))}
         yield f"- {escaping.element(catalogue.sentence(wording.Text('plan.hooks', facts)))}"
-    for note in section.notes:
+    for note in (*section.refusals, *section.notes):
         yield f"- {escaping.element(catalogue.sentence(note))}"
 
 

@@ -28,6 +28,7 @@ class Section(Struct, frozen=True):
         estimate: How long it may take, where that is known.
         guards: What a saved plan promises, where it was saved.
         notes: Sentences below it.
+        refusals: Why a deployment of it would not begin.
         changes: Whether anything would become another.
     """
 
@@ -40,6 +41,7 @@ class Section(Struct, frozen=True):
     estimate: previews.Estimate | None = None
     guards: tuple[plans.Guard, ...] = ()
     notes: tuple[wording.Text, ...] = ()
+    refusals: tuple[wording.Text, ...] = ()
 
     changes: bool = True
 
@@ -81,7 +83,8 @@ def of_preview(preview: previews.Preview, *, promises: bool = False) -> Section:
         waves=preview.waves,
         estimate=preview.estimate,
         guards=plan.guards if promises else (),
-        notes=preview.notes,
+        notes=tuple(note for note in preview.notes if note not in preview.refusals),
+        refusals=preview.refusals,
         changes=preview.changes,
     )
 

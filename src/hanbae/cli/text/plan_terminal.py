@@ -57,6 +57,9 @@ def compared(comparison: previews.Comparison) -> None:
 def _section(section: plan_sections.Section) -> None:
     width = max(wrapping.width(sys.stdout, fallback=_WIDE), _NARROWEST)
     outputs.emit(click.style(catalogue.printable(section.title), bold=True))
+    for refusal in section.refusals:
+        mark = click.style("✘", fg="red")
+        outputs.emit_text(catalogue.sentence(refusal), head=f"  {mark} ", indent="    ")
     outputs.emit_text(plan_sections.headline(section), head="  ", indent="    ")
     _write_objects(section)
     for line in _fields(section, width):
@@ -137,7 +140,7 @@ def _order(section: plan_sections.Section) -> Iterator[str]:
     if section.hooks:
         facts = {"hooks": ", ".join(map(plan_sections.name, section.hooks))}
         yield catalogue.sentence(wording.Text("plan.hooks", facts))
-    if section.estimate is not None and section.changes:
+    if section.estimate is not None and section.changes and not section.refusals:
         yield plan_sections.timing(section.estimate)
     for guard in section.guards:
         yield catalogue.sentence(_promise(guard))

@@ -1,0 +1,39 @@
+"""Several refusals at once: each is in the JSON document, and that nothing was changed is said once."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hanbae import errors, wording
+from hanbae.cli import failures
+from hanbae.cli.text import catalogue
+from hanbae.deploying import preflight
+
+FACTS = {"service": "auth", "environment": "dev", "image": "auth:1"}
+REASONS = (
+    wording.Text("preflight.image-missing", FACTS),
+    wording.Text(
+        "preflight.image-lacks-migrations",
+        FACTS | {"database": "auth_db", "files": "00001_a.sql", "count": "1", "revision": "1" * 12},
+    ),
+)
+
+
+def test_every_refusal_is_in_the_document(capsys: pytest.CaptureFixture[str]) -> None:
+    catalogue.speak("en")
+    failures.expected(preflight.KnownToFail(REASONS), ["deploy", "--output", "json"])
+    shown = capsys.readouterr()
+    document = json.loads(shown.out)
+    assert [error["text"]["id"] for error in document["errors"]] == [text.id for text in REASONS]
+    assert document["errors"][0] == document["error"]
+    assert document["errors"][1]["message"].startswith("auth dev: auth_db: ")
+    assert "built without it." in document["errors"][1]["message"]
+    assert shown.err.count("Nothing was changed.") == 1
+
+
+def test_one_error_is_the_only_one(capsys: pytest.CaptureFixture[str]) -> None:
+    failures.expected(errors.Refused("stop.declined"), ["stop", "--output", "json"])
+    document = json.loads(capsys.readouterr().out)
+    assert document["errors"] == [document["error"]]

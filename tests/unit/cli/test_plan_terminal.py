@@ -1,0 +1,60 @@
+"""A plan of what cannot begin: the refusal first, and no duration."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from hanbae import subjects, wording
+from hanbae.cli.text import catalogue, plan_terminal
+from hanbae.results import plans, previews
+
+REFUSAL = wording.Text(
+    "preflight.image-missing", {"service": "auth", "environment": "dev", "image": "auth:1"}
+)
+NOTE = wording.Text("preflight.image-unchecked", {"service": "auth", "environment": "dev"})
+CHANGE = plans.Change(subjects.Ref("Deployment", "services-dev", "auth"), "created")
+PREVIEW = previews.Preview(
+    plans.Plan(1, "auth", "dev", (), forecast=(CHANGE,)),
+    "0" * 40,
+    "hanbae",
+    (),
+    (),
+    previews.Estimate(4, 29),
+    (REFUSAL, NOTE),
+    (REFUSAL,),
+)
+
+
+def test_a_refusal_is_the_first_line_and_nothing_is_timed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    catalogue.speak("en")
+    plan_terminal.live([PREVIEW])
+    title, refusal, *rest = capsys.readouterr().out.splitlines()
+    assert title.startswith("auth → dev")
+    assert refusal.startswith("  ✘ auth dev: the registry does not have auth:1.")
+    assert "Nothing was changed" not in refusal
+    assert not any("About" in line or "does not have" in line for line in rest)
+
+
+def test_what_can_begin_is_timed(capsys: pytest.CaptureFixture[str]) -> None:
+    catalogue.speak("en")
+    plan_terminal.live([msgspec.structs.replace(PREVIEW, notes=(NOTE,), refusals=())])
+    assert "About 29 s" in capsys.readouterr().out
+
+
+def test_promises_of_a_saved_plan_are_sentences(capsys: pytest.CaptureFixture[str]) -> None:
+    catalogue.speak("en")
+    guards = (
+        plans.Guard("branch-head:main", "3305404a" * 5),
+        plans.Guard("image:Deployment/services-dev/auth:app", "auth:1"),
+        plans.Guard("of-a-newer:hanbae", "x"),
+    )
+    plan = msgspec.structs.replace(PREVIEW.plan, guards=guards)
+    plan_terminal.live([msgspec.structs.replace(PREVIEW, plan=plan)], promises=True)
+    shown = capsys.readouterr().out
+    assert "Is deployed only while the head of main is 3305404a3305." in shown
+    assert "Is to run in the end, in Deployment/services-dev/auth:app: auth:1" in shown
+    assert "Promise of-a-newer:hanbae: x" in shown
+    assert "branch-head" not in shown
