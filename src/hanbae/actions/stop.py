@@ -44,7 +44,8 @@ class Running:
         service: The service.
         environment: The environment.
         deployment: Id of hanbae's deployment that somebody drives, or left half done; empty where none is open.
-        occupant: The engine's operation where it is not a deployment of hanbae's, or None.
+        occupant: The engine's operation where it is not a deployment of hanbae's, or None; with `deployment`, the
+            one of another commit that it waits for.
     """
 
     def __init__(
@@ -139,12 +140,14 @@ async def running(
     services.check(space.loaded, service)
     async with space.clusters(environment) as clusters:
         lease = await claiming.seen(space.policy, clusters.workload, service, environment)
-        deployment = ""
+        deployment = revision = ""
         if lease is not None and claiming.is_open(lease):
-            deployment = lease.marks["deployment"]
+            deployment, revision = lease.marks["deployment"], lease.marks.get("revision", "")
         by = await clusters.identity()
         engine = choosing_engine.engine(space, clusters, service, environment, by=by)
-        occupant = None if deployment else await engine.occupant()
+        occupant = await engine.occupant()
+        if deployment and occupant is not None and not is_anothers(occupant, revision):
+            occupant = None
         if not deployment and occupant is None:
             raise errors.Refused("stop.nothing-runs", service=service, environment=environment)
         yield Running(
@@ -156,3 +159,11 @@ async def running(
             deployment=deployment,
             occupant=occupant,
         )
+
+
+def is_anothers(occupant: protocol.Occupant, revision: str) -> bool:
+    """Whether an operation is not what hanbae's own deployment of a commit has begun, but what it waits for.
+
+    An operation of the same commit is taken for the deployment's own: automation's sync of it is.
+    """
+    return bool(occupant.revision and revision) and occupant.revision != revision

@@ -52,12 +52,13 @@ def command(
     from hanbae.repository import services
 
     with workspaces.opened(session.directory, context=kube_context) as space:
-        is_service = deployment in services.of_checkout(space.loaded)
+        service, others = deployment, ""
+        is_service = service in services.of_checkout(space.loaded)
         if is_service:
             if environment is None:
                 raise errors.WrongUse("stop.no-environment", service=deployment)
             try:
-                deployment = asyncio.run(
+                deployment, others = asyncio.run(
                     _service(session, space, deployment, environment, yes=yes, output=output)
                 )
             except KeyboardInterrupt:
@@ -67,6 +68,12 @@ def command(
     followed = attach.follow(session, deployment, environment, output, kube_context, stops=True)
     if followed.interrupted:
         return followed.interrupted
+    if others and environment is not None:
+        with workspaces.opened(session.directory, context=kube_context) as space:
+            try:
+                asyncio.run(end_other(session, space, service, environment, others))
+            except KeyboardInterrupt:
+                return interrupts.INTERRUPTED
     return 0 if followed.outcome == "stopped" else 1
 
 
@@ -78,29 +85,64 @@ async def _service(
     *,
     yes: bool,
     output: str,
-) -> str:
-    """End the operation that runs for a service, or return the deployment of hanbae's that is to be ended."""
+) -> tuple[str, str]:
+    """End the operation that runs for a service, unless a deployment of hanbae's is to be ended first.
+
+    Returns:
+        That deployment, and the identity of the operation that it waits for; empty for none.
+    """
     from hanbae.actions import stop
 
     async with stop.running(space, service, environment) as running:
         show_running(session, running)
         if not yes:
-            _ask(service, environment)
+            is_waiting = bool(running.deployment and running.occupant)
+            _ask(service, environment, "stop.ask-both" if is_waiting else "stop.ask")
         if running.deployment:
-            return running.deployment
-        waits_for = await running.waits_for()
-        if waits_for:
-            facts = {
-                "jobs": ", ".join(waits_for),
-                "seconds": str(_deadline(space)),
-            }
-            session.narration.note(wording.Text("deploy.bare-running", facts))
-        stopped = await running.end()
+            return running.deployment, running.occupant.identity if running.occupant else ""
+        stopped = await _end(session, space, running)
     if output != "text":
         outputs.emit_json({"stopped": stopped})
+    return "", ""
+
+
+async def end_other(
+    session: options.Session,
+    space: workspaces.Workspace,
+    service: str,
+    environment: str,
+    identity: str,
+) -> None:
+    """End the operation that a deployment waited for, which the person has agreed to; no other one."""
+    from hanbae import errors
+    from hanbae.actions import stop
+
+    try:
+        async with stop.running(space, service, environment) as running:
+            occupant = running.occupant
+            if occupant is not None and occupant.identity == identity:
+                await _end(session, space, running)
+                return
+    except errors.Refused as error:
+        if error.text.id != "stop.nothing-runs":
+            raise
+    facts = {"service": service, "environment": environment}
+    session.narration.done(wording.Text("stop.ended-by-itself", facts))
+
+
+async def _end(
+    session: options.Session, space: workspaces.Workspace, running: stop.Running
+) -> stop.Stopped:
+    """End an operation, and say so."""
+    waits_for = await running.waits_for()
+    if waits_for:
+        facts = {"jobs": ", ".join(waits_for), "seconds": str(_deadline(space))}
+        session.narration.note(wording.Text("deploy.bare-running", facts))
+    stopped = await running.end()
     text_id = "stop.done" if stopped.ended else "stop.ended-by-itself"
-    session.narration.done(wording.Text(text_id, {"service": service, "environment": environment}))
-    return ""
+    facts = {"service": running.service, "environment": running.environment}
+    session.narration.done(wording.Text(text_id, facts))
+    return stopped
 
 
 def _deadline(space: workspaces.Workspace) -> int:
@@ -115,8 +157,8 @@ def show_running(session: options.Session, running: stop.Running) -> None:
 
     speaker = session.narration
     facts = {"service": running.service, "environment": running.environment}
+    deployment = {"deployment": running.deployment}
     if running.occupant is None:
-        deployment = {"deployment": running.deployment}
         speaker.step(wording.Text("stop.deployment-runs", facts | deployment))
         return
     occupant = running.occupant
@@ -126,7 +168,8 @@ def show_running(session: options.Session, running: stop.Running) -> None:
         "since": occupant.started or "-",
         "message": occupant.message,
     }
-    speaker.step(wording.Text("stop.operation-runs", facts))
+    text_id = "stop.both-run" if running.deployment else "stop.operation-runs"
+    speaker.step(wording.Text(text_id, facts | deployment))
     for cause in running.causes:
         for line in event_lines.of_fact(cause):
             head = f"  {event_lines.MARKS[line.meaning][0]} "
@@ -137,7 +180,7 @@ def show_running(session: options.Session, running: stop.Running) -> None:
                 speaker.line(laid_out)
 
 
-def _ask(service: str, environment: str) -> None:
+def _ask(service: str, environment: str, text_id: str) -> None:
     """Ask whether it is to be ended.
 
     Raises:
@@ -148,6 +191,6 @@ def _ask(service: str, environment: str) -> None:
     facts = {"service": service, "environment": environment}
     if not sys.stdin.isatty():
         raise errors.Refused("stop.needs-yes", place=None, **facts)
-    question = catalogue.sentence(wording.Text("stop.ask", facts))
+    question = catalogue.sentence(wording.Text(text_id, facts))
     if not click.confirm(question, default=False, err=True):
         raise errors.Refused("stop.declined", place=None, **facts)

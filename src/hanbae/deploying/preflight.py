@@ -101,7 +101,8 @@ async def _secrets(
         try:
             keys_made = await _in_cluster(clusters, source.namespace, own)
         except errors.Error as error:
-            facts = _facts(source) | {"secret": own, **_readers(needed)}
+            readers = ", ".join(dict.fromkeys(read.reader for read in needed))
+            facts = _facts(source) | {"secret": own, "readers": readers}
             return Examined((), _unchecked("preflight.secret-unchecked", facts, error))
     absent = [
         read for read in needed if keys_made is not None and read.key and read.key not in keys_made
@@ -113,19 +114,12 @@ async def _secrets(
         "secret": own,
         "keys": ", ".join(filter(None, keys)) or "-",
         "arguments": " ".join(filter(None, keys)) or "KEY",
-        "lacking": str(len(keys)),
-        **_readers(absent or needed),
+        "readers": ", ".join(dict.fromkeys(read.reader for read in absent or needed)),
     }
     text_id = (
         "preflight.secret-keys-missing" if absent and keys_made else "preflight.secret-missing"
     )
     return Examined((wording.Text(text_id, facts),))
-
-
-def _readers(reads: Iterable[secret_reads.Read]) -> dict[str, str]:
-    """The objects that read something, each once, and how many they are."""
-    readers = dict.fromkeys(read.reader for read in reads)
-    return {"readers": ", ".join(readers), "count": str(len(readers))}
 
 
 async def _in_cluster(clusters: workspaces.Clusters, namespace: str, name: str) -> frozenset[str]:
@@ -234,8 +228,7 @@ async def _migrations(
         ),
     ):
         if differing:
-            named = {"files": listed(differing), "count": str(len(differing))}
-            return Examined((wording.Text(text_id, facts | named),))
+            return Examined((wording.Text(text_id, facts | {"files": listed(differing)}),))
     return Examined()
 
 

@@ -16,7 +16,7 @@ REASONS = (
     wording.Text("preflight.image-missing", FACTS),
     wording.Text(
         "preflight.image-lacks-migrations",
-        FACTS | {"database": "auth_db", "files": "00001_a.sql", "count": "1", "revision": "1" * 12},
+        FACTS | {"database": "auth_db", "files": "00001_a.sql", "revision": "1" * 12},
     ),
 )
 
@@ -29,7 +29,7 @@ def test_every_refusal_is_in_the_document(capsys: pytest.CaptureFixture[str]) ->
     assert [error["text"]["id"] for error in document["errors"]] == [text.id for text in REASONS]
     assert document["errors"][0] == document["error"]
     assert document["errors"][1]["message"].startswith("auth dev: auth_db: ")
-    assert "built without it." in document["errors"][1]["message"]
+    assert "was built without what the commit" in document["errors"][1]["message"]
     assert shown.err.count("Nothing was changed.") == 1
 
 
