@@ -124,6 +124,8 @@ def test_running_one_that_nobody_drives_is_not_watched(
     assert err.count("attach") == 0
     lines, _ = listed(capsys)
     assert "not watched" in lines[2]
+    assert main.run(["--lang", "en", "history", "show", IDS[2]]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith(" not watched")
 
 
 def test_mark_of_a_process_that_was_killed_counts_for_nothing(tmp_path: Path) -> None:

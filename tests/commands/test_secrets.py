@@ -322,8 +322,9 @@ def test_list_and_verify_tell_what_is_missing_and_what_cannot_be_sealed(
         ("production", "DATABASE_URL"): ("sealed", "migration"),
         ("production", "JWT_SECRET"): ("missing", "environments"),
     }
-    code, out, _ = run("verify", "auth", "--env", "staging")
+    code, out, err = run("verify", "auth", "--env", "staging")
     assert code == 1
+    assert "hanbae secrets seal auth DATABASE_URL JWT_SECRET --env staging" in err
     assert len([line for line in out.splitlines() if not line.startswith(" ")]) == 2
     assert run("verify", "--env", "dev")[0] == 0
 

@@ -117,10 +117,13 @@ Examples:
 def show(session: options.Session, deployment: str, output: str) -> None:
     """Show one deployment."""
     from hanbae import workspaces
+    from hanbae.history import watching
     from hanbae.results import deployments as folded
 
     with workspaces.opened(session.directory) as space:
-        stream = space.store.events(space.store.find(deployment))
+        deployment = space.store.find(deployment)
+        stream = space.store.events(deployment)
+        is_watched = watching.is_watched(space.store.path, deployment)
     if output == "json":
         outputs.emit_json({"deployment": folded.fold(stream), "events": stream})
     elif output == "jsonl":
@@ -129,7 +132,8 @@ def show(session: options.Session, deployment: str, output: str) -> None:
     else:
         from hanbae.cli.text import event_lines
 
-        outputs.emit_text(_headline(folded.fold(stream)), indent="  ")
+        headline = _headline(folded.fold(stream), is_watched=is_watched)
+        outputs.emit_text(headline, indent="  ")
         quoting = event_lines.Quoting()
         for event in stream:
             moment = event.at.astimezone().strftime("%H:%M:%S")
@@ -144,8 +148,10 @@ def show(session: options.Session, deployment: str, output: str) -> None:
                     outputs.emit_text(line.words, head=head, indent=" " * 11)
 
 
-def _headline(deployment: deployments.Deployment) -> str:
+def _headline(deployment: deployments.Deployment, *, is_watched: bool) -> str:
     outcome = catalogue.words(f"deploy.outcome-{deployment.outcome}")
+    if deployment.outcome == "running" and not is_watched:
+        outcome = catalogue.words("deploy.unwatched")
     opened = deployment.opened.astimezone().strftime("%Y-%m-%d %H:%M") if deployment.opened else ""
     parts = (
         deployment.id,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from hanbae.results import secrets
 
 
+_WIDEST_KEY: Final = 44
+"""Cells up to which the columns before a state are left free below them."""
 _SHORT: Final = len("sha256:") + 16
 """Letters of a fingerprint that are enough to compare lines by eye; JSON has all of them."""
 
@@ -256,6 +259,8 @@ def verify(
     session.narration.faults(broken)
     if bad:
         session.narration.fail(wording.Text("seal.verified-bad", {"count": str(len(bad))}))
+        for cure in _cures(bad):
+            session.narration.note(cure)
     if bad or broken:
         return 2 if broken else 1
     session.narration.done(wording.Text("seal.verified", {"count": str(len(keys))}))
@@ -274,13 +279,24 @@ def _show(keys: Sequence[secrets.SealedKey], output: str) -> None:
     widths = [max(map(wrapping.cells, column)) for column in zip(*rows, strict=True)]
     for key, row in zip(keys, rows, strict=True):
         columns = [wrapping.pad(cell, width) for cell, width in zip(row, widths, strict=True)]
-        outputs.emit_text(
-            catalogue.sentence(_state(key)), head="  ".join([*columns, ""]), indent=" " * 4
-        )
+        head = "  ".join([*columns, ""])
+        # The sentence stays in its column where that leaves it room.
+        indent = wrapping.cells(head) if wrapping.cells(head) <= _WIDEST_KEY else 4
+        outputs.emit_text(catalogue.sentence(_state(key)), head=head, indent=" " * indent)
     origins = {(key.certificate, key.environment): key.source for key in keys if key.source}
     for (certificate, environment), source in origins.items():
         facts = {"certificate": certificate, "environment": environment, "source": source}
         outputs.emit_text(catalogue.sentence(wording.Text("seal.certificate-from", facts)))
+
+
+def _cures(bad: Sequence[secrets.SealedKey]) -> Iterator[wording.Text]:
+    """The command that seals what is missing or malformed, for each service and environment."""
+    wrong: dict[tuple[str, str], list[str]] = {}
+    for key in bad:
+        wrong.setdefault((key.service, key.environment), []).append(key.key)
+    for (service, environment), keys in wrong.items():
+        facts = {"service": service, "environment": environment, "keys": shlex.join(keys)}
+        yield wording.Text("seal.verified-cure", facts)
 
 
 def _state(key: secrets.SealedKey) -> wording.Text:
