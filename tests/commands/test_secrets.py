@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hanbae.actions import init, new_service, seal
 from hanbae.charts import values
 from hanbae.cli import main
+from hanbae.policy import loading
 from hanbae.sealing import encrypting
 
 CANARY = "postgresql://shop:c4n4ry-p%40ss'w\"ord@db:5432/auth"
@@ -523,8 +524,18 @@ def test_an_environment_without_values_here_is_not_taken_for_a_model(shop: Path,
     here = ("seal", "auth", "--env", "dev", "--stdin", *OFFLINE)
     code, out, err = run(*here, "--same-as", "staging", stdin=b"c4n4ry")
     assert (code, out) == (5, "")
-    assert "staging" in err
+    assert "Nothing is sealed for staging" in err
     assert "every key" not in err
+    subprocess.run(["git", "init", "-q", "-b", "elsewhere"], cwd=shop, check=True)
+    person = ["-c", "user.name=mina", "-c", "user.email=mina@example.com"]
+    subprocess.run(
+        ["git", *person, "commit", "-q", "--allow-empty", "-m", "One"], cwd=shop, check=True
+    )
+    branch = loading.load(shop / "hanbae.yaml").policy.environments["staging"].branch
+    code, _, err = run(*here, "--same-as", "staging", stdin=b"c4n4ry")
+    assert code == 5
+    assert f"on this branch (elsewhere); staging's own is {branch}" in err
+    assert f"git merge origin/{branch}" in err
 
 
 def test_other_services_are_listed_where_one_is_broken(shop: Path, run: Run) -> None:

@@ -6,6 +6,7 @@ say which keys the migrations read.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -64,7 +65,9 @@ def refuse_nothing_sealed(directory: Path, service: str, environment: str) -> No
     loaded = services.opened(directory)
     facts = {"service": service, "other": environment}
     own = loaded.policy.environments[environment].branch or ""
-    _, branch = checkouts.Checkout.open(loaded.root).branches()
+    branch = own
+    with contextlib.suppress(errors.WrongUse):  # no clone, no branch
+        _, branch = checkouts.Checkout.open(loaded.root).branches()
     if own and own != branch:
         facts |= {"branch": branch or "-", "own": own, "remote": loaded.policy.argocd.remote}
         raise errors.Refused("seal.other-on-its-branch", place=None, **facts)
