@@ -14,8 +14,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from msgspec import Struct
-
 from hanbae import errors, subjects, wording, workspaces
 from hanbae.clusters import leases
 from hanbae.deploying import (
@@ -26,6 +24,7 @@ from hanbae.deploying import (
     following,
     mending,
     occupants,
+    orders,
     phases,
     proving,
     recording,
@@ -71,55 +70,18 @@ async def deploying(
     channel: channels.Channel[events.Event] = channels.Channel()
     recorded = past.recorded if past is not None else ()
     record = recording.Record(space.store, deployment, channel, space.clock, past=recorded)
-    order = Order(space, plan, deployment, by, limit=limit, waits=waits, past=past, stops=stops)
+    order = orders.Order(
+        space, plan, deployment, by, limit=limit, waits=waits, past=past, stops=stops
+    )
     with watching.watching(space.store.path, deployment):
         async with channel.fed_by(_Run(order, record).through()) as stream:
             yield stream
 
 
-class Order(Struct, frozen=True):
-    """What is to be driven, and how.
-
-    Attributes:
-        space: The workspace.
-        plan: What to do.
-        deployment: The deployment's id.
-        by: Who drives it.
-        limit: Seconds for all of it; None for the policy's deadlines.
-        waits: Wait while somebody else deploys the application, instead of refusing.
-        past: What was done of it before, when it is resumed.
-        stops: End it instead of going on with it.
-    """
-
-    space: workspaces.Workspace
-    plan: plans.Plan
-    deployment: str
-    by: str
-    limit: float | None = None
-    waits: bool = False
-    past: resuming.Past | None = None
-    stops: bool = False
-
-    @property
-    def opened_by(self) -> str:
-        """Who began the deployment: another person, where it is resumed."""
-        return self.past.by if self.past is not None else self.by
-
-    @property
-    def resumption(self) -> wording.Text | None:
-        """That it goes on with what was begun before; None where nothing was, or where that is ended instead."""
-        return None if self.past is None or self.stops else self.past.half_done
-
-    @property
-    def was_announced(self) -> bool:
-        """Whether an earlier driver has announced a step."""
-        return self.past is not None and self.past.reached >= 0
-
-
 class _Run:
     """One deployment from ``Opened`` to ``Closed``."""
 
-    def __init__(self, order: Order, record: recording.Record) -> None:
+    def __init__(self, order: orders.Order, record: recording.Record) -> None:
         self._order = order
         self._space = order.space
         self._plan = order.plan

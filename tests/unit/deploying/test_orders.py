@@ -1,4 +1,4 @@
-"""What a driver says of the deployment that it goes on with, or ends."""
+"""What is said of a deployment that is gone on with, or ended."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 from tests.support import records
 
-from hanbae.deploying import driver, resuming
+from hanbae.deploying import orders, resuming
 
 
-def order(*, stops: bool, past: resuming.Past | None) -> driver.Order:
+def order(*, stops: bool, past: resuming.Past | None) -> orders.Order:
     space: Any = None
-    return driver.Order(space, records.opened().plan, "d1", "mina", past=past, stops=stops)
+    return orders.Order(space, records.opened().plan, "d1", "mina", past=past, stops=stops)
 
 
 def test_only_who_goes_on_with_a_deployment_says_so() -> None:
