@@ -48,12 +48,13 @@ async def add(pool: pools.Pool, view: views.Service, requests: Mapping[str, pool
     for environment, release in tuple(view.releases.items()):
         request = requests[environment]
         texts = [content.decode("utf-8-sig", "replace") for content in request.values]
-        files = [*zip(request.values_files, texts, strict=True)]
+        # Layers beyond the files, such as what Argo CD is told beside them, are in none.
+        files = [*enumerate(zip(request.values_files, texts, strict=False))]
         if own not in request.values_files:
-            files.append((own, defaults))
+            files.append((-1, (own, defaults)))
         values = [
-            _Value(file, index if index < len(texts) else -1, scalar)
-            for index, (file, text) in enumerate(files)
+            _Value(file, index, scalar)
+            for index, (file, text) in files
             for scalar in rewriting.scalars(text)
         ]
         shown = _shown(release, values)
