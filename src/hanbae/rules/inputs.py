@@ -5,6 +5,7 @@ Most of it is met on the way to the rules or after them, by :mod:`hanbae.checkin
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -105,5 +106,8 @@ def _asking(release: views.Release, groups: Sequence[Sequence[str]], *words: str
 @rulebook.of_project("INP009", "error", source="https://yaml.org/spec/1.2.2/", essential=True)
 def no_yaml(project: views.Project) -> Iterator[rulebook.Hit]:
     """A file of Applications, kinds or a kustomization that is no YAML: nothing else of it can be checked."""
+    built = {overlay.folder for overlay in project.overlays if overlay.error or overlay.refusals}
     for broken in declaring.broken(project.tree, project.policy):
+        if broken.kind == "kustomization" and posixpath.dirname(broken.place.file) in built:
+            continue  # what cannot be built of it is reported in Kustomize's words
         yield rulebook.Hit(broken.place, {"kind": broken.kind})
