@@ -210,7 +210,7 @@ def test_narration_of_a_deployment_fits(
         live_view.Plain(lines.append, width=columns) as plain,
     ):
         for event in records.stream(
-            [records.opened(), events.Diagnosed(pod, cause, command, fatal=True)]
+            [records.opened(), events.Diagnosed(pod, cause, command, fatal=False)]
         ):
             view.event(event)
             plain.event(event)
