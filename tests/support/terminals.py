@@ -22,9 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-# Prompts for secrets go to the controlling terminal, which a new session does not have yet.
+# Prompts for secrets go to the controlling terminal, which a new session does not have yet. Whoever runs the tests in
+# the background has Ctrl-C ignored, which children inherit.
 _CONTROLLED: Final = """\
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execvp(sys.argv[1], sys.argv[1:])
