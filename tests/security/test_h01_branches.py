@@ -30,7 +30,9 @@ LEADS_NOWHERE = frozenset(
     {
         "version",
         "language",  # of messages
-        "services.release",  # a name inside of the namespace
+        "profile",  # that of the policy that counts is used
+        "services.migrations",  # a folder of the clone, whose content is checked
+        "services.named.*.migrations",
         "namespaces.*.purpose",
         "environments.*.trigger",
         "environments.*.sync",  # who begins, not where to: ENV003 judges it

@@ -28,6 +28,7 @@ def waiting(descriptor: int) -> int:
 
 
 def unlimited() -> None:
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # ignored where the tests run in the background
     resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
