@@ -134,6 +134,17 @@ def test_a_clone_with_a_damaged_file(
         READS[question](folder)
 
 
+@pytest.mark.parametrize("question", sorted(READS))
+def test_a_clone_whose_common_folder_has_too_long_a_name(
+    clone: Path, tmp_path: Path, question: str
+) -> None:
+    folder = tmp_path / "clone"
+    shutil.copytree(clone, folder, symlinks=True)
+    (folder / ".git/commondir").write_bytes(b"[" * 5000)
+    with fuzzing.expected_errors():
+        READS[question](folder)
+
+
 @fuzzing.bounded(30)
 @given(
     question=st.sampled_from(sorted(READS)),

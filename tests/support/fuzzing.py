@@ -1,7 +1,8 @@
 """Foreign text for readers: honest examples, damaged in the ways that have broken readers before.
 
 A property test draws from here, calls one reader, and lets nothing out of it but a result or an error of hanbae's.
-`HANBAE_FUZZ=20` draws twenty times as many examples; what is found becomes an ordinary test.
+An ordinary run draws the same examples each time; `HANBAE_FUZZ=20` draws twenty times as many, others in each run, and
+what is found becomes an ordinary test.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def bounded(examples: int) -> hypothesis.settings:
     """
     checks = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture,
               hypothesis.HealthCheck.data_too_large, hypothesis.HealthCheck.large_base_example]  # fmt: skip
-    return hypothesis.settings(max_examples=examples * _TIMES, suppress_health_check=checks)
+    return hypothesis.settings(
+        max_examples=examples * _TIMES, suppress_health_check=checks, derandomize=_TIMES == 1
+    )
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ def command() -> None:
 @command.command(
     "list",
     help="""\
-List deployments, the newest first: when, what, which image, by whom, and how it ended.
+List deployments, the newest first: when, what, which image, how it ended; by whom where there is room.
 
 Attempts that were refused, so that nothing was changed, are left out unless --all is given.""",
     epilog="""\

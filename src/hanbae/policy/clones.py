@@ -34,13 +34,15 @@ def discover(path: Path) -> pygit2.Repository | None:
     """
     import pygit2
 
-    folder = pygit2.discover_repository(str(path))
-    if folder is None:
-        return None
+    folder = str(path)
     try:
+        discovered = pygit2.discover_repository(folder)
+        if discovered is None:
+            return None
+        folder = discovered
         repository = pygit2.Repository(folder)
         _refuse_embedded(path, repository)
-    except pygit2.GitError as error:
+    except (pygit2.GitError, OSError, ValueError) as error:  # libgit2's codes become any of these
         if _FOREIGN in str(error):
             root = Path(folder).parent if Path(folder).name == ".git" else Path(folder)
             raise errors.WrongUse(
