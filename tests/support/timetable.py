@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-AT_ONCE: Final = 4
-"""Three scenes leave a third of two cores idle: much of a deployment is waiting."""
+AT_ONCE: Final = 6
+"""Four scenes leave a third of two cores idle: much of a deployment is waiting."""
 
 
 @dataclass(frozen=True)
