@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-AT_ONCE: Final = 6
-"""Four scenes leave a third of two cores idle: much of a deployment is waiting."""
+AT_ONCE: Final = 4
+"""Three scenes leave a third of two cores idle, as much of a deployment is waiting; six keep them busy, and each other
+waiting, in as much time."""
 
 
 @dataclass(frozen=True)

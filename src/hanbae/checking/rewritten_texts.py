@@ -8,6 +8,7 @@ Charts without such values, and texts in which none of them can be, cost nothing
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -45,6 +46,7 @@ async def add(pool: pools.Pool, view: views.Service, requests: Mapping[str, pool
     """
     own = f"{view.chart}/{_DEFAULTS}"
     defaults = view.text(own) or ""
+    of_chart = functools.cache(lambda: rewriting.scalars(defaults))
     for environment, release in tuple(view.releases.items()):
         request = requests[environment]
         texts = [content.decode("utf-8-sig", "replace") for content in request.values]
@@ -55,7 +57,7 @@ async def add(pool: pools.Pool, view: views.Service, requests: Mapping[str, pool
         values = [
             _Value(file, index, scalar)
             for index, (file, text) in files
-            for scalar in rewriting.scalars(text)
+            for scalar in (of_chart() if index < 0 else rewriting.scalars(text))
         ]
         shown = _shown(release, values)
         if shown:

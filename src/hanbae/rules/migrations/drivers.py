@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from hanbae.migrations import dialects
-from hanbae.releases import parts, reading, tools
+from hanbae.releases import parts, tools
 from hanbae.rules import rulebook, views
 
 _GOOSE: Final = "https://github.com/pressly/goose#usage"
@@ -43,18 +43,9 @@ def _by_folder(service: views.Service) -> dict[str, set[dialects.Dialect]]:
 
 def goose(release: views.Release) -> tuple[parts.Migration, ...]:
     """The containers of a release that run goose."""
-    return release.once(_goose)
-
-
-def _goose(release: views.Release) -> tuple[parts.Migration, ...]:
-    read = reading.of(
-        release.objects,
-        service=release.service.name,
-        namespace=release.namespace,
-        name=release.name,
-        values=release.values,
+    return tuple(
+        migration for migration in release.model.migrations if migration.tool == tools.GOOSE
     )
-    return tuple(migration for migration in read.migrations if migration.tool == tools.GOOSE)
 
 
 def _below(folder: str) -> str | None:
