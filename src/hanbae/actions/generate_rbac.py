@@ -18,6 +18,7 @@ from hanbae.migrations import databases
 from hanbae.planning import rights
 from hanbae.policy import documents, loading, naming
 from hanbae.policy.environments import chosen_for_argocd
+from hanbae.releases import rights as release_rights
 from hanbae.repository import generated_files, services, trees
 from hanbae.results import files
 
@@ -97,7 +98,7 @@ async def _described(
     document = values.read(path, file)
     if databases.are_declared(document.data):
         place = document.place(authorizing.IMAGE)
-        return rights.declared(loaded.policy, service, environment, document.data, place)
+        return release_rights.declared(loaded.policy, service, environment, document.data, place)
     tree = trees.WorkingTree(loaded.root)
     policy = services.located(loaded.policy, tree)
     return await rights.rendered(pool, policy, tree, service, environment)

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from hanbae import errors
+from hanbae import errors, libyaml
 from hanbae.apis import serving
+from hanbae.argo import authorizing
 from hanbae.charts import pools
 from hanbae.checking import findings_of_rules, projects, tracing_findings
-from hanbae.policy import environments
+from hanbae.migrations import databases
+from hanbae.policy import environments, naming
+from hanbae.releases import rights
 from hanbae.results import findings
 from hanbae.rules import claims, ignores, rulebook, running, views
 
@@ -35,12 +38,14 @@ class Inspection(Struct, frozen=True):
         ignores: The comments in the services' files that say that a finding is meant.
         unprepared: What has not been begun.
         claims: Environment → the objects of a service's release.
+        rights: Environment → what of it may be proven, where its values do not say what it migrates.
     """
 
     findings: tuple[findings.Finding, ...] = ()
     ignores: tuple[ignores.Ignore, ...] = ()
     unprepared: tuple[Unprepared, ...] = ()
     claims: dict[str, tuple[claims.Claim, ...]] = {}
+    rights: dict[str, authorizing.Service] = {}
 
 
 async def inspect(
@@ -69,7 +74,30 @@ async def inspect(
         release.environment for release in service.releases.values() if not release.prepared
     )
     unprepared = (Unprepared(name, idle),) if idle else ()
-    return Inspection(tuple(located), ignores.of_service(service), unprepared, claims_of(service))
+    return Inspection(
+        tuple(located),
+        ignores.of_service(service),
+        unprepared,
+        claims_of(service),
+        _rights_of(service),
+    )
+
+
+def _rights_of(service: views.Service) -> dict[str, authorizing.Service]:
+    """What may be proven of a service whose values do not say what it migrates, for the rule over the rights."""
+    described = {}
+    for environment, release in service.releases.items():
+        data = libyaml.mapping(service.text(release.values_file) or "") or {}
+        if databases.are_declared(data):
+            continue
+        secret = naming.secret(release.policy, service.name, environment)
+        # What is rendered with an image for the rules alone is not there yet.
+        described[environment] = (
+            authorizing.Service(service.name)
+            if release.layer
+            else rights.of(release.model, service=service.name, secret=secret)
+        )
+    return described
 
 
 def claims_of(service: views.Service) -> dict[str, tuple[claims.Claim, ...]]:

@@ -60,7 +60,12 @@ async def inspect(
         service for service in kustomize_builds.services(project) if service.name in {"", *services}
     ]
     claimed = _claimed(zip(charts, inspections, strict=True), overlays)
-    project = dataclasses.replace(project, clashes=claims.clashes(claimed))
+    described = {
+        (name, environment): service
+        for name, inspection in zip(charts, inspections, strict=True)
+        for environment, service in inspection.rights.items()
+    }
+    project = dataclasses.replace(project, clashes=claims.clashes(claimed), rights=described)
     located = [finding for service in overlays for finding in _of_overlays(service, rules)]
     located += map(findings_of_rules.plain, running.over_project(project, rules))
     located += (finding for inspection in inspections for finding in inspection.findings)

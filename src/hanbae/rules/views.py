@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from hanbae import errors, subjects
 from hanbae.apis import crds
+from hanbae.argo import authorizing
 from hanbae.charts import tracing
 from hanbae.migrations import databases, scripts
 from hanbae.policy import documents, environments, naming
@@ -396,6 +397,8 @@ class Project:
         overlays: The Kustomize overlays: those of the policy, those of services without a chart, and what became of
             them.
         clashes: The objects that two releases claim; none before all services were inspected.
+        rights: Service and environment → what of it may be proven, by its rendered Jobs; of the services that were
+            inspected, and whose values do not say so.
         schemas: The schemas of kinds that the repository defines.
         proposal: The branch's own policy, where that of another commit counts; None where its own counts.
     """
@@ -408,6 +411,7 @@ class Project:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     overlays: tuple[builds.Built, ...] = ()
     clashes: tuple[claims.Clash, ...] = ()
+    rights: Mapping[claims.Owner, authorizing.Service] = field(default_factory=dict)
     schemas: definitions.Schemas = field(
         default_factory=definitions.Schemas, repr=False, compare=False
     )

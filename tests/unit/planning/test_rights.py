@@ -10,6 +10,7 @@ import pytest
 from hanbae.charts import pools
 from hanbae.planning import rights
 from hanbae.policy import documents
+from hanbae.releases import rights as release_rights
 from hanbae.repository import services, trees
 
 SHOP = Path(__file__).parents[2] / "data" / "foreign-shop"
@@ -60,7 +61,7 @@ async def test_a_service_without_values_for_the_environment_has_nothing_to_prove
 
 def test_the_repository_is_compared_as_it_is_written() -> None:
     digest = f"sha256:{'0' * 64}"
-    assert rights._repository(f"registry.example.com:5000/a/b:1.2@{digest}") == (
+    assert release_rights.repository(f"registry.example.com:5000/a/b:1.2@{digest}") == (
         "registry.example.com:5000/a/b"
     )
-    assert rights._repository("user") == "user"
+    assert release_rights.repository("user") == "user"

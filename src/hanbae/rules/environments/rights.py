@@ -16,6 +16,7 @@ from hanbae import errors, libyaml, subjects
 from hanbae.argo import admitting, authorizing
 from hanbae.migrations import databases
 from hanbae.policy import environments, naming
+from hanbae.releases import rights
 from hanbae.rules import rulebook, valuesfiles, views
 from hanbae.rules.environments import committed_objects
 
@@ -191,19 +192,17 @@ def _names(project: views.Project) -> list[str]:
 def _described(
     project: views.Project, service: str, environment: str
 ) -> tuple[authorizing.Service, bool]:
-    """A service as the permissions depend on it, and whether its values say what it migrates.
+    """A service as the permissions depend on it, and whether that is known.
 
-    Of other charts that is read from the Jobs that they render, which `hanbae generate rbac --check` does.
+    What only rendered Jobs say is known of the services that were inspected.
     """
     path = str(naming.values_file(project.policy, service, environment))
     data = libyaml.mapping(project.text(path) or "") or {}
-    if data and not databases.are_declared(data):
-        return authorizing.Service(service), False
-    wave = project.policy.migrations.wave
-    declared = databases.declared(data, service, wave=wave, file=path)
-    keys = [database.url_key for database in declared]
-    place = subjects.Place(path)
-    return authorizing.service(service, environment, data, keys=keys, place=place), True
+    if not data or databases.are_declared(data):
+        place = subjects.Place(path)
+        return rights.declared(project.policy, service, environment, data, place), True
+    read = project.rights.get((service, environment))
+    return read or authorizing.Service(service), read is not None
 
 
 def _without_services(manifest: Mapping[str, Any]) -> dict[str, Any]:

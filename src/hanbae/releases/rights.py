@@ -1,0 +1,70 @@
+"""What the deployer's permissions depend on: the image and the keys with which a service's migrations are proven.
+
+Charts that hanbae laid say it in their values; of others it is read from the Jobs that they render.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hanbae import subjects
+from hanbae.argo import authorizing
+from hanbae.migrations import databases
+from hanbae.policy import documents
+from hanbae.releases import parts
+
+
+def declared(
+    policy: documents.Policy,
+    service: str,
+    environment: str,
+    values: Mapping[str, Any],
+    place: subjects.Place,
+) -> authorizing.Service:
+    """A service whose values say what it migrates.
+
+    Args:
+        policy: The policy.
+        service: The service.
+        environment: The environment, for faults.
+        values: Its values.
+        place: Where its image's repository is, for faults.
+
+    Raises:
+        hanbae.errors.FileFault: A service with databases names no image.
+    """
+    wave = policy.migrations.wave
+    listed = databases.declared(values, service, wave=wave, file=place.file)
+    keys = [database.url_key for database in listed]
+    return authorizing.service(service, environment, values, keys=keys, place=place)
+
+
+def of(release: parts.Release, *, service: str, secret: str) -> authorizing.Service:
+    """A service as its rendered Jobs have it; without an image where nothing of it can be proven.
+
+    A proof reads the service's own Secret and runs one image: of several, the first migration's.
+
+    Args:
+        release: The release.
+        service: The service.
+        secret: Name of the service's own Secret.
+    """
+    proven = [
+        (repository(migration.image.reference), migration.address.key)
+        for migration in release.migrations
+        if migration.provable is None
+        and migration.address is not None
+        and migration.address.secret == secret
+    ]
+    if not proven:
+        return authorizing.Service(service)
+    own, _ = proven[0]
+    keys = dict.fromkeys(key for image, key in proven if image == own)
+    return authorizing.Service(service, own, tuple(keys))
+
+
+def repository(reference: str) -> str:
+    """An image without its tag and digest, as it is written: that is what the API server compares."""
+    folder, slash, name = reference.partition("@")[0].rpartition("/")
+    return f"{folder}{slash}{name.partition(':')[0]}"
