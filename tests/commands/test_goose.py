@@ -73,6 +73,17 @@ def goose() -> str:
     return program
 
 
+def validated(goose: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """What the real goose says of the file ``00001_x.sql``."""
+    return subprocess.run(
+        [goose, "-v", "validate", "00001_x.sql"],
+        cwd=folder,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
 def test_random_files_are_read_alike(goose: str, tmp_path: Path) -> None:
     choose = random.Random(20261124)  # noqa: S311  no secret
     refused = 0
@@ -82,13 +93,7 @@ def test_random_files_are_read_alike(goose: str, tmp_path: Path) -> None:
         text = "\n".join([*begin, *lines]) + choose.choice(["", "\n"])
         data = choose.choice(ENCODINGS)(text)
         (tmp_path / "00001_x.sql").write_bytes(data)
-        ended = subprocess.run(
-            [goose, "-v", "validate", "00001_x.sql"],
-            cwd=tmp_path,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        ended = validated(goose, tmp_path)
         parsed = scripts.read(data)
         assert (parsed.fault is None) == (ended.returncode == 0), (text, ended.stderr, parsed)
         if parsed.fault is not None:
@@ -109,13 +114,8 @@ def test_goose_cuts_where_it_is_reported(
     parsed = scripts.parse(text)
     assert [cut.line for cut in cuts.cuts(parsed.up, dialect)] == lines
     (tmp_path / "00001_x.sql").write_text(text)
-    ended = subprocess.run(
-        [goose, "-v", "validate", "00001_x.sql"],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    ended = validated(goose, tmp_path)
+    assert ended.returncode == 0, ended.stderr
     row = ROW.search(ended.stdout)
     assert row is not None, ended.stdout
     # As many pieces as goose sends: more than one for what the database would read as one statement.

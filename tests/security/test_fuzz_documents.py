@@ -279,9 +279,8 @@ def test_a_definition_and_its_schema(definition: Any) -> None:
     for kind in crds.kinds(definition) if isinstance(definition, dict) else ():
         schema = schemas.added(kind, "1.35")
         if schema is not None:
-            schema.problems(
-                {"apiVersion": "example.com/v1", "kind": "A", "spec": {"a": "c", "z": 1}}
-            )
+            object_ = {"apiVersion": "example.com/v1", "kind": "A", "spec": {"a": "c", "z": 1}}
+            assert all(problem.keyword for problem in schema.problems(object_))
 
 
 EXPRESSIONS = (

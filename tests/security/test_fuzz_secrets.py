@@ -94,6 +94,7 @@ def test_a_migration(data: bytes) -> None:
     for statements in (parsed.up, parsed.down or ()):
         list(hazards.losses(statements))
         for statement in statements:
+            assert 1 <= statement.line <= text.count("\n") + 1
             hazards.may_be_alone(statement.text)
             hazards.alone(statement.text)
             hazards.repeatable(statement.text)

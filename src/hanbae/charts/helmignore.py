@@ -13,6 +13,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from hanbae.policy import globs
+
 _MOST_RULES: Final = 1000
 _LONGEST: Final = 4096
 _MOST_WORK: Final = 50_000_000
@@ -140,24 +142,14 @@ def _applied(text: str, path: str, *, folder: bool) -> tuple[bool, int]:
 
 def _part_matches(part: _Part, name: str) -> bool:
     """Whether a name without slashes is what a part of a pattern says."""
-    place = position = 0
-    star = -1
-    resumed = 0
-    while position < len(name):
-        token = part[place] if place < len(part) else ""
-        if token is _STAR:
-            star, resumed = place, position
-            place += 1
-        elif token == name[position] or (isinstance(token, _Any) and token.matches(name[position])):
-            place += 1
-            position += 1
-        elif star >= 0:
-            # Only the last star may take more: whatever an earlier one took, this one could take as well.
-            resumed += 1
-            position, place = resumed, star + 1
-        else:
-            return False
-    return all(token is _STAR for token in part[place:])
+    return globs.wildcards_match(
+        part,
+        name,
+        is_star=lambda token: token is _STAR,
+        takes=lambda token, letter: (
+            token.matches(letter) if isinstance(token, _Any) else token == letter
+        ),
+    )
 
 
 @lru_cache(maxsize=64)
@@ -197,10 +189,7 @@ def _parts(glob: str) -> tuple[_Part, ...]:
     parts: list[list[str | _Any | None]] = [[]]
     position = 0
     while position < len(glob):
-        token = _TOKEN.match(glob, position)
-        if token is None:
-            message = f"syntax error in pattern: {glob}"
-            raise ValueError(message)
+        token = _valid(_TOKEN.match(glob, position), glob)
         position = token.end()
         escaped, negated, members, wild, plain = token.groups()
         if wild:
@@ -218,10 +207,19 @@ def _ranges(glob: str, members: str) -> Iterator[tuple[str, str]]:
     """The ranges of a class; one letter is a range, and a hyphen that stands for itself has a backslash before it."""
     position = 0
     while position < len(members):
-        member = _MEMBER.match(members, position)
-        if member is None:
-            message = f"syntax error in pattern: {glob}"
-            raise ValueError(message)
+        member = _valid(_MEMBER.match(members, position), glob)
         position = member.end()
         first, last = member["first"], member["last"] or member["first"]
         yield first.removeprefix("\\"), last.removeprefix("\\")
+
+
+def _valid(match: re.Match[str] | None, glob: str) -> re.Match[str]:
+    """What stands at a place of a pattern.
+
+    Raises:
+        ValueError: Nothing that a pattern may have.
+    """
+    if match is None:
+        message = f"syntax error in pattern: {glob}"
+        raise ValueError(message)
+    return match

@@ -54,7 +54,7 @@ def of(migration: parts.Migration, *, namespace: str, account: str) -> dict[str,
         namespace: Namespace of the release.
         account: The ServiceAccount that a proof may have, which is the release's own; another one is left out.
     """
-    manifest = migration.at.object
+    manifest = migration.part.object
     own = {**_labels(migration), labels.COMPONENT: "proof"}
     return {
         "apiVersion": "batch/v1",
@@ -76,7 +76,7 @@ def of(migration: parts.Migration, *, namespace: str, account: str) -> dict[str,
                             "name": "status",
                             **_image(migration),
                             "securityContext": _SECURITY
-                            | _mapping(manifest.get(*migration.at.pointer, "securityContext")),
+                            | _mapping(manifest.get(*migration.part.pointer, "securityContext")),
                             "args": _arguments(migration),
                             "env": _variables(migration),
                             "resources": _RESOURCES,
@@ -89,13 +89,13 @@ def of(migration: parts.Migration, *, namespace: str, account: str) -> dict[str,
 
 
 def _labels(migration: parts.Migration) -> dict[str, Any]:
-    manifest = migration.at.object
+    manifest = migration.part.object
     return _mapping(manifest.get(*manifest.template_metadata, "labels"))
 
 
 def _placed(migration: parts.Migration, account: str) -> dict[str, Any]:
     """How the pod comes to a node and to the database."""
-    pod = _mapping(migration.at.object.get(*(migration.at.object.pod or ())))
+    pod = _mapping(migration.part.object.get(*(migration.part.object.pod or ())))
     placed: dict[str, Any] = {name: pod[name] for name in _POD if name in pod}
     if pod.get("serviceAccountName") == account:
         placed["serviceAccountName"] = account
@@ -106,7 +106,7 @@ def _placed(migration: parts.Migration, account: str) -> dict[str, Any]:
 
 
 def _image(migration: parts.Migration) -> dict[str, Any]:
-    policy = migration.at.object.get(*migration.at.pointer, "imagePullPolicy")
+    policy = migration.part.object.get(*migration.part.pointer, "imagePullPolicy")
     image = {"image": migration.image.reference}
     if isinstance(policy, str):
         image["imagePullPolicy"] = policy

@@ -6,10 +6,13 @@ only the last star is tried again, and over the parts the work is their numbers 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 _ANY_PARTS: Final = "**"
+
+Token = TypeVar("Token")
 
 
 def matches(pattern: str, path: str) -> bool:
@@ -57,14 +60,33 @@ def _advanced(parts: list[str], states: set[int], part: str) -> list[int]:
 
 def part_matches(pattern: str, text: str) -> bool:
     """Whether a text without slashes is what a pattern with ``*`` and ``?`` says."""
+    return wildcards_match(
+        pattern, text, is_star="*".__eq__, takes=lambda token, letter: token in ("?", letter)
+    )
+
+
+def wildcards_match(
+    pattern: Sequence[Token],
+    text: str,
+    *,
+    is_star: Callable[[Token], bool],
+    takes: Callable[[Token, str], bool],
+) -> bool:
+    """Whether a text is what a pattern says, in time that is at most the product of their lengths.
+
+    Args:
+        pattern: The tokens of the pattern.
+        text: The text.
+        is_star: Whether a token stands for any number of letters.
+        takes: Whether another token stands for a letter.
+    """
     place = position = resumed = 0
     star = -1
     while position < len(text):
-        letter = pattern[place] if place < len(pattern) else ""
-        if letter == "*":
+        if place < len(pattern) and is_star(pattern[place]):
             star, resumed = place, position
             place += 1
-        elif letter in ("?", text[position]) and letter:
+        elif place < len(pattern) and takes(pattern[place], text[position]):
             place += 1
             position += 1
         elif star >= 0:
@@ -73,4 +95,4 @@ def part_matches(pattern: str, text: str) -> bool:
             position, place = resumed, star + 1
         else:
             return False
-    return not pattern[place:].strip("*")
+    return all(is_star(token) for token in pattern[place:])

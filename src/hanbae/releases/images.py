@@ -36,7 +36,7 @@ def of_container(
         workload=manifest.ref,
         container=str(container.get("name") or ""),
         reference=str(container.get("image") or ""),
-        at=On(manifest, (*pointer, "image")),
+        part=On(manifest, (*pointer, "image")),
         # A pod that names some gets none of its ServiceAccount's.
         pull_secrets=own or accounts_.get(account, ()),
         init="initContainers" in pointer,

@@ -55,7 +55,7 @@ def _of_container(
     migration = parts.Migration(
         job=manifest.ref,
         container=str(container.get("name") or ""),
-        at=On(manifest, pointer),
+        part=On(manifest, pointer),
         image=images.of_container(manifest, contained, accounts),
         tool=tools.GOOSE,
         phase=next((phase for phase in manifest.phases if phase in _PHASES), ""),
@@ -87,7 +87,7 @@ def _of_container(
 
 def _is_unknown(migration: parts.Migration, container: Mapping[str, Any]) -> bool:
     """Whether something migrates by its name although no tool is to be seen."""
-    if migration.job.kind not in ("Job", "CronJob") and "init" not in str(migration.at.pointer):
+    if migration.job.kind not in ("Job", "CronJob") and "init" not in str(migration.part.pointer):
         return False
     repository = migration.image.reference.partition("@")[0].rpartition("/")[2].partition(":")[0]
     words = [
@@ -126,7 +126,7 @@ def _of_goose(
 
 def _object(migration: parts.Migration) -> dict[str, str]:
     """What every reason says: which object it is about."""
-    return {"object": migration.at.object.label}
+    return {"object": migration.part.object.label}
 
 
 def _address(value: variables.Value | None) -> parts.Address | None:
@@ -167,7 +167,7 @@ def _unread(migration: parts.Migration, request: goose.Asked) -> wording.Text | 
 
 def _surrounded(migration: parts.Migration) -> wording.Text | None:
     """What of its pod a migration needs that a proof has not."""
-    manifest, pointer = migration.at.object, migration.at.pointer
+    manifest, pointer = migration.part.object, migration.part.pointer
     others = [
         str(container.get("name")) for place, container in manifest.containers() if place != pointer
     ]

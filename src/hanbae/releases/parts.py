@@ -21,7 +21,7 @@ class Image(Struct, frozen=True):
         workload: What makes the pod.
         container: The container's name.
         reference: The image as the manifest names it.
-        at: Where it stands in the rendered object; from there :mod:`hanbae.charts.tracing` finds its line.
+        part: Where it stands in the rendered object; from there :mod:`hanbae.charts.tracing` finds its line.
         pull_secrets: Those of the pod, then those of its ServiceAccount where the release has it.
         init: Whether an init container runs it.
     """
@@ -29,7 +29,7 @@ class Image(Struct, frozen=True):
     workload: subjects.Ref
     container: str
     reference: str
-    at: On
+    part: On
     pull_secrets: tuple[str, ...] = ()
     init: bool = False
 
@@ -68,7 +68,7 @@ class Migration(Struct, frozen=True):
     Attributes:
         job: What makes its pod; a Job, unless pods migrate when they start.
         container: The container's name.
-        at: The container in the rendered object.
+        part: The container in the rendered object.
         image: Its image.
         tool: ``goose``, ``hanbae-migrate``, another tool's name, or ``unknown``.
         program: The program as the container names it, such as ``/usr/local/bin/goose``; empty for the entry point.
@@ -88,7 +88,7 @@ class Migration(Struct, frozen=True):
 
     job: subjects.Ref
     container: str
-    at: On
+    part: On
     image: Image
     tool: str
     program: str = ""
@@ -114,14 +114,14 @@ class Need(Struct, frozen=True):
         name: Its name.
         key: The key; empty for all of them and for what has none.
         by: What has the pod.
-        at: Where it is named.
+        part: Where it is named.
     """
 
     kind: str
     name: str
     key: str
     by: subjects.Ref
-    at: On
+    part: On
 
 
 class Made(Struct, frozen=True):

@@ -101,7 +101,7 @@ def _named(
         for override in overrides:
             if migration.job.name == override.job:
                 return override.name, "values"
-        label = migration.at.object.get("metadata", "labels", labels.DATABASE)
+        label = migration.part.object.get("metadata", "labels", labels.DATABASE)
         if isinstance(label, str) and label:
             return label, "label"
         key = migration.address.key if migration.address else ""

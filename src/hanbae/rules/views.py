@@ -2,7 +2,7 @@
 
 Views hold what was read once and compute the rest when it is asked for.
 All rules share them and none writes into them: what several rules work out of a view is computed by
-:meth:`Release.once` or :meth:`Service.once`.
+:meth:`Computing.once`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from msgspec import Struct
 
@@ -40,14 +40,25 @@ from hanbae.rules import (
 __all__ = ["Dependence", "Object", "On", "Pointer", "Project", "Release", "Service"]
 
 T = TypeVar("T")
-View = TypeVar("View")
 
 
-def _once(view: View, computed: dict[Callable[..., Any], Any], compute: Callable[[View], T]) -> T:
-    if compute not in computed:
-        computed[compute] = compute(view)
-    result: T = computed[compute]
-    return result
+class Computing:
+    """Something that rules look at, with what functions make of it."""
+
+    def once(self, compute: Callable[[Self], T]) -> T:
+        """What a function makes of it, computed for the first rule that asks.
+
+        Args:
+            compute: A function of a module: it is what the result is kept under, so a lambda would be computed again.
+        """
+        if compute not in self._computed:
+            self._computed[compute] = compute(self)
+        result: T = self._computed[compute]
+        return result
+
+    @cached_property
+    def _computed(self) -> dict[Callable[..., Any], Any]:
+        return {}
 
 
 class Dependence(Struct, frozen=True):
@@ -67,7 +78,7 @@ class Dependence(Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class Release:
+class Release(Computing):
     """A service in one environment.
 
     Attributes:
@@ -163,18 +174,6 @@ class Release:
                     return self.service.value_place(file, path)
         return self.service.value_place(self.values_file, path)
 
-    def once(self, compute: Callable[[Release], T]) -> T:
-        """What a function makes of this release, computed for the first rule that asks.
-
-        Args:
-            compute: A function of a module, not a closure: it is the key under which its result is found again.
-        """
-        return _once(self, self._computed, compute)
-
-    @cached_property
-    def _computed(self) -> dict[Callable[..., Any], Any]:
-        return {}
-
     @cached_property
     def _declared(self) -> tuple[databases.Database, ...]:
         """The databases that the values declare; none where they are not what the chart contract says."""
@@ -231,7 +230,7 @@ class Release:
 
 
 @dataclass(frozen=True)
-class Service:
+class Service(Computing):
     """A service: its chart, its files, and its releases.
 
     Attributes:
@@ -313,18 +312,6 @@ class Service:
         """The files of the service's folder, the chart's among them, relative to the repository's root."""
         return tuple(self.project.tree.files(str(naming.around(self.policy, self.name))))
 
-    def once(self, compute: Callable[[Service], T]) -> T:
-        """What a function makes of this service, computed for the first rule that asks.
-
-        Args:
-            compute: A function of a module, as of :meth:`Release.once`.
-        """
-        return _once(self, self._computed, compute)
-
-    @cached_property
-    def _computed(self) -> dict[Callable[..., Any], Any]:
-        return {}
-
     @cached_property
     def _texts(self) -> dict[str, str | None]:
         return {}
@@ -383,7 +370,7 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Project:
+class Project(Computing):
     """The repository.
 
     Attributes:
@@ -452,18 +439,6 @@ class Project:
     def own_kinds(self) -> Mapping[tuple[str, str], crds.Kind]:
         """API version and kind → kind, for those that files of the repository define, below k8s/ or in a crds/."""
         return self.shared.own_kinds
-
-    def once(self, compute: Callable[[Project], T]) -> T:
-        """What a function makes of the repository, computed for the first rule that asks.
-
-        Args:
-            compute: A function of a module, as of :meth:`Release.once`.
-        """
-        return _once(self, self._computed, compute)
-
-    @cached_property
-    def _computed(self) -> dict[Callable[..., Any], Any]:
-        return {}
 
     @cached_property
     def environments(self) -> tuple[str, ...]:

@@ -93,7 +93,7 @@ def test_what_is_refused_is_refused_at_its_line(section: str, text_id: str, key:
     ],
 )
 def test_what_others_do_is_taken(section: str) -> None:
-    read(section)
+    assert read(section).services != documents.Services()
 
 
 def test_names_come_from_the_templates_and_a_service_by_name_has_its_own() -> None:

@@ -61,7 +61,7 @@ def test_images(style: dict[str, Any]) -> None:
         f"{image.workload.kind}/{image.workload.name}": image.reference for image in read.images
     } == style["images"]
     for image in read.images:
-        assert image.at.object.get(*image.at.pointer) == image.reference
+        assert image.part.object.get(*image.part.pointer) == image.reference
         expected = style.get("pull_secrets", {}).get(f"{image.workload.kind}/{image.workload.name}")
         assert list(image.pull_secrets) == (expected or [])
 

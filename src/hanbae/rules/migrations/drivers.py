@@ -70,8 +70,8 @@ def folder_not_there(release: views.Release) -> Iterator[rulebook.Hit]:
         folder = f"{service.migrations}/{below}".rstrip("/")
         files = (path for path in service.migration_files if path.endswith(".sql"))
         if not any(path.rpartition("/")[0] == folder for path in files):
-            facts = {"object": migration.at.object.label, "folder": folder}
-            container = migration.at.object.get(*migration.at.pointer, default={})
+            facts = {"object": migration.part.object.label, "folder": folder}
+            container = migration.part.object.get(*migration.part.pointer, default={})
             field = "args" if container.get("args") else "command"
-            part = views.On(migration.at.object, (*migration.at.pointer, field))
+            part = views.On(migration.part.object, (*migration.part.pointer, field))
             yield rulebook.Hit(part, facts | {"path": migration.folder[:120]})

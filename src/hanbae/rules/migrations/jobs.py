@@ -48,7 +48,7 @@ def _job(
 ) -> tuple[str, views.Object | None]:
     """The name that a database's Job has by contract, and the Job; a chart of others has its own names."""
     if not entry.declared:
-        manifest = entry.migration.at.object if entry.migration else None
+        manifest = entry.migration.part.object if entry.migration else None
         is_job = manifest is not None and manifest.kind == "Job"
         return entry.job, manifest if is_job else None
     several = len([other for other in release.migrated if other.declared]) > 1

@@ -44,7 +44,7 @@ def not_made(release: views.Release) -> Iterator[rulebook.Hit]:
         labels = dict.fromkeys(f"{need.by.kind}/{need.by.name}" for need in all_needs)
         facts = {"kind": kind, "name": name, "objects": ", ".join(labels)[:300]}
         near = _near(release, applied, kind, name)
-        on = views.On(all_needs[0].at.object, all_needs[0].at.pointer)
+        on = views.On(all_needs[0].part.object, all_needs[0].part.pointer)
         if near:
             yield rulebook.Hit(on, {**facts, "near": near}, "near")
         else:
