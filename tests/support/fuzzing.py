@@ -1,8 +1,8 @@
 """Foreign text for readers: honest examples, damaged in the ways that have broken readers before.
 
 A property test draws from here, calls one reader, and lets nothing out of it but a result or an error of hanbae's.
-An ordinary run draws the same examples each time; `HANBAE_FUZZ=20` draws twenty times as many, others in each run, and
-what is found becomes an ordinary test.
+An ordinary run draws the same examples each time; `HANBAE_TEST_FUZZ=20` draws twenty times as many, others in each run,
+and what is found becomes an ordinary test.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from hanbae import errors
 
-_TIMES: Final = int(os.environ.get("HANBAE_FUZZ", "1"))
+_TIMES: Final = int(os.environ.get("HANBAE_TEST_FUZZ", "1"))
 _TOKENS: Final = [
     *(b"\0", b"\n", b"\r", b"\t", b" ", b"\xff", b"\xc3", b"\xef\xbb\xbf", b"\xff\xfe", b"\x1b[31m"),
     *("\u202e", "\u2028", "\x85", "\ufeff", "한", "\U0001d7d9", "\u017f", "\u0130"),

@@ -123,7 +123,8 @@ def _default(strict: dict[str, Any], properties: Mapping[Any, Any]) -> None:
             for name, part in properties.items()
             if isinstance(part, Mapping) and part.get("default") is not None
         }
-        strict["required"] = [name for name in required if name not in defaulted]
+        names = (name for name in required if isinstance(name, str))
+        strict["required"] = [name for name in names if name not in defaulted]
 
 
 def _values(schema: Mapping[str, Any], left: int) -> dict[str, Any]:

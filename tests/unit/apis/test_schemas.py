@@ -196,6 +196,20 @@ def test_a_definition_can_refer_to_nothing() -> None:
     assert schema.problems({"apiVersion": "example.com/v1", "kind": "K", "metadata": {}}) == []
 
 
+def test_a_required_field_that_is_no_name_is_passed_over() -> None:
+    definition = {"type": "object", "required": [[], {}, "a"], "properties": {"a": {}}}
+    spec = {
+        "group": "example.com",
+        "names": {"kind": "K"},
+        "versions": [{"name": "v1", "schema": {"openAPIV3Schema": definition}}],
+    }
+    (kind,) = crds.kinds({"spec": spec})
+    schema = schemas.added(kind, "1.35")
+    assert schema is not None
+    manifest = {"apiVersion": "example.com/v1", "kind": "K", "metadata": {}}
+    assert [problem.name for problem in schema.problems(manifest)] == ["a"]
+
+
 def test_a_pattern_of_a_definition_takes_linear_time() -> None:
     evil = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}
     spec = {
