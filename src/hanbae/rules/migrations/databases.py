@@ -45,8 +45,11 @@ def _has_files(service: views.Service, directory: str = "") -> bool:
 
 @rulebook.of_release("MIG015", "error", source=_POLICY, essential=True)
 def without_files(release: views.Release) -> Iterator[rulebook.Hit]:
-    """A declared database without migrations: goose ends with an error, and so does the sync."""
-    for database in release.databases:
+    """A declared database without migrations: goose ends with an error, and so does the sync.
+
+    What only a Job shows may have its files in another repository; a folder that is missing beside others is MIG025's.
+    """
+    for database in (entry.database for entry in release.migrated if entry.declared):
         if not _has_files(release.service, database.directory):
             folder = f"{release.service.migrations}/{database.directory}".rstrip("/")
             facts = {"database": database.name, "folder": folder}

@@ -62,7 +62,7 @@ def folder_not_there(release: views.Release) -> Iterator[rulebook.Hit]:
     service = release.service
     if not service.migration_files:
         return  # they are in another repository
-    declared = {database.directory.strip("/") for database in release.databases}
+    declared = {entry.database.directory.strip("/") for entry in release.migrated if entry.declared}
     for migration in goose(release):
         below = _below(migration.folder)
         if below is None or below in declared:
