@@ -42,6 +42,8 @@ def discover(path: Path) -> pygit2.Repository | None:
         folder = discovered
         repository = pygit2.Repository(folder)
         _refuse_embedded(path, repository)
+    except errors.Error:
+        raise  # WrongUse is a ValueError too
     except (pygit2.GitError, OSError, ValueError) as error:  # libgit2's codes become any of these
         if _FOREIGN in str(error):
             root = Path(folder).parent if Path(folder).name == ".git" else Path(folder)
