@@ -54,9 +54,21 @@ def hang_own_sync(scene: scenes.Scene, service: str) -> str:
     return broken
 
 
+def image_is_missing(scene: scenes.Scene, service: str) -> bool:
+    """Whether the node has tried to pull an image for one of the service's pods and was told that there is none."""
+    command = ["get", "pods", "-n", scene.namespace(service), "-o", "json"]
+    pods = json.loads(scene.shop.sandbox.kubectl(command))["items"]
+    return any(
+        "Pull" in container.get("state", {}).get("waiting", {}).get("reason", "")
+        for pod in pods
+        if pod["metadata"]["name"].startswith(service)
+        for container in pod["status"].get("containerStatuses", [])
+    )
+
+
 @contextmanager
 def started_by_a_person(scene: scenes.Scene, service: str, revision: str) -> Iterator[None]:
-    """A sync that a person called mina has started, while the block runs; it waits for a hook."""
+    """A sync that a person called mina has started, while the block runs; it waits for a hook without an image."""
     kubectl = scene.shop.sandbox.kubectl
     name, namespace = f"{service}-{scene.environment}", scene.shop.policy.argocd.namespace
     operation = {
@@ -70,7 +82,10 @@ def started_by_a_person(scene: scenes.Scene, service: str, revision: str) -> Ite
     patch = ["patch", "application", name, "-n", namespace, "--type", "merge", "-p"]
     kubectl([*patch, json.dumps({"operation": operation})])
     polling.until(
-        lambda: "waiting for" in str(state(scene, service)["message"]),
+        lambda: (
+            "waiting for" in str(state(scene, service)["message"])
+            and image_is_missing(scene, service)
+        ),
         within=120,
         pause=1,
         state=lambda: state(scene, service),
