@@ -208,7 +208,7 @@ class _Renderer:
             environment,
             values,
             overrides=releases.overrides(
-                self._project.tree, self._project.policy, service, environment
+                self._project.tree, self._project.policy, service, environment, values
             ),
             kube_version=self._wanted.kube_version,
             api_versions=self._wanted.api_versions,

@@ -6,9 +6,10 @@ replaced as a whole. Argo CD Image Updater writes such files.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -64,11 +65,12 @@ def read(tree: trees.Tree, folder: str, application: str) -> Iterator[SourceFile
             yield SourceFile(path, patch)
 
 
-def values(helm: Mapping[str, Any]) -> tuple[bytes, ...]:
+def values(helm: Mapping[str, Any], files: Sequence[bytes] = ()) -> tuple[bytes, ...]:
     """The values that a source's ``helm`` lays over its values files, each document over the one before, as JSON.
 
     Args:
         helm: The part ``helm`` of a source.
+        files: The contents of the values files, in order: a parameter of a list's entry changes theirs.
     """
     documents = []
     inline: Any = helm.get("valuesObject")
@@ -80,11 +82,12 @@ def values(helm: Mapping[str, Any]) -> tuple[bytes, ...]:
         documents.append(json.dumps(inline, default=str).encode())
     parameters = helm.get("parameters")
     set_values: dict[str, Any] = {}
+    below = _Below((*files, *documents))
     for parameter in parameters if isinstance(parameters, list) else ():
         if isinstance(parameter, dict) and isinstance(parameter.get("name"), str):
             text = str(parameter.get("value") or "")
             forced = parameter.get("forceString", parameter.get("forcestring")) is True
-            _put(set_values, parameter["name"], text if forced else _typed(text))
+            _put(set_values, parameter["name"], text if forced else _typed(text), below)
     if set_values:
         documents.append(json.dumps(set_values).encode())
     return tuple(documents)
@@ -139,12 +142,33 @@ def _typed(text: str) -> Any:
     return text
 
 
-def _put(values: dict[str, Any], name: str, value: Any) -> None:
+class _Below:
+    """What parameters are laid over, read when one names an entry of a list: Helm changes that one alone."""
+
+    def __init__(self, documents: Sequence[bytes]) -> None:
+        self._documents = documents
+
+    def entries(self, keys: Sequence[str]) -> list[Any]:
+        """A copy of the list at some keys; empty where the values have none."""
+        for content in reversed(self._documents):
+            node: Any = libyaml.mapping(content)
+            for key in keys:
+                node = node.get(key) if isinstance(node, dict) else None
+            if node is not None:
+                return copy.deepcopy(node) if isinstance(node, list) else []
+        return []
+
+
+def _put(values: dict[str, Any], name: str, value: Any, under: _Below) -> None:
     parts = [re.sub(r"\\(.)", r"\1", part) for part in _PATH.findall(name)][:_DEEPEST]
     node: Any = values
     for index, part in enumerate(parts):
         following = parts[index + 1] if index + 1 < len(parts) else None
-        below: Any = [] if following is not None and following.startswith("[") else {}
+        below: Any = {}
+        if following is not None and following.startswith("["):
+            # The whole list is replaced in the end, so it begins as the values files have it.
+            whole = not any(earlier.startswith("[") for earlier in parts[: index + 1])
+            below = under.entries(parts[: index + 1]) if whole else []
         below = value if following is None else below
         if isinstance(node, list):
             place = int(part[1:-1]) if part.startswith("[") else 0

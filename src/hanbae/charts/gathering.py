@@ -136,6 +136,22 @@ def completed(
     return result, tuple(resolved)
 
 
+def brought(tree: trees.Tree, chart: str) -> dict[str, str]:
+    """The folders in a chart that :func:`completed` fills from elsewhere in the repository → where they are from.
+
+    Args:
+        tree: The files of the repository.
+        chart: The chart's folder.
+    """
+    folders: dict[str, str] = {}
+    for file in ("Chart.yaml", "requirements.yaml"):
+        for dependency in _dependencies(tree.read(f"{chart}/{file}") or b""):
+            where, folder = _where(chart, dependency), f"charts/{dependency.get('name')}"
+            if where is not None and not tree.files(f"{chart}/{folder}"):
+                folders[folder] = where
+    return folders
+
+
 def _declaration(chart: str, present: Mapping[str, bytes], dependency: str) -> subjects.Place:
     """The line on which a chart names a dependency; the file where none can be told."""
     for file in ("Chart.yaml", "requirements.yaml"):

@@ -176,7 +176,7 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
         values = [_values(tree, path) for path in paths]
         contents = [content for content in values if content is not None]
         if len(contents) == len(values):
-            overrides = releases.overrides(tree, policy, name, environment)
+            overrides = releases.overrides(tree, policy, name, environment, contents)
             requests[environment] = releases.requested(
                 policy, name, environment, contents, overrides=overrides
             )
@@ -243,7 +243,7 @@ def _release(
             difference.asked,
             difference.identity,
             difference.objects,
-            _template(view.chart, difference.template),
+            view.template(difference.template),
         )
         for difference in answer.differences
     )
@@ -253,7 +253,7 @@ def _release(
             errors.FileFault
         ):  # objects that no cluster takes are not applied either
             manifests = rendering.manifests(alternative, shown=view.chart)
-            objects = tuple(_objects(manifests, view.chart, namespace))
+            objects = tuple(_objects(manifests, view, namespace))
             alternatives.append(
                 views.Release(
                     view, environment, rendered.values, objects, assumed=alternative.assumed
@@ -263,7 +263,7 @@ def _release(
         view,
         environment,
         rendered.values,
-        tuple(_objects(rendered.manifests, view.chart, namespace)),
+        tuple(_objects(rendered.manifests, view, namespace)),
         dependences,
         alternatives=tuple(alternatives),
         calls=answer.calls,
@@ -296,19 +296,14 @@ def _is_text(data: bytes) -> bool:
     return b"\0" not in data
 
 
-def _template(chart: str, template: str) -> str:
-    """A file that Helm names by its chart, such as ``auth/templates/a.yaml``, in the repository."""
-    return f"{chart}/{template.partition('/')[2]}"
-
-
 def _objects(
-    manifests: Iterable[rendering.Manifest], chart: str, namespace: str
+    manifests: Iterable[rendering.Manifest], view: views.Service, namespace: str
 ) -> Iterator[views.Object]:
     for index, manifest in enumerate(manifests):
         metadata: Any = manifest.object.get("metadata") or {}
         yield views.Object(
             manifest.object,
-            _template(chart, manifest.template),
+            view.template(manifest.template),
             index,
             str(metadata.get("namespace") or namespace),
         )

@@ -104,7 +104,7 @@ async def read(
             environment=environment,
             revision=revision.commit[:12],
         )
-    overrides = releases.overrides(revision, policy, service, environment)
+    overrides = releases.overrides(revision, policy, service, environment, values.contents)
     request = releases.requested(
         policy, service, environment, values.contents, overrides=overrides, cluster=cluster
     )

@@ -151,7 +151,11 @@ def _object(manifest: Mapping[str, Any], index: int, namespace: str) -> objects.
 
 
 def overrides(
-    tree: trees.Tree, policy: documents.Policy, service: str, environment: str
+    tree: trees.Tree,
+    policy: documents.Policy,
+    service: str,
+    environment: str,
+    values: Sequence[bytes],
 ) -> tuple[bytes, ...]:
     """The values that ``.argocd-source`` files beside the chart lay over those of the environment.
 
@@ -160,6 +164,7 @@ def overrides(
         policy: The policy.
         service: The service.
         environment: The environment.
+        values: The contents of the environment's values files, in order.
 
     Raises:
         hanbae.errors.FileFault: Such a file cannot be read, or is no YAML.
@@ -173,4 +178,4 @@ def overrides(
                 helm.pop("values", None)
                 helm.pop("valuesObject", None)
             helm |= patch
-    return source_files.values(helm)
+    return source_files.values(helm, values)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -60,6 +62,11 @@ _OF_OPERATORS: Final[Mapping[tuple[str, str], tuple[Pointer, frozenset[str]]]] =
         frozenset({"tls.crt", "tls.key", "ca.crt"}),
     ),
 }
+_MAKING_FLAGS: Final = frozenset({"secret-name", "secretName", "tls-secret-name"})
+_CREATES: Final = re.compile(
+    r"\bcreate secret (?:generic|tls|docker-registry) [\"']?([a-z0-9][a-z0-9.-]{0,252})"
+)
+_LONGEST_ARGUMENT: Final = 20_000
 _CNPG: Final = frozenset(
     [
         "username",
@@ -160,8 +167,31 @@ def _makes(manifest: Object) -> Iterator[parts.Made]:
                 if isinstance(item, dict)
             )
             yield parts.Made("Secret", str(entry.get("secretName")), keys, ref, "external")
+    elif kind == "Job":
+        for name in _told_to_make(manifest):
+            yield parts.Made("Secret", name, None, ref, "operator")
     else:
         yield from _operated(manifest)
+
+
+def _told_to_make(manifest: Object) -> Iterator[str]:
+    """Names of the Secrets that a Job's arguments have it make, as those that issue webhooks' certificates do."""
+    for _, container in manifest.containers():
+        words = [
+            word
+            for field in ("command", "args")
+            for word in _texts(container.get(field))
+            if len(word) <= _LONGEST_ARGUMENT
+        ]
+        for word, following in itertools.pairwise([*words, ""]):
+            flag, equals, value = word.partition("=")
+            if flag.lstrip("-") in _MAKING_FLAGS and flag.startswith("-"):
+                yield value if equals else following
+            yield from (match[1] for match in _CREATES.finditer(word))
+
+
+def _texts(value: Any) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
 def _operated(manifest: Object) -> Iterator[parts.Made]:

@@ -33,9 +33,14 @@ def doubled_key(service: views.Service) -> Iterator[rulebook.Hit]:
     files = [f"{service.chart}/Chart.yaml", f"{service.chart}/values.yaml"]
     files += [file for release in service.releases.values() for file in release.values_files]
     for file in dict.fromkeys(files):
-        for keys, (line, column) in service.values(file).doubled:
+        parsed = service.values(file)
+        for keys, (line, column) in parsed.doubled:
             key = ".".join(str(part) for part in keys)
-            yield rulebook.Hit(subjects.Place(file, line, column), {"key": key[:200]})
+            place, facts = subjects.Place(file, line, column), {"key": key[:200]}
+            if (line, column) in parsed.repeated:  # nothing is lost yet
+                yield rulebook.Hit(place, facts, "same", severity="warning")
+            else:
+                yield rulebook.Hit(place, facts)
 
 
 @rulebook.of_release(

@@ -25,7 +25,8 @@ def numbered(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _is_template(name: str, data: bytes) -> bool:
-    if not name.startswith("templates/") or not name.endswith((".yaml", ".yml")):
+    inside = name.startswith("templates/") or "/templates/" in name
+    if not inside or not name.endswith((".yaml", ".yml")):
         return False
     try:
         data.decode("utf-8")
@@ -51,7 +52,8 @@ def place(
     """
     template = on.object.template
     text = release.service.text(template)
-    same = [(file, document) for file, document in documents if _names(template, file)]
+    service = release.service
+    same = [entry for entry in documents if service.template(entry[0]) == template]
     index = next(
         (index for index, (_, document) in enumerate(same) if document == on.object.data), None
     )
@@ -68,7 +70,9 @@ def place(
     origin = tracing.trace(
         text, texts[same[index][0]], index, on.pointer, release.service.named_templates
     )
-    if not on.key:
+    # The values of a dependency are below its name in the chart's.
+    dependency = same[index][0].partition("/")[2].startswith("charts/")
+    if not on.key and not dependency:
         for file in (*reversed(release.values_files), f"{release.service.chart}/values.yaml"):
             parsed = release.service.values(file)
             keys = tracing.value_keys(origin, on.pointer, parsed.places)
@@ -86,8 +90,3 @@ def _identity(document: Any) -> tuple[str, str, str, str]:
         return "", "", "", ""
     api_version, kind = str(document.get("apiVersion")), str(document.get("kind"))
     return api_version, kind, str(own.get("namespace")), str(own.get("name"))
-
-
-def _names(template: str, file: str) -> bool:
-    """Whether a file of the rendered chart, such as ``auth/templates/x.yaml``, is this file of the repository."""
-    return template.endswith("/" + file.partition("/")[2])

@@ -24,12 +24,14 @@ class ValuesFile(Struct, frozen=True):
         places: Keys from the root → line and column of the value's key.
         fault: What is wrong with the file's YAML; None where nothing is.
         doubled: Keys that are there once more, each with the line and column of the second.
+        repeated: Those of them that say the same both times.
     """
 
     file: str
     places: Mapping[tuple[str | int, ...], tuple[int, int]]
     fault: subjects.Place | None = None
     doubled: tuple[tuple[tuple[str | int, ...], tuple[int, int]], ...] = ()
+    repeated: frozenset[tuple[int, int]] = frozenset()
 
     def place(self, keys: tuple[str | int, ...]) -> subjects.Place:
         """Where a value stands; of a missing one, the nearest part around it, else the file."""
@@ -53,7 +55,35 @@ def parse(data: bytes, file: str) -> ValuesFile:
     doubled: list[tuple[tuple[str | int, ...], tuple[int, int]]] = []
     if root is not None:
         _walk(root, (), places, doubled)
-    return ValuesFile(file, places, None, tuple(doubled))
+    repeated = _repeated(root) if doubled else frozenset()
+    return ValuesFile(file, places, None, tuple(doubled), repeated)
+
+
+def _repeated(root: Any) -> frozenset[tuple[int, int]]:
+    """Line and column of the keys that are there a second time with the value of the first."""
+    places, waiting = set(), [root]
+    while waiting:
+        node = waiting.pop()
+        if node.id == "sequence":
+            waiting.extend(node.value)
+        elif node.id == "mapping":
+            before: dict[str, Any] = {}
+            for key, value in node.value:
+                waiting.append(value)
+                if key.id == "scalar":
+                    if key.value in before and _says(before[key.value]) == _says(value):
+                        places.add((key.start_mark.line + 1, key.start_mark.column + 1))
+                    before[key.value] = value
+    return frozenset(places)
+
+
+def _says(node: Any, depth: int = 0) -> Any:
+    """What a node says, wherever it stands."""
+    if node.id == "scalar" or depth > _DEEPEST:
+        return node.id, node.tag, node.style or "", node.value if node.id == "scalar" else id(node)
+    if node.id == "sequence":
+        return node.id, [_says(value, depth + 1) for value in node.value]
+    return node.id, [(key.value, _says(value, depth + 1)) for key, value in node.value]
 
 
 def documents(data: bytes, file: str) -> Iterator[tuple[Any, ValuesFile]]:

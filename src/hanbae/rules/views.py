@@ -20,7 +20,7 @@ from msgspec import Struct
 from hanbae import errors, subjects
 from hanbae.apis import crds
 from hanbae.argo import authorizing
-from hanbae.charts import tracing
+from hanbae.charts import gathering, tracing
 from hanbae.migrations import databases, scripts
 from hanbae.policy import documents, environments, naming
 from hanbae.releases import databases as release_databases
@@ -289,6 +289,23 @@ class Service(Computing):
         """The chart's files, relative to the chart's folder."""
         cut = len(self.chart) + 1
         return tuple(path[cut:] for path in self.project.tree.files(self.chart))
+
+    def template(self, name: str) -> str:
+        """A file that Helm names by its chart, such as ``auth/templates/a.yaml``, relative to the repository's root.
+
+        Args:
+            name: The file as Helm names it; one of a dependency is in ``charts/``, wherever it was taken from.
+        """
+        path = name.partition("/")[2]
+        if path.startswith("charts/"):
+            for folder, where in self._brought.items():
+                if path.startswith(f"{folder}/"):
+                    return where + path[len(folder) :]
+        return f"{self.chart}/{path}"
+
+    @cached_property
+    def _brought(self) -> Mapping[str, str]:
+        return gathering.brought(self.project.tree, self.chart)
 
     @cached_property
     def templates(self) -> tuple[tuple[str, str], ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from hanbae.argo import hooks
 from hanbae.policy import labels
 from hanbae.rules import rulebook, views
 from hanbae.rules.argo import reading
@@ -93,7 +94,8 @@ def kept_thing_as_hook(release: views.Release) -> Iterator[rulebook.Hit]:
         if hooked and not manifest.phases and other.index not in reported:
             reported.add(other.index)
             facts = {"object": other.label, "reader": manifest.label}
-            yield rulebook.Hit(_hook(other), facts, "needed")
+            gone = "HookSucceeded" in hooks.delete_policies(other.data)
+            yield rulebook.Hit(_hook(other), facts, "needed" if gone else "renewed")
 
 
 @argo.of_release(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from hanbae import subjects
@@ -18,6 +18,7 @@ _RANDOM: Final = re.compile(
 _LOOKUP: Final = re.compile(
     r"(?<![\w.$/-])lookup(?![\w/-])|\.Release\.(?:IsUpgrade|IsInstall|Revision)\b"
 )
+_DEFINE: Final = re.compile(r"\{\{-? *define +\"([^\"]{1,200})\"")
 # Most templates have none of these, and to see that is far quicker than to look for whole words.
 _HINTS: Final[Mapping[re.Pattern[str], tuple[str, ...]]] = {
     _RANDOM: (
@@ -48,13 +49,11 @@ def renders_differently_each_time(service: views.Service) -> Iterator[rulebook.H
     What a template calls in a way that its text does not show (through ``tpl``, in a packed chart) is noted when it is
     rendered.
     """
-    shown = set()
     called = {function for release in service.releases.values() for function in release.calls}
-    for hit in _calls(service, _RANDOM):
-        if hit.facts["function"] not in called:
-            continue  # a subchart that is switched off, or a branch that no environment takes
-        shown.add(hit.facts["function"])
-        yield hit
+    # What no environment calls is in a branch or a subchart that is switched off.
+    hits = [hit for hit in _calls(service, _RANDOM) if hit.facts["function"] in called]
+    shown = {hit.facts["function"] for hit in hits}
+    yield from _telling(service, hits)
     for release in service.releases.values():
         for function in release.calls:
             if function not in shown and release.settings.engine == "argocd":
@@ -63,12 +62,46 @@ def renders_differently_each_time(service: views.Service) -> Iterator[rulebook.H
                 yield rulebook.Hit(place, {"function": function}, "called")
 
 
+def _telling(service: views.Service, hits: Iterable[rulebook.Hit]) -> Iterator[rulebook.Hit]:
+    """Of several calls of a function, those that stand for the others, because nothing shows which one is made.
+
+    The chart's own stand for those of its dependencies; the first one in a named template, or among dependencies, for
+    the rest there.
+    """
+    inside = f"{service.chart}/charts/"
+    own: list[rulebook.Hit] = []
+    others: list[rulebook.Hit] = []
+    for hit in hits:
+        file = hit.at.file if isinstance(hit.at, subjects.Place) else ""
+        (others if file.startswith(inside) else own).append(hit)
+    calls: set[tuple[str, str, str]] = set()
+    functions: set[str] = set()
+    for hit in own:
+        call = _around(service, hit)
+        if call not in calls:
+            calls.add(call)
+            functions.add(hit.facts["function"])
+            yield hit
+    for hit in others:
+        if hit.facts["function"] not in functions:
+            functions.add(hit.facts["function"])
+            yield hit
+
+
+def _around(service: views.Service, hit: rulebook.Hit) -> tuple[str, str, str]:
+    """What tells a call from others: its file, its function and the named template around it, else its place."""
+    assert isinstance(hit.at, subjects.Place)  # noqa: S101  of a text
+    lines = (service.text(hit.at.file) or "").split("\n")[: hit.at.line]
+    heads = [match[1] for line in reversed(lines) if (match := _DEFINE.search(line))]
+    return hit.at.file, hit.facts["function"], heads[0] if heads else str(hit.at)
+
+
 @rulebook.of_service(
     "ARG030", "warning", source="https://github.com/argoproj/argo-cd/issues/5202", essential=True
 )
 def asks_the_cluster(service: views.Service) -> Iterator[rulebook.Hit]:
     """`lookup`, which finds nothing, and words that tell an install from an upgrade, which are always the same."""
-    yield from _calls(service, _LOOKUP)
+    yield from _telling(service, _calls(service, _LOOKUP))
 
 
 def _calls(service: views.Service, pattern: re.Pattern[str]) -> Iterator[rulebook.Hit]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from hanbae.rules import rulebook, views
@@ -59,6 +59,19 @@ _MAKES_NO_PODS: Final = frozenset(
 )
 """Kinds of operators whose objects are no workloads; of all others an operator may make pods."""
 _ENDING: Final = ("Job", "CronJob")
+_BY_CONTROLLERS: Final = frozenset(
+    {
+        "apps.kubernetes.io/pod-index", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name",
+        "controller-revision-hash", "controller-uid", "job-name", "pod-template-generation", "pod-template-hash",
+        "statefulset.kubernetes.io/pod-name", "vault-active", "vault-initialized", "vault-perf-standby",
+        "vault-sealed", "openbao-active", "openbao-initialized", "openbao-perf-standby", "openbao-sealed",
+    }
+)  # fmt: skip
+"""Labels that controllers, or the programs themselves, put on pods that are there."""
+_ROLES: Final = frozenset(
+    {"active", "follower", "leader", "main", "master", "primary", "replica", "secondary", "standby"}
+)
+"""Values of labels with which programs tell which of their pods leads."""
 _ROUTES: Final = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
 
 
@@ -83,9 +96,29 @@ def selects_nothing(release: views.Release) -> Iterator[rulebook.Hit]:
             continue
         if _has_operators(release):
             continue
-        if not _behind(release, manifest, *_SERVING, *_ENDING):
+        if not _behind(release, manifest, *_SERVING, *_ENDING) and not _chosen_later(
+            release, manifest, selector
+        ):
             facts = {"object": manifest.label}
             yield rulebook.Hit(views.On(manifest, ("spec", "selector"), key=True), facts)
+
+
+def _chosen_later(
+    release: views.Release, service: views.Object, selector: Mapping[str, Any]
+) -> bool:
+    """Whether pods of the release are selected once they run and have the labels that are given then."""
+    later = {
+        key for key, value in selector.items() if key in _BY_CONTROLLERS or str(value) in _ROLES
+    }
+    if not later:
+        return False
+    rest = {key: value for key, value in selector.items() if key not in later}
+    return any(
+        manifest.namespace == service.namespace
+        and shapes.contains(shapes.pod_labels(manifest), rest)
+        and later.isdisjoint(shapes.pod_labels(manifest))
+        for manifest in release.of_kind(*_SERVING)
+    )
 
 
 def _has_operators(release: views.Release) -> bool:
@@ -165,7 +198,10 @@ def leads_nowhere(release: views.Release) -> Iterator[rulebook.Hit]:
                 on_port = views.On(
                     manifest, (*location, "port", "name" if port.get("name") else "number")
                 )
-                yield from _led(on, on_port, there, service["name"], number)
+                if there is None:
+                    yield _missing(on, service["name"], services)
+                else:
+                    yield from _led(on, on_port, there, number)
     for manifest in release.of_kind(*_ROUTES):
         for pointer, ref in _references(manifest):
             name = ref.get("name")
@@ -173,19 +209,29 @@ def leads_nowhere(release: views.Release) -> Iterator[rulebook.Hit]:
                 continue
             there = services.get((str(ref.get("namespace") or manifest.namespace), name))
             on = views.On(manifest, (*pointer, "name"))
-            yield from _led(
-                on, views.On(manifest, (*pointer, "port")), there, name, ref.get("port")
-            )
+            if there is None:
+                yield _missing(on, name, {} if ref.get("namespace") else services)
+            else:
+                on_port = views.On(manifest, (*pointer, "port"))
+                yield from _led(on, on_port, there, ref.get("port"))
+
+
+def _missing(
+    on: views.On, name: str, services: Mapping[tuple[str, str], views.Object]
+) -> rulebook.Hit:
+    facts = {"object": on.object.label, "service": name}
+    other = next((space for space, own in services if own == name), "")
+    if other:
+        more = {**facts, "namespace": on.object.namespace, "other": other}
+        return rulebook.Hit(on, more, "namespace")
+    # Another release may have it.
+    return rulebook.Hit(on, facts, "service", severity="warning")
 
 
 def _led(
-    on: views.On, on_port: views.On, service: views.Object | None, name: str, port: Any
+    on: views.On, on_port: views.On, service: views.Object, port: Any
 ) -> Iterator[rulebook.Hit]:
-    facts = {"object": on.object.label, "service": name}
-    if service is None:
-        # Another release may have it.
-        yield rulebook.Hit(on, facts, "service", severity="warning")
-        return
+    facts = {"object": on.object.label, "service": service.name}
     ports = [entry for _, entry in shapes.entries(service.get("spec", "ports"))]
     listening = [entry.get("name") for entry in ports] + [entry.get("port") for entry in ports]
     if port is not None and port not in listening:

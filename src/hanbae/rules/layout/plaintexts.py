@@ -55,13 +55,13 @@ _VALUE_BELOW: Final = re.compile(
 )
 _BLOCK: Final = re.compile(r"[|>][+-]?[0-9]?[ \t]*\r?\n[ \t]*")
 _VALUE: Final = re.compile(
-    r"'(?P<single>[^'\n]{0,4096})'|\"(?P<double>(?:[^\"\\\n]|\\.){0,4096})\"|(?P<bare>\S{0,4096})"
+    r"\\\"(?P<escaped>[^\"\\\n]{0,4096})\\\"|'(?P<single>[^'\n]{0,4096})'|\"(?P<double>(?:[^\"\\\n]|\\.){0,4096})\"|(?P<bare>\S{0,4096})"
 )
 _MORE: Final = re.compile(r"[ \t]+(?!#)\S")
 _SAMPLE: Final = re.compile(
     r"(?i)example|change.?(?:me|it|this)|placeholder|dummy|sample|redacted|replace|your(?:[-_ ]|[a-z])"
     r"|to.?do\b|\bfixme\b|\b(?:tbd|insert|enter|fill|set)[-_ ](?:in|me|the|a)\b|not[-_]?a[-_]?(?:real|secret)"
-    r"|x{3}|\*{3}|\.{3}|…"
+    r"|(?:secret|key|token|password|value|id)[-_ ]?here\b|hard.?coded|base64.?encoded|\bfake|x{3}|\*{3}|\.{3}|…"
 )
 # ``__secret__``, ``--token--``, ``#{token}#``, ``@@token@@``: what a pipeline or a person puts the value in for.
 _MARKED: Final = re.compile(r"(__|--|==|%%|##|@@|~~|::)[A-Za-z][\w .-]{0,80}\1")
@@ -92,7 +92,13 @@ _DEFAULTS: Final = frozenset(
         "losenord", "adgangskode", "passord", "sifre", "lozinka", "contrasena", "contrasenya", "motdepasse",
     }
 )  # fmt: skip
-_NAME: Final = re.compile(r"[A-Za-z]+[0-9]{0,3}(?:[-._/:][A-Za-z]*[0-9]{0,3})*")
+_END_OF_STRING: Final = re.compile(r"\\?[\"'`][)\]};,]")
+_PUBLIC: Final = re.compile(
+    r"\s*-----BEGIN (?:CERTIFICATE|PUBLIC KEY|RSA PUBLIC KEY|DH PARAMETERS|X509 CRL)"
+)
+_NAME: Final = re.compile(
+    r"[A-Za-z]+(?:[0-9]{1,3}[a-z]{0,2})?(?:[-._/:][A-Za-z]*(?:[0-9]{1,3}[a-z]{0,2})?)*"
+)
 # A sealed value begins with the length of its RSA block, two bytes: 512 of a key of 4096 bits, 256 of one of 2048.
 # One that was cut while it was copied is no secret either; that it is cut is for the secrets' rules.
 _CIPHERTEXT: Final = re.compile(r"A[gQ][A-D][A-Za-z0-9+/]{61,}={0,2}")
@@ -103,7 +109,9 @@ _FEWEST_CHARACTERS: Final = 4
 _BITS: Final = 3.0
 _LONGEST_URL: Final = 400
 _LONGEST_SCHEME: Final = 20
+_LONGEST_LINE: Final = 4096
 _END_OF_URL: Final = re.compile(r"[\s\"'`<>|]")
+_SHELL_VARIABLE: Final = re.compile(r"\$\{[^{}]{0,200}\}")
 _COMPOSED: Final = re.compile(r"\s|\{\{|\$\{|\$\(")
 
 
@@ -175,6 +183,20 @@ def is_plain(value: str, *, strong: bool) -> bool:
     return not _NAME.fullmatch(value) and _entropy(value[:256]) >= _BITS
 
 
+def is_placeholder(value: str) -> bool:
+    """Whether a value says itself that it is none: a sample, a reference, a ciphertext; or it is meant for everybody.
+
+    Args:
+        value: The value, without quotes.
+    """
+    value = value.strip()
+    if not value or _SAMPLE.search(value[:200]) or value.startswith(("ENC[", "<", "$")):
+        return True
+    if _MARKED.fullmatch(value[:1024]):
+        return True
+    return _PUBLIC.match(value) is not None and "PRIVATE" not in value
+
+
 def _is_in_its_place(value: str) -> bool:
     """Whether something stands where a secret would: a placeholder, a reference, a sentence, a ciphertext."""
     if not value.isascii() or len(set(value)) < _FEWEST_CHARACTERS or value.lower() in _DEFAULTS:
@@ -216,6 +238,7 @@ def _urls(text: str, *, samples: bool = False) -> Iterator[tuple[int, Kind, str]
             continue
         end = _END_OF_URL.search(rest)
         credentials, _, host = rest[: end.start() if end else len(rest)].rpartition("@")
+        credentials = _SHELL_VARIABLE.sub("$_", credentials)  # its default begins with a colon
         user, _, password = credentials.partition(":")
         before = text[max(0, colon - _LONGEST_SCHEME) : colon]
         scheme = before[len(before.rstrip(shapes.SCHEME)) :].lstrip(f"{string.digits}+.-")
@@ -290,10 +313,12 @@ def _value(text: str, start: int, file_kind: file_kinds.FileKind) -> str:
     match = _VALUE.match(text, block.end() if block else start)
     if match is None:
         return ""
-    for name in ("single", "double"):
+    for name in ("escaped", "single", "double"):
         if match[name] is not None:
             return str(match[name])
     bare = str(match["bare"])
+    if end := _END_OF_STRING.search(bare):  # of the string of a program that it stands in
+        bare = bare[: end.start()]
     if _MORE.match(text, match.end()) or file_kind == "code":
         return ""  # a sentence, or an expression of a program
     # A shell takes no parenthesis in a word.
@@ -301,7 +326,8 @@ def _value(text: str, start: int, file_kind: file_kinds.FileKind) -> str:
 
 
 def _in_comment(text: str, index: int) -> bool:
-    line = text[max(0, index - 2 * _REACH) : index].rpartition("\n")[2].lstrip()
+    start = max(text.rfind("\n", max(0, index - _LONGEST_LINE), index), index - _LONGEST_LINE) + 1
+    line = text[start : start + 2 * _REACH].lstrip()
     return line.startswith(("#", "//", "{{- /*", "{{/*"))
 
 

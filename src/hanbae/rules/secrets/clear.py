@@ -12,7 +12,10 @@ from hanbae.rules.secrets import reading
 
 # Bounded, so that no text is looked at more than once for each "://".
 _URL: Final = re.compile(r"://[^\s/:@]{0,128}:(?P<password>[^\s/@]{1,256})@")
-_NO_SECRET: Final = re.compile(r"(?:[0-9.]+[a-z]{0,2}|true|false|/.*|)", re.IGNORECASE | re.DOTALL)
+_NO_SECRET: Final = re.compile(
+    r"(?:[0-9.]+[a-z]{0,2}|true|false|yes|no|on|off|enabled?|disabled?|/.*|)",
+    re.IGNORECASE | re.DOTALL,
+)
 _PLAIN: Final = "https://kubernetes.io/docs/concepts/security/secrets-good-practices/"
 _MOST_VALUES: Final = 5000
 _LONGEST_NAME: Final = 100

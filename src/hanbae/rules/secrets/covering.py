@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from hanbae import libyaml
 from hanbae.releases import needs
 from hanbae.rules import rulebook, views
+from hanbae.rules.kubernetes import shapes
 from hanbae.rules.secrets import reading
 
 _BY_HAND: Final = frozenset({"pull", "tls"})
@@ -43,7 +44,7 @@ def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
             missing.setdefault(read.secret, []).append(read)
     for (namespace, name), reads in missing.items():
         own = (namespace, name) == (release.namespace, release.secret)
-        if not own and name in _of_overlays(release):
+        if not own and (name in _of_overlays(release) or release.once(_makes_some_itself)):
             continue
         facts = {"secret": name, "objects": _labels(reads)}
         if own and not release.service.kustomized:
@@ -52,6 +53,20 @@ def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
         else:
             on = views.On(reads[0].at.object, reads[0].at.pointer, key=True)
             yield rulebook.Hit(on, facts, variant="other", severity="warning")
+
+
+def _makes_some_itself(release: views.Release) -> bool:
+    """Whether the release gives one of its programs the right to make Secrets, of which nothing says the names."""
+    return any(
+        _covers(rule, "resources", "secrets") and _covers(rule, "verbs", "create")
+        for role in release.of_kind("Role", "ClusterRole")
+        for _, rule in shapes.entries(role.get("rules"))
+    )
+
+
+def _covers(rule: Mapping[str, Any], field: str, word: str) -> bool:
+    words = rule.get(field)
+    return isinstance(words, list) and (word in words or "*" in words)
 
 
 def _of_overlays(release: views.Release) -> frozenset[str]:

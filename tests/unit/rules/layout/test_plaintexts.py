@@ -192,6 +192,7 @@ def test_no_text_takes_long(text: str) -> None:
     assert time.process_time() - began < 4
 
 
+SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n"
 # Path, text, and whether a secret stands there.
 BY_KIND = [
     ("auth/src/env.validation.ts", "VALKEY_PASSWORD: Joi.string().allow('').default(''),", False),
@@ -218,6 +219,23 @@ BY_KIND = [
     ("values.yaml", "password: Summer2024!", True),
     ("values.yaml", "password: my-secret-pw", True),
     ("values.yaml", "password: tulpe-kiesel", True),
+    ("values.yaml", "password: fake_password", False),
+    ("values.yaml", "accountkey: base64encodedaccountkey", False),
+    ("values.yaml", "initialClusterToken: etcd-cluster-k8s", False),
+    ("a.json", '{"body": ".clientSecret(\\"GOCSPX-hardcoded-secret-here\\")"}', False),
+    ("a.json", '{"exec": ["log(\\"Password: abc!\\");"]}', False),
+    ("a.tpl", 'config "user=\\"$USER\\" password=\\"$SASL_USER_PASSWORD\\";"', False),
+    ("a.tpl", f'config "user=\\"app\\" password=\\"{PASSWORD}\\";"', True),
+    ("a.tpl", 'wait "redis://${REDIS_PASSWORD:-}@${REDIS_HOST}:6379"', False),
+    ("values.yaml", f"## {'run ' * 40} --password={PASSWORD}", False),
+    ("k8s/s.yaml", f"{SECRET}data:\n  dhparam.pem: ...base64 encoded data...", False),
+    ("k8s/s.yaml", f"{SECRET}data:\n  password: {base64.b64encode(b'change-me').decode()}", False),
+    (
+        "k8s/s.yaml",
+        f"{SECRET}stringData:\n  key: |\n    -----BEGIN PUBLIC KEY-----\n    MIIB",
+        False,
+    ),
+    ("k8s/s.yaml", f"{SECRET}data:\n  password: {base64.b64encode(b'hunter2x').decode()}", True),
     ("scripts/mask.sh", 'UPDATE sessions SET "refreshToken" = md5(random()::text);', False),
     ("scripts/run.sh", "export DB_PASSWORD=letmein99", True),
     (".github/workflows/ci.yml", "POSTGRES_PASSWORD: testpass", False),
