@@ -59,11 +59,16 @@ def masked(screen: str) -> str:
 def conclusions(screen: str) -> list[str]:
     """What must be so each time: how it ended, and what to do next; one line each, however it was broken."""
     conclusions: list[str] = []
+    goes_on = False
     for line in screen.splitlines():
         if any(mark in line for mark in _MARKS):
             conclusions.append(" ".join(line.split()))
-        elif conclusions and line.startswith(" ") and line.strip():
-            conclusions[-1] += f" {' '.join(line.split())}"
+            goes_on = True
+        elif line.startswith(" ") and line.strip():
+            if goes_on:
+                conclusions[-1] += f" {' '.join(line.split())}"
+        else:
+            goes_on = False  # what follows is of a line that is no conclusion
     return list(dict.fromkeys(conclusions))
 
 
