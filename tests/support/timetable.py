@@ -47,6 +47,7 @@ TOGETHER: Final = (
     Scene("test_hub.py"),
     Scene("test_deploy_secrets.py", frozenset({_DEV, _PRODUCTION})),
     Scene("test_deploy_several.py"),
+    Scene("test_rollout.py", frozenset({_DEV, _PRODUCTION})),
     Scene("test_deploy_migrations.py", frozenset({_STAGING})),
     Scene("test_deploy_automated.py", frozenset({_DEV})),
     Scene("test_foreign_repository.py"),

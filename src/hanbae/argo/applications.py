@@ -97,6 +97,12 @@ def is_automated(application: Application) -> bool:
     return automated is not None and automated.get("enabled") is not False
 
 
+def heals(application: Application) -> bool:
+    """Whether Argo CD puts back by itself what differs from git in the cluster."""
+    automated = ((application.get("spec") or {}).get("syncPolicy") or {}).get("automated") or {}
+    return is_automated(application) and automated.get("selfHeal") is True
+
+
 def is_refreshing(application: Application) -> bool:
     """Whether a refresh was asked for that the controller has not worked off."""
     return REFRESH in ((application.get("metadata") or {}).get("annotations") or {})

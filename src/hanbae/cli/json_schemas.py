@@ -14,7 +14,16 @@ from msgspec import Struct
 from hanbae import subjects, wording
 from hanbae.checking import beyond_files, inspecting
 from hanbae.cli import outputs
-from hanbae.results import deployments, events, files, findings, images, previews, secrets
+from hanbae.results import (
+    deployments,
+    events,
+    files,
+    findings,
+    images,
+    previews,
+    secrets,
+    workloads,
+)
 from hanbae.sandbox import statuses
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -180,6 +189,7 @@ OUTPUTS: Final[dict[str, type[Struct]]] = {
     "plan": Plans,
     "plan-base": previews.Comparison,
     "render": Releases,
+    "rollout": workloads.Rolled,
     "sandbox-status": statuses.Status,
     "sandbox-up": statuses.Status,
     "secrets-list": Keys,

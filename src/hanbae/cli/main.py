@@ -46,6 +46,7 @@ COMMANDS: Final = {
     "deploy": "deploy",
     "attach": "attach",
     "stop": "stop",
+    "rollout": "rollout",
     "history": "history",
     "sandbox": "sandbox",
     "demo": "demo",

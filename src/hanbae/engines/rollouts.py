@@ -1,4 +1,4 @@
-"""Whether a rollout is complete, as ``kubectl rollout status`` decides it, for Deployments and StatefulSets."""
+"""Whether a rollout is complete, as ``kubectl rollout status`` decides it."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def progress(workload: Object) -> Progress:
     describes the rollout before.
     """
     spec, status = workload.get("spec") or {}, workload.get("status") or {}
+    if workload.get("kind") == "DaemonSet":
+        return _on_nodes(workload)
     replicas = 1 if spec.get("replicas") is None else int(spec["replicas"])
     if not is_current(workload):
         return Progress("Progressing", "", f"0 of {replicas} new")
@@ -61,6 +63,18 @@ def progress(workload: Object) -> Progress:
         return Progress("Complete", "", counts)
     old = max(total - updated, 0)
     return Progress("Progressing", "", counts + (f", {old} former to end" if old else ""))
+
+
+def _on_nodes(daemonset: Object) -> Progress:
+    """How far a DaemonSet is, whose pods are counted by nodes."""
+    status = daemonset.get("status") or {}
+    nodes = int(status.get("desiredNumberScheduled") or 0)
+    if not is_current(daemonset):
+        return Progress("Progressing", "", f"0 of {nodes} new")
+    updated = int(status.get("updatedNumberScheduled") or 0)
+    available = int(status.get("numberAvailable") or 0)
+    state = "Complete" if updated >= nodes <= available else "Progressing"
+    return Progress(state, "", f"{updated} of {nodes} new, {available} ready")
 
 
 def is_current(live: Object) -> bool:

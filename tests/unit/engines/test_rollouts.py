@@ -106,3 +106,26 @@ def test_the_verdict_of_an_earlier_rollout_is_not_this_ones(
         "status": {"observedGeneration": 1, "replicas": 1, "conditions": [condition]},
     }
     assert rollouts.progress(rollouts.since(workload, started)).state == state
+
+
+@pytest.mark.parametrize(
+    ("updated", "available", "observed", "state"),
+    [
+        (2, 2, 5, "Complete"),
+        (1, 2, 5, "Progressing"),
+        (2, 1, 5, "Progressing"),
+        (2, 2, 4, "Progressing"),
+    ],
+    ids=["done", "a node is left", "a pod is not ready", "not seen by the controller"],
+)
+def test_pods_of_a_daemonset_are_counted_by_nodes(
+    updated: int, available: int, observed: int, state: str
+) -> None:
+    status = {
+        "observedGeneration": observed,
+        "desiredNumberScheduled": 2,
+        "updatedNumberScheduled": updated,
+        "numberAvailable": available,
+    }
+    daemonset = {"kind": "DaemonSet", "metadata": {"generation": 5}, "spec": {}, "status": status}
+    assert rollouts.progress(daemonset).state == state

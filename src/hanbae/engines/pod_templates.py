@@ -1,0 +1,127 @@
+"""The pod templates of a workload: those that it had, starting its pods anew, and going back, as ``kubectl rollout``.
+
+Nothing here asks whether it should: who owns the workload, and what its database looks like, is for the caller.
+"""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae import subjects
+from hanbae.clusters import connections, kinds, reading, writing
+from hanbae.engines import rollouts
+
+KINDS: Final = ("Deployment", "StatefulSet", "DaemonSet")
+"""Kinds that keep their earlier pod templates."""
+RESTARTED: Final = "kubectl.kubernetes.io/restartedAt"
+"""The annotation of a pod template by which ``kubectl rollout restart`` starts pods anew; git does not have it, so
+Argo CD leaves it."""
+_NUMBER: Final = "deployment.kubernetes.io/revision"
+_HASH: Final = "pod-template-hash"
+
+
+class Former(Struct, frozen=True):
+    """A pod template that a workload had before.
+
+    Attributes:
+        revision: The cluster's number of it, counted up with each template.
+        images: Container → image.
+        template: The template itself.
+    """
+
+    revision: int
+    images: dict[str, str]
+    template: kinds.Object
+
+
+async def formers(cluster: connections.Cluster, workload: kinds.Object) -> list[Former]:
+    """The templates that a workload had before its present one and that the cluster still keeps, the newest first.
+
+    Args:
+        cluster: The workload cluster.
+        workload: The workload as it was read.
+
+    Raises:
+        hanbae.errors.Unreachable: The cluster did not answer, or does not let us read them.
+    """
+    ref = kinds.ref(workload)
+    deployment = ref.kind == "Deployment"
+    kept = await reading.find(
+        cluster, kinds.REPLICASET if deployment else kinds.CONTROLLERREVISION, ref.namespace
+    )
+    own = [item for item in kept if _owner(item) == workload["metadata"]["uid"]]
+    read = [_of_replicaset(item) if deployment else _of_revision(item) for item in own]
+    templates = [former for former in read if former is not None]
+    present = _present(workload, templates)
+    return sorted(
+        (former for former in templates if former.revision < present),
+        key=lambda former: former.revision,
+        reverse=True,
+    )
+
+
+async def restart(cluster: connections.Cluster, ref: subjects.Ref, now: datetime) -> None:
+    """Have a workload start its pods anew, a few at a time as its strategy says.
+
+    Args:
+        cluster: The workload cluster.
+        ref: The workload.
+        now: The time, which becomes part of its template.
+    """
+    annotations = {RESTARTED: now.isoformat(timespec="seconds")}
+    patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
+    await writing.merge_patch(cluster, kinds.named(ref.kind), ref.namespace, ref.name, patch)
+
+
+async def put_back(cluster: connections.Cluster, workload: kinds.Object, former: Former) -> None:
+    """Give a workload a template that it had before.
+
+    Args:
+        cluster: The workload cluster.
+        workload: The workload as it was read.
+        former: The template.
+
+    Raises:
+        hanbae.clusters.answers.Conflict: The workload has changed since it was read.
+    """
+    changed = copy.deepcopy(workload)
+    changed["spec"]["template"] = former.template
+    await writing.replace(cluster, kinds.named(workload["kind"]), changed)
+
+
+def _present(workload: kinds.Object, templates: list[Former]) -> int:
+    """The number of the template that the workload has now."""
+    if workload["kind"] == "Deployment":
+        number = (workload["metadata"].get("annotations") or {}).get(_NUMBER) or ""
+        return int(number) if number.isdecimal() else 0
+    # Going back makes the old template the newest again, so the highest number is the present one.
+    return max((former.revision for former in templates), default=0)
+
+
+def _of_replicaset(replicaset: kinds.Object) -> Former | None:
+    number = (replicaset["metadata"].get("annotations") or {}).get(_NUMBER) or ""
+    if not number.isdecimal():
+        return None
+    template = copy.deepcopy(replicaset["spec"]["template"])
+    (template.get("metadata", {}).get("labels") or {}).pop(_HASH, None)
+    return Former(int(number), rollouts.images(replicaset), template)
+
+
+def _of_revision(revision: kinds.Object) -> Former | None:
+    data: dict[str, Any] = revision.get("data") or {}
+    template = copy.deepcopy((data.get("spec") or {}).get("template"))
+    if not isinstance(template, dict) or not isinstance(revision.get("revision"), int):
+        return None
+    template.pop("$patch", None)
+    return Former(revision["revision"], rollouts.images(data), template)
+
+
+def _owner(item: kinds.Object) -> str:
+    for reference in item["metadata"].get("ownerReferences") or []:
+        if reference.get("controller"):
+            return str(reference.get("uid") or "")
+    return ""

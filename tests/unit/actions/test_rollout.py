@@ -1,0 +1,60 @@
+"""What an undo knows of the databases: the schema of then against the schema of now."""
+
+from __future__ import annotations
+
+import pytest
+
+from hanbae.actions import rollout
+from hanbae.results import deployments
+
+OLD, NEW = "shop/auth@sha256:1", "shop/auth@sha256:2"
+
+
+def deployed(
+    image: str, version: int | None, outcome: deployments.Outcome = "succeeded"
+) -> deployments.Deployment:
+    migration = deployments.Migration("auth_db", 3, version)
+    return deployments.Deployment(
+        "d", "auth", "staging", "c" * 40, outcome, migrations=(migration,), images=(image,)
+    )
+
+
+SAME = (deployed(NEW, 3), deployed(OLD, 3))
+MIGRATED = (deployed(NEW, 4), deployed(OLD, 3))
+
+
+def test_nothing_differs_where_nothing_was_migrated_since() -> None:
+    assert rollout.schemas(SAME, {OLD}) == ()
+
+
+def test_a_migration_since_is_named() -> None:
+    assert rollout.schemas(MIGRATED, {OLD}) == (rollout.Schema("auth_db", 3, 4),)
+
+
+def test_a_migration_of_a_deployment_that_failed_counts() -> None:
+    listed = (deployed(NEW, 4, "failed"), deployed(OLD, 3))
+    assert rollout.schemas(listed, {OLD}) == (rollout.Schema("auth_db", 3, 4),)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        (deployed(NEW, 4),),
+        (deployed(NEW, 4), deployed(OLD, 4, "failed")),
+    ],
+    ids=["never deployed", "never succeeded"],
+)
+def test_images_of_which_nothing_is_known_are_not_taken_for_safe(
+    listed: tuple[deployments.Deployment, ...],
+) -> None:
+    assert rollout.schemas(listed, {OLD}) == (rollout.Schema("auth_db", None, 4),)
+
+
+def test_a_deployment_that_ran_only_one_of_the_images_tells_nothing() -> None:
+    sidecar = "proxy:1"
+    listed = (deployed(NEW, 4), deployed(sidecar, 4), deployed(OLD, 3))
+    assert rollout.schemas(listed, {OLD, sidecar}) == (rollout.Schema("auth_db", None, 4),)
+
+
+def test_a_service_without_databases_may_go_back() -> None:
+    assert rollout.schemas((), {OLD}) == ()
