@@ -19,7 +19,8 @@ from hanbae.actions import init, new_service
 from hanbae.argo import generating
 from hanbae.checking import live_applications, projects
 from hanbae.cli import main
-from hanbae.clusters import connections, kinds, writing
+from hanbae.clusters import connections, kinds, leases, writing
+from hanbae.policy import naming
 from hanbae.rules import casebook
 from hanbae.rules.environments import argo
 from hanbae.sandbox import demo_repository
@@ -233,3 +234,42 @@ async def test_command_tells_of_the_cluster_what_was_asked_for_and_not_accepted(
 
     assert await asyncio.to_thread(main.run, [*arguments, "--context", "nobody"]) == 4
     assert json.loads(capsys.readouterr().out)["error"]["text"]["id"] == "cluster.forbidden"
+
+
+async def test_command_asks_the_lease_whether_another_machine_has_applied_a_changed_migration(
+    cluster: connections.Cluster,
+    control_plane: Any,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """This machine's history knows of nothing; the Lease is everybody's."""
+    (migration, *_) = sorted((root / "services" / "auth").rglob("*.sql"))
+    migration.write_text("-- +goose Up\nCREATE TABLE first (id int);\n")
+    demo_repository.git(root, "init", "--quiet", "--initial-branch", "main")
+    demo_repository.git(root, "remote", "add", "origin", "https://git.example.com/shop.git")
+    demo_repository.git(root, "add", "--all")
+    demo_repository.git(root, "commit", "--quiet", "--message", "The shop")
+    commit = demo_repository.git(root, "rev-parse", "HEAD")
+    demo_repository.git(root, "update-ref", "refs/remotes/origin/develop", commit)
+    migration.write_text("-- +goose Up\nCREATE TABLE mended (id int);\n")
+
+    async def judged() -> tuple[str, str]:
+        arguments = ["-C", str(root), "check", "auth", "--live", "--env", "dev", "-o", "json"]
+        await asyncio.to_thread(main.run, arguments)
+        found = json.loads(capsys.readouterr().out)["findings"]
+        (finding,) = [finding for finding in found if finding["code"] == "MIG012"]
+        return finding["severity"], finding["text"]["id"]
+
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+    monkeypatch.setenv("HANBAE_HISTORY", f"sqlite:///{root.parent}/history.db")
+    assert await judged() == ("error", "rule.mig012-found")
+    policy = projects.project(root).policy
+    namespace, name = naming.namespace(policy, "auth", "dev"), naming.lease("auth", "dev")
+    kubectl(control_plane, "create", "namespace", namespace)
+    marks = {"deployment": "20261128-093000-others", "revision": commit}
+    held = leases.held(cluster, namespace, name, holder="others", marks=marks, over=None)
+    async with held as lease:
+        assert await judged() == ("error", "rule.mig012-found")
+        await lease.release(outcome="succeeded")
+    assert await judged() == ("error", "rule.mig012-found-deployed")

@@ -27,7 +27,7 @@ from hanbae.checking import (
 )
 from hanbae.policy import environments, loading
 from hanbae.repository import keeping, services
-from hanbae.results import findings
+from hanbae.results import claims, findings
 from hanbae.rules import own, rulebook, views
 
 
@@ -95,7 +95,7 @@ class Wanted(Struct, frozen=True):
         changed_since: A commit; only services that were touched since then are checked.
         baseline: Whether the baseline counts.
         history: How former commits are searched for plaintext secrets; None for not at all.
-        live: Which clusters' Applications are held against the policy; None for none.
+        live: Which clusters' Applications are held against the policy, and asked what was deployed; None for none.
     """
 
     services: tuple[str, ...] = ()
@@ -166,7 +166,8 @@ async def _checked(
         directory, request, project, inspection, chosen if narrowed else None
     )
     root = loading.find(directory).parent
-    judged = applied_migrations.judged(project, root, inspection.findings)
+    claimed = await _claimed(project, request, inspection.findings)
+    judged = applied_migrations.judged(project, root, inspection.findings, claimed)
     inspection = msgspec.structs.replace(inspection, findings=judged)
     unsought = beyond_files.unsought(
         request.history, request.live, narrowed=narrowed or request.environment is not None
@@ -213,6 +214,28 @@ async def _with_what_is_beyond_files(
     if request.live is not None:
         collected += await beyond_files.live(project, request.live, services, request.environment)
     return msgspec.structs.replace(inspection, findings=tuple(collected)), searched
+
+
+async def _claimed(
+    project: views.Project, request: Wanted, collected: Iterable[findings.Finding]
+) -> tuple[claims.Claim, ...]:
+    """Where clusters are looked at, the last deployments of the services whose migrations were changed."""
+    concerned = applied_migrations.concerned(collected)
+    if request.live is None or not concerned:
+        return ()
+    from hanbae.deploying import (
+        last_deployments,
+    )  # only who looks at clusters waits for its imports
+
+    there = environments.deployed_by_argocd(project.policy)
+    narrowed = request.environment
+    return await last_deployments.of_services(
+        project.policy,
+        concerned,
+        [name for name in there if narrowed in {None, name}],
+        context=request.live.context,
+        kubeconfig=request.live.kubeconfig,
+    )
 
 
 def _about(rule: rulebook.Rule) -> About:

@@ -4,6 +4,7 @@ goose never runs a file again that it has applied, so changing such a one is ref
 A file that only ever failed has to be changed, for goose tries it again: where the history says that the last
 deployment did not get past it, in no environment, the finding is a notice that says so.
 Where nothing is recorded, or a database may have been migrated since, it stays an error.
+What other machines have deployed is not in this one's history; where clusters are looked at, their Leases say it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from msgspec import Struct
 
 from hanbae import errors, wording
 from hanbae.history import locations, stores
+from hanbae.migrations import files
 from hanbae.repository import checkouts
-from hanbae.results import deployments, findings, plans
+from hanbae.results import claims, deployments, findings, plans
 from hanbae.rules import views
 
 CODE: Final = "MIG012"
@@ -44,7 +46,10 @@ class _Record(Struct, frozen=True):
 
 
 def judged(
-    project: views.Project, root: Path, collected: Iterable[findings.Finding]
+    project: views.Project,
+    root: Path,
+    collected: Iterable[findings.Finding],
+    claimed: Iterable[claims.Claim] = (),
 ) -> tuple[findings.Finding, ...]:
     """The findings of a check, those of changed migrations by what is known of them.
 
@@ -52,23 +57,30 @@ def judged(
         project: The repository.
         root: The policy's folder; a history in it is what a branch says, and is not believed.
         collected: What was found, not merged yet: each of these in one environment.
+        claimed: The last deployments of these services, where clusters were looked at.
     """
     unjudged = tuple(collected)
-    if not any(finding.code == CODE for finding in unjudged):
+    if not concerned(unjudged):
         return unjudged
     with contextlib.ExitStack() as stack:
         try:
-            store = _store(project, root)
-            if store is None:
-                return unjudged
-            stack.enter_context(store)
             checkout = checkouts.Checkout.open(root)
-            return tuple(
-                _judged(project, store, checkout, finding) if finding.code == CODE else finding
-                for finding in unjudged
-            )
         except errors.Error:
-            return unjudged  # a history that cannot be read says nothing
+            return unjudged
+        store = None
+        with contextlib.suppress(errors.Error):  # a history that cannot be read says nothing
+            store = _store(project, root)
+            if store is not None:
+                stack.enter_context(store)
+        judge = _Judge(project, checkout, store, tuple(claimed))
+        return tuple(
+            judge.judged(finding) if finding.code == CODE else finding for finding in unjudged
+        )
+
+
+def concerned(collected: Iterable[findings.Finding]) -> tuple[str, ...]:
+    """The services that have a changed migration."""
+    return tuple(dict.fromkeys(finding.service for finding in collected if finding.code == CODE))
 
 
 def _store(project: views.Project, root: Path) -> stores.Store | None:
@@ -80,31 +92,83 @@ def _store(project: views.Project, root: Path) -> stores.Store | None:
     return None if inside or not path.is_file() else stores.open_store(url)
 
 
-def _judged(
-    project: views.Project,
-    store: stores.Store,
-    checkout: checkouts.Checkout,
-    finding: findings.Finding,
-) -> findings.Finding:
-    facts = finding.text.facts
-    version = int(facts["version"])
-    folder = posixpath.dirname(finding.place.file)
-    records = list(_records(store, finding.service, folder))
-    for record in records:
-        if _has_applied(record, version):
-            return _applied(finding, record)
-    (environment,) = finding.environments
-    newest = next(
-        (record for record in records if record.deployment.environment == environment), None
+class _Judge:
+    """Judges changed migrations by what is recorded."""
+
+    def __init__(
+        self,
+        project: views.Project,
+        checkout: checkouts.Checkout,
+        store: stores.Store | None,
+        claimed: tuple[claims.Claim, ...],
+    ) -> None:
+        self._project = project
+        self._checkout = checkout
+        self._store = store
+        self._claimed = claimed
+
+    def judged(self, finding: findings.Finding) -> findings.Finding:
+        """One finding; as it was where nothing is known, or what is recorded cannot be read."""
+        try:
+            return self._judged(finding)
+        except errors.Error:
+            return finding
+
+    def _judged(self, finding: findings.Finding) -> findings.Finding:
+        facts = finding.text.facts
+        version = int(facts["version"])
+        folder = posixpath.dirname(finding.place.file)
+        here = self._project.tree.files(folder).get(finding.place.file)
+        own = [claim for claim in self._claimed if claim.service == finding.service]
+        for claim in own:
+            then = self._content(claim.revision, folder, version)
+            if claim.has_migrated and then is not None and then != here:
+                return _deployed(finding, claim)
+        records = list(_records(self._store, finding.service, folder)) if self._store else []
+        for record in records:
+            # An environment that has what is here is no reason to take it back.
+            if _has_applied(record, version) and here != self._content(
+                record.deployment.revision, folder, version
+            ):
+                return _applied(finding, record)
+        (environment,) = finding.environments
+        newest = next(
+            (record for record in records if record.deployment.environment == environment), None
+        )
+        if newest is None or newest.migration is None or not _has_failed_before(newest, version):
+            return finding
+        if any(_is_later(claim, newest) for claim in own):
+            return finding
+        # What failed is what the branch still has; another content may have been deployed since.
+        path = f"{folder}/{facts['other']}"
+        then = self._checkout.revision(newest.deployment.revision).files(folder).get(path)
+        if then is None or then != self._project.branches[environment].files(folder).get(path):
+            return finding
+        return _failed(finding, newest, newest.migration)
+
+    def _content(self, commit: str, folder: str, version: int) -> str | None:
+        """An id of what a commit has as a version; None where it has none, or is not in this clone."""
+        try:
+            there = self._checkout.revision(commit).files(folder)
+        except (errors.Error, KeyError):
+            return None
+        same = (
+            content
+            for path, content in there.items()
+            if posixpath.dirname(path) == folder
+            and files.version_of(posixpath.basename(path)) == version
+        )
+        return next(same, None)
+
+
+def _is_later(claim: claims.Claim, newest: _Record) -> bool:
+    """Whether somebody has deployed to the environment after what this machine has recorded last."""
+    deployment = newest.deployment
+    return (
+        claim.environment == deployment.environment
+        and claim.outcome != "refused"  # it has changed nothing
+        and claim.deployment != deployment.id
     )
-    path = f"{folder}/{facts['other']}"
-    if newest is None or newest.migration is None or not _has_failed_before(newest, version):
-        return finding
-    # What failed is what the branch still has; another content may have been deployed since.
-    then = checkout.revision(newest.deployment.revision).files(folder).get(path)
-    if then is None or then != project.branches[environment].files(folder).get(path):
-        return finding
-    return _failed(finding, newest, newest.migration)
 
 
 def _records(store: stores.Store, service: str, folder: str) -> Iterator[_Record]:
@@ -144,6 +208,19 @@ def _has_failed_before(record: _Record, version: int) -> bool:
     if stopped is None:
         return False
     return stopped < version or (stopped == version and version not in record.proof.bare)
+
+
+def _deployed(finding: findings.Finding, claim: claims.Claim) -> findings.Finding:
+    facts = finding.text.facts | {
+        "where": claim.environment,
+        "deployment": claim.deployment,
+        "revision": claim.revision[:12],
+    }
+    return msgspec.structs.replace(
+        finding,
+        text=wording.Text("rule.mig012-found-deployed", facts),
+        fix=wording.Text("rule.mig012-fix-applied", facts),
+    )
 
 
 def _applied(finding: findings.Finding, record: _Record) -> findings.Finding:

@@ -109,7 +109,9 @@ Examples:
     help="Show each of many findings, or what there is by rule; by default the latter on a terminal.",
 )
 @click.option(
-    "--live", is_flag=True, help="Compare the clusters' Applications with the policy as well."
+    "--live",
+    is_flag=True,
+    help="Look at the clusters as well: their Applications, and what was deployed last.",
 )
 @options.context()
 @click.option(

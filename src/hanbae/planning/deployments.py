@@ -22,6 +22,7 @@ from hanbae.repository import revisions, services
 from hanbae.results import guards, plans
 
 SYNC: str = "sync"
+_PROVE = "prove-"
 """Id of the step that has Argo CD deploy."""
 
 
@@ -138,7 +139,7 @@ def plan(source: Source, *, is_older: bool = False) -> plans.Plan:
     after = tuple(step.id for step in first)
     proofs_ = _proofs(source)
     steps = [*first, plans.Step(SYNC, does, after)]
-    steps += [plans.Step(f"prove-{proof.database}", proof, (SYNC,)) for proof in proofs_]
+    steps += [plans.Step(f"{_PROVE}{proof.database}", proof, (SYNC,)) for proof in proofs_]
     return plans.Plan(
         format=1,
         service=source.service,
@@ -153,6 +154,11 @@ def plan(source: Source, *, is_older: bool = False) -> plans.Plan:
             )
         ),
     )
+
+
+def is_proof(step: str) -> bool:
+    """Whether a step of a plan, by its id, is a proof: then whatever migrates has come to its end."""
+    return step.startswith(_PROVE)
 
 
 def _needs_first(

@@ -11,8 +11,10 @@ import pytest
 
 from hanbae import subjects, wording
 from hanbae.checking import applied_migrations, findings_of_rules, projects
+from hanbae.clusters import leases
+from hanbae.deploying import last_deployments
 from hanbae.history import stores
-from hanbae.results import events, findings, plans
+from hanbae.results import claims, events, findings, plans
 from hanbae.rules import rulebook, running, views
 
 FOLDER = "services/auth/migrations"
@@ -81,14 +83,14 @@ class Team:
             for event in facts:
                 store.append(name, None, event, NOW)
 
-    def judged(self) -> findings.Finding:
+    def judged(self, *claimed: claims.Claim) -> findings.Finding:
         project = projects.project(self.root)
         service = views.Service(project, "auth")
         release = views.Release(service, "dev", {}, ())
         rule = rulebook.rules()["MIG012"]
         (hit,) = rule.check(release)
         finding = findings_of_rules.plain(running.Found(rule, hit, "auth", "dev"))
-        (judged,) = applied_migrations.judged(project, self.root, [finding])
+        (judged,) = applied_migrations.judged(project, self.root, [finding], claimed)
         return judged
 
 
@@ -217,3 +219,89 @@ def test_history_in_the_clone_is_not_believed(team: Team, monkeypatch: pytest.Mo
 def test_history_that_cannot_be_read_leaves_an_error(team: Team) -> None:
     team.history.write_text("no database")
     assert team.judged().severity == "error"
+
+
+def test_environment_that_has_applied_what_is_here_is_no_reason_to_take_it_back(team: Team) -> None:
+    """It failed everywhere, was mended, and the mended one has reached one environment already."""
+    team.deployed(FAILED)
+    failed = git(team.root, "rev-parse", "HEAD")
+    git(team.root, "add", "--all")
+    git(team.root, "commit", "--quiet", "--message", "Mend it")
+    mended = git(team.root, "rev-parse", "HEAD")
+    git(team.root, "reset", "--quiet", "--soft", failed)
+    team.deployed(APPLIED[0], environment="staging", revision=mended, outcome="succeeded")
+    assert team.judged().severity == "notice"
+    assert team.judged(claim("staging", mended, "succeeded")).severity == "notice"
+
+
+def claim(
+    environment: str, revision: str, outcome: str = "", *, name: str = "20261128-000009-others"
+) -> claims.Claim:
+    """What a Lease says of a deployment that another machine has driven."""
+    marks = {"deployment": name, "revision": revision, "outcome": outcome, "step": "sync"}
+    lease = leases.Seen("services", "hanbae-auth", "", "", marks, 15.0, "1")
+    told = last_deployments.told(lease, "auth", environment)
+    assert told is not None
+    return told
+
+
+@pytest.mark.parametrize("environment", ["dev", "staging"])
+def test_lease_says_that_another_machine_has_applied_it(team: Team, environment: str) -> None:
+    team.deployed(FAILED)
+    head = git(team.root, "rev-parse", "HEAD")
+    judged = team.judged(claim(environment, head, "succeeded"))
+    assert (judged.severity, judged.text.id) == ("error", "rule.mig012-found-deployed")
+    assert judged.text.facts["where"] == environment
+    assert judged.text.facts["revision"] == head[:12]
+
+
+@pytest.mark.parametrize("outcome", ["failed", "stopped", "unknown", ""])
+def test_lease_of_a_later_deployment_elsewhere_leaves_an_error(team: Team, outcome: str) -> None:
+    team.deployed(FAILED)
+    head = git(team.root, "rev-parse", "HEAD")
+    judged = team.judged(claim("dev", head, outcome))
+    assert (judged.severity, judged.text.id) == ("error", "rule.mig012-found")
+
+
+def test_lease_of_the_recorded_failure_and_one_of_a_refused_attempt_change_nothing(
+    team: Team,
+) -> None:
+    team.deployed(FAILED)
+    head = git(team.root, "rev-parse", "HEAD")
+    assert team.judged(claim("dev", head, "failed", name="20261128-000001-abcdef")).severity == (
+        "notice"
+    )
+    assert team.judged(claim("dev", head, "refused")).severity == "notice"
+
+
+def test_without_a_history_the_lease_still_says_what_was_applied(team: Team) -> None:
+    head = git(team.root, "rev-parse", "HEAD")
+    assert team.judged(claim("dev", head, "succeeded")).text.id == "rule.mig012-found-deployed"
+    assert not team.history.exists()
+
+
+def test_lease_of_a_commit_that_is_not_in_this_clone_accuses_nobody(team: Team) -> None:
+    judged = team.judged(claim("dev", "f" * 40, "succeeded"))
+    assert (judged.severity, judged.text.id) == ("error", "rule.mig012-found")
+
+
+@pytest.mark.parametrize(
+    ("marks", "has_migrated"),
+    [
+        ({"step": "sync", "outcome": "failed"}, False),
+        ({"step": "sync", "outcome": "succeeded"}, True),
+        ({"step": "prove-auth_db", "outcome": "failed"}, True),
+        ({"step": "prove-auth_db"}, True),
+        ({"outcome": "nonsense"}, False),
+    ],
+)
+def test_lease_tells_whether_the_migrations_have_run(
+    marks: dict[str, str], has_migrated: bool
+) -> None:
+    whole = {"deployment": "d1", "revision": "1" * 40, **marks}
+    lease = leases.Seen("services", "hanbae-auth", "", "", whole, 15.0, "1")
+    told = last_deployments.told(lease, "auth", "dev")
+    assert told is not None
+    assert told.has_migrated is has_migrated
+    empty = leases.Seen("services", "hanbae-auth", "", "", {}, 15.0, "1")
+    assert last_deployments.told(empty, "auth", "dev") is None
