@@ -181,7 +181,8 @@ def own(
     with values.editing(clone / "hanbae.yaml", "hanbae.yaml") as policy:
         history = f"sqlite:///{root / f'history-{name}.db'}"
         stores.open_store(history).close()
-        policy.update({("argocd", "repository"): repository.url, ("history", "url"): history})
+        policy.update(demo_shop.addresses(sandbox, repository))
+        policy.update({("history", "url"): history})
         policy.update({("environments", name, "sync"): "auto" if automated else "manual"})
         if control is not None:
             contexts = {"control": control.context, "workload": sandbox.context}

@@ -181,7 +181,7 @@ def down(session: options.Session, name: str, keep_logs: bool) -> None:
 @command.command(
     "env",
     help="""\
-Print shell commands after which kubectl, argocd, kubeseal, helm, goose and psql use the sandbox.
+Print shell commands after which kubectl, argocd, kubeseal, helm, goose, psql and hanbae use the sandbox.
 
 No password is among them: they are in files that only you can read.""",
     epilog="""\

@@ -184,6 +184,16 @@ def database_name(environment: str, service: str, database: str) -> str:
     return f"{environment}_{service}_{database}".replace("-", "_")
 
 
+def addresses(
+    sandbox: running.Sandbox, repository: demo_repository.Repository
+) -> dict[tuple[str, ...], str | bool]:
+    """What ``hanbae.yaml`` says of a sandbox: where the repository is, and that the registry speaks plain HTTP."""
+    return {
+        ("argocd", "repository"): repository.url,
+        ("registries", sandbox.registry.address, "plain_http"): True,
+    }
+
+
 def create(
     sandbox: running.Sandbox, source: Path, clone: Path, *, edits: Mapping[str, str]
 ) -> Shop:
@@ -198,6 +208,6 @@ def create(
     remote = sandbox.git_folder / "shop.git"
     repository = demo_repository.create(source, clone, remote)
     with values.editing(clone / loading.NAME, loading.NAME) as policy:
-        changed = {"argocd.repository": repository.url, **edits}
-        policy.update({tuple(key.split(".")): value for key, value in changed.items()})
+        policy.update(addresses(sandbox, repository))
+        policy.update({tuple(key.split(".")): value for key, value in edits.items()})
     return Shop(sandbox, repository, service_images.program(source / "app"))

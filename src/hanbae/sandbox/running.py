@@ -42,6 +42,8 @@ from hanbae.sandbox import (
 
 #: What a person uses; the rest of the programs would hide the machine's own (``ip``, ``iptables``).
 TOOLS: Final = ("argocd", "goose", "helm", "kubectl", "kubeseal", "kustomize", "pg_isready", "psql")
+_LOGINS: Final = "docker"
+"""The folder that ``DOCKER_CONFIG`` names."""
 
 
 class _Ready(msgspec.Struct, frozen=True):
@@ -195,8 +197,7 @@ class Sandbox:
             into: Namespaces that exist.
             name: The secret's name.
         """
-        auth = passwords.basic(self.registry.username, self.registry.password)
-        config = json.dumps({"auths": {self.registry.address: {"auth": auth}}}).encode()
+        config = _logins(self.site).encode()
         items = [
             {
                 "apiVersion": "v1",
@@ -212,7 +213,7 @@ class Sandbox:
         self.kubectl(apply, stdin=document)
 
     def environment(self) -> dict[str, str]:
-        """Variables with which kubectl, argocd, kubeseal, helm, goose and psql just work; no passwords among them.
+        """Variables with which kubectl, argocd, kubeseal, helm, goose, psql and hanbae just work; no passwords.
 
         ``PATH`` holds only what has to be put in front of the caller's own.
         """
@@ -227,6 +228,8 @@ class Sandbox:
             "PGPORT": str(databases.PORT),
             "PGUSER": passwords.POSTGRES,
             "PGPASSFILE": str(root / "pgpass"),
+            "DOCKER_CONFIG": str(root / _LOGINS),
+            "HANBAE_PLAIN_REGISTRIES": self.registry.address,
             "HANBAE_SANDBOX": self.name,
             "HANBAE_SANDBOX_REGISTRY": self.registry.address,
             "HANBAE_SANDBOX_GIT": str(self.git_folder),
@@ -376,7 +379,7 @@ def _recorded(folder: folders.Folder) -> _Ready:
 
 
 def _tools(site: sites.Site) -> None:
-    """A folder for ``PATH`` with what people use, and psql's password file."""
+    """A folder for ``PATH`` with what people use, and the files with the passwords of psql and of the registry."""
     folder = site.folder.root / "bin"
     folder.mkdir(exist_ok=True)
     for name in TOOLS:
@@ -387,3 +390,10 @@ def _tools(site: sites.Site) -> None:
     password = site.passwords.postgres.unmask().decode()
     line = f"{site.identity.inner}:{databases.PORT}:*:{passwords.POSTGRES}:{password}\n"
     folders.write(site.folder.root / "pgpass", line)
+    folders.write(site.folder.root / _LOGINS / "config.json", _logins(site))
+
+
+def _logins(site: sites.Site) -> str:
+    """What ``docker login`` would write for the sandbox's registry."""
+    auth = passwords.basic(passwords.REGISTRY, site.passwords.registry)
+    return json.dumps({"auths": {node.registry(site): {"auth": auth}}})

@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 
+from hanbae.charts import values
+from hanbae.images import credentials, references, sources
+from hanbae.policy import loading
 from hanbae.sandbox import (
     addons,
     argocd_roles,
     binaries,
     components,
     control_plane,
+    demo_repository,
+    demo_shop,
     folders,
     identities,
     namespaces,
@@ -180,6 +185,32 @@ def test_a_variable_for_the_shell_holds_no_password(site: sites.Site) -> None:
     assert "PGPASSWORD" not in variables
     assert not any(secret in value for secret in plaintexts(site) for value in variables.values())
     assert variables["ARGOCD_SERVER"] == f"{site.identity.inner}:{argocd_roles.PORT}"
+
+
+def test_images_of_the_demo_are_asked_for_over_plain_http_and_with_the_login_without_a_flag(
+    site: sites.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = running.Sandbox(site)
+    running._tools(site)
+    for name, value in sandbox.environment().items():
+        if name != "PATH":
+            monkeypatch.setenv(name, value)
+    written = tmp_path / loading.NAME
+    written.write_bytes((demo_repository.example() / loading.NAME).read_bytes())
+    repository = demo_repository.Repository(tmp_path, tmp_path / "shop.git")
+    with values.editing(written, loading.NAME) as edited:
+        edited.update(demo_shop.addresses(sandbox, repository))
+    policy = loading.load(written).policy
+    assert policy.argocd.repository == repository.url
+    assert policy.registries[sandbox.registry.address].plain_http
+    image = references.parse(f"{sandbox.registry.address}/shop/auth:1.0.0")
+    (endpoint,) = sources.of(policy).endpoints(image)
+    assert (endpoint.plain, endpoint.with_login) == (True, True)
+    login = credentials.of_docker(endpoint.host)
+    assert login is not None
+    assert login.secret.unmask() == site.passwords.registry.unmask()
+    (path,) = site.folder.root.glob("docker/*")
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_pull_secret_reaches_kubectl_over_standard_input_only(
