@@ -49,6 +49,7 @@ class Person:
             **scenes.clean_environment(),
             **self.scene.deployer(),
             "DOCKER_CONFIG": str(self.home),
+            "HANBAE_PLAIN_REGISTRIES": self.scene.shop.sandbox.registry.address,
             "PATH": f"{path}:/usr/bin:/bin",
             "TERM": "xterm-256color",
         }
@@ -56,7 +57,7 @@ class Person:
     def assert_deploys(self, name: str, *options: str, code: int) -> str:
         """Deploy, hold what is shown against both pages, and return it in English."""
         target = ("deploy", SERVICE, "--env", self.scene.environment)
-        words = (*target, "--insecure-registry", "--yes", *options)
+        words = (*target, "--yes", *options)
         shown = self.types(*words)
         assert shown.code == code, shown.text
         screen = seen.shown(shown.text)
@@ -86,7 +87,7 @@ class Person:
             ended = subprocess.run(
                 [examples.get(word.replace(":", "_"), word) for word in words],
                 cwd=self.scene.clone,
-                env=self.environment() | {"HANBAE_LANG": "en", "HANBAE_IMAGE_SET_INSECURE": "1"},
+                env=self.environment() | {"HANBAE_LANG": "en"},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

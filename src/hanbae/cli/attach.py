@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hanbae import wording
-from hanbae.cli import interrupts, names, options, outputs
+from hanbae.cli import deploy, interrupts, names, options, outputs
 
 if TYPE_CHECKING:
     from hanbae import workspaces
@@ -44,8 +44,6 @@ def command(
     kube_context: str | None,
 ) -> int:
     """Follow, and go on."""
-    from hanbae.cli import deploy
-
     followed = follow(session, deployment, environment, output, kube_context, stops=False)
     if followed.interrupted:
         return followed.interrupted
@@ -83,6 +81,7 @@ def follow(
             with interrupts.terminable() as terminated:
                 asyncio.run(follower.follow(deployment, environment, stops=stops))
         except KeyboardInterrupt:
+            follower.conclude()
             if follower.deployment:
                 facts = {"deployment": follower.deployment}
                 session.narration.warn(wording.Text("attach.detached", facts))
@@ -98,6 +97,7 @@ def follow(
             from hanbae.cli.text import tables
 
             outputs.emit(tables.deployed([ended]))
+        follower.conclude()
         return Followed(ended.outcome)
 
 
@@ -110,18 +110,21 @@ class _Follower:
 
     def __init__(self, session: options.Session, space: workspaces.Workspace, output: str) -> None:
         self.deployment = ""
-        self._session = session
         self._space = space
         self._output = output
+        self._viewer = deploy.viewer(session, output)
+
+    def conclude(self) -> None:
+        """Say how it has ended, below the table."""
+        self._viewer.conclude()
 
     async def follow(self, deployment: str, environment: str | None, *, stops: bool) -> None:
-        from hanbae.cli import deploy
         from hanbae.deploying import attaching
 
         if not stops:
             deployment = await _of_service(self._space, deployment, environment)
         stream = attaching.attached(self._space, deployment, environment=environment, stops=stops)
-        with deploy.viewer(self._session, self._output) as viewer:
+        with self._viewer as viewer:
             async with contextlib.aclosing(stream):
                 async for event in stream:
                     self.deployment = event.deployment

@@ -190,21 +190,27 @@ class Viewer(Protocol):
     def event(self, event: events.Event) -> None:
         """Show an event."""
 
+    def conclude(self) -> None:
+        """Say how a deployment has ended, where that was left for the end."""
 
-def viewer(session: options.Session, output: str, *, total: int = 0) -> Viewer:
+
+def viewer(session: options.Session, output: str, *, total: int = 1) -> Viewer:
     """A table that stays, on a terminal; else plain lines.
 
     Args:
         session: How to speak to the person.
         output: The format of the data.
-        total: Deployments that are to come.
+        total: Deployments that are to come. Of one, with a table of results, the end is told by ``conclude``.
     """
     from hanbae.cli.text import live_view
 
     speaker = session.narration
+    concludes = output == "text" and total == 1
     if output == "text" and speaker.terminal:
-        return live_view.View(speaker.stream, color=speaker.color, total=total)
-    return live_view.Plain(speaker.line, color=speaker.color, width=speaker.width)
+        return live_view.View(speaker.stream, color=speaker.color, total=total, concludes=concludes)
+    return live_view.Plain(
+        speaker.line, color=speaker.color, width=speaker.width, concludes=concludes
+    )
 
 
 def exit_code(outcomes: Sequence[deployments.Outcome]) -> int:

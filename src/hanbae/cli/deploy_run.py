@@ -103,6 +103,8 @@ class Run:
         except preflight.KnownToFail as refusal:
             for reason in refusal.reasons[1:]:  # the first one is the error's own
                 speaker.fail(reason)
+            # Before the error, which ends with the command that cures it.
+            speaker.note(wording.Text("preflight.nothing-changed"))
             raise
         self._say_left_out(prepared)
         if not wishes.older:
@@ -188,7 +190,9 @@ class Run:
 
             outputs.emit(tables.deployed(ended))
             speaker = self._session.narration
-            if len(prepared.services) > 1:
+            if self._viewer is not None:
+                self._viewer.conclude()
+            if len(prepared.plans) > 1:
                 for line in run_summary.lines(ended, width=speaker.width, color=speaker.color):
                     speaker.line(line)
 
@@ -197,6 +201,8 @@ class Run:
         from hanbae.policy import naming
 
         speaker, environment = self._session.narration, self._wishes.environment
+        if self._viewer is not None:
+            self._viewer.conclude()  # it had ended, and was about to say so
         if self._prepared is None:
             return
         for deployment, plan in self._prepared.plans.items():
@@ -245,3 +251,4 @@ class Run:
                         async for event in stream:
                             if event.seq > self._latest.get(deployment, 0):
                                 self._viewer.event(event)
+        self._viewer.conclude()

@@ -13,7 +13,8 @@ from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
     from hanbae import workspaces
-    from hanbae.results import deployments
+    from hanbae.cli.text import event_lines
+    from hanbae.results import deployments, events
 
 
 @click.group(
@@ -131,21 +132,31 @@ def show(session: options.Session, deployment: str, output: str) -> None:
             outputs.emit_jsonl(event)
     else:
         from hanbae.cli.text import event_lines
+        from hanbae.results import events
 
-        headline = _headline(folded.fold(stream), is_watched=is_watched)
-        outputs.emit_text(headline, indent="  ")
+        deployment_made = folded.fold(stream)
+        outputs.emit_text(_headline(deployment_made, is_watched=is_watched), indent="  ")
         quoting = event_lines.Quoting()
         for event in stream:
-            moment = event.at.astimezone().strftime("%H:%M:%S")
-            for line in quoting.lines(event):
-                if line.words == f"hanbae history show {event.deployment}":
-                    continue  # it was for who saw the end of the deployment only
-                mark, color = event_lines.MARKS[line.meaning]
-                head = f"{moment} {click.style(mark, fg=color or None)} "
-                if line.meaning in event_lines.AS_WRITTEN:
-                    outputs.emit(head + line.words)
-                else:
-                    outputs.emit_text(line.words, head=head, indent=" " * 11)
+            shown = quoting.lines(event)
+            if deployment_made.outcome == "refused" and isinstance(event.fact, events.Opened):
+                shown = iter((event_lines.attempted(event.fact, deployment=event.deployment),))
+            for line in shown:
+                if line.words != f"hanbae history show {event.deployment}":
+                    # That one was for who saw the end of the deployment only.
+                    _show_line(event, line)
+
+
+def _show_line(event: events.Event, line: event_lines.Line) -> None:
+    from hanbae.cli.text import event_lines
+
+    moment = event.at.astimezone().strftime("%H:%M:%S")
+    mark, color = event_lines.MARKS[line.meaning]
+    head = f"{moment} {click.style(mark, fg=color or None)} "
+    if line.meaning in event_lines.AS_WRITTEN:
+        outputs.emit(head + line.words)
+    else:
+        outputs.emit_text(line.words, head=head, indent=" " * 11)
 
 
 def _headline(deployment: deployments.Deployment, *, is_watched: bool) -> str:

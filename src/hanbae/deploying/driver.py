@@ -332,11 +332,14 @@ class _Run:
         if closed.outcome != "failed" or cause is None:
             return closed
         job = self._following.job_of(cause.subject)
+        cure = None
         if job is not None:
-            cure = mending.of(self._plan, cause, job, failed=self._following.failed(job))
-            if cure is not None:
-                await self._note(cure.text)
-                return events.Closed(closed.outcome, closed.why, cure.command)
+            failed = self._following.failed(job)
+            cure = mending.of(self._plan, cause, job, failed=failed)
+        cure = cure or await mending.of_limit(self._space, self._plan, cause, job)
+        if cure is not None:
+            await self._note(cure.text)
+            return events.Closed(closed.outcome, closed.why, cure.command)
         command = self._following.lasting_command(cause)
         return events.Closed(closed.outcome, closed.why, command)
 

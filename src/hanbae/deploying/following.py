@@ -162,7 +162,11 @@ class Following:
 
         Jobs of hooks and their pods go with the sync; what they have written is in the history.
         """
-        if diagnosis.command[:1] == ("hanbae",) or self.job_of(diagnosis.subject) is None:
+        job = self.job_of(diagnosis.subject)
+        if diagnosis.command[:1] == ("hanbae",) or job is None:
+            return diagnosis.command
+        gone = {diagnosis.subject.name, job.name}
+        if not any(word.rpartition("/")[2] in gone for word in diagnosis.command):
             return diagnosis.command
         return ("hanbae", "history", "show", self._record.deployment)
 

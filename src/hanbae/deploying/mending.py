@@ -1,23 +1,38 @@
-"""What mends a migration that has failed: the file, and the command that comes after it."""
+"""What mends a deployment that has failed: what to edit, and the command that comes after it."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import subjects, wording
+from hanbae import errors, subjects, wording, workspaces
+from hanbae.charts import rendering
+from hanbae.planning import deployments, edited_places
 from hanbae.results import events, plans
 
 _IS_WRONG: Final = frozenset({"diagnosis.migration-failed", "diagnosis.migration-hopeless"})
+_TOO_LITTLE: Final = frozenset(
+    {
+        "diagnosis.job-killed",
+        "diagnosis.killed",
+        "diagnosis.migration-killed",
+        "diagnosis.out-of-memory",
+    }
+)
+_TOO_LONG: Final = frozenset({"diagnosis.job-too-long", "diagnosis.migration-too-long"})
+_POD: Final = ("spec", "template", "spec")
+
+Pointer = tuple[str | int, ...]
 
 
 class Cure(Struct, frozen=True):
     """What to do.
 
     Attributes:
-        text: Which file to mend.
-        command: What to run when it is mended.
+        text: What to edit.
+        command: What to run when it is edited.
     """
 
     text: wording.Text
@@ -27,7 +42,7 @@ class Cure(Struct, frozen=True):
 def of(
     plan: plans.Plan, diagnosis: events.Diagnosed, job: subjects.Ref, *, failed: str
 ) -> Cure | None:
-    """The cure of what has ended a deployment; None where no file is known to be wrong.
+    """The cure of wrong SQL; None where no file is known to be wrong.
 
     Args:
         plan: The deployment's plan.
@@ -42,3 +57,87 @@ def of(
     file = next((path for path in files if path.rpartition("/")[2] == failed), failed)
     command = ("hanbae", "image", "set", plan.service, "IMAGE:TAG", "--env", plan.environment)
     return Cure(wording.Text("deploy.mend-migration", {"file": file}), command)
+
+
+async def of_limit(
+    space: workspaces.Workspace,
+    plan: plans.Plan,
+    diagnosis: events.Diagnosed,
+    job: subjects.Ref | None,
+) -> Cure | None:
+    """The cure of what had too little memory or time: the line that limits it; None where that is not why it failed.
+
+    Args:
+        space: The workspace.
+        plan: The deployment's plan.
+        diagnosis: Why it has failed.
+        job: The Job that it is about; None where it is about none.
+    """
+    cause = diagnosis.cause
+    if cause.id not in _TOO_LITTLE | _TOO_LONG:
+        return None
+    try:
+        revision = space.checkout.revision(plan.revision)
+        source = await deployments.read(space.policy, revision, plan.service, plan.environment)
+        found = limiting(source.rendered.manifests, diagnosis, job)
+        if found is None:
+            return None
+        place = await edited_places.place(source, *found)
+    except errors.Error:
+        return None  # it was deployed, so this is a clone that has lost the commit
+    text_id = "deploy.raise-memory" if cause.id in _TOO_LITTLE else "deploy.raise-deadline"
+    command = ("hanbae", "deploy", plan.service, "--env", plan.environment)
+    return Cure(wording.Text(text_id, {**cause.facts, "place": str(place), "log": ""}), command)
+
+
+def limiting(
+    manifests: Iterable[rendering.Manifest], diagnosis: events.Diagnosed, job: subjects.Ref | None
+) -> tuple[rendering.Manifest, Pointer] | None:
+    """The rendered object that a limit is in, and where in it.
+
+    Args:
+        manifests: What the commit renders.
+        diagnosis: What had too little.
+        job: As of :func:`of_limit`.
+    """
+    owner = _owner(manifests, job or diagnosis.subject)
+    if owner is None:
+        return None
+    if diagnosis.cause.id in _TOO_LONG:
+        return owner, ("spec", "activeDeadlineSeconds")
+    named = diagnosis.cause.facts.get("container", "")
+    for pointer, container in _containers(owner.object):
+        if container.get("name") == named:
+            return owner, (*pointer, "resources", "limits", "memory")
+    return None
+
+
+def _owner(
+    manifests: Iterable[rendering.Manifest], subject: subjects.Ref
+) -> rendering.Manifest | None:
+    """The workload that something is, or whose pod: pods are named by what they are of."""
+    if subject.kind != "Pod":
+        return next(filter(lambda one: _is(one, subject), manifests), None)
+    alike = [one for one in manifests if subject.name.startswith(f"{_name(one)}-")]
+    owners = [one for one in alike if any(True for _ in _containers(one.object))]
+    return max(owners, key=lambda one: len(_name(one)), default=None)
+
+
+def _is(manifest: rendering.Manifest, subject: subjects.Ref) -> bool:
+    return manifest.object.get("kind") == subject.kind and _name(manifest) == subject.name
+
+
+def _name(manifest: rendering.Manifest) -> str:
+    metadata: Any = manifest.object.get("metadata") or {}
+    return str(metadata.get("name") or "")
+
+
+def _containers(manifest: Any) -> Iterator[tuple[Pointer, Any]]:
+    pod = manifest
+    for key in _POD:
+        pod = pod.get(key) if isinstance(pod, dict) else None
+    for part in ("initContainers", "containers"):
+        listed = pod.get(part) if isinstance(pod, dict) else None
+        for index, container in enumerate(listed if isinstance(listed, list) else []):
+            if isinstance(container, dict):
+                yield (*_POD, part, index), container

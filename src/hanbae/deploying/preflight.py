@@ -55,7 +55,6 @@ class KnownToFail(errors.Refused):
     def __init__(self, reasons: tuple[wording.Text, ...]) -> None:
         super().__init__(reasons[0].id, place=None, **reasons[0].facts)
         self.reasons = reasons
-        self.hint = wording.Text("preflight.nothing-changed")
 
     @property
     def texts(self) -> tuple[wording.Text, ...]:

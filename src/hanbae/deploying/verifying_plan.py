@@ -32,7 +32,8 @@ async def keep(
     if guards.is_frozen(plan):
         freezing.refuse_moved(guards.head(plan), head, (plan.service,), plan.environment)
         current = await _current(space, clusters, plan, head)
-        freezing.refuse(freezing.differences(guards.of(plan), current))
+        differing = freezing.differences(guards.of(plan), current)
+        freezing.refuse(differing, (plan.service,), plan.environment)
         return
     older = guards.contained(plan)
     if older is not None:

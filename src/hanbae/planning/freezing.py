@@ -106,11 +106,18 @@ def check_names(
             for service in frozen.services
             if service.service not in services
         ]
-    refuse(tuple(freezes.Difference(*service) for service in unknown))
+    names = [service.service for service in frozen.services]
+    refuse(
+        tuple(freezes.Difference(*service) for service in unknown),
+        names,
+        frozen.environment,
+    )
 
 
-def refuse(differing_promises: tuple[freezes.Difference, ...]) -> None:
-    """Refuse where there are differences.
+def refuse(
+    differing_promises: tuple[freezes.Difference, ...], services: Iterable[str], environment: str
+) -> None:
+    """Refuse where there are differences to a saved plan of services.
 
     Raises:
         hanbae.errors.Refused: There are.
@@ -124,7 +131,12 @@ def refuse(differing_promises: tuple[freezes.Difference, ...]) -> None:
     ]
     if len(differing_promises) > MOST_SHOWN:
         lines.append(f"… {len(differing_promises) - MOST_SHOWN}")
-    raise errors.Refused("deploy.plan-differs", differences="\n".join(lines))
+    raise errors.Refused(
+        "deploy.plan-differs",
+        differences="\n".join(lines),
+        services=shlex.join(services),
+        environment=shlex.quote(environment),
+    )
 
 
 def _clipped(value: str) -> str:

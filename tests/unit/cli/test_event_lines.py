@@ -166,3 +166,87 @@ def test_command_of_a_cause_that_warns_again_is_shown_once() -> None:
         )
     ]
     assert shown == ["warn", "command", "warn"]
+
+
+WAITS = wording.Text("deploy.waits", {"deployment": "d0", "by": "mina", "since": "09:30"})
+BEFORE: tuple[events.Fact, ...] = (
+    OPENED,
+    events.Noted(WAITS),
+    events.Intended("k"),
+    events.Observed(POD, "Running"),
+    events.Diagnosed(POD, wording.Text("diagnosis.image-not-found"), ("kubectl",), fatal=False),
+)
+
+
+def told(*facts: events.Fact) -> list[str]:
+    """The lines of one deployment on a terminal's plain view."""
+    written: list[str] = []
+    with live_view.Plain(written.append) as view:
+        for fact in facts:
+            view.event(event(fact))
+    return written
+
+
+def test_what_is_refused_is_never_announced_as_begun() -> None:
+    written = told(*BEFORE, events.Closed("refused", wording.Text("deploy.busy", {"by": "mina"})))
+    assert not [line for line in written if "Deploying" in line]
+    assert written[-1].startswith("auth dev ✘")
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        events.Began("k", automated=False, revision="1" * 40),
+        events.Logged(POD, "migrate", "OK"),
+        events.Closed("failed", wording.Text("deploy.done")),
+        events.Closed("unknown", wording.Text("deploy.done")),
+    ],
+)
+def test_what_begins_is_announced_once_with_its_id_before_the_first_thing_that_it_does(
+    fact: events.Fact,
+) -> None:
+    written = told(*BEFORE, fact, fact)
+    (announced,) = [index for index, line in enumerate(written) if "Deploying" in line]
+    assert "(deployment d1)" in written[announced]
+    assert announced == len(told(*BEFORE))
+
+
+def test_row_of_a_deployment_says_what_it_waits_for_before_it_begins() -> None:
+    view = live_view.View(io.StringIO(), color=False, width=80)
+    view.event(event(OPENED))
+    with view._console.capture() as captured:
+        view._console.print(view.table())
+    assert "Preparing the deployment to dev" in captured.get()
+
+
+def test_record_is_named_when_a_deployment_has_ended_and_not_while_it_is_watched() -> None:
+    show = ("hanbae", "history", "show", "d1")
+    cause = wording.Text("diagnosis.job-failed")
+    quoting = event_lines.Quoting()
+    watched = quoting.lines(event(events.Diagnosed(POD, cause, show, fatal=False)))
+    assert [line.meaning for line in watched] == ["warn"]
+    *_, last = quoting.lines(event(events.Closed("failed", cause, show)))
+    assert last.words == "hanbae history show d1"
+
+
+ENDED = events.Closed("failed", wording.Text("deploy.done"), ("hanbae", "deploy", "auth"))
+
+
+def test_command_that_cures_comes_after_the_table_when_one_service_is_deployed() -> None:
+    written: list[str] = []
+    plain = live_view.Plain(written.append, concludes=True)
+    stream = io.StringIO()
+    view = live_view.View(stream, color=False, width=80, concludes=True)
+    with plain, view:
+        for fact in (OPENED, events.Began("k", automated=False, revision="1" * 40), ENDED):
+            plain.event(event(fact))
+            view.event(event(fact))
+    assert not [line for line in written if "→" in line]
+    assert "→ hanbae deploy auth" not in stream.getvalue()
+    for _ in range(2):  # the second time nothing is left to be said
+        plain.conclude()
+        view.conclude()
+    assert [line for line in written if "→" in line] == [written[-1]]
+    assert written[-1] == "auth dev → hanbae deploy auth"
+    assert stream.getvalue().splitlines()[-1].strip() == "auth dev → hanbae deploy auth"
+    assert stream.getvalue().count("→ hanbae deploy auth") == 1

@@ -127,16 +127,17 @@ def row(service: str, outcome: str, command: tuple[str, ...] = ()) -> deployment
     )
 
 
-def test_summary_repeats_each_cause_with_its_next_command_and_counts_all(
+def test_summary_counts_all_and_ends_with_each_cause_and_its_next_command(
     language: str,
 ) -> None:
     command = ("kubectl", "logs", "job/menu-service-migrate", "-n", "services-staging")
-    rows = [row("auth", "succeeded"), row("menu", "failed", command), row("orders", "refused")]
+    rows = [row("auth", "succeeded"), row("orders", "refused"), row("menu", "failed", command)]
     lines = list(run_summary.lines(rows, width=80))
     assert f"menu staging → {' '.join(command)}" in lines
     assert [line.partition(" staging ")[0] for line in lines if " staging ✘ " in line] == [
-        "menu",
         "orders",
+        "menu",
     ]
     assert not any(line.startswith("auth") for line in lines)
-    assert lines[-1].count("1") == 3, language
+    assert lines[0].count("1") == 3, language
+    assert lines[-1] == f"menu staging → {' '.join(command)}"

@@ -80,6 +80,8 @@ async def test_a_warning_that_is_only_repeated_is_noticed(tmp_path: Path) -> Non
         ("Job/auth-migrate", ("kubectl", "logs", "job/auth-migrate"), HISTORY),
         ("Pod/auth-7d-x2v8q", ("kubectl", "logs", "auth-7d-x2v8q"), None),
         ("Job/auth-migrate", ("hanbae", "image", "set", "auth", "IMAGE:TAG"), None),
+        # What does not go with the sync can be looked at afterwards.
+        ("Job/auth-migrate", ("kubectl", "get", "configmap", "auth-settings"), None),
     ],
 )
 async def test_recorded_commands_are_true_when_the_deployment_has_ended(

@@ -253,7 +253,7 @@ async def test_services_twice_or_none_are_refused(root: Path, tmp_path: Path) ->
 def test_refusal_is_bounded() -> None:
     differences = tuple(freezes.Difference(f"digest:{n}", "x" * 10_000, "") for n in range(500))
     with pytest.raises(errors.Refused) as refused:
-        freezing.refuse(differences)
+        freezing.refuse(differences, ("auth",), "staging")
     lines = refused.value.text.facts["differences"].splitlines()
     assert len(lines) == freezing.MOST_SHOWN + 1
     assert max(map(len, lines)) < 1000
@@ -284,6 +284,6 @@ async def test_names_of_a_foreign_file_are_quoted_in_the_command(root: Path) -> 
 def test_digests_of_a_refusal_are_shown_by_their_beginning() -> None:
     difference = freezes.Difference("digest:shop/auth:1", f"sha256:{'a' * 64}", "")
     with pytest.raises(errors.Refused) as refused:
-        freezing.refuse((difference,))
+        freezing.refuse((difference,), ("auth",), "staging")
     differences = refused.value.text.facts["differences"]
     assert differences == "digest:shop/auth:1: sha256:aaaaaaaaaaaa → -"

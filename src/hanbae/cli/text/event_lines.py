@@ -60,23 +60,45 @@ class Quoting:
 
     The sentence with which a deployment ends keeps its lines, because people read the end. A fatal cause is one
     sentence when it is named: the end says it again, with its log and its command.
+    That a deployment begins is told with the first thing that it does: one that is refused has begun nothing.
     """
 
     def __init__(self) -> None:
         self._quoted: dict[str, deque[str]] = {}
+        self._opened: dict[str, events.Event] = {}
 
     def lines(self, event: events.Event) -> Iterator[Line]:
         """The lines for an event that nothing before it has shown."""
+        if isinstance(event.fact, events.Opened):
+            self._opened[event.deployment] = event
+            return
+        if event.deployment in self._opened and _shows_beginning(event.fact):
+            yield from lines(self._opened.pop(event.deployment))
+        yield from self._quoted_once(event)
+
+    def _quoted_once(self, event: events.Event) -> Iterator[Line]:
         fact = event.fact
         quoted = self._quoted.setdefault(event.deployment, deque(maxlen=_REMEMBERED))
         for line in lines(event):
             if isinstance(fact, events.Diagnosed) and line.meaning in AS_WRITTEN:
-                if fact.fatal or line.words in quoted:
+                # The record of what is being watched shows nothing more.
+                shows_this = line.words == f"hanbae history show {event.deployment}"
+                if fact.fatal or shows_this or line.words in quoted:
                     continue
                 quoted.append(line.words)
             elif isinstance(fact, events.Logged):
                 quoted.append(escaping.line(fact.line))
             yield line
+
+
+def _shows_beginning(fact: events.Fact) -> bool:
+    """Whether something was begun, so that the deployment is no mere attempt.
+
+    What is waited for, and why another operation does not go on, may yet be a reason to refuse.
+    """
+    if isinstance(fact, events.Closed):
+        return fact.outcome != "refused"
+    return isinstance(fact, events.Began | events.Logged | events.Proved | events.Migrated)
 
 
 def lines(event: events.Event) -> Iterator[Line]:
@@ -92,14 +114,8 @@ def of_fact(fact: events.Fact, *, deployment: str = "") -> Iterator[Line]:
         deployment: Id of the deployment that it belongs to, if to one.
     """
     match fact:
-        case events.Opened(plan=plan, by=by, revision=revision):
-            facts = {
-                "environment": plan.environment,
-                "revision": revision[:12],
-                "by": by,
-                "deployment": deployment,
-            }
-            yield _said("step", wording.Text("deploy.opened", facts))
+        case events.Opened():
+            yield _opened("deploy.opened", fact, deployment)
         case events.Began(automated=automated):
             how = "deploy.began-automated" if automated else "deploy.began-manual"
             yield _said("step", wording.Text(how))
@@ -130,6 +146,21 @@ def short(observed: events.Observed) -> str:
     line = f"{observed.on.kind}/{observed.on.name}: {' '.join(parts)}"
     whole = escaping.line(f"{line}: {observed.message}" if observed.message else line)
     return excerpts.clipped(whole, _STATE)
+
+
+def attempted(opened: events.Opened, *, deployment: str) -> Line:
+    """The line for the beginning of a deployment that was refused."""
+    return _opened("deploy.attempted", opened, deployment)
+
+
+def _opened(text_id: str, opened: events.Opened, deployment: str) -> Line:
+    facts = {
+        "environment": opened.plan.environment,
+        "revision": opened.revision[:12],
+        "by": opened.by,
+        "deployment": deployment,
+    }
+    return _said("step", wording.Text(text_id, facts))
 
 
 def _observed(observed: events.Observed) -> Iterator[Line]:

@@ -11,6 +11,7 @@ from rich import box, console, live, spinner, table, text
 
 from hanbae import wording
 from hanbae.cli.text import catalogue, event_lines, wrapping
+from hanbae.planning import deployments
 from hanbae.results import events
 
 _NARROW: Final = 60
@@ -51,6 +52,7 @@ class View:
         width: Columns; None for the terminal's.
         height: Lines; None for the terminal's.
         total: Deployments that are to come; those that have not begun are counted.
+        concludes: How a deployment has ended is told by :meth:`conclude` and not before.
         clock: Seconds that never go back.
     """
 
@@ -62,6 +64,7 @@ class View:
         width: int | None = None,
         height: int | None = None,
         total: int = 0,
+        concludes: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console.Console(
@@ -75,6 +78,8 @@ class View:
         self._total = total
         self._clock = clock
         self._rows: dict[str, Row] = {}
+        self._concludes = concludes
+        self._last: list[tuple[Row, event_lines.Line]] = []
         self._quoting = event_lines.Quoting()
         self._spinner = spinner.Spinner("dots")
         self._live = live.Live(
@@ -103,22 +108,35 @@ class View:
         fact = event.fact
         if isinstance(fact, events.Opened):
             row = Row(fact.plan.service, fact.plan.environment, self._clock())
+            facts = {"environment": fact.plan.environment}
+            row.doing = catalogue.sentence(wording.Text("deploy.preparing", facts))
             self._rows[event.deployment] = row
         row = self._rows[event.deployment]
         for line in self._quoting.lines(event):
             if line.meaning == "state":
                 row.doing = line.words
+            elif self._concludes and isinstance(fact, events.Closed):
+                self._last.append((row, line))
             else:
-                for styled in _styled(row, line, self._console.width):
-                    # Laid out already: a command that no line holds is not broken, so that it can be copied.
-                    self._console.print(styled, soft_wrap=True)
+                self._print(row, line)
                 row.doing = line.words if line.meaning in {"step", "warn"} else row.doing
-        if isinstance(fact, events.Intended) and (event.step or "").startswith("prove-"):
+        if isinstance(fact, events.Intended) and deployments.is_proof(event.step or ""):
             row.doing = catalogue.words("deploy.proving")
         if isinstance(fact, events.Closed):
             row.ended = self._clock()
             row.outcome = fact.outcome
             row.doing = catalogue.words(f"deploy.outcome-{fact.outcome}")
+
+    def conclude(self) -> None:
+        """Say how a deployment has ended, below whatever was shown since: people read the last lines."""
+        for row, line in self._last:
+            self._print(row, line)
+        self._last.clear()
+
+    def _print(self, row: Row, line: event_lines.Line) -> None:
+        for styled in _styled(row, line, self._console.width):
+            # Laid out already: a command that no line holds is not broken, so that it can be copied.
+            self._console.print(styled, soft_wrap=True)
 
     def table(self) -> console.Group:
         """The services and what each is doing; where they are too many, those that count, and how many there are."""
@@ -176,6 +194,7 @@ class Plain:
         write: Writes one line.
         color: Whether the marks are coloured.
         width: Columns that lines may take.
+        concludes: How a deployment has ended is told by :meth:`conclude` and not before.
     """
 
     def __init__(
@@ -184,11 +203,14 @@ class Plain:
         *,
         color: bool = False,
         width: int = wrapping.ENDLESS,
+        concludes: bool = False,
     ) -> None:
         self._write = write
         self._color = color
         self._width = width
         self._names: dict[str, str] = {}
+        self._concludes = concludes
+        self._last: list[tuple[str, event_lines.Line]] = []
         self._quoting = event_lines.Quoting()
 
     def __enter__(self) -> Self:
@@ -204,21 +226,33 @@ class Plain:
 
     def event(self, event: events.Event) -> None:
         """Show an event."""
-        import click
-
         fact = event.fact
         if isinstance(fact, events.Opened):
             self._names[event.deployment] = f"{fact.plan.service} {fact.plan.environment}"
         name = self._names[event.deployment]
         for line in self._quoting.lines(event):
-            mark, color = event_lines.MARKS[line.meaning]
-            shown = click.style(mark, fg=color) if self._color and color else mark
-            head = f"{name} {shown} "
-            if line.meaning in event_lines.AS_WRITTEN:
-                self._write((head + line.words).rstrip())
-                continue
-            for laid_out in wrapping.paragraph(line.words, self._width, head=head, indent="  "):
-                self._write(laid_out)
+            if self._concludes and isinstance(fact, events.Closed):
+                self._last.append((name, line))
+            else:
+                self._show(name, line)
+
+    def conclude(self) -> None:
+        """Say how a deployment has ended, below whatever was shown since: people read the last lines."""
+        for name, line in self._last:
+            self._show(name, line)
+        self._last.clear()
+
+    def _show(self, name: str, line: event_lines.Line) -> None:
+        import click
+
+        mark, color = event_lines.MARKS[line.meaning]
+        shown = click.style(mark, fg=color) if self._color and color else mark
+        head = f"{name} {shown} "
+        if line.meaning in event_lines.AS_WRITTEN:
+            self._write((head + line.words).rstrip())
+            return
+        for laid_out in wrapping.paragraph(line.words, self._width, head=head, indent="  "):
+            self._write(laid_out)
 
 
 def tally(counts: Mapping[str, int]) -> str:

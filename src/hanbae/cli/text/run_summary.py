@@ -1,4 +1,4 @@
-"""The end of a run of several services: the cause of each that did not succeed with its next command, and a count."""
+"""The end of a run of several services: a count, and the cause of each that did not succeed with its next command."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def lines(
         width: Columns that lines may take; commands are not broken.
         color: Whether marks are coloured.
     """
+    yield live_view.tally(Counter(row.outcome for row in rows))
     for row in rows:
         if row.outcome in {"failed", "refused", "stopped", "superseded", "unknown"} and row.why:
             closed = events.Closed(row.outcome, row.why, row.command)
             yield from _of(row, closed, width=width, color=color)
-    yield live_view.tally(Counter(row.outcome for row in rows))
 
 
 def _of(

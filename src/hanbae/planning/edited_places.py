@@ -1,0 +1,51 @@
+"""Where a person edits a part of an object that a commit's chart renders: the values file, else the template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hanbae import errors, subjects
+from hanbae.charts import pools, rendering
+from hanbae.planning import deployments, releases
+from hanbae.rules import placing, views
+
+
+async def place(
+    source: deployments.Source, rendered: rendering.Manifest, pointer: views.Pointer
+) -> subjects.Place:
+    """The line that says a part of an object; only the template where that cannot be told.
+
+    Args:
+        source: The service at its commit.
+        rendered: The object, one of the source's.
+        pointer: Keys and indices that lead to the part.
+    """
+    policy, revision = source.policy, source.revision
+    service = views.Service(views.Project(policy, {}, revision, (source.service,)), source.service)
+    template = f"{service.chart}/{rendered.template.partition('/')[2]}"
+    manifest = views.Object(rendered.object, template, 0, source.namespace)
+    release = views.Release(service, source.environment, source.rendered.values, (manifest,))
+    texts, documents = await _numbered(source, service.chart)
+    found, _ = placing.place(release, views.On(manifest, pointer), texts, documents)
+    return found
+
+
+async def _numbered(
+    source: deployments.Source, chart: str
+) -> tuple[Mapping[str, str], tuple[tuple[str, Any], ...]]:
+    """The release rendered again with numbered templates; nothing where they do not render."""
+    policy, revision = source.policy, source.revision
+    try:
+        values = releases.values(revision, policy, source.service, source.environment)
+        overrides = releases.overrides(revision, policy, source.service, source.environment)
+        request = releases.requested(
+            policy, source.service, source.environment, values.contents, overrides=overrides
+        )
+        async with pools.opened(1) as pool:
+            (answer,) = await rendering.answers(
+                pool, revision, chart, [request], changed=placing.numbered, texts=True
+            )
+    except errors.FileFault:
+        return {}, ()
+    return answer.texts, answer.documents
