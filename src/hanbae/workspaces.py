@@ -141,6 +141,21 @@ class Workspace:
         source = repository_services.source(self.policy)
         repository_services.require(names, existing, source=source)
 
+    def typed(self, environment: str, command: tuple[str, ...]) -> tuple[str, ...]:
+        """A command about an environment's objects, complete: kubectl asks the cluster that the policy names.
+
+        Args:
+            environment: The environment.
+            command: The words; those of other programs stay as they are.
+        """
+        if command[:1] != ("kubectl",) or "--context" in command:
+            return command
+        settings = self.environment(environment)
+        of_argocd = not {"application", "applications"}.isdisjoint(command)
+        named = environments.control(settings) if of_argocd else environments.workload(settings)
+        context = self.context or named
+        return (*command, "--context", context) if context else command
+
     @asynccontextmanager
     async def clusters(self, environment: str) -> AsyncIterator[Clusters]:
         """The connections of an environment.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
+import msgspec
 from msgspec import Struct
 
 from hanbae import errors, workspaces
@@ -73,7 +74,12 @@ class Running:
         if self.occupant is None:
             return ()
         picture = pictures.Picture(self.occupant.objects, self.occupant.logs)
-        return tuple(cause.found for cause in causes.named(picture))
+        return tuple(
+            msgspec.structs.replace(
+                cause.found, command=self._space.typed(self.environment, cause.found.command)
+            )
+            for cause in causes.named(picture)
+        )
 
     async def waits_for(self) -> tuple[str, ...]:
         """The migration Jobs that must not be interrupted now; :meth:`end` waits for them."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -69,7 +70,14 @@ async def deploying(
     """
     channel: channels.Channel[events.Event] = channels.Channel()
     recorded = past.recorded if past is not None else ()
-    record = recording.Record(space.store, deployment, channel, space.clock, past=recorded)
+    record = recording.Record(
+        space.store,
+        deployment,
+        channel,
+        space.clock,
+        past=recorded,
+        typed=functools.partial(space.typed, plan.environment),
+    )
     order = orders.Order(
         space, plan, deployment, by, limit=limit, waits=waits, past=past, stops=stops
     )

@@ -27,6 +27,7 @@ class Record:
         channel: To whoever shows them.
         clock: The time.
         past: What was recorded before a crash; what a watch shows again of it is not recorded twice.
+        typed: Completes a command for a person; by default it is complete.
 
     Attributes:
         deployment: The deployment's id.
@@ -40,6 +41,7 @@ class Record:
         clock: Callable[[], datetime],
         *,
         past: Iterable[events.Event] = (),
+        typed: Callable[[tuple[str, ...]], tuple[str, ...]] = tuple,
     ) -> None:
         self.redact: Callable[[str], str] = str
         """The one redactor; the engine's, as soon as there is one."""
@@ -49,6 +51,7 @@ class Record:
         self.deployment = deployment
         self._channel = channel
         self._clock = clock
+        self._typed = typed
         self._lines: dict[tuple[subjects.Ref, str], deque[str]] = {}
         self._past: Counter[events.Logged | events.Began] = Counter()
         self._states: dict[subjects.Ref, events.Observed] = {}
@@ -71,6 +74,8 @@ class Record:
         """Mask a fact, commit it to the history, then show it."""
         self.written = True
         fact = masked(fact, self.redact)
+        if isinstance(fact, events.Diagnosed | events.Closed):
+            fact = structs.replace(fact, command=self._typed(fact.command))
         if isinstance(fact, events.Logged):
             key = (fact.pod, fact.container)
             self._lines.setdefault(key, deque(maxlen=LINES)).append(fact.line)

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hanbae import masking, subjects, wording
+from hanbae import masking, subjects, wording, workspaces
 from hanbae.deploying import recording
 from hanbae.history import stores
+from hanbae.policy import documents
 from hanbae.results import events, plans
 from hanbae.streams import channels
 
@@ -50,3 +53,62 @@ async def test_an_event_is_in_the_history_before_it_is_shown_and_masked_in_both(
 
 def _files(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+class Loaded:
+    """A policy of three environments: in the current cluster, in one of their own, and with a hub before it."""
+
+    policy = documents.Policy(
+        version=1,
+        argocd=documents.ArgoCD("https://git.example.com/shop.git"),
+        environments={
+            "dev": documents.Environment(branch="develop"),
+            "staging": documents.Environment(branch="release", control="staging-cluster"),
+            "production": documents.Environment(branch="main", control="hub", workload="pods"),
+        },
+    )
+
+    def place(self, key: str) -> subjects.Place:
+        return subjects.Place("hanbae.yaml", len(key))
+
+
+LOGS = ("kubectl", "logs", "auth-1", "-n", "services")
+APPLICATION = ("kubectl", "describe", "application", "auth", "-n", "argocd")
+SEAL = ("hanbae", "secrets", "seal", "auth", "--env", "staging")
+
+
+@pytest.mark.parametrize(
+    ("environment", "override", "command", "context"),
+    [
+        ("dev", None, LOGS, ""),
+        ("dev", "mine", LOGS, "mine"),
+        ("staging", None, LOGS, "staging-cluster"),
+        ("staging", None, APPLICATION, "staging-cluster"),
+        ("production", None, LOGS, "pods"),
+        ("production", None, APPLICATION, "hub"),
+        ("staging", None, SEAL, ""),
+    ],
+)
+async def test_command_is_recorded_with_the_cluster_that_it_is_about(
+    tmp_path: Path, environment: str, override: str | None, command: tuple[str, ...], context: str
+) -> None:
+    """A person's kubeconfig may point anywhere; what is pasted asks the cluster of the environment all the same."""
+    loaded: Any = Loaded()
+    checkout: Any = None
+    whole = (*command, "--context", context) if context else command
+    with stores.open_store(f"sqlite:///{tmp_path}/history.db") as store:
+        space = workspaces.Workspace(loaded, checkout, store, context=override)
+        record = recording.Record(
+            store,
+            "d1",
+            channels.Channel(),
+            lambda: datetime.now(UTC),
+            typed=functools.partial(space.typed, environment),
+        )
+        await record.add(None, events.Opened(plans.Plan(1, "auth", environment, ()), "j", "1" * 40))
+        await record.add(None, events.Diagnosed(POD, TEXT, command, fatal=True))
+        await record.add(None, events.Closed("failed", TEXT, command))
+        _, diagnosed, closed = (event.fact for event in store.events("d1"))
+    assert isinstance(diagnosed, events.Diagnosed)
+    assert isinstance(closed, events.Closed)
+    assert diagnosed.command == closed.command == whole
