@@ -145,7 +145,9 @@ async def test_one_that_has_just_begun_gets_the_patience_of_hanbaes_own(
     monkeypatch.setattr(engine, "occupant", counted)
     is_free, _ = await cleared(store, engine)
     assert is_free
-    assert waited[-1] - waited[0] >= 0.2
+    # On a busy machine the last look may be answered long after it was asked.
+    assert asyncio.get_running_loop().time() - waited[0] >= 0.2
+    assert len(waited) > 1
 
 
 async def test_nothing_is_ended_within_a_bare_migration(
