@@ -121,11 +121,13 @@ class Workspace:
             return self.checkout.head(remote, branch)
 
     def refuse_unknown(self, services: Iterable[str], environment: str) -> None:
-        """Refuse services that exist neither here nor on an environment's branch, without fetching anything.
+        """Refuse an environment that is not there, and services that exist neither here nor on its fetched branch.
 
         Raises:
-            hanbae.errors.WrongUse: One is neither in the working tree nor on the branch as it was last fetched.
+            hanbae.errors.WrongUse: No such environment on Kubernetes, or a service is neither in the working tree nor
+                on the branch as it was last fetched.
         """
+        self.environment(environment)
         names = tuple(services)
         here = repository_services.of_checkout(self.loaded)
         if set(names) <= set(here):

@@ -257,8 +257,8 @@ async def test_command_asks_the_lease_whether_another_machine_has_applied_a_chan
     async def judged() -> tuple[str, str]:
         arguments = ["-C", str(root), "check", "auth", "--live", "--env", "dev", "-o", "json"]
         await asyncio.to_thread(main.run, arguments)
-        found = json.loads(capsys.readouterr().out)["findings"]
-        (finding,) = [finding for finding in found if finding["code"] == "MIG012"]
+        findings = json.loads(capsys.readouterr().out)["findings"]
+        (finding,) = [finding for finding in findings if finding["code"] == "MIG012"]
         return finding["severity"], finding["text"]["id"]
 
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests.support import scenes, terminals
 
+from hanbae.cli import main
+
 POLICY = """\
 version: 1
 argocd: {repository: "https://git.example.com/shop.git"}
@@ -55,6 +57,9 @@ def shop(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     (tmp_path / "hanbae.yaml").write_text(POLICY)
     (tmp_path / "program.py").write_text(PROGRAM)
+    chart = tmp_path / "services" / "auth" / "helm" / "Chart.yaml"
+    chart.parent.mkdir(parents=True)
+    chart.write_text("apiVersion: v2\nname: auth\nversion: 0.1.0\n")
     return tmp_path
 
 
@@ -126,3 +131,14 @@ def test_without_a_terminal_to_answer_at_nothing_is_asked(shop: Path) -> None:
     assert shown.code == 0, shown.text
     assert "y/N" not in shown.text
     assert "BEGUN" in shown.text
+
+
+@pytest.mark.parametrize("verb", ["deploy", "plan"])
+@pytest.mark.parametrize("words", [("auth", "--env", "stagin"), ("aut", "--env", "staging")])
+def test_nothing_is_said_to_be_prepared_where_there_is_nothing_of_the_name(
+    shop: Path, verb: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["-C", str(shop), verb, *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert "Did you mean" in line

@@ -127,6 +127,8 @@ def command(
         raise errors.WrongUse("deploy.plan-and-option", option=option)
     claim, environment, services = _claimed(saved, environment, services)
     with workspaces.opened(session.directory, context=kube_context, insecure=insecure) as space:
+        if claim is None:
+            space.refuse_unknown(services, environment)  # before anything is said to be prepared
         wishes = deploy_run.Wishes(
             services,
             environment,

@@ -119,6 +119,7 @@ def _live(
 ) -> bool:
     from hanbae.actions import plan_live
 
+    space.refuse_unknown(services, environment)
     session.narration.step(wording.Text("plan.reading", {"environment": environment}))
     previews = asyncio.run(plan_live.preview(space, services, environment))
     planned = [preview.plan.service for preview in previews]

@@ -23,6 +23,7 @@ from hanbae.deploying import (
     claiming,
     deadlines,
     following,
+    joined,
     mending,
     occupants,
     orders,
@@ -100,7 +101,15 @@ class _Run:
         self._proven: set[str] = set()
         self._occupants: occupants.Occupants | None = None
         limit = None if order.limit is None else deadlines.Limit.beginning(order.limit)
-        self._following = following.Following(order.space.policy, order.plan, record, limit=limit)
+        self._following = following.Following(
+            order.space.policy,
+            order.plan,
+            record,
+            limit=limit,
+            joins=functools.partial(
+                joined.before, order.space.store, order.plan, besides=order.deployment
+            ),
+        )
         self._phase = phases.Phase.RESUMED if order.was_announced else phases.Phase.PLANNED
 
     def _enter(self, phase: phases.Phase) -> None:
@@ -344,6 +353,7 @@ class _Run:
         if job is not None:
             failed = self._following.failed(job)
             cure = mending.of(self._plan, cause, job, failed=failed)
+            cure = cure or mending.of_url(self._plan, cause, job)
         cure = cure or await mending.of_limit(self._space, self._plan, cause, job)
         if cure is not None:
             await self._note(cure.text)
@@ -434,6 +444,8 @@ class _Run:
 
     def _applied_by(self, hook: subjects.Ref) -> set[int]:
         """The versions that a hook's log says were applied, before a crash or since."""
+        if self._following.is_joined:
+            return set()  # they are the earlier deployment's
         versions = set(self._following.applied.get(hook, ()))
         for event in self._past.recorded if self._past is not None else ():
             fact = event.fact

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final
 
 import msgspec
 
 from hanbae import errors, subjects, wording
-from hanbae.deploying import deadlines, giving_up, occupants, recording
+from hanbae.deploying import deadlines, giving_up, joined, occupants, recording
 from hanbae.diagnosing import causes, pictures
 from hanbae.engines import protocol, rollouts
 from hanbae.migrations import statuses
@@ -36,6 +36,7 @@ class Following:
         policy: The policy.
         plan: The deployment's plan.
         record: Where everything is recorded.
+        joins: Whose operation it was before, of one that has begun.
         limit: When all of it must be over, by the monotonic clock; None for the policy's deadlines.
     """
 
@@ -46,11 +47,15 @@ class Following:
         record: recording.Record,
         *,
         limit: deadlines.Limit | None,
+        joins: Callable[[events.Began], joined.Joined | None] = lambda _: None,
     ) -> None:
         self.applied: dict[subjects.Ref, set[int]] = {}
         """Migration Job → versions that its log says were applied."""
         self.reached: dict[subjects.Ref, int] = {}
         """Migration Job → version at which its log says that the database is."""
+        self.is_joined = False
+        """Whether the operation is one that an earlier deployment has followed."""
+        self._joins = joins
         self._policy = policy
         self._plan = plan
         self._record = record
@@ -134,7 +139,14 @@ class Following:
                 await self._record.add(step.id, events.Noted(text))
 
     async def _see(self, step: plans.Step, fact: protocol.Seen, engine: protocol.Engine) -> None:
+        earlier = self._joins(fact) if isinstance(fact, events.Began) else None
+        if earlier is not None:
+            self.is_joined = True
+            self._record.seen_before(earlier.recorded)
         await self._record.add(step.id, fact)
+        if earlier is not None:
+            facts = {"deployment": earlier.deployment}
+            await self._record.add(step.id, events.Noted(wording.Text("deploy.joined", facts)))
         if isinstance(fact, events.Observed) and fact.on.kind == "Pod":
             pod = engine.objects.get(fact.on)
             owner = pictures.owner(pod) if pod else None

@@ -37,7 +37,7 @@ async def of_services(
         hanbae.errors.Unreachable: A cluster did not answer. Leases that may not be read are passed over.
     """
     names = tuple(services)
-    found = []
+    last: list[claims.Claim] = []
     for environment in environments:
         where = context or policy_environments.workload(policy.environments[environment])
         async with connections.connect(where, kubeconfig=kubeconfig) as workload:
@@ -46,13 +46,13 @@ async def of_services(
                     lease = await claiming.seen(policy, workload, service, environment)
                 except errors.Forbidden:
                     continue
-                claim = lease and told(lease, service, environment)
+                claim = lease and claim_of(lease, service, environment)
                 if claim:
-                    found.append(claim)
-    return tuple(found)
+                    last.append(claim)
+    return tuple(last)
 
 
-def told(lease: leases.Seen, service: str, environment: str) -> claims.Claim | None:
+def claim_of(lease: leases.Seen, service: str, environment: str) -> claims.Claim | None:
     """What a Lease says; None where nobody has deployed with it.
 
     The Lease is in a namespace that others may write to, so an outcome that there is none of counts as no word.

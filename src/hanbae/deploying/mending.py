@@ -21,6 +21,14 @@ _TOO_LITTLE: Final = frozenset(
         "diagnosis.out-of-memory",
     }
 )
+_NOT_LET_IN: Final = (
+    "failed to connect to",
+    "SQLSTATE 28",
+    "SQLSTATE 3D000",
+    "dial tcp",
+    "Access denied for user",
+)
+"""Words of drivers that were not let in: nobody there, another password, no such database."""
 _TOO_LONG: Final = frozenset({"diagnosis.job-too-long", "diagnosis.migration-too-long"})
 _POD: Final = ("spec", "template", "spec")
 
@@ -59,6 +67,37 @@ def of(
     return Cure(wording.Text("deploy.mend-migration", {"file": file}), command)
 
 
+def of_url(plan: plans.Plan, diagnosis: events.Diagnosed, job: subjects.Ref) -> Cure | None:
+    """The cure where a database did not let a migration in: its address, of which the plan knows the key.
+
+    Args:
+        plan: The deployment's plan.
+        diagnosis: Why it has failed.
+        job: The hook that it is about.
+    """
+    error = diagnosis.cause.facts.get("error", "")
+    if diagnosis.cause.id not in _IS_WRONG or not any(words in error for words in _NOT_LET_IN):
+        return None
+    for secret, key in _addresses(plan, job):
+        command = ("hanbae", "secrets", "seal", plan.service, key, "--env", plan.environment)
+        facts = {"secret": secret, "key": key}
+        return Cure(wording.Text("deploy.mend-url", facts), command)
+    return None
+
+
+def _addresses(plan: plans.Plan, job: subjects.Ref) -> Iterator[tuple[str, str]]:
+    """Name and key of the Secret that a hook has a database's address from."""
+    for step in plan.steps:
+        proof = step.does
+        if not isinstance(proof, plans.Prove) or proof.hook != job:
+            continue
+        for _, container in _containers(proof.job):
+            for variable in container.get("env") or []:
+                source = (variable.get("valueFrom") or {}).get("secretKeyRef") or {}
+                if source.get("name") and source.get("key"):
+                    yield str(source["name"]), str(source["key"])
+
+
 async def of_limit(
     space: workspaces.Workspace,
     plan: plans.Plan,
@@ -79,10 +118,10 @@ async def of_limit(
     try:
         revision = space.checkout.revision(plan.revision)
         source = await deployments.read(space.policy, revision, plan.service, plan.environment)
-        found = limiting(source.rendered.manifests, diagnosis, job)
-        if found is None:
+        limited = limiting(source.rendered.manifests, diagnosis, job)
+        if limited is None:
             return None
-        place = await edited_places.place(source, *found)
+        place = await edited_places.place(source, *limited)
     except errors.Error:
         return None  # it was deployed, so this is a clone that has lost the commit
     text_id = "deploy.raise-memory" if cause.id in _TOO_LITTLE else "deploy.raise-deadline"
@@ -117,10 +156,10 @@ def _owner(
 ) -> rendering.Manifest | None:
     """The workload that something is, or whose pod: pods are named by what they are of."""
     if subject.kind != "Pod":
-        return next(filter(lambda one: _is(one, subject), manifests), None)
-    alike = [one for one in manifests if subject.name.startswith(f"{_name(one)}-")]
-    owners = [one for one in alike if any(True for _ in _containers(one.object))]
-    return max(owners, key=lambda one: len(_name(one)), default=None)
+        return next((manifest for manifest in manifests if _is(manifest, subject)), None)
+    alike = [manifest for manifest in manifests if subject.name.startswith(f"{_name(manifest)}-")]
+    owners = [manifest for manifest in alike if any(True for _ in _containers(manifest.object))]
+    return max(owners, key=lambda manifest: len(_name(manifest)), default=None)
 
 
 def _is(manifest: rendering.Manifest, subject: subjects.Ref) -> bool:

@@ -72,10 +72,9 @@ class Occupants:
         )
         picture = pictures.Picture(occupant.objects, occupant.logs)
         for diagnosed in [*judge.hear(causes.named(picture)), *judge.rest()]:
-            # A warning: what it ends, or does not, is another operation than this deployment's.
-            warning = events.Diagnosed(
-                diagnosed.subject, diagnosed.cause, diagnosed.command, fatal=False
-            )
+            # A warning: what it ends, or does not, is another operation than this deployment's. Its objects go with
+            # it, so that no command about them would be true for long.
+            warning = events.Diagnosed(diagnosed.subject, diagnosed.cause, (), fatal=False)
             await self._record.add(step, warning)
         if judge.verdict() is not None and self._is_ours_to_end(occupant):
             return None if await self._end(step, occupant) else occupant

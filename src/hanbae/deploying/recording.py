@@ -61,6 +61,10 @@ class Record:
             elif isinstance(event.fact, events.Observed):
                 self._states[event.fact.on] = event.fact
 
+    def seen_before(self, recorded: Iterable[events.Event]) -> None:
+        """Log lines that another deployment has recorded of the same operation are not recorded, or shown, as new."""
+        self._past.update(event.fact for event in recorded if isinstance(event.fact, events.Logged))
+
     def now(self) -> datetime:
         """The time, by the clock that stamps the events."""
         return self._clock()

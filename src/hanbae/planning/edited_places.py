@@ -27,8 +27,8 @@ async def place(
     manifest = views.Object(rendered.object, template, 0, source.namespace)
     release = views.Release(service, source.environment, source.rendered.values, (manifest,))
     texts, documents = await _numbered(source, service.chart)
-    found, _ = placing.place(release, views.On(manifest, pointer), texts, documents)
-    return found
+    line, _ = placing.place(release, views.On(manifest, pointer), texts, documents)
+    return line
 
 
 async def _numbered(

@@ -118,7 +118,7 @@ class Diagnosed(Struct, frozen=True, tag=True):
     Attributes:
         subject: The object that is in trouble.
         cause: The cause in words.
-        command: The next command for a person, as a list of arguments.
+        command: The next command for a person, as a list of arguments; empty where there is nothing to do.
         fatal: True when it cannot heal by itself, so that waiting is of no use.
     """
 

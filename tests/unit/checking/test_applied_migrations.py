@@ -240,9 +240,9 @@ def claim(
     """What a Lease says of a deployment that another machine has driven."""
     marks = {"deployment": name, "revision": revision, "outcome": outcome, "step": "sync"}
     lease = leases.Seen("services", "hanbae-auth", "", "", marks, 15.0, "1")
-    told = last_deployments.told(lease, "auth", environment)
-    assert told is not None
-    return told
+    claimed = last_deployments.claim_of(lease, "auth", environment)
+    assert claimed is not None
+    return claimed
 
 
 @pytest.mark.parametrize("environment", ["dev", "staging"])
@@ -300,8 +300,8 @@ def test_lease_tells_whether_the_migrations_have_run(
 ) -> None:
     whole = {"deployment": "d1", "revision": "1" * 40, **marks}
     lease = leases.Seen("services", "hanbae-auth", "", "", whole, 15.0, "1")
-    told = last_deployments.told(lease, "auth", "dev")
-    assert told is not None
-    assert told.has_migrated is has_migrated
+    claimed = last_deployments.claim_of(lease, "auth", "dev")
+    assert claimed is not None
+    assert claimed.has_migrated is has_migrated
     empty = leases.Seen("services", "hanbae-auth", "", "", {}, 15.0, "1")
-    assert last_deployments.told(empty, "auth", "dev") is None
+    assert last_deployments.claim_of(empty, "auth", "dev") is None

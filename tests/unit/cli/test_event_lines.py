@@ -178,7 +178,7 @@ BEFORE: tuple[events.Fact, ...] = (
 )
 
 
-def told(*facts: events.Fact) -> list[str]:
+def shown(*facts: events.Fact) -> list[str]:
     """The lines of one deployment on a terminal's plain view."""
     written: list[str] = []
     with live_view.Plain(written.append) as view:
@@ -188,7 +188,7 @@ def told(*facts: events.Fact) -> list[str]:
 
 
 def test_what_is_refused_is_never_announced_as_begun() -> None:
-    written = told(*BEFORE, events.Closed("refused", wording.Text("deploy.busy", {"by": "mina"})))
+    written = shown(*BEFORE, events.Closed("refused", wording.Text("deploy.busy", {"by": "mina"})))
     assert not [line for line in written if "Deploying" in line]
     assert written[-1].startswith("auth dev ✘")
 
@@ -205,10 +205,10 @@ def test_what_is_refused_is_never_announced_as_begun() -> None:
 def test_what_begins_is_announced_once_with_its_id_before_the_first_thing_that_it_does(
     fact: events.Fact,
 ) -> None:
-    written = told(*BEFORE, fact, fact)
+    written = shown(*BEFORE, fact, fact)
     (announced,) = [index for index, line in enumerate(written) if "Deploying" in line]
     assert "(deployment d1)" in written[announced]
-    assert announced == len(told(*BEFORE))
+    assert announced == len(shown(*BEFORE))
 
 
 def test_row_of_a_deployment_says_what_it_waits_for_before_it_begins() -> None:

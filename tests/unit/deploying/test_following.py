@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.support import objects, polling
 
 from hanbae import subjects, wording
 from hanbae.clusters import kinds
-from hanbae.deploying import following, recording
+from hanbae.deploying import following, joined, recording
 from hanbae.history import stores
 from hanbae.policy import documents
 from hanbae.results import events, plans
@@ -94,3 +95,57 @@ async def test_recorded_commands_are_true_when_the_deployment_has_ended(
         record = recording.Record(store, "d1", channels.Channel(), lambda: datetime.now(UTC))
         follows = following.Following(POLICY, plans.Plan(1, "auth", "dev", ()), record, limit=None)
         assert follows.lasting_command(diagnosis) == (lasting or command)
+
+
+AUTOMATED = events.Began("1" * 40 + "@2026-11-28T09:30:00Z", automated=True, revision="1" * 40)
+HOOK = subjects.Ref("Job", "services-dev", "auth-migrate")
+HOOK_POD = subjects.Ref("Pod", "services-dev", "auth-migrate-x2v8q")
+LOGGED = events.Logged(HOOK_POD, "migrate", "OK   00004_a.sql (1ms)")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "is_joined"),
+    [
+        (AUTOMATED, True),
+        (events.Began("1" * 40 + "@2026-11-28T09:00:00Z", True, "1" * 40), False),
+        (events.Began(AUTOMATED.operation, False, "1" * 40), True),
+    ],
+)
+async def test_sync_that_an_earlier_deployment_has_followed_applies_nothing_anew(
+    tmp_path: Path, earlier: events.Began, is_joined: bool
+) -> None:
+    """Argo CD shows the end of its own sync for as long as there is no newer one."""
+    plan = plans.Plan(1, "auth", "dev", ())
+    pod = objects.pod(HOOK_POD.name)
+    pod["metadata"]["ownerReferences"] = [{"kind": "Job", "name": HOOK.name, "controller": True}]
+    engine: Any = Quiet(pod)
+    engine.objects = {HOOK_POD: pod}
+
+    async def stream() -> AsyncGenerator[Any]:
+        yield AUTOMATED
+        yield events.Observed(HOOK_POD, "Running")
+        yield LOGGED
+
+    with stores.open_store(f"sqlite:///{tmp_path}/history.db") as store:
+        for fact in (events.Opened(plan, "j", "1" * 40), earlier, LOGGED):
+            store.append("d0", None, fact, datetime.now(UTC))
+        record = recording.Record(store, "d1", channels.Channel(), lambda: datetime.now(UTC))
+        await record.add(None, events.Opened(plan, "j", "1" * 40))
+        follows = following.Following(
+            POLICY,
+            plan,
+            record,
+            limit=None,
+            joins=functools.partial(joined.before, store, plan, besides="d1"),
+        )
+        does = plans.Follow("auth-dev", "1" * 40)
+        await follows.follow(plans.Step("sync", does), does, engine, stream())
+        facts = [event.fact for event in store.events("d1")]
+    assert follows.is_joined is is_joined
+    notes = [fact.text for fact in facts if isinstance(fact, events.Noted)]
+    assert [(note.id, note.facts["deployment"]) for note in notes] == (
+        [("deploy.joined", "d0")] if is_joined else []
+    )
+    assert [fact for fact in facts if isinstance(fact, events.Logged)] == (
+        [] if is_joined else [LOGGED]
+    )

@@ -36,3 +36,38 @@ def test_wrong_sql_is_mended_in_its_file_and_the_image_built_again(text_id: str)
 )
 def test_where_no_file_is_known_to_be_wrong_none_is_blamed(text_id: str, failed: str) -> None:
     assert cure(text_id, failed) is None
+
+
+REFUSED = "failed to connect to `user=auth`: FATAL: password authentication failed (SQLSTATE 28P01)"
+
+
+def not_let_in(error: str) -> mending.Cure | None:
+    reads = {
+        "name": "GOOSE_DBSTRING",
+        "valueFrom": {"secretKeyRef": {"name": "auth-secrets", "key": "DATABASE_URL"}},
+    }
+    pod = {"spec": {"containers": [{"name": "proof", "env": [{"name": "X", "value": "1"}, reads]}]}}
+    proof = plans.Prove("auth_db", (1,), JOB, {"spec": {"template": pod}}, files=FILES[:1])
+    plan = plans.Plan(1, "auth", "dev", (plans.Step("prove", proof),))
+    cause = wording.Text("diagnosis.migration-failed", {"error": error})
+    diagnosis = events.Diagnosed(JOB, cause, ("kubectl",), fatal=True)
+    return mending.of_url(plan, diagnosis, JOB)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        REFUSED,
+        'ERROR: database "auth" does not exist (SQLSTATE 3D000)',
+        "dial tcp: lookup postgres.data: no such host",
+        "Error 1045 (28000): Access denied for user 'auth'@'10.0.0.1'",
+    ],
+)
+def test_database_that_lets_nobody_in_is_mended_by_the_key_of_its_address(error: str) -> None:
+    facts = {"secret": "auth-secrets", "key": "DATABASE_URL"}
+    seal = ("hanbae", "secrets", "seal", "auth", "DATABASE_URL", "--env", "dev")
+    assert not_let_in(error) == mending.Cure(wording.Text("deploy.mend-url", facts), seal)
+
+
+def test_other_errors_are_no_matter_of_the_address() -> None:
+    assert not_let_in('relation "nowhere" does not exist (SQLSTATE 42P01)') is None

@@ -112,6 +112,7 @@ async def test_a_hopeless_automated_sync_of_an_earlier_commit_is_ended(store: st
     (cause,) = causes(facts)
     assert cause.cause.id == "diagnosis.image-not-found"
     assert not cause.fatal, "it is not this deployment's end"
+    assert not cause.command, "what it would be about goes with the operation"
     notes = [fact.text.id for fact in facts if isinstance(fact, events.Noted)]
     assert notes == ["deploy.ends-hopeless"]
 

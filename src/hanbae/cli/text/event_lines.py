@@ -127,13 +127,12 @@ def of_fact(fact: events.Fact, *, deployment: str = "") -> Iterator[Line]:
             yield _of_database(fact)
         case events.Diagnosed(cause=cause, command=command, fatal=fatal):
             yield from _text("fail" if fatal else "warn", cause)
-            yield Line("command", escaping.line(shlex.join(command)))
+            yield from _command(command)
         case events.Noted(text=text):
             yield from _text("note", text)
         case events.Closed(outcome=outcome, why=why, command=command):
             yield from _text("done" if outcome == "succeeded" else "fail", why)
-            if command:
-                yield Line("command", escaping.line(shlex.join(command)))
+            yield from _command(command)
         case _:
             return
 
@@ -213,6 +212,12 @@ def _text(meaning: Meaning, text: wording.Text) -> Iterator[Line]:
         yield Line(meaning, escaping.line(line))
     for line in text.facts.get("log", "").splitlines():
         yield Line("log", escaping.line(line))
+
+
+def _command(command: tuple[str, ...]) -> Iterator[Line]:
+    """The next command, where there is one."""
+    if command:
+        yield Line("command", escaping.line(shlex.join(command)))
 
 
 def _said(meaning: Meaning, text: wording.Text) -> Line:
