@@ -349,12 +349,8 @@ class _Run:
         if closed.outcome != "failed" or cause is None:
             return closed
         job = self._following.job_of(cause.subject)
-        cure = None
-        if job is not None:
-            failed = self._following.failed(job)
-            cure = mending.of(self._plan, cause, job, failed=failed)
-            cure = cure or mending.of_url(self._plan, cause, job)
-        cure = cure or await mending.of_limit(self._space, self._plan, cause, job)
+        failed = self._following.failed(job) if job is not None else ""
+        cure = await mending.cure(self._space, self._plan, cause, job, failed=failed)
         if cure is not None:
             await self._note(cure.text)
             return events.Closed(closed.outcome, closed.why, cure.command)
@@ -437,6 +433,9 @@ class _Run:
                 proved = await task
                 self._proven.add(proved.database)
                 await self._record.add(step_id, proved)
+                ahead = proving.ahead(self._plan, proved, self._following.reached)
+                if ahead is not None:
+                    await self._record.add(step_id, events.Noted(ahead))
         finally:
             for _, task in running:
                 task.cancel()

@@ -47,6 +47,30 @@ class Cure(Struct, frozen=True):
     command: tuple[str, ...]
 
 
+async def cure(
+    space: workspaces.Workspace,
+    plan: plans.Plan,
+    diagnosis: events.Diagnosed,
+    job: subjects.Ref | None,
+    *,
+    failed: str,
+) -> Cure | None:
+    """The cure of what has ended a deployment; None where none is known.
+
+    Args:
+        space: The workspace.
+        plan: The deployment's plan.
+        diagnosis: Why it has failed.
+        job: The hook that it is about; None where it is about none.
+        failed: Name of the migration at which the hook stopped; empty for none.
+    """
+    if job is not None:
+        of_hook = of(plan, diagnosis, job, failed=failed) or of_url(plan, diagnosis, job)
+        if of_hook is not None:
+            return of_hook
+    return await of_limit(space, plan, diagnosis, job)
+
+
 def of(
     plan: plans.Plan, diagnosis: events.Diagnosed, job: subjects.Ref, *, failed: str
 ) -> Cure | None:

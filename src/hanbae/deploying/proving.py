@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from hanbae import errors
+from hanbae import errors, subjects, wording
 from hanbae.clusters import connections, probes
 from hanbae.migrations import statuses
 from hanbae.policy import labels
@@ -81,6 +81,33 @@ def compare(proof: plans.Prove, status: statuses.Status, applied: Iterable[int])
     now = tuple(sorted(set(applied) & committed))
     names = tuple(map(proof.named, now)) if proof.files else ()
     return events.Proved(proof.database, len(proof.versions), status.version, now, names)
+
+
+def ahead(
+    plan: plans.Plan, proved: events.Proved, reached: Mapping[subjects.Ref, int]
+) -> wording.Text | None:
+    """That a database is past the commit's files, of which goose's status tells nothing; None where nobody knows.
+
+    Args:
+        plan: The deployment's plan.
+        proved: The proof, which is about the commit's files and no others.
+        reached: Migration Job → the version of its last database, by its log.
+    """
+    proofs = [step.does for step in plan.steps if isinstance(step.does, plans.Prove)]
+    hooks = [proof.hook for proof in proofs]
+    for proof in proofs:
+        version = reached.get(proof.hook, 0)
+        alone = (
+            hooks.count(proof.hook) == 1
+        )  # of several databases, nobody knows whose version it is
+        if proof.database == proved.database and alone and version > proved.version:
+            facts = {
+                "database": proved.database,
+                "version": str(version),
+                "proven": str(proved.version),
+            }
+            return wording.Text("proof.ahead", facts)
+    return None
 
 
 def key(deployment: str, step: str) -> str:

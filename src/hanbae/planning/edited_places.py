@@ -38,7 +38,9 @@ async def _numbered(
     policy, revision = source.policy, source.revision
     try:
         values = releases.values(revision, policy, source.service, source.environment)
-        overrides = releases.overrides(revision, policy, source.service, source.environment)
+        overrides = releases.overrides(
+            revision, policy, source.service, source.environment, values.contents
+        )
         request = releases.requested(
             policy, source.service, source.environment, values.contents, overrides=overrides
         )

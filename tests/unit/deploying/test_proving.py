@@ -77,3 +77,25 @@ def test_the_job_gets_a_name_that_kubernetes_takes_and_no_other_intent_has() -> 
     assert first["metadata"]["labels"][labels.KEY] == "d1.prove"
     assert first["spec"]["template"]["metadata"]["labels"][labels.KEY] == "d1.prove"
     assert "name" not in JOB["metadata"], "the plan is not changed"
+
+
+@pytest.mark.parametrize(
+    ("reached", "databases", "is_ahead"),
+    [
+        ({}, 1, False),
+        ({HOOK: 3}, 1, False),
+        ({HOOK: 2}, 1, False),
+        ({HOOK: 4}, 1, True),
+        ({HOOK: 4}, 2, False),  # one Job for two: whose version it is is not known
+    ],
+)
+def test_database_that_is_past_the_commits_files_is_told_beside_the_proof(
+    reached: dict[subjects.Ref, int], databases: int, is_ahead: bool
+) -> None:
+    proofs = [PROOF, msgspec.structs.replace(PROOF, database="other_db")][:databases]
+    steps = tuple(plans.Step(f"prove-{proof.database}", proof) for proof in proofs)
+    plan = plans.Plan(1, "auth", "dev", steps)
+    text = proving.ahead(plan, events.Proved("auth_db", 3, 3, ()), reached)
+    assert (text is not None) is is_ahead
+    if text is not None:
+        assert text.facts == {"database": "auth_db", "version": "4", "proven": "3"}
