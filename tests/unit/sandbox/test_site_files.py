@@ -180,6 +180,27 @@ def test_the_sandboxes_pods_run_as_nobody_and_pull_nothing(
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
 
 
+def test_a_process_in_postgresqls_container_asks_often_only_until_it_answers(
+    site: sites.Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (pod,) = (
+        item["spec"]["template"]["spec"]
+        for item in _documents(site, monkeypatch)
+        if item["kind"] == "StatefulSet"
+    )
+    (container,) = pod["containers"]
+    starting, running_ = container["startupProbe"], container["readinessProbe"]
+    assert starting["exec"] == running_["exec"]
+    assert starting["periodSeconds"] == 1
+    assert running_["periodSeconds"] >= 10
+
+
+def test_go_programs_look_for_garbage_seldom_and_within_a_bound(site: sites.Site) -> None:
+    for daemon in daemons(site).values():
+        assert int(daemon.environment["GOGC"]) > 100, daemon.name
+        assert daemon.environment["GOMEMLIMIT"], daemon.name
+
+
 def test_a_variable_for_the_shell_holds_no_password(site: sites.Site) -> None:
     variables = running.Sandbox(site).environment()
     assert "PGPASSWORD" not in variables
