@@ -83,14 +83,16 @@ class Use(NamedTuple):
 
 def uses(path: Path) -> Iterator[Use]:
     """The patterns of a module, each with the ways in which it is used there."""
-    module = path.relative_to(SOURCE).as_posix()
-    tree = ast.parse(path.read_text())
+    module, text = path.relative_to(SOURCE).as_posix(), path.read_text()
+    if not re.search(r"\bre\.", text):
+        return  # parsing is most of the work, and each process of the tests does it for the names of its tests
+    tree = ast.parse(text)
     constants, names, methods = dict(_constants(tree)), dict(_compiled(tree)), _methods(tree)
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
         verb = node.func.attr
-        if ast.unparse(node.func.value) != "re" or verb not in USES | {"compile"}:
+        if verb not in USES | {"compile"} or ast.unparse(node.func.value) != "re":
             continue
         pattern = _text(node.args[0], constants)
         if pattern is None and node in names:

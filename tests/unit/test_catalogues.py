@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from itertools import product
 from pathlib import Path
@@ -102,19 +103,25 @@ FAMILIES = {text_id.partition(".")[0] for text_id in ENGLISH if "." in text_id}
 
 
 Kept = ast.Call | ast.Assign | ast.Constant | ast.JoinedStr | ast.FunctionDef | ast.AsyncFunctionDef
-NODES: Final = [
-    (f"{path.relative_to(SOURCE)}:{node.lineno}", node)
-    for path in sorted(SOURCE.rglob("*.py"))
-    for node in ast.walk(ast.parse(path.read_text()))
-    if isinstance(node, Kept)
-]
+
+
+# Nothing of this is looked at while tests are collected, which each process of a run does.
+@functools.cache
+def nodes() -> list[tuple[str, Kept]]:
+    """Place and node of whatever may be or take an id in the source."""
+    return [
+        (f"{path.relative_to(SOURCE)}:{node.lineno}", node)
+        for path in sorted(SOURCE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, Kept)
+    ]
 
 
 def arguments(node: ast.AST) -> list[ast.expr]:
     """The expressions of a node that stand for an id."""
     match node:
         case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=args):
-            places = {0} if name in MAKERS else TAKERS.get(name, set())
+            places = {0} if name in MAKERS else takers().get(name, set())
             return [args[index] for index in places if index < len(args)]
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in HOLDERS:
             return [value]
@@ -122,10 +129,11 @@ def arguments(node: ast.AST) -> list[ast.expr]:
             return []
 
 
+@functools.cache
 def takers() -> dict[str, set[int]]:
     """Our own functions with a parameter for an id, and at which place it is, without self."""
     places: dict[str, set[int]] = {}
-    for _, node in NODES:
+    for _, node in nodes():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             names = [argument.arg for argument in node.args.posonlyargs + node.args.args]
             names = names[1:] if names[:1] == ["self"] else names
@@ -135,9 +143,6 @@ def takers() -> dict[str, set[int]]:
     return places
 
 
-TAKERS = takers()
-
-
 def outcomes(node: ast.expr) -> list[ast.expr]:
     """What an expression can come to."""
     if isinstance(node, ast.IfExp):
@@ -145,10 +150,11 @@ def outcomes(node: ast.expr) -> list[ast.expr]:
     return [node]
 
 
+@functools.cache
 def used_ids() -> dict[str, str]:
     """Every id that the source says as it is: given to what takes one, or looking like nothing else."""
     ids: dict[str, str] = {}
-    for where, node in NODES:
+    for where, node in nodes():
         for argument in arguments(node):
             for outcome in outcomes(argument):
                 # `words` takes help texts and click's words, too.
@@ -164,7 +170,7 @@ def used_ids() -> dict[str, str]:
 def built_ids() -> dict[str, str]:
     """The templates of the ids that the source puts together."""
     templates: dict[str, str] = {}
-    for where, node in NODES:
+    for where, node in nodes():
         if isinstance(node, ast.JoinedStr):
             parts = [str(p.value) if isinstance(p, ast.Constant) else "{}" for p in node.values]
             template = "".join(parts)
@@ -181,37 +187,41 @@ def expanded(template: str) -> list[str]:
     return [template.replace("{}", "%s") % values for values in product(*BUILT[template])]
 
 
-USED = used_ids()
 EXPANDED = sorted({text_id for template in BUILT for text_id in expanded(template)})
-VARIANTS: Final = frozenset(
-    str(node.value)
-    for where, node in NODES
-    if where.startswith(("rules/", "migrations/", "checking/acceptance", "checking/settling"))
-    and isinstance(node, ast.Constant)
-)
 
 
+@functools.cache
+def variants() -> frozenset[str]:
+    """The words that some rule has."""
+    return frozenset(
+        str(node.value)
+        for where, node in nodes()
+        if where.startswith(("rules/", "migrations/", "checking/acceptance", "checking/settling"))
+        and isinstance(node, ast.Constant)
+    )
+
+
+@functools.cache
 def rule_sentences() -> list[str]:
     """The sentences of rules that something can say; a variant is a word that some rule has."""
     codes = "|".join(("own", *(code.lower() for code in rulebook.rules())))
     form = re.compile(rf"rule\.(?:{codes})-found(?:-([a-z0-9-]+))?")
     matches = [match for text_id in ENGLISH if (match := form.fullmatch(text_id))]
-    return [match[0] for match in matches if match[1] is None or match[1] in VARIANTS]
-
-
-FINDINGS = rule_sentences()
+    return [match[0] for match in matches if match[1] is None or match[1] in variants()]
 
 
 @pytest.mark.parametrize("code", [code for code in rulebook.rules() if code != "INP001"])
 def test_each_rule_has_a_sentence_for_what_it_finds(code: str) -> None:
-    assert [text_id for text_id in FINDINGS if text_id.startswith(f"rule.{code.lower()}-found")]
+    assert [
+        text_id for text_id in rule_sentences() if text_id.startswith(f"rule.{code.lower()}-found")
+    ]
 
 
 # Tests over every text are one test each: thousands of small ones would cost more than what they look at.
 @pytest.mark.parametrize("language", ["English", "Korean"])
 def test_text_is_worded_in_both_languages(language: str) -> None:
     catalogue = {"English": ENGLISH, "Korean": KOREAN}[language]
-    assert not {text_id: where for text_id, where in USED.items() if text_id not in catalogue}
+    assert not {text_id: where for text_id, where in used_ids().items() if text_id not in catalogue}
 
 
 def test_ids_that_are_put_together_are_the_known_ones() -> None:
@@ -265,7 +275,7 @@ def id_and_facts(node: ast.AST) -> tuple[str, set[str]] | None:
 
 def test_sentences_are_given_the_facts_that_they_tell() -> None:
     checked = 0
-    for where, node in NODES:
+    for where, node in nodes():
         text = id_and_facts(node)
         if text is None:
             continue
@@ -342,8 +352,8 @@ def clicks_words() -> set[str]:
 
 
 def test_no_entry_of_the_catalogues_is_unused() -> None:
-    written = {str(node.value) for where, node in NODES if isinstance(node, ast.Constant)}
-    ids = {text for text in written if text in ENGLISH} | set(EXPANDED) | set(FINDINGS)
+    written = {str(node.value) for where, node in nodes() if isinstance(node, ast.Constant)}
+    ids = {text for text in written if text in ENGLISH} | set(EXPANDED) | set(rule_sentences())
     assert ENGLISH.keys() - ids == set()
     assert KOREAN.keys() - ids - help_texts() - clicks_words() == set()
 
