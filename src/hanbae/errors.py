@@ -3,11 +3,11 @@
 The tree::
 
     Error                                       the root
-    ├── WrongUse (ValueError)          exit 2   the command line asks for something that cannot be
+    ├── WrongUse                       exit 2   the command line asks for something that cannot be
     │   └── FileFault                  exit 2   a fault in a file of the user's, with file:line
     ├── Failed                         exit 1   the work was done and its outcome is bad
     ├── Refused                        exit 5   nothing was changed, and why
-    ├── Unreachable (ConnectionError)  exit 4   an environment, registry or remote did not answer
+    ├── Unreachable                    exit 4   an environment, registry or remote did not answer
     │   └── Forbidden                  exit 4   it answered that we may not
     ├── Lacking                        exit 4   this machine lacks something that the command needs
     └── Stopped                        exit 130 the user ended it
@@ -17,6 +17,8 @@ Each error carries a :class:`hanbae.wording.Text` and, where a person can go som
 The words are found in the catalogue at the edge; an exception outside this tree is a bug of ours
 (exit 70).
 The exceptions of libraries are translated at the package that calls them and never leave it.
+None of these is one of Python's own kinds: what catches ``ValueError`` or ``OSError`` for a library's sake would
+swallow, or put into other words, what we have to say.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ class Error(Exception):
         return f"{self.place}: {self.text}" if self.place else str(self.text)
 
 
-class WrongUse(Error, ValueError):
+class WrongUse(Error):
     """The command line or the call asks for something that cannot be, such as an unknown service."""
 
     exit_code: ClassVar[int] = 2
@@ -80,7 +82,7 @@ class Refused(Error):
     exit_code: ClassVar[int] = 5
 
 
-class Unreachable(Error, ConnectionError):
+class Unreachable(Error):
     """An environment, a registry or a git remote did not answer; trying again later may help."""
 
     exit_code: ClassVar[int] = 4

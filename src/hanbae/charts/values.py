@@ -232,8 +232,6 @@ def _read(text: str, file: str) -> tuple[Any, Any]:
         raise errors.FileFault("values.syntax", place=place, problem=problem) from fault
     except (error.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as fault:
         # The parser trips over some malformed directives and escapes with whatever comes first.
-        if isinstance(fault, errors.Error):
-            raise
         raise errors.FileFault(
             "values.syntax", place=subjects.Place(file), problem=type(fault).__name__
         ) from fault

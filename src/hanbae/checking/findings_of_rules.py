@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hanbae import subjects
+from hanbae import subjects, wording
 from hanbae.results import findings
 from hanbae.rules import rulebook, running, views
 
@@ -68,6 +68,9 @@ def finding(
         ref: The object that is at fault; None where it is a file.
     """
     rule, variant, facts = hit.rule, hit.hit.variant, hit.hit.facts
+    environments = (hit.environment,) if hit.environment else ()
+    if hit.hit.fault is not None:
+        return unreadable(place, hit.hit.fault, hit.service, environments)
     failed = variant == rulebook.FAILED
     part = f"found-{variant}" if variant else "found"
     return findings.Finding(
@@ -77,10 +80,28 @@ def finding(
         rulebook.failure(rule, facts) if failed else rule.text(part, facts),
         precision,
         hit.service,
-        (hit.environment,) if hit.environment else (),
+        environments,
         ref,
         None if failed else rule.text("fix", facts),
         hit.hit.edits,
+    )
+
+
+def unreadable(
+    place: subjects.Place, text: wording.Text, service: str, environments: tuple[str, ...] = ()
+) -> findings.Finding:
+    """What cannot be read or rendered, as a finding.
+
+    Args:
+        place: Where the fault is.
+        text: What is wrong.
+        service: The service that it was met in; empty for the whole repository.
+        environments: The environments that it was met in.
+    """
+    precision: findings.Precision = "exact" if place.line else "file"
+    fix = wording.Text("rule.inp001-fix")
+    return findings.Finding(
+        "INP001", "error", place, text, precision, service, environments, fix=fix
     )
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from hanbae import errors, subjects, wording
 from hanbae.charts import pools, rendering
-from hanbae.checking import rewritten_texts, unbegun
+from hanbae.checking import findings_of_rules, rewritten_texts, unbegun
 from hanbae.planning import releases
 from hanbae.policy import documents, loading, naming
 from hanbae.repository import checkouts, services, trees
@@ -332,8 +332,4 @@ def as_finding(
 ) -> findings.Finding:
     """What cannot be read or rendered, as a finding."""
     place = fault.place or subjects.Place("hanbae.yaml")
-    precision: findings.Precision = "exact" if place.line else "file"
-    fix = wording.Text("rule.inp001-fix")
-    return findings.Finding(
-        "INP001", "error", place, fault.text, precision, service, environments, fix=fix
-    )
+    return findings_of_rules.unreadable(place, fault.text, service, environments)

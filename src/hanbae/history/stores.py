@@ -194,8 +194,6 @@ class Store:
         try:
             return deployments.fold([self._decoded(text) for (text,) in rows])
         except ValueError as error:
-            if isinstance(error, errors.Error):
-                raise
             place = subjects.Place(str(self.path))
             raise errors.FileFault("history.damaged", place=place, why=str(error)) from None
 

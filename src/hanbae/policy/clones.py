@@ -42,8 +42,6 @@ def discover(path: Path) -> pygit2.Repository | None:
         folder = discovered
         repository = pygit2.Repository(folder)
         _refuse_embedded(path, repository)
-    except errors.Error:
-        raise  # WrongUse is a ValueError too
     except (pygit2.GitError, OSError, ValueError) as error:  # libgit2's codes become any of these
         if _FOREIGN in str(error):
             root = Path(folder).parent if Path(folder).name == ".git" else Path(folder)
@@ -68,14 +66,7 @@ def readable(folder: str | Path) -> Iterator[None]:
 
     try:
         yield
-    except errors.Error:
-        raise
-    except (
-        pygit2.GitError,
-        KeyError,
-        ValueError,
-        OSError,
-    ) as error:  # libgit2's codes become any of these
+    except (pygit2.GitError, KeyError, ValueError, OSError) as error:  # libgit2's codes become any
         reason = str(error) or type(error).__name__
         raise errors.WrongUse("repository.broken", folder=str(folder), reason=reason) from error
 

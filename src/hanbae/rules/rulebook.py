@@ -57,6 +57,7 @@ class Hit(Struct, frozen=True):
         variant: Which of the rule's sentences; empty for its only one.
         edits: What mends it, where the rule is sure.
         severity: Where it differs from the rule's own.
+        fault: What the rule could not read; it is said instead, in its own words.
     """
 
     at: subjects.Place | views.On
@@ -64,6 +65,7 @@ class Hit(Struct, frozen=True):
     variant: str = ""
     edits: tuple[findings.Edit, ...] = ()
     severity: findings.Severity | None = None
+    fault: wording.Text | None = None
 
 
 class Rule(Struct, frozen=True):

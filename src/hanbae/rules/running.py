@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import masking, subjects
+from hanbae import errors, masking, subjects
 from hanbae.rules import rulebook, views
 
 _LOG: Final = logging.getLogger(__name__)
@@ -90,6 +90,10 @@ def _hits(
                 message = f"the variant {rulebook.FAILED!r} is the runner's own"
                 raise ValueError(message)  # noqa: TRY301  it would be told as a failure of the rule
             hits.append(_redacted(hit))
+    except errors.Error as fault:
+        # A fault of the user's files, with a place and words of its own: the rule itself is sound.
+        place = fault.place or subjects.Place(file)
+        hits.append(rulebook.Hit(place, fault=fault.text, severity="error"))
     except Exception as error:  # noqa: BLE001  one odd object stops no other rule
         _LOG.exception("rule %s failed", rule.code)
         facts = {"error": f"{type(error).__name__}: {error}"[:200]}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.support import trees
 
-from hanbae import subjects
+from hanbae import errors, subjects
 from hanbae.checking import findings_of_rules
 from hanbae.policy import loading
 from hanbae.rules import rulebook, running, views
@@ -38,3 +38,18 @@ def test_any_other_variant_is_the_rules_own(shop: trees.MemoryTree) -> None:
     finding = findings_of_rules.plain(hit)
     assert finding.text.id == "rule.lay009-found-named"
     assert finding.fix is not None
+
+
+def test_what_a_rule_cannot_read_is_said_in_its_own_words(shop: trees.MemoryTree) -> None:
+    place = subjects.Place("services/auth/x", 3)
+
+    def check(_: views.Project) -> Iterator[rulebook.Hit]:
+        yield rulebook.Hit(subjects.Place("hanbae.yaml", 1), {"name": "x"}, "named")
+        raise errors.FileFault("repository.link-out", place=place, revision="-")
+
+    rule = rulebook.Rule("LAY009", "notice", "project", check, "the test", essential=True)
+    first, second = map(findings_of_rules.plain, running.over_project(project(shop), [rule]))
+    assert first.text.id == "rule.lay009-found-named"
+    assert (second.code, second.severity, second.place) == ("INP001", "error", place)
+    assert (second.text.id, second.text.facts) == ("repository.link-out", {"revision": "-"})
+    assert second.fix is not None
