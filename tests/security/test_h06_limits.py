@@ -77,7 +77,9 @@ def codes(findings: list[dict[str, object]]) -> set[object]:
 @pytest.mark.parametrize("stars", ["*a" * 25 + "b", "*a" * 500 + "b", "a" * 200 + "*a" * 25 + "/b"])
 def test_stars_in_helmignore(shop: Path, stars: str) -> None:
     (shop / AUTH / ".helmignore").write_text(f"{stars}\n")
-    (shop / AUTH / ("a" * 200)).write_text("")
+    folder = shop / AUTH / ("a" * 250)
+    folder.mkdir()
+    (folder / ("a" * 200)).write_text("")
     code, findings = check(shop)
     assert code == 0, findings
 
@@ -117,7 +119,7 @@ def test_a_long_line_in_a_template_with_a_finding(shop: Path, line: str) -> None
     assert "ARG001" in codes(findings)
 
 
-@pytest.mark.parametrize("gap", [" ", "\t", "\v"], ids=["spaces", "tabs", "other"])
+@pytest.mark.parametrize("gap", [" ", "\N{EM SPACE}", "\v"], ids=["spaces", "wide", "other"])
 def test_an_object_whose_name_is_mostly_space(shop: Path, gap: str) -> None:
     name = json.dumps("x" + gap * 200_000 + "y")
     text = f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n"
@@ -154,13 +156,15 @@ def test_a_rule_whose_expression_takes_all_time_or_memory(shop: Path, name: str)
     assert all("takes more than" in reason or "budget" in reason for reason in reasons), reasons
 
 
-@pytest.mark.parametrize("pattern", ["^" + "a?" * 40 + "a" * 40 + "$", "^a*a*a*a*a*b$"])
-def test_a_pattern_in_a_schema(shop: Path, pattern: str) -> None:
+@pytest.mark.parametrize(
+    ("pattern", "length"), [("^" + "a?" * 40 + "a" * 40 + "$", 40), ("^a*a*a*b$", 20_000)]
+)
+def test_a_pattern_in_a_schema(shop: Path, pattern: str, length: int) -> None:
     schema = shop / AUTH / "values.schema.json"
     content = json.loads(schema.read_text())
     content.setdefault("properties", {})["hostile"] = {"type": "string", "pattern": pattern}
     schema.write_text(json.dumps(content))
-    append(shop / AUTH / "values-dev.yaml", f"\nhostile: {'a' * 40}\n")
+    append(shop / AUTH / "values-dev.yaml", f"\nhostile: {'a' * length}\n")
     _, findings = check(shop)
     assert "longer than" not in str(findings)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +10,7 @@ from msgspec import Struct
 
 from hanbae import errors, subjects
 from hanbae.charts import pools
-from hanbae.checking import projects, settling, whole_repository
+from hanbae.checking import projects, settling, tasks, whole_repository
 from hanbae.planning import forecasting, migrating, scheduling
 from hanbae.planning import releases as planned
 from hanbae.policy import loading, naming
@@ -122,7 +121,7 @@ async def _services(
             ]
 
     if waiting:
-        async with pools.opened() as pool, asyncio.TaskGroup() as group:
+        async with pools.opened() as pool, tasks.group() as group:
             for _ in range(min(pool.size + _AHEAD, len(waiting))):
                 group.create_task(work(pool))
     return tuple(comparison for name in names for comparison in compared[name])

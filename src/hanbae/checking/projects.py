@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import errors, subjects, wording
+from hanbae import errors, subjects
 from hanbae.charts import pools, rendering
 from hanbae.checking import findings_of_rules, rewritten_texts, unbegun
 from hanbae.planning import releases

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
@@ -15,6 +14,7 @@ from hanbae.checking import (
     kustomize_builds,
     result_cache,
     schedules,
+    tasks,
     workers,
 )
 from hanbae.repository import keeping
@@ -90,7 +90,7 @@ async def _work(
     further = workers.further(schedule.waiting) if task is not None else 0
     if further:
         pool.narrow(1)  # each of the further processes has a renderer of its own
-    async with asyncio.TaskGroup() as group:
+    async with tasks.group() as group:
         overlays = group.create_task(kustomize_builds.built(project, kept))
         for _ in range(further):
             if task is not None:

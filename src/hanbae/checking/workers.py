@@ -23,7 +23,7 @@ import msgspec
 from msgspec import Struct
 
 from hanbae.charts import pools
-from hanbae.checking import inspecting, projects, result_cache, schedules
+from hanbae.checking import inspecting, projects, result_cache, schedules, tasks
 from hanbae.repository import keeping
 from hanbae.rules import own
 
@@ -154,7 +154,7 @@ async def _answer(task: Task, pool: pools.Pool, requests: IO[bytes], replies: IO
     cache = result_cache.ResultCache(kept, project, rules)
     while (message := _received(requests)) is not None:
         schedule = schedules.Schedule(msgspec.msgpack.decode(message, type=list[str]))
-        async with asyncio.TaskGroup() as group:
+        async with tasks.group() as group:
             for _ in range(min(1 + schedules.AHEAD, schedule.waiting)):
                 group.create_task(schedules.work(schedule, pool, project, rules, cache))
         inspections = schedule.inspections()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hanbae import errors, subjects
+from hanbae.policy import loose_objects
 
 if TYPE_CHECKING:
     import pygit2
@@ -42,6 +43,7 @@ def discover(path: Path) -> pygit2.Repository | None:
         folder = discovered
         repository = pygit2.Repository(folder)
         _refuse_embedded(path, repository)
+        _refuse_damaged(repository)
     except (pygit2.GitError, OSError, ValueError) as error:  # libgit2's codes become any of these
         if _FOREIGN in str(error):
             root = Path(folder).parent if Path(folder).name == ".git" else Path(folder)
@@ -103,6 +105,31 @@ def _refuse_embedded(path: Path, repository: pygit2.Repository) -> None:
         return  # the user's own, in which there is nothing to read
     if top is None or pygit2.discover_repository(str(top)) != pygit2.discover_repository(str(path)):
         raise errors.WrongUse("repository.embedded", folder=repository.path)
+
+
+def _refuse_damaged(repository: pygit2.Repository) -> None:
+    path = loose_objects.damaged(repository.path)
+    if path is not None:
+        raise _corrupt(repository, path.parent.name + path.name)
+
+
+def refuse_damaged(repository: pygit2.Repository, name: str) -> None:
+    """Refuse an object that is cut off, before libgit2 reads it.
+
+    Args:
+        repository: The clone.
+        name: The object's full id.
+
+    Raises:
+        errors.WrongUse: It is.
+    """
+    if loose_objects.is_damaged(repository.path, name):
+        raise _corrupt(repository, name)
+
+
+def _corrupt(repository: pygit2.Repository, name: str) -> errors.WrongUse:
+    folder, reason = repository.path, f"loose object {name} is corrupt"
+    return errors.WrongUse("repository.broken", folder=folder, reason=reason)
 
 
 def _own() -> set[int]:

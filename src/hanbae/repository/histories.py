@@ -95,6 +95,7 @@ class History:
                 visited.add(blob)
                 kind, size = self._repository.odb.read_header(blob)
                 if kind == pygit2.enums.ObjectType.BLOB and size <= LARGEST_FILE:
+                    clones.refuse_damaged(self._repository, blob)
                     content = self._repository.odb.read(blob)[1]
                     yield Added(str(commit.id), path, bytes(content))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hanbae import errors, subjects
 from hanbae.policy import clones
-from hanbae.repository import trees
+from hanbae.repository import ignore_patterns, trees
 
 if TYPE_CHECKING:
     import pygit2
@@ -66,10 +66,11 @@ class Revision:
             errors.FileFault: The way to it goes through a link that leaves the repository, or never ends; it is too
                 large.
         """
+        parts = self._parts(path)
         with self._readable():
-            entry = self._find(path)
+            entry = self._find(parts)
             if entry is None and path in self._submodules:
-                raise self._fault("repository.submodule", self._parts(path))
+                raise self._fault("repository.submodule", parts)
             if entry is None or entry.type_str != "blob":
                 return None
             return self._content(entry, path)
@@ -80,8 +81,9 @@ class Revision:
         Raises:
             errors.FileFault: As `read`.
         """
+        parts = self._parts(path)
         with self._readable():
-            entry = self._find(path)
+            entry = self._find(parts)
             if entry is None or entry.type_str != "tree":
                 return []
             return sorted(child.name for child in entry)
@@ -91,38 +93,40 @@ class Revision:
 
         Nothing is followed and nothing is read, so nothing can be refused; `read` is where links are looked at.
         """
+        parts = self._parts(folder)
         with self._readable():
             return {
                 path: f"{_MARKS.get(blob.filemode, '')}{blob.id}"
-                for path, blob in self._blobs(folder)
+                for path, blob in self._blobs(parts)
             }
 
     @cached_property
     def _submodules(self) -> frozenset[str]:
-        blobs = self._blobs("")
+        blobs = self._blobs(())
         return frozenset(path for path, blob in blobs if blob.filemode == _SUBMODULE)
 
     def links(self, folder: str = "") -> Mapping[str, str]:
         """Every symbolic link below a folder: path from the root → what it says that it leads to."""
+        parts = self._parts(folder)
         with self._readable():
             return {
                 path: self._content(blob, path).decode("utf-8", "surrogateescape")
-                for path, blob in self._blobs(folder)
+                for path, blob in self._blobs(parts)
                 if blob.filemode == _LINK
             }
 
-    def _blobs(self, folder: str) -> list[tuple[str, Any]]:
+    def _blobs(self, folder: Parts) -> list[tuple[str, Any]]:
         """Every file, link and submodule below a folder, by path from the root.
 
         Raises:
             errors.FileFault: They are more than `MOST_FILES`: a dozen trees that hold each other several times are
                 enough for more files than any disk has.
         """
-        start = self._tree if not folder.strip("/") else self._find(folder)
+        start = self._find(folder)
         if start is None or start.type_str != "tree":
             return []
         blobs: list[tuple[str, Any]] = []
-        top = folder.strip("/")
+        top = "/".join(folder)
         waiting = [(f"{top}/" if top else "", start)]
         while waiting:
             prefix, tree = waiting.pop()
@@ -143,8 +147,9 @@ class Revision:
         Raises:
             errors.FileFault: The link leads out of the repository, or never ends.
         """
+        parts = self._parts(path)
         with self._readable():
-            parts, target = self._follow(self._parts(path), 0)
+            parts, target = self._follow(parts, 0)
             return "/".join(parts) if target is not None and target.type_str == "tree" else None
 
     def stamp(self, path: str) -> str | None:
@@ -153,8 +158,9 @@ class Revision:
         None where a link or a submodule is on the way, or is the file: then the id says too little.
         """
         entry: Any = self._tree
+        parts = self._parts(path)
         with self._readable():
-            for part in self._parts(path):
+            for part in parts:
                 if entry.type_str != "tree" or part not in entry:
                     return ""
                 entry = entry[part]
@@ -165,7 +171,12 @@ class Revision:
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path, by the clone's own rules."""
         with self._readable():
+            self._patterns.refuse_slow(path)
             return bool(self._repository.path_is_ignored(path))
+
+    @cached_property
+    def _patterns(self) -> ignore_patterns.IgnorePatterns:
+        return ignore_patterns.IgnorePatterns(self._repository)
 
     def _readable(self) -> AbstractContextManager[None]:
         return clones.readable(self._repository.path)
@@ -174,10 +185,11 @@ class Revision:
         """A file's content; its size is asked for first, for libgit2 would load all of it."""
         _, size = self._repository.odb.read_header(blob.id)
         trees.refuse_large(size, path)
+        clones.refuse_damaged(self._repository, str(blob.id))
         return bytes(blob.data)
 
-    def _find(self, path: str) -> Any:
-        return self._follow(self._parts(path), 0)[1]
+    def _find(self, parts: Parts) -> Any:
+        return self._follow(parts, 0)[1]
 
     def _parts(self, path: str) -> Parts:
         parts = tuple(part for part in path.split("/") if part not in ("", "."))

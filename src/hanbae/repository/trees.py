@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from hanbae import errors, files, subjects
 from hanbae.policy import boundaries, clones
-from hanbae.repository import index_flags
+from hanbae.repository import ignore_patterns, index_flags
 
 if TYPE_CHECKING:
     import pygit2
@@ -129,7 +129,10 @@ class WorkingTree:
         self._perhaps_links: set[str] = set()
         self._unwatched: frozenset[str] = frozenset()
         self._repository, self.prefix = _clone(self.root)
+        self._patterns: ignore_patterns.IgnorePatterns | None = None
         with clones.readable(self.root):
+            if self._repository is not None:
+                self._patterns = ignore_patterns.IgnorePatterns(self._repository)
             self._files = self._listed()
         self._paths = list(self._files)
 
@@ -169,6 +172,7 @@ class WorkingTree:
             with clones.readable(self._repository.path):
                 blob = self._files[path]
                 refuse_large(self._repository.odb.read_header(blob)[1], path)
+                clones.refuse_damaged(self._repository, blob)
                 return bytes(self._repository.odb.read(blob)[1])
         try:
             # Git lists nothing below a link, so only what is a link itself can lead anywhere.
@@ -198,8 +202,9 @@ class WorkingTree:
 
     def ignored(self, path: str) -> bool:
         """Whether git would ignore a file of this path."""
-        if self._repository is None:
+        if self._repository is None or self._patterns is None:
             return True  # nothing here can be committed by mistake
+        self._patterns.refuse_slow(self.prefix + path)
         with clones.readable(self._repository.path):
             return bool(self._repository.path_is_ignored(self.prefix + path))
 
@@ -236,6 +241,8 @@ class WorkingTree:
         cut = len(self.prefix)
         unwatched = set(index_flags.unwatched(self._repository)) - links
         self._unwatched = frozenset(path[cut:] for path in unwatched & listing.keys())
+        if self._patterns is not None:
+            self._patterns.refuse_slow_over(entry.path for entry in self._repository.index)
         changed = self._repository.status(untracked_files="all")
         for path, status in changed.items():
             if not path.startswith(self.prefix) or status & quiet or path.endswith("/"):
