@@ -45,6 +45,9 @@ def test_pods_are_restarted_followed_and_put_back(
 
     status = rollout(production, "status", "--no-wait", **production.deployer())
     assert status.code == 0, status.err
+    begun = rollout(production, "restart", "--no-wait", "--output", "json", **admin)
+    (state,) = json.loads(begun.out)["rollouts"]
+    assert state["state"] == "Progressing", "it is told as it was before"
 
 
 def test_the_deployer_may_not_change_workloads(production: scenes.Scene) -> None:

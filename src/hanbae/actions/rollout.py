@@ -85,6 +85,14 @@ class Pods:
     def _cluster(self) -> connections.Cluster:
         return self._clusters.workload
 
+    async def now(self) -> tuple[kinds.Object, ...]:
+        """The workloads as they are now; one that was deleted meanwhile is not among them."""
+        read = [
+            await reading.get(self._cluster, kinds.named(ref.kind), ref.namespace, ref.name)
+            for ref in map(kinds.ref, self.workloads)
+        ]
+        return tuple(workload for workload in read if workload is not None)
+
     async def restart(self) -> None:
         """Start all pods anew, as the workloads' strategies say."""
         for workload in self.workloads:

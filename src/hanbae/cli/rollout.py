@@ -176,8 +176,10 @@ def undo(
     """Put the pods back."""
 
     async def put_back(pods: rollout.Pods) -> tuple[workloads.Undone, ...]:
+        await _refuse(pods)
         steps = await pods.former(to_revision, workload)
-        await _refuse(pods, steps, accept_schema=accept_schema)
+        if not accept_schema:
+            _refuse_migrated(pods, steps)
         for step in steps:
             session.narration.step(_change(step))
         if not yes:
@@ -219,18 +221,16 @@ async def _follow(
     service, environment = target.service, target.environment
     async with rollout.opened(space, service, environment) as pods:
         undone = () if begins is None else await begins(pods)
-        latest = {
-            (state.kind, state.namespace, state.name): state
-            for state in map(rollout.described, pods.workloads)
-        }
+        states = [rollout.described(workload) for workload in await pods.now()]
+        latest = {(state.kind, state.namespace, state.name): state for state in states}
         if not target.wait:
-            for state in latest.values() if begins is None else ():
+            for state in states:
                 session.narration.step(_progress(state))
-            return workloads.Rolled(service, environment, tuple(latest.values()), undone)
+            return workloads.Rolled(service, environment, tuple(states), undone)
         within = target.timeout if target.timeout is not None else _deadline(space)
         try:
-            async with aclosing(pods.follow(within=within)) as states:
-                async for state in states:
+            async with aclosing(pods.follow(within=within)) as changes:
+                async for state in changes:
                     latest[state.kind, state.namespace, state.name] = state
                     _tell(session, state)
         except errors.Failed:
@@ -247,24 +247,31 @@ def _tell(session: options.Session, state: workloads.Rollout) -> None:
         session.narration.step(_progress(state))
 
 
-async def _refuse(
-    pods: rollout.Pods, steps: Sequence[rollout.Step], *, accept_schema: bool
-) -> None:
-    """Refuse an undo that would not last, or whose program would not find its schema.
+async def _refuse(pods: rollout.Pods) -> None:
+    """Refuse an undo that would not last, or that a deployment would overtake.
 
     Raises:
-        hanbae.errors.Refused: It would be of no use, or do harm.
+        hanbae.errors.Refused: It would be of no use.
     """
-    facts = {"service": pods.service, "environment": pods.environment}
     if await pods.heals():
+        facts = {"service": pods.service, "environment": pods.environment}
         raise errors.Refused("rollout.heals", place=None, **facts)
     await pods.refuse_busy()
-    differing = () if accept_schema else pods.schemas(steps)
+
+
+def _refuse_migrated(pods: rollout.Pods, steps: Sequence[rollout.Step]) -> None:
+    """Refuse an undo whose program need not work with the databases as they are now.
+
+    Raises:
+        hanbae.errors.Refused: One was migrated since, or nobody knows.
+    """
+    differing = pods.schemas(steps)
     if differing:
         listed = ", ".join(
             f"{schema.database}: {_version(schema.then)} → {_version(schema.now)}"
             for schema in differing
         )
+        facts = {"service": pods.service, "environment": pods.environment}
         raise errors.Refused("rollout.migrated-since", place=None, databases=listed, **facts)
 
 
