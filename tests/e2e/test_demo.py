@@ -58,6 +58,28 @@ def test_prints_nine_proven_deployments_and_nothing_else(demo: Any) -> None:
         assert proofs == [(database, 3, 3) for database in DATABASES[service]]
 
 
+def test_status_shows_each_service_at_the_head_of_each_branch(demo: Any) -> None:
+    clone = demo.sandbox.site.folder.root / "shop"
+    kubeconfig = str(demo.sandbox.kubeconfig)
+    revisions = {
+        (deployment["service"], deployment["environment"]): deployment["revision"]
+        for deployment in demo.ended.deployments
+    }
+    listed: dict[tuple[str, str], tuple[str, str, str]] = {}
+
+    def are_current() -> bool:
+        ended = scenes.hanbae("status", "--output", "json", directory=clone, KUBECONFIG=kubeconfig)
+        assert ended.code == 0, ended.err
+        for entry in json.loads(ended.out)["standings"]:
+            pair = entry["service"], entry["environment"]
+            listed[pair] = entry["state"], entry["deployed"], entry["outcome"]
+        return {state for state, _, _ in listed.values()} == {"current"}
+
+    polling.until(are_current, within=60, pause=2, state=lambda: listed)
+    assert {pair: deployed for pair, (_, deployed, _) in listed.items()} == revisions
+    assert {outcome for _, _, outcome in listed.values()} == {"succeeded"}
+
+
 def test_kubectl_shows_nine_applications_synced_and_healthy(demo: Any) -> None:
     expected = {
         f"{deployment['service']}-{deployment['environment']}": (

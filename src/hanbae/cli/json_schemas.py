@@ -22,6 +22,7 @@ from hanbae.results import (
     images,
     previews,
     secrets,
+    standings,
     workloads,
 )
 from hanbae.sandbox import statuses
@@ -195,6 +196,7 @@ OUTPUTS: Final[dict[str, type[Struct]]] = {
     "secrets-list": Keys,
     "secrets-seal": secrets.Sealed,
     "secrets-verify": Keys,
+    "status": standings.Standings,
     "stop": Deployments,
 }
 """Command, with what its output depends on → what it writes, besides ``format``."""

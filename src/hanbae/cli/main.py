@@ -47,6 +47,7 @@ COMMANDS: Final = {
     "attach": "attach",
     "stop": "stop",
     "rollout": "rollout",
+    "status": "status",
     "history": "history",
     "sandbox": "sandbox",
     "demo": "demo",

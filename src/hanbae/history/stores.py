@@ -179,6 +179,28 @@ class Store:
         )
         return [self.deployment(id) for (id,) in rows]  # noqa: A001 it is the deployment's
 
+    def last(self, environment: str) -> dict[str, Deployment]:
+        """Service → its last deployment to an environment that was not refused.
+
+        Args:
+            environment: The environment.
+        """
+        rows = self._rows(
+            """
+            SELECT deployment FROM events WHERE rowid IN (
+              SELECT max(rowid) FROM events
+              WHERE kind = 'Opened' AND json_extract(event, '$.fact.plan.environment') = ?1
+                AND NOT EXISTS (
+                  SELECT 1 FROM events AS closing
+                  WHERE closing.deployment = events.deployment AND closing.kind = 'Closed'
+                    AND json_extract(closing.event, '$.fact.outcome') = 'refused')
+              GROUP BY json_extract(event, '$.fact.plan.service'))
+            """,
+            (environment,),
+        )
+        deployments = [self.deployment(id) for (id,) in rows]  # noqa: A001 it is the deployment's
+        return {deployment.service: deployment for deployment in deployments}
+
     def deployment(self, deployment: str) -> Deployment:
         """What a deployment adds up to.
 

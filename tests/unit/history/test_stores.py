@@ -127,6 +127,19 @@ def test_deployments_are_folded_newest_first_and_chosen(store: stores.Store) -> 
         assert store.deployments(service="absent") == []
 
 
+def test_the_last_deployment_of_each_service_is_not_one_that_was_refused(
+    store: stores.Store,
+) -> None:
+    with store:
+        attempts = [("auth", "dev"), ("auth", "dev"), ("identity", "dev"), ("auth", "production")]
+        for number, (service, environment) in enumerate(attempts):
+            store.append(f"d{number}", None, records.opened(service, environment), records.BEGUN)
+        store.append("d1", None, records.closed("refused"), records.BEGUN)
+        last = {service: deployment.id for service, deployment in store.last("dev").items()}
+        assert last == {"auth": "d0", "identity": "d2"}
+        assert store.last("staging") == {}
+
+
 def test_prefix_finds_one_or_says_why_not(store: stores.Store) -> None:
     with store:
         for deployment in ("abc1", "abd2", "ab", "x%_"):

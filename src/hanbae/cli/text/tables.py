@@ -7,7 +7,7 @@ the commit is worth more than one that is folded into eight lines.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from rich import box, console, table, text
@@ -45,6 +45,20 @@ def history(
         unwatched: Ids of those that are not closed and that no process of this machine drives.
     """
     return _table(rows, _HISTORY, _HISTORY_FIRST_TO_GO, unwatched)
+
+
+def matrix(rows: Sequence[str], columns: Mapping[str, Sequence[str]], *, corner: str) -> str:
+    """Cells by row and column, such as services by environments.
+
+    Args:
+        rows: Headings of the rows.
+        columns: Heading of each column → its cells, one for each row.
+        corner: Heading of the headings.
+    """
+    width = shutil.get_terminal_size((_WIDE, 24)).columns
+    return _drawn(
+        {corner: list(rows)} | {name: list(cells) for name, cells in columns.items()}, width
+    )
 
 
 def _table(
