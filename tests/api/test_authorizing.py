@@ -42,6 +42,7 @@ from hanbae.clusters import (
     logs,
     probes,
     reading,
+    service_proxies,
     watching,
     writing,
 )
@@ -81,6 +82,8 @@ def shop(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) 
     init.init(root, repository="https://git.example.com/shop.git", one_cluster=True)
     for service in ("auth", "personal"):
         new_service.new_service(root, service)
+    with (root / "services/auth/helm/values-dev.yaml").open("a") as file:
+        file.write("\nsmoke:\n  - path: /healthz\n")
     generate_argocd.generate_argocd(root)
     asyncio.run(generate_rbac.generate_rbac(root))
     asyncio.run(generate_rbac.generate_rbac(root, environments=["production"], groups=[GROUP]))
@@ -331,6 +334,28 @@ async def test_the_deployer_asks_who_and_where_it_is_and_for_the_certificate(
             deployer, "kube-system", "sealed-secrets-controller", "/v1/cert.pem"
         )
     assert caught.value.text.id == "cluster.service-silent"
+
+
+async def test_the_deployer_asks_only_the_services_whose_charts_list_what_must_answer(
+    cluster: connections.Cluster, deployer: connections.Cluster
+) -> None:
+    for name in ("auth-service", "personal-service"):
+        ports = [{"name": "http", "port": 80}, {"name": "admin", "port": 81}]
+        service = {
+            "metadata": {"name": name, "namespace": "services-dev"},
+            "spec": {"ports": ports},
+        }
+        await writing.create(cluster, kinds.SERVICE, service)
+    with pytest.raises((errors.Unreachable, answers.Missing)) as caught:
+        await service_proxies.request(deployer, "services-dev", "auth-service", "http", "/healthz")
+    assert not isinstance(caught.value, errors.Forbidden), "it may, and nothing stands behind it"
+    for service, port in (("auth-service", "admin"), ("personal-service", "http")):
+        with pytest.raises(errors.Forbidden):
+            await service_proxies.request(deployer, "services-dev", service, port, "/healthz")
+    with pytest.raises(errors.Forbidden):  # a GET, and nothing that changes something
+        await service_proxies.request(
+            deployer, "services-dev", "auth-service", "http", "/", content=b"{}"
+        )
 
 
 async def test_the_deployer_asks_its_own_applicationset_to_look(

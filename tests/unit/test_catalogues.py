@@ -19,8 +19,9 @@ from hanbae.charts import pools
 from hanbae.cli import main
 from hanbae.cli.text import tables
 from hanbae.diagnosing import images
+from hanbae.policy import documents
 from hanbae.releases import variables
-from hanbae.results import deployments, findings, plans
+from hanbae.results import checklists, deployments, findings, plans
 from hanbae.rules import casebook, rulebook
 from hanbae.sandbox import statuses
 
@@ -59,6 +60,9 @@ BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "check.example-fails-{}": (get_args(casebook.Where),),
     "check.example-passes-{}": (get_args(casebook.Where),),
     "check.severity-{}": (get_args(findings.Severity),),
+    "checklist.item-{}": (tuple(set(get_args(documents.Check)) - {"person"}),),
+    "checklist.outcome-{}": (get_args(checklists.Outcome),),
+    "checklist.phase-{}": (checklists.PHASES,),
     "deploy.column-{}": (tuple(tables._CELLS),),
     "deploy.outcome-{}": ((*get_args(deployments.Outcome), "waiting"),),
     "deploy.trigger-{}": (choices(deployments.Deployment, "trigger"),),

@@ -51,11 +51,13 @@ class Service(Struct, frozen=True):
         name: The service.
         repository: Repository of its image, without tag and digest; empty when it has no databases to prove.
         keys: Keys of its databases' URLs in its Secret.
+        proxied: Its Services' ports that are asked whether they answer, as the API server's proxy names them.
     """
 
     name: str
     repository: str = ""
     keys: tuple[str, ...] = ()
+    proxied: tuple[str, ...] = ()
 
 
 def service(
@@ -185,6 +187,8 @@ def _workload(policy: documents.Policy, environment: str, services: Sequence[Ser
     for where, here in spaces(policy, environment, services).items():
         names = [naming.secret(policy, service.name, environment) for service in here]
         yield where, "read", _following(names)
+        proxied = [name for service in here for name in service.proxied]
+        yield where, "read", _rule(kinds.SERVICE, "get", names=proxied, below="proxy")
         if here:
             leases = [naming.lease(service.name, environment) for service in here]
             yield where, "read", _rule(kinds.LEASE, "get", names=leases)
@@ -230,7 +234,7 @@ def _outside(policy: documents.Policy) -> _Rules:
     """What tells the cluster from others, and the certificate of its Sealed Secrets controller."""
     yield "kube-system", "read", _rule(kinds.NAMESPACE, "get", names=["kube-system"])
     where, _, controller = policy.secrets.controller.partition("/")
-    proxied = [f"http:{controller}:{port}" for port in _CERTIFICATE_PORTS]
+    proxied = [kinds.proxied(controller, port) for port in _CERTIFICATE_PORTS]
     yield where, "read", _rule(kinds.SERVICE, "get", names=[controller])
     yield where, "read", _rule(kinds.SERVICE, "get", names=proxied, below="proxy")
 

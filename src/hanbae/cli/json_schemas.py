@@ -15,6 +15,7 @@ from hanbae import subjects, wording
 from hanbae.checking import beyond_files, inspecting
 from hanbae.cli import outputs
 from hanbae.results import (
+    checklists,
     deployments,
     events,
     files,
@@ -177,6 +178,7 @@ OUTPUTS: Final[dict[str, type[Struct]]] = {
     "check": Check,
     "check-explain": Rule,
     "check-rules": Rules,
+    "checklist-run": checklists.Checklist,
     "demo": Deployments,
     "deploy": Run,
     "error": Error,

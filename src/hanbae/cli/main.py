@@ -49,6 +49,7 @@ COMMANDS: Final = {
     "rollout": "rollout",
     "status": "status",
     "history": "history",
+    "checklist": "checklist",
     "sandbox": "sandbox",
     "demo": "demo",
     "completion": "completion",

@@ -134,6 +134,45 @@ class Cluster:
             attempts.failed(failure, pause=pause)
         raise attempts.error
 
+    async def reply(
+        self,
+        call: answers.Asked,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        most: int = LARGEST_ANSWER,
+    ) -> tuple[int, bytes]:
+        """Make one request and return the status and the body of whatever answers; redirects are not followed.
+
+        For what is reached through the API server, whose statuses are its own.
+
+        Args:
+            call: What it is about.
+            method: The HTTP method.
+            path: Below the API server's address.
+            content: What to send, as JSON.
+            most: Bytes that the answer may have.
+
+        Raises:
+            hanbae.errors.Unreachable: Nobody answered, or with more than `most` bytes.
+        """
+        headers = {"accept": "*/*"}
+        if content is not None:
+            headers["content-type"] = "application/json"
+        request = self._client.build_request(
+            method, path, content=content, headers=headers, extensions=self._extensions
+        )
+        try:
+            response = await exchanges.whole(
+                self._client, request, most=most, repeat=not call.writes
+            )
+        except exchanges.TooLarge:
+            raise answers.too_large(most, call) from None
+        except httpx2.HTTPError as error:
+            raise answers.lost(error, call) from None
+        return response.status_code, response.content
+
     async def ask(
         self,
         call: answers.Asked,

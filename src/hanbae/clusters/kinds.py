@@ -90,6 +90,7 @@ NETWORKPOLICY: Final = Kind("networking.k8s.io", "v1", "networkpolicies", "Netwo
 PDB: Final = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 PVC: Final = Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 HTTPROUTE: Final = Kind("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
+NODE: Final = Kind("", "v1", "nodes", "Node", namespaced=False)
 NAMESPACE: Final = Kind("", "v1", "namespaces", "Namespace", namespaced=False)
 
 _ALL: Final = {value.kind: value for value in list(globals().values()) if isinstance(value, Kind)}
@@ -108,3 +109,8 @@ def ref(item: Object) -> subjects.Ref:
     """How an object is pointed at."""
     metadata = item["metadata"]
     return subjects.Ref(item["kind"], metadata.get("namespace", ""), metadata["name"])
+
+
+def proxied(service: str, port: str) -> str:
+    """How a Service's port is called in the address of the API server's proxy, and in the names that RBAC grants."""
+    return f"http:{service}:{port}"

@@ -84,6 +84,7 @@ async def tail(
     *,
     lines: int | None = None,
     previous: bool = False,
+    since: str = "",
 ) -> list[Line]:
     """The last lines of a container's log; none when it has not started or its pod is gone.
 
@@ -94,12 +95,13 @@ async def tail(
         container: One of its containers.
         lines: How many; None for all, up to `MOST` bytes.
         previous: Those of the run before the last restart.
+        since: From when on, in RFC 3339 and whole seconds; empty for the container's beginning.
 
     Raises:
         hanbae.errors.Forbidden: The identity may not read the log.
         hanbae.errors.Unreachable: The cluster or the node did not answer.
     """
-    reader = rereading.Reader(cluster, namespace, pod, container)
+    reader = rereading.Reader(cluster, namespace, pod, container, since=since)
     reader.previous = previous
     try:
         return [line async for line in reader.read(SILENCE, follow=False, lines=lines, most=MOST)]

@@ -128,11 +128,8 @@ async def service_get(
         hanbae.errors.Unreachable: None of its pods answers this.
         hanbae.errors.Forbidden: The identity may not use the proxy.
     """
-    call = cluster.asked("get", kinds.SERVICE, namespace, name=service)
-    manifest = await cluster.ask(call, "GET", kinds.SERVICE.path(namespace, service))
-    if port is None:
-        first = answers.value(manifest, call, "spec", "ports", 0)
-        port = foreign_json.below(first).get("name") or answers.value(first, call, "port")
+    first = await first_port(cluster, namespace, service)
+    port = first if port is None else port
     call = cluster.asked("get", kinds.SERVICE, namespace, name=service, subresource="proxy")
     below = kinds.SERVICE.path(namespace, f"http:{service}:{port}", "proxy")
     try:
@@ -145,6 +142,19 @@ async def service_get(
         raise errors.Unreachable(
             "cluster.service-silent", service=f"{namespace}/{service}", path=path, why=why
         ) from None
+
+
+async def first_port(cluster: connections.Cluster, namespace: str, service: str) -> str:
+    """The name of a Service's first port, or its number where it has no name.
+
+    Raises:
+        hanbae.clusters.answers.Missing: There is no such Service.
+        hanbae.errors.Unreachable: The cluster did not answer.
+    """
+    call = cluster.asked("get", kinds.SERVICE, namespace, name=service)
+    manifest = await cluster.ask(call, "GET", kinds.SERVICE.path(namespace, service))
+    first = answers.value(manifest, call, "spec", "ports", 0)
+    return str(foreign_json.below(first).get("name") or answers.value(first, call, "port"))
 
 
 async def identity(cluster: connections.Cluster) -> str:

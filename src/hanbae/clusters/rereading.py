@@ -57,7 +57,13 @@ class Reader:
     """
 
     def __init__(
-        self, cluster: connections.Cluster, namespace: str, pod: str, container: str
+        self,
+        cluster: connections.Cluster,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        since: str = "",
     ) -> None:
         self.previous = False
         self.alive = False
@@ -66,7 +72,7 @@ class Reader:
         self.asked = cluster.asked("get", kinds.POD, namespace, name=pod, subresource="log")
         self.container = container
         self._path = kinds.POD.path(namespace, pod, "log")
-        self._recent = Recent()
+        self._recent = Recent(since)
 
     @property
     def begun(self) -> bool:
@@ -120,8 +126,8 @@ class Reader:
 class Recent:
     """The lines of the last two seconds: those that come again when reading goes on from a whole second."""
 
-    def __init__(self) -> None:
-        self.since = ""
+    def __init__(self, since: str = "") -> None:
+        self.since = since
         self.last = b""
         self._lines: deque[tuple[datetime, bytes]] = deque()
 

@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from hanbae import errors, wording, workspaces
 from hanbae.clusters import leases
-from hanbae.deploying import claiming, preflight
+from hanbae.deploying import claiming
+from hanbae.gates import migrations_in_image
 from hanbae.planning import deployments
 from hanbae.results import deployments as deployments_made
 from hanbae.results import plans
@@ -123,7 +124,7 @@ async def _of_service(
                     "environment": source.environment,
                     "revision": source.revision.commit[:12],
                     "database": proof.database,
-                    "files": preflight.listed(files),
+                    "files": migrations_in_image.listed(files),
                     "deployment": state.deployment,
                 }
                 is_certain = state.is_proven or proof.database in state.versions

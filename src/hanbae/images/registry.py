@@ -203,6 +203,27 @@ class Registry:
         digest = _for_platform(manifest, architecture or layouts.architecture())
         return await self.manifest(reference.at(digest)) if digest is not None else None
 
+    async def platforms(self, reference: references.Reference) -> tuple[str, ...] | None:
+        """The platforms that an image is for, such as ``linux/amd64``; None if the registry does not have it.
+
+        Raises:
+            errors.Unreachable: As `manifest`.
+            errors.Forbidden: As `manifest`.
+        """
+        manifest = await self.manifest(reference)
+        if manifest is None:
+            return None
+        if manifest.media_type in _INDEXES:
+            entries = foreign_json.mappings(manifest.content().get("manifests"))
+            listed = [foreign_json.below(entry, "platform") for entry in entries]
+        else:
+            listed = [await self.config(reference.at(manifest.digest)) or {}]
+        # What attests how an image was built is listed beside it, for no platform.
+        names = (f"{entry.get('os')}/{entry.get('architecture')}" for entry in listed)
+        return tuple(
+            sorted({name for name in names if "unknown" not in name and "None" not in name})
+        )
+
     @asynccontextmanager
     async def blob(
         self, reference: references.Reference, digest: str, size: int

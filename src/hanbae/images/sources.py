@@ -84,6 +84,21 @@ class Sources:
 
         return await self._first(reference, login, ask)
 
+    async def platforms(self, reference: references.Reference) -> tuple[str, ...] | None:
+        """The platforms that an image is for, such as ``linux/amd64``; None if the registry does not have it.
+
+        Raises:
+            errors.Error: As for :meth:`digest`.
+        """
+
+        async def ask(
+            name: references.Reference, own: credentials.Credentials | None, plain: bool
+        ) -> tuple[str, ...] | None:
+            async with registry.connect(name.host, own, insecure=plain) as connected:
+                return await connected.platforms(name)
+
+        return await self._first(reference, None, ask)
+
     async def migrations_in(
         self, reference: references.Reference, folder: str, *, within: float
     ) -> contents.Files | None:

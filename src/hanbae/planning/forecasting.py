@@ -150,8 +150,8 @@ def _images(
             yield (ref, str(container.get("name"))), str(container.get("image") or "")
 
 
-def containers(manifest: Thing) -> Iterator[Thing]:
-    """The containers of an object's pods, whatever shape it has."""
+def pod(manifest: Thing) -> Thing:
+    """The spec of an object's pods, whatever shape it has; empty for what makes no pods."""
     spec = manifest.get("spec")
     if manifest.get("kind") == "CronJob" and isinstance(spec, Mapping):
         job = spec.get("jobTemplate")
@@ -159,8 +159,12 @@ def containers(manifest: Thing) -> Iterator[Thing]:
     if manifest.get("kind") != "Pod" and isinstance(spec, Mapping):
         template = spec.get("template")
         spec = template.get("spec") if isinstance(template, Mapping) else None
-    if not isinstance(spec, Mapping):
-        return
+    return spec if isinstance(spec, Mapping) else {}
+
+
+def containers(manifest: Thing) -> Iterator[Thing]:
+    """The containers of an object's pods, whatever shape it has."""
+    spec = pod(manifest)
     for name in ("initContainers", "containers"):
         entries: Any = spec.get(name)
         for container in entries if isinstance(entries, Sequence) else ():

@@ -45,4 +45,5 @@ async def rendered(
         values=release.values,
     )
     secret = naming.secret(policy, service, environment)
-    return rights.of(read.model, service=service, secret=secret)
+    described = rights.of(read.model, service=service, secret=secret)
+    return rights.with_endpoints(described, policy, environment, release.values)

@@ -28,6 +28,7 @@ _MISFITS: Final[dict[Any, str]] = {
     documents.Reason: "policy.no-reason",
     documents.Pattern: "policy.not-a-pattern",
     documents.KubernetesVersion: "policy.not-a-version",
+    documents.UrlPath: "policy.not-a-url-path",
 }
 
 

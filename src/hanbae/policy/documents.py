@@ -6,7 +6,7 @@ generated from these classes, and unknown keys are errors.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from msgspec import Meta, Struct, field
 
@@ -273,32 +273,108 @@ class History(Document, frozen=True):
     url: str = "sqlite"
 
 
+Check = Literal[
+    "image-pushed",
+    "migrations-in-image",
+    "secrets-sealed",
+    "migration-enabled",
+    "manual-sync",
+    "migration-watched",
+    "migration-logs",
+    "versions-updated",
+    "logs-clean",
+    "api-tested",
+    "health-checked",
+    "person",
+]
+"""What decides an item: one of hanbae's gates, or a person."""
+
+
 class Item(Document, frozen=True):
     """One item of a checklist.
 
     Attributes:
         id: Short stable name.
         text: The policy's sentence.
-        check: The check that decides it; None when a person attests it.
+        check: The gate that decides it, or ``person`` for one that a person attests; default the gate that is called
+            as the item is, else ``person``.
     """
 
     id: Name
     text: str
-    check: str | None = None
+    check: Check | None = None
+
+    @property
+    def decided_by(self) -> Check:
+        """What decides it."""
+        if self.check is not None:
+            return self.check
+        return self.id if self.id in get_args(Check) else "person"  # type: ignore[return-value]
+
+
+def _own(*ids: str) -> tuple[Item, ...]:
+    """The items of the policy that hanbae knows by itself; their sentences are in its catalogues."""
+    return tuple(Item(id, "") for id in ids)  # noqa: A001
+
+
+UrlPath = Annotated[
+    str,
+    Meta(pattern=r"^((/\.?[A-Za-z0-9~_-][A-Za-z0-9~_.-]*)+/?|/)$", max_length=200),
+]
+"""A path of a URL, without a query, an escape or a part that is ``.`` or ``..``."""
+
+PortName = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=15)]
+"""A port of a Service, by its name or, in quotes, its number."""
+
+Status = Annotated[int, Meta(ge=100, le=599)]
+"""A status of HTTP."""
+
+Excerpt = Annotated[str, Meta(min_length=1, max_length=200)]
+"""Some text that something else contains."""
+
+
+class Endpoint(Document, frozen=True):
+    """An address of a service, and what it answers to a GET.
+
+    Attributes:
+        path: The path, such as ``/healthz``; without a query.
+        port: Name or number of the Service's port; default ``http``.
+        status: The status that it answers; default 200. Redirects are not followed.
+        contains: Text that the answer contains; default any.
+        service: The Service, which the release must have; default the one that is called as the release is.
+    """
+
+    path: UrlPath
+    port: PortName = "http"
+    status: Status = 200
+    contains: Excerpt | None = None
+    service: Name | None = None
 
 
 class Checklists(Document, frozen=True):
     """The policy's checklists.
 
     Attributes:
-        before: Items before a deployment.
-        during: Items while it runs.
-        after: Items after it.
+        before: Items before a deployment; default the image, the migrations in it, the sealed secrets, and that
+            migrations are enabled.
+        during: Items while it runs; default that database changes are synced by hand, that the migration is watched,
+            and its log.
+        after: Items after it; default goose's versions, the pods' logs, the endpoints, and the health checks.
+        settle: How long the health checks must go on passing after a rollout; default 3 seconds, ``0s`` for not at
+            all.
+        endpoints: What each service answers, besides what the ``smoke`` of its chart's values lists.
+        unclean: Text that no line of a log may contain, in whatever case; default what programs write when they
+            break down, such as ``panic:``.
     """
 
-    before: tuple[Item, ...] = ()
-    during: tuple[Item, ...] = ()
-    after: tuple[Item, ...] = ()
+    before: tuple[Item, ...] = _own(
+        "image-pushed", "migrations-in-image", "secrets-sealed", "migration-enabled"
+    )
+    during: tuple[Item, ...] = _own("manual-sync", "migration-watched", "migration-logs")
+    after: tuple[Item, ...] = _own("versions-updated", "logs-clean", "api-tested", "health-checked")
+    settle: Duration = "3s"
+    endpoints: dict[Name, tuple[Endpoint, ...]] = field(default_factory=dict)
+    unclean: tuple[Excerpt, ...] | None = None
 
 
 Kinds = Annotated[str, Meta(pattern=r"^([a-z0-9.-]+/)?[A-Z][A-Za-z0-9]*$", max_length=120)]

@@ -44,6 +44,7 @@ def check(policy: documents.Policy, places: Places, name: str) -> None:
         _clusters,
         _migrations,
         _registries,
+        _checklists,
         _own,
     ):
         for text_id, key, facts in rule(policy):
@@ -170,6 +171,20 @@ def _registries(policy: documents.Policy) -> Iterator[Fault]:
         for mirror in registry.mirrors:
             if mirror.partition("/")[0] == host:
                 yield "policy.mirror-of-itself", f"registries.{host}.mirrors", {"value": mirror}
+
+
+def _checklists(policy: documents.Policy) -> Iterator[Fault]:
+    lists = policy.checklists
+    ids: set[str] = set()
+    for phase, items in (
+        ("before", lists.before),
+        ("during", lists.during),
+        ("after", lists.after),
+    ):
+        for index, item in enumerate(items):
+            if item.id in ids:
+                yield "policy.item-twice", f"checklists.{phase}[{index}].id", {"value": item.id}
+            ids.add(item.id)
 
 
 def _own(policy: documents.Policy) -> Iterator[Fault]:

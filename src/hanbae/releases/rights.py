@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import structs
+
 from hanbae import subjects
 from hanbae.argo import authorizing
 from hanbae.migrations import databases
 from hanbae.policy import documents
-from hanbae.releases import parts
+from hanbae.releases import endpoints, parts
 
 
 def declared(
@@ -37,7 +39,25 @@ def declared(
     wave = policy.migrations.wave
     listed = databases.declared(values, service, wave=wave, file=place.file)
     keys = [database.url_key for database in listed]
-    return authorizing.service(service, environment, values, keys=keys, place=place)
+    described = authorizing.service(service, environment, values, keys=keys, place=place)
+    return with_endpoints(described, policy, environment, values, file=place.file)
+
+
+def with_endpoints(
+    described: authorizing.Service,
+    policy: documents.Policy,
+    environment: str,
+    values: Mapping[str, Any],
+    *,
+    file: str = "",
+) -> authorizing.Service:
+    """A service with the endpoints that are asked after a deployment.
+
+    Raises:
+        hanbae.errors.FileFault: ``smoke`` in its values is not a list of endpoints.
+    """
+    probes = endpoints.of(policy, described.name, environment, values, file=file)
+    return structs.replace(described, proxied=endpoints.proxied(probes))
 
 
 def of(release: parts.Release, *, service: str, secret: str) -> authorizing.Service:

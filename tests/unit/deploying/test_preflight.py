@@ -14,8 +14,9 @@ import pytest
 
 from hanbae import errors, wording
 from hanbae.charts import scaffolding
-from hanbae.clusters import reading
+from hanbae.clusters import kinds, reading
 from hanbae.deploying import preflight
+from hanbae.gates import targets
 from hanbae.images import contents, registry
 from hanbae.planning import deployments
 from hanbae.policy import documents
@@ -82,6 +83,11 @@ class World:
         return [text.id for text in examined.unchecked]
 
 
+async def no_nodes(*_: object, **__: object) -> list[dict[str, Any]]:
+    """What a deployer is told who asks for nodes."""
+    raise errors.Forbidden("cluster.forbidden")
+
+
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     git(tmp_path, "init", "-q", "-b", "main")
@@ -111,10 +117,13 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     async def migrations_in(*_: object, **__: object) -> contents.Files | None:
         return contents.Files(DIGEST, answer(world.files))
 
-    async def get(*_: object) -> dict[str, Any] | None:
+    async def get(_: object, kind: kinds.Kind, *__: object) -> dict[str, Any] | None:
+        if kind is kinds.SEALEDSECRET:
+            return None  # not opened yet: the deployment itself will tell
         result: dict[str, Any] | None = answer(world.secret)
         return result
 
+    monkeypatch.setattr(reading, "find", no_nodes)
     monkeypatch.setattr(registry, "digest", digest)
     monkeypatch.setattr(contents, "migrations_in", migrations_in)
     monkeypatch.setattr(reading, "get", get)
@@ -123,7 +132,22 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 async def test_nothing_is_said_where_nothing_is_missing(world: World) -> None:
-    assert await world.examined() == preflight.Examined()
+    examined = await world.examined()
+    assert (examined.reasons, examined.unchecked) == ((), ())
+    outcomes = {decision.item: decision.outcome for decision in examined.checked.decisions}
+    assert outcomes == {
+        "image-pushed": "passed",
+        "migrations-in-image": "passed",
+        "secrets-sealed": "undecided",
+        "migration-enabled": "passed",
+    }
+
+
+async def test_migrations_that_nothing_runs_are_refused(world: World) -> None:
+    world.edit("enabled: true", "enabled: false")
+    (reason,) = await world.reasons()
+    assert reason.id == "gate.migrations-disabled"
+    assert reason.facts["files"] == "2"
 
 
 async def test_a_key_that_is_read_and_not_sealed_is_named_with_the_command_that_seals_it(
@@ -255,7 +279,7 @@ async def test_a_registry_that_says_nothing_at_all_is_given_up(
         return ""
 
     monkeypatch.setattr(registry, "digest", silent)
-    monkeypatch.setattr(preflight, "ASKS_WITHIN", 0.01)
+    monkeypatch.setattr(targets, "ASKS_WITHIN", 0.01)
     assert await world.unchecked() == ["preflight.image-unchecked-silent", "registry.unreachable"]
 
 

@@ -1,0 +1,120 @@
+"""``hanbae checklist run``: decides the items of a service's checklist, and deploys nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from hanbae import errors, wording, workspaces
+from hanbae.deploying import cluster_versions, proving
+from hanbae.engines import secrets
+from hanbae.gates import deciding, targets
+from hanbae.images import sources
+from hanbae.planning import deployments
+from hanbae.policy import naming
+from hanbae.results import checklists, events, plans
+
+
+async def run(
+    space: workspaces.Workspace,
+    service: str,
+    environment: str,
+    *,
+    phases: Sequence[checklists.Phase] = checklists.PHASES,
+) -> checklists.Checklist:
+    """Decide the items of some phases.
+
+    What only a deployment can show (that its migration was watched, say) is read from the record of the last one of
+    the same commit; goose is asked for its versions anew.
+
+    Args:
+        space: The workspace.
+        service: The service.
+        environment: The environment.
+        phases: The phases.
+
+    Raises:
+        hanbae.errors.WrongUse: No such environment, branch or service; a fault in the files of the commit.
+        hanbae.errors.Unreachable: The remote or the cluster did not answer.
+    """
+    space.refuse_unknown((service,), environment)
+    commit = await space.head(environment)
+    revision = space.checkout.revision(commit)
+    async with space.clusters(environment) as clusters:
+        served = await cluster_versions.read(clusters.workload)
+        source = await deployments.read(
+            space.policy, revision, service, environment, cluster=served
+        )
+        keeper = secrets.Keeper(
+            clusters.workload, source.namespace, naming.secret(space.policy, service, environment)
+        )
+        await keeper.refresh()
+        plan = deployments.plan(source)
+        recorded = _recorded(space, service, environment, commit)
+        proved: tuple[events.Proved, ...] = ()
+        refuted: dict[str, wording.Text] = {}
+        if "after" in phases and "versions-updated" in deciding.gates(space.policy, "after"):
+            name = naming.release(space.policy, service, environment)
+            proved, refuted = await _proven(
+                clusters, plan, name=name, key=space.ids(), redact=keeper.redact
+            )
+        target = targets.Target(
+            source,
+            plan,
+            clusters.workload,
+            sources.of(space.policy, insecure=space.insecure),
+            recorded=recorded,
+            redact=keeper.redact,
+            proved=proved,
+            refuted=refuted,
+            verifies=True,
+            began=deciding.began(recorded),
+        )
+        decided = [await deciding.decide(phase, target) for phase in phases]
+    return checklists.Checklist(service, environment, commit, tuple(decided))
+
+
+def _recorded(
+    space: workspaces.Workspace, service: str, environment: str, commit: str
+) -> tuple[events.Event, ...]:
+    """The record of the last deployment of the commit that has changed something; empty where there is none."""
+    for deployment in space.store.deployments(service=service, environment=environment):
+        if deployment.revision == commit and deployment.began is not None:
+            return tuple(space.store.events(deployment.id))
+    return ()
+
+
+async def _proven(
+    clusters: workspaces.Clusters,
+    plan: plans.Plan,
+    *,
+    name: str,
+    key: str,
+    redact: Callable[[str], str],
+) -> tuple[tuple[events.Proved, ...], dict[str, wording.Text]]:
+    """What goose says of each database now: the proofs, and database → why one has failed."""
+    proofs = {step.id: step.does for step in plan.steps if isinstance(step.does, plans.Prove)}
+    answers = await asyncio.gather(
+        *(
+            proving.prove(
+                clusters.workload,
+                proof,
+                name=f"{name}-{step}",
+                key=proving.key(key, step),
+                applied=(),
+                redact=redact,
+            )
+            for step, proof in proofs.items()
+        ),
+        return_exceptions=True,
+    )
+    proved = []
+    refuted = {}
+    for proof, answer in zip(proofs.values(), answers, strict=True):
+        if isinstance(answer, errors.Failed):
+            refuted[proof.database] = answer.text
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            proved.append(answer)
+    return tuple(proved), refuted

@@ -1,0 +1,155 @@
+"""The sealed secrets exist, are committed, and this cluster can open them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from hanbae import errors, foreign_json, wording
+from hanbae.clusters import kinds, reading, service_proxies
+from hanbae.gates import image_pushed, targets, verdicts
+from hanbae.planning import secret_reads
+from hanbae.policy import naming
+
+_VERIFY: Final = "/v1/verify"
+_OPENED, _NOT_OPENED, _TOO_MANY = 200, 409, 429
+_TRIES: Final = 4
+_PAUSE: Final = 0.6
+"""Seconds between two questions: the controller answers two a second, unless it is told otherwise."""
+
+
+async def decide(target: targets.Target) -> verdicts.Verdict:
+    """Whether every key that pods need is made by the commit, and whether the cluster opens what is sealed."""
+    keys, *opened = await asyncio.gather(
+        committed(target), *(_opened(target, sealed) for sealed in _sealed(target))
+    )
+    return verdicts.joined(keys, *opened)
+
+
+async def committed(target: targets.Target) -> verdicts.Verdict:
+    """Whether the keys of the service's own Secret that pods need are made by something."""
+    own = naming.secret(target.policy, target.source.service, target.source.environment)
+    keys_made = secret_reads.made(target.objects).get(own)
+    needed = [read for read in secret_reads.of(target.objects) if read.secret == own]
+    by_hand = keys_made is None and bool(needed)
+    if by_hand:
+        try:
+            keys_made = await _in_cluster(target, own)
+        except errors.Error as error:
+            readers = ", ".join(dict.fromkeys(read.reader for read in needed))
+            facts = target.facts | {"secret": own, "readers": readers}
+            texts = image_pushed.unchecked("preflight.secret-unchecked", facts, error)
+            return verdicts.Verdict(unseen=texts)
+    absent = [
+        read for read in needed if keys_made is not None and read.key and read.key not in keys_made
+    ]
+    if not absent and (keys_made or not needed):
+        if not needed:
+            return verdicts.passed("gate.no-secret", secret=own)
+        text_id = "gate.secret-by-hand" if by_hand else "gate.secret-committed"
+        return verdicts.passed(text_id, secret=own, keys=", ".join(sorted(keys_made or ())))
+    keys = [read.key for read in absent] or [""]
+    facts = target.facts | {
+        "secret": own,
+        "keys": ", ".join(filter(None, keys)) or "-",
+        "arguments": " ".join(filter(None, keys)) or "KEY",
+        "readers": ", ".join(dict.fromkeys(read.reader for read in absent or needed)),
+    }
+    text_id = (
+        "preflight.secret-keys-missing" if absent and keys_made else "preflight.secret-missing"
+    )
+    return verdicts.Verdict(reasons=(wording.Text(text_id, facts),))
+
+
+async def _in_cluster(target: targets.Target, name: str) -> frozenset[str]:
+    """The keys of a Secret that somebody has made by hand; none where it is not there.
+
+    Raises:
+        hanbae.errors.Error: The cluster does not say.
+    """
+    secret = await reading.get(target.workload, kinds.SECRET, target.source.namespace, name)
+    if secret is None:
+        return frozenset()
+    owners = secret["metadata"].get("ownerReferences") or []
+    if any(owner.get("kind") == "SealedSecret" for owner in owners):
+        return frozenset()  # it goes with the SealedSecret that the commit no longer has
+    return frozenset(secret.get("data") or {})
+
+
+def _sealed(target: targets.Target) -> list[dict[str, Any]]:
+    """The SealedSecrets of the commit that hold something, with their namespace."""
+    return [
+        manifest | {"metadata": {"namespace": target.source.namespace, **manifest["metadata"]}}
+        for manifest in target.objects
+        if manifest.get("kind") == kinds.SEALEDSECRET.kind
+        and foreign_json.below(manifest, "spec", "encryptedData")
+    ]
+
+
+async def _opened(target: targets.Target, sealed: Mapping[str, Any]) -> verdicts.Verdict:
+    """Whether the cluster opens a SealedSecret: it has done so, or its controller says that it can."""
+    metadata = sealed["metadata"]
+    namespace, name = str(metadata["namespace"]), str(metadata["name"])
+    facts = target.facts | {"secret": name, "namespace": namespace}
+    try:
+        live = await reading.get(target.workload, kinds.SEALEDSECRET, namespace, name)
+        if live is not None and is_opened(live, sealed):
+            return verdicts.passed("gate.secret-opened", **facts)
+        if not target.verifies:
+            return verdicts.pending("gate.secret-unopened", **facts)
+        status = await _verified(target, sealed)
+    except errors.Error as error:
+        texts = image_pushed.unchecked("gate.secret-unverified", facts, error)
+        return verdicts.Verdict(pending=texts)
+    if status == _OPENED:
+        return verdicts.passed("gate.secret-verified", **facts)
+    if status == _NOT_OPENED:
+        keys = " ".join(sorted(foreign_json.below(sealed, "spec", "encryptedData")))
+        return verdicts.failed("gate.secret-not-opened", **facts, arguments=keys)
+    return verdicts.pending("gate.secret-unanswered", **facts, status=str(status))
+
+
+def is_opened(live: Mapping[str, Any], sealed: Mapping[str, Any]) -> bool:
+    """Whether the cluster has this very ciphertext, and has opened it.
+
+    Args:
+        live: The SealedSecret in the cluster.
+        sealed: The SealedSecret of the commit.
+    """
+    status = foreign_json.below(dict(live), "status")
+    generation = foreign_json.below(dict(live), "metadata").get("generation") or 0
+    conditions = {
+        condition.get("type"): condition.get("status")
+        for condition in foreign_json.mappings(status.get("conditions"))
+    }
+    return (
+        foreign_json.below(dict(live), "spec", "encryptedData")
+        == foreign_json.below(dict(sealed), "spec", "encryptedData")
+        and conditions.get("Synced") == "True"
+        and foreign_json.number(status.get("observedGeneration"), 0) >= generation
+    )
+
+
+async def _verified(target: targets.Target, sealed: Mapping[str, Any]) -> int:
+    """The status with which the controller answers whether it could open a SealedSecret; nothing is written.
+
+    Raises:
+        hanbae.errors.Error: It does not answer, or must not be asked.
+    """
+    namespace, _, service = target.policy.secrets.controller.partition("/")
+    port = await reading.first_port(target.workload, namespace, service)
+    content = msgspec.json.encode(sealed)
+    status = _TOO_MANY
+    for attempt in range(_TRIES):
+        if attempt:
+            await asyncio.sleep(_PAUSE * attempt)
+        answer = await service_proxies.request(
+            target.workload, namespace, service, port, _VERIFY, content=content
+        )
+        status = answer.status
+        if status != _TOO_MANY:
+            break
+    return status
