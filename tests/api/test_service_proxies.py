@@ -53,14 +53,24 @@ async def served(cluster: connections.Cluster, name: str) -> AsyncIterator[Backe
     metadata = {"namespace": "default", "name": name}
     service = {"metadata": metadata, "spec": {"ports": [{"name": "http", "port": 80}]}}
     ports = [{"name": "http", "port": port}]
-    await writing.create(cluster, kinds.SERVICE, service)
-    await writing.create(
-        cluster,
-        ENDPOINTS,
-        {"metadata": metadata, "subsets": [{"addresses": [{"ip": host}], "ports": ports}]},
+    # The API server forwards to pods only: to an address that a pod of the namespace has.
+    container = {"name": "app", "image": "example.com/app"}
+    pod = {"metadata": metadata, "spec": {"containers": [container]}}
+    await writing.create(cluster, kinds.POD, pod)
+    request = cluster.asked("patch", kinds.POD, "default", name=name, subresource="status")
+    await cluster.ask(
+        request,
+        "PATCH",
+        kinds.POD.path("default", name, "status"),
+        body={"status": {"phase": "Running", "podIP": host, "podIPs": [{"ip": host}]}},
+        content_type="application/merge-patch+json",
     )
+    target = {"kind": "Pod", "namespace": "default", "name": name}
+    await writing.create(cluster, kinds.SERVICE, service)
+    subsets = [{"addresses": [{"ip": host, "targetRef": target}], "ports": ports}]
+    await writing.create(cluster, ENDPOINTS, {"metadata": metadata, "subsets": subsets})
     own = {**metadata, "labels": {"kubernetes.io/service-name": name}}
-    endpoints = [{"addresses": [host], "conditions": {"ready": True}}]
+    endpoints = [{"addresses": [host], "conditions": {"ready": True}, "targetRef": target}]
     await writing.create(
         cluster,
         SLICE,
@@ -141,6 +151,7 @@ async def test_a_service_without_pods_is_silent_and_an_absent_one_missing(
     metadata = {"namespace": "default", "name": name}
     service = {"metadata": metadata, "spec": {"ports": ports, "selector": {"app": name}}}
     await writing.create(cluster, kinds.SERVICE, service)
+    await writing.create(cluster, ENDPOINTS, {"metadata": metadata})
     await polling.reached(lambda: is_silent(cluster, name), within=WITHIN, pause=0.1)
     with pytest.raises(answers.Missing):
         await service_proxies.request(cluster, "default", unique("absent"), "http", "/")

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from tests.support import scenes
 
-from hanbae.charts import values
-
 SERVICE = "auth"
 
 
@@ -109,8 +107,11 @@ def test_logs_with_a_line_of_a_breakdown_fail(scene: scenes.Scene) -> None:
         ["logs", pod["metadata"]["name"], "-n", pod["metadata"]["namespace"]]
     )
     word = lines.splitlines()[0].split()[-1][:60]
-    with values.editing(scene.clone / "hanbae.yaml", "hanbae.yaml") as policy:
-        policy.update({("checklists", "unclean"): [word]})
+    policy = scene.clone / "hanbae.yaml"
+    text = policy.read_text()
+    policy.write_text(
+        text.replace("\nchecklists:\n", f"\nchecklists:\n  unclean: [{json.dumps(word)}]\n")
+    )
     code, decisions = run(scene, "--phase", "after")
     assert code == 1
     decision = decisions["logs-clean"]

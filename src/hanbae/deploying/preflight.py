@@ -2,7 +2,7 @@
 
 Everything here is known before anything is touched: from the commit, the cluster and the registry. What cannot be
 asked (a registry that this machine does not reach, a Secret that may not be read) is left to the deployment itself,
-and said: who reads nothing of it takes it for checked.
+and by_gate: who reads nothing of it takes it for checked.
 """
 
 from __future__ import annotations
@@ -82,13 +82,13 @@ async def examine(
     registries = sources.of(space.policy, insecure=space.insecure)
     target = targets.Target(source, plan, clusters.workload, registries)
     bound = deciding.gates(source.policy, "before")
-    said = await deciding.verdicts_of(dict.fromkeys((*_ALWAYS, *bound)), target)
+    by_gate = await deciding.verdicts_of(dict.fromkeys((*_ALWAYS, *bound)), target)
     reasons: list[wording.Text] = []
     unchecked: list[wording.Text] = []
-    for verdict in said.values():
+    for verdict in by_gate.values():
         reasons += [text for text in verdict.reasons if text not in reasons]
         unchecked += [text for text in verdict.unseen if text not in unchecked]
-    checked = deciding.checked(source.policy, "before", said)
+    checked = deciding.checked(source.policy, "before", by_gate)
     return Examined(tuple(reasons), tuple(unchecked), checked)
 
 

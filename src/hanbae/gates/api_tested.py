@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 from hanbae import errors, excerpts
-from hanbae.clusters import kinds, service_proxies
+from hanbae.clusters import answers, kinds, service_proxies
 from hanbae.gates import targets, verdicts
 from hanbae.releases import endpoints
 from hanbae.streams import backoffs
@@ -60,8 +60,8 @@ async def _asked(target: targets.Target, probe: endpoints.Probe) -> verdicts.Ver
     except TimeoutError:
         return verdicts.failed("gate.endpoint-slow", **facts, seconds=f"{_WITHIN:g}")
     except errors.Error as error:
-        if error.text.id == "cluster.service-silent":
-            why = error.text.facts.get("why", "")
+        if error.text.id == "cluster.service-silent" or isinstance(error, answers.Missing):
+            why = error.text.facts.get("why") or error.text.facts.get("message", "")
             return verdicts.failed("gate.endpoint-silent", **facts, why=why)
         return verdicts.unseen(error)
     return judged(probe, answer, target)

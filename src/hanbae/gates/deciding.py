@@ -75,9 +75,9 @@ async def verdicts_of(
     chosen = list(checks)
     first = [check for check in chosen if check not in _LAST]
     last = [check for check in chosen if check in _LAST]
-    said_first = await asyncio.gather(*(_of(check, target) for check in first))
-    said_last = await asyncio.gather(*(_of(check, target) for check in last))
-    return dict(zip([*first, *last], [*said_first, *said_last], strict=True))
+    first_verdicts = await asyncio.gather(*(_of(check, target) for check in first))
+    last_verdicts = await asyncio.gather(*(_of(check, target) for check in last))
+    return dict(zip([*first, *last], [*first_verdicts, *last_verdicts], strict=True))
 
 
 async def _of(check: documents.Check, target: targets.Target) -> verdicts.Verdict:
@@ -90,31 +90,18 @@ async def _of(check: documents.Check, target: targets.Target) -> verdicts.Verdic
 def checked(
     policy: documents.Policy,
     phase: checklists.Phase,
-    said: Mapping[documents.Check, verdicts.Verdict],
+    by_gate: Mapping[documents.Check, verdicts.Verdict],
 ) -> checklists.Checked:
     """What becomes of the items of a phase, by what the gates say."""
     return checklists.Checked(
-        phase, tuple(_decision(item, said.get(item.decided_by)) for item in items(policy, phase))
+        phase, tuple(_decision(item, by_gate.get(item.decided_by)) for item in items(policy, phase))
     )
 
 
 async def decide(phase: checklists.Phase, target: targets.Target) -> checklists.Checked:
     """Decide the items of a phase."""
-    said = await verdicts_of(gates(target.policy, phase), target)
-    return checked(target.policy, phase, said)
-
-
-def waived(
-    policy: documents.Policy, phase: checklists.Phase, *, by: str, why: str
-) -> checklists.Checked:
-    """The items of a phase that somebody has left out, with the reason."""
-    return checklists.Checked(
-        phase,
-        tuple(
-            checklists.Decision(item.id, item.text, item.decided_by, "waived", by=by, why=why)
-            for item in items(policy, phase)
-        ),
-    )
+    by_gate = await verdicts_of(gates(target.policy, phase), target)
+    return checked(target.policy, phase, by_gate)
 
 
 def _decision(item: documents.Item, verdict: verdicts.Verdict | None) -> checklists.Decision:

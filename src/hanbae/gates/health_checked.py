@@ -34,9 +34,9 @@ async def decide(target: targets.Target) -> verdicts.Verdict:
     )
 
 
-def _unready(found: Sequence[rollout_pods.Rollout]) -> verdicts.Verdict | None:
+def _unready(all_rollouts: Sequence[rollout_pods.Rollout]) -> verdicts.Verdict | None:
     """The first workload that is not as it should be; None where each is."""
-    for rollout in found:
+    for rollout in all_rollouts:
         facts = {
             "kind": rollout.ref.kind,
             "name": rollout.ref.name,

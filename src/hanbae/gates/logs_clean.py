@@ -31,9 +31,9 @@ _AT_ONCE: Final = 8
 
 async def decide(target: targets.Target) -> verdicts.Verdict:
     """Whether the containers of the newest pods have written nothing unclean since the rollout, and run on."""
-    found = await rollout_pods.read(target)
-    pods = [pod for rollout in found for pod in rollout.pods]
-    if all(_wants_none(rollout) for rollout in found):
+    all_rollouts = await rollout_pods.read(target)
+    pods = [pod for rollout in all_rollouts for pod in rollout.pods]
+    if all(_wants_none(rollout) for rollout in all_rollouts):
         return verdicts.passed("gate.no-workloads")
     if not pods:
         return verdicts.undecided("gate.no-pods", **target.facts)

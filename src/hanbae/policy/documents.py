@@ -355,16 +355,12 @@ class Checklists(Document, frozen=True):
     """The policy's checklists.
 
     Attributes:
-        before: Items before a deployment; default the image, the migrations in it, the sealed secrets, and that
-            migrations are enabled.
-        during: Items while it runs; default that database changes are synced by hand, that the migration is watched,
-            and its log.
-        after: Items after it; default goose's versions, the pods' logs, the endpoints, and the health checks.
-        settle: How long the health checks must go on passing after a rollout; default 3 seconds, ``0s`` for not at
-            all.
+        before: Items before a deployment; default those that hanbae has gates for.
+        during: Items while it runs; likewise.
+        after: Items after it; likewise.
+        settle: How long the health checks must go on passing after a rollout; default 3 seconds.
         endpoints: What each service answers, besides what the ``smoke`` of its chart's values lists.
-        unclean: Text that no line of a log may contain, in whatever case; default what programs write when they
-            break down, such as ``panic:``.
+        unclean: Text that no line of a log may contain, in whatever case; default that of breakdowns, as ``panic:``.
     """
 
     before: tuple[Item, ...] = _own(
