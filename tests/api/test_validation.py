@@ -39,6 +39,128 @@ BASES = {
         roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
         subjects: [{kind: ServiceAccount, name: web, namespace: default}]
         """,
+    "SA": """
+        apiVersion: v1
+        kind: ServiceAccount
+        metadata: {name: web}
+        """,
+    "ClusterRole": """
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: ClusterRole
+        metadata: {name: web}
+        rules:
+        - apiGroups: ['']
+          resources: [pods]
+          verbs: [get]
+        """,
+    "PV": """
+        apiVersion: v1
+        kind: PersistentVolume
+        metadata: {name: web}
+        spec:
+          capacity: {storage: 1Gi}
+          accessModes: [ReadWriteOnce]
+          hostPath: {path: /a}
+        """,
+    "StorageClass": """
+        apiVersion: storage.k8s.io/v1
+        kind: StorageClass
+        metadata: {name: web}
+        provisioner: a.example.com/b
+        """,
+    "PriorityClass": """
+        apiVersion: scheduling.k8s.io/v1
+        kind: PriorityClass
+        metadata: {name: web}
+        value: 10
+        """,
+    "Quota": """
+        apiVersion: v1
+        kind: ResourceQuota
+        metadata: {name: web}
+        spec:
+          hard: {pods: '1', requests.cpu: '1'}
+        """,
+    "LimitRange": """
+        apiVersion: v1
+        kind: LimitRange
+        metadata: {name: web}
+        spec:
+          limits:
+          - type: Container
+            max: {cpu: '4'}
+        """,
+    "Webhook": """
+        apiVersion: admissionregistration.k8s.io/v1
+        kind: ValidatingWebhookConfiguration
+        metadata: {name: web}
+        webhooks:
+        - name: a.example.com
+          sideEffects: None
+          admissionReviewVersions: [v1]
+          clientConfig:
+            service: {name: a, namespace: b, path: /x}
+          rules:
+          - operations: [CREATE]
+            apiGroups: ['']
+            apiVersions: [v1]
+            resources: [secrets]
+        """,
+    "IngressClass": """
+        apiVersion: networking.k8s.io/v1
+        kind: IngressClass
+        metadata: {name: web}
+        spec: {controller: example.com/a}
+        """,
+    "ReplicaSet": """
+        apiVersion: apps/v1
+        kind: ReplicaSet
+        metadata: {name: web}
+        spec:
+          selector:
+            matchLabels: {app: web}
+          template:
+            metadata:
+              labels: {app: web}
+            spec:
+              containers:
+              - {name: a, image: x}
+        """,
+    "Pod": """
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: web}
+        spec:
+          containers:
+          - {name: a, image: x}
+        """,
+    "APIService": """
+        apiVersion: apiregistration.k8s.io/v1
+        kind: APIService
+        metadata: {name: v1.g.example.com}
+        spec:
+          group: g.example.com
+          version: v1
+          groupPriorityMinimum: 100
+          versionPriority: 10
+          service: {name: a, namespace: b}
+        """,
+    "Endpoints": """
+        apiVersion: v1
+        kind: Endpoints
+        metadata: {name: web}
+        subsets:
+        - addresses:
+          - {ip: 10.0.0.1}
+          ports:
+          - {port: 80}
+        """,
+    "RuntimeClass": """
+        apiVersion: node.k8s.io/v1
+        kind: RuntimeClass
+        metadata: {name: web}
+        handler: a
+        """,
 }
 RULES = ("KUB034", *test_verdicts.CODES)
 

@@ -31,6 +31,7 @@ def _added(release: views.Release, manifest: views.Object) -> crds.Kind | None:
 
 
 _PORT: Final = "port"
+_DNS: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _FORMS: Final = {
     "[a-z]": _PORT,
     "^$|[a-z]": _PORT,
@@ -38,6 +39,12 @@ _FORMS: Final = {
     "^$|^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$": _PORT,
     "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$": "label",
     "^$|^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$": "label",
+    f"^{_DNS}(\\.{_DNS})*$": "subdomain",
+    f"^$|^{_DNS}(\\.{_DNS})*$": "subdomain",
+    f"^(\\*\\.)?{_DNS}(\\.{_DNS})*$": "subdomain",
+    f"^$|^(\\*\\.)?{_DNS}(\\.{_DNS})*$": "subdomain",
+    "^[0-9]+%$": "share",
+    "^0*(100|[0-9]{1,2})%$": "share",
     "^[-._a-zA-Z0-9]+$": "key",
     "^[ -<>-~]+$": "variable",
     "^[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$": "amount",

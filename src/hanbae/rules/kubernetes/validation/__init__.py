@@ -13,27 +13,50 @@ from typing import Final
 
 from hanbae.rules import rulebook, views
 from hanbae.rules.kubernetes import shapes
-from hanbae.rules.kubernetes.validation import objects, pods, refusals, workloads
+from hanbae.rules.kubernetes.validation import (
+    objects,
+    pods,
+    refusals,
+    rights,
+    scaling,
+    selectors,
+    volumes,
+    workloads,
+)
 
 _OF_SPEC: Final[Mapping[str, refusals.Validation]] = {
     "CronJob": workloads.cron_job,
     "DaemonSet": workloads.daemon_set,
     "Deployment": workloads.deployment,
-    "HorizontalPodAutoscaler": objects.autoscaler,
+    "HorizontalPodAutoscaler": scaling.autoscaler,
     "Ingress": objects.ingress,
     "Job": workloads.job,
     "NetworkPolicy": objects.network_policy,
-    "PersistentVolumeClaim": objects.claim,
+    "PersistentVolume": volumes.volume,
+    "PersistentVolumeClaim": volumes.claim,
     "Service": objects.service,
     "StatefulSet": workloads.stateful_set,
 }
 _OF_WHOLE: Final[Mapping[str, refusals.Validation]] = {
-    "ClusterRoleBinding": objects.binding,
+    "ClusterRole": rights.cluster_role,
+    "ClusterRoleBinding": rights.cluster_binding,
     "ConfigMap": objects.config_map,
+    "Ingress": objects.ingress_class,
+    "Role": rights.role,
+    "RoleBinding": rights.binding,
     "Secret": objects.secret,
 }
-_BUILT_IN: Final = ("", "apps", "batch", "autoscaling", "networking.k8s.io", "policy")
-_SELECTING: Final = ("Deployment", "DaemonSet", "StatefulSet", "PodDisruptionBudget")
+_LASTING: Final = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
+_BUILT_IN: Final = (
+    "",
+    "apps",
+    "batch",
+    "autoscaling",
+    "networking.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "admissionregistration.k8s.io",
+)
 
 
 @rulebook.of_release(
@@ -52,18 +75,18 @@ def fields_do_not_go_together(release: views.Release) -> Iterator[rulebook.Hit]:
 
 def _refusals(manifest: views.Object) -> refusals.Refusals:
     group = manifest.api_version.rpartition("/")[0]
-    if group not in _BUILT_IN and group != "rbac.authorization.k8s.io":
+    if group not in _BUILT_IN:
         return
     if manifest.pod is not None:
         yield from pods.pod(shapes.mapping(manifest.get(*manifest.pod)), manifest.pod)
     if manifest.kind in _OF_SPEC:
         yield from _OF_SPEC[manifest.kind](shapes.mapping(manifest.get("spec")), ("spec",))
+    if manifest.kind in _LASTING:
+        yield from workloads.lasting(shapes.mapping(manifest.get("spec")), ("spec",))
     if manifest.kind in _OF_WHOLE:
         yield from _OF_WHOLE[manifest.kind](manifest.data, ())
-    if manifest.kind in _SELECTING:
-        chosen = shapes.mapping(manifest.get("spec", "selector"))
-        yield from objects.selector(chosen, ("spec", "selector"))
+    yield from selectors.expressions(manifest.data)
     if manifest.kind == "StatefulSet":
         for index, claim in shapes.entries(manifest.get("spec", "volumeClaimTemplates")):
             place = ("spec", "volumeClaimTemplates", index, "spec")
-            yield from objects.claim(shapes.mapping(claim.get("spec")), place)
+            yield from volumes.claim(shapes.mapping(claim.get("spec")), place)

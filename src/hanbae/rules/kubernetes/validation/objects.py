@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 from collections.abc import Mapping
 from typing import Any, Final
 
 from hanbae import foreign_json
 from hanbae.rules.kubernetes import shapes
-from hanbae.rules.kubernetes.validation import pods, refusals
+from hanbae.rules.kubernetes.validation import refusals
 
+_CLASS: Final = "kubernetes.io/ingress.class"
 _REQUIRED_KEYS: Final = {
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
     "kubernetes.io/dockercfg": (".dockercfg",),
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
-}
-_METRICS: Final = {
-    "Resource": "resource",
-    "Pods": "pods",
-    "Object": "object",
-    "External": "external",
-    "ContainerResource": "containerResource",
 }
 
 
@@ -44,6 +39,40 @@ def service(spec: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refu
         allowed = {"LoadBalancer"} | ({"NodePort"} if name == "externalTrafficPolicy" else set())
         if spec.get(name) and kind not in allowed and not spec.get("externalIPs"):
             yield refusals.beside((*pointer, name), f"type: {kind}")
+    yield from _balanced(spec, pointer, kind)
+    yield from _numbers(spec, pointer, kind)
+
+
+def _balanced(spec: Mapping[str, Any], pointer: refusals.Pointer, kind: str) -> refusals.Refusals:
+    """What only load balancers have."""
+    ranges = spec.get("loadBalancerSourceRanges")
+    balanced = kind == "LoadBalancer"
+    if not balanced:
+        for name in ("loadBalancerSourceRanges", "allocateLoadBalancerNodePorts"):
+            if spec.get(name) not in (None, []):
+                yield refusals.beside((*pointer, name), f"type: {kind}")
+    for index, network in enumerate(ranges if balanced and isinstance(ranges, list) else ()):
+        if _network(str(network).strip()) is None:
+            place = (*pointer, "loadBalancerSourceRanges", index)
+            yield refusals.invalid(place, network, "10.0.0.0/8")
+    if spec.get("healthCheckNodePort") and not (
+        balanced and spec.get("externalTrafficPolicy") == "Local"
+    ):
+        yield refusals.beside((*pointer, "healthCheckNodePort"), "externalTrafficPolicy: Cluster")
+
+
+def _numbers(spec: Mapping[str, Any], pointer: refusals.Pointer, kind: str) -> refusals.Refusals:
+    """Fields that hold IP addresses and nothing else."""
+    addresses: list[tuple[refusals.Pointer, Any]] = []
+    if kind != "ExternalName":
+        addresses.append(((*pointer, "clusterIP"), spec.get("clusterIP")))
+    others = spec.get("externalIPs")
+    for index, address in enumerate(others if isinstance(others, list) else ()):
+        addresses.append(((*pointer, "externalIPs", index), address))
+    for place, address in addresses:
+        headless = address in {"", "None"}
+        if isinstance(address, str) and not headless and not _is_address(address):
+            yield refusals.invalid(place, address, "10.0.0.1")
 
 
 def _addresses(
@@ -60,6 +89,15 @@ def _addresses(
         yield refusals.beside((*pointer, "clusterIP"), f"type: {kind}")
     if not has_ports and not headless:
         yield refusals.missing(pointer, "ports", f"type: {kind}")
+
+
+def ingress_class(data: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
+    """A whole Ingress: its class is not told in two ways that differ."""
+    name = shapes.mapping(data.get("spec")).get("ingressClassName")
+    annotations = shapes.mapping(shapes.mapping(data.get("metadata")).get("annotations"))
+    other = annotations.get(_CLASS)
+    if name and other and name != other:
+        yield refusals.invalid((*pointer, "metadata", "annotations", _CLASS), other, str(name))
 
 
 def ingress(spec: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
@@ -153,40 +191,6 @@ def _is_inside(inner: Network, outer: Network) -> bool:
     return inner.prefixlen > outer.prefixlen and inner.network_address in outer
 
 
-def autoscaler(spec: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
-    """The spec of a HorizontalPodAutoscaler of ``autoscaling/v2``."""
-    for index, metric in shapes.entries(spec.get("metrics")):
-        place = (*pointer, "metrics", index)
-        kind = str(metric.get("type"))
-        own = _METRICS.get(kind)
-        if own is None:
-            yield refusals.invalid((*place, "type"), kind, ", ".join(_METRICS))
-            continue
-        if metric.get(own) is None:
-            yield refusals.missing(place, own, f"type: {kind}")
-        for name in _METRICS.values():
-            if name != own and metric.get(name) is not None:
-                yield refusals.beside((*place, name), f"type: {kind}")
-        target = shapes.mapping(shapes.mapping(metric.get(own)).get("target"))
-        if metric.get(own) is not None:
-            yield from _target(target, (*place, own, "target"))
-
-
-def _target(target: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
-    kind = target.get("type")
-    names = {
-        "Utilization": "averageUtilization",
-        "AverageValue": "averageValue",
-        "Value": "value",
-    }
-    if kind in names and target.get(names[kind]) is None and kind == "Utilization":
-        yield refusals.missing(pointer, names[kind], f"type: {kind}")
-    share = target.get("averageUtilization")
-    if isinstance(share, int) and share < 1:
-        yield refusals.invalid((*pointer, "averageUtilization"), share, "1 or more")
-    yield from refusals.exclusive(target, pointer, "averageUtilization", "averageValue")
-
-
 def config_map(data: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
     """A whole ConfigMap: a key is in one of its two maps."""
     for key in shapes.mapping(data.get("binaryData")):
@@ -203,10 +207,21 @@ def secret(data: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refus
             yield refusals.missing((*pointer, "data"), key, f"type: {kind}")
     if kind == "kubernetes.io/basic-auth" and not {"username", "password"} & {*clear, *encoded}:
         yield refusals.missing((*pointer, "data"), "username", f"type: {kind}")
-    text = clear.get(".dockerconfigjson")
-    if kind == "kubernetes.io/dockerconfigjson" and isinstance(text, str) and not _is_json(text):
-        # The value itself is a secret and is not repeated.
-        yield refusals.invalid((*pointer, "stringData", ".dockerconfigjson"), "…", "JSON")
+    for key in _REQUIRED_KEYS.get(kind, ()) if kind.startswith("kubernetes.io/docker") else ():
+        field, text = ("stringData", clear.get(key)) if key in clear else ("data", None)
+        if field == "data":
+            text = _decoded(encoded.get(key))
+        if isinstance(text, str) and not _is_json(text):
+            # The value itself is a secret and is not repeated.
+            yield refusals.invalid((*pointer, field, key), "…", "JSON")
+
+
+def _decoded(value: Any) -> str | None:
+    """A value of ``data`` in clear; None where it is no base64, which its schema says."""
+    try:
+        return base64.b64decode(value, validate=True).decode("utf-8", "replace")
+    except (ValueError, TypeError):
+        return None
 
 
 def _is_json(text: str) -> bool:
@@ -215,30 +230,3 @@ def _is_json(text: str) -> bool:
     except foreign_json.Fault:
         return False
     return True
-
-
-def claim(spec: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
-    """The spec of a PersistentVolumeClaim."""
-    modes = spec.get("accessModes")
-    if not modes:
-        yield refusals.missing(pointer, "accessModes", "PersistentVolumeClaim")
-    elif isinstance(modes, list) and "ReadWriteOncePod" in modes and len(modes) > 1:
-        yield refusals.beside((*pointer, "accessModes"), "ReadWriteOncePod")
-    requests = shapes.mapping(shapes.mapping(spec.get("resources")).get("requests"))
-    if "storage" not in requests:
-        place = (*pointer, "resources", "requests")
-        yield refusals.missing(place, "storage", "PersistentVolumeClaim")
-
-
-def binding(data: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
-    """A whole ClusterRoleBinding: it has no namespace that a subject could be in by default."""
-    for index, subject in shapes.entries(data.get("subjects")):
-        if subject.get("kind") == "ServiceAccount" and not subject.get("namespace"):
-            place = (*pointer, "subjects", index)
-            yield refusals.missing(place, "namespace", "kind: ServiceAccount")
-
-
-def selector(data: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
-    """A label selector with expressions."""
-    for index, expression in shapes.entries(data.get("matchExpressions")):
-        yield from pods.requirement(expression, (*pointer, "matchExpressions", index))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from hanbae.apis import quantities
@@ -12,10 +12,7 @@ from hanbae.rules.kubernetes.validation import refusals
 _PROBES: Final = ("livenessProbe", "startupProbe", "readinessProbe")
 _ONE_SUCCESS: Final = ("livenessProbe", "startupProbe")
 _NO_LIFECYCLE: Final = ("lifecycle", *_PROBES)
-
-
-_VALUELESS: Final = {"Exists", "DoesNotExist"}
-_NUMERIC: Final = {"Gt", "Lt"}
+_RESOURCES: Final = frozenset({"cpu", "ephemeral-storage", "memory"})
 
 
 def pod(spec: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
@@ -34,6 +31,41 @@ def pod(spec: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals
                     if container.get(name):
                         yield refusals.beside((*place, name), "an init container that ends")
     yield from _scheduling(spec, pointer)
+    yield from _of_pod(spec, pointer)
+
+
+def _of_pod(spec: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
+    """What is said of a pod as a whole."""
+    if spec.get("shareProcessNamespace") is True and spec.get("hostPID") is True:
+        yield refusals.beside((*pointer, "shareProcessNamespace"), "hostPID: true")
+    nameservers = shapes.mapping(spec.get("dnsConfig")).get("nameservers")
+    if spec.get("dnsPolicy") == "None" and not nameservers:
+        yield refusals.missing((*pointer, "dnsConfig"), "nameservers", "dnsPolicy: None")
+    context = shapes.mapping(spec.get("securityContext"))
+    yield from _profiles(context, (*pointer, "securityContext"))
+    yield from refusals.unique(
+        context.get("sysctls"), (*pointer, "securityContext", "sysctls"), "name"
+    )
+    grace = spec.get("terminationGracePeriodSeconds")
+    grace = grace if isinstance(grace, int) else 30
+    for index, container in shapes.entries(spec.get("containers")):
+        place = (*pointer, "containers", index, "lifecycle", "preStop", "sleep")
+        seconds = shapes.mapping(
+            shapes.mapping(shapes.mapping(container.get("lifecycle")).get("preStop")).get("sleep")
+        ).get("seconds")
+        if isinstance(seconds, int) and not 0 <= seconds <= grace:
+            expected = f"terminationGracePeriodSeconds ({grace})"
+            yield refusals.invalid((*place, "seconds"), seconds, expected)
+
+
+def _profiles(context: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
+    for name in ("seccompProfile", "appArmorProfile"):
+        profile = shapes.mapping(context.get(name))
+        place = (*pointer, name)
+        if profile.get("type") == "Localhost" and not profile.get("localhostProfile"):
+            yield refusals.missing(place, "localhostProfile", "type: Localhost")
+        elif profile.get("type") != "Localhost" and profile.get("localhostProfile"):
+            yield refusals.beside((*place, "localhostProfile"), f"type: {profile.get('type')}")
 
 
 def _container(container: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
@@ -47,6 +79,7 @@ def _container(container: Mapping[str, Any], pointer: refusals.Pointer) -> refus
         yield from _mount(mount, (*pointer, "volumeMounts", index))
     context = shapes.mapping(container.get("securityContext"))
     yield from _security(context, (*pointer, "securityContext"))
+    yield from _profiles(context, (*pointer, "securityContext"))
     ports = ("hostPort", "protocol", "hostIP")
     yield from refusals.unique(container.get("ports"), (*pointer, "ports"), *ports)
 
@@ -59,10 +92,28 @@ def _resources(resources: Mapping[str, Any], pointer: refusals.Pointer) -> refus
             number = quantities.quantity(amount)
             if number is not None and number < 0:
                 yield refusals.invalid((*pointer, kind, name), amount, "0 or more")
+        yield from _kinds(amounts, (*pointer, kind))
     for name, amount in requests.items():
-        if name in limits and refusals.exceeds(amount, limits[name]):
+        if _is_whole(name) and quantities.quantity(limits.get(name)) != quantities.quantity(amount):
+            limit = str(limits.get(name, "-"))
+            yield refusals.invalid((*pointer, "requests", name), amount, f"limits ({limit})")
+        elif name in limits and refusals.exceeds(amount, limits[name]):
             facts = {"resource": name, "request": str(amount), "limit": str(limits[name])}
             yield refusals.Refusal((*pointer, "requests", name), "over-limit", facts)
+
+
+def _is_whole(name: str) -> bool:
+    """Whether a resource is not shared: a device, a huge page. Its request is its limit."""
+    return name.startswith("hugepages-") or ("/" in name and "kubernetes.io/" not in name)
+
+
+def _kinds(amounts: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
+    for name, amount in amounts.items():
+        if "/" not in name and name not in _RESOURCES and not name.startswith("hugepages-"):
+            yield refusals.invalid((*pointer, name), name, ", ".join(sorted(_RESOURCES)))
+        number = quantities.quantity(amount)
+        if "/" in name and number is not None and number != int(number):
+            yield refusals.invalid((*pointer, name), amount, "1")
 
 
 def _probe(name: str, probe: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
@@ -137,29 +188,3 @@ def _scheduling(spec: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.
             yield refusals.beside(
                 (*place, index, "minDomains"), "whenUnsatisfiable: ScheduleAnyway"
             )
-    affinity = shapes.mapping(spec.get("affinity"))
-    for place, expression in _node_expressions(affinity, (*pointer, "affinity")):
-        yield from requirement(expression, place)
-
-
-def _node_expressions(
-    affinity: Mapping[str, Any], pointer: refusals.Pointer
-) -> Iterator[tuple[refusals.Pointer, Mapping[str, Any]]]:
-    node = shapes.mapping(affinity.get("nodeAffinity"))
-    required = "requiredDuringSchedulingIgnoredDuringExecution"
-    terms = shapes.mapping(node.get(required)).get("nodeSelectorTerms")
-    for index, term in shapes.entries(terms):
-        place = (*pointer, "nodeAffinity", required, "nodeSelectorTerms", index)
-        for number, expression in shapes.entries(term.get("matchExpressions")):
-            yield (*place, "matchExpressions", number), expression
-
-
-def requirement(expression: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
-    """An expression of a selector: its operator says how many values there are."""
-    operator, values = expression.get("operator"), expression.get("values") or []
-    if operator in _VALUELESS and values:
-        yield refusals.beside((*pointer, "values"), f"operator: {operator}")
-    if operator in {"In", "NotIn"} and not values:
-        yield refusals.missing(pointer, "values", f"operator: {operator}")
-    if operator in _NUMERIC and isinstance(values, list) and len(values) != 1:
-        yield refusals.invalid((*pointer, "values"), values, "one number")

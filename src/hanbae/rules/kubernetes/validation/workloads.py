@@ -45,6 +45,14 @@ def _at_most_all(rolling: Mapping[str, Any], pointer: refusals.Pointer) -> refus
         yield refusals.invalid((*pointer, "maxUnavailable"), value, "at most 100%")
 
 
+def lasting(data: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
+    """The spec of whatever keeps its pods running: they have no deadline."""
+    spec = shapes.mapping(shapes.mapping(data.get("template")).get("spec"))
+    if spec.get("activeDeadlineSeconds") is not None:
+        place = (*pointer, "template", "spec", "activeDeadlineSeconds")
+        yield refusals.beside(place, "restartPolicy: Always")
+
+
 def stateful_set(data: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
     """The spec of a StatefulSet."""
     strategy = shapes.mapping(data.get("updateStrategy"))
@@ -78,6 +86,8 @@ def job(data: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals
     for name in ("backoffLimitPerIndex", "maxFailedIndexes"):
         if data.get(name) is not None and not indexed:
             yield refusals.beside((*pointer, name), "completionMode: NonIndexed")
+    if data.get("selector") is not None and data.get("manualSelector") is not True:
+        yield refusals.beside((*pointer, "selector"), "manualSelector: false")
     restart = shapes.mapping(shapes.mapping(data.get("template")).get("spec")).get("restartPolicy")
     if data.get("podFailurePolicy") is not None and restart == "OnFailure":
         yield refusals.beside((*pointer, "podFailurePolicy"), "restartPolicy: OnFailure")

@@ -1,0 +1,46 @@
+"""Expressions of selectors, of whatever object (``pkg/apis/meta/v1/validation`` of Kubernetes)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hanbae.rules.kubernetes import shapes
+from hanbae.rules.kubernetes.validation import refusals
+
+_VALUELESS: Final = frozenset({"Exists", "DoesNotExist"})
+_NUMERIC: Final = frozenset({"Gt", "Lt"})
+_EXPRESSIONS: Final = "matchExpressions"
+_DEEPEST: Final = 40
+_ROOTS: Final = ("aggregationRule", "spec", "webhooks")
+
+
+def expressions(data: Mapping[str, Any]) -> refusals.Refusals:
+    """The expressions of all selectors in an object."""
+    waiting: list[tuple[refusals.Pointer, Any]] = [((name,), data.get(name)) for name in _ROOTS]
+    while waiting:
+        pointer, node = waiting.pop()
+        if isinstance(node, dict):
+            for key, value in node.items():
+                if key == _EXPRESSIONS:
+                    for index, expression in shapes.entries(value):
+                        yield from requirement(expression, (*pointer, key, index))
+                elif isinstance(value, dict | list) and len(pointer) < _DEEPEST:
+                    waiting.append(((*pointer, key), value))
+        elif isinstance(node, list):
+            waiting += [
+                ((*pointer, index), value)
+                for index, value in enumerate(node)
+                if isinstance(value, dict | list)
+            ]
+
+
+def requirement(expression: Mapping[str, Any], pointer: refusals.Pointer) -> refusals.Refusals:
+    """An expression of a selector: its operator says how many values there are."""
+    operator, values = expression.get("operator"), expression.get("values") or []
+    if operator in _VALUELESS and values:
+        yield refusals.beside((*pointer, "values"), f"operator: {operator}")
+    if operator in {"In", "NotIn"} and not values:
+        yield refusals.missing(pointer, "values", f"operator: {operator}")
+    if operator in _NUMERIC and isinstance(values, list) and len(values) != 1:
+        yield refusals.invalid((*pointer, "values"), values, "one number")
