@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final, Literal
@@ -125,6 +125,106 @@ def both(data: bytes | str) -> Iterator[tuple[Any, Any]]:
                 yield node, loader.construct_document(node)
         finally:
             loader.dispose()
+
+
+def picked(data: bytes | str, key: str, names: Collection[str]) -> dict[str, Any] | None:
+    """Some of the entries of one mapping in a file that is too large to be kept: it is read event by event.
+
+    Args:
+        data: The file, whose one document is a mapping.
+        key: Under which of its keys the mapping is.
+        names: The keys of that mapping that are wanted.
+
+    Returns:
+        What is under those that are there, as plain data in which every scalar is text; None where there is no such
+        mapping.
+
+    Raises:
+        Fault: The file cannot be read to its end, goes too deep, or has an alias in what is wanted.
+    """
+    import yaml
+
+    with _faults():
+        if _looked_at(data).count("%TAG") > _MOST_DIRECTIVES:
+            raise Fault(f"more than {_MOST_DIRECTIVES} directives")
+        reading = _Picking(key, names)
+        for event in yaml.parse(data, Loader=_loader()):
+            reading.take(event)
+        return reading.found
+
+
+class _Picking:
+    """What :func:`picked` keeps, and where it is in the file."""
+
+    def __init__(self, key: str, names: Collection[str]) -> None:
+        import yaml
+
+        self._yaml, self._path, self._names = yaml, (key,), frozenset(names)
+        self.found: dict[str, Any] | None = None
+        self._open: list[tuple[bool, Any]] = []
+        """Of what has begun: whether it is a mapping, and what is kept of it; None for nothing."""
+        self._keys: list[str | None] = []
+        """Of each of these: the key whose value comes next, where it is a mapping."""
+
+    def take(self, event: Any) -> None:
+        yaml = self._yaml
+        if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            if len(self._open) >= DEEPEST:
+                raise Fault(f"more than {DEEPEST} levels", event.start_mark)
+            mapping = isinstance(event, yaml.MappingStartEvent)
+            kept = self._begun({} if mapping else [])
+            self._open.append((mapping, kept))
+            self._keys.append(None)
+        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            self._open.pop()
+            self._keys.pop()
+            self._pass_by()
+        elif isinstance(event, yaml.ScalarEvent):
+            self._scalar(event.value)
+        elif isinstance(event, yaml.AliasEvent):
+            if self._open and self._open[-1][1] is not None:
+                raise Fault("an alias", event.start_mark)
+            self._scalar("")
+
+    def _begun(self, fresh: Any) -> Any:
+        """What is kept of a collection that begins here."""
+        if self._is_wanted():
+            self._add(fresh)
+            return fresh
+        if len(self._open) == 1 and self._keys == [self._path[0]] and isinstance(fresh, dict):
+            self.found = {}
+        return None
+
+    def _is_wanted(self) -> bool:
+        if not self._open:
+            return False
+        if self._open[-1][1] is not None:
+            return True
+        at_names = len(self._keys) == len(self._path) + 1 and self._keys[0] == self._path[0]
+        return at_names and self.found is not None and self._keys[1] in self._names
+
+    def _scalar(self, text: str) -> None:
+        if self._open and self._open[-1][0] and self._keys[-1] is None:
+            self._keys[-1] = text
+            return
+        if self._is_wanted():
+            self._add(text)
+        self._pass_by()
+
+    def _add(self, value: Any) -> None:
+        around, key = self._open[-1][1], self._keys[-1]
+        if around is None:
+            assert self.found is not None  # noqa: S101  what is wanted is in it
+            self.found[str(key)] = value
+        elif isinstance(around, dict):
+            around[str(key)] = value
+        else:
+            around.append(value)
+
+    def _pass_by(self) -> None:
+        """A value has ended: in a mapping, a key comes next."""
+        if self._keys:
+            self._keys[-1] = None
 
 
 @contextmanager

@@ -59,6 +59,8 @@ COMMANDS = [
     ("check", "check"),
     ("check-explain", "check --explain ARG001"),
     ("check-rules", "check --rules"),
+    ("dependencies-build", "dependencies build --check"),
+    ("dependencies-update", "dependencies update --dry-run"),
     ("error", "check nosuch"),
     ("error", "check --nosuch"),
     ("generate", "generate argocd --check"),

@@ -1,19 +1,22 @@
 """Which files of a tree are a chart, just as Helm would load its folder.
 
 Links are followed inside the repository and nowhere else; what ``.helmignore`` names stays out; a dependency that is
-not vendored is taken from where its ``file://`` repository points, which is what ``helm dependency build`` would do.
-A dependency from anywhere else is refused: rendering opens no connection.
+not vendored is taken from where its ``file://`` repository points, or from what ``hanbae dependencies`` has fetched of
+the version that ``Chart.lock`` names, which is what ``helm dependency build`` would do.
+A dependency that was not fetched is refused: rendering opens no connection.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from hanbae import errors, libyaml, subjects
-from hanbae.charts import helmignore
+from hanbae.charts import declared, dependency_cache, helm_settings, helmignore
 from hanbae.repository import trees
 
 IGNORE: Final = ".helmignore"
@@ -23,8 +26,17 @@ _DEEPEST: Final = 100
 _MOST_FILES: Final = 20_000
 """What a chart may have; a link to a folder above itself would never end."""
 
+_EXACT: Final = re.compile(r"=?v?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?")
+"""A range that is one version."""
+_REMOTE: Final = (b"https://", b"oci://", b"alias:", b"@")
+_DECLARING: Final = ("Chart.yaml", "Chart.lock", "requirements.yaml", "requirements.lock")
+
 Resolved = tuple[tuple[str, str, str], ...]
 """Name, wanted version and found version of each dependency that was taken from the repository."""
+
+
+class Missing(errors.FileFault):
+    """A dependency that is neither in the repository nor fetched."""
 
 
 def listed(tree: trees.Tree, chart: str) -> dict[str, str]:
@@ -77,6 +89,8 @@ def digest(tree: trees.Tree, chart: str) -> str:
             if identity.startswith((_LINK, trees.UNREADABLE)):
                 identity = hashlib.sha256(tree.read(path) or b"").hexdigest()
             hashed.update(f"{name}\0{identity}\n".encode("utf-8", "surrogateescape"))
+        if _may_be_fetched(tree, names):
+            hashed.update(dependency_cache.stamp().encode())
         hashed.update(b"\0")
         for near in _near(tree, folder, names):
             if near not in visited:
@@ -90,8 +104,8 @@ def _near(tree: trees.Tree, chart: str, names: Mapping[str, str]) -> Iterator[st
     for name in ("Chart.yaml", "requirements.yaml"):
         data = tree.read(names[name]) if name in names else None
         if data and _FILE.encode() in data:
-            for dependency in _dependencies(data):
-                where = _where(chart, dependency)
+            for dependency in declared.read({name: data}).dependencies:
+                where = folder_of(chart, dependency)
                 if where is not None:
                     yield where
 
@@ -99,7 +113,7 @@ def _near(tree: trees.Tree, chart: str, names: Mapping[str, str]) -> Iterator[st
 def completed(
     tree: trees.Tree, chart: str, present: Mapping[str, bytes], missing: Iterable[str]
 ) -> tuple[dict[str, bytes], Resolved]:
-    """A chart's files with the dependencies that are not vendored, taken from the repository.
+    """A chart's files with the dependencies that are not vendored: from the repository, or as they were fetched.
 
     Args:
         tree: The files of the repository.
@@ -108,31 +122,33 @@ def completed(
         missing: Names of the dependencies.
 
     Raises:
-        hanbae.errors.FileFault: One of them is not in the repository.
+        Missing: One of them is not in the repository, and was not fetched; or Helm would refuse the chart's lock.
     """
-    declared = [
-        dependency
-        for name in ("Chart.yaml", "requirements.yaml")
-        for dependency in _dependencies(present.get(name, b""))
-    ]
-    result, resolved = dict(present), []
-    for name in missing:
-        entry = next((dependency for dependency in declared if dependency.get("name") == name), {})
-        repository = str(entry.get("repository") or "-")
-        where = _where(chart, entry)
-        near = files(tree, where) if where is not None else {}
+    wanted = declarations(present)
+    names, result, resolved = frozenset(missing), dict(present), []
+    if declared.is_stale(wanted):
+        _refuse_stale(chart, wanted, names)
+    for index, dependency in enumerate(wanted.dependencies):
+        if dependency.name not in names:
+            continue
+        where = folder_of(chart, dependency)
+        if where is None:
+            name, archive = _fetched(chart, wanted, index)
+            result[name] = archive
+            continue
+        near = files(tree, where)
         metadata = libyaml.mapping(near.get("Chart.yaml", b"")) or {}
-        if metadata.get("name") != name:
-            place = _declaration(chart, present, name)
-            raise errors.FileFault(
-                "render.dependency-missing", place=place, name=name, repository=repository
-            )
-        folder = f"charts/{name}"
+        if metadata.get("name") != dependency.name:
+            raise _missing(chart, wanted, index)
+        version = str(metadata.get("version") or "")
+        once = (dependency.name, dependency.version or "*", version)
+        if once in resolved:
+            continue  # under another alias
+        folder = f"charts/{dependency.name}"
         while any(path.startswith(f"{folder}/") for path in result):
             folder += "-"
         result |= {f"{folder}/{path}": data for path, data in near.items()}
-        version = str(metadata.get("version") or "")
-        resolved.append((name, str(entry.get("version") or "*"), version))
+        resolved.append(once)
     return result, tuple(resolved)
 
 
@@ -145,32 +161,98 @@ def brought(tree: trees.Tree, chart: str) -> dict[str, str]:
     """
     folders: dict[str, str] = {}
     for file in ("Chart.yaml", "requirements.yaml"):
-        for dependency in _dependencies(tree.read(f"{chart}/{file}") or b""):
-            where, folder = _where(chart, dependency), f"charts/{dependency.get('name')}"
+        content = tree.read(f"{chart}/{file}") or b""
+        for dependency in declared.read({file: content}).dependencies:
+            where, folder = folder_of(chart, dependency), f"charts/{dependency.name}"
             if where is not None and not tree.files(f"{chart}/{folder}"):
                 folders[folder] = where
     return folders
 
 
-def _declaration(chart: str, present: Mapping[str, bytes], dependency: str) -> subjects.Place:
-    """The line on which a chart names a dependency; the file where none can be told."""
+def without(present: Mapping[str, bytes], missing: Iterable[str]) -> dict[str, bytes]:
+    """A chart's files as if it did not depend on what is missing: what it renders by itself.
+
+    Args:
+        present: The chart's files.
+        missing: Names of the dependencies.
+    """
+    names, result = frozenset(missing), dict(present)
     for file in ("Chart.yaml", "requirements.yaml"):
-        try:
-            root = libyaml.compose(present.get(file, b""))
-        except libyaml.Fault:
-            continue
-        entries = _below(root, "dependencies")
-        for entry in entries.value if entries is not None and entries.id == "sequence" else ():
-            name = _below(entry, "name")
-            if name is not None and name.value == dependency:
-                return subjects.Place(f"{chart}/{file}", name.start_mark.line + 1)
-    return subjects.Place(f"{chart}/Chart.yaml")
+        content = libyaml.mapping(present.get(file, b""))
+        entries = (content or {}).get("dependencies")
+        if content is not None and isinstance(entries, list):
+            left = [e for e in entries if not isinstance(e, dict) or e.get("name") not in names]
+            # JSON is YAML, and no text of it is taken for something else.
+            text = json.dumps(content | {"dependencies": left}, ensure_ascii=False, default=str)
+            result[file] = text.encode("utf-8", "replace")
+    return result
 
 
-def _below(node: Any, key: str) -> Any:
-    """The node under a key of a mapping; None where there is none."""
-    pairs = node.value if node is not None and node.id == "mapping" else ()
-    return next((value for name, value in pairs if name.value == key), None)
+def declarations(present: Mapping[str, bytes]) -> declared.Chart:
+    """What a chart declares, with the addresses of repositories that it names as the user's Helm does.
+
+    Args:
+        present: The chart's files.
+
+    Raises:
+        hanbae.errors.FileFault: What the user's Helm knows of repositories cannot be read.
+    """
+    wanted = declared.read(present)
+    if any(dependency.origin == "named" for dependency in wanted.dependencies):
+        return wanted.at(helm_settings.aliases())
+    return wanted
+
+
+def version(wanted: declared.Chart, index: int) -> str:
+    """The version of a dependency that Argo CD would fetch; empty where only its repository would tell."""
+    locked, dependency = wanted.locked(index), wanted.dependencies[index]
+    if locked is not None:
+        return locked.version
+    exact = wanted.lock is None and _EXACT.fullmatch(dependency.version)
+    return dependency.version.removeprefix("=") if exact else ""
+
+
+def _fetched(chart: str, wanted: declared.Chart, index: int) -> tuple[str, bytes]:
+    """The archive of a dependency, and where it belongs in the chart."""
+    dependency, exactly = wanted.dependencies[index], version(wanted, index)
+    archive = (
+        dependency_cache.find(dependency.repository, dependency.name, exactly) if exactly else None
+    )
+    if archive is None:
+        raise _missing(chart, wanted, index)
+    return f"charts/{dependency.name}-{exactly.replace('/', '-')}.tgz", archive
+
+
+def _refuse_stale(chart: str, wanted: declared.Chart, names: frozenset[str]) -> None:
+    """Refuse what ``helm dependency build`` refuses, at the first dependency that it would have to fetch."""
+    for index, dependency in enumerate(wanted.dependencies):
+        if dependency.name in names:
+            place = declared.place(chart, wanted, index)
+            lock = f"{chart}/{wanted.lock_file}"
+            raise Missing("render.stale-lock", place=place, name=dependency.name, lock=lock)
+
+
+def _missing(chart: str, wanted: declared.Chart, index: int) -> Missing:
+    """Which dependency is not there, and what cures that."""
+    dependency = wanted.dependencies[index]
+    fetchable = dependency.origin in ("https", "oci")
+    text_id = "render.dependency-missing"
+    if fetchable:
+        locked = bool(version(wanted, index))
+        text_id = "render.dependency-not-fetched" if locked else "render.dependency-unlocked"
+    return Missing(
+        text_id,
+        place=declared.place(chart, wanted, index),
+        name=dependency.name,
+        version=version(wanted, index) or dependency.version or "-",
+        repository=dependency.repository or "-",
+    )
+
+
+def _may_be_fetched(tree: trees.Tree, names: Mapping[str, str]) -> bool:
+    """Whether a chart may have dependencies that are fetched."""
+    contents = (tree.read(names[name]) or b"" for name in _DECLARING if name in names)
+    return any(word in content for content in contents for word in _REMOTE)
 
 
 def _walked(
@@ -191,19 +273,11 @@ def _walked(
             yield from _walked(tree, linked, f"{prefix}{path[cut:]}/", left)
 
 
-def _where(chart: str, dependency: Mapping[str, Any]) -> str | None:
+def folder_of(chart: str, dependency: declared.Dependency) -> str | None:
     """The folder that a dependency's ``file://`` repository names; None for another one, or one outside."""
-    repository = dependency.get("repository")
-    if not isinstance(repository, str) or not repository.startswith(_FILE):
+    if not dependency.repository.startswith(_FILE):
         return None
-    path = repository[len(_FILE) :]
+    path = dependency.repository[len(_FILE) :]
     where = posixpath.normpath(posixpath.join(chart, path))
     inside = not where.startswith(("..", "/")) and where != "."
     return where if path and inside else None
-
-
-def _dependencies(data: bytes) -> list[dict[str, Any]]:
-    entries = (libyaml.mapping(data) or {}).get("dependencies")
-    return (
-        [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    )

@@ -239,9 +239,7 @@ class Pool:
             hanbae.errors.FileFault: The process died, or it took too long.
             hanbae.errors.Lacking: The renderer has not been compiled.
         """
-        message = request.message(files)
-        async with self._free:
-            reply = await self._ask(message, shown, limit)
+        reply = await self.exchange(request.message(files), shown=shown, limit=limit)
         try:
             answers = foreign_json.decode(reply, list[Answer])
         except foreign_json.Fault as error:
@@ -249,6 +247,23 @@ class Pool:
         if len(answers) != len(request.wanted):
             raise _fault(shown, "render.died", code="-")
         return answers
+
+    async def exchange(
+        self, message: Sequence[bytes], *, shown: str, limit: float = TIMEOUT
+    ) -> bytes:
+        """Send a process a message and wait for its reply.
+
+        Args:
+            message: The message, in parts.
+            shown: The chart folder as the user knows it, for faults.
+            limit: Seconds until the process is ended.
+
+        Raises:
+            hanbae.errors.FileFault: As :meth:`render`.
+            hanbae.errors.Lacking: As :meth:`render`.
+        """
+        async with self._free:
+            return await self._ask(message, shown, limit)
 
     def narrow(self, size: int) -> None:
         """Render fewer charts at once from now on; only before anything is rendered."""

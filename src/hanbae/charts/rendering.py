@@ -90,6 +90,7 @@ async def answers(
     changed: Callable[[Mapping[str, bytes]], dict[str, bytes]] = dict,
     texts: bool = False,
     manifest: bool = False,
+    lenient: bool = False,
     limit: float = pools.TIMEOUT,
 ) -> list[pools.Answer]:
     """Render a chart folder for several releases: the one way, whoever wants it.
@@ -104,12 +105,14 @@ async def answers(
         changed: Changes the chart's files before they are rendered.
         texts: Whether the rendered texts are wanted as well.
         manifest: Whether the output of ``helm template`` is wanted as well.
+        lenient: Whether it is rendered without dependencies that are neither there nor fetched; else that is a fault.
         limit: Seconds until the worker is ended.
 
     Returns:
         An answer for each of `requests`.
 
     Raises:
+        hanbae.charts.gathering.Missing: A dependency is neither there nor fetched.
         hanbae.errors.FileFault: The chart may not be rendered, its worker died, or it took too long.
     """
     files = gathering.files(tree, chart)
@@ -118,7 +121,12 @@ async def answers(
     missing = next((answer.missing for answer in first if answer.missing), None)
     if missing is None:
         return first
-    files, resolved = gathering.completed(tree, chart, files, missing)
+    try:
+        files, resolved = gathering.completed(tree, chart, files, missing)
+    except gathering.Missing:
+        if not lenient:
+            raise
+        files, resolved = gathering.without(files, missing), ()
     again = msgspec.structs.replace(message, resolved=resolved)
     return await pool.render(changed(files), again, shown=chart, limit=limit)
 

@@ -70,6 +70,8 @@ async def inspect(
     located += [
         projects.as_finding(fault, name, (environment,)) for environment, fault in rendered.faults
     ]
+    if rendered.missing is not None:
+        located.append(projects.as_finding(rendered.missing, name))
     idle = tuple(
         release.environment for release in service.releases.values() if not release.prepared
     )

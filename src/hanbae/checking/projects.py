@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors, subjects
-from hanbae.charts import pools, rendering
+from hanbae.charts import gathering, pools, rendering
 from hanbae.checking import findings_of_rules, rewritten_texts, unbegun
 from hanbae.planning import releases
 from hanbae.policy import documents, loading, naming
@@ -37,10 +37,12 @@ class RenderedService(Struct, frozen=True):
     Attributes:
         service: The view.
         faults: Environment → fault, for those whose release did not render.
+        missing: A dependency that is neither there nor fetched; then the releases are rendered without it.
     """
 
     service: views.Service
     faults: tuple[tuple[str, errors.FileFault], ...] = ()
+    missing: errors.FileFault | None = None
 
 
 def project(directory: Path, *, revision: str | None = None) -> views.Project:
@@ -182,7 +184,13 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
             )
     if not requests:
         return RenderedService(view)
-    answers = await rendering.answers(pool, tree, view.chart, list(requests.values()))
+    missing = None
+    wanted = list(requests.values())
+    try:
+        answers = await rendering.answers(pool, tree, view.chart, wanted)
+    except gathering.Missing as fault:
+        missing = fault
+        answers = await rendering.answers(pool, tree, view.chart, wanted, lenient=True)
     charts: dict[str, tuple[rendering.Rendered, pools.Answer]] = {}
     faults = []
     for environment, answer in zip(requests, answers, strict=True):
@@ -192,12 +200,14 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
             charts[environment] = rendered, answer
         except errors.FileFault as fault:
             faults.append((environment, _at_values(view, environment, fault)))
-    view = views.Service(project, name, {}, tuple(environment for environment, _ in faults))
+    unrendered = tuple(environment for environment, _ in faults)
+    view = views.Service(project, name, {}, unrendered, incomplete=missing is not None)
     for environment, (rendered, answer) in charts.items():
         view.releases[environment] = _release(view, environment, rendered, answer)
     await _show_unbegun(pool, view, requests)
     await rewritten_texts.add(pool, view, requests)
-    return RenderedService(view, tuple(faults))
+    # What does not render may only do so for want of what is missing.
+    return RenderedService(view, tuple(faults) if missing is None else (), missing)
 
 
 async def _show_unbegun(
@@ -216,7 +226,7 @@ async def _show_unbegun(
     if not layers:
         return
     layered = [unbegun.with_layer(requests[name], layer) for name, layer in layers.items()]
-    answers = await rendering.answers(pool, tree, view.chart, layered)
+    answers = await rendering.answers(pool, tree, view.chart, layered, lenient=view.incomplete)
     for (environment, layer), answer in zip(layers.items(), answers, strict=True):
         written = view.releases[environment].values
         with contextlib.suppress(errors.FileFault):  # then it is looked at as Argo CD would see it

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from hanbae import errors
 from hanbae.apis import crds
+from hanbae.charts import dependency_cache
 from hanbae.checking import inspecting, program_fingerprint
 from hanbae.repository import keeping, revisions, trees
 from hanbae.rules import declaring, neighbours, rulebook, shared_facts, views
@@ -259,7 +260,10 @@ class ResultCache:
 
     @cached_property
     def _common(self) -> str:
-        """What every inspection depends on. The day is part of it: certificates and agreements expire."""
+        """What every inspection depends on. The day is part of it: certificates and agreements expire.
+
+        So are the charts that were fetched: what depends on them is rendered with them, or without.
+        """
         project = self._project
         return keeping.key(
             program_fingerprint.program(),
@@ -269,6 +273,7 @@ class ResultCache:
             msgspec.json.encode(sorted(project.branches)),
             msgspec.json.encode([rule.code for rule in self._rules]),
             project.now.date().isoformat(),
+            dependency_cache.stamp(),
         )
 
     def known(self, services: Sequence[str]) -> dict[str, inspecting.Inspection]:

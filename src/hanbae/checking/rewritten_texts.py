@@ -119,7 +119,9 @@ async def _quoted(
     quoted = unbegun.with_layer(quoted, release.layer)
     tree, chart = release.service.project.tree, release.service.chart
     try:
-        (answer,) = await rendering.answers(pool, tree, chart, [quoted], changed=changed)
+        (answer,) = await rendering.answers(
+            pool, tree, chart, [quoted], changed=changed, lenient=release.service.incomplete
+        )
         rendered = rendering.rendered(answer, shown=chart)
     except errors.FileFault:
         return None

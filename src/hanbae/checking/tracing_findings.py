@@ -58,7 +58,13 @@ async def _numbered(
         # Complete: what other clusters make of it is known from the first rendering.
         request = msgspec.structs.replace(request, api_versions=versions, complete=True)
         (answer,) = await rendering.answers(
-            pool, project.tree, service.chart, [request], changed=placing.numbered, texts=True
+            pool,
+            project.tree,
+            service.chart,
+            [request],
+            changed=placing.numbered,
+            texts=True,
+            lenient=service.incomplete,
         )
     except errors.FileFault:
         return {}, ()

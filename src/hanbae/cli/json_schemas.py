@@ -16,6 +16,7 @@ from hanbae.checking import beyond_files, inspecting
 from hanbae.cli import outputs
 from hanbae.results import (
     checklists,
+    dependencies,
     deployments,
     events,
     files,
@@ -62,6 +63,12 @@ class Plans(Struct):
     """Plans of an environment (``--env``)."""
 
     plans: tuple[previews.Preview, ...]
+
+
+class Dependencies(Struct):
+    """What charts depend on."""
+
+    charts: tuple[dependencies.Chart, ...]
 
 
 class Keys(Struct):
@@ -180,6 +187,8 @@ OUTPUTS: Final[dict[str, type[Struct]]] = {
     "check-rules": Rules,
     "checklist-run": checklists.Checklist,
     "demo": Deployments,
+    "dependencies-build": Dependencies,
+    "dependencies-update": Dependencies,
     "deploy": Run,
     "error": Error,
     "generate": Files,

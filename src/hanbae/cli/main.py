@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "new": "new",
     "check": "check",
     "render": "render",
+    "dependencies": "dependencies",
     "plan": "plan",
     "secrets": "secrets",
     "image": "image",

@@ -71,7 +71,25 @@ def of_docker(host: str, *, folder: Path | None = None) -> Credentials | None:
         errors.Lacking: The helper is not installed.
     """
     folder = folder or Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-    configuration = _read(folder / "config.json")
+    return of_file(host, folder / "config.json")
+
+
+def of_file(host: str, path: Path) -> Credentials | None:
+    """What a file of Docker's form has for a registry: ``helm registry login`` writes one as well.
+
+    Args:
+        host: The registry as references name it, with its port.
+        path: The file.
+
+    Returns:
+        None if there is nothing filed for exactly this host.
+
+    Raises:
+        errors.FileFault: The file is not of that form.
+        errors.Failed: The helper that it names failed.
+        errors.Lacking: The helper is not installed.
+    """
+    configuration = _read(path)
     keys = _HUB_KEYS if host == references.HUB else (host, f"https://{host}", f"http://{host}")
     helpers = configuration.get("credHelpers") or {}
     for key in keys:

@@ -23,6 +23,8 @@ from hanbae.streams import handshakes
 
 LARGEST_MANIFEST: Final = 4 * 1024 * 1024
 LARGEST_CONFIG: Final = 8 * 1024 * 1024
+MOST_TAGS: Final = 100_000
+"""Tags of one repository; nightly builds of a century have fewer."""
 
 _INDEXES: Final = (
     "application/vnd.oci.image.index.v1+json",
@@ -289,6 +291,29 @@ class Registry:
         if layouts.digest_of(answer.content) != digest:
             raise self._transport.nonsense(reference.path)
         return foreign_json.mapping(answer.content)
+
+    async def tags(self, reference: references.Reference) -> list[str] | None:
+        """The tags of a repository; None if the registry does not have it.
+
+        Raises:
+            errors.Unreachable: The registry did not answer, not sensibly, or with more than `MOST_TAGS`.
+            errors.Forbidden: It does not let us read the repository.
+        """
+        tags: list[str] = []
+        url: httpx2.URL | None = self._url(f"/v2/{reference.path}/tags/list")
+        while url is not None:
+            answer = await self._send("GET", url, _pull(reference))
+            if answer.status_code == _NOT_FOUND:
+                return None
+            self._expect(answer, 200, path=reference.path)
+            page = foreign_json.texts(foreign_json.mapping(answer.content).get("tags"))
+            tags += page
+            onward = answer.links.get("next", {}).get("url") if page else None
+            url = url.join(onward) if onward else None
+            elsewhere = url is not None and url.netloc != self._transport.origin.netloc
+            if elsewhere or len(tags) > MOST_TAGS:
+                raise self._transport.nonsense(reference.path)
+        return tags
 
     async def push(self, image: layouts.Image, reference: references.Reference) -> str:
         """As the module's :func:`push`."""

@@ -137,12 +137,16 @@ def _entries(folder: Path) -> Iterator[tuple[float, int, Path]]:
                 yield status.st_mtime, status.st_size, path
 
 
-def opened() -> Kept | None:
-    """The user's kept results: ``$XDG_CACHE_HOME/hanbae/results``; None where there can be none."""
+def opened(name: str = "results") -> Kept | None:
+    """The user's kept results: ``$XDG_CACHE_HOME/hanbae/results``; None where there can be none.
+
+    Args:
+        name: Name of the folder in hanbae's cache.
+    """
     try:
         base = _xdg("XDG_CACHE_HOME", ".cache")
         base.mkdir(parents=True, exist_ok=True)
-        for folder in (base / "hanbae", base / "hanbae" / "results"):
+        for folder in (base / "hanbae", base / "hanbae" / name):
             folder.mkdir(mode=0o700, exist_ok=True)
     except (OSError, RuntimeError):
         return None

@@ -239,6 +239,7 @@ class Service(Computing):
         releases: Environment → release, for those that rendered.
         unrendered: Environments whose release did not render; that is a finding already.
         kustomized: Whether its objects come from Kustomize; then there is no chart, and no values.
+        incomplete: Whether its releases lack what charts would make that are neither in the repository nor fetched.
     """
 
     project: Project
@@ -246,6 +247,7 @@ class Service(Computing):
     releases: dict[str, Release] = field(default_factory=dict)
     unrendered: tuple[str, ...] = ()
     kustomized: bool = False
+    incomplete: bool = False
 
     @cached_property
     def policy(self) -> documents.Policy:

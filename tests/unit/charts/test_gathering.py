@@ -132,7 +132,7 @@ def test_a_helmignore_that_helm_refuses_is_one_fault(
 @pytest.mark.parametrize(
     "repository",
     [
-        "https://charts.example.com",
+        "ssh://charts.example.com",
         "file://../../../etc",
         "file:///etc",
         "file://../none",

@@ -46,6 +46,7 @@ type request struct {
 	Texts    bool        `json:"texts"`
 	Manifest bool        `json:"manifest"`
 	Resolved [][3]string `json:"resolved"`
+	Question *question   `json:"question"`
 	content  [][]byte
 }
 
@@ -72,7 +73,7 @@ func main() {
 		if err := read(content, &req); err != nil {
 			os.Exit(tooLarge)
 		}
-		reply := answers(&req)
+		reply := req.reply()
 		var head [8]byte
 		binary.BigEndian.PutUint64(head[:], uint64(len(reply)))
 		replies.Write(head[:])
@@ -81,6 +82,14 @@ func main() {
 			return
 		}
 	}
+}
+
+// reply is what was rendered, or what is known of dependencies, where that was asked.
+func (r *request) reply() []byte {
+	if r.Question != nil {
+		return r.Question.answer(r.content)
+	}
+	return answers(r)
 }
 
 // receive hands requests on and ends the process when there can be no more, whatever it is doing then.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hanbae import errors, libyaml, subjects
-from hanbae.charts import helmignore
+from hanbae.charts import declared, helmignore
 from hanbae.policy import naming, service_paths
 from hanbae.rules import rulebook, views
 
@@ -124,6 +124,39 @@ def large_file(service: views.Service) -> Iterator[rulebook.Hit]:
         if size > _LARGEST:
             facts = {"file": path, "size": str(size // 1024)}
             yield rulebook.Hit(subjects.Place(f"{service.chart}/{path}"), facts)
+
+
+@rulebook.of_service(
+    "LAY018", "error", source="https://helm.sh/docs/helm/helm_dependency_build/", essential=True
+)
+def stale_lock(service: views.Service) -> Iterator[rulebook.Hit]:
+    """A lock that was written for other dependencies: Helm does not fetch by it, and Argo CD asks Helm to."""
+    names = ("Chart.yaml", "Chart.lock", "requirements.yaml", "requirements.lock")
+    locks = [name for name in names if name.endswith(".lock") and name in service.chart_files]
+    if not locks:
+        return
+    texts = {name: service.text(f"{service.chart}/{name}") for name in names}
+    files = {name: text.encode() for name, text in texts.items() if text is not None}
+    chart = declared.read(files)
+    # What a name of a repository stands for is the user's own affair, and not the repository's.
+    named = any(dependency.origin == "named" for dependency in chart.dependencies)
+    if named or not declared.is_stale(chart):
+        return
+    place = declared.place_of_digest(service.chart, chart, files[chart.lock_file])
+    facts = {"file": chart.file, "service": service.name}
+    vendored = all(_is_vendored(service, each.name) for each in chart.dependencies)
+    if vendored:
+        yield rulebook.Hit(place, facts, "vendored", severity="warning")
+    else:
+        yield rulebook.Hit(place, facts)
+
+
+def _is_vendored(service: views.Service, dependency: str) -> bool:
+    """Whether a chart seems to be among those in ``charts``; which one an archive is, its name says."""
+    return any(
+        path.startswith((f"charts/{dependency}/", f"charts/{dependency}-"))
+        for path in service.chart_files
+    )
 
 
 @rulebook.of_project("LAY015", "error", source=_GENERATOR, essential=False)

@@ -1,0 +1,97 @@
+"""The charts that other charts depend on, fetched once: ``$XDG_CACHE_HOME/hanbae/charts``.
+
+An archive is kept under the digest of its content, and read only if it still has it. Which archive a version of a
+repository is, is a kept result (:mod:`hanbae.repository.keeping`): only the user can put it there, so that a cache
+which CI jobs share between branches brings no branch another one's chart.
+Files appear whole and are never changed, so that whoever reads meets no half of one, and two may fetch at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from hanbae import errors, files
+from hanbae.repository import keeping
+
+LARGEST: Final = 64 * 1024 * 1024
+"""Bytes of an archive; Helm allows 100 MiB unpacked, and charts of a megabyte are rare."""
+_FOLDER: Final = "charts"
+_BLOBS: Final = "sha256"
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def find(repository: str, name: str, version: str) -> bytes | None:
+    """A fetched chart; None where it was not fetched, or is no longer what it was.
+
+    Args:
+        repository: The address of its repository, as the chart or its lock says it.
+        name: Its name.
+        version: Exactly its version.
+    """
+    kept = keeping.opened(_FOLDER)
+    digest = (
+        (kept.get(_key(repository, name, version)) or b"").decode("ascii", "replace")
+        if kept
+        else ""
+    )
+    if kept is None or not _DIGEST.fullmatch(digest):
+        return None
+    try:
+        data = files.ordinary(_blob(kept.folder, digest), most=LARGEST)
+    except OSError:
+        return None
+    return data if data is not None and hashlib.sha256(data).hexdigest() == digest else None
+
+
+def put(repository: str, name: str, version: str, archive: bytes) -> str:
+    """Keep a fetched chart.
+
+    Args:
+        repository: As for :func:`find`.
+        name: As for :func:`find`.
+        version: As for :func:`find`.
+        archive: The archive.
+
+    Returns:
+        Its digest: ``sha256:…``.
+
+    Raises:
+        hanbae.errors.Failed: It cannot be kept.
+    """
+    digest = hashlib.sha256(archive).hexdigest()
+    kept = keeping.opened(_FOLDER)
+    if kept is None:
+        raise errors.Failed("dependencies.no-cache", reason=_FOLDER)
+    blob = _blob(kept.folder, digest)
+    try:
+        blob.parent.mkdir(mode=0o700, exist_ok=True)
+        files.replace(blob, archive, mode=0o600)
+    except OSError as error:
+        raise errors.Failed("dependencies.no-cache", reason=files.reason(error)) from error
+    kept.put(_key(repository, name, version), digest.encode())
+    return f"sha256:{digest}"
+
+
+def stamp() -> str:
+    """What is kept now, for results that depend on it: the same only while nothing comes or goes."""
+    kept = keeping.opened(_FOLDER)
+    hashed = hashlib.sha256()
+    for folder in sorted(kept.folder.iterdir()) if kept is not None else ():
+        try:
+            names = sorted((entry.name, entry.stat().st_mtime_ns) for entry in os.scandir(folder))
+        except OSError:
+            continue
+        hashed.update(repr((folder.name, names)).encode("utf-8", "surrogateescape"))
+    return hashed.hexdigest()
+
+
+def _key(repository: str, name: str, version: str) -> str:
+    return keeping.key("chart", repository.rstrip("/"), name, version)
+
+
+def _blob(folder: Path, digest: str) -> Path:
+    return folder / _BLOBS / f"{digest}.tgz"

@@ -1,0 +1,275 @@
+"""Finds and fetches the charts that a chart depends on, as Helm's downloader does, for whoever may write to the cache.
+
+What a repository or a registry says is foreign: bounded, checked against the digests that they announce, and opened by
+nobody but the disposable process (:mod:`hanbae.charts.choosing`). Nothing is unpacked anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import posixpath
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import httpx2
+from msgspec import Struct
+
+from hanbae import errors, foreign_json, subjects
+from hanbae.charts import (
+    choosing,
+    declared,
+    dependency_cache,
+    helm_settings,
+    pools,
+    repository_index,
+    web,
+)
+from hanbae.images import references, registry
+
+_OCI: Final = "oci://"
+_CONFIG: Final = "application/vnd.cncf.helm.config.v1+json"
+_LAYERS: Final = ("application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/tar+gzip")
+
+
+class Found(Struct, frozen=True):
+    """A version of a dependency, and where its archive is.
+
+    Attributes:
+        version: The version, as its repository writes it.
+        url: Where the archive is.
+        digest: SHA-256 of the archive, as its repository says it; empty where it does not.
+    """
+
+    version: str
+    url: str
+    digest: str = ""
+
+
+class Fetching:
+    """What is known while dependencies are fetched: each index is read once. Made by :func:`opened`."""
+
+    def __init__(self, pool: pools.Pool, connections: web.Web) -> None:
+        self._pool = pool
+        self._web = connections
+        self._indexes: dict[str, bytes] = {}
+
+    async def find(
+        self, wanted: declared.Dependency, place: subjects.Place, *, locked: str = ""
+    ) -> Found:
+        """The version of a dependency that Helm takes.
+
+        Args:
+            wanted: The dependency, with the address of its repository.
+            place: Where it is declared, for faults.
+            locked: Exactly the version that a lock names; empty for the newest that is wanted.
+
+        Raises:
+            hanbae.errors.FileFault: There is none, or what is wanted is no range of versions.
+            hanbae.errors.Error: The repository does not say; see :meth:`hanbae.charts.web.Web.fetch`.
+        """
+        version = locked or wanted.version
+        if wanted.origin == "oci":
+            return await self._in_registry(wanted, place, version, locked=bool(locked))
+        if wanted.origin != "https":
+            raise errors.FileFault(
+                "dependencies.no-repository", place=place, name=wanted.name,
+                repository=wanted.repository or "-",
+            )  # fmt: skip
+        versions = await self._versions(wanted, place)
+        texts = tuple(each.version for each in versions)
+        choice = await self._choose(wanted, place, texts, version, locked=bool(locked))
+        taken = versions[choice.index]
+        url = _joined(wanted.repository, taken.urls[0], place)
+        return Found(choice.version, url, taken.digest)
+
+    async def fetch(self, wanted: declared.Dependency, found: Found, place: subjects.Place) -> str:
+        """Fetch an archive into the cache, once it is known to be what it should be.
+
+        Args:
+            wanted: The dependency.
+            found: The version.
+            place: Where it is declared, for faults.
+
+        Returns:
+            Its digest: ``sha256:…``.
+
+        Raises:
+            hanbae.errors.FileFault: There is no archive, or another one than was announced.
+            hanbae.errors.Error: The repository does not answer, or not well; or nothing can be kept.
+        """
+        if found.url.startswith(_OCI):
+            archive = await self._pulled(found, place)
+        else:
+            content = await self._web.fetch(
+                wanted.repository, found.url, most=dependency_cache.LARGEST
+            )
+            if content is None:
+                raise self._none(wanted, place, found.version)
+            archive = content
+        digest = hashlib.sha256(archive).hexdigest()
+        if found.digest and found.digest != digest:
+            facts = {"announced": found.digest, "digest": digest}
+            raise errors.FileFault(
+                "dependencies.other-digest",
+                place=place,
+                name=wanted.name,
+                version=found.version,
+                **facts,
+            )
+        packed = await choosing.packed(self._pool, archive, shown=posixpath.dirname(place.file))
+        if packed.error:
+            raise errors.FileFault(
+                "dependencies.bad-archive", place=place, name=wanted.name, version=found.version,
+                reason=packed.error,
+            )  # fmt: skip
+        same = packed.version.removeprefix("v") == found.version.removeprefix("v")
+        if packed.name != wanted.name or not same:
+            raise errors.FileFault(
+                "dependencies.other-chart", place=place, name=wanted.name, version=found.version,
+                found=f"{packed.name} {packed.version}"[:200],
+            )  # fmt: skip
+        return dependency_cache.put(wanted.repository, wanted.name, found.version, archive)
+
+    async def _versions(
+        self, wanted: declared.Dependency, place: subjects.Place
+    ) -> tuple[repository_index.Version, ...]:
+        """The versions that a repository has, without those that it has no archive of."""
+        address = wanted.repository
+        if address not in self._indexes:
+            url = _joined(address, "index.yaml", place)
+            data = await self._web.fetch(address, url, most=repository_index.LARGEST)
+            if data is None:
+                raise errors.FileFault("dependencies.no-index", place=place, repository=address)
+            self._indexes[address] = data
+        try:
+            found = await asyncio.to_thread(
+                repository_index.versions, self._indexes[address], (wanted.name,)
+            )
+        except repository_index.Fault as fault:
+            raise errors.FileFault(
+                "dependencies.bad-index", place=place, repository=address, reason=str(fault)[:300]
+            ) from None
+        versions = found.get(wanted.name)
+        if versions is None:
+            raise self._none(wanted, place, wanted.version)
+        return tuple(version for version in versions if version.urls)
+
+    async def _in_registry(
+        self, wanted: declared.Dependency, place: subjects.Place, version: str, *, locked: bool
+    ) -> Found:
+        """A version of a chart in a registry: what is a version already is not looked for."""
+        asked = choosing.Wish(version, (version,))
+        if locked or (await choosing.choose(self._pool, asked, shown=wanted.name)).index == 0:
+            return Found(version, f"{wanted.repository}/{wanted.name}:{version}")
+        reference = _reference(f"{wanted.repository}/{wanted.name}", place)
+        host = reference.host
+        async with registry.connect(host, helm_settings.login(host)) as connected:
+            tags = await connected.tags(reference)
+        choice = await self._choose(
+            wanted, place, tuple(tags or ()), version, locked=False, tags=True
+        )
+        return Found(choice.version, f"{wanted.repository}/{wanted.name}:{choice.version}")
+
+    async def _choose(
+        self,
+        wanted: declared.Dependency,
+        place: subjects.Place,
+        versions: tuple[str, ...],
+        version: str,
+        *,
+        locked: bool,
+        tags: bool = False,
+    ) -> choosing.Choice:
+        wish = choosing.Wish(version, versions, locked=locked, tags=tags)
+        choice = await choosing.choose(self._pool, wish, shown=posixpath.dirname(place.file))
+        if choice.error:
+            raise errors.FileFault(
+                "dependencies.bad-range", place=place, name=wanted.name, version=version or "-"
+            )
+        if choice.index < 0:
+            raise self._none(wanted, place, version)
+        return choice
+
+    async def _pulled(self, found: Found, place: subjects.Place) -> bytes:
+        """A chart from a registry, checked against its digest there."""
+        address, _, version = found.url.rpartition(":")
+        reference = _reference(f"{address}:{version.replace('+', '_')}", place)
+        host = reference.host
+        async with registry.connect(host, helm_settings.login(host)) as connected:
+            manifest = await connected.manifest(reference)
+            layer = _layer(manifest.content()) if manifest is not None else None
+            if layer is None:
+                raise errors.FileFault(
+                    "dependencies.no-chart-in", place=place, reference=str(reference)
+                )
+            digest, size = layer
+            archive = bytearray()
+            async with connected.blob(reference, digest, size) as chunks:
+                async for chunk in chunks:
+                    archive += chunk
+        return bytes(archive)
+
+    @staticmethod
+    def _none(wanted: declared.Dependency, place: subjects.Place, version: str) -> errors.FileFault:
+        return errors.FileFault(
+            "dependencies.none", place=place, name=wanted.name, version=version or "-",
+            repository=wanted.repository,
+        )  # fmt: skip
+
+
+@asynccontextmanager
+async def opened(pool: pools.Pool) -> AsyncIterator[Fetching]:
+    """What fetches, with connections that are closed with the scope.
+
+    Args:
+        pool: Asks what Helm makes of versions and archives.
+
+    Raises:
+        hanbae.errors.FileFault: What the user's Helm knows of repositories cannot be read.
+    """
+    async with web.opened() as connections:
+        yield Fetching(pool, connections)
+
+
+def _layer(manifest: dict[str, Any]) -> tuple[str, int] | None:
+    """Digest and size of the archive in a chart's manifest; None where it is no chart's, or larger than any."""
+    if foreign_json.below(manifest, "config").get("mediaType") != _CONFIG:
+        return None
+    for layer in foreign_json.mappings(manifest.get("layers")):
+        size = layer.get("size")
+        if layer.get("mediaType") in _LAYERS and isinstance(size, int):
+            return (
+                (str(layer.get("digest")), size) if 0 < size <= dependency_cache.LARGEST else None
+            )
+    return None
+
+
+def _reference(address: str, place: subjects.Place) -> references.Reference:
+    host, slash, path = address.removeprefix(_OCI).partition("/")
+    try:
+        return references.parse(f"{helm_settings.registry_host(host)}{slash}{path}")
+    except errors.WrongUse:
+        raise errors.FileFault(
+            "dependencies.no-reference", place=place, reference=address[:200]
+        ) from None
+
+
+def _joined(repository: str, reference: str, place: subjects.Place) -> str:
+    """Where something of a repository is: what its index says is often relative to its address.
+
+    A query of the address is kept, as Helm keeps it.
+    """
+    if reference.startswith(_OCI):
+        return reference
+    try:
+        base = httpx2.URL(repository)
+        folder = base.copy_with(path=base.path.rstrip("/") + "/", query=None)
+        joined = folder.join(reference)
+        relative = "://" not in reference
+        return str(joined.copy_with(query=base.query) if relative and base.query else joined)
+    except httpx2.InvalidURL:
+        raise errors.FileFault(
+            "dependencies.no-repository", place=place, name="-", repository=repository[:200]
+        ) from None
