@@ -118,8 +118,13 @@ def test_ranges_are_resolved_and_locked_as_helm_does_it_and_each_takes_the_other
     root: Path, run: Run, helm: Callable[..., str], repository: chart_repositories.Repository
 ) -> None:
     entries = [
-        {"name": "cache", "version": wanted, "repository": repository.address, "alias": f"c{index}"}
-        for index, wanted in enumerate(RANGES)
+        {
+            "name": "cache",
+            "version": version_range,
+            "repository": repository.address,
+            "alias": f"c{index}",
+        }
+        for index, version_range in enumerate(RANGES)
     ]
     depend(root, *entries)
     theirs = helm("update", copy="theirs")
@@ -148,11 +153,11 @@ def test_what_is_fetched_renders_as_helm_does_after_its_own_build(
     assert before.code == 2
     assert "services/orders/helm/Chart.yaml:1: The dependency “cache” (~1.2)" in before.err
     assert run("dependencies", "update").code == 0
-    assert {asked.path for asked in repository.asked} == {"/index.yaml", "/cache-1.2.3.tgz"}
-    asked = len(repository.asked)
+    assert {request.path for request in repository.asked} == {"/index.yaml", "/cache-1.2.3.tgz"}
+    request = len(repository.asked)
     rendered = run("render", "orders", "--env", "dev")
     assert rendered.code == 0, rendered.err
-    assert len(repository.asked) == asked  # rendering opens no connection
+    assert len(repository.asked) == request  # rendering opens no connection
     helm("build", copy="built")
     folder = root.parent / "built"
     words = ["template", "orders-service", str(folder), "--namespace", "services-dev"]
@@ -172,11 +177,11 @@ def test_each_chart_is_fetched_once(
     entry = {"name": "cache", "version": "1.2.0", "repository": repository.address}
     depend(root, entry)
     assert run("dependencies", "update").code == 0
-    archives = [asked.path for asked in repository.asked if asked.path.endswith(".tgz")]
+    archives = [request.path for request in repository.asked if request.path.endswith(".tgz")]
     assert archives == ["/cache-1.2.0.tgz"]
-    asked = len(repository.asked)
+    request = len(repository.asked)
     ended = run("dependencies", "build", "--output", "json")
-    assert len(repository.asked) == asked
+    assert len(repository.asked) == request
     (chart,) = json.loads(ended.out)["charts"]
     assert (chart["lock"], chart["dependencies"][0]["outcome"]) == ("current", "cached")
 
@@ -192,8 +197,8 @@ def test_a_lock_of_other_dependencies_is_refused_and_found(
     assert ended.code == 2
     assert "services/orders/helm/Chart.lock:5: The lock was written for other" in ended.err
     assert repository.asked == []
-    found = json.loads(run("check", "--output", "json").out)["findings"]
-    places = {(each["code"], each["place"]["file"]) for each in found}
+    findings = json.loads(run("check", "--output", "json").out)["findings"]
+    places = {(item["code"], item["place"]["file"]) for item in findings}
     assert ("LAY018", "services/orders/helm/Chart.lock") in places
     assert ("INP001", "services/orders/helm/Chart.yaml") in places
     checked = run("dependencies", "build", "--check", "--output", "json")
@@ -210,7 +215,7 @@ def test_check_says_what_is_missing_and_checks_the_rest_and_is_silent_once_it_is
 
     def codes() -> set[str]:
         ended = run("check", "--output", "json", CI="")
-        return {each["code"] for each in json.loads(ended.out)["findings"]}
+        return {item["code"] for item in json.loads(ended.out)["findings"]}
 
     before = codes()
     assert {"INP001", "KUB002"} <= before  # the chart's own objects are checked
@@ -230,7 +235,7 @@ def test_dry_run_and_check_write_and_fetch_nothing(
     assert chart["dependencies"][0]["version"] == "1.10.0"
     assert chart["dependencies"][0]["outcome"] == "wanted"
     assert not lock(root).exists()
-    assert [asked.path for asked in repository.asked] == ["/index.yaml"]
+    assert [request.path for request in repository.asked] == ["/index.yaml"]
     repository.asked.clear()
     assert run("dependencies", "build", "--check").code == 1
     assert repository.asked == []
@@ -265,7 +270,7 @@ def test_names_of_repositories_folders_and_charts_of_its_own_are_locked_as_helm_
 def test_a_registry_is_asked_with_the_login_of_helm_and_of_nobody_else(
     root: Path, run: Run, helm: Callable[..., str], environment: dict[str, str], tmp_path: Path
 ) -> None:
-    with registries.running(_made(tmp_path / "registry")) as address:
+    with registries.running(_folder(tmp_path / "registry")) as address:
         depend(root, {"name": "cache", "version": "~1.2", "repository": f"oci://{address}/shop"})
         refused = run("dependencies", "update")
         assert refused.code == 4
@@ -285,7 +290,7 @@ def test_a_registry_is_asked_with_the_login_of_helm_and_of_nobody_else(
         assert "2.1.0+b.5" in rendered.out
 
 
-def _made(folder: Path) -> Path:
+def _folder(folder: Path) -> Path:
     folder.mkdir()
     return folder
 
@@ -294,14 +299,14 @@ def _push(folder: Path, address: str, environment: dict[str, str]) -> None:
     """Log in and push as a user of Helm does."""
     program = str(peers.program(peers.HELM))
 
-    def helm(*words: str, given: str = "") -> None:
+    def helm(*words: str, stdin: str = "") -> None:
         subprocess.run(
-            [program, *words], env=os.environ | environment, input=given, text=True,
+            [program, *words], env=os.environ | environment, input=stdin, text=True,
             check=True, capture_output=True,
         )  # fmt: skip
 
     login = ("registry", "login", address, "--plain-http", "-u", registries.USER)
-    helm(*login, "--password-stdin", given=registries.PASSWORD)
+    helm(*login, "--password-stdin", stdin=registries.PASSWORD)
     for version in ("1.2.0", "1.2.3", "1.3.0", "2.1.0+b.5"):
         source = folder / version / "cache"
         chart_repositories.write(source, "cache", version, {})

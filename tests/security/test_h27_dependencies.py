@@ -140,7 +140,7 @@ async def test_a_login_goes_to_its_own_repository(
     offer(own)
     depend(root, own.address)
     await fetch_dependencies.update(root)
-    assert [asked.authorization[:6] for asked in own.asked] == ["Basic ", "Basic "]
+    assert [request.authorization[:6] for request in own.asked] == ["Basic ", "Basic "]
 
 
 @pytest.mark.parametrize("way", ["chart", "index", "redirect of the index", "redirect", "path"])
@@ -170,7 +170,7 @@ async def test_no_login_goes_anywhere_else(
             )
     await fetch_dependencies.update(root)
     assert stranger.asked
-    assert {asked.authorization for asked in stranger.asked} == {""}
+    assert {request.authorization for request in stranger.asked} == {""}
 
 
 async def test_another_path_of_the_same_host_gets_no_login(
@@ -178,7 +178,7 @@ async def test_another_path_of_the_same_host_gets_no_login(
 ) -> None:
     depend(root, f"{own.address}/elsewhere")
     await refused(root)  # nor is its authority known for it
-    assert all(asked.authorization == "" for asked in own.asked)
+    assert all(request.authorization == "" for request in own.asked)
 
 
 @pytest.mark.parametrize(

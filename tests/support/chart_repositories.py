@@ -113,10 +113,10 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         super().__init__(*details, directory=str(repository.folder))  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
-        said = self.headers.get("authorization", "")
-        self._repository.asked.append(Asked(self.path, said))
+        authorization = self.headers.get("authorization", "")
+        self._repository.asked.append(Asked(self.path, authorization))
         pair = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-        if self._repository.protected and said != f"Basic {pair}":
+        if self._repository.protected and authorization != f"Basic {pair}":
             self.send_error(401)
         elif self.path in self._repository.redirects:
             self.send_response(302)

@@ -21,7 +21,7 @@ from hanbae.cli.text import tables
 from hanbae.diagnosing import images
 from hanbae.policy import documents
 from hanbae.releases import variables
-from hanbae.results import checklists, deployments, findings, plans
+from hanbae.results import checklists, dependencies, deployments, findings, plans
 from hanbae.rules import casebook, rulebook
 from hanbae.sandbox import statuses
 
@@ -63,6 +63,7 @@ BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "checklist.item-{}": (tuple(set(get_args(documents.Check)) - {"person"}),),
     "checklist.outcome-{}": (get_args(checklists.Outcome),),
     "checklist.phase-{}": (checklists.PHASES,),
+    "dependencies.outcome-{}": (get_args(dependencies.Outcome),),
     "deploy.column-{}": (tuple(tables._CELLS),),
     "deploy.outcome-{}": ((*get_args(deployments.Outcome), "waiting"),),
     "deploy.trigger-{}": (choices(deployments.Deployment, "trigger"),),

@@ -169,7 +169,7 @@ class _Chart:
 
     def result(
         self,
-        found: Sequence[dependencies.Dependency] = (),
+        members: Sequence[dependencies.Dependency] = (),
         lock: dependencies.Lock | None = None,
     ) -> dependencies.Chart:
         count = range(len(self.declared.dependencies))
@@ -181,7 +181,7 @@ class _Chart:
             self.folder,
             self.lock_file,
             lock or state,
-            tuple(found) or tuple(self.found(index) for index in count),
+            tuple(members) or tuple(self.found(index) for index in count),
         )
 
 
@@ -206,64 +206,64 @@ def _charts(directory: Path, names: Sequence[str]) -> list[_Chart]:
 async def _built(chart: _Chart, fetcher: fetching.Fetching, say: Say) -> dependencies.Chart:
     result = []
     for index in range(len(chart.declared.dependencies)):
-        found = chart.found(index)
-        if found.outcome == "wanted":
-            found = await _fetched(chart, index, found.version, fetcher, say)
-        result.append(found)
+        member = chart.found(index)
+        if member.outcome == "wanted":
+            member = await _fetched(chart, index, member.version, fetcher, say)
+        result.append(member)
     return chart.result(result)
 
 
 async def _updated(
     chart: _Chart, pool: pools.Pool, fetcher: fetching.Fetching, dry_run: bool, say: Say
 ) -> dependencies.Chart:
-    wanted = chart.declared.dependencies
+    declarations = chart.declared.dependencies
     result: list[dependencies.Dependency] = []
-    for index, dependency in enumerate(wanted):
+    for index, dependency in enumerate(declarations):
         if dependency.origin in ("file", "vendored"):
             result.append(await _near(chart, index, pool))
             continue
-        asked = {"name": dependency.name, "repository": dependency.repository}
-        say(wording.Text("dependencies.asking", asked))
+        facts = {"name": dependency.name, "repository": dependency.repository}
+        say(wording.Text("dependencies.asking", facts))
         newest = await fetcher.find(dependency, chart.place(index))
-        found = chart.found(index, newest.version)
-        if found.outcome == "wanted" and not dry_run:
-            found = await _fetched(chart, index, newest.version, fetcher, say, newest=newest)
-        result.append(found)
-    entries = [_locked(each) for each in result]
+        member = chart.found(index, newest.version)
+        if member.outcome == "wanted" and not dry_run:
+            member = await _fetched(chart, index, newest.version, fetcher, say, newest=newest)
+        result.append(member)
+    entries = [_locked(item) for item in result]
     lock: dependencies.Lock = "current"
     present = chart.declared.lock
-    if present is None or present.digest != declared.digest(wanted, entries):
+    if present is None or present.digest != declared.digest(declarations, entries):
         lock = "stale" if dry_run else "written"
         if not dry_run:
-            text = declared.lock_text(wanted, entries, datetime.now(UTC))
+            text = declared.lock_text(declarations, entries, datetime.now(UTC))
             writing_files.place(chart.root, {chart.lock_file: text}, overwrite=True)
     return chart.result(result, lock)
 
 
 async def _near(chart: _Chart, index: int, pool: pools.Pool) -> dependencies.Dependency:
     """A dependency in the repository, whose version must be one that is wanted."""
-    dependency, found = chart.declared.dependencies[index], chart.found(index)
-    if found.outcome == "wanted":
+    dependency, member = chart.declared.dependencies[index], chart.found(index)
+    if member.outcome == "wanted":
         raise errors.FileFault(
             "dependencies.no-repository",
             place=chart.place(index),
             name=dependency.name,
             repository="-",
         )
-    wish = choosing.Wish(dependency.version, (found.version,))
+    wish = choosing.Wish(dependency.version, (member.version,))
     choice = await choosing.choose(pool, wish, shown=chart.folder)
     if choice.index < 0:
         raise errors.FileFault(
             "dependencies.none", place=chart.place(index), name=dependency.name,
             version=dependency.version or "-", repository=dependency.repository or f"{chart.folder}/charts",
         )  # fmt: skip
-    return found
+    return member
 
 
-def _locked(found: dependencies.Dependency) -> declared.Locked:
+def _locked(member: dependencies.Dependency) -> declared.Locked:
     # Of a chart that is in `charts` already, Helm locks what is declared.
-    version = found.version if found.repository else found.wanted
-    return declared.Locked(found.name, version, found.repository)
+    version = member.version if member.repository else member.wanted
+    return declared.Locked(member.name, version, member.repository)
 
 
 async def _fetched(
@@ -279,9 +279,9 @@ async def _fetched(
     dependency, place = chart.declared.dependencies[index], chart.place(index)
     facts = {"name": dependency.name, "version": version, "repository": dependency.repository}
     say(wording.Text("dependencies.fetching", facts))
-    found = newest or await fetcher.find(dependency, place, locked=version)
+    source = newest or await fetcher.find(dependency, place, locked=version)
     # The lock's spelling counts where a repository has another one of the same version.
-    exactly = msgspec.structs.replace(found, version=version)
+    exactly = msgspec.structs.replace(source, version=version)
     digest = await fetcher.fetch(dependency, exactly, place)
     return dependencies.Dependency(
         dependency.name, dependency.version, version, dependency.repository, "fetched", digest

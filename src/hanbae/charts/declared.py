@@ -136,17 +136,17 @@ class Chart(Struct, frozen=True):
 
     def at(self, aliases: Mapping[str, str]) -> Chart:
         """The chart with the addresses of repositories that it only names."""
-        found = tuple(dependency.at(aliases) for dependency in self.dependencies)
-        return Chart(found, self.lock, self.file, self.lock_file, self.old)
+        addressed = tuple(dependency.at(aliases) for dependency in self.dependencies)
+        return Chart(addressed, self.lock, self.file, self.lock_file, self.old)
 
     def locked(self, index: int) -> Locked | None:
         """What the lock says of a dependency: the entry in the same place, else the first of its name."""
         if self.lock is None:
             return None
-        wanted, entries = self.dependencies[index], self.lock.entries
-        if index < len(entries) and entries[index].name == wanted.name:
+        dependency, entries = self.dependencies[index], self.lock.entries
+        if index < len(entries) and entries[index].name == dependency.name:
             return entries[index]
-        return self.lock.of(wanted)
+        return self.lock.of(dependency)
 
 
 def read(files: Mapping[str, bytes]) -> Chart:

@@ -56,12 +56,12 @@ class Fetching:
         self._indexes: dict[str, bytes] = {}
 
     async def find(
-        self, wanted: declared.Dependency, place: subjects.Place, *, locked: str = ""
+        self, dependency: declared.Dependency, place: subjects.Place, *, locked: str = ""
     ) -> Found:
         """The version of a dependency that Helm takes.
 
         Args:
-            wanted: The dependency, with the address of its repository.
+            dependency: The dependency, with the address of its repository.
             place: Where it is declared, for faults.
             locked: Exactly the version that a lock names; empty for the newest that is wanted.
 
@@ -69,27 +69,29 @@ class Fetching:
             hanbae.errors.FileFault: There is none, or what is wanted is no range of versions.
             hanbae.errors.Error: The repository does not say; see :meth:`hanbae.charts.web.Web.fetch`.
         """
-        version = locked or wanted.version
-        if wanted.origin == "oci":
-            return await self._in_registry(wanted, place, version, locked=bool(locked))
-        if wanted.origin != "https":
+        version = locked or dependency.version
+        if dependency.origin == "oci":
+            return await self._in_registry(dependency, place, version, locked=bool(locked))
+        if dependency.origin != "https":
             raise errors.FileFault(
-                "dependencies.no-repository", place=place, name=wanted.name,
-                repository=wanted.repository or "-",
+                "dependencies.no-repository", place=place, name=dependency.name,
+                repository=dependency.repository or "-",
             )  # fmt: skip
-        versions = await self._versions(wanted, place)
-        texts = tuple(each.version for each in versions)
-        choice = await self._choose(wanted, place, texts, version, locked=bool(locked))
+        versions = await self._versions(dependency, place)
+        texts = tuple(listed.version for listed in versions)
+        choice = await self._choose(dependency, place, texts, version, locked=bool(locked))
         taken = versions[choice.index]
-        url = _joined(wanted.repository, taken.urls[0], place)
+        url = _joined(dependency.repository, taken.urls[0], place)
         return Found(choice.version, url, taken.digest)
 
-    async def fetch(self, wanted: declared.Dependency, found: Found, place: subjects.Place) -> str:
+    async def fetch(
+        self, dependency: declared.Dependency, source: Found, place: subjects.Place
+    ) -> str:
         """Fetch an archive into the cache, once it is known to be what it should be.
 
         Args:
-            wanted: The dependency.
-            found: The version.
+            dependency: The dependency.
+            source: The version, and where it is.
             place: Where it is declared, for faults.
 
         Returns:
@@ -99,44 +101,44 @@ class Fetching:
             hanbae.errors.FileFault: There is no archive, or another one than was announced.
             hanbae.errors.Error: The repository does not answer, or not well; or nothing can be kept.
         """
-        if found.url.startswith(_OCI):
-            archive = await self._pulled(found, place)
+        if source.url.startswith(_OCI):
+            archive = await self._pulled(source, place)
         else:
             content = await self._web.fetch(
-                wanted.repository, found.url, most=dependency_cache.LARGEST
+                dependency.repository, source.url, most=dependency_cache.LARGEST
             )
             if content is None:
-                raise self._none(wanted, place, found.version)
+                raise self._none(dependency, place, source.version)
             archive = content
         digest = hashlib.sha256(archive).hexdigest()
-        if found.digest and found.digest != digest:
-            facts = {"announced": found.digest, "digest": digest}
+        if source.digest and source.digest != digest:
+            facts = {"announced": source.digest, "digest": digest}
             raise errors.FileFault(
                 "dependencies.other-digest",
                 place=place,
-                name=wanted.name,
-                version=found.version,
+                name=dependency.name,
+                version=source.version,
                 **facts,
             )
         packed = await choosing.packed(self._pool, archive, shown=posixpath.dirname(place.file))
         if packed.error:
             raise errors.FileFault(
-                "dependencies.bad-archive", place=place, name=wanted.name, version=found.version,
+                "dependencies.bad-archive", place=place, name=dependency.name, version=source.version,
                 reason=packed.error,
             )  # fmt: skip
-        same = packed.version.removeprefix("v") == found.version.removeprefix("v")
-        if packed.name != wanted.name or not same:
+        same = packed.version.removeprefix("v") == source.version.removeprefix("v")
+        if packed.name != dependency.name or not same:
             raise errors.FileFault(
-                "dependencies.other-chart", place=place, name=wanted.name, version=found.version,
+                "dependencies.other-chart", place=place, name=dependency.name, version=source.version,
                 found=f"{packed.name} {packed.version}"[:200],
             )  # fmt: skip
-        return dependency_cache.put(wanted.repository, wanted.name, found.version, archive)
+        return dependency_cache.put(dependency.repository, dependency.name, source.version, archive)
 
     async def _versions(
-        self, wanted: declared.Dependency, place: subjects.Place
+        self, dependency: declared.Dependency, place: subjects.Place
     ) -> tuple[repository_index.Version, ...]:
         """The versions that a repository has, without those that it has no archive of."""
-        address = wanted.repository
+        address = dependency.repository
         if address not in self._indexes:
             url = _joined(address, "index.yaml", place)
             data = await self._web.fetch(address, url, most=repository_index.LARGEST)
@@ -144,37 +146,37 @@ class Fetching:
                 raise errors.FileFault("dependencies.no-index", place=place, repository=address)
             self._indexes[address] = data
         try:
-            found = await asyncio.to_thread(
-                repository_index.versions, self._indexes[address], (wanted.name,)
+            versions_by_name = await asyncio.to_thread(
+                repository_index.versions, self._indexes[address], (dependency.name,)
             )
         except repository_index.Fault as fault:
             raise errors.FileFault(
                 "dependencies.bad-index", place=place, repository=address, reason=str(fault)[:300]
             ) from None
-        versions = found.get(wanted.name)
+        versions = versions_by_name.get(dependency.name)
         if versions is None:
-            raise self._none(wanted, place, wanted.version)
+            raise self._none(dependency, place, dependency.version)
         return tuple(version for version in versions if version.urls)
 
     async def _in_registry(
-        self, wanted: declared.Dependency, place: subjects.Place, version: str, *, locked: bool
+        self, dependency: declared.Dependency, place: subjects.Place, version: str, *, locked: bool
     ) -> Found:
         """A version of a chart in a registry: what is a version already is not looked for."""
-        asked = choosing.Wish(version, (version,))
-        if locked or (await choosing.choose(self._pool, asked, shown=wanted.name)).index == 0:
-            return Found(version, f"{wanted.repository}/{wanted.name}:{version}")
-        reference = _reference(f"{wanted.repository}/{wanted.name}", place)
+        wish = choosing.Wish(version, (version,))
+        if locked or (await choosing.choose(self._pool, wish, shown=dependency.name)).index == 0:
+            return Found(version, f"{dependency.repository}/{dependency.name}:{version}")
+        reference = _reference(f"{dependency.repository}/{dependency.name}", place)
         host = reference.host
         async with registry.connect(host, helm_settings.login(host)) as connected:
             tags = await connected.tags(reference)
         choice = await self._choose(
-            wanted, place, tuple(tags or ()), version, locked=False, tags=True
+            dependency, place, tuple(tags or ()), version, locked=False, tags=True
         )
-        return Found(choice.version, f"{wanted.repository}/{wanted.name}:{choice.version}")
+        return Found(choice.version, f"{dependency.repository}/{dependency.name}:{choice.version}")
 
     async def _choose(
         self,
-        wanted: declared.Dependency,
+        dependency: declared.Dependency,
         place: subjects.Place,
         versions: tuple[str, ...],
         version: str,
@@ -186,15 +188,15 @@ class Fetching:
         choice = await choosing.choose(self._pool, wish, shown=posixpath.dirname(place.file))
         if choice.error:
             raise errors.FileFault(
-                "dependencies.bad-range", place=place, name=wanted.name, version=version or "-"
+                "dependencies.bad-range", place=place, name=dependency.name, version=version or "-"
             )
         if choice.index < 0:
-            raise self._none(wanted, place, version)
+            raise self._none(dependency, place, version)
         return choice
 
-    async def _pulled(self, found: Found, place: subjects.Place) -> bytes:
+    async def _pulled(self, source: Found, place: subjects.Place) -> bytes:
         """A chart from a registry, checked against its digest there."""
-        address, _, version = found.url.rpartition(":")
+        address, _, version = source.url.rpartition(":")
         reference = _reference(f"{address}:{version.replace('+', '_')}", place)
         host = reference.host
         async with registry.connect(host, helm_settings.login(host)) as connected:
@@ -212,10 +214,12 @@ class Fetching:
         return bytes(archive)
 
     @staticmethod
-    def _none(wanted: declared.Dependency, place: subjects.Place, version: str) -> errors.FileFault:
+    def _none(
+        dependency: declared.Dependency, place: subjects.Place, version: str
+    ) -> errors.FileFault:
         return errors.FileFault(
-            "dependencies.none", place=place, name=wanted.name, version=version or "-",
-            repository=wanted.repository,
+            "dependencies.none", place=place, name=dependency.name, version=version or "-",
+            repository=dependency.repository,
         )  # fmt: skip
 
 

@@ -124,22 +124,22 @@ def completed(
     Raises:
         Missing: One of them is not in the repository, and was not fetched; or Helm would refuse the chart's lock.
     """
-    wanted = declarations(present)
+    declaration = declarations(present)
     names, result, resolved = frozenset(missing), dict(present), []
-    if declared.is_stale(wanted):
-        _refuse_stale(chart, wanted, names)
-    for index, dependency in enumerate(wanted.dependencies):
+    if declared.is_stale(declaration):
+        _refuse_stale(chart, declaration, names)
+    for index, dependency in enumerate(declaration.dependencies):
         if dependency.name not in names:
             continue
         where = folder_of(chart, dependency)
         if where is None:
-            name, archive = _fetched(chart, wanted, index)
+            name, archive = _fetched(chart, declaration, index)
             result[name] = archive
             continue
         near = files(tree, where)
         metadata = libyaml.mapping(near.get("Chart.yaml", b"")) or {}
         if metadata.get("name") != dependency.name:
-            raise _missing(chart, wanted, index)
+            raise _missing(chart, declaration, index)
         version = str(metadata.get("version") or "")
         once = (dependency.name, dependency.version or "*", version)
         if once in resolved:
@@ -197,54 +197,54 @@ def declarations(present: Mapping[str, bytes]) -> declared.Chart:
     Raises:
         hanbae.errors.FileFault: What the user's Helm knows of repositories cannot be read.
     """
-    wanted = declared.read(present)
-    if any(dependency.origin == "named" for dependency in wanted.dependencies):
-        return wanted.at(helm_settings.aliases())
-    return wanted
+    declaration = declared.read(present)
+    if any(dependency.origin == "named" for dependency in declaration.dependencies):
+        return declaration.at(helm_settings.aliases())
+    return declaration
 
 
-def version(wanted: declared.Chart, index: int) -> str:
+def version(declaration: declared.Chart, index: int) -> str:
     """The version of a dependency that Argo CD would fetch; empty where only its repository would tell."""
-    locked, dependency = wanted.locked(index), wanted.dependencies[index]
+    locked, dependency = declaration.locked(index), declaration.dependencies[index]
     if locked is not None:
         return locked.version
-    exact = wanted.lock is None and _EXACT.fullmatch(dependency.version)
+    exact = declaration.lock is None and _EXACT.fullmatch(dependency.version)
     return dependency.version.removeprefix("=") if exact else ""
 
 
-def _fetched(chart: str, wanted: declared.Chart, index: int) -> tuple[str, bytes]:
+def _fetched(chart: str, declaration: declared.Chart, index: int) -> tuple[str, bytes]:
     """The archive of a dependency, and where it belongs in the chart."""
-    dependency, exactly = wanted.dependencies[index], version(wanted, index)
+    dependency, exactly = declaration.dependencies[index], version(declaration, index)
     archive = (
         dependency_cache.find(dependency.repository, dependency.name, exactly) if exactly else None
     )
     if archive is None:
-        raise _missing(chart, wanted, index)
+        raise _missing(chart, declaration, index)
     return f"charts/{dependency.name}-{exactly.replace('/', '-')}.tgz", archive
 
 
-def _refuse_stale(chart: str, wanted: declared.Chart, names: frozenset[str]) -> None:
+def _refuse_stale(chart: str, declaration: declared.Chart, names: frozenset[str]) -> None:
     """Refuse what ``helm dependency build`` refuses, at the first dependency that it would have to fetch."""
-    for index, dependency in enumerate(wanted.dependencies):
+    for index, dependency in enumerate(declaration.dependencies):
         if dependency.name in names:
-            place = declared.place(chart, wanted, index)
-            lock = f"{chart}/{wanted.lock_file}"
+            place = declared.place(chart, declaration, index)
+            lock = f"{chart}/{declaration.lock_file}"
             raise Missing("render.stale-lock", place=place, name=dependency.name, lock=lock)
 
 
-def _missing(chart: str, wanted: declared.Chart, index: int) -> Missing:
+def _missing(chart: str, declaration: declared.Chart, index: int) -> Missing:
     """Which dependency is not there, and what cures that."""
-    dependency = wanted.dependencies[index]
+    dependency = declaration.dependencies[index]
     fetchable = dependency.origin in ("https", "oci")
     text_id = "render.dependency-missing"
     if fetchable:
-        locked = bool(version(wanted, index))
+        locked = bool(version(declaration, index))
         text_id = "render.dependency-not-fetched" if locked else "render.dependency-unlocked"
     return Missing(
         text_id,
-        place=declared.place(chart, wanted, index),
+        place=declared.place(chart, declaration, index),
         name=dependency.name,
-        version=version(wanted, index) or dependency.version or "-",
+        version=version(declaration, index) or dependency.version or "-",
         repository=dependency.repository or "-",
     )
 

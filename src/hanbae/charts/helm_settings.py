@@ -88,10 +88,10 @@ def aliases() -> dict[str, str]:
     Raises:
         hanbae.errors.FileFault: As :func:`repositories`.
     """
-    found: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     for repository in repositories():
-        found.setdefault(repository.name, repository.url)
-    return found
+        by_name.setdefault(repository.name, repository.url)
+    return by_name
 
 
 def login(host: str) -> credentials.Credentials | None:
@@ -112,9 +112,9 @@ def registry_host(host: str) -> str:
     return references.HUB if host == HUB else host
 
 
-def same_address(one: str, other: str) -> bool:
+def same_address(address: str, other: str) -> bool:
     """Whether two addresses are the same repository to Helm."""
-    return _normal(one) == _normal(other)
+    return _normal(address) == _normal(other)
 
 
 def _normal(address: str) -> str:

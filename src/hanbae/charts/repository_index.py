@@ -63,8 +63,8 @@ def versions(data: bytes, names: Collection[str]) -> dict[str, tuple[Version, ..
     if entries is None:
         raise Fault("no entries")
     return {
-        name: _bounded(map(_version, foreign_json.mappings(found)))
-        for name, found in entries.items()
+        name: _bounded(map(_version, foreign_json.mappings(listed)))
+        for name, listed in entries.items()
     }
 
 
@@ -87,9 +87,9 @@ def _version(entry: Mapping[str, Any]) -> Version:
     )
 
 
-def _bounded(found: Iterator[Version]) -> tuple[Version, ...]:
+def _bounded(listed: Iterator[Version]) -> tuple[Version, ...]:
     result: list[Version] = []
-    for version in found:
+    for version in listed:
         if len(result) == MOST_VERSIONS:
             raise Fault(f"more than {MOST_VERSIONS} versions of one chart")
         if version.version:

@@ -34,14 +34,14 @@ class Web:
 
     Args:
         plain: A client for those that the user has not added.
-        known: The repositories that the user has added.
+        entries: The repositories that the user has added.
     """
 
     def __init__(
-        self, plain: httpx2.AsyncClient, known: tuple[helm_settings.Repository, ...]
+        self, plain: httpx2.AsyncClient, entries: tuple[helm_settings.Repository, ...]
     ) -> None:
         self._plain = plain
-        self._known = known
+        self._entries = entries
         self._own: dict[str, httpx2.AsyncClient] = {}
 
     async def fetch(self, repository: str, url: str, *, most: int) -> bytes | None:
@@ -60,13 +60,14 @@ class Web:
             hanbae.errors.Unreachable: No sensible answer.
             hanbae.errors.Forbidden: The repository does not let us.
         """
-        known = next(
-            (each for each in self._known if helm_settings.same_address(each.url, repository)), None
+        entry = next(
+            (entry for entry in self._entries if helm_settings.same_address(entry.url, repository)),
+            None,
         )
         attempts = backoffs.Attempts(_ATTEMPTS, backoff=backoffs.Backoff(first=0.5))
         async for _ in attempts:
             try:
-                answer = await self._redirected(known, parsed(url), most)
+                answer = await self._redirected(entry, parsed(url), most)
             except httpx2.HTTPError as error:
                 attempts.failed(_unreachable(url, error))
                 continue
@@ -82,13 +83,13 @@ class Web:
         raise attempts.error
 
     async def _redirected(
-        self, known: helm_settings.Repository | None, url: httpx2.URL, most: int
+        self, entry: helm_settings.Repository | None, url: httpx2.URL, most: int
     ) -> httpx2.Response:
         for _ in range(_REDIRECTS + 1):
             await _refuse_near(url)
-            own = known is not None and _origin(parsed(known.url)) == _origin(url)
-            client = self._client(known) if own and known is not None else self._plain
-            basic = known.basic() if own and known is not None else ""
+            own = entry is not None and _origin(parsed(entry.url)) == _origin(url)
+            client = self._client(entry) if own and entry is not None else self._plain
+            basic = entry.basic() if own and entry is not None else ""
             headers = {"authorization": basic} if basic else {}
             request = client.build_request("GET", url, headers=headers)
             answer = await exchanges.whole(client, request, most=most, repeat=True)
@@ -97,13 +98,13 @@ class Web:
             url = parsed(str(url.join(answer.headers["location"])))
         raise errors.Unreachable("dependencies.redirects", url=_shown(str(url)))
 
-    def _client(self, known: helm_settings.Repository) -> httpx2.AsyncClient:
+    def _client(self, entry: helm_settings.Repository) -> httpx2.AsyncClient:
         """The client that presents the user's certificate, and trusts the authority that the user has named."""
-        if not (known.ca_file or known.cert_file):
+        if not (entry.ca_file or entry.cert_file):
             return self._plain
-        if known.name not in self._own:
-            self._own[known.name] = _made(_context(known))
-        return self._own[known.name]
+        if entry.name not in self._own:
+            self._own[entry.name] = _made(_context(entry))
+        return self._own[entry.name]
 
     async def close(self) -> None:
         """Close the connections."""
@@ -118,9 +119,9 @@ async def opened() -> AsyncIterator[Web]:
     Raises:
         hanbae.errors.FileFault: What the user's Helm knows of repositories cannot be read.
     """
-    known = helm_settings.repositories()
+    entries = helm_settings.repositories()
     async with _made() as plain:
-        web = Web(plain, known)
+        web = Web(plain, entries)
         try:
             yield web
         finally:
@@ -154,13 +155,13 @@ def _made(context: ssl.SSLContext | None = None) -> httpx2.AsyncClient:
     )
 
 
-def _context(known: helm_settings.Repository) -> ssl.SSLContext:
-    path = known.ca_file or known.cert_file
+def _context(entry: helm_settings.Repository) -> ssl.SSLContext:
+    path = entry.ca_file or entry.cert_file
     try:
-        context = ssl.create_default_context(cafile=known.ca_file or None)
-        if known.cert_file:
-            path = known.cert_file
-            context.load_cert_chain(known.cert_file, known.key_file or None, password=lambda: "")
+        context = ssl.create_default_context(cafile=entry.ca_file or None)
+        if entry.cert_file:
+            path = entry.cert_file
+            context.load_cert_chain(entry.cert_file, entry.key_file or None, password=lambda: "")
     except (OSError, ssl.SSLError, ValueError) as error:
         place = subjects.Place(path)
         reason = files.reason(error)
@@ -174,12 +175,12 @@ async def _refuse_near(url: httpx2.URL) -> None:
     Private addresses stay allowed: a company's charts are behind them. A proxy looks names up by itself.
     """
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(
+        addresses = await asyncio.get_running_loop().getaddrinfo(
             url.host, url.port or 443, type=socket.SOCK_STREAM
         )
     except (OSError, UnicodeError):
         return  # the connection will say so
-    for *_, address in found:
+    for *_, address in addresses:
         numeric = ipaddress.ip_address(str(address[0]).partition("%")[0])
         numeric = getattr(numeric, "ipv4_mapped", None) or numeric
         if numeric.is_link_local or numeric.is_multicast or numeric.is_unspecified:

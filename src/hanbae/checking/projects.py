@@ -185,12 +185,12 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
     if not requests:
         return RenderedService(view)
     missing = None
-    wanted = list(requests.values())
+    listed = list(requests.values())
     try:
-        answers = await rendering.answers(pool, tree, view.chart, wanted)
+        answers = await rendering.answers(pool, tree, view.chart, listed)
     except gathering.Missing as fault:
         missing = fault
-        answers = await rendering.answers(pool, tree, view.chart, wanted, lenient=True)
+        answers = await rendering.answers(pool, tree, view.chart, listed, lenient=True)
     charts: dict[str, tuple[rendering.Rendered, pools.Answer]] = {}
     faults = []
     for environment, answer in zip(requests, answers, strict=True):

@@ -104,15 +104,18 @@ def _show(session: options.Session, charts: Sequence[dependencies.Chart], output
     if output == "json":
         outputs.emit_json({"charts": charts})
     for chart in charts if output == "text" else ():
-        for each in chart.dependencies:
+        for dependency in chart.dependencies:
             facts = {
                 "chart": chart.chart,
-                "name": each.name,
-                "version": each.version or each.wanted or "-",
-                "repository": each.repository or "charts/",
+                "name": dependency.name,
+                "version": dependency.version or dependency.wanted or "-",
+                "repository": dependency.repository or "charts/",
             }
             outputs.emit_text(
-                catalogue.sentence(wording.Text(f"dependencies.{each.outcome}", facts)), indent="  "
+                catalogue.sentence(
+                    wording.Text(f"dependencies.outcome-{dependency.outcome}", facts)
+                ),
+                indent="  ",
             )
     for chart in charts:
         facts = {"file": chart.lock_file, "service": chart.services[0]}

@@ -52,4 +52,6 @@ class Chart(Struct, frozen=True):
     @property
     def complete(self) -> bool:
         """Whether Argo CD's Helm would take the lock, and everything is here."""
-        return self.lock != "stale" and all(each.outcome != "wanted" for each in self.dependencies)
+        return self.lock != "stale" and all(
+            dependency.outcome != "wanted" for dependency in self.dependencies
+        )

@@ -144,7 +144,8 @@ def stale_lock(service: views.Service) -> Iterator[rulebook.Hit]:
         return
     place = declared.place_of_digest(service.chart, chart, files[chart.lock_file])
     facts = {"file": chart.file, "service": service.name}
-    vendored = all(_is_vendored(service, each.name) for each in chart.dependencies)
+    names_needed = [dependency.name for dependency in chart.dependencies]
+    vendored = all(_is_vendored(service, name) for name in names_needed)
     if vendored:
         yield rulebook.Hit(place, facts, "vendored", severity="warning")
     else:
