@@ -10,9 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
-from hanbae import errors, subjects
+from hanbae import errors, subjects, wording
 from hanbae.charts import gathering, pools, rendering
 from hanbae.checking import findings_of_rules, rewritten_texts, unbegun
 from hanbae.planning import releases
@@ -342,4 +343,8 @@ def as_finding(
 ) -> findings.Finding:
     """What cannot be read or rendered, as a finding."""
     place = fault.place or subjects.Place("hanbae.yaml")
-    return findings_of_rules.unreadable(place, fault.text, service, environments)
+    finding = findings_of_rules.unreadable(place, fault.text, service, environments)
+    if isinstance(fault, gathering.Missing):
+        fix = wording.Text("render.dependency-fix")
+        return msgspec.structs.replace(finding, fix=fix)
+    return finding
