@@ -53,3 +53,8 @@ def test_what_a_rule_cannot_read_is_said_in_its_own_words(shop: trees.MemoryTree
     assert (second.code, second.severity, second.place) == ("INP001", "error", place)
     assert (second.text.id, second.text.facts) == ("repository.link-out", {"revision": "-"})
     assert second.fix is not None
+
+
+def test_rules_that_need_the_whole_release_are_there() -> None:
+    codes = rulebook.rules()
+    assert {codes[code].scope for code in running.NEEDS_ALL} <= {"service", "release"}
