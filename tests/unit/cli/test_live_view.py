@@ -65,7 +65,8 @@ class Screen:
 
     @property
     def services(self) -> list[str]:
-        return [name for name in SERVICES if any(f" {name} " in line for line in self.lines)]
+        drawn = self.lines
+        return [name for name in SERVICES if any(f" {name} " in line for line in drawn)]
 
 
 @pytest.mark.parametrize(("height", "most"), [(24, 12), (40, 20), (10, 5), (3, 4)])
