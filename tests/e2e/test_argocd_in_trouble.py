@@ -1,6 +1,6 @@
 """Argo CD's own parts fail while hanbae deploys: what is said, and that nothing runs twice.
 
-These scenarios kill parts of the sandbox and have ``sandbox up`` bring them back.
+These scenarios kill parts of a sandbox and have ``sandbox up`` bring them back, so it is one of their own.
 """
 
 from __future__ import annotations
@@ -11,11 +11,38 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.support import polling, scenes
+import pytest
+from tests.support import demos, polling, scenes
 
 from hanbae.sandbox import running
 
-Enter = Callable[[str], scenes.Scene]
+NAME = f"{demos.NAME}-trouble"
+
+
+@pytest.fixture(scope="module")
+def trouble() -> Iterator[scenes.Scene]:
+    """An environment with two services that are proven, in the sandbox that is broken."""
+    running.down(NAME)
+    try:
+        scene = scenes.own(running.up(NAME), "trouble", services=("auth", "personal"))
+        ended = scene.deploy("auth", "personal")
+        assert ended.code == 0, ended.err
+        yield scene
+    finally:
+        running.down(NAME)
+
+
+@pytest.fixture
+def staging(trouble: scenes.Scene) -> scenes.Scene:
+    """The environment, driven through Argo CD's objects."""
+    trouble.enter()
+    return trouble
+
+
+@pytest.fixture(params=["kubernetes", "argocd-api"])
+def either(staging: scenes.Scene, request: pytest.FixtureRequest) -> scenes.Scene:
+    """The environment, once through each transport."""
+    return staging.served() if request.param == "argocd-api" else staging
 
 
 @contextmanager
@@ -75,56 +102,53 @@ def job(scene: scenes.Scene, service: str) -> dict[str, Any]:
 
 
 def test_a_controller_that_dies_in_mid_sync_and_comes_back_runs_nothing_twice(
-    either: Enter,
+    either: scenes.Scene,
 ) -> None:
-    staging = either("staging")
-    version = slow_migration(staging, "personal")
-    revision = staging.publish("A slow migration")
-    thread, ended = deploying(staging, "personal")
+    version = slow_migration(either, "personal")
+    revision = either.publish("A slow migration")
+    thread, ended = deploying(either, "personal")
     try:
-        polling.until(lambda: migrates(staging, "personal", revision), within=90)
-        with without(staging, "argocd-application-controller") as back:
-            began = job(staging, "personal")["metadata"]["uid"]
-            polling.until(lambda: job(staging, "personal")["status"].get("succeeded"), within=90)
+        polling.until(lambda: migrates(either, "personal", revision), within=90)
+        with without(either, "argocd-application-controller") as back:
+            began = job(either, "personal")["metadata"]["uid"]
+            polling.until(lambda: job(either, "personal")["status"].get("succeeded"), within=90)
             back()
     finally:
         thread.join()
     (deployment,) = ended
     assert deployment.code == 0, deployment.err
     assert deployment.only["migrations"][0]["applied"] == [version]
-    assert job(staging, "personal")["metadata"]["uid"] == began
-    assert staging.versions("personal", "personal_db").count(version) == 1
+    assert job(either, "personal")["metadata"]["uid"] == began
+    assert either.versions("personal", "personal_db").count(version) == 1
 
 
-def test_a_repo_server_that_is_down_is_named_and_not_the_chart(either: Enter) -> None:
-    staging = either("staging")
-    with without(staging, "argocd-repo-server"):
-        failed = staging.deploy("auth")
+def test_a_repo_server_that_is_down_is_named_and_not_the_chart(either: scenes.Scene) -> None:
+    with without(either, "argocd-repo-server"):
+        failed = either.deploy("auth")
     assert failed.code == 1, failed.err
     assert failed.causes == {"diagnosis.repo-server"}
     assert "the chart is not the cause" in failed.err
-    assert "operation" not in staging.operation("auth")
-    again = staging.deploy("auth")
+    assert "operation" not in either.operation("auth")
+    again = either.deploy("auth")
     assert again.code == 0, again.err
     assert "moved on" not in again.err
 
 
-def test_without_redis_a_deployment_still_tells_the_truth(either: Enter) -> None:
-    staging = either("staging")
-    with without(staging, "redis"):
-        ended = staging.deploy("auth")
+def test_without_redis_a_deployment_still_tells_the_truth(either: scenes.Scene) -> None:
+    with without(either, "redis"):
+        ended = either.deploy("auth")
     assert ended.code == 0, ended.err
     assert ended.only["outcome"] == "succeeded"
 
 
 def test_an_end_that_nobody_sees_is_unknown_and_nothing_runs_twice(
-    scene: Callable[[str], scenes.Scene],
+    staging: scenes.Scene,
 ) -> None:
     """The API server is gone until the time is over, and the migration goes on meanwhile."""
-    staging = scene("staging")
-    version = slow_migration(staging, "personal", seconds=40)
+    # It has to run before the time is over, beside other scenes, and for longer than that.
+    version = slow_migration(staging, "personal", seconds=75)
     revision = staging.publish("A migration that outlasts the API server")
-    thread, ended = deploying(staging, "personal", "--timeout", "20")
+    thread, ended = deploying(staging, "personal", "--timeout", "40")
     try:
         polling.until(lambda: migrates(staging, "personal", revision), within=90)
         with without(staging, "kube-apiserver"):

@@ -63,39 +63,50 @@ class Session:
                 self.codes.append(self.pytest([*map(str, folders), *workers]))
 
     def scenes(self) -> None:
-        """Run the end-to-end tests: side by side, those that break things last, and once more what has failed."""
+        """Run the end-to-end tests: side by side, what looks at the machine last, and once more what has failed."""
         folder = ROOT / "tests" / "e2e"
         if any(option.startswith(_ONE_PROCESS) for option in self._options):
             self.alone([folder])
             return
+        variables: dict[str, str] = {}
+        together = timetable.together(folder)
         try:
-            with self.phase("e2e: the demo"):
-                demo = demos.begin()
-        except AssertionError as failure:
-            self._show(f"e2e: the demo failed, and no scene can play\n{failure}")
-            self.codes.append(_NO_DEMO)
-        else:
-            self._share(demo)
+            self._play("side by side", [timetable.DEMO, *together], variables)
+            # Without a demo only the scenes apart from it have played.
+            self._again([scene for scene in together if variables or scene.apart], variables)
+        finally:
+            if variables:
+                demos.end()
         self._play("alone", timetable.ALONE, {})
         self._again(timetable.ALONE, {})
 
-    def _share(self, demo: demos.Demo) -> None:
-        """Run what needs the demo's sandbox, and take it down."""
-        try:
-            variables = demos.keep(demo, self.ledger.parent / "demo.json")
-            together = timetable.together(ROOT / "tests" / "e2e")
-            self._play("side by side", together, variables)
-            self._again(together, variables)
-        finally:
-            demos.end()
-
     def _play(
-        self, name: str, scenes: Sequence[timetable.Scene], environment: dict[str, str]
+        self, name: str, scenes: Sequence[timetable.Scene], variables: dict[str, str]
     ) -> None:
+        """Run scenes side by side; the demo, if it is among them, leaves the variables of those that stand on it."""
+
+        def run(scene: timetable.Scene) -> None:
+            if scene is timetable.DEMO:
+                variables.update(self._demo())
+            elif scene.apart or variables or timetable.DEMO not in scenes:
+                self._file(scene.file, {} if scene.apart else variables)
+
         if not self.goes_on:
             return
         with self.phase(f"e2e: {name}"):
-            timetable.play(scenes, lambda file: self._file(file, environment))
+            timetable.play(scenes, run)
+
+    def _demo(self) -> dict[str, str]:
+        """Run the demo whose sandbox the scenes share; returns nothing if it failed, and says so."""
+        began = time.monotonic()
+        try:
+            demo = demos.begin()
+        except AssertionError as failure:
+            self._show(f"e2e: the demo failed, and no scene can play on it\n{failure}")
+            self.codes.append(_NO_DEMO)
+            return {}
+        self._show(f"e2e: the demo ended after {time.monotonic() - began:.0f} s")
+        return demos.keep(demo, self.ledger.parent / "demo.json")
 
     def _again(self, scenes: Sequence[timetable.Scene], environment: dict[str, str]) -> None:
         """Run the files of tests that have failed once more, one after the other; their environments are new."""
@@ -118,8 +129,9 @@ class Session:
                 sys.executable,
                 "-m",
                 "pytest",
-                "-p",
-                "no:cacheprovider",
+                *("-p", "no:cacheprovider"),
+                # No scene has properties, and each file is a process, for which importing Hypothesis is time.
+                *("-p", "no:hypothesispytest"),
                 f"tests/e2e/{file}",
                 *self._options,
             ],

@@ -27,18 +27,26 @@ class Scene:
         uses: Environments of the demo's shop that it changes or looks at.
         fresh: It looks at what the demo itself has left; a second run has a demo of its own.
         apart: It touches nothing of the demo's sandbox: its sandboxes are its own.
-        breaks: It stops parts of the demo's sandbox, so only scenes apart from that play beside it.
+        first: It makes the demo's sandbox, so only scenes apart from that play beside it.
     """
 
     file: str
     uses: frozenset[str] = frozenset()
     fresh: bool = False
     apart: bool = False
-    breaks: bool = False
+    first: bool = False
 
 
 _DEV, _STAGING, _PRODUCTION = "dev", "staging", "production"
 
+DEMO: Final = Scene("the demo", first=True)
+"""What all but those apart stand on; no file."""
+APART: Final = (
+    # They wait for nobody, and are long: while the demo's sandbox comes up, they use what it leaves of the machine.
+    Scene("test_argocd_in_trouble.py", apart=True),
+    Scene("test_sandbox.py", apart=True),
+    Scene("test_demo_stopped.py", apart=True),
+)
 TOGETHER: Final = (
     # What the demo has left is looked at before anything adds to it.
     Scene("test_demo.py", frozenset({_DEV, _STAGING, _PRODUCTION}), fresh=True),
@@ -69,36 +77,30 @@ TOGETHER: Final = (
     Scene("test_render.py"),
     Scene("test_example_app.py"),
 )
-LAST: Final = (
-    # Those with sandboxes of their own play on while the demo's is broken.
-    Scene("test_sandbox.py", apart=True),
-    Scene("test_demo_stopped.py", apart=True),
-    Scene("test_argocd_in_trouble.py", breaks=True),
-)
 ALONE: Final = (Scene("test_sandbox_alone.py"),)
 """What looks at the whole machine."""
 
 
 def together(folder: Path) -> list[Scene]:
-    """What plays side by side: the tables' files, and between them those that nobody has put on one yet.
+    """What plays side by side: the tables' files, and after them those that nobody has put on one yet.
 
     Of these nothing is known, so each waits for every environment of the demo's shop.
 
     Args:
         folder: The end-to-end tests.
     """
-    listed = {scene.file for scene in (*TOGETHER, *LAST, *ALONE)}
+    listed = {scene.file for scene in (*APART, *TOGETHER, *ALONE)}
     files = sorted(path.name for path in folder.glob("test_*.py") if path.name not in listed)
     unknown = (Scene(file, frozenset({_DEV, _STAGING, _PRODUCTION})) for file in files)
-    return [*TOGETHER, *unknown, *LAST]
+    return [*APART, *TOGETHER, *unknown]
 
 
-def play(scenes: Sequence[Scene], run: Callable[[str], None], *, at_once: int = AT_ONCE) -> None:
+def play(scenes: Sequence[Scene], run: Callable[[Scene], None], *, at_once: int = AT_ONCE) -> None:
     """Run scenes side by side, each as early as the environments that it uses are free.
 
     Args:
         scenes: In the order in which they begin where nothing hinders them.
-        run: Runs one file, in one of several threads.
+        run: Runs one scene, in one of several threads.
         at_once: How many at the same time.
     """
     waiting = list(scenes)
@@ -123,7 +125,7 @@ def play(scenes: Sequence[Scene], run: Callable[[str], None], *, at_once: int = 
     def work() -> None:
         while scene := next_scene():
             try:
-                run(scene.file)
+                run(scene)
             finally:
                 with changed:
                     playing.remove(scene)
@@ -145,4 +147,4 @@ def _disturb(scene: Scene, other: Scene) -> bool:
     """Whether two scenes may not play at the same time."""
     if scene.apart or other.apart:
         return False
-    return scene.breaks or other.breaks or bool(scene.uses & other.uses)
+    return scene.first or other.first or bool(scene.uses & other.uses)

@@ -28,8 +28,8 @@ def test_file_that_is_on_no_table_plays_with_nothing_that_uses_the_demos_environ
     (tmp_path / "test_new.py").touch()
     (tmp_path / timetable.TOGETHER[0].file).touch()
     scenes = timetable.together(tmp_path)
-    new = scenes.pop(len(timetable.TOGETHER))
-    assert scenes == [*timetable.TOGETHER, *timetable.LAST]
+    new = scenes.pop()
+    assert scenes == [*timetable.APART, *timetable.TOGETHER]
     assert new == scene("test_new.py", "dev", "staging", "production")
 
 
@@ -37,9 +37,9 @@ def test_scenes_with_nothing_in_common_play_at_the_same_time() -> None:
     meeting = threading.Barrier(3, timeout=30)
     played: list[str] = []
 
-    def run(file: str) -> None:
+    def run(part: timetable.Scene) -> None:
         meeting.wait()
-        played.append(file)
+        played.append(part.file)
 
     timetable.play([scene("a", "x"), scene("b"), scene("c", "y")], run)
     assert sorted(played) == ["a", "b", "c"]
@@ -50,7 +50,8 @@ def test_scenes_of_one_environment_play_in_their_order_and_never_together() -> N
     order: list[str] = []
     uses = {"a": {"x", "y"}, "b": {"y"}, "c": {"x", "z"}, "d": {"z"}, "e": set()}
 
-    def run(file: str) -> None:
+    def run(part: timetable.Scene) -> None:
+        file = part.file
         assert not any(uses[file] & uses[other] for other in playing)
         playing.add(file)
         order.append(file)
@@ -64,34 +65,28 @@ def test_scenes_of_one_environment_play_in_their_order_and_never_together() -> N
         assert order.index("a") < order.index("c") < order.index("d")
 
 
-def test_what_breaks_the_sandbox_plays_beside_nothing_but_scenes_with_their_own() -> None:
+def test_only_scenes_with_sandboxes_of_their_own_play_before_the_demo_is_there() -> None:
     order: list[str] = []
-    next_began, broken = threading.Event(), threading.Event()
+    apart_began = threading.Event()
 
-    def run(file: str) -> None:
-        order.append(file)
-        if file in {"breaker", "apart"}:
-            next_began.set()
-        if file == "shared":
-            assert next_began.wait(30)
-            assert "breaker" not in order
-        if file == "breaker":
-            broken.set()
-        if file == "apart":
-            assert broken.wait(30), "they do not play at the same time"
+    def run(part: timetable.Scene) -> None:
+        order.append(part.file)
+        if part.apart:
+            apart_began.set()
+        if part is timetable.DEMO:
+            assert apart_began.wait(30), "they do not play at the same time"
+            assert sorted(order) == ["apart", "the demo"]
 
-    breaker = timetable.Scene("breaker", breaks=True)
     apart = timetable.Scene("apart", apart=True)
-    scenes = [scene("first"), scene("shared"), breaker, apart, scene("later")]
-    timetable.play(scenes, run, at_once=2)
-    assert sorted(order) == ["apart", "breaker", "first", "later", "shared"]
-    assert order.index("breaker") < order.index("later"), "it is not overtaken"
+    timetable.play([timetable.DEMO, scene("first"), apart, scene("later")], run, at_once=3)
+    assert sorted(order) == ["apart", "first", "later", "the demo"]
 
 
 def test_scene_that_cannot_be_run_ends_the_play_with_its_error() -> None:
     played: list[str] = []
 
-    def run(file: str) -> None:
+    def run(part: timetable.Scene) -> None:
+        file = part.file
         played.append(file)
         if file == "a":
             raise OSError(file)
