@@ -119,6 +119,26 @@ def test_a_long_line_in_a_template_with_a_finding(shop: Path, line: str) -> None
     assert "ARG001" in codes(findings)
 
 
+def test_a_template_that_fails_with_many_names_of_templates(shop: Path) -> None:
+    text = '{{ fail (repeat 100000 "templates/") }}'
+    (shop / AUTH / "templates" / "fails.yaml").write_text(text)
+    code, findings = check(shop)
+    assert code == 1
+    (place,) = {str(finding["place"]) for finding in findings if finding["code"] == "INP001"}
+    assert "templates/fails.yaml" in place
+
+
+@pytest.mark.parametrize("word", ["DETACH PARTITION ", "ALTER TABLE x DETACH PARTITION y "])
+def test_a_statement_of_many_words_that_begin_a_hazard(shop: Path, word: str) -> None:
+    folder = shop / "services/auth/migrations"
+    last = max(folder.glob("*.sql")).name.partition("_")[0]
+    name = f"{int(last) + 1:0{len(last)}}_long.sql"
+    statement = "ALTER TABLE x " + word * 60_000 + "SYSTEM"
+    (folder / name).write_text(f"-- +goose Up\n{statement};\n-- +goose Down\nSELECT 1;\n")
+    code, findings = check(shop)
+    assert code == 0, findings
+
+
 @pytest.mark.parametrize("gap", [" ", "\N{EM SPACE}", "\v"], ids=["spaces", "wide", "other"])
 def test_an_object_whose_name_is_mostly_space(shop: Path, gap: str) -> None:
     name = json.dumps("x" + gap * 200_000 + "y")

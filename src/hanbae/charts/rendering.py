@@ -26,6 +26,8 @@ _NAMED: Final = re.compile(
 _VALUE: Final = re.compile(
     r"(- at '[^'\n]*':) '(?:[^'\\]|\\.)*' (does not match pattern|is not valid)"
 )
+_PLACED_WITHIN: Final = 4096
+"""Characters of a message in which its place is looked for; it stands at the beginning, the rest may be a branch's."""
 _OF_SCHEMA: Final = "values don't meet the specifications of the schema(s)"
 _TEMPLATE: Final = re.compile(r"^[^\s/:]+/(?P<file>(?:charts/[^\s:]+/)?templates/[^\s:]+): ")
 _FILE: Final = re.compile(r"error reading (?P<file>\S+): chart exceeds")
@@ -210,7 +212,7 @@ def _failed(shown: str, error: str) -> errors.FileFault:
     # Helm's own words of a schema name keys, not values, and a key may be called after a secret.
     if not error.startswith(_OF_SCHEMA):
         error = masking.Redactor()(error)
-    named = _NAMED.search(error)
+    named = _NAMED.search(error[:_PLACED_WITHIN])
     if named is None:
         whole = _TEMPLATE.search(error) or _FILE.search(error)
         packed = _PACKED.search(error)

@@ -28,6 +28,9 @@ _WEBHOOK_SILENT: Final = re.compile(
     r'failed calling webhook "(?P<name>[^"]+)": (?P<what>.*)', re.DOTALL
 )
 
+_LONGEST: Final = 4096
+"""Characters of a message that are looked at; webhooks write what they like."""
+
 
 def causes(
     picture: pictures.Picture, controller: subjects.Ref, owner: subjects.Ref
@@ -51,6 +54,7 @@ def causes(
 
 
 def _cause(message: str, controller: subjects.Ref, owner: subjects.Ref) -> pictures.Cause:
+    message = message[:_LONGEST]
     describe = ("kubectl", "describe", owner.kind.lower(), owner.name, "-n", owner.namespace)
     events = (
         "kubectl",

@@ -11,7 +11,8 @@ from hanbae.argo import applications, operations
 from hanbae.diagnosing import pictures
 
 # gRPC's words for nobody at the other end; between Argo CD's own parts only, so never about the chart.
-_NO_REPO_SERVER: Final = re.compile(r"code = Unavailable desc = |repo-?server.*connection refused")
+_UNAVAILABLE: Final = "code = Unavailable desc = "
+_REPO_SERVER: Final = re.compile(r"repo-?server")
 _CANNOT_BEGIN: Final = frozenset({"ComparisonError", "InvalidSpecError", "UnknownError"})
 
 
@@ -20,7 +21,7 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
     for ref, application in picture.of("Application"):
         describe = ("kubectl", "describe", "application", ref.name, "-n", ref.namespace)
         for condition in applications.conditions(application):
-            if _NO_REPO_SERVER.search(condition.message):
+            if _names_no_repo_server(condition.message):
                 yield _no_repo_server(ref, condition.message)
             elif condition.type in _CANNOT_BEGIN:
                 facts = {
@@ -34,7 +35,7 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
         operation = operations.recorded(application)
         if operation is None:
             continue
-        if operation.phase == "Error" and _NO_REPO_SERVER.search(operation.message):
+        if operation.phase == "Error" and _names_no_repo_server(operation.message):
             yield _no_repo_server(ref, operation.message)
         for result in operation.results:
             if result.status == "SyncFailed":
@@ -56,3 +57,14 @@ def _said(condition: str) -> str:
     return {"ComparisonError": "not-compared", "InvalidSpecError": "invalid-application"}.get(
         condition, "application-error"
     )
+
+
+def _names_no_repo_server(message: str) -> bool:
+    """Whether nobody answered for Argo CD's repo-server; a branch can write much of a message."""
+    if _UNAVAILABLE in message:
+        return True
+    for line in message.split("\n"):
+        server = _REPO_SERVER.search(line)
+        if server is not None and "connection refused" in line[server.end() :]:
+            return True
+    return False

@@ -14,6 +14,9 @@ _UNDECRYPTABLE: Final = re.compile(
 )
 _UNMANAGED: Final = re.compile(r"already exists and is not managed by SealedSecret")
 
+_LONGEST: Final = 4096
+"""Characters of a message that are looked at."""
+
 
 def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
     """The causes in all SealedSecrets of the picture."""
@@ -25,7 +28,7 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
         )
         if synced.get("status") != "False" or stale:
             continue
-        message = synced.get("message") or ""
+        message = (synced.get("message") or "")[:_LONGEST]
         facts = {"secret": ref.name, "namespace": ref.namespace, "message": message}
         describe = ("kubectl", "describe", "sealedsecret", ref.name, "-n", ref.namespace)
         undecryptable = _UNDECRYPTABLE.search(message)

@@ -44,11 +44,13 @@ _TYPE: Final = re.compile(
 _RENAME: Final = re.compile(r"\bRENAME\b(?!\s+(?:CONSTRAINT|INDEX)\b)", _FLAGS)
 _ALONE: Final = re.compile(
     r"(?:CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY|DROP\s+INDEX\s+CONCURRENTLY"
-    r"|REINDEX\b[^;]*\bCONCURRENTLY|VACUUM"
-    r"|(?:CREATE|DROP)\s+DATABASE|(?:CREATE|DROP)\s+TABLESPACE|ALTER\s+SYSTEM"
-    r"|ALTER\s+TABLE\b[^;]*\bDETACH\s+PARTITION\b[^;]*\bCONCURRENTLY)\b",
+    r"|VACUUM|(?:CREATE|DROP)\s+DATABASE|(?:CREATE|DROP)\s+TABLESPACE|ALTER\s+SYSTEM)\b",
     _FLAGS,
 )
+# The word that makes these such a statement stands anywhere after the others.
+_REINDEX: Final = re.compile(r"REINDEX\b", _FLAGS)
+_DETACH: Final = re.compile(r"\bDETACH\s+PARTITION\b", _FLAGS)
+_CONCURRENTLY: Final = re.compile(r"\bCONCURRENTLY\b", _FLAGS)
 _MAY_BE_ALONE: Final = re.compile("CONCURRENTLY|VACUUM|DATABASE|TABLESPACE|SYSTEM", _FLAGS)
 _AGAIN: Final = re.compile(
     r"(?:SET|RESET|SELECT|ANALYZE|VACUUM|REINDEX|REFRESH|COMMENT|GRANT|REVOKE|DELETE|DO|NOTIFY|LOCK)\b"
@@ -126,7 +128,7 @@ def may_be_alone(text: str) -> bool:
 
 def alone(text: str) -> bool:
     """Whether PostgreSQL refuses a statement inside a transaction block."""
-    return bool(_ALONE.match(text))
+    return _alone_until(text) is not None
 
 
 def alone_words(text: str) -> str:
@@ -135,8 +137,23 @@ def alone_words(text: str) -> str:
     Args:
         text: A statement that is `alone`.
     """
-    match = _ALONE.match(text)
-    return " ".join(match[0].split())[:80] if match is not None else words(text, 3)
+    end = _alone_until(text)
+    return " ".join(text[:end].split())[:80] if end is not None else words(text, 3)
+
+
+def _alone_until(text: str) -> int | None:
+    """Where the words end that keep a statement out of a transaction block; None where there are none.
+
+    Each word is searched for once: a branch may write a statement as long as a file.
+    """
+    if (match := _ALONE.match(text)) is not None:
+        return match.end()
+    statement = text.partition(";")[0]
+    begun = _REINDEX.match(statement)
+    if begun is None and _ALTER.match(statement):
+        begun = _DETACH.search(statement)
+    last = _CONCURRENTLY.search(statement, begun.end()) if begun is not None else None
+    return None if last is None else last.end()
 
 
 def repeatable(text: str) -> bool:
