@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import Struct
 
@@ -16,6 +17,8 @@ from hanbae.policy import environments, naming
 from hanbae.releases import rights
 from hanbae.results import findings
 from hanbae.rules import claims, ignores, rulebook, running, views
+
+_MIGRATION: Final = "migration"
 
 
 class Unprepared(Struct, frozen=True):
@@ -89,8 +92,7 @@ def _rights_of(service: views.Service) -> dict[str, authorizing.Service]:
     """What may be proven of a service whose values do not say what it migrates, for the rule over the rights."""
     described = {}
     for environment, release in service.releases.items():
-        data = libyaml.mapping(service.text(release.values_file) or "") or {}
-        if databases.are_declared(data):
+        if _declares(service, release.values_file):
             continue
         secret = naming.secret(release.policy, service.name, environment)
         # What is rendered with an image for the rules alone is not there yet.
@@ -100,6 +102,16 @@ def _rights_of(service: views.Service) -> dict[str, authorizing.Service]:
             else rights.of(release.model, service=service.name, secret=secret)
         )
     return described
+
+
+def _declares(service: views.Service, file: str) -> bool:
+    """Whether a values file says itself what the service migrates; where it can be told by its places, by them."""
+    places = service.values(file).places
+    if (_MIGRATION,) not in places:
+        return False
+    if any(len(keys) > 1 and keys[0] == _MIGRATION and isinstance(keys[1], str) for keys in places):
+        return True
+    return databases.are_declared(libyaml.mapping(service.text(file) or "") or {})
 
 
 def claims_of(service: views.Service) -> dict[str, tuple[claims.Claim, ...]]:

@@ -31,9 +31,12 @@ _NEAR: Final = 0.6
 def not_made(release: views.Release) -> Iterator[rulebook.Hit]:
     """A ConfigMap or a volume claim that pods name and that nothing in the repository makes."""
     applied = _applied(release)
-    makes = {(entry.kind, entry.name) for entry in needs.makes(applied)}
+    model = release.model
+    read = len(model.objects) == len(applied)  # what both leave out is nearly always the same
+    all_makes = model.makes if read else needs.makes(applied)
+    makes = {(entry.kind, entry.name) for entry in all_makes}
     missing: dict[tuple[str, str], list[parts.Need]] = {}
-    for need in needs.needs(applied):
+    for need in model.needs if read else needs.needs(applied):
         named = (need.kind, need.name)
         absent = need.kind in _KINDS and named not in makes and need.name not in _OF_CLUSTERS
         if absent and need.by.namespace == release.namespace:

@@ -85,7 +85,7 @@ def _refusals(manifest: views.Object) -> refusals.Refusals:
         yield from workloads.lasting(shapes.mapping(manifest.get("spec")), ("spec",))
     if manifest.kind in _OF_WHOLE:
         yield from _OF_WHOLE[manifest.kind](manifest.data, ())
-    yield from selectors.expressions(manifest.data)
+    yield from selectors.expressions(manifest)
     if manifest.kind == "StatefulSet":
         for index, claim in shapes.entries(manifest.get("spec", "volumeClaimTemplates")):
             place = ("spec", "volumeClaimTemplates", index, "spec")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from hanbae.releases.objects import Object
 from hanbae.rules.kubernetes import shapes
 from hanbae.rules.kubernetes.validation import refusals
 
@@ -12,12 +13,28 @@ _VALUELESS: Final = frozenset({"Exists", "DoesNotExist"})
 _NUMERIC: Final = frozenset({"Gt", "Lt"})
 _EXPRESSIONS: Final = "matchExpressions"
 _DEEPEST: Final = 40
-_ROOTS: Final = ("aggregationRule", "spec", "webhooks")
+_PLACES: Final[tuple[refusals.Pointer, ...]] = (
+    ("aggregationRule",),
+    ("webhooks",),
+    *(
+        ("spec", name)
+        for name in (
+            "egress",
+            "ingress",
+            "podSelector",
+            "scopeSelector",
+            "selector",
+            "volumeClaimTemplates",
+        )
+    ),
+)
+_OF_PODS: Final = ("affinity", "topologySpreadConstraints", "volumes")
 
 
-def expressions(data: Mapping[str, Any]) -> refusals.Refusals:
-    """The expressions of all selectors in an object."""
-    waiting: list[tuple[refusals.Pointer, Any]] = [((name,), data.get(name)) for name in _ROOTS]
+def expressions(manifest: Object) -> refusals.Refusals:
+    """The expressions of all selectors in an object, which are at a few places and below them."""
+    pointers = [*_PLACES, *((*manifest.pod, name) for name in _OF_PODS if manifest.pod)]
+    waiting = [(pointer, manifest.get(*pointer)) for pointer in pointers]
     while waiting:
         pointer, node = waiting.pop()
         if isinstance(node, dict):
