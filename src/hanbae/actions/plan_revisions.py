@@ -13,7 +13,7 @@ from hanbae.charts import pools
 from hanbae.checking import projects, settling, tasks, whole_repository
 from hanbae.planning import forecasting, migrating, scheduling
 from hanbae.planning import releases as planned
-from hanbae.policy import loading, naming
+from hanbae.policy import folders, loading, naming
 from hanbae.policy.environments import require as require_environment
 from hanbae.repository import checkouts
 from hanbae.repository.services import require as require_services
@@ -89,15 +89,15 @@ def _commits(directory: Path, *names: str) -> tuple[str, ...]:
 def _touched(before: views.Project, after: views.Project) -> frozenset[str] | None:
     """The services whose own folders differ; None when something else does, such as the policy or a shared chart."""
     old, new = before.tree.files(), after.tree.files()
-    folders: dict[str, set[str]] = {}
+    owners: dict[str, set[str]] = {}
     for project in (before, after):
         for name in project.services:  # several may share a chart
-            folders.setdefault(f"{naming.around(project.policy, name)}/", set()).add(name)
+            owners.setdefault(str(naming.around(project.policy, name)), set()).add(name)
     touched: set[str] = set()
     for path in old.keys() | new.keys():
         if old.get(path) == new.get(path) or path.startswith("k8s/") or path.endswith(".md"):
             continue
-        names = [own for folder, own in folders.items() if path.startswith(folder)]
+        names = [own for folder, own in owners.items() if folders.holds(folder, path)]
         if not names:
             return None
         touched.update(*names)

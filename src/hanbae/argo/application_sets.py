@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from hanbae import errors, libyaml
 from hanbae.argo import set_templates
+from hanbae.policy import folders
 from hanbae.repository import trees
 
 _MOST: Final = 2000
@@ -88,7 +89,7 @@ class _Probe:
 
     def files(self, folder: str = "") -> Mapping[str, str]:
         """Every file below a folder."""
-        return {path: value for path, value in self._files.items() if path.startswith(folder)}
+        return {path: value for path, value in self._files.items() if folders.holds(folder, path)}
 
     def linked(self, _path: str) -> str | None:
         """No link."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae.policy import documents, naming, service_paths
+from hanbae.policy import documents, folders, naming, service_paths
 
 CHART: Final = "Chart.yaml"
 
@@ -111,8 +111,8 @@ def of_glob(policy: documents.Policy, finder: Finder) -> documents.Policy:
 
 
 def _files(folder: str, file: str, excluded: Any) -> dict[str, Any]:
-    without = [{"path": f"{path}/{file}", "exclude": True} for path in excluded]
-    return {"files": [{"path": f"{folder}/{file}"}, *without]}
+    without = [{"path": folders.path(path, file), "exclude": True} for path in excluded]
+    return {"files": [{"path": folders.path(folder, file)}, *without]}
 
 
 def _inside(policy: documents.Policy, service: str, environment: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors, libyaml, subjects
+from hanbae.policy import folders
 from hanbae.repository import trees
 
 PREFIX: Final = ".argocd-source"
@@ -50,7 +51,7 @@ def read(tree: trees.Tree, folder: str, application: str) -> Iterator[SourceFile
         hanbae.errors.FileFault: One of them cannot be read, or is no YAML.
     """
     for name in (_ALL, f"{PREFIX}-{application}.yaml"):
-        path = f"{folder}/{name}"
+        path = folders.path(folder, name)
         data = tree.read(path)
         if data is None:
             continue

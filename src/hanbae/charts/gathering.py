@@ -17,6 +17,7 @@ from typing import Final
 
 from hanbae import errors, libyaml, subjects
 from hanbae.charts import declared, dependency_cache, helm_settings, helmignore
+from hanbae.policy import folders
 from hanbae.repository import trees
 
 IGNORE: Final = ".helmignore"
@@ -56,7 +57,7 @@ def listed(tree: trees.Tree, chart: str) -> dict[str, str]:
         ignored = helmignore.Rules(rules)
         return {name: path for name, path in walked.items() if not ignored.keeps_out(name)}
     except ValueError as error:
-        place = subjects.Place(f"{chart}/{IGNORE}")
+        place = subjects.Place(folders.path(chart, IGNORE))
         raise errors.FileFault("render.bad-ignore", place=place, error=str(error)) from error
 
 
@@ -259,7 +260,6 @@ def _walked(
     tree: trees.Tree, folder: str, prefix: str, left: list[int]
 ) -> Iterator[tuple[str, str]]:
     """Files by their name in the chart; `left` is how many more there may be, each linked folder being one."""
-    cut = len(folder) + 1 if folder else 0
     files = tree.files(folder)
     left[0] -= len(files) + 1
     if left[0] < 0 or prefix.count("/") > _DEEPEST:
@@ -267,10 +267,10 @@ def _walked(
     for path, identity in files.items():
         onward = tree.linked(path) if identity.startswith(_LINK) else None
         if onward is None:
-            yield f"{prefix}{path[cut:]}", path
+            yield f"{prefix}{folders.name(folder, path)}", path
         else:
-            linked = "" if onward == "." else onward
-            yield from _walked(tree, linked, f"{prefix}{path[cut:]}/", left)
+            inside = f"{prefix}{folders.name(folder, path)}/"
+            yield from _walked(tree, onward, inside, left)
 
 
 def folder_of(chart: str, dependency: declared.Dependency) -> str | None:

@@ -26,6 +26,7 @@ from msgspec import Struct
 
 from hanbae import errors, foreign_json, subjects, wording
 from hanbae.charts import compiling
+from hanbae.policy import folders
 
 HELM: Final = "4.3.1"
 """The version of Helm that renders: the one that Argo CD 3.6.1 has."""
@@ -371,4 +372,5 @@ def program() -> Path:
 
 
 def _fault(shown: str, text_id: str, /, **facts: str) -> errors.FileFault:
-    return errors.FileFault(text_id, place=subjects.Place(f"{shown}/Chart.yaml"), **facts)
+    place = subjects.Place(folders.path(shown, "Chart.yaml"))
+    return errors.FileFault(text_id, place=place, **facts)

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from hanbae import errors, masking, subjects
 from hanbae.charts import gathering, pools
+from hanbae.policy import folders
 from hanbae.repository import trees
 
 _NAMED: Final = re.compile(
@@ -187,7 +188,7 @@ def _whole(item: object, template: str, shown: str) -> dict[str, Any]:
 
 def _beyond(excess: pools.Excess, shown: str, values_files: Sequence[str]) -> errors.FileFault:
     """What is larger than it may be, at its line."""
-    file = f"{shown}/{excess.file}".rstrip("/")
+    file = folders.path(shown, excess.file).rstrip("/")
     if excess.values and values_files:
         file = values_files[min(excess.index, len(values_files) - 1)]
     limit = f"{excess.limit // 1024**2} MiB" if excess.what == "bytes" else str(excess.limit)
@@ -198,7 +199,7 @@ def _beyond(excess: pools.Excess, shown: str, values_files: Sequence[str]) -> er
 def _of_schema(shown: str, answer: pools.Answer) -> errors.FileFault:
     """A schema that is malformed or refers outside, in a file of the chart: a packed chart is one."""
     path = answer.schema
-    place = subjects.Place(f"{shown}/{path.partition(':')[0]}")
+    place = subjects.Place(folders.path(shown, path.partition(":")[0]))
     if answer.reference:
         return errors.FileFault(
             "render.schema-refers-outside", place=place, path=path, reference=answer.reference
@@ -217,10 +218,8 @@ def _failed(shown: str, error: str) -> errors.FileFault:
         whole = _TEMPLATE.search(error) or _FILE.search(error)
         packed = _PACKED.search(error)
         file = f"charts/{packed['file']}" if packed else whole["file"] if whole else "Chart.yaml"
-        return errors.FileFault(
-            "render.failed", place=subjects.Place(f"{shown}/{file}"), error=error
-        )
-    place = subjects.Place(
-        f"{shown}/{named['file']}", int(named["line"] or 0), int(named["column"] or 0)
-    )
+        place = subjects.Place(folders.path(shown, file))
+        return errors.FileFault("render.failed", place=place, error=error)
+    file = folders.path(shown, named["file"])
+    place = subjects.Place(file, int(named["line"] or 0), int(named["column"] or 0))
     return errors.FileFault("render.failed", place=place, error=error)

@@ -14,7 +14,7 @@ from typing import Final
 
 from hanbae import errors, libyaml
 from hanbae.checking import baselines
-from hanbae.policy import loading, naming
+from hanbae.policy import folders, loading, naming
 from hanbae.repository import trees
 from hanbae.rules import ignores, views
 
@@ -32,16 +32,16 @@ def services(project: views.Project, files: Iterable[str]) -> tuple[str, ...]:
     """The services that changes in files touch."""
     files = tuple(files)
     everyone = (loading.NAME, baselines.NAME, *ignores.shared(project))
-    if any(_below(file, folder) for file in files for folder in everyone):
+    if any(_below(file, shared) for file in files for shared in everyone):
         return project.services
-    folders: dict[str, list[str]] = {}
+    owners: dict[str, list[str]] = {}
     for name in project.services:
-        folders.setdefault(project.folder(name), []).append(name)  # several may share a chart
+        owners.setdefault(project.folder(name), []).append(name)  # several may share a chart
     touched: set[str] = set()
     for file in files:
         parts = file.split("/")
-        above = ("/".join(parts[:cut]) for cut in range(1, len(parts)))
-        touched.update(name for folder in above for name in folders.get(folder, ()))
+        above = (folders.ROOT, *("/".join(parts[:cut]) for cut in range(1, len(parts))))
+        touched.update(name for folder in above for name in owners.get(folder, ()))
     # A shared chart may lie in another service's folder, so all of the changed files are looked for.
     for name in project.services:
         if name not in touched:
@@ -52,7 +52,7 @@ def services(project: views.Project, files: Iterable[str]) -> tuple[str, ...]:
 
 
 def _below(file: str, folder: str) -> bool:
-    return file == folder or file.startswith(f"{folder}/")
+    return file == folder or folders.holds(folder, file)
 
 
 def _read_elsewhere(project: views.Project, name: str) -> Iterator[str]:
@@ -78,7 +78,7 @@ def _read_elsewhere(project: views.Project, name: str) -> Iterator[str]:
 def _dependencies(tree: trees.Tree, chart: str) -> Iterator[str]:
     """The folders that a chart names as ``file://``."""
     try:
-        data = tree.read(f"{chart}/Chart.yaml")
+        data = tree.read(folders.path(chart, "Chart.yaml"))
     except errors.FileFault:
         return
     if data is None or b"file://" not in data:

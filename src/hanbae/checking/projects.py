@@ -17,7 +17,7 @@ from hanbae import errors, subjects, wording
 from hanbae.charts import gathering, pools, rendering
 from hanbae.checking import findings_of_rules, rewritten_texts, unbegun
 from hanbae.planning import releases
-from hanbae.policy import documents, loading, naming
+from hanbae.policy import documents, folders, loading, naming
 from hanbae.repository import checkouts, services, trees
 from hanbae.results import findings
 from hanbae.rules import views
@@ -222,7 +222,7 @@ async def _show_unbegun(
     layers = {
         environment: layer
         for environment, release in view.releases.items()
-        if (layer := unbegun.layer(release, tree.read(f"{view.chart}/Chart.yaml")))
+        if (layer := unbegun.layer(release, tree.read(view.chart_file("Chart.yaml"))))
     }
     if not layers:
         return
@@ -284,7 +284,7 @@ def _release(
 
 def _refuse_submodules(tree: trees.Tree, chart: str) -> None:
     """Refuse a chart that lies in a submodule."""
-    parts = chart.split("/")
+    parts = [] if folders.is_root(chart) else chart.split("/")
     for cut in range(1, len(parts) + 1):
         tree.read("/".join(parts[:cut]))
 

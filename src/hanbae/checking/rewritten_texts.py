@@ -44,7 +44,7 @@ async def add(pool: pools.Pool, view: views.Service, requests: Mapping[str, pool
         view: The service with its releases.
         requests: Environment → the release as it was requested.
     """
-    own = f"{view.chart}/{_DEFAULTS}"
+    own = view.chart_file(_DEFAULTS)
     defaults = view.text(own) or ""
     of_chart = functools.cache(lambda: rewriting.scalars(defaults))
     for environment, release in tuple(view.releases.items()):

@@ -5,6 +5,7 @@ Everything comes from one commit, and nothing from the working tree: the values,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -180,6 +181,7 @@ def _proofs(source: Source) -> list[plans.Prove]:
     for other in service.model.migrations:
         if other.tool != tools.GOOSE and other.provable is not None:
             wording.warn(other.provable)
+    _refuse_twice(source, service)
     for entry in service.migrated:
         migration = _provable(source, service, entry)
         if migration is None:
@@ -212,6 +214,19 @@ def _proofs(source: Source) -> list[plans.Prove]:
             )
         )
     return proofs_
+
+
+def _refuse_twice(source: Source, service: releases.Databases) -> None:
+    """Refuse two databases of one name: what is proven of one would count for the other."""
+    proven = [
+        entry for entry in service.migrated if entry.migration and not entry.migration.provable
+    ]
+    for name, count in Counter(entry.database.name for entry in proven).items():
+        if count > 1:
+            jobs = [entry.job for entry in proven if entry.database.name == name]
+            place = subjects.Place(source.values_file)
+            facts = {"database": name, "jobs": ", ".join(jobs), "service": source.service}
+            raise errors.FileFault("plan.database-twice", place=place, **facts)
 
 
 def _provable(

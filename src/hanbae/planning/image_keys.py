@@ -18,6 +18,7 @@ from hanbae import errors
 from hanbae.charts import pools, rendering
 from hanbae.images import references
 from hanbae.planning import forecasting
+from hanbae.policy import folders
 from hanbae.releases import key_words
 from hanbae.repository import trees
 
@@ -117,7 +118,7 @@ def _container(manifest: Mapping[str, Any], container: Mapping[str, Any]) -> Con
 
 
 def _templates(tree: trees.Tree, chart: str) -> Iterator[str]:
-    for path in tree.files(f"{chart}/templates"):
+    for path in tree.files(folders.path(chart, "templates")):
         yield (tree.read(path) or b"").decode("utf-8", "replace")
 
 

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from hanbae.migrations import files
 from hanbae.planning import releases
+from hanbae.policy import folders
 from hanbae.repository import trees
 
 
@@ -40,7 +41,9 @@ def paths(tree: trees.Tree, service: releases.Databases, folder: str) -> dict[st
     for entry in service.migrated:
         own = str(PurePosixPath(folder) / entry.database.directory)
         names = [
-            path[len(own) + 1 :] for path in tree.files(own) if "/" not in path[len(own) + 1 :]
+            name
+            for name in (folders.name(own, path) for path in tree.files(own))
+            if "/" not in name
         ]
         migrations[entry.database.name] = {
             version: f"{own}/{name}"

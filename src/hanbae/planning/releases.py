@@ -11,7 +11,7 @@ from hanbae.apis import serving
 from hanbae.argo import source_files
 from hanbae.charts import pools
 from hanbae.migrations import databases
-from hanbae.policy import documents, naming
+from hanbae.policy import documents, folders, naming
 from hanbae.releases import databases as migrated
 from hanbae.releases import objects, parts
 from hanbae.repository import trees
@@ -138,9 +138,10 @@ def read(
         namespace=namespace,
         name=naming.release(policy, service, environment),
         values=values,
+        names=naming.databases(policy, service, environment),
     )
     folder = str(naming.migrations_folder(policy, service))
-    files = [path[len(folder) + 1 :] for path in tree.files(folder)]
+    files = [folders.name(folder, path) for path in tree.files(folder)]
     return Databases(model, migrated.of(model, declared, values, files))
 
 

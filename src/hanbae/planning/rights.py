@@ -5,7 +5,7 @@ from __future__ import annotations
 from hanbae.argo import authorizing
 from hanbae.charts import pools, rendering
 from hanbae.planning import releases
-from hanbae.policy import documents, naming
+from hanbae.policy import documents, folders, naming
 from hanbae.releases import rights
 from hanbae.repository import trees
 
@@ -31,7 +31,7 @@ async def rendered(
     """
     chart = str(naming.chart(policy, service))
     values = releases.values(tree, policy, service, environment)
-    if values.missing or tree.read(f"{chart}/Chart.yaml") is None:
+    if values.missing or tree.read(folders.path(chart, "Chart.yaml")) is None:
         return authorizing.Service(service)  # it is not in this environment yet, or no chart
     request = releases.requested(policy, service, environment, values.contents)
     (answer,) = await rendering.answers(pool, tree, chart, [request])

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from hanbae.policy import documents, environments, service_paths
+from hanbae.policy import documents, environments, folders, service_paths
 
 RBAC: Final = "k8s/rbac"
 """Below it is what hanbae may do in the clusters, by environment."""
@@ -191,13 +191,15 @@ def values_sources(
 def values_path(chart_folder: str, entry: str) -> str:
     """Where a values file lies: a bare name, ``./`` and ``../`` count from the chart's folder, others from the root."""
     from_chart = "/" not in entry or entry.startswith(("./", "../"))
-    return posixpath.normpath(f"{chart_folder}/{entry}" if from_chart else entry.removeprefix("/"))
+    return posixpath.normpath(
+        folders.path(chart_folder, entry) if from_chart else entry.removeprefix("/")
+    )
 
 
 def _values_file(chart_folder: str, entry: str) -> ValuesFile:
     path = values_path(chart_folder, entry)
-    lies_inside = path.startswith(f"{chart_folder}/")
-    return ValuesFile(path, path[len(chart_folder) + 1 :] if lies_inside else "", entry)
+    lies_inside = folders.holds(chart_folder, path)
+    return ValuesFile(path, folders.name(chart_folder, path) if lies_inside else "", entry)
 
 
 def values_files(
@@ -236,6 +238,23 @@ def migrations_folder(policy: documents.Policy, service: str) -> PurePosixPath:
     if place.chart == place.own and place.star is not None:
         return PurePosixPath(place.chart) / "migrations"
     return PurePosixPath(place.chart).parent / "migrations"
+
+
+def databases(policy: documents.Policy, service: str, environment: str) -> dict[str, str]:
+    """What the policy calls the databases of a service: a Job, a container or a key → the database's name."""
+    named = policy.services.named.get(service)
+    if named is None:
+        return {}
+    return {
+        database_key(policy, service, environment, template): database
+        for template, database in named.databases.items()
+    }
+
+
+def database_key(policy: documents.Policy, service: str, environment: str, template: str) -> str:
+    """A Job, a container or a key by which the policy names a database, as it is called in an environment."""
+    own = release(policy, service, environment)
+    return filled(template, service, environment, release=own)
 
 
 def seconds(duration: documents.Duration) -> int:

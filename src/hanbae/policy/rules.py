@@ -92,8 +92,8 @@ def _environments(policy: documents.Policy) -> Iterator[Fault]:
             if not _FILE.fullmatch(environment.values):
                 yield "policy.not-a-file-name", f"{key}.values", {"value": environment.values}
         elif environment.values is not None:
-            folders = service_rules.folders(policy.services)
-            yield from service_rules.values(f"{key}.values", environment.values, folders)
+            charts = service_rules.chart_folders(policy.services)
+            yield from service_rules.values(f"{key}.values", environment.values, charts)
         if environment.overlay is not None and not boundaries.is_path(environment.overlay):
             yield "policy.not-a-path", f"{key}.overlay", {"value": environment.overlay}
         if environment.platform == "kubernetes":

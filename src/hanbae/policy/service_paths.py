@@ -15,6 +15,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from hanbae.policy import documents
+from hanbae.policy.folders import ROOT
 
 STAR: Final = "*"
 KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -93,7 +94,8 @@ def overlay_globs(services: documents.Services, environment: str) -> tuple[Glob,
 def chart_globs(services: documents.Services) -> tuple[Glob, ...]:
     """Where files are those of charts: the globs, or the folders of the services once they were located."""
     if isinstance(services, Located):
-        return tuple(Glob(f"{folder}/", "") for folder in dict.fromkeys(services.folders.values()))
+        located = dict.fromkeys(services.folders.values())
+        return tuple(Glob("" if folder == ROOT else f"{folder}/", "") for folder in located)
     return globs(services)
 
 

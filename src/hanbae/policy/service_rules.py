@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from hanbae.policy import boundaries, documents, environments, naming, service_paths
+from hanbae.policy import boundaries, documents, environments, folders, naming, service_paths
 
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _PLACEHOLDER: Final = re.compile(r"\{[^{}]*\}?")
@@ -43,14 +43,14 @@ def check(policy: documents.Policy) -> Iterator[Fault]:
         if "{environment}" not in template and _share_argocd(policy):
             yield "policy.template-lacks-environment", key, {"value": template}
     yield from _template("services.namespace", "namespace", services.namespace)
-    yield from values("services.values", services.values, folders(services))
+    yield from values("services.values", services.values, chart_folders(services))
     if services.migrations is not None:
         yield from _migrations("services.migrations", services.migrations)
     for name, service in services.named.items():
         yield from _named(f"services.named.{name}", name, service, services)
 
 
-def folders(services: documents.Services) -> tuple[str, ...]:
+def chart_folders(services: documents.Services) -> tuple[str, ...]:
     """The folders that charts may be in, with some name for a service."""
     by_name = (folder for _, folder in service_paths.folders(services))
     return (*(glob.folder("s") for glob in service_paths.globs(services)), *by_name)
@@ -95,8 +95,9 @@ def _paths(services: documents.Services) -> Iterator[Fault]:
 def _named(
     key: str, name: str, service: documents.NamedService, services: documents.Services
 ) -> Iterator[Fault]:
-    if service.path is not None and not boundaries.is_path(service.path):
-        yield "policy.not-a-path", f"{key}.path", {"value": service.path}
+    is_path = service.path in (None, folders.ROOT) or boundaries.is_path(service.path or "")
+    if not is_path:
+        yield "policy.not-a-path", f"{key}.path", {"value": service.path or ""}
     for field in _FIELDS:
         template = getattr(service, field)
         if template is not None:
@@ -108,6 +109,8 @@ def _named(
         yield from values(f"{key}.values", service.values, (folder,))
     if service.migrations is not None:
         yield from _migrations(f"{key}.migrations", service.migrations, of_one=True)
+    for template in service.databases:
+        yield from _placeholders(f"{key}.databases", template, _OF_VALUES)
 
 
 def _template(key: str, field: str, template: str, *, of_one: bool = False) -> Iterator[Fault]:

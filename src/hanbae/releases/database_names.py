@@ -66,9 +66,14 @@ def of_job(migration: parts.Migration, service: str, release: str) -> str:
 
 
 def from_policy(migration: parts.Migration, names: Mapping[str, str]) -> str:
-    """The name that the policy gives a migration by its Job or its key; empty where it gives none."""
+    """The name that the policy gives a migration by its Job, its container or its key; empty where it gives none."""
+    return next((names[name] for name in candidates(migration) if name in names), "")
+
+
+def candidates(migration: parts.Migration) -> tuple[str, ...]:
+    """The names by which the policy may mean a migration: its Job, its container, the key of its address."""
     key = migration.address.key if migration.address else ""
-    return names.get(migration.job.name) or names.get(key) or ""
+    return tuple(name for name in (migration.job.name, migration.container, key) if name)
 
 
 def _plain(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from hanbae.migrations import databases
@@ -23,12 +24,14 @@ class Migrated(Struct, frozen=True):
         job: The name of its Job: the rendered one's, else that of the chart contract.
         migration: What migrates it; None where nothing is seen to.
         declared: Whether the values declare it.
+        contract: The name that its Job has by the chart contract; empty where the values do not declare it.
     """
 
     database: databases.Database
     job: str
     migration: parts.Migration | None
     declared: bool
+    contract: str = ""
 
 
 def release(
@@ -39,6 +42,7 @@ def release(
     namespace: str,
     name: str,
     values: Mapping[str, Any],
+    names: Mapping[str, str],
 ) -> parts.Release:
     """A release whose values may declare databases.
 
@@ -49,6 +53,7 @@ def release(
         namespace: Where its objects go that name no namespace.
         name: Name of the release.
         values: The merged values of its chart.
+        names: What the policy calls its databases, as of :func:`hanbae.policy.naming.databases`.
     """
     overrides = [
         reading.Override(
@@ -59,7 +64,13 @@ def release(
         for database in declared
     ]
     return reading.of(
-        objects, service=service, namespace=namespace, name=name, values=values, overrides=overrides
+        objects,
+        service=service,
+        namespace=namespace,
+        name=name,
+        values=values,
+        overrides=overrides,
+        names=names,
     )
 
 
@@ -82,12 +93,13 @@ def of(
     entries: list[Migrated] = []
     for database in declared:
         job = naming.migration_job(model.name, database.name, several=several)
-        migration = by_name.get(database.name)
+        migration = by_name.get(database.name) or _renamed(model, job, database.url_key)
         if migration is None and not _is_listed(values) and model.migrations:
             continue  # the default of a chart that says ``enabled`` and means Jobs of its own
-        entries.append(
-            Migrated(database, migration.job.name if migration else job, migration, declared=True)
-        )
+        if migration is not None:
+            database = msgspec.structs.replace(database, name=migration.database)  # noqa: PLW2901
+        runs = migration.job.name if migration else job
+        entries.append(Migrated(database, runs, migration, declared=True, contract=job))
     covered = {entry.migration.order for entry in entries if entry.migration is not None}
     below = tuple(files)
     for migration in model.migrations:
@@ -98,6 +110,16 @@ def of(
         database = databases.Database(migration.database, key, folder, migration.wave)
         entries.append(Migrated(database, migration.job.name, migration, declared=False))
     return tuple(sorted(entries, key=lambda entry: entry.database.wave))
+
+
+def _renamed(model: parts.Release, job: str, key: str) -> parts.Migration | None:
+    """The migration of a declared database that the policy calls otherwise."""
+    named = [migration for migration in model.migrations if migration.named_by == "policy"]
+    by_job = [migration for migration in named if migration.job.name == job]
+    by_key = [
+        migration for migration in named if migration.address and migration.address.key == key
+    ]
+    return next(iter(by_job or by_key), None)
 
 
 def directory(folder: str, files: Iterable[str]) -> str:

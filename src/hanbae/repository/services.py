@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from hanbae import errors, subjects
-from hanbae.policy import boundaries, documents, loading, naming, service_paths
+from hanbae.policy import boundaries, documents, folders, loading, naming, service_paths
 from hanbae.repository import trees
 
 CHART: Final = "Chart.yaml"
@@ -48,10 +48,10 @@ def located(policy: documents.Policy, tree: trees.Tree) -> documents.Policy:
     services = policy.services
     if service_paths.follow_from_names(services):
         return policy
-    folders = {name: places[0] for name, places in places(policy, tree).items()}
+    charts = {name: places[0] for name, places in places(policy, tree).items()}
     fields = {field: getattr(services, field) for field in documents.Services.__struct_fields__}
     overlays = _kustomized(policy, tree)
-    services = service_paths.Located(**fields, folders=folders, kustomized=overlays)
+    services = service_paths.Located(**fields, folders=charts, kustomized=overlays)
     return msgspec.structs.replace(policy, services=services)
 
 
@@ -90,6 +90,8 @@ def places(policy: documents.Policy, tree: trees.Tree) -> dict[str, list[str]]:
 
 
 def _has_chart(tree: trees.Tree, folder: str) -> bool:
+    if folders.is_root(folder):
+        return CHART in tree.files()
     return f"{folder}/{CHART}" in tree.files(folder) or tree.linked(folder) is not None
 
 
@@ -144,8 +146,8 @@ def require(names: Iterable[str], services: Collection[str], *, source: str) -> 
 
 def source(policy: documents.Policy, *revisions: str) -> str:
     """Where services are looked for, for messages: in the working tree, or in some commits."""
-    folders = [path for _, path in service_paths.folders(policy.services)]
-    paths = dict.fromkeys((*policy.services.paths, *folders))
+    named = [path for _, path in service_paths.folders(policy.services)]
+    paths = dict.fromkeys((*policy.services.paths, *named))
     if not revisions:
         return ", ".join(paths)
     return ", ".join(

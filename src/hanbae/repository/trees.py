@@ -42,7 +42,7 @@ class Tree(Protocol):
     def files(self, folder: str = "") -> Mapping[str, str]:
         """Every file below a folder: path from the root → an id of its content, equal only for equal content.
 
-        Links are not followed; their ids begin with ``link:``.
+        The root itself is ``.`` or empty. Links are not followed; their ids begin with ``link:``.
         """
 
     def linked(self, path: str) -> str | None:
@@ -83,7 +83,7 @@ class Subtree:
 
     def files(self, folder: str = "") -> Mapping[str, str]:
         """Every file below a folder; see :class:`Tree`."""
-        return self._cut(self._tree.files(self.prefix + folder))
+        return self._cut(self._tree.files(self.prefix + ("" if folder == "." else folder)))
 
     def read(self, path: str) -> bytes | None:
         """The content of a file; see :class:`Tree`."""
@@ -106,7 +106,7 @@ class Subtree:
 
     def links(self, folder: str = "") -> Mapping[str, str]:
         """Every symbolic link below a folder; see :class:`Tree`."""
-        return self._cut(self._tree.links(self.prefix + folder))
+        return self._cut(self._tree.links(self.prefix + ("" if folder == "." else folder)))
 
     def _cut(self, by_path: Mapping[str, str]) -> Mapping[str, str]:
         cut = len(self.prefix)
@@ -138,7 +138,7 @@ class WorkingTree:
 
     def files(self, folder: str = "") -> Mapping[str, str]:
         """Every file below a folder; see :class:`Tree`."""
-        if not folder:
+        if folder in ("", "."):
             return self._files
         return below(self._paths, self._files, folder)
 

@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from hanbae import errors, subjects
+from hanbae.policy import folders, loading, naming
 from hanbae.repository import trees
 from hanbae.rules import views
 
@@ -60,7 +61,15 @@ class Ignore(Struct, frozen=True):
 def of_service(service: views.Service) -> tuple[Ignore, ...]:
     """The comments in a service's files."""
     tree = service.project.tree
-    return tuple(read(tree, tree.files(service.folder)))
+    files = tree.files(service.folder)
+    if folders.is_root(
+        service.folder
+    ):  # then they are all files, and some of them are the project's
+        others = [str(naming.folder(service.policy, name)) for name in service.project.services]
+        others = [*shared(service.project), *(name for name in others if not folders.is_root(name))]
+        held = [path for path in files if not any(folders.holds(other, path) for other in others)]
+        return tuple(read(tree, (path for path in held if path != loading.NAME)))
+    return tuple(read(tree, files))
 
 
 def of_project(project: views.Project) -> tuple[Ignore, ...]:
@@ -71,10 +80,10 @@ def of_project(project: views.Project) -> tuple[Ignore, ...]:
 
 def shared(project: views.Project) -> tuple[str, ...]:
     """The folders that all services share: those with the environments' overlays."""
-    folders = (
+    overlays = (
         settings.overlay for settings in project.policy.environments.values() if settings.overlay
     )
-    return tuple(sorted({folder.split("/")[0] for folder in folders}))
+    return tuple(sorted({folder.split("/")[0] for folder in overlays}))
 
 
 def read(tree: trees.Tree, paths: Iterable[str]) -> Iterator[Ignore]:

@@ -30,7 +30,7 @@ rulebook.reported("INP005", "notice", "project", source=_ACCEPTING, essential=Tr
 )
 def doubled_key(service: views.Service) -> Iterator[rulebook.Hit]:
     """A key that is there twice in a values file or the chart's own: Helm takes the last one, without a word."""
-    files = [f"{service.chart}/Chart.yaml", f"{service.chart}/values.yaml"]
+    files = [service.chart_file("Chart.yaml"), service.chart_file("values.yaml")]
     files += [file for release in service.releases.values() for file in release.values_files]
     for file in dict.fromkeys(files):
         parsed = service.values(file)
@@ -78,7 +78,7 @@ def depends_on_renderer(release: views.Release) -> Iterator[rulebook.Hit]:
 def assumes_apis(release: views.Release) -> Iterator[rulebook.Hit]:
     """Objects that are others in a cluster with API versions of which nothing says whether it has them."""
     if release.untried:
-        chart = subjects.Place(f"{release.service.chart}/Chart.yaml")
+        chart = subjects.Place(release.service.chart_file("Chart.yaml"))
         facts = {"versions": ", ".join(release.untried)[:300]}
         yield rulebook.Hit(chart, facts, "untried", severity="warning")
     versions = sorted({name for other in release.alternatives for name in other.assumed})
@@ -104,7 +104,7 @@ def _asking(release: views.Release, groups: Sequence[Sequence[str]], *words: str
                     if word in line:
                         return subjects.Place(template, number)
     # A packed dependency asks.
-    chart = f"{release.service.chart}/Chart.yaml"
+    chart = release.service.chart_file("Chart.yaml")
     return subjects.Place(next((path for templates in groups for path in templates), chart))
 
 

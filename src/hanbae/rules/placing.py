@@ -73,7 +73,7 @@ def place(
     # The values of a dependency are below its name in the chart's.
     dependency = same[index][0].partition("/")[2].startswith("charts/")
     if not on.key and not dependency:
-        for file in (*reversed(release.values_files), f"{release.service.chart}/values.yaml"):
+        for file in (*reversed(release.values_files), release.service.chart_file("values.yaml")):
             parsed = release.service.values(file)
             keys = tracing.value_keys(origin, on.pointer, parsed.places)
             if keys is not None:

@@ -22,7 +22,7 @@ from hanbae.apis import crds
 from hanbae.argo import authorizing
 from hanbae.charts import gathering, tracing
 from hanbae.migrations import databases, scripts
-from hanbae.policy import documents, environments, naming
+from hanbae.policy import documents, environments, folders, naming
 from hanbae.releases import databases as release_databases
 from hanbae.releases import parts
 from hanbae.releases.objects import Object, On, Pointer
@@ -194,13 +194,14 @@ class Release(Computing):
             namespace=self.namespace,
             name=self.name,
             values=self.values,
+            names=naming.databases(self.policy, self.service.name, self.environment),
         )
 
     @cached_property
     def migrated(self) -> tuple[release_databases.Migrated, ...]:
         """The databases that it migrates, each with what does so, in their order."""
-        cut = len(self.service.migrations) + 1
-        files = [path[cut:] for path in self.service.migration_files]
+        service = self.service
+        files = [folders.name(service.migrations, path) for path in service.migration_files]
         return release_databases.of(self.model, self._declared, self.values, files)
 
     @cached_property
@@ -289,8 +290,16 @@ class Service(Computing):
     @cached_property
     def chart_files(self) -> tuple[str, ...]:
         """The chart's files, relative to the chart's folder."""
-        cut = len(self.chart) + 1
-        return tuple(path[cut:] for path in self.project.tree.files(self.chart))
+        files = self.project.tree.files(self.chart)
+        return tuple(folders.name(self.chart, path) for path in files)
+
+    def chart_file(self, name: str) -> str:
+        """The path of a file of the chart, relative to the repository's root.
+
+        Args:
+            name: The file, relative to the chart's folder.
+        """
+        return folders.path(self.chart, name)
 
     def template(self, name: str) -> str:
         """A file that Helm names by its chart, such as ``auth/templates/a.yaml``, relative to the repository's root.
@@ -318,7 +327,7 @@ class Service(Computing):
             if path.startswith("templates/")
             or (path.startswith("charts/") and "/templates/" in path)
         ]
-        texts = [(f"{self.chart}/{path}", self.text(f"{self.chart}/{path}")) for path in inside]
+        texts = [(path, self.text(path)) for path in map(self.chart_file, inside)]
         return tuple((p, text) for p, text in texts if text and not p.endswith("/NOTES.txt"))
 
     @cached_property
@@ -328,8 +337,12 @@ class Service(Computing):
 
     @cached_property
     def files(self) -> tuple[str, ...]:
-        """The files of the service's folder, the chart's among them, relative to the repository's root."""
-        return tuple(self.project.tree.files(str(naming.around(self.policy, self.name))))
+        """The files of the service's folder, the chart's among them, relative to the repository's root.
+
+        None where that is the whole repository, whose files are the project's.
+        """
+        around = str(naming.around(self.policy, self.name))
+        return () if folders.is_root(around) else tuple(self.project.tree.files(around))
 
     @cached_property
     def _texts(self) -> dict[str, str | None]:

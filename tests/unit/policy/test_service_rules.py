@@ -62,6 +62,16 @@ REFUSED = [
         "services.named.a.application",
     ),
     ("named: {A: {}}", "policy.not-a-name", "services.named"),
+    (
+        "named: {a: {databases: {'{env}-migrate': x}}}",
+        "policy.unknown-placeholder",
+        "services.named.a.databases",
+    ),
+    (
+        "named: {a: {databases: {KEY: 'a b'}}}",
+        "policy.not-a-database",
+        "services.named.a.databases.KEY",
+    ),
     ("named: {a: {chart: x}}", "policy.unknown-key", "services.named.a"),
     ("named: {a: {pth: x}}", "policy.unknown-key-near", "services.named.a"),
     ("exlude: [a]", "policy.unknown-key-near", "services"),
@@ -89,6 +99,8 @@ def test_what_is_refused_is_refused_at_its_line(section: str, text_id: str, key:
         "secret: '{release}-secret'",
         "release: '{environment}-{service}'",
         "values: ['values.yaml', './env/{environment}.yaml', '/values/{release}.yaml', '../common.yaml']",
+        "named: {auth: {path: .}}",
+        "named: {auth: {path: ., databases: {'{release}-migrate': auth, DATABASE_URL: auth_db}}}",
         "named: {auth: {path: helm, release: auth, secret: auth, application: 'a-{environment}'}}",
     ],
 )

@@ -100,3 +100,23 @@ def test_each_field_names_a_style_once() -> None:
 )
 def test_a_key_names_its_database(key: str, expected: str) -> None:
     assert database_names.of_key(key) == expected
+
+
+def named(**names: str) -> list[tuple[str, str]]:
+    """What the databases of three Jobs in one template are called, and what names them."""
+    style = next(style for style in STYLES if style["style"].startswith("2 three Jobs"))
+    manifests = list(release(style).objects)
+    read = reading.of(
+        manifests,
+        service="auth",
+        namespace="shop-dev",
+        name="auth-service",
+        names={name.replace("_", "-"): database for name, database in names.items()},
+    )
+    return [(migration.database, migration.named_by) for migration in read.migrations]
+
+
+def test_policy_names_a_database_by_its_key_or_its_job() -> None:
+    (first, _), second, third = named()
+    assert named(identity_database_url="people") == [("people", "policy"), second, third]
+    assert first != "people"

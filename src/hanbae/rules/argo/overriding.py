@@ -7,7 +7,7 @@ from typing import Final
 
 from hanbae import errors
 from hanbae.argo import source_files
-from hanbae.policy import naming
+from hanbae.policy import folders, naming
 from hanbae.rules import rulebook, valuesfiles, views
 from hanbae.rules.argo.applications import specs
 from hanbae.rules.argo.sources import git_sources, is_own
@@ -28,7 +28,7 @@ def overridden(project: views.Project) -> Iterator[rulebook.Hit]:
     charts = {str(naming.chart(project.policy, name)) for name in project.services}
     for spec in specs(project):
         for pointer, source in git_sources(spec):
-            path = str(source.get("path") or "").strip("/")
+            path = folders.normal(source.get("path"))
             own = is_own(project, source) and (path in charts or "{{" in path)
             names = source_files.overridden(source) if own and not spec.held else ()
             if names:

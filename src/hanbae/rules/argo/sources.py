@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from hanbae.policy import naming
+from hanbae.policy import folders, naming
 from hanbae.rules import declaring, rulebook, views
 from hanbae.rules.argo import registering as argo
 from hanbae.rules.argo.applications import Spec, specs
@@ -97,7 +97,7 @@ def another_release(project: views.Project) -> Iterator[rulebook.Hit]:
     for spec in specs(project):
         name = str(spec.declared.get(*spec.metadata, "name") or "")
         for pointer, source in git_sources(spec):
-            path = str(source.get("path") or "").strip("/")
+            path = folders.normal(source.get("path"))
             if not is_own(project, source) or not _may_be_of(path, charts):
                 continue
             written = spec.get(*pointer, "helm", "releaseName")
@@ -171,7 +171,7 @@ def values_that_are_not_there(project: views.Project) -> Iterator[rulebook.Hit]:
             if spec.held or not is_own(project, source) or not isinstance(value, list):
                 continue
             files, keys = [str(file) for file in value], (*pointer, "helm", "valueFiles")
-            path = str(source.get("path") or "").strip("/")
+            path = folders.normal(source.get("path"))
             yield from _order(project, spec, keys, files)
             if spec.get(*pointer, "helm", "ignoreMissingValueFiles") is not True:
                 where = charts if "{{" in path else [path]
@@ -198,7 +198,11 @@ def _paths(files: list[str], charts: list[str]) -> Iterator[tuple[int, str, list
     for index, file in enumerate(files):
         if not any(part in file for part in _PATTERN) and ".." not in file:
             outside = file.startswith("/")
-            yield index, file, [file[1:]] if outside else [f"{chart}/{file}" for chart in charts]
+            yield (
+                index,
+                file,
+                [file[1:]] if outside else [folders.path(chart, file) for chart in charts],
+            )
 
 
 def _missing(

@@ -58,7 +58,7 @@ def renders_differently_each_time(service: views.Service) -> Iterator[rulebook.H
         for function in release.calls:
             if function not in shown and release.settings.engine == "argocd":
                 shown.add(function)
-                place = subjects.Place(f"{service.chart}/Chart.yaml")
+                place = subjects.Place(service.chart_file("Chart.yaml"))
                 yield rulebook.Hit(place, {"function": function}, "called")
 
 

@@ -31,7 +31,7 @@ def unequal(service: views.Service) -> Iterator[rulebook.Hit]:
         return
     has = _partial([of_environment.environment for of_environment in releases], every)
     # Of a key that the example has, the layout's rules say what lacks it.
-    example = service.values(f"{service.chart}/values.yaml.example").places if has else {}
+    example = service.values(service.chart_file("values.yaml.example")).places if has else {}
     for key, environments in has.items():
         if any(_is_secret(values, key) for values in every):
             continue  # it belongs into no environment's values; another rule says so

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from hanbae.argo import applications, source_files
 from hanbae.masking import shapes
+from hanbae.policy import folders
 
 Pointer = tuple[str | int, ...]
 
@@ -179,7 +180,7 @@ def _files(source: Mapping[str, Any], helm: Mapping[str, Any]) -> list[str]:
     ]
     # Helm begins with the chart's own, whether it is listed or not.
     folder = _path(source) if source.get("path") else posixpath.dirname(files[0]) if files else ""
-    return files[1:] if files[:1] == [f"{folder}/values.yaml"] else files
+    return files[1:] if files[:1] == [folders.path(folder, "values.yaml")] else files
 
 
 def _branch(revision: str) -> str:

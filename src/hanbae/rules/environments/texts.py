@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hanbae import subjects
+from hanbae.policy import folders
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
 from hanbae.rules.kubernetes import shapes
@@ -66,7 +67,7 @@ def _defaults(service: views.Service) -> tuple[tuple[str, tuple[str, ...], str, 
     for path, text in service.templates:
         if "default" not in text and "coalesce" not in text and "or " not in text:
             continue
-        parts = path[len(service.chart) + 1 :].split("/")
+        parts = folders.name(service.chart, path).split("/")
         above = tuple(name for mark, name in itertools.pairwise(parts) if mark == "charts")
         for match in _DEFAULTS.finditer(text):
             keys = match[1] or match[4] or match[5]

@@ -63,7 +63,7 @@ def missing_values(service: views.Service) -> Iterator[rulebook.Hit]:
             if not any("{environment}" in template for template in templates):
                 reported.add(file.path)  # one file of all environments
             facts = {"file": file.inside or file.path, "environment": environment}
-            if f"{service.chart}/{file.entry}" in service.project.tree.files(service.chart):
+            if service.chart_file(file.entry) in service.project.tree.files(service.chart):
                 yield rulebook.Hit(_chart(service), facts | {"entry": file.entry}, "inside")
             else:
                 variant = "environment" if file.inside else "outside"
@@ -79,10 +79,10 @@ def _is_there(service: views.Service, file: naming.ValuesFile) -> bool:
 @rulebook.of_service("LAY008", "warning", source=_CHART, essential=False)
 def odd_chart(service: views.Service) -> Iterator[rulebook.Hit]:
     """A ``Chart.yaml`` that Helm takes and that does not say what was meant."""
-    data = libyaml.mapping(service.text(f"{service.chart}/Chart.yaml") or "")
+    data = libyaml.mapping(service.text(service.chart_file("Chart.yaml")) or "")
     if data is None:
         return
-    parsed = service.values(f"{service.chart}/Chart.yaml") if _suspect(service, data) else None
+    parsed = service.values(service.chart_file("Chart.yaml")) if _suspect(service, data) else None
     if parsed is None:
         return
     version = str(data.get("version", ""))
@@ -116,14 +116,14 @@ def large_file(service: views.Service) -> Iterator[rulebook.Hit]:
     odd = [path for path in service.chart_files if not _OF_A_CHART.fullmatch(path)]
     if not odd:
         return
-    rules = helmignore.Rules(service.text(f"{service.chart}/.helmignore") or "")
+    rules = helmignore.Rules(service.text(service.chart_file(".helmignore")) or "")
     for path in odd:
         if _is_ignored(rules, path):
             continue
-        size = _size(service, f"{service.chart}/{path}")
+        size = _size(service, service.chart_file(path))
         if size > _LARGEST:
             facts = {"file": path, "size": str(size // 1024)}
-            yield rulebook.Hit(subjects.Place(f"{service.chart}/{path}"), facts)
+            yield rulebook.Hit(subjects.Place(service.chart_file(path)), facts)
 
 
 @rulebook.of_service(
@@ -181,11 +181,11 @@ def folder_without_chart(project: views.Project) -> Iterator[rulebook.Hit]:
 
 
 def _chart(service: views.Service) -> subjects.Place:
-    return subjects.Place(f"{service.chart}/Chart.yaml")
+    return subjects.Place(service.chart_file("Chart.yaml"))
 
 
 def _is_library(service: views.Service) -> bool:
-    text = service.text(f"{service.chart}/Chart.yaml") or ""
+    text = service.text(service.chart_file("Chart.yaml")) or ""
     return "library" in text and (libyaml.mapping(text) or {}).get("type") == "library"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hanbae import subjects
-from hanbae.policy import naming
+from hanbae.policy import folders, naming
 from hanbae.results import findings
 from hanbae.rules import rulebook, views
 
@@ -17,7 +17,7 @@ _POLICY: Final = "deployment-policy.ko.md, Helm 차트 구조"
 def tracked(service: views.Service) -> Iterator[rulebook.Hit]:
     """A ``values.yaml`` in git: Argo CD merges it under every environment's values."""
     if "values.yaml" in service.chart_files and not _is_chosen(service.project, service.name):
-        path = f"{service.chart}/values.yaml"
+        path = service.chart_file("values.yaml")
         yield rulebook.Hit(subjects.Place(path), {"file": path})
 
 
@@ -25,7 +25,7 @@ def tracked(service: views.Service) -> Iterator[rulebook.Hit]:
 def not_ignored(project: views.Project) -> Iterator[rulebook.Hit]:
     """Services whose ``values.yaml`` the next ``git add`` would take."""
     paths = [
-        f"{naming.chart(project.policy, name)}/values.yaml"
+        folders.path(str(naming.chart(project.policy, name)), "values.yaml")
         for name in project.services
         if not _is_chosen(project, name)
     ]
@@ -46,7 +46,7 @@ def not_ignored(project: views.Project) -> Iterator[rulebook.Hit]:
 def _is_chosen(project: views.Project, service: str) -> bool:
     """Whether the policy lists ``values.yaml`` among a service's values files: then it belongs into git."""
     policy = project.policy
-    own = f"{naming.chart(policy, service)}/values.yaml"
+    own = folders.path(str(naming.chart(policy, service)), "values.yaml")
     return any(
         str(path) == own
         for environment in project.environments

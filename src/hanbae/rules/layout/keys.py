@@ -94,7 +94,7 @@ def _read_example(service: views.Service) -> Mapping[str, Any] | None:
         return None
     lines = _outline(text)
     files = [service.text(release.values_file) for release in service.releases.values()]
-    defaults = service.text(f"{service.chart}/values.yaml")
+    defaults = service.text(service.chart_file("values.yaml"))
     if defaults is None and all(file is not None and _outline(file) == lines for file in files):
         return None
     return libyaml.mapping(text)
@@ -105,7 +105,7 @@ def _outline(text: str) -> list[tuple[str, ...]]:
 
 
 def _path(service: views.Service) -> str:
-    return f"{service.chart}/values.yaml.example"
+    return service.chart_file("values.yaml.example")
 
 
 def _own(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _reading(service: views.Service, key: Keys) -> subjects.Place | None:
     for path in service.chart_files:
         if not path.startswith("templates/"):
             continue
-        text = service.text(f"{service.chart}/{path}") or ""
+        text = service.text(service.chart_file(path)) or ""
         if name not in text:
             continue
         for number, line in enumerate(text.splitlines(), 1):
@@ -157,14 +157,14 @@ def _reading(service: views.Service, key: Keys) -> subjects.Place | None:
                 r"\b(?:if|with|default|hasKey|dig|coalesce|or|and|range)\b|\)\.", line
             )
             if pattern.search(line) and not softly:
-                return subjects.Place(f"{service.chart}/{path}", number)
+                return subjects.Place(service.chart_file(path), number)
     return None
 
 
 def _is_read(service: views.Service, key: Keys) -> bool:
     name = re.compile(rf"\.Values\.{re.escape('.'.join(key))}(?![A-Za-z0-9_])")
     return any(
-        name.search(service.text(f"{service.chart}/{path}") or "")
+        name.search(service.text(service.chart_file(path)) or "")
         for path in service.chart_files
         if path.startswith("templates/")
     )

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Container, Iterator
 
 from hanbae import subjects
+from hanbae.policy import folders as paths
 from hanbae.rules import rulebook, views
 
 
@@ -45,7 +46,9 @@ def _is_read(project: views.Project, path: str) -> bool:
         if settings.overlay
     }
     folders = [project.folder(name) for name in project.services]
-    return path.partition("/")[0] in deployed or any(path.startswith(f"{f}/") for f in folders)
+    return path.partition("/")[0] in deployed or any(
+        paths.holds(folder, path) for folder in folders
+    )
 
 
 def _above(path: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hanbae import subjects
-from hanbae.policy import environments, naming, service_paths
+from hanbae.policy import environments, folders, naming, service_paths
 from hanbae.repository import services
 from hanbae.rules import rulebook, views
 from hanbae.rules.kustomize import overlays
@@ -26,15 +26,17 @@ def odd_paths(project: views.Project) -> Iterator[rulebook.Hit]:
     if service_paths.follow_from_names(own):
         return
     places = services.places(project.policy, project.tree)
-    folders = {folder for among in places.values() for folder in among}
+    found_in = {folder for among in places.values() for folder in among}
     for name, among in places.items():
         for other in among[1:]:
             facts = {"service": name, "first": among[0], "second": other}
-            yield rulebook.Hit(subjects.Place(f"{other}/Chart.yaml"), facts, "twice")
-    folders |= {overlay.folder for overlay in overlays.overlays(project.policy, project.tree)}
+            yield rulebook.Hit(subjects.Place(folders.path(other, "Chart.yaml")), facts, "twice")
+    found_in |= {overlay.folder for overlay in overlays.overlays(project.policy, project.tree)}
     for index, path in enumerate(own.paths):
         key = "services.path" if isinstance(own.path, str) else f"services.path[{index}]"
-        if key in project.places and not any(_matches(project, path, folder) for folder in folders):
+        if key in project.places and not any(
+            _matches(project, path, folder) for folder in found_in
+        ):
             yield rulebook.Hit(project.place(key), {"path": path}, "nothing", severity="notice")
     for name, service in own.named.items():
         if name not in places:
@@ -59,7 +61,7 @@ def odd_names(project: views.Project) -> Iterator[rulebook.Hit]:
         control = environments.control(policy.environments[environment])
         objects: dict[tuple[str, str, str], str] = {}
         for service in project.services:
-            place = subjects.Place(f"{naming.chart(policy, service)}/Chart.yaml")
+            place = subjects.Place(folders.path(str(naming.chart(policy, service)), "Chart.yaml"))
             names = _names(project, service, environment)
             for field, name in names.items():
                 limit = _LONGEST_RELEASE if field == "release" else _LONGEST

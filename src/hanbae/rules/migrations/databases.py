@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from hanbae import errors
 from hanbae.migrations import databases
+from hanbae.policy import folders
 from hanbae.rules import rulebook, views
 
 _POLICY: Final = "deployment-policy.ko.md, Identity Service Multi-DB Migrations"
@@ -36,9 +37,10 @@ def not_the_contract(release: views.Release) -> Iterator[rulebook.Hit]:
 
 def _has_files(service: views.Service, directory: str = "") -> bool:
     folder = f"{service.migrations}/{directory}".rstrip("/")
-    cut = len(folder) + 1
     return any(
-        path.endswith(".sql") and path.startswith(f"{folder}/") and "/" not in path[cut:]
+        path.endswith(".sql")
+        and folders.holds(folder, path)
+        and "/" not in folders.name(folder, path)
         for path in service.migration_files
     )
 
@@ -70,14 +72,14 @@ def undeclared(release: views.Release) -> Iterator[rulebook.Hit]:
     """A folder of migrations that no declared database has: its files are never run."""
     if not release.databases:
         return
-    cut = len(release.service.migrations) + 1
+    folder = release.service.migrations
     used = {database.directory.strip("/") for database in release.databases}
-    folders = {
-        path[cut:].rpartition("/")[0]
+    holding = {
+        folders.name(folder, path).rpartition("/")[0]
         for path in release.service.migration_files
         if path.endswith(".sql")
     }
-    for folder in sorted(folders - used):
+    for folder in sorted(holding - used):
         place = release.value_place("migration", "databases")
         facts = {"folder": f"{release.service.migrations}/{folder}".rstrip("/")}
         yield rulebook.Hit(place, facts)

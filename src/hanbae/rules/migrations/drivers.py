@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from hanbae.migrations import dialects
+from hanbae.policy import folders
 from hanbae.releases import parts, tools
 from hanbae.rules import rulebook, views
 
@@ -24,7 +25,7 @@ def dialect(service: views.Service, path: str) -> dialects.Dialect:
     own = dialects.of_text(service.text(path) or "")
     if own is not None:
         return own
-    folder = path[len(service.migrations) + 1 :].rpartition("/")[0]
+    folder = folders.name(service.migrations, path).rpartition("/")[0]
     by_folder = service.once(_by_folder)
     candidates = by_folder.get(folder) or set().union(*by_folder.values())
     return next(iter(candidates)) if len(candidates) == 1 else "postgres"

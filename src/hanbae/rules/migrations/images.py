@@ -54,7 +54,7 @@ def instructions(text: str) -> Iterator[Line]:
 def not_in_image(service: views.Service) -> Iterator[rulebook.Hit]:
     """An image without the migrations, or without goose."""
     running = [release for release in service.releases.values() if release.databases]
-    path = f"{PurePosixPath(service.chart).parent}/Dockerfile"
+    path = str(PurePosixPath(service.chart).parent / "Dockerfile")
     text = service.text(path) if running else None
     if text is None:
         return

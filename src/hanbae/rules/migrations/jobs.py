@@ -25,7 +25,7 @@ Declared = tuple[databases.Database, str, views.Object | None]
 
 
 def of_databases(release: views.Release) -> tuple[Declared, ...]:
-    """The databases of a release with their Jobs."""
+    """The databases of a release with their Jobs: those that the values declare, and those of which there is a Job."""
     return release.once(_of_databases)
 
 
@@ -36,12 +36,14 @@ def _of_databases(release: views.Release) -> tuple[Declared, ...]:
     labelled = {str(job.get("metadata", "labels", labels.DATABASE)): job for job in jobs}
     names = {job.name: job for job in jobs}
     return tuple(
-        (entry.database, *_job(release, entry, labelled, names)) for entry in release.migrated
+        (entry.database, name, job)
+        for entry in release.migrated
+        for name, job in [_job(entry, labelled, names)]
+        if job is not None or entry.declared
     )
 
 
 def _job(
-    release: views.Release,
     entry: migrated.Migrated,
     labelled: Mapping[str, views.Object],
     names: Mapping[str, views.Object],
@@ -51,9 +53,7 @@ def _job(
         manifest = entry.migration.part.object if entry.migration else None
         is_job = manifest is not None and manifest.kind == "Job"
         return entry.job, manifest if is_job else None
-    several = len([other for other in release.migrated if other.declared]) > 1
-    name = naming.migration_job(release.name, entry.database.name, several=several)
-    return name, labelled.get(entry.database.name) or names.get(name)
+    return entry.contract, labelled.get(entry.database.name) or names.get(entry.contract)
 
 
 def found(release: views.Release) -> Iterator[tuple[databases.Database, views.Object]]:
