@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
-from tests.support import demos, foreign_shops
+from tests.support import demos, foreign_shops, scenes
 from tests.support.foreign_shops import ENVIRONMENTS, KEYS, ForeignShop
 
 from hanbae.charts import values
@@ -16,13 +18,8 @@ _EDITS = {
     # Beside the shop in one Argo CD and one cluster.
     ("argocd", "project"): "orders",
     ("services", "namespace"): "orders",
-    # What nobody can guess.
-    ("services", "secret"): "{release}-secret",
-    ("services", "migrations"): "db/{service}",
-    ("environments", "staging", "branch"): "release",
-    # Their Jobs run before the SealedSecret is applied: a first sync without hanbae would wait for ever.
-    ("migrations", "phase"): "PreSync",
 }
+"""All that has to be edited of what ``init`` proposes."""
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +55,31 @@ def test_check_finds_nothing_false(orders: ForeignShop) -> None:
     checked = orders.hanbae("check", "--env", "production", "--output", "json")
     findings = json.loads(checked.out)["findings"]
     assert not [finding for finding in findings if finding["severity"] == "error"]
+
+
+def test_running_applications_say_what_a_clone_without_them_does_not(
+    orders: ForeignShop, demo: demos.Demo, tmp_path: Path
+) -> None:
+    clone = tmp_path / "clone"
+    demo_repository.git(orders.clone, "worktree", "add", "--detach", str(clone), "main")
+    (clone / loading.NAME).unlink()
+    shutil.rmtree(clone / "k8s")
+    begun = scenes.hanbae(
+        *("init", "--yes", "--from-cluster", "--context", demo.sandbox.context),
+        directory=clone,
+        KUBECONFIG=str(demo.sandbox.kubeconfig),
+    )
+    assert begun.code == 0, begun.err
+    policy = loading.load(clone / loading.NAME).policy
+    assert policy.argocd.repository == orders.shop.repository.url
+    assert policy.services.release == "{service}"
+    assert policy.services.application == "{service}-{environment}"
+    assert policy.services.namespace == "orders"
+    settings = policy.environments
+    assert {name: item.branch for name, item in settings.items()} == ENVIRONMENTS
+    assert {item.namespace_suffix for item in settings.values()} == {f"-{n}" for n in ENVIRONMENTS}
+    assert "Guess: no Application" not in (clone / loading.NAME).read_text()
+    assert "Applications of this repository: 6" in begun.err
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -10,13 +11,18 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import errors
-from hanbae.adopting import applications, policy_text, proposal, survey
+from hanbae.adopting import applications, from_releases, policy_text, proposal, survey
+from hanbae.charts import pools, rendering
 from hanbae.clusters import connections, kinds, reading
 from hanbae.masking import shapes
-from hanbae.policy import loading
-from hanbae.repository import checkouts, trees, writing_files
+from hanbae.planning import releases
+from hanbae.policy import documents, folders, loading, naming
+from hanbae.releases import parts
+from hanbae.repository import checkouts, services, trees, writing_files
 from hanbae.results import files
 
+_MOST_RENDERED: Final = 60
+"""Services that are rendered; the rest is called like them."""
 _WORK: Final = ("main", "master", "trunk", "develop")
 
 
@@ -26,26 +32,33 @@ class Looked(Struct, frozen=True):
     Attributes:
         survey: What there is.
         proposal: The policy.
+        origin: The remote's URL; empty for none.
+        branch: The branch of work.
     """
 
     survey: survey.Survey
     proposal: proposal.Proposal
+    origin: str = ""
+    branch: str = "main"
 
 
 async def live(
     context: str | None, namespace: str = "argocd"
 ) -> tuple[applications.Application, ...]:
-    """The Applications that a cluster has.
+    """The Applications that a cluster has, in whichever namespaces the user may look.
 
     Args:
         context: kubeconfig context; None for the current one.
-        namespace: Where they are.
+        namespace: Where they are looked for where the user may not look everywhere.
 
     Raises:
         errors.Error: As :func:`hanbae.clusters.reading.find`.
     """
     async with connections.connect(context) as cluster:
-        every = await reading.find(cluster, kinds.APPLICATION, namespace)
+        try:
+            every = await reading.find(cluster, kinds.APPLICATION, None)
+        except errors.Forbidden:
+            every = await reading.find(cluster, kinds.APPLICATION, namespace)
     return tuple(applications.from_manifest(manifest) for manifest in every)
 
 
@@ -64,7 +77,68 @@ def look(
     if present.is_empty or present.is_laid:
         return None
     work = next((name for name in _WORK if name in branches), current or "main")
-    return Looked(present, proposal.of(present, origin=origin, default_branch=work))
+    proposed = proposal.of(present, origin=origin, default_branch=work)
+    return Looked(present, proposed, origin, work)
+
+
+async def completed(root: Path, looked: Looked) -> Looked:
+    """What there is, with what the charts render by the proposed policy: Secrets, migrations, images.
+
+    Args:
+        root: The repository's top folder.
+        looked: What there is.
+    """
+    tree = trees.WorkingTree(root)
+    seen = await _seen(tree, looked.proposal)
+    present = from_releases.with_applications(looked.survey, seen)
+    if present != looked.survey:  # a chart of Applications: what they deploy is known only now
+        proposed = proposal.of(present, origin=looked.origin, default_branch=looked.branch)
+        looked = msgspec.structs.replace(looked, survey=present, proposal=proposed)
+        seen = await _seen(tree, proposed)
+    proposed = from_releases.completed(looked.proposal, seen, looked.survey)
+    return msgspec.structs.replace(looked, proposal=proposed)
+
+
+async def _seen(tree: trees.Tree, proposed: proposal.Proposal) -> list[from_releases.Seen]:
+    """The services of a proposal, each rendered for the first environment that it can be rendered for."""
+    proposed = msgspec.structs.replace(proposed, repository=proposed.repository or "-")
+    try:
+        policy, _ = loading.parse(policy_text.text(proposed, "en").encode(), loading.NAME)
+    except errors.FileFault:
+        return []  # writing it says what is wrong with it
+    policy = services.located(policy, tree)
+    seen: list[from_releases.Seen] = []
+    async with pools.opened() as pool:
+        for service in services.of(policy, tree)[:_MOST_RENDERED]:
+            for environment in policy.environments:
+                with contextlib.suppress(errors.FileFault):
+                    release = await _rendered(pool, policy, tree, service, environment)
+                    if release is not None:
+                        chart = str(naming.chart(policy, service))
+                        folder = str(naming.migrations_folder(policy, service))
+                        seen.append(
+                            from_releases.Seen(service, environment, release, chart, folder)
+                        )
+                        break
+    return seen
+
+
+async def _rendered(
+    pool: pools.Pool, policy: documents.Policy, tree: trees.Tree, service: str, environment: str
+) -> parts.Release | None:
+    """A release; None where it has no values or no chart."""
+    values = releases.values(tree, policy, service, environment)
+    chart = str(naming.chart(policy, service))
+    if values.missing or tree.read(folders.path(chart, services.CHART)) is None:
+        return None
+    request = releases.requested(policy, service, environment, values.contents)
+    (answer,) = await rendering.answers(pool, tree, chart, [request])
+    rendered = rendering.rendered(answer, shown=chart, values_files=request.values_files)
+    manifests = [manifest.object for manifest in rendered.manifests]
+    read = releases.read(
+        policy, tree, service, environment, manifests=manifests, values=rendered.values
+    )
+    return read.model
 
 
 def settled(

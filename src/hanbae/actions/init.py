@@ -5,6 +5,7 @@ The policy is the source: where ``hanbae.yaml`` exists, it is read and never wri
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 from collections.abc import Iterator
@@ -58,6 +59,7 @@ def init(
         return (present, ignored, *_again(loaded, force=force), *_generated(loaded))
     looked = adopt.look(root, origin=remote_url(root))
     if looked is not None:
+        looked = asyncio.run(adopt.completed(root, looked))
         chosen = adopt.settled(looked.proposal, repository, one_cluster=one_cluster)
         return adopt.write(root, chosen, language or "en")
     changes = _policy(root, repository, language, one_cluster=one_cluster)

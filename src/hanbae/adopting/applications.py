@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from hanbae.policy import folders
+
 _VALUES: Final = "$"
 
 
@@ -44,7 +46,10 @@ class Application(Struct, frozen=True):
         """Whether it deploys a chart or an overlay of a tree: the address of a fork or a mirror says little."""
         if self.path in charts:
             return True
-        return any(f"{self.path}/kustomization.{end}" in files for end in ("yaml", "yml"))
+        kustomizations = (
+            folders.path(self.path, f"kustomization.{end}") for end in ("yaml", "yml")
+        )
+        return bool(self.path) and any(path in files for path in kustomizations)
 
 
 def from_manifest(document: Mapping[str, Any]) -> Application:
@@ -57,7 +62,7 @@ def from_manifest(document: Mapping[str, Any]) -> Application:
     listed = helm.get("valueFiles")
     files = tuple(str(name) for name in listed) if isinstance(listed, list) else ()
     with_ref = next((source for source in sources if source.get("ref")), main)
-    path = _text(main, "path").strip("/").removeprefix("./").rstrip("/")
+    path = folders.normal(_text(main, "path")) if main else ""
     return Application(
         name=_text(metadata, "name"),
         path=path or _folder(files),

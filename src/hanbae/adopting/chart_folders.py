@@ -95,9 +95,7 @@ def layout(charts: Sequence[Chart], survey: Survey) -> Layout:
     named: dict[str, str] = {}
     for chart in charts:
         glob, name = chart_globs_of(chart.folder)
-        if not chart.folder:
-            continue  # a policy names folders below the repository's root
-        if not glob or not is_name(name):
+        if not is_name(name):
             named[_name(chart)] = chart.folder
         else:
             groups.setdefault(glob, {})[name] = chart.folder
@@ -106,9 +104,9 @@ def layout(charts: Sequence[Chart], survey: Survey) -> Layout:
     for name, folder in groups.pop("*", {}).items():
         named[called[folder] if name in CHART_FOLDERS else name] = folder
     taken = {name: folder for members in groups.values() for name, folder in members.items()}
-    chosen = {chart.folder for chart in charts if chart.folder}
+    chosen = {chart.folder for chart in charts}
     others = [chart.folder for chart in survey.charts if chart.folder not in chosen]
-    exclude = [folder for folder in others if folder and chart_globs_of(folder)[0] in groups]
+    exclude = [folder for folder in others if chart_globs_of(folder)[0] in groups]
     overlays, kustomized = _overlays(survey)
     own = {name: base for name, base in kustomized.items() if name not in taken | named}
     return Layout(

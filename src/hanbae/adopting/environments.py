@@ -25,9 +25,14 @@ _FILE: Final = re.compile(
 )
 _FOLDER: Final = re.compile(r"(?:^|/)(?:envs?|environments?|overlays?)/(?P<word>[a-z-]{2,15})/")
 
+_OF_TESTS: Final = re.compile(r"(?:^|/)ci/[^/]*values\.ya?ml$")
+"""Values with which chart-testing installs a chart once for each file."""
+
 
 def of_file(path: str) -> str:
     """The environment that a values file is of, by its name or its folder; empty for none."""
+    if _OF_TESTS.search(path):
+        return ""
     match = _FILE.search(path.lower()) or _FOLDER.search(path.lower())
     word = match["word"] if match else ""
     if word in _RANK:
@@ -55,3 +60,8 @@ def same(word: str, other: str) -> bool:
 def is_production(word: str) -> bool:
     """Whether it is the last one."""
     return rank(word) == len(_ORDER) - 1
+
+
+def is_before_production(word: str) -> bool:
+    """Whether it is where production's next version is tried: staging and the like."""
+    return rank("staging") <= rank(word) < len(_ORDER) - 1

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from hanbae.adopting import proposal
 from hanbae.charts import filling
 
-_SECRET = "{release}-secrets"  # noqa: S105  a name, no secret
-
 
 def text(policy: proposal.Proposal, language: str) -> str:
     """The file's text.
@@ -19,7 +17,7 @@ def text(policy: proposal.Proposal, language: str) -> str:
         language: ``en`` or ``ko``, of its comments and of messages.
     """
     path = policy.paths[0] if len(policy.paths) == 1 else list(policy.paths)
-    guesses = ("namespace", "release", "application", "values", "environments")
+    guesses = ("namespace", "release", "application", "secret", "values", "environments")
     facts = {f"guessed_{key}": _guess(key, language) * (key in policy.guesses) for key in guesses}
     facts |= {
         "language": language,
@@ -30,8 +28,10 @@ def text(policy: proposal.Proposal, language: str) -> str:
         "namespace": _quoted(policy.namespace),
         "release": _quoted(policy.release),
         "application": _quoted(policy.application),
-        "guessed_secret": _guess("secret", language),
-        "secret": _quoted(_SECRET),
+        "secret": _quoted(policy.secret),
+        "migrations": f"  migrations: {_quoted(policy.migrations)}" if policy.migrations else "",
+        "phase": "\n".join(_phase(policy, language)),
+        "registries": "\n".join(_registries(policy, language)),
         "values": _quoted(list(policy.values)),
         "named": "\n".join(_named(policy)),
         "environments": "\n".join(_environments(policy, language)),
@@ -49,6 +49,23 @@ def _named(policy: proposal.Proposal) -> Iterable[str]:
     for service, keys in sorted(policy.named.items()):
         fields = ", ".join(f"{key}: {_quoted(value)}" for key, value in keys.items())
         yield f"    {service}: {{{fields}}}"
+
+
+def _phase(policy: proposal.Proposal, language: str) -> Iterable[str]:
+    if policy.phase:
+        yield ""
+        yield _guess("phase", language, "adopted")
+        yield "migrations:"
+        yield f"  phase: {policy.phase}"
+
+
+def _registries(policy: proposal.Proposal, language: str) -> Iterable[str]:
+    if policy.registries:
+        yield ""
+        yield _guess("registries", language)
+        yield "registries:"
+    for host in policy.registries:
+        yield f"  {_quoted(host)}: {{plain_http: true}}"
 
 
 def _environments(policy: proposal.Proposal, language: str) -> Iterable[str]:

@@ -16,6 +16,8 @@ from hanbae.adopting.survey import Chart, Survey
 
 _RELEASE: Final = "{service}"
 _APPLICATION: Final = "{service}-{environment}"
+_RELEASE_BRANCH: Final = "release"
+"""Where people prepare what goes to production next."""
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
 _VERSION: Final = re.compile(r"v?[0-9]")
 _RANGE: Final = frozenset("*^~{<>")
@@ -62,6 +64,11 @@ class Proposal(Struct, frozen=True):
         environments: The environments, in the order of promotion.
         guesses: The keys that nothing in the repository says.
         left_out: Folders of charts that are not services.
+        secret: The name of a service's Secret, a template.
+        migrations: The folder of a service's migrations, a template; empty where it is the usual one.
+        registries: Registries that seem to speak plain HTTP.
+        databases: The databases that Jobs migrate: ``auth/identity``.
+        phase: The phase in which Jobs migrate, where it is not the usual one; empty otherwise.
     """
 
     repository: str
@@ -77,6 +84,11 @@ class Proposal(Struct, frozen=True):
     environments: tuple[Environment, ...]
     guesses: frozenset[str]
     left_out: tuple[str, ...] = ()
+    secret: str = "{release}-secrets"  # noqa: S105  a name, no secret
+    migrations: str = ""
+    registries: tuple[str, ...] = ()
+    databases: tuple[str, ...] = ()
+    phase: str = ""
 
 
 Named = dict[str, dict[str, str | list[str]]]
@@ -243,12 +255,20 @@ def _pattern(
         for use in uses
     ]
     pattern = naming_patterns.of(samples, default)
-    template = pattern.template if "{service}" in pattern.template else default
+    usable = "{service}" in pattern.template and _is_possible(pattern.template)
+    template = pattern.template if usable else default
     for service, own in pattern.named.items():
-        named.setdefault(service, {})[field] = own
-    if not samples:
+        if _is_possible(own):
+            named.setdefault(service, {})[field] = own
+    if not samples or template != pattern.template:
         guesses.add(field)
     return template
+
+
+def _is_possible(template: str) -> bool:
+    """Whether a policy may have a template of names: what hanbae writes has no dots."""
+    plain = template.replace("{service}", "x").replace("{environment}", "x")
+    return chart_folders.is_name(plain)
 
 
 def _namespace(
@@ -329,12 +349,13 @@ def _environment(
     branch = ""
     guessed: tuple[str, ...] = ()
     likely = [other for other in survey.branches if environments.same(other, name)]
+    between = environments.is_before_production(name) and _RELEASE_BRANCH in survey.branches
     if revisions:
         revision = revisions.most_common(1)[0][0]
         branch = default_branch if revision == "HEAD" else revision
     if not branch or _is_fixed(branch):
         guessed = () if likely else ("branch",)
-        branch = likely[0] if likely else default_branch
+        branch = likely[0] if likely else _RELEASE_BRANCH if between else default_branch
     clusters = Counter(app.cluster for app in own if app.cluster)
     cluster = clusters.most_common(1)[0][0] if clusters else ""
     workload = cluster if cluster and "://" not in cluster and cluster != "in-cluster" else ""

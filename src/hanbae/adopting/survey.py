@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ from msgspec import Struct
 from hanbae import errors, libyaml
 from hanbae.adopting import application_sets
 from hanbae.adopting.applications import Application, from_manifest
+from hanbae.policy import folders
 from hanbae.repository import trees
 
 _CHART: Final = "Chart.yaml"
@@ -37,6 +38,18 @@ _CI: Final = re.compile(
 )
 _KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml")
 _OVERLAYS: Final = ("overlays", "overlay")
+_OF_A_CHART: Final = frozenset(
+    ("templates", "charts", "crds", "env", "envs", "environments", "values")
+)
+"""Folders that belong to a chart at the repository's root."""
+_MIGRATION: Final = re.compile(r"(?:^|/)[0-9]{1,18}_[^/]{1,200}\.sql$")
+_GOOSE_UP: Final = re.compile(rb"^--[ \t]{0,4}\+goose Up", re.MULTILINE)
+_COPY: Final = re.compile(
+    r"^[ \t]{0,8}(?:COPY|ADD)[ \t]{1,8}(?:--(?!from)[a-z]{1,20}=\S{1,80}[ \t]{1,8}){0,4}"
+    r"(?P<source>(?!--)\S{1,200})[ \t]{1,8}(?P<target>\S{1,200})[ \t]{0,8}\r?$",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""An instruction that copies one folder of the build's context."""
 _LAID: Final = b"hanbae.dev/"
 """What every chart that hanbae scaffolds has in its templates."""
 
@@ -45,7 +58,7 @@ class Chart(Struct, frozen=True):
     """A chart.
 
     Attributes:
-        folder: Its folder; empty for the repository's root.
+        folder: Its folder; ``.`` for the repository's root.
         name: What it calls itself.
         library: Whether it only helps other charts.
         parts: The folders in the repository of the charts that it is made of (``file://``).
@@ -77,6 +90,20 @@ class Overlay(Struct, frozen=True):
     environment: str
 
 
+class Copy(Struct, frozen=True):
+    """What a Dockerfile copies into an image.
+
+    Attributes:
+        dockerfile: The Dockerfile.
+        source: The folder in the repository that is copied.
+        target: Where to.
+    """
+
+    dockerfile: str
+    source: str
+    target: str
+
+
 class Survey(Struct, frozen=True):
     """What there is.
 
@@ -93,6 +120,8 @@ class Survey(Struct, frozen=True):
         branches: The branches that git knows here, without the remote's name.
         values: YAML files outside of charts whose name or folder may be an environment's.
         broken: Files that could not be read as YAML.
+        goose: The folders with files of goose's.
+        copies: What the Dockerfiles copy of such folders.
     """
 
     charts: tuple[Chart, ...] = ()
@@ -107,6 +136,8 @@ class Survey(Struct, frozen=True):
     branches: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     broken: int = 0
+    goose: tuple[str, ...] = ()
+    copies: tuple[Copy, ...] = ()
 
     @property
     def is_laid(self) -> bool:
@@ -128,11 +159,13 @@ def of(tree: trees.Tree, branches: tuple[str, ...], live: tuple[Application, ...
         live: Applications that a cluster has, which count for more than files that say what it should have.
     """
     files = tree.files()
-    charts = tuple(_charts(tree, files))
-    folders = {chart.folder for chart in charts}
     declared, sealed, broken, sets = _declared(tree, files)
     applications = _unique((*live, *declared))
-    own = tuple(app for app in applications if app.is_of(files, folders))
+    charts = tuple(_charts(tree, files, {app.path for app in applications}))
+    places = {chart.folder for chart in charts}
+    own = tuple(app for app in applications if app.is_of(files, places))
+    dockerfiles = tuple(path for path in files if posixpath.basename(path) == "Dockerfile")
+    goose = tuple(_goose(tree, files))
     overlays = tuple(overlay for path in files if (overlay := _overlay(path)) is not None)
     return Survey(
         charts,
@@ -141,28 +174,35 @@ def of(tree: trees.Tree, branches: tuple[str, ...], live: tuple[Application, ...
         own,
         len(applications) - len(own),
         sets,
-        tuple(path for path in files if posixpath.basename(path) == "Dockerfile"),
+        dockerfiles,
         sealed,
         tuple(path for path in files if _CI.match(path)),
         branches,
-        tuple(path for path in files if path.endswith(_YAML) and not _inside(path, folders)),
+        tuple(path for path in files if path.endswith(_YAML) and not _inside(path, places)),
         broken,
+        goose,
+        tuple(_copies(tree, dockerfiles, goose)) if goose else (),
     )
 
 
 def chart_globs(tree: trees.Tree) -> tuple[str, ...]:
     """Where the charts of a tree are, each glob or folder once and the one with most charts first."""
-    folders = sorted(
-        posixpath.dirname(path) for path in tree.files() if posixpath.basename(path) == _CHART
-    )
-    own = [folder for folder in folders if folder and not _is_vendored(folder, folders)]
+    places = _chart_folders(tree.files())
+    own = [folder for folder in places if not _is_vendored(folder, places)]
     globs = Counter(chart_globs_of(folder)[0] for folder in own)
     alone = {chart_globs_of(folder)[0]: folder for folder in own}
     return tuple(glob if count > 1 else alone[glob] for glob, count in globs.most_common())
 
 
+def _chart_folders(files: Mapping[str, str]) -> list[str]:
+    names = (path for path in files if posixpath.basename(path) == _CHART)
+    return sorted(posixpath.dirname(path) or folders.ROOT for path in names)
+
+
 def chart_globs_of(folder: str) -> tuple[str, str]:
-    """The glob that a chart's folder suggests, and the name of the service in it."""
+    """The glob that a chart's folder suggests, and the name of the service in it; no name for the root."""
+    if folders.is_root(folder):
+        return folders.ROOT, ""
     parts = folder.split("/")
     index = len(parts) - 1
     if parts[index] in CHART_FOLDERS and index > 0:
@@ -180,22 +220,25 @@ def _unique(applications: tuple[Application, ...]) -> tuple[Application, ...]:
     return tuple(by_name.values())
 
 
-def _inside(path: str, folders: set[str]) -> bool:
+def _inside(path: str, places: set[str]) -> bool:
+    """Whether a file lies in a chart's folder, the repository's root not counted."""
     parts = path.split("/")
-    return any("/".join(parts[:cut]) in folders for cut in range(len(parts))) and "" not in folders
+    return any("/".join(parts[:cut]) in places for cut in range(1, len(parts)))
 
 
-def _charts(tree: trees.Tree, files: Mapping[str, str]) -> Iterator[Chart]:
-    folders = sorted(
-        posixpath.dirname(path) for path in files if posixpath.basename(path) == _CHART
-    )
-    for folder in folders:
-        if _is_vendored(folder, folders) or _TEMPLATES.search(f"{folder}/"):
+def _charts(
+    tree: trees.Tree, files: Mapping[str, str], deployed: Collection[str]
+) -> Iterator[Chart]:
+    places = _chart_folders(files)
+    for folder in places:
+        vendored = _is_vendored(folder, places) and folder not in deployed
+        if vendored or _TEMPLATES.search(f"{folder}/"):
             continue
-        start = f"{folder}/" if folder else ""
-        names = [path[len(start) :] for path in files if path.startswith(start)]
+        names = [folders.name(folder, path) for path in files if folders.holds(folder, path)]
+        if folders.is_root(folder):
+            names = [name for name in names if _is_of_root_chart(name)]
         templates = [name for name in names if name.startswith("templates/")]
-        content = _mapping(tree, start + _CHART)
+        content = _mapping(tree, folders.path(folder, _CHART))
         yield Chart(
             folder,
             str(content.get("name") or posixpath.basename(folder)),
@@ -203,16 +246,18 @@ def _charts(tree: trees.Tree, files: Mapping[str, str]) -> Iterator[Chart]:
             tuple(_parts(content, folder)),
             tuple(name for name in names if name.endswith(_YAML) and not _TEMPLATES.search(name)),
             any(name.endswith(_YAML) for name in templates),
-            any(_LAID in _bytes(tree, start + name) for name in templates[:40]),
+            any(_LAID in _bytes(tree, folders.path(folder, name)) for name in templates[:40]),
         )
 
 
-def _is_vendored(folder: str, folders: list[str]) -> bool:
+def _is_of_root_chart(name: str) -> bool:
+    """Whether a file of the repository is one that a chart at its root would have."""
+    return "/" not in name or name.partition("/")[0] in _OF_A_CHART
+
+
+def _is_vendored(folder: str, places: list[str]) -> bool:
     """Whether a chart lies in another one's ``charts``, as a dependency."""
-    return any(
-        folder.startswith(f"{other}/charts/" if other else "charts/") and other != ""
-        for other in folders
-    )
+    return any(folder.startswith(f"{folders.path(other, 'charts')}/") for other in places)
 
 
 def _parts(content: Mapping[str, Any], folder: str) -> Iterator[str]:
@@ -247,6 +292,30 @@ def _declared(
         except (errors.FileFault, ValueError, RecursionError):
             broken += 1
     return tuple(app for app in applications if app.name), sealed, broken, sets
+
+
+def _goose(tree: trees.Tree, files: Mapping[str, str]) -> Iterator[str]:
+    """The folders of which the first file that is named as goose names them is one of goose's."""
+    first: dict[str, str] = {}
+    for path in files:
+        if _MIGRATION.search(path):
+            first.setdefault(posixpath.dirname(path) or folders.ROOT, path)
+    for folder, path in sorted(first.items()):
+        if _GOOSE_UP.search(_bytes(tree, path)):
+            yield folder
+
+
+def _copies(tree: trees.Tree, dockerfiles: Sequence[str], goose: Sequence[str]) -> Iterator[Copy]:
+    """What Dockerfiles copy of some folders, from the repository's root or from their own folder."""
+    for dockerfile in dockerfiles:
+        text = _bytes(tree, dockerfile).decode("utf-8", "replace")
+        for match in _COPY.finditer(text):
+            written = match["source"].strip("/")
+            for context in ("", posixpath.dirname(dockerfile)):
+                source = posixpath.normpath(posixpath.join(context, written))
+                if any(folders.holds(source, f"{folder}/") for folder in goose):
+                    yield Copy(dockerfile, source, match["target"])
+                    break
 
 
 def _mapping(tree: trees.Tree, path: str) -> Mapping[str, Any]:

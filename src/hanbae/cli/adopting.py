@@ -72,8 +72,10 @@ def run(
     )
     changes = adopt.write(root, chosen, answers.language)
     file_changes.show(speaker, changes, output)
-    guesses = len(chosen.guesses) + sum(len(item.guessed) for item in chosen.environments) + 1
-    speaker.done(wording.Text("adopt.done", {"count": str(guesses)}))
+    guesses = len(chosen.guesses) + sum(len(item.guessed) for item in chosen.environments)
+    guesses += bool(chosen.registries)
+    sure = wording.Text("adopt.done-sure")
+    speaker.done(wording.Text("adopt.done", {"count": str(guesses)}) if guesses else sure)
     _say_next(speaker, chosen)
 
 
@@ -110,14 +112,20 @@ def _say_next(speaker: narration.Narration, chosen: proposal.Proposal) -> None:
 def _lines(present: survey.Survey, chosen: proposal.Proposal) -> Iterator[wording.Text]:
     """What there is, in at most ten lines."""
     services = list(chosen.services)
-    yield _line("adopt.charts", present.charts, _names(chosen.paths) or "-")
+    places = (
+        *chosen.paths,
+        *(str(keys["path"]) for keys in chosen.named.values() if "path" in keys),
+    )
+    yield _line("adopt.charts", present.charts, _names(dict.fromkeys(places)) or "-")
     yield _line("adopt.services", services, _names(services) or "-")
     if chosen.left_out or chosen.exclude:
         others = (*chosen.exclude, *chosen.left_out)
-        yield _line("adopt.others", others, _names(folder or "." for folder in others))
+        yield _line("adopt.others", others, _names(others))
     environments = [item.name for item in chosen.environments]
     files = _names(chosen.values) or "-"
     yield wording.Text("adopt.environments", {"names": _names(environments), "files": files})
+    if chosen.databases:
+        yield _line("adopt.databases", chosen.databases, _names(chosen.databases))
     if present.applications or present.foreign or present.application_sets:
         facts = {"count": str(len(present.applications)), "others": str(present.foreign)}
         facts["sets"] = str(present.application_sets)

@@ -113,4 +113,5 @@ def _looked(root: Path, context: str | None, *, from_cluster: bool) -> adopt.Loo
     from hanbae.actions import adopt, init
 
     deployed = asyncio.run(adopt.live(context)) if from_cluster else ()
-    return adopt.look(root, origin=init.remote_url(root), deployed=deployed)
+    looked = adopt.look(root, origin=init.remote_url(root), deployed=deployed)
+    return None if looked is None else asyncio.run(adopt.completed(root, looked))

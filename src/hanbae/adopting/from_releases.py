@@ -1,0 +1,194 @@
+"""What the rendered releases say beyond files: how Secrets are called, where migrations are, which registries are."""
+
+from __future__ import annotations
+
+import ipaddress
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from hanbae.adopting import applications, proposal
+from hanbae.adopting.survey import Survey
+from hanbae.policy import folders
+from hanbae.releases import parts
+
+_READ: Final = frozenset({"env", "envFrom"})
+"""Where a pod reads the Secret that is its own; others are certificates and credentials of registries."""
+_LOCAL: Final = re.compile(r"(?:localhost|registry|[a-z0-9.-]+\.(?:local|localhost|internal|svc))")
+
+
+class Seen(Struct, frozen=True):
+    """A release of the proposal, rendered.
+
+    Attributes:
+        service: The service.
+        environment: The environment.
+        release: What it is.
+        chart: The chart's folder.
+        migrations: Where the proposal would look for its migrations.
+    """
+
+    service: str
+    environment: str
+    release: parts.Release
+    chart: str
+    migrations: str
+
+
+def with_applications(present: Survey, seen: Iterable[Seen]) -> Survey:
+    """A survey with the Applications that charts make: such a chart is no service, and says what is deployed.
+
+    Args:
+        present: The survey.
+        seen: The releases of what looked like services.
+    """
+    made: dict[str, applications.Application] = {}
+    makers: set[str] = set()
+    for item in seen:
+        for manifest in item.release.objects:
+            if manifest.kind == "Application" and manifest.api_version.startswith("argoproj.io/"):
+                application = applications.from_manifest(manifest.data)
+                made.setdefault(application.name, application)
+                makers.add(item.chart)
+    charts = tuple(
+        msgspec.structs.replace(chart, library=True) if chart.folder in makers else chart
+        for chart in present.charts
+    )
+    places = {chart.folder for chart in charts}
+    known = {application.name for application in present.applications}
+    more = [made[name] for name in made if name not in known and made[name].path in places]
+    return msgspec.structs.replace(
+        present, charts=charts, applications=(*present.applications, *more)
+    )
+
+
+def completed(chosen: proposal.Proposal, seen: Sequence[Seen], survey: Survey) -> proposal.Proposal:
+    """A proposal with what its releases say.
+
+    Args:
+        chosen: The proposal.
+        seen: Its releases, as far as they render.
+        survey: What else there is in the repository.
+    """
+    named: proposal.Named = {service: dict(keys) for service, keys in chosen.named.items()}
+    guesses = set(chosen.guesses)
+    secret = _of_each("secret", _secrets(seen), named)
+    if not secret:
+        guesses.add("secret")
+    migrations = _of_each("migrations", _migrations(seen, survey), named)
+    return msgspec.structs.replace(
+        chosen,
+        named=named,
+        secret=secret or chosen.secret,
+        migrations=migrations,
+        registries=tuple(sorted({host for item in seen for host in _plain_hosts(item.release)})),
+        databases=tuple(_databases(seen)),
+        phase=_phase(chosen, seen),
+        guesses=frozenset(guesses),
+    )
+
+
+def _of_each(field: str, templates: Mapping[str, Counter[str]], named: proposal.Named) -> str:
+    """The template that most services fit; what one service alone has is written to its name."""
+    counts = Counter(template for own in templates.values() for template in own)
+    general = [
+        template for template in counts if "{service}" in template or "{release}" in template
+    ]
+    common = max(general, key=lambda item: (counts[item], -len(item), item), default="")
+    for service, own in sorted(templates.items()):
+        if common not in own:
+            named.setdefault(service, {})[field] = own.most_common(1)[0][0]
+    return common
+
+
+def _secrets(seen: Iterable[Seen]) -> dict[str, Counter[str]]:
+    """Service → the templates of the Secrets that its pods read, with how often."""
+    templates: dict[str, Counter[str]] = {}
+    for item in seen:
+        for need in item.release.needs:
+            if need.kind == "Secret" and not _READ.isdisjoint(need.part.pointer):
+                template = _replaced(need.name, item.release.name, "{release}")
+                template = _replaced(template, item.service, "{service}")
+                template = _replaced(template, item.environment, "{environment}")
+                templates.setdefault(item.service, Counter())[template] += 1
+    return templates
+
+
+def _replaced(text: str, part: str, placeholder: str) -> str:
+    return re.sub(rf"(?<![a-z0-9{{]){re.escape(part)}(?![a-z0-9}}])", placeholder, text, count=1)
+
+
+def _migrations(seen: Sequence[Seen], survey: Survey) -> dict[str, Counter[str]]:
+    """Service → the template of its folder of migrations, where that is not where it would be looked for."""
+    templates: dict[str, Counter[str]] = {}
+    services = {item.service for item in seen}
+    for item in seen:
+        found = _of_service(item, survey, alone=len(services) == 1)
+        if not found or any(folders.holds(item.migrations, f"{folder}/") for folder in found):
+            continue
+        folder = posixpath.commonpath(found)
+        steps = [("{service}" if step == item.service else step) for step in folder.split("/")]
+        templates.setdefault(item.service, Counter())["/".join(steps)] += 1
+    return templates
+
+
+def _of_service(item: Seen, survey: Survey, *, alone: bool) -> list[str]:
+    """The folders with goose's files that are a service's: by its name on the way, or by what its Dockerfile copies."""
+    own = [folder for folder in survey.goose if item.service in folder.split("/")]
+    copied = [
+        folder
+        for copy in survey.copies
+        if alone or item.service in copy.dockerfile.split("/")
+        for folder in survey.goose
+        if folders.holds(copy.source, f"{folder}/") and _runs(item.release, copy.target)
+    ]
+    return own or copied or (list(survey.goose) if alone else [])
+
+
+def _runs(release: parts.Release, folder: str) -> bool:
+    """Whether a migration of a release runs what is in a folder of its image."""
+    read = [migration.folder for migration in release.migrations if migration.folder]
+    return not read or any(f"{own}/".startswith(f"{folder.rstrip('/')}/") for own in read)
+
+
+def _plain_hosts(release: parts.Release) -> Iterable[str]:
+    """The registries of images that are on this machine or in a network of the team's own."""
+    for image in release.images:
+        host, slash, _ = image.reference.partition("/")
+        name, _, port = host.rpartition(":") if ":" in host else (host, "", "")
+        if slash and port.isdigit() and (_LOCAL.fullmatch(name) or _is_private(name)):
+            yield host
+
+
+def _is_private(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_private
+    except ValueError:
+        return False
+
+
+def _databases(seen: Iterable[Seen]) -> Iterable[str]:
+    """The databases that are migrated, each with its service once: ``auth/identity``."""
+    names = (
+        f"{item.service}/{migration.database}"
+        for item in seen
+        for migration in item.release.migrations
+    )
+    return dict.fromkeys(names)
+
+
+def _phase(chosen: proposal.Proposal, seen: Iterable[Seen]) -> str:
+    """``PreSync`` where all Jobs migrate in it and Argo CD syncs nothing by itself, which a first install deadlocks."""
+    phases = {
+        migration.phase
+        for item in seen
+        for migration in item.release.migrations
+        if migration.job.kind == "Job"
+    }
+    by_hand = not any(environment.automated for environment in chosen.environments)
+    return "PreSync" if phases == {"PreSync"} and by_hand else ""
