@@ -144,8 +144,8 @@ def test_applications_deploy_the_chart_s_folder(root: Path, chart: str) -> None:
     source = generator["template"]["spec"]["source"]
     assert source["path"] == chart
     assert source["helm"]["valueFiles"] == ["values.yaml", "values-dev.yaml"]
-    wanted = "Chart.yaml" if chart == "." else f"{chart}/Chart.yaml"
-    assert generator["files"] == [{"path": wanted}]
+    expected = "Chart.yaml" if chart == "." else f"{chart}/Chart.yaml"
+    assert generator["files"] == [{"path": expected}]
     git(root, "add", "-A")
     findings = json.loads(ran(root, "check", "--output", "json").out)["findings"]
     assert not [item for item in findings if item["code"].startswith("ARG")], findings

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.support import demos, foreign_shops, scenes
+from tests.support import demos, foreign_shops, polling, scenes
 from tests.support.foreign_shops import ENVIRONMENTS, KEYS, ForeignShop
 
 from hanbae.charts import values
@@ -64,6 +64,11 @@ def test_running_applications_say_what_a_clone_without_them_does_not(
     demo_repository.git(orders.clone, "worktree", "add", "--detach", str(clone), "main")
     (clone / loading.NAME).unlink()
     shutil.rmtree(clone / "k8s")
+    kubectl = demo.sandbox.kubectl
+    polling.until(  # the controller makes them of the sets, when it comes to it
+        lambda: kubectl(["get", "applications", "-A", "-o", "name"]).count(b"accounts-") == 3,
+        within=120,
+    )
     begun = scenes.hanbae(
         *("init", "--yes", "--from-cluster", "--context", demo.sandbox.context),
         directory=clone,

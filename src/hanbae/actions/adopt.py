@@ -89,17 +89,17 @@ async def completed(root: Path, looked: Looked) -> Looked:
         looked: What there is.
     """
     tree = trees.WorkingTree(root)
-    seen = await _seen(tree, looked.proposal)
-    present = from_releases.with_applications(looked.survey, seen)
+    samples = await _samples(tree, looked.proposal)
+    present = from_releases.with_applications(looked.survey, samples)
     if present != looked.survey:  # a chart of Applications: what they deploy is known only now
         proposed = proposal.of(present, origin=looked.origin, default_branch=looked.branch)
         looked = msgspec.structs.replace(looked, survey=present, proposal=proposed)
-        seen = await _seen(tree, proposed)
-    proposed = from_releases.completed(looked.proposal, seen, looked.survey)
+        samples = await _samples(tree, proposed)
+    proposed = from_releases.completed(looked.proposal, samples, looked.survey)
     return msgspec.structs.replace(looked, proposal=proposed)
 
 
-async def _seen(tree: trees.Tree, proposed: proposal.Proposal) -> list[from_releases.Seen]:
+async def _samples(tree: trees.Tree, proposed: proposal.Proposal) -> list[from_releases.Sample]:
     """The services of a proposal, each rendered for the first environment that it can be rendered for."""
     proposed = msgspec.structs.replace(proposed, repository=proposed.repository or "-")
     try:
@@ -107,7 +107,7 @@ async def _seen(tree: trees.Tree, proposed: proposal.Proposal) -> list[from_rele
     except errors.FileFault:
         return []  # writing it says what is wrong with it
     policy = services.located(policy, tree)
-    seen: list[from_releases.Seen] = []
+    samples: list[from_releases.Sample] = []
     async with pools.opened() as pool:
         for service in services.of(policy, tree)[:_MOST_RENDERED]:
             for environment in policy.environments:
@@ -116,11 +116,11 @@ async def _seen(tree: trees.Tree, proposed: proposal.Proposal) -> list[from_rele
                     if release is not None:
                         chart = str(naming.chart(policy, service))
                         folder = str(naming.migrations_folder(policy, service))
-                        seen.append(
-                            from_releases.Seen(service, environment, release, chart, folder)
+                        samples.append(
+                            from_releases.Sample(service, environment, release, chart, folder)
                         )
                         break
-    return seen
+    return samples
 
 
 async def _rendered(

@@ -67,7 +67,7 @@ def from_manifest(document: Mapping[str, Any]) -> Application:
         name=_text(metadata, "name"),
         path=path or _folder(files),
         release=_text(helm, "releaseName") or _text(metadata, "name"),
-        revision=_text(main or with_ref, "targetRevision") or "HEAD",
+        revision=_text(main or with_ref, "targetRevision").removeprefix("refs/heads/") or "HEAD",
         namespace=_text(destination, "namespace"),
         cluster=_text(destination, "name") or _text(destination, "server"),
         value_files=files,

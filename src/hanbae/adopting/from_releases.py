@@ -22,7 +22,7 @@ _READ: Final = frozenset({"env", "envFrom"})
 _LOCAL: Final = re.compile(r"(?:localhost|registry|[a-z0-9.-]+\.(?:local|localhost|internal|svc))")
 
 
-class Seen(Struct, frozen=True):
+class Sample(Struct, frozen=True):
     """A release of the proposal, rendered.
 
     Attributes:
@@ -40,55 +40,57 @@ class Seen(Struct, frozen=True):
     migrations: str
 
 
-def with_applications(present: Survey, seen: Iterable[Seen]) -> Survey:
+def with_applications(present: Survey, samples: Iterable[Sample]) -> Survey:
     """A survey with the Applications that charts make: such a chart is no service, and says what is deployed.
 
     Args:
         present: The survey.
-        seen: The releases of what looked like services.
+        samples: The releases of what looked like services.
     """
-    made: dict[str, applications.Application] = {}
+    by_name: dict[str, applications.Application] = {}
     makers: set[str] = set()
-    for item in seen:
+    for item in samples:
         for manifest in item.release.objects:
             if manifest.kind == "Application" and manifest.api_version.startswith("argoproj.io/"):
                 application = applications.from_manifest(manifest.data)
-                made.setdefault(application.name, application)
+                by_name.setdefault(application.name, application)
                 makers.add(item.chart)
     charts = tuple(
         msgspec.structs.replace(chart, library=True) if chart.folder in makers else chart
         for chart in present.charts
     )
     places = {chart.folder for chart in charts}
-    known = {application.name for application in present.applications}
-    more = [made[name] for name in made if name not in known and made[name].path in places]
+    names = {application.name for application in present.applications}
+    more = [by_name[name] for name in by_name if name not in names and by_name[name].path in places]
     return msgspec.structs.replace(
         present, charts=charts, applications=(*present.applications, *more)
     )
 
 
-def completed(chosen: proposal.Proposal, seen: Sequence[Seen], survey: Survey) -> proposal.Proposal:
+def completed(
+    chosen: proposal.Proposal, samples: Sequence[Sample], survey: Survey
+) -> proposal.Proposal:
     """A proposal with what its releases say.
 
     Args:
         chosen: The proposal.
-        seen: Its releases, as far as they render.
+        samples: Its releases, as far as they render.
         survey: What else there is in the repository.
     """
     named: proposal.Named = {service: dict(keys) for service, keys in chosen.named.items()}
     guesses = set(chosen.guesses)
-    secret = _of_each("secret", _secrets(seen), named)
+    secret = _of_each("secret", _secrets(samples), named)
     if not secret:
         guesses.add("secret")
-    migrations = _of_each("migrations", _migrations(seen, survey), named)
+    migrations = _of_each("migrations", _migrations(samples, survey), named)
     return msgspec.structs.replace(
         chosen,
         named=named,
         secret=secret or chosen.secret,
         migrations=migrations,
-        registries=tuple(sorted({host for item in seen for host in _plain_hosts(item.release)})),
-        databases=tuple(_databases(seen)),
-        phase=_phase(chosen, seen),
+        registries=tuple(sorted({host for item in samples for host in _plain_hosts(item.release)})),
+        databases=tuple(_databases(samples)),
+        phase=_phase(chosen, samples),
         guesses=frozenset(guesses),
     )
 
@@ -106,10 +108,10 @@ def _of_each(field: str, templates: Mapping[str, Counter[str]], named: proposal.
     return common
 
 
-def _secrets(seen: Iterable[Seen]) -> dict[str, Counter[str]]:
+def _secrets(samples: Iterable[Sample]) -> dict[str, Counter[str]]:
     """Service → the templates of the Secrets that its pods read, with how often."""
     templates: dict[str, Counter[str]] = {}
-    for item in seen:
+    for item in samples:
         for need in item.release.needs:
             if need.kind == "Secret" and not _READ.isdisjoint(need.part.pointer):
                 template = _replaced(need.name, item.release.name, "{release}")
@@ -123,21 +125,23 @@ def _replaced(text: str, part: str, placeholder: str) -> str:
     return re.sub(rf"(?<![a-z0-9{{]){re.escape(part)}(?![a-z0-9}}])", placeholder, text, count=1)
 
 
-def _migrations(seen: Sequence[Seen], survey: Survey) -> dict[str, Counter[str]]:
+def _migrations(samples: Sequence[Sample], survey: Survey) -> dict[str, Counter[str]]:
     """Service → the template of its folder of migrations, where that is not where it would be looked for."""
     templates: dict[str, Counter[str]] = {}
-    services = {item.service for item in seen}
-    for item in seen:
-        found = _of_service(item, survey, alone=len(services) == 1)
-        if not found or any(folders.holds(item.migrations, f"{folder}/") for folder in found):
+    services = {item.service for item in samples}
+    for item in samples:
+        candidates = _of_service(item, survey, alone=len(services) == 1)
+        if not candidates or any(
+            folders.holds(item.migrations, f"{folder}/") for folder in candidates
+        ):
             continue
-        folder = posixpath.commonpath(found)
+        folder = posixpath.commonpath(candidates)
         steps = [("{service}" if step == item.service else step) for step in folder.split("/")]
         templates.setdefault(item.service, Counter())["/".join(steps)] += 1
     return templates
 
 
-def _of_service(item: Seen, survey: Survey, *, alone: bool) -> list[str]:
+def _of_service(item: Sample, survey: Survey, *, alone: bool) -> list[str]:
     """The folders with goose's files that are a service's: by its name on the way, or by what its Dockerfile copies."""
     own = [folder for folder in survey.goose if item.service in folder.split("/")]
     copied = [
@@ -172,21 +176,21 @@ def _is_private(name: str) -> bool:
         return False
 
 
-def _databases(seen: Iterable[Seen]) -> Iterable[str]:
+def _databases(samples: Iterable[Sample]) -> Iterable[str]:
     """The databases that are migrated, each with its service once: ``auth/identity``."""
     names = (
         f"{item.service}/{migration.database}"
-        for item in seen
+        for item in samples
         for migration in item.release.migrations
     )
     return dict.fromkeys(names)
 
 
-def _phase(chosen: proposal.Proposal, seen: Iterable[Seen]) -> str:
+def _phase(chosen: proposal.Proposal, samples: Iterable[Sample]) -> str:
     """``PreSync`` where all Jobs migrate in it and Argo CD syncs nothing by itself, which a first install deadlocks."""
     phases = {
         migration.phase
-        for item in seen
+        for item in samples
         for migration in item.release.migrations
         if migration.job.kind == "Job"
     }

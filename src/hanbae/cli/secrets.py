@@ -214,12 +214,8 @@ def list_(
     session: options.Session, *, services: tuple[str, ...], environment: str | None, output: str
 ) -> int:
     """List keys; 2 if a service cannot be read."""
-    from hanbae.actions import list_secrets
-
     broken: list[errors.FileFault] = []
-    keys = list_secrets.list_secrets(
-        session.directory, services, environment=environment, broken=broken
-    )
+    keys = _keys(session, services, environment, broken)
     if broken and not keys:
         raise broken[0]
     _show(keys, output)
@@ -246,15 +242,11 @@ def verify(
     session: options.Session, *, services: tuple[str, ...], environment: str | None, output: str
 ) -> int:
     """Check keys; 1 if one of them is not as it should be."""
-    from hanbae.actions import list_secrets
-
     broken: list[errors.FileFault] = []
-    keys = list_secrets.list_secrets(
-        session.directory, services, environment=environment, broken=broken
-    )
+    keys = _keys(session, services, environment, broken)
     if broken and not keys:
         raise broken[0]
-    bad = [key for key in keys if key.state != "sealed"]
+    bad = [key for key in keys if key.state not in ("sealed", "made")]
     _show(bad if output == "text" else keys, output)
     session.narration.faults(broken)
     if bad:
@@ -267,6 +259,27 @@ def verify(
     return 0
 
 
+def _keys(
+    session: options.Session,
+    services: tuple[str, ...],
+    environment: str | None,
+    broken: list[errors.FileFault],
+) -> tuple[secrets.SealedKey, ...]:
+    """What values have sealed, and what the pods of rendered releases read."""
+    import asyncio
+
+    from hanbae.actions import list_needed, list_secrets
+    from hanbae.repository import services as present
+
+    sealed = list_secrets.list_secrets(
+        session.directory, services, environment=environment, broken=broken
+    )
+    needed = asyncio.run(
+        list_needed.list_needed(session.directory, services, environment=environment, broken=broken)
+    )
+    return list_needed.joined(sealed, needed, present.opened(session.directory))
+
+
 def _show(keys: Sequence[secrets.SealedKey], output: str) -> None:
     from hanbae.cli import outputs
     from hanbae.cli.text import catalogue, wrapping
@@ -274,8 +287,10 @@ def _show(keys: Sequence[secrets.SealedKey], output: str) -> None:
     if output == "json":
         outputs.emit_json({"keys": keys})
         return
-    names = ("service", "environment", "key")
-    rows = [[catalogue.printable(getattr(key, name)) for name in names] for key in keys]
+    rows = [
+        [catalogue.printable(text) for text in (key.service, key.environment, _called(key))]
+        for key in keys
+    ]
     widths = [max(map(wrapping.cells, column)) for column in zip(*rows, strict=True)]
     for key, row in zip(keys, rows, strict=True):
         columns = [wrapping.pad(cell, width) for cell, width in zip(row, widths, strict=True)]
@@ -293,16 +308,29 @@ def _cures(bad: Sequence[secrets.SealedKey]) -> Iterator[wording.Text]:
     """The command that seals what is missing or malformed, for each service and environment."""
     wrong: dict[tuple[str, str], list[str]] = {}
     for key in bad:
+        if key.needed_by == "pods":
+            continue  # who makes it is not for hanbae to say
         wrong.setdefault((key.service, key.environment), []).append(key.key)
     for (service, environment), keys in wrong.items():
         facts = {"service": service, "environment": environment, "keys": shlex.join(keys)}
         yield wording.Text("seal.verified-cure", facts)
 
 
+def _called(key: secrets.SealedKey) -> str:
+    """A key, with the Secret in front where that is not listed by what is sealed in values."""
+    return f"{key.secret}/{key.key}" if key.needed_by == "pods" else key.key
+
+
 def _state(key: secrets.SealedKey) -> wording.Text:
     place = {"place": str(key.place)} if key.place else {"place": ""}
     if key.fault is not None:
         return key.fault
+    if key.needed_by == "pods":
+        facts = {"objects": ", ".join(key.read_by), "maker": key.maker}
+        if key.state == "missing":
+            text_id = "seal.state-lacking" if key.maker else "seal.state-unmade"
+            return wording.Text(text_id, facts)
+        return wording.Text("seal.state-made", facts)
     if key.state == "sealed":
         pin = key.certificate[:_SHORT] or "-"
         return wording.Text("seal.state-sealed", {"bits": str(key.bits), "certificate": pin})

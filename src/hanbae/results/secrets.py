@@ -46,22 +46,30 @@ class SealedKey(Struct, frozen=True):
         service: The service.
         environment: The environment.
         key: The key.
-        state: ``sealed``; ``malformed``, which cannot be a sealed value; ``missing``, though it is needed.
-        needed_by: Why it is expected: ``migration`` (a database's URL), ``environments`` (others have it), or neither.
+        state: ``sealed``; ``malformed``, which cannot be a sealed value; ``made`` by another object;
+            ``missing``, though it is needed.
+        needed_by: Why it is expected: ``migration`` (a database's URL), ``environments`` (others have it), ``pods``
+            (they read it), or neither.
         bits: Size of the RSA key that it was sealed with; 0 if it is not sealed.
         certificate: Fingerprint of the certificate that it was sealed with, as the values file remembers it.
         place: Where it stands, or should.
         fault: Why it is malformed.
         source: Where that certificate came from when it was first used, as the values file remembers it.
+        secret: Name of the Secret; empty for the service's own.
+        read_by: What has the pods that read it: ``Deployment/auth``.
+        maker: What makes the Secret: ``ExternalSecret auth``; empty for nothing here, and for the service's own.
     """
 
     service: str
     environment: str
     key: str
-    state: Literal["sealed", "malformed", "missing"]
-    needed_by: Literal["", "migration", "environments"] = ""
+    state: Literal["sealed", "malformed", "made", "missing"]
+    needed_by: Literal["", "migration", "environments", "pods"] = ""
     bits: int = 0
     place: subjects.Place | None = None
     fault: wording.Text | None = None
     certificate: str = ""
     source: str = ""
+    secret: str = ""
+    read_by: tuple[str, ...] = ()
+    maker: str = ""

@@ -83,7 +83,7 @@ def survey(*folders: str, deployed: tuple[str, ...] = (), **parts: tuple[str, ..
         (survey("src/a/chart", "charts/b", "charts/c"), ("src/*/chart", "charts/*"), {}),
         (survey("helm"), (), {"helm": "helm"}),
         (survey("charts/a", "charts/b", "whole"), ("charts/*",), {"whole": "whole"}),
-        (survey(""), (), {}),
+        (survey("."), (), {"service": "."}),
     ],
 )
 def test_where_services_are(present: Survey, paths: tuple[str, ...], named: dict[str, str]) -> None:

@@ -59,7 +59,7 @@ def names_nothing(service: views.Service) -> Iterator[rulebook.Hit]:
     named = service.policy.services.named.get(service.name)
     if named is None or not service.releases or service.unrendered:
         return
-    seen = {
+    candidates = {
         name
         for release in service.releases.values()
         for migration in release.model.migrations
@@ -70,7 +70,7 @@ def names_nothing(service: views.Service) -> Iterator[rulebook.Hit]:
             naming.database_key(service.policy, service.name, environment, template)
             for environment in service.releases
         }
-        if not filled & seen:
+        if not filled & candidates:
             place = service.project.place(f"services.named.{service.name}.databases.{template}")
             facts = {"key": template, "database": database, "service": service.name}
-            yield rulebook.Hit(place, facts | {"known": ", ".join(sorted(seen)) or "-"})
+            yield rulebook.Hit(place, facts | {"known": ", ".join(sorted(candidates)) or "-"})

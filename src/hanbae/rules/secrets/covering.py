@@ -44,7 +44,7 @@ def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
             missing.setdefault(read.secret, []).append(read)
     for (namespace, name), reads in missing.items():
         own = (namespace, name) == (release.namespace, release.secret)
-        if not own and (name in _of_overlays(release) or release.once(_makes_some_itself)):
+        if not own and (name in of_overlays(release) or release.once(_makes_some_itself)):
             continue
         facts = {"secret": name, "objects": _labels(reads)}
         if own and not release.service.kustomized:
@@ -69,7 +69,7 @@ def _covers(rule: Mapping[str, Any], field: str, word: str) -> bool:
     return isinstance(words, list) and (word in words or "*" in words)
 
 
-def _of_overlays(release: views.Release) -> frozenset[str]:
+def of_overlays(release: views.Release) -> frozenset[str]:
     """Names of the Secrets that files beside the overlays make; read only when something is missing."""
     folders = {
         settings.overlay.partition("/")[0]

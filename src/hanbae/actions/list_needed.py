@@ -1,0 +1,188 @@
+"""Says which Secrets and keys the pods of rendered releases read, and who makes each: for any chart.
+
+What a chart's values have sealed is told by :mod:`hanbae.actions.list_secrets`; other charts keep their SealedSecrets
+as files, have an ExternalSecret, or leave the Secret to somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from hanbae import errors
+from hanbae.charts import pools
+from hanbae.checking import projects
+from hanbae.policy import environments, loading, naming
+from hanbae.releases import needs, parts
+from hanbae.repository import services
+from hanbae.results import secrets
+from hanbae.rules import views
+from hanbae.rules.secrets import covering, reading
+from hanbae.sealing import manifests
+
+ALL: Final = "*"
+"""Instead of a key: pods read whatever keys the Secret has."""
+_READ: Final = frozenset({"variable", "variables", "volume"})
+"""The ways of reading that a service is about; credentials of registries and certificates are a cluster's."""
+
+Wanted = dict[tuple[str, str, str], list[reading.Read]]
+"""Namespace, name and key → who reads it."""
+
+
+async def list_needed(
+    directory: Path,
+    names: Sequence[str] = (),
+    *,
+    environment: str | None = None,
+    broken: list[errors.FileFault] | None = None,
+) -> tuple[secrets.SealedKey, ...]:
+    """The keys that pods read, by service, then by environment, then by Secret and key.
+
+    Args:
+        directory: The repository or a folder in it.
+        names: Services; by default all of the repository.
+        environment: Only this environment.
+        broken: Takes the faults of what does not render, so that the rest is listed; None to raise the first.
+
+    Raises:
+        errors.WrongUse: An unknown service or environment.
+        errors.FileFault: The policy has a fault, or a chart does not render.
+    """
+    project = projects.project(directory)
+    services.require(names, project.services, source=services.source(project.policy))
+    if environment is not None:
+        environments.require(environment, project.policy)
+    chosen = frozenset(names or project.services)
+    rendered: list[views.Service] = []
+    async with pools.opened() as pool:
+        for name in project.services:  # another service may make what one of them reads
+            faults: list[errors.FileFault] = []
+            try:
+                result = await projects.service(pool, project, name)
+                rendered.append(result.service)
+                faults += [fault for _, fault in result.faults]
+            except errors.FileFault as fault:
+                faults.append(fault)
+            for problem in faults if name in chosen else ():
+                _take(problem, broken)
+    makers = _makers(rendered)
+    return tuple(
+        key
+        for service in rendered
+        if service.name in chosen
+        for name, release in service.releases.items()
+        if environment in (None, name)
+        for key in _of_release(release, makers)
+    )
+
+
+def _take(fault: errors.FileFault, broken: list[errors.FileFault] | None) -> None:
+    if broken is None:
+        raise fault
+    if all(str(fault.text) != str(other.text) or fault.place != other.place for other in broken):
+        broken.append(fault)
+
+
+Makers = Mapping[tuple[str, str, str], list[parts.Made]]
+"""Environment, namespace and name of a Secret → what makes it."""
+
+
+def _makers(rendered: Iterable[views.Service]) -> Makers:
+    makers: dict[tuple[str, str, str], list[parts.Made]] = {}
+    for service in rendered:
+        for environment, release in service.releases.items():
+            for entry in needs.makes(release.objects):
+                if entry.kind == "Secret":
+                    where = (environment, entry.by.namespace, entry.name)
+                    makers.setdefault(where, []).append(entry)
+    return makers
+
+
+def _of_release(release: views.Release, makers: Makers) -> Iterator[secrets.SealedKey]:
+    by_key: Wanted = {}
+    for read in reading.reads(release):
+        if read.way in _READ and not read.optional:
+            by_key.setdefault((*read.secret, read.key or ALL), []).append(read)
+    for (namespace, name, key), reads in sorted(by_key.items()):
+        own = makers.get((release.environment, namespace, name), [])
+        yield _key(release, name, key, reads, own)
+
+
+def _key(
+    release: views.Release,
+    secret: str,
+    key: str,
+    reads: Sequence[reading.Read],
+    makers: Sequence[parts.Made],
+) -> secrets.SealedKey:
+    row = secrets.SealedKey(
+        release.service.name,
+        release.environment,
+        key,
+        "missing",
+        "pods",
+        secret=secret,
+        read_by=tuple(dict.fromkeys(read.at.object.label for read in reads)),
+        maker=", ".join(dict.fromkeys(f"{item.by.kind} {item.by.name}" for item in makers)),
+        place=None,
+    )
+    holders = [item for item in makers if item.keys is None or key == ALL or key in item.keys]
+    if not makers and secret != release.secret and secret in covering.of_overlays(release):
+        return _replaced(row, state="made", maker="k8s")
+    if not holders:
+        return row
+    for item in holders:
+        if item.origin == "sealed" and key != ALL:
+            return _sealed(release, row, item)
+    return _replaced(row, state="made")
+
+
+def _sealed(release: views.Release, row: secrets.SealedKey, maker: parts.Made) -> secrets.SealedKey:
+    """A key of a SealedSecret: whether its value can be a sealed one, wherever the chart has it from."""
+    for manifest in reading.sealed(release):
+        value = reading.ciphertexts(manifest).get(row.key)
+        if manifest.ref == maker.by and value is not None:
+            try:
+                bits = manifests.shape(value if isinstance(value, str) else "").bits
+            except errors.WrongUse as error:
+                return _replaced(row, state="malformed", fault=error.text)
+            return _replaced(row, state="sealed", bits=bits)
+    return _replaced(row, state="made")  # of another release, or of its template
+
+
+def _replaced(row: secrets.SealedKey, **fields: object) -> secrets.SealedKey:
+    return msgspec.structs.replace(row, **fields)
+
+
+def joined(
+    sealed: Sequence[secrets.SealedKey],
+    needed: Sequence[secrets.SealedKey],
+    loaded: loading.Loaded,
+) -> tuple[secrets.SealedKey, ...]:
+    """One list of what values have sealed and what pods read: a key that is in both is named once, with who reads it.
+
+    Args:
+        sealed: As of :func:`hanbae.actions.list_secrets.list_secrets`.
+        needed: As of :func:`list_needed`.
+        loaded: The policy, which names the services' own Secrets.
+    """
+
+    def where(key: secrets.SealedKey) -> tuple[str, str, str, str]:
+        own = naming.secret(loaded.policy, key.service, key.environment)
+        return key.service, key.environment, key.secret or own, key.key
+
+    by_place = {where(key): key for key in needed}
+    result = []
+    for key in sealed:
+        reader = by_place.pop(where(key), None)
+        service, environment, secret, _ = where(key)
+        # All keys of a Secret that is listed key by key need no line of their own.
+        whole = by_place.pop((service, environment, secret, ALL), None)
+        readers = (*(reader.read_by if reader else ()), *(whole.read_by if whole else ()))
+        result.append(_replaced(key, secret=secret, read_by=tuple(dict.fromkeys(readers))))
+    order = {name: number for number, name in enumerate(loaded.policy.environments)}
+    everything = (*result, *by_place.values())
+    return tuple(sorted(everything, key=lambda item: (item.service, order[item.environment])))
