@@ -105,7 +105,7 @@ def test_every_key_that_pods_read_has_its_maker(root: Path) -> None:
 
 
 def test_check_names_only_what_nothing_makes(root: Path) -> None:
-    ended = ran(root, "check", "auth", "--env", "dev", "--output", "json")
+    ended = ran(root, "check", "--output", "json")
     named = {
         finding["text"]["facts"]["secret"]
         for finding in json.loads(ended.out)["findings"]

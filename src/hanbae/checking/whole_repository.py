@@ -14,6 +14,7 @@ from hanbae.checking import (
     kustomize_builds,
     result_cache,
     schedules,
+    secrets_of_others,
     tasks,
     workers,
 )
@@ -59,7 +60,7 @@ async def inspect(
     overlays = [
         service for service in kustomize_builds.services(project) if service.name in {"", *services}
     ]
-    claimed = _claimed(zip(charts, inspections, strict=True), overlays)
+    claimed = list(_claimed(zip(charts, inspections, strict=True), overlays))
     described = {
         (name, environment): service
         for name, inspection in zip(charts, inspections, strict=True)
@@ -70,7 +71,7 @@ async def inspect(
     located += map(findings_of_rules.plain, running.over_project(project, rules))
     located += (finding for inspection in inspections for finding in inspection.findings)
     return inspecting.Inspection(
-        tuple(located),
+        tuple(secrets_of_others.without(located, claimed)),
         tuple(comment for inspection in inspections for comment in inspection.ignores),
         tuple(service for inspection in inspections for service in inspection.unprepared),
     )

@@ -1,0 +1,43 @@
+"""Takes out findings about Secrets that nothing makes where another service's release makes them after all.
+
+No release shows it by itself: it is known once all of a check's services were inspected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from hanbae.results import findings
+from hanbae.rules import claims
+
+_CODE: Final = "SEC001"
+_MAKERS: Final = frozenset({"Secret", "SealedSecret", "ExternalSecret"})
+
+Claimed = Iterable[tuple[claims.Owner, Iterable[claims.Claim]]]
+"""Each release's claims, as of :func:`hanbae.rules.claims.clashes`."""
+
+
+def without(located: Iterable[findings.Finding], claimed: Claimed) -> Iterator[findings.Finding]:
+    """The findings but for those about a Secret that another release makes in the same namespace and environment.
+
+    Args:
+        located: The findings.
+        claimed: Which release has which objects.
+    """
+    makers: dict[tuple[str, str, str], set[str]] = {}
+    for (service, environment), own in claimed:
+        for claim in own:
+            _, _, kind, namespace, name = claim.key.split("\0")
+            if kind in _MAKERS:
+                makers.setdefault((environment, namespace, name), set()).add(service)
+    for finding in located:
+        if finding.code == _CODE and finding.object is not None and finding.environments:
+            name = finding.text.facts.get("secret", "")
+            places = [
+                (environment, finding.object.namespace, name)
+                for environment in finding.environments
+            ]
+            if all(makers.get(place, set()) - {finding.service} for place in places):
+                continue
+        yield finding
