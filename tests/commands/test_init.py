@@ -327,6 +327,78 @@ def test_context_needs_from_cluster(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "--from-cluster" in capsys.readouterr().err
 
 
+FOREIGN_SHOP = Path(__file__).parents[1] / "data/foreign-shop"
+APPLICATIONS = """\
+{{- range list "accounts" "ledger" }}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: "orders-{{ . }}-dev", namespace: argocd}
+spec:
+  source:
+    repoURL: https://git.example.com/theirs.git
+    targetRevision: develop
+    path: {{ index $.Values.folders . }}
+  destination: {server: https://kubernetes.default.svc, namespace: orders}
+{{- end }}
+"""
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Path:
+    """A repository whose Jobs migrate in PreSync, with Secrets and folders of its own names."""
+    root = tmp_path / "orders"
+    shutil.copytree(FOREIGN_SHOP, root)
+    for folder in ("accounts/identity_db", "accounts/auth_db", "accounts/legal_db", "ledger"):
+        path = root / "db" / folder / "00001_first.sql"
+        path.parent.mkdir(parents=True)
+        path.write_text("-- +goose Up\nSELECT 1;\n")
+    return root
+
+
+def test_what_charts_render_is_in_the_policy(orders: Path) -> None:
+    for values in orders.rglob("values.yaml"):
+        values.write_text(values.read_text().replace("registry.example.com", "localhost:5000"))
+    assert run(orders, "--yes", "--one-cluster", "--repository", URL) == 0
+    policy = loading.load(orders / "hanbae.yaml").policy
+    assert policy.services.path == ("apps/*/helm", "charts/*")
+    assert policy.services.secret == "{release}-secret"
+    assert policy.services.migrations == "db/{service}"
+    assert policy.migrations.phase == "PreSync"
+    assert {name: item.plain_http for name, item in policy.registries.items()} == {
+        "localhost:5000": True
+    }
+    text = (orders / "hanbae.yaml").read_text()
+    assert "# Guess: registries" in text
+    assert "# Guess: the name of a service's Secret." not in text
+
+
+def test_migrations_are_found_by_what_the_dockerfile_copies(orders: Path) -> None:
+    shutil.rmtree(orders / "apps")
+    shutil.rmtree(orders / "db/accounts")
+    (orders / "db/ledger").rename(orders / "db/sql")
+    (orders / "build").mkdir()
+    (orders / "build/Dockerfile").write_text("FROM scratch\nCOPY db/sql/ /migrations\n")
+    assert run(orders, "--yes", "--repository", URL) == 0
+    policy = loading.load(orders / "hanbae.yaml").policy
+    assert policy.services.named["ledger"].migrations == "db/sql"
+
+
+def test_chart_of_applications_is_no_service_and_says_what_is_deployed(orders: Path) -> None:
+    chart = orders / "argocd"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: root\nversion: 0.1.0\n")
+    folders = "{accounts: apps/accounts/helm, ledger: charts/ledger}"
+    (chart / "values.yaml").write_text(f"folders: {folders}\n")
+    (chart / "templates/all.yaml").write_text(APPLICATIONS)
+    assert run(orders, "--yes", "--one-cluster", "--repository", URL) == 0
+    policy = loading.load(orders / "hanbae.yaml").policy
+    assert policy.services.application == "orders-{service}-{environment}"
+    assert policy.services.namespace == "orders"
+    assert policy.environments["dev"].branch == "develop"
+    assert "root" not in policy.services.named
+
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 

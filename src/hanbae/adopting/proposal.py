@@ -130,7 +130,7 @@ def of(survey: Survey, *, origin: str, default_branch: str) -> Proposal:
     namespace, suffixes = _namespace(uses, names, named, guesses)
     values = _values(survey, charts, names, guesses)
     for name, path in services.items():
-        if len(values) > 1 and _has_base_alone(survey, path, values[-1], names):
+        if len(values) > 1 and _has_base_alone(survey, name, path, values[-1], names):
             named.setdefault(name, {})["values"] = list(values[:-1])
     chosen = tuple(
         _environment(survey, name, uses, default_branch, suffixes.get(name, "")) for name in names
@@ -328,13 +328,18 @@ def _values(
     return (*base, patterns.most_common(1)[0][0])
 
 
-def _has_base_alone(survey: Survey, folder: str, pattern: str, names: Sequence[str]) -> bool:
-    """Whether a chart has values for everything and none for an environment."""
+def _has_base_alone(
+    survey: Survey, name: str, folder: str, pattern: str, names: Sequence[str]
+) -> bool:
+    """Whether a service has values for everything and none for an environment."""
     chart = next((chart for chart in survey.charts if chart.folder == folder), None)
-    if chart is None or "{service}" in pattern:
+    if chart is None or "values.yaml" not in chart.files:
         return False
-    own = {pattern.removeprefix("./").replace("{environment}", name) for name in names}
-    return "values.yaml" in chart.files and not own.intersection(chart.files)
+    own = {
+        pattern.removeprefix("./").replace("{environment}", word).replace("{service}", name)
+        for word in names
+    }
+    return not own.intersection(survey.values if "{service}" in pattern else chart.files)
 
 
 def _environment(
