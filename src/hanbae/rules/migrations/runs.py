@@ -35,6 +35,7 @@ def one_name(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(release.service.project.place(key), facts, "policy")
         else:
             yield rulebook.Hit(migration.part, facts)
+    yield from _names_nothing(release.service)
 
 
 @rulebook.of_release("MIG028", "warning", source=_HOOKS, essential=True)
@@ -51,13 +52,10 @@ def outside_of_the_deployment(release: views.Release) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(migration.part, facts, "locked", severity="notice")
 
 
-@rulebook.of_service(
-    "MIG029", "warning", source="docs/reference/hanbae.schema.json", essential=True
-)
-def names_nothing(service: views.Service) -> Iterator[rulebook.Hit]:
-    """A name in the policy for a database that no Job, container or key of the service leads to."""
+def _names_nothing(service: views.Service) -> Iterator[rulebook.Hit]:
+    """Names in the policy for databases that no Job, container or key of the service leads to."""
     named = service.policy.services.named.get(service.name)
-    if named is None or not service.releases or service.unrendered:
+    if named is None or service.unrendered:
         return
     candidates = {
         name
@@ -73,4 +71,5 @@ def names_nothing(service: views.Service) -> Iterator[rulebook.Hit]:
         if not filled & candidates:
             place = service.project.place(f"services.named.{service.name}.databases.{template}")
             facts = {"key": template, "database": database, "service": service.name}
-            yield rulebook.Hit(place, facts | {"known": ", ".join(sorted(candidates)) or "-"})
+            facts["known"] = ", ".join(sorted(candidates)) or "-"
+            yield rulebook.Hit(place, facts, "nothing", severity="warning")
