@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from hanbae import libyaml, subjects
+from hanbae.policy import folders
 
 Origin = Literal["https", "oci", "file", "named", "vendored", "other"]
 """Where a dependency comes from: a repository, a registry, a folder, a repository that is named as `helm repo add`
@@ -180,7 +181,7 @@ def read(files: Mapping[str, bytes]) -> Chart:
 
 def place(chart: str, declared: Chart, index: int) -> subjects.Place:
     """The line on which a chart names a dependency; the file where none can be told."""
-    return subjects.Place(f"{chart}/{declared.file}", declared.dependencies[index].line)
+    return subjects.Place(folders.path(chart, declared.file), declared.dependencies[index].line)
 
 
 def place_of_digest(chart: str, declared: Chart, data: bytes) -> subjects.Place:
@@ -192,7 +193,7 @@ def place_of_digest(chart: str, declared: Chart, data: bytes) -> subjects.Place:
         data: The lock.
     """
     numbers = (i for i, line in enumerate(data.split(b"\n"), 1) if line.startswith(b"digest:"))
-    return subjects.Place(f"{chart}/{declared.lock_file}", next(numbers, 0))
+    return subjects.Place(folders.path(chart, declared.lock_file), next(numbers, 0))
 
 
 def digest(dependencies: Iterable[Dependency], entries: Iterable[Locked]) -> str:

@@ -160,14 +160,14 @@ def brought(tree: trees.Tree, chart: str) -> dict[str, str]:
         tree: The files of the repository.
         chart: The chart's folder.
     """
-    folders: dict[str, str] = {}
+    sources: dict[str, str] = {}
     for file in ("Chart.yaml", "requirements.yaml"):
-        content = tree.read(f"{chart}/{file}") or b""
+        content = tree.read(folders.path(chart, file)) or b""
         for dependency in declared.read({file: content}).dependencies:
             where, folder = folder_of(chart, dependency), f"charts/{dependency.name}"
-            if where is not None and not tree.files(f"{chart}/{folder}"):
-                folders[folder] = where
-    return folders
+            if where is not None and not tree.files(folders.path(chart, folder)):
+                sources[folder] = where
+    return sources
 
 
 def without(present: Mapping[str, bytes], missing: Iterable[str]) -> dict[str, bytes]:
@@ -229,7 +229,7 @@ def _refuse_stale(chart: str, declaration: declared.Chart, names: frozenset[str]
     for index, dependency in enumerate(declaration.dependencies):
         if dependency.name in names:
             place = declared.place(chart, declaration, index)
-            lock = f"{chart}/{declaration.lock_file}"
+            lock = folders.path(chart, declaration.lock_file)
             raise Missing("render.stale-lock", place=place, name=dependency.name, lock=lock)
 
 

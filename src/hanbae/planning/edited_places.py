@@ -23,7 +23,7 @@ async def place(
     """
     policy, revision = source.policy, source.revision
     service = views.Service(views.Project(policy, {}, revision, (source.service,)), source.service)
-    template = f"{service.chart}/{rendered.template.partition('/')[2]}"
+    template = service.template(rendered.template)
     manifest = views.Object(rendered.object, template, 0, source.namespace)
     release = views.Release(service, source.environment, source.rendered.values, (manifest,))
     texts, documents = await _numbered(source, service.chart)

@@ -122,7 +122,6 @@ class Revision:
             errors.FileFault: They are more than `MOST_FILES`: a dozen trees that hold each other several times are
                 enough for more files than any disk has.
         """
-        folder = "" if folder == "." else folder
         start = self._find(folder)
         if start is None or start.type_str != "tree":
             return []

@@ -312,7 +312,7 @@ class Service(Computing):
             for folder, where in self._brought.items():
                 if path.startswith(f"{folder}/"):
                     return where + path[len(folder) :]
-        return f"{self.chart}/{path}"
+        return self.chart_file(path)
 
     @cached_property
     def _brought(self) -> Mapping[str, str]:

@@ -68,7 +68,7 @@ def _telling(service: views.Service, hits: Iterable[rulebook.Hit]) -> Iterator[r
     The chart's own stand for those of its dependencies; the first one in a named template, or among dependencies, for
     the rest there.
     """
-    inside = f"{service.chart}/charts/"
+    inside = service.chart_file("charts/")
     own: list[rulebook.Hit] = []
     others: list[rulebook.Hit] = []
     for hit in hits:

@@ -135,7 +135,7 @@ def stale_lock(service: views.Service) -> Iterator[rulebook.Hit]:
     locks = [name for name in names if name.endswith(".lock") and name in service.chart_files]
     if not locks:
         return
-    texts = {name: service.text(f"{service.chart}/{name}") for name in names}
+    texts = {name: service.text(service.chart_file(name)) for name in names}
     files = {name: text.encode() for name, text in texts.items() if text is not None}
     chart = declared.read(files)
     # What a name of a repository stands for is the user's own affair, and not the repository's.
