@@ -6,7 +6,7 @@ as files, have an ExternalSecret, or leave the Secret to somebody else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +38,7 @@ async def list_needed(
     *,
     environment: str | None = None,
     broken: list[errors.FileFault] | None = None,
+    quiet: Collection[str] = (),
 ) -> tuple[secrets.SealedKey, ...]:
     """The keys that pods read, by service, then by environment, then by Secret and key.
 
@@ -46,6 +47,7 @@ async def list_needed(
         names: Services; by default all of the repository.
         environment: Only this environment.
         broken: Takes the faults of what does not render, so that the rest is listed; None to raise the first.
+        quiet: Services of which it is known already why they do not render.
 
     Raises:
         errors.WrongUse: An unknown service or environment.
@@ -66,7 +68,7 @@ async def list_needed(
                 faults += [fault for _, fault in result.faults]
             except errors.FileFault as fault:
                 faults.append(fault)
-            for problem in faults if name in chosen else ():
+            for problem in faults if name in chosen and name not in quiet else ():
                 _take(problem, broken)
     makers = _makers(rendered)
     return tuple(

@@ -274,10 +274,15 @@ def _keys(
     sealed = list_secrets.list_secrets(
         session.directory, services, environment=environment, broken=broken
     )
+    loaded = present.opened(session.directory)
+    # A value that cannot be a sealed one is in the list already; that the chart refuses it too says nothing new.
+    malformed = {key.service for key in sealed if key.state == "malformed"}
     needed = asyncio.run(
-        list_needed.list_needed(session.directory, services, environment=environment, broken=broken)
+        list_needed.list_needed(
+            session.directory, services, environment=environment, broken=broken, quiet=malformed
+        )
     )
-    return list_needed.joined(sealed, needed, present.opened(session.directory))
+    return list_needed.joined(sealed, needed, loaded)
 
 
 def _show(keys: Sequence[secrets.SealedKey], output: str) -> None:

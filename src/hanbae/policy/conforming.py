@@ -29,7 +29,6 @@ _MISFITS: Final[dict[Any, str]] = {
     documents.Pattern: "policy.not-a-pattern",
     documents.KubernetesVersion: "policy.not-a-version",
     documents.UrlPath: "policy.not-a-url-path",
-    documents.DatabaseName: "policy.not-a-database",
 }
 
 

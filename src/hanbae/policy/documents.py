@@ -44,11 +44,6 @@ Mirror = Annotated[
 ]
 """A registry, and the folder in it below which it has the images: ``mirror.example.com/hub``."""
 
-DatabaseName = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$", max_length=63)
-]
-"""What a database is called in plans, proofs and labels of objects."""
-
 Profile = Literal["policy", "essential"]
 """Which of hanbae's rules are held to."""
 
@@ -91,16 +86,14 @@ class NamedService(Document, frozen=True):
     """What the policy says of one service by its name; what is left out is as for all services.
 
     Attributes:
-        path: Folder of its chart, without ``*``: several services may share one chart, and the repository may have just
-            one.
+        path: Folder of its chart, without ``*``, or ``.`` for the repository's root; several services may share one.
         namespace: As for all services.
         release: As for all services.
         application: As for all services.
         secret: As for all services.
         values: As for all services.
         migrations: As for all services.
-        databases: What its databases are called, where their Jobs, keys and folders do not say it: the name of what
-            migrates one (a Job or its container, a template) or the key of its address → the database's name.
+        databases: What its databases are called: Job, container or key of an address, a template → the database's name.
     """
 
     path: str | None = None
@@ -110,7 +103,7 @@ class NamedService(Document, frozen=True):
     secret: str | None = None
     values: tuple[str, ...] | None = None
     migrations: str | None = None
-    databases: dict[str, DatabaseName] = field(default_factory=dict)
+    databases: dict[str, str] = field(default_factory=dict)
 
 
 class Services(Document, frozen=True):

@@ -40,10 +40,15 @@ class Loaded(Struct, frozen=True):
 
     def place(self, key: str) -> subjects.Place:
         """Where a key stands; for a key that is left to its default, the nearest part around it."""
-        while key not in self.places and key:
-            cut = max(key.rfind("."), key.rfind("["))
-            key = key[:cut] if cut > 0 else ""
-        return self.places.get(key, subjects.Place(self.path.name))
+        return nearest(self.places, key, self.path.name)
+
+
+def nearest(places: Mapping[str, subjects.Place], key: str, name: str = NAME) -> subjects.Place:
+    """Where a key of a policy stands, or the nearest part around it; the file `name` where no part is there."""
+    while key not in places and key:
+        cut = max(key.rfind("."), key.rfind("["))
+        key = key[:cut] if cut > 0 else ""
+    return places.get(key, subjects.Place(name))
 
 
 def find(start: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import Final
 from hanbae.policy import boundaries, documents, environments, folders, naming, service_paths
 
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_DATABASE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _PLACEHOLDER: Final = re.compile(r"\{[^{}]*\}?")
 _LONGEST_NAMESPACE: Final = 53
 _PLAIN: Final = ("{service}", "{environment}")
@@ -109,8 +110,10 @@ def _named(
         yield from values(f"{key}.values", service.values, (folder,))
     if service.migrations is not None:
         yield from _migrations(f"{key}.migrations", service.migrations, of_one=True)
-    for template in service.databases:
+    for template, database in service.databases.items():
         yield from _placeholders(f"{key}.databases", template, _OF_VALUES)
+        if not _DATABASE.fullmatch(database):
+            yield "policy.not-a-database", f"{key}.databases.{template}", {"value": database}
 
 
 def _template(key: str, field: str, template: str, *, of_one: bool = False) -> Iterator[Fault]:

@@ -22,7 +22,7 @@ from hanbae.apis import crds
 from hanbae.argo import authorizing
 from hanbae.charts import gathering, tracing
 from hanbae.migrations import databases, scripts
-from hanbae.policy import documents, environments, folders, naming
+from hanbae.policy import documents, environments, folders, loading, naming
 from hanbae.releases import databases as release_databases
 from hanbae.releases import parts
 from hanbae.releases.objects import Object, On, Pointer
@@ -294,11 +294,7 @@ class Service(Computing):
         return tuple(folders.name(self.chart, path) for path in files)
 
     def chart_file(self, name: str) -> str:
-        """The path of a file of the chart, relative to the repository's root.
-
-        Args:
-            name: The file, relative to the chart's folder.
-        """
+        """A file of the chart by its path in there, relative to the repository's root."""
         return folders.path(self.chart, name)
 
     def template(self, name: str) -> str:
@@ -337,10 +333,7 @@ class Service(Computing):
 
     @cached_property
     def files(self) -> tuple[str, ...]:
-        """The files of the service's folder, the chart's among them, relative to the repository's root.
-
-        None where that is the whole repository, whose files are the project's.
-        """
+        """The files of the service's folder, from the repository's root; none where that is the whole repository."""
         around = str(naming.around(self.policy, self.name))
         return () if folders.is_root(around) else tuple(self.project.tree.files(around))
 
@@ -398,7 +391,7 @@ class Proposal:
 
     def place(self, key: str) -> subjects.Place:
         """Where a key of its own policy stands; for one that is not there, the nearest part around it."""
-        return _nearest(self.places, key)
+        return loading.nearest(self.places, key)
 
 
 @dataclass(frozen=True)
@@ -438,7 +431,7 @@ class Project(Computing):
 
     def place(self, key: str) -> subjects.Place:
         """Where a key of the policy stands; for one that is left to its default, the nearest part around it."""
-        return _nearest(self.places, key)
+        return loading.nearest(self.places, key)
 
     def text(self, path: str) -> str | None:
         """The text of a file; None where there is none, it may not be read, or it is no text."""
@@ -501,10 +494,3 @@ class Project(Computing):
         ]
         refused = any(name[:1] == "!" and fnmatchcase(namespace, name[1:]) for name in names)
         return not refused and any(fnmatchcase(namespace, name) for name in names)
-
-
-def _nearest(places: Mapping[str, subjects.Place], key: str) -> subjects.Place:
-    while key not in places and key:
-        cut = max(key.rfind("."), key.rfind("["))
-        key = key[:cut] if cut > 0 else ""
-    return places.get(key, subjects.Place("hanbae.yaml"))
