@@ -65,7 +65,7 @@ async def list_needed(
             try:
                 result = await projects.service(pool, project, name)
                 rendered.append(result.service)
-                faults += [fault for _, fault in result.faults]
+                faults += [fault for place, fault in result.faults if environment in (None, place)]
             except errors.FileFault as fault:
                 faults.append(fault)
             for problem in faults if name in chosen and name not in quiet else ():
