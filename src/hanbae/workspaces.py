@@ -138,7 +138,7 @@ class Workspace:
             with contextlib.suppress(errors.WrongUse):  # never fetched, or no such remote
                 commit = self.checkout.head(self.policy.argocd.remote, branch)
                 revision = self.checkout.revision(commit)
-                fetched = repository_services.of(self.policy, revision)
+                fetched = repository_services.every(self.policy, revision)
         existing = tuple(dict.fromkeys((*here, *fetched)))
         source = repository_services.source(self.policy)
         repository_services.require(names, existing, source=source)

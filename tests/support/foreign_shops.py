@@ -130,19 +130,25 @@ class ForeignShop:
         return demo_shop.database_name(f"foreign-{environment}", service, database)
 
 
-def create(sandbox: running.Sandbox) -> ForeignShop:
-    """The repository as its team has it, with a remote that Argo CD reads."""
+def create(sandbox: running.Sandbox, *, data: Path = SOURCE, name: str = "foreign") -> ForeignShop:
+    """The repository as its team has it, with a remote that Argo CD reads.
+
+    Args:
+        sandbox: Where it is deployed.
+        data: What the team has.
+        name: How its folders begin; one for each repository of a sandbox.
+    """
     root = sandbox.site.folder.root
-    source, clone = root / "foreign-source", root / "foreign-shop"
+    source, clone = root / f"{name}-source", root / f"{name}-shop"
     shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(SOURCE, source)
-    for values in source.rglob("values.yaml"):
-        text = values.read_text()
-        values.write_text(text.replace("registry.example.com", sandbox.registry.address))
+    shutil.copytree(data, source)
+    for manifest in source.rglob("*.yaml"):
+        text = manifest.read_text()
+        manifest.write_text(text.replace("registry.example.com", sandbox.registry.address))
     for service, likeness in _ACTS_AS.items():
         theirs = demo_repository.example() / "services" / likeness / "migrations"
         shutil.copytree(theirs, source / "db" / service)
-    repository = demo_repository.create(source, clone, sandbox.git_folder / "foreign.git")
+    repository = demo_repository.create(source, clone, sandbox.git_folder / f"{name}.git")
     for values in source.rglob("values.yaml"):  # the shop's are left out, theirs are tracked
         shutil.copy(values, clone / values.relative_to(source))
     repository.commit("Values")

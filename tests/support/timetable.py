@@ -59,6 +59,7 @@ TOGETHER: Final = (
     Scene("test_deploy_migrations.py", frozenset({_STAGING})),
     Scene("test_deploy_automated.py", frozenset({_DEV})),
     Scene("test_foreign_repository.py"),
+    Scene("test_without_charts.py"),
     Scene("test_deploy_presync.py"),
     Scene("test_plan.py"),
     Scene("test_clusters_on_a_node.py"),

@@ -73,6 +73,7 @@ BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "diagnosis.{}-failed": (("job", "migration"),),
     "diagnosis.{}-killed": (("job", "migration"),),
     "diagnosis.{}-too-long": (("job", "migration"),),
+    "manifests.refused-{}": (("missing", "outside", "plugin", "remote"),),
     "plan.fault-{}": (("base", "head"),),
     "plan.{}": (choices(plans.Change, "outcome"),),
     "plan.{}-{}": (("added", "changed", "removed"), ("sealed", "secret")),

@@ -16,7 +16,7 @@ from hanbae.argo import admitting, authorizing
 from hanbae.charts import filling, pools, values
 from hanbae.migrations import databases
 from hanbae.planning import rights
-from hanbae.policy import documents, loading, naming
+from hanbae.policy import documents, loading, naming, service_paths
 from hanbae.policy.environments import chosen_for_argocd
 from hanbae.releases import rights as release_rights
 from hanbae.repository import generated_files, services, trees
@@ -92,6 +92,9 @@ async def described(
 async def _described(
     pool: pools.Pool, loaded: loading.Loaded, service: str, environment: str
 ) -> authorizing.Service:
+    if service_paths.has_no_chart(loaded.policy.services, service):
+        tree = trees.WorkingTree(loaded.root)
+        return await rights.rendered(pool, loaded.policy, tree, service, environment)
     path, file = services.values_file(loaded, service, environment)
     if not path.is_file():
         return authorizing.Service(service)  # it is not in this environment yet: nothing to prove

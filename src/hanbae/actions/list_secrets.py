@@ -11,12 +11,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hanbae import errors
+import msgspec
+
+from hanbae import errors, subjects
 from hanbae.actions import seal
 from hanbae.charts import values
 from hanbae.migrations import databases
-from hanbae.policy import environments, loading
-from hanbae.repository import checkouts, services
+from hanbae.planning import sealed_manifests
+from hanbae.policy import environments, loading, service_paths
+from hanbae.repository import checkouts, services, trees
 from hanbae.results import secrets
 from hanbae.sealing import manifests, pins
 
@@ -48,7 +51,10 @@ def list_secrets(
     keys: list[secrets.SealedKey] = []
     for service in names or every:
         try:
-            keys += _of_service(loaded, service)
+            if service_paths.has_no_chart(loaded.policy.services, service):
+                keys += _without_chart(loaded, service)
+            else:
+                keys += _of_service(loaded, service)
         except errors.FileFault as fault:
             if broken is None:
                 raise
@@ -101,23 +107,47 @@ def _of_service(loaded: loading.Loaded, service: str) -> Iterator[secrets.Sealed
             yield _present(service, environment, key, needed, document)
 
 
+def _without_chart(loaded: loading.Loaded, service: str) -> Iterator[secrets.SealedKey]:
+    """The keys of the SealedSecrets among an overlay's resources, or the manifests."""
+    policy, tree = loaded.policy, trees.WorkingTree(loaded.root)
+    there = {
+        environment: sealed_manifests.find(policy, tree, service, environment)
+        for environment in environments.on_kubernetes(policy)
+        if service_paths.is_in(policy.services, service, environment)
+    }
+    everywhere = {str(key) for sealed in there.values() for key in sealed.section[pins.DATA[1]]}
+    for environment, sealed in there.items():
+        for key in sorted(everywhere):
+            place = subjects.Place(sealed.path)
+            if key not in sealed.section[pins.DATA[1]]:
+                yield secrets.SealedKey(
+                    service, environment, key, "missing", "environments", place=place
+                )
+                continue
+            document = values.Values.parse(sealed.text, sealed.path)
+            place = document.place((*sealed_manifests.DATA, key))
+            value = sealed.section[pins.DATA[1]][key]
+            row = secrets.SealedKey(service, environment, key, "sealed", place=place)
+            yield _looked_at(row, value, sealed.section)
+
+
 def _present(
     service: str, environment: str, key: str, needed: Any, document: values.Values
 ) -> secrets.SealedKey:
-    value = _sealed(document)[key]
-    place = seal.place_of(document, key)
+    value, place = _sealed(document)[key], seal.place_of(document, key)
+    row = secrets.SealedKey(service, environment, key, "sealed", needed, place=place)
+    return _looked_at(row, value, document.get(seal.SECTION))
+
+
+def _looked_at(row: secrets.SealedKey, value: Any, section: Any) -> secrets.SealedKey:
+    """A key with what its value shows."""
     try:
         bits = manifests.shape(value if isinstance(value, str) else "").bits
     except errors.WrongUse as error:
-        return secrets.SealedKey(
-            service, environment, key, "malformed", needed, place=place, fault=error.text
-        )
-    section = document.get(seal.SECTION)
-    pin = pins.of(section, key)
+        return msgspec.structs.replace(row, state="malformed", fault=error.text)
+    pin = pins.of(section, row.key)
     source = pins.source(section, pin)
-    return secrets.SealedKey(
-        service, environment, key, "sealed", needed, bits, place, certificate=pin, source=source
-    )
+    return msgspec.structs.replace(row, bits=bits, certificate=pin, source=source)
 
 
 def _sealed(document: values.Values) -> dict[str, Any]:

@@ -34,7 +34,9 @@ async def preview(
     commit = await space.head(environment)
     revision = space.checkout.revision(commit)
     branch = space.environment(environment).branch or ""
-    names = services.chosen(space.policy, revision, requested, branch=branch)
+    names = services.chosen(
+        space.policy, revision, requested, branch=branch, environment=environment
+    )
     places = asyncio.Semaphore(_AT_ONCE)
     async with space.clusters(environment) as clusters:
         cluster = await cluster_versions.read(clusters.workload)
@@ -124,7 +126,7 @@ async def _of(
         scheduling.estimate(waves, history.seconds),
         (
             *examined.reasons,
-            *(difference.text for difference in source.rendered.differences),
+            *source.rendered.warnings,
             *observed.notes,
             *examined.unchecked,
         ),

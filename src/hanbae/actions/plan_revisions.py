@@ -65,7 +65,8 @@ async def compare(
     """
     after = projects.project(directory, revision=head)
     before = projects.at_base(directory, base, after)
-    names = tuple(dict.fromkeys((*after.services, *before.services)))
+    sides = (after, before)
+    names = tuple(dict.fromkeys(name for side in sides for name in _names(side)))
     source = services_source(after.policy, base, head)
     require_services(services, names, source=source)
     if environment is not None:
@@ -80,6 +81,11 @@ async def compare(
     return previews.Comparison(first, second, compared, new)
 
 
+def _names(project: views.Project) -> tuple[str, ...]:
+    """The services of a revision, those without a chart behind the others."""
+    return (*project.services, *project.chartless)
+
+
 def _commits(directory: Path, *names: str) -> tuple[str, ...]:
     """The ids of commits, whatever else git calls them."""
     checkout = checkouts.Checkout.open(loading.find(directory).parent)
@@ -91,7 +97,7 @@ def _touched(before: views.Project, after: views.Project) -> frozenset[str] | No
     old, new = before.tree.files(), after.tree.files()
     owners: dict[str, set[str]] = {}
     for project in (before, after):
-        for name in project.services:  # several may share a chart
+        for name in _names(project):  # several may share a chart
             owners.setdefault(str(naming.around(project.policy, name)), set()).add(name)
     touched: set[str] = set()
     for path in old.keys() | new.keys():
@@ -129,7 +135,7 @@ async def _services(
 
 async def _side(pool: pools.Pool, project: views.Project, name: str) -> _Side:
     """The one place where a revision is rendered."""
-    if name not in project.services:
+    if name not in _names(project):
         return _Side(project, None)
     try:
         return _Side(project, await projects.service(pool, project, name))
@@ -223,7 +229,7 @@ async def _findings(
     project: views.Project, names: Sequence[str], base: views.Project
 ) -> tuple[findings.Finding, ...]:
     """What a check finds and nothing in the base has accepted."""
-    there = [name for name in names if name in project.services]
+    there = [name for name in names if name in _names(project)]
     inspection = await whole_repository.inspect(project, there, own.held(project.policy))
     return settling.settle(project, inspection, there, base=base).findings
 

@@ -14,11 +14,11 @@ import msgspec
 from msgspec import Struct
 
 from hanbae import errors, wording
-from hanbae.charts import gathering, pools
+from hanbae.charts import gathering, pools, writing
 from hanbae.charts import rendering as charts
 from hanbae.checking import program_fingerprint, projects
-from hanbae.planning import releases
-from hanbae.policy import environments, naming
+from hanbae.planning import manifests, releases
+from hanbae.policy import environments, naming, service_paths
 from hanbae.repository import keeping, services, trees
 from hanbae.rules import views
 
@@ -52,7 +52,7 @@ class Release(Struct, frozen=True):
         environment: The environment.
         release: Name of the release.
         namespace: Its namespace.
-        manifest: What ``helm template`` prints.
+        manifest: What ``helm template``, or Kustomize, prints; plain manifests one after the other.
         objects: The objects, in the order in which Argo CD gets them.
         warnings: What of that is other objects with another Helm or Kubernetes.
     """
@@ -124,11 +124,12 @@ async def rendering(
 def _chosen(project: views.Project, request: Wanted) -> tuple[tuple[str, ...], tuple[str, ...]]:
     revisions = [request.revision] if request.revision else []
     source = services.source(project.policy, *revisions)
-    services.require(request.services, project.services, source=source)
+    there = services.every(project.policy, project.tree)
+    services.require(request.services, there, source=source)
     if request.environment is not None:
         environments.require(request.environment, project.policy)
     names = (request.environment,) if request.environment else project.environments
-    return tuple(dict.fromkeys(request.services)) or project.services, names
+    return tuple(dict.fromkeys(request.services)) or there, names
 
 
 class _Renderer:
@@ -148,6 +149,8 @@ class _Renderer:
     async def of(self, service: str) -> list[Release | Failure]:
         """The releases of a service that there are values for."""
         policy, tree = self._project.policy, self._project.tree
+        if service_paths.has_no_chart(policy.services, service):
+            return await self._without_chart(service)
         files = {
             environment: tuple(map(str, naming.values_files(policy, service, environment)))
             for environment in self._environments
@@ -164,6 +167,34 @@ class _Renderer:
             self._release(service, name, answer)
             for name, answer in zip(present, answers, strict=True)
         ]
+
+    async def _without_chart(self, service: str) -> list[Release | Failure]:
+        """The releases of a service of overlays or plain manifests, in the environments that it is in."""
+        policy = self._project.policy
+        releases_: list[Release | Failure] = []
+        for name in self._environments:
+            if not service_paths.is_in(policy.services, service, name):
+                continue
+            try:
+                release = await manifests.make(
+                    policy, self._project.tree, service, name, kept=self._kept
+                )
+            except errors.FileFault as fault:
+                releases_.append(Failure(service, name, fault))
+                continue
+            objects = tuple(manifest.object for manifest in release.rendered.manifests)
+            releases_.append(
+                Release(
+                    service,
+                    name,
+                    naming.release(policy, service, name),
+                    naming.namespace(policy, service, name),
+                    release.manifest or _written(objects),
+                    objects,
+                    release.rendered.warnings,
+                )
+            )
+        return releases_
 
     async def _answers(
         self, service: str, values: dict[str, tuple[str, ...]], ids: Any
@@ -248,8 +279,13 @@ class _Renderer:
             naming.namespace(policy, service, environment),
             answer.manifest,
             tuple(manifest.object for manifest in rendered.manifests),
-            tuple(difference.text for difference in rendered.differences),
+            rendered.warnings,
         )
+
+
+def _written(objects: Sequence[dict[str, Any]]) -> str:
+    """Plain manifests as one text: as they are applied, whichever files they are from."""
+    return "---\n".join(writing.document(manifest).decode() for manifest in objects)
 
 
 def _id(tree: trees.Tree, file: str, ids: dict[str, str]) -> str:

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Final
 
 from hanbae import confinement, errors, files, foreign_json, masking, subjects
+from hanbae.actions import seal_manifest
 from hanbae.charts import values
-from hanbae.policy import documents, environments, loading, naming
-from hanbae.repository import services
+from hanbae.planning import sealed_manifests
+from hanbae.policy import documents, environments, loading, naming, service_paths
+from hanbae.repository import services, trees
 from hanbae.results import secrets
 from hanbae.sealing import certificates, encrypting, pins
 from hanbae.sealing import plaintexts as plaintext_rules
@@ -87,10 +89,10 @@ async def seal(
         origin = certificate_source
     parsed = certificates.parse(certificate, certificate_source)
     parsed.check(datetime.now(UTC))
-    _, file = services.values_file(loaded, service, environment)
-    remembered, outdated = _write(
+    written = await _into(
         loaded, service, environment, plaintexts, parsed, origin=origin, accept=accept_certificate
     )
+    file, remembered, outdated = written
     secret = naming.secret(loaded.policy, service, environment)
     return secrets.Sealed(
         service,
@@ -107,7 +109,11 @@ async def seal(
     )
 
 
-def _write(
+_Written = tuple[str, str, tuple[str, ...]]
+"""The file, the certificate that it remembered, and the keys that stay sealed for another one."""
+
+
+async def _into(
     loaded: loading.Loaded,
     service: str,
     environment: str,
@@ -116,32 +122,94 @@ def _write(
     *,
     origin: str,
     accept: bool,
-) -> tuple[str, tuple[str, ...]]:
-    """Seal into the values file; the certificate that it remembered, and the keys that stay sealed for another one."""
+) -> _Written:
+    """Seal into the values file; without a chart, into the SealedSecret of the overlay or the manifests."""
+    if service_paths.has_no_chart(loaded.policy.services, service):
+        sealed = sealed_manifests.find(
+            loaded.policy, trees.WorkingTree(loaded.root), service, environment
+        )
+        place = subjects.Place(sealed.path)
+        if not accept:
+            remembered = str(sealed.section.get(pins.CERTIFICATE[1]) or "")
+            _check_certificate(
+                loaded,
+                service,
+                environment,
+                remembered=remembered,
+                place=place,
+                certificate=certificate,
+            )
+        changes, outdated = _changes(
+            loaded,
+            service,
+            environment,
+            plaintexts,
+            certificate,
+            section=sealed.section,
+            origin=origin,
+        )
+        await seal_manifest.write(loaded, service, environment, sealed, changes)
+        return sealed.path, str(sealed.section.get(pins.CERTIFICATE[1]) or ""), outdated
     path, file = services.values_file(loaded, service, environment)
     with values.editing(path, file) as document:
         remembered = str(document.get(pins.CERTIFICATE) or "")
+        place = document.place(pins.CERTIFICATE if remembered else ())
         if not accept:
-            _check_certificate(loaded, service, environment, document, certificate)
-        sealed_before = document.get(pins.DATA)
-        plaintext_rules.check_size(
-            plaintexts, sealed_before if isinstance(sealed_before, dict) else {}
+            _check_certificate(
+                loaded,
+                service,
+                environment,
+                remembered=remembered,
+                place=place,
+                certificate=certificate,
+            )
+        section = document.get(SECTION)
+        changes, outdated = _changes(
+            loaded, service, environment, plaintexts, certificate, section=section, origin=origin
         )
-        namespace = naming.namespace(loaded.policy, service, environment)
-        secret = naming.secret(loaded.policy, service, environment)
-        label = encrypting.label(loaded.policy.secrets.scope, namespace, secret)
-        sealed = {
-            key: encrypting.encrypt(plaintext, certificate.public_key, label)
-            for key, plaintext in plaintexts.items()
-        }
-        renewal = pins.renewal(document.get(SECTION), sealed, certificate.fingerprint)
-        changes: dict[tuple[str, ...], str] = {pins.CERTIFICATE: certificate.fingerprint}
-        sources = pins.sourced(document.get(SECTION), certificate.fingerprint, origin)
-        changes |= _allowed(loaded, service, pins.PINS, renewal.changes)
-        changes |= _allowed(loaded, service, pins.SOURCES, sources)
-        changes |= {(*pins.DATA, key): ciphertext for key, ciphertext in sealed.items()}
-        document.update(changes)
-    return remembered, renewal.outdated
+        document.update(
+            {
+                **_below(changes, pins.CERTIFICATE),
+                **_allowed(loaded, service, pins.PINS, _below(changes, pins.PINS)),
+                **_allowed(loaded, service, pins.SOURCES, _below(changes, pins.SOURCES)),
+                **_below(changes, pins.DATA),
+            }
+        )
+    return file, remembered, outdated
+
+
+def _below(
+    changes: Mapping[tuple[str, ...], str], section: tuple[str, str]
+) -> dict[tuple[str, ...], str]:
+    return {path: text for path, text in changes.items() if path[:2] == section}
+
+
+def _changes(
+    loaded: loading.Loaded,
+    service: str,
+    environment: str,
+    plaintexts: Mapping[str, masking.Masked],
+    certificate: certificates.Certificate,
+    *,
+    section: object,
+    origin: str,
+) -> tuple[dict[tuple[str, ...], str], tuple[str, ...]]:
+    """What is written so that values are sealed, and the keys that stay sealed for another certificate."""
+    before = section.get(pins.DATA[1]) if isinstance(section, dict) else None
+    plaintext_rules.check_size(plaintexts, before if isinstance(before, dict) else {})
+    namespace = naming.namespace(loaded.policy, service, environment)
+    secret = naming.secret(loaded.policy, service, environment)
+    label = encrypting.label(loaded.policy.secrets.scope, namespace, secret)
+    sealed = {
+        key: encrypting.encrypt(plaintext, certificate.public_key, label)
+        for key, plaintext in plaintexts.items()
+    }
+    renewal = pins.renewal(section, sealed, certificate.fingerprint)
+    changes: dict[tuple[str, ...], str] = {pins.CERTIFICATE: certificate.fingerprint}
+    changes |= renewal.changes
+    changes |= pins.sourced(section, certificate.fingerprint, origin)
+    changes |= {(*pins.DATA, key): ciphertext for key, ciphertext in sealed.items()}
+    return changes, renewal.outdated
 
 
 async def fetch_certificate(
@@ -190,14 +258,14 @@ def _check_certificate(
     loaded: loading.Loaded,
     service: str,
     environment: str,
-    document: values.Values,
+    *,
+    remembered: str,
+    place: subjects.Place,
     certificate: certificates.Certificate,
 ) -> None:
     """Refuse the certificate of another environment, and an unexplained new one."""
-    remembered = document.get(pins.CERTIFICATE) or ""
     if remembered == certificate.fingerprint:
         return
-    place = document.place(pins.CERTIFICATE if remembered else ())
     facts = {
         "environment": environment,
         "certificate": certificate.fingerprint,
@@ -207,10 +275,7 @@ def _check_certificate(
         same_cluster = _share_cluster(loaded.policy, environment, other)
         if other == environment or (same_cluster and not remembered):
             continue
-        path, file = services.values_file(loaded, service, other)
-        if not path.is_file():
-            continue
-        if values.read(path, file).get(pins.CERTIFICATE) == certificate.fingerprint:
+        if _remembered(loaded, service, other) == certificate.fingerprint:
             text_id = "seal.other-environment" if remembered else "seal.other-environment-first"
             raise errors.Refused(text_id, place=place, other=other, **facts)
     if remembered:
@@ -226,11 +291,28 @@ def _remembered_by_others(loaded: loading.Loaded, service: str, environment: str
     """The certificates that the environment's other services were sealed with."""
     remembered = set()
     for other in services.of_checkout(loaded):
+        if service_paths.has_no_chart(loaded.policy.services, other):
+            remembered |= {_remembered(loaded, other, environment)} if other != service else set()
+            continue
         path, _ = services.values_file(loaded, other, environment)
         if other != service and path.is_file():
             with path.open("rb") as file:
                 remembered |= pins.mentioned(file.read(values.LARGEST_FILE))
-    return remembered
+    return remembered - {""}
+
+
+def _remembered(loaded: loading.Loaded, service: str, environment: str) -> str:
+    """The certificate that a service's values are sealed with in an environment; empty where nothing says it."""
+    if service_paths.has_no_chart(loaded.policy.services, service):
+        if not service_paths.is_in(loaded.policy.services, service, environment):
+            return ""
+        tree = trees.WorkingTree(loaded.root)
+        sealed = sealed_manifests.find(loaded.policy, tree, service, environment)
+        return str(sealed.section.get(pins.CERTIFICATE[1]) or "")
+    path, file = services.values_file(loaded, service, environment)
+    if not path.is_file():
+        return ""
+    return str(values.read(path, file).get(pins.CERTIFICATE) or "")
 
 
 def _share_cluster(policy: documents.Policy, name: str, other: str) -> bool:

@@ -8,17 +8,19 @@ A tag can be moved after it was tested, so a digest is written with it: what was
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from hanbae import errors, subjects
+from hanbae.actions import set_manifest_image
 from hanbae.charts import pools, rendering, values
 from hanbae.images import credentials, references, sources
 from hanbae.planning import image_keys, releases
-from hanbae.policy import environments, loading, naming
+from hanbae.policy import environments, loading, naming, service_paths
 from hanbae.repository import services, trees
 from hanbae.results import images
 
@@ -104,24 +106,42 @@ async def set_images(
     if len(names) > 1 and image and not image.startswith((":", "@")):
         raise errors.WrongUse("image.one-for-several", reference=image)
     async with pools.opened(1) as pool:
-        changes: list[tuple[_Target, _Change]] = []
+        registries = sources.of(loaded.policy, insecure=insecure)
+
+        async def resolved(reference: references.Reference) -> references.Reference:
+            if not resolve or reference.digest:
+                return reference
+            return await _resolved(reference, registries, login=login)
+
+        choice = set_manifest_image.Wanted(
+            environment, image, from_environment, resolved, is_named=bool(names)
+        )
+        changes = []
         for service in names or services.of_checkout(loaded):
-            target = await _read(pool, loaded, service, environment)
-            taken, source = image, target
-            if from_environment:
-                source = await _read(pool, loaded, service, from_environment)
-                taken = _to_take(source)
-            if not taken and not names:
-                continue  # not begun there
-            if not taken:
-                place = source.document.place(_REPOSITORY)
-                raise errors.FileFault("image.none-to-take", place=place, service=service)
-            reference = _reference(taken, source)
-            if resolve and not reference.digest:
-                registries = sources.of(loaded.policy, insecure=insecure)
-                reference = await _resolved(reference, registries, login=login)
-            changes.append((target, await _changes(pool, loaded, target, reference)))
-    return tuple(_write(target, change) for target, change in changes)
+            if service_paths.has_no_chart(loaded.policy.services, service):
+                changes.append(await set_manifest_image.change(loaded, service, choice))
+            else:
+                changes.append(await _change(pool, loaded, service, choice))
+    return tuple(write() for write in changes if write is not None)
+
+
+async def _change(
+    pool: pools.Pool, loaded: loading.Loaded, service: str, choice: set_manifest_image.Wanted
+) -> Callable[[], images.ImageSet] | None:
+    """What writes an image into the values of a service with a chart; None where nothing was begun."""
+    target = await _read(pool, loaded, service, choice.environment)
+    taken, source = choice.image, target
+    if choice.from_environment:
+        source = await _read(pool, loaded, service, choice.from_environment)
+        taken = _to_take(source)
+    if not taken and not choice.is_named:
+        return None
+    if not taken:
+        place = source.document.place(_REPOSITORY)
+        raise errors.FileFault("image.none-to-take", place=place, service=service)
+    reference = await choice.resolved(_reference(taken, source))
+    change = await _changes(pool, loaded, target, reference)
+    return functools.partial(_write, target, change)
 
 
 class _Target(Struct, frozen=True):

@@ -37,15 +37,15 @@ class Owned(Struct, frozen=True):
 
     Attributes:
         repository: URL of its repository.
-        path: The chart's folder.
-        release: The Helm release.
+        path: The chart's folder, or that of the overlay or the manifests.
+        release: The Helm release; None without a chart.
         namespace: Where it deploys to.
         labels: Labels that it carries.
     """
 
     repository: str
     path: str
-    release: str
+    release: str | None
     namespace: str
     labels: Mapping[str, str]
 
@@ -157,7 +157,7 @@ def foreign(application: Application, owned: Owned) -> wording.Text | None:
                 "application": name,
                 "field": field,
                 "found": actual or "-",
-                "wanted": expected,
+                "wanted": expected or "-",
             }
             return wording.Text("argo.other-application", facts)
     return None

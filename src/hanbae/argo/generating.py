@@ -189,9 +189,14 @@ class _Names(Struct, frozen=True):
     @staticmethod
     def of(policy: documents.Policy, service: str, environment: str) -> _Names:
         files = naming.values_sources(policy, service, environment)
+        application = naming.application(policy, service, environment)
+        namespace = naming.namespace(policy, service, environment)
+        folder = service_paths.chartless_folder(policy.services, service, environment)
+        if folder is not None:
+            return _Names(application, namespace, _chartless(policy, environment, service, folder))
         return _Names(
-            naming.application(policy, service, environment),
-            naming.namespace(policy, service, environment),
+            application,
+            namespace,
             _source(
                 policy,
                 environment,
@@ -207,7 +212,8 @@ class _Names(Struct, frozen=True):
             return _Names.of(policy, finder.name, environment)
         names = _Names.of(generators.of_glob(policy, finder), finder.service, environment)
         if finder.overlay and finder.glob is not None:
-            source = {"source": _git(policy, environment, finder.glob.folder(finder.service))}
+            folder = finder.glob.folder(finder.service)
+            source = _chartless(policy, environment, finder.service, folder)
             names = msgspec.structs.replace(names, source=source)
         namespace = _namespace(policy, environment, finder.service)
         return msgspec.structs.replace(names, namespace=namespace)
@@ -272,6 +278,22 @@ def _source(
         return {"source": source}
     git = {key: source[key] for key in ("repoURL", "targetRevision")}
     return {"sources": [source, {**git, "ref": _REF}]}
+
+
+def _chartless(policy: documents.Policy, environment: str, service: str, folder: str) -> Thing:
+    """The source of a folder without a chart: Kustomize's by its files, unless the policy says how it is read."""
+    source = _git(policy, environment, folder)
+    options = service_paths.directory(policy.services, service)
+    if options is not None:
+        settings = {
+            "recurse": options.recurse,
+            "include": options.include,
+            "exclude": options.exclude,
+        }
+        source["directory"] = {key: value for key, value in settings.items() if value}
+        # An empty one is left out by Argo CD, which then would look for a kustomization.
+        source["directory"] = source["directory"] or {"include": "*"}
+    return {"source": source}
 
 
 def _git(policy: documents.Policy, environment: str, path: str) -> Thing:

@@ -7,6 +7,7 @@ Decisions, and why:
 - A glob that ends in its ``*`` finds ``Chart.yaml``: whatever else lies beside the charts is none. The files generator
   takes ``*`` for any path unless the controller is told otherwise, so charts within charts are excluded.
 - A service that the policy names is found by itself and by no glob.
+- Overlays and plain manifests are found by their folders: nothing but a file's name tells one from the other.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Finder(Struct, frozen=True):
         service: The expression for the service's name, or the name itself.
         glob: What it is for; None for one service.
         name: The service that it is for; empty for those of a glob.
-        overlay: Whether it finds Kustomize overlays rather than charts.
+        overlay: Whether it finds folders without a chart.
     """
 
     finds: Mapping[str, Any]
@@ -71,7 +72,7 @@ def of(policy: documents.Policy, environment: str, *, selective: bool = False) -
         environment: The environment.
         selective: Whether they read the environment's values files.
     """
-    apart = _apart(policy)
+    apart = _apart(policy, environment)
     for glob in service_paths.globs(policy.services):
         service = f"{{{{ index .path.segments {glob.before.count('/')} }}}}"
         excluded = [*_excluded(policy, glob), *(f for f in apart.values() if _is_of(glob, f))]
@@ -87,14 +88,14 @@ def of(policy: documents.Policy, environment: str, *, selective: bool = False) -
         yield Finder(finds, service, glob)
     for glob in service_paths.overlay_globs(policy.services, environment):
         service = f"{{{{ index .path.segments {glob.before.count('/')} }}}}"
-        excluded = list(_excluded(policy, glob))
-        files = [
-            entry
-            for name in service_paths.KUSTOMIZATIONS
-            for entry in _files(glob.folder("*"), name, excluded)["files"]
-        ]
-        yield Finder({"files": files}, service, glob, overlay=True)
+        excluded = [*_excluded(policy, glob), *(f for f in apart.values() if _is_of(glob, f))]
+        without = [{"path": path, "exclude": True} for path in excluded]
+        finds = {"directories": [{"path": glob.folder("*")}, *without]}
+        yield Finder(finds, service, glob, overlay=True)
     for name, folder in apart.items():
+        if service_paths.chartless_folder(policy.services, name, environment) is not None:
+            yield Finder({"directories": [{"path": folder}]}, name, None, name)
+            continue
         file = _inside(policy, name, environment) if selective else CHART
         yield Finder(_files(folder, file, ()), name, None, name)
 
@@ -122,9 +123,13 @@ def _inside(policy: documents.Policy, service: str, environment: str) -> str:
     return next((file.inside for file in files if file.path == own), "")
 
 
-def _apart(policy: documents.Policy) -> dict[str, str]:
+def _apart(policy: documents.Policy, environment: str) -> dict[str, str]:
     """The services that the policy names and whose Application therefore is another one, and their folders."""
-    return {name: str(naming.chart(policy, name)) for name in policy.services.named}
+    return {
+        name: service_paths.chartless_folder(policy.services, name, environment)
+        or str(naming.chart(policy, name))
+        for name in policy.services.named
+    }
 
 
 def _is_of(glob: service_paths.Glob, folder: str) -> bool:

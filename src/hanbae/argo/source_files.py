@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -64,6 +64,31 @@ def read(tree: trees.Tree, folder: str, application: str) -> Iterator[SourceFile
             ) from fault
         if isinstance(patch, dict):
             yield SourceFile(path, patch)
+
+
+def merged(patches: Iterable[SourceFile]) -> dict[str, Any]:
+    """What several such files make of a source that says no more than where its folder is.
+
+    Args:
+        patches: The files, in their order.
+    """
+    source: dict[str, Any] = {}
+    for file in patches:
+        source = _merged(source, file.patch, 0)
+    return source
+
+
+def _merged(target: Any, patch: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    """A JSON merge patch (RFC 7396): what is null goes, mappings are merged, all else is replaced."""
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(str(key), None)
+        elif isinstance(value, dict) and depth < _DEEPEST:
+            result[str(key)] = _merged(result.get(str(key)), value, depth + 1)
+        else:
+            result[str(key)] = value
+    return result
 
 
 def values(helm: Mapping[str, Any], files: Sequence[bytes] = ()) -> tuple[bytes, ...]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors, masking, subjects
+from hanbae import errors, masking, subjects, wording
 from hanbae.charts import gathering, pools
 from hanbae.policy import folders
 from hanbae.repository import trees
@@ -54,11 +54,18 @@ class Rendered(Struct, frozen=True):
         values: The chart's defaults with the given values over them.
         manifests: All objects in the order of ``helm template``: CRDs, manifests as Helm installs kinds, hooks.
         differences: Which of them would be others with another Helm or Kubernetes.
+        notes: What else there is to know of how they were made.
     """
 
     values: dict[str, Any]
     manifests: tuple[Manifest, ...]
     differences: tuple[pools.Difference, ...] = ()
+    notes: tuple[wording.Text, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[wording.Text, ...]:
+        """Why Argo CD may make other objects."""
+        return (*(difference.text for difference in self.differences), *self.notes)
 
 
 async def render(

@@ -84,12 +84,12 @@ async def inspect(
         ignores.of_service(service),
         unprepared,
         claims_of(service),
-        _rights_of(service),
+        rights_of(service),
     )
 
 
-def _rights_of(service: views.Service) -> dict[str, authorizing.Service]:
-    """What may be proven of a service whose values do not say what it migrates, for the rule over the rights."""
+def rights_of(service: views.Service) -> dict[str, authorizing.Service]:
+    """Environment → what may be proven where no values say it, for the rule over the deployer's rights."""
     described = {}
     for environment, release in service.releases.items():
         if _declares(service, release.values_file):

@@ -60,7 +60,7 @@ async def of_project(
     """The same for a repository that has been read, such as one with the policy of another commit."""
     chosen = chosen_for_argocd(project.policy, environments)
     source = services_source(project.policy)
-    require_services(services, project.services, source=source)
+    require_services(services, (*project.services, *project.chartless), source=source)
     differences: list[findings.Finding] = []
     for environment in chosen:
         settings = project.policy.environments[environment]
@@ -93,7 +93,7 @@ async def of_environment(
     by_name = {str(application["metadata"]["name"]): application for application in every}
     differences = [
         findings_of_rules.elsewhere(argo.LIVE, hit, service=service, environment=environment)
-        for service in services or project.services
+        for service in services or _there(project, environment)
         for hit in argo.live(
             project,
             service,
@@ -112,3 +112,9 @@ async def of_environment(
                 for hit in argo.left(project, environment, service, application)
             ]
     return differences
+
+
+def _there(project: views.Project, environment: str) -> tuple[str, ...]:
+    """The services of an environment, those without a chart only where they have a folder for it."""
+    chartless = (name for name, folders in project.chartless.items() if environment in folders)
+    return (*project.services, *chartless)

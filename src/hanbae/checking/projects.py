@@ -16,7 +16,7 @@ from msgspec import Struct
 from hanbae import errors, subjects, wording
 from hanbae.charts import gathering, pools, rendering
 from hanbae.checking import findings_of_rules, rewritten_texts, unbegun
-from hanbae.planning import releases
+from hanbae.planning import manifests, releases
 from hanbae.policy import documents, folders, loading, naming
 from hanbae.repository import checkouts, services, trees
 from hanbae.results import findings
@@ -171,6 +171,8 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
         hanbae.errors.FileFault: Nothing of its chart can be read or rendered.
     """
     policy, tree = project.policy, project.tree
+    if name in project.chartless:
+        return await _without_chart(project, name)
     view = views.Service(project, name)
     _refuse_submodules(tree, view.chart)
     requests: dict[str, pools.Wanted] = {}
@@ -209,6 +211,36 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
     await rewritten_texts.add(pool, view, requests)
     # What does not render may only do so for want of what is missing.
     return RenderedService(view, tuple(faults) if missing is None else (), missing)
+
+
+async def _without_chart(project: views.Project, name: str) -> RenderedService:
+    """A service of overlays or plain manifests, in the environments that it is in."""
+    releases_: dict[str, manifests.Made] = {}
+    faults = []
+    for environment, folder in project.chartless[name].items():
+        if not project.tree.files(folder):
+            continue  # a commit before the one that the policy is from
+        try:
+            releases_[environment] = await manifests.make(
+                project.policy, project.tree, name, environment, origins=True
+            )
+        except errors.FileFault as fault:
+            faults.append((environment, fault))
+    unrendered = tuple(environment for environment, _ in faults)
+    view = views.Service(project, name, {}, unrendered, kustomized=True)
+    for environment, release in releases_.items():
+        fallback = naming.namespace(project.policy, name, environment)
+        objects = tuple(
+            views.Object(
+                manifest.object,
+                manifest.template,
+                index,
+                str((manifest.object.get("metadata") or {}).get("namespace") or fallback),
+            )
+            for index, manifest in enumerate(release.rendered.manifests)
+        )
+        view.releases[environment] = views.Release(view, environment, {}, objects)
+    return RenderedService(view, tuple(faults))
 
 
 async def _show_unbegun(

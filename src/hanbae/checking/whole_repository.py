@@ -12,6 +12,7 @@ from hanbae.checking import (
     findings_of_rules,
     inspecting,
     kustomize_builds,
+    projects,
     result_cache,
     schedules,
     secrets_of_others,
@@ -66,8 +67,19 @@ async def inspect(
         for name, inspection in zip(charts, inspections, strict=True)
         for environment, service in inspection.rights.items()
     }
+    for service in overlays:
+        if service.name in project.chartless:
+            described |= {
+                (service.name, environment): right
+                for environment, right in inspecting.rights_of(service).items()
+            }
     project = dataclasses.replace(project, clashes=claims.clashes(claimed), rights=described)
     located = [finding for service in overlays for finding in _of_overlays(service, rules)]
+    located += [
+        projects.as_finding(built.fault, built.service, (built.environment,))
+        for built in project.overlays
+        if built.fault is not None and built.service in services
+    ]
     located += map(findings_of_rules.plain, running.over_project(project, rules))
     located += (finding for inspection in inspections for finding in inspection.findings)
     return inspecting.Inspection(

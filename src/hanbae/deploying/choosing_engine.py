@@ -11,6 +11,7 @@ from hanbae.engines.argocd import applications as objects
 from hanbae.engines.argocd import engine as argocd
 from hanbae.engines.argocd import served, transports
 from hanbae.policy import naming
+from hanbae.repository import services
 
 
 def engine(
@@ -37,18 +38,21 @@ def engine(
         waits: Called with a sentence about somebody else's operation that is waited for; None to refuse instead.
     """
     policy = space.policy
+    if revision:  # whether it has a chart there, and in which folder it is
+        policy = services.located(policy, space.checkout.revision(revision))
     expected = generating.application(policy, service, environment)
     source = applications.chart_source(expected)
+    release = (source.get("helm") or {}).get("releaseName")
     target = argocd.Target(
         application=naming.application(policy, service, environment),
         argocd=policy.argocd.namespace,
         namespace=naming.namespace(policy, service, environment),
-        release=naming.release(policy, service, environment),
+        release=release or "",
         secret=naming.secret(policy, service, environment),
         owned=applications.Owned(
             repository=source["repoURL"],
             path=source["path"],
-            release=source["helm"]["releaseName"],
+            release=release,
             namespace=expected["spec"]["destination"]["namespace"],
             labels=expected["metadata"]["labels"],
         ),

@@ -108,8 +108,10 @@ async def prepare(
     revision = space.checkout.revision(commit)
     branch = commit[:12] if older else space.environment(environment).branch or ""
     if claim is not None:
-        freezing.check_names(claim, space.policy, services.of(space.policy, revision))
-    names = services.chosen(space.policy, revision, requested, branch=branch)
+        freezing.check_names(claim, space.policy, services.every(space.policy, revision))
+    names = services.chosen(
+        space.policy, revision, requested, branch=branch, environment=environment
+    )
     async with space.clusters(environment) as clusters:
         by, cluster = await asyncio.gather(
             clusters.identity(), cluster_versions.read(clusters.workload)

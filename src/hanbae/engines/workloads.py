@@ -24,6 +24,12 @@ from hanbae.streams import channels
 INSTANCE: Final = "app.kubernetes.io/instance"
 """The label by which the chart contract marks everything of a release."""
 
+
+def selector(release: str) -> str:
+    """The label selector of a release's objects; empty where nothing marks them, so that all are looked at."""
+    return f"{INSTANCE}={release}" if release else ""
+
+
 WARNINGS: Final = "type=Warning"
 """Field selector of the Events that are watched."""
 
@@ -42,7 +48,7 @@ class Workload:
     Args:
         cluster: The workload cluster.
         namespace: The release's namespace.
-        release: The release.
+        release: The release by whose label its objects are known; empty where they have none.
         secret: Name of the service's Secret.
         expected: The hooks that the deployment must run.
         old: uids of Jobs that existed before it.
@@ -117,8 +123,8 @@ class Workload:
         """
         self._group, self._channel = group, channel
         self._logs = tailing.Logs(self._cluster, self._keeper, channel)
-        selector = f"{INSTANCE}={self._release}"
-        watches = [self._watch(kind, labels=selector) for kind in _LABELLED]
+        labels = selector(self._release)
+        watches = [self._watch(kind, labels=labels) for kind in _LABELLED]
         watches += [
             self._watch(kinds.SEALEDSECRET, fields=f"metadata.name={self._secret}"),
             self._watch(kinds.EVENT, fields=WARNINGS),
@@ -129,9 +135,9 @@ class Workload:
     async def load(self, operation: operations.Operation) -> None:
         """Read the objects of an operation once, without watching; what may not be read is left out."""
         self._operation = operation
-        selector = f"{INSTANCE}={self._release}"
+        labels = selector(self._release) or None
         reads = [
-            reading.find(self._cluster, kind, self._namespace, label_selector=selector)
+            reading.find(self._cluster, kind, self._namespace, label_selector=labels)
             for kind in _LABELLED
         ]
         by_name = f"metadata.name={self._secret}"
@@ -161,7 +167,8 @@ class Workload:
             self._keep(ref, tracked)
             labels = tracked["metadata"].get("labels") or {}
             outside = ref.namespace != self._namespace
-            if self._group and (outside or labels.get(INSTANCE) != self._release):
+            unmarked = bool(self._release) and labels.get(INSTANCE) != self._release
+            if self._group and (outside or unmarked):
                 fields = f"metadata.name={ref.name}"
                 watch = self._watch(kind, fields=fields, namespace=ref.namespace)
                 self._group.create_task(watch)

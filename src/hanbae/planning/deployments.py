@@ -16,8 +16,8 @@ from hanbae import errors, subjects, wording
 from hanbae.argo import hooks, needs
 from hanbae.charts import rendering
 from hanbae.migrations import files, transactions
-from hanbae.planning import proofs, releases
-from hanbae.policy import documents, labels, naming
+from hanbae.planning import manifests, proofs, releases
+from hanbae.policy import documents, labels, naming, service_paths
 from hanbae.releases import databases, objects, parts, tools
 from hanbae.repository import revisions, services
 from hanbae.results import guards, plans
@@ -35,7 +35,8 @@ class Source(Struct, frozen=True):
         service: The service.
         environment: The environment.
         revision: The commit.
-        rendered: The chart with the environment's values.
+        rendered: The chart with the environment's values, or what its folder without a chart makes.
+        made: How it was made, where there is no chart.
     """
 
     policy: documents.Policy
@@ -43,6 +44,7 @@ class Source(Struct, frozen=True):
     environment: str
     revision: revisions.Revision
     rendered: rendering.Rendered
+    made: manifests.Made | None = None
 
     @property
     def namespace(self) -> str:
@@ -51,8 +53,17 @@ class Source(Struct, frozen=True):
 
     @property
     def values_file(self) -> str:
-        """The environment's values file, relative to the repository."""
+        """The environment's values file, relative to the repository; without a chart its kustomization or folder."""
+        if self.made is not None:
+            return self.made.file
         return str(naming.values_file(self.policy, self.service, self.environment))
+
+    @property
+    def templates(self) -> str:
+        """The folder that its objects are written in, relative to the repository."""
+        if self.made is not None:
+            return self.made.folder
+        return f"{naming.chart(self.policy, self.service)}/templates"
 
     @property
     def migrations(self) -> str:
@@ -94,9 +105,13 @@ async def read(
         cluster: What the workload cluster serves, which Argo CD passes to Helm; None for what the policy says of it.
 
     Raises:
-        hanbae.errors.FileFault: No values for the environment, or the chart does not render.
+        hanbae.errors.FileFault: No values for the environment, or the chart does not render; without a chart: nothing
+            for the environment, or Kustomize does not build it.
     """
     policy = services.located(policy, revision)
+    if service_paths.has_no_chart(policy.services, service):
+        release = await manifests.make(policy, revision, service, environment)
+        return Source(policy, service, environment, revision, release.rendered, release)
     chart = str(naming.chart(policy, service))
     values = releases.values(revision, policy, service, environment)
     if values.missing:
@@ -242,8 +257,8 @@ def _provable(
     if migration is not None and (entry.declared or migration.provable is None):
         if migration.provable is None:
             return migration
-        chart = subjects.Place(f"{naming.chart(source.policy, source.service)}/templates")
-        raise errors.FileFault("plan.not-goose-up", place=chart, **facts)
+        place = subjects.Place(source.templates)
+        raise errors.FileFault("plan.not-goose-up", place=place, **facts)
     if migration is not None and migration.provable is not None:
         wording.warn(migration.provable)
         return None
@@ -251,7 +266,7 @@ def _provable(
     place = subjects.Place(source.values_file)
     if any(_is_of(manifest, entry) for manifest in service.model.objects):
         text_id = "plan.not-goose-up"
-        place = subjects.Place(f"{naming.chart(source.policy, source.service)}/templates")
+        place = subjects.Place(source.templates)
     raise errors.FileFault(text_id, place=place, **facts)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hanbae.argo import authorizing
 from hanbae.charts import pools, rendering
-from hanbae.planning import releases
-from hanbae.policy import documents, folders, naming
+from hanbae.planning import manifests, releases
+from hanbae.policy import documents, folders, naming, service_paths
 from hanbae.releases import rights
 from hanbae.repository import trees
 
@@ -17,7 +17,7 @@ async def rendered(
     service: str,
     environment: str,
 ) -> authorizing.Service:
-    """A service whose Jobs say what it migrates.
+    """A service whose Jobs say what it migrates, whatever renders them.
 
     Args:
         pool: Renders.
@@ -27,8 +27,13 @@ async def rendered(
         environment: The environment.
 
     Raises:
-        hanbae.errors.FileFault: The chart does not render.
+        hanbae.errors.FileFault: The chart does not render; without one, the folder makes no objects.
     """
+    if service_paths.has_no_chart(policy.services, service):
+        if not service_paths.is_in(policy.services, service, environment):
+            return authorizing.Service(service)  # it is not in this environment
+        manifests_ = await manifests.make(policy, tree, service, environment)
+        return _of(policy, tree, service, environment, manifests_.rendered)
     chart = str(naming.chart(policy, service))
     values = releases.values(tree, policy, service, environment)
     if values.missing or tree.read(folders.path(chart, "Chart.yaml")) is None:
@@ -36,6 +41,16 @@ async def rendered(
     request = releases.requested(policy, service, environment, values.contents)
     (answer,) = await rendering.answers(pool, tree, chart, [request])
     release = rendering.rendered(answer, shown=chart, values_files=request.values_files)
+    return _of(policy, tree, service, environment, release)
+
+
+def _of(
+    policy: documents.Policy,
+    tree: trees.Tree,
+    service: str,
+    environment: str,
+    release: rendering.Rendered,
+) -> authorizing.Service:
     read = releases.read(
         policy,
         tree,

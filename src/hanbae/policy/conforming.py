@@ -16,18 +16,18 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin
 import msgspec
 
 from hanbae import errors
-from hanbae.policy import documents, nodes
+from hanbae.policy import documents, forms, nodes
 
 _MISFITS: Final[dict[Any, str]] = {
     documents.Name: "policy.not-a-name",
     documents.Duration: "policy.not-a-duration",
-    documents.Suffix: "policy.not-a-suffix",
+    forms.Suffix: "policy.not-a-suffix",
     documents.Kinds: "policy.not-a-kind",
     documents.Expression: "policy.not-an-expression",
     documents.RuleCode: "policy.not-a-code",
     documents.Reason: "policy.no-reason",
     documents.Pattern: "policy.not-a-pattern",
-    documents.KubernetesVersion: "policy.not-a-version",
+    forms.KubernetesVersion: "policy.not-a-version",
     documents.UrlPath: "policy.not-a-url-path",
 }
 

@@ -10,39 +10,13 @@ from typing import Annotated, Final, Literal, get_args
 
 from msgspec import Meta, Struct, field
 
+from hanbae.policy.forms import KubernetesVersion, Mirror, ObjectKind, RegistryHost, Suffix
+
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=53)]
 """An RFC 1123 label, short enough for a Helm release name."""
 
 Duration = Annotated[str, Meta(pattern=r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$", min_length=2)]
 """A duration such as ``90s``, ``10m`` or ``1h30m``."""
-
-Suffix = Annotated[str, Meta(pattern=r"^(-[a-z0-9]([a-z0-9-]*[a-z0-9])?)?$", max_length=20)]
-"""What may follow a namespace's name: empty, or a hyphen and an RFC 1123 label."""
-
-KubernetesVersion = Annotated[str, Meta(pattern=r"^1\.[0-9]{1,3}$")]
-"""A minor version of Kubernetes such as ``1.35``; in YAML it needs quotes, or 1.30 would be 1.3."""
-
-ObjectKind = Annotated[
-    str, Meta(pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Z][A-Za-z0-9]*$", max_length=317)
-]
-"""A kind of object with its API group, such as ``monitoring.coreos.com/ServiceMonitor``; ``Service`` has none."""
-
-RegistryHost = Annotated[
-    str,
-    Meta(
-        pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$", max_length=255
-    ),
-]
-"""A registry as images name it, with its port if it has one: ``registry.example.com:5000``."""
-
-Mirror = Annotated[
-    str,
-    Meta(
-        pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*$",
-        max_length=255,
-    ),
-]
-"""A registry, and the folder in it below which it has the images: ``mirror.example.com/hub``."""
 
 Profile = Literal["policy", "essential"]
 """Which of hanbae's rules are held to."""
@@ -82,11 +56,27 @@ class ArgoCD(Document, frozen=True):
     kinds: tuple[ObjectKind, ...] = ()
 
 
+class Directory(Document, frozen=True):
+    """How Argo CD reads a folder of plain manifests, as ``spec.source.directory`` says it.
+
+    Attributes:
+        recurse: Whether the folders in it are read as well; default false.
+        include: Glob of the files that are read, such as ``*.yaml`` or ``{a,b}.yaml``; default all manifests.
+        exclude: Glob of the files that are not.
+    """
+
+    recurse: bool = False
+    include: str = ""
+    exclude: str = ""
+
+
 class NamedService(Document, frozen=True):
     """What the policy says of one service by its name; what is left out is as for all services.
 
     Attributes:
         path: Folder of its chart, without ``*``, or ``.`` for the repository's root; several services may share one.
+            Without a chart it is Kustomize's, or one of plain manifests; it may hold ``{environment}``.
+        directory: As for all services.
         namespace: As for all services.
         release: As for all services.
         application: As for all services.
@@ -97,6 +87,7 @@ class NamedService(Document, frozen=True):
     """
 
     path: str | None = None
+    directory: Directory | None = None
     namespace: str | None = None
     release: str | None = None
     application: str | None = None
@@ -113,23 +104,28 @@ class Services(Document, frozen=True):
 
     Attributes:
         path: Glob of the chart folders, or several; the part that matches ``*``, which may be the last one, is the
-            service's name. A glob that holds ``{environment}`` is one of Kustomize overlays, which are checked and
-            generated.
+            service's name. A glob that holds ``{environment}`` is one of folders without a chart: Kustomize overlays,
+            or plain manifests where a folder has no kustomization.
+        directory: How the folders of plain manifests are read; where it is given, no folder without a chart is
+            Kustomize's.
         exclude: Folders among them, or above some of them, that are not services, such as libraries; a part may
             hold ``*``.
         namespace: Namespace of a service that names no other, a template; environments may add a suffix.
-        release: Name of the Helm release, a template.
+        release: Name of the Helm release, a template; without a chart, what the service's proofs and its ServiceAccount
+            are called after.
         application: Name of Argo CD's Application, a template.
         secret: Name of a service's Secret, a template.
         values: Values files in order, templates; later ones win. A bare name, or what begins with ``./`` or ``../``, is
             a path from the chart's folder; any other is one from the repository's root. Default
             ``values-{environment}.yaml``; where ``values.yaml`` is among them, it belongs into git.
         migrations: Folder of a service's migrations from the repository's root, a template; default ``migrations``
-            beside the chart, or in it where the chart's folder is the service's own.
+            beside the chart, or in it where the chart's folder is the service's own; without a chart, in the folder
+            that is called like the service.
         named: Services by name, where one is not as all are.
     """
 
     path: str | tuple[str, ...] = "services/*/helm"
+    directory: Directory | None = None
     exclude: tuple[str, ...] = ()
     namespace: str = "services"
     release: str = "{service}-service"

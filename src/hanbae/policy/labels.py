@@ -30,3 +30,12 @@ MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 
 HANBAE: Final = "hanbae"
 """The value of :data:`MANAGED_BY`."""
+
+CERTIFICATE: Final = "hanbae.dev/certificate"
+"""An annotation of a SealedSecret in git: the fingerprint of the certificate that it is sealed with."""
+
+CERTIFICATES: Final = "hanbae.dev/certificates"
+"""Likewise: values that are sealed with another one, as JSON: key → fingerprint."""
+
+CERTIFICATE_SOURCES: Final = "hanbae.dev/certificate-sources"
+"""Likewise: where certificates came from, as JSON: fingerprint → source."""

@@ -102,7 +102,7 @@ def namespaces_of_services(policy: documents.Policy, environment: str) -> tuple[
     default = services.namespace
     located: tuple[str, ...] = ()
     if isinstance(services, service_paths.Located):
-        located = (*services.folders, *services.kustomized)
+        located = (*services.folders, *services.chartless)
     if "{service}" in default:
         names = [namespace(policy, service, environment) for service in located]
     else:
@@ -235,6 +235,8 @@ def migrations_folder(policy: documents.Policy, service: str) -> PurePosixPath:
     if template is not None:
         return PurePosixPath(filled(template, service, ""))
     place = service_paths.place(policy.services, service)
+    if service_paths.has_no_chart(policy.services, service):
+        return PurePosixPath(place.own) / "migrations"
     if place.chart == place.own and place.star is not None:
         return PurePosixPath(place.chart) / "migrations"
     return PurePosixPath(place.chart).parent / "migrations"

@@ -29,11 +29,11 @@ class Located(documents.Services, frozen=True):
 
     Attributes:
         folders: Service → its chart's folder.
-        kustomized: The services of which there are overlays where a glob looks for them.
+        chartless: Service without a chart → environment → the folder that Argo CD reads there.
     """
 
     folders: dict[str, str] = field(default_factory=dict)
-    kustomized: tuple[str, ...] = ()
+    chartless: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 class Glob(Struct, frozen=True):
@@ -91,6 +91,49 @@ def overlay_globs(services: documents.Services, environment: str) -> tuple[Glob,
     )
 
 
+def chartless(services: documents.Services) -> dict[str, dict[str, str]]:
+    """Service without a chart → environment → folder; nothing before a tree was looked at."""
+    return services.chartless if isinstance(services, Located) else {}
+
+
+def has_no_chart(services: documents.Services, service: str) -> bool:
+    """Whether a service is one of overlays or of plain manifests, as far as a tree was looked at."""
+    return service in chartless(services)
+
+
+def chartless_folder(services: documents.Services, service: str, environment: str) -> str | None:
+    """The folder of an environment's overlay, or of its manifests; None for a chart.
+
+    That is where the policy looks for one, whether a tree has anything there or not: one branch may have what another
+    has not.
+    """
+    named = services.named.get(service)
+    if named is not None and named.path is not None and ENVIRONMENT in named.path:
+        return posixpath.normpath(named.path.replace(ENVIRONMENT, environment))
+    if not isinstance(services, Located) or service not in services.chartless:
+        return None
+    folders = services.chartless[service]
+    if environment in folders:
+        return folders[environment]
+    if named is not None and named.path is not None:
+        return posixpath.normpath(named.path)
+    return next((glob.folder(service) for glob in overlay_globs(services, environment)), None)
+
+
+def is_in(services: documents.Services, service: str, environment: str) -> bool:
+    """Whether a service has anything in an environment: one with a chart says so by its values."""
+    if not isinstance(services, Located) or service not in services.chartless:
+        return True
+    return environment in services.chartless[service]
+
+
+def directory(services: documents.Services, service: str) -> documents.Directory | None:
+    """How Argo CD is told to read the manifests of a service; None to leave it to what is in the folder."""
+    named = services.named.get(service)
+    own = named.directory if named is not None else None
+    return own or services.directory
+
+
 def chart_globs(services: documents.Services) -> tuple[Glob, ...]:
     """Where files are those of charts: the globs, or the folders of the services once they were located."""
     if isinstance(services, Located):
@@ -119,6 +162,9 @@ def follow_from_names(services: documents.Services) -> bool:
 
 def place(services: documents.Services, service: str) -> Place:
     """The folders of a service; of one that there is not yet, those that it would have."""
+    if isinstance(services, Located) and services.chartless.get(service):
+        own = _own_folder(service, tuple(services.chartless[service].values()))
+        return Place(own, own, own)
     named = services.named.get(service)
     folder = named.path if named is not None else None
     if folder is not None:
@@ -131,6 +177,13 @@ def place(services: documents.Services, service: str) -> Place:
             return _by(candidate, service)
     folder = folder or service
     return Place(folder, folder, folder)
+
+
+def _own_folder(service: str, folders: tuple[str, ...]) -> str:
+    """What is the service's own of the folders of its environments: up to the part that is called like it."""
+    shared = posixpath.commonpath(folders) or folders[0]
+    parts = shared.split("/")
+    return "/".join(parts[: parts.index(service) + 1]) if service in parts else shared
 
 
 def _by(glob: Glob, service: str) -> Place:

@@ -96,9 +96,11 @@ def _paths(services: documents.Services) -> Iterator[Fault]:
 def _named(
     key: str, name: str, service: documents.NamedService, services: documents.Services
 ) -> Iterator[Fault]:
-    is_path = service.path in (None, folders.ROOT) or boundaries.is_path(service.path or "")
-    if not is_path:
-        yield "policy.not-a-path", f"{key}.path", {"value": service.path or ""}
+    if service.path is not None:
+        yield from _placeholders(f"{key}.path", service.path, (service_paths.ENVIRONMENT,))
+        plain = service.path.replace(service_paths.ENVIRONMENT, "e")
+        if service.path != folders.ROOT and not boundaries.is_path(plain):
+            yield "policy.not-a-path", f"{key}.path", {"value": service.path}
     for field in _FIELDS:
         template = getattr(service, field)
         if template is not None:

@@ -9,15 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from hanbae import errors, subjects
-from hanbae.policy import boundaries, documents, folders, loading, naming, service_paths
+from hanbae.policy import (
+    boundaries,
+    documents,
+    environments,
+    folders,
+    loading,
+    naming,
+    service_paths,
+)
 from hanbae.repository import trees
 
 CHART: Final = "Chart.yaml"
+_MANIFESTS: Final = (".yaml", ".yml", ".json")
+
+Engine = Literal["helm", "kustomize", "directory"]
+"""What makes a service's objects of its files."""
 
 
 def opened(directory: Path) -> loading.Loaded:
@@ -50,21 +62,45 @@ def located(policy: documents.Policy, tree: trees.Tree) -> documents.Policy:
         return policy
     charts = {name: places[0] for name, places in places(policy, tree).items()}
     fields = {field: getattr(services, field) for field in documents.Services.__struct_fields__}
-    overlays = _kustomized(policy, tree)
-    services = service_paths.Located(**fields, folders=charts, kustomized=overlays)
+    overlays = _chartless(policy, tree)
+    chartless = {name: overlays[name] for name in overlays if name not in charts}
+    services = service_paths.Located(**fields, folders=charts, chartless=chartless)
     return msgspec.structs.replace(policy, services=services)
 
 
-def _kustomized(policy: documents.Policy, tree: trees.Tree) -> tuple[str, ...]:
-    """The services of which a tree has overlays where globs of the policy look for them."""
-    names = set()
-    for environment in policy.environments:
+def _chartless(policy: documents.Policy, tree: trees.Tree) -> dict[str, dict[str, str]]:
+    """Service → environment → folder, of overlays and plain manifests where the policy looks for them."""
+    places_: dict[str, dict[str, str]] = {}
+    named = dict(service_paths.folders(policy.services))
+    for environment in environments.on_kubernetes(policy):
+        for name, template in named.items():
+            folder = template.replace(service_paths.ENVIRONMENT, environment)
+            if not _has_chart(tree, folder) and any(map(_is_manifest, tree.files(folder))):
+                places_.setdefault(name, {})[environment] = folder
         for glob in service_paths.overlay_globs(policy.services, environment):
             for path in tree.files(glob.before.rstrip("/")):
-                folder, _, file = path.rpartition("/")
-                if file in service_paths.KUSTOMIZATIONS:
-                    names.add(glob.service(folder))
-    return tuple(sorted(names - {""}))
+                name = _in_glob(glob, path) if _is_manifest(path) else ""
+                if not name or name in named or environment in places_.get(name, {}):
+                    continue
+                folder = glob.folder(name)
+                excluded = service_paths.is_excluded(policy.services, folder)
+                if not excluded and not _has_chart(tree, folder):
+                    places_.setdefault(name, {})[environment] = folder
+    return dict(sorted(places_.items()))
+
+
+def _in_glob(glob: service_paths.Glob, path: str) -> str:
+    """The service that a file is of: of one in the glob's folder, or below it."""
+    if not path.startswith(glob.before):
+        return ""
+    name, _, rest = path[len(glob.before) :].partition("/")
+    return name if f"/{rest}".startswith(f"{glob.after}/") and rest else ""
+
+
+def _is_manifest(path: str) -> bool:
+    """Whether a file may be one of Kubernetes' objects, or a kustomization."""
+    name = path.rpartition("/")[2]
+    return name in service_paths.KUSTOMIZATIONS or name.endswith(_MANIFESTS)
 
 
 def places(policy: documents.Policy, tree: trees.Tree) -> dict[str, list[str]]:
@@ -92,15 +128,42 @@ def places(policy: documents.Policy, tree: trees.Tree) -> dict[str, list[str]]:
 def _has_chart(tree: trees.Tree, folder: str) -> bool:
     if folders.is_root(folder):
         return CHART in tree.files()
-    return f"{folder}/{CHART}" in tree.files(folder) or tree.linked(folder) is not None
+    # A folder that is a link lists nothing below it.
+    return f"{folder}/{CHART}" in tree.files(folder) or tree.linked(folder) not in (None, folder)
 
 
 def of(policy: documents.Policy, tree: trees.Tree) -> tuple[str, ...]:
-    """The services that a tree has, sorted: folders in the place of a ``*`` of the policy that hold a chart."""
+    """The services with a chart that a tree has, sorted: folders in the place of a ``*`` of the policy with one."""
     if service_paths.follow_from_names(policy.services):
         (glob,) = service_paths.globs(policy.services)
         return tuple(sorted(_names(glob, tree)))
     return tuple(places(policy, tree))
+
+
+def every(policy: documents.Policy, tree: trees.Tree) -> tuple[str, ...]:
+    """The services that a tree has, sorted, those without a chart among them."""
+    services = located(policy, tree).services
+    if not isinstance(services, service_paths.Located):
+        return of(policy, tree)
+    return tuple(sorted({*services.folders, *services.chartless}))
+
+
+def engine(policy: documents.Policy, tree: trees.Tree, service: str, environment: str) -> Engine:
+    """What Argo CD renders a service with, by what is in its folder.
+
+    Args:
+        policy: The policy, located in the tree.
+        tree: The files.
+        service: The service.
+        environment: The environment.
+    """
+    folder = service_paths.chartless_folder(policy.services, service, environment)
+    if folder is None:
+        return "helm"
+    listed = tree.files(folder)
+    is_kustomized = any(f"{folder}/{name}" in listed for name in service_paths.KUSTOMIZATIONS)
+    plainly = service_paths.directory(policy.services, service) is not None
+    return "kustomize" if is_kustomized and not plainly else "directory"
 
 
 def _names(glob: service_paths.Glob, tree: trees.Tree) -> set[str]:
@@ -122,7 +185,7 @@ def _names(glob: service_paths.Glob, tree: trees.Tree) -> set[str]:
 
 def of_checkout(loaded: loading.Loaded) -> tuple[str, ...]:
     """The services of the working tree in which a policy was found."""
-    return of(loaded.policy, trees.WorkingTree(loaded.root))
+    return every(loaded.policy, trees.WorkingTree(loaded.root))
 
 
 def require(names: Iterable[str], services: Collection[str], *, source: str) -> None:
@@ -167,15 +230,24 @@ def check(loaded: loading.Loaded, *names: str) -> tuple[str, ...]:
 
 
 def chosen(
-    policy: documents.Policy, tree: trees.Tree, names: Iterable[str], *, branch: str
+    policy: documents.Policy,
+    tree: trees.Tree,
+    names: Iterable[str],
+    *,
+    branch: str,
+    environment: str,
 ) -> tuple[str, ...]:
     """The services of a branch that a command line names, in its order and each once; all of them when it names none.
+
+    A service without a chart that has nothing for the environment is left out of all of them.
 
     Raises:
         errors.WrongUse: The branch has no such service, or none at all.
     """
-    services = of(policy, tree)
-    picked = tuple(dict.fromkeys(names)) or services
+    services = every(policy, tree)
+    there = located(policy, tree).services
+    here = tuple(name for name in services if service_paths.is_in(there, name, environment))
+    picked = tuple(dict.fromkeys(names)) or here
     require(picked, services, source=source(policy, branch))
     if not picked:
         raise errors.WrongUse("plan.no-services", branch=branch, path=source(policy))

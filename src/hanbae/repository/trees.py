@@ -7,6 +7,7 @@ Argo CD never sees them, so a check must not either.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import stat
 from bisect import bisect_left
@@ -111,6 +112,46 @@ class Subtree:
     def _cut(self, by_path: Mapping[str, str]) -> Mapping[str, str]:
         cut = len(self.prefix)
         return {path[cut:]: value for path, value in by_path.items()}
+
+
+class Overlaid:
+    """A tree with some files as they would be if they were written.
+
+    Args:
+        tree: The files that are there.
+        changed: Path from the root → content, also of files that are not there.
+    """
+
+    def __init__(self, tree: Tree, changed: Mapping[str, bytes]) -> None:
+        self._tree = tree
+        self._changed = dict(changed)
+
+    def files(self, folder: str = "") -> Mapping[str, str]:
+        """See :class:`Tree`."""
+        before = f"{folder}/" if folder else ""
+        own = {
+            path: f"written:{hashlib.sha256(content).hexdigest()}"
+            for path, content in self._changed.items()
+            if path.startswith(before)
+        }
+        return {**self._tree.files(folder), **own}
+
+    def linked(self, path: str) -> str | None:
+        """See :class:`Tree`."""
+        return self._tree.linked(path)
+
+    def read(self, path: str) -> bytes | None:
+        """See :class:`Tree`."""
+        content = self._changed.get(path)
+        return self._tree.read(path) if content is None else content
+
+    def ignored(self, path: str) -> bool:
+        """See :class:`Tree`."""
+        return self._tree.ignored(path)
+
+    def links(self, folder: str = "") -> Mapping[str, str]:
+        """See :class:`Tree`."""
+        return self._tree.links(folder)
 
 
 class WorkingTree:

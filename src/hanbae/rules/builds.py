@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hanbae import subjects
+from hanbae import errors, subjects
 from hanbae.releases import objects as rendered
 
 
@@ -51,6 +51,8 @@ class Built(Struct, frozen=True):
         images: The tags that it sets.
         error: What the program said, where it failed.
         program: What built it; empty where there was nothing to build with.
+        plain: Whether it is a folder of plain manifests, which nothing has to build.
+        fault: Why such a folder cannot be read.
     """
 
     environment: str
@@ -62,3 +64,5 @@ class Built(Struct, frozen=True):
     images: tuple[Pinned, ...] = ()
     error: str = ""
     program: str = ""
+    plain: bool = False
+    fault: errors.FileFault | None = None

@@ -22,7 +22,7 @@ from hanbae.apis import crds
 from hanbae.argo import authorizing
 from hanbae.charts import gathering, tracing
 from hanbae.migrations import databases, scripts
-from hanbae.policy import documents, environments, folders, loading, naming
+from hanbae.policy import documents, environments, folders, loading, naming, service_paths
 from hanbae.releases import databases as release_databases
 from hanbae.releases import parts
 from hanbae.releases.objects import Object, On, Pointer
@@ -403,11 +403,9 @@ class Project(Computing):
         places: Key path of the policy → place in ``hanbae.yaml``.
         tree: The files.
         services: Names of all services, whether they are checked in this run or not.
-        branches: Environment → the files at the head of its branch as it was last fetched; only for environments
-            whose branch is known here.
+        branches: Environment → the files at the head of its branch as last fetched, where that is known here.
         now: The time, for what expires.
-        overlays: The Kustomize overlays: those of the policy, those of services without a chart, and what became of
-            them.
+        overlays: What was built, and what not: the policy's overlays, and those of services without a chart.
         clashes: The objects that two releases claim; none before all services were inspected.
         rights: Service and environment → what of it may be proven, by its rendered Jobs; of the services that were
             inspected, and whose values do not say so.
@@ -428,6 +426,11 @@ class Project(Computing):
         default_factory=definitions.Schemas, repr=False, compare=False
     )
     proposal: Proposal | None = None
+
+    @property
+    def chartless(self) -> Mapping[str, Mapping[str, str]]:
+        """Service without a chart → environment → folder, of those that the policy's paths find."""
+        return service_paths.chartless(self.policy.services)
 
     def place(self, key: str) -> subjects.Place:
         """Where a key of the policy stands; for one that is left to its default, the nearest part around it."""

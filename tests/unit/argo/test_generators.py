@@ -153,7 +153,8 @@ def test_overlays_are_built_by_kustomize_and_never_by_helm() -> None:
     assert services.of(policy, trees.MemoryTree(dict.fromkeys(files, b""))) == tuple(
         foreign.SERVICES
     )
-    names = {name: f"{name}-dev" for name in (*foreign.SERVICES, "gateway", "mail")}
+    # A folder is all that tells plain manifests: one of documents makes an Application of nothing.
+    names = {name: f"{name}-dev" for name in (*foreign.SERVICES, "docs", "gateway", "mail")}
     every = applications(policy, "dev", files)
     assert sorted(every) == sorted(names.values())
     assert every["mail-dev"]["spec"]["source"] == {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hanbae.checking import kustomize_builds
+from hanbae.planning import kustomize
 
 LOGGED = (
     'E1128 20:47:31.359071    9033 run.go:72] "command failed" err="couldn\'t make target for path '
@@ -14,5 +14,5 @@ PLAIN = "couldn't make target for path 'apps/dev': invalid Kustomization: json: 
 
 
 def test_an_error_has_no_time_and_no_process() -> None:
-    assert kustomize_builds.words(LOGGED.encode(), Path("/tmp/b")) == PLAIN  # noqa: S108  as it is written
-    assert kustomize_builds.words(f"Error: {PLAIN}\n".encode(), Path("/tmp/b")) == PLAIN  # noqa: S108
+    assert kustomize.words(LOGGED.encode(), Path("/tmp/b")) == PLAIN  # noqa: S108  as it is written
+    assert kustomize.words(f"Error: {PLAIN}\n".encode(), Path("/tmp/b")) == PLAIN  # noqa: S108

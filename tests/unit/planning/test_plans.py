@@ -230,10 +230,13 @@ def test_services_are_the_charts_of_the_commit(root: Path, commit: Commit) -> No
     revision = commit()
     write(root, "services/later/helm/Chart.yaml", "not committed")
     assert services.of(POLICY, revision) == ("auth", "identity")
-    chosen = services.chosen(POLICY, revision, ["identity", "auth", "identity"], branch="develop")
-    assert chosen == ("identity", "auth")
-    assert services.chosen(POLICY, revision, [], branch="develop") == ("auth", "identity")
+
+    def chosen(*names: str) -> tuple[str, ...]:
+        return services.chosen(POLICY, revision, names, branch="develop", environment="dev")
+
+    assert chosen("identity", "auth", "identity") == ("identity", "auth")
+    assert chosen() == ("auth", "identity")
     with pytest.raises(errors.WrongUse) as caught:
-        services.chosen(POLICY, revision, ["nope"], branch="develop")
+        chosen("nope")
     assert caught.value.text.facts["known"] == "auth, identity"
     assert caught.value.text.facts["source"] == "develop:services/*/helm"

@@ -11,6 +11,7 @@ import pytest
 from tests.support import trees
 
 from hanbae.checking import findings_of_rules, kustomize_builds, whole_repository
+from hanbae.planning import kustomize
 from hanbae.policy import loading
 from hanbae.repository import services
 from hanbae.repository import trees as repository_trees
@@ -98,8 +99,8 @@ def test_what_leads_elsewhere_is_never_built(
     async def never(*_: object) -> tuple[bytes, str]:
         raise AssertionError("it was built")
 
-    monkeypatch.setattr(kustomize_builds, "_run", never)
-    monkeypatch.setattr(kustomize_builds, "_OUTPUTS", {})
+    monkeypatch.setattr(kustomize, "_run", never)
+    monkeypatch.setattr(kustomize, "_OUTPUTS", {})
     tree = edited({OVERLAY: f"{HEAD}resources: ['{resource}']\n"})
     view = project(tree)
     overlay = kustomize_builds.overlays.Overlay("dev", "k8s/overlays/dev")
@@ -214,13 +215,13 @@ def test_a_service_without_a_chart_is_checked(edited: Any) -> None:
 def test_without_kustomize_one_notice_says_so(
     shop: trees.MemoryTree, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    kustomize_builds.program.cache_clear()
+    kustomize.program.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(kustomize_builds.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(kustomize.sys, "executable", str(tmp_path / "python"))
     try:
         (finding,) = checked(shop)
     finally:
-        kustomize_builds.program.cache_clear()
+        kustomize.program.cache_clear()
     assert (finding.code, finding.severity) == ("KUS001", "notice")
     assert finding.text.id == "rule.kus001-found-unchecked"
 
@@ -248,8 +249,8 @@ def test_environment_of_the_child_is_empty(
     script.write_text("#!/bin/sh\n/usr/bin/env >&2\nexit 1\n")
     script.chmod(0o755)
     monkeypatch.setenv("CANARY", "canary-5521")
-    monkeypatch.setattr(kustomize_builds, "program", lambda: (str(script), "build"))
-    monkeypatch.setattr(kustomize_builds, "_OUTPUTS", {})
+    monkeypatch.setattr(kustomize, "program", lambda: (str(script), "build"))
+    monkeypatch.setattr(kustomize, "_OUTPUTS", {})
     findings = checked(shop)
     assert {finding.text.id for finding in findings} == {"rule.kus001-found-broken"}
     for finding in findings:
@@ -261,8 +262,8 @@ def test_an_output_without_end_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_pat
     script = tmp_path / "endless"
     script.write_text("#!/bin/sh\nwhile :; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; done\n")
     script.chmod(0o755)
-    monkeypatch.setattr(kustomize_builds, "_LARGEST", 10_000)
-    output, error = asyncio.run(kustomize_builds._run((str(script), "build"), tmp_path))
+    monkeypatch.setattr(kustomize, "_LARGEST", 10_000)
+    output, error = asyncio.run(kustomize._run((str(script), "build"), tmp_path, "."))
     assert output == b""
     assert error.startswith("> ")
 
@@ -271,11 +272,11 @@ def test_a_build_without_end_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path:
     script = tmp_path / "waits"
     script.write_text("#!/bin/sh\nexec sleep 1000\n")
     script.chmod(0o755)
-    monkeypatch.setattr(kustomize_builds, "_TIMEOUT", 0.5)
-    assert asyncio.run(kustomize_builds._run((str(script), "build"), tmp_path)) == (b"", "> 0.5 s")
+    monkeypatch.setattr(kustomize, "_TIMEOUT", 0.5)
+    assert asyncio.run(kustomize._run((str(script), "build"), tmp_path, ".")) == (b"", "> 0.5 s")
 
 
 @pytest.fixture(autouse=True)
 def _own_outputs() -> Iterator[None]:
     yield
-    kustomize_builds._OUTPUTS.clear()
+    kustomize._OUTPUTS.clear()

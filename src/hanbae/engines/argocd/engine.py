@@ -35,7 +35,7 @@ class Target(Struct, frozen=True):
         application: Name of the Application.
         argocd: Namespace of Argo CD's objects.
         namespace: Namespace of the release.
-        release: The Helm release.
+        release: The Helm release, by whose label its objects are known; empty for a service without a chart.
         secret: The service's Secret.
         owned: What makes an Application of this name ours; None to take any.
     """
@@ -228,7 +228,7 @@ class ArgoCD:
             self._cluster,
             kinds.JOB,
             target.namespace,
-            label_selector=f"{workloads.INSTANCE}={target.release}",
+            label_selector=workloads.selector(target.release) or None,
         )
         try:
             warnings = await reading.find(
@@ -252,7 +252,9 @@ class ArgoCD:
     async def _shapes_now(self) -> dict[str, Any] | None:
         """The uid of what is there now → its shape; None where that may not be seen."""
         target = self._target
-        label = f"{workloads.INSTANCE}={target.release}"
+        if not target.release:
+            return None  # what others deploy into the namespace could not be told from it
+        label = workloads.selector(target.release)
         field = f"metadata.name={target.secret}"
         try:
             listed = await asyncio.gather(

@@ -212,7 +212,7 @@ def left(
         service: The service that its label names.
         application: The Application.
     """
-    if service not in project.services:
+    if service not in project.services and service not in project.chartless:
         metadata = application.get("metadata")
         name = str(metadata.get("name")) if isinstance(metadata, Mapping) else "-"
         facts = {"application": name, "service": service or "-"}

@@ -186,7 +186,8 @@ def _objects(
 
 
 def _names(project: views.Project) -> list[str]:
-    return [name for name in project.services if naming.is_service(name)]
+    names = sorted({*project.services, *project.chartless})
+    return [name for name in names if naming.is_service(name)]
 
 
 def _described(
@@ -196,12 +197,15 @@ def _described(
 
     What only rendered Jobs say is known of the services that were inspected.
     """
+    read = project.rights.get((service, environment))
+    if service in project.chartless:
+        absent = environment not in project.chartless[service]
+        return read or authorizing.Service(service), absent or read is not None
     path = str(naming.values_file(project.policy, service, environment))
     data = libyaml.mapping(project.text(path) or "") or {}
     if not data or databases.are_declared(data):
         place = subjects.Place(path)
         return rights.declared(project.policy, service, environment, data, place), True
-    read = project.rights.get((service, environment))
     return read or authorizing.Service(service), read is not None
 
 

@@ -32,7 +32,7 @@ def does_not_build(project: views.Project) -> Iterator[rulebook.Hit]:
     waiting = [
         built
         for built in project.overlays
-        if built.there and not built.program and not built.refusals and not built.error
+        if built.there and not (built.program or built.plain or built.refusals or built.error)
     ]
     if waiting:
         facts = {"folders": ", ".join(sorted({built.folder for built in waiting}))}
@@ -52,6 +52,8 @@ def other_namespace(project: views.Project) -> Iterator[rulebook.Hit]:
         reported = set()
         for manifest in built.objects:
             name = _namespace(policy.environments[built.environment].kubernetes, manifest)
+            if not name and built.service in project.chartless:
+                continue  # its Application says where it goes
             if name is None or name in own or (manifest.template, name) in reported:
                 continue
             reported.add((manifest.template, name))

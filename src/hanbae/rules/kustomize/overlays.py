@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from hanbae.policy import documents, environments, service_paths
-from hanbae.repository import trees
+from hanbae.repository import services, trees
 from hanbae.rules.kustomize import scanning
 
 _USUAL: Final = "k8s/overlays"
@@ -22,11 +22,13 @@ class Overlay(Struct, frozen=True):
         environment: Whose it is.
         folder: Its folder, relative to the repository's root.
         service: The service without a chart that it belongs to; empty for the environment's own.
+        plain: Whether it is a folder of plain manifests, which Kustomize does not build.
     """
 
     environment: str
     folder: str
     service: str = ""
+    plain: bool = False
 
 
 def overlays(policy: documents.Policy, tree: trees.Tree) -> Iterator[Overlay]:
@@ -39,7 +41,7 @@ def _overlays(policy: documents.Policy, tree: trees.Tree) -> Iterator[Overlay]:
     for name, environment in chosen.items():
         if environment.overlay is not None:
             yield Overlay(name, posixpath.normpath(environment.overlay))
-        yield from _of_globs(policy, tree, name)
+        yield from _chartless(policy, tree, name)
     yield from _of_services(policy, tree, chosen)
 
 
@@ -65,14 +67,14 @@ def _of_services(
                 yield Overlay(environment_name, folder, service)
 
 
-def _of_globs(policy: documents.Policy, tree: trees.Tree, environment: str) -> Iterator[Overlay]:
-    """The overlays that the policy's own globs find."""
-    for glob in service_paths.overlay_globs(policy.services, environment):
-        for path in tree.files(glob.before.rstrip("/")):
-            folder, _, file = path.rpartition("/")
-            service = glob.service(folder) if file in scanning.NAMES else ""
-            if service and not service_paths.is_excluded(policy.services, folder):
-                yield Overlay(environment, folder, service)
+def _chartless(policy: documents.Policy, tree: trees.Tree, environment: str) -> Iterator[Overlay]:
+    """What the policy's own globs and names find that has no chart: overlays, and folders of manifests."""
+    located = services.located(policy, tree)
+    if isinstance(located.services, service_paths.Located):
+        for name, folders in located.services.chartless.items():
+            if environment in folders:
+                plain = services.engine(located, tree, name, environment) == "directory"
+                yield Overlay(environment, folders[environment], name, plain)
 
 
 def beside(policy: documents.Policy, tree: trees.Tree) -> Iterator[tuple[str, str]]:

@@ -34,6 +34,18 @@ _REMOTE: Final = (
     "oci:",
 )
 _MOST_FOLDERS: Final = 500
+_WITH_FILES: Final = ("configMapGenerator", "secretGenerator")
+_NAMED: Final = (
+    *_FOLDERS_OR_FILES,
+    *_FILES,
+    *_WITH_PATH,
+    *_PLUGINS,
+    *_CHARTS,
+    *_WITH_FILES,
+    *("images", "name", "newName", "newTag", "digest", "openapi", "path", "env", "envs", "files"),
+    *("apiVersion", "kind"),
+)
+_KEYS: Final = {key.casefold(): key for key in _NAMED}
 
 Keys = tuple[str | int, ...]
 
@@ -45,11 +57,13 @@ class Scan(Struct):
         files: Path → content of each file that a build reads.
         refusals: What it may not.
         images: The tags that are set.
+        fault: Why a kustomization cannot be read as Kustomize would, in the words of an error; empty where it can.
     """
 
     files: dict[str, bytes]
     refusals: list[builds.Refusal]
     images: list[builds.Pinned]
+    fault: str = ""
 
 
 def named(tree: trees.Tree, folder: str) -> str | None:
@@ -74,14 +88,57 @@ def _folder(tree: trees.Tree, folder: str, scan: Scan) -> Iterator[str]:
     path = named(tree, folder)
     if path is None:
         return
-    data, content = _parsed(tree, path, scan)
-    if not isinstance(content, dict):
-        return
+    data = _parsed(tree, path, scan)
     places = valuesfiles.parse(data, path)
+    content = _kustomization(data, path, places, scan)
     yield from _followed(tree, folder, content, scan, places)
     for keys, value in _plugins(content):
         _refusing(scan, places, keys, value)("plugin")
     scan.images += _pinned(content, places)
+
+
+def _kustomization(
+    data: bytes, path: str, places: valuesfiles.ValuesFile, scan: Scan
+) -> dict[str, Any]:
+    """What a kustomization says; of one that other readers may read otherwise, nothing, and why.
+
+    Kustomize's reader takes keys in any case, lets what is merged (``<<``) win over what stands before it, and reads
+    ``!!binary`` as text: what it would see must not be more than was seen here.
+    """
+    try:
+        content = libyaml.load(data)
+    except libyaml.Fault as fault:
+        content, reason = None, str(fault)
+    else:
+        reason = "not a mapping" if content and not isinstance(content, dict) else ""
+    if places.doubled:
+        reason = f"{places.doubled[0][0][-1]} is there twice"
+    if any(keys[-1] == "<<" for keys in places.places):
+        reason = "<< is not read"
+    if reason:
+        scan.fault = scan.fault or f"{path}: {reason}"[:500]
+        return {}
+    return _canonical(content) if isinstance(content, dict) else {}
+
+
+def _canonical(node: Any) -> Any:
+    """The same with keys as Kustomize documents them, in whatever case they are written, and texts for bytes."""
+    if isinstance(node, bytes):
+        return node.decode("utf-8", "replace")
+    if isinstance(node, list):
+        return [_canonical(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    result: dict[Any, Any] = {}
+    for written, value in node.items():
+        text = _canonical(written)
+        key = _KEYS.get(text.casefold(), text) if isinstance(text, str) else text
+        value = _canonical(value)  # noqa: PLW2901
+        before = result.get(key)
+        if isinstance(before, list) and isinstance(value, list):
+            value = [*before, *value]  # noqa: PLW2901
+        result[key] = value
+    return result
 
 
 def _followed(
@@ -95,7 +152,7 @@ def _followed(
     for keys, value, may_be_folder in _references(content):
         refuse = _refusing(scan, places, keys, value)
         target = posixpath.normpath(posixpath.join(folder, value))
-        if "://" in value or value.startswith(_REMOTE) or "?ref=" in value:
+        if _is_url(value) or value.startswith(_REMOTE) or "?ref=" in value:
             refuse("remote")
         elif target.startswith(("..", "/")):
             refuse("outside")
@@ -122,16 +179,24 @@ def _refusing(scan: Scan, places: valuesfiles.ValuesFile, keys: Keys, value: str
     return refuse
 
 
-def _parsed(tree: trees.Tree, path: str, scan: Scan) -> tuple[bytes, Any]:
-    """Take a file into the scan; its content is only parsed for kustomizations."""
+def _begins_as_url(value: str) -> bool:
+    return value.strip().casefold().startswith(("http:", "https:"))
+
+
+def _is_url(value: str) -> bool:
+    return "://" in value
+
+
+def _parsed(tree: trees.Tree, path: str, scan: Scan) -> bytes:
+    """Take a file into the scan."""
     try:
         data = tree.read(path) or b""
     except errors.FileFault as fault:
         place = valuesfiles.parse(b"", path).place(())
         scan.refusals.append(builds.Refusal(fault.place or place, "outside", path))
-        return b"", None
+        return b""
     scan.files[path] = data
-    return data, _loaded(data) if path.endswith(NAMES) else None
+    return data
 
 
 def _loaded(data: bytes) -> Any:
@@ -146,7 +211,8 @@ def _references(content: dict[str, Any]) -> Iterator[tuple[Keys, str, bool]]:
     for key in (*_FOLDERS_OR_FILES, *_FILES):
         for index, value in enumerate(_list(content.get(key))):
             # A patch may stand in the list itself; it has more than one line, or a colon with a blank.
-            if isinstance(value, str) and not ("\n" in value or ": " in value):
+            inline = isinstance(value, str) and ("\n" in value or ": " in value)
+            if isinstance(value, str) and (not inline or _begins_as_url(value)):
                 yield (key, index), value, key in _FOLDERS_OR_FILES
     for key in _WITH_PATH:
         for index, value in enumerate(_list(content.get(key))):
@@ -160,7 +226,7 @@ def _references(content: dict[str, Any]) -> Iterator[tuple[Keys, str, bool]]:
 
 def _generated(content: dict[str, Any]) -> Iterator[tuple[Keys, str, bool]]:
     """The files of generated ConfigMaps and Secrets."""
-    for key in ("configMapGenerator", "secretGenerator"):
+    for key in _WITH_FILES:
         for index, value in enumerate(_list(content.get(key))):
             if isinstance(value, dict):
                 yield from _read((key, index), value)
@@ -185,8 +251,20 @@ def _plugins(content: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
         for index, value in enumerate(_list(content.get(key))):
             # Only Kustomize's own ones, written where they are used, need no program.
             inline = _loaded(value.encode()) if isinstance(value, str) and "\n" in value else None
-            if not (isinstance(inline, dict) and inline.get("apiVersion") == "builtin"):
+            builtin = isinstance(inline, dict) and inline.get("apiVersion") == "builtin"
+            # A file that such a one names may be a URL; what else it names is not there for the build.
+            if not builtin or any(map(_is_url, _texts(inline))):
                 yield (key, index), f"{key}: {str(value).partition(chr(10))[0]}"
+
+
+def _texts(node: Any) -> Iterator[str]:
+    if isinstance(node, bytes):
+        yield node.decode("utf-8", "replace")
+    elif isinstance(node, str):
+        yield node
+    elif isinstance(node, list | dict):
+        for item in node.values() if isinstance(node, dict) else node:
+            yield from _texts(item)
 
 
 def _list(document: Any) -> list[Any]:

@@ -39,7 +39,7 @@ def odd_paths(project: views.Project) -> Iterator[rulebook.Hit]:
         ):
             yield rulebook.Hit(project.place(key), {"path": path}, "nothing", severity="notice")
     for name, service in own.named.items():
-        if name not in places:
+        if name not in places and name not in project.chartless:
             key, path = f"services.named.{name}", service.path or services.source(project.policy)
             yield rulebook.Hit(project.place(key), {"service": name, "path": path}, "absent")
 

@@ -1,0 +1,69 @@
+"""Writes a SealedSecret into the files of a service without a chart, once it is known what is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hanbae import errors, subjects
+from hanbae.charts import values
+from hanbae.planning import manifests, sealed_manifests
+from hanbae.policy import loading, naming
+from hanbae.repository import trees, writing_files
+
+
+async def write(
+    loaded: loading.Loaded,
+    service: str,
+    environment: str,
+    sealed: sealed_manifests.Sealed,
+    changes: Mapping[tuple[str, ...], str],
+) -> None:
+    """Write sealed values; a new SealedSecret is named among the overlay's ``resources``.
+
+    Args:
+        loaded: The policy.
+        service: The service.
+        environment: The environment.
+        sealed: The SealedSecret as it is.
+        changes: What is sealed, and what is to be remembered.
+
+    Raises:
+        hanbae.errors.FileFault: A file cannot be changed, or the folder does not build.
+        hanbae.errors.Refused: What is made of it has another name or namespace, so that nobody could open it.
+    """
+    texts = {sealed.path: sealed_manifests.with_changes(sealed, changes)}
+    texts |= dict([sealed.beside] if sealed.beside is not None else [])
+    await _check(loaded, service, environment, texts, sealed)
+    if not sealed.there:
+        writing_files.place(loaded.root, texts, overwrite=True)
+        return
+    with values.editing(loaded.root / sealed.path, sealed.path) as document:
+        sealed_manifests.update(document, changes)
+
+
+async def _check(
+    loaded: loading.Loaded,
+    service: str,
+    environment: str,
+    texts: Mapping[str, str],
+    sealed: sealed_manifests.Sealed,
+) -> None:
+    """Refuse a prefix, or another namespace, over the name that the values are bound to."""
+    contents = {path: text.encode() for path, text in texts.items()}
+    tree = trees.Overlaid(trees.WorkingTree(loaded.root), contents)
+    release = await manifests.make(loaded.policy, tree, service, environment)
+    namespace = naming.namespace(loaded.policy, service, environment)
+    bound = f"{namespace}/{naming.secret(loaded.policy, service, environment)}"
+    names = [
+        f"{metadata.get('namespace') or namespace}/{metadata.get('name')}"
+        for manifest in release.rendered.manifests
+        if manifest.object["kind"] == sealed_manifests.KIND
+        and isinstance(metadata := manifest.object.get("metadata"), dict)
+    ]
+    if bound not in names:
+        raise errors.Refused(
+            "seal.made-otherwise",
+            place=subjects.Place(sealed.path),
+            secret=bound,
+            found=", ".join(names) or "-",
+        )

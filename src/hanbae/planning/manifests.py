@@ -1,0 +1,198 @@
+"""The objects of a service without a chart: what Kustomize builds of its overlay, or its plain manifests."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae import errors, libyaml, subjects, wording
+from hanbae.argo import source_files
+from hanbae.charts import rendering
+from hanbae.planning import directories, kustomize, kustomize_parameters
+from hanbae.policy import documents, naming, service_paths
+from hanbae.repository import keeping, services, trees
+from hanbae.rules import builds
+from hanbae.rules.kustomize import scanning
+
+_OTHERS: Final = ("helm", "plugin", "chart")
+"""What a source says that is neither Kustomize's nor a folder of manifests."""
+_MINOR: Final = 2
+
+
+class Made(Struct, frozen=True):
+    """The objects of a service in an environment.
+
+    Attributes:
+        engine: What made them.
+        folder: The folder that Argo CD reads.
+        file: The file in it that a person edits first: the kustomization, or the folder itself.
+        rendered: The objects, each with the file that it is from where that was asked for.
+        manifest: What Kustomize prints; empty of plain manifests.
+    """
+
+    engine: services.Engine
+    folder: str
+    file: str
+    rendered: rendering.Rendered
+    manifest: str = ""
+
+
+class Source(Struct, frozen=True):
+    """What Argo CD is told of a folder without a chart, files beside it included.
+
+    Attributes:
+        engine: What makes objects of it.
+        folder: The folder.
+        tree: The files, with the kustomization as parameters have changed it.
+        directory: How plain manifests are read.
+    """
+
+    engine: services.Engine
+    folder: str
+    tree: trees.Tree
+    directory: documents.Directory | None = None
+
+
+def source(policy: documents.Policy, tree: trees.Tree, service: str, environment: str) -> Source:
+    """What Argo CD is told of a service without a chart.
+
+    Args:
+        policy: The policy, located in the tree.
+        tree: The files of the repository.
+        service: The service.
+        environment: The environment.
+
+    Raises:
+        hanbae.errors.FileFault: There is nothing for the environment; a file beside it asks for what is not supported.
+    """
+    folder = service_paths.chartless_folder(policy.services, service, environment)
+    if folder is None or not service_paths.is_in(policy.services, service, environment):
+        where = folder or service_paths.place(policy.services, service).own
+        facts = {"service": service, "environment": environment}
+        raise errors.FileFault("manifests.none", place=subjects.Place(where), **facts)
+    application = naming.application(policy, service, environment)
+    patches = list(source_files.read(tree, folder, application))
+    merged = source_files.merged(patches)
+    place = subjects.Place(patches[-1].path) if patches else subjects.Place(folder)
+    engine = services.engine(policy, tree, service, environment)
+    options = service_paths.directory(policy.services, service)
+    if merged.get("directory"):
+        engine, options = "directory", _options(merged["directory"], options, place)
+    others = (*_OTHERS, "kustomize") if engine == "directory" else _OTHERS
+    for other in others:
+        if merged.get(other):
+            raise errors.FileFault("manifests.parameter", place=place, name=other)
+    parameters = merged.get("kustomize")
+    if engine == "kustomize" and isinstance(parameters, dict) and parameters:
+        tree = _with_parameters(tree, folder, parameters, place)
+    return Source(engine, folder, tree, options)
+
+
+def _with_parameters(
+    tree: trees.Tree, folder: str, parameters: Mapping[str, Any], place: subjects.Place
+) -> trees.Tree:
+    file = scanning.named(tree, folder) or folder
+    changed = kustomize_parameters.applied(
+        tree.read(file) or b"",
+        parameters,
+        file=file,
+        place=place,
+        has_folder=lambda name: bool(tree.files(posixpath.normpath(f"{folder}/{name}"))),
+    )
+    return trees.Overlaid(tree, {file: changed})
+
+
+async def make(
+    policy: documents.Policy,
+    tree: trees.Tree,
+    service: str,
+    environment: str,
+    *,
+    origins: bool = False,
+    kept: keeping.Kept | None = None,
+) -> Made:
+    """The objects of a service without a chart, as Argo CD makes them.
+
+    Args:
+        policy: The policy, located in the tree.
+        tree: The files of the repository.
+        service: The service.
+        environment: The environment.
+        origins: Whether the file of each object that Kustomize builds is wanted; they may be in another order then.
+        kept: What was built in earlier runs; None to build anew.
+
+    Raises:
+        hanbae.errors.FileFault: There is nothing for the environment, it may not be built, or its build fails.
+        hanbae.errors.WrongUse: There is no Kustomize here.
+    """
+    origin = source(policy, tree, service, environment)
+    folder = origin.folder
+    if origin.engine == "directory":
+        manifests = directories.read(origin.tree, folder, origin.directory)
+        return Made(origin.engine, folder, folder, rendering.Rendered({}, manifests))
+    file = scanning.named(origin.tree, folder) or folder
+    scan = scanning.scan(origin.tree, folder)
+    if scan.refusals:
+        raise _refused(scan.refusals[0])
+    error, output = scan.fault, b""
+    if not error:
+        command = kustomize.program()
+        if not command:
+            raise errors.WrongUse("manifests.no-kustomize", place=subjects.Place(file))
+        output, error = await kustomize.output(command, scan.files, folder, kept, origins=origins)
+    if error:
+        raise errors.FileFault("manifests.not-built", place=subjects.Place(file), error=error)
+    try:
+        documents_ = [document for document in libyaml.load_all(output) if document is not None]
+    except libyaml.Fault as fault:
+        facts = {"problem": str(fault)[:200]}
+        raise errors.FileFault(
+            "manifests.unreadable", place=subjects.Place(file), **facts
+        ) from fault
+    manifests = tuple(_manifest(document, file, origins) for document in documents_)
+    rendered = rendering.Rendered({}, manifests, notes=_other_version())
+    return Made("kustomize", folder, file, rendered, output.decode("utf-8", "replace"))
+
+
+def _options(
+    settings: Any, own: documents.Directory | None, place: subjects.Place
+) -> documents.Directory:
+    """What ``spec.source.directory`` says once a file beside the manifests was merged into it."""
+    own = own or documents.Directory()
+    if (
+        not isinstance(settings, dict)
+        or settings.get("jsonnet")
+        or settings.get("disableExtensionFilter")
+    ):
+        raise errors.FileFault("manifests.parameter", place=place, name="directory")
+    return documents.Directory(
+        recurse=bool(settings.get("recurse", own.recurse)),
+        include=str(settings.get("include", own.include)),
+        exclude=str(settings.get("exclude", own.exclude)),
+    )
+
+
+def _manifest(document: Any, file: str, origins: bool) -> rendering.Manifest:
+    is_object = isinstance(document, dict) and isinstance(document.get("kind"), str)
+    if not is_object or not isinstance(document.get("metadata") or {}, dict):
+        raise errors.FileFault("manifests.no-object", place=subjects.Place(file))
+    metadata = document.get("metadata")
+    template = kustomize.origin(metadata) if origins and isinstance(metadata, dict) else ""
+    return rendering.Manifest(template or file, document)
+
+
+def _refused(refusal: builds.Refusal) -> errors.FileFault:
+    text_id = f"manifests.refused-{refusal.variant}"
+    return errors.FileFault(text_id, place=refusal.place, value=refusal.value)
+
+
+def _other_version() -> tuple[wording.Text, ...]:
+    """That Argo CD builds with another Kustomize, where the minor version is another one."""
+    own = kustomize.version()
+    if not own or own.split(".")[:_MINOR] == kustomize.ARGO_CD.split(".")[:_MINOR]:
+        return ()
+    facts = {"own": own, "program": kustomize.program()[0], "argocd": kustomize.ARGO_CD}
+    return (wording.Text("manifests.other-kustomize", facts),)

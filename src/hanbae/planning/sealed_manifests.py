@@ -1,0 +1,164 @@
+"""The SealedSecret of a service without a chart: the file that it is in, and what is remembered of its certificates."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae import libyaml
+from hanbae.charts import block_lists, values
+from hanbae.planning import directories, manifests
+from hanbae.policy import documents, labels, naming
+from hanbae.repository import trees
+from hanbae.rules.kustomize import scanning
+from hanbae.sealing import pins
+
+KIND: Final = "SealedSecret"
+ANNOTATIONS: Final = ("metadata", "annotations")
+DATA: Final = ("spec", "encryptedData")
+_NAMES: Final = ("sealedsecret.yaml", "sealedsecret-hanbae.yaml")
+_SCOPES: Final = {
+    "strict": "",
+    "namespace-wide": "sealedsecrets.bitnami.com/namespace-wide",
+    "cluster-wide": "sealedsecrets.bitnami.com/cluster-wide",
+}
+_OF_PINS: Final = {
+    pins.CERTIFICATE[1]: labels.CERTIFICATE,
+    pins.PINS[1]: labels.CERTIFICATES,
+    pins.SOURCES[1]: labels.CERTIFICATE_SOURCES,
+}
+
+
+class Sealed(Struct, frozen=True):
+    """The SealedSecret of a service in an environment.
+
+    Attributes:
+        path: Its file, from the repository's root.
+        text: The file's text; of one that is not there, a SealedSecret with nothing in it.
+        there: Whether the file is there.
+        beside: The kustomization that must name the file as it would be then: path and text; None where none has to.
+    """
+
+    path: str
+    text: str
+    there: bool
+    beside: tuple[str, str] | None = None
+
+    @property
+    def section(self) -> dict[str, Any]:
+        """What is sealed, and what is remembered of certificates, as :mod:`hanbae.sealing.pins` has it."""
+        return section(libyaml.mapping(self.text) or {})
+
+
+def find(policy: documents.Policy, tree: trees.Tree, service: str, environment: str) -> Sealed:
+    """The SealedSecret that is the service's own; where there is none, what it would be.
+
+    Args:
+        policy: The policy, located in the tree.
+        tree: The files.
+        service: The service.
+        environment: The environment.
+
+    Raises:
+        hanbae.errors.FileFault: There is nothing for the environment, or its kustomization cannot be changed.
+    """
+    source = manifests.source(policy, tree, service, environment)
+    secret = naming.secret(policy, service, environment)
+    for path in _files(source):
+        data = tree.read(path) or b""
+        content = libyaml.mapping(data) if KIND.encode() in data else None
+        metadata = content.get("metadata") if content is not None else None
+        if isinstance(metadata, Mapping) and metadata.get("name") == secret:
+            return Sealed(path, data.decode("utf-8", "replace"), there=True)
+    listed = tree.files(source.folder)
+    paths = [f"{source.folder}/{name}" for name in _NAMES]
+    path = next((path for path in paths if path not in listed), paths[-1])
+    beside = None
+    if source.engine == "kustomize":
+        file = scanning.named(tree, source.folder) or ""
+        text = (tree.read(file) or b"").decode("utf-8", "replace")
+        name = posixpath.basename(path)
+        beside = file, block_lists.edited(text, "resources", file, added=[[name]])
+    return Sealed(path, _empty(policy, service, environment), there=False, beside=beside)
+
+
+def _files(source: manifests.Source) -> Iterator[str]:
+    """The environment's own files: what several environments share holds no secret of one."""
+    if source.engine == "kustomize":
+        read = scanning.scan(source.tree, source.folder).files
+        return (path for path in read if path.startswith(f"{source.folder}/"))
+    return directories.files(source.tree, source.folder, source.directory or documents.Directory())
+
+
+def _empty(policy: documents.Policy, service: str, environment: str) -> str:
+    scope = _SCOPES[policy.secrets.scope]
+    marks = [f'    argocd.argoproj.io/sync-wave: "{policy.secrets.wave}"']
+    marks += [f'    {scope}: "true"'] if scope else []
+    template = ["  template:", "    metadata:", "      annotations:", f'        {scope}: "true"']
+    return "\n".join(
+        [
+            "apiVersion: bitnami.com/v1alpha1",
+            f"kind: {KIND}",
+            "metadata:",
+            f"  name: {naming.secret(policy, service, environment)}",
+            f"  namespace: {naming.namespace(policy, service, environment)}",
+            "  annotations:",
+            *marks,
+            "spec:",
+            "  encryptedData: {}",
+            *(template if scope else []),
+            "",
+        ]
+    )
+
+
+def section(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a SealedSecret holds, as a chart's values have it.
+
+    Args:
+        content: The SealedSecret.
+    """
+    spec, metadata = content.get("spec"), content.get("metadata")
+    data = spec.get(DATA[1]) if isinstance(spec, Mapping) else None
+    marks = metadata.get(ANNOTATIONS[1]) if isinstance(metadata, Mapping) else None
+    read: dict[str, Any] = {pins.DATA[1]: data if isinstance(data, dict) else {}}
+    for key, name in _OF_PINS.items():
+        text = marks.get(name) if isinstance(marks, Mapping) else None
+        if isinstance(text, str):
+            is_text = key == pins.CERTIFICATE[1]
+            read[key] = text if is_text else libyaml.mapping(text) or {}
+    return read
+
+
+def with_changes(sealed: Sealed, changes: Mapping[tuple[str, ...], str]) -> str:
+    """The text of the file once values are changed.
+
+    Args:
+        sealed: The SealedSecret.
+        changes: Paths as :mod:`hanbae.sealing.pins` has them → text.
+
+    Raises:
+        hanbae.errors.FileFault: The file is built so that this cannot be done without changing more than that.
+    """
+    document = values.Values.parse(sealed.text, sealed.path)
+    update(document, changes)
+    return document.text()
+
+
+def update(document: values.Values, changes: Mapping[tuple[str, ...], str]) -> None:
+    """Change a SealedSecret; see :func:`with_changes`."""
+    remembered = section(document.data)
+    edits: dict[tuple[str, ...], str] = {}
+    for (_, part, *rest), text in changes.items():
+        if part == pins.DATA[1]:
+            edits[(*DATA, *rest)] = text
+        elif rest:
+            own = remembered[part] = {**(remembered.get(part) or {}), rest[0]: text}
+            edits[(*ANNOTATIONS, _OF_PINS[part])] = json.dumps(own, sort_keys=True)
+        else:
+            edits[(*ANNOTATIONS, _OF_PINS[part])] = text
+    document.update(edits)

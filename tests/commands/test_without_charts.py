@@ -1,0 +1,289 @@
+"""A repository of Kustomize overlays and plain manifests through the commands: no chart is anywhere."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.support import chartless, peers, scenes, sealing
+
+from hanbae import libyaml
+from hanbae.sandbox import pins
+
+OVERLAY = "apps/web/overlays/dev/kustomization.yaml"
+KUSTOMIZE = next(component for component in pins.COMPONENTS if component.name == "kustomize")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    chartless.write(folder)
+    git(folder, "init", "-q", "-b", "develop")
+    committed(folder)
+    return folder
+
+
+def git(folder: Path, *words: str) -> None:
+    command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", *words]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+def committed(folder: Path) -> None:
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "x")
+
+
+def ran(root: Path, *words: str) -> scenes.Ended:
+    """``hanbae``, with the Kustomize that Argo CD has."""
+    programs = peers.program(KUSTOMIZE).parent
+    return scenes.hanbae(
+        *words,
+        directory=root,
+        XDG_CACHE_HOME=str(root.parent / "cache"),
+        PATH=f"{programs}:/usr/bin:/bin",
+    )
+
+
+def built(folder: Path) -> str:
+    command = [peers.program(KUSTOMIZE), "build", folder]
+    return subprocess.run(command, capture_output=True, check=True, env={}).stdout.decode()
+
+
+def test_what_is_rendered_is_what_kustomize_prints(root: Path) -> None:
+    for environment in ("dev", "production"):
+        ended = ran(root, "render", "web", "--env", environment)
+        assert (ended.code, ended.err) == (0, "")
+        assert ended.out == built(root / "apps/web/overlays" / environment)
+
+
+def test_plain_manifests_are_rendered_as_they_are(root: Path) -> None:
+    ended = ran(root, "render", "--env", "dev", "--output", "json")
+    assert ended.code == 0, ended.err
+    releases = {entry["service"]: entry for entry in json.loads(ended.out)["releases"]}
+    assert sorted(releases) == ["plain", "web"]
+    text = (root / "manifests/dev/all.yaml").read_text()
+    assert releases["plain"]["objects"] == list(libyaml.load_all(text))
+    assert releases["plain"]["namespace"] == "services-dev"
+    assert releases["web"]["release"] == "web"
+
+
+def test_parameters_beside_the_overlay_are_those_of_argo_cd(root: Path) -> None:
+    """The same edits, made by ``kustomize edit`` as Argo CD's repo-server makes them."""
+    folder = root / "apps/web/overlays/dev"
+    (folder / ".argocd-source.yaml").write_text(
+        "kustomize:\n  namePrefix: a-\n  nameSuffix: -z\n  namespace: elsewhere\n"
+        "  images: ['registry.example.com/web=other.example.com/w:7', nginx:1]\n"
+        "  replicas: [{name: web, count: 4}]\n"
+        "  commonLabels: {team: shop}\n  labelWithoutSelector: true\n  labelIncludeTemplates: true\n"
+        "  commonAnnotations: {by: us}\n"
+    )
+    (folder / ".argocd-source-web-dev.yaml").write_text("kustomize: {namePrefix: b-}\n")
+    committed(root)
+    rendered = ran(root, "render", "web", "--env", "dev")
+    assert rendered.code == 0, rendered.err
+    for words in (
+        "set nameprefix -- b-",
+        "set namesuffix -- -z",
+        "set image registry.example.com/web=other.example.com/w:7 nginx:1",
+        "set replicas web=4",
+        "add label --without-selector --include-templates team:shop",
+        "add annotation by:us",
+        "set namespace -- elsewhere",
+    ):
+        command = [peers.program(KUSTOMIZE), "edit", *words.split()]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    assert rendered.out == built(folder)
+    assert "b-web-z" in rendered.out
+
+
+def test_what_only_argo_cd_knows_is_refused(root: Path) -> None:
+    (root / "apps/web/overlays/dev/.argocd-source.yaml").write_text(
+        "kustomize: {images: ['web:$ARGOCD_APP_REVISION']}\n"
+    )
+    ended = ran(root, "render", "web", "--env", "dev")
+    assert ended.code == 2
+    assert "kustomize.images" in ended.err
+    assert "apps/web/overlays/dev/.argocd-source.yaml" in ended.err
+
+
+def test_check_says_nothing_false(root: Path) -> None:
+    ended = ran(root, "check", "--output", "json")
+    findings = json.loads(ended.out)["findings"]
+    assert {finding["code"] for finding in findings} == {"SEC001"}, findings
+    assert ended.code == 0
+
+
+def test_two_revisions_are_compared(root: Path) -> None:
+    for path, old, new in (
+        (OVERLAY, "2.0.0", "3.0.0"),
+        ("manifests/dev/all.yaml", "plain:1", "plain:2"),
+    ):
+        file = root / path
+        file.write_text(file.read_text().replace(old, new))
+    (root / "apps/web/migrations/00002_b.sql").write_text("-- +goose Up\nDROP TABLE a;\n")
+    committed(root)
+    ended = ran(root, "plan", "--base", "HEAD~1", "--head", "HEAD", "--output", "json")
+    assert ended.code == 0, ended.err
+    compared = {
+        (entry["service"], entry["environment"]): entry
+        for entry in json.loads(ended.out)["services"]
+    }
+    assert sorted(compared) == [("plain", "dev"), ("web", "dev"), ("web", "production")]
+    web = compared["web", "dev"]
+    assert {image["new"] for image in web["images"]} == {"registry.example.com/web:3.0.0"}
+    assert "00002_b.sql" in json.dumps(web["migrations"])
+    assert not compared["web", "production"]["images"]
+
+
+def test_applications_have_no_helm_source(root: Path) -> None:
+    assert ran(root, "generate", "argocd").code == 0
+    text = (root / "k8s/argocd/dev/applicationset.yaml").read_text()
+    generators = libyaml.load(text)["spec"]["generators"]
+    sources = [entry["git"]["template"]["spec"]["source"] for entry in generators]
+    assert [source["path"] for source in sources] == [
+        "apps/{{ index .path.segments 1 }}/overlays/dev",
+        "manifests/dev",
+    ]
+    assert not [source for source in sources if "helm" in source]
+    assert [entry["git"]["directories"] for entry in generators] == [
+        [{"path": "apps/*/overlays/dev"}],
+        [{"path": "manifests/dev"}],
+    ]
+
+
+def test_the_policy_says_how_a_folder_is_read(root: Path) -> None:
+    policy = chartless.POLICY.replace(
+        '"manifests/{environment}"',
+        'manifests, directory: {recurse: true, exclude: "production/*"}',
+    )
+    (root / "hanbae.yaml").write_text(policy)
+    ended = ran(root, "render", "plain", "--env", "dev", "--output", "json")
+    (release,) = json.loads(ended.out)["releases"]
+    assert [item["kind"] for item in release["objects"]] == ["ConfigMap", "Deployment"]
+    assert ran(root, "generate", "argocd", "--env", "dev").code == 0
+    text = (root / "k8s/argocd/dev/applicationset.yaml").read_text()
+    own = libyaml.load(text)["spec"]["generators"][1]["git"]["template"]["spec"]["source"]
+    assert own["directory"] == {"recurse": True, "exclude": "production/*"}
+    assert own["path"] == "manifests"
+
+
+def test_the_deployer_may_prove_what_the_jobs_migrate(root: Path) -> None:
+    assert ran(root, "generate", "rbac").code == 0
+    text = (root / "k8s/rbac/dev/admission.yaml").read_text()
+    assert '"repository": "registry.example.com/web", "secret": "web-secret"' in text
+    assert '"keys": ",DATABASE_URL,"' in text
+    findings = json.loads(ran(root, "check", "--output", "json").out)["findings"]
+    assert "ENV017" not in {finding["code"] for finding in findings}
+
+
+def test_a_service_that_is_not_in_an_environment_is_left_out(root: Path) -> None:
+    git(root, "rm", "-qr", "apps/web/overlays/production")
+    committed(root)
+    ended = ran(root, "render", "--env", "production", "--output", "json")
+    assert [entry["service"] for entry in json.loads(ended.out)["releases"]] == ["plain"]
+
+
+def test_what_is_not_built_is_said_at_its_line(root: Path) -> None:
+    (root / OVERLAY).write_text(f"{chartless.HEAD}resources:\n  - https://example.com/base\n")
+    ended = ran(root, "render", "web", "--env", "dev")
+    assert ended.code == 2
+    assert f"{OVERLAY}:4:5" in ended.err
+
+
+DIGEST = f"sha256:{'a' * 64}"
+
+
+def test_an_image_is_set_among_those_of_the_overlay(root: Path) -> None:
+    ended = ran(root, "image", "set", "web", f":4@{DIGEST}", "--env", "dev")
+    assert ended.code == 0, ended.err
+    assert (root / OVERLAY).read_text() == chartless.FILES[OVERLAY].replace(
+        'newTag: "2.0.0"', f'newTag: "4"\n    digest: {DIGEST}'
+    )
+    assert ran(root, "render", "web", "--env", "dev").out.count(DIGEST) == 2
+
+
+def test_an_overlay_without_images_gets_some(root: Path) -> None:
+    (root / OVERLAY).write_text(f"{chartless.HEAD}resources: [../../base]\n")
+    ended = ran(
+        root, "image", "set", "web", "mirror.example.com/web:5", "--env", "dev", "--no-resolve"
+    )
+    assert ended.code == 0, ended.err
+    assert ran(root, "render", "web", "--env", "dev").out.count("mirror.example.com/web:5") == 2
+
+
+def test_an_image_is_set_on_the_lines_of_manifests(root: Path) -> None:
+    file = root / "manifests/dev/all.yaml"
+    before = file.read_text()
+    ended = ran(root, "image", "set", "plain", f":2@{DIGEST}", "--env", "dev")
+    assert ended.code == 0, ended.err
+    assert file.read_text() == before.replace("plain:1 #", f"plain:2@{DIGEST} #")
+    again = ran(root, "image", "set", "plain", f":2@{DIGEST}", "--env", "dev")
+    assert again.code == 0
+    assert file.read_text() == before.replace("plain:1 #", f"plain:2@{DIGEST} #")
+
+
+def test_the_image_of_another_environment_is_taken(root: Path) -> None:
+    words = ("image", "set", "--from-env", "production", "--env", "dev", "--no-resolve")
+    ended = ran(root, *words)
+    assert ended.code == 0, ended.err
+    assert 'newTag: "1.9.0"' in (root / OVERLAY).read_text()
+
+
+def test_an_image_that_something_else_decides_is_not_written(root: Path) -> None:
+    beside = root / "apps/web/overlays/dev/.argocd-source.yaml"
+    beside.write_text("kustomize: {images: ['registry.example.com/web:9']}\n")
+    ended = ran(root, "image", "set", "web", ":4", "--env", "dev", "--no-resolve")
+    assert ended.code == 5, ended.err
+    assert (root / OVERLAY).read_text() == chartless.FILES[OVERLAY]
+
+
+def test_values_are_sealed_into_a_manifest_of_the_overlay(root: Path, tmp_path: Path) -> None:
+    pem = tmp_path / "dev.pem"
+    pem.write_bytes(sealing.certificate(sealing.key()))
+    for service, folder in (("web", "apps/web/overlays/dev"), ("plain", "manifests/dev")):
+        words = ("secrets", "seal", service, "--env", "dev", "--certificate", str(pem))
+        for key in ("DATABASE_URL", "OTHER"):
+            values = tmp_path / "values.env"
+            values.write_text(f"{key}=canary-7731\n")
+            values.chmod(0o600)
+            ended = ran(root, *words, "--from-env-file", str(values))
+            assert ended.code == 0, ended.err
+        text = (root / folder / "sealedsecret.yaml").read_text()
+        assert "canary" not in text
+        sealed = libyaml.load(text)
+        assert sealed["metadata"]["name"] == f"{service}-secret"
+        assert sealed["metadata"]["namespace"] == "services-dev"
+        assert sorted(sealed["spec"]["encryptedData"]) == ["DATABASE_URL", "OTHER"]
+        rendered = ran(root, "render", service, "--env", "dev", "--output", "json")
+        (release,) = json.loads(rendered.out)["releases"]
+        assert "SealedSecret" in [item["kind"] for item in release["objects"]]
+    assert "  - sealedsecret.yaml\n" in (root / OVERLAY).read_text()
+    rows = json.loads(ran(root, "secrets", "list", "--output", "json").out)["keys"]
+    states = {(row["service"], row["environment"], row["key"]): row["state"] for row in rows}
+    assert states["web", "dev", "OTHER"] == "sealed"
+    assert states["web", "production", "OTHER"] == "missing"
+    again = ran(root, *words[:-1], str(_other(tmp_path)), "--from-env-file", str(values))
+    assert again.code == 5, again.err
+
+
+def _other(folder: Path) -> Path:
+    path = folder / "other.pem"
+    path.write_bytes(sealing.certificate(sealing.key()))
+    return path
+
+
+def test_a_prefix_over_the_sealed_name_is_refused(root: Path, tmp_path: Path) -> None:
+    pem, values = tmp_path / "dev.pem", tmp_path / "values.env"
+    pem.write_bytes(sealing.certificate(sealing.key()))
+    values.write_text("A=b\n")
+    values.chmod(0o600)
+    with (root / OVERLAY).open("a") as file:
+        file.write("namePrefix: a-\n")
+    before = (root / OVERLAY).read_text()
+    words = ("secrets", "seal", "web", "--env", "dev", "--certificate", str(pem))
+    ended = ran(root, *words, "--from-env-file", str(values))
+    assert ended.code == 5
+    assert "services-dev/a-web-secret" in ended.err
+    assert (root / OVERLAY).read_text() == before
