@@ -346,8 +346,11 @@ class _Run:
     async def _with_command(self, closed: events.Closed) -> events.Closed:
         """The end with the command that cures it, where that is still true when it is typed."""
         cause = self._following.gravest
-        if closed.outcome != "failed" or cause is None:
+        if closed.outcome != "failed":
             return closed
+        if cause is None:
+            command = mending.after_proof(self._plan, closed.why)
+            return events.Closed(closed.outcome, closed.why, command)
         job = self._following.job_of(cause.subject)
         failed = self._following.failed(job) if job is not None else ""
         cure = await mending.cure(self._space, self._plan, cause, job, failed=failed)

@@ -71,6 +71,18 @@ async def cure(
     return await of_limit(space, plan, diagnosis, job)
 
 
+def after_proof(plan: plans.Plan, why: wording.Text) -> tuple[str, ...]:
+    """The command where nothing is wrong but that goose could not be asked; empty for any other end.
+
+    Args:
+        plan: The deployment's plan.
+        why: Why it has failed.
+    """
+    if why.id != "proof.goose-failed":
+        return ()
+    return ("hanbae", "deploy", plan.service, "--env", plan.environment)
+
+
 def of(
     plan: plans.Plan, diagnosis: events.Diagnosed, job: subjects.Ref, *, failed: str
 ) -> Cure | None:

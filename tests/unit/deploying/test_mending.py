@@ -71,3 +71,9 @@ def test_database_that_lets_nobody_in_is_mended_by_the_key_of_its_address(error:
 
 def test_other_errors_are_no_matter_of_the_address() -> None:
     assert not_let_in('relation "nowhere" does not exist (SQLSTATE 42P01)') is None
+
+
+def test_proof_that_could_not_ask_is_asked_for_again() -> None:
+    why = wording.Text("proof.goose-failed", {"database": "auth_db", "reason": "DeadlineExceeded"})
+    assert mending.after_proof(PLAN, why) == ("hanbae", "deploy", "auth", "--env", "dev")
+    assert mending.after_proof(PLAN, wording.Text("proof.not-applied")) == ()
