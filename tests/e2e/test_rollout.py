@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from tests.support import demos, scenes
+from tests.support import demos, operations, polling, scenes
 
 SERVICE = "personal"
 
@@ -74,7 +74,8 @@ def test_a_rollout_that_cannot_end_fails_with_its_cause(
     kubectl = production.shop.sandbox.kubectl
     image = "registry.invalid/nobody:1"
     kubectl(["set", "image", f"deployment/{name}", f"app={image}", "-n", namespace])
-    failed = rollout(production, "status", "--timeout", "25", **admin)
+    polling.until(lambda: operations.image_is_missing(production, SERVICE), within=120, pause=1)
+    failed = rollout(production, "status", "--timeout", "5", **admin)
     assert failed.code == 1, failed.err
     assert image in failed.err
     undone = rollout(production, "undo", "--yes", **admin)
