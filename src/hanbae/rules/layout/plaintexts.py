@@ -317,8 +317,9 @@ def _value(text: str, start: int, file_kind: file_kinds.FileKind) -> str:
         if match[name] is not None:
             return str(match[name])
     bare = str(match["bare"])
-    if end := _END_OF_STRING.search(bare):  # of the string of a program that it stands in
-        bare = bare[: end.start()]
+    end = _END_OF_STRING.search(bare)
+    if end is not None and not _CALL.fullmatch(bare[:1024]):
+        bare = bare[: end.start()]  # of the string of a program that it stands in
     if _MORE.match(text, match.end()) or file_kind == "code":
         return ""  # a sentence, or an expression of a program
     # A shell takes no parenthesis in a word.

@@ -223,6 +223,7 @@ BY_KIND = [
     ("values.yaml", "accountkey: base64encodedaccountkey", False),
     ("values.yaml", "initialClusterToken: etcd-cluster-k8s", False),
     ("a.json", '{"body": ".clientSecret(\\"GOCSPX-hardcoded-secret-here\\")"}', False),
+    ("a.alloy.txt", 'password = env("GRAFANA_CLOUD_API_KEY")', False),
     ("a.json", '{"exec": ["log(\\"Password: abc!\\");"]}', False),
     ("a.tpl", 'config "user=\\"$USER\\" password=\\"$SASL_USER_PASSWORD\\";"', False),
     ("a.tpl", f'config "user=\\"app\\" password=\\"{PASSWORD}\\";"', True),
