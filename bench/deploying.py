@@ -72,7 +72,7 @@ def _deployed(scene: scenes.Scene) -> tuple[float, float, float]:
 
 def _bare(scene: scenes.Scene) -> float:
     """What somebody does without hanbae: write the operation, wait for its end, wait for the rollout."""
-    application = naming.application(SERVICE, ENVIRONMENT)
+    application = naming.application(scene.shop.policy, SERVICE, ENVIRONMENT)
     argocd = scene.shop.policy.argocd.namespace
     live = scene.get("application", application, namespace=argocd)
     options = live["spec"]["syncPolicy"].get("syncOptions", [])
@@ -96,7 +96,7 @@ def _bare(scene: scenes.Scene) -> float:
             started, _, phase = line.strip().partition(" ")
             if started != before and phase in {"Succeeded", "Failed", "Error"}:
                 break
-        release = naming.release(scene.shop.policy, SERVICE)
+        release = naming.release(scene.shop.policy, SERVICE, ENVIRONMENT)
         kubectl(["rollout", "status", f"deployment/{release}", "-n", scene.namespace(SERVICE)])
         return time.perf_counter() - began
 

@@ -33,7 +33,7 @@ def command(staging: scenes.Scene, tmp_path: Path) -> Deploy:
             verb,
             *words,
             "--env",
-            "staging",
+            staging.environment,
             "--insecure-registry",
             "--output",
             "json",
@@ -57,7 +57,7 @@ def test_an_image_that_nobody_has_pushed_is_refused_and_plan_says_the_same(
     staging.publish("An image that nobody has pushed")
     refused = command("deploy", "personal")
     assert refused.code == 5, refused.err
-    assert "hanbae image set personal IMAGE:TAG --env staging" in refused.err
+    assert f"hanbae image set personal IMAGE:TAG --env {staging.environment}" in refused.err
     assert json.loads(refused.out)["error"]["text"]["id"] == "preflight.image-missing"
     planned = command("plan", "personal")
     assert planned.code == 0, planned.err
