@@ -9,6 +9,7 @@ import pytest
 from tests.support import demos, foreign_shops
 from tests.support.foreign_shops import ForeignShop
 
+from hanbae.actions import set_image
 from hanbae.charts import values
 from hanbae.policy import loading
 
@@ -66,31 +67,17 @@ def test_both_are_deployed_and_the_database_is_proven(bare: ForeignShop) -> None
     assert "ledger" in bare.hanbae("history", "list").out
 
 
-def test_wrong_sql_and_a_broken_program_are_named(bare: ForeignShop) -> None:
+def test_wrong_sql_and_an_image_that_is_not_there_are_named(bare: ForeignShop) -> None:
+    """The deployer is not logged in to the registry, so the image is found missing by the pods alone."""
     wrong = bare.migrations("ledger") / "00090_wrong.sql"
     wrong.write_text("-- +goose Up\nALTER TABLE nowhere ADD COLUMN a text;\n")
     bare.use_image("ledger", EDGE, bare.build("ledger", "3.1.0"))
-    manifest = bare.clone / "manifests" / EDGE / "notes.yaml"
-    manifest.write_text(manifest.read_text().replace("trap exit TERM;", "echo no notes; exit 3;"))
-    bare.publish("main", "A table that is not there, and a program that ends")
+    absent = f"{bare.shop.sandbox.registry.address}/orders/ledger:none"
+    asyncio.run(set_image.set_image(bare.clone, "notes", EDGE, absent, resolve=False))
+    bare.publish("main", "A table that is not there, and an image that nobody has pushed")
     ended = bare.hanbae("deploy", *_DEPLOY, deployer=EDGE)
     assert ended.code == 1, ended.err
     assert {entry["outcome"] for entry in ended.deployments} == {"failed"}
     assert "00090_wrong.sql" in ended.err
-    assert "no notes" in ended.err
+    assert absent in ended.err
     assert 90 not in bare.versions("ledger", EDGE, "personal_db")
-
-
-def test_an_image_that_is_not_there_is_refused_before_anything(bare: ForeignShop) -> None:
-    address = bare.shop.sandbox.registry.address
-    asyncio.run(_use(bare, f"{address}/orders/ledger:none"))
-    bare.publish("main", "An image that nobody has pushed")
-    ended = bare.hanbae("deploy", "notes", *_DEPLOY, deployer=EDGE)
-    assert ended.code == 5, ended.err
-    assert "orders/ledger:none" in ended.err
-
-
-async def _use(bare: ForeignShop, reference: str) -> None:
-    from hanbae.actions import set_image
-
-    await set_image.set_image(bare.clone, "notes", EDGE, reference, resolve=False)
