@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -18,7 +19,10 @@ from hanbae.repository import checkouts, histories, trees, undeployed
 
 def git(folder: Path, *words: str) -> None:
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", "-C", str(folder), *identity, *words], check=True, capture_output=True)
+    command = ["git", "-C", str(folder), *identity, *words]
+    # The same ids in each run, by which an object is chosen.
+    dates = {f"GIT_{role}_DATE": "2026-11-28T09:30:00Z" for role in ("AUTHOR", "COMMITTER")}
+    subprocess.run(command, env=os.environ | dates, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")

@@ -107,6 +107,26 @@ def test_attributes_that_only_the_index_has_are_looked_at(tmp_path: Path) -> Non
         trees.WorkingTree(root)
 
 
+def test_attributes_of_the_index_are_looked_at_although_the_file_has_others(tmp_path: Path) -> None:
+    root = committed(tmp_path, {".gitattributes": "*a" * 25 + "*b text\n", "a" * 200 + "c": "x"})
+    (root / ".gitattributes").write_text("*.yaml text\n")
+    with pytest.raises(errors.FileFault, match="slow-pattern"):
+        trees.WorkingTree(root)
+
+
+def test_attributes_of_the_index_that_are_cut_off_are_refused_although_there_is_the_file(
+    tmp_path: Path,
+) -> None:
+    root = committed(tmp_path, {".gitattributes": "*.yaml text\n", "a.yaml": "a: b\n"})
+    asked = ["git", "-C", str(root), "rev-parse", ":.gitattributes"]
+    blob = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+    path = root / ".git/objects" / blob[:2] / blob[2:]
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:10])
+    with pytest.raises(errors.WrongUse, match="corrupt"):
+        trees.WorkingTree(root)
+
+
 def test_many_questions_have_an_end_in_all(tmp_path: Path) -> None:
     root = committed(tmp_path, {".gitignore": "*a*a*a*b\n", "x.yaml": "a: b\n"})
     tree = trees.WorkingTree(root)

@@ -110,30 +110,38 @@ def _length(name: str) -> int:
 def _patterns(repository: pygit2.Repository) -> Iterator[_Pattern]:
     root = Path(repository.workdir)
     for entry in repository.index:
-        name = entry.path.rpartition("/")[2]
-        if name in NAMES:
-            content = _content(repository, root, str(entry.path), str(entry.id))
-            for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-                # Most have one star, which takes as long as the path is.
-                if line.count(b"*") > 1:
-                    stars, folders = _stars(line if name != _ATTRIBUTES else line.split()[0])
-                    if sum(stars) + folders > 1:
-                        yield _Pattern(subjects.Place(str(entry.path), number), stars, folders)
+        path = str(entry.path)
+        if path.rpartition("/")[2] in NAMES:
+            for content in _contents(repository, root, path, str(entry.id)):
+                yield from _slow(path, content)
 
 
-def _content(repository: pygit2.Repository, root: Path, path: str, blob: str) -> bytes:
-    """What libgit2 reads: the file; of attributes that are not there, what the index has."""
+def _slow(path: str, content: bytes) -> Iterator[_Pattern]:
+    attributes = path.endswith(_ATTRIBUTES)
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        # Most have one star, which takes as long as the path is.
+        if line.count(b"*") > 1:
+            stars, folders = _stars(line.split()[0] if attributes else line)
+            if sum(stars) + folders > 1:
+                yield _Pattern(subjects.Place(path, number), stars, folders)
+
+
+def _contents(repository: pygit2.Repository, root: Path, path: str, blob: str) -> Iterator[bytes]:
+    """What libgit2 reads: the file where there is one; of attributes also what the index has, wherever the file is."""
     target = boundaries.inside(root.resolve(), root / path)
     try:
-        there = target is not None and target.exists()
-        data = files.ordinary(target, most=_LARGEST) if target is not None and there else b""
+        if target is not None and target.exists():
+            yield _bounded(path, files.ordinary(target, most=_LARGEST))
     except OSError as error:
         place, reason = subjects.Place(path), files.reason(error)
         raise errors.FileFault("repository.unreadable", place=place, reason=reason) from error
-    if not there and path.endswith(_ATTRIBUTES):
+    if path.endswith(_ATTRIBUTES):
         clones.refuse_damaged(repository, blob)
         size = repository.odb.read_header(blob)[1]
-        data = bytes(repository.odb.read(blob)[1]) if size <= _LARGEST else None
+        yield _bounded(path, bytes(repository.odb.read(blob)[1]) if size <= _LARGEST else None)
+
+
+def _bounded(path: str, data: bytes | None) -> bytes:
     if data is None:
         place, limit = subjects.Place(path), str(_LARGEST // 1024)
         raise errors.FileFault("repository.file-too-large", place=place, limit=limit)
