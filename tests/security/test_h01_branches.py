@@ -33,6 +33,7 @@ LEADS_NOWHERE = frozenset(
         "profile",  # that of the policy that counts is used
         "services.migrations",  # a folder of the clone, whose content is checked
         "services.named.*.migrations",
+        "services.named.*.databases.*",  # a name in the record; the URL is the Job's own
         "namespaces.*.purpose",
         "environments.*.trigger",
         "environments.*.sync",  # who begins, not where to: ENV003 judges it
@@ -144,6 +145,10 @@ LEADS: dict[str, tuple[str, str]] = {
     "registries.docker.io.mirrors": (
         "history:",
         "registries: {docker.io: {mirrors: [stranger.example.com]}}\nhistory:",
+    ),
+    "services.directory": (
+        "  namespace: services\n  release",
+        "  namespace: services\n  directory: {recurse: true}\n  release",
     ),
     "services.namespace": ("  namespace: services\n  release", "  namespace: other\n  release"),
 }

@@ -35,12 +35,14 @@ LEADING: Final = frozenset(
         "services.application",
         "services.secret",
         "services.values",
+        "services.directory",
         "services.named.*.path",
         "services.named.*.namespace",
         "services.named.*.release",
         "services.named.*.application",
         "services.named.*.secret",
         "services.named.*.values",
+        "services.named.*.directory",
         "namespaces.*.services",
         "namespaces.*.pod_security",
         "environments.*.platform",
@@ -104,13 +106,15 @@ def _leads(policy: documents.Policy) -> dict[str, str]:
 
 
 def _leaves(key: str, pattern: str, node: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(node, Mapping):
+    if pattern in LEADING:
+        if isinstance(node, Mapping):
+            node = [f"{name}: {value}" for name, value in sorted(node.items())]
+        text = ", ".join(map(str, node)) if isinstance(node, list | tuple) else str(node or "")
+        yield key, text[:_LONGEST] or "-"
+    elif isinstance(node, Mapping):
         for name, value in node.items():
             below = "*" if pattern in _BY_NAME else name
             yield from _leaves(f"{key}.{name}".lstrip("."), f"{pattern}.{below}".lstrip("."), value)
-    elif pattern in LEADING:
-        text = ", ".join(map(str, node)) if isinstance(node, list | tuple) else str(node or "")
-        yield key, text[:_LONGEST] or "-"
 
 
 def _pattern(key: str) -> str:
