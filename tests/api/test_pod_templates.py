@@ -98,6 +98,21 @@ async def test_a_workload_that_has_changed_since_it_was_read_is_not_put_back(
         await pod_templates.put_back(cluster, created, newest)
 
 
+async def test_a_workload_of_which_only_an_annotation_has_changed_is_put_back(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    name = unique("auth")
+    created = await deployment(cluster, name)
+    newest, _ = await pod_templates.formers(cluster, created)
+    labelled = {"metadata": {"annotations": {NUMBER: "3", "controller": "was here"}}}
+    await writing.merge_patch(cluster, kinds.DEPLOYMENT, "default", name, labelled)
+    await pod_templates.put_back(cluster, created, newest)
+    stored = await reading.get(cluster, kinds.DEPLOYMENT, "default", name)
+    assert stored is not None
+    assert stored["spec"]["template"]["spec"]["containers"][0]["image"] == "shop/auth:2"
+    assert stored["metadata"]["annotations"]["controller"] == "was here"
+
+
 async def test_restart_changes_the_template_as_kubectl_does(
     cluster: connections.Cluster, unique: Namer
 ) -> None:

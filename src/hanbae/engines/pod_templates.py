@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import subjects
-from hanbae.clusters import connections, kinds, reading, writing
+from hanbae.clusters import answers, connections, kinds, reading, writing
 from hanbae.engines import rollouts
 
 KINDS: Final = ("Deployment", "StatefulSet", "DaemonSet")
@@ -86,11 +86,30 @@ async def put_back(cluster: connections.Cluster, workload: kinds.Object, former:
         former: The template.
 
     Raises:
-        hanbae.clusters.answers.Conflict: The workload has changed since it was read.
+        hanbae.clusters.answers.Conflict: Its spec has changed since it was read.
+        hanbae.clusters.answers.Missing: It is no longer there.
     """
-    changed = copy.deepcopy(workload)
-    changed["spec"]["template"] = former.template
-    await writing.replace(cluster, kinds.named(workload["kind"]), changed)
+    kind, ref = kinds.named(workload["kind"]), kinds.ref(workload)
+    current = workload
+    while True:
+        changed = copy.deepcopy(current)
+        changed["spec"]["template"] = former.template
+        try:
+            await writing.replace(cluster, kind, changed)
+        except answers.Conflict:
+            # Controllers write its status and annotations at any time; only a change of the spec is somebody's.
+            read = await reading.get(cluster, kind, ref.namespace, ref.name)
+            if read is None or not _is_same(read, workload):
+                raise
+            current = read
+        else:
+            return
+
+
+def _is_same(read: kinds.Object, workload: kinds.Object) -> bool:
+    """Whether it is the same object with the same spec; a Deployment's generation counts annotations, too."""
+    same = read["metadata"].get("uid") == workload["metadata"].get("uid")
+    return bool(same and read["spec"] == workload["spec"])
 
 
 def _present(workload: kinds.Object, templates: list[Former]) -> int:
