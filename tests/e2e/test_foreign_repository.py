@@ -65,9 +65,15 @@ def test_running_applications_say_what_a_clone_without_them_does_not(
     (clone / loading.NAME).unlink()
     shutil.rmtree(clone / "k8s")
     kubectl = demo.sandbox.kubectl
-    polling.until(  # the controller makes them of the sets, when it comes to it
-        lambda: kubectl(["get", "applications", "-A", "-o", "name"]).count(b"accounts-") == 3,
-        within=120,
+    names = ["get", "applications", "-A", "-o", "name"]
+    # Else the controller looks for new services every three minutes.
+    refreshed = "argocd.argoproj.io/application-set-refresh=true"
+    kubectl(["annotate", "applicationsets", "--all", "-n", "argocd", refreshed, "--overwrite"])
+    polling.until(
+        lambda: kubectl(names).count(b"/accounts-") == len(ENVIRONMENTS),
+        within=240,
+        pause=2,
+        state=lambda: kubectl(names),
     )
     begun = scenes.hanbae(
         *("init", "--yes", "--from-cluster", "--context", demo.sandbox.context),
