@@ -57,7 +57,6 @@ EXCUSED: dict[tuple[str, str], str] = {
     ("rules/kubernetes/metadata.py", "[a-z0-9]([-a-z0-9]*[a-z0-9])?"): "only handed on to be used by fullmatch",
     ("rules/kubernetes/metadata.py", "[a-z]([-a-z0-9]*[a-z0-9])?"): "only handed on to be used by fullmatch",
     ("rules/layout/charts.py", "(?:0|[1-9]\\d*)"): "which alternative takes a part of a version, its end decides",
-    ("rules/layout/plaintexts.py", "[A-Za-z_$][\\w.:$]{0,80}"): "fullmatch of a bounded value, each repeat bounded",
     ("rules/layout/plaintexts.py", "[\\^~<>=!v]{0,3}"): "fullmatch of a bounded value, each repeat bounded",
     ("sandbox/packages.py", "^\\s*(\\S+) => not found"): "what ldd prints of programs that hanbae built",
     ("sandbox/system_images.py", "(?:=> )?"): "what ldd prints of programs that hanbae built",

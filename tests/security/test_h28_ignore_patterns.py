@@ -118,8 +118,8 @@ def test_attributes_of_the_index_that_are_cut_off_are_refused_although_there_is_
     tmp_path: Path,
 ) -> None:
     root = committed(tmp_path, {".gitattributes": "*.yaml text\n", "a.yaml": "a: b\n"})
-    asked = ["git", "-C", str(root), "rev-parse", ":.gitattributes"]
-    blob = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+    command = ["git", "-C", str(root), "rev-parse", ":.gitattributes"]
+    blob = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     path = root / ".git/objects" / blob[:2] / blob[2:]
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:10])
