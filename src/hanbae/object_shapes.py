@@ -88,7 +88,13 @@ class _Pod(_Object):
     status: _PodStatus | None = None
 
 
+class _TemplateMetadata(_Part):
+    labels: _Texts | None = None
+    annotations: _Texts | None = None
+
+
 class _Template(_Part):
+    metadata: _TemplateMetadata | None = None
     spec: _PodSpec | None = None
 
 
@@ -99,11 +105,27 @@ class _WorkloadSpec(_Part):
 
 class _WorkloadStatus(_Part):
     conditions: list[_Condition] | None = None
+    observed_generation: int | None = None
+    replicas: int | None = None
+    updated_replicas: int | None = None
+    available_replicas: int | None = None
+    desired_number_scheduled: int | None = None
+    updated_number_scheduled: int | None = None
+    number_available: int | None = None
 
 
 class _Workload(_Object):
     spec: _WorkloadSpec | None = None
     status: _WorkloadStatus | None = None
+
+
+class _Former(_Part):
+    spec: _WorkloadSpec | None = None
+
+
+class _ControllerRevision(_Object):
+    data: _Former | None = None
+    revision: int | None = None
 
 
 class _Sync(_Part):
@@ -195,6 +217,10 @@ class _Deployed(_Part):
     deploy_started_at: str | None = None
 
 
+class _Summary(_Part):
+    images: list[str] | None = None
+
+
 class _ApplicationStatus(_Part):
     sync: _Sync | None = None
     health: _Sync | None = None
@@ -202,6 +228,7 @@ class _ApplicationStatus(_Part):
     resources: list[_Resource] | None = None
     history: list[_Deployed] | None = None
     operation_state: _OperationState | None = None
+    summary: _Summary | None = None
     reconciled_at: str | None = None
 
 
@@ -218,6 +245,7 @@ class _Data(_Object):
 _KINDS: Final[Mapping[str, type[_Object]]] = {
     "Application": _Application,
     "ConfigMap": _Data,
+    "ControllerRevision": _ControllerRevision,
     "DaemonSet": _Workload,
     "Deployment": _Workload,
     "Job": _Workload,

@@ -19,10 +19,12 @@ from tests.support import fuzzing
 
 from hanbae import errors, masking
 from hanbae.argo import applications as argo
+from hanbae.argo import standing
 from hanbae.argocd_api import answers as argocd_answers
 from hanbae.argocd_api import applications, comparing, settings
 from hanbae.argocd_api import connections as argocd_connections
 from hanbae.clusters import answers, connections, discovering, kinds, logs, reading, watching
+from hanbae.engines import pod_templates, rollouts
 from hanbae.images import contents, credentials, references, registry, transporting
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -100,6 +102,7 @@ APPLICATION = {
                 "requiresPruning": True,
             }
         ],
+        "summary": {"images": ["shop/auth:1"]},
         "history": [{"revision": "a" * 40, "deployedAt": "2026-01-01T00:00:00Z", "id": 1}],
         "operationState": {
             "phase": "Succeeded",
@@ -317,6 +320,8 @@ def test_an_application_of_any_shape(application: Any) -> None:
         argo.health(application)
         argo.conditions(application)
         argo.is_automated(application)
+        argo.heals(application)
+        standing.judge(application, "auth", "dev", head="a" * 40)
         argo.is_refreshing(application)
         argo.destination(application)
         argo.has_one_commit(application)
@@ -325,6 +330,60 @@ def test_an_application_of_any_shape(application: Any) -> None:
         argo.out_of_sync(application)
         argo.has_deployed(application, "2026-01-01T00:00:00Z", "a" * 40)
         argo.deployed_since(application, "b" * 40, "a" * 40)
+
+
+WORKLOAD = {
+    "metadata": {
+        "name": "auth",
+        "namespace": "services",
+        "uid": "u1",
+        "generation": 3,
+        "annotations": {"deployment.kubernetes.io/revision": "3"},
+        "ownerReferences": [
+            {"kind": "Deployment", "name": "auth", "uid": "u1", "controller": True}
+        ],
+    },
+    "spec": {
+        "replicas": 2,
+        "template": {"spec": {"containers": [{"name": "app", "image": "a:1"}]}},
+    },
+    "status": {
+        "observedGeneration": 3,
+        "replicas": 2,
+        "updatedReplicas": 2,
+        "availableReplicas": 2,
+        "desiredNumberScheduled": 2,
+        "updatedNumberScheduled": 2,
+        "numberAvailable": 2,
+    },
+}
+FORMER = {
+    "metadata": {**WORKLOAD["metadata"], "annotations": {"deployment.kubernetes.io/revision": "1"}},
+    "spec": WORKLOAD["spec"],
+    "data": {"spec": WORKLOAD["spec"]},
+    "revision": 1,
+}
+
+
+@fuzzing.bounded(50)
+@given(fuzzing.changed(WORKLOAD), st.sampled_from(["Deployment", "StatefulSet", "DaemonSet"]))
+def test_a_workload_of_any_shape(workload: Any, kind: str) -> None:
+    with fuzzing.expected_errors():
+        body = json.dumps({**workload, "kind": kind} if isinstance(workload, dict) else workload)
+        read = asyncio.run(
+            reading.get(cluster(body.encode()), kinds.named(kind), "services", "auth")
+        )
+        rollouts.progress(read)
+        rollouts.images(read)
+
+
+@fuzzing.bounded(50)
+@given(fuzzing.changed(FORMER), st.sampled_from(["Deployment", "StatefulSet"]))
+def test_former_templates_of_any_shape(former: Any, kind: str) -> None:
+    kept = "ReplicaSet" if kind == "Deployment" else "ControllerRevision"
+    with fuzzing.expected_errors():
+        body = json.dumps({"kind": f"{kept}List", "metadata": {}, "items": [former]}).encode()
+        asyncio.run(pod_templates.formers(cluster(body), {**WORKLOAD, "kind": kind}))
 
 
 QUESTIONS_ABOUT_IMAGES: dict[str, Callable[[registry.Registry], Any]] = {

@@ -22,6 +22,8 @@ RESTARTED: Final = "kubectl.kubernetes.io/restartedAt"
 Argo CD leaves it."""
 _NUMBER: Final = "deployment.kubernetes.io/revision"
 _HASH: Final = "pod-template-hash"
+_LONGEST_NUMBER: Final = 18
+"""Digits of a 64-bit number, which Kubernetes counts in."""
 
 
 class Former(Struct, frozen=True):
@@ -53,7 +55,8 @@ async def formers(cluster: connections.Cluster, workload: kinds.Object) -> list[
     kept = await reading.find(
         cluster, kinds.REPLICASET if deployment else kinds.CONTROLLERREVISION, ref.namespace
     )
-    own = [item for item in kept if _owner(item) == workload["metadata"]["uid"]]
+    uid = workload["metadata"].get("uid")
+    own = [item for item in kept if uid and _owner(item) == uid]
     read = [_of_replicaset(item) if deployment else _of_revision(item) for item in own]
     templates = [former for former in read if former is not None]
     present = _present(workload, templates)
@@ -115,19 +118,24 @@ def _is_same(read: kinds.Object, workload: kinds.Object) -> bool:
 def _present(workload: kinds.Object, templates: list[Former]) -> int:
     """The number of the template that the workload has now."""
     if workload["kind"] == "Deployment":
-        number = (workload["metadata"].get("annotations") or {}).get(_NUMBER) or ""
-        return int(number) if number.isdecimal() else 0
+        return _number(workload) or 0
     # Going back makes the old template the newest again, so the highest number is the present one.
     return max((former.revision for former in templates), default=0)
 
 
+def _number(item: kinds.Object) -> int | None:
+    """The number that a Deployment and its ReplicaSets have as an annotation."""
+    text = (item["metadata"].get("annotations") or {}).get(_NUMBER) or ""
+    return int(text) if len(text) <= _LONGEST_NUMBER and text.isdecimal() else None
+
+
 def _of_replicaset(replicaset: kinds.Object) -> Former | None:
-    number = (replicaset["metadata"].get("annotations") or {}).get(_NUMBER) or ""
-    if not number.isdecimal():
+    number = _number(replicaset)
+    template = copy.deepcopy((replicaset.get("spec") or {}).get("template"))
+    if number is None or not template:
         return None
-    template = copy.deepcopy(replicaset["spec"]["template"])
-    (template.get("metadata", {}).get("labels") or {}).pop(_HASH, None)
-    return Former(int(number), rollouts.images(replicaset), template)
+    ((template.get("metadata") or {}).get("labels") or {}).pop(_HASH, None)
+    return Former(number, rollouts.images(replicaset), template)
 
 
 def _of_revision(revision: kinds.Object) -> Former | None:
