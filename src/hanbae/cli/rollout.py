@@ -14,7 +14,7 @@ import click
 
 from hanbae import errors, wording
 from hanbae.cli import interrupts, names, options, outputs
-from hanbae.cli.text import catalogue, wrapping
+from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
     from hanbae import workspaces
@@ -320,13 +320,8 @@ async def _explain(session: options.Session, pods: rollout.Pods) -> None:
         return
     speaker = session.narration
     for cause in causes:
-        for line in event_lines.of_fact(cause):
-            head = f"{event_lines.MARKS[line.meaning][0]} "
-            if line.meaning in event_lines.AS_WRITTEN:
-                speaker.line(head + line.words)
-                continue
-            for words in wrapping.paragraph(line.words, speaker.width, head=head, indent="  "):
-                speaker.line(words)
+        for line in event_lines.laid_out(cause, width=speaker.width):
+            speaker.line(line)
 
 
 def _deadline(space: workspaces.Workspace) -> float:

@@ -10,7 +10,7 @@ import click
 
 from hanbae import wording
 from hanbae.cli import attach, interrupts, names, options, outputs
-from hanbae.cli.text import catalogue, wrapping
+from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
     from hanbae import workspaces
@@ -171,13 +171,8 @@ def show_running(session: options.Session, running: stop.Running) -> None:
     text_id = "stop.both-run" if running.deployment else "stop.operation-runs"
     speaker.step(wording.Text(text_id, facts | deployment))
     for cause in running.causes:
-        for line in event_lines.of_fact(cause):
-            head = f"  {event_lines.MARKS[line.meaning][0]} "
-            if line.meaning in event_lines.AS_WRITTEN:
-                speaker.line(head + line.words)
-                continue
-            for laid_out in wrapping.paragraph(line.words, speaker.width, head=head, indent="    "):
-                speaker.line(laid_out)
+        for line in event_lines.laid_out(cause, width=speaker.width, indent="  "):
+            speaker.line(line)
 
 
 def _ask(service: str, environment: str, text_id: str) -> None:

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from hanbae import excerpts, wording
-from hanbae.cli.text import catalogue, escaping
+from hanbae.cli.text import catalogue, escaping, wrapping
 from hanbae.results import events
 
 Meaning = Literal["step", "done", "note", "warn", "fail", "state", "log", "command"]
@@ -135,6 +135,22 @@ def of_fact(fact: events.Fact, *, deployment: str = "") -> Iterator[Line]:
             yield from _command(command)
         case _:
             return
+
+
+def laid_out(cause: events.Diagnosed, *, width: int, indent: str = "") -> Iterator[str]:
+    """A cause as the lines of a terminal; its log and its command are not broken.
+
+    Args:
+        cause: The cause.
+        width: Columns that sentences may take.
+        indent: What each line begins with.
+    """
+    for line in of_fact(cause):
+        head = f"{indent}{MARKS[line.meaning][0]} "
+        if line.meaning in AS_WRITTEN:
+            yield head + line.words
+        else:
+            yield from wrapping.paragraph(line.words, width, head=head, indent=f"{indent}  ")
 
 
 def short(observed: events.Observed) -> str:
