@@ -23,7 +23,8 @@ _FORMATS: Final = ("text", "json", "markdown", "junit")
     epilog="""\
 Examples:
   hanbae checklist run auth --env staging
-  hanbae checklist run auth --env staging --phase before""",
+  hanbae checklist run auth --env staging --phase before
+  hanbae checklist show 20261123""",
 )
 def command() -> None:
     """Group the verbs of checklists."""
@@ -75,6 +76,35 @@ def run(
         checklist = asyncio.run(run_checklist.run(space, service, environment, phases=phases))
     emit(checklist, output)
     return _FAILED if checklist.failed else 0
+
+
+@command.command(
+    "show",
+    help="""\
+Show the checklist of one deployment with its evidence, as it was decided then.
+
+ID may be shortened as long as it is unique.""",
+    epilog="""\
+Examples:
+  hanbae checklist show 20261123-101500-4f7k2m
+  hanbae checklist show 20261123-1015 --output markdown""",
+)
+@click.argument("deployment", metavar="ID")
+@options.output(*_FORMATS)
+@options.session
+def show(session: options.Session, deployment: str, output: str) -> None:
+    """Show the checklist of a deployment."""
+    from hanbae import workspaces
+    from hanbae.results import checklists
+
+    with workspaces.opened(session.directory) as space:
+        shown = space.store.deployment(space.store.find(deployment))
+    checklist = checklists.Checklist(
+        shown.service, shown.environment, shown.revision, shown.checklist, shown.id
+    )
+    if not checklist.phases:
+        session.narration.note(wording.Text("checklist.undecided", {"deployment": shown.id}))
+    emit(checklist, output)
 
 
 def emit(checklist: checklists.Checklist, output: str) -> None:

@@ -186,6 +186,7 @@ OUTPUTS: Final[dict[str, type[Struct]]] = {
     "check-explain": Rule,
     "check-rules": Rules,
     "checklist-run": checklists.Checklist,
+    "checklist-show": checklists.Checklist,
     "demo": Deployments,
     "dependencies-build": Dependencies,
     "dependencies-update": Dependencies,

@@ -8,6 +8,7 @@ from hanbae import errors, subjects, wording
 from hanbae.clusters import connections, kinds, reading
 from hanbae.deploying import following
 from hanbae.engines import rollouts
+from hanbae.history import stores
 from hanbae.results import deployments, events, guards, plans
 
 _TEMPLATE_LABELS = {
@@ -164,3 +165,21 @@ def _is_ready(pod: kinds.Object) -> bool:
         condition.get("type") == "Ready" and condition.get("status") == "True"
         for condition in conditions
     )
+
+
+def proven(store: stores.Store, plan: plans.Plan, *, besides: str) -> dict[str, int]:
+    """Database → version, by the last deployment in the history that proved it.
+
+    Args:
+        store: The history.
+        plan: The deployment's plan.
+        besides: Id of the deployment itself, which does not count.
+    """
+    versions: dict[str, int] = {}
+    for deployment in store.deployments(service=plan.service, environment=plan.environment):
+        if deployment.id == besides:
+            continue
+        for migration in deployment.migrations:
+            if migration.proven and migration.version is not None:
+                versions.setdefault(migration.database, migration.version)
+    return versions

@@ -22,6 +22,7 @@ from hanbae.deploying import (
     choosing_engine,
     claiming,
     deadlines,
+    deciding_items,
     following,
     joined,
     mending,
@@ -37,8 +38,9 @@ from hanbae.deploying import (
 from hanbae.engines import protocol
 from hanbae.history import watching
 from hanbae.migrations import statuses
+from hanbae.planning import deployments
 from hanbae.policy import naming
-from hanbae.results import events, plans
+from hanbae.results import checklists, events, plans
 from hanbae.streams import channels
 
 
@@ -53,6 +55,8 @@ async def deploying(
     waits: bool = False,
     past: resuming.Past | None = None,
     stops: bool = False,
+    before: checklists.Checked | None = None,
+    source: deployments.Source | None = None,
 ) -> AsyncIterator[AsyncIterator[events.Event]]:
     """One deployment: its events, each committed before it is shown, until ``Closed``.
 
@@ -65,6 +69,8 @@ async def deploying(
         waits: Wait while somebody else deploys the application, instead of refusing.
         past: What was done of it before, when it is resumed.
         stops: End it instead of going on with it.
+        before: What became of the checklist before it.
+        source: The service at its commit, where it was read already.
 
     Raises:
         hanbae.deploying.claiming.TakenOver: Out of the iteration: somebody else has gone on with this deployment.
@@ -80,7 +86,7 @@ async def deploying(
         typed=functools.partial(space.typed, plan.environment),
     )
     order = orders.Order(
-        space, plan, deployment, by, limit=limit, waits=waits, past=past, stops=stops
+        space, plan, deployment, by, limit, waits, past, stops, before=before, source=source
     )
     with watching.watching(space.store.path, deployment):
         async with channel.fed_by(_Run(order, record).through()) as stream:
@@ -232,6 +238,8 @@ class _Run:
         if order.past is None or not order.past.recorded:
             opened = events.Opened(order.plan, order.opened_by, order.plan.revision)
             await self._record.add(None, opened)
+            if order.before is not None:
+                await self._record.add(None, events.Decided(order.before))
         if order.resumption is not None:
             await self._record.add(None, events.Noted(order.resumption))
 
@@ -241,6 +249,9 @@ class _Run:
         await self._perform(clusters, engine)
         await verifying_plan.check_running(clusters, self._plan, engine.objects)
         await self._prove(clusters)
+        failed = await deciding_items.decide(self._order, clusters, self._record)
+        if failed is not None:
+            return failed
         facts = {"service": self._plan.service, "environment": self._plan.environment}
         revision = self._plan.revision[:12]
         return events.Closed(
@@ -305,17 +316,7 @@ class _Run:
 
     def _proven_before(self) -> dict[str, int]:
         """Database → version, by the last deployment in the history that proved it."""
-        versions: dict[str, int] = {}
-        earlier = self._space.store.deployments(
-            service=self._plan.service, environment=self._plan.environment
-        )
-        for deployment in earlier:
-            if deployment.id == self._order.deployment:
-                continue
-            for migration in deployment.migrations:
-                if migration.proven and migration.version is not None:
-                    versions.setdefault(migration.database, migration.version)
-        return versions
+        return aftermath.proven(self._space.store, self._plan, besides=self._order.deployment)
 
     async def _look_back(self) -> None:
         """Record where each database stands and what still serves, for whoever must decide what to do next."""

@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from hanbae import wording, workspaces
 from hanbae.deploying import resuming
-from hanbae.results import plans
+from hanbae.planning import deployments
+from hanbae.results import checklists, plans
 
 
 class Order(Struct, frozen=True):
@@ -21,6 +22,8 @@ class Order(Struct, frozen=True):
         waits: Wait while somebody else deploys the application, instead of refusing.
         past: What was done of it before, when it is resumed.
         stops: End it instead of going on with it.
+        before: What became of the checklist before it; None where that was not decided now.
+        source: The service at its commit; None where it was not read yet.
     """
 
     space: workspaces.Workspace
@@ -31,6 +34,8 @@ class Order(Struct, frozen=True):
     waits: bool = False
     past: resuming.Past | None = None
     stops: bool = False
+    before: checklists.Checked | None = None
+    source: deployments.Source | None = None
 
     @property
     def opened_by(self) -> str:

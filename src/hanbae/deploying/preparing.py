@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -17,9 +18,12 @@ from hanbae.deploying import (
     resuming,
     verifying_plan,
 )
+from hanbae.gates import deciding
 from hanbae.planning import deployments, freezing
 from hanbae.repository import services
-from hanbae.results import freezes, plans
+from hanbae.results import checklists, freezes, plans
+
+_FORCED: Final = "--no-preflight"
 
 
 class Prepared(Struct, frozen=True):
@@ -34,6 +38,7 @@ class Prepared(Struct, frozen=True):
         unchanged: Services that were left out, because they are as they were last proven.
         sources: The services at the commit, for those that are deployed anew.
         unchecked: What could not be looked at before, each followed by the reason.
+        checked: Service → what became of the checklist before its deployment, for those that are deployed anew.
     """
 
     by: str
@@ -44,6 +49,7 @@ class Prepared(Struct, frozen=True):
     unchanged: tuple[str, ...] = ()
     sources: Mapping[str, deployments.Source] = {}
     unchecked: tuple[wording.Text, ...] = ()
+    checked: Mapping[str, checklists.Checked] = {}
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -131,7 +137,7 @@ async def prepare(
             same = await changed_services.unchanged(space, clusters, sources, cluster=cluster)
         sources = _without(sources, same)
         fresh = _planned(sources, claim, is_older=bool(older))
-        unchecked = await _check(
+        examined = await _check(
             space, clusters, sources, fresh, is_older=bool(older), forced=forced
         )
     planned: dict[str, plans.Plan] = {}
@@ -144,7 +150,12 @@ async def prepare(
         raise errors.Refused(
             "preflight.nothing-begun", environment=environment, services=", ".join(skipped)
         )
-    return Prepared(by, commit, planned, resumed, skipped, same, sources, unchecked)
+    unchecked = tuple(text for answer in examined.values() for text in answer.unchecked)
+    checked = {
+        name: answer.checked if not forced else deciding.waived(space.policy, by, _FORCED)
+        for name, answer in examined.items()
+    }
+    return Prepared(by, commit, planned, resumed, skipped, same, sources, unchecked, checked)
 
 
 async def _commit(
@@ -229,11 +240,11 @@ async def _check(
     *,
     is_older: bool,
     forced: bool,
-) -> tuple[wording.Text, ...]:
+) -> dict[str, preflight.Examined]:
     """Refuse what is known to fail; a database that is past an older commit is no matter of force.
 
     Returns:
-        What could not be looked at, and why.
+        Service → what is known of it; nothing of what is forced.
 
     Raises:
         hanbae.deploying.preflight.KnownToFail: Something is.
@@ -241,12 +252,12 @@ async def _check(
     if is_older:
         _refuse(await older_commits.reasons(space, clusters, sources.values(), planned))
     if forced:
-        return ()
+        return dict.fromkeys(planned, preflight.Examined())
     answers = await asyncio.gather(
         *(preflight.examine(space, clusters, sources[name], plan) for name, plan in planned.items())
     )
     _refuse(tuple(reason for answer in answers for reason in answer.reasons))
-    return tuple(text for answer in answers for text in answer.unchecked)
+    return dict(zip(planned, answers, strict=True))
 
 
 def _refuse(reasons: tuple[wording.Text, ...]) -> None:

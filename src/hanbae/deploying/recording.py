@@ -11,7 +11,7 @@ from msgspec import structs
 
 from hanbae import subjects, wording
 from hanbae.history import stores
-from hanbae.results import events
+from hanbae.results import checklists, events
 from hanbae.streams import channels
 
 LINES: Final = 50
@@ -109,14 +109,34 @@ def masked(fact: events.Fact, redact: Callable[[str], str]) -> events.Fact:
             return structs.replace(fact, cause=_text(fact.cause, redact))
         case events.Noted():
             return structs.replace(fact, text=_text(fact.text, redact))
+        case events.Closed() | events.Decided():
+            return _ended(fact, redact)
+        case _:
+            return fact
+
+
+def _ended(
+    fact: events.Closed | events.Decided, redact: Callable[[str], str]
+) -> events.Closed | events.Decided:
+    """What sums a deployment up, without secrets."""
+    match fact:
+        case events.Decided(checked=checked):
+            decisions = tuple(_decision(decision, redact) for decision in checked.decisions)
+            return events.Decided(structs.replace(checked, decisions=decisions))
         case events.Closed():
             return structs.replace(
                 fact,
                 why=_text(fact.why, redact),
                 command=tuple(map(redact, fact.command)),
             )
-        case _:
-            return fact
+
+
+def _decision(decision: checklists.Decision, redact: Callable[[str], str]) -> checklists.Decision:
+    return structs.replace(
+        decision,
+        evidence=tuple(_text(text, redact) for text in decision.evidence),
+        command=tuple(map(redact, decision.command)),
+    )
 
 
 def _text(text: wording.Text, redact: Callable[[str], str]) -> wording.Text:

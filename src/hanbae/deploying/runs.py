@@ -95,6 +95,8 @@ async def _one(
         limit=limit,
         waits=busy == "wait",
         past=past,
+        before=prepared.checked.get(plan.service) if past is None else None,
+        source=prepared.sources.get(plan.service) if past is None else None,
     ) as stream:
         async for event in stream:
             yield event

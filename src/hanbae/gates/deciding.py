@@ -104,6 +104,23 @@ async def decide(phase: checklists.Phase, target: targets.Target) -> checklists.
     return checked(target.policy, phase, by_gate)
 
 
+def waived(policy: documents.Policy, by: str, why: str) -> checklists.Checked:
+    """The items before a deployment, which somebody has left out.
+
+    Args:
+        policy: The policy.
+        by: Who has left them out.
+        why: With what, or why.
+    """
+    return checklists.Checked(
+        "before",
+        tuple(
+            checklists.Decision(item.id, item.text, item.decided_by, "waived", by=by, why=why)
+            for item in items(policy, "before")
+        ),
+    )
+
+
 def _decision(item: documents.Item, verdict: verdicts.Verdict | None) -> checklists.Decision:
     if verdict is None:
         evidence = (wording.Text("gate.unattested"),)

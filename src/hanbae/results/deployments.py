@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from hanbae import wording
-from hanbae.results import events, guards, plans
+from hanbae.results import checklists, events, guards, plans
 
 Outcome = Literal["running", "succeeded", "failed", "refused", "stopped", "superseded", "unknown"]
 
@@ -58,6 +58,7 @@ class Deployment(Struct, frozen=True, omit_defaults=False):
         command: The next command for a person; empty where there is nothing to do.
         by: Who opened it, as the control cluster knows them.
         images: The images that it was to run, as the chart names them.
+        checklist: What became of the policy's checklist, phase by phase.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Deployment(Struct, frozen=True, omit_defaults=False):
     command: tuple[str, ...] = ()
     by: str = ""
     images: tuple[str, ...] = ()
+    checklist: tuple[checklists.Checked, ...] = ()
 
 
 def fold(stream: Iterable[events.Event]) -> Deployment:
@@ -89,6 +91,7 @@ def fold(stream: Iterable[events.Event]) -> Deployment:
     state: dict[str, object] = {}
     migrations: list[Migration] = []
     diagnoses: list[events.Diagnosed] = []
+    checked: dict[checklists.Phase, checklists.Checked] = {}
     for event in stream:
         fact = event.fact
         if isinstance(fact, events.Opened):
@@ -131,6 +134,8 @@ def fold(stream: Iterable[events.Event]) -> Deployment:
             )
         elif isinstance(fact, events.Diagnosed):
             diagnoses.append(fact)
+        elif isinstance(fact, events.Decided):
+            checked[fact.checked.phase] = fact.checked
         elif isinstance(fact, events.Closed):
             state |= {
                 "outcome": fact.outcome,
@@ -141,7 +146,12 @@ def fold(stream: Iterable[events.Event]) -> Deployment:
     if "id" not in state:
         message = "a deployment's events begin with Opened"
         raise ValueError(message)
-    return Deployment(**state, migrations=tuple(migrations), diagnoses=tuple(diagnoses))  # type: ignore[arg-type]
+    return Deployment(
+        **state,  # type: ignore[arg-type]
+        migrations=tuple(migrations),
+        diagnoses=tuple(diagnoses),
+        checklist=tuple(checked.values()),
+    )
 
 
 def _images(plan: plans.Plan) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Final, Literal, get_args
 from msgspec import Struct
 
 from hanbae import subjects, wording
-from hanbae.results import plans
+from hanbae.results import checklists, plans
 
 Outcome = Literal["succeeded", "failed", "refused", "stopped", "superseded", "unknown"]
 """How a deployment can end."""
@@ -135,11 +135,13 @@ class Noted(Struct, frozen=True, tag=True):
 
 
 class Decided(Struct, frozen=True, tag=True):
-    """A gate was decided."""
+    """The items of the policy's checklist for one phase were decided.
 
-    gate: str
-    outcome: Literal["passed", "failed", "waived", "attested", "undecided"]
-    evidence: str
+    Attributes:
+        checked: The phase, and how each item ended, with what was seen.
+    """
+
+    checked: checklists.Checked
 
 
 class Closed(Struct, frozen=True, tag=True):

@@ -46,8 +46,8 @@ def sentence(fact: hanbae.Fact) -> str:  # noqa: C901, PLR0911
             return fact.cause.id
         case hanbae.Noted(text=text):
             return text.id
-        case hanbae.Decided():
-            return fact.gate
+        case hanbae.Decided(checked=checked):
+            return checked.phase
         case hanbae.Closed(outcome=outcome):
             return outcome
         case _:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from hanbae import excerpts, wording
 from hanbae.cli.text import catalogue, escaping, wrapping
-from hanbae.results import events
+from hanbae.results import checklists, events
 
 Meaning = Literal["step", "done", "note", "warn", "fail", "state", "log", "command"]
 
@@ -116,9 +116,8 @@ def of_fact(fact: events.Fact, *, deployment: str = "") -> Iterator[Line]:
     match fact:
         case events.Opened():
             yield _opened("deploy.opened", fact, deployment)
-        case events.Began(automated=automated):
-            how = "deploy.began-automated" if automated else "deploy.began-manual"
-            yield _said("step", wording.Text(how))
+        case events.Began():
+            yield _began(fact)
         case events.Observed() as observed:
             yield from _observed(observed)
         case events.Logged(container=container, line=line):
@@ -130,11 +129,29 @@ def of_fact(fact: events.Fact, *, deployment: str = "") -> Iterator[Line]:
             yield from _command(command)
         case events.Noted(text=text):
             yield from _text("note", text)
-        case events.Closed(outcome=outcome, why=why, command=command):
-            yield from _text("done" if outcome == "succeeded" else "fail", why)
-            yield from _command(command)
+        case events.Decided(checked=checked):
+            yield from _failed(checked)
+        case events.Closed():
+            yield from _closed(fact)
         case _:
             return
+
+
+def _failed(checked: checklists.Checked) -> Iterator[Line]:
+    """The items of a checklist that have failed; what was seen of them is in the end's sentence and the history."""
+    for decision in checklists.failed([checked]):
+        item = decision.text or catalogue.words(f"checklist.item-{decision.item}")
+        yield _said("fail", wording.Text("checklist.item-failed", {"item": item}))
+
+
+def _closed(fact: events.Closed) -> Iterator[Line]:
+    yield from _text("done" if fact.outcome == "succeeded" else "fail", fact.why)
+    yield from _command(fact.command)
+
+
+def _began(fact: events.Began) -> Line:
+    how = "deploy.began-automated" if fact.automated else "deploy.began-manual"
+    return _said("step", wording.Text(how))
 
 
 def laid_out(cause: events.Diagnosed, *, width: int, indent: str = "") -> Iterator[str]:

@@ -1,0 +1,72 @@
+"""Decides what the checklist asks of a deployment while it runs and after it, from its record and from the cluster."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hanbae import workspaces
+from hanbae.deploying import cluster_versions, orders, recording
+from hanbae.gates import deciding, targets
+from hanbae.images import sources
+from hanbae.planning import deployments
+from hanbae.results import checklists, events
+
+_PHASES: Final[tuple[checklists.Phase, ...]] = ("during", "after")
+
+
+async def decide(
+    order: orders.Order, clusters: workspaces.Clusters, record: recording.Record
+) -> events.Closed | None:
+    """Decide and record the items while the deployment ran, then those after it.
+
+    What an earlier driver of the same deployment has recorded is not decided again.
+
+    Args:
+        order: The deployment.
+        clusters: Its clusters.
+        record: Its record.
+
+    Returns:
+        How the deployment ends where an item has failed, else None.
+
+    Raises:
+        hanbae.errors.FileFault: A fault in the files of the commit.
+    """
+    space, plan = order.space, order.plan
+    recorded = tuple(space.store.events(order.deployment))
+    decided = {
+        event.fact.checked.phase: event.fact.checked
+        for event in recorded
+        if isinstance(event.fact, events.Decided)
+    }
+    target = targets.Target(
+        order.source or await _source(order, clusters),
+        plan,
+        clusters.workload,
+        sources.of(space.policy, insecure=space.insecure),
+        recorded=recorded,
+        redact=record.redact,
+        proved=tuple(event.fact for event in recorded if isinstance(event.fact, events.Proved)),
+        began=deciding.began(recorded),
+    )
+    failed: list[checklists.Decision] = []
+    for phase in _PHASES:
+        checked = decided.get(phase)
+        if checked is None:
+            checked = await deciding.decide(phase, target)
+            await record.add(None, events.Decided(checked))
+        failed += checklists.failed([checked])
+    if not failed:
+        return None
+    command = failed[0].command or ("hanbae", "checklist", "show", order.deployment)
+    return events.Closed("failed", failed[0].evidence[0], command)
+
+
+async def _source(order: orders.Order, clusters: workspaces.Clusters) -> deployments.Source:
+    """The service at the commit of a deployment that somebody else had begun."""
+    space, plan = order.space, order.plan
+    served = await cluster_versions.read(clusters.workload)
+    revision = space.checkout.revision(plan.revision)
+    return await deployments.read(
+        space.policy, revision, plan.service, plan.environment, cluster=served
+    )
