@@ -81,6 +81,14 @@ def test_all_items_are_decided_with_what_was_seen(scene: scenes.Scene) -> None:
 def test_an_endpoint_that_answers_otherwise_fails(scene: scenes.Scene) -> None:
     declare(scene, '  - path: /healthz\n  - path: /nothing-here\n    contains: "welcome"\n')
     scene.publish("An endpoint that is not there")
+    ended = scene.deploy(SERVICE)
+    assert ended.code == 1
+    assert ended.only["why"]["id"] == "gate.endpoint-wrong"
+    outcomes = {phase["phase"]: phase["decisions"] for phase in ended.only["checklist"]}
+    assert list(outcomes) == ["before", "during", "after"]
+    shown = scenes.hanbae("checklist", "show", ended.only["id"], directory=scene.clone)
+    assert shown.code == 0, shown.err
+    assert "404" in shown.out
     code, decisions = run(scene, "--phase", "after")
     declare(scene, "  - path: /healthz\n")
     scene.publish("What must answer, again")

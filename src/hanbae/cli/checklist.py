@@ -11,7 +11,7 @@ from hanbae import wording
 from hanbae.cli import names, options, outputs
 
 if TYPE_CHECKING:
-    from hanbae.results import checklists
+    from hanbae.results import checklists, deployments
 
 _FAILED: Final = 1
 _FORMATS: Final = ("text", "json", "markdown", "junit")
@@ -95,16 +95,26 @@ Examples:
 def show(session: options.Session, deployment: str, output: str) -> None:
     """Show the checklist of a deployment."""
     from hanbae import workspaces
-    from hanbae.results import checklists
 
     with workspaces.opened(session.directory) as space:
         shown = space.store.deployment(space.store.find(deployment))
-    checklist = checklists.Checklist(
-        shown.service, shown.environment, shown.revision, shown.checklist, shown.id
-    )
+    checklist = of(shown)
     if not checklist.phases:
         session.narration.note(wording.Text("checklist.undecided", {"deployment": shown.id}))
     emit(checklist, output)
+
+
+def of(deployment: deployments.Deployment) -> checklists.Checklist:
+    """The checklist of a deployment, as it was decided then."""
+    from hanbae.results import checklists
+
+    return checklists.Checklist(
+        deployment.service,
+        deployment.environment,
+        deployment.revision,
+        deployment.checklist,
+        deployment.id,
+    )
 
 
 def emit(checklist: checklists.Checklist, output: str) -> None:

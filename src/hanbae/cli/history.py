@@ -145,6 +145,10 @@ def show(session: options.Session, deployment: str, output: str) -> None:
                 if line.words != f"hanbae history show {event.deployment}":
                     # That one was for who saw the end of the deployment only.
                     _show_line(event, line)
+        if deployment_made.checklist:
+            from hanbae.cli import checklist
+
+            checklist.emit(checklist.of(deployment_made), output)
 
 
 def _show_line(event: events.Event, line: event_lines.Line) -> None:
