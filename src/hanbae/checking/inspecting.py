@@ -12,11 +12,12 @@ from hanbae.apis import serving
 from hanbae.argo import authorizing
 from hanbae.charts import pools
 from hanbae.checking import findings_of_rules, projects, tracing_findings
+from hanbae.handbook import facts
 from hanbae.migrations import databases
 from hanbae.policy import environments, naming
 from hanbae.releases import rights
 from hanbae.results import findings
-from hanbae.rules import claims, ignores, rulebook, running, views
+from hanbae.rules import claims, documented, ignores, rulebook, running, views
 
 _MIGRATION: Final = "migration"
 
@@ -42,6 +43,7 @@ class Inspection(Struct, frozen=True):
         unprepared: What has not been begun.
         claims: Environment → the objects of a service's release.
         rights: Environment → what of it may be proven, where its values do not say what it migrates.
+        deployed: Environment → what is there, for the documents; None where some of it does not render.
     """
 
     findings: tuple[findings.Finding, ...] = ()
@@ -49,6 +51,7 @@ class Inspection(Struct, frozen=True):
     unprepared: tuple[Unprepared, ...] = ()
     claims: dict[str, tuple[claims.Claim, ...]] = {}
     rights: dict[str, authorizing.Service] = {}
+    deployed: dict[str, facts.Deployed] | None = None
 
 
 async def inspect(
@@ -85,6 +88,7 @@ async def inspect(
         unprepared,
         claims_of(service),
         rights_of(service),
+        None if rendered.faults else documented.deployed(service),
     )
 
 

@@ -21,7 +21,7 @@ from hanbae.checking import (
 )
 from hanbae.repository import keeping
 from hanbae.results import findings
-from hanbae.rules import claims, rulebook, running, sources, views
+from hanbae.rules import claims, documented, rulebook, running, sources, views
 
 _OVER_OBJECTS: Final = frozenset({"kubernetes", "own"})
 _OF_PODS: Final = frozenset({"SEC001", "SEC002", "SEC006", "SEC020", "SEC021"})
@@ -73,7 +73,21 @@ async def inspect(
                 (service.name, environment): right
                 for environment, right in inspecting.rights_of(service).items()
             }
-    project = dataclasses.replace(project, clashes=claims.clashes(claimed), rights=described)
+    deployed = {
+        name: inspection.deployed
+        for name, inspection in zip(charts, inspections, strict=True)
+        if inspection.deployed is not None
+    }
+    deployed |= {
+        service.name: by_environment
+        for service in overlays
+        if service.name in project.chartless
+        and not any(built.fault for built in project.overlays if built.service == service.name)
+        and (by_environment := documented.deployed(service)) is not None
+    }
+    project = dataclasses.replace(
+        project, clashes=claims.clashes(claimed), rights=described, deployed=deployed
+    )
     located = [finding for service in overlays for finding in _of_overlays(service, rules)]
     located += [
         projects.as_finding(built.fault, built.service, (built.environment,))

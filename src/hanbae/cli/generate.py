@@ -196,6 +196,30 @@ def namespaces(session: options.Session, environment: str | None, check: bool, o
 
 
 @command.command(
+    "docs",
+    help="""\
+Write the policy as documents: in Korean and English, and the terse reference docs/llm/policies/DEPLOYMENT.md.
+
+They say what hanbae.yaml decides with the names that the services really have. A document that hanbae did not write
+is left as it is.""",
+    epilog="""\
+Examples:
+  hanbae generate docs
+  hanbae generate docs --check
+  hanbae generate docs --check --output json""",
+)
+@_check
+@options.output("text", "json")
+@options.session
+def docs(session: options.Session, check: bool, output: str) -> int:
+    """Write the documents."""
+    from hanbae.actions import generate_docs
+
+    changes = asyncio.run(generate_docs.generate_docs(session.directory, check=check))
+    return _show(session, changes, output, text_id="documents.stale")
+
+
+@command.command(
     "schema",
     help="""\
 Write a JSON Schema to standard output: of hanbae.yaml, for editors, or of what a command writes.

@@ -21,6 +21,7 @@ from hanbae import errors, subjects
 from hanbae.apis import crds
 from hanbae.argo import authorizing
 from hanbae.charts import gathering, tracing
+from hanbae.handbook import facts
 from hanbae.migrations import databases, scripts
 from hanbae.policy import documents, environments, folders, loading, naming, service_paths
 from hanbae.releases import databases as release_databases
@@ -409,6 +410,7 @@ class Project(Computing):
         clashes: The objects that two releases claim; none before all services were inspected.
         rights: Service and environment → what of it may be proven, by its rendered Jobs; of the services that were
             inspected, and whose values do not say so.
+        deployed: Service → environment → what documents tell of it; of what was inspected and renders.
         schemas: The schemas of kinds that the repository defines.
         proposal: The branch's own policy, where that of another commit counts; None where its own counts.
     """
@@ -422,6 +424,7 @@ class Project(Computing):
     overlays: tuple[builds.Built, ...] = ()
     clashes: tuple[claims.Clash, ...] = ()
     rights: Mapping[claims.Owner, authorizing.Service] = field(default_factory=dict)
+    deployed: Mapping[str, dict[str, facts.Deployed]] = field(default_factory=dict)
     schemas: definitions.Schemas = field(
         default_factory=definitions.Schemas, repr=False, compare=False
     )
@@ -438,16 +441,10 @@ class Project(Computing):
 
     def text(self, path: str) -> str | None:
         """The text of a file; None where there is none, it may not be read, or it is no text."""
-        try:
+        with contextlib.suppress(errors.FileFault, UnicodeDecodeError):
             data = self.tree.read(path)
-        except errors.FileFault:
-            return None
-        if data is None:
-            return None
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return None
+            return None if data is None else data.decode("utf-8-sig")
+        return None
 
     @cached_property
     def shared(self) -> shared_facts.SharedFacts:
