@@ -35,6 +35,7 @@ LEADS_NOWHERE = frozenset(
         "services.named.*.migrations",
         "services.named.*.databases.*",  # a name in the record; the URL is the Job's own
         "namespaces.*.purpose",
+        "namespaces.*.expects.*",  # a Service that is looked for, and nothing is sent to it
         "environments.*.trigger",
         "environments.*.sync",  # who begins, not where to: ENV003 judges it
         "environments.*.overlay",  # a folder of the clone, whose content is checked

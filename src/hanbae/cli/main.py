@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "secrets": "secrets",
     "image": "image",
     "generate": "generate",
+    "overlay": "overlay",
     "deploy": "deploy",
     "attach": "attach",
     "stop": "stop",

@@ -16,6 +16,9 @@ from hanbae.clusters import answers, connections, kinds
 MANAGER: Final = "hanbae"
 """The field manager under which the API server files our changes."""
 
+_UNTYPED: Final = "failed to create typed patch object"
+"""How the API server says, with status 500, that an object that is applied does not have the fields of its kind."""
+
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
 
@@ -139,3 +142,53 @@ async def merge_patch(
     )
     answers.check_object(stored, kind.kind, call)
     return stored
+
+
+async def apply(
+    cluster: connections.Cluster,
+    kind: kinds.Kind,
+    configuration: kinds.Object,
+    *,
+    force: bool = False,
+    dry: bool = False,
+) -> kinds.Object:
+    """Have the API server make an object what it is wanted to be (server-side apply); fields of others stay theirs.
+
+    Args:
+        cluster: The cluster.
+        kind: The object's kind.
+        configuration: The fields that are ours; those that were and are not in it any more go.
+        force: Take fields from whoever manages them with another value, instead of being refused.
+        dry: Go through everything, admission included, and store nothing.
+
+    Returns:
+        The object as it is stored, or as it would be.
+
+    Raises:
+        hanbae.clusters.answers.Conflict: Somebody else manages a field with another value.
+        hanbae.clusters.answers.Denied: Admission refused it.
+        hanbae.clusters.answers.Invalid: It is not valid.
+        hanbae.clusters.answers.Missing: Its namespace is not there.
+        hanbae.clusters.answers.Unanswered: It may or may not have been applied.
+    """
+    metadata = configuration["metadata"]
+    namespace, name = metadata.get("namespace", ""), metadata["name"]
+    call = cluster.asked("patch", kind, namespace, name=name)
+    params = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
+    params |= {"force": "true"} if force else {}
+    params |= {"dryRun": "All"} if dry else {}
+    try:
+        stored = await cluster.ask(
+            call,
+            "PATCH",
+            kind.path(namespace, name),
+            params=params,
+            body=kind.complete(configuration),
+            content_type="application/apply-patch+yaml",
+        )
+    except answers.Unanswered as error:
+        if _UNTYPED not in str(error.text.facts.get("message")):
+            raise
+        raise answers.Invalid("cluster.invalid", place=None, **error.text.facts) from None
+    answers.check_object(stored, kind.kind, call)
+    return kind.complete(stored)

@@ -134,7 +134,27 @@ async def make(
         manifests = directories.read(origin.tree, folder, origin.directory)
         return Made(origin.engine, folder, folder, rendering.Rendered({}, manifests))
     file = scanning.named(origin.tree, folder) or folder
-    scan = scanning.scan(origin.tree, folder)
+    rendered, output = await kustomized(origin.tree, folder, origins=origins, kept=kept)
+    return Made("kustomize", folder, file, rendered, output)
+
+
+async def kustomized(
+    tree: trees.Tree, folder: str, *, origins: bool = False, kept: keeping.Kept | None = None
+) -> tuple[rendering.Rendered, str]:
+    """What Kustomize builds of a folder, and what it prints.
+
+    Args:
+        tree: The files of the repository.
+        folder: The folder of a kustomization.
+        origins: Whether the file of each object is wanted; they may be in another order then.
+        kept: What was built in earlier runs; None to build anew.
+
+    Raises:
+        hanbae.errors.FileFault: It may not be built, or its build fails.
+        hanbae.errors.WrongUse: There is no Kustomize here.
+    """
+    file = scanning.named(tree, folder) or folder
+    scan = scanning.scan(tree, folder)
     if scan.refusals:
         raise _refused(scan.refusals[0])
     error, output = scan.fault, b""
@@ -154,7 +174,7 @@ async def make(
         ) from fault
     manifests = tuple(_manifest(document, file, origins) for document in documents_)
     rendered = rendering.Rendered({}, manifests, notes=_other_version())
-    return Made("kustomize", folder, file, rendered, output.decode("utf-8", "replace"))
+    return rendered, output.decode("utf-8", "replace")
 
 
 def _options(

@@ -147,12 +147,15 @@ class Namespace(Document, frozen=True):
     Attributes:
         purpose: What lives there, in the policy's words.
         services: Services that are deployed there instead of the default namespace.
+        expects: What somebody else deploys there and services need: a word of ``purpose`` → the Service by which it is
+            reached. `hanbae overlay plan` looks whether it is there.
         pod_security: Pod Security Standard that the cluster enforces there; default ``restricted``, which
             every chart that hanbae scaffolds satisfies.
     """
 
     purpose: tuple[str, ...] = ()
     services: tuple[Name, ...] = ()
+    expects: dict[str, Name] = field(default_factory=dict)
     pod_security: Literal["restricted", "baseline", "privileged"] = "restricted"
 
 

@@ -38,13 +38,13 @@ def live(live_plans: Sequence[previews.Preview], *, promises: bool = False) -> N
         promises: Whether what a saved plan is held to is shown as well.
     """
     for preview in live_plans:
-        _section(plan_sections.of_preview(preview, promises=promises))
+        section(plan_sections.of_preview(preview, promises=promises))
 
 
 def compared(comparison: previews.Comparison) -> None:
     """Write a comparison of two revisions to stdout."""
     for service in comparison.services:
-        _section(plan_sections.of_compared(service))
+        section(plan_sections.of_compared(service))
     if comparison.findings:
         outputs.emit(click.style(catalogue.words("plan.findings"), bold=True))
         for finding in comparison.findings:
@@ -54,7 +54,8 @@ def compared(comparison: previews.Comparison) -> None:
         outputs.emit("")
 
 
-def _section(section: plan_sections.Section) -> None:
+def section(section: plan_sections.Section) -> None:
+    """Write one section to stdout."""
     width = max(wrapping.width(sys.stdout, fallback=_WIDE), _NARROWEST)
     outputs.emit(click.style(catalogue.printable(section.title), bold=True))
     for refusal in section.refusals:
