@@ -15,11 +15,22 @@ RBAC: Final = "k8s/rbac"
 """Below it is what hanbae may do in the clusters, by environment."""
 
 _SERVICE: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_OBJECT: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
 def is_service(name: str) -> bool:
     """Whether objects can be named after a service that is called so: an RFC 1123 label."""
     return bool(_SERVICE.fullmatch(name))
+
+
+def is_object(name: str, field: str) -> bool:
+    """Whether Kubernetes and Helm take a name for what it is: with dots, except for a namespace.
+
+    Args:
+        name: The name.
+        field: ``release``, ``application``, ``secret`` or ``namespace``.
+    """
+    return bool((_SERVICE if field == "namespace" else _OBJECT).fullmatch(name))
 
 
 def filled(template: str, service: str, environment: str, *, release: str = "") -> str:

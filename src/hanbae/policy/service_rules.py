@@ -9,7 +9,6 @@ from typing import Final
 
 from hanbae.policy import boundaries, documents, environments, folders, naming, service_paths
 
-_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _DATABASE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _PLACEHOLDER: Final = re.compile(r"\{[^{}]*\}?")
 _LONGEST_NAMESPACE: Final = 53
@@ -31,7 +30,7 @@ def check(policy: documents.Policy) -> Iterator[Fault]:
     """The rules that ``services`` breaks."""
     services = policy.services
     for field in ("release", "secret"):
-        yield from _template(f"services.{field}", field, getattr(services, field))
+        yield from template(f"services.{field}", field, getattr(services, field))
     yield from _paths(services)
     applications = {"services.application": services.application}
     applications |= {
@@ -39,11 +38,11 @@ def check(policy: documents.Policy) -> Iterator[Fault]:
         for name, service in services.named.items()
         if service.application is not None
     }
-    yield from _template("services.application", "application", services.application)
-    for key, template in applications.items():
-        if "{environment}" not in template and _share_argocd(policy):
-            yield "policy.template-lacks-environment", key, {"value": template}
-    yield from _template("services.namespace", "namespace", services.namespace)
+    yield from template("services.application", "application", services.application)
+    for key, text in applications.items():
+        if "{environment}" not in text and _share_argocd(policy):
+            yield "policy.template-lacks-environment", key, {"value": text}
+    yield from template("services.namespace", "namespace", services.namespace)
     yield from values("services.values", services.values, chart_folders(services))
     if services.migrations is not None:
         yield from _migrations("services.migrations", services.migrations)
@@ -102,9 +101,9 @@ def _named(
         if service.path != folders.ROOT and not boundaries.is_path(plain):
             yield "policy.not-a-path", f"{key}.path", {"value": service.path}
     for field in _FIELDS:
-        template = getattr(service, field)
-        if template is not None:
-            yield from _template(f"{key}.{field}", field, template, of_one=True)
+        own = getattr(service, field)
+        if own is not None:
+            yield from template(f"{key}.{field}", field, own, of_one=True)
     if service.values is not None:
         if not service.values:
             yield "policy.no-values-files", f"{key}.values", {}
@@ -112,26 +111,33 @@ def _named(
         yield from values(f"{key}.values", service.values, (folder,))
     if service.migrations is not None:
         yield from _migrations(f"{key}.migrations", service.migrations, of_one=True)
-    for template, database in service.databases.items():
-        yield from _placeholders(f"{key}.databases", template, _OF_VALUES)
+    for text, database in service.databases.items():
+        yield from _placeholders(f"{key}.databases", text, _OF_VALUES)
         if not _DATABASE.fullmatch(database):
-            yield "policy.not-a-database", f"{key}.databases.{template}", {"value": database}
+            yield "policy.not-a-database", f"{key}.databases.{text}", {"value": database}
 
 
-def _template(key: str, field: str, template: str, *, of_one: bool = False) -> Iterator[Fault]:
-    """What is wrong with a template for names; that of all services must tell them apart."""
-    facts = {"value": template}
-    tells = "{service}" in template or (field == "secret" and "{release}" in template)
+def template(key: str, field: str, text: str, *, of_one: bool = False) -> Iterator[Fault]:
+    """What is wrong with a template for names; that of all services must tell them apart.
+
+    Args:
+        key: Its key path.
+        field: ``release``, ``application``, ``secret`` or ``namespace``.
+        text: The template.
+        of_one: Whether it is that of one service only.
+    """
+    facts = {"value": text}
+    tells = "{service}" in text or (field == "secret" and "{release}" in text)
     if not tells and field != "namespace" and not of_one:
         yield "policy.template-lacks-service", key, facts
-    plain = template
+    plain = text
     for placeholder in _FIELDS[field]:
         plain = plain.replace(placeholder, "x")
-    is_label = bool(_LABEL.fullmatch(plain))
+    is_name = naming.is_object(plain, field)
     if field == "namespace":
-        if not is_label or len(plain) > _LONGEST_NAMESPACE:
+        if not is_name or len(plain) > _LONGEST_NAMESPACE:
             yield "policy.not-a-name", key, facts
-    elif not is_label:
+    elif not is_name:
         yield "policy.not-a-template", key, facts | {"known": ", ".join(_FIELDS[field])}
 
 

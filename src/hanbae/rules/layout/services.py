@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -14,9 +13,8 @@ from hanbae.rules.kustomize import overlays
 
 _SOURCE: Final = "hanbae.yaml: services"
 _NAMES: Final = "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
-_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_LONGEST_RELEASE: Final = 53
-_LONGEST: Final = 63
+_LONGEST: Final = {"release": 53, "application": 63, "namespace": 63}
+_LONGEST_OBJECT: Final = 253
 
 
 @rulebook.of_project("LAY016", "error", source=_SOURCE, essential=True)
@@ -64,9 +62,11 @@ def odd_names(project: views.Project) -> Iterator[rulebook.Hit]:
             place = subjects.Place(folders.path(str(naming.chart(policy, service)), "Chart.yaml"))
             names = _names(project, service, environment)
             for field, name in names.items():
-                limit = _LONGEST_RELEASE if field == "release" else _LONGEST
+                limit = _LONGEST.get(field, _LONGEST_OBJECT)
                 mark = (service, field, name)
-                if (len(name) > limit or not _LABEL.fullmatch(name)) and mark not in reported:
+                if (
+                    len(name) > limit or not naming.is_object(name, field)
+                ) and mark not in reported:
                     reported.add(mark)
                     facts = {"service": service, "field": field, "name": name, "limit": str(limit)}
                     yield rulebook.Hit(place, facts, "refused")
