@@ -23,6 +23,7 @@ from hanbae.results import events, plans
 Namer = Callable[[str], str]
 HOOK = subjects.Ref("Job", "default", "auth-service-migrate")
 LABELS = {"app.kubernetes.io/instance": "auth-service"}
+REVISED = {"deployment.kubernetes.io/revision": "1"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -296,12 +297,16 @@ async def succeed(cluster: connections.Cluster, ref: subjects.Ref) -> None:
         "availableReplicas": 1,
         "readyReplicas": 1,
     }
-    request = cluster.asked("patch", kinds.DEPLOYMENT, "default", name="auth-service")
+    await show(cluster, "auth-service", complete)
+
+
+async def show(cluster: connections.Cluster, name: str, status: dict[str, Any]) -> None:
+    """Write the status of a Deployment, as its controller does."""
     await cluster.ask(
-        request,
+        cluster.asked("patch", kinds.DEPLOYMENT, "default", name=name),
         "PATCH",
-        kinds.DEPLOYMENT.path("default", "auth-service", "status"),
-        body={"status": complete},
+        kinds.DEPLOYMENT.path("default", name, "status"),
+        body={"status": status},
         content_type="application/merge-patch+json",
     )
 
@@ -407,3 +412,72 @@ async def test_leaving_the_stream_leaves_the_operation(
     active = operations.active(await read(cluster, ref))
     assert active is not None
     assert active.key == "d1.sync"
+
+
+async def unmarked(
+    cluster: connections.Cluster, name: str, kind: kinds.Kind, owner: kinds.Object, **labels: str
+) -> kinds.Object:
+    """A pod or a ReplicaSet without the release's label, as a controller makes it."""
+    reference = {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "controller": True,
+    }
+    metadata = {"name": name, "namespace": "default", "labels": labels, "annotations": REVISED}
+    template = objects.job("x")["spec"]["template"]["spec"] | {"restartPolicy": "Always"}
+    spec = template
+    if kind is kinds.REPLICASET:
+        pods = {"metadata": {"labels": labels}, "spec": template}
+        spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": pods}
+    made = {"metadata": {**metadata, "ownerReferences": [reference]}, "spec": spec}
+    return await writing.create(cluster, kind, made)
+
+
+async def test_pods_without_the_releases_label_are_found_through_what_owns_them(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    ref = await create(cluster, unique("auth"), automated=False)
+    name = unique("plain")
+    hook = subjects.Ref("Job", "default", f"{name}-migrate")
+    template = objects.job(hook.name)["spec"]["template"]
+    job = {"metadata": {"name": hook.name, "namespace": "default"}, "spec": {"template": template}}
+    former = await writing.create(cluster, kinds.JOB, job)
+    deploys = engine(cluster, ref)
+    operation = await deploys.begin(sync(ref, hook), "d1.sync")
+    labels = {"app": name}
+
+    async def act() -> None:
+        await until(cluster, ref, lambda live: "operation" in live)
+        await writing.delete(cluster, kinds.JOB, "default", hook.name)
+        own = await writing.create(cluster, kinds.JOB, job)
+        results = [samples.result("Job", hook.name, namespace="default", hook="PreSync")]
+        await argo(cluster, ref, phase="Running", results=results)
+        uid = {"batch.kubernetes.io/controller-uid": own["metadata"]["uid"]}
+        await unmarked(cluster, f"{hook.name}-x", kinds.POD, own, **uid)
+        pod = {
+            "metadata": {"labels": labels},
+            "spec": template["spec"] | {"restartPolicy": "Always"},
+        }
+        deployment = {
+            "metadata": {"name": name, "namespace": "default", "annotations": REVISED},
+            "spec": {"selector": {"matchLabels": labels}, "template": pod},
+        }
+        rolled = await writing.create(cluster, kinds.DEPLOYMENT, deployment)
+        status = {"observedGeneration": rolled["metadata"]["generation"]}
+        await show(cluster, name, status)
+        replicaset = await unmarked(cluster, f"{name}-1", kinds.REPLICASET, rolled, **labels)
+        await unmarked(cluster, f"{name}-1-x", kinds.POD, replicaset, **labels)
+        await unmarked(cluster, f"{name}-stranger", kinds.POD, former, **labels)
+        results.append(samples.result("Deployment", name, namespace="default"))
+        await argo(cluster, ref, phase="Running", results=results)
+
+    wanted = {hook.name, f"{hook.name}-x", name, f"{name}-1", f"{name}-1-x", ref.name}
+    async with asyncio.timeout(60), deploys.follow(operation) as stream:
+        acting = asyncio.create_task(act())
+        async for _ in stream:
+            if {ref.name for ref in deploys.objects} >= wanted:
+                break
+        await acting
+    assert {ref.name for ref in deploys.objects} == wanted

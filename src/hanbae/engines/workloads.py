@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -17,18 +17,9 @@ from hanbae import errors, subjects, wording
 from hanbae.argo import hooks, operations
 from hanbae.clusters import connections, kinds, reading, watching
 from hanbae.diagnosing import pods
-from hanbae.engines import describing, protocol, rollouts, secrets, tailing
+from hanbae.engines import describing, ownership, protocol, rollouts, secrets, tailing
 from hanbae.results import events
 from hanbae.streams import channels
-
-INSTANCE: Final = "app.kubernetes.io/instance"
-"""The label by which the chart contract marks everything of a release."""
-
-
-def selector(release: str) -> str:
-    """The label selector of a release's objects; empty where nothing marks them, so that all are looked at."""
-    return f"{INSTANCE}={release}" if release else ""
-
 
 WARNINGS: Final = "type=Warning"
 """Field selector of the Events that are watched."""
@@ -48,7 +39,8 @@ class Workload:
     Args:
         cluster: The workload cluster.
         namespace: The release's namespace.
-        release: The release by whose label its objects are known; empty where they have none.
+        release: The release by whose label most of its objects are found at once; what Argo CD has applied without it
+            is followed by name, and its pods through their owner. Empty to look at all in the namespace.
         secret: Name of the service's Secret.
         expected: The hooks that the deployment must run.
         old: uids of Jobs that existed before it.
@@ -87,6 +79,8 @@ class Workload:
         self._warnings: Counter[tuple[subjects.Ref, str]] = Counter()
         self._operation: operations.Operation | None = None
         self._extra: set[subjects.Ref] = set()
+        self._followed: set[subjects.Ref] = set()
+        self._selected: set[tuple[str, str, str]] = set()
         self._secret = secret
         self._keeper = secrets.Keeper(cluster, namespace, secret)
         self._channel: channels.Channel[protocol.Seen] | None = None
@@ -123,7 +117,7 @@ class Workload:
         """
         self._group, self._channel = group, channel
         self._logs = tailing.Logs(self._cluster, self._keeper, channel)
-        labels = selector(self._release)
+        labels = ownership.by_label(self._release)
         watches = [self._watch(kind, labels=labels) for kind in _LABELLED]
         watches += [
             self._watch(kinds.SEALEDSECRET, fields=f"metadata.name={self._secret}"),
@@ -135,7 +129,7 @@ class Workload:
     async def load(self, operation: operations.Operation) -> None:
         """Read the objects of an operation once, without watching; what may not be read is left out."""
         self._operation = operation
-        labels = selector(self._release) or None
+        labels = ownership.by_label(self._release) or None
         reads = [
             reading.find(self._cluster, kind, self._namespace, label_selector=labels)
             for kind in _LABELLED
@@ -143,6 +137,10 @@ class Workload:
         by_name = f"metadata.name={self._secret}"
         for kind, fields in ((kinds.SEALEDSECRET, by_name), (kinds.EVENT, WARNINGS)):
             reads.append(reading.find(self._cluster, kind, self._namespace, field_selector=fields))
+        await self._load(*reads)
+        await asyncio.gather(*map(self._load_owned, _owners(operation)))
+
+    async def _load(self, *reads: Awaitable[Sequence[kinds.Object]]) -> None:
         for objects in await asyncio.gather(*reads, return_exceptions=True):
             if isinstance(objects, errors.Forbidden | errors.WrongUse):
                 continue
@@ -151,10 +149,68 @@ class Workload:
             for loaded in objects:
                 self._keep(kinds.ref(loaded), loaded)
 
+    async def _load_owned(self, ref: subjects.Ref) -> None:
+        """Read an object that the release's label does not find, and what it owns."""
+        if ref not in self._all:
+            fields, kind = f"metadata.name={ref.name}", kinds.named(ref.kind)
+            await self._load(
+                reading.find(self._cluster, kind, ref.namespace, field_selector=fields)
+            )
+        owner = self._all.get(ref)
+        if owner is not None and not self._finds_pods(ref, owner):
+            labels = ownership.by_selector(owner) or None
+            reads = (
+                reading.find(self._cluster, kind, ref.namespace, label_selector=labels)
+                for kind in ownership.between(ref.kind)
+            )
+            await self._load(*reads)
+
     async def applies(self, operation: operations.Operation | None) -> None:
         """The deployment's operation as it is now: what it applied belongs to the deployment."""
         self._operation = operation
+        for ref in _owners(operation):
+            self._follow(ref)
         await self._tell()
+
+    def _follow(self, ref: subjects.Ref) -> None:
+        """Watch an object that Argo CD has applied, and its pods, as far as the release's label does not find them."""
+        looks_at_all = not self._release and ref.namespace == self._namespace
+        if self._group is not None and not looks_at_all and ref not in self._followed:
+            self._followed.add(ref)
+            self._group.create_task(self._watch_owner(ref))
+
+    async def _watch_owner(self, ref: subjects.Ref) -> None:
+        fields = f"metadata.name={ref.name}"
+        kind = kinds.named(ref.kind)
+        versions = self._versions(kind, fields=fields, namespace=ref.namespace)
+        async with aclosing(versions):
+            async for owner in versions:
+                if not self._finds_pods(ref, owner):
+                    self._watch_owned(ref, owner)
+                elif self._finds(ref, owner):
+                    return  # everything comes by the label
+
+    def _watch_owned(self, ref: subjects.Ref, owner: kinds.Object) -> None:
+        """Watch what an object owns; a Job that was made anew under its name has another selector."""
+        labels = ownership.by_selector(owner)
+        for kind in ownership.between(ref.kind):
+            key = (kind.kind, ref.namespace, labels)
+            if self._group is not None and key not in self._selected:
+                self._selected.add(key)
+                watch = self._watch(kind, labels=labels, namespace=ref.namespace)
+                self._group.create_task(watch)
+
+    def _finds(self, ref: subjects.Ref, live: kinds.Object) -> bool:
+        """Whether an object is found by the release's label."""
+        return ref.namespace == self._namespace and (
+            not self._release or ownership.is_marked(live, self._release)
+        )
+
+    def _finds_pods(self, ref: subjects.Ref, owner: kinds.Object) -> bool:
+        """Whether the pods of an object are."""
+        return ref.namespace == self._namespace and (
+            not self._release or ownership.marks_pods(owner, self._release)
+        )
 
     async def track(self, refs: Iterable[subjects.Ref]) -> None:
         """Read these objects freshly, and watch those that the release's label does not find."""
@@ -165,13 +221,7 @@ class Workload:
                 continue
             self._extra.add(ref)
             self._keep(ref, tracked)
-            labels = tracked["metadata"].get("labels") or {}
-            outside = ref.namespace != self._namespace
-            unmarked = bool(self._release) and labels.get(INSTANCE) != self._release
-            if self._group and (outside or unmarked):
-                fields = f"metadata.name={ref.name}"
-                watch = self._watch(kind, fields=fields, namespace=ref.namespace)
-                self._group.create_task(watch)
+            self._follow(ref)
         await self._tell()
 
     def rollouts(self, refs: Iterable[subjects.Ref]) -> dict[subjects.Ref, rollouts.Progress]:
@@ -205,6 +255,13 @@ class Workload:
     async def _watch(
         self, kind: kinds.Kind, *, labels: str = "", fields: str = "", namespace: str = ""
     ) -> None:
+        async for _ in self._versions(kind, labels=labels, fields=fields, namespace=namespace):
+            pass
+
+    async def _versions(
+        self, kind: kinds.Kind, *, labels: str = "", fields: str = "", namespace: str = ""
+    ) -> AsyncGenerator[kinds.Object]:
+        """Each version of what is watched, once it is kept and told of."""
         stream = watching.watch(
             self._cluster,
             kind,
@@ -223,6 +280,7 @@ class Workload:
                     else:
                         self._keep(ref, version.object)
                         await self._tell()
+                        yield version.object
         except (errors.Forbidden, errors.WrongUse) as error:
             facts = {"kind": kind.kind}
             await self._put(events.Noted(wording.Text("deploy.cannot-watch", facts)))
@@ -286,14 +344,15 @@ class Workload:
             await self._channel.put(fact)
 
     def _is_own(self, ref: subjects.Ref, live: kinds.Object) -> bool:
-        owner = _owner(live)
         if ref.kind == "Job":
             return self._is_own_job(ref, live)
+        owner = _owner(live)
+        above = self._all.get(owner) if owner else None
+        if above is not None and not _is_by(live, above):
+            above = None  # it is of an object that was there before under this name
         if ref.kind == "Pod":
-            above = self._all.get(owner) if owner else None
             return owner is not None and above is not None and self._is_own(owner, above)
         if ref.kind == "ReplicaSet":
-            above = self._all.get(owner) if owner else None
             return (
                 owner is not None
                 and above is not None
@@ -329,12 +388,30 @@ def shape(live: Mapping[str, Any]) -> Any:
     return template if live.get("kind") != "SealedSecret" else live["metadata"].get("generation")
 
 
+def _owners(operation: operations.Operation | None) -> Iterator[subjects.Ref]:
+    """What an operation has applied that owns pods, hooks included."""
+    for result in operation.results if operation is not None else ():
+        applied = bool(result.hook) or result.status == "Synced"
+        if applied and result.ref.kind in ownership.OWNERS:
+            yield result.ref
+
+
 def _owner(owned: Mapping[str, Any]) -> subjects.Ref | None:
     metadata = owned["metadata"]
     for reference in metadata.get("ownerReferences") or []:
         if reference.get("controller"):
             return subjects.Ref(reference["kind"], metadata.get("namespace", ""), reference["name"])
     return None
+
+
+def _is_by(owned: Mapping[str, Any], owner: Mapping[str, Any]) -> bool:
+    """Whether an object that has an owner's name is owned by it; one without a uid is taken at its name."""
+    uids = [
+        reference.get("uid")
+        for reference in owned["metadata"].get("ownerReferences") or []
+        if reference.get("controller")
+    ]
+    return not any(uids) or owner["metadata"].get("uid") in uids
 
 
 def _version(live: Mapping[str, Any]) -> int:

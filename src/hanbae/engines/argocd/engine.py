@@ -19,7 +19,7 @@ from hanbae import errors, excerpts, masking, subjects, wording
 from hanbae.argo import applications as reads
 from hanbae.argo import operations
 from hanbae.clusters import connections, kinds, reading
-from hanbae.engines import describing, protocol, rollouts, snapshots, workloads
+from hanbae.engines import describing, ownership, protocol, rollouts, snapshots, workloads
 from hanbae.engines.argocd import applications, steering, transports
 from hanbae.results import plans
 from hanbae.streams import channels
@@ -35,7 +35,7 @@ class Target(Struct, frozen=True):
         application: Name of the Application.
         argocd: Namespace of Argo CD's objects.
         namespace: Namespace of the release.
-        release: The Helm release, by whose label its objects are known; empty for a service without a chart.
+        release: The Helm release, by whose label most of its objects are found; empty for a service without a chart.
         secret: The service's Secret.
         owned: What makes an Application of this name ours; None to take any.
     """
@@ -224,12 +224,8 @@ class ArgoCD:
     async def _before(self, does: plans.Effect) -> workloads.Workload:
         """The workload, and what of it was there before anything was begun."""
         target = self._target
-        jobs = await reading.find(
-            self._cluster,
-            kinds.JOB,
-            target.namespace,
-            label_selector=workloads.selector(target.release) or None,
-        )
+        # By no label: a hook that carries none would be taken for a new one.
+        jobs = await reading.find(self._cluster, kinds.JOB, target.namespace)
         try:
             warnings = await reading.find(
                 self._cluster, kinds.EVENT, target.namespace, field_selector=workloads.WARNINGS
@@ -254,7 +250,7 @@ class ArgoCD:
         target = self._target
         if not target.release:
             return None  # what others deploy into the namespace could not be told from it
-        label = workloads.selector(target.release)
+        label = ownership.by_label(target.release)
         field = f"metadata.name={target.secret}"
         try:
             listed = await asyncio.gather(

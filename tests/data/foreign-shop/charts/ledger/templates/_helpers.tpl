@@ -3,8 +3,7 @@
 {{- end }}
 
 {{- define "ledger.selectorLabels" -}}
-app.kubernetes.io/name: ledger
-app.kubernetes.io/instance: {{ .Release.Name }}
+app: {{ .Release.Name }}
 {{- end }}
 
 {{- define "ledger.image" -}}
