@@ -431,8 +431,8 @@ async def unmarked(
     if kind is kinds.REPLICASET:
         pods = {"metadata": {"labels": labels}, "spec": template}
         spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": pods}
-    made = {"metadata": {**metadata, "ownerReferences": [reference]}, "spec": spec}
-    return await writing.create(cluster, kind, made)
+    dependent = {"metadata": {**metadata, "ownerReferences": [reference]}, "spec": spec}
+    return await writing.create(cluster, kind, dependent)
 
 
 async def test_pods_without_the_releases_label_are_found_through_what_owns_them(
@@ -473,11 +473,11 @@ async def test_pods_without_the_releases_label_are_found_through_what_owns_them(
         results.append(samples.result("Deployment", name, namespace="default"))
         await argo(cluster, ref, phase="Running", results=results)
 
-    wanted = {hook.name, f"{hook.name}-x", name, f"{name}-1", f"{name}-1-x", ref.name}
+    expected = {hook.name, f"{hook.name}-x", name, f"{name}-1", f"{name}-1-x", ref.name}
     async with asyncio.timeout(60), deploys.follow(operation) as stream:
         acting = asyncio.create_task(act())
         async for _ in stream:
-            if {ref.name for ref in deploys.objects} >= wanted:
+            if {ref.name for ref in deploys.objects} >= expected:
                 break
         await acting
-    assert {ref.name for ref in deploys.objects} == wanted
+    assert {ref.name for ref in deploys.objects} == expected

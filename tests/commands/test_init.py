@@ -281,15 +281,99 @@ def test_person_is_asked_what_the_repository_does_not_say(
             text = text.replace(f"namespace: {environment}-{service}}}", "namespace: shop}")
     declared.write_text(text.replace("targetRevision: develop", "targetRevision: v1.2.3"))
     subprocess.run(["git", "branch", "-D", "develop"], cwd=foreign, check=True, capture_output=True)
-    answers = io.StringIO("work\nminikube\nproduction-eks\n")
-    monkeypatch.setattr(answers, "isatty", lambda: True)
-    monkeypatch.setattr(sys, "stdin", answers)
+    # The cluster is not shared; nothing renders a pod, so the Secret's name is a guess.
+    answer(monkeypatch, "n", "work", "minikube", "production-eks", "")
     assert run(foreign) == 0
     policy = loading.load(foreign / "hanbae.yaml").policy
     assert policy.environments["dev"].branch == "work"
     assert policy.environments["dev"].control == "minikube"
     assert policy.environments["prod"].control == "production-eks"
     assert "# Guess: the kubeconfig" not in (foreign / "hanbae.yaml").read_text()
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    """A person at a terminal who types lines."""
+    typed = io.StringIO("".join(f"{line}\n" for line in lines))
+    monkeypatch.setattr(typed, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", typed)
+
+
+@pytest.fixture
+def silent(foreign: Path) -> Path:
+    """The repository without anything that says how it is deployed, and a chart that looks like the platform's."""
+    shutil.rmtree(foreign / "argocd")
+    for values in foreign.glob("charts/*/values-*.yaml"):
+        values.unlink()
+    shutil.copytree(foreign / "charts/web", foreign / "platform/gate")
+    (foreign / "platform/gate/Chart.yaml").write_text(
+        "apiVersion: v2\nname: gate\nversion: 0.1.0\n"
+    )
+    return foreign
+
+
+def test_everything_that_nothing_says_is_asked_and_an_answer_that_cannot_be_is_asked_again(
+    silent: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(
+        monkeypatch,
+        *("dev, Prod", "dev, production"),
+        *("platform/door", "platform/gate"),
+        "https://git.example.com/theirs.git",
+        *("a.b", "shop"),
+        "y",
+        *("a..b", "trunk"),
+        *("{nobody}", "{service}.{environment}"),
+        *("{service}", "{environment}.{service}"),
+        "{release}-keys",
+        *("../../../x.yaml", "values.yaml, envs/{environment}/{service}.yaml"),
+    )
+    assert run(silent) == 0
+    err = capsys.readouterr().err
+    assert "no line of it is guessed" in err
+    assert "platform/door is none of these folders." in err
+    assert "# Guess" not in (silent / "hanbae.yaml").read_text()
+    policy = loading.load(silent / "hanbae.yaml").policy
+    assert policy.services.path == ("charts/*", "platform/*")
+    assert policy.argocd.repository == "https://git.example.com/theirs.git"
+    assert policy.services.namespace == "shop"
+    assert policy.services.release == "{service}.{environment}"
+    assert policy.services.application == "{environment}.{service}"
+    assert policy.services.secret == "{release}-keys"
+    assert policy.services.values == ("values.yaml", "envs/{environment}/{service}.yaml")
+    settings = policy.environments
+    assert [(name, item.namespace_suffix) for name, item in settings.items()] == [
+        ("dev", "-dev"),
+        ("production", "-production"),
+    ]
+    assert [item.branch for item in settings.values()] == ["develop", "trunk"]
+
+
+@pytest.mark.parametrize("options", [("--yes",), ()], ids=["told not to", "no terminal"])
+def test_nobody_is_asked_who_cannot_or_will_not_answer(
+    silent: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    answer(monkeypatch, "never read")
+    if not options:
+        monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
+    assert run(silent, "--repository", URL, *options) == 0
+    assert (silent / "hanbae.yaml").read_text().count("# Guess") > 3
+    assert sys.stdin.read() == "never read\n"
+
+
+def test_enter_takes_each_guess_and_leaving_writes_nothing(
+    silent: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(monkeypatch, "", "")
+    monkeypatch.setenv("LANGUAGE", "ko")
+    assert main.run(["--lang", "ko", "-C", str(silent), "init", "--repository", URL]) == 130
+    assert not (silent / "hanbae.yaml").exists()
+    err = capsys.readouterr().err
+    assert "환경 이름을 승격 순서대로" in err
+    answer(monkeypatch, *[""] * 12)
+    assert run(silent, "--repository", URL) == 0
+    policy = loading.load(silent / "hanbae.yaml").policy
+    assert list(policy.environments) == ["production"]
+    assert policy.services.namespace == "services"
 
 
 def test_guesses_are_called_so(foreign: Path) -> None:

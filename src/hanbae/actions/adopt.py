@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from hanbae import errors
 from hanbae.adopting import applications, from_releases, policy_text, proposal, survey
+from hanbae.adopting.proposal import Stated
 from hanbae.charts import pools, rendering
 from hanbae.clusters import connections, kinds, reading
 from hanbae.masking import shapes
@@ -34,12 +35,38 @@ class Looked(Struct, frozen=True):
         proposal: The policy.
         origin: The remote's URL; empty for none.
         branch: The branch of work.
+        stated: What a person has said of it.
     """
 
     survey: survey.Survey
     proposal: proposal.Proposal
     origin: str = ""
     branch: str = "main"
+    stated: Stated = Stated()
+
+
+class Decided(Struct, frozen=True):
+    """What a person has decided of a proposal.
+
+    Attributes:
+        repository: URL of the repository; None for the proposed one.
+        one_cluster: Whether all environments share a cluster: then suffixes keep their namespaces apart.
+        names: ``namespace``, ``release``, ``application`` or ``secret`` → its template.
+        values: The values files, in order; empty for the proposed ones.
+        branches: Environment → branch.
+        contexts: Environment → kubeconfig context.
+        encrypted: Registries that seemed to speak plain HTTP and have TLS.
+        registries: Whether a person has said so of each registry.
+    """
+
+    repository: str | None = None
+    one_cluster: bool = False
+    names: Mapping[str, str] = {}
+    values: tuple[str, ...] = ()
+    branches: Mapping[str, str] = {}
+    contexts: Mapping[str, str] = {}
+    encrypted: frozenset[str] = frozenset()
+    registries: bool = False
 
 
 async def live(
@@ -81,6 +108,22 @@ def look(
     return Looked(present, proposed, origin, work)
 
 
+async def told(root: Path, looked: Looked, stated: Stated) -> Looked:
+    """What there is once a person has said what it does not say.
+
+    Args:
+        root: The repository's top folder.
+        looked: What there is.
+        stated: What the person has said.
+    """
+    if stated == looked.stated:
+        return looked
+    proposed = proposal.of(
+        looked.survey, origin=looked.origin, default_branch=looked.branch, stated=stated
+    )
+    return await completed(root, msgspec.structs.replace(looked, proposal=proposed, stated=stated))
+
+
 async def completed(root: Path, looked: Looked) -> Looked:
     """What there is, with what the charts render by the proposed policy: Secrets, migrations, images.
 
@@ -92,7 +135,9 @@ async def completed(root: Path, looked: Looked) -> Looked:
     samples = await _samples(tree, looked.proposal)
     present = from_releases.with_applications(looked.survey, samples)
     if present != looked.survey:  # a chart of Applications: what they deploy is known only now
-        proposed = proposal.of(present, origin=looked.origin, default_branch=looked.branch)
+        proposed = proposal.of(
+            present, origin=looked.origin, default_branch=looked.branch, stated=looked.stated
+        )
         looked = msgspec.structs.replace(looked, survey=present, proposal=proposed)
         samples = await _samples(tree, proposed)
     proposed = from_releases.completed(looked.proposal, samples, looked.survey)
@@ -141,54 +186,65 @@ async def _rendered(
     return read.model
 
 
-def settled(
-    chosen: proposal.Proposal,
-    repository: str | None,
-    *,
-    one_cluster: bool = False,
-    branches: Mapping[str, str] | None = None,
-    contexts: Mapping[str, str] | None = None,
-) -> proposal.Proposal:
+def settled(chosen: proposal.Proposal, decided: Decided) -> proposal.Proposal:
     """A proposal with what a person has decided.
 
     Args:
         chosen: The proposal.
-        repository: URL of the repository; None for the proposed one.
-        one_cluster: Whether all environments share a cluster: then suffixes keep their namespaces apart.
-        branches: Environment → branch, where a person has said it.
-        contexts: Environment → kubeconfig context, where a person has said it.
+        decided: It.
 
     Raises:
         errors.WrongUse: The URL is not known, or has a password in it.
     """
-    url = repository or chosen.repository
+    url = decided.repository or chosen.repository
     if not url:
         raise errors.WrongUse("init.repository-needed")
     if shapes.in_url(url):
         raise errors.WrongUse("init.password-in-url")
-    decided = []
-    for item in chosen.environments:
-        guessed = set(item.guessed)
-        branch, control, suffix = item.branch, item.control, item.suffix
-        if item.name in (branches or {}):
-            branch = (branches or {})[item.name]
-            guessed.discard("branch")
-        if item.name in (contexts or {}):
-            control = (contexts or {})[item.name]
-            guessed.discard("control")
-        if one_cluster and "control" in guessed:
-            control, suffix = "", f"-{item.name}"
-            guessed.discard("control")
-        decided.append(
-            msgspec.structs.replace(
-                item,
-                branch=branch,
-                control=control,
-                suffix=suffix,
-                guessed=tuple(sorted(guessed)),
-            )
-        )
-    return msgspec.structs.replace(chosen, repository=url, environments=tuple(decided))
+    chosen = named(chosen, decided.names)
+    guesses = chosen.guesses
+    if decided.values:
+        guesses -= {"values"}
+    if decided.registries:
+        guesses -= {"registries"}
+    return msgspec.structs.replace(
+        chosen,
+        repository=url,
+        values=decided.values or chosen.values,
+        registries=tuple(host for host in chosen.registries if host not in decided.encrypted),
+        environments=tuple(_environment(item, decided) for item in chosen.environments),
+        guesses=guesses,
+    )
+
+
+def named(chosen: proposal.Proposal, names: Mapping[str, str]) -> proposal.Proposal:
+    """A proposal with templates that a person has said; a namespace may tell environments apart.
+
+    Args:
+        chosen: The proposal.
+        names: ``namespace``, ``release``, ``application`` or ``secret`` → its template.
+    """
+    changed = msgspec.structs.replace(chosen, **names, guesses=chosen.guesses - names.keys())
+    if "namespace" not in names:
+        return changed
+    environments = proposal.apart(chosen.environments, names["namespace"])
+    return msgspec.structs.replace(changed, environments=environments)
+
+
+def _environment(item: proposal.Environment, decided: Decided) -> proposal.Environment:
+    if item.name in decided.branches:
+        guessed = tuple(key for key in item.guessed if key != "branch")
+        branch = decided.branches[item.name]
+        item = msgspec.structs.replace(item, branch=branch, guessed=guessed)
+    if "control" not in item.guessed:
+        return item
+    if item.name in decided.contexts:
+        own = proposal.without_guessed_cluster(item)
+        return msgspec.structs.replace(own, control=decided.contexts[item.name])
+    if decided.one_cluster:
+        own = proposal.without_guessed_cluster(item)
+        return msgspec.structs.replace(own, suffix=f"-{item.name}")
+    return item
 
 
 def write(root: Path, chosen: proposal.Proposal, language: str) -> tuple[files.FileChange, ...]:

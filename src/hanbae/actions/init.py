@@ -60,7 +60,8 @@ def init(
     looked = adopt.look(root, origin=remote_url(root))
     if looked is not None:
         looked = asyncio.run(adopt.completed(root, looked))
-        chosen = adopt.settled(looked.proposal, repository, one_cluster=one_cluster)
+        decided = adopt.Decided(repository, one_cluster=one_cluster)
+        chosen = adopt.settled(looked.proposal, decided)
         return adopt.write(root, chosen, language or "en")
     changes = _policy(root, repository, language, one_cluster=one_cluster)
     policy = loading.load(path).policy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -49,9 +49,14 @@ class Layout(Struct, frozen=True):
     left_out: tuple[str, ...]
 
 
-def services(survey: Survey) -> tuple[Chart, ...]:
-    """The charts that are services: those that Applications deploy, else those that nothing speaks against."""
-    deployed = {application.path for application in survey.applications}
+def services(survey: Survey, *, also: Collection[str] = ()) -> tuple[Chart, ...]:
+    """The charts that are services: those that Applications deploy, else those that nothing speaks against.
+
+    Args:
+        survey: What there is.
+        also: Folders of charts that are services because a person says so.
+    """
+    deployed = {application.path for application in survey.applications} | set(also)
     uses = Counter(part for chart in survey.charts for part in set(chart.parts))
     # What several charts are made of helps them, whether it calls itself a library or not.
     shared = {folder for folder, count in uses.items() if count > 1} - deployed

@@ -83,12 +83,15 @@ def completed(
     if not secret:
         guesses.add("secret")
     migrations = _of_each("migrations", _migrations(samples, survey), named)
+    registries = tuple(sorted({host for item in samples for host in _plain_hosts(item.release)}))
+    if registries:
+        guesses.add("registries")
     return msgspec.structs.replace(
         chosen,
         named=named,
         secret=secret or chosen.secret,
         migrations=migrations,
-        registries=tuple(sorted({host for item in samples for host in _plain_hosts(item.release)})),
+        registries=registries,
         databases=tuple(_databases(samples)),
         phase=_phase(chosen, samples),
         guesses=frozenset(guesses),

@@ -62,7 +62,8 @@ def _phase(policy: proposal.Proposal, language: str) -> Iterable[str]:
 def _registries(policy: proposal.Proposal, language: str) -> Iterable[str]:
     if policy.registries:
         yield ""
-        yield _guess("registries", language)
+        if "registries" in policy.guesses:
+            yield _guess("registries", language)
         yield "registries:"
     for host in policy.registries:
         yield f"  {_quoted(host)}: {{plain_http: true}}"

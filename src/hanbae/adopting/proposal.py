@@ -13,6 +13,7 @@ from msgspec import Struct
 from hanbae.adopting import chart_folders, environments, naming_patterns
 from hanbae.adopting.applications import Application
 from hanbae.adopting.survey import Chart, Survey
+from hanbae.policy import naming
 
 _RELEASE: Final = "{service}"
 _APPLICATION: Final = "{service}-{environment}"
@@ -95,6 +96,18 @@ Named = dict[str, dict[str, str | list[str]]]
 """Service → key → what is so for it alone."""
 
 
+class Stated(Struct, frozen=True):
+    """What a person has said of a repository that does not say it itself.
+
+    Attributes:
+        environments: The environments, in the order of promotion; empty where the repository says them.
+        services: Folders of charts that are services although nothing here says so.
+    """
+
+    environments: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+
+
 class _Use(Struct, frozen=True):
     """An Application, with the service and the environment that it is of."""
 
@@ -103,18 +116,19 @@ class _Use(Struct, frozen=True):
     environment: str
 
 
-def of(survey: Survey, *, origin: str, default_branch: str) -> Proposal:
+def of(survey: Survey, *, origin: str, default_branch: str, stated: Stated = Stated()) -> Proposal:  # noqa: B008  it is immutable
     """The policy that a survey suggests.
 
     Args:
         survey: What there is.
         origin: The URL of the git remote as it may be written down; empty for none.
         default_branch: The branch of work, such as ``main``.
+        stated: What a person has said.
     """
     guesses: set[str] = set()
-    charts = chart_folders.services(survey)
+    charts = chart_folders.services(survey, also=stated.services)
     layout = chart_folders.layout(charts, survey)
-    names = _environment_names(survey, charts)
+    names = stated.environments or _environment_names(survey, charts)
     if not names:
         names = ("production",)
         guesses.add("environments")
@@ -135,7 +149,7 @@ def of(survey: Survey, *, origin: str, default_branch: str) -> Proposal:
     chosen = tuple(
         _environment(survey, name, uses, default_branch, suffixes.get(name, "")) for name in names
     )
-    chosen = _apart(chosen, namespace)
+    chosen = apart(chosen, namespace)
     homes = Counter(use.application.home for use in uses)
     return Proposal(
         _repository(survey, origin),
@@ -255,20 +269,20 @@ def _pattern(
         for use in uses
     ]
     pattern = naming_patterns.of(samples, default)
-    usable = "{service}" in pattern.template and _is_possible(pattern.template)
+    usable = "{service}" in pattern.template and _is_possible(pattern.template, field)
     template = pattern.template if usable else default
     for service, own in pattern.named.items():
-        if _is_possible(own):
+        if _is_possible(own, field):
             named.setdefault(service, {})[field] = own
     if not samples or template != pattern.template:
         guesses.add(field)
     return template
 
 
-def _is_possible(template: str) -> bool:
-    """Whether a policy may have a template of names: what hanbae writes has no dots."""
+def _is_possible(template: str, field: str) -> bool:
+    """Whether a policy may have a template of names."""
     plain = template.replace("{service}", "x").replace("{environment}", "x")
-    return chart_folders.is_name(plain)
+    return naming.is_object(plain, field)
 
 
 def _namespace(
@@ -375,8 +389,14 @@ def _environment(
     )
 
 
-def _apart(chosen: tuple[Environment, ...], namespace: str) -> tuple[Environment, ...]:
-    """Environments that would share their namespaces, each in a cluster of its own, which is a guess."""
+def apart(chosen: tuple[Environment, ...], namespace: str) -> tuple[Environment, ...]:
+    """Environments that would share their namespaces, each in a cluster of its own, which is a guess.
+
+    Args:
+        chosen: The environments.
+        namespace: The services' namespace, a template.
+    """
+    chosen = tuple(without_guessed_cluster(item) for item in chosen)
     if len(chosen) == 1 or "{environment}" in namespace:
         return chosen
     keys = Counter((item.workload, item.suffix) for item in chosen)
@@ -386,6 +406,14 @@ def _apart(chosen: tuple[Environment, ...], namespace: str) -> tuple[Environment
         msgspec.structs.replace(item, control=item.name, guessed=(*item.guessed, "control"))
         for item in chosen
     )
+
+
+def without_guessed_cluster(item: Environment) -> Environment:
+    """An environment in the current context's cluster, unless something says which one it is."""
+    if "control" not in item.guessed:
+        return item
+    guessed = tuple(key for key in item.guessed if key != "control")
+    return msgspec.structs.replace(item, control="", guessed=guessed)
 
 
 def _is_fixed(revision: str) -> bool:

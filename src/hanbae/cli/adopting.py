@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import click
 from msgspec import Struct
 
 from hanbae import wording
-from hanbae.cli.text import catalogue, escaping, file_changes, narration
+from hanbae.cli.text import escaping, file_changes, narration
 
 if TYPE_CHECKING:
     from hanbae.actions import adopt
@@ -25,7 +25,7 @@ class Answers(Struct, frozen=True):
     """What the command line has answered already.
 
     Attributes:
-        repository: URL of the repository; None where nobody said it.
+        repository: URL of the repository; None where nobody stated it.
         one_cluster: Whether all environments share a cluster.
         language: Language of the policy.
         ask: Whether a person may be asked.
@@ -59,42 +59,19 @@ def run(
     for line in _lines(looked.survey, looked.proposal):
         speaker.note(line)
     asks = answers.ask and sys.stdin.isatty()
-    repository = answers.repository
-    if asks and repository is None and not looked.proposal.repository:
-        repository = _asked("adopt.ask-repository", {}, "")
-    branches, contexts = _decided(looked.proposal, answers) if asks else ({}, {})
-    chosen = adopt.settled(
-        looked.proposal,
-        repository,
-        one_cluster=answers.one_cluster,
-        branches=branches,
-        contexts=contexts,
-    )
+    decided = adopt.Decided(answers.repository, one_cluster=answers.one_cluster)
+    if asks:
+        from hanbae.cli import asking
+
+        looked = asyncio.run(adopt.told(root, looked, asking.first(looked)))
+        decided = asking.rest(looked.proposal, answers.repository, one_cluster=answers.one_cluster)
+    chosen = adopt.settled(looked.proposal, decided)
     changes = adopt.write(root, chosen, answers.language)
     file_changes.show(speaker, changes, output)
     guesses = len(chosen.guesses) + sum(len(item.guessed) for item in chosen.environments)
-    guesses += bool(chosen.registries)
     sure = wording.Text("adopt.done-sure")
     speaker.done(wording.Text("adopt.done", {"count": str(guesses)}) if guesses else sure)
     _say_next(speaker, chosen)
-
-
-def _decided(chosen: proposal.Proposal, answers: Answers) -> tuple[dict[str, str], dict[str, str]]:
-    """What a person says of each environment that nothing in the repository says: its branch, its cluster."""
-    branches, contexts = {}, {}
-    for item in chosen.environments:
-        facts = {"environment": item.name}
-        if "branch" in item.guessed:
-            branches[item.name] = _asked("adopt.ask-branch", facts, item.branch)
-        if "control" in item.guessed and not answers.one_cluster:
-            contexts[item.name] = _asked("adopt.ask-context", facts, item.control)
-    return branches, contexts
-
-
-def _asked(text_id: str, facts: dict[str, str], default: str) -> str:
-    question = catalogue.sentence(wording.Text(text_id, facts))
-    answer: str = click.prompt(question, default=default or None, err=True)
-    return answer.strip()
 
 
 def _say_next(speaker: narration.Narration, chosen: proposal.Proposal) -> None:

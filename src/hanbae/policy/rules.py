@@ -112,13 +112,18 @@ def _ends(names: Collection[str]) -> dict[str, list[str]]:
     return ends
 
 
+def is_branch(name: str) -> bool:
+    """Whether git allows a name for a branch."""
+    return bool(_BRANCH.fullmatch(name))
+
+
 def _on_kubernetes(
     policy: documents.Policy, name: str, environment: documents.Environment
 ) -> Iterator[Fault]:
     key = f"environments.{name}"
     if environment.branch is None:
         yield "policy.branch-missing", key, {"environment": name}
-    elif not _BRANCH.fullmatch(environment.branch):
+    elif not is_branch(environment.branch):
         yield "policy.not-a-branch", f"{key}.branch", {"value": environment.branch}
     for base in sorted({policy.services.namespace, *policy.namespaces}):
         shortest = naming.filled(base, "s", name)
