@@ -91,7 +91,7 @@ class Alternative(Struct, frozen=True):
 
     Attributes:
         assumed: Those API versions.
-        documents: As in :class:`Answer`.
+        documents: As in :class:`Answer`: those of the answer, and behind them those that only this one has.
         order: As in :class:`Answer`.
     """
 
@@ -247,7 +247,7 @@ class Pool:
             raise _fault(shown, "render.died", code="-") from error
         if len(answers) != len(request.wanted):
             raise _fault(shown, "render.died", code="-")
-        return answers
+        return [_completed(answer) for answer in answers]
 
     async def exchange(
         self, message: Sequence[bytes], *, shown: str, limit: float = TIMEOUT
@@ -296,6 +296,17 @@ class Pool:
         """End the processes."""
         while self._idle:
             await self._idle.pop().end()
+
+
+def _completed(answer: Answer) -> Answer:
+    """An answer whose alternatives have the documents that they share with it, which are sent once."""
+    if not answer.alternatives:
+        return answer
+    alternatives = tuple(
+        msgspec.structs.replace(each, documents=answer.documents + each.documents)
+        for each in answer.alternatives
+    )
+    return msgspec.structs.replace(answer, alternatives=alternatives)
 
 
 class _Renderer:

@@ -125,3 +125,73 @@ async def test_each_combination_of_a_few_api_versions_is_rendered(pool: pools.Po
     nested = f'{has} "a.example.com/v1" | and ({has} "c.example.com/v1")'
     result = await answer(pool, gated(nested))
     assert result.alternatives[0].assumed == ("a.example.com/v1", "c.example.com/v1")
+
+
+VERSION = ".Capabilities.KubeVersion.Version"
+PATCH = f'(last (splitList "." {VERSION}))'
+
+
+@pytest.mark.parametrize(
+    ("condition", "patch"),
+    [
+        (f'eq {VERSION} (printf "v1.35.%d" 40)', "40"),
+        (f'eq "7" {PATCH}', "7"),
+        (f"eq 12 (atoi {PATCH})", "12"),
+        (f"and (gt 9 (int {PATCH})) (lt 7 (int {PATCH}))", "8"),
+        (f"eq 5 (int (semver {VERSION}).Patch)", "5"),
+        (f'has {VERSION} (list "v1.35.6")', "6"),
+        (f'deepEqual (dict "a" (dict "b" {VERSION})) (dict "a" (dict "b" "v1.35.3"))', "3"),
+        (f'hasKey (dict "v1.35.11" 1) {VERSION}', "11"),
+        (f'index (dict "v1.35.2" 1) {VERSION}', "2"),
+        (f'eq (sha256sum {VERSION}) (sha256sum "v1.35.9")', "9"),
+        (f'.Files.Get (printf "only-%s" {PATCH})', "13"),
+        (f'include (printf "on%s" {PATCH}) .', "14"),
+        (f'semverCompare ">=1.35.20" {VERSION}', "99"),
+        ("eq (printf \"%v\" .Capabilities.KubeVersion) \"{v1.35.15 v1.35.15 1 35}\"", "15"),
+    ],
+)
+async def test_the_patch_that_decides_is_found_however_it_is_told(
+    pool: pools.Pool, condition: str, patch: str
+) -> None:
+    defined = "".join(
+        f'{{{{- define "on{number}" -}}}}{"yes" if number == 14 else ""}{{{{- end }}}}'
+        for number in range(100)
+    )
+    files = CHART | {"only-13": b"x", "templates/_on.tpl": defined.encode()}
+    files["templates/a.yaml"] = gated(condition).encode()
+    request = pools.Wanted("r", "n", (), "v1.35.1", ("apps/v1",))
+    (result,) = await pool.render(files, pools.Asked([request]), shown="a")
+    assert result.error is None, result.error
+    assert [each.identity for each in result.differences] == [f"Kubernetes v1.35.{patch}"]
+    assert not result.untried
+
+
+async def test_what_is_made_by_chance_is_the_same_in_every_comparison(pool: pools.Pool) -> None:
+    made = (
+        '---\napiVersion: v1\nkind: Secret\nmetadata: {name: made}\nstringData:\n  a: {{ (genCA "a" 9).Key | quote }}\n'
+        "  b: {{ randAlphaNum 20 }}\n  c: {{ now | quote }}\n  d: {{ htpasswd \"a\" \"b\" | quote }}\n"
+    )
+    template = f"{made}---\n" + gated('.Capabilities.APIVersions.Has "example.com/v1"')
+    result = await answer(pool, template)
+    (other,) = result.alternatives
+    here, there = (
+        [document for _, document in each.documents if document["kind"] == "Secret"]
+        for each in (result, other)
+    )
+    assert here == there
+    assert here[0]["stringData"]["b"] != here[0]["stringData"]["d"]
+    assert set(result.calls) == {"genCA", "randAlphaNum", "now", "htpasswd"}
+    again = await answer(pool, template)
+    assert again.documents != result.documents
+
+
+async def test_files_of_kinds_are_split_at_lines_of_three_dashes(pool: pools.Pool) -> None:
+    one = "kind: CustomResourceDefinition\napiVersion: apiextensions.k8s.io/v1\nmetadata: {name: %s}\n"
+    text = f"---\n{one % 'a'}---  # b\n{one % 'b'}\n---\n\n--- \n# nothing\n----\n{one % 'c'}  ---\n"
+    files = CHART | {"crds/a.yaml": text.replace("  ---\n", "").encode()}
+    (result,) = await pool.render(
+        files, pools.Asked([pools.Wanted("r", "n", ())], manifest=True), shown="a"
+    )
+    assert result.error is None, result.error
+    assert names(result) == ["a", "b", "c"]
+    assert text.replace("  ---\n", "").strip() in result.manifest

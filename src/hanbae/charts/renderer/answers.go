@@ -9,12 +9,15 @@ import (
 	"strconv"
 	"strings"
 
+	"helm.sh/helm/v4/pkg/chart/common"
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 )
 
 // answers is a JSON list with one answer for each release that is wanted, in order.
 func answers(req *request) []byte {
-	j := &job{request: req, parsed: map[string]*parsed{}, schemas: map[string]*schema{}}
+	j := &job{
+		request: req, parsed: map[string]*parsed{}, bundles: map[*common.File][]*parsed{}, schemas: map[string]*schema{},
+	}
 	unmet := resolved(req.Resolved)
 	var out bytes.Buffer
 	out.WriteByte('[')
@@ -56,11 +59,12 @@ func (j *job) answer(out *bytes.Buffer, rel *release) error {
 	if err != nil {
 		return err
 	}
-	result, asked, left, err := j.first(rel, caps)
+	defer func() { j.functions = nil }()
+	result, asked, w, err := j.first(rel, caps)
 	if err != nil {
 		return err
 	}
-	release, err := j.sort(result)
+	release, err := j.sort(result, j.Manifest)
 	if err != nil {
 		return err
 	}
@@ -70,7 +74,7 @@ func (j *job) answer(out *bytes.Buffer, rel *release) error {
 	}
 	out.WriteString(`{"values":`)
 	out.Write(values)
-	release.write(out)
+	release.write(out, nil)
 	if j.Texts {
 		out.WriteString(`,"texts":`)
 		put(out, result.files)
@@ -79,18 +83,32 @@ func (j *job) answer(out *bytes.Buffer, rel *release) error {
 		out.WriteString(`,"manifest":`)
 		put(out, release.manifest)
 	}
-	j.compare(out, rel, release, asked, left)
+	w.base = release
+	w.compare(out, asked)
 	out.WriteByte('}')
 	return nil
 }
 
-func (s *sorted) write(out *bytes.Buffer) {
+// write writes what a release is; what is in another one as well, which is written already, by its number there.
+func (s *sorted) write(out *bytes.Buffer, before *sorted) {
+	numbers, next, separator := map[document]int{}, 0, ""
+	if before != nil {
+		next = len(before.documents)
+		for i, each := range before.documents {
+			numbers[each] = i
+		}
+	}
+	places := make([]int, len(s.documents))
 	out.WriteString(`,"documents":[`)
 	for i, each := range s.documents {
-		if i > 0 {
-			out.WriteByte(',')
+		if known, is := numbers[each]; is {
+			places[i] = known
+			continue
 		}
-		out.WriteByte('[')
+		places[i] = next
+		next++
+		out.WriteString(separator + "[")
+		separator = ","
 		put(out, each.name)
 		out.WriteByte(',')
 		out.Write(each.content)
@@ -101,7 +119,7 @@ func (s *sorted) write(out *bytes.Buffer) {
 		if i > 0 {
 			out.WriteByte(',')
 		}
-		out.WriteString(strconv.Itoa(index))
+		out.WriteString(strconv.Itoa(places[index]))
 	}
 	out.WriteByte(']')
 }

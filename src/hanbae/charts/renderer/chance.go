@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"reflect"
 	"sort"
 	"text/template"
@@ -22,17 +23,35 @@ var chances = []string{
 // clocks take the present time for a date that is none; the number is that of the argument.
 var clocks = map[string]int{"date": 1, "dateInZone": 1, "date_in_zone": 1, "htmlDate": 0, "htmlDateInZone": 0}
 
+// costly take long and give the same each time.
+var costly = []string{"derivePassword"}
+
 // chance is what templates left to chance.
+//
+// Each function gives the same results, call by call, in every rendering of a release: what differs between two of
+// them does not differ by chance, and a key is made once.
 type chance struct {
-	calls map[string]bool
-	order bool // keys or values of a map with several, which come in any order
+	calls   map[string]bool
+	order   bool // keys or values of a map with several, which come in any order
+	results map[string][]result
+	turns   map[string]int // how often a function was called so in this rendering
 }
 
-// functions are Helm's own, and note that they were called.
+// result is what a function gave, or what it panicked with.
+type result struct {
+	values []reflect.Value
+	panics any
+}
+
+// functions are Helm's own, and note that they were called; they begin anew with what they gave before.
 func (c *chance) functions() template.FuncMap {
 	helm, result := sprig.TxtFuncMap(), template.FuncMap{}
+	c.turns = map[string]int{}
 	for _, name := range chances {
-		result[name] = noting(helm[name], func([]reflect.Value) { c.calls[name] = true })
+		result[name] = c.again(name, helm[name], func([]reflect.Value) { c.calls[name] = true })
+	}
+	for _, name := range costly {
+		result[name] = c.again(name, helm[name], func([]reflect.Value) {})
 	}
 	for name, index := range clocks {
 		result[name] = noting(helm[name], func(arguments []reflect.Value) {
@@ -53,11 +72,44 @@ func noting(function any, note func([]reflect.Value)) any {
 	value := reflect.ValueOf(function)
 	return reflect.MakeFunc(value.Type(), func(arguments []reflect.Value) []reflect.Value {
 		note(arguments)
-		if value.Type().IsVariadic() {
-			return value.CallSlice(arguments)
-		}
-		return value.Call(arguments)
+		return called(value, arguments)
 	}).Interface()
+}
+
+func called(function reflect.Value, arguments []reflect.Value) []reflect.Value {
+	if function.Type().IsVariadic() {
+		return function.CallSlice(arguments)
+	}
+	return function.Call(arguments)
+}
+
+// again is a function that gives what it gave in the same call of an earlier rendering.
+func (c *chance) again(name string, function any, note func([]reflect.Value)) any {
+	value := reflect.ValueOf(function)
+	return reflect.MakeFunc(value.Type(), func(arguments []reflect.Value) []reflect.Value {
+		note(arguments)
+		asked := []any{name}
+		for _, each := range arguments {
+			asked = append(asked, each.Interface())
+		}
+		key := fmt.Sprintf("%#v", asked)
+		turn := c.turns[key]
+		c.turns[key]++
+		if turn == len(c.results[key]) {
+			c.results[key] = append(c.results[key], tried(value, arguments))
+		}
+		given := c.results[key][turn]
+		if given.panics != nil {
+			panic(given.panics)
+		}
+		return given.values
+	}).Interface()
+}
+
+func tried(function reflect.Value, arguments []reflect.Value) (given result) {
+	defer func() { given.panics = recover() }()
+	given.values = called(function, arguments)
+	return given
 }
 
 // ordered are keys and values in the order of the keys, or in the opposite one.
@@ -83,15 +135,16 @@ func ordered(descending bool) template.FuncMap {
 }
 
 // chanced are the functions by which chance decides what is in a release; their names.
-func (w *witness) chanced(c *chance) []string {
+func (w *witness) chanced() []string {
+	c := w.left
 	if c.order && len(c.calls) == 0 {
 		releases := []*sorted{}
 		for _, descending := range []bool{false, true} {
-			w.functions = ordered(descending)
+			w.over = ordered(descending)
 			if release, err := w.again(func(*common.Capabilities) {}); err == nil {
 				releases = append(releases, release)
 			}
-			w.functions = nil
+			w.over = nil
 		}
 		if len(releases) == 2 && !releases[0].equal(releases[1]) {
 			c.calls["keys"] = true

@@ -5,12 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
-	"regexp"
 	"sort"
 	"strings"
 
 	"sigs.k8s.io/yaml"
 
+	"helm.sh/helm/v4/pkg/chart/common"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
 	util "helm.sh/helm/v4/pkg/release/v1/util"
 )
 
@@ -19,12 +20,13 @@ type parsed struct {
 	content []byte
 	head    util.SimpleHead
 	err     error
+	title   string // the kind and name of what it is, once they were asked for
 }
 
-// document is one of a release's, by the file of the chart that it comes from.
+// document is one of a release's, by the file of the chart that it comes from. The same text is the same document.
 type document struct {
-	name    string
-	content []byte
+	name string
+	*parsed
 }
 
 // sorted is a release split, sorted and written down as `helm template` does.
@@ -51,25 +53,21 @@ var (
 		"pre-install": true, "post-install": true, "pre-delete": true, "post-delete": true, "pre-upgrade": true,
 		"post-upgrade": true, "pre-rollback": true, "post-rollback": true, "test": true, "test-success": true,
 	}
-	separator = regexp.MustCompile(`(?m)^---.*$`)
 )
 
 const hookAnnotation = "helm.sh/hook"
 
 // sort makes a release of what its templates made.
-func (j *job) sort(m *made) (*sorted, error) {
+//
+// printed says whether what `helm template` prints is wanted as well.
+func (j *job) sort(m *made, printed bool) (*sorted, error) {
 	result := &sorted{}
-	var out strings.Builder
 	for _, crd := range m.crds {
-		text := string(crd.File.Data)
-		write(&out, crd.Filename, text)
-		// Helm prints the file as it is; whoever reads it splits it.
-		for _, part := range separator.Split(text, -1) {
-			found := j.parse(part)
+		for _, found := range j.pack(crd.File) {
 			if found.err != nil {
 				return nil, of(crd.Filename, found.err)
 			}
-			if index := result.keep(crd.Filename, found.content); index >= 0 {
+			if index := result.keep(crd.Filename, found); index >= 0 {
 				result.order = append(result.order, index)
 			}
 		}
@@ -78,22 +76,64 @@ func (j *job) sort(m *made) (*sorted, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, each := range manifests {
-		write(&out, each.name, each.text)
-	}
-	var last strings.Builder
-	last.WriteString(strings.TrimSpace(out.String()))
-	last.WriteByte('\n')
-	for _, each := range hooked {
-		write(&last, each.name, each.text)
-	}
-	result.manifest = last.String()
 	for _, each := range append(manifests, hooked...) {
 		if each.index >= 0 {
 			result.order = append(result.order, each.index)
 		}
 	}
+	if printed {
+		result.manifest = printout(m.crds, manifests, hooked)
+	}
 	return result, nil
+}
+
+// pack are the documents of a file of CRDs. Helm prints the file as it is; whoever reads it splits it.
+func (j *job) pack(file *common.File) []*parsed {
+	known, is := j.bundles[file]
+	if !is {
+		for _, part := range parts(string(file.Data)) {
+			known = append(known, j.parse(part))
+		}
+		j.bundles[file] = known
+	}
+	return known
+}
+
+// parts are what is between the lines that begin with three dashes.
+func parts(text string) []string {
+	var result []string
+	begin, at := 0, 0
+	for {
+		if strings.HasPrefix(text[at:], "---") {
+			result = append(result, text[begin:at])
+			end := strings.IndexByte(text[at:], '\n')
+			if end < 0 {
+				return append(result, "")
+			}
+			begin, at = at+end, at+end
+		}
+		next := strings.Index(text[at:], "\n---")
+		if next < 0 {
+			return append(result, text[begin:])
+		}
+		at += next + 1
+	}
+}
+
+func printout(crds []chart.CRD, manifests, hooked []entry) string {
+	var out, last strings.Builder
+	for _, crd := range crds {
+		write(&out, crd.Filename, string(crd.File.Data))
+	}
+	for _, each := range manifests {
+		write(&out, each.name, each.text)
+	}
+	last.WriteString(strings.TrimSpace(out.String()))
+	last.WriteByte('\n')
+	for _, each := range hooked {
+		write(&last, each.name, each.text)
+	}
+	return last.String()
 }
 
 func (j *job) split(files map[string]string, into *sorted) (manifests, hooked []entry, err error) {
@@ -111,7 +151,7 @@ func (j *job) split(files map[string]string, into *sorted) (manifests, hooked []
 			if found.err != nil {
 				return nil, nil, of(name, found.err)
 			}
-			each := entry{name, text, found.head.Kind, into.keep(name, found.content)}
+			each := entry{name, text, found.head.Kind, into.keep(name, found)}
 			switch events, is := hook(&found.head); {
 			case !is:
 				manifests = append(manifests, each)
@@ -186,11 +226,11 @@ func write(out *strings.Builder, name, text string) {
 }
 
 // keep adds a document unless it is empty, and says where.
-func (s *sorted) keep(name string, content []byte) int {
-	if bytes.Equal(content, []byte("null")) || bytes.Equal(content, []byte("{}")) {
+func (s *sorted) keep(name string, found *parsed) int {
+	if bytes.Equal(found.content, []byte("null")) || bytes.Equal(found.content, []byte("{}")) {
 		return -1
 	}
-	s.documents = append(s.documents, document{name, content})
+	s.documents = append(s.documents, document{name, found})
 	return len(s.documents) - 1
 }
 
@@ -213,4 +253,31 @@ func (j *job) parse(text string) *parsed {
 	}
 	j.parsed[text] = result
 	return result
+}
+
+// called is the kind and name of the object that a document is.
+func (p *parsed) called() string {
+	if p.title == "" {
+		var head struct {
+			Kind     any `json:"kind"`
+			Metadata struct {
+				Name      any `json:"name"`
+				Namespace any `json:"namespace"`
+			} `json:"metadata"`
+		}
+		_ = json.Unmarshal(p.content, &head)
+		p.title = text(head.Kind) + "/"
+		if namespace := text(head.Metadata.Namespace); namespace != "" {
+			p.title += namespace + "/"
+		}
+		p.title += text(head.Metadata.Name)
+	}
+	return p.title
+}
+
+func text(value any) string {
+	if s, ok := value.(string); ok {
+		return s
+	}
+	return ""
 }

@@ -2,12 +2,11 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
-	"regexp"
+	"maps"
 	"sort"
 	"strconv"
 	"strings"
-	"time"
+	"text/template"
 
 	"helm.sh/helm/v4/pkg/chart/common"
 
@@ -44,11 +43,6 @@ const (
 	mostSingles = 8 // and of which each is rendered by itself
 	mostRounds  = 3 // how often an answer may lead to further questions
 	mostNamed   = 5 // objects that a difference names
-	mostPatches = 16
-	// versions that a chart names of which each is tried
-	mostLiterals = 24
-	// for trying versions one by one, of one release
-	mostTime = 2 * time.Second
 )
 
 // difference is what would be other objects under another identity.
@@ -60,9 +54,8 @@ type difference struct {
 }
 
 // compare renders a release again under the identities that its templates asked about, and says what differs.
-func (j *job) compare(out *bytes.Buffer, rel *release, base *sorted, asked *tracking.Asked, left *chance) {
-	w := &witness{job: j, rel: rel, base: base}
-	if calls := w.chanced(left); len(calls) > 0 {
+func (w *witness) compare(out *bytes.Buffer, asked *tracking.Asked) {
+	if calls := w.chanced(); len(calls) > 0 {
 		out.WriteString(`,"calls":`)
 		put(out, calls)
 	}
@@ -76,14 +69,14 @@ func (j *job) compare(out *bytes.Buffer, rel *release, base *sorted, asked *trac
 		}
 		differences = append(differences, w.releases(len(differences) > 0)...)
 	}
-	if asked.Kube && !rel.Complete {
+	if asked.Kube && !w.rel.Complete {
 		differences = append(differences, w.patches()...)
 	}
 	if len(differences) > 0 {
 		out.WriteString(`,"differences":`)
 		put(out, differences)
 	}
-	if (len(asked.APIs) > 0 || asked.Whole) && !rel.Complete {
+	if (len(asked.APIs) > 0 || asked.Whole) && !w.rel.Complete {
 		w.alternatives(out, asked)
 	}
 	if len(w.untried) > 0 {
@@ -97,8 +90,10 @@ type witness struct {
 	*job
 	rel      *release
 	base     *sorted
-	unstable map[string]bool // objects that are others each time: random passwords, certificates, the time
-	untried  map[string]bool // what there was no time for, or too much of
+	left     *chance
+	over     template.FuncMap // in the place of Helm's own functions, for a comparison
+	unstable map[string]bool  // objects that are others each time: what is made of a map's keys, in any order
+	untried  map[string]bool  // what there was no time for, or too much of
 }
 
 func (w *witness) again(change func(*common.Capabilities)) (*sorted, error) {
@@ -107,11 +102,13 @@ func (w *witness) again(change func(*common.Capabilities)) (*sorted, error) {
 		return nil, err
 	}
 	change(caps)
+	w.functions = w.left.functions()
+	maps.Copy(w.functions, w.over)
 	result, err := w.render(w.rel, caps, nil)
 	if err != nil {
 		return nil, err
 	}
-	return w.sort(result)
+	return w.sort(result, false)
 }
 
 // differs is empty where the objects are the same, and where Helm fails: then nothing is deployed in silence.
@@ -125,39 +122,6 @@ func (w *witness) differs(asked, name string, change func(*common.Capabilities))
 		return nil
 	}
 	return []difference{{asked, name, objects, template}}
-}
-
-// patches compares the first and the last patch release of the minor version that is rendered for.
-func (w *witness) patches() []difference {
-	var result []difference
-	parts := strings.SplitN(strings.TrimPrefix(w.rel.KubeVersion, "v"), ".", 3)
-	if len(parts) < 3 {
-		return nil
-	}
-	for _, patch := range []string{"0", "99"} {
-		name := "v" + parts[0] + "." + parts[1] + "." + patch
-		version, err := common.ParseKubeVersion(name)
-		if err != nil || name == w.rel.KubeVersion {
-			continue
-		}
-		result = append(result, w.differs("kubernetes", "Kubernetes "+name,
-			func(c *common.Capabilities) { c.KubeVersion = *version })...)
-	}
-	if len(result) > 0 {
-		return result
-	}
-	minor := "v" + parts[0] + "." + parts[1] + "."
-	more := w.literals(func(name string) bool { return strings.HasPrefix(name, minor) })
-	for patch := 1; patch <= mostPatches; patch++ {
-		more = append(more, minor+strconv.Itoa(patch))
-	}
-	return w.firstOf("kubernetes", "Kubernetes ", more, func(c *common.Capabilities, name string) bool {
-		version, err := common.ParseKubeVersion(name)
-		if err == nil {
-			c.KubeVersion = *version
-		}
-		return err == nil && name != w.rel.KubeVersion
-	})
 }
 
 // releases tries the releases of Helm that the chart names, and those that may come next.
@@ -177,46 +141,11 @@ func (w *witness) releases(differ bool) []difference {
 	})
 }
 
-// firstOf is the first of several identities that makes a difference.
-func (w *witness) firstOf(asked, kind string, all []string, wear func(*common.Capabilities, string) bool) []difference {
-	begun := time.Now()
-	for _, name := range all {
-		if time.Since(begun) > mostTime {
-			w.leave(kind + "(" + all[0] + " … " + all[len(all)-1] + ")")
-			return nil
-		}
-		wearable := false
-		found := w.differs(asked, kind+name, func(c *common.Capabilities) { wearable = wear(c, name) })
-		if wearable && len(found) > 0 {
-			return found
-		}
-	}
-	return nil
-}
-
 func (w *witness) leave(name string) {
 	if w.untried == nil {
 		w.untried = map[string]bool{}
 	}
 	w.untried[name] = true
-}
-
-var version = regexp.MustCompile(`v?[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,4}(?:[-+][0-9A-Za-z.+-]{1,40})?`)
-
-// literals are the versions that the chart and its values name, some of them.
-func (w *witness) literals(fits func(string) bool) []string {
-	found := map[string]bool{}
-	for _, texts := range [][][]byte{w.content, w.rel.Values} {
-		for _, text := range texts {
-			for _, match := range version.FindAll(text, mostLiterals*16) {
-				name := "v" + strings.TrimPrefix(string(match), "v")
-				if fits(name) && len(found) < mostLiterals {
-					found[name] = true
-				}
-			}
-		}
-	}
-	return names(found)
 }
 
 // changed names the objects that are not the same, and the template of the first.
@@ -255,7 +184,7 @@ func (w *witness) changed(other *sorted) ([]string, string) {
 func differing(first, second map[string]document) []string {
 	var names []string
 	for name, each := range first {
-		if other, ok := second[name]; !ok || !bytes.Equal(each.content, other.content) {
+		if other, ok := second[name]; !ok || each.parsed != other.parsed && !bytes.Equal(each.content, other.content) {
 			names = append(names, name)
 		}
 	}
@@ -286,32 +215,13 @@ func (s *sorted) index() map[string]document {
 	found := map[string]document{}
 	for _, at := range s.order {
 		each := s.documents[at]
-		var head struct {
-			Kind     any `json:"kind"`
-			Metadata struct {
-				Name      any `json:"name"`
-				Namespace any `json:"namespace"`
-			} `json:"metadata"`
-		}
-		_ = json.Unmarshal(each.content, &head)
-		name := text(head.Kind) + "/"
-		if namespace := text(head.Metadata.Namespace); namespace != "" {
-			name += namespace + "/"
-		}
-		name += text(head.Metadata.Name)
+		name := each.called()
 		for _, taken := found[name]; taken; _, taken = found[name] {
 			name += "'"
 		}
 		found[name] = each
 	}
 	return found
-}
-
-func text(value any) string {
-	if s, ok := value.(string); ok {
-		return s
-	}
-	return ""
 }
 
 // alternative is what a release is in a cluster that has API versions which nobody knows to be there.
@@ -356,7 +266,7 @@ func (w *witness) alternatives(out *bytes.Buffer, asked *tracking.Asked) {
 		}
 		out.WriteString(`{"assumed":`)
 		put(out, each.assumed)
-		each.release.write(out)
+		each.release.write(out, w.base)
 		out.WriteByte('}')
 	}
 	out.WriteByte(']')
@@ -381,6 +291,7 @@ func (w *witness) unknown(asked *tracking.Asked) []string {
 		}
 		caps.APIVersions = append(caps.APIVersions, names(wanted)...)
 		seen, more := tracking.Track(caps)
+		w.functions = w.left.functions()
 		if _, err := w.render(w.rel, caps, seen); err != nil && len(more.APIs) == 0 {
 			break
 		}

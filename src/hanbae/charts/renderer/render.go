@@ -40,9 +40,11 @@ type ofValues struct{ error }
 type job struct {
 	*request
 	parsed    map[string]*parsed
+	bundles   map[*common.File][]*parsed // the documents of a file of CRDs
 	schemas   map[string]*schema
 	checked   bool
 	excess    error            // what of the chart's files is larger than it may be
+	loaded    *chart.Chart     // as it was read
 	functions template.FuncMap // in the place of Helm's own; nil for those
 }
 
@@ -53,8 +55,60 @@ type made struct {
 	files  map[string]string
 }
 
-// load reads the chart anew: rendering one takes away what its values disable, and templates may change its defaults.
+// load reads the chart once. Each rendering gets a chart of its own: it takes away what values disable, and templates
+// may change its defaults.
 func (j *job) load() (*chart.Chart, error) {
+	if j.loaded == nil {
+		read, err := j.read()
+		if err != nil {
+			return nil, err
+		}
+		j.loaded = read
+	}
+	return copied(j.loaded), nil
+}
+
+// copied is a chart of which everything is new that rendering changes; files stay the same ones.
+func copied(c *chart.Chart) *chart.Chart {
+	fresh := *c
+	metadata := *c.Metadata
+	metadata.Dependencies = nil
+	for _, each := range c.Metadata.Dependencies {
+		dependency := *each
+		metadata.Dependencies = append(metadata.Dependencies, &dependency)
+	}
+	fresh.Metadata = &metadata
+	if c.Values != nil {
+		fresh.Values = copiedValue(c.Values).(map[string]any)
+	}
+	subcharts := []*chart.Chart{}
+	for _, sub := range c.Dependencies() {
+		subcharts = append(subcharts, copied(sub))
+	}
+	fresh.SetDependencies(subcharts...)
+	return &fresh
+}
+
+func copiedValue(value any) any {
+	switch each := value.(type) {
+	case map[string]any:
+		fresh := make(map[string]any, len(each))
+		for key, below := range each {
+			fresh[key] = copiedValue(below)
+		}
+		return fresh
+	case []any:
+		fresh := make([]any, len(each))
+		for i, below := range each {
+			fresh[i] = copiedValue(below)
+		}
+		return fresh
+	default:
+		return value
+	}
+}
+
+func (j *job) read() (*chart.Chart, error) {
 	files := make([]*archive.BufferedFile, len(j.Files))
 	left := archive.MaxDecompressedChartSize
 	for i, f := range j.Files {
@@ -198,16 +252,16 @@ func capabilities(rel *release) (*common.Capabilities, error) {
 }
 
 // first renders a release and says what its templates asked for.
-func (j *job) first(rel *release, caps *common.Capabilities) (*made, *tracking.Asked, *chance, error) {
+func (j *job) first(rel *release, caps *common.Capabilities) (*made, *tracking.Asked, *witness, error) {
+	w := &witness{job: j, rel: rel, left: &chance{calls: map[string]bool{}, results: map[string][]result{}}}
 	seen, asked := tracking.Track(caps)
-	left := &chance{calls: map[string]bool{}}
-	j.functions = left.functions()
+	j.functions = w.left.functions()
 	result, err := j.render(rel, caps, seen)
-	j.functions = nil
 	if err == nil && !asked.Anything() {
-		return result, asked, left, nil
+		return result, asked, w, nil
 	}
 	// Helm's own answers are not the same objects as the ones that note questions, and errors name their types.
+	j.functions = w.left.functions()
 	result, err = j.render(rel, caps, nil)
-	return result, asked, left, err
+	return result, asked, w, err
 }
