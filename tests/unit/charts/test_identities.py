@@ -147,7 +147,7 @@ PATCH = f'(last (splitList "." {VERSION}))'
         (f'.Files.Get (printf "only-%s" {PATCH})', "13"),
         (f'include (printf "on%s" {PATCH}) .', "14"),
         (f'semverCompare ">=1.35.20" {VERSION}', "99"),
-        ("eq (printf \"%v\" .Capabilities.KubeVersion) \"{v1.35.15 v1.35.15 1 35}\"", "15"),
+        ('eq (printf "%v" .Capabilities.KubeVersion) "{v1.35.15 v1.35.15 1 35}"', "15"),
     ],
 )
 async def test_the_patch_that_decides_is_found_however_it_is_told(
@@ -169,7 +169,7 @@ async def test_the_patch_that_decides_is_found_however_it_is_told(
 async def test_what_is_made_by_chance_is_the_same_in_every_comparison(pool: pools.Pool) -> None:
     made = (
         '---\napiVersion: v1\nkind: Secret\nmetadata: {name: made}\nstringData:\n  a: {{ (genCA "a" 9).Key | quote }}\n'
-        "  b: {{ randAlphaNum 20 }}\n  c: {{ now | quote }}\n  d: {{ htpasswd \"a\" \"b\" | quote }}\n"
+        '  b: {{ randAlphaNum 20 }}\n  c: {{ now | quote }}\n  d: {{ htpasswd "a" "b" | quote }}\n'
     )
     template = f"{made}---\n" + gated('.Capabilities.APIVersions.Has "example.com/v1"')
     result = await answer(pool, template)
@@ -187,7 +187,9 @@ async def test_what_is_made_by_chance_is_the_same_in_every_comparison(pool: pool
 
 async def test_files_of_kinds_are_split_at_lines_of_three_dashes(pool: pools.Pool) -> None:
     one = "kind: CustomResourceDefinition\napiVersion: apiextensions.k8s.io/v1\nmetadata: {name: %s}\n"
-    text = f"---\n{one % 'a'}---  # b\n{one % 'b'}\n---\n\n--- \n# nothing\n----\n{one % 'c'}  ---\n"
+    text = (
+        f"---\n{one % 'a'}---  # b\n{one % 'b'}\n---\n\n--- \n# nothing\n----\n{one % 'c'}  ---\n"
+    )
     files = CHART | {"crds/a.yaml": text.replace("  ---\n", "").encode()}
     (result,) = await pool.render(
         files, pools.Asked([pools.Wanted("r", "n", ())], manifest=True), shown="a"
