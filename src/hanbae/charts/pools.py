@@ -303,8 +303,8 @@ def _completed(answer: Answer) -> Answer:
     if not answer.alternatives:
         return answer
     alternatives = tuple(
-        msgspec.structs.replace(each, documents=answer.documents + each.documents)
-        for each in answer.alternatives
+        msgspec.structs.replace(alternative, documents=answer.documents + alternative.documents)
+        for alternative in answer.alternatives
     )
     return msgspec.structs.replace(answer, alternatives=alternatives)
 

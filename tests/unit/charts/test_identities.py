@@ -162,21 +162,23 @@ async def test_the_patch_that_decides_is_found_however_it_is_told(
     request = pools.Wanted("r", "n", (), "v1.35.1", ("apps/v1",))
     (result,) = await pool.render(files, pools.Asked([request]), shown="a")
     assert result.error is None, result.error
-    assert [each.identity for each in result.differences] == [f"Kubernetes v1.35.{patch}"]
+    assert [difference.identity for difference in result.differences] == [
+        f"Kubernetes v1.35.{patch}"
+    ]
     assert not result.untried
 
 
 async def test_what_is_made_by_chance_is_the_same_in_every_comparison(pool: pools.Pool) -> None:
-    made = (
+    secret = (
         '---\napiVersion: v1\nkind: Secret\nmetadata: {name: made}\nstringData:\n  a: {{ (genCA "a" 9).Key | quote }}\n'
         '  b: {{ randAlphaNum 20 }}\n  c: {{ now | quote }}\n  d: {{ htpasswd "a" "b" | quote }}\n'
     )
-    template = f"{made}---\n" + gated('.Capabilities.APIVersions.Has "example.com/v1"')
+    template = f"{secret}---\n" + gated('.Capabilities.APIVersions.Has "example.com/v1"')
     result = await answer(pool, template)
     (other,) = result.alternatives
     here, there = (
-        [document for _, document in each.documents if document["kind"] == "Secret"]
-        for each in (result, other)
+        [document for _, document in release.documents if document["kind"] == "Secret"]
+        for release in (result, other)
     )
     assert here == there
     assert here[0]["stringData"]["b"] != here[0]["stringData"]["d"]
@@ -186,10 +188,8 @@ async def test_what_is_made_by_chance_is_the_same_in_every_comparison(pool: pool
 
 
 async def test_files_of_kinds_are_split_at_lines_of_three_dashes(pool: pools.Pool) -> None:
-    one = "kind: CustomResourceDefinition\napiVersion: apiextensions.k8s.io/v1\nmetadata: {name: %s}\n"
-    text = (
-        f"---\n{one % 'a'}---  # b\n{one % 'b'}\n---\n\n--- \n# nothing\n----\n{one % 'c'}  ---\n"
-    )
+    kind = "kind: CustomResourceDefinition\napiVersion: apiextensions.k8s.io/v1\nmetadata: {name: %s}\n"
+    text = f"---\n{kind % 'a'}---  # b\n{kind % 'b'}\n---\n\n--- \n# nothing\n----\n{kind % 'c'}  ---\n"
     files = CHART | {"crds/a.yaml": text.replace("  ---\n", "").encode()}
     (result,) = await pool.render(
         files, pools.Asked([pools.Wanted("r", "n", ())], manifest=True), shown="a"
