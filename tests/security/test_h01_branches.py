@@ -47,6 +47,7 @@ LEADS_NOWHERE = frozenset(
         "rollout",
         "checklists",
         "troubleshooting",
+        "local",  # images of servers on a developer's machine, which runs the branch's own images as well
         "rules",  # those of the policy that counts are used
     }
 )

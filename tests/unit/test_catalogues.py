@@ -19,6 +19,7 @@ from hanbae.charts import pools
 from hanbae.cli import main
 from hanbae.cli.text import tables
 from hanbae.diagnosing import images
+from hanbae.local import parity
 from hanbae.policy import documents
 from hanbae.releases import variables
 from hanbae.results import checklists, dependencies, deployments, findings, plans
@@ -73,6 +74,7 @@ BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "diagnosis.{}-failed": (("job", "migration"),),
     "diagnosis.{}-killed": (("job", "migration"),),
     "diagnosis.{}-too-long": (("job", "migration"),),
+    "local.differs-{}": (get_args(parity.Variant),),
     "manifests.refused-{}": (("missing", "outside", "plugin", "remote"),),
     "plan.fault-{}": (("base", "head"),),
     "plan.{}": (choices(plans.Change, "outcome"),),

@@ -220,6 +220,40 @@ def docs(session: options.Session, check: bool, output: str) -> int:
 
 
 @command.command(
+    "compose",
+    help="""\
+Write compose.yaml: the local environment, from the charts and the policy.
+
+The services, servers and migrations that the charts of the first environment make, in their order. Secrets are not in
+it: `hanbae local up` writes them below .hanbae, which git ignores. With --check, a Compose file, whoever wrote it, is
+compared with the charts as well.""",
+    epilog="""\
+Examples:
+  hanbae generate compose
+  hanbae generate compose --check
+  hanbae local up""",
+)
+@_check
+@options.output("text", "json")
+@options.session
+def compose(session: options.Session, check: bool, output: str) -> int:
+    """Write the local environment."""
+    from hanbae.actions import generate_compose
+    from hanbae.cli.text import parity_lines
+
+    changes, local = asyncio.run(generate_compose.generate_compose(session.directory, check=check))
+    code = _show(session, changes, output, text_id="local.stale")
+    if not check:
+        parity_lines.gaps(session.narration, local.composition.gaps)
+        return code
+    if not any(change.outcome == "stale" and not change.diff for change in changes):
+        parity = generate_compose.compare(local)
+        parity_lines.tell(session.narration, parity)
+        code = code or bool(parity.differences)
+    return code
+
+
+@command.command(
     "schema",
     help="""\
 Write a JSON Schema to standard output: of hanbae.yaml, for editors, or of what a command writes.

@@ -16,6 +16,7 @@ from hanbae.checking import beyond_files, inspecting
 from hanbae.cli import outputs
 from hanbae.results import (
     checklists,
+    compositions,
     dependencies,
     deployments,
     events,
@@ -202,6 +203,7 @@ OUTPUTS: Final[dict[str, type[Struct]]] = {
     "new-service": Files,
     "overlay-apply": overlays.Applied,
     "overlay-plan": overlays.Preview,
+    "local-check": compositions.Parity,
     "plan": Plans,
     "plan-base": previews.Comparison,
     "render": Releases,

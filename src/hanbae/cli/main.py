@@ -45,6 +45,7 @@ COMMANDS: Final = {
     "image": "image",
     "generate": "generate",
     "overlay": "overlay",
+    "local": "local",
     "deploy": "deploy",
     "attach": "attach",
     "stop": "stop",

@@ -436,6 +436,29 @@ class RuleSetting(Document, frozen=True, tag_field=_FORM, tag="setting"):
     services: tuple[Name, ...] = ()
 
 
+Image = Annotated[str, Meta(pattern=r"^[a-z0-9][A-Za-z0-9._:/@-]*$", max_length=400)]
+"""An image as Docker names it."""
+
+
+class Local(Document, frozen=True):
+    """The local environment, in Docker Compose.
+
+    Attributes:
+        environment: The environment whose charts it is made of; default the first one on Kubernetes.
+        postgresql: Image of PostgreSQL, of the major version that the clusters have; default ``postgres:18``.
+        valkey: Image of Valkey; default ``valkey/valkey:8.1``.
+        clickhouse: Image of ClickHouse; default ``clickhouse/clickhouse-server:25.8``.
+        tools: Image with a static ``/bin/busybox``, by which services are probed whose images have no shell; default
+            ``busybox:1.37-musl``.
+    """
+
+    environment: Name | None = None
+    postgresql: Image = "postgres:18"
+    valkey: Image = "valkey/valkey:8.1"
+    clickhouse: Image = "clickhouse/clickhouse-server:25.8"
+    tools: Image = "busybox:1.37-musl"
+
+
 class Trouble(Document, frozen=True):
     """One row of the policy's troubleshooting table.
 
@@ -467,6 +490,7 @@ class Policy(Document, frozen=True):
         troubleshooting: The policy's troubleshooting table.
         profile: Which of hanbae's rules are held to: ``policy`` (default, all of them) or ``essential`` (what breaks in
             a cluster or gives a secret away, and nothing of layout or taste).
+        local: The local environment.
         rules: The team's own rules for rendered objects, and how grave hanbae's own rules are here.
     """
 
@@ -484,6 +508,7 @@ class Policy(Document, frozen=True):
     history: History = field(default_factory=History)
     checklists: Checklists = field(default_factory=Checklists)
     troubleshooting: tuple[Trouble, ...] = ()
+    local: Local = field(default_factory=Local)
     rules: tuple[OwnRule | RuleSetting, ...] = ()
 
     @property

@@ -1,0 +1,255 @@
+"""The one door to Docker: Compose as a program, whose arguments and environment never hold a secret.
+
+Compose reads secrets from files that only the user can read; what it says of them goes through a redactor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from hanbae import errors
+from hanbae.results import compositions
+
+_LARGEST: Final = 16 * 1024 * 1024
+_PATIENCE: Final = 60.0
+"""Seconds for questions that Docker answers at once, unless it does not answer at all."""
+_ENDING: Final = 30.0
+"""Seconds that Compose may take to end after Ctrl-C."""
+_DROPPED: Final = frozenset({"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_ENV_FILES"})
+"""Settings of a developer's that would have another project be meant."""
+_LONGEST: Final = 2000
+
+
+@dataclass(frozen=True)
+class Project:
+    """A Compose project.
+
+    Attributes:
+        root: The repository.
+        files: Its Compose files, later ones over earlier ones, relative to `root`.
+        program: How Compose is called.
+    """
+
+    root: Path
+    files: tuple[str, ...]
+    program: tuple[str, ...]
+
+    def up(self, services: Sequence[str], *, build: bool) -> None:
+        """Start what does not run, or is not as the files have it, and wait for what others depend on.
+
+        Compose's progress goes where ours does; Ctrl-C is passed on, and waited for.
+
+        Raises:
+            hanbae.errors.Failed: Compose has failed; what it said was shown.
+        """
+        options = ["up", "--detach", "--remove-orphans", "--quiet-pull"]
+        code = self._shown([*options, *(["--build"] if build else []), *services])
+        if code != 0:
+            raise errors.Failed("local.up-failed", code=str(code))
+
+    def down(self, *, volumes: bool) -> None:
+        """Stop and remove what runs; the data as well where that is asked for.
+
+        Raises:
+            hanbae.errors.Failed: Compose has failed; what it said was shown.
+        """
+        options = ["--profile", "*", "down", "--remove-orphans"]
+        code = self._shown([*options, *(["--volumes"] if volumes else [])])
+        if code != 0:
+            raise errors.Failed("local.down-failed", code=str(code))
+
+    def running(self) -> tuple[compositions.Running, ...]:
+        """Every container of the project, by service.
+
+        Raises:
+            hanbae.errors.Unreachable: Docker does not answer.
+            hanbae.errors.Failed: Compose refuses its files.
+        """
+        text = self._answer(["ps", "--all", "--format", "json"])
+        rows = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        if text.startswith("["):
+            rows = json.loads(text)
+        return tuple(sorted(map(_running, rows), key=lambda row: row.name))
+
+    def ports(self) -> dict[int, str]:
+        """The ports of this machine that the project asks for, with the service of each.
+
+        Raises:
+            hanbae.errors.Failed: Compose refuses its files.
+        """
+        document = self.config()
+        ports: dict[int, str] = {}
+        for name, entry in (document.get("services") or {}).items():
+            for port in entry.get("ports") or ():
+                published = str(port.get("published") or "")
+                if published.isdigit():
+                    ports[int(published)] = str(name)
+        return ports
+
+    def config(self) -> dict[str, Any]:
+        """The files as Compose merges them, without the values of variables' files.
+
+        Raises:
+            hanbae.errors.Failed: Compose refuses its files.
+        """
+        text = self._answer(
+            ["config", "--format", "json", "--no-env-resolution", "--no-path-resolution"]
+        )
+        document = json.loads(text)
+        return document if isinstance(document, dict) else {}
+
+    def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
+        """Lines of the services' logs, as Compose writes them.
+
+        Raises:
+            hanbae.errors.Unreachable: Docker does not answer.
+        """
+        options = ["logs", "--no-color"]
+        options += ["--follow"] if follow else []
+        options += ["--tail", str(tail)] if tail is not None else []
+        process = subprocess.Popen(
+            self._command([*options, *services]),
+            cwd=self.root,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        output = process.stdout
+        try:
+            while output is not None and (line := output.readline(_LARGEST)):
+                yield line.decode("utf-8", "replace").rstrip("\n")
+        finally:
+            _end(process)
+
+    def _command(self, words: Sequence[str]) -> list[str]:
+        named = [part for file in self.files for part in ("--file", str(self.root / file))]
+        return [*self.program, "--project-directory", str(self.root), *named, *words]
+
+    def _shown(self, words: Sequence[str]) -> int:
+        """Run with what it says on our standard error."""
+        process = subprocess.Popen(
+            self._command(words),
+            cwd=self.root,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=2,
+            stderr=2,
+        )
+        try:
+            return process.wait()
+        except BaseException:
+            _end(process)
+            raise
+
+    def _answer(self, words: Sequence[str]) -> str:
+        ended = _run(self._command(words), self.root)
+        if ended.returncode != 0:
+            raise errors.Failed("local.compose-refuses", reason=_reason(ended.stderr))
+        return ended.stdout[:_LARGEST].decode("utf-8", "replace").strip()
+
+
+def project(root: Path, files: Sequence[str]) -> Project:
+    """A project that can be started.
+
+    Raises:
+        hanbae.errors.Lacking: There is no Docker, or it has no Compose.
+        hanbae.errors.Unreachable: Docker's daemon does not answer.
+    """
+    program = find()
+    if program is None:
+        docker = shutil.which("docker")
+        raise errors.Lacking("local.no-compose-plugin" if docker else "local.no-docker")
+    if program[0] == "docker":
+        ended = _run(["docker", "version", "--format", "{{.Server.Version}}"], root)
+        if ended.returncode != 0:
+            raise errors.Unreachable("local.no-daemon", reason=_reason(ended.stderr))
+    return Project(root, tuple(files), program)
+
+
+def find() -> tuple[str, ...] | None:
+    """How Compose is called here: as Docker's plugin, or as a program of its own; None where there is none."""
+    for words in (("docker", "compose"), ("docker-compose",)):
+        if shutil.which(words[0]) is None:
+            continue
+        with contextlib.suppress(errors.Unreachable):
+            ended = _run([*words, "version", "--short"], Path.cwd())
+            if ended.returncode == 0 and not ended.stdout.startswith(b"1."):
+                return words
+    return None
+
+
+def merged(root: Path, files: Sequence[str]) -> dict[str, Any] | None:
+    """Compose files as Compose merges them; None where there is no Compose to do that.
+
+    Raises:
+        hanbae.errors.Failed: Compose refuses the files.
+    """
+    program = find()
+    return Project(root, tuple(files), program).config() if program is not None else None
+
+
+def _running(row: Any) -> compositions.Running:
+    state = str(row.get("State") or "")
+    published = {
+        f"{entry.get('URL') or '127.0.0.1'}:{entry['PublishedPort']}"
+        for entry in row.get("Publishers") or ()
+        if entry.get("PublishedPort")
+    }
+    return compositions.Running(
+        str(row.get("Service")),
+        state,
+        str(row.get("Health") or ""),
+        None if state in {"running", "restarting", "created"} else int(row.get("ExitCode") or 0),
+        tuple(sorted(published)),
+    )
+
+
+def _run(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=_PATIENCE,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise errors.Unreachable("local.no-daemon", reason=f"{_PATIENCE:.0f} s") from error
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _DROPPED}
+
+
+def _reason(output: bytes) -> str:
+    """The last thing that a program said that has failed."""
+    lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines()]
+    return " ".join(line for line in lines[-3:] if line)[:_LONGEST] or "-"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Have a program end as by Ctrl-C, which a terminal has sent it already; it is killed if it does not."""
+    waits: tuple[tuple[Callable[[], None], float], ...] = (
+        (lambda: process.send_signal(signal.SIGINT), _ENDING),
+        (process.kill, _ENDING),
+    )
+    for send, patience in waits:
+        if process.poll() is not None:
+            break
+        send()
+        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            process.wait(patience)
+    if process.stdout is not None:
+        process.stdout.close()
