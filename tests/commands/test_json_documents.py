@@ -64,6 +64,7 @@ COMMANDS = [
     ("error", "check nosuch"),
     ("error", "check --nosuch"),
     ("generate", "generate argocd --check"),
+    ("generate", "generate compose --check"),
     ("image-set", "image set orders registry.example.com/shop/orders:1.1.0 --env dev --no-resolve"),
     ("init", "init"),
     ("new-service", "new service orders"),

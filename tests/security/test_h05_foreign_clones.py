@@ -23,6 +23,8 @@ COMMANDS = [
     ("history", "list"),
     ("secrets", "list"),
     ("generate", "rbac"),
+    ("generate", "compose"),
+    ("local", "check"),
     ("image", "set", "auth", ":1", "--env", "dev", "--no-resolve"),
 ]
 

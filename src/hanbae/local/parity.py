@@ -119,11 +119,11 @@ def _variables(
         present |= names_in(file) or frozenset()
     secret = secret_values.names(service, composition.keys)
     own_file = pods.env_file(service) in compose_document.env_files(entry)
-    wanted = set(service.environment) | (set() if own_file else secret)
-    for name in sorted(wanted - present):
+    expected = set(service.environment) | (set() if own_file else secret)
+    for name in sorted(expected - present):
         yield _difference(service.name, "environment", name, "", "variable-missing")
-    known = set(service.environment) | secret
-    extra = [name for name in sorted(written) if name not in known]
+    declared = set(service.environment) | secret
+    extra = [name for name in sorted(written) if name not in declared]
     if not service.whole:
         for name in extra:
             yield _difference(service.name, "environment", "", name, "variable-extra")
@@ -133,9 +133,9 @@ def _variables(
 
 
 def _ports(service: Service, entry: Entry) -> Iterator[Difference]:
-    wanted = {port.container for port in service.ports}
+    expected = {port.container for port in service.ports}
     present = compose_document.ports(entry)
-    if missing := sorted(wanted - present):
+    if missing := sorted(expected - present):
         yield _difference(
             service.name, "ports", _numbers(missing), _numbers(sorted(present)), "ports"
         )
@@ -146,32 +146,32 @@ def _numbers(numbers: Sequence[int]) -> str:
 
 
 def _probe(service: Service, entry: Entry) -> Iterator[Difference]:
-    wanted, present = service.healthcheck, compose_document.healthcheck(entry)
-    if wanted is None:
+    expected, present = service.healthcheck, compose_document.healthcheck(entry)
+    if expected is None:
         return
-    shown = " ".join(wanted.test[1:])
+    shown = " ".join(expected.test[1:])
     if present is None:
         yield _difference(service.name, "probe", shown, "", "probe-missing")
         return
     words = compose_document.test_words(present).replace("$$", "$")
-    if any(text not in words for text in wanted.shows):
-        yield _difference(service.name, "probe", " ".join(wanted.shows), words, "probe")
-    for key, number in (("interval", wanted.interval), ("timeout", wanted.timeout)):
+    if any(text not in words for text in expected.shows):
+        yield _difference(service.name, "probe", " ".join(expected.shows), words, "probe")
+    for key, number in (("interval", expected.interval), ("timeout", expected.timeout)):
         own = compose_document.seconds(present.get(key))
         if own is not None and own != number:
             facts = f"{key} {number}s", f"{key} {present.get(key)}"
             yield _difference(service.name, "probe", *facts, "probe")
     retries = present.get("retries")
-    if retries is not None and str(retries) != str(wanted.retries):
-        facts = f"retries {wanted.retries}", f"retries {retries}"
+    if retries is not None and str(retries) != str(expected.retries):
+        facts = f"retries {expected.retries}", f"retries {retries}"
         yield _difference(service.name, "probe", *facts, "probe")
 
 
 def _limits(service: Service, entry: Entry) -> Iterator[Difference]:
     size, text = compose_document.memory(entry)
     if size != service.memory:
-        wanted = limits.written(service.memory) if service.memory is not None else ""
-        yield _difference(service.name, "limits", wanted, text, "memory")
+        expected = limits.written(service.memory) if service.memory is not None else ""
+        yield _difference(service.name, "limits", expected, text, "memory")
     cpus = compose_document.cpus(entry)
     if cpus != service.cpus:
         yield _difference(service.name, "limits", service.cpus, cpus, "cpus")
@@ -196,13 +196,13 @@ def _order(
 def _waited(name: str, entries: Mapping[str, Entry]) -> set[str]:
     """What has ended successfully when a service begins."""
     ended: set[str] = set()
-    seen: set[str] = set()
+    visited: set[str] = set()
     waiting = [name]
     while waiting:
         current = waiting.pop()
-        if current in seen or current not in entries:
+        if current in visited or current not in entries:
             continue
-        seen.add(current)
+        visited.add(current)
         for other, condition in compose_document.depends_on(entries[current]).items():
             waiting.append(other)
             if condition == _ENDED:
@@ -222,8 +222,8 @@ def _servers(composition: Composition, entries: Mapping[str, Entry]) -> Iterator
             yield _difference(service.name, "service", service.image, "", "missing")
             continue
         image = str(entries[own].get("image") or "")
-        wanted, present = components.major(service.image), components.major(image)
-        if wanted is not None and wanted != present:
+        expected, present = components.major(service.image), components.major(image)
+        if expected is not None and expected != present:
             yield _difference(service.name, "database", service.image, image, "major")
         if service.name == "postgresql":
             for reference, major in composition.majors.items():

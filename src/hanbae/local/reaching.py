@@ -55,8 +55,8 @@ def of(release: parts.Release, manifest: Object) -> Reached:
             if str(entry.get("protocol") or "TCP") != "TCP":
                 continue
             own = healthchecks.number(entry.get("port"))
-            wanted = entry.get("targetPort") or own
-            target = names.get(str(wanted)) or healthchecks.number(wanted)
+            named = entry.get("targetPort") or own
+            target = names.get(str(named)) or healthchecks.number(wanted)
             if target is None:
                 continue
             ports.setdefault(target, str(entry.get("name") or ""))

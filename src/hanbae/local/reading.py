@@ -113,10 +113,10 @@ async def _release(  # noqa: PLR0917
     layer: bytes = b"",
 ) -> parts.Release:
     if service_paths.has_no_chart(policy.services, service):
-        made = await manifests.make(policy, tree, service, environment)
-        objects: Iterable[Mapping[str, Any]] = [item.object for item in made.rendered.manifests]
+        release = await manifests.make(policy, tree, service, environment)
+        objects: Iterable[Mapping[str, Any]] = [item.object for item in release.rendered.manifests]
         return releases.read(
-            policy, tree, service, environment, manifests=objects, values={}, file=made.file
+            policy, tree, service, environment, manifests=objects, values={}, file=release.file
         ).model
     contents = releases.values(tree, policy, service, environment).contents
     overrides = releases.overrides(tree, policy, service, environment, contents)

@@ -22,13 +22,13 @@ _MISFITS: Final[dict[Any, str]] = {
     documents.Name: "policy.not-a-name",
     documents.Duration: "policy.not-a-duration",
     forms.Suffix: "policy.not-a-suffix",
-    documents.Kinds: "policy.not-a-kind",
-    documents.Expression: "policy.not-an-expression",
-    documents.RuleCode: "policy.not-a-code",
-    documents.Reason: "policy.no-reason",
-    documents.Pattern: "policy.not-a-pattern",
+    forms.Kinds: "policy.not-a-kind",
+    forms.Expression: "policy.not-an-expression",
+    forms.RuleCode: "policy.not-a-code",
+    forms.Reason: "policy.no-reason",
+    forms.Pattern: "policy.not-a-pattern",
     forms.KubernetesVersion: "policy.not-a-version",
-    documents.UrlPath: "policy.not-a-url-path",
+    forms.UrlPath: "policy.not-a-url-path",
 }
 
 

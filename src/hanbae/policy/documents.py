@@ -10,7 +10,23 @@ from typing import Annotated, Final, Literal, get_args
 
 from msgspec import Meta, Struct, field
 
-from hanbae.policy.forms import KubernetesVersion, Mirror, ObjectKind, RegistryHost, Suffix
+from hanbae.policy.forms import (
+    Excerpt,
+    Expression,
+    Image,
+    Kinds,
+    KubernetesVersion,
+    Mirror,
+    ObjectKind,
+    Pattern,
+    PortName,
+    Reason,
+    RegistryHost,
+    RuleCode,
+    Status,
+    Suffix,
+    UrlPath,
+)
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=53)]
 """An RFC 1123 label, short enough for a Helm release name."""
@@ -317,22 +333,6 @@ def _own(*ids: str) -> tuple[Item, ...]:
     return tuple(Item(id, "") for id in ids)  # noqa: A001
 
 
-UrlPath = Annotated[
-    str,
-    Meta(pattern=r"^((/\.?[A-Za-z0-9~_-][A-Za-z0-9~_.-]*)+/?|/)$", max_length=200),
-]
-"""A path of a URL, without a query, an escape or a part that is ``.`` or ``..``."""
-
-PortName = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=15)]
-"""A port of a Service, by its name or, in quotes, its number."""
-
-Status = Annotated[int, Meta(ge=100, le=599)]
-"""A status of HTTP."""
-
-Excerpt = Annotated[str, Meta(min_length=1, max_length=200)]
-"""Some text that something else contains."""
-
-
 class Endpoint(Document, frozen=True):
     """An address of a service, and what it answers to a GET.
 
@@ -372,25 +372,6 @@ class Checklists(Document, frozen=True):
     endpoints: dict[Name, tuple[Endpoint, ...]] = field(default_factory=dict)
     unclean: tuple[Excerpt, ...] | None = None
 
-
-Kinds = Annotated[str, Meta(pattern=r"^([a-z0-9.-]+/)?[A-Z][A-Za-z0-9]*$", max_length=120)]
-"""A kind, with its API group in front unless it is in the core group: ``apps/Deployment``, ``Service``."""
-
-Expression = Annotated[str, Meta(min_length=1, max_length=4096)]
-"""An expression in CEL."""
-
-
-RuleCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}[0-9]{3}$|^OWN-[A-Za-z0-9-]+$", max_length=60)]
-"""The code of a rule: ``KUB011``, or ``OWN-`` and the id of a rule of the team's."""
-
-Reason = Annotated[str, Meta(pattern=r"\S", min_length=1, max_length=400)]
-"""Why something is meant: never empty."""
-
-Pattern = Annotated[
-    str,
-    Meta(pattern=r"^(?!/)(?!(?:.*/)?\.\.?(?:/|$))[^\\]+$", min_length=1, max_length=255),
-]
-"""A path of the repository, where ``*`` is any text in a part, ``?`` one letter and ``**`` any number of parts."""
 
 _FORM: Final = "form"
 """Where an entry of ``rules:`` says which of its two forms it has, once it is read; no file writes it."""
@@ -434,10 +415,6 @@ class RuleSetting(Document, frozen=True, tag_field=_FORM, tag="setting"):
     reason: Reason
     paths: tuple[Pattern, ...] = ()
     services: tuple[Name, ...] = ()
-
-
-Image = Annotated[str, Meta(pattern=r"^[a-z0-9][A-Za-z0-9._:/@-]*$", max_length=400)]
-"""An image as Docker names it."""
 
 
 class Local(Document, frozen=True):

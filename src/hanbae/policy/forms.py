@@ -33,3 +33,40 @@ Mirror = Annotated[
     ),
 ]
 """A registry, and the folder in it below which it has the images: ``mirror.example.com/hub``."""
+
+UrlPath = Annotated[
+    str,
+    Meta(pattern=r"^((/\.?[A-Za-z0-9~_-][A-Za-z0-9~_.-]*)+/?|/)$", max_length=200),
+]
+"""A path of a URL, without a query, an escape or a part that is ``.`` or ``..``."""
+
+PortName = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=15)]
+"""A port of a Service, by its name or, in quotes, its number."""
+
+Status = Annotated[int, Meta(ge=100, le=599)]
+"""A status of HTTP."""
+
+Excerpt = Annotated[str, Meta(min_length=1, max_length=200)]
+"""Some text that something else contains."""
+
+Kinds = Annotated[str, Meta(pattern=r"^([a-z0-9.-]+/)?[A-Z][A-Za-z0-9]*$", max_length=120)]
+"""A kind, with its API group in front unless it is in the core group: ``apps/Deployment``, ``Service``."""
+
+Expression = Annotated[str, Meta(min_length=1, max_length=4096)]
+"""An expression in CEL."""
+
+Image = Annotated[str, Meta(pattern=r"^[a-z0-9][A-Za-z0-9._:/@-]*$", max_length=400)]
+"""An image as Docker names it."""
+
+
+RuleCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}[0-9]{3}$|^OWN-[A-Za-z0-9-]+$", max_length=60)]
+"""The code of a rule: ``KUB011``, or ``OWN-`` and the id of a rule of the team's."""
+
+Reason = Annotated[str, Meta(pattern=r"\S", min_length=1, max_length=400)]
+"""Why something is meant: never empty."""
+
+Pattern = Annotated[
+    str,
+    Meta(pattern=r"^(?!/)(?!(?:.*/)?\.\.?(?:/|$))[^\\]+$", min_length=1, max_length=255),
+]
+"""A path of the repository, where ``*`` is any text in a part, ``?`` one letter and ``**`` any number of parts."""
