@@ -56,7 +56,7 @@ def of(release: parts.Release, manifest: Object) -> Reached:
                 continue
             own = healthchecks.number(entry.get("port"))
             named = entry.get("targetPort") or own
-            target = names.get(str(named)) or healthchecks.number(wanted)
+            target = names.get(str(named)) or healthchecks.number(named)
             if target is None:
                 continue
             ports.setdefault(target, str(entry.get("name") or ""))
