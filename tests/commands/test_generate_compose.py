@@ -62,9 +62,9 @@ def test_a_chart_that_has_changed_makes_the_file_stale_and_says_in_what(
     values.write_text(values.read_text().replace("memory: 256Mi", "memory: 257M"))
     capsys.readouterr()
     assert hanbae(shop, "generate", "compose", "--check") == 1
-    said = capsys.readouterr().err
-    assert "auth-service: memory: 257000000b in the chart, 256m in Compose" in said
-    assert "run `hanbae generate compose`" in said
+    message = capsys.readouterr().err
+    assert "auth-service: memory: 257000000b in the chart, 256m in Compose" in message
+    assert "run `hanbae generate compose`" in message
 
 
 def test_a_file_by_hand_and_an_override_are_left_alone(
@@ -91,17 +91,17 @@ def test_a_file_by_hand_and_an_override_are_left_alone(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [("services: [\n", "no Compose file"), ("a: 1\n", "no Compose file"), ("\x00", "Compose")],
 )
 def test_a_compose_file_that_is_none_is_a_fault_with_its_place(
-    shop: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+    shop: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
 ) -> None:
     (shop / "compose.yaml").write_text(text)
     assert hanbae(shop, "local", "check") == 2
     error = capsys.readouterr().err
     assert "compose.yaml" in error
-    assert said in error
+    assert message in error
 
 
 def test_without_a_file_or_an_environment_it_says_what_to_do(

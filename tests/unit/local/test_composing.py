@@ -72,9 +72,9 @@ def test_jobs_after_the_sync_wait_for_what_runs_and_by_hand_jobs_start_only_when
 
 
 def test_two_services_that_migrate_databases_of_one_name_have_one_each() -> None:
-    one = compositions.text(compositions.deployment(), MIGRATIONS[2])
-    other = one.replace("auth-s", "mail-s")
-    composition = compositions.of(one, other)
+    own = compositions.text(compositions.deployment(), MIGRATIONS[2])
+    other = own.replace("auth-s", "mail-s")
+    composition = compositions.of(own, other)
     assert composition.databases == ("auth_auth", "mail_auth")
 
 
@@ -319,8 +319,8 @@ def test_no_chart_gets_power_over_the_machine() -> None:
     assert entry["read_only"] is True
     assert (entry["cap_drop"], entry["cap_add"]) == (["ALL"], ["NET_BIND_SERVICE"])
     assert entry["security_opt"] == ["no-new-privileges:true"]
-    said = {name: len(entries) for name, entries in compositions.gaps(composition).items()}
-    assert said == {"shared": 2, "volume": 4, "capability": 1, "privileged": 1}
+    counts = {name: len(entries) for name, entries in compositions.gaps(composition).items()}
+    assert counts == {"shared": 2, "volume": 4, "capability": 1, "privileged": 1}
 
 
 def test_files_come_from_the_clones_own_folder_and_names_cannot_lead_out_of_it() -> None:
