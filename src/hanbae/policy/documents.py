@@ -425,8 +425,7 @@ class Local(Document, frozen=True):
         postgresql: Image of PostgreSQL, of the major version that the clusters have; default ``postgres:18``.
         valkey: Image of Valkey; default ``valkey/valkey:8.1``.
         clickhouse: Image of ClickHouse; default ``clickhouse/clickhouse-server:25.8``.
-        tools: Image with a static ``/bin/busybox``, by which services are probed whose images have no shell; default
-            ``busybox:1.37-musl``.
+        tools: Image with a static ``/bin/busybox``, by which services are probed; default ``busybox:1.37-musl``.
     """
 
     environment: Name | None = None
