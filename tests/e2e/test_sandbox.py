@@ -245,7 +245,25 @@ def test_a_sandbox_whose_process_1_was_killed_comes_back_with_its_data(
         assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
 
 
+def test_a_component_that_cannot_start_is_named_with_its_words_and_its_log(
+    sandbox: running.Sandbox,
+) -> None:
+    root = sandbox.site.folder.root
+    os.kill(living().pid, signal.SIGKILL)
+    (root / "etcd" / "member" / "snap" / "db").write_bytes(b"not a database" * 1000)
+    with pytest.raises(errors.Failed) as caught:
+        running.up(NAME)
+    facts = caught.value.text.facts
+    assert facts["component"] == "etcd"
+    assert facts["lines"]
+    assert facts["log"] == str(root / "logs" / "etcd.log")
+    assert running.down(NAME, keep_logs=True)
+    assert [path.name for path in root.iterdir()] == ["logs"]
+
+
 def test_a_sandbox_from_before_a_reboot_is_made_anew(sandbox: running.Sandbox) -> None:
+    # It has come up beside the logs that the test above has kept.
+    assert_ready()
     sandbox.kubectl(["create", "configmap", "forgotten"])
     folder = sandbox.site.folder
     os.kill(living().pid, signal.SIGKILL)
@@ -261,41 +279,36 @@ def test_a_sandbox_from_before_a_reboot_is_made_anew(sandbox: running.Sandbox) -
     assert identity.boot == identities.boot()
 
 
-def test_a_component_that_cannot_start_is_named_with_its_words_and_its_log(
-    sandbox: running.Sandbox,
-) -> None:
-    root = sandbox.site.folder.root
-    os.kill(living().pid, signal.SIGKILL)
-    (root / "etcd" / "member" / "snap" / "db").write_bytes(b"not a database" * 1000)
-    with pytest.raises(errors.Failed) as caught:
-        running.up(NAME)
-    facts = caught.value.text.facts
-    assert facts["component"] == "etcd"
-    assert facts["lines"]
-    assert facts["log"] == str(root / "logs" / "etcd.log")
-    assert running.down(NAME, keep_logs=True)
-    assert [path.name for path in root.iterdir()] == ["logs"]
+def killed_up(moment: str) -> Path:
+    """An ``up`` that was killed as soon as it had written a file; returns the sandbox's folder."""
+    root = folders.of(NAME).root
+    command = [sys.executable, "-m", "hanbae", "sandbox", "up", "--name", NAME]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as starter:
+        polling.until((root / moment).exists, within=60, pause=0.005)
+        starter.kill()
+    return root
+
+
+MOMENTS = ("control", "inside.json", "logs/etcd.log", "logs/kubelet.log")
+"""What an ``up`` writes, in its order."""
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_an_up_that_was_killed_can_be_taken_down(moment: str) -> None:
+    running.down(NAME)
+    root = killed_up(moment)
+    assert running.down(NAME)
+    assert not root.exists()
+    link = identities.derive(root, ()).link
+    assert not Path("/sys/class/net", link).exists()
+
+
+def test_an_up_that_was_killed_again_and_again_can_be_gone_on_with() -> None:
+    # Each goes on from where the one before was killed, so that one sandbox comes up and not four.
+    for moment in MOMENTS:
+        killed_up(moment)
     running.up(NAME)
     assert_ready()
-
-
-@pytest.mark.parametrize("moment", ["control", "inside.json", "logs/etcd.log", "logs/kubelet.log"])
-def test_an_up_that_was_killed_can_be_gone_on_with_and_taken_down(moment: str) -> None:
-    for go_on in (False, True):
-        running.down(NAME)
-        root = folders.of(NAME).root
-        command = [sys.executable, "-m", "hanbae", "sandbox", "up", "--name", NAME]
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as starter:
-            polling.until(lambda file=root / moment: file.exists(), within=60, pause=0.005)
-            starter.kill()
-        if go_on:
-            running.up(NAME)
-            assert_ready()
-        else:
-            assert running.down(NAME)
-            assert not root.exists()
-            link = identities.derive(root, ()).link
-            assert not Path("/sys/class/net", link).exists()
 
 
 def test_two_sandboxes_live_side_by_side_and_one_ends_alone(sandbox: running.Sandbox) -> None:
