@@ -1,6 +1,6 @@
 """``./dev test``: picks the tests, builds what they stand on, and runs them in the order that uses the machine best.
 
-Unit, typing, commands and API tests run on every core. End-to-end tests follow: scenes side by side on one sandbox
+All but the end-to-end tests run on every core. They follow: scenes side by side on one sandbox
 (``tests/support/timetable.py``), then what needs the machine for itself, and once more what has failed.
 Where nothing has been built yet, the build takes a quarter of an hour; tests that need none of it run meanwhile.
 """
@@ -16,10 +16,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-TIERS = ("unit", "typing", "security", "api", "commands", "e2e", "crash")
+TIERS = ("unit", "typing", "commands", "parity", "packaging", "security", "api", "e2e", "crash")
 HERE = Path(__file__).parent
-_NEED_BINARIES = {"security", "api", "commands", "e2e", "crash"}
-_SPREAD = ("typing", "commands", "security", "api", "unit")
+_NEED_BINARIES = {"security", "api", "commands", "parity", "packaging", "e2e", "crash"}
+_SPREAD = ("typing", "packaging", "parity", "commands", "security", "api", "unit")
 """Tests that run on every core: the long ones first, so that the short ones fill the gaps at the end."""
 _OBTAIN = "--obtain"
 _PDEATHSIG = 1

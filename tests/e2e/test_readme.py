@@ -38,7 +38,7 @@ ELSEWHERE = {
     "./dev demo --keep": "tests/support/demos.py",
     "./dev test": ".ci/run",
     "./dev test unit": ".ci/run",
-    "pip install .": "tests/commands/test_wheel.py",
+    "pip install .": "tests/packaging/test_wheel.py",
 }
 #: Command → what proves that the test named above runs it.
 EVIDENCE = {

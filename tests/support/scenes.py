@@ -13,14 +13,12 @@ import http
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests.support import hubs, outcomes, projects
+from tests.support import hubs, outcomes, preforking, projects
 
 from hanbae import masking
 from hanbae.actions import generate_argocd, generate_rbac, new_service
@@ -95,16 +93,8 @@ def hanbae(*arguments: str, directory: Path | None = None, **environment: str) -
         directory: Where it is started.
         environment: Variables to add; those that would lead to another cluster are dropped.
     """
-    ended = subprocess.run(
-        [sys.executable, "-m", "hanbae", *arguments],
-        cwd=directory,
-        env=clean_environment() | environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return Ended(ended.returncode, ended.stdout, ended.stderr)
+    variables = clean_environment() | environment
+    return Ended(*preforking.run(arguments, directory=directory, environment=variables))
 
 
 def clean_environment() -> dict[str, str]:

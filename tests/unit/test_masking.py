@@ -141,26 +141,26 @@ def test_short_value_does_not_blot_out_words() -> None:
 
 
 HOSTILE = {
-    "letters": "a" * 10**6,
-    "schemes": "://" * 330_000,
-    "urls": "'http://a:b" * 90_000,
-    "urls and at-signs": "http://a:" * 50_000 + "@" * 500_000,
-    "tokens": "eyJ-" * 250_000,
-    "keywords": "password=" * 110_000,
-    "open quotes": "password='" * 100_000,
-    "open double quotes": 'password="\\' * 90_000,
-    "keyword and spaces": "password" + " " * 10**6,
-    "backslashes": "\\" * 10**6,
-    "almost the value": "p'w'\"\\w'p" * 110_000,
-    "half the value": "hunter2" * 140_000,
-    "folds": "hunter22\n" * 110_000,
-    "private keys": "-----BEGIN PRIVATE KEY-----" * 37_000,
-    "authorizations": "authorization: basic " * 48_000,
+    "letters": "a" * 250_000,
+    "schemes": "://" * 82_500,
+    "urls": "'http://a:b" * 22_500,
+    "urls and at-signs": "http://a:" * 12_500 + "@" * 125_000,
+    "tokens": "eyJ-" * 62_500,
+    "keywords": "password=" * 27_500,
+    "open quotes": "password='" * 25_000,
+    "open double quotes": 'password="\\' * 22_500,
+    "keyword and spaces": "password" + " " * 250_000,
+    "backslashes": "\\" * 250_000,
+    "almost the value": "p'w'\"\\w'p" * 27_500,
+    "half the value": "hunter2" * 35_000,
+    "folds": "hunter22\n" * 27_500,
+    "private keys": "-----BEGIN PRIVATE KEY-----" * 9_250,
+    "authorizations": "authorization: basic " * 12_000,
 }
 
 
 @pytest.mark.parametrize("line", HOSTILE.values(), ids=HOSTILE)
-def test_a_megabyte_of_hostile_log_is_redacted_in_linear_time(line: str) -> None:
+def test_hostile_log_is_redacted_in_linear_time(line: str) -> None:
     redactor = masking.Redactor(
         [
             masking.Masked(v)
@@ -169,7 +169,7 @@ def test_a_megabyte_of_hostile_log_is_redacted_in_linear_time(line: str) -> None
     )
     began = time.process_time()
     redactor(line)
-    assert time.process_time() - began < 10  # seconds; a quadratic search takes hours
+    assert time.process_time() - began < 3  # seconds; a quadratic search takes half an hour
 
 
 def test_masked_secret_shows_itself_nowhere() -> None:

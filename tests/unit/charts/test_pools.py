@@ -35,7 +35,7 @@ async def value(pool: pools.Pool, template: str, limit: float = 20.0) -> str:
 async def outcome(pool: pools.Pool, files: dict[str, bytes]) -> str:
     """Which fault a chart is."""
     try:
-        (answer,) = await pool.render(files, WANTED, shown="a", limit=10)
+        (answer,) = await pool.render(files, WANTED, shown="a", limit=5)
         rendering.rendered(answer, shown="a")
     except errors.FileFault as fault:
         return fault.text.id

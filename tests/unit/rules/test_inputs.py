@@ -174,7 +174,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def sooner(self: pools.Pool, message: Sequence[bytes], shown: str, limit: float) -> Any:
         assert limit == pools.TIMEOUT
-        return ask(self, message, shown, limit / 3)
+        return ask(self, message, shown, limit / 6)
 
     monkeypatch.setattr(pools.Pool, "_ask", sooner)
 
