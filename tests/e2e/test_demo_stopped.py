@@ -35,7 +35,7 @@ def test_stopped_while_coming_up_and_while_deploying_then_succeeds() -> None:
     # That a demo proves its other environments as well is what every other scene stands on.
     following = interrupting.stop(DEMO, after="Deploying to staging", by=signal.SIGINT)
     assert following.reached, following.err
-    proven = re.findall(r"^(\w+) dev ✔", following.err, re.MULTILINE)
+    proven = re.findall(r"^(\w+) dev ✔ .*; rollout complete", following.err, re.MULTILINE)
     assert sorted(proven) == ["auth", "identity", "personal"], following.err
     assert following.code == 130, following.err
     assert not folders.of(NAME).root.exists()

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-AT_ONCE: Final = 4
-"""Three scenes leave a third of two cores idle, as much of a deployment is waiting; six keep them busy, and each other
+AT_ONCE: Final = 5
+"""Three scenes leave a third of two cores idle, as much of a deployment is waiting; more than five keep each other
 waiting, in as much time."""
 
 
