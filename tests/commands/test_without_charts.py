@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from pathlib import Path
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 from tests.support import chartless, peers, scenes, sealing
 
-from hanbae import libyaml
+from hanbae import errors, libyaml, wording
+from hanbae.planning import deployments
+from hanbae.policy import loading
+from hanbae.repository import checkouts
 from hanbae.sandbox import pins
 
 OVERLAY = "apps/web/overlays/dev/kustomization.yaml"
@@ -287,3 +291,121 @@ def test_a_prefix_over_the_sealed_name_is_refused(root: Path, tmp_path: Path) ->
     assert ended.code == 5
     assert "services-dev/a-web-secret" in ended.err
     assert (root / OVERLAY).read_text() == before
+
+
+APPLICATION = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: web-dev, namespace: argocd}
+spec:
+  project: services-dev
+  source:
+    repoURL: https://git.example.com/shop.git
+    targetRevision: develop
+    path: apps/web/overlays/dev
+    kustomize: SETTINGS
+  destination: {server: https://kubernetes.default.svc, namespace: services-dev}
+"""
+
+
+def rendered(root: Path, service: str, environment: str = "dev") -> str:
+    ended = ran(root, "render", service, "--env", environment)
+    assert ended.code == 0, ended.err
+    return ended.out
+
+
+def test_settings_of_an_application_in_git_are_rendered_and_files_beside_the_folder_win(
+    root: Path,
+) -> None:
+    declared = root / "argocd/web.yaml"
+    declared.parent.mkdir()
+    settings = "{namePrefix: a-, images: ['registry.example.com/web:7'], replicas: [{name: web, count: 3}]}"
+    declared.write_text(APPLICATION.replace("SETTINGS", settings))
+    text = rendered(root, "web")
+    assert "name: a-web\n" in text
+    assert "registry.example.com/web:7" in text
+    assert "replicas: 3" in text
+    beside = root / "apps/web/overlays/dev/.argocd-source.yaml"
+    beside.write_text("kustomize: {namePrefix: b-}\n")
+    text = rendered(root, "web")
+    assert "name: b-web\n" in text
+    assert "registry.example.com/web:7" in text
+    assert "a-web" not in rendered(root, "web", "production")
+
+
+def test_a_set_in_git_says_it_of_each_application_that_it_makes(root: Path) -> None:
+    (root / "set.yaml").write_text("""\
+apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata: {name: web, namespace: argocd}
+spec:
+  generators:
+    - list:
+        elements: [{environment: dev, branch: develop}, {environment: production, branch: main}]
+  template:
+    metadata: {name: "web-{{environment}}"}
+    spec:
+      project: services
+      source:
+        repoURL: https://git.example.com/shop
+        targetRevision: "{{branch}}"
+        path: "apps/web/overlays/{{environment}}"
+        kustomize: {nameSuffix: "-{{environment}}"}
+      destination: {server: https://kubernetes.default.svc, namespace: services}
+""")
+    assert "name: web-dev\n" in rendered(root, "web")
+    assert "name: web-production\n" in rendered(root, "web", "production")
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ("kustomize: {version: v4.0.0}", "kustomize.version"),
+        ("kustomize: {images: ['web:$ARGOCD_APP_REVISION']}", "kustomize.images"),
+        ("plugin: {name: p}", "plugin"),
+        ("directory: {jsonnet: {tlas: [{name: a, value: b}]}}", "directory.jsonnet"),
+    ],
+)
+def test_what_an_application_asks_for_and_hanbae_cannot_render_is_said_at_its_line(
+    root: Path, settings: str, name: str
+) -> None:
+    text = APPLICATION.replace("kustomize: SETTINGS", settings)
+    (root / "web.yaml").write_text(text)
+    ended = ran(root, "render", "web", "--env", "dev")
+    assert ended.code == 2
+    assert f"web-dev sets {name}" in " ".join(ended.err.split())
+    assert "web.yaml:6" in ended.err
+
+
+def test_an_application_says_how_a_folder_of_manifests_is_read(root: Path) -> None:
+    folder = root / "manifests/dev"
+    (folder / "more").mkdir()
+    (folder / "more/map.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\n"
+    )
+    (folder / "not.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: left}\n")
+    assert "name: more" not in rendered(root, "plain")
+    text = APPLICATION.replace("web-dev", "plain-dev").replace("apps/web/overlays", "manifests")
+    settings = "directory: {recurse: true, exclude: 'not.*'}"
+    (root / "plain.yaml").write_text(text.replace("kustomize: SETTINGS", settings))
+    text = rendered(root, "plain")
+    assert "name: more" in text
+    assert "name: left" not in text
+
+
+def test_settings_in_the_cluster_alone_count_and_are_told(root: Path) -> None:
+    policy = loading.load(root / "hanbae.yaml").policy
+    revision = checkouts.Checkout.open(root).revision("HEAD")
+    source: dict[str, object] = {"path": "apps/web/overlays/dev"}
+    source |= {"kustomize": {"namePrefix": "live-"}}
+    live = {"spec": {"source": source}}
+    with pytest.warns(wording.Warned, match=r"kustomize\.namePrefix"):
+        read = asyncio.run(deployments.read(policy, revision, "web", "dev", live=live))
+    names = [manifest.object["metadata"]["name"] for manifest in read.rendered.manifests]
+    assert names == ["live-web", "live-web-migrate"]
+    source["plugin"] = {"name": "p"}
+    with (
+        pytest.warns(wording.Warned),
+        pytest.raises(errors.FileFault, match=r"manifests\.live-parameter"),
+    ):
+        asyncio.run(deployments.read(policy, revision, "web", "dev", live=live))

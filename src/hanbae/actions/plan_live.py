@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from hanbae import workspaces
-from hanbae.deploying import cluster_versions, known_state, live_state, preflight
+from hanbae.deploying import cluster_versions, known_state, live_sources, live_state, preflight
 from hanbae.planning import deployments, differing, forecasting, scheduling
 from hanbae.repository import services
 from hanbae.results import plans, previews
@@ -43,8 +43,8 @@ async def preview(
 
         async def read(name: str) -> deployments.Source:
             async with places:
-                return await deployments.read(
-                    space.policy, revision, name, environment, cluster=cluster
+                return await live_sources.read(
+                    clusters, space.policy, revision, name, environment, cluster=cluster
                 )
 
         sources = await asyncio.gather(*map(read, names))

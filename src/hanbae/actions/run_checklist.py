@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from hanbae import errors, wording, workspaces
-from hanbae.deploying import cluster_versions, proving
+from hanbae.deploying import cluster_versions, live_sources, proving
 from hanbae.engines import secrets
 from hanbae.gates import deciding, targets
 from hanbae.images import sources
@@ -42,8 +42,8 @@ async def run(
     revision = space.checkout.revision(commit)
     async with space.clusters(environment) as clusters:
         served = await cluster_versions.read(clusters.workload)
-        source = await deployments.read(
-            space.policy, revision, service, environment, cluster=served
+        source = await live_sources.read(
+            clusters, space.policy, revision, service, environment, cluster=served
         )
         keeper = secrets.Keeper(
             clusters.workload, source.namespace, naming.secret(space.policy, service, environment)

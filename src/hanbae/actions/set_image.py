@@ -184,7 +184,8 @@ async def _read(
     chart = str(naming.chart(loaded.policy, service))
     tree = trees.WorkingTree(loaded.root)
     texts = releases.values(tree, loaded.policy, service, environment).contents
-    request = releases.requested(loaded.policy, service, environment, texts)
+    overrides = releases.overrides(tree, loaded.policy, service, environment, texts)
+    request = releases.requested(loaded.policy, service, environment, texts, overrides=overrides)
     read = None
     try:
         read = await image_keys.of(pool, tree, chart, request)

@@ -266,6 +266,11 @@ def _not_started(application: Application, revision: str, status: str) -> Next:
     return Next("push", wording.Text("argo.not-started", {"status": status}))
 
 
+def is_same_repository(url: Any, other: str) -> bool:
+    """Whether two URLs are spellings of one repository."""
+    return isinstance(url, str) and bool(url) and _repository(url) == _repository(other)
+
+
 def _repository(url: str | None) -> str:
     """By this two spellings of a repository are the same one, as for Argo CD (``git.NormalizeGitURL``)."""
     return (url or "").strip().removesuffix("/").removesuffix(".git").lower()

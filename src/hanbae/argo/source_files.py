@@ -66,13 +66,16 @@ def read(tree: trees.Tree, folder: str, application: str) -> Iterator[SourceFile
             yield SourceFile(path, patch)
 
 
-def merged(patches: Iterable[SourceFile]) -> dict[str, Any]:
-    """What several such files make of a source that says no more than where its folder is.
+def merged(
+    patches: Iterable[SourceFile], source: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What several such files make of a source.
 
     Args:
         patches: The files, in their order.
+        source: The source; None for one that says no more than where its folder is.
     """
-    source: dict[str, Any] = {}
+    source = dict(source or {})
     for file in patches:
         source = _merged(source, file.patch, 0)
     return source

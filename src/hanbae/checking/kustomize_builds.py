@@ -64,7 +64,9 @@ async def _built(
     tree = project.tree
     if overlay.service in project.chartless:
         try:
-            source = manifests.source(project.policy, tree, overlay.service, overlay.environment)
+            service, environment = overlay.service, overlay.environment
+            written = project.shared.written(service, environment)
+            source = manifests.source(project.policy, tree, service, environment, written=written)
             if source.engine == "directory":
                 return _plain(project, overlay, source)
         except errors.FileFault as fault:

@@ -181,7 +181,10 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
         values = [_values(tree, path) for path in paths]
         contents = [content for content in values if content is not None]
         if len(contents) == len(values):
-            overrides = releases.overrides(tree, policy, name, environment, contents)
+            written = project.shared.written(name, environment)
+            overrides = releases.overrides(
+                tree, policy, name, environment, contents, written=written
+            )
             requests[environment] = releases.requested(
                 policy, name, environment, contents, overrides=overrides
             )
@@ -222,7 +225,12 @@ async def _without_chart(project: views.Project, name: str) -> RenderedService:
             continue  # a commit before the one that the policy is from
         try:
             releases_[environment] = await manifests.make(
-                project.policy, project.tree, name, environment, origins=True
+                project.policy,
+                project.tree,
+                name,
+                environment,
+                origins=True,
+                written=project.shared.written(name, environment),
             )
         except errors.FileFault as fault:
             faults.append((environment, fault))

@@ -25,7 +25,7 @@ from hanbae.apis import crds
 from hanbae.charts import dependency_cache
 from hanbae.checking import inspecting, program_fingerprint
 from hanbae.repository import keeping, revisions, trees
-from hanbae.rules import declaring, neighbours, rulebook, shared_facts, views
+from hanbae.rules import application_sources, declaring, neighbours, rulebook, shared_facts, views
 
 _LINK: Final = "link:"
 _ABSENT: Final = "absent"
@@ -128,6 +128,17 @@ class RecordingFacts(shared_facts.SharedFacts):
         """Argo CD's own objects among the files."""
         self._record("declared")
         return self._facts.declared
+
+    @property
+    def written_sources(self) -> application_sources.Index:
+        """What the Applications among the files say of their sources."""
+        self._record("written_sources")
+        return self._facts.written_sources
+
+    def written(self, service: str, environment: str) -> application_sources.Written:
+        """What a service's Application says of its source, which is looked for among those of all."""
+        self._record("written_sources")
+        return self._facts.written(service, environment)
 
     def bounds(self, environment: str) -> Mapping[str, Any]:
         """The spec of an environment's AppProject, which is looked for among what is declared."""
@@ -343,6 +354,8 @@ class ResultCache:
             return keeping.key(*facts.others)
         if name == "own_kinds":
             return keeping.key(repr(facts.own_kinds))
+        if name == "written_sources":
+            return keeping.key(repr(facts.written_sources))
         if name == "declared":
             return keeping.key(repr(facts.declared))
         return None

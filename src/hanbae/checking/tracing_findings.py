@@ -49,7 +49,10 @@ async def _numbered(
     try:
         policy, name = project.policy, service.name
         values = releases.values(project.tree, policy, name, environment)
-        overrides = releases.overrides(project.tree, policy, name, environment, values.contents)
+        written = project.shared.written(name, environment)
+        overrides = releases.overrides(
+            project.tree, policy, name, environment, values.contents, written=written
+        )
         request = releases.requested(
             policy, name, environment, values.contents, overrides=overrides
         )

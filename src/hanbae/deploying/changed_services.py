@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from hanbae import errors, workspaces
-from hanbae.deploying import claiming
+from hanbae.deploying import claiming, live_sources
 from hanbae.planning import deployments, freezing, releases
 from hanbae.policy import documents, loading, naming
 from hanbae.repository import revisions
@@ -90,8 +90,8 @@ async def _is_unchanged(
     try:
         revision = space.checkout.revision(commit)
         policy = _policy(revision, space.policy)
-        before = await deployments.read(
-            policy, revision, source.service, source.environment, cluster=cluster
+        before = await live_sources.read(
+            clusters, policy, revision, source.service, source.environment, cluster=cluster
         )
         return _promise(before) == _promise(source)
     except (errors.Error, KeyError):

@@ -13,6 +13,7 @@ from hanbae import errors, wording, workspaces
 from hanbae.deploying import (
     changed_services,
     cluster_versions,
+    live_sources,
     older_commits,
     preflight,
     resuming,
@@ -126,7 +127,9 @@ async def prepare(
         resumed = {past.deployment: past for past in left if past is not None}
         going_on = {past.plan.service for past in resumed.values() if past.revision == commit}
         sources = {
-            name: await deployments.read(space.policy, revision, name, environment, cluster=cluster)
+            name: await live_sources.read(
+                clusters, space.policy, revision, name, environment, cluster=cluster
+            )
             for name in names
             if name not in going_on
         }

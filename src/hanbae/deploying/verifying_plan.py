@@ -12,10 +12,10 @@ from typing import Any
 
 from hanbae import _version, errors, subjects, workspaces
 from hanbae.clusters import kinds, reading
-from hanbae.deploying import cluster_versions, older_commits
+from hanbae.deploying import cluster_versions, live_sources, older_commits
 from hanbae.engines import rollouts
 from hanbae.images import references, sources
-from hanbae.planning import deployments, freezing
+from hanbae.planning import freezing
 from hanbae.policy import documents, loading
 from hanbae.results import freezes, guards, plans
 
@@ -83,7 +83,9 @@ async def promise(
     revision = space.checkout.revision(commit)
     promised = []
     for name in names:
-        source = await deployments.read(policy, revision, name, environment, cluster=served)
+        source = await live_sources.read(
+            clusters, policy, revision, name, environment, cluster=served
+        )
         images = await digests(
             freezing.references(source), sources.of(policy, insecure=space.insecure)
         )

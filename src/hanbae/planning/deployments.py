@@ -21,6 +21,7 @@ from hanbae.policy import documents, labels, naming, service_paths
 from hanbae.releases import databases, objects, parts, tools
 from hanbae.repository import revisions, services
 from hanbae.results import guards, plans
+from hanbae.rules import application_sources
 
 SYNC: str = "sync"
 _PROVE = "prove-"
@@ -94,6 +95,7 @@ async def read(
     environment: str,
     *,
     cluster: releases.Cluster | None = None,
+    live: Mapping[str, Any] | None = None,
 ) -> Source:
     """Read and render a service at a commit as Argo CD will.
 
@@ -103,15 +105,23 @@ async def read(
         service: The service.
         environment: The environment.
         cluster: What the workload cluster serves, which Argo CD passes to Helm; None for what the policy says of it.
+        live: The Application in the cluster, whose settings for Kustomize or a folder count; None for those of files.
 
     Raises:
         hanbae.errors.FileFault: No values for the environment, or the chart does not render; without a chart: nothing
             for the environment, or Kustomize does not build it.
     """
     policy = services.located(policy, revision)
+    written = application_sources.in_files(policy, revision, service, environment)
     if service_paths.has_no_chart(policy.services, service):
-        release = await manifests.make(policy, revision, service, environment)
+        if live is not None:
+            _say_changed(live, written)
+            written = application_sources.of_live(policy, service, environment, live)
+        release = await manifests.make(policy, revision, service, environment, written=written)
         return Source(policy, service, environment, revision, release.rendered, release)
+    if written.unrendered:
+        facts = {"application": written.application, "names": ", ".join(written.unrendered)}
+        wording.warn(wording.Text("application.not-rendered", facts))
     chart = str(naming.chart(policy, service))
     values = releases.values(revision, policy, service, environment)
     if values.missing:
@@ -121,12 +131,22 @@ async def read(
             environment=environment,
             revision=revision.commit[:12],
         )
-    overrides = releases.overrides(revision, policy, service, environment, values.contents)
+    overrides = releases.overrides(
+        revision, policy, service, environment, values.contents, written=written
+    )
     request = releases.requested(
         policy, service, environment, values.contents, overrides=overrides, cluster=cluster
     )
     rendered = await rendering.render(revision, chart, request)
     return Source(policy, service, environment, revision, rendered)
+
+
+def _say_changed(live: Mapping[str, Any], written: application_sources.Written) -> None:
+    """Warn of what is set in the cluster alone: nobody sees it in git, and it is deployed all the same."""
+    names = application_sources.live_settings(live, written)
+    if names:
+        facts = {"application": written.application, "names": ", ".join(names)}
+        wording.warn(wording.Text("application.live-settings", facts))
 
 
 def plan(source: Source, *, is_older: bool = False) -> plans.Plan:

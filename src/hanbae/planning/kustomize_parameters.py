@@ -32,7 +32,7 @@ def applied(
     parameters: Mapping[str, Any],
     *,
     file: str,
-    place: subjects.Place,
+    refused: Callable[[str], errors.FileFault],
     has_folder: Callable[[str], bool],
 ) -> bytes:
     """A kustomization with parameters.
@@ -41,7 +41,7 @@ def applied(
         data: The kustomization.
         parameters: What ``source.kustomize`` says.
         file: Its path, for faults.
-        place: Where the parameters are, for faults.
+        refused: The fault of a parameter that is not known.
         has_folder: Whether there is a component's folder, relative to the kustomization's.
 
     Raises:
@@ -51,7 +51,7 @@ def applied(
     for key, value in parameters.items():
         # ``$ARGOCD_APP_REVISION`` and the like are only known to Argo CD.
         if key not in _KNOWN or "$" in json.dumps(value, default=str):
-            raise errors.FileFault("manifests.parameter", place=place, name=f"kustomize.{key}")
+            raise refused(f"kustomize.{key}")
     where = subjects.Place(file)
     try:
         content = libyaml.load(data) or {}

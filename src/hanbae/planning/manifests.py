@@ -12,9 +12,9 @@ from hanbae import errors, libyaml, subjects, wording
 from hanbae.argo import source_files
 from hanbae.charts import rendering
 from hanbae.planning import directories, kustomize, kustomize_parameters
-from hanbae.policy import documents, naming, service_paths
+from hanbae.policy import documents, service_paths
 from hanbae.repository import keeping, services, trees
-from hanbae.rules import builds
+from hanbae.rules import application_sources, builds
 from hanbae.rules.kustomize import scanning
 
 _OTHERS: Final = ("helm", "plugin", "chart")
@@ -56,7 +56,14 @@ class Source(Struct, frozen=True):
     directory: documents.Directory | None = None
 
 
-def source(policy: documents.Policy, tree: trees.Tree, service: str, environment: str) -> Source:
+def source(
+    policy: documents.Policy,
+    tree: trees.Tree,
+    service: str,
+    environment: str,
+    *,
+    written: application_sources.Written | None = None,
+) -> Source:
     """What Argo CD is told of a service without a chart.
 
     Args:
@@ -64,42 +71,65 @@ def source(policy: documents.Policy, tree: trees.Tree, service: str, environment
         tree: The files of the repository.
         service: The service.
         environment: The environment.
+        written: What the Application says; None to look for it among the files.
 
     Raises:
-        hanbae.errors.FileFault: There is nothing for the environment; a file beside it asks for what is not supported.
+        hanbae.errors.FileFault: There is nothing for the environment; the Application, or a file beside the folder,
+            asks for what is not supported.
     """
     folder = service_paths.chartless_folder(policy.services, service, environment)
     if folder is None or not service_paths.is_in(policy.services, service, environment):
         where = folder or service_paths.place(policy.services, service).own
         facts = {"service": service, "environment": environment}
         raise errors.FileFault("manifests.none", place=subjects.Place(where), **facts)
-    application = naming.application(policy, service, environment)
-    patches = list(source_files.read(tree, folder, application))
-    merged = source_files.merged(patches)
-    place = subjects.Place(patches[-1].path) if patches else subjects.Place(folder)
+    if written is None:
+        written = application_sources.in_files(policy, tree, service, environment)
+    patches = list(source_files.read(tree, folder, written.application))
+    merged = source_files.merged(patches, written.source)
+    asks = _Asks(written, patches[-1].path if patches else "", folder)
     engine = services.engine(policy, tree, service, environment)
     options = service_paths.directory(policy.services, service)
     if merged.get("directory"):
-        engine, options = "directory", _options(merged["directory"], options, place)
+        engine, options = "directory", _options(merged["directory"], options, asks)
     others = (*_OTHERS, "kustomize") if engine == "directory" else _OTHERS
     for other in others:
         if merged.get(other):
-            raise errors.FileFault("manifests.parameter", place=place, name=other)
+            raise asks.refused(other)
     parameters = merged.get("kustomize")
     if engine == "kustomize" and isinstance(parameters, dict) and parameters:
-        tree = _with_parameters(tree, folder, parameters, place)
+        tree = _with_parameters(tree, folder, parameters, asks)
     return Source(engine, folder, tree, options)
 
 
+class _Asks(Struct, frozen=True):
+    """Who asks for parameters: an Application in git or in the cluster, or the last of the files beside the folder."""
+
+    written: application_sources.Written
+    file: str
+    folder: str
+
+    def refused(self, name: str) -> errors.FileFault:
+        """The fault of a parameter that hanbae does not know."""
+        if self.file:
+            return errors.FileFault(
+                "manifests.parameter", place=subjects.Place(self.file), name=name
+            )
+        place, facts = self.written.place, {"name": name, "application": self.written.application}
+        if place is not None:
+            return errors.FileFault("manifests.application-parameter", place=place, **facts)
+        place = subjects.Place(self.folder)
+        return errors.FileFault("manifests.live-parameter", place=place, **facts)
+
+
 def _with_parameters(
-    tree: trees.Tree, folder: str, parameters: Mapping[str, Any], place: subjects.Place
+    tree: trees.Tree, folder: str, parameters: Mapping[str, Any], asks: _Asks
 ) -> trees.Tree:
     file = scanning.named(tree, folder) or folder
     changed = kustomize_parameters.applied(
         tree.read(file) or b"",
         parameters,
         file=file,
-        place=place,
+        refused=asks.refused,
         has_folder=lambda name: bool(tree.files(posixpath.normpath(f"{folder}/{name}"))),
     )
     return trees.Overlaid(tree, {file: changed})
@@ -113,6 +143,7 @@ async def make(
     *,
     origins: bool = False,
     kept: keeping.Kept | None = None,
+    written: application_sources.Written | None = None,
 ) -> Made:
     """The objects of a service without a chart, as Argo CD makes them.
 
@@ -123,12 +154,13 @@ async def make(
         environment: The environment.
         origins: Whether the file of each object that Kustomize builds is wanted; they may be in another order then.
         kept: What was built in earlier runs; None to build anew.
+        written: What the Application says; None to look for it among the files.
 
     Raises:
         hanbae.errors.FileFault: There is nothing for the environment, it may not be built, or its build fails.
         hanbae.errors.WrongUse: There is no Kustomize here.
     """
-    origin = source(policy, tree, service, environment)
+    origin = source(policy, tree, service, environment, written=written)
     folder = origin.folder
     if origin.engine == "directory":
         manifests = directories.read(origin.tree, folder, origin.directory)
@@ -148,6 +180,7 @@ async def kustomized(
         folder: The folder of a kustomization.
         origins: Whether the file of each object is wanted; they may be in another order then.
         kept: What was built in earlier runs; None to build anew.
+        written: What the Application says; None to look for it among the files.
 
     Raises:
         hanbae.errors.FileFault: It may not be built, or its build fails.
@@ -177,17 +210,14 @@ async def kustomized(
     return rendered, output.decode("utf-8", "replace")
 
 
-def _options(
-    settings: Any, own: documents.Directory | None, place: subjects.Place
-) -> documents.Directory:
+def _options(settings: Any, own: documents.Directory | None, asks: _Asks) -> documents.Directory:
     """What ``spec.source.directory`` says once a file beside the manifests was merged into it."""
     own = own or documents.Directory()
-    if (
-        not isinstance(settings, dict)
-        or settings.get("jsonnet")
-        or settings.get("disableExtensionFilter")
-    ):
-        raise errors.FileFault("manifests.parameter", place=place, name="directory")
+    if not isinstance(settings, dict):
+        raise asks.refused("directory")
+    for key in ("jsonnet", "disableExtensionFilter"):
+        if settings.get(key):
+            raise asks.refused(f"directory.{key}")
     return documents.Directory(
         recurse=bool(settings.get("recurse", own.recurse)),
         include=str(settings.get("include", own.include)),

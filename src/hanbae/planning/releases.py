@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
+from hanbae import errors, subjects
 from hanbae.apis import serving
 from hanbae.argo import source_files
 from hanbae.charts import pools
 from hanbae.migrations import databases
-from hanbae.policy import documents, folders, naming
+from hanbae.policy import boundaries, documents, folders, naming
 from hanbae.releases import databases as migrated
 from hanbae.releases import objects, parts
 from hanbae.repository import trees
+from hanbae.rules import application_sources
 
 
 class Cluster(Struct, frozen=True):
@@ -157,8 +160,10 @@ def overrides(
     service: str,
     environment: str,
     values: Sequence[bytes],
+    *,
+    written: application_sources.Written | None = None,
 ) -> tuple[bytes, ...]:
-    """The values that ``.argocd-source`` files beside the chart lay over those of the environment.
+    """The values that the Application, and ``.argocd-source`` files beside the chart, lay over the environment's.
 
     Args:
         tree: The files of the repository.
@@ -166,17 +171,51 @@ def overrides(
         service: The service.
         environment: The environment.
         values: The contents of the environment's values files, in order.
+        written: What the Application says; None to look for it among the files.
 
     Raises:
-        hanbae.errors.FileFault: Such a file cannot be read, or is no YAML.
+        hanbae.errors.FileFault: Such a file cannot be read, or is no YAML; a file that a parameter names is not there.
     """
     chart = str(naming.chart(policy, service))
-    helm: dict[str, object] = {}
-    for file in source_files.read(tree, chart, naming.application(policy, service, environment)):
-        patch = file.patch.get("helm")
-        if isinstance(patch, dict):
-            if "values" in patch or "valuesObject" in patch:
-                helm.pop("values", None)
-                helm.pop("valuesObject", None)
-            helm |= patch
-    return source_files.values(helm, values)
+    if written is None:
+        written = application_sources.in_files(policy, tree, service, environment)
+    patches = list(source_files.read(tree, chart, written.application))
+    helm = source_files.merged(patches, written.source).get("helm")
+    if not isinstance(helm, dict):
+        return ()
+    place = subjects.Place(patches[-1].path) if patches else written.place
+    parameters = [
+        {**entry, "value": application_sources.substituted(text, policy, service, environment)}
+        for entry in _entries(helm, "parameters")
+        for text in [str(entry.get("value") or "")]
+    ]
+    parameters += _of_files(tree, chart, _entries(helm, "fileParameters"), place)
+    return source_files.values({**helm, "parameters": parameters}, values)
+
+
+def _entries(helm: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    entries = helm.get(key)
+    named = (
+        [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    )
+    return [entry for entry in named if isinstance(entry.get("name"), str)]
+
+
+def _of_files(
+    tree: trees.Tree,
+    chart: str,
+    entries: Iterable[Mapping[str, Any]],
+    place: subjects.Place | None,
+) -> Iterator[dict[str, Any]]:
+    """Parameters whose values are files of the chart, or of the repository where the path begins with ``/``."""
+    for entry in entries:
+        written = str(entry.get("path") or "")
+        path = posixpath.normpath(
+            written.lstrip("/") if written.startswith("/") else folders.path(chart, written)
+        )
+        data = tree.read(path) if boundaries.is_path(path) else None
+        if data is None:
+            facts = {"name": str(entry["name"])[:80], "path": written[:200]}
+            raise errors.FileFault("application.no-file", place=place, **facts)
+        text = data.decode("utf-8", "replace")
+        yield {"name": entry["name"], "value": text, "forceString": True}

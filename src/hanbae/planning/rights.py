@@ -38,7 +38,8 @@ async def rendered(
     values = releases.values(tree, policy, service, environment)
     if values.missing or tree.read(folders.path(chart, "Chart.yaml")) is None:
         return authorizing.Service(service)  # it is not in this environment yet, or no chart
-    request = releases.requested(policy, service, environment, values.contents)
+    overrides = releases.overrides(tree, policy, service, environment, values.contents)
+    request = releases.requested(policy, service, environment, values.contents, overrides=overrides)
     (answer,) = await rendering.answers(pool, tree, chart, [request])
     release = rendering.rendered(answer, shown=chart, values_files=request.values_files)
     return _of(policy, tree, service, environment, release)

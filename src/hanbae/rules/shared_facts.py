@@ -10,7 +10,7 @@ from hanbae.apis import crds
 from hanbae.argo import generating
 from hanbae.policy import documents, naming
 from hanbae.repository import trees
-from hanbae.rules import declaring, definitions, neighbours
+from hanbae.rules import application_sources, declaring, definitions, neighbours
 
 _OPEN: Final[Mapping[str, Any]] = {
     "destinations": [{"namespace": "*"}],
@@ -85,6 +85,15 @@ class SharedFacts:
     def declared(self) -> tuple[declaring.Declared, ...]:
         """Argo CD's own objects among the files: Applications, ApplicationSets, AppProjects."""
         return tuple(declaring.read(self._tree, self._policy))
+
+    @cached_property
+    def written_sources(self) -> application_sources.Index:
+        """What the Applications among the files say of their sources, by their names."""
+        return application_sources.index(self._policy, self._tree, self.declared)
+
+    def written(self, service: str, environment: str) -> application_sources.Written:
+        """What a service's Application among the files says of its source."""
+        return application_sources.of(self.written_sources, self._policy, service, environment)
 
     def bounds(self, environment: str) -> Mapping[str, Any]:
         """The spec of an environment's AppProject: of the one among the files, else of the one that hanbae makes."""
