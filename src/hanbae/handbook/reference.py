@@ -116,13 +116,9 @@ def _secrets(telling: Telling) -> Iterator[Sequence[str]]:
 
 
 def _migrations(telling: Telling) -> Iterator[Sequence[str]]:
-    entries = {(service.name, migration): None for service, _, migration in telling.migrations()}
-    steps: dict[str, int] = {}
-    for service, migration in entries:
-        steps[service] = steps.get(service, 0) + 1
-        yield (
-            markdown.code(service),
-            str(steps[service]),
+    jobs: dict[str, dict[tuple[str, ...], None]] = {}
+    for service, _, migration in telling.migrations():
+        columns = (
             markdown.code(migration.database),
             markdown.code(f"{migration.kind.lower()}/{migration.job}"),
             markdown.code(migration.phase),
@@ -130,6 +126,10 @@ def _migrations(telling: Telling) -> Iterator[Sequence[str]]:
             "-" if migration.backoff_limit is None else str(migration.backoff_limit),
             markdown.code(migration.key),
         )
+        jobs.setdefault(service.name, {})[columns] = None
+    for name, steps in jobs.items():
+        for number, step in enumerate(steps, 1):
+            yield (markdown.code(name), str(number), *step)
 
 
 def _checklists(telling: Telling) -> Iterator[Sequence[str]]:

@@ -10,8 +10,11 @@ from hanbae.policy import documents, naming
 
 
 def rows(entries: Iterator[Sequence[str]], *, columns: int) -> str:
-    """A table's rows; one of dashes where there are none, because a table without any is no table."""
-    return markdown.table(list(entries) or [["-"] * columns])
+    """A table's rows, each once: environments that differ in what no column shows have the same.
+
+    Without any, one of dashes, because a table without rows is no table.
+    """
+    return markdown.table(list(dict.fromkeys(map(tuple, entries))) or [["-"] * columns])
 
 
 def environments(telling: Telling) -> str:
@@ -130,12 +133,11 @@ def migrations(telling: Telling) -> str:
 
 
 def _migrations(telling: Telling) -> Iterator[Sequence[str]]:
-    entries = {(service.name, migration): None for service, _, migration in telling.migrations()}
-    for service, migration in entries:
+    for service, _, migration in telling.migrations():
         attempts = "-" if migration.backoff_limit is None else str(migration.backoff_limit + 1)
         address = f"{migration.secret}/{migration.key}" if migration.secret else ""
         yield (
-            markdown.code(service),
+            markdown.code(service.name),
             markdown.code(migration.database),
             markdown.code(f"{migration.kind.lower()}/{migration.job}"),
             markdown.code(migration.phase),

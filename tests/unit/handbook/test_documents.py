@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from hanbae import libyaml
@@ -70,6 +71,24 @@ def test_two_hundred_services_fit_into_the_reference_and_what_is_cut_is_said() -
     text = reference.text(Telling(parse(POLICY), services, "en"))
     assert text.count("\n") <= reference.LONGEST
     assert "more" in text
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_environments_that_differ_in_what_no_column_shows_have_one_row(
+    language: words.Language,
+) -> None:
+    services = [service("auth")]
+    other = msgspec.structs.replace(
+        services[0].environments["dev"], migrations=(migration(image=""), migration(ttl=60))
+    )
+    environments = {**services[0].environments, "staging": other}
+    telling = Telling(
+        parse(POLICY), [msgspec.structs.replace(services[0], environments=environments)], language
+    )
+    for text in (document.text(telling), reference.text(telling)):
+        listed = [line for line in text.splitlines() if line.startswith("|")]
+        (row,) = [line for line in listed if "`job/auth-service-migrate`" in line]
+        assert "`auth_db`" in row
 
 
 def test_a_job_that_reads_all_of_a_secret_is_shown_so() -> None:
