@@ -230,7 +230,9 @@ def _show(previewed: overlays.Preview) -> None:
     )
     plan_terminal.section(section)
     for part in previewed.parts:
-        outputs.emit_text(catalogue.sentence(_provided(part)), head="  ", indent="    ")
+        outputs.emit_text(
+            catalogue.sentence(_provided(part, previewed.environment)), head="  ", indent="    "
+        )
     if previewed.parts:
         outputs.emit("")
 
@@ -252,9 +254,14 @@ _STORED: Final = {
 }
 
 
-def _provided(part: overlays.Part) -> wording.Text:
-    """Who provides a part of a namespace's purpose."""
-    facts = {"namespace": part.namespace, "part": part.name, "by": part.by}
+def _provided(part: overlays.Part, environment: str) -> wording.Text:
+    """Who provides a part of a namespace's purpose in an environment."""
+    facts = {
+        "namespace": part.namespace,
+        "part": part.name,
+        "by": part.by,
+        "environment": environment,
+    }
     text_id = _EXPECTED[part.present] if part.provided == "expected" else _PARTS[part.provided]
     return wording.Text(text_id, facts)
 
