@@ -2,8 +2,8 @@
 
 Each failing example lives in a copy of its own: of the services that it changes (``services/auth`` becomes
 ``services/arg001-auth``), of a file that it adds, or in one environment's overlay.
-What is wrong with the policy is found wherever it matters: those examples have a second repository, and the overlays
-that are too many for the first.
+What is wrong with the policy is found wherever it matters: those examples have a second repository, and so have the
+overlays that are too many for the first and documents that tell of every service.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ POLICY = "hanbae.yaml"
 #: Each spoils the overlay of an environment.
 OVERLAYS = {"KUS001": "dev", "KUS003": "staging", "KUS004": "production"}
 SECOND_OVERLAYS = {"KUS002": "dev", "KUS006": "production"}
+DOCUMENTS = "LAY019"
+"""Looks only where every service renders, as in the second repository."""
 
 
 def test_one_of_every_hazard_is_found_and_nothing_else(
@@ -88,7 +90,10 @@ def examples(*, second: bool) -> dict[str, casebook.Case]:
         for code, case in cases.items()
         if case.where == "files"
         and second
-        is (code in SECOND_OVERLAYS or any(change.file == POLICY for change in case.fails))
+        is (
+            code in {*SECOND_OVERLAYS, DOCUMENTS}
+            or any(change.file == POLICY for change in case.fails)
+        )
     }
 
 
