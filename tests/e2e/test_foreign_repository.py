@@ -106,9 +106,8 @@ def test_every_database_of_every_environment_is_proven(
     assert ended.code == 0, ended.err
     assert {deployment["service"] for deployment in ended.deployments} == set(KEYS)
     # Nothing of ledger's carries the release's label: its pods are known through what Argo CD applied.
-    shown = json.dumps(ended.deployments) + ended.err
-    assert re.search(r"Pod/orders-\w+/ledger-[0-9a-f]+-", shown)
-    assert "migrating" in shown
+    assert re.search(r"ledger \w+ +Pod/ledger-[0-9a-f]+-\w+: Ready", ended.err)
+    assert re.search(r"ledger \w+ +│ migrate: migrating", ended.err)
     for deployment in ended.deployments:
         service = deployment["service"]
         assert deployment["outcome"] == "succeeded"
