@@ -219,8 +219,18 @@ def test_other_environments_are_compared_where_one_is_broken(
     (broken,) = list(root.glob("services/*/helm/values-dev.yaml"))[:1]
     broken.write_text(broken.read_text() + "service: ]\n")
     (root / "k8s/rbac/production").rename(root / "k8s/rbac/moved")
+    identity = root / "k8s/rbac/dev/identity.yaml"
+    identity.write_text(
+        identity.read_text().replace("kind: ServiceAccount", "kind: ServiceAccounts")
+    )
+    second = max(root.glob("services/*/helm/values-staging.yaml"))
+    second.write_text(second.read_text() + "service: ]\n")
     capsys.readouterr()
     assert run(root, "--check") == 2
     captured = capsys.readouterr()
     assert "k8s/rbac/production" in captured.out
     assert "values-dev.yaml:" in captured.err
+    assert "values-staging.yaml:" in captured.err
+    # What does not depend on services is compared in the broken environment as well, and nothing else of it.
+    assert "k8s/rbac/dev/identity.yaml" in captured.out
+    assert "k8s/rbac/dev/roles.yaml" not in captured.out

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from tests.support import chartless
 
 from hanbae.actions import adopt
 from hanbae.adopting import applications
@@ -483,20 +484,29 @@ def test_chart_of_applications_is_no_service_and_says_what_is_deployed(orders: P
     assert "root" not in policy.services.named
 
 
+OVERLAY = "apps/web/overlays/dev/kustomization.yaml"
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("page", ["existing-repository.md", "existing-repository.ko.md"])
-def test_commands_of_the_page_work_in_a_foreign_repository(foreign: Path, page: str) -> None:
-    lines = (DOCS / page).read_text().splitlines()
-    commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
-    assert len(commands) == 9
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+PAGES = ["existing-repository.md", "existing-repository.ko.md"]
+
+
+def commands_of(page: str) -> tuple[list[str], list[str]]:
+    """What is typed on a page, and in its last section, which is about services without a chart."""
+    with_charts, _, without = (DOCS / page).read_text().partition("\n## 6.")
+    return (
+        [line[2:] for line in with_charts.splitlines() if line.startswith("$ ")],
+        [line[2:] for line in without.splitlines() if line.startswith("$ ")],
+    )
+
+
+def type_commands(root: Path, commands: list[str]) -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     for command in commands:
         ended = subprocess.run(
             shlex.split(command),
-            cwd=foreign,
-            env=environment,
+            cwd=root,
+            env=os.environ | {"PATH": path},
             capture_output=True,
             text=True,
             check=False,
@@ -504,3 +514,35 @@ def test_commands_of_the_page_work_in_a_foreign_repository(foreign: Path, page: 
         )
         allowed = {0, 1} if command == "hanbae check --summary" else {0}
         assert ended.returncode in allowed, f"{command}\n{ended.stdout}{ended.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_of_the_page_work_in_a_foreign_repository(foreign: Path, page: str) -> None:
+    commands, _ = commands_of(page)
+    assert len(commands) == 9
+    type_commands(foreign, commands)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_of_the_page_work_without_a_chart(tmp_path: Path, page: str) -> None:
+    chartless.write(tmp_path)
+    _, commands = commands_of(page)
+    assert len(commands) == 6
+    type_commands(tmp_path, commands)
+    assert "registry.example.com/web" in (tmp_path / OVERLAY).read_text()
+    assert "2.1.0" in (tmp_path / OVERLAY).read_text()
+    assert "helm" not in (tmp_path / "k8s/argocd/dev/applicationset.yaml").read_text()
+    section = (DOCS / page).read_text().partition("\n## 6.")[2].partition("```yaml\n")[2]
+    for line in section.partition("```")[0].splitlines():
+        assert line in chartless.POLICY.splitlines()
+
+
+def test_what_overlays_build_is_in_the_policy(tmp_path: Path) -> None:
+    chartless.write(tmp_path)
+    (tmp_path / "hanbae.yaml").unlink()
+    assert run(tmp_path, "--yes", "--one-cluster", "--repository", URL) == 0
+    policy = loading.load(tmp_path / "hanbae.yaml").policy
+    assert policy.services.path == "apps/*/overlays/{environment}"
+    assert policy.services.secret == "{release}-secret"
+    assert policy.migrations.phase == "PreSync"
+    assert "values file" not in (tmp_path / "hanbae.yaml").read_text()

@@ -409,3 +409,9 @@ def test_settings_in_the_cluster_alone_count_and_are_told(root: Path) -> None:
         pytest.raises(errors.FileFault, match=r"manifests\.live-parameter"),
     ):
         asyncio.run(deployments.read(policy, revision, "web", "dev", live=live))
+
+
+def test_what_pods_of_an_overlay_read_is_listed_with_who_makes_it(root: Path) -> None:
+    ended = ran(root, "secrets", "list", "web", "--env", "dev", "--output", "json")
+    (row,) = json.loads(ended.out)["keys"]
+    assert (row["secret"], row["key"], row["state"]) == ("web-secret", "DATABASE_URL", "missing")

@@ -16,8 +16,8 @@ from hanbae.adopting.proposal import Stated
 from hanbae.charts import pools, rendering
 from hanbae.clusters import connections, kinds, reading
 from hanbae.masking import shapes
-from hanbae.planning import releases
-from hanbae.policy import documents, folders, loading, naming
+from hanbae.planning import manifests, releases
+from hanbae.policy import documents, folders, loading, naming, service_paths
 from hanbae.releases import parts
 from hanbae.repository import checkouts, services, trees, writing_files
 from hanbae.results import files
@@ -154,9 +154,9 @@ async def _samples(tree: trees.Tree, proposed: proposal.Proposal) -> list[from_r
     policy = services.located(policy, tree)
     samples: list[from_releases.Sample] = []
     async with pools.opened() as pool:
-        for service in services.of(policy, tree)[:_MOST_RENDERED]:
+        for service in services.every(policy, tree)[:_MOST_RENDERED]:
             for environment in policy.environments:
-                with contextlib.suppress(errors.FileFault):
+                with contextlib.suppress(errors.FileFault, errors.WrongUse):  # no Kustomize here
                     release = await _rendered(pool, policy, tree, service, environment)
                     if release is not None:
                         chart = str(naming.chart(policy, service))
@@ -171,7 +171,12 @@ async def _samples(tree: trees.Tree, proposed: proposal.Proposal) -> list[from_r
 async def _rendered(
     pool: pools.Pool, policy: documents.Policy, tree: trees.Tree, service: str, environment: str
 ) -> parts.Release | None:
-    """A release; None where it has no values or no chart."""
+    """A release; None where it has no values or no chart, or a folder without one is not in the environment."""
+    if service_paths.has_no_chart(policy.services, service):
+        if not service_paths.is_in(policy.services, service, environment):
+            return None
+        rendered = (await manifests.make(policy, tree, service, environment)).rendered
+        return _read(policy, tree, service, environment, rendered)
     values = releases.values(tree, policy, service, environment)
     chart = str(naming.chart(policy, service))
     if values.missing or tree.read(folders.path(chart, services.CHART)) is None:
@@ -179,9 +184,19 @@ async def _rendered(
     request = releases.requested(policy, service, environment, values.contents)
     (answer,) = await rendering.answers(pool, tree, chart, [request])
     rendered = rendering.rendered(answer, shown=chart, values_files=request.values_files)
-    manifests = [manifest.object for manifest in rendered.manifests]
+    return _read(policy, tree, service, environment, rendered)
+
+
+def _read(
+    policy: documents.Policy,
+    tree: trees.Tree,
+    service: str,
+    environment: str,
+    rendered: rendering.Rendered,
+) -> parts.Release:
+    objects = [manifest.object for manifest in rendered.manifests]
     read = releases.read(
-        policy, tree, service, environment, manifests=manifests, values=rendered.values
+        policy, tree, service, environment, manifests=objects, values=rendered.values
     )
     return read.model
 

@@ -24,6 +24,8 @@ from hanbae.results import files
 
 FOLDER: Final = naming.RBAC
 _MARK: Final = "hanbae generate rbac"
+_OF_NO_SERVICE: Final = ("/identity.yaml", "/kustomization.yaml")
+"""Files that are the same whatever the services are."""
 
 
 async def generate_rbac(
@@ -45,8 +47,8 @@ async def generate_rbac(
         environments: Only these; all by default.
         groups: Groups of the clusters' users that may deploy like the deployer, and are held to the same.
         check: Touch nothing, and call ``stale`` what is not fresh.
-        broken: With `check`, takes the faults of environments in which a service cannot be read, so that the others
-            are compared; None to raise the first.
+        broken: With `check`, takes the faults of services that cannot be read, each once, so that all else is
+            compared: the other environments, and in theirs what does not depend on services. None to raise the first.
 
     Raises:
         errors.WrongUse: An environment that the policy does not have, or that Argo CD does not deploy; no services.
@@ -60,23 +62,37 @@ async def generate_rbac(
     readable = []
     async with pools.opened() as pool:
         for name in chosen_for_argocd(loaded.policy, environments):
-            try:
-                services_ = await described(pool, loaded, name)
-                files |= manifests(loaded.policy, name, services_, groups=groups)
+            faults: list[errors.FileFault] | None = [] if check and broken is not None else None
+            services_ = await described(pool, loaded, name, broken=faults)
+            texts = manifests(loaded.policy, name, services_, groups=groups)
+            if faults:
+                texts = {
+                    path: text for path, text in texts.items() if path.endswith(_OF_NO_SERVICE)
+                }
+            else:
                 readable.append(name)
-            except errors.FileFault as fault:
-                if broken is None or not check:
-                    raise
-                broken.append(fault)
+            files |= texts
+            if broken is not None:
+                broken += [fault for fault in faults or () if str(fault) not in map(str, broken)]
     # What is left of one environment: another layout's files, when its clusters were split or joined.
     folders = [f"{FOLDER}/{name}" for name in (readable if broken else environments)] or [FOLDER]
     return generated_files.write(loaded.root, files, folders=folders, mark=_MARK, check=check)
 
 
 async def described(
-    pool: pools.Pool, loaded: loading.Loaded, environment: str
+    pool: pools.Pool,
+    loaded: loading.Loaded,
+    environment: str,
+    *,
+    broken: list[errors.FileFault] | None = None,
 ) -> tuple[authorizing.Service, ...]:
     """What the permissions depend on, of each service of the repository.
+
+    Args:
+        pool: Renders.
+        loaded: The policy.
+        environment: The environment.
+        broken: Takes the faults of services that cannot be read, which are left out; None to raise the first.
 
     Raises:
         errors.WrongUse: There are no services.
@@ -86,7 +102,15 @@ async def described(
     names = tuple(name for name in services.of_checkout(loaded) if naming.is_service(name))
     if not names:
         raise errors.WrongUse("rbac.no-services", path=services.source(loaded.policy))
-    return tuple([await _described(pool, loaded, name, environment) for name in names])
+    read = []
+    for name in names:
+        try:
+            read.append(await _described(pool, loaded, name, environment))
+        except errors.FileFault as fault:
+            if broken is None:
+                raise
+            broken.append(fault)
+    return tuple(read)
 
 
 async def _described(

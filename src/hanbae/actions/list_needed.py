@@ -54,13 +54,14 @@ async def list_needed(
         errors.FileFault: The policy has a fault, or a chart does not render.
     """
     project = projects.project(directory)
-    services.require(names, project.services, source=services.source(project.policy))
+    every = (*project.services, *project.chartless)
+    services.require(names, every, source=services.source(project.policy))
     if environment is not None:
         environments.require(environment, project.policy)
-    chosen = frozenset(names or project.services)
+    chosen = frozenset(names or every)
     rendered: list[views.Service] = []
     async with pools.opened() as pool:
-        for name in project.services:  # another service may make what one of them reads
+        for name in every:  # another service may make what one of them reads
             faults: list[errors.FileFault] = []
             try:
                 result = await projects.service(pool, project, name)

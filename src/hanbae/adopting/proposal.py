@@ -337,7 +337,8 @@ def _values(
             if service:
                 patterns[pattern.replace(service, "{service}", 1)] += 1
     if not patterns:
-        guesses.add("values")
+        if charts:
+            guesses.add("values")
         return base or ("values-{environment}.yaml",)
     return (*base, patterns.most_common(1)[0][0])
 

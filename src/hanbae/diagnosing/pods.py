@@ -10,6 +10,7 @@ from typing import Any, Final
 from hanbae import subjects
 from hanbae.diagnosing import images, pictures
 
+_NOT_READ_YET: Final = "failed to sync "
 _SECRET_MISSING: Final = re.compile(r'secret "(?P<name>[^"]+)" not found')
 _KEY_MISSING: Final = re.compile(
     r"couldn't find key (?P<key>\S+) in Secret (?P<namespace>[^/\s]+)/(?P<name>\S+)"
@@ -168,7 +169,9 @@ def _config(
         command = ("kubectl", "get", "configmap", configmap["name"], "-n", ref.namespace)
         return _cause(ref, pod, "diagnosis.configmap-missing", facts, command, fatal=True)
     facts = {"container": container, "reason": "CreateContainerConfigError", "message": message}
-    return _cause(ref, pod, "diagnosis.container-not-created", facts, describe(ref), fatal=True)
+    # A kubelet that is busy has not read a Secret yet that is there, and tries again by itself.
+    fatal = not message.startswith(_NOT_READ_YET)
+    return _cause(ref, pod, "diagnosis.container-not-created", facts, describe(ref), fatal=fatal)
 
 
 def _secret_missing(

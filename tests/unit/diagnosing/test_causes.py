@@ -108,6 +108,13 @@ def owned(dependent: kinds.Object, owner: kinds.Object) -> kinds.Object:
             "kubectl describe pod auth-1 -n services-dev",
         ),
         (
+            "CreateContainerConfigError",
+            "failed to sync secret cache: timed out waiting for the condition",
+            "diagnosis.container-not-created",
+            False,
+            "kubectl describe pod auth-1 -n services-dev",
+        ),
+        (
             "ErrImagePull",
             NOT_FOUND,
             "diagnosis.image-not-found",

@@ -118,6 +118,21 @@ def test_a_proof_has_nothing_of_the_job_but_what_was_read(tmp_path: Path) -> Non
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
+def test_a_database_of_clickhouse_is_proven_with_its_own_driver_and_key(tmp_path: Path) -> None:
+    """The proof is made; that a server answers it was seen of PostgreSQL only, as the page says."""
+    job = FILES["templates/jobs.yaml"].replace('postgres "$DB" up', 'clickhouse "$DB" up')
+    planned, _ = plan(tmp_path, repository(job))
+    proof = next(step.does for step in planned.steps if isinstance(step.does, plans.Prove))
+    (container,) = proof.job["spec"]["template"]["spec"]["containers"]
+    reference = {"name": "user-service-secret", "key": "identity-database-url"}
+    assert container["env"] == [
+        {"name": "GOOSE_DRIVER", "value": "clickhouse"},
+        {"name": "GOOSE_DBSTRING", "valueFrom": {"secretKeyRef": reference}},
+    ]
+    assert container["args"][-1] == "status"
+    assert proof.versions == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
