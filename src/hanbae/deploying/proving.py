@@ -122,8 +122,9 @@ def _named(job: dict[str, Any], name: str, intent: str) -> dict[str, Any]:
     """The Job with its name and key; names are unique per intent, because Jobs cannot be changed."""
     digest = hashlib.sha256(intent.encode()).hexdigest()[:8]
     named = copy.deepcopy(job)
-    plain = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
-    named["metadata"]["name"] = f"{plain[: _LONGEST_NAME - 9].rstrip('-')}-{digest}"
+    # It begins as the release is called, dots included: by that the deployer may make it.
+    plain = "".join(letter if letter.isalnum() or letter == "." else "-" for letter in name.lower())
+    named["metadata"]["name"] = f"{plain[: _LONGEST_NAME - 9].rstrip('-.')}-{digest}"
     template = named["spec"]["template"]
     for metadata in (named["metadata"], template["metadata"]):
         metadata["labels"][labels.KEY] = intent

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hanbae import errors, subjects
 from hanbae.deploying import proving
 from hanbae.migrations import statuses
-from hanbae.policy import labels
+from hanbae.policy import labels, naming
 from hanbae.results import events, plans
 
 HOOK = subjects.Ref("Job", "services-dev", "auth-service-migrate")
@@ -99,3 +99,11 @@ def test_database_that_is_past_the_commits_files_is_told_beside_the_proof(
     assert (text is not None) is is_ahead
     if text is not None:
         assert text.facts == {"database": "auth_db", "version": "4", "proven": "3"}
+
+
+def test_the_jobs_name_begins_as_a_release_with_dots_does_for_by_that_it_may_be_made() -> None:
+    for release in ("auth.dev", "a." + "b" * 51):
+        name = proving._named(JOB, f"{release}-prove-auth_db", "d1.prove")["metadata"]["name"]
+        assert name.startswith(f"{release}-")
+        assert naming.is_object(name, "release")
+        assert len(name) <= 63
