@@ -114,8 +114,8 @@ def test_commands_of_hanbae_in_the_documents_exist(written: Path, path: str) -> 
     assert len(listed) > 5
     for line in listed:
         words = shlex.split(line.replace("[", " ").replace("]", " ").replace("...", ""))[1:]
-        for verb in words[1].split("|"):
-            _resolve([words[0], verb, *words[2:]])
+        for verb in "".join(words[1:2]).split("|"):
+            _resolve([words[0], *filter(None, [verb]), *words[2:]])
 
 
 def _resolve(words: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -243,9 +243,10 @@ FAULTS: Final[dict[str, Fault]] = {
 """Service → what is broken about it."""
 
 
-def publish(scene: scenes.Scene) -> None:
-    """Create all of them, broken, and push."""
-    for service, fault in FAULTS.items():
+def publish(scene: scenes.Scene, services: Collection[str] = tuple(FAULTS)) -> None:
+    """Create some of them, broken, and push; all if none is named."""
+    for service in services:
+        fault = FAULTS[service]
         scene.create(service, like=LIKE)
         scene.seal(service)
         fault.breaks(scene, service)

@@ -65,6 +65,7 @@ TOGETHER: Final = (
     Scene("test_clusters_on_a_node.py"),
     Scene("test_deploy_transports.py", frozenset({_DEV, _STAGING})),
     Scene("test_early_failure.py"),
+    Scene("test_doctor.py"),
     Scene("test_deploy_behind_another_sync.py", frozenset({_DEV, _STAGING})),
     Scene("test_deploy_hopeless.py", frozenset({_STAGING})),
     Scene("test_deploy_preflight.py", frozenset({_STAGING})),

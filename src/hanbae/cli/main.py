@@ -53,6 +53,7 @@ COMMANDS: Final = {
     "status": "status",
     "history": "history",
     "checklist": "checklist",
+    "doctor": "doctor",
     "sandbox": "sandbox",
     "demo": "demo",
     "completion": "completion",

@@ -89,6 +89,12 @@ INGRESS: Final = Kind("networking.k8s.io", "v1", "ingresses", "Ingress")
 NETWORKPOLICY: Final = Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 PDB: Final = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 PVC: Final = Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+INGRESSCLASS: Final = Kind(
+    "networking.k8s.io", "v1", "ingressclasses", "IngressClass", namespaced=False
+)
+STORAGECLASS: Final = Kind(
+    "storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False
+)
 HTTPROUTE: Final = Kind("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
 NODE: Final = Kind("", "v1", "nodes", "Node", namespaced=False)
 NAMESPACE: Final = Kind("", "v1", "namespaces", "Namespace", namespaced=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from msgspec import Struct
@@ -29,6 +30,8 @@ class Picture(Struct, frozen=True):
         crashes: How often a container of a pod that was never ready may end before that counts as hopeless; 0 for
             any number.
         crashes_before: Pod and container → how often it had ended before the deployment began.
+        now: When it was; None where time decides nothing, because whoever waits has deadlines of its own.
+        controller: ``namespace/name`` of the Sealed Secrets controller; empty where it is not looked at.
     """
 
     objects: Mapping[subjects.Ref, Object]
@@ -38,6 +41,8 @@ class Picture(Struct, frozen=True):
     secret: str = ""
     crashes: int = 0
     crashes_before: Mapping[tuple[subjects.Ref, str], int] = {}
+    now: datetime | None = None
+    controller: str = ""
 
     def of(self, kind: str) -> Iterator[tuple[subjects.Ref, Object]]:
         """All objects of a kind, by name."""
@@ -64,6 +69,16 @@ class Picture(Struct, frozen=True):
         if not self.service or secret != self.secret:
             return ()
         return ("hanbae", "secrets", "seal", self.service, *keys, "--env", self.environment)
+
+    def age(self, stamp: object) -> float:
+        """Seconds since a timestamp of the API server's; 0 where the time does not matter or cannot be read."""
+        if self.now is None or not stamp:
+            return 0.0
+        try:
+            moment = datetime.fromisoformat(str(stamp))
+        except ValueError:
+            return 0.0
+        return (self.now - moment.replace(tzinfo=moment.tzinfo or UTC)).total_seconds()
 
     def tail(self, pod: subjects.Ref, container: str, *, lines: int = 6) -> str:
         """The last lines of a container's log as one text; empty when there are none."""

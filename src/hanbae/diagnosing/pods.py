@@ -181,14 +181,14 @@ def _secret_missing(
     secret: str,
     container: str,
 ) -> pictures.Cause:
-    keys = _keys_read(pod, secret)
+    keys = keys_read(pod, secret)
     gets = ("kubectl", "get", "sealedsecret", secret, "-n", ref.namespace)
     command = (picture.seals(secret, keys) if keys else ()) or gets
     facts = {"container": container or "-", "secret": secret, "namespace": ref.namespace}
     return _cause(ref, pod, "diagnosis.secret-missing", facts, command, fatal=True)
 
 
-def _keys_read(pod: pictures.Object, secret: str) -> tuple[str, ...]:
+def keys_read(pod: pictures.Object, secret: str) -> tuple[str, ...]:
     """The keys of a Secret that the containers of a pod read as variables, each once."""
     spec = pod.get("spec") or {}
     references = (

@@ -40,6 +40,7 @@ def text(telling: Telling) -> str:
             "before": _items(telling, lists.before),
             "during": _items(telling, lists.during),
             "after": _items(telling, lists.after),
+            "doctor": _doctor(telling),
             "troubleshooting": _troubles(telling),
             "logs": commands.logs(telling),
         },
@@ -54,6 +55,16 @@ def _checklist(telling: Telling) -> str:
     return markdown.block(
         markdown.command("hanbae", "checklist", "run", service, "--env", environment, *phase)
         for phase in ((), ("--phase", "before"))
+    )
+
+
+def _doctor(telling: Telling) -> str:
+    service, environment = telling.example()
+    return markdown.block(
+        [
+            markdown.command("hanbae", "doctor", service, "--env", environment),
+            markdown.command("hanbae", "doctor", "--env", environment),
+        ]
     )
 
 

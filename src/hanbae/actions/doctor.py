@@ -1,0 +1,351 @@
+"""``hanbae doctor``: what is the matter with what runs, from one look at the clusters or from a snapshot of one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from hanbae import errors, files, foreign_json, workspaces
+from hanbae.argocd_api import comparing
+from hanbae.clusters import connections, kinds, logs, reading
+from hanbae.diagnosing import allowed_fields, standing
+from hanbae.engines import secrets
+from hanbae.policy import environments as named_environments
+from hanbae.policy import naming
+from hanbae.repository import services as repository_services
+from hanbae.results import diagnoses, standings
+
+_FORMAT: Final = 1
+LARGEST: Final = 64 * 1024 * 1024
+"""Bytes of a snapshot that is read."""
+_TAIL: Final = 30
+"""Lines that are read of a container in trouble."""
+_AT_ONCE: Final = 8
+_IN_NAMESPACE: Final = (
+    kinds.POD,
+    kinds.REPLICASET,
+    kinds.DEPLOYMENT,
+    kinds.STATEFULSET,
+    kinds.DAEMONSET,
+    kinds.JOB,
+    kinds.CRONJOB,
+    kinds.SERVICE,
+    kinds.INGRESS,
+    kinds.HPA,
+    kinds.PDB,
+    kinds.PVC,
+    kinds.RESOURCEQUOTA,
+    kinds.SEALEDSECRET,
+)
+_OF_CLUSTER: Final = (kinds.NODE, kinds.INGRESSCLASS, kinds.STORAGECLASS)
+
+
+async def doctor(
+    space: workspaces.Workspace,
+    services: Sequence[str] = (),
+    environments: Sequence[str] = (),
+) -> tuple[diagnoses.Snapshots, tuple[standings.Unreached, ...]]:
+    """Look at what runs; an environment that does not answer hides no other.
+
+    Args:
+        space: The workspace.
+        services: The services; all of the working tree if none is given.
+        environments: The environments; all on Kubernetes if none is given.
+
+    Returns:
+        What was seen, by environment, and the environments that did not answer.
+
+    Raises:
+        hanbae.errors.WrongUse: There is no such service or environment.
+    """
+    chosen = tuple(services) or repository_services.of_checkout(space.loaded)
+    repository_services.check(space.loaded, *services)
+    names = tuple(environments) or named_environments.on_kubernetes(space.policy)
+    for name in names:
+        space.environment(name)
+    answers = await asyncio.gather(
+        *(_of_environment(space, chosen, name) for name in names), return_exceptions=True
+    )
+    snapshots = []
+    unreached = []
+    for name, answer in zip(names, answers, strict=True):
+        if isinstance(answer, errors.Error):
+            unreached.append(standings.Unreached(name, answer.text))
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            snapshots.append(answer)
+    return diagnoses.Snapshots(_FORMAT, tuple(snapshots)), tuple(unreached)
+
+
+def diagnose(
+    snapshots: diagnoses.Snapshots,
+    unreached: tuple[standings.Unreached, ...] = (),
+    *,
+    services: Sequence[str] = (),
+    environments: Sequence[str] = (),
+) -> diagnoses.Diagnoses:
+    """What is the matter in snapshots.
+
+    Args:
+        snapshots: Them.
+        unreached: The environments of which there is none.
+        services: Only what concerns these, and what belongs to none; all if none is given.
+        environments: Only these; all if none is given.
+    """
+    chosen = [
+        snapshot
+        for snapshot in snapshots.snapshots
+        if not environments or snapshot.environment in environments
+    ]
+    listed = [
+        entry
+        for snapshot in chosen
+        for entry in standing.diagnose(snapshot)
+        if not services or entry.service in {"", *services}
+    ]
+    names = dict.fromkeys(service.name for snapshot in chosen for service in snapshot.services)
+    return diagnoses.Diagnoses(
+        standing.ordered(listed),
+        tuple(name for name in names if not services or name in services),
+        tuple(snapshot.environment for snapshot in chosen),
+        tuple(entry for snapshot in chosen for entry in snapshot.unseen),
+        unreached,
+    )
+
+
+def write(path: Path, snapshots: diagnoses.Snapshots) -> None:
+    """Write snapshots as a file for a colleague, readable for its owner alone.
+
+    Raises:
+        hanbae.errors.WrongUse: It cannot be written.
+    """
+    data = msgspec.json.format(msgspec.json.encode(snapshots), indent=1)
+    try:
+        files.replace(path, data.decode() + "\n", mode=0o600)
+    except OSError as error:
+        facts = {"path": str(path), "reason": files.reason(error)}
+        raise errors.WrongUse("doctor.not-written", place=None, **facts) from error
+
+
+def read(path: Path) -> diagnoses.Snapshots:
+    """The snapshots of a file.
+
+    Raises:
+        hanbae.errors.WrongUse: It cannot be read, or is no snapshot of this form.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        facts = {"path": str(path), "reason": files.reason(error)}
+        raise errors.WrongUse("doctor.not-read", place=None, **facts) from error
+    reason = f"more than {LARGEST // 1024 // 1024} MiB" if len(data) > LARGEST else ""
+    try:
+        snapshots = foreign_json.decode(data, diagnoses.Snapshots)
+    except foreign_json.Fault as fault:
+        snapshots, reason = None, reason or str(fault)
+    if snapshots is None or reason or snapshots.format != _FORMAT:
+        facts = {"path": str(path), "reason": reason or "format"}
+        raise errors.WrongUse("doctor.no-snapshot", place=None, **facts)
+    return snapshots
+
+
+async def _of_environment(
+    space: workspaces.Workspace, services: Sequence[str], environment: str
+) -> diagnoses.Snapshot:
+    described = tuple(_described(space, name, environment) for name in services)
+    async with space.clusters(environment) as clusters:
+        look = _Look(clusters.workload, environment)
+        await look.around(space, described)
+        await look.applications(space, clusters, described)
+        await look.logs(described)
+    return diagnoses.Snapshot(
+        environment,
+        space.clock().isoformat(timespec="seconds"),
+        described,
+        space.policy.secrets.controller,
+        space.policy.rollout.crashes,
+        tuple(look.objects),
+        tuple(look.tails),
+        tuple(look.unseen),
+        _recorded(space, services, environment),
+    )
+
+
+def _recorded(
+    space: workspaces.Workspace, services: Sequence[str], environment: str
+) -> tuple[diagnoses.Recorded, ...]:
+    """What the last deployments have found, of those that failed."""
+    last = space.store.last(environment)
+    return tuple(
+        diagnoses.Recorded(service, deployment.id, deployment.diagnoses)
+        for service in services
+        if (deployment := last.get(service)) is not None
+        and deployment.outcome == "failed"
+        and deployment.diagnoses
+    )
+
+
+def _described(space: workspaces.Workspace, service: str, environment: str) -> diagnoses.Service:
+    policy = space.policy
+    return diagnoses.Service(
+        service,
+        naming.release(policy, service, environment),
+        naming.namespace(policy, service, environment),
+        naming.application(policy, service, environment),
+        naming.secret(policy, service, environment),
+    )
+
+
+class _Look:
+    """One look at an environment: what is there, of what is allowed, and what could not be looked at."""
+
+    def __init__(self, cluster: connections.Cluster, environment: str) -> None:
+        self.objects: list[kinds.Object] = []
+        self.tails: list[diagnoses.Log] = []
+        self.unseen: list[diagnoses.Unseen] = []
+        self._cluster = cluster
+        self._environment = environment
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._keepers: dict[str, secrets.Keeper] = {}
+
+    async def around(
+        self, space: workspaces.Workspace, services: Sequence[diagnoses.Service]
+    ) -> None:
+        """The namespaces of the services, the nodes, and the Sealed Secrets controller."""
+        cluster = self._cluster
+        for service in services:
+            keeper = secrets.Keeper(cluster, service.namespace, service.secret)
+            await keeper.refresh()
+            self._keepers[service.name] = keeper
+        namespaces = sorted({service.namespace for service in services})
+        home = space.policy.secrets.controller.partition("/")[0]
+        await asyncio.gather(
+            *(self._list(kind, name) for name in namespaces for kind in _IN_NAMESPACE),
+            *(self._list(kinds.EVENT, name, "type=Warning") for name in namespaces),
+            *(self._list(kind, "") for kind in _OF_CLUSTER),
+            *(self._get(kinds.NAMESPACE, "", name) for name in namespaces),
+            *(
+                self._list(kind, home)
+                for kind in (kinds.DEPLOYMENT, kinds.SERVICE)
+                if home not in namespaces
+            ),
+        )
+
+    async def applications(
+        self,
+        space: workspaces.Workspace,
+        clusters: workspaces.Clusters,
+        services: Sequence[diagnoses.Service],
+    ) -> None:
+        """The services' Applications."""
+        if space.policy.environments[self._environment].engine != "argocd":
+            return
+        namespace = space.policy.argocd.namespace
+        project = naming.project(space.policy, self._environment)
+
+        async def one(service: diagnoses.Service) -> None:
+            async with self._places:
+                try:
+                    if clusters.argocd is not None:
+                        application = await comparing.application(
+                            clusters.argocd, service.application, project, namespace
+                        )
+                    else:
+                        application = await reading.get(
+                            clusters.control, kinds.APPLICATION, namespace, service.application
+                        )
+                except errors.Forbidden as error:
+                    self._miss(kinds.APPLICATION, namespace, error)
+                    return
+            if application is not None:
+                self._keep([application])
+
+        await asyncio.gather(*map(one, services))
+
+    async def logs(self, services: Sequence[diagnoses.Service]) -> None:
+        """The last lines of the containers that are in trouble, masked."""
+        namespaces = {service.namespace for service in services}
+        troubled = [
+            (item["metadata"]["namespace"], item["metadata"]["name"], container, previous)
+            for item in self.objects
+            if item["kind"] == "Pod" and item["metadata"].get("namespace") in namespaces
+            for container, previous in _troubled(item)
+        ]
+        self.tails += filter(None, await asyncio.gather(*(self._tail(*pod) for pod in troubled)))
+
+    async def _tail(
+        self, namespace: str, pod: str, container: str, previous: bool
+    ) -> diagnoses.Log | None:
+        async with self._places:
+            try:
+                lines = await logs.tail(
+                    self._cluster, namespace, pod, container, lines=_TAIL, previous=previous
+                )
+            except errors.Forbidden as error:
+                self._miss(kinds.POD, namespace, error)
+                return None
+            except errors.Unreachable:
+                return None
+        texts = tuple(self._redact(line.text)[: allowed_fields.LONGEST] for line in lines)
+        return diagnoses.Log(namespace, pod, container, texts)
+
+    def _redact(self, text: str) -> str:
+        for keeper in self._keepers.values():
+            text = keeper.redact(text)
+        return text
+
+    async def _list(self, kind: kinds.Kind, namespace: str, fields: str | None = None) -> None:
+        async with self._places:
+            try:
+                listed = await reading.find(
+                    self._cluster, kind, namespace or None, field_selector=fields
+                )
+            except (errors.Forbidden, errors.WrongUse) as error:
+                self._miss(kind, namespace, error)
+                return
+        self._keep(listed)
+
+    async def _get(self, kind: kinds.Kind, namespace: str, name: str) -> None:
+        async with self._places:
+            try:
+                item = await reading.get(self._cluster, kind, namespace, name)
+            except errors.Forbidden as error:
+                self._miss(kind, name, error)
+                return
+        self._keep([item] if item is not None else [])
+
+    def _keep(self, items: Iterable[kinds.Object]) -> None:
+        for item in items:
+            allowed = allowed_fields.kept(item, self._redact)
+            if allowed is not None:
+                self.objects.append(allowed)
+
+    def _miss(self, kind: kinds.Kind, namespace: str, error: errors.Error) -> None:
+        entry = diagnoses.Unseen(self._environment, kind.kind, namespace, error.text)
+        if not any((entry.kind, entry.namespace) == (e.kind, e.namespace) for e in self.unseen):
+            self.unseen.append(entry)
+
+
+def _troubled(pod: kinds.Object) -> Iterator[tuple[str, bool]]:
+    """The containers that have ended badly or are not ready, and whether the run before is the telling one."""
+    status = pod.get("status") or {}
+    if status.get("phase") == "Succeeded":
+        return
+    for container in (
+        *(status.get("initContainerStatuses") or []),
+        *(status.get("containerStatuses") or []),
+    ):
+        state = container.get("state") or {}
+        ended = (container.get("lastState") or {}).get("terminated")
+        if (state.get("terminated") or {}).get("exitCode"):
+            yield container["name"], False
+        elif ended and not container.get("ready"):
+            yield container["name"], True
+        elif state.get("running") and not container.get("ready"):
+            yield container["name"], False
