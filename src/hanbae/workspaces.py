@@ -159,8 +159,13 @@ class Workspace:
         return (*command, "--context", context) if context else command
 
     @asynccontextmanager
-    async def clusters(self, environment: str) -> AsyncIterator[Clusters]:
+    async def clusters(self, environment: str, *, granted: bool = True) -> AsyncIterator[Clusters]:
         """The connections of an environment.
+
+        Args:
+            environment: The environment.
+            granted: Whether ``hanbae generate rbac`` gives the rights for what is going to be done, so that an error
+                may say so.
 
         Raises:
             hanbae.errors.WrongUse: No such context; no address of Argo CD's API, or no token for it.
@@ -171,27 +176,36 @@ class Workspace:
         if settings.transport == "argocd-api":
             where = self.policy.argocd
             async with (
-                self._connected(environment, "workload", workload) as pods,
+                self._connected(environment, "workload", workload, granted=granted) as pods,
                 argocd.connect(where.server, plaintext=where.plaintext) as server,
             ):
                 yield Clusters(pods, pods, server)
             return
-        async with self._connected(environment, "control", control) as first:
+        async with self._connected(environment, "control", control, granted=granted) as first:
             if workload == control:
                 yield Clusters(first, first)
                 return
-            async with self._connected(environment, "workload", workload) as second:
+            async with self._connected(
+                environment, "workload", workload, granted=granted
+            ) as second:
                 yield Clusters(first, second)
 
     @asynccontextmanager
     async def _connected(
-        self, environment: str, part: Literal["control", "workload"], context: str | None
+        self,
+        environment: str,
+        part: Literal["control", "workload"],
+        context: str | None,
+        *,
+        granted: bool,
     ) -> AsyncIterator[connections.Cluster]:
         """One of an environment's connections, which knows how its rights are granted."""
-        folder = naming.rbac_folder(self.environment(environment), environment, part)
-        grant = f"hanbae generate rbac --env {environment} && kubectl apply -k {folder}"
-        if context:
-            grant += f" --context {context}"
+        grant = ""
+        if granted:
+            folder = naming.rbac_folder(self.environment(environment), environment, part)
+            grant = f"hanbae generate rbac --env {environment} && kubectl apply -k {folder}"
+            if context:
+                grant += f" --context {context}"
         try:
             async with connections.connect(
                 context, kubeconfig=self.kubeconfig, grant=grant

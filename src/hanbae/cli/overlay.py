@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -148,11 +148,24 @@ def apply(session: options.Session, target: Target, *, force: bool, yes: bool) -
     return 0
 
 
+@asynccontextmanager
+async def _administered(
+    space: workspaces.Workspace, environment: str
+) -> AsyncIterator[workspaces.Clusters]:
+    """The connections of an environment for what no deployer may do: an overlay makes its namespaces."""
+    try:
+        async with space.clusters(environment, granted=False) as clusters:
+            yield clusters
+    except errors.Forbidden as error:
+        error.hint = error.hint or wording.Text("overlay.administrators")
+        raise
+
+
 async def _plan(space: workspaces.Workspace, target: Target) -> overlays.Preview:
     from hanbae.actions import overlay
 
     built = await overlay.build(space, target.environment, revision=target.revision)
-    async with space.clusters(target.environment) as clusters:
+    async with _administered(space, target.environment) as clusters:
         return await overlay.preview(clusters.workload, built)
 
 
@@ -169,7 +182,7 @@ async def _apply(
 
     built = await overlay.build(space, target.environment, revision=target.revision)
     facts = {"folder": built.folder, "environment": built.environment}
-    async with space.clusters(target.environment) as clusters:
+    async with _administered(space, target.environment) as clusters:
         previewed = await overlay.preview(clusters.workload, built)
         if target.output != "json":
             _show(previewed)
