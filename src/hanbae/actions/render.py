@@ -20,7 +20,7 @@ from hanbae.checking import program_fingerprint, projects
 from hanbae.planning import manifests, releases
 from hanbae.policy import environments, naming, service_paths
 from hanbae.repository import keeping, services, trees
-from hanbae.rules import views
+from hanbae.rules import application_sources, views
 
 _AHEAD: Final = 4
 """Services that are rendered while an earlier one is written out; more would only cost memory."""
@@ -272,6 +272,7 @@ class _Renderer:
             rendered = charts.rendered(answer, shown=chart)
         except errors.FileFault as fault:
             return Failure(service, environment, fault)
+        written = application_sources.in_files(policy, self._project.tree, service, environment)
         return Release(
             service,
             environment,
@@ -279,7 +280,7 @@ class _Renderer:
             naming.namespace(policy, service, environment),
             answer.manifest,
             tuple(manifest.object for manifest in rendered.manifests),
-            rendered.warnings,
+            (*rendered.warnings, *written.unrendered),
         )
 
 

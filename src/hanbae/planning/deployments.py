@@ -119,9 +119,8 @@ async def read(
             written = application_sources.of_live(policy, service, environment, live)
         release = await manifests.make(policy, revision, service, environment, written=written)
         return Source(policy, service, environment, revision, release.rendered, release)
-    if written.unrendered:
-        facts = {"application": written.application, "names": ", ".join(written.unrendered)}
-        wording.warn(wording.Text("application.not-rendered", facts))
+    for text in written.unrendered:
+        wording.warn(text)
     chart = str(naming.chart(policy, service))
     values = releases.values(revision, policy, service, environment)
     if values.missing:

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from msgspec import Struct
 
-from hanbae import subjects
+from hanbae import subjects, wording
 from hanbae.argo import application_sets, applications
 from hanbae.policy import documents, folders, labels, naming, service_paths
 from hanbae.repository import trees
@@ -45,10 +45,12 @@ class Written(Struct, frozen=True):
     folder: str = ""
 
     @property
-    def unrendered(self) -> tuple[str, ...]:
-        """Settings of Helm that Argo CD heeds and hanbae does not."""
+    def unrendered(self) -> tuple[wording.Text, ...]:
+        """That it has settings of Helm which Argo CD heeds and hanbae does not; nothing where it has none."""
         helm = _mapping(self.source.get("helm"))
-        return tuple(f"helm.{key}" for key in _UNRENDERED if helm.get(key))
+        names = ", ".join(f"helm.{key}" for key in _UNRENDERED if helm.get(key))
+        facts = {"application": self.application, "names": names}
+        return (wording.Text("application.not-rendered", facts),) if names else ()
 
 
 Index = Mapping[str, tuple[Written, ...]]

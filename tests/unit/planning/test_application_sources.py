@@ -96,3 +96,11 @@ def test_what_is_changed_in_the_cluster_alone_is_known() -> None:
     written = application_sources.Written("cart-dev", {"kustomize": {"namePrefix": "x-"}})
     live = {"spec": {"source": source}}
     assert application_sources.live_settings(live, written) == ("kustomize.images",)
+
+
+def test_what_argo_cd_heeds_and_hanbae_does_not_is_said() -> None:
+    helm = {"skipCrds": True, "kubeVersion": "1.30.0", "parameters": [{"name": "a"}]}
+    (text,) = application_sources.Written("cart-dev", {"helm": helm}).unrendered
+    assert text.id == "application.not-rendered"
+    assert text.facts["names"] == "helm.kubeVersion, helm.skipCrds"
+    assert application_sources.Written("cart-dev", {"helm": {"parameters": []}}).unrendered == ()
