@@ -23,7 +23,7 @@ _SPREAD = ("typing", "packaging", "parity", "commands", "security", "api", "unit
 """Tests that run on every core: the long ones first, so that the short ones fill the gaps at the end."""
 _OBTAIN = "--obtain"
 _PDEATHSIG = 1
-_PROGRAMS = {"busybox": "busybox-static"} | {
+_PROGRAMS = {"busybox": "busybox-static", "dockerd": "docker.io"} | {
     name: name for name in ("git", "strace", "zsh", "fish")
 }
 """Programs that the tests call and the sandbox does not bring, with their Debian packages."""
@@ -119,6 +119,7 @@ def obtain() -> None:
     catalogue.speak(catalogue.preferred(os.environ.get("HANBAE_LANG"), Path()))
     binaries.obtain(progress=sandbox.Narrated(narration.Narration()))
     peers.program(peers.HELM)
+    peers.program(peers.COMPOSE)
 
 
 def _install_programs() -> None:

@@ -1,7 +1,7 @@
 """Programs that hanbae is compared with, built from their Go modules and kept with the sandbox's.
 
 The ``helm`` of the version that Argo CD has, which must print the same bytes as the renderer; and kubeconform, which
-checks manifests one after the other, as the benchmark's peer.
+checks manifests one after the other, as the benchmark's peer. And Compose, which Debian has no package of.
 """
 
 from __future__ import annotations
@@ -18,6 +18,14 @@ KUBECONFORM: Final = pins.Component(
     "0.8.0",
     (pins.Program("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),),
     20,
+)
+COMPOSE: Final = pins.Component(
+    "docker-compose",
+    "2.40.3",
+    (pins.Program("docker-compose", "github.com/docker/compose/v2/cmd"),),
+    80,
+    variables=(("github.com/docker/compose/v2/internal.Version", "v2.40.3"),),
+    tags=("e2e",),
 )
 
 

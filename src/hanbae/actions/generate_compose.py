@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from hanbae import errors, files, libyaml, subjects, wording
-from hanbae.local import compose_document, compose_file, docker, parity, reading
+from hanbae import errors, files, wording
+from hanbae.local import compose_file, docker, parity, reading
 from hanbae.policy import boundaries
 from hanbae.repository import writing_files
 from hanbae.results import compositions
@@ -98,12 +98,12 @@ def compare(local: reading.Local) -> compositions.Parity:
         merged = docker.merged(root, names)
         if merged is None:
             unread = names[1]
-            document = _read(root, names[0])
+            document = docker.read(root, names[0])
             names = names[:1]
         else:
             document = merged
     else:
-        document = _read(root, names[0])
+        document = docker.read(root, names[0])
     return parity.of(
         local.composition,
         document,
@@ -111,18 +111,6 @@ def compare(local: reading.Local) -> compositions.Parity:
         names_in=lambda path: _names_in(root, path),
         unread=unread,
     )
-
-
-def _read(root: Path, path: str) -> Any:
-    text = writing_files.read(root, path) or ""
-    place = subjects.Place(path)
-    try:
-        document = libyaml.load(text.encode())
-    except libyaml.Fault as fault:
-        raise errors.FileFault("local.no-compose", place=place, reason=str(fault)) from fault
-    if not compose_document.services(document):
-        raise errors.FileFault("local.no-compose", place=place, reason="services")
-    return document
 
 
 def _names_in(root: Path, path: str) -> frozenset[str] | None:

@@ -206,6 +206,8 @@ OUTPUTS: Final[dict[str, type[Struct]]] = {
     "overlay-apply": overlays.Applied,
     "overlay-plan": overlays.Preview,
     "local-check": compositions.Parity,
+    "local-status": compositions.Local,
+    "local-up": compositions.Local,
     "plan": Plans,
     "plan-base": previews.Comparison,
     "render": Releases,

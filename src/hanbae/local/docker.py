@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hanbae import errors
+from hanbae import errors, libyaml, subjects
+from hanbae.local import compose_document
+from hanbae.repository import writing_files
 from hanbae.results import compositions
 
 _LARGEST: Final = 16 * 1024 * 1024
@@ -37,11 +39,13 @@ class Project:
         root: The repository.
         files: Its Compose files, later ones over earlier ones, relative to `root`.
         program: How Compose is called.
+        relaxed: The first of the files, for everything but a start: one for which no file of variables need be there.
     """
 
     root: Path
     files: tuple[str, ...]
     program: tuple[str, ...]
+    relaxed: bytes = b""
 
     def up(self, services: Sequence[str], *, build: bool) -> None:
         """Start what does not run, or is not as the files have it, and wait for what others depend on.
@@ -52,7 +56,7 @@ class Project:
             hanbae.errors.Failed: Compose has failed; what it said was shown.
         """
         options = ["up", "--detach", "--remove-orphans", "--quiet-pull"]
-        code = self._shown([*options, *(["--build"] if build else []), *services])
+        code = self._shown([*options, *(["--build"] if build else []), *services], starts=True)
         if code != 0:
             raise errors.Failed("local.up-failed", code=str(code))
 
@@ -80,19 +84,18 @@ class Project:
             rows = json.loads(text)
         return tuple(sorted(map(_running, rows), key=lambda row: row.name))
 
-    def ports(self) -> dict[int, str]:
-        """The ports of this machine that the project asks for, with the service of each.
+    def ports(self) -> dict[int, tuple[str, int]]:
+        """The ports of this machine that the project asks for → the service, and the port in its container.
 
         Raises:
             hanbae.errors.Failed: Compose refuses its files.
         """
-        document = self.config()
-        ports: dict[int, str] = {}
-        for name, entry in (document.get("services") or {}).items():
+        ports: dict[int, tuple[str, int]] = {}
+        for name, entry in (self.config().get("services") or {}).items():
             for port in entry.get("ports") or ():
                 published = str(port.get("published") or "")
                 if published.isdigit():
-                    ports[int(published)] = str(name)
+                    ports[int(published)] = str(name), int(port.get("target") or 0)
         return ports
 
     def config(self) -> dict[str, Any]:
@@ -120,10 +123,11 @@ class Project:
             self._command([*options, *services]),
             cwd=self.root,
             env=_environment(),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
+        _feed(process, self.relaxed)
         output = process.stdout
         try:
             while output is not None and (line := output.readline(_LARGEST)):
@@ -131,28 +135,35 @@ class Project:
         finally:
             _end(process)
 
-    def _command(self, words: Sequence[str]) -> list[str]:
-        named = [part for file in self.files for part in ("--file", str(self.root / file))]
-        return [*self.program, "--project-directory", str(self.root), *named, *words]
+    def _command(self, words: Sequence[str], *, starts: bool = False) -> list[str]:
+        main, *others = self.files
+        named = [
+            str(self.root / main) if starts else "-",
+            *(str(self.root / file) for file in others),
+        ]
+        files = [part for name in named for part in ("--file", name)]
+        return [*self.program, "--project-directory", str(self.root), *files, *words]
 
-    def _shown(self, words: Sequence[str]) -> int:
+    def _shown(self, words: Sequence[str], *, starts: bool = False) -> int:
         """Run with what it says on our standard error."""
         process = subprocess.Popen(
-            self._command(words),
+            self._command(words, starts=starts),
             cwd=self.root,
             env=_environment(),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if starts else subprocess.PIPE,
             stdout=2,
             stderr=2,
         )
         try:
+            if not starts:
+                _feed(process, self.relaxed)
             return process.wait()
         except BaseException:
             _end(process)
             raise
 
     def _answer(self, words: Sequence[str]) -> str:
-        ended = _run(self._command(words), self.root)
+        ended = _run(self._command(words), self.root, self.relaxed)
         if ended.returncode != 0:
             raise errors.Failed("local.compose-refuses", reason=_reason(ended.stderr))
         return ended.stdout[:_LARGEST].decode("utf-8", "replace").strip()
@@ -162,18 +173,67 @@ def project(root: Path, files: Sequence[str]) -> Project:
     """A project that can be started.
 
     Raises:
+        hanbae.errors.FileFault: The first file is no Compose file.
+        hanbae.errors.Lacking: There is no Docker, or it has no Compose.
+        hanbae.errors.Unreachable: Docker's daemon does not answer.
+    """
+    program = require(root)
+    return Project(root, tuple(files), program, _relaxed(read(root, files[0])))
+
+
+def require(root: Path) -> tuple[str, ...]:
+    """How Compose is called, where it is there and Docker answers.
+
+    Raises:
         hanbae.errors.Lacking: There is no Docker, or it has no Compose.
         hanbae.errors.Unreachable: Docker's daemon does not answer.
     """
     program = find()
     if program is None:
-        docker = shutil.which("docker")
-        raise errors.Lacking("local.no-compose-plugin" if docker else "local.no-docker")
+        raise errors.Lacking(
+            "local.no-compose-plugin" if shutil.which("docker") else "local.no-docker"
+        )
     if program[0] == "docker":
         ended = _run(["docker", "version", "--format", "{{.Server.Version}}"], root)
         if ended.returncode != 0:
             raise errors.Unreachable("local.no-daemon", reason=_reason(ended.stderr))
-    return Project(root, tuple(files), program)
+    return program
+
+
+def read(root: Path, path: str) -> Any:
+    """A Compose file, as it stands.
+
+    Raises:
+        hanbae.errors.FileFault: It is none.
+    """
+    text = writing_files.read(root, path) or ""
+    place = subjects.Place(path)
+    try:
+        document = libyaml.load(text.encode())
+    except libyaml.Fault as fault:
+        raise errors.FileFault("local.no-compose", place=place, reason=str(fault)) from fault
+    if not compose_document.services(document):
+        raise errors.FileFault("local.no-compose", place=place, reason="services")
+    return document
+
+
+def _relaxed(document: Any) -> bytes:
+    """The file as JSON, which is YAML, with files of variables that need not be there.
+
+    Compose reads them whatever it is asked for, and refuses to stop anything where one is missing.
+    """
+    entries = {
+        name: {
+            **entry,
+            **(
+                {"env_file": [{"path": path, "required": False} for path in paths]}
+                if (paths := compose_document.env_files(entry))
+                else {}
+            ),
+        }
+        for name, entry in compose_document.services(document).items()
+    }
+    return json.dumps({**document, "services": entries}, default=str).encode()
 
 
 def find() -> tuple[str, ...] | None:
@@ -192,10 +252,20 @@ def merged(root: Path, files: Sequence[str]) -> dict[str, Any] | None:
     """Compose files as Compose merges them; None where there is no Compose to do that.
 
     Raises:
+        hanbae.errors.FileFault: The first file is no Compose file.
         hanbae.errors.Failed: Compose refuses the files.
     """
     program = find()
-    return Project(root, tuple(files), program).config() if program is not None else None
+    if program is None:
+        return None
+    document = read(root, files[0])
+    result = Project(root, tuple(files), program, _relaxed(document)).config()
+    own = compose_document.services(document)
+    for name, entry in compose_document.services(result).items():
+        paths = compose_document.env_files(own.get(name, {}))
+        if paths and isinstance(entry, dict):  # Compose has left out those that are not there
+            entry["env_file"] = [*compose_document.env_files(entry), *paths]
+    return result
 
 
 def _running(row: Any) -> compositions.Running:
@@ -214,19 +284,28 @@ def _running(row: Any) -> compositions.Running:
     )
 
 
-def _run(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
+def _run(
+    command: Sequence[str], folder: Path, data: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(
             command,
             cwd=folder,
             env=_environment(),
-            stdin=subprocess.DEVNULL,
+            input=data,
             capture_output=True,
             check=False,
             timeout=_PATIENCE,
         )
     except subprocess.TimeoutExpired as error:
         raise errors.Unreachable("local.no-daemon", reason=f"{_PATIENCE:.0f} s") from error
+
+
+def _feed(process: subprocess.Popen[bytes], data: bytes) -> None:
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):  # it has ended, and its exit code says why
+            process.stdin.write(data)
+            process.stdin.close()
 
 
 def _environment() -> dict[str, str]:

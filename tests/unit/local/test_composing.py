@@ -270,12 +270,12 @@ def test_a_probe_becomes_a_health_check_that_needs_no_program_of_the_image() -> 
         ({"exec": {"command": ["/bin/ok", "$HOME"]}}, ["CMD", "/bin/ok", "$$HOME"], None),
         (
             {"tcpSocket": {"port": 80}},
-            ["CMD", "/.hanbae/busybox", "nc", "-z", "127.0.0.1", "80"],
+            ["CMD", "/.hanbae/busybox", "nc", "127.0.0.1", "80", "-e", "/.hanbae/busybox", "true"],
             None,
         ),
         (
             {"grpc": {"port": 80}},
-            ["CMD", "/.hanbae/busybox", "nc", "-z", "127.0.0.1", "80"],
+            ["CMD", "/.hanbae/busybox", "nc", "127.0.0.1", "80", "-e", "/.hanbae/busybox", "true"],
             "grpc",
         ),
         ({"tcpSocket": {"port": "nowhere"}}, None, "probe-port"),
