@@ -85,8 +85,7 @@ class Host:
 
     def hanbae(self, root: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run hanbae on a repository."""
-        program = [sys.executable, "-m", "hanbae", "--lang", "en", "-C", str(root)]
-        return self.run([*program, *words], folder=root, **more)
+        return self.run([*program(root), *words], folder=root, **more)
 
     def docker(self, *words: str, data: bytes = b"") -> str:
         """Run Docker's own program."""
@@ -104,6 +103,11 @@ class Host:
         ended = self.run([sys.executable, "-c", request, f"http://{address}"])
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
+
+
+def program(root: Path) -> list[str]:
+    """How hanbae is called on a repository."""
+    return [sys.executable, "-m", "hanbae", "--lang", "en", "-C", str(root)]
 
 
 @contextlib.contextmanager
