@@ -36,6 +36,9 @@ HOSTILE = [
 MIGRATIONS = [f"identity-service-migrate-{name}-db" for name in ("identity", "auth", "legal")]
 
 
+pytestmark = pytest.mark.timeout(600)
+
+
 class Quiet:
     """The builder's progress, of which tests show nothing."""
 
@@ -112,8 +115,8 @@ def test_up_brings_everything_in_order_and_keeps_secrets_to_itself(
     assert all(before[1] < after[0] for before, after in itertools.pairwise(moments))
     assert moments[-1][1] < present["identity-service"]["State"]["StartedAt"]
     for database in ("identity_db", "auth_db", "legal_db", "personal_db"):
-        asked = "SELECT max(version_id) FROM goose_db_version"
-        words = ["exec", "shop-postgresql-1", "psql", "-At", "-d", database, "-c", asked]
+        query = "SELECT max(version_id) FROM goose_db_version"
+        words = ["exec", "shop-postgresql-1", "psql", "-At", "-d", database, "-c", query]
         assert int(host.docker(*words)) > 0
 
     (address,) = rows["personal-service"]["addresses"]

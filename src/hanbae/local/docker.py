@@ -39,7 +39,7 @@ class Project:
         root: The repository.
         files: Its Compose files, later ones over earlier ones, relative to `root`.
         program: How Compose is called.
-        relaxed: The first of the files, for everything but a start: one for which no file of variables need be there.
+        relaxed: The first of the files, without its files of variables, for everything but a start.
     """
 
     root: Path
@@ -218,19 +218,13 @@ def read(root: Path, path: str) -> Any:
 
 
 def _relaxed(document: Any) -> bytes:
-    """The file as JSON, which is YAML, with files of variables that need not be there.
+    """The file as JSON, which is YAML, without its files of variables.
 
-    Compose reads them whatever it is asked for, and refuses to stop anything where one is missing.
+    Compose reads them whatever it is asked for: it refuses to stop anything where one is missing, and shows what is in
+    them with the rest.
     """
     entries = {
-        name: {
-            **entry,
-            **(
-                {"env_file": [{"path": path, "required": False} for path in paths]}
-                if (paths := compose_document.env_files(entry))
-                else {}
-            ),
-        }
+        name: {key: value for key, value in entry.items() if key != "env_file"}
         for name, entry in compose_document.services(document).items()
     }
     return json.dumps({**document, "services": entries}, default=str).encode()
@@ -263,7 +257,7 @@ def merged(root: Path, files: Sequence[str]) -> dict[str, Any] | None:
     own = compose_document.services(document)
     for name, entry in compose_document.services(result).items():
         paths = compose_document.env_files(own.get(name, {}))
-        if paths and isinstance(entry, dict):  # Compose has left out those that are not there
+        if paths and isinstance(entry, dict):
             entry["env_file"] = [*compose_document.env_files(entry), *paths]
     return result
 
