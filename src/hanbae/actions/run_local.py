@@ -240,6 +240,11 @@ def _wait(project: docker.Project, services: Sequence[Service], within: float) -
         hanbae.errors.Failed: Something has ended badly, or time is up.
     """
     until = time.monotonic() + within
+    probed = {
+        name
+        for name, entry in compose_document.services(project.config()).items()
+        if compose_document.healthcheck(entry) is not None
+    }
     while True:
         rows = {row.name: row for row in project.running()}
         for service in services:
@@ -247,7 +252,11 @@ def _wait(project: docker.Project, services: Sequence[Service], within: float) -
             if row is not None and row.state == "exited" and (row.exit_code or service.runs_on):
                 code = str(row.exit_code)
                 raise errors.Failed("local.ended", service=service.name, code=code)
-        waiting = [service.name for service in services if not _is_ready(service, rows)]
+        waiting = [
+            service.name
+            for service in services
+            if not _is_ready(service, rows, is_probed=service.name in probed)
+        ]
         if not waiting:
             return
         if time.monotonic() > until:
@@ -257,13 +266,16 @@ def _wait(project: docker.Project, services: Sequence[Service], within: float) -
         time.sleep(_PAUSE)
 
 
-def _is_ready(service: Service, rows: Mapping[str, compositions.Running]) -> bool:
+def _is_ready(
+    service: Service, rows: Mapping[str, compositions.Running], *, is_probed: bool
+) -> bool:
     row = rows.get(service.name)
     if row is None:
         return False
     if not service.runs_on:
         return row.state == "exited" and not row.exit_code
-    return row.state == "running" and row.health in {"", "healthy"}
+    # What is just starting again has no health for a moment, although it is probed.
+    return row.state == "running" and (row.health == "healthy" or not (is_probed or row.health))
 
 
 def _why(project: docker.Project, redact: Callable[[str], str]) -> Iterator[str]:

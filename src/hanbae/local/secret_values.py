@@ -121,8 +121,8 @@ class Store:
         try:
             self._private(folder)
             for name in ("env", "files"):
-                shutil.rmtree(folder / name, ignore_errors=True)
-            self._private(folder / "env")
+                shutil.rmtree(folder / name, ignore_errors=True)  # nothing happens to a link
+                self._private(folder / name)
             self._write_variables(composition, values)
             self._write_files(composition, values)
         except OSError as error:
