@@ -83,7 +83,7 @@ def test_only_its_user_can_read_anything_but_what_containers_mount(
     for path in (root / ".hanbae/local").rglob("*"):
         mode = stat.S_IMODE(path.stat().st_mode)
         if "files" in path.parts:
-            assert mode in {0o444, 0o755, 0o777}
+            assert mode in {0o444, 0o700, 0o755, 0o777}
         else:
             assert not mode & 0o077, path
     assert stat.S_IMODE((root / ".hanbae/local").stat().st_mode) == 0o700
