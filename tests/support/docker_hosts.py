@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.support import peers
+from tests.support import interrupting, peers
 
 from hanbae.images import layouts
 from hanbae.sandbox import binaries, service_images, system_images
@@ -107,7 +107,7 @@ class Host:
 
 def program(root: Path) -> list[str]:
     """How hanbae is called on a repository."""
-    return [sys.executable, "-m", "hanbae", "--lang", "en", "-C", str(root)]
+    return [sys.executable, "-c", interrupting.START, "--lang", "en", "-C", str(root)]
 
 
 @contextlib.contextmanager
