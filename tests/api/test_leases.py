@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
@@ -143,3 +143,43 @@ async def test_a_lost_answer_to_the_claim_is_read_back(
         await lease.mark(step="sync")
         assert relay.lost == 2
         assert (await lease_of(cluster, name)).marks["step"] == "sync"
+
+
+async def test_a_hold_outlives_every_deployment_and_no_holder_overwrites_it(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    name = unique("hanbae-auth")
+    holds = {"holds": "[]"}
+
+    def add(_: object) -> dict[str, str]:
+        return holds
+
+    lease_made = await leases.amend(cluster, "default", name, add)
+    assert (lease_made.holder, lease_made.marks["holds"]) == ("", "[]")
+    async with hold(cluster, name, "d1", over=lease_made) as lease:
+        # A deployment that knows nothing of holds would have lost it: deploying.claiming hands it on.
+        await leases.amend(cluster, "default", name, add)
+        await lease.mark(step="sync")
+        marked = await lease_of(cluster, name)
+        assert (marked.holder, marked.marks["holds"], marked.marks["step"]) == ("d1", "[]", "sync")
+        await leases.amend(cluster, "default", name, lambda _: {"holds": ""})
+        await lease.mark(step="prove")
+    after = await lease_of(cluster, name)
+    assert (after.marks["holds"], after.marks["step"]) == ("", "prove")
+    assert name not in {other.name for other in await leases.with_holds(cluster, "default")}
+
+
+async def test_of_many_who_change_marks_at_once_nobody_is_lost(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    name = unique("hanbae-auth")
+
+    def adding(letter: str) -> Callable[[Mapping[str, str]], dict[str, str]]:
+        return lambda marks: {"holds": marks.get("holds", "") + letter}
+
+    await asyncio.gather(
+        *(leases.amend(cluster, "default", name, adding(letter)) for letter in "abcd")
+    )
+    assert sorted((await lease_of(cluster, name)).marks["holds"]) == list("abcd")
+    with_holds = await leases.with_holds(cluster, "default")
+    assert name in {other.name for other in with_holds}

@@ -29,6 +29,16 @@ def declare(scene: scenes.Scene, endpoints: str) -> None:
     path.write_text(f"{before}\n\nsmoke:\n{endpoints}")
 
 
+def freeze(scene: scenes.Scene, first: str, last: str) -> None:
+    """Have the person's policy freeze the environment on some days, instead of those before."""
+    path = scene.clone / "hanbae.yaml"
+    before = path.read_text().partition("\nfreezes:\n")[0].rstrip("\n")
+    days = f"first: {first}, last: {last}, zone: Asia/Seoul"
+    path.write_text(
+        f"{before}\n\nfreezes:\n  - {{name: books, reason: The books are closed, {days}}}\n"
+    )
+
+
 def run(scene: scenes.Scene, *words: str) -> tuple[int, dict[str, Any]]:
     """The exit code of ``hanbae checklist run``, and the decision of each item; as the deployer."""
     ended = scenes.hanbae(
@@ -49,6 +59,12 @@ def run(scene: scenes.Scene, *words: str) -> tuple[int, dict[str, Any]]:
     assert "phases" in document, ended.err
     decisions = [item for phase in document["phases"] for item in phase["decisions"]]
     return ended.code, {decision["item"]: decision for decision in decisions}
+
+
+def say(scene: scenes.Scene, verb: str, item: str) -> scenes.Ended:
+    """Say something of an item; as the deployer."""
+    words = ("checklist", verb, SERVICE, item, "--env", scene.environment, "--why", "테스트")
+    return scenes.hanbae(*words, directory=scene.clone, **scene.deployer())
 
 
 def ids(decision: dict[str, Any]) -> list[str]:
@@ -78,20 +94,62 @@ def test_all_items_are_decided_with_what_was_seen(scene: scenes.Scene) -> None:
     assert ids(decisions["api-tested"]) == ["gate.endpoint-right"]
 
 
+def test_what_is_held_is_refused_for_everybody_until_it_is_lifted(scene: scenes.Scene) -> None:
+    where = ("auth", "--env", scene.environment)
+    variables = scene.deployer()
+
+    def hold(*words: str) -> scenes.Ended:
+        return scenes.hanbae("hold", *words, directory=scene.clone, **variables)
+
+    assert "--why" in hold("add", *where).err
+    added = hold("add", *where, "--why", "로그인이 느립니다")
+    assert added.code == 0, added.err
+    assert "로그인이 느립니다" in hold("list", "auth").out
+    refused = scene.deploy(SERVICE)
+    assert refused.code == 5
+    assert "로그인이 느립니다" in refused.err
+    assert f"hanbae hold lift auth --env {scene.environment}" in refused.err
+    status = scenes.hanbae("status", *where, directory=scene.clone, **variables)
+    assert "로그인이 느립니다" in status.err
+    lifted = hold("lift", *where)
+    assert lifted.code == 0, lifted.err
+    (entry,) = [json.loads(hold("list", "auth", "--output", "json").out)["held"]]
+    assert entry == []
+
+
 def test_an_endpoint_that_answers_otherwise_fails(scene: scenes.Scene) -> None:
     declare(scene, '  - path: /healthz\n  - path: /nothing-here\n    contains: "welcome"\n')
     scene.publish("An endpoint that is not there")
-    ended = scene.deploy(SERVICE)
+    freeze(scene, "1999-12-31", "2099-12-31")
+    refused = scene.deploy(SERVICE)
+    assert refused.code == 5
+    assert "2100-01-01 00:00 Asia/Seoul: The books are closed" in refused.err
+    assert "hanbae.yaml" in refused.err
+    assert "--waive-freeze" in refused.err
+    ended = scene.deploy(SERVICE, "--waive-freeze", "CVE-2026-1234")
+    freeze(scene, "1999-12-31", "1999-12-31")
     assert ended.code == 1
     assert ended.only["why"]["id"] == "gate.endpoint-wrong"
     outcomes = {phase["phase"]: phase["decisions"] for phase in ended.only["checklist"]}
     assert list(outcomes) == ["before", "during", "after"]
+    (waived,) = [decision for decision in outcomes["before"] if decision["item"] == "not-frozen"]
+    assert (waived["outcome"], waived["why"]) == ("waived", "CVE-2026-1234")
+    assert (waived["identity"], waived["until"]) == ("cluster", "2100-01-01 00:00 Asia/Seoul")
+    assert waived["by"]
     shown = scenes.hanbae("checklist", "show", ended.only["id"], directory=scene.clone)
     assert shown.code == 0, shown.err
     assert "404" in shown.out
     code, decisions = run(scene, "--phase", "after")
+    waive, attest = say(scene, "waive", "api-tested"), say(scene, "attest", "load-tested")
+    later_code, later = run(scene, "--phase", "after")
     declare(scene, "  - path: /healthz\n")
     scene.publish("What must answer, again")
+    assert (waive.code, attest.code) == (0, 2), waive.err + attest.err
+    assert "load-tested" in attest.err
+    assert later_code == 0
+    assert later["api-tested"]["outcome"] == "waived"
+    assert (later["api-tested"]["why"], later["api-tested"]["identity"]) == ("테스트", "cluster")
+    assert ids(later["api-tested"])[0] == "gate.endpoint-wrong"
     assert code == 1
     assert decisions["api-tested"]["outcome"] == "failed"
     assert ids(decisions["api-tested"])[0] == "gate.endpoint-wrong"

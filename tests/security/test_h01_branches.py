@@ -45,7 +45,8 @@ LEADS_NOWHERE = frozenset(
         "secrets.wave",
         "migrations",
         "rollout",
-        "checklists",
+        "checklists",  # but for the commands of its items, which have tests of their own
+        "freezes",  # when, not where to
         "troubleshooting",
         "local",  # images of servers on a developer's machine, which runs the branch's own images as well
         "rules",  # those of the policy that counts are used
@@ -199,6 +200,17 @@ def test_every_key_of_the_policy_is_said_to_lead_somewhere_or_not() -> None:
 
     assert set(leaves(documents.Policy, "")) == trust.LEADING | LEADS_NOWHERE
     assert not trust.LEADING & LEADS_NOWHERE
+
+
+def test_a_command_of_a_branch_is_found_and_one_of_the_base_is_not(shop: Path) -> None:
+    entry = '    - {id: ours, text: Ours, command: [smoke, "--all"]}\n'
+    edit(shop, "  before:\n", f"  before:\n{entry}")
+    (hit,) = hits(shop)
+    assert hit[1] == "checklists.before[0].command"
+    git(shop, "commit", "-qam", "ours")
+    assert hits(shop) == []
+    edit(shop, "--all", "--none")
+    assert len(hits(shop)) == 1
 
 
 def changed_pin(root: Path) -> None:

@@ -18,6 +18,7 @@ from hanbae import errors
 from hanbae.charts import pools
 from hanbae.cli import main
 from hanbae.cli.text import tables
+from hanbae.deploying import permitting
 from hanbae.diagnosing import images
 from hanbae.local import parity
 from hanbae.policy import documents
@@ -61,7 +62,11 @@ BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "check.example-fails-{}": (get_args(casebook.Where),),
     "check.example-passes-{}": (get_args(casebook.Where),),
     "check.severity-{}": (get_args(findings.Severity),),
-    "checklist.item-{}": (tuple(set(get_args(documents.Check)) - {"person"}),),
+    "checklist.by-{}": (tuple(filter(None, get_args(checklists.Identity))),),
+    "checklist.is-{}-{}": (("attested", "waived"), ("commit", "until")),
+    "checklist.item-{}": (
+        tuple(set(get_args(documents.Check)) - {"person"} | {permitting.NOT_FROZEN}),
+    ),
     "checklist.outcome-{}": (get_args(checklists.Outcome),),
     "checklist.phase-{}": (checklists.PHASES,),
     "dependencies.outcome-{}": (get_args(dependencies.Outcome),),

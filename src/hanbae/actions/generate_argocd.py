@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,11 @@ _MARK: Final = "hanbae generate argocd"
 
 
 def generate_argocd(
-    directory: Path, *, environments: Collection[str] = (), check: bool = False
+    directory: Path,
+    *,
+    environments: Collection[str] = (),
+    check: bool = False,
+    year: int | None = None,
 ) -> tuple[files.FileChange, ...]:
     """Write an AppProject, an ApplicationSet and a kustomization for each environment that Argo CD deploys.
 
@@ -28,6 +33,7 @@ def generate_argocd(
         directory: The repository or a folder in it.
         environments: Only these; all by default.
         check: Touch nothing, and call ``stale`` what is not fresh.
+        year: The calendar year whose frozen days Argo CD is told; this one by default.
 
     Raises:
         errors.WrongUse: An environment that the policy does not have, or that Argo CD does not deploy.
@@ -35,17 +41,26 @@ def generate_argocd(
     """
     loaded = services.opened(directory)
     files: dict[str, str] = {}
+    year = datetime.now(UTC).year if year is None else year
     for name in chosen_for_argocd(loaded.policy, environments):
-        files |= manifests(loaded.policy, name)
+        files |= manifests(loaded.policy, name, year)
     folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
     return generated_files.write(loaded.root, files, folders=folders, mark=_MARK, check=check)
 
 
-def manifests(policy: documents.Policy, environment: str) -> dict[str, str]:
-    """The files of one environment: path relative to the repository → text."""
+def manifests(
+    policy: documents.Policy, environment: str, year: int | None = None
+) -> dict[str, str]:
+    """The files of one environment: path relative to the repository → text.
+
+    Args:
+        policy: The policy.
+        environment: The environment.
+        year: The calendar year whose frozen days are told; None for no days.
+    """
     folder = f"{FOLDER}/{environment}"
     objects = {
-        "project.yaml": [generating.project(policy, environment)],
+        "project.yaml": [generating.project(policy, environment, year)],
         "applicationset.yaml": [generating.application_set(policy, environment)],
     }
     facts = {"environment": environment, "folder": folder}

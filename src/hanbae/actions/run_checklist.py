@@ -6,7 +6,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from hanbae import errors, wording, workspaces
-from hanbae.deploying import cluster_versions, live_sources, proving
+from hanbae.deploying import (
+    claiming,
+    cluster_versions,
+    live_sources,
+    proving,
+    stating,
+    trusting,
+)
 from hanbae.engines import secrets
 from hanbae.gates import deciding, targets
 from hanbae.images import sources
@@ -69,9 +76,24 @@ async def run(
             refuted=refuted,
             verifies=True,
             began=deciding.began(recorded),
+            trusted=trusting.commands(space),
+            stated=await _stated(space, clusters, service, environment, commit),
         )
         decided = [await deciding.decide(phase, target) for phase in phases]
     return checklists.Checklist(service, environment, commit, tuple(decided))
+
+
+async def _stated(
+    space: workspaces.Workspace,
+    clusters: workspaces.Clusters,
+    service: str,
+    environment: str,
+    commit: str,
+) -> tuple[checklists.Statement, ...]:
+    """What people say of the items of a commit."""
+    lease = await claiming.seen(space.policy, clusters.workload, service, environment)
+    marks = lease.marks if lease is not None else {}
+    return stating.holding(marks, commit, space.clock())
 
 
 def _recorded(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import structs
@@ -12,10 +13,11 @@ from hanbae import errors, workspaces
 from hanbae.argo import standing
 from hanbae.argocd_api import comparing
 from hanbae.clusters import kinds, reading
+from hanbae.deploying import holding, permitting
+from hanbae.policy import calendars, naming
 from hanbae.policy import environments as named_environments
-from hanbae.policy import naming
 from hanbae.repository import services as repository_services
-from hanbae.results import standings
+from hanbae.results import holds, standings
 
 _AT_ONCE: Final = 8
 
@@ -47,6 +49,7 @@ async def status(
     )
     listed: dict[tuple[str, str], standings.Standing] = {}
     unreached = []
+    held: list[holds.Held] = []
     for name, answer in zip(names, answers, strict=True):
         if isinstance(answer, errors.Error):
             unreached.append(standings.Unreached(name, answer.text))
@@ -54,29 +57,46 @@ async def status(
         elif isinstance(answer, BaseException):
             raise answer
         else:
-            entries = answer
+            entries, of_environment = answer
+            held += of_environment
         listed |= {(entry.service, name): entry for entry in entries}
     ordered = tuple(listed[service, name] for service in chosen for name in names)
-    return standings.Standings(ordered, tuple(unreached))
+    frozen = tuple(_frozen(space, names))
+    return standings.Standings(ordered, tuple(unreached), frozen, tuple(held))
+
+
+def _frozen(space: workspaces.Workspace, names: Sequence[str]) -> Iterator[standings.Frozen]:
+    """The environments that the policy freezes now."""
+    for name in names:
+        frozen = calendars.frozen(space.policy, name, space.clock())
+        if frozen is not None:
+            freeze, until = frozen.freeze, permitting.until(frozen)
+            yield standings.Frozen(name, freeze.name, freeze.reason, until)
 
 
 async def _of_environment(
     space: workspaces.Workspace, services: Sequence[str], environment: str
-) -> list[standings.Standing]:
+) -> tuple[list[standings.Standing], list[holds.Held]]:
     head = await space.head(environment)
+    held: list[holds.Held] = []
     async with space.clusters(environment) as clusters:
         applications = await _applications(space, clusters, services, environment)
+        with contextlib.suppress(
+            errors.Error
+        ):  # who may see no Lease sees where services stand all the same
+            held = await holding.listed(space.policy, clusters.workload, services, environment)
     last = space.store.last(environment)
     judged = [
         standing.judge(applications.get(service), service, environment, head=head)
         for service in services
     ]
-    return [
+    entries = [
         structs.replace(entry, deployment=deployment.id, outcome=deployment.outcome)
         if (deployment := last.get(entry.service))
         else entry
         for entry in judged
     ]
+    return entries, held
 
 
 async def _applications(

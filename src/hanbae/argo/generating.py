@@ -22,7 +22,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from hanbae.argo import generators
+from hanbae.argo import generators, sync_windows
 from hanbae.policy import documents, environments, labels, naming, service_paths
 
 Thing = dict[str, Any]
@@ -66,9 +66,17 @@ _KINDS: Final = (
 )
 
 
-def project(policy: documents.Policy, environment: str) -> Thing:
-    """The AppProject of an environment: this repository, the namespaces of services, the kinds of a service."""
+def project(policy: documents.Policy, environment: str, year: int | None = None) -> Thing:
+    """The AppProject of an environment: this repository, the namespaces of services, the kinds of a service.
+
+    Args:
+        policy: The policy.
+        environment: The environment.
+        year: The calendar year whose days it freezes, because a sync window comes every year, but no day in the policy
+            does; None for no days.
+    """
     where = _server(policy, environment)
+    frozen = sync_windows.of(policy, environment, year)
     return {
         "apiVersion": _API,
         "kind": "AppProject",
@@ -86,6 +94,7 @@ def project(policy: documents.Policy, environment: str) -> Thing:
             "namespaceResourceBlacklist": [
                 {"group": group, "kind": kind} for group, kind in _REFUSED_KINDS
             ],
+            **({"syncWindows": frozen} if frozen else {}),
         },
     }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 
 _FAILED: Final = 1
 _FORMATS: Final = ("text", "json", "markdown", "junit")
+
+
+_until = click.option(
+    "--until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DAY",
+    help="For every commit up to and with this day (UTC), such as 2026-12-24; else for the head commit only.",
+)
 
 
 @click.group(
@@ -102,6 +111,88 @@ def show(session: options.Session, deployment: str, output: str) -> None:
     if not checklist.phases:
         session.narration.note(wording.Text("checklist.undecided", {"deployment": shown.id}))
     emit(checklist, output)
+
+
+@command.command(
+    "attest",
+    help="""\
+Attest an item of the checklist that only a person can decide, for the head of the environment's branch.
+
+What you say is kept in the cluster with your name there; the next deployment of that commit records it.""",
+    epilog="""\
+Examples:
+  hanbae checklist attest auth load-tested --env staging --why "500 requests/s for an hour"
+  hanbae checklist attest auth load-tested --env staging --until 2026-12-24""",
+)
+@click.argument("service", shell_complete=names.services)
+@click.argument("item", metavar="ITEM")
+@options.environment()
+@click.option("--why", metavar="TEXT", default="", help="What you have seen.")
+@_until
+@options.output("text", "json")
+@options.context()
+@options.session
+def attest(session: options.Session, /, **words: Any) -> None:
+    """Attest an item."""
+    _state(session, "attested", **words)
+
+
+@command.command(
+    "waive",
+    help="""\
+Waive an item of the checklist that does not pass, for the head of the environment's branch.
+
+What you say is kept in the cluster with your name there; the next deployment of that commit records it and goes on.""",
+    epilog="""\
+Examples:
+  hanbae checklist waive auth api-tested --env staging --why "The gateway is down for maintenance"
+  hanbae checklist waive auth logs-clean --env dev --why "Known noise" --until 2026-12-24""",
+)
+@click.argument("service", shell_complete=names.services)
+@click.argument("item", metavar="ITEM")
+@options.environment()
+@click.option("--why", metavar="REASON", required=True, help="Why it need not pass.")
+@_until
+@options.output("text", "json")
+@options.context()
+@options.session
+def waive(session: options.Session, /, **words: Any) -> None:
+    """Waive an item."""
+    _state(session, "waived", **words)
+
+
+def _state(
+    session: options.Session,
+    outcome: Literal["waived", "attested"],
+    *,
+    service: str,
+    item: str,
+    environment: str,
+    why: str,
+    until: datetime | None,
+    output: str,
+    kube_context: str | None,
+) -> None:
+    from hanbae import workspaces
+    from hanbae.actions import state_item
+
+    day = until.date() if until is not None else None
+    with workspaces.opened(session.directory, context=kube_context) as space:
+        statement = asyncio.run(
+            state_item.state(space, service, environment, item, outcome=outcome, why=why, until=day)
+        )
+    if output == "json":
+        outputs.emit_json(statement)
+        return
+    facts = {
+        "item": item,
+        "service": service,
+        "environment": environment,
+        "commit": statement.revision[:12],
+        "until": statement.until,
+    }
+    how = "until" if statement.until else "commit"
+    session.narration.done(wording.Text(f"checklist.is-{outcome}-{how}", facts))
 
 
 def of(deployment: deployments.Deployment) -> checklists.Checklist:

@@ -36,6 +36,7 @@ Examples:
   hanbae deploy --env staging --changed-only --concurrency 8
   hanbae deploy auth identity --env production --output json
   hanbae deploy auth --env production --revision 3f2c1ab
+  hanbae deploy auth --env production --waive-freeze "CVE-2026-1234"
   hanbae deploy --plan plan.json""",
 )
 @click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=names.services)
@@ -99,6 +100,13 @@ Examples:
     is_flag=True,
     help="Begin although a secret, an image or the migrations in it are known to be missing.",
 )
+@click.option(
+    "--waive-freeze",
+    "waives",
+    metavar="REASON",
+    default="",
+    help="Deploy although the policy freezes the environment; who did and why is recorded.",
+)
 @options.session
 def command(
     session: options.Session,
@@ -117,6 +125,7 @@ def command(
     older: str,
     yes: bool,
     forced: bool,
+    waives: str,
 ) -> int:
     """Deploy."""
     from hanbae import errors, workspaces
@@ -140,6 +149,7 @@ def command(
             concurrency=concurrency,
             older=older,
             yes=yes,
+            waives=waives.strip(),
         )
         run = deploy_run.Run(session, space, output, wishes)
         try:

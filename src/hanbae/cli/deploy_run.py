@@ -36,6 +36,7 @@ class Wishes:
         concurrency: How many services are deployed at the same time.
         older: A commit to be deployed instead of the branch's head.
         yes: Do not ask.
+        waives: Why something is deployed although the policy freezes the environment.
     """
 
     services: tuple[str, ...]
@@ -48,6 +49,7 @@ class Wishes:
     concurrency: int = runs.AT_ONCE
     older: str = ""
     yes: bool = False
+    waives: str = ""
 
 
 class Run:
@@ -99,6 +101,7 @@ class Run:
                 forced=wishes.forced,
                 changed_only=wishes.changed_only,
                 older=wishes.older,
+                waives=wishes.waives,
             )
         except preflight.KnownToFail as refusal:
             for reason in refusal.reasons[1:]:  # the first one is the error's own
@@ -173,6 +176,9 @@ class Run:
                 speaker.note(wording.Text(text_id, facts))
         for text in prepared.unchecked:
             speaker.warn(text)
+        for decision in prepared.waived:
+            for text in decision.evidence:
+                speaker.warn(text)
         if not prepared.plans:
             speaker.done(wording.Text("deploy.nothing-changed", {"environment": environment}))
 

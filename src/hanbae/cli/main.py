@@ -49,6 +49,7 @@ COMMANDS: Final = {
     "deploy": "deploy",
     "attach": "attach",
     "stop": "stop",
+    "hold": "hold",
     "rollout": "rollout",
     "status": "status",
     "history": "history",

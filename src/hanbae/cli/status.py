@@ -93,6 +93,7 @@ def command(
     elif listed.standings:
         outputs.emit(_table(listed, now))
         _explain(session, listed)
+        _say_forbidden(session, listed)
     for unreached in listed.unreached:
         facts = {"environment": unreached.environment}
         session.narration.warn(wording.Text("status.unreached", facts))
@@ -138,6 +139,25 @@ def _explain(session: options.Session, listed: standings.Standings) -> None:
     if len(explained) > _MOST:
         facts = {"count": str(len(explained) - _MOST)}
         session.narration.note(wording.Text("status.more", facts))
+
+
+def _say_forbidden(session: options.Session, listed: standings.Standings) -> None:
+    """Say what may not be deployed now, and why."""
+    from hanbae.deploying import holding
+
+    for held in listed.held:
+        for hold in held.holds:
+            text_id = "hold.of-revision" if hold.revision else "hold.of-all"
+            about = holding.facts(hold, held.service, held.environment)
+            session.narration.warn(wording.Text(text_id, about))
+    for frozen in listed.frozen:
+        facts = {
+            "environment": frozen.environment,
+            "freeze": frozen.freeze,
+            "reason": frozen.reason,
+            "until": frozen.until,
+        }
+        session.narration.warn(wording.Text("freeze.holds", facts))
 
 
 def _sentences(standing: standings.Standing) -> Iterator[str]:

@@ -32,6 +32,8 @@ LOOK: Final = 0.25
 PREFIX: Final = "hanbae.dev/"
 DEPLOYMENT: Final = f"{PREFIX}deployment"
 """The label by which the Lease of a deployment is found."""
+HOLDS: Final = f"{PREFIX}holds"
+"""The mark of what may not be deployed; a Lease that has one has a label of the same name, by which it is found."""
 _FORMAT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 _ATTEMPTS: Final = 8
 
@@ -79,6 +81,12 @@ async def find(cluster: connections.Cluster, namespace: str, deployment: str) ->
     return [_seen(item) for item in stored]
 
 
+async def with_holds(cluster: connections.Cluster, namespace: str) -> list[Seen]:
+    """The Leases in a namespace that say what may not be deployed."""
+    stored = await reading.find(cluster, kinds.LEASE, namespace, label_selector=f"{HOLDS}=true")
+    return [_seen(item) for item in stored]
+
+
 async def is_held(
     cluster: connections.Cluster,
     lease: Seen,
@@ -123,6 +131,51 @@ async def mark(cluster: connections.Cluster, lease: Seen, marks: Mapping[str, st
     patch = {"metadata": {"annotations": {PREFIX + name: value for name, value in marks.items()}}}
     changed = await writing.merge_patch(cluster, kinds.LEASE, lease.namespace, lease.name, patch)
     return _seen(changed)
+
+
+async def amend(
+    cluster: connections.Cluster,
+    namespace: str,
+    name: str,
+    change: Callable[[Mapping[str, str]], Mapping[str, str]],
+) -> Seen:
+    """Change marks of a Lease that anybody may hold, or nobody; it is made where there is none.
+
+    Args:
+        cluster: The workload cluster.
+        namespace: The Lease's namespace.
+        name: Its name.
+        change: The marks as they are → those that are to be otherwise; asked again where somebody was faster.
+
+    Raises:
+        hanbae.errors.Refused: The namespace is not there.
+        hanbae.errors.Unreachable: The cluster did not answer.
+    """
+    attempts = backoffs.Attempts(_ATTEMPTS)
+    async for _ in attempts:
+        stored = await reading.get(cluster, kinds.LEASE, namespace, name)
+        marks = change(_seen(stored).marks if stored is not None else {})
+        annotations = {PREFIX + mark: value for mark, value in marks.items()}
+        label = {HOLDS: "true" if annotations.get(HOLDS) else None}
+        manifest: kinds.Object = {
+            "metadata": {"namespace": namespace, "name": name, "annotations": annotations}
+        }
+        try:
+            if stored is None:
+                manifest["metadata"]["labels"] = {key: text for key, text in label.items() if text}
+                return _seen(await writing.create(cluster, kinds.LEASE, manifest))
+            # Of this very version: a mark that somebody else has changed meanwhile is not lost.
+            version = stored["metadata"].get("resourceVersion")
+            changed = {"annotations": annotations, "labels": label, "resourceVersion": version}
+            patch = {"metadata": changed}
+            return _seen(await writing.merge_patch(cluster, kinds.LEASE, namespace, name, patch))
+        except answers.Missing as error:
+            if stored is None:
+                raise errors.Refused("lease.no-namespace", namespace=namespace) from error
+            attempts.failed(_not_written(manifest), pause=0)
+        except (answers.Conflict, answers.Exists, answers.Unanswered):
+            attempts.failed(_not_written(manifest), pause=0)
+    raise attempts.error
 
 
 class Lease:
@@ -333,6 +386,8 @@ def _written(
     labels = {**(metadata.get("labels") or {})}
     if annotations.get(DEPLOYMENT):
         labels[DEPLOYMENT] = annotations[DEPLOYMENT]
+    if annotations.get(HOLDS):
+        labels[HOLDS] = "true"
     spec["holderIdentity"] = holder
     spec["leaseDurationSeconds"] = int(DURATION)
     spec["renewTime"] = now.astimezone(UTC).strftime(_FORMAT)

@@ -17,12 +17,15 @@ from typing import Final, Literal
 
 from hanbae import errors, wording, workspaces
 from hanbae.clusters import connections, leases
+from hanbae.deploying import holding, stating
 from hanbae.policy import documents, naming
 from hanbae.results import plans
 
 IfBusy = Literal["refuse", "wait", "follow"]
 """What becomes of a deployment whose application somebody else drives."""
 
+_KEPT: Final = (holding.MARK, stating.MARK)
+"""Marks that are the application's, and no deployment's."""
 RESUMES_AFTER: Final = 5.0
 """Seconds without a sign of the last driver after which the same deployment is taken over: its effects carry the same
 keys, so that two drivers for a moment do nothing twice."""
@@ -107,6 +110,7 @@ async def claimed(
                     marks={
                         **(before.marks if before and same and resumes else {}),
                         **marks,
+                        **{mark: before.marks.get(mark, "") if before else "" for mark in _KEPT},
                         "stop": "",
                     },
                     over=before,  # this very version: whoever was faster is not overwritten

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from hanbae import workspaces
-from hanbae.deploying import cluster_versions, orders, recording
+from hanbae.deploying import cluster_versions, orders, recording, stating, trusting
 from hanbae.gates import deciding, targets
 from hanbae.images import sources
 from hanbae.planning import deployments
@@ -15,7 +16,10 @@ _PHASES: Final[tuple[checklists.Phase, ...]] = ("during", "after")
 
 
 async def decide(
-    order: orders.Order, clusters: workspaces.Clusters, record: recording.Record
+    order: orders.Order,
+    clusters: workspaces.Clusters,
+    record: recording.Record,
+    marks: Mapping[str, str],
 ) -> events.Closed | None:
     """Decide and record the items while the deployment ran, then those after it.
 
@@ -25,6 +29,7 @@ async def decide(
         order: The deployment.
         clusters: Its clusters.
         record: Its record.
+        marks: The marks of its Lease, among which is what people say of the items.
 
     Returns:
         How the deployment ends where an item has failed, else None.
@@ -48,6 +53,8 @@ async def decide(
         redact=record.redact,
         proved=tuple(event.fact for event in recorded if isinstance(event.fact, events.Proved)),
         began=deciding.began(recorded),
+        trusted=trusting.commands(space),
+        stated=stating.holding(marks, plan.revision, space.clock()),
     )
     failed: list[checklists.Decision] = []
     for phase in _PHASES:

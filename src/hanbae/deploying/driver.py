@@ -28,6 +28,7 @@ from hanbae.deploying import (
     mending,
     occupants,
     orders,
+    permitting,
     phases,
     proving,
     recording,
@@ -69,8 +70,8 @@ async def deploying(
         waits: Wait while somebody else deploys the application, instead of refusing.
         past: What was done of it before, when it is resumed.
         stops: End it instead of going on with it.
-        before: What became of the checklist before it.
-        source: The service at its commit, where it was read already.
+        before: What became of the checklist before it, with what is waived.
+        source: The service at its commit, if it was read.
 
     Raises:
         hanbae.deploying.claiming.TakenOver: Out of the iteration: somebody else has gone on with this deployment.
@@ -191,7 +192,7 @@ class _Run:
         self, clusters: workspaces.Clusters, engine: protocol.Engine, lease: leases.Lease
     ) -> events.Closed:
         """Drive until the end, or until somebody marks the Lease with the wish to stop."""
-        driving = asyncio.ensure_future(self._drive(clusters, engine))
+        driving = asyncio.ensure_future(self._drive(clusters, engine, lease))
         stopping = asyncio.ensure_future(lease.marked("stop"))
         try:
             await asyncio.wait({driving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -243,20 +244,21 @@ class _Run:
         if order.resumption is not None:
             await self._record.add(None, events.Noted(order.resumption))
 
-    async def _drive(self, clusters: workspaces.Clusters, engine: protocol.Engine) -> events.Closed:
+    async def _drive(
+        self, clusters: workspaces.Clusters, engine: protocol.Engine, lease: leases.Lease
+    ) -> events.Closed:
         if not self._order.was_announced:
+            permitting.keep(self._order, lease.marks)
             await verifying_plan.keep(self._space, clusters, self._plan)
         await self._perform(clusters, engine)
         await verifying_plan.check_running(clusters, self._plan, engine.objects)
         await self._prove(clusters)
-        failed = await deciding_items.decide(self._order, clusters, self._record)
+        failed = await deciding_items.decide(self._order, clusters, self._record, lease.marks)
         if failed is not None:
             return failed
         facts = {"service": self._plan.service, "environment": self._plan.environment}
-        revision = self._plan.revision[:12]
-        return events.Closed(
-            "succeeded", wording.Text("deploy.succeeded", {**facts, "revision": revision})
-        )
+        facts["revision"] = self._plan.revision[:12]
+        return events.Closed("succeeded", wording.Text("deploy.succeeded", facts))
 
     async def _stop(
         self, clusters: workspaces.Clusters, engine: protocol.Engine, by: str

@@ -22,7 +22,8 @@ class Order(Struct, frozen=True):
         waits: Wait while somebody else deploys the application, instead of refusing.
         past: What was done of it before, when it is resumed.
         stops: End it instead of going on with it.
-        before: What became of the checklist before it; None where that was not decided now.
+        before: What became of the checklist before it, and what somebody waives so that it may be deployed at all; None
+            where that was not decided now.
         source: The service at its commit; None where it was not read yet.
     """
 

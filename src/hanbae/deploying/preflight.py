@@ -13,10 +13,10 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors, wording, workspaces
+from hanbae.deploying import trusting
 from hanbae.gates import deciding, targets
 from hanbae.images import sources
 from hanbae.planning import deployments
-from hanbae.policy import documents
 from hanbae.results import checklists, plans
 
 
@@ -66,7 +66,7 @@ def without_plan(source: deployments.Source) -> wording.Text | None:
     return wording.Text("preflight.no-image", _facts(source) | {"file": source.values_file})
 
 
-_ALWAYS: Final[tuple[documents.Check, ...]] = (
+_ALWAYS: Final = (
     "image-pushed",
     "migrations-in-image",
     "secrets-sealed",
@@ -79,18 +79,40 @@ async def examine(
     clusters: workspaces.Clusters,
     source: deployments.Source,
     plan: plans.Plan,
+    stated: tuple[checklists.Statement, ...] = (),
 ) -> Examined:
-    """Why a deployment would fail, and what could not be looked at: what the gates before it say."""
+    """Why a deployment would fail, and what could not be looked at: what the gates before it say.
+
+    Args:
+        space: The workspace.
+        clusters: Its clusters.
+        source: The service at the commit.
+        plan: Its plan.
+        stated: What people say of the items; what somebody waives is no reason.
+    """
     registries = sources.of(space.policy, insecure=space.insecure)
-    target = targets.Target(source, plan, clusters.workload, registries)
+    target = targets.Target(
+        source,
+        plan,
+        clusters.workload,
+        registries,
+        stated=stated,
+        trusted=trusting.commands(space),
+    )
     bound = deciding.gates(source.policy, "before")
     by_gate = await deciding.verdicts_of(dict.fromkeys((*_ALWAYS, *bound)), target)
+    by_gate |= await deciding.own("before", target)
     reasons: list[wording.Text] = []
     unchecked: list[wording.Text] = []
-    for verdict in by_gate.values():
+    checked = deciding.checked(source.policy, "before", by_gate, stated)
+    waived = {
+        deciding.key(decision) for decision in checked.decisions if decision.outcome == "waived"
+    }
+    for gate, verdict in by_gate.items():
+        if gate in waived:
+            continue
         reasons += [text for text in verdict.reasons if text not in reasons]
         unchecked += [text for text in verdict.unseen if text not in unchecked]
-    checked = deciding.checked(source.policy, "before", by_gate)
     return Examined(tuple(reasons), tuple(unchecked), checked)
 
 

@@ -12,11 +12,15 @@ from msgspec import Struct
 from hanbae import errors, wording, workspaces
 from hanbae.deploying import (
     changed_services,
+    claiming,
     cluster_versions,
+    holding,
     live_sources,
     older_commits,
+    permitting,
     preflight,
     resuming,
+    stating,
     verifying_plan,
 )
 from hanbae.gates import deciding
@@ -40,6 +44,7 @@ class Prepared(Struct, frozen=True):
         sources: The services at the commit, for those that are deployed anew.
         unchecked: What could not be looked at before, each followed by the reason.
         checked: Service → what became of the checklist before its deployment, for those that are deployed anew.
+        waived: What somebody waives so that they may be deployed at all.
     """
 
     by: str
@@ -51,6 +56,12 @@ class Prepared(Struct, frozen=True):
     sources: Mapping[str, deployments.Source] = {}
     unchecked: tuple[wording.Text, ...] = ()
     checked: Mapping[str, checklists.Checked] = {}
+    waived: tuple[checklists.Decision, ...] = ()
+
+    @property
+    def waivers(self) -> checklists.Checked:
+        """What is waived, for a deployment whose items are not decided anew."""
+        return checklists.Checked("before", self.waived)
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -90,6 +101,7 @@ async def prepare(
     forced: bool = False,
     changed_only: bool = False,
     older: str = "",
+    waives: str = "",
 ) -> Prepared:
     """Plan a run; deployments that nobody drives any more, of the same services, become part of it.
 
@@ -101,11 +113,12 @@ async def prepare(
         forced: Begin although a deployment is known to fail.
         changed_only: Leave out services that are as they were last proven.
         older: A commit that the branch contains, to be deployed instead of its head.
+        waives: Why something is deployed although the policy freezes the environment; empty where it is not.
 
     Raises:
         hanbae.errors.WrongUse: No such environment, branch or service; a fault in the files of the commit.
         hanbae.errors.Refused: The branch is elsewhere than the saved plan says, or does not contain `older`; a
-            deployment is known to fail.
+            deployment is known to fail; the environment is frozen; somebody holds a service.
         hanbae.errors.Unreachable: The remote or a cluster did not answer.
     """
     if claim is not None:
@@ -126,6 +139,10 @@ async def prepare(
         left = await _left_half_done(space, clusters, names, environment, claim)
         resumed = {past.deployment: past for past in left if past is not None}
         going_on = {past.plan.service for past in resumed.values() if past.revision == commit}
+        waived: tuple[checklists.Decision, ...] = ()
+        identity: checklists.Identity = "cluster" if clusters.argocd is None else "argocd"
+        if set(names) - going_on:  # what was begun before is brought to its end all the same
+            waived = permitting.waived(space, environment, reason=waives, by=by, identity=identity)
         sources = {
             name: await live_sources.read(
                 clusters, space.policy, revision, name, environment, cluster=cluster
@@ -135,30 +152,68 @@ async def prepare(
         }
         skipped = () if requested else _not_begun(sources)
         sources = _without(sources, skipped)
+        marks = await _marks(space, clusters, sources, environment)
         same: tuple[str, ...] = ()
         if changed_only:
             same = await changed_services.unchanged(space, clusters, sources, cluster=cluster)
         sources = _without(sources, same)
         fresh = _planned(sources, claim, is_older=bool(older))
         examined = await _check(
-            space, clusters, sources, fresh, is_older=bool(older), forced=forced
+            space, clusters, sources, fresh, marks, is_older=bool(older), forced=forced
         )
+    planned = _in_turn(space, names, left, fresh)
+    if not planned and not same:
+        facts = {"environment": environment, "services": ", ".join(skipped)}
+        raise errors.Refused("preflight.nothing-begun", place=None, **facts)
+    unchecked = tuple(text for answer in examined.values() for text in answer.unchecked)
+    checked = {name: answer.checked for name, answer in examined.items()}
+    if forced:
+        checked = dict.fromkeys(examined, deciding.waived(space.policy, by, _FORCED, identity))
+    checked = {name: _with(phase, waived) for name, phase in checked.items()}
+    return Prepared(
+        by, commit, planned, resumed, skipped, same, sources, unchecked, checked, waived
+    )
+
+
+def _in_turn(
+    space: workspaces.Workspace,
+    names: Iterable[str],
+    left: Iterable[resuming.Past | None],
+    fresh: Mapping[str, plans.Plan],
+) -> dict[str, plans.Plan]:
+    """Deployment id → plan: for each service, what is left half done before what is new."""
     planned: dict[str, plans.Plan] = {}
     for name, past in zip(names, left, strict=True):
         if past is not None:
             planned[past.deployment] = past.plan
         if name in fresh:
             planned[space.ids()] = fresh[name]
-    if not planned and not same:
-        raise errors.Refused(
-            "preflight.nothing-begun", environment=environment, services=", ".join(skipped)
-        )
-    unchecked = tuple(text for answer in examined.values() for text in answer.unchecked)
-    checked = {
-        name: answer.checked if not forced else deciding.waived(space.policy, by, _FORCED)
-        for name, answer in examined.items()
-    }
-    return Prepared(by, commit, planned, resumed, skipped, same, sources, unchecked, checked)
+    return planned
+
+
+def _with(phase: checklists.Checked, waived: tuple[checklists.Decision, ...]) -> checklists.Checked:
+    return msgspec.structs.replace(phase, decisions=(*phase.decisions, *waived))
+
+
+async def _marks(
+    space: workspaces.Workspace,
+    clusters: workspaces.Clusters,
+    sources: Mapping[str, deployments.Source],
+    environment: str,
+) -> dict[str, Mapping[str, str]]:
+    """Service → the marks of its Lease, among which is what people say of its checklist.
+
+    Raises:
+        hanbae.errors.Refused: Somebody holds a service, or this commit of it.
+    """
+    names = list(sources)
+    leases = await asyncio.gather(
+        *(claiming.seen(space.policy, clusters.workload, name, environment) for name in names)
+    )
+    marks = {name: lease.marks if lease else {} for name, lease in zip(names, leases, strict=True)}
+    for name, source in sources.items():
+        holding.refuse(marks[name], name, environment, source.revision.commit)
+    return marks
 
 
 async def _commit(
@@ -240,6 +295,7 @@ async def _check(
     clusters: workspaces.Clusters,
     sources: Mapping[str, deployments.Source],
     planned: Mapping[str, plans.Plan],
+    marks: Mapping[str, Mapping[str, str]],
     *,
     is_older: bool,
     forced: bool,
@@ -257,7 +313,16 @@ async def _check(
     if forced:
         return dict.fromkeys(planned, preflight.Examined())
     answers = await asyncio.gather(
-        *(preflight.examine(space, clusters, sources[name], plan) for name, plan in planned.items())
+        *(
+            preflight.examine(
+                space,
+                clusters,
+                sources[name],
+                plan,
+                stating.holding(marks[name], sources[name].revision.commit, space.clock()),
+            )
+            for name, plan in planned.items()
+        )
     )
     _refuse(tuple(reason for answer in answers for reason in answer.reasons))
     return dict(zip(planned, answers, strict=True))

@@ -95,7 +95,7 @@ async def _one(
         limit=limit,
         waits=busy == "wait",
         past=past,
-        before=prepared.checked.get(plan.service) if past is None else None,
+        before=prepared.checked.get(plan.service) if past is None else prepared.waivers,
         source=prepared.sources.get(plan.service) if past is None else None,
     ) as stream:
         async for event in stream:

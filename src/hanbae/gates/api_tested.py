@@ -8,6 +8,7 @@ from typing import Final
 from hanbae import errors, excerpts
 from hanbae.clusters import answers, kinds, service_proxies
 from hanbae.gates import targets, verdicts
+from hanbae.policy import documents
 from hanbae.releases import endpoints
 from hanbae.streams import backoffs
 
@@ -39,6 +40,11 @@ async def decide(target: targets.Target) -> verdicts.Verdict:
             return await _asked(target, probe)
 
     return verdicts.joined(*await asyncio.gather(*map(one, probes)))
+
+
+async def of(endpoint: documents.Endpoint, target: targets.Target) -> verdicts.Verdict:
+    """Whether one endpoint, which an item of the team's own names, answers as it should."""
+    return await _asked(target, endpoints.probe(endpoint, target.release))
 
 
 async def _asked(target: targets.Target, probe: endpoints.Probe) -> verdicts.Verdict:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from hanbae import errors, wording
 from hanbae.gates import (
     api_tested,
@@ -18,6 +20,7 @@ from hanbae.gates import (
     migration_logs,
     migration_watched,
     migrations_in_image,
+    own_command,
     secrets_sealed,
     targets,
     verdicts,
@@ -31,7 +34,7 @@ Gate = Callable[[targets.Target], Awaitable[verdicts.Verdict]]
 
 PERSON: Final = "person"
 
-GATES: Final[Mapping[documents.Check, Gate]] = {
+GATES: Final[Mapping[str, Gate]] = {
     "image-pushed": image_pushed.decide,
     "migrations-in-image": migrations_in_image.decide,
     "secrets-sealed": secrets_sealed.decide,
@@ -62,16 +65,14 @@ def items(policy: documents.Policy, phase: checklists.Phase) -> tuple[documents.
     return {"before": lists.before, "during": lists.during, "after": lists.after}[phase]
 
 
-def gates(policy: documents.Policy, phase: checklists.Phase) -> tuple[documents.Check, ...]:
+def gates(policy: documents.Policy, phase: checklists.Phase) -> tuple[str, ...]:
     """The gates that the items of a phase are bound to, each once."""
     checks = (item.decided_by for item in items(policy, phase))
     return tuple(dict.fromkeys(check for check in checks if check in GATES))
 
 
-async def verdicts_of(
-    checks: Iterable[documents.Check], target: targets.Target
-) -> dict[documents.Check, verdicts.Verdict]:
-    """What gates say, side by side."""
+async def verdicts_of(checks: Iterable[str], target: targets.Target) -> dict[str, verdicts.Verdict]:
+    """Gate → what it says, side by side."""
     chosen = list(checks)
     first = [check for check in chosen if check not in _LAST]
     last = [check for check in chosen if check in _LAST]
@@ -80,42 +81,103 @@ async def verdicts_of(
     return dict(zip([*first, *last], [*first_verdicts, *last_verdicts], strict=True))
 
 
-async def _of(check: documents.Check, target: targets.Target) -> verdicts.Verdict:
+async def _of(check: str, target: targets.Target) -> verdicts.Verdict:
     try:
         return await GATES[check](target)
     except errors.Error as error:
         return verdicts.unseen(error)
 
 
+async def own(phase: checklists.Phase, target: targets.Target) -> dict[str, verdicts.Verdict]:
+    """Key of an item of the team's own → what its command or its endpoint says, one after the other."""
+    judged = {}
+    for item in items(target.policy, phase):
+        try:
+            if item.endpoint is not None:
+                judged[_key(item)] = await api_tested.of(item.endpoint, target)
+            elif item.command:
+                judged[_key(item)] = await own_command.decide(item, target)
+        except errors.Error as error:
+            judged[_key(item)] = verdicts.unseen(error)
+    return judged
+
+
+def key(decision: checklists.Decision) -> str:
+    """What the verdict of an item was filed under, by its decision."""
+    return _filed(decision.check, decision.item)
+
+
+def _key(item: documents.Item) -> str:
+    return _filed(item.decided_by, item.id)
+
+
+def _filed(check: str, item: str) -> str:
+    """A gate, which may decide several items; of the team's own, the item itself."""
+    return check if check in GATES else f"{check} {item}"
+
+
 def checked(
     policy: documents.Policy,
     phase: checklists.Phase,
-    by_gate: Mapping[documents.Check, verdicts.Verdict],
+    by_gate: Mapping[str, verdicts.Verdict],
+    statements: Iterable[checklists.Statement] = (),
 ) -> checklists.Checked:
-    """What becomes of the items of a phase, by what the gates say."""
+    """What becomes of the items of a phase, by what the gates say, and people of those that did not pass."""
+    last_words = {statement.item: statement for statement in statements}  # the last word counts
     return checklists.Checked(
-        phase, tuple(_decision(item, by_gate.get(item.decided_by)) for item in items(policy, phase))
+        phase,
+        tuple(
+            _stated(_decision(item, by_gate.get(_key(item))), last_words.get(item.id))
+            for item in items(policy, phase)
+        ),
     )
 
 
 async def decide(phase: checklists.Phase, target: targets.Target) -> checklists.Checked:
     """Decide the items of a phase."""
     by_gate = await verdicts_of(gates(target.policy, phase), target)
-    return checked(target.policy, phase, by_gate)
+    by_gate |= await own(phase, target)
+    return checked(target.policy, phase, by_gate, target.stated)
 
 
-def waived(policy: documents.Policy, by: str, why: str) -> checklists.Checked:
+def _stated(
+    decision: checklists.Decision, statement: checklists.Statement | None
+) -> checklists.Decision:
+    """What a person says of an item that has not passed; attesting is for items that no gate decides."""
+    if statement is None or decision.outcome == "passed":
+        return decision
+    is_attested = statement.outcome == "attested"
+    if is_attested and decision.check != PERSON:
+        return decision
+    return msgspec.structs.replace(
+        decision,
+        outcome=statement.outcome,
+        evidence=() if is_attested else decision.evidence,
+        command=(),
+        by=statement.by,
+        why=statement.why,
+        until=statement.until,
+        identity=statement.identity,
+    )
+
+
+def waived(
+    policy: documents.Policy, by: str, why: str, identity: checklists.Identity
+) -> checklists.Checked:
     """The items before a deployment, which somebody has left out.
 
     Args:
         policy: The policy.
         by: Who has left them out.
         why: With what, or why.
+        identity: Who knows them by this name.
     """
     return checklists.Checked(
         "before",
         tuple(
-            checklists.Decision(item.id, item.text, item.decided_by, "waived", by=by, why=why)
+            checklists.Decision(
+                item.id, item.text, item.decided_by, "waived", by=by, why=why, identity=identity
+            )
             for item in items(policy, "before")
         ),
     )

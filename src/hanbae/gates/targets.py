@@ -6,17 +6,32 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct
 
 from hanbae import errors, wording
 from hanbae.clusters import connections
 from hanbae.images import references, sources
 from hanbae.planning import deployments, freezing
 from hanbae.policy import documents, naming
-from hanbae.results import events, plans
+from hanbae.results import checklists, events, plans
 
 ASKS_WITHIN: Final = 15.0
 """Seconds for one question about an image to a registry."""
+
+
+class Trusted(Struct, frozen=True):
+    """The commands of items that may run on this machine.
+
+    Attributes:
+        commands: Them, word by word.
+        root: The repository, in which none of their programs may be.
+    """
+
+    commands: frozenset[tuple[str, ...]]
+    root: Path
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,8 @@ class Target:
         refuted: Database → why it has not the commit's migrations, where a proof has failed.
         verifies: Whether the controller of the Sealed Secrets is asked about what it has not opened yet.
         began: When its rollout began; None where nobody knows.
+        trusted: The commands that may run on this machine; None where it is not known which.
+        stated: What people say of its items, as far as it holds for this commit and today.
     """
 
     source: deployments.Source
@@ -46,6 +63,8 @@ class Target:
     refuted: Mapping[str, wording.Text] = field(default_factory=dict)
     verifies: bool = False
     began: datetime | None = None
+    stated: tuple[checklists.Statement, ...] = ()
+    trusted: Trusted | None = None
     _digests: list[asyncio.Task[dict[str, str | errors.Error]]] = field(default_factory=list)
 
     @property

@@ -29,6 +29,9 @@ _MISFITS: Final[dict[Any, str]] = {
     forms.Pattern: "policy.not-a-pattern",
     forms.KubernetesVersion: "policy.not-a-version",
     forms.UrlPath: "policy.not-a-url-path",
+    forms.Day: "policy.not-a-day",
+    forms.Cron: "policy.not-a-schedule",
+    forms.Zone: "policy.not-a-zone",
 }
 
 

@@ -6,43 +6,60 @@ generated from these classes, and unknown keys are errors.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, get_args
+from typing import Final, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import field
 
+from hanbae.policy.bases import Count, Document, Duration, Name
 from hanbae.policy.forms import (
-    Excerpt,
     Expression,
+    Holiday,
     Image,
     Kinds,
     KubernetesVersion,
     Mirror,
     ObjectKind,
     Pattern,
-    PortName,
     Reason,
     RegistryHost,
     RuleCode,
-    Status,
     Suffix,
-    UrlPath,
 )
+from hanbae.policy.freezes import Freeze
+from hanbae.policy.items import Check, Checklists, Endpoint, Item
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=53)]
-"""An RFC 1123 label, short enough for a Helm release name."""
-
-Duration = Annotated[str, Meta(pattern=r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$", min_length=2)]
-"""A duration such as ``90s``, ``10m`` or ``1h30m``."""
+__all__ = [
+    "ArgoCD",
+    "Check",
+    "Checklists",
+    "Count",
+    "Directory",
+    "Document",
+    "Duration",
+    "Endpoint",
+    "Environment",
+    "Freeze",
+    "History",
+    "Holiday",
+    "Item",
+    "Local",
+    "Migrations",
+    "Name",
+    "NamedService",
+    "Namespace",
+    "OwnRule",
+    "Policy",
+    "Profile",
+    "Registry",
+    "Rollout",
+    "RuleSetting",
+    "Secrets",
+    "Services",
+    "Trouble",
+]
 
 Profile = Literal["policy", "essential"]
 """Which of hanbae's rules are held to."""
-
-Count = Annotated[int, Meta(ge=0)]
-"""How many: never negative."""
-
-
-class Document(Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of all parts of the policy file: immutable, and unknown keys are refused."""
 
 
 class ArgoCD(Document, frozen=True):
@@ -289,90 +306,6 @@ class History(Document, frozen=True):
     url: str = "sqlite"
 
 
-Check = Literal[
-    "image-pushed",
-    "migrations-in-image",
-    "secrets-sealed",
-    "migration-enabled",
-    "manual-sync",
-    "migration-watched",
-    "migration-logs",
-    "versions-updated",
-    "logs-clean",
-    "api-tested",
-    "health-checked",
-    "person",
-]
-"""What decides an item: one of hanbae's gates, or a person."""
-
-
-class Item(Document, frozen=True):
-    """One item of a checklist.
-
-    Attributes:
-        id: Short stable name.
-        text: The policy's sentence.
-        check: The gate that decides it, or ``person`` for one that a person attests; default the gate that is called
-            as the item is, else ``person``.
-    """
-
-    id: Name
-    text: str
-    check: Check | None = None
-
-    @property
-    def decided_by(self) -> Check:
-        """What decides it."""
-        if self.check is not None:
-            return self.check
-        return self.id if self.id in get_args(Check) else "person"  # type: ignore[return-value]
-
-
-def _own(*ids: str) -> tuple[Item, ...]:
-    """The items of the policy that hanbae knows by itself; their sentences are in its catalogues."""
-    return tuple(Item(id, "") for id in ids)  # noqa: A001
-
-
-class Endpoint(Document, frozen=True):
-    """An address of a service, and what it answers to a GET.
-
-    Attributes:
-        path: The path, such as ``/healthz``; without a query.
-        port: Name or number of the Service's port; default ``http``.
-        status: The status that it answers; default 200. Redirects are not followed.
-        contains: Text that the answer contains; default any.
-        service: The Service, which the release must have; default the one that is called as the release is.
-    """
-
-    path: UrlPath
-    port: PortName = "http"
-    status: Status = 200
-    contains: Excerpt | None = None
-    service: Name | None = None
-
-
-class Checklists(Document, frozen=True):
-    """The policy's checklists.
-
-    Attributes:
-        before: Items before a deployment; default those that hanbae has gates for.
-        during: Items while it runs; likewise.
-        after: Items after it; likewise.
-        settle: How long the health checks must go on passing after a rollout; default 3 seconds.
-        endpoints: What each service answers, besides what the ``smoke`` of its chart's values lists.
-        unclean: Text that no line of a log may contain, in whatever case; default that of breakdowns, as ``panic:``.
-    """
-
-    before: tuple[Item, ...] = _own(
-        "image-pushed", "migrations-in-image", "secrets-sealed", "migration-enabled"
-    )
-    during: tuple[Item, ...] = _own("manual-sync", "migration-watched", "migration-logs")
-    after: tuple[Item, ...] = _own("versions-updated", "logs-clean", "api-tested", "health-checked")
-    settle: Duration = "3s"
-    endpoints: dict[Name, tuple[Endpoint, ...]] = field(default_factory=dict)
-    unclean: tuple[Excerpt, ...] | None = None
-
-
 _FORM: Final = "form"
 """Where an entry of ``rules:`` says which of its two forms it has, once it is read; no file writes it."""
 
@@ -463,6 +396,8 @@ class Policy(Document, frozen=True):
         registries: How registries are asked for images; the key is the registry as images name it.
         history: Where events are kept.
         checklists: The policy's checklists.
+        freezes: When nothing is deployed. `hanbae generate argocd` tells Argo CD as well, which then begins no sync by
+            itself.
         troubleshooting: The policy's troubleshooting table.
         profile: Which of hanbae's rules are held to: ``policy`` (default, all of them) or ``essential`` (what breaks in
             a cluster or gives a secret away, and nothing of layout or taste).
@@ -483,6 +418,7 @@ class Policy(Document, frozen=True):
     registries: dict[RegistryHost, Registry] = field(default_factory=dict)
     history: History = field(default_factory=History)
     checklists: Checklists = field(default_factory=Checklists)
+    freezes: tuple[Freeze, ...] = ()
     troubleshooting: tuple[Trouble, ...] = ()
     local: Local = field(default_factory=Local)
     rules: tuple[OwnRule | RuleSetting, ...] = ()

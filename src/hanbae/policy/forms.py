@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -70,3 +70,58 @@ Pattern = Annotated[
     Meta(pattern=r"^(?!/)(?!(?:.*/)?\.\.?(?:/|$))[^\\]+$", min_length=1, max_length=255),
 ]
 """A path of the repository, where ``*`` is any text in a part, ``?`` one letter and ``**`` any number of parts."""
+
+Word = Annotated[str, Meta(pattern=r"^[^\x00]*$", max_length=1000)]
+"""A word of a command."""
+
+Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+"""A day such as ``2026-12-24``."""
+
+Cron = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9*/,-]+ [0-9*/,-]+ (\* [0-9A-Z*/,-]+ [0-6ADEFHIMNORSTUW*/,-]+|[0-9*/,-]+ [0-9A-Z*/,-]+ \*)$",
+        max_length=100,
+    ),
+]
+"""Minute, hour, day of the month, month and day of the week as for cron: ``0 18 * * FRI``.
+
+One of the two days is ``*``: what both together mean differs from cron to cron. So does what else only some of them
+know: ``L``, ``#``, and 7 for Sunday, which Argo CD refuses.
+"""
+
+Zone = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$", max_length=64)]
+"""A time zone of the IANA's, such as ``Asia/Seoul``."""
+
+Holiday = Literal[
+    "all",
+    "new-year",
+    "seollal",
+    "independence-movement-day",
+    "childrens-day",
+    "labour-day",
+    "buddhas-birthday",
+    "memorial-day",
+    "constitution-day",
+    "liberation-day",
+    "chuseok",
+    "national-foundation-day",
+    "hangul-day",
+    "christmas",
+    "election-day",
+    "신정",
+    "설날",
+    "삼일절",
+    "어린이날",
+    "노동절",
+    "부처님오신날",
+    "현충일",
+    "제헌절",
+    "광복절",
+    "추석",
+    "개천절",
+    "한글날",
+    "성탄절",
+    "선거일",
+]
+"""A public holiday of Korea with the days around it and its substitute days; ``all`` is each of them."""

@@ -12,12 +12,22 @@ from typing import Final
 
 from hanbae import errors, subjects
 from hanbae.masking import shapes
-from hanbae.policy import boundaries, documents, environments, naming, service_rules
+from hanbae.policy import (
+    boundaries,
+    calendars,
+    documents,
+    environments,
+    naming,
+    service_rules,
+)
 
 _BRANCH: Final = re.compile(
     r"(?!.*(?:\.\.|//|@\{|/\.|\.lock(?:/|$)))[A-Za-z0-9_][A-Za-z0-9._/-]*(?<![./])"
 )
 _FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_PROGRAM: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
+"""A program that ``PATH`` finds: no path, which could lead into the repository."""
+_HOUR: Final = 3600
 _LONGEST_NAME: Final = 63
 
 Places = Mapping[str, subjects.Place]
@@ -45,6 +55,7 @@ def check(policy: documents.Policy, places: Places, name: str) -> None:
         _migrations,
         _registries,
         _checklists,
+        _freezes,
         _own,
     ):
         for text_id, key, facts in rule(policy):
@@ -190,6 +201,34 @@ def _checklists(policy: documents.Policy) -> Iterator[Fault]:
             if item.id in ids:
                 yield "policy.item-twice", f"checklists.{phase}[{index}].id", {"value": item.id}
             ids.add(item.id)
+            yield from _item(item, f"checklists.{phase}[{index}]")
+
+
+def _item(item: documents.Item, key: str) -> Iterator[Fault]:
+    ways = [bool(item.command), item.endpoint is not None, item.check is not None]
+    if sum(ways) > 1:
+        yield "policy.item-decided-twice", key, {"value": item.id}
+    if item.command and not _PROGRAM.fullmatch(item.command[0]):
+        yield "policy.not-a-program", f"{key}.command", {"value": item.command[0]}
+    if len(item.timeout) > len("60m3600s") or not 0 < naming.seconds(item.timeout) <= _HOUR:
+        yield "policy.item-timeout", f"{key}.timeout", {"value": item.timeout}
+
+
+def _freezes(policy: documents.Policy) -> Iterator[Fault]:
+    names: set[str] = set()
+    for index, freeze in enumerate(policy.freezes):
+        key = f"freezes[{index}]"
+        if freeze.name in names:
+            yield "policy.freeze-twice", f"{key}.name", {"value": freeze.name}
+        names.add(freeze.name)
+        for name in freeze.environments:
+            if name not in policy.environments:
+                facts = {"value": name, "known": ", ".join(policy.environments)}
+                yield "policy.freeze-unknown-environment", f"{key}.environments", facts
+        fault = calendars.fault(freeze)
+        if fault is not None:
+            text_id, part, value = fault
+            yield text_id, f"{key}.{part}" if part else key, {"value": value}
 
 
 def _own(policy: documents.Policy) -> Iterator[Fault]:

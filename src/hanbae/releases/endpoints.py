@@ -64,15 +64,25 @@ def of(
         place = subjects.Place(file) if file else None
         raise errors.FileFault("gate.not-endpoints", place=place, why=str(error)) from None
     declared = (*smoke, *policy.checklists.endpoints.get(service, ()))
-    return tuple(
-        Probe(
-            endpoint.service or release,
-            endpoint.port,
-            endpoint.path,
-            endpoint.status,
-            endpoint.contains or "",
-        )
-        for endpoint in declared[:MOST]
+    return tuple(probe(endpoint, release) for endpoint in declared[:MOST])
+
+
+def of_items(policy: documents.Policy, service: str, environment: str) -> tuple[Probe, ...]:
+    """The endpoints that items of the checklists name, for a service in an environment."""
+    release = naming.release(policy, service, environment)
+    lists = policy.checklists
+    every = (*lists.before, *lists.during, *lists.after)
+    return tuple(probe(item.endpoint, release) for item in every if item.endpoint is not None)
+
+
+def probe(endpoint: documents.Endpoint, release: str) -> Probe:
+    """An endpoint as it is asked for."""
+    return Probe(
+        endpoint.service or release,
+        endpoint.port,
+        endpoint.path,
+        endpoint.status,
+        endpoint.contains or "",
     )
 
 

@@ -168,6 +168,24 @@ class Checkout:
                 raise errors.WrongUse("repository.no-branch", remote=remote, branch=branch)
             return str(reference.peel().id)
 
+    def default(self, remote: str) -> str:
+        """The commit that a remote's default branch was at when it was last fetched, as a full id.
+
+        Raises:
+            errors.WrongUse: There is no such remote here, or the clone does not know its default branch.
+        """
+        self._check_remote(remote)
+        with clones.readable(self.root):
+            reference = self._repository.references.get(f"refs/remotes/{remote}/HEAD")
+            if reference is None:
+                raise errors.WrongUse("repository.no-branch", remote=remote, branch="HEAD")
+            try:
+                return str(reference.peel().id)
+            except KeyError as error:  # it names a branch that is not there any more
+                raise errors.WrongUse(
+                    "repository.no-branch", remote=remote, branch="HEAD"
+                ) from error
+
     def current(self) -> str:
         """The commit that is checked out, as a full id.
 

@@ -18,6 +18,34 @@ Outcome = Literal["passed", "failed", "undecided", "waived", "attested"]
 """How an item can end: ``undecided`` where what decides it could not be seen, or nobody has attested it."""
 
 
+Identity = Literal["", "cluster", "argocd", "git"]
+"""Who knows somebody by their name: Argo CD's cluster or its API, which have made sure of it, or their own git."""
+
+
+class Statement(Struct, frozen=True):
+    """What a person says of an item: that it is so, or that it need not be.
+
+    Attributes:
+        item: The item's id.
+        outcome: What they say.
+        by: Who says so.
+        identity: Who knows them by this name.
+        at: When, in UTC: ``2026-12-24T09:30:00Z``.
+        why: Why it need not be, or what they have seen.
+        revision: The commit that it is about, in full; empty for all.
+        until: The last day on which it holds, in UTC; empty where it does not end.
+    """
+
+    item: str
+    outcome: Literal["waived", "attested"]
+    by: str
+    identity: Identity
+    at: str
+    why: str = ""
+    revision: str = ""
+    until: str = ""
+
+
 class Decision(Struct, frozen=True):
     """How one item ended.
 
@@ -30,6 +58,8 @@ class Decision(Struct, frozen=True):
         command: The next command for a person; empty where there is none.
         by: Who waived or attested it.
         why: Why it was waived.
+        until: Until when that holds, as people read it; empty where it does not end.
+        identity: Who knows them by this name; empty where nobody waived or attested it.
     """
 
     item: str
@@ -40,6 +70,8 @@ class Decision(Struct, frozen=True):
     command: tuple[str, ...] = ()
     by: str = ""
     why: str = ""
+    until: str = ""
+    identity: Identity = ""
 
 
 class Checked(Struct, frozen=True):

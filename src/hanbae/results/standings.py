@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from hanbae import subjects, wording
+from hanbae.results import holds
 
 State = Literal[
     "current", "behind", "unseen", "drifted", "busy", "progressing", "degraded", "absent", "unknown"
@@ -63,13 +64,33 @@ class Unreached(Struct, frozen=True):
     why: wording.Text
 
 
+class Frozen(Struct, frozen=True):
+    """An environment that the policy freezes now.
+
+    Attributes:
+        environment: Its name.
+        freeze: Name of the freeze.
+        reason: Why, in the policy's words.
+        until: Until when, as people read it; ``-`` where no end is within sight.
+    """
+
+    environment: str
+    freeze: str
+    reason: str
+    until: str
+
+
 class Standings(Struct, frozen=True):
     """Services by environments.
 
     Attributes:
         standings: By service, and in the order of promotion.
         unreached: Environments of which nothing is known now.
+        frozen: Environments that the policy freezes now.
+        held: Services that somebody holds, as far as the clusters show that.
     """
 
     standings: tuple[Standing, ...]
     unreached: tuple[Unreached, ...] = ()
+    frozen: tuple[Frozen, ...] = ()
+    held: tuple[holds.Held, ...] = ()

@@ -54,11 +54,17 @@ class World:
         channel: channels.Channel[events.Event] = channels.Channel()
         record = recording.Record(self.store, "d1", channel, lambda: MOMENT)
         record.redact = lambda text: text.replace("hunter2", "***")
-        space: Any = SimpleNamespace(store=self.store, policy=POLICY, insecure=False)
+        space: Any = SimpleNamespace(
+            store=self.store,
+            policy=POLICY,
+            insecure=False,
+            clock=lambda: MOMENT,
+            checkout=SimpleNamespace(root=Path()),
+        )
         source: Any = SimpleNamespace(policy=POLICY, service="auth", environment="dev")
         order = orders.Order(space, PLAN, "d1", "ann", source=source)
         clusters: Any = SimpleNamespace(workload=None)
-        return await deciding_items.decide(order, clusters, record)
+        return await deciding_items.decide(order, clusters, record, {})
 
 
 @pytest.fixture

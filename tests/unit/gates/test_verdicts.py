@@ -74,6 +74,7 @@ def target(
         "began": None,
         "workload": None,
         "verifies": True,
+        "stated": (),
         "facts": {"service": "auth", "environment": "dev", "revision": "abc"},
     }
     return SimpleNamespace(**(fields | more))

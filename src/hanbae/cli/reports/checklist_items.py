@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import click
 from msgspec import Struct
 
+from hanbae import wording
 from hanbae.cli.text import catalogue, escaping
 from hanbae.results import checklists
 
@@ -65,7 +66,13 @@ def title_of(decision: checklists.Decision) -> str:
 
 def _person(decision: checklists.Decision) -> Iterator[str]:
     """Who waived or attested it, and why."""
-    words = " · ".join(filter(None, (decision.by, decision.why)))
+    by = decision.by
+    if by and decision.identity:
+        by = catalogue.sentence(wording.Text(f"checklist.by-{decision.identity}", {"by": by}))
+    until = decision.until
+    if until:
+        until = catalogue.sentence(wording.Text("checklist.until", {"until": until}))
+    words = " · ".join(filter(None, (by, decision.why, until)))
     if words:
         yield escaping.plain(words)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from hanbae import subjects
-from hanbae.argo import generating
+from hanbae.argo import generating, sync_windows
 from hanbae.policy import documents, environments, naming
 from hanbae.rules import declaring, rulebook, views
 from hanbae.rules.argo import sets
@@ -97,10 +97,23 @@ def _differences(
     if not path.startswith(f"{FOLDER}/") or environment not in _deployed(project):
         return
     if declared.kind == "AppProject" and name == naming.project(policy, environment):
-        difference = specs.anything(document, generating.project(policy, environment))
+        difference = specs.anything(*_projects(policy, environment, document))
         yield from () if difference is None else (difference,)
     elif name == naming.application_set(policy, environment):
         yield from _set(document, generating.application_set(policy, environment))
+
+
+def _projects(
+    policy: documents.Policy, environment: str, document: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """An AppProject, and how it would be generated: what follows from the year, `generate argocd --check` compares."""
+    expected = generating.project(policy, environment)
+    spec = document.get("spec")
+    if not sync_windows.has_days(policy, environment) or not isinstance(spec, Mapping):
+        return document, expected
+    kept = {key: value for key, value in spec.items() if key != "syncWindows"}
+    expected["spec"].pop("syncWindows", None)
+    return {**document, "spec": kept}, expected
 
 
 def _of_the_teams_own_project(policy: documents.Policy, difference: specs.Difference) -> bool:

@@ -86,6 +86,7 @@ def leads_elsewhere(project: views.Project) -> Iterator[rulebook.Hit]:
         if now != before and not _of_removed_environment(key, proposal.policy):
             yield rulebook.Hit(proposal.place(key), {"key": key, "value": now, "counting": before})
     yield from _rules(project.policy, proposal)
+    yield from _commands(project.policy, proposal)
     for environment in project.environments:
         yield from _pins(project, proposal.base, environment)
     yield from _files(project, proposal.base)
@@ -98,6 +99,22 @@ def _rules(counting: documents.Policy, proposal: views.Proposal) -> Iterator[rul
         if entry.code in GUARDS and entry.severity != "error" and entry not in present:
             facts = {"key": f"rules[{number}]", "value": f"{entry.code} {entry.severity}"}
             yield rulebook.Hit(proposal.place(f"rules[{number}].code"), facts | {"counting": "-"})
+
+
+def _commands(counting: documents.Policy, proposal: views.Proposal) -> Iterator[rulebook.Hit]:
+    """Commands that would run on the machine of whoever deploys."""
+    counted = {item.command for _, item in _items(counting)}
+    for key, item in _items(proposal.policy):
+        if item.command and item.command not in counted:
+            facts = {"key": f"{key}.command", "value": " ".join(item.command)[:_LONGEST]}
+            yield rulebook.Hit(proposal.place(f"{key}.command"), facts | {"counting": "-"})
+
+
+def _items(policy: documents.Policy) -> Iterator[tuple[str, documents.Item]]:
+    lists = policy.checklists
+    for phase in ("before", "during", "after"):
+        for index, item in enumerate(getattr(lists, phase)):
+            yield f"checklists.{phase}[{index}]", item
 
 
 def _leads(policy: documents.Policy) -> dict[str, str]:

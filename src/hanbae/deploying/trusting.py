@@ -1,0 +1,36 @@
+"""Which commands of a policy may run on this machine: those that the default branch of ``origin`` names as well.
+
+A clone may stand at any branch, and a branch may be anybody's: its policy must not start a program on the machine of
+whoever deploys from there. Which branch is the default one, and where ``origin`` is, the clone's own configuration
+says, which no branch can change.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hanbae import errors, workspaces
+from hanbae.gates import deciding, targets
+from hanbae.policy import documents, loading
+from hanbae.results import checklists
+
+_REMOTE: Final = "origin"
+
+
+def commands(space: workspaces.Workspace) -> targets.Trusted | None:
+    """The commands that may run; None where the default branch is not known here, or its policy cannot be read."""
+    if not any(item.command for item in _items(space.policy)):
+        return targets.Trusted(frozenset(), space.checkout.root)
+    try:
+        commit = space.checkout.default(_REMOTE)
+        name = space.loaded.path.relative_to(space.checkout.root).as_posix()
+        data = space.checkout.revision(commit).read(name)
+        trusted, _ = loading.parse(data or b"", name)
+    except (errors.Error, ValueError):
+        return None
+    named = frozenset(item.command for item in _items(trusted) if item.command)
+    return targets.Trusted(named, space.checkout.root)
+
+
+def _items(policy: documents.Policy) -> tuple[documents.Item, ...]:
+    return tuple(item for phase in checklists.PHASES for item in deciding.items(policy, phase))

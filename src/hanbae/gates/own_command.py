@@ -1,0 +1,96 @@
+"""A command of the team's own decides an item: a program of this machine, by the code that it leaves with.
+
+It runs in an empty folder and knows nothing of this process but where programs and the kubeconfig are: no token of the
+user's, and no file of a branch. Its end is waited for no longer than the policy says, and what it has started ends
+with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from hanbae import excerpts
+from hanbae.gates import targets, verdicts
+from hanbae.policy import documents, naming
+
+_MOST: Final = 64 * 1024
+"""Bytes of what it prints that are kept: the last ones."""
+_SHOWN: Final = 5
+_LONGEST: Final = 300
+_HANDED_ON: Final = ("PATH", "HOME", "KUBECONFIG", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE")
+
+
+async def decide(item: documents.Item, target: targets.Target) -> verdicts.Verdict:
+    """Whether the command of an item leaves with 0."""
+    facts = {"command": excerpts.one_line(" ".join(item.command), _LONGEST)}
+    if target.trusted is None:
+        return verdicts.undecided("gate.command-unknown", **facts)
+    if item.command not in target.trusted.commands:
+        return verdicts.undecided("gate.command-untrusted", **facts)
+    program = _program(item.command[0], target.trusted.root)
+    if program is None:
+        return verdicts.undecided("gate.no-program", **facts, program=item.command[0])
+    seconds = naming.seconds(item.timeout)
+    with tempfile.TemporaryDirectory(prefix="hanbae-command-") as folder:
+        code, output = await _run([program, *item.command[1:]], folder, _variables(target), seconds)
+    lines = [line for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
+    shown = [excerpts.one_line(line, _LONGEST, redact=target.redact) for line in lines[-_SHOWN:]]
+    facts["log"] = "\n".join(shown)
+    if code is None:
+        return verdicts.failed("gate.command-slow", **facts, seconds=str(seconds))
+    if code:
+        return verdicts.failed("gate.command-failed", **facts, code=str(code))
+    return verdicts.passed("gate.command-passed", **facts)
+
+
+def _program(name: str, root: Path) -> str | None:
+    """Where ``PATH`` has a program; None where it is nowhere, or in the repository."""
+    folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    program = shutil.which(name, path=os.pathsep.join(filter(os.path.isabs, folders)))
+    if program is None or Path(program).resolve().is_relative_to(root):
+        return None
+    return program
+
+
+def _variables(target: targets.Target) -> dict[str, str]:
+    variables = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+    return variables | {
+        "HANBAE_SERVICE": target.source.service,
+        "HANBAE_ENVIRONMENT": target.source.environment,
+        "HANBAE_REVISION": target.source.revision.commit,
+    }
+
+
+async def _run(
+    words: list[str], folder: str, variables: dict[str, str], seconds: float
+) -> tuple[int | None, bytes]:
+    """The code that a program leaves with, None where it takes too long, and the end of what it prints."""
+    process = await asyncio.create_subprocess_exec(
+        *words,
+        cwd=folder,
+        env=variables,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    kept = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            while process.stdout is not None and (block := await process.stdout.read(_MOST)):
+                kept += block
+                del kept[:-_MOST]
+            return await process.wait(), bytes(kept)
+    except TimeoutError:
+        return None, bytes(kept)
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()

@@ -1,0 +1,20 @@
+"""What all parts of ``hanbae.yaml`` are made of: the base of their classes, and the forms of texts that many have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=53)]
+"""An RFC 1123 label, short enough for a Helm release name."""
+
+Duration = Annotated[str, Meta(pattern=r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$", min_length=2)]
+"""A duration such as ``90s``, ``10m`` or ``1h30m``."""
+
+Count = Annotated[int, Meta(ge=0)]
+"""How many: never negative."""
+
+
+class Document(Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all parts of the policy file: immutable, and unknown keys are refused."""
