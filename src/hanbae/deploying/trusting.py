@@ -20,7 +20,7 @@ _REMOTE: Final = "origin"
 def commands(space: workspaces.Workspace) -> targets.Trusted | None:
     """The commands that may run; None where the default branch is not known here, or its policy cannot be read."""
     if not any(item.command for item in _items(space.policy)):
-        return targets.Trusted(frozenset(), space.checkout.root)
+        return targets.NOTHING
     try:
         commit = space.checkout.default(_REMOTE)
         name = space.loaded.path.relative_to(space.checkout.root).as_posix()

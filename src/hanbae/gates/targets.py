@@ -34,6 +34,10 @@ class Trusted(Struct, frozen=True):
     root: Path
 
 
+NOTHING: Final = Trusted(frozenset(), Path("/"))
+"""Where no item has a command."""
+
+
 @dataclass(frozen=True)
 class Target:
     """A service in an environment, as gates look at it.

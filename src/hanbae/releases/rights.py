@@ -57,7 +57,8 @@ def with_endpoints(
         hanbae.errors.FileFault: ``smoke`` in its values is not a list of endpoints.
     """
     probes = endpoints.of(policy, described.name, environment, values, file=file)
-    return structs.replace(described, proxied=endpoints.proxied(probes))
+    own = endpoints.of_items(policy, described.name, environment)
+    return structs.replace(described, proxied=endpoints.proxied((*probes, *own)))
 
 
 def of(release: parts.Release, *, service: str, secret: str) -> authorizing.Service:
