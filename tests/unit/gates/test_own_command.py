@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hanbae.gates import own_command, targets
+from hanbae.gates import deciding, own_command, targets
 from hanbae.policy import documents
 
 
@@ -92,3 +92,19 @@ async def test_a_program_of_the_repository_does_not_run_although_path_has_it(
     monkeypatch.chdir(tmp_path)
     verdict = await decided(tmp_path, "smoke")
     assert (verdict.outcome, verdict.unseen[0].id) == ("undecided", "gate.no-program")
+
+
+async def test_an_item_of_the_teams_own_is_decided_beside_the_gates(tmp_path: Path) -> None:
+    passes, fails = item("true"), documents.Item("fails", "Another.", command=("false",))
+    lists = documents.Checklists(after=(passes, fails))
+    policy = documents.Policy(
+        version=1,
+        argocd=documents.ArgoCD("https://git.example.com/shop.git"),
+        environments={"dev": documents.Environment(branch="develop")},
+        checklists=lists,
+    )
+    service = target(tmp_path, ("true",), ("false",))
+    service.policy, service.stated = policy, ()
+    checked = await deciding.decide("after", service)
+    outcomes = {decision.item: decision.outcome for decision in checked.decisions}
+    assert outcomes == {"own": "passed", "fails": "failed"}
