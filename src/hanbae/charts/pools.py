@@ -30,8 +30,10 @@ from hanbae.policy import folders
 
 HELM: Final = "4.3.1"
 """The version of Helm that renders: the one that Argo CD 3.6.1 has."""
-TIMEOUT: Final = 30.0
-"""Seconds of wall clock that one chart may take, start of the process included."""
+TIMEOUT: Final = 300.0
+"""Seconds of wall clock until a process is given up; on a busy machine, what a chart needs may take much longer."""
+_SPENT, _SECONDS = 4, 20
+"""How a process ends that took the seconds of the processor that one chart may take: ``main.go``."""
 _LARGEST: Final = 256 * 1024 * 1024
 """Bytes of one answer."""
 _ENVIRONMENT: Final = {"GOGC": "400", "GOMEMLIMIT": "120MiB", "GOMAXPROCS": "1", "TZ": "UTC"}
@@ -100,6 +102,20 @@ class Alternative(Struct, frozen=True):
     order: tuple[int, ...] = ()
 
 
+class Site(Struct, frozen=True):
+    """A place in a template where a function was called that gives another result each time.
+
+    Attributes:
+        function: The function.
+        template: File in the chart, as Helm names it.
+        line: Its line.
+    """
+
+    function: str
+    template: str
+    line: int
+
+
 class Excess(Struct, frozen=True):
     """A text of which there is more than may be rendered.
 
@@ -141,6 +157,7 @@ class Answer(Struct, frozen=True):
         differences: What templates make dependent on Helm's or Kubernetes' release.
         alternatives: What else the release is, by API versions of which nothing is known.
         calls: Functions that were called and give another result each time.
+        sites: Where they were called, as far as the text of a template shows it.
         untried: Releases of Helm and Kubernetes, and combinations of API versions, that templates ask for and that were
             not tried.
     """
@@ -159,6 +176,7 @@ class Answer(Struct, frozen=True):
     differences: tuple[Difference, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     calls: tuple[str, ...] = ()
+    sites: tuple[Site, ...] = ()
     untried: tuple[str, ...] = ()
 
 
@@ -288,6 +306,8 @@ class Pool:
                 await renderer.end()
             else:
                 self._idle.append(renderer)
+        if reply is None and renderer.code == _SPENT:
+            raise _fault(shown, "render.took-too-long", seconds=str(_SECONDS))
         if reply is None:
             raise _fault(shown, "render.died", code=str(renderer.code))
         return reply

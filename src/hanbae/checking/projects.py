@@ -318,6 +318,9 @@ def _release(
         dependences,
         alternatives=tuple(alternatives),
         calls=answer.calls,
+        sites=frozenset(
+            (site.function, view.template(site.template), site.line) for site in answer.sites
+        ),
         untried=answer.untried,
     )
 

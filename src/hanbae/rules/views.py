@@ -91,6 +91,7 @@ class Release(Computing):
         assumed: API versions that the cluster is assumed to have here although nothing says so.
         alternatives: The release as it is with such API versions; rules over releases look at each.
         calls: Helm's functions that were called and give another result each time.
+        sites: Where templates call them, as far as their text shows it: function, file and line.
         untried: Releases and combinations of API versions that templates ask for and that were not tried.
         layer: Values over those of the file, with which it was rendered for the rules alone; empty for none.
         rewritten: Texts that are not what its values files say.
@@ -104,6 +105,7 @@ class Release(Computing):
     assumed: tuple[str, ...] = ()
     alternatives: tuple[Release, ...] = ()
     calls: tuple[str, ...] = ()
+    sites: frozenset[tuple[str, str, int]] = frozenset()
     untried: tuple[str, ...] = ()
     layer: bytes = b""
     rewritten: tuple[rewritten_values.Rewritten, ...] = ()

@@ -197,3 +197,42 @@ async def test_files_of_kinds_are_split_at_lines_of_three_dashes(pool: pools.Poo
     assert result.error is None, result.error
     assert names(result) == ["a", "b", "c"]
     assert text.replace("  ---\n", "").strip() in result.manifest
+
+
+async def test_where_templates_call_what_chance_decides_is_noted(pool: pools.Pool) -> None:
+    text = (
+        "{{/* randAlpha 1 */}}\n"
+        '{{- define "key" }}\n'
+        "{{ randNumeric 3 | quote }}{{ randNumeric 4 }}\n"
+        "{{- end }}\n"
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a, labels: {now: 'now 1'}}\nstringData:\n"
+        "  {{- if .Values.never }}\n"
+        "  a: {{ randAlphaNum 5 }}\n"
+        "  {{- else }}\n"
+        '  b: {{ range tuple 1 2 }}{{ printf "%s" (randAlphaNum 5) | b64enc }}{{ end }}\n'
+        "  {{- end }}\n"
+        '  c: {{ tpl "{{ uuidv4 }}" . }}\n'
+    )
+    files = CHART | {
+        "templates/a.yaml": text.encode(),
+        "charts/b/Chart.yaml": b"name: b\nversion: 1.0.0\napiVersion: v2\n",
+    }
+    files["charts/b/templates/b.yaml"] = b"{{ $_ := genPrivateKey `ecdsa` }}"
+    request = pools.Wanted("r", "n", ())
+    (result,) = await pool.render(files, pools.Asked([request], manifest=True), shown="a")
+    assert result.error is None, result.error
+    assert set(result.calls) == {"randAlphaNum", "uuidv4", "genPrivateKey"}
+    sites = {(site.function, site.template, site.line) for site in result.sites}
+    assert sites == {
+        ("randAlphaNum", "a/templates/a.yaml", 12),
+        ("genPrivateKey", "a/charts/b/templates/b.yaml", 1),
+    }
+    assert "randAlphaNum_" not in result.manifest
+
+
+async def test_a_fault_where_chance_decides_is_in_helms_words(pool: pools.Pool) -> None:
+    files = CHART | {"templates/a.yaml": b'a: {{ randAlphaNum "x" }}'}
+    (result,) = await pool.render(files, pools.Asked([pools.Wanted("r", "n", ())]), shown="a")
+    assert result.error is not None
+    assert 'at <"x">' in result.error
+    assert "randAlphaNum_" not in result.error

@@ -77,6 +77,17 @@ async def test_a_killed_worker_is_one_fault_and_the_next_chart_gets_another() ->
     assert not workers()
 
 
+async def test_a_worker_that_spent_its_time_of_the_processor_says_so() -> None:
+    async with pools.opened(1) as pool:
+        assert await value(pool, "one") == "one"
+        (worker,) = workers()
+        os.kill(worker, signal.SIGXCPU)
+        with pytest.raises(errors.FileFault) as caught:
+            await value(pool, "two")
+        assert caught.value.text.id == "render.took-too-long"
+        assert caught.value.text.facts["seconds"] == "20"
+
+
 @pytest.mark.parametrize(
     "template",
     [

@@ -473,6 +473,18 @@ def test_functions_are_found_where_they_are_called(text: str, hits: list[str]) -
     ]
 
 
+def test_of_several_calls_those_are_told_that_are_made() -> None:
+    path = "services/auth/helm/templates/x.yaml"
+    text = "{{ if .x }}\na: {{ genCA }}\n{{ end }}\nb: {{ genCA }}\nc: {{ uuidv4 }}\n"
+    shown = release(of=project({path: text}))
+    shown.service.releases[shown.environment] = dataclasses.replace(
+        shown, calls=("genCA", "uuidv4"), sites=frozenset({("genCA", path, 4)})
+    )
+    hits = RULES["ARG029"].check(shown.service)
+    # Nothing tells where uuidv4 is called, so its place in the text is told.
+    assert [str(hit.at) for hit in hits] == [f"{path}:4:7", f"{path}:5:7"]
+
+
 def test_functions_that_no_environment_calls_are_silent() -> None:
     path = "services/auth/helm/charts/redis/templates/x.yaml"
     service = release(of=project({path: "a: {{ randAlphaNum 5 }}"})).service

@@ -169,12 +169,12 @@ BAD: dict[str, tuple[str, Callable[[Path], object]]] = {
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Charts have a third of the time that they have otherwise: one of them takes all of it, on a core."""
+    """Charts have less time than otherwise: one of them takes all of it, on a core."""
     ask = pools.Pool._ask
 
     def sooner(self: pools.Pool, message: Sequence[bytes], shown: str, limit: float) -> Any:
         assert limit == pools.TIMEOUT
-        return ask(self, message, shown, limit / 6)
+        return ask(self, message, shown, 5)
 
     monkeypatch.setattr(pools.Pool, "_ask", sooner)
 

@@ -175,6 +175,54 @@ spec: {selector: {app: web}, ports: [{name: http, port: 80}]}
 
 
 @pytest.mark.parametrize(
+    ("spec", "severities"),
+    [
+        ("ports: [{port: 80, targetPort: tls}]", [None]),
+        ("clusterIP: None, ports: [{port: 80, targetPort: tls}]", ["warning"]),
+        ("clusterIP: None, ports: [{port: 80, targetPort: http}]", []),
+    ],
+)
+def test_a_port_that_no_pod_has_breaks_no_headless_service(
+    spec: str, severities: list[str | None]
+) -> None:
+    service = loaded(
+        f"{{apiVersion: v1, kind: Service, metadata: {{name: web}}, spec: {{selector: {{app: web}}, {spec}}}}}"
+    )
+    hits = rulebook.rules()["KUB027"].check(release(*WEB_OBJECTS, *service))
+    assert [hit.severity for hit in hits] == severities
+
+
+@pytest.mark.parametrize(
+    ("spec", "hits"),
+    [
+        ("ports: [{port: 80, targetPort: http}]", []),
+        ("ports: [{port: 80, targetPort: http}, {port: 443, targetPort: https}]", []),
+        ("ports: [{port: 80, targetPort: done}]", ["found"]),
+        ("ports: [{port: 80, targetPort: 8080}]", ["found"]),
+        ('ports: [{port: 80, targetPort: "8080"}]', ["found"]),
+        ("ports: [{port: 80}]", ["found"]),
+        ("clusterIP: None, ports: [{port: 80, targetPort: http}]", ["found"]),
+        ("clusterIP: None", ["found"]),
+    ],
+)
+def test_pods_of_a_job_without_the_port_that_is_named_get_no_requests(
+    spec: str, hits: list[str]
+) -> None:
+    objects = f"""
+apiVersion: batch/v1
+kind: Job
+metadata: {{name: migrate}}
+spec:
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec: {{containers: [{{name: a, image: x, ports: [{{name: done, containerPort: 1}}]}}]}}
+---
+{{apiVersion: v1, kind: Service, metadata: {{name: web}}, spec: {{selector: {{app: web}}, {spec}}}}}
+"""
+    assert variants("KUB028", *loaded(objects)) == hits
+
+
+@pytest.mark.parametrize(
     ("backend", "hits"),
     [
         ("{name: web, port: 80}", []),

@@ -32,6 +32,8 @@ var costly = []string{"derivePassword"}
 // them does not differ by chance, and a key is made once.
 type chance struct {
 	calls   map[string]bool
+	sites   map[site]bool // where templates call them, as far as their text shows it
+	helm    template.FuncMap
 	order   bool // keys or values of a map with several, which come in any order
 	results map[string][]result
 	turns   map[string]int // how often a function was called so in this rendering
@@ -43,15 +45,21 @@ type result struct {
 	panics any
 }
 
+func newChance() *chance {
+	return &chance{
+		calls: map[string]bool{}, sites: map[site]bool{}, helm: sprig.TxtFuncMap(), results: map[string][]result{},
+	}
+}
+
 // functions are Helm's own, and note that they were called; they begin anew with what they gave before.
 func (c *chance) functions() template.FuncMap {
-	helm, result := sprig.TxtFuncMap(), template.FuncMap{}
+	helm, result := c.helm, template.FuncMap{}
 	c.turns = map[string]int{}
 	for _, name := range chances {
-		result[name] = c.again(name, helm[name], func([]reflect.Value) { c.calls[name] = true })
+		result[name] = c.again(name, helm[name], func() { c.calls[name] = true })
 	}
 	for _, name := range costly {
-		result[name] = c.again(name, helm[name], func([]reflect.Value) {})
+		result[name] = c.again(name, helm[name], func() {})
 	}
 	for name, index := range clocks {
 		result[name] = noting(helm[name], func(arguments []reflect.Value) {
@@ -84,10 +92,10 @@ func called(function reflect.Value, arguments []reflect.Value) []reflect.Value {
 }
 
 // again is a function that gives what it gave in the same call of an earlier rendering.
-func (c *chance) again(name string, function any, note func([]reflect.Value)) any {
+func (c *chance) again(name string, function any, note func()) any {
 	value := reflect.ValueOf(function)
 	return reflect.MakeFunc(value.Type(), func(arguments []reflect.Value) []reflect.Value {
-		note(arguments)
+		note()
 		asked := []any{name}
 		for _, each := range arguments {
 			asked = append(asked, each.Interface())

@@ -58,6 +58,8 @@ func (w *witness) compare(out *bytes.Buffer, asked *tracking.Asked) {
 	if calls := w.chanced(); len(calls) > 0 {
 		out.WriteString(`,"calls":`)
 		put(out, calls)
+		out.WriteString(`,"sites":`)
+		put(out, w.left.reached())
 	}
 	if !asked.Anything() {
 		return

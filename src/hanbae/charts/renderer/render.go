@@ -46,6 +46,9 @@ type job struct {
 	excess    error            // what of the chart's files is larger than it may be
 	loaded    *chart.Chart     // as it was read
 	functions template.FuncMap // in the place of Helm's own; nil for those
+	placing   *chance          // notes where its functions are called; nil where that is not asked
+	templates map[*common.File]*sited
+	numbered  int
 }
 
 // made is what the templates of a release made.
@@ -229,6 +232,9 @@ func (j *job) render(rel *release, caps *common.Capabilities, seen any) (*made, 
 	if seen != nil {
 		top["Capabilities"] = seen
 	}
+	if j.placing != nil {
+		j.place(c, j.functions)
+	}
 	files, err := engine.Engine{CustomTemplateFuncs: j.functions}.RenderWithContext(context.Background(), c, top)
 	if err != nil {
 		return nil, err
@@ -253,15 +259,24 @@ func capabilities(rel *release) (*common.Capabilities, error) {
 
 // first renders a release and says what its templates asked for.
 func (j *job) first(rel *release, caps *common.Capabilities) (*made, *tracking.Asked, *witness, error) {
-	w := &witness{job: j, rel: rel, left: &chance{calls: map[string]bool{}, results: map[string][]result{}}}
+	w := &witness{job: j, rel: rel, left: newChance()}
 	seen, asked := tracking.Track(caps)
-	j.functions = w.left.functions()
-	result, err := j.render(rel, caps, seen)
+	result, err := w.placed(caps, seen)
 	if err == nil && !asked.Anything() {
 		return result, asked, w, nil
 	}
 	// Helm's own answers are not the same objects as the ones that note questions, and errors name their types.
-	j.functions = w.left.functions()
-	result, err = j.render(rel, caps, nil)
+	result, err = w.placed(caps, nil)
+	if err != nil {
+		j.functions = w.left.functions()
+		result, err = j.render(rel, caps, nil)
+	}
 	return result, asked, w, err
+}
+
+// placed renders the release and notes where functions of chance are called.
+func (w *witness) placed(caps *common.Capabilities, seen any) (*made, error) {
+	w.functions, w.placing = w.left.functions(), w.left
+	defer func() { w.placing = nil }()
+	return w.render(w.rel, caps, seen)
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from hanbae import subjects
@@ -51,7 +51,9 @@ def renders_differently_each_time(service: views.Service) -> Iterator[rulebook.H
     """
     called = {function for release in service.releases.values() for function in release.calls}
     # What no environment calls is in a branch or a subchart that is switched off.
-    hits = [hit for hit in _calls(service, _RANDOM) if hit.facts["function"] in called]
+    hits = _reached(
+        [hit for hit in _calls(service, _RANDOM) if hit.facts["function"] in called], service
+    )
     shown = {hit.facts["function"] for hit in hits}
     yield from _telling(service, hits)
     for release in service.releases.values():
@@ -60,6 +62,18 @@ def renders_differently_each_time(service: views.Service) -> Iterator[rulebook.H
                 shown.add(function)
                 place = subjects.Place(service.chart_file("Chart.yaml"))
                 yield rulebook.Hit(place, {"function": function}, "called")
+
+
+def _reached(hits: Sequence[rulebook.Hit], service: views.Service) -> list[rulebook.Hit]:
+    """Of the calls in templates, those that are made; all calls of a function of which that cannot be told."""
+    sites = {site for release in service.releases.values() for site in release.sites}
+    functions = {hit.facts["function"] for hit in hits if _site(hit) in sites}
+    return [hit for hit in hits if hit.facts["function"] not in functions or _site(hit) in sites]
+
+
+def _site(hit: rulebook.Hit) -> tuple[str, str, int]:
+    assert isinstance(hit.at, subjects.Place)  # noqa: S101  of a text
+    return hit.facts["function"], hit.at.file, hit.at.line
 
 
 def _telling(service: views.Service, hits: Iterable[rulebook.Hit]) -> Iterator[rulebook.Hit]:

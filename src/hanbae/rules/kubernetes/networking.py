@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from hanbae.results import findings
 from hanbae.rules import rulebook, views
 from hanbae.rules.kubernetes import shapes
 
@@ -133,8 +134,12 @@ def _has_operators(release: views.Release) -> bool:
 
 @rulebook.of_release("KUB027", "error", source=f"{_SERVICE}#field-spec-ports", essential=True)
 def no_such_port(release: views.Release) -> Iterator[rulebook.Hit]:
-    """A Service's port that leads to a port which the pods do not have."""
+    """A Service's port that leads to a port which the pods do not have.
+
+    Whoever calls a headless Service gets the pods' addresses and takes the port himself: only its SRV record lacks.
+    """
     for manifest in release.of_kind("Service"):
+        grave: findings.Severity | None = "warning" if _is_headless(manifest) else None
         behind = _behind(release, manifest, *_SERVING)
         if not behind:
             continue
@@ -147,7 +152,7 @@ def no_such_port(release: views.Release) -> Iterator[rulebook.Hit]:
             on = views.On(manifest, ("spec", "ports", index, field))
             if isinstance(target, str) and not target.isdecimal() and target not in names:
                 facts["known"] = ", ".join(sorted(names)) or "-"
-                yield rulebook.Hit(on, facts, "name")
+                yield rulebook.Hit(on, facts, "name", severity=grave)
             elif isinstance(target, int) and numbers and target not in numbers:
                 facts["known"] = ", ".join(str(number) for number in sorted(numbers))
                 # Ports of a container are only information; it may listen on others.
@@ -166,11 +171,32 @@ def _listening(workloads: list[views.Object]) -> tuple[set[str], set[int]]:
     return names, numbers
 
 
+def _is_headless(service: views.Object) -> bool:
+    return bool(service.get("spec", "clusterIP") == "None")
+
+
+def _is_called(service: views.Object, workload: views.Object) -> bool:
+    """Whether requests go to the pods: a pod without a port of the name that a Service leads to is left out."""
+    names, _ = _listening([workload])
+    ports = [port for _, port in shapes.entries(service.get("spec", "ports"))]
+    targets = [port.get("targetPort") or port.get("port") for port in ports]
+    return (
+        _is_headless(service)
+        or not targets
+        or any(
+            not isinstance(target, str) or target.isdecimal() or target in names
+            for target in targets
+        )
+    )
+
+
 @rulebook.of_release("KUB028", "error", source=_SERVICE, essential=True)
 def selects_migrations(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Service that selects the pods of a Job: requests go to a migration."""
     for manifest in release.of_kind("Service"):
         for job in _behind(release, manifest, *_ENDING):
+            if not _is_called(manifest, job):
+                continue
             facts = {"object": manifest.label, "job": job.label}
             yield rulebook.Hit(views.On(manifest, ("spec", "selector"), key=True), facts)
 

@@ -63,6 +63,10 @@ _SAMPLE: Final = re.compile(
     r"|to.?do\b|\bfixme\b|\b(?:tbd|insert|enter|fill|set)[-_ ](?:in|me|the|a)\b|not[-_]?a[-_]?(?:real|secret)"
     r"|(?:secret|key|token|password|value|id)[-_ ]?here\b|hard.?coded|base64.?encoded|\bfake|x{3}|\*{3}|\.{3}|…"
 )
+# ``secret_pw``, ``another_pw``, ``some-password``: any one, as a manual says it.
+_ANY: Final = re.compile(
+    r"(?i)(?:some|any|another|other|secret|my)[-_ ]?(?:pw|pwd|pass|passwd|password|passphrase|secret|token)"
+)
 # ``__secret__``, ``--token--``, ``#{token}#``, ``@@token@@``: what a pipeline or a person puts the value in for.
 _MARKED: Final = re.compile(r"(__|--|==|%%|##|@@|~~|::)[A-Za-z][\w .-]{0,80}\1")
 # ``md5(random()::text)``, ``Joi.string()``, ``varchar(255)``: a call, not what it gives.
@@ -203,7 +207,7 @@ def _is_in_its_place(value: str) -> bool:
         return True
     if _SAMPLE.search(value[:200]) or _REFERENCE.match(value) or _CIPHERTEXT.fullmatch(value):
         return True
-    if any(form.fullmatch(value[:1024]) for form in (_MARKED, _CALL, _VERSION)):
+    if any(form.fullmatch(value[:1024]) for form in (_ANY, _MARKED, _CALL, _VERSION)):
         return True
     return _COMPOSED.search(value) is not None or _is_variable(value)
 
