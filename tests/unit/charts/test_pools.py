@@ -82,6 +82,8 @@ async def test_a_worker_that_spent_its_time_of_the_processor_says_so() -> None:
         assert await value(pool, "one") == "one"
         (worker,) = workers()
         os.kill(worker, signal.SIGXCPU)
+        while workers():
+            await asyncio.sleep(0.01)
         with pytest.raises(errors.FileFault) as caught:
             await value(pool, "two")
         assert caught.value.text.id == "render.took-too-long"
