@@ -145,6 +145,7 @@ PATCH = f'(last (splitList "." {VERSION}))'
         (f'index (dict "v1.35.2" 1) {VERSION}', "2"),
         (f'eq (sha256sum {VERSION}) (sha256sum "v1.35.9")', "9"),
         (f'.Files.Get (printf "only-%s" {PATCH})', "13"),
+        (f'.Files.Glob (printf "on?y-%s" {PATCH})', "13"),
         (f'include (printf "on%s" {PATCH}) .', "14"),
         (f'semverCompare ">=1.35.20" {VERSION}', "99"),
         ('eq (printf "%v" .Capabilities.KubeVersion) "{v1.35.15 v1.35.15 1 35}"', "15"),

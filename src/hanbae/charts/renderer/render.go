@@ -49,6 +49,7 @@ type job struct {
 	placing   *chance          // notes where its functions are called; nil where that is not asked
 	templates map[*common.File]*sited
 	numbered  int
+	adding    func(*chart.Chart) // adds files that templates see; nil for none
 }
 
 // made is what the templates of a release made.
@@ -231,6 +232,9 @@ func (j *job) render(rel *release, caps *common.Capabilities, seen any) (*made, 
 	}
 	if seen != nil {
 		top["Capabilities"] = seen
+	}
+	if j.adding != nil {
+		j.adding(c)
 	}
 	if j.placing != nil {
 		j.place(c, j.functions)

@@ -70,8 +70,9 @@ func (w *witness) watched() *watch {
 		return seen
 	}
 	marked.KubeVersion = *version
-	w.functions = seen.functions(w.left.functions())
+	w.functions, w.adding = seen.functions(w.left.functions()), seen.decoys
 	made, err := w.render(w.rel, caps, &marked)
+	w.adding = nil
 	if err != nil {
 		seen.all = true
 		return seen
@@ -79,8 +80,30 @@ func (w *witness) watched() *watch {
 	release, err := w.sort(made, false)
 	// Where the release's own patch is told from the number, any other may be told from it.
 	seen.all = seen.all || err != nil || seen.told[own] || seen.isIn(release)
-	seen.files(w.loaded)
+	if !seen.all && !w.base.equal(release) {
+		seen.files(w.loaded)
+	}
 	return seen
+}
+
+// decoys are files that a template finds if it makes a name with the number: what it makes then is something else.
+func (w *watch) decoys(c *chart.Chart) {
+	files := c.Files
+	for _, file := range c.Files {
+		if strings.HasPrefix(file.Name, "crds/") {
+			continue // it would be applied
+		}
+		for patch := 1; patch <= mostPatches; patch++ {
+			if text := strconv.Itoa(patch); strings.Contains(file.Name, text) {
+				name := strings.ReplaceAll(file.Name, text, w.mark)
+				files = append(files[:len(files):len(files)], &common.File{Name: name, Data: []byte(w.mark)})
+			}
+		}
+	}
+	c.Files = files
+	for _, sub := range c.Dependencies() {
+		w.decoys(sub)
+	}
 }
 
 // isIn says whether the number is in what was made.
@@ -93,7 +116,7 @@ func (w *watch) isIn(release *sorted) bool {
 	return false
 }
 
-// files takes those for asked for whose names have a patch in them: a template may make such a name and ask for it.
+// files takes those for asked for whose names have a patch in them.
 func (w *watch) files(c *chart.Chart) {
 	for _, file := range c.Files {
 		for patch := 1; patch <= mostPatches; patch++ {
