@@ -82,7 +82,7 @@ async def test_a_worker_that_spent_its_time_of_the_processor_says_so() -> None:
         assert await value(pool, "one") == "one"
         (worker,) = workers()
         os.kill(worker, signal.SIGXCPU)
-        while workers():
+        while workers():  # noqa: ASYNC110  a process of the kernel sets no event
             await asyncio.sleep(0.01)
         with pytest.raises(errors.FileFault) as caught:
             await value(pool, "two")

@@ -255,6 +255,10 @@ def test_what_stands_in_the_values_is_told_there() -> None:
         ("TOKEN_TTL", "abc", None),
         ("SECRET_NAME", "auth-secrets", None),
         ("MONKEY", "abc", None),
+        ("ETCD_AUTH_TOKEN", "jwt,priv-key=/certs/token/a.pem,sign-method=RS256,ttl=10m", None),
+        ("ETCD_AUTH_TOKEN", "AccountKey=/Ab3/9f3k2x", ""),
+        ("ETCD_INITIAL_CLUSTER_TOKEN", "etcd-cluster-k8s", None),
+        ("CLUSTER_TOKEN", "etcd-cluster-k8s", ""),
     ],
 )
 def test_credentials_in_variables(name: str, value: str, variant: str | None) -> None:

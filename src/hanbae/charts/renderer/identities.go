@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"maps"
 	"sort"
 	"strconv"
 	"strings"
 	"text/template"
+	"time"
 
 	"helm.sh/helm/v4/pkg/chart/common"
 
@@ -96,9 +98,20 @@ type witness struct {
 	over     template.FuncMap // in the place of Helm's own functions, for a comparison
 	unstable map[string]bool  // objects that are others each time: what is made of a map's keys, in any order
 	untried  map[string]bool  // what there was no time for, or too much of
+	begun    time.Duration    // of the processor, when the first comparison began
 }
 
+// errSpent is why a comparison is not made: what a chart is must not be lost for what it is elsewhere.
+var errSpent = errors.New("there is no time for comparisons")
+
 func (w *witness) again(change func(*common.Capabilities)) (*sorted, error) {
+	if w.begun == 0 {
+		w.begun = busy()
+	}
+	if busy()-w.begun > mostCompared {
+		w.leave("Helm, Kubernetes")
+		return nil, errSpent
+	}
 	caps, err := capabilities(w.rel)
 	if err != nil {
 		return nil, err

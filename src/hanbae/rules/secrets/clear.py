@@ -146,8 +146,13 @@ def _tells(word: str) -> bool:
 
 
 def _is_credential(name: str) -> bool:
-    """Whether the value of a name is a secret; of a cookie it is mostly only the cookie's own name."""
-    return shapes.strength(name) is not None and not name.lower().endswith("cookie")
+    """Whether the value of a name is a secret.
+
+    Of a cookie it is mostly only the cookie's own name, and etcd's token of an initial cluster is the cluster's.
+    """
+    if name.lower().endswith(("cookie", "initial_cluster_token", "initial-cluster-token")):
+        return False
+    return shapes.strength(name) is not None
 
 
 def _holds_credential(value: str) -> bool:
@@ -166,4 +171,16 @@ def _holds_password(value: str) -> bool:
 
 def _harmless(value: str) -> bool:
     """Whether a value can be no secret: empty, a number, a switch, a path, or a reference to another variable."""
-    return value.lstrip("\"'").startswith(("$(", "${", "$")) or bool(_NO_SECRET.fullmatch(value))
+    if value.lstrip("\"'").startswith(("$(", "${", "$")) or _NO_SECRET.fullmatch(value):
+        return True
+    return _is_keys_path(value)
+
+
+def _is_keys_path(value: str) -> bool:
+    """Whether a value says in which file a key is, as in ``jwt,priv-key=/certs/a.pem,ttl=10m``."""
+    first, *options = value[:_LONGEST_VALUE].split(",")
+    named = dict(option.partition("=")[::2] for option in options)
+    return first.isalpha() and any(
+        name.endswith("key") and path.startswith("/") and path.count("/") > 1
+        for name, path in named.items()
+    )
