@@ -109,6 +109,37 @@ def test_kubectl_shows_nine_applications_synced_and_healthy(demo: Any) -> None:
     polling.until(lambda: expected.items() <= shown().items(), within=60, pause=1, state=shown)
 
 
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_an_overlay_brings_back_what_is_missing_and_then_changes_nothing(
+    demo: Any, environment: str
+) -> None:
+    clone = demo.sandbox.site.folder.root / "shop"
+    variables = {"KUBECONFIG": str(demo.sandbox.kubeconfig)}
+    quota = ("resourcequota", "services", "-n", f"services-{environment}", "-o", "name")
+    shell(demo.sandbox.name, "kubectl", "delete", *quota)
+
+    def overlay(*words: str) -> scenes.Ended:
+        return scenes.hanbae("overlay", *words, environment, directory=clone, **variables)
+
+    planned = overlay("plan", "--exit-code")
+    assert planned.code == 3, planned.err
+    assert "ResourceQuota" in planned.out
+    unanswered = overlay("apply")
+    assert unanswered.code == 5, "it is not applied where nobody can be asked"
+    applied = overlay("apply", "--yes", "--output", "json")
+    assert applied.code == 0, applied.err
+    outcomes = {
+        stored["object"]["kind"]: stored["outcome"] for stored in json.loads(applied.out)["objects"]
+    }
+    assert outcomes == {
+        "Namespace": "unchanged",
+        "LimitRange": "unchanged",
+        "ResourceQuota": "created",
+    }
+    assert shell(demo.sandbox.name, "kubectl", "get", *quota).strip() == "resourcequota/services"
+    assert overlay("plan", "--exit-code").code == 0
+
+
 @pytest.mark.parametrize(("service", "environment"), PAIRS)
 def test_psql_shows_the_versions(demo: Any, service: str, environment: str) -> None:
     query = "SELECT version_id FROM goose_db_version WHERE is_applied ORDER BY id"
