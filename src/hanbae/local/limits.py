@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from hanbae.apis import quantities
 
-_COMPOSE: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([bkmgtp]?)(?:i?b)?\s*", re.IGNORECASE)
+_COMPOSE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([bkmgtp]?)(?:i?b)?", re.IGNORECASE)
 _POWERS: Final = {"": 0, "b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _LONGEST: Final = 40
 
@@ -37,7 +37,7 @@ def plain(number: Decimal) -> str:
 
 def compose_memory(value: Any) -> int | None:
     """Bytes of a quantity of Compose, whose units are powers of 1024; None for what is none."""
-    text = str(value)
+    text = str(value).strip()
     match = _COMPOSE.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
         return None

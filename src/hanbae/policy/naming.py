@@ -30,7 +30,7 @@ def is_object(name: str, field: str) -> bool:
         name: The name.
         field: ``release``, ``application``, ``secret`` or ``namespace``.
     """
-    return bool((_SERVICE if field == "namespace" else _OBJECT).fullmatch(name))
+    return is_service(name) if field == "namespace" else bool(_OBJECT.fullmatch(name))
 
 
 def filled(template: str, service: str, environment: str, *, release: str = "") -> str:
