@@ -529,7 +529,7 @@ def test_comment_for_a_rule_that_is_off_is_not_called_useless(shop: Path, run: R
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ("{code: LAY999, severity: off, reason: x}", "There is no rule LAY999. Did you mean LAY00"),
+        ("{code: LAY999, severity: off, reason: x}", "There is no rule LAY999. Did you mean LAY0"),
         ("{code: OWN-nothing, severity: off, reason: x}", "There is no rule OWN-nothing"),
         ("{code: lay001, severity: off, reason: x}", "not the code of a rule"),
         ("{code: LAY001, severity: off}", "rules[0].reason"),
