@@ -12,10 +12,12 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
+
+import msgspec
 
 from hanbae import errors, subjects
 from hanbae.argocd_api import connections as argocd
@@ -120,6 +122,17 @@ class Workspace:
             await asyncio.to_thread(self.checkout.fetch, remote, [branch])
             return self.checkout.head(remote, branch)
 
+    def driven_by(self, environment: str, engine: Literal["argocd", "helm"]) -> Workspace:
+        """The same workspace, with another engine for an environment than the policy names.
+
+        Raises:
+            hanbae.errors.WrongUse: The policy has no such environment, or it is not on Kubernetes.
+        """
+        settings = msgspec.structs.replace(self.environment(environment), engine=engine)
+        chosen = {**self.policy.environments, environment: settings}
+        policy = msgspec.structs.replace(self.policy, environments=chosen)
+        return replace(self, loaded=msgspec.structs.replace(self.loaded, policy=policy))
+
     def refuse_unknown(self, services: Iterable[str], environment: str) -> None:
         """Refuse an environment that is not there, and services that exist neither here nor on its fetched branch.
 
@@ -173,6 +186,11 @@ class Workspace:
         settings = self.environment(environment)
         control = self.context or environments.control(settings)
         workload = self.context or environments.workload(settings)
+        if environments.by_helm(self.policy, environment):
+            # Nobody needs Argo CD's cluster, and what hanbae generates grants only what Argo CD's deployer does.
+            async with self._connected(environment, "workload", workload, granted=False) as pods:
+                yield Clusters(pods, pods)
+            return
         if settings.transport == "argocd-api":
             where = self.policy.argocd
             async with (

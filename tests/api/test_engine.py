@@ -15,7 +15,7 @@ from tests.support import objects, polling, relays
 from hanbae import errors, subjects
 from hanbae.argo import operations
 from hanbae.clusters import connections, kinds, reading, watching, writing
-from hanbae.engines import protocol
+from hanbae.engines import ownership, owning_releases, protocol
 from hanbae.engines.argocd import applications
 from hanbae.engines.argocd import engine as argocd
 from hanbae.results import events, plans
@@ -481,3 +481,33 @@ async def test_pods_without_the_releases_label_are_found_through_what_owns_them(
                 break
         await acting
     assert {ref.name for ref in deploys.objects} == expected
+
+
+async def test_what_helm_has_installed_is_not_taken_over_unless_argo_cd_has_deployed_it(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    release = unique("helms")
+    labels = {ownership.INSTANCE: release}
+    template = objects.job(HOOK.name)["spec"]["template"]
+    pod = {"metadata": {"labels": labels}, "spec": template["spec"] | {"restartPolicy": "Always"}}
+    annotations = {owning_releases.RELEASE: release}
+    metadata: dict[str, Any] = {"name": release, "namespace": "default", "labels": labels}
+    metadata |= {"annotations": annotations}
+    spec = {"selector": {"matchLabels": labels}, "template": pod}
+    await writing.create(cluster, kinds.DEPLOYMENT, {"metadata": metadata, "spec": spec})
+
+    def over(ref: subjects.Ref) -> argocd.ArgoCD:
+        target = argocd.Target(ref.name, "default", "default", release, "auth-secrets")
+        through = applications.Application(cluster, ref)
+        return argocd.ArgoCD(through, cluster, target, by="hanbae/jiwon")
+
+    fresh = await create(cluster, unique("auth"), automated=False)
+    with pytest.raises(errors.Refused, match=r"argo\.helm-owns") as refused:
+        await over(fresh).begin(sync(fresh), "d1.sync")
+    assert refused.value.text.facts["release"] == release
+    assert "operation" not in await read(cluster, fresh)
+
+    history = [{"id": 1, "revision": samples.REVISION, "deployedAt": "2026-11-23T11:00:00Z"}]
+    adopted = await create(cluster, unique("auth"), automated=False, history=history)
+    await over(adopted).begin(sync(adopted), "d1.sync")
+    assert "operation" in await read(cluster, adopted)

@@ -138,6 +138,7 @@ def own(
     *,
     services: Collection[str] | None = None,
     automated: bool = False,
+    by_helm: bool = False,
     control: running.Sandbox | None = None,
 ) -> Scene:
     """A shop beside the demo's, with one environment of its own, its services not yet deployed.
@@ -148,6 +149,7 @@ def own(
             tests that have failed has another one.
         services: Those of the example that get an image and secrets; all of them if not given.
         automated: Whether Argo CD starts syncs itself.
+        by_helm: Whether Helm deploys it and Argo CD knows nothing of it.
         control: The sandbox of the Argo CD that deploys into `sandbox`, if it is another one; see
             :func:`tests.support.hubs.joined`.
     """
@@ -174,6 +176,8 @@ def own(
         policy.update(demo_shop.addresses(sandbox, repository))
         policy.update({("history", "url"): history})
         policy.update({("environments", name, "sync"): "auto" if automated else "manual"})
+        if by_helm:
+            policy.update({("environments", name, "engine"): "helm"})
         if control is not None:
             contexts = {"control": control.context, "workload": sandbox.context}
             policy.update(
@@ -188,7 +192,8 @@ def own(
         scene.seal(service)
         scene.build(service)
     scene.publish("Images and secrets")
-    scene.argocd.kubectl(["apply", "-k", str(clone / generate_argocd.FOLDER / name)])
+    if not by_helm:
+        scene.argocd.kubectl(["apply", "-k", str(clone / generate_argocd.FOLDER / name)])
     _own.append(scene)
     return scene
 
@@ -201,8 +206,8 @@ def clear() -> None:
             continue  # the sandbox of its pods and its clone is another one, which ends with its scene
         environment = str(scene.clone / generate_argocd.FOLDER / scene.environment)
         kubectl, gone = scene.shop.sandbox.kubectl, ("--ignore-not-found", "--wait=false")
-        # Argo CD first, or it would make anew what is deleted.
-        kubectl(["delete", "-k", environment, *gone])
+        if Path(environment).is_dir():  # Argo CD first, or it would make anew what is deleted
+            kubectl(["delete", "-k", environment, *gone])
         namespaces = {scene.namespace(service) for service in scene.shop.services}
         kubectl(["delete", "namespace", *sorted(namespaces), *gone])
 

@@ -69,6 +69,7 @@ TOGETHER: Final = (
     Scene("test_deploy_behind_another_sync.py", frozenset({_DEV, _STAGING})),
     Scene("test_deploy_hopeless.py", frozenset({_STAGING})),
     Scene("test_deploy_preflight.py", frozenset({_STAGING})),
+    Scene("test_deploy_helm.py", frozenset({_STAGING})),
     Scene("test_plan_saved.py"),
     Scene("test_checklist.py"),
     Scene("test_deploy_images.py"),

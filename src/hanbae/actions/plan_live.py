@@ -10,6 +10,7 @@ import msgspec
 from hanbae import workspaces
 from hanbae.deploying import cluster_versions, known_state, live_sources, live_state, preflight
 from hanbae.planning import deployments, differing, forecasting, scheduling
+from hanbae.policy import environments
 from hanbae.repository import services
 from hanbae.results import plans, previews
 
@@ -115,6 +116,9 @@ async def _of(
         examined = await preflight.examine(space, clusters, source, plan)
     objects = [manifest.object for manifest in source.rendered.manifests]
     waves = scheduling.waves(objects, source.namespace)
+    estimate = scheduling.estimate(waves, history.seconds)
+    if environments.by_helm(space.policy, source.environment):
+        estimate = msgspec.structs.replace(estimate, gaps=0.0)  # Helm waits between no waves
     return previews.Preview(
         msgspec.structs.replace(
             plan, steps=tuple(map(_shown, plan.steps)), forecast=observed.forecast
@@ -123,7 +127,7 @@ async def _of(
         observed.compared,
         forecasting.pending(plan.steps, history.proven, why_unknown=history.why_unknown),
         waves,
-        scheduling.estimate(waves, history.seconds),
+        estimate,
         (
             *examined.reasons,
             *source.rendered.warnings,

@@ -21,7 +21,7 @@ from hanbae.deploying import aftermath, choosing_engine, claiming
 from hanbae.diagnosing import causes, pictures
 from hanbae.engines import pod_templates, rollouts
 from hanbae.planning import deployments
-from hanbae.policy import naming
+from hanbae.policy import environments, naming
 from hanbae.repository import services
 from hanbae.results import deployments as recorded
 from hanbae.results import events, workloads
@@ -247,6 +247,8 @@ class Pods:
 
     async def _application(self) -> kinds.Object | None:
         policy, clusters = self._space.policy, self._clusters
+        if environments.by_helm(policy, self.environment):
+            return None
         name = naming.application(policy, self.service, self.environment)
         namespace = policy.argocd.namespace
         if clusters.argocd is not None:

@@ -14,6 +14,7 @@ from hanbae.argo import standing
 from hanbae.argocd_api import comparing
 from hanbae.clusters import kinds, reading
 from hanbae.deploying import holding, permitting
+from hanbae.engines.helm import standing as helm
 from hanbae.policy import calendars, naming
 from hanbae.policy import environments as named_environments
 from hanbae.repository import services as repository_services
@@ -34,14 +35,14 @@ async def status(
     Args:
         space: The workspace.
         services: The services; all of the working tree if none is given.
-        environments: The environments; all that Argo CD deploys if none is given.
+        environments: The environments; all on Kubernetes if none is given.
 
     Raises:
         hanbae.errors.WrongUse: There is no such service or environment.
     """
     chosen = tuple(services) or repository_services.of_checkout(space.loaded)
     repository_services.check(space.loaded, *services)
-    names = tuple(environments) or named_environments.deployed_by_argocd(space.policy)
+    names = tuple(environments) or named_environments.on_kubernetes(space.policy)
     for name in names:
         space.environment(name)
     answers = await asyncio.gather(
@@ -80,16 +81,19 @@ async def _of_environment(
     head = await space.head(environment)
     held: list[holds.Held] = []
     async with space.clusters(environment) as clusters:
-        applications = await _applications(space, clusters, services, environment)
+        if named_environments.by_helm(space.policy, environment):
+            judged = await _of_releases(space, clusters, services, environment, head=head)
+        else:
+            applications = await _applications(space, clusters, services, environment)
+            judged = [
+                standing.judge(applications.get(service), service, environment, head=head)
+                for service in services
+            ]
         with contextlib.suppress(
             errors.Error
         ):  # who may see no Lease sees where services stand all the same
             held = await holding.listed(space.policy, clusters.workload, services, environment)
     last = space.store.last(environment)
-    judged = [
-        standing.judge(applications.get(service), service, environment, head=head)
-        for service in services
-    ]
     entries = [
         structs.replace(entry, deployment=deployment.id, outcome=deployment.outcome)
         if (deployment := last.get(entry.service))
@@ -97,6 +101,44 @@ async def _of_environment(
         for entry in judged
     ]
     return entries, held
+
+
+async def _of_releases(
+    space: workspaces.Workspace,
+    clusters: workspaces.Clusters,
+    services: Sequence[str],
+    environment: str,
+    *,
+    head: str,
+) -> list[standings.Standing]:
+    """Where services stand that Helm deploys."""
+    places, policy = asyncio.Semaphore(_AT_ONCE), space.policy
+
+    async def one(service: str) -> standings.Standing:
+        async with places:
+            entry = await helm.read(
+                clusters.workload,
+                service,
+                environment,
+                namespace=naming.namespace(policy, service, environment),
+                release=naming.release(policy, service, environment),
+                head=head,
+            )
+        if entry.state == "behind" and _is_same(space, service, (entry.deployed, head)):
+            return structs.replace(entry, state="current")
+        return entry
+
+    return list(await asyncio.gather(*map(one, services)))
+
+
+def _is_same(space: workspaces.Workspace, service: str, commits: tuple[str, str]) -> bool:
+    """Whether the folder of a service is the same in two commits; not where the clone does not have both."""
+    folder = str(naming.folder(space.policy, service))
+    try:
+        first, second = (space.checkout.revision(commit).files(folder) for commit in commits)
+    except errors.WrongUse:
+        return False
+    return first == second
 
 
 async def _applications(

@@ -163,6 +163,11 @@ def foreign(application: Application, owned: Owned) -> wording.Text | None:
     return None
 
 
+def was_deployed(application: Application) -> bool:
+    """Whether Argo CD has deployed an Application before."""
+    return bool((application.get("status") or {}).get("history"))
+
+
 def unpruned(application: Application) -> tuple[subjects.Ref, ...]:
     """Objects that are no longer in the chart and that nobody allowed Argo CD to delete."""
     resources = (application.get("status") or {}).get("resources") or []

@@ -27,12 +27,21 @@ def of_presync(objects: Sequence[Thing], namespace: str) -> tuple[subjects.Ref, 
         SealedSecrets (whichever: they say only in the end which Secret they make), and the ServiceAccounts and
         ConfigMaps that the hooks' pods name; in the order of `objects`.
     """
-    read = {
-        name
-        for manifest in objects
-        if "PreSync" in hooks.phases(manifest)
-        for name in _read(manifest)
-    }
+    presync = [manifest for manifest in objects if "PreSync" in hooks.phases(manifest)]
+    return of(presync, objects, namespace)
+
+
+def of(
+    readers: Iterable[Thing], objects: Sequence[Thing], namespace: str
+) -> tuple[subjects.Ref, ...]:
+    """The objects that some hooks of a release read, as :func:`of_presync`.
+
+    Args:
+        readers: The hooks.
+        objects: The rendered objects.
+        namespace: Where objects go that name no namespace.
+    """
+    read = {name for manifest in readers for name in _read(manifest)}
     if not read:
         return ()
     refs = []

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Literal, Protocol, Self
 
 import click
 
@@ -37,6 +37,7 @@ Examples:
   hanbae deploy auth identity --env production --output json
   hanbae deploy auth --env production --revision 3f2c1ab
   hanbae deploy auth --env production --waive-freeze "CVE-2026-1234"
+  hanbae deploy auth --env staging --engine helm
   hanbae deploy --plan plan.json""",
 )
 @click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=names.services)
@@ -93,6 +94,11 @@ Examples:
     default="",
     help="Deploy this commit, which the branch must contain, instead of its head.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(("argocd", "helm")),
+    help="Deploy with this instead of the policy's engine of the environment.",
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--no-preflight",
@@ -123,6 +129,7 @@ def command(
     changed_only: bool,
     concurrency: int,
     older: str,
+    engine: Literal["argocd", "helm"] | None,
     yes: bool,
     forced: bool,
     waives: str,
@@ -135,7 +142,8 @@ def command(
         option = "--changed-only" if changed_only else "--revision"
         raise errors.WrongUse("deploy.plan-and-option", option=option)
     claim, environment, services = _claimed(saved, environment, services)
-    with workspaces.opened(session.directory, context=kube_context, insecure=insecure) as space:
+    with workspaces.opened(session.directory, context=kube_context, insecure=insecure) as opened:
+        space = opened if engine is None else opened.driven_by(environment, engine)
         if claim is None:
             space.refuse_unknown(services, environment)  # before anything is said to be prepared
         wishes = deploy_run.Wishes(

@@ -154,12 +154,14 @@ class Run:
         Not without a terminal, where only a program could answer; not of a saved plan, which was approved before; and
         not in environments that Argo CD syncs by itself, because what was pushed is deployed there anyway.
         """
+        from hanbae.policy import environments
+
         wishes = self._wishes
         return (
             self._output == "text"
             and wishes.claim is None
             and not wishes.yes
-            and self._space.environment(wishes.environment).sync != "auto"
+            and not environments.is_automated(self._space.policy, wishes.environment)
             and self._session.narration.terminal
             and sys.stdin.isatty()
         )
@@ -204,7 +206,7 @@ class Run:
 
     def detached(self) -> None:
         """The person went away: say what goes on without them, and where to look."""
-        from hanbae.policy import naming
+        from hanbae.policy import environments, naming
 
         speaker, environment = self._session.narration, self._wishes.environment
         if self._viewer is not None:
@@ -224,7 +226,13 @@ class Run:
                     ),
                     "namespace": self._space.policy.argocd.namespace,
                 }
-                speaker.warn(wording.Text("deploy.detached", facts))
+                text_id = "deploy.detached"
+                if environments.by_helm(self._space.policy, environment):
+                    text_id = "deploy.detached-helm"
+                    facts["namespace"] = naming.namespace(
+                        self._space.policy, plan.service, environment
+                    )
+                speaker.warn(wording.Text(text_id, facts))
 
     def report_interrupted(self) -> None:
         """With JSON, say on stdout how far each deployment is that was begun."""

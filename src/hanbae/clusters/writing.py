@@ -149,6 +149,7 @@ async def apply(
     kind: kinds.Kind,
     configuration: kinds.Object,
     *,
+    manager: str = MANAGER,
     force: bool = False,
     dry: bool = False,
 ) -> kinds.Object:
@@ -158,6 +159,7 @@ async def apply(
         cluster: The cluster.
         kind: The object's kind.
         configuration: The fields that are ours; those that were and are not in it any more go.
+        manager: The field manager under which they are filed.
         force: Take fields from whoever manages them with another value, instead of being refused.
         dry: Go through everything, admission included, and store nothing.
 
@@ -174,7 +176,7 @@ async def apply(
     metadata = configuration["metadata"]
     namespace, name = metadata.get("namespace", ""), metadata["name"]
     call = cluster.asked("patch", kind, namespace, name=name)
-    params = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
+    params = {"fieldManager": manager, "fieldValidation": "Strict"}
     params |= {"force": "true"} if force else {}
     params |= {"dryRun": "All"} if dry else {}
     try:

@@ -1,4 +1,4 @@
-"""Chooses what drives one deployment: Argo CD, through its objects or its API, as the policy says."""
+"""Chooses what drives one deployment, as the policy says: Argo CD, through its objects or its API, or Helm."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from hanbae import subjects, wording, workspaces
 from hanbae.argo import applications, generating, operations
+from hanbae.deploying import helm_engine
 from hanbae.engines import protocol
 from hanbae.engines.argocd import applications as objects
 from hanbae.engines.argocd import engine as argocd
 from hanbae.engines.argocd import served, transports
-from hanbae.policy import naming
+from hanbae.policy import environments, naming
 from hanbae.repository import services
+from hanbae.results import plans
 
 
 def engine(
@@ -38,6 +40,8 @@ def engine(
         waits: Called with a sentence about somebody else's operation that is waited for; None to refuse instead.
     """
     policy = space.policy
+    if environments.by_helm(policy, environment):
+        return helm_engine.of(space, clusters, service, environment, revision=revision)
     if revision:  # whether it has a chart there, and in which folder it is
         policy = services.located(policy, space.checkout.revision(revision))
     expected = generating.application(policy, service, environment)
@@ -70,6 +74,14 @@ def engine(
     )
 
 
+def driving(space: workspaces.Workspace, plan: plans.Plan) -> workspaces.Workspace:
+    """The workspace with the engine that the plan is for, whatever the policy says of the environment by now."""
+    by_helm = any(isinstance(step.does, plans.Upgrade) for step in plan.steps)
+    if by_helm == environments.by_helm(space.policy, plan.environment):
+        return space
+    return space.driven_by(plan.environment, "helm" if by_helm else "argocd")
+
+
 def application(
     space: workspaces.Workspace, clusters: workspaces.Clusters, service: str, environment: str
 ) -> transports.Application:
@@ -93,6 +105,8 @@ async def marks(
     deployment: str,
 ) -> Mapping[str, str]:
     """What a service's operation says about a deployment; nothing where it is another deployment's."""
+    if environments.by_helm(space.policy, environment):
+        return {}  # its Lease says it
     current = await application(space, clusters, service, environment).read()
     if current is None:
         return {}

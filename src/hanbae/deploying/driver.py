@@ -86,9 +86,8 @@ async def deploying(
         past=recorded,
         typed=functools.partial(space.typed, plan.environment),
     )
-    order = orders.Order(
-        space, plan, deployment, by, limit, waits, past, stops, before=before, source=source
-    )
+    own = choosing_engine.driving(space, plan)
+    order = orders.Order(own, plan, deployment, by, limit, waits, past, stops, before, source)
     with watching.watching(space.store.path, deployment):
         async with channel.fed_by(_Run(order, record).through()) as stream:
             yield stream

@@ -20,7 +20,7 @@ from hanbae.argo import applications, operations
 from hanbae.argocd_api import comparing
 from hanbae.clusters import connections, discovering, kinds, reading
 from hanbae.planning import deployments, forecasting, scheduling
-from hanbae.policy import naming
+from hanbae.policy import environments, naming
 from hanbae.results import plans
 
 Thing = Mapping[str, Any]
@@ -50,9 +50,29 @@ async def observe(
         hanbae.errors.Forbidden: The Application may not be read.
         hanbae.errors.Unreachable: Argo CD or a cluster did not answer.
     """
+    if environments.by_helm(source.policy, source.environment):
+        return await _of_release(clusters, source)
     if clusters.argocd is not None:
         return await _through_api(space, clusters, source)
     return await _through_objects(space, clusters, source)
+
+
+async def _of_release(clusters: workspaces.Clusters, source: deployments.Source) -> Observed:
+    """Under Helm: the objects of the commit against those that are there; what Helm deletes is not looked up."""
+    api_versions = _api_versions(source, _objects(source))
+    live = await _live(clusters.workload, api_versions)
+    forecast = forecasting.live(live, _objects(source), source.namespace)
+    facts = {"release": naming.release(source.policy, source.service, source.environment)}
+    return Observed(forecast, "hanbae", (wording.Text("plan.helm-deletes", facts),))
+
+
+def _api_versions(source: deployments.Source, targets: Iterable[Thing]) -> dict[subjects.Ref, str]:
+    """Object → apiVersion, for those of a source that are applied."""
+    return {
+        scheduling.reference(target, source.namespace): str(target.get("apiVersion"))
+        for target in targets
+        if not scheduling.phases(target) and not scheduling.is_ignored(target)
+    }
 
 
 async def _through_api(
@@ -92,11 +112,7 @@ async def _through_objects(
     where = space.policy.argocd.namespace
     application = await reading.get(clusters.control, kinds.APPLICATION, where, name)
     targets = _objects(source)
-    api_versions: dict[subjects.Ref, str] = {
-        scheduling.reference(target, source.namespace): str(target.get("apiVersion"))
-        for target in targets
-        if not scheduling.phases(target) and not scheduling.is_ignored(target)
-    }
+    api_versions = _api_versions(source, targets)
     entries = ((application or {}).get("status") or {}).get("resources") or []
     for entry in entries:
         if not entry.get("hook"):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from hanbae import errors, subjects
-from hanbae.argo import operations
 from hanbae.clusters import connections, kinds, logs
 from hanbae.engines import secrets, workloads
 
@@ -19,7 +18,8 @@ Logs = Mapping[tuple[subjects.Ref, str], Sequence[str]]
 
 async def of_operation(
     cluster: connections.Cluster,
-    operation: operations.Operation,
+    operation: workloads.Operation,
+    hooks: Iterable[subjects.Ref],
     *,
     namespace: str,
     release: str,
@@ -30,11 +30,11 @@ async def of_operation(
     Args:
         cluster: The workload cluster.
         operation: The operation.
+        hooks: The hooks that it runs.
         namespace: The release's namespace.
         release: The Helm release.
         secret: Name of the service's Secret, whose values are masked in the logs.
     """
-    hooks = [result.ref for result in operation.results if result.hook]
     workload = workloads.Workload(cluster, namespace, release, secret, hooks)
     await workload.load(operation)
     objects = workload.objects

@@ -13,8 +13,10 @@ from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Mappi
 from contextlib import aclosing
 from typing import Any, Final
 
+from msgspec import Struct
+
 from hanbae import errors, subjects, wording
-from hanbae.argo import hooks, operations
+from hanbae.argo import hooks
 from hanbae.clusters import connections, kinds, reading, watching
 from hanbae.diagnosing import pods
 from hanbae.engines import describing, ownership, protocol, rollouts, secrets, tailing
@@ -31,6 +33,20 @@ SHAPED: Final = frozenset({"SealedSecret", "Deployment", "StatefulSet"})
 """Kinds of which a change is known to be this deployment's, where nobody else deploys."""
 
 _LABELLED: Final = (kinds.JOB, kinds.POD, kinds.DEPLOYMENT, kinds.REPLICASET, kinds.STATEFULSET)
+
+
+class Operation(Struct, frozen=True):
+    """What an engine does in a deployment, as far as it matters for which objects belong to it.
+
+    Attributes:
+        started: When it began, by the cluster's clock, in RFC 3339; empty where it has not.
+        applied: The objects that it has applied, hooks left out.
+        hooks: The hooks that it has made.
+    """
+
+    started: str = ""
+    applied: tuple[subjects.Ref, ...] = ()
+    hooks: tuple[subjects.Ref, ...] = ()
 
 
 class Workload:
@@ -77,7 +93,7 @@ class Workload:
         self._told: dict[subjects.Ref, events.Observed] = {}
         self._warned: set[events.Observed] = set()
         self._warnings: Counter[tuple[subjects.Ref, str]] = Counter()
-        self._operation: operations.Operation | None = None
+        self._operation = Operation()
         self._extra: set[subjects.Ref] = set()
         self._followed: set[subjects.Ref] = set()
         self._selected: set[tuple[str, str, str]] = set()
@@ -126,7 +142,7 @@ class Workload:
         ]
         return [group.create_task(watch) for watch in watches]
 
-    async def load(self, operation: operations.Operation) -> None:
+    async def load(self, operation: Operation) -> None:
         """Read the objects of an operation once, without watching; what may not be read is left out."""
         self._operation = operation
         labels = ownership.by_label(self._release) or None
@@ -165,7 +181,7 @@ class Workload:
             )
             await self._load(*reads)
 
-    async def applies(self, operation: operations.Operation | None) -> None:
+    async def applies(self, operation: Operation) -> None:
         """The deployment's operation as it is now: what it applied belongs to the deployment."""
         self._operation = operation
         for ref in _owners(operation):
@@ -234,12 +250,12 @@ class Workload:
 
     def _current(self, live: kinds.Object) -> kinds.Object:
         """An object without what an earlier attempt has left in its status."""
-        started = self._operation.started if self._operation is not None else ""
+        started = self._operation.started
         return rollouts.since(live, started) if live.get("kind") in rollouts.KINDS else live
 
     def _remember_crashes(self, ref: subjects.Ref, pod: kinds.Object) -> None:
         """How often the containers of a pod that was there before had ended."""
-        started = self._operation.started if self._operation is not None else ""
+        started = self._operation.started
         is_new = bool(started) and str(pod["metadata"].get("creationTimestamp") or "") >= started
         status = pod.get("status") or {}
         for field in ("initContainerStatuses", "containerStatuses"):
@@ -369,7 +385,7 @@ class Workload:
             return False
         if job["metadata"].get("uid") not in self._old:
             return True
-        started = self._operation.started if self._operation else ""
+        started = self._operation.started
         return bool(started) and job["metadata"].get("creationTimestamp", "") >= started
 
     def _was_changed(self, live: kinds.Object) -> bool:
@@ -378,8 +394,7 @@ class Workload:
         return self._before is not None and self._before.get(uid) != shape(live)
 
     def _was_applied(self, ref: subjects.Ref) -> bool:
-        result = self._operation.result(ref) if self._operation else None
-        return result is not None and result.status == "Synced"
+        return ref in self._operation.applied
 
 
 def shape(live: Mapping[str, Any]) -> Any:
@@ -388,12 +403,10 @@ def shape(live: Mapping[str, Any]) -> Any:
     return template if live.get("kind") != "SealedSecret" else live["metadata"].get("generation")
 
 
-def _owners(operation: operations.Operation | None) -> Iterator[subjects.Ref]:
+def _owners(operation: Operation) -> Iterator[subjects.Ref]:
     """What an operation has applied that owns pods, hooks included."""
-    for result in operation.results if operation is not None else ():
-        applied = bool(result.hook) or result.status == "Synced"
-        if applied and result.ref.kind in ownership.OWNERS:
-            yield result.ref
+    refs = dict.fromkeys((*operation.hooks, *operation.applied))
+    return (ref for ref in refs if ref.kind in ownership.OWNERS)
 
 
 def _owner(owned: Mapping[str, Any]) -> subjects.Ref | None:

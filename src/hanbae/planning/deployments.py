@@ -16,7 +16,7 @@ from hanbae import errors, subjects, wording
 from hanbae.argo import hooks, needs
 from hanbae.charts import rendering
 from hanbae.migrations import files, transactions
-from hanbae.planning import manifests, proofs, releases
+from hanbae.planning import manifests, proofs, releases, upgrades
 from hanbae.policy import documents, labels, naming, service_paths
 from hanbae.releases import databases, objects, parts, tools
 from hanbae.repository import revisions, services
@@ -166,7 +166,9 @@ def plan(source: Source, *, is_older: bool = False) -> plans.Plan:
     commit = source.revision.commit
     first: list[plans.Step] = []
     does: plans.Effect
-    if settings.sync == "auto":
+    if settings.engine == "helm":
+        does = _upgrade(source)
+    elif settings.sync == "auto":
         does = plans.Follow(name, commit, hooks=expected)
     else:
         does = plans.Sync(name, commit, hooks=expected)
@@ -188,6 +190,25 @@ def plan(source: Source, *, is_older: bool = False) -> plans.Plan:
                 *_images(objects, source.namespace),
             )
         ),
+    )
+
+
+def _upgrade(source: Source) -> plans.Upgrade:
+    """What Helm is asked for.
+
+    Raises:
+        hanbae.errors.FileFault: There is no chart, or one that Helm cannot deploy as Argo CD would.
+    """
+    if source.made is not None:
+        place = subjects.Place(source.made.folder)
+        raise errors.FileFault("upgrade.no-chart", place=place, service=source.service)
+    return upgrades.of(
+        source.policy,
+        source.service,
+        source.environment,
+        commit=source.revision.commit,
+        manifests=source.rendered.manifests,
+        tree=source.revision,
     )
 
 

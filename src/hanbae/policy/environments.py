@@ -53,6 +53,23 @@ def on_kubernetes(policy: documents.Policy) -> tuple[str, ...]:
     )
 
 
+def is_last(policy: documents.Policy, name: str) -> bool:
+    """Whether an environment is the last of several in the order of promotion: the one that must not be local."""
+    names = on_kubernetes(policy)
+    return len(names) > 1 and names[-1] == name
+
+
+def by_helm(policy: documents.Policy, name: str) -> bool:
+    """Whether Helm deploys an environment, without Argo CD."""
+    return policy.environments[name].engine == "helm"
+
+
+def is_automated(policy: documents.Policy, name: str) -> bool:
+    """Whether Argo CD starts the syncs of an environment itself; Helm starts nothing."""
+    settings = policy.environments[name]
+    return settings.sync == "auto" and settings.engine == "argocd"
+
+
 def deployed_by_argocd(policy: documents.Policy) -> tuple[str, ...]:
     """The environments that Argo CD deploys, in the order of promotion."""
     return tuple(

@@ -13,6 +13,9 @@ ENVIRONMENT: Final = "hanbae.dev/environment"
 DATABASE: Final = "hanbae.dev/database"
 """On a migration or proof Job: the database that it works on."""
 
+REVISION: Final = "hanbae.dev/revision"
+"""On Helm's record of a release: the commit that hanbae has installed."""
+
 KEY: Final = "hanbae.dev/key"
 """On a Job that hanbae starts: the intent that it belongs to, so that a second one is recognised as the same."""
 

@@ -89,7 +89,34 @@ class Follow(Struct, frozen=True, tag=True):
     hooks: tuple[subjects.Ref, ...] = ()
 
 
-Effect = Sync | Follow
+Synced = Sync | Follow
+"""What Argo CD carries out."""
+
+
+class Upgrade(Struct, frozen=True, tag=True):
+    """Have Helm install or upgrade a release, with its hooks in their order.
+
+    Attributes:
+        release: Name of the release.
+        revision: Full commit id.
+        first: Objects of the release that the hooks before it read; they are applied before these.
+        before: The hook Jobs that run before the release is applied, in their order.
+        later: Those that run once it is rolled out.
+    """
+
+    release: str
+    revision: str
+    first: tuple[subjects.Ref, ...] = ()
+    before: tuple[subjects.Ref, ...] = ()
+    later: tuple[subjects.Ref, ...] = ()
+
+    @property
+    def hooks(self) -> tuple[subjects.Ref, ...]:
+        """All hook Jobs, in their order."""
+        return (*self.before, *self.later)
+
+
+Effect = Synced | Upgrade
 """What an engine carries out; the other steps only look."""
 
 

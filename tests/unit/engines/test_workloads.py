@@ -10,6 +10,7 @@ from hanbae import subjects
 from hanbae.argo import operations
 from hanbae.clusters import kinds
 from hanbae.engines import workloads
+from hanbae.engines.argocd import engine as argocd
 
 HOOK = subjects.Ref("Job", "services-dev", "auth-service-migrate")
 
@@ -34,7 +35,8 @@ def own(
     for manifest in objects:
         workload._keep(kinds.ref(manifest), manifest)
     if state is not None:
-        workload._operation = operations.recorded(applications.application(state=state))
+        recorded = operations.recorded(applications.application(state=state))
+        workload._operation = argocd.operation_of(recorded)
     return {ref.name for ref in workload.objects}
 
 

@@ -93,7 +93,7 @@ class Application:
 
     async def ask(
         self,
-        does: plans.Effect,
+        does: plans.Synced,
         key: str,
         by: str,
         *,

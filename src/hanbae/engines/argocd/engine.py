@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
@@ -19,7 +19,17 @@ from hanbae import errors, excerpts, masking, subjects, wording
 from hanbae.argo import applications as reads
 from hanbae.argo import operations
 from hanbae.clusters import connections, kinds, reading
-from hanbae.engines import describing, ownership, protocol, rollouts, snapshots, workloads
+from hanbae.engines import (
+    beforehand,
+    describing,
+    endings,
+    ownership,
+    owning_releases,
+    protocol,
+    rollouts,
+    snapshots,
+    workloads,
+)
 from hanbae.engines.argocd import applications, steering, transports
 from hanbae.results import plans
 from hanbae.streams import channels
@@ -46,10 +56,6 @@ class Target(Struct, frozen=True):
     release: str
     secret: str
     owned: reads.Owned | None = None
-
-
-class _Done(Exception):
-    """Everything that was to be seen was seen: ends the group of watchers."""
 
 
 class ArgoCD:
@@ -127,7 +133,8 @@ class ArgoCD:
         target = self._target
         objects, logs = await snapshots.of_operation(
             self._cluster,
-            active,
+            operation_of(active),
+            [result.ref for result in active.results if result.hook],
             namespace=target.namespace,
             release=target.release,
             secret=target.secret,
@@ -170,13 +177,25 @@ class ArgoCD:
 
     async def begin(self, does: plans.Effect, key: str, *, previous: str | None = None) -> str:
         """Start the operation, or have Argo CD start it; see :class:`hanbae.engines.protocol.Engine`."""
+        if isinstance(does, plans.Upgrade):
+            raise TypeError("what Helm carries out is not Argo CD's")
         application = await self._application.existing()
         if not reads.has_one_commit(application):
             raise errors.Refused("argo.several-sources", application=self._ref.name)
         foreign = self._target.owned and reads.foreign(application, self._target.owned)
         if foreign:
             raise errors.Refused(foreign.id, place=None, **foreign.facts)
-        workload = await self._before(does)
+        if not reads.was_deployed(application):
+            await self._refuse_helm()
+        target = self._target
+        workload = await beforehand.workload(
+            self._cluster,
+            target.namespace,
+            target.release,
+            target.secret,
+            does.hooks,
+            alone=isinstance(does, plans.Sync),
+        )
         resumed, previous = previous is not None, previous or ""
         if not resumed:
             last = operations.recorded(application)
@@ -192,6 +211,28 @@ class ArgoCD:
         else:
             steered.since(await self._ask(does, key))
         return key
+
+    async def _refuse_helm(self) -> None:
+        """Refuse to take over what Helm has installed: two would change it, and each believe that it is theirs.
+
+        Raises:
+            hanbae.errors.Refused: A workload of the release is Helm's.
+        """
+        target = self._target
+        label = ownership.by_label(target.release)
+        for kind in (kinds.DEPLOYMENT, kinds.STATEFULSET) if label else ():
+            try:
+                workloads_ = await reading.find(
+                    self._cluster, kind, target.namespace, label_selector=label
+                )
+            except errors.Forbidden:
+                continue
+            for live in workloads_:
+                if release := owning_releases.release_of(live):
+                    facts = {"object": str(kinds.ref(live)), "release": release}
+                    raise errors.Refused(
+                        "argo.helm-owns", place=None, namespace=target.namespace, **facts
+                    )
 
     def _has_run(
         self, application: kinds.Object, does: plans.Sync, key: str, previous: str
@@ -210,7 +251,7 @@ class ArgoCD:
             raise errors.Unreachable("argo.overwritten", application=self._ref.name, key=key)
         return False
 
-    async def _ask(self, does: plans.Effect, key: str) -> kinds.Object:
+    async def _ask(self, does: plans.Synced, key: str) -> kinds.Object:
         while True:
             try:
                 return await self._application.ask(does, key, self._by, about=self._about)
@@ -220,55 +261,6 @@ class ArgoCD:
                     raise protocol.Busy(busy.text.id, place=None, **facts) from None
                 await self._waits(wording.Text("argo.awaits-other", facts))
                 await self._application.idle()
-
-    async def _before(self, does: plans.Effect) -> workloads.Workload:
-        """The workload, and what of it was there before anything was begun."""
-        target = self._target
-        # By no label: a hook that carries none would be taken for a new one.
-        jobs = await reading.find(self._cluster, kinds.JOB, target.namespace)
-        try:
-            warnings = await reading.find(
-                self._cluster, kinds.EVENT, target.namespace, field_selector=workloads.WARNINGS
-            )
-        except errors.Forbidden:
-            warnings = []  # they cannot be watched either, which is said then
-        return workloads.Workload(
-            self._cluster,
-            target.namespace,
-            target.release,
-            target.secret,
-            does.hooks,
-            old=[job["metadata"]["uid"] for job in jobs],
-            warned_before={
-                event["metadata"]["uid"]: event["metadata"]["resourceVersion"] for event in warnings
-            },
-            before=await self._shapes_now() if isinstance(does, plans.Sync) else None,
-        )
-
-    async def _shapes_now(self) -> dict[str, Any] | None:
-        """The uid of what is there now → its shape; None where that may not be seen."""
-        target = self._target
-        if not target.release:
-            return None  # what others deploy into the namespace could not be told from it
-        label = ownership.by_label(target.release)
-        field = f"metadata.name={target.secret}"
-        try:
-            listed = await asyncio.gather(
-                reading.find(
-                    self._cluster, kinds.SEALEDSECRET, target.namespace, field_selector=field
-                ),
-                *(
-                    reading.find(self._cluster, kind, target.namespace, label_selector=label)
-                    for kind in (kinds.DEPLOYMENT, kinds.STATEFULSET)
-                ),
-            )
-        except (errors.Forbidden, errors.WrongUse):
-            return None
-        return {
-            live["metadata"]["uid"]: workloads.shape(live)
-            for live_objects in listed
-            for live in live_objects
-        }
 
     @asynccontextmanager
     async def follow(self, operation: str) -> AsyncIterator[AsyncIterator[protocol.Seen]]:
@@ -307,10 +299,10 @@ class ArgoCD:
                 await succeeded.wait()
                 await self._roll_out(begun, channel)
                 await begun.workload.drained(limit=DRAINS_WITHIN)
-                raise _Done
+                raise endings.Done
         except BaseExceptionGroup as errors_:
-            error = _deepest(errors_)
-            if not isinstance(error, _Done):
+            error = endings.deepest(errors_)
+            if not isinstance(error, endings.Done):
                 raise error from None
 
     async def _steer(
@@ -329,13 +321,13 @@ class ArgoCD:
                         )
                     for move in begun.steering.see(version.object):
                         await self._make(begun, move, channel)
-                    await begun.workload.applies(begun.steering.operation)
+                    await begun.workload.applies(operation_of(begun.steering.operation))
                     begun.workload.changed.set()
                     if begun.steering.stage == "rolling-out":
                         succeeded.set()
         except errors.Failed:
             # The operation has ended badly: what its pods said last is on its way.
-            await begun.workload.applies(begun.steering.operation)
+            await begun.workload.applies(operation_of(begun.steering.operation))
             await begun.workload.drained(limit=DRAINS_WITHIN)
             raise
 
@@ -416,7 +408,7 @@ class _Begun:
 
     def __init__(
         self,
-        does: plans.Effect,
+        does: plans.Synced,
         key: str,
         steered: steering.Steering,
         workload: workloads.Workload,
@@ -426,6 +418,16 @@ class _Begun:
         self.steering = steered
         self.workload = workload
         self.awaits: tuple[wording.Text, ...] = ()
+
+
+def operation_of(operation: operations.Operation | None) -> workloads.Operation:
+    """What of Argo CD's operation says which objects belong to it."""
+    if operation is None:
+        return workloads.Operation()
+    results = operation.results
+    applied = tuple(result.ref for result in results if result.status == "Synced")
+    hooks = tuple(result.ref for result in results if result.hook)
+    return workloads.Operation(operation.started, applied, hooks)
 
 
 def _identity(operation: operations.Operation) -> str:
@@ -445,22 +447,3 @@ def _rolled_out(steered: steering.Steering) -> Iterable[subjects.Ref]:
         for entry in resources
     ]
     return dict.fromkeys(ref for ref in [*applied, *listed] if ref.kind in rollouts.KINDS)
-
-
-def _deepest(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error that matters: a bug before an expected failure before the end."""
-    leaves: list[BaseException] = []
-    waiting: list[BaseException] = [group]
-    while waiting:
-        error = waiting.pop()
-        if isinstance(error, BaseExceptionGroup):
-            waiting += error.exceptions
-        else:
-            leaves.append(error)
-    return min(leaves, key=_rank)
-
-
-def _rank(error: BaseException) -> int:
-    if isinstance(error, _Done):
-        return 2
-    return 1 if isinstance(error, errors.Error) else 0

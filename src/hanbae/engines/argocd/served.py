@@ -77,7 +77,7 @@ class Application:
 
     async def ask(
         self,
-        does: plans.Effect,
+        does: plans.Synced,
         key: str,
         by: str,
         *,
@@ -114,7 +114,7 @@ class Application:
         raise attempts.error
 
     async def _checked(
-        self, application: kinds.Object, does: plans.Effect, key: str
+        self, application: kinds.Object, does: plans.Synced, key: str
     ) -> kinds.Object:
         """The Application, if its operation is for the wanted commit."""
         current = operations.current(application)

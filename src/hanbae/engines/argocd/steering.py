@@ -57,7 +57,7 @@ class Steering:
 
     def __init__(
         self,
-        does: plans.Effect,
+        does: plans.Synced,
         key: str,
         ref: subjects.Ref,
         *,

@@ -51,7 +51,7 @@ class Application(Protocol):
 
     async def ask(
         self,
-        does: plans.Effect,
+        does: plans.Synced,
         key: str,
         by: str,
         *,
@@ -128,7 +128,7 @@ def carries(ref: subjects.Ref, application: kinds.Object, key: str) -> bool:
     return False
 
 
-def chosen(does: plans.Effect) -> list[tuple[str, subjects.Ref]]:
+def chosen(does: plans.Synced) -> list[tuple[str, subjects.Ref]]:
     """The objects of a selective sync, with their groups; none for all of them."""
     only = does.only if isinstance(does, plans.Sync) else ()
     return [(kinds.named(ref.kind).group, ref) for ref in only]

@@ -1,0 +1,1 @@
+"""Deploys with Helm itself, without Argo CD."""

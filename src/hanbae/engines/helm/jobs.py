@@ -1,0 +1,89 @@
+"""Runs the hook Jobs of a release as Argo CD runs them, each once for a deployment."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from typing import Final
+
+from hanbae import errors, subjects
+from hanbae.clusters import connections, kinds, reading, writing
+from hanbae.engines import beforehand, describing, ownership
+from hanbae.policy import labels
+
+LOOK: Final = 0.3
+"""Seconds between two looks at a Job that is about to go."""
+
+_ENDED: Final = ("Complete", "Failed")
+
+
+def marked(manifest: kinds.Object, *, namespace: str, release: str, key: str) -> kinds.Object:
+    """A hook's Job as it is made: with the key by which it is known again, and the label by which it is watched."""
+    job = copy.deepcopy(manifest)
+    metadata = job["metadata"]
+    metadata["namespace"] = metadata.get("namespace") or namespace
+    template = job["spec"]["template"].setdefault("metadata", {})
+    for part in (metadata, template):
+        part["labels"] = {
+            ownership.INSTANCE: release,
+            **(part.get("labels") or {}),
+            labels.KEY: key,
+        }
+    return job
+
+
+async def begin(cluster: connections.Cluster, job: kinds.Object) -> None:
+    """Make a Job, unless this deployment has made it already; one of an earlier deployment is let end, then taken away.
+
+    Raises:
+        hanbae.errors.Refused: The API server does not take it.
+        hanbae.errors.Unreachable: Whether it was made is not known.
+    """
+    ref, key = kinds.ref(job), beforehand.key_of(job)
+    while True:
+        present = await reading.get(cluster, kinds.JOB, ref.namespace, ref.name)
+        if present is None:
+            await writing.create(cluster, kinds.JOB, job)
+            return
+        if beforehand.key_of(present) == key and not _is_going(present):
+            return
+        if state(present) in _ENDED and not _is_going(present):
+            uid = present["metadata"].get("uid")
+            await writing.delete(cluster, kinds.JOB, ref.namespace, ref.name, uid=uid)
+        await asyncio.sleep(LOOK)  # a migration that runs is never ended for another one
+
+
+async def end(cluster: connections.Cluster, ref: subjects.Ref, key: str) -> bool:
+    """Take away a Job that this deployment has made and that has not ended.
+
+    Returns:
+        False where there is none.
+    """
+    present = await reading.get(cluster, kinds.JOB, ref.namespace, ref.name)
+    if present is None or beforehand.key_of(present) != key or state(present) in _ENDED:
+        return False
+    uid = present["metadata"].get("uid")
+    return await writing.delete(cluster, kinds.JOB, ref.namespace, ref.name, uid=uid)
+
+
+def is_complete(job: kinds.Object, ref: subjects.Ref) -> bool:
+    """Whether a hook has succeeded.
+
+    Raises:
+        hanbae.errors.Failed: It has failed.
+    """
+    observed = describing.observed(ref, job)
+    if observed is not None and observed.state == "Failed":
+        facts = {"job": str(ref), "message": observed.message or observed.reason or "-"}
+        raise errors.Failed("upgrade.hook-failed", place=None, **facts)
+    return observed is not None and observed.state == "Complete"
+
+
+def state(job: kinds.Object) -> str:
+    """The state of a Job, as :mod:`hanbae.engines.describing` says it."""
+    observed = describing.observed(kinds.ref(job), job)
+    return observed.state if observed is not None else ""
+
+
+def _is_going(job: kinds.Object) -> bool:
+    return "deletionTimestamp" in job["metadata"]

@@ -1,0 +1,85 @@
+"""The records that Helm keeps of a release, as Secrets of the namespace: their labels, never what is in them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from hanbae import errors
+from hanbae.clusters import answers, connections, kinds, reading, writing
+from hanbae.policy import labels
+
+KEY: Final = labels.KEY
+"""The label by which hanbae knows what it has begun."""
+REVISION: Final = labels.REVISION
+"""The label with the commit of it."""
+
+_PENDING: Final = "pending-"
+
+
+class Record(Struct, frozen=True):
+    """What Helm says of one revision of a release.
+
+    Attributes:
+        name: Name of the Secret.
+        uid: Its uid.
+        number: Helm's number of the revision.
+        status: ``deployed``, ``failed``, ``superseded``, ``pending-upgrade`` …
+        created: When the Secret was made, by the cluster's clock.
+        key: hanbae's key; empty for somebody else's.
+        revision: The commit that hanbae has installed; empty likewise.
+    """
+
+    name: str
+    uid: str
+    number: int
+    status: str
+    created: str
+    key: str
+    revision: str
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether Helm works on it, or was ended while it did."""
+        return self.status.startswith(_PENDING)
+
+
+async def last(cluster: connections.Cluster, namespace: str, release: str) -> Record | None:
+    """The newest record of a release; None where Helm has none.
+
+    Raises:
+        hanbae.errors.Forbidden: Secrets may not be listed, which Helm needs as well.
+        hanbae.errors.Unreachable: The cluster did not answer.
+    """
+    listed = await reading.find(
+        cluster, kinds.SECRET, namespace, label_selector=f"owner=helm,name={release}"
+    )
+    records = [_record(secret) for secret in listed]
+    return max(records, key=lambda record: record.number, default=None)
+
+
+async def forget(cluster: connections.Cluster, namespace: str, record: Record) -> None:
+    """Take away the record of an upgrade that was ended in the middle, or Helm would refuse every other one.
+
+    What it applied stays, and is the release's; the next upgrade brings all of it to one state.
+    """
+    try:
+        await writing.delete(cluster, kinds.SECRET, namespace, record.name, uid=record.uid)
+    except answers.Conflict as error:
+        raise errors.Refused("upgrade.busy-elsewhere", place=None, record=record.name) from error
+
+
+def _record(secret: kinds.Object) -> Record:
+    metadata = secret["metadata"]
+    named = metadata.get("labels") or {}
+    number = str(named.get("version") or "")
+    return Record(
+        metadata["name"],
+        metadata.get("uid") or "",
+        int(number) if number.isdecimal() and len(number) < 10 else 0,  # noqa: PLR2004
+        str(named.get("status") or ""),
+        metadata.get("creationTimestamp") or "",
+        str(named.get(KEY) or ""),
+        str(named.get(REVISION) or ""),
+    )

@@ -1,0 +1,70 @@
+"""Whose a release is: Helm's, by the marks that Helm writes, or Argo CD's, by those of Argo CD."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hanbae import errors, subjects
+from hanbae.clusters import connections, kinds, reading
+from hanbae.policy import labels
+
+RELEASE: Final = "meta.helm.sh/release-name"
+"""The annotation in which Helm writes which release an object belongs to."""
+NAMESPACE: Final = "meta.helm.sh/release-namespace"
+"""Likewise: the namespace of its record."""
+
+_HELM: Final = "Helm"
+_TRACKING: Final = "argocd.argoproj.io/tracking-id"
+_LOOKED_AT: Final = ("Deployment", "StatefulSet", "Service", "SealedSecret")
+
+
+def own(manifest: dict[str, Any], *, release: str, namespace: str) -> None:
+    """Mark an object as a release's, as Helm does it, so that Helm adopts it."""
+    metadata = manifest["metadata"]
+    metadata["labels"] = {**(metadata.get("labels") or {}), labels.MANAGED_BY: _HELM}
+    marks = {RELEASE: release, NAMESPACE: namespace}
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), **marks}
+
+
+def release_of(live: Mapping[str, Any]) -> str:
+    """The release that Helm says an object belongs to; empty where Argo CD has it, or nobody."""
+    annotations = live["metadata"].get("annotations") or {}
+    return "" if _TRACKING in annotations else str(annotations.get(RELEASE) or "")
+
+
+async def refuse_argo_cd(
+    cluster: connections.Cluster, objects: Mapping[subjects.Ref, kinds.Object]
+) -> None:
+    """Refuse a release that has objects which Argo CD tracks.
+
+    Raises:
+        hanbae.errors.Refused: It has.
+    """
+    for ref in objects:
+        if ref.kind not in _LOOKED_AT:
+            continue
+        try:
+            live = await reading.get(cluster, kinds.named(ref.kind), ref.namespace, ref.name)
+        except errors.WrongUse:
+            continue  # the kind is not served, so nobody has one
+        annotations = ((live or {}).get("metadata") or {}).get("annotations") or {}
+        if _TRACKING in annotations:
+            application = str(annotations[_TRACKING]).partition(":")[0]
+            facts = {"application": application, "object": str(ref)}
+            raise errors.Refused("upgrade.argocd-owns", place=None, **facts)
+
+
+async def refuse_application(cluster: connections.Cluster, ref: subjects.Ref) -> None:
+    """Refuse a release that Argo CD has an Application for, deployed or not: it would be synced one day.
+
+    Raises:
+        hanbae.errors.Refused: It has.
+    """
+    try:
+        application = await reading.get(cluster, kinds.APPLICATION, ref.namespace, ref.name)
+    except (errors.Forbidden, errors.WrongUse):
+        return  # there is no Argo CD, or who deploys with Helm may not look into it
+    if application is not None:
+        facts = {"application": ref.name, "object": str(ref)}
+        raise errors.Refused("upgrade.argocd-owns", place=None, **facts)

@@ -1,0 +1,183 @@
+"""Deployments with Helm, on a real cluster: hooks in their order, secrets adopted, and nobody's release taken over."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.support import demos, polling, scenes
+
+from hanbae import errors
+from hanbae.engines import owning_releases
+
+SERVICE, RELEASE = "auth", "auth-service"
+
+
+@pytest.fixture
+def admin(demo: demos.Demo) -> dict[str, str]:
+    """What makes a child an administrator who has Helm: the deployer of Argo CD may not write what a chart has."""
+    folder = demo.sandbox.site.folder.root / "bin"
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    return {"KUBECONFIG": str(demo.sandbox.kubeconfig), "PATH": path}
+
+
+@pytest.fixture(scope="module")
+def helmed(demo: demos.Demo) -> scenes.Scene:
+    """An environment that Argo CD knows nothing of, with one service."""
+    return scenes.own(demo.sandbox, "helm", services=(SERVICE,), by_helm=True)
+
+
+@pytest.fixture
+def scene(helmed: scenes.Scene) -> scenes.Scene:
+    helmed.enter()
+    return helmed
+
+
+def deploy(scene: scenes.Scene, *options: str, **environment: str) -> scenes.Ended:
+    target = ("deploy", SERVICE, "--env", scene.environment, "--output", "json")
+    return scenes.hanbae(*target, *options, directory=scene.clone, **environment)
+
+
+def records(scene: scenes.Scene) -> dict[int, str]:
+    """Helm's number of each revision → its status."""
+    label = f"owner=helm,name={RELEASE}"
+    words = ["get", "secret", "-n", scene.namespace(SERVICE), "-l", label, "-o", "json"]
+    listed = json.loads(scene.shop.sandbox.kubectl(words))["items"]
+    named = [item["metadata"]["labels"] for item in listed]
+    return {int(labels["version"]): labels["status"] for labels in named}
+
+
+def migration(scene: scenes.Scene) -> dict[str, Any]:
+    """The migration Job as it is now; empty between two of them, and once it was taken away."""
+    try:
+        return scene.get("job", f"{RELEASE}-migrate", namespace=scene.namespace(SERVICE))
+    except errors.Failed:
+        return {}
+
+
+def uid(job: dict[str, Any]) -> str:
+    return str((job.get("metadata") or {}).get("uid") or "")
+
+
+def applied(deployment: dict[str, Any]) -> dict[str, tuple[int, list[int]]]:
+    """Database → version and what was applied now."""
+    return {m["database"]: (m["version"], m["applied"]) for m in deployment["migrations"]}
+
+
+def test_first_deployment_brings_secrets_and_migrations_before_the_pods(
+    scene: scenes.Scene, admin: dict[str, str]
+) -> None:
+    ended = deploy(scene, **admin)
+    assert ended.code == 0, ended.err
+    assert applied(ended.only) == {"auth_db": (3, [1, 2, 3])}
+    assert scene.versions(SERVICE, "auth_db") == [1, 2, 3]
+    assert records(scene) == {1: "deployed"}
+    namespace = scene.namespace(SERVICE)
+    job = scene.get("job", f"{RELEASE}-migrate", namespace=namespace)
+    (pod, *_) = scene.pods(SERVICE).values()
+    assert job["status"]["completionTime"] <= pod["metadata"]["creationTimestamp"]
+    words = ["get", "sealedsecret", f"{SERVICE}-secrets", "-n", namespace, "-o", "json"]
+    sealed = json.loads(scene.shop.sandbox.kubectl([*words, "--show-managed-fields"]))
+    assert sealed["metadata"]["annotations"][owning_releases.RELEASE] == RELEASE
+    managers = {entry["manager"] for entry in sealed["metadata"]["managedFields"]}
+    assert "hanbae" not in managers, "Helm would not take away what it no longer has"
+
+    asks = ("status", SERVICE, "--env", scene.environment, "--output", "json")
+    status = scenes.hanbae(*asks, directory=scene.clone, **admin)
+    (standing,) = json.loads(status.out)["standings"]
+    assert (standing["state"], standing["deployed"]) == ("current", ended.only["revision"])
+    assert standing["outcome"] == "succeeded"
+
+    again = deploy(scene, **admin)
+    assert again.code == 0, again.err
+    assert applied(again.only) == {"auth_db": (3, [])}
+
+
+def test_who_is_killed_in_a_migration_goes_on_with_its_job(
+    scene: scenes.Scene, admin: dict[str, str]
+) -> None:
+    scenes.write_migrations(
+        scene.migrations(SERVICE),
+        {"00004_wait.sql": ["SELECT pg_sleep(8);", "CREATE TABLE once (id bigint);"]},
+    )
+    scene.build(SERVICE)
+    scene.publish("Wait")
+    former = uid(migration(scene))
+    target = ("deploy", SERVICE, "--env", scene.environment)
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "hanbae", *target],
+        cwd=scene.clone,
+        env=scenes.clean_environment() | admin,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def running() -> str:
+        """The uid of the new Job once its pod runs."""
+        job = migration(scene)
+        return uid(job) if uid(job) != former and job.get("status", {}).get("ready") else ""
+
+    polling.until(running, within=120, pause=0.2)
+    job = running()
+    killed.kill()
+    killed.wait()
+    ended = deploy(scene, **admin)
+    assert ended.code == 0, ended.err
+    assert uid(migration(scene)) == job
+    assert scene.versions(SERVICE, "auth_db") == [1, 2, 3, 4]
+    assert applied(ended.only)["auth_db"][0] == 4
+    assert list(records(scene).values()).count("deployed") == 1
+
+
+def test_a_failing_migration_ends_it_before_helm_is_asked(
+    scene: scenes.Scene, admin: dict[str, str]
+) -> None:
+    before, revisions = scene.pods(SERVICE), records(scene)
+    scenes.write_migrations(
+        scene.migrations(SERVICE),
+        {"00005_add_devices.sql": ["ALTER TABLE nowhere ADD COLUMN device text;"]},
+    )
+    scene.once(SERVICE)
+    scene.build(SERVICE)
+    scene.publish("Add devices")
+    failed = deploy(scene, **admin)
+    assert failed.code == 1, failed.err
+    assert failed.only["outcome"] == "failed"
+    assert scenes.MIGRATION_FAILED & failed.causes, failed.err
+    assert "00005_add_devices.sql" in failed.err
+    assert records(scene) == revisions
+    assert scene.pods(SERVICE).keys() == before.keys()
+    assert scene.versions(SERVICE, "auth_db") == [1, 2, 3, 4]
+
+
+def test_a_crash_after_a_mended_migration_is_named_before_the_deadline(
+    scene: scenes.Scene, admin: dict[str, str]
+) -> None:
+    scenes.write_migrations(
+        scene.migrations(SERVICE),
+        {"00005_add_devices.sql": ["ALTER TABLE accounts ADD COLUMN device text;"]},
+    )
+    scene.build(SERVICE)
+    scene.set_environment(SERVICE, REQUIRED_TABLES="elsewhere.nothing")
+    scene.publish("Crash")
+    crashed = deploy(scene, **admin)
+    assert crashed.code == 1, crashed.err
+    assert scene.versions(SERVICE, "auth_db") == [1, 2, 3, 4, 5]
+    assert "diagnosis.crashing" in crashed.causes, (crashed.causes, crashed.err)
+
+
+def test_a_release_that_argo_cd_owns_is_refused(
+    entered: Callable[[str], scenes.Scene], admin: dict[str, str]
+) -> None:
+    argo = entered("staging")
+    argo.enter()
+    refused = deploy(argo, "--engine", "helm", **admin)
+    assert refused.code == 5, refused.err
+    assert "auth-staging" in refused.err
+    assert records(argo) == {}
