@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -15,6 +16,12 @@ _OF_LINKS: Final = frozenset(
     {"repository.link-out", "repository.link-unlisted", "repository.unreadable"}
 )
 _LINKS: Final = "LAY012"
+_ANY_SERVICE: Final = "SERVICE"
+_ANY_ENVIRONMENT: Final = "ENV"
+_ANY_KEY: Final = "KEY"
+"""Stand in a command for what a finding does not know, or for each of several."""
+_NAMES: Final = ("service", "environment", "key")
+"""Facts that stand in the commands of fixes; keys of a Secret in ``arguments`` are quoted already."""
 
 
 def elsewhere(
@@ -82,9 +89,20 @@ def finding(
         hit.service,
         environments,
         ref,
-        None if failed else rule.text("fix", facts),
+        None if failed else _fix(hit),
         hit.hit.edits,
     )
+
+
+def _fix(hit: running.Found) -> wording.Text:
+    """What to do about it; the names that its commands take are written as a shell takes them."""
+    text = hit.rule.text("fix", hit.hit.facts)
+    facts = {"service": _ANY_SERVICE, "environment": _ANY_ENVIRONMENT, "arguments": _ANY_KEY}
+    facts |= {"service": hit.service} if hit.service else {}
+    facts |= {"environment": hit.environment} if hit.environment else {}
+    facts |= text.facts
+    taken = {name: shlex.quote(facts[name]) for name in _NAMES if name in facts}
+    return wording.Text(hit.hit.fix or text.id, facts | taken)
 
 
 def unreadable(
@@ -138,4 +156,7 @@ def _joined(alike: list[findings.Finding]) -> findings.Finding:
     if len(alike) == 1:
         return alike[0]
     names = dict.fromkeys(name for item in alike for name in item.environments)
-    return msgspec.structs.replace(alike[0], environments=tuple(names))
+    fix = alike[0].fix
+    if fix is not None and "environment" in fix.facts:  # a command is to be run for each of them
+        fix = wording.Text(fix.id, fix.facts | {"environment": _ANY_ENVIRONMENT})
+    return msgspec.structs.replace(alike[0], environments=tuple(names), fix=fix)

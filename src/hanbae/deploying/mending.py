@@ -21,6 +21,7 @@ _TOO_LITTLE: Final = frozenset(
         "diagnosis.out-of-memory",
     }
 )
+_OTHER_IMAGE: Final = frozenset({"proof.not-in-commit", "proof.not-in-image"})
 _NOT_LET_IN: Final = (
     "failed to connect to",
     "SQLSTATE 28",
@@ -72,12 +73,14 @@ async def cure(
 
 
 def after_proof(plan: plans.Plan, why: wording.Text) -> tuple[str, ...]:
-    """The command where nothing is wrong but that goose could not be asked; empty for any other end.
+    """The command after a proof that could not be made, or that tells of an image of another commit; else empty.
 
     Args:
         plan: The deployment's plan.
         why: Why it has failed.
     """
+    if why.id in _OTHER_IMAGE:
+        return ("hanbae", "image", "set", plan.service, "IMAGE:TAG", "--env", plan.environment)
     if why.id != "proof.goose-failed":
         return ()
     return ("hanbae", "deploy", plan.service, "--env", plan.environment)

@@ -54,7 +54,7 @@ async def _platforms(target: targets.Target, images: list[str]) -> verdicts.Verd
     answers = await asyncio.gather(*(_of_image(target, name) for name in images))
     selectors = _selectors(target.objects)
     judged = (
-        platform(image, answer, eligible(nodes, selectors.get(image, {})))
+        platform(image, answer, eligible(nodes, selectors.get(image, {})), target.facts)
         for image, answer in zip(images, answers, strict=True)
     )
     return verdicts.joined(*judged)
@@ -73,7 +73,10 @@ async def _of_image(target: targets.Target, image: str) -> tuple[str, ...] | err
 
 
 def platform(
-    image: str, platforms: tuple[str, ...] | errors.Error | None, nodes: frozenset[str]
+    image: str,
+    platforms: tuple[str, ...] | errors.Error | None,
+    nodes: frozenset[str],
+    where: Mapping[str, str],
 ) -> verdicts.Verdict:
     """Whether an image is for the platforms of nodes.
 
@@ -81,12 +84,14 @@ def platform(
         image: The image.
         platforms: What it is for; the error where the registry does not say, None where it is gone.
         nodes: Platforms of the nodes that may run it.
+        where: Facts about the service and its environment.
     """
     if isinstance(platforms, errors.Error):
         return verdicts.unseen(platforms)
     if platforms is None or not nodes:
         return verdicts.undecided("gate.platform-unknown", image=image)
     facts = {
+        **where,
         "image": image,
         "platforms": ", ".join(platforms) or "-",
         "nodes": ", ".join(sorted(nodes)),

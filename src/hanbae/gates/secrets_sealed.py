@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -55,7 +56,7 @@ async def committed(target: targets.Target) -> verdicts.Verdict:
     facts = target.facts | {
         "secret": own,
         "keys": ", ".join(filter(None, keys)) or "-",
-        "arguments": " ".join(filter(None, keys)) or "KEY",
+        "arguments": shlex.join(filter(None, keys)) or "KEY",
         "readers": ", ".join(dict.fromkeys(read.reader for read in absent or needed)),
     }
     text_id = (
@@ -107,7 +108,7 @@ async def _opened(target: targets.Target, sealed: Mapping[str, Any]) -> verdicts
     if status == _OPENED:
         return verdicts.passed("gate.secret-verified", **facts)
     if status == _NOT_OPENED:
-        keys = " ".join(sorted(foreign_json.below(sealed, "spec", "encryptedData")))
+        keys = shlex.join(sorted(foreign_json.below(sealed, "spec", "encryptedData")))
         return verdicts.failed("gate.secret-not-opened", **facts, arguments=keys)
     return verdicts.pending("gate.secret-unanswered", **facts, status=str(status))
 

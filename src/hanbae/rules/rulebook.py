@@ -58,6 +58,7 @@ class Hit(Struct, frozen=True):
         edits: What mends it, where the rule is sure.
         severity: Where it differs from the rule's own.
         fault: What the rule could not read; it is said instead, in its own words.
+        fix: Id of the sentence that says what to do, where that is not the rule's own; it gets the same facts.
     """
 
     at: subjects.Place | views.On
@@ -66,6 +67,7 @@ class Hit(Struct, frozen=True):
     edits: tuple[findings.Edit, ...] = ()
     severity: findings.Severity | None = None
     fault: wording.Text | None = None
+    fix: str = ""
 
 
 class Rule(Struct, frozen=True):

@@ -77,3 +77,9 @@ def test_proof_that_could_not_ask_is_asked_for_again() -> None:
     why = wording.Text("proof.goose-failed", {"database": "auth_db", "reason": "DeadlineExceeded"})
     assert mending.after_proof(PLAN, why) == ("hanbae", "deploy", "auth", "--env", "dev")
     assert mending.after_proof(PLAN, wording.Text("proof.not-applied")) == ()
+
+
+@pytest.mark.parametrize("text_id", ["proof.not-in-image", "proof.not-in-commit"])
+def test_image_of_another_commit_is_mended_by_naming_one(text_id: str) -> None:
+    command = ("hanbae", "image", "set", "auth", "IMAGE:TAG", "--env", "dev")
+    assert mending.after_proof(PLAN, wording.Text(text_id)) == command

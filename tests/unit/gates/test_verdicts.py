@@ -98,6 +98,7 @@ def test_an_item_passes_only_where_everything_was_seen() -> None:
 
 
 NODES = frozenset({"linux/amd64", "linux/arm64"})
+WHERE = {"service": "auth", "environment": "dev"}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ NODES = frozenset({"linux/amd64", "linux/arm64"})
 def test_an_image_must_be_for_the_platforms_of_the_nodes(
     platforms: Any, nodes: frozenset[str], outcome: str
 ) -> None:
-    assert image_pushed.platform("shop/auth:1", platforms, nodes).outcome == outcome
+    assert image_pushed.platform("shop/auth:1", platforms, nodes, WHERE).outcome == outcome
 
 
 def test_only_nodes_that_a_selector_allows_and_that_take_pods_count() -> None:

@@ -8,11 +8,20 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.support import trees
+from tests.support import printed_commands, trees
 
-from hanbae.checking import acceptance
+from hanbae import subjects
+from hanbae.checking import acceptance, findings_of_rules
+from hanbae.cli.text import catalogue
 from hanbae.results import findings
 from hanbae.rules import casebook, rulebook
+
+
+@pytest.fixture(autouse=True)
+def _english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGUAGE", "en")
+    catalogue.speak("en")
+
 
 Check = Callable[..., tuple[findings.Finding, ...]]
 
@@ -37,6 +46,18 @@ def check_example(
     assert [shown(finding) for finding in own] == list(case.at)
     assert {finding.code for finding in findings} == {code, *case.also}
     assert checked(shop.changed(case.passes), services, **options) == ()
+    for finding in findings:
+        check_fix(finding)
+
+
+def check_fix(finding: findings.Finding) -> None:
+    """What a finding says to do has all its names, and its commands are ones that hanbae takes."""
+    if finding.fix is None:
+        return
+    words = catalogue.sentence(finding.fix)
+    assert "{" not in words, words
+    for command in printed_commands.within(words):
+        assert not printed_commands.fault(command), command
 
 
 def touched(paths: Iterable[str], services: Sequence[str]) -> list[str]:
@@ -83,3 +104,71 @@ def test_shop_is_clean(checked: Check, shop: trees.MemoryTree) -> None:
 def test_every_example_belongs_to_a_rule() -> None:
     folder = Path(rulebook.__file__).parent / "examples"
     assert {path.stem for path in folder.glob("*.yaml")} == set(RULES)
+
+
+def fixes(
+    checked: Check, shop: trees.MemoryTree, *changes: casebook.Change
+) -> list[tuple[str, tuple[str, ...], str]]:
+    """Code, environments and first command of what is found."""
+    found = [
+        (finding, catalogue.sentence(finding.fix))
+        for finding in checked(shop.changed(changes), ["auth"])
+        if finding.fix is not None
+    ]
+    return [
+        (finding.code, finding.environments, next(printed_commands.within(words), ""))
+        for finding, words in found
+    ]
+
+
+def test_key_that_is_not_sealed_is_sealed_by_the_whole_command(
+    checked: Check, shop: trees.MemoryTree
+) -> None:
+    assert fixes(checked, shop, *casebook.case("SEC002").fails) == [
+        ("SEC002", ("dev",), "hanbae secrets seal auth AUTH_URL --env dev")
+    ]
+
+
+def test_command_for_several_environments_names_none_of_them() -> None:
+    place = subjects.Place("services/auth/helm/values.yaml", 1)
+    facts = {"key": "AUTH_URL", "secret": "auth-secrets", "objects": "Deployment/auth"}
+    apart = [
+        findings_of_rules.elsewhere(
+            "SEC002", rulebook.Hit(place, facts), service="auth", environment=name
+        )
+        for name in ("dev", "staging")
+    ]
+    (joined,) = findings_of_rules.merged(apart)
+    assert joined.fix is not None
+    assert joined.environments == ("dev", "staging")
+    assert "hanbae secrets seal auth AUTH_URL --env ENV" in catalogue.sentence(joined.fix)
+
+
+def test_secret_of_somebody_else_is_not_sealed_by_hanbae(
+    checked: Check, shop: trees.MemoryTree
+) -> None:
+    ((code, _, command),) = fixes(checked, shop, *casebook.case("SEC001").fails)
+    assert (code, command) == ("SEC001", "")
+
+
+def test_secret_of_the_service_itself_is_sealed_with_the_keys_that_are_read(
+    checked: Check, shop: trees.MemoryTree
+) -> None:
+    values = shop.read("services/auth/helm/values-staging.yaml")
+    assert values is not None
+    text = values.decode()
+    start = text.index("sealedSecret:")
+    change = casebook.Change("services/auth/helm/values-staging.yaml", text=text[:start])
+    assert ("SEC001", ("staging",), "hanbae secrets seal auth DATABASE_URL --env staging") in fixes(
+        checked, shop, change
+    )
+
+
+def test_names_in_a_command_are_quoted() -> None:
+    place = subjects.Place("services/auth/helm/values-dev.yaml", 1)
+    facts = {"key": "A; rm -rf .", "secret": "auth-secrets", "objects": "Deployment/auth"}
+    finding = findings_of_rules.elsewhere(
+        "SEC002", rulebook.Hit(place, facts), service="auth", environment="dev"
+    )
+    assert finding.fix is not None
+    assert "seal auth 'A; rm -rf .' --env dev" in catalogue.sentence(finding.fix)

@@ -20,8 +20,8 @@ NARROWEST: Final = 30
 _STYLE: Final = re.compile(r"\x1b\[[0-9;]*m")
 _QUOTED: Final = re.compile(r"`[^`\n]+`")
 _COMMANDS: Final = (
-    "attach|check|completion|demo|deploy|generate|history|image|init|new|plan|render|sandbox"
-    "|secrets|stop"
+    "attach|check|checklist|completion|demo|dependencies|deploy|generate|history|image|init|new|plan|render"
+    "|rollout|sandbox|secrets|status|stop"
 )
 _PROGRAM: Final = re.compile(
     r"\b(?:kubectl|argocd) [a-z]|\bdocker login\b"

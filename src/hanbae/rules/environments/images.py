@@ -34,12 +34,13 @@ def moving(release: views.Release) -> Iterator[rulebook.Hit]:
         if image is None or image.digest:
             continue
         facts = {"image": _shown(name), "tag": image.tag}
+        fix = "" if _is_own(release, image) else "rule.env007-fix-other"
         if not image.tag:
-            yield rulebook.Hit(_place(release, image, on, "tag"), facts, "none")
+            yield rulebook.Hit(_place(release, image, on, "tag"), facts, "none", fix=fix)
         elif (
             _MOVING.fullmatch(image.tag) or image.tag in branches or not re.search(r"\d", image.tag)
         ):
-            yield rulebook.Hit(_place(release, image, on, "tag"), facts, "moving")
+            yield rulebook.Hit(_place(release, image, on, "tag"), facts, "moving", fix=fix)
 
 
 @rulebook.of_release("ENV008", "warning", source=_KUBERNETES, essential=False)
@@ -67,7 +68,8 @@ def malformed(release: views.Release) -> Iterator[rulebook.Hit]:
             repository = _text(release, "repository")
             own = bool(repository) and name.startswith(repository)
             place = release.value_place("image", _wrong_key(repository, variant)) if own else on
-            yield rulebook.Hit(place, {"image": _shown(name)}, variant)
+            fix = "" if own else "rule.env009-fix-other"
+            yield rulebook.Hit(place, {"image": _shown(name)}, variant, fix=fix)
 
 
 def _wrong_key(repository: str, part: str) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 from hanbae import errors, subjects
 from hanbae.policy import environments, naming
 from hanbae.rules import rulebook, views
+from hanbae.rules.secrets import reading
 from hanbae.sealing import certificates
 
 _SOURCE: Final = "https://github.com/bitnami/sealed-secrets#secret-rotation"
@@ -25,13 +26,15 @@ _MOST_NAMED: Final = 3
 @rulebook.of_release("SEC014", "warning", source=_SOURCE, essential=False)
 def not_pinned(release: views.Release) -> Iterator[rulebook.Hit]:
     """Sealed values without the fingerprint of their certificate."""
-    if not release.value("sealedSecret", "encryptedData"):
+    sealed = release.value("sealedSecret", "encryptedData")
+    if not sealed:
         return
+    facts = {"arguments": reading.arguments(map(str, sealed) if isinstance(sealed, dict) else ())}
     pinned = release.value(*_PIN)
     if not pinned:
-        yield rulebook.Hit(release.value_place("sealedSecret"))
+        yield rulebook.Hit(release.value_place("sealedSecret"), facts)
     elif not _FINGERPRINT.fullmatch(str(pinned)):
-        yield rulebook.Hit(release.value_place(*_PIN), variant="form", severity="error")
+        yield rulebook.Hit(release.value_place(*_PIN), facts, variant="form", severity="error")
 
 
 @rulebook.of_service("SEC015", "warning", source=_SOURCE, essential=False)

@@ -95,6 +95,7 @@ def credential_in_clear(release: views.Release) -> Iterator[rulebook.Hit]:
                 continue
             if not _written(release, manifest, value, name=None if url or token else name):
                 facts = {"object": manifest.label, "name": name}
+                facts["arguments"] = reading.arguments([name])
                 part = views.On(manifest, (*pointer, "value"))
                 yield rulebook.Hit(part, facts, "url" if url else "")
         for at_container, container in manifest.containers():

@@ -47,12 +47,15 @@ def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
         if not own and (name in of_overlays(release) or release.once(_makes_some_itself)):
             continue
         facts = {"secret": name, "objects": _labels(reads)}
+        if own:
+            facts["arguments"] = reading.arguments(_asked(release, reads))
         if own and not release.service.kustomized:
             part: Any = release.value_place("sealedSecret", "encryptedData")
             yield rulebook.Hit(part, facts)
         else:
             on = views.On(reads[0].at.object, reads[0].at.pointer, key=True)
-            yield rulebook.Hit(on, facts, variant="other", severity="warning")
+            fix = "" if own else "rule.sec001-fix-other"
+            yield rulebook.Hit(on, facts, variant="other", severity="warning", fix=fix)
 
 
 def _makes_some_itself(release: views.Release) -> bool:
@@ -100,6 +103,12 @@ def _secrets(text: str) -> set[str]:
     return {name for name in names if isinstance(name, str)}
 
 
+def _asked(release: views.Release, reads: Iterable[reading.Read]) -> Iterator[str]:
+    """The keys of the service's own Secret that are read by name."""
+    yield from (read.key for read in reads if read.key)
+    yield from (database.url_key for database in release.databases)
+
+
 def _labels(reads: Iterable[reading.Read]) -> str:
     return ", ".join(dict.fromkeys(read.at.object.label for read in reads))
 
@@ -129,7 +138,9 @@ def key_not_sealed(release: views.Release) -> Iterator[rulebook.Hit]:
         part: Any = reads[0].at
         if secret == own and sealed_in_values:
             part = release.value_place("sealedSecret", "encryptedData")
-        yield rulebook.Hit(part, {"key": key, "secret": secret[1], "objects": _labels(reads)})
+        facts = {"key": key, "secret": secret[1], "objects": _labels(reads)}
+        fix = "" if secret == own else "rule.sec002-fix-other"
+        yield rulebook.Hit(part, facts, fix=fix)
     keys = has.get(own)
     for database in release.databases:
         key = database.url_key

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -36,6 +37,16 @@ class Read(Struct, frozen=True):
     at: views.On
     way: Way
     optional: bool = False
+
+
+def arguments(keys: Iterable[str]) -> str:
+    """Keys of a Secret as the arguments of a command; ``KEY`` where none is known."""
+    return shlex.join(dict.fromkeys(keys)) or "KEY"
+
+
+def is_own(release: views.Release, manifest: views.Object) -> bool:
+    """Whether a manifest makes the service's own Secret, which ``hanbae secrets seal`` writes."""
+    return (manifest.namespace, manifest.name) == (release.namespace, release.secret)
 
 
 def reads(release: views.Release) -> tuple[Read, ...]:

@@ -113,7 +113,8 @@ def malformed(release: views.Release) -> Iterator[rulebook.Hit]:
             variant = _fault(value)
             if variant:
                 facts = {"key": key, "secret": manifest.name}
-                yield rulebook.Hit(reading.place(release, manifest, key), facts, variant)
+                fix = "" if reading.is_own(release, manifest) else "rule.sec007-fix-other"
+                yield rulebook.Hit(reading.place(release, manifest, key), facts, variant, fix=fix)
 
 
 def _fault(value: Any) -> str:
@@ -145,16 +146,17 @@ def _copy(
 ) -> Iterator[rulebook.Hit]:
     release, manifest, key = now
     facts = {"key": key, "other": before[2]}
+    fix = "" if reading.is_own(release, manifest) else "rule.sec008-fix-other"
     origin = reading.place(release, manifest, key)
     place = origin if isinstance(origin, subjects.Place) else _line(release, manifest, key)
     if before[0] is not release:
         facts |= {"environment": release.environment, "from": before[0].environment}
         if _bound(release, manifest) != _bound(before[0], before[1]):
-            yield rulebook.Hit(place, facts)
+            yield rulebook.Hit(place, facts, fix=fix)
     elif _bound(release, manifest) != _bound(release, before[1]):
-        yield rulebook.Hit(place, facts, "secrets")
+        yield rulebook.Hit(place, facts, "secrets", fix=fix)
     else:
-        yield rulebook.Hit(place, facts, "keys", severity="warning")
+        yield rulebook.Hit(place, facts, "keys", severity="warning", fix=fix)
 
 
 def _line(release: views.Release, manifest: views.Object, key: str) -> subjects.Place:
