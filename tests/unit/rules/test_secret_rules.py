@@ -44,7 +44,7 @@ def test_every_way_to_read_a_secret_is_seen() -> None:
 def test_the_services_own_secret_is_missing_where_nothing_is_sealed() -> None:
     view = release([pod(envFrom=FROM), pod("Job", "migrate", env=[variable("URL")])])
     assert hits(covering.secret_not_made, view) == [
-        ("", "auth-secrets", "Deployment/auth-service, Job/migrate")
+        ("", "auth-secrets", "Deployment/auth-service, Job/migrate", "URL")
     ]
 
 
