@@ -351,7 +351,7 @@ class _Run:
         if closed.outcome != "failed":
             return closed
         if cause is None:
-            command = mending.after_proof(self._plan, closed.why)
+            command = mending.of_end(self._plan, closed.why)
             return events.Closed(closed.outcome, closed.why, command)
         job = self._following.job_of(cause.subject)
         failed = self._following.failed(job) if job is not None else ""

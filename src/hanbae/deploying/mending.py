@@ -22,6 +22,7 @@ _TOO_LITTLE: Final = frozenset(
     }
 )
 _OTHER_IMAGE: Final = frozenset({"proof.not-in-commit", "proof.not-in-image"})
+_TRY_AGAIN: Final = frozenset({"deploy.deadline", "proof.goose-failed"})
 _NOT_LET_IN: Final = (
     "failed to connect to",
     "SQLSTATE 28",
@@ -72,8 +73,8 @@ async def cure(
     return await of_limit(space, plan, diagnosis, job)
 
 
-def after_proof(plan: plans.Plan, why: wording.Text) -> tuple[str, ...]:
-    """The command after a proof that could not be made, or that tells of an image of another commit; else empty.
+def of_end(plan: plans.Plan, why: wording.Text) -> tuple[str, ...]:
+    """The command after an end that no diagnosis explains, where one is known; else empty.
 
     Args:
         plan: The deployment's plan.
@@ -81,7 +82,7 @@ def after_proof(plan: plans.Plan, why: wording.Text) -> tuple[str, ...]:
     """
     if why.id in _OTHER_IMAGE:
         return ("hanbae", "image", "set", plan.service, "IMAGE:TAG", "--env", plan.environment)
-    if why.id != "proof.goose-failed":
+    if why.id not in _TRY_AGAIN:
         return ()
     return ("hanbae", "deploy", plan.service, "--env", plan.environment)
 

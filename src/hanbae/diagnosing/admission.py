@@ -8,15 +8,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Final
 
 from hanbae import subjects
+from hanbae.apis import quantities
 from hanbae.diagnosing import pictures
 
 _POD_SECURITY: Final = re.compile(
     r'violates PodSecurity "(?P<level>[^"]+)": (?P<what>.*)', re.DOTALL
 )
 _QUOTA: Final = re.compile(r"exceeded quota: (?P<quota>[^,]+), (?P<what>.*)", re.DOTALL)
+_SPENT: Final = re.compile(
+    r"requested: (?P<requested>[^ ]{1,2000}), used: [^ ]{1,2000}, limited: (?P<limited>[^ ]{1,2000})"
+)
+# Of a LimitRange, and of a quota that counts what the pods do not say.
+_LIMITS: Final = re.compile(
+    r"is forbidden: \[?(?P<what>(?:minimum|maximum) [^ ]{1,200} usage per \w{1,40} is .*"
+    r"|[^ ]{1,200} max limit to request ratio per .*)",
+    re.DOTALL,
+)
+_UNSAID: Final = re.compile(
+    r"is forbidden: failed quota: (?P<quota>[^:]{1,253}): (?P<what>must specify .*)", re.DOTALL
+)
 _ACCOUNT: Final = re.compile(r'serviceaccount "(?P<name>[^"]+)" not found')
 _WEBHOOK: Final = re.compile(
     r'admission webhook "(?P<name>[^"]+)" denied the request: (?P<what>.*)', re.DOTALL
@@ -53,6 +67,44 @@ def causes(
         yield _cause(messages[-1], controller, owner)
 
 
+def _of_amounts(message: str, owner: subjects.Ref, facts: dict[str, str]) -> pictures.Cause | None:
+    """The cause where a quota or the limits of a namespace refuse what pods ask for."""
+    quota = _QUOTA.search(message)
+    if quota:
+        facts |= {"quota": quota["quota"], "message": quota["what"]}
+        command = ("kubectl", "describe", "resourcequota", quota["quota"], "-n", owner.namespace)
+        if _asks_for_more_than_all(quota["what"]):
+            text_id = "diagnosis.quota-too-small"
+            return pictures.cause(owner, text_id, facts, command, fatal=True, owner=owner)
+        # Pods that end may give the quota back, so waiting is of use.
+        return pictures.cause(owner, "diagnosis.quota", facts, command, fatal=False, owner=owner)
+    limits = _UNSAID.search(message) or _LIMITS.search(message)
+    if limits:
+        name = limits.groupdict().get("quota")
+        about = ("resourcequota", name) if name else ("limitrange",)
+        facts |= {"message": limits["what"].removesuffix("]")}
+        command = ("kubectl", "describe", *about, "-n", owner.namespace)
+        text_id = "diagnosis.beyond-limits"
+        return pictures.cause(owner, text_id, facts, command, fatal=True, owner=owner)
+    return None
+
+
+def _asks_for_more_than_all(message: str) -> bool:
+    """Whether one pod asks for more than a quota allows for all: no pod that ends makes room for it."""
+    spent = _SPENT.search(message)
+    if spent is None:
+        return False
+    requested, limited = (_amounts(spent[name]) for name in ("requested", "limited"))
+    return any(amount > limited[name] for name, amount in requested.items() if name in limited)
+
+
+def _amounts(listed: str) -> dict[str, Decimal]:
+    """``requests.cpu=64,pods=1`` as quantities by resource."""
+    parts = (part.partition("=") for part in listed.split(","))
+    amounts = {name: quantities.quantity(value) for name, _, value in parts}
+    return {name: amount for name, amount in amounts.items() if amount is not None}
+
+
 def _cause(message: str, controller: subjects.Ref, owner: subjects.Ref) -> pictures.Cause:
     message = message[:_LONGEST]
     describe = ("kubectl", "describe", owner.kind.lower(), owner.name, "-n", owner.namespace)
@@ -71,12 +123,9 @@ def _cause(message: str, controller: subjects.Ref, owner: subjects.Ref) -> pictu
         return pictures.cause(
             owner, "diagnosis.pod-security", facts, describe, fatal=True, owner=owner
         )
-    quota = _QUOTA.search(message)
-    if quota:
-        facts |= {"quota": quota["quota"], "message": quota["what"]}
-        command = ("kubectl", "describe", "resourcequota", quota["quota"], "-n", owner.namespace)
-        # Pods that end may give the quota back, so waiting is of use.
-        return pictures.cause(owner, "diagnosis.quota", facts, command, fatal=False, owner=owner)
+    amounts = _of_amounts(message, owner, facts)
+    if amounts is not None:
+        return amounts
     account = _ACCOUNT.search(message)
     if account:
         facts |= {"account": account["name"]}

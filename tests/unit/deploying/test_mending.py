@@ -73,13 +73,14 @@ def test_other_errors_are_no_matter_of_the_address() -> None:
     assert not_let_in('relation "nowhere" does not exist (SQLSTATE 42P01)') is None
 
 
-def test_proof_that_could_not_ask_is_asked_for_again() -> None:
-    why = wording.Text("proof.goose-failed", {"database": "auth_db", "reason": "DeadlineExceeded"})
-    assert mending.after_proof(PLAN, why) == ("hanbae", "deploy", "auth", "--env", "dev")
-    assert mending.after_proof(PLAN, wording.Text("proof.not-applied")) == ()
+@pytest.mark.parametrize("text_id", ["proof.goose-failed", "deploy.deadline"])
+def test_what_took_too_long_is_tried_again(text_id: str) -> None:
+    why = wording.Text(text_id, {"database": "auth_db", "reason": "DeadlineExceeded"})
+    assert mending.of_end(PLAN, why) == ("hanbae", "deploy", "auth", "--env", "dev")
+    assert mending.of_end(PLAN, wording.Text("proof.not-applied")) == ()
 
 
 @pytest.mark.parametrize("text_id", ["proof.not-in-image", "proof.not-in-commit"])
 def test_image_of_another_commit_is_mended_by_naming_one(text_id: str) -> None:
     command = ("hanbae", "image", "set", "auth", "IMAGE:TAG", "--env", "dev")
-    assert mending.after_proof(PLAN, wording.Text(text_id)) == command
+    assert mending.of_end(PLAN, wording.Text(text_id)) == command

@@ -34,6 +34,18 @@ QUOTA = (
     'Error creating: pods "auth-service-1" is forbidden: exceeded quota: default, requested: pods=1, used: pods=2,'
     " limited: pods=2"
 )
+QUOTA_TOO_SMALL = (
+    'Error creating: pods "auth-service-1" is forbidden: exceeded quota: services, requested:'
+    " pods=1,requests.cpu=64, used: pods=1,requests.cpu=20m, limited: pods=9,requests.cpu=16"
+)
+QUOTA_UNSAID = (
+    'Error creating: pods "auth-service-1" is forbidden: failed quota: services:'
+    " must specify limits.cpu for: migrate"
+)
+LIMIT_RANGE = (
+    'Error creating: pods "auth-service-1" is forbidden: [maximum memory usage per Container is 1Gi, but limit is 2Gi,'
+    " maximum cpu usage per Container is 2, but limit is 4]"
+)
 
 ACCOUNT = (
     'Error creating: pods "x" is forbidden: error looking up service account services-dev/auth-service:'
@@ -313,6 +325,9 @@ def test_a_job_that_has_succeeded_after_a_failed_attempt_is_fine() -> None:
     [
         (POD_SECURITY, "diagnosis.pod-security", True),
         (QUOTA, "diagnosis.quota", False),
+        (QUOTA_TOO_SMALL, "diagnosis.quota-too-small", True),
+        (QUOTA_UNSAID, "diagnosis.beyond-limits", True),
+        (LIMIT_RANGE, "diagnosis.beyond-limits", True),
         (
             ACCOUNT,
             "diagnosis.service-account-missing",

@@ -14,7 +14,15 @@ OWNER = subjects.Ref("Job", "services-dev", "auth-migrate")
 
 
 @pytest.mark.parametrize(
-    "words", ["exceeded quota: ", "ValidatingAdmissionPolicy 'a' ", "ValidatingAdmissionPolicy '"]
+    "words",
+    [
+        "exceeded quota: ",
+        "failed quota: ",
+        "maximum a usage per ",
+        "exceeded quota: a, requested: ",
+        "ValidatingAdmissionPolicy 'a' ",
+        "ValidatingAdmissionPolicy '",
+    ],
 )
 def test_a_denial_of_many_words_is_no_other_cause(words: str) -> None:
     cause = admission._cause(words * 100_000, OWNER, OWNER)
