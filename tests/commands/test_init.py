@@ -546,3 +546,23 @@ def test_what_overlays_build_is_in_the_policy(tmp_path: Path) -> None:
     assert policy.services.secret == "{release}-secret"
     assert policy.migrations.phase == "PreSync"
     assert "values file" not in (tmp_path / "hanbae.yaml").read_text()
+
+
+@pytest.mark.parametrize("folder", ["My Chart (1)", "charts/auth{x}", "charts/auth*"])
+def test_name_that_no_policy_can_hold_is_named_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], folder: str
+) -> None:
+    chart = tmp_path / folder
+    chart.mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: auth\nversion: 0.1.0\n")
+    (chart / "values.yaml").write_text("a: 1\n")
+    (tmp_path / "application.yaml").write_text(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: auth-dev, namespace: argocd}\n"
+        f"spec:\n  project: default\n  source: {{repoURL: {URL}, path: '{folder}', targetRevision: main}}\n"
+        "  destination: {server: https://kubernetes.default.svc, namespace: shop-dev}\n"
+    )
+    assert run(tmp_path, "--repository", URL) == 2
+    err = capsys.readouterr().err
+    assert f"error: services.named.auth.path is {folder}" in err
+    assert "Nothing was written." in err
+    assert not (tmp_path / "hanbae.yaml").exists()

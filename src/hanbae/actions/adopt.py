@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from hanbae import errors
+from hanbae import errors, wording
 from hanbae.adopting import applications, from_releases, policy_text, proposal, survey
 from hanbae.adopting.proposal import Stated
 from hanbae.charts import pools, rendering
@@ -274,7 +274,12 @@ def write(root: Path, chosen: proposal.Proposal, language: str) -> tuple[files.F
         errors.FileFault: Something in the repository has a name that no policy may hold.
     """
     text = policy_text.text(chosen, language)
-    loading.parse(text.encode(), loading.NAME)
+    try:
+        loading.parse(text.encode("utf-8", "backslashreplace"), loading.NAME)
+    except errors.FileFault as fault:
+        fault.place = None  # no line of a file that is not there
+        fault.hint = wording.Text("adopt.name-unfit")
+        raise
     return writing_files.place(root, {loading.NAME: text})
 
 

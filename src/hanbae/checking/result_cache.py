@@ -280,7 +280,7 @@ class ResultCache:
             program_fingerprint.program(),
             msgspec.json.encode(project.policy),
             msgspec.json.encode(dict(project.places)),
-            msgspec.json.encode(project.services),
+            repr(project.services),  # a folder's name may be any bytes
             msgspec.json.encode(sorted(project.branches)),
             msgspec.json.encode([rule.code for rule in self._rules]),
             project.now.date().isoformat(),
@@ -314,8 +314,13 @@ class ResultCache:
         questions = list(recording.questions)
         states = self._answers(questions)
         if states is not None:
-            raw = msgspec.Raw(msgspec.msgpack.encode(inspection))
-            entry = msgspec.msgpack.encode(_Entry(questions, states, raw))
+            try:
+                raw = msgspec.Raw(msgspec.msgpack.encode(inspection))
+                entry = msgspec.msgpack.encode(_Entry(questions, states, raw))
+            except (
+                UnicodeEncodeError
+            ):  # of a file whose name is no text: it is looked at anew each time
+                return
             self._kept.put(self._key(service), entry)
 
     def close(self) -> None:

@@ -68,7 +68,9 @@ def values(key: str, entries: Sequence[str], charts: Sequence[str]) -> Iterator[
         where, facts = f"{key}[{index}]", {"value": entry}
         yield from _placeholders(where, entry, _OF_VALUES)
         plain = naming.filled(entry, "s", "e", release="r")
-        paths = [naming.values_path(chart, plain) for chart in charts]
+        # A folder that is none is said where it stands.
+        fit = (chart for chart in charts if folders.is_root(chart) or boundaries.is_path(chart))
+        paths = [naming.values_path(chart, plain) for chart in fit]
         if not plain or plain.endswith("/") or not all(map(boundaries.is_path, paths)):
             yield "policy.not-a-values-file", where, facts
 

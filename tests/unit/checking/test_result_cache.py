@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -80,6 +81,28 @@ async def test_what_has_not_changed_is_not_rendered_and_found_again(
     assert await checked(shop, kept) == first
     assert not rendered
     assert await checked(shop, None) == first
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    """A repository with a service whose folder's name is no text."""
+    shop = tmp_path / "odd"
+    chart = shop / "services" / os.fsdecode(b"\xff\xfe") / "helm"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: x\nversion: 0.1.0\n")
+    shutil.copy(SHOP / "hanbae.yaml", shop)
+    git(shop, "init", "-q")
+    git(shop, "add", "-A")
+    return shop
+
+
+async def test_a_service_whose_folder_is_no_text_is_looked_at_each_time(
+    odd: Path, kept: keeping.Kept
+) -> None:
+    found = await checked(odd, kept)
+    assert found
+    assert await checked(odd, kept) == found
+    assert await checked(odd, None) == found
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from hanbae import subjects, wording
 from hanbae.cli import deploy
 from hanbae.cli.text import catalogue, event_lines, live_view
+from hanbae.engines import rollouts
 from hanbae.results import events, plans
 
 POD = subjects.Ref("Pod", "services-dev", "auth-1")
@@ -250,3 +251,38 @@ def test_command_that_cures_comes_after_the_table_when_one_service_is_deployed()
     assert written[-1] == "auth dev → hanbae deploy auth"
     assert stream.getvalue().splitlines()[-1].strip() == "auth dev → hanbae deploy auth"
     assert stream.getvalue().count("→ hanbae deploy auth") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "korean"),
+    [
+        ({"observedGeneration": 1}, "새 파드 2개 중 0개"),
+        (
+            {"observedGeneration": 2, "updatedReplicas": 1, "replicas": 1, "availableReplicas": 1},
+            "새 파드 2개 중 1개, 준비됨 1개",
+        ),
+        (
+            {"observedGeneration": 2, "updatedReplicas": 1, "replicas": 3, "availableReplicas": 2},
+            "새 파드 2개 중 1개, 준비됨 2개, 끝낼 이전 파드 2개",
+        ),
+    ],
+)
+def test_counts_of_pods_are_said_in_the_language_that_is_spoken(
+    status: dict[str, int], korean: str
+) -> None:
+    counts = rollouts.progress(
+        {
+            "kind": "Deployment",
+            "metadata": {"generation": 2},
+            "spec": {"replicas": 2},
+            "status": status,
+        }
+    ).message
+    observed = events.Observed(subjects.Ref("Deployment", "a", "b"), "Progressing", "", counts)
+    awaited = wording.Text("deploy.awaits-rollout", {"object": "x", "progress": counts})
+    assert counts in event_lines.short(observed)
+    assert counts in catalogue.sentence(awaited)
+    catalogue.speak("ko")
+    assert korean in event_lines.short(observed)
+    assert korean in catalogue.sentence(awaited)
+    assert catalogue.pods("3 of 4 newts") == "3 of 4 newts"

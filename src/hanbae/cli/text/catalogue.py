@@ -37,6 +37,10 @@ _BREAK: Final = re.compile("\r\n?|[\n\x0b\x0c\x85\u2028\u2029]")
 _COMMAND: Final = re.compile(r"(?<!\S)::(?=[A-Za-z][A-Za-z-]{0,40}(?:::|\s))")
 # "##[error]", "##vso[…]" and "##teamcity[…]", which GitHub's, Azure's and TeamCity's obey wherever they stand.
 _COMMAND_ANYWHERE: Final = re.compile(r"##(?=\[|vso|teamcity)")
+# What hanbae's own rollouts say of pods: see hanbae.engines.rollouts.
+_COUNTS: Final = re.compile(
+    r"(?P<new>\d+) of (?P<wanted>\d+) new(?:, (?P<ready>\d+) ready(?:, (?P<former>\d+) former to end)?)?"
+)
 _HIDING: Final = frozenset({"Cf", "Cn", "Cs", "Zl", "Zp"})
 """Categories of Unicode whose characters turn, join or hide others, or are none."""
 _OF_LINES: Final = frozenset({"differences", "lines", "log", "output"})
@@ -174,7 +178,25 @@ def _shown(character: str) -> str:
     return f"\\u{ord(character):04x}" if hidden else character
 
 
+def pods(message: str) -> str:
+    """How many pods a rollout has, in the language that is spoken; any other message as it is.
+
+    Args:
+        message: What a rollout says, by which programs know it in every language.
+    """
+    match = _COUNTS.fullmatch(message)
+    if match is None:
+        return message
+    facts = {name: count for name, count in match.groupdict().items() if count is not None}
+    text_id = "pods.new"
+    if "ready" in facts:
+        text_id = "pods.new-former" if "former" in facts else "pods.new-ready"
+    return _PLACEHOLDER.sub(lambda hole: _filled(hole, facts), words(text_id))
+
+
 def _fact(name: str, value: str) -> str:
+    if value[:1].isdigit():
+        value = pods(value)
     return printable_lines(value) if name in _OF_LINES else printable(value)
 
 

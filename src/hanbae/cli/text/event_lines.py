@@ -176,7 +176,8 @@ def short(observed: events.Observed) -> str:
     if observed.reason and observed.reason not in observed.message:
         parts.append(observed.reason)
     line = f"{observed.on.kind}/{observed.on.name}: {' '.join(parts)}"
-    whole = escaping.line(f"{line}: {observed.message}" if observed.message else line)
+    message = catalogue.pods(observed.message)
+    whole = escaping.line(f"{line}: {message}" if message else line)
     return excerpts.clipped(whole, _STATE)
 
 
