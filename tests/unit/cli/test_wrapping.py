@@ -126,6 +126,17 @@ def test_ids_and_commands_are_never_broken(sentence: str, columns: int) -> None:
             assert any(command in line for command in commands)
 
 
+@pytest.mark.parametrize("columns", [wrapping.NARROWEST, 52, 60])
+def test_command_among_foreign_words_is_not_cut(columns: int) -> None:
+    command = "hanbae secrets seal auth DATABASE_URL --env staging"
+    foreign = "x" * 200
+    lines = wrapping.wrap(f"`{command}` 명령으로 {foreign}", columns, cut=True)
+    assert f"`{command}`" in lines
+    assert all(wrapping.cells(line) <= columns for line in lines if command not in line)
+    endless = wrapping.wrap(f"hanbae stop {'x' * 400}", columns, cut=True)
+    assert max(map(wrapping.cells, endless)) <= columns
+
+
 EXAMPLES = [
     "hanbae deploy auth identity --env production --output json",
     'hanbae demo --keep && eval "$(hanbae sandbox env)" && kubectl get applications -n argocd',

@@ -20,8 +20,8 @@ NARROWEST: Final = 30
 _STYLE: Final = re.compile(r"\x1b\[[0-9;]*m")
 _QUOTED: Final = re.compile(r"`[^`\n]+`")
 _COMMANDS: Final = (
-    "attach|check|checklist|completion|demo|dependencies|deploy|generate|history|image|init|new|plan|render"
-    "|rollout|sandbox|secrets|status|stop"
+    "attach|check|checklist|completion|demo|dependencies|deploy|generate|history|image|init|new|overlay|plan"
+    "|render|rollout|sandbox|secrets|status|stop"
 )
 _PROGRAM: Final = re.compile(
     r"\b(?:kubectl|argocd) [a-z]|\bdocker login\b"
@@ -55,6 +55,8 @@ _ENDS: Final = ".,;:!?)"
 _USUAL: Final = re.compile("[ -~·—\u2013\u2018\u2019“”…→✔✖│─가-힣]*")
 """Texts of characters of which the widths are beyond doubt: nothing is imported for those."""
 _HANGUL: Final = re.compile(r"[가-힣]")
+_LONGEST_COMMAND: Final = 240
+"""Cells of what is taken for a command and left whole; what is foreign may go on for ever."""
 _GLUE: Final = "\x00"
 """Takes the place of a space that no line ends at."""
 
@@ -139,9 +141,10 @@ def _pieces(word: str, columns: int, *, cut: bool) -> Iterator[str]:
     if cells(word) <= columns:
         yield word
         return
+    is_command = " " in word and cells(word) <= _LONGEST_COMMAND
     for part in re.split(r"(?<=[^\s(])(?=\()", word) if " " not in word else [word]:
         begin = used = 0
-        for start, _, size in _graphemes(part) if cut else ():
+        for start, _, size in _graphemes(part) if cut and not is_command else ():
             if used + size > columns:
                 yield part[begin:start]
                 begin, used = start, 0
