@@ -141,7 +141,7 @@ def _pieces(word: str, columns: int, *, cut: bool) -> Iterator[str]:
     if cells(word) <= columns:
         yield word
         return
-    is_command = " " in word and cells(word) <= _LONGEST_COMMAND
+    is_command = _PROGRAM.match(word.lstrip("`")) and cells(word) <= _LONGEST_COMMAND
     for part in re.split(r"(?<=[^\s(])(?=\()", word) if " " not in word else [word]:
         begin = used = 0
         for start, _, size in _graphemes(part) if cut and not is_command else ():
