@@ -155,7 +155,7 @@ class Pods:
                     objects[kinds.ref(event)] = event
         own = {kinds.ref(workload): workload for workload in self.workloads}
         for _ in range(2):  # ReplicaSets first, then their pods
-            own |= {ref: item for ref, item in objects.items() if pictures.owner(item) in own}
+            own |= {ref: item for ref, item in objects.items() if _is_wanted(item, own)}
         about = {ref: item for ref, item in objects.items() if ref.kind == "Event"}
         picture = pictures.Picture(own | about, service=self.service, environment=self.environment)
         return tuple(cause.found for cause in causes.named(picture))
@@ -297,6 +297,14 @@ async def opened(
             facts = {"service": service, "environment": environment}
             raise errors.Refused("rollout.nothing-runs", place=None, **facts)
         yield Pods(space, clusters, service, environment, present)
+
+
+def _is_wanted(item: kinds.Object, own: Mapping[subjects.Ref, kinds.Object]) -> bool:
+    """Whether it is of one of these, and not of a template that was given up."""
+    above = pictures.owner(item)
+    if above is None or above not in own:
+        return False
+    return item.get("kind") != "ReplicaSet" or rollouts.newest(own[above], item)
 
 
 def described(workload: kinds.Object) -> workloads.Rollout:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from hanbae import subjects
 from hanbae.apis import quantities
 from hanbae.diagnosing import pictures
@@ -59,12 +61,16 @@ def causes(
     live_controller = picture.objects.get(controller)
     if live_controller is None or picture.pods_of(controller):
         return
-    messages = [event.get("message") or "" for event in picture.events(controller, "FailedCreate")]
+    warnings = picture.events(controller, "FailedCreate")
+    if warnings:
+        yield _cause(warnings[-1].get("message") or "", controller, owner)
+        return
     failure = pictures.condition(live_controller, "ReplicaFailure")
     if failure.get("status") == "True":
-        messages.append(failure.get("message") or "")
-    if messages:
-        yield _cause(messages[-1], controller, owner)
+        cause = _cause(failure.get("message") or "", controller, owner)
+        # It stays until the controller has tried again: what refused an earlier attempt may be gone since.
+        mild = msgspec.structs.replace(cause.found, fatal=False)
+        yield msgspec.structs.replace(cause, found=mild)
 
 
 def _of_amounts(message: str, owner: subjects.Ref, facts: dict[str, str]) -> pictures.Cause | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hanbae.actions import rollout
+from hanbae.clusters import kinds
 from hanbae.results import deployments
 
 OLD, NEW = "shop/auth@sha256:1", "shop/auth@sha256:2"
@@ -58,3 +61,29 @@ def test_a_deployment_that_ran_only_one_of_the_images_tells_nothing() -> None:
 
 def test_a_service_without_databases_may_go_back() -> None:
     assert rollout.schemas((), {OLD}) == ()
+
+
+def test_template_that_was_given_up_is_no_cause_of_what_is_awaited() -> None:
+    def numbered(kind: str, name: str, number: str) -> dict[str, Any]:
+        annotations = {"deployment.kubernetes.io/revision": number}
+        owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "auth", "controller": True}
+        return {
+            "apiVersion": "apps/v1",
+            "kind": kind,
+            "metadata": {
+                "namespace": "a",
+                "name": name,
+                "annotations": annotations,
+                "ownerReferences": [owner] if kind == "ReplicaSet" else [],
+            },
+        }
+
+    deployment = numbered("Deployment", "auth", "2")
+    own = {kinds.ref(deployment): deployment}
+    wanted = [
+        name
+        for name, number in (("auth-1", "1"), ("auth-2", "2"))
+        if rollout._is_wanted(numbered("ReplicaSet", name, number), own)
+    ]
+    assert wanted == ["auth-2"]
+    assert not rollout._is_wanted(deployment, own)

@@ -356,6 +356,14 @@ def test_admission_that_refuses_a_job_its_pods(message: str, id_: str, fatal: bo
     assert verdict(only(job, objects.event(job, "FailedCreate", message))) == (id_, fatal)
 
 
+def test_what_only_a_condition_says_may_be_of_an_earlier_attempt() -> None:
+    failure = {"type": "ReplicaFailure", "status": "True", "message": QUOTA_TOO_SMALL}
+    replicas = objects.live(kinds.REPLICASET, "auth-service-1", status={"conditions": [failure]})
+    assert verdict(only(replicas)) == ("diagnosis.quota-too-small", False)
+    again = objects.event(replicas, "FailedCreate", QUOTA_TOO_SMALL)
+    assert verdict(only(replicas, again)) == ("diagnosis.quota-too-small", True)
+
+
 def test_admission_is_about_the_deployment_that_people_know() -> None:
     deployment = objects.live(kinds.DEPLOYMENT, "auth-service", spec={})
     failure = {
