@@ -223,7 +223,10 @@ def _following(secrets: Sequence[str]) -> list[Thing]:
         *_rule(kinds.JOB, "get", "list", "watch"),
         *_rule(kinds.DEPLOYMENT, "get", "list", "watch"),
         *_rule(kinds.STATEFULSET, "get", "list", "watch"),
-        *_rule(kinds.REPLICASET, "list", "watch"),
+        *_rule(kinds.REPLICASET, "get", "list", "watch"),
+        # What refuses pods is described by the commands that causes end with.
+        *_rule(kinds.RESOURCEQUOTA, "get"),
+        *_rule(kinds.LIMITRANGE, "list"),
         *_rule(kinds.LEASE, "list"),
         *_rule(kinds.SEALEDSECRET, "get", "list", "watch", names=secrets),
         *(rule for kind in _COMPARED for rule in _rule(kind, "get")),

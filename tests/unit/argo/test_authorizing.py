@@ -90,7 +90,9 @@ def test_nothing_is_granted_for_every_name_that_the_policy_knows_by_name() -> No
         *((verb, "jobs") for verb in ("get", "list", "watch", "create", "delete")),
         *((verb, "deployments") for verb in ("get", "list", "watch")),
         *((verb, "statefulsets") for verb in ("get", "list", "watch")),
-        *((verb, "replicasets") for verb in ("list", "watch")),
+        *((verb, "replicasets") for verb in ("get", "list", "watch")),
+        ("get", "resourcequotas"),
+        ("list", "limitranges"),
         *((verb, "events") for verb in ("list", "watch")),
         ("get", "pods/log"),
         # What charts make besides: hanbae plan reads it by names that only the charts know.
