@@ -18,9 +18,13 @@ _AFTER: Final = "`”'\".,;:!?)"
 
 #: What the parser itself does not ask for, but the command does.
 _NEEDS: Final[Mapping[tuple[str, ...], Callable[[Mapping[str, Any]], bool]]] = {
-    ("image", "set"): lambda given: len(given["words"]) > 1 or bool(given["from_environment"]),
-    ("secrets", "seal"): lambda given: bool(given["keys"] or given["env_file"] or given["same_as"]),
-    ("deploy",): lambda given: bool(given["environment"] or given["saved"]),
+    ("image", "set"): lambda parameters: (
+        len(parameters["words"]) > 1 or bool(parameters["from_environment"])
+    ),
+    ("secrets", "seal"): lambda parameters: bool(
+        parameters["keys"] or parameters["env_file"] or parameters["same_as"]
+    ),
+    ("deploy",): lambda parameters: bool(parameters["environment"] or parameters["saved"]),
 }
 
 
@@ -41,17 +45,17 @@ def fault(command: str) -> str:
     leaf: click.Command = main.front
     try:
         while isinstance(leaf, click.Group):
-            name, found, arguments = leaf.resolve_command(context, list(arguments))
+            name, subcommand, arguments = leaf.resolve_command(context, list(arguments))
             assert name is not None
-            assert found is not None
-            path, leaf = (*path, name), found
+            assert subcommand is not None
+            path, leaf = (*path, name), subcommand
             if isinstance(leaf, click.Group):
                 context = click.Context(leaf, parent=context, info_name=name)
-        given = leaf.make_context(path[-1], list(arguments), parent=context).params
+        parameters = leaf.make_context(path[-1], list(arguments), parent=context).params
     except click.ClickException as error:
         return error.format_message()
     except IndexError:
         return "only a group of commands"
-    if path in _NEEDS and not _NEEDS[path](given):
+    if path in _NEEDS and not _NEEDS[path](parameters):
         return f"less than {' '.join(path)} needs"
     return ""

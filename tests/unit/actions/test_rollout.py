@@ -80,10 +80,10 @@ def test_template_that_was_given_up_is_no_cause_of_what_is_awaited() -> None:
 
     deployment = numbered("Deployment", "auth", "2")
     own = {kinds.ref(deployment): deployment}
-    wanted = [
+    newest = [
         name
         for name, number in (("auth-1", "1"), ("auth-2", "2"))
         if rollout._is_wanted(numbered("ReplicaSet", name, number), own)
     ]
-    assert wanted == ["auth-2"]
+    assert newest == ["auth-2"]
     assert not rollout._is_wanted(deployment, own)

@@ -99,10 +99,10 @@ def odd(tmp_path: Path) -> Path:
 async def test_a_service_whose_folder_is_no_text_is_looked_at_each_time(
     odd: Path, kept: keeping.Kept
 ) -> None:
-    found = await checked(odd, kept)
-    assert found
-    assert await checked(odd, kept) == found
-    assert await checked(odd, None) == found
+    findings = await checked(odd, kept)
+    assert findings
+    assert await checked(odd, kept) == findings
+    assert await checked(odd, None) == findings
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,6 @@ from babel.messages.pofile import read_po
 from tests.support import printed_commands
 
 import hanbae
-from hanbae.cli import main
-from hanbae.cli.text import wrapping
 
 SOURCE = Path(hanbae.__file__).parent
 #: Facts that are no names; FILE is one that is there.
@@ -64,7 +62,7 @@ def test_both_languages_print_the_same_commands() -> None:
 
 def commands_in_code() -> dict[str, str]:
     """The commands that are put together as tuples of words, with X for what is filled in."""
-    found = {}
+    commands = {}
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Tuple) or len(node.elts) < 2:
@@ -72,22 +70,18 @@ def commands_in_code() -> dict[str, str]:
             words = [part.value if isinstance(part, ast.Constant) else "X" for part in node.elts]
             if words[0] == "hanbae":
                 where = str(path.relative_to(SOURCE))
-                found[" ".join(map(str, words)) + BEGUN.get(where, "")] = where
-    return found
+                commands[" ".join(map(str, words)) + BEGUN.get(where, "")] = where
+    return commands
 
 
 def test_commands_that_are_put_together_are_complete() -> None:
-    found = commands_in_code()
-    assert len(found) > 5
+    commands = commands_in_code()
+    assert len(commands) > 5
     assert not {
         (command, where): fault
-        for command, where in found.items()
+        for command, where in commands.items()
         if (fault := printed_commands.fault(command))
     }
-
-
-def test_the_writer_knows_every_command() -> None:
-    assert set(wrapping._COMMANDS.split("|")) == set(main.COMMANDS)
 
 
 @pytest.mark.parametrize(

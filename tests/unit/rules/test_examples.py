@@ -110,14 +110,14 @@ def fixes(
     checked: Check, shop: trees.MemoryTree, *changes: casebook.Change
 ) -> list[tuple[str, tuple[str, ...], str]]:
     """Code, environments and first command of what is found."""
-    found = [
+    worded = [
         (finding, catalogue.sentence(finding.fix))
         for finding in checked(shop.changed(changes), ["auth"])
         if finding.fix is not None
     ]
     return [
         (finding.code, finding.environments, next(printed_commands.within(words), ""))
-        for finding, words in found
+        for finding, words in worded
     ]
 
 

@@ -8,6 +8,7 @@ too short, or for a command that no line holds, too long.
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,16 +20,6 @@ NARROWEST: Final = 30
 """Cells below which lines are not made shorter; what is narrower the terminal folds."""
 _STYLE: Final = re.compile(r"\x1b\[[0-9;]*m")
 _QUOTED: Final = re.compile(r"`[^`\n]+`")
-_COMMANDS: Final = (
-    "attach|check|checklist|completion|demo|dependencies|deploy|generate|history|image|init|new|overlay|plan"
-    "|render|rollout|sandbox|secrets|status|stop"
-)
-_PROGRAM: Final = re.compile(
-    r"\b(?:kubectl|argocd) [a-z]|\bdocker login\b"
-    r"|\bgit (?:add|checkout|commit|config|fetch|push|rm|switch)\b"
-    rf"|\bhanbae (?:{_COMMANDS})\b"
-)
-"""Where a command begins that stands in a sentence without quotes."""
 _PROSE: Final = frozenset(
     {
         "a",
@@ -59,6 +50,18 @@ _LONGEST_COMMAND: Final = 240
 """Cells of what is taken for a command and left whole; what is foreign may go on for ever."""
 _GLUE: Final = "\x00"
 """Takes the place of a space that no line ends at."""
+
+
+@functools.cache
+def _program() -> re.Pattern[str]:
+    """Where a command begins that stands in a sentence without quotes."""
+    from hanbae.cli import main  # which imports this module, and has every command of hanbae's
+
+    return re.compile(
+        r"\b(?:kubectl|argocd) [a-z]|\bdocker login\b"
+        r"|\bgit (?:add|checkout|commit|config|fetch|push|rm|switch)\b"
+        rf"|\bhanbae (?:{'|'.join(main.COMMANDS)})\b"
+    )
 
 
 def cells(text: str) -> int:
@@ -141,7 +144,7 @@ def _pieces(word: str, columns: int, *, cut: bool) -> Iterator[str]:
     if cells(word) <= columns:
         yield word
         return
-    is_command = _PROGRAM.match(word.lstrip("`")) and cells(word) <= _LONGEST_COMMAND
+    is_command = _program().match(word.lstrip("`")) and cells(word) <= _LONGEST_COMMAND
     for part in re.split(r"(?<=[^\s(])(?=\()", word) if " " not in word else [word]:
         begin = used = 0
         for start, _, size in _graphemes(part) if cut and not is_command else ():
@@ -211,7 +214,7 @@ def _words(text: str) -> list[str]:
     """The words of a sentence; a command is one."""
     glued = _QUOTED.sub(lambda match: match[0].replace(" ", _GLUE), text)
     position = 0
-    while (match := _PROGRAM.search(glued, position)) is not None:
+    while (match := _program().search(glued, position)) is not None:
         end = _command_end(glued, match.start())
         span = glued[match.start() : end]
         glued = glued[: match.start()] + span.replace(" ", _GLUE) + glued[end:]
