@@ -26,12 +26,12 @@ def test_first_deployment_succeeds(person: persons.Person) -> None:
 
 def test_pods_that_ask_for_more_than_the_quota_allows(person: persons.Person) -> None:
     scene = person.scene
-    asked = scene.values_of(SERVICE).get("resources.requests.cpu")
+    cores = scene.values_of(SERVICE).get("resources.requests.cpu")
     scene.edit(SERVICE, {"resources.requests.cpu": "64"})
     scene.publish("More cores than the namespace may have")
     screen = person.assert_deploys("quota-too-small", code=1)
     person.assert_commands_work(screen)
-    scene.edit(SERVICE, {"resources.requests.cpu": asked})
+    scene.edit(SERVICE, {"resources.requests.cpu": cores})
     scene.publish("As many as before")
 
 
