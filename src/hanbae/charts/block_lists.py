@@ -105,10 +105,10 @@ def _value(text: str, key: str, file: str) -> tuple[Any, Any]:
     if len(documents) != 1 or not isinstance(documents[0][1], dict):
         raise errors.FileFault("values.not-a-mapping", place=subjects.Place(file, 1))
     root, data = documents[0]
-    for name, value in root.value:
-        if name.value == key:
-            return value, data.get(key)
-    return None, None
+    entries = [(name, value) for name, value in root.value if name.value == key]
+    if len(entries) > 1:  # YAML forbids it, and readers differ in which of them counts
+        raise _uneditable(file, entries[1][0])
+    return (entries[0][1], data.get(key)) if entries else (None, None)
 
 
 def _end(lines: Sequence[str], start: int, column: int) -> int:

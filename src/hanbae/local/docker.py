@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hanbae import errors, libyaml, subjects
+from hanbae import errors, foreign_json, libyaml, subjects
 from hanbae.local import compose_document
 from hanbae.repository import writing_files
 from hanbae.results import compositions
@@ -79,9 +79,10 @@ class Project:
             hanbae.errors.Failed: Compose refuses its files.
         """
         text = self._answer(["ps", "--all", "--format", "json"])
-        rows = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        # An object a line; a list from older ones.
+        rows = [_decoded(line) for line in text.splitlines() if line.startswith("{")]
         if text.startswith("["):
-            rows = json.loads(text)
+            rows = foreign_json.mappings(_decoded(text))
         return tuple(sorted(map(_running, rows), key=lambda row: row.name))
 
     def ports(self) -> dict[int, tuple[str, int]]:
@@ -107,7 +108,7 @@ class Project:
         text = self._answer(
             ["config", "--format", "json", "--no-env-resolution", "--no-path-resolution"]
         )
-        document = json.loads(text)
+        document = _decoded(text)
         return document if isinstance(document, dict) else {}
 
     def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
@@ -167,6 +168,18 @@ class Project:
         if ended.returncode != 0:
             raise errors.Failed("local.compose-refuses", reason=_reason(ended.stderr))
         return ended.stdout[:_LARGEST].decode("utf-8", "replace").strip()
+
+
+def _decoded(text: str) -> Any:
+    """What Compose has answered in JSON.
+
+    Raises:
+        hanbae.errors.Failed: It is none.
+    """
+    try:
+        return foreign_json.decode(text)
+    except foreign_json.Fault as fault:
+        raise errors.Failed("local.compose-refuses", reason=_reason(text.encode())) from fault
 
 
 def project(root: Path, files: Sequence[str]) -> Project:
@@ -262,18 +275,20 @@ def merged(root: Path, files: Sequence[str]) -> dict[str, Any] | None:
     return result
 
 
-def _running(row: Any) -> compositions.Running:
+def _running(row: dict[str, Any]) -> compositions.Running:
     state = str(row.get("State") or "")
     published = {
         f"{entry.get('URL') or '127.0.0.1'}:{entry['PublishedPort']}"
-        for entry in row.get("Publishers") or ()
+        for entry in foreign_json.mappings(row.get("Publishers"))
         if entry.get("PublishedPort")
     }
     return compositions.Running(
         str(row.get("Service")),
         state,
         str(row.get("Health") or ""),
-        None if state in {"running", "restarting", "created"} else int(row.get("ExitCode") or 0),
+        None
+        if state in {"running", "restarting", "created"}
+        else foreign_json.number(row.get("ExitCode"), 0),
         tuple(sorted(published)),
     )
 
