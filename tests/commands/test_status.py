@@ -119,3 +119,12 @@ def test_three_environments_fit_on_eighty_columns(
     catalogue.speak("en")
     assert len(lines) == 3, lines
     assert max(map(wrapping.cells, lines)) <= 80
+
+
+@pytest.mark.parametrize("state", ["busy", "degraded"])
+def test_what_is_in_trouble_leads_to_the_command_that_names_the_cause(
+    state: standings.State,
+) -> None:
+    catalogue.speak("en")
+    *_, command = status._sentences(standings.Standing("auth", "staging", state))
+    assert command == "  → hanbae doctor auth --env staging"

@@ -42,9 +42,9 @@ _SENTENCES: Final = {
 _COMMANDS: Final = {
     "behind": ("hanbae", "deploy"),
     "drifted": ("hanbae", "plan"),
-    "busy": ("hanbae", "history", "list"),
+    "busy": ("hanbae", "doctor"),
     "progressing": ("hanbae", "rollout", "status"),
-    "degraded": ("hanbae", "rollout", "status"),
+    "degraded": ("hanbae", "doctor"),
 }
 _AGES: Final = ((86400, "status.days"), (3600, "status.hours"), (60, "status.minutes"))
 
