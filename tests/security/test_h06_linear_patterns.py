@@ -64,6 +64,10 @@ EXCUSED: dict[tuple[str, str], str] = {
 #: Module and the expression of a pattern that is put together → why it is linear.
 COMPOSED: dict[tuple[str, str], str] = {
     (
+        "cli/text/wrapping.py",
+        'f"\\\\b(?:kubectl',
+    ): "a choice of words without repeats, of which those of hanbae come from the front door",
+    (
         "masking/spellings.py",
         "''.join",
     ): "atomic groups around every character; test_masking's hostile lines",

@@ -12,7 +12,8 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,10 @@ def _program(path: Path) -> dict[str, Any]:
     listed = subprocess.run(
         [str(go), "version", "-m", str(path)], check=False, capture_output=True, text=True
     )
-    modules = list(_modules(listed.stdout, Path(_environment(go, "GOMODCACHE"))))
+    pairs = list(_modules(listed.stdout))
+    cache = Path(_environment(go, "GOMODCACHE"))
+    _download(go, [pair for pair in pairs if not _folder(cache, *pair).is_dir()])
+    modules = [_component(cache, *pair) for pair in pairs]
     return {
         "type": "application",
         "bom-ref": f"program:{path.name}",
@@ -134,30 +138,48 @@ def _environment(go: Path, variable: str) -> str:
     return answer.stdout.strip()
 
 
-def _modules(listing: str, cache: Path) -> Iterator[dict[str, Any]]:
+def _download(go: Path, pairs: Sequence[tuple[str, str]]) -> None:
+    """Fetch modules whose licences are to be read; a program that was built elsewhere left none in this cache."""
+    if pairs:
+        words = [str(go), "mod", "download", *(f"{name}@{version}" for name, version in pairs)]
+        with (
+            tempfile.TemporaryDirectory() as folder
+        ):  # outside of a module, whose go.mod would count
+            subprocess.run(words, cwd=folder, check=False, stdout=sys.stderr)
+
+
+def _modules(listing: str) -> Iterator[tuple[str, str]]:
+    """Name and version of each module that is in a program."""
     rows = [line.split("\t")[1:] for line in listing.splitlines()[1:]]
     for index, row in enumerate(rows):
         if row[0] not in {"dep", "=>"}:
             continue
         if row[0] == "dep" and index + 1 < len(rows) and rows[index + 1][0] == "=>":
             continue  # what is built is the replacement in the next row
-        name, version = row[1], row[2] if len(row) > 2 else ""  # noqa: PLR2004  columns of Go's table
-        component: dict[str, Any] = {
-            "type": "library",
-            "name": name,
-            "version": version,
-            "purl": f"pkg:golang/{name}@{version}",
-        }
-        licence = _module_licence(cache, name, version)
-        if licence:
-            component["licenses"] = [{"license": {"id": licence}}]
-        yield component
+        yield row[1], row[2] if len(row) > 2 else ""  # noqa: PLR2004  columns of Go's table
 
 
-def _module_licence(cache: Path, name: str, version: str) -> str:
-    """The SPDX id of the text in the module's folder; empty where there is none that is recognised."""
+def _component(cache: Path, name: str, version: str) -> dict[str, Any]:
+    component: dict[str, Any] = {
+        "type": "library",
+        "name": name,
+        "version": version,
+        "purl": f"pkg:golang/{name}@{version}",
+    }
+    licence = _module_licence(_folder(cache, name, version))
+    if licence:
+        component["licenses"] = [{"license": {"id": licence}}]
+    return component
+
+
+def _folder(cache: Path, name: str, version: str) -> Path:
+    """Where Go keeps a module; capitals are written in a way that all file systems tell apart."""
     escaped = re.sub(r"[A-Z]", lambda letter: "!" + letter.group().lower(), name)
-    folder = cache / f"{escaped}@{version}"
+    return cache / f"{escaped}@{version}"
+
+
+def _module_licence(folder: Path) -> str:
+    """The SPDX id of the text in the module's folder; empty where there is none that is recognised."""
     if not folder.is_dir():
         return ""
     for path in sorted(folder.iterdir()):
