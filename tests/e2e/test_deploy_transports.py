@@ -85,7 +85,8 @@ def test_a_manual_environment_is_deployed_and_proven(
     revision = staging.publish("One more column")
     ended = staging.deploy("personal", output="jsonl")
     assert ended.code == 0, ended.err
-    assert kinds(ended) == ["Opened", "Intended", "Began", "Observed", "Logged", "Proved", "Closed"]
+    recorded = ["Opened", "Decided", "Intended", "Began", "Observed", "Logged", "Proved", "Closed"]
+    assert kinds(ended) == recorded
     (proved,) = (
         fact
         for fact in (json.loads(line)["fact"] for line in ended.out.splitlines())

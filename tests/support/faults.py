@@ -188,7 +188,11 @@ FAULTS: Final[dict[str, Fault]] = {
         ("diagnosis.webhook-silent",),
     ),
     "huge": Fault(
-        "a quota that is exceeded", _huge, "events", r"FailedCreate .*quota", ("diagnosis.quota",)
+        "a quota that is too small",
+        _huge,
+        "events",
+        r"FailedCreate .*quota",
+        ("diagnosis.quota-too-small",),
     ),
     "privileged": Fault(
         "what pod security refuses",
