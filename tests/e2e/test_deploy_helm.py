@@ -175,9 +175,9 @@ def test_a_crash_after_a_mended_migration_is_named_before_the_deadline(
 def test_a_release_that_argo_cd_owns_is_refused(
     entered: Callable[[str], scenes.Scene], admin: dict[str, str]
 ) -> None:
-    argo = entered("staging")
+    argo = entered("production")
     argo.enter()
     refused = deploy(argo, "--engine", "helm", **admin)
     assert refused.code == 5, refused.err
-    assert "auth-staging" in refused.err
+    assert "auth-production" in refused.err
     assert records(argo) == {}
