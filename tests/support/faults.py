@@ -16,31 +16,6 @@ LIKE: Final = "personal"
 """The service of the shop that each of them would be, were it not broken."""
 NOWHERE: Final = "sha256:" + "0" * 64
 
-_SILENT: Final[dict[str, Any]] = {
-    "apiVersion": "admissionregistration.k8s.io/v1",
-    "kind": "ValidatingWebhookConfiguration",
-    "metadata": {"name": "nobody-answers"},
-    "webhooks": [
-        {
-            "name": "nobody.answers.example.com",
-            "clientConfig": {"service": {"namespace": "default", "name": "nobody"}},
-            "objectSelector": {"matchLabels": {"app.kubernetes.io/name": "hooked"}},
-            "rules": [
-                {
-                    "apiGroups": [""],
-                    "apiVersions": ["v1"],
-                    "operations": ["CREATE"],
-                    "resources": ["pods"],
-                }
-            ],
-            "failurePolicy": "Fail",
-            "sideEffects": "None",
-            "admissionReviewVersions": ["v1"],
-            "timeoutSeconds": 2,
-        }
-    ],
-}
-
 
 @dataclass(frozen=True)
 class Fault:
@@ -121,10 +96,37 @@ def _nowhere(scene: scenes.Scene, service: str) -> None:
 
 
 def _hooked(scene: scenes.Scene, service: str) -> None:
-    if service not in json.dumps(_SILENT):
-        message = f"the webhook is not for {service}"
-        raise ValueError(message)
-    scene.shop.sandbox.kubectl(["apply", "-f", "-"], stdin=json.dumps(_SILENT).encode())
+    scene.shop.sandbox.kubectl(["apply", "-f", "-"], stdin=json.dumps(_silent(scene)).encode())
+
+
+def _silent(scene: scenes.Scene) -> dict[str, Any]:
+    """A webhook that nobody answers, for one service of a scene: what others clean away is their own."""
+    namespace = scene.namespace("hooked")
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": f"nobody-answers-{namespace}"},
+        "webhooks": [
+            {
+                "name": "nobody.answers.example.com",
+                "clientConfig": {"service": {"namespace": "default", "name": "nobody"}},
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+                "objectSelector": {"matchLabels": {"app.kubernetes.io/name": "hooked"}},
+                "rules": [
+                    {
+                        "apiGroups": [""],
+                        "apiVersions": ["v1"],
+                        "operations": ["CREATE"],
+                        "resources": ["pods"],
+                    }
+                ],
+                "failurePolicy": "Fail",
+                "sideEffects": "None",
+                "admissionReviewVersions": ["v1"],
+                "timeoutSeconds": 2,
+            }
+        ],
+    }
 
 
 def _bare(scene: scenes.Scene, service: str) -> None:
@@ -260,5 +262,6 @@ def publish(scene: scenes.Scene, services: Collection[str] = tuple(FAULTS)) -> N
 def clean(scene: scenes.Scene) -> None:
     """Take away what would stay in the way of others: a webhook, and pods that fill the node."""
     kubectl = scene.shop.sandbox.kubectl
-    kubectl(["delete", "validatingwebhookconfiguration", "nobody-answers", "--ignore-not-found"])
+    webhook = _silent(scene)["metadata"]["name"]
+    kubectl(["delete", "validatingwebhookconfiguration", webhook, "--ignore-not-found"])
     kubectl(["delete", "namespace", scene.namespace(LIKE), "--wait=false", "--ignore-not-found"])
