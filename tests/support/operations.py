@@ -61,7 +61,9 @@ def image_is_missing(scene: scenes.Scene, service: str) -> bool:
     return any(
         "Pull" in container.get("state", {}).get("waiting", {}).get("reason", "")
         for pod in pods
+        # One of an earlier operation may still be going away.
         if pod["metadata"]["name"].startswith(service)
+        and "deletionTimestamp" not in pod["metadata"]
         for container in pod["status"].get("containerStatuses", [])
     )
 
@@ -83,7 +85,7 @@ def started_by_a_person(scene: scenes.Scene, service: str, revision: str) -> Ite
     kubectl([*patch, json.dumps({"operation": operation})])
     polling.until(
         lambda: (
-            "waiting for" in str(state(scene, service)["message"])
+            "waiting for completion" in str(state(scene, service)["message"])
             and image_is_missing(scene, service)
         ),
         within=120,
