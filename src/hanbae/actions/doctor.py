@@ -10,13 +10,12 @@ from typing import Final
 import msgspec
 
 from hanbae import errors, files, foreign_json, workspaces
+from hanbae.actions import every_environment
 from hanbae.argocd_api import comparing
 from hanbae.clusters import connections, kinds, logs, reading
 from hanbae.diagnosing import allowed_fields, standing
 from hanbae.engines import secrets
-from hanbae.policy import environments as named_environments
 from hanbae.policy import naming
-from hanbae.repository import services as repository_services
 from hanbae.results import diagnoses, standings
 
 _FORMAT: Final = 1
@@ -62,21 +61,12 @@ async def doctor(
     Raises:
         hanbae.errors.WrongUse: There is no such service or environment.
     """
-    chosen = tuple(services) or repository_services.of_checkout(space.loaded)
-    repository_services.check(space.loaded, *services)
-    names = tuple(environments) or named_environments.on_kubernetes(space.policy)
-    for name in names:
-        space.environment(name)
-    answers = await asyncio.gather(
-        *(_of_environment(space, chosen, name) for name in names), return_exceptions=True
-    )
+    _, answers = await every_environment.ask(space, services, environments, _of_environment)
     snapshots = []
     unreached = []
-    for name, answer in zip(names, answers, strict=True):
+    for name, answer in answers.items():
         if isinstance(answer, errors.Error):
             unreached.append(standings.Unreached(name, answer.text))
-        elif isinstance(answer, BaseException):
-            raise answer
         else:
             snapshots.append(answer)
     return diagnoses.Snapshots(_FORMAT, tuple(snapshots)), tuple(unreached)

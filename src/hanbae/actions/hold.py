@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
 from hanbae import errors, workspaces
+from hanbae.actions import every_environment
 from hanbae.deploying import holding
-from hanbae.policy import environments as named_environments
-from hanbae.repository import services as repository_services
 from hanbae.results import checklists, holds
 
 LONGEST: Final = 400
@@ -104,26 +102,17 @@ async def listed(
     Args:
         space: The workspace.
         services: The services; all of the working tree if none is given.
-        environments: The environments; all that Argo CD deploys if none is given.
+        environments: The environments; all on Kubernetes if none is given.
 
     Raises:
         hanbae.errors.WrongUse: There is no such service or environment.
     """
-    chosen = tuple(services) or repository_services.of_checkout(space.loaded)
-    repository_services.check(space.loaded, *services)
-    names = tuple(environments) or named_environments.deployed_by_argocd(space.policy)
-    for name in names:
-        space.environment(name)
-    answers = await asyncio.gather(
-        *(_of_environment(space, chosen, name) for name in names), return_exceptions=True
-    )
+    _, answers = await every_environment.ask(space, services, environments, _of_environment)
     held: list[holds.Held] = []
     unreached = []
-    for name, answer in zip(names, answers, strict=True):
+    for name, answer in answers.items():
         if isinstance(answer, errors.Error):
             unreached.append(name)
-        elif isinstance(answer, BaseException):
-            raise answer
         else:
             held += answer
     return holds.Holds(tuple(held), tuple(unreached))

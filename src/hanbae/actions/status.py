@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec import structs
 
 from hanbae import errors, workspaces
+from hanbae.actions import every_environment
 from hanbae.argo import standing
 from hanbae.argocd_api import comparing
 from hanbae.clusters import kinds, reading
@@ -17,7 +18,6 @@ from hanbae.deploying import holding, permitting
 from hanbae.engines.helm import standing as helm
 from hanbae.policy import calendars, naming
 from hanbae.policy import environments as named_environments
-from hanbae.repository import services as repository_services
 from hanbae.results import holds, standings
 
 _AT_ONCE: Final = 8
@@ -40,29 +40,20 @@ async def status(
     Raises:
         hanbae.errors.WrongUse: There is no such service or environment.
     """
-    chosen = tuple(services) or repository_services.of_checkout(space.loaded)
-    repository_services.check(space.loaded, *services)
-    names = tuple(environments) or named_environments.on_kubernetes(space.policy)
-    for name in names:
-        space.environment(name)
-    answers = await asyncio.gather(
-        *(_of_environment(space, chosen, name) for name in names), return_exceptions=True
-    )
+    chosen, answers = await every_environment.ask(space, services, environments, _of_environment)
     listed: dict[tuple[str, str], standings.Standing] = {}
     unreached = []
     held: list[holds.Held] = []
-    for name, answer in zip(names, answers, strict=True):
+    for name, answer in answers.items():
         if isinstance(answer, errors.Error):
             unreached.append(standings.Unreached(name, answer.text))
             entries = [standings.Standing(service, name, "unknown") for service in chosen]
-        elif isinstance(answer, BaseException):
-            raise answer
         else:
             entries, of_environment = answer
             held += of_environment
         listed |= {(entry.service, name): entry for entry in entries}
-    ordered = tuple(listed[service, name] for service in chosen for name in names)
-    frozen = tuple(_frozen(space, names))
+    ordered = tuple(listed[service, name] for service in chosen for name in answers)
+    frozen = tuple(_frozen(space, tuple(answers)))
     return standings.Standings(ordered, tuple(unreached), frozen, tuple(held))
 
 
