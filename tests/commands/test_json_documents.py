@@ -68,6 +68,7 @@ COMMANDS = [
     ("image-set", "image set orders registry.example.com/shop/orders:1.1.0 --env dev --no-resolve"),
     ("init", "init"),
     ("new-service", "new service orders"),
+    ("upgrade", "upgrade orders --dry-run"),
     ("plan-base", "plan --base one"),
     ("render", "render --env dev"),
     ("sandbox-status", "sandbox status --name nosuch"),

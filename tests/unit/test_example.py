@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hanbae.charts import founding, scaffolding
+from hanbae.charts import founding, scaffold_record, scaffolding
 from hanbae.migrations import files
 from hanbae.policy import loading
 from hanbae.sandbox import demo_repository
@@ -89,6 +89,17 @@ def scaffolded() -> dict[str, str]:
 @pytest.mark.parametrize("path", sorted(scaffolded()))
 def test_charts_and_overlays_are_what_hanbae_writes(path: str) -> None:
     assert (SHOP / path).read_text() == scaffolded()[path], "run `hanbae new service` for it again"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_chart_keeps_what_it_was_scaffolded_from(service: str) -> None:
+    path = scaffold_record.path(POLICY, service)
+    folder = f"services/{service}/"
+    assert scaffold_record.read(POLICY, service, (SHOP / path).read_text()) == {
+        path: text
+        for path, text in scaffolded().items()
+        if path.startswith(folder) and scaffold_record.is_kept(POLICY, service, path)
+    }
 
 
 def test_policy_is_what_hanbae_init_writes() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import posixpath
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
-from hanbae.charts import scaffolding, values
-from hanbae.policy import documents, loading, naming
+from hanbae.charts import answers, scaffold_record, scaffolding
+from hanbae.policy import loading
 from hanbae.repository import services, writing_files
 from hanbae.results import files
 
@@ -38,62 +37,45 @@ def new_service(
 
     Raises:
         errors.WrongUse: A name that Kubernetes would refuse, or no policy here.
-        errors.FileFault: The policy has a fault.
+        errors.FileFault: The policy has a fault, or the record of what was scaffolded.
     """
     loaded = services.opened(directory)
-    present = _present(loaded, service)
+    policy = loaded.policy
+    answered = answers.given(loaded.root, policy, service)
     contents = scaffolding.chart_files(
         service,
-        loaded.policy,
-        databases=databases or present.databases,
-        port=port or present.port,
-        image=image or present.image,
+        policy,
+        databases=databases or answered.databases,
+        port=port or answered.port,
+        image=image or answered.image,
     )
     # Once a folder has migrations, they are the team's: a first one that was replaced must not come back.
     missing = {
         path: text for path, text in contents.items() if not _has_migrations(loaded.root, path)
     }
-    theirs = _values(service, loaded.policy)
+    theirs = scaffold_record.values_files(policy, service)
     kept = {path: text for path, text in missing.items() if path in theirs}
     rest = {path: text for path, text in missing.items() if path not in theirs}
-    return writing_files.place(loaded.root, kept) + writing_files.place(
+    changes = writing_files.place(loaded.root, kept) + writing_files.place(
         loaded.root, rest, overwrite=force
     )
+    scaffolded = {
+        posixpath.normpath(change.path): contents[change.path]
+        for change in changes
+        if change.outcome != "kept" and scaffold_record.is_kept(policy, service, change.path)
+    }
+    return changes + _record(loaded, service, scaffolded)
 
 
-class _Present(Struct, frozen=True):
-    """What a service's values say already."""
-
-    databases: tuple[str, ...] = ()
-    port: int = 8080
-    image: str | None = None
-
-
-def _present(loaded: loading.Loaded, service: str) -> _Present:
-    """Read the first values file that is there; odd content is left to the schema of the chart."""
-    if not scaffolding.is_name(service):
-        return _Present()
-    for path in sorted(_values(service, loaded.policy)):
-        if (loaded.root / path).is_file():
-            break
-    else:
-        return _Present()
-    document = values.read(loaded.root / path, path)
-    image, port = document.get("image.repository"), document.get("service.port")
-    rows = document.get("migration.databases")
-    listed = rows if isinstance(rows, list) else []
-    names = [row.get("name") for row in listed if isinstance(row, dict)]
-    return _Present(
-        databases=tuple(name for name in names if isinstance(name, str)),
-        port=port if isinstance(port, int) else 8080,
-        image=image if isinstance(image, str) else None,
-    )
-
-
-def _values(service: str, policy: documents.Policy) -> set[str]:
-    """The values files of the environments; they hold what `secrets seal` and `image set` wrote."""
-    names = policy.environments
-    return {str(path) for name in names for path in naming.values_files(policy, service, name)}
+def _record(
+    loaded: loading.Loaded, service: str, scaffolded: Mapping[str, str]
+) -> tuple[files.FileChange, ...]:
+    """Keep what the files are now that are as hanbae writes them; of an edited one, what it was edited from."""
+    path = scaffold_record.path(loaded.policy, service)
+    present = writing_files.read(loaded.root, path)
+    former = scaffold_record.read(loaded.policy, service, present) if present is not None else {}
+    text = scaffold_record.text(loaded.policy, service, {**former, **scaffolded})
+    return writing_files.place(loaded.root, {path: text}, overwrite=True)
 
 
 def _has_migrations(root: Path, path: str) -> bool:

@@ -225,6 +225,7 @@ OUTPUTS: Final[dict[str, type[Struct]]] = {
     "secrets-verify": Keys,
     "status": standings.Standings,
     "stop": Deployments,
+    "upgrade": files.Upgrades,
 }
 """Command, with what its output depends on → what it writes, besides ``format``."""
 EVENT: Final = "event"

@@ -37,6 +37,7 @@ _BUG: Final = 70
 COMMANDS: Final = {
     "init": "init",
     "new": "new",
+    "upgrade": "upgrade",
     "check": "check",
     "render": "render",
     "dependencies": "dependencies",

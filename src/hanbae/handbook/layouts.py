@@ -30,6 +30,9 @@ def charts(telling: Telling) -> str:
 def _listed(service: facts.Service) -> tuple[str, ...]:
     """The files of a chart that say something of it: its own ones, and its templates."""
     files = {path for path in service.files if "/" not in path or path.startswith("templates/")}
+    files = {
+        path for path in files if not path.startswith(".")
+    }  # programs keep those for themselves
     if service.is_values_ignored:
         files.add("values.yaml")
     rank = {name: number for number, name in enumerate(_FIRST)}

@@ -51,6 +51,20 @@ def explain(speaker: narration.Narration, changes: Sequence[files.FileChange], o
     _advise(speaker, changes)
 
 
+def show_upgrades(upgrades: Sequence[files.Upgrade]) -> None:
+    """Write what became of the files of services that were upgraded to stdout.
+
+    What was written is in the working tree for ``git diff`` to show; what was not is shown here.
+    """
+    for upgrade in upgrades:
+        written = upgrade.outcome in {"upgraded", "marked"}
+        for change in upgrade.files:
+            outputs.emit(catalogue.sentence(_outcome(change)))
+            _show_reasons(change)
+            if not written or change.outcome == "kept":
+                _show_diff(change.diff)
+
+
 def _list(
     changes: Sequence[files.FileChange], output: str, details: Callable[[files.FileChange], None]
 ) -> None:
@@ -102,6 +116,7 @@ def _outcome(change: files.FileChange) -> wording.Text:
         "deleted": wording.Text("files.deleted", facts),
         "kept": wording.Text("files.kept", facts),
         "stale": wording.Text("files.stale", facts),
+        "conflicting": wording.Text("files.conflicting", facts),
     }[change.outcome]
 
 
