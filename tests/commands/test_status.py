@@ -3,49 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from hanbae.actions import init, new_service
 from hanbae.cli import main, status
 from hanbae.cli.text import catalogue, wrapping
 from hanbae.results import standings
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
-NOBODY = """\
-apiVersion: v1
-kind: Config
-clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
-users: [{name: u, user: {token: none}}]
-contexts: [{name: nobody, context: {cluster: c, user: u}}]
-current-context: nobody
-"""
-
-
-def git(folder: Path, *words: str) -> None:
-    settings = ("-c", "user.name=shop", "-c", "user.email=shop@example.com")
-    subprocess.run(["git", "-C", str(folder), *settings, *words], check=True, capture_output=True)
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A clone whose clusters do not answer, and whose production branch nobody has pushed."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    (tmp_path / "kubeconfig").write_text(NOBODY)
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    git(tmp_path, "init", "--quiet", "--bare", "origin")
-    root = tmp_path / "shop"
-    git(tmp_path, "clone", "--quiet", str(tmp_path / "origin"), str(root))
-    init.init(root, repository="https://git.example.com/shop.git", one_cluster=True)
-    new_service.new_service(root, "auth", image="registry.example.com/auth")
-    git(root, "checkout", "--quiet", "-b", "develop")
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "--message", "first")
-    git(root, "push", "--quiet", "origin", "develop", "develop:release")
-    return root
 
 
 def test_environments_that_do_not_answer_are_named_and_hide_nothing(

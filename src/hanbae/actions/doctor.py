@@ -16,7 +16,7 @@ from hanbae.clusters import connections, kinds, logs, reading
 from hanbae.diagnosing import allowed_fields, standing
 from hanbae.engines import secrets
 from hanbae.policy import naming
-from hanbae.results import diagnoses, standings
+from hanbae.results import diagnoses, reach
 
 _FORMAT: Final = 1
 LARGEST: Final = 64 * 1024 * 1024
@@ -47,7 +47,7 @@ async def doctor(
     space: workspaces.Workspace,
     services: Sequence[str] = (),
     environments: Sequence[str] = (),
-) -> tuple[diagnoses.Snapshots, tuple[standings.Unreached, ...]]:
+) -> tuple[diagnoses.Snapshots, tuple[reach.Unreached, ...]]:
     """Look at what runs; an environment that does not answer hides no other.
 
     Args:
@@ -61,20 +61,13 @@ async def doctor(
     Raises:
         hanbae.errors.WrongUse: There is no such service or environment.
     """
-    _, answers = await every_environment.ask(space, services, environments, _of_environment)
-    snapshots = []
-    unreached = []
-    for name, answer in answers.items():
-        if isinstance(answer, errors.Error):
-            unreached.append(standings.Unreached(name, answer.text))
-        else:
-            snapshots.append(answer)
-    return diagnoses.Snapshots(_FORMAT, tuple(snapshots)), tuple(unreached)
+    answers = await every_environment.ask(space, services, environments, _of_environment)
+    return diagnoses.Snapshots(_FORMAT, tuple(answers.of.values())), answers.unreached
 
 
 def diagnose(
     snapshots: diagnoses.Snapshots,
-    unreached: tuple[standings.Unreached, ...] = (),
+    unreached: tuple[reach.Unreached, ...] = (),
     *,
     services: Sequence[str] = (),
     environments: Sequence[str] = (),

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from hanbae import errors, workspaces
 from hanbae.policy import environments as named_environments
 from hanbae.repository import services as repository_services
+from hanbae.results import reach
 
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Answers(Generic[_T]):
+    """What environments have answered.
+
+    Attributes:
+        services: The services that were asked about.
+        environments: The environments that were asked, in the order of promotion.
+        of: Environment → its answer; those that did not answer are not in it.
+        unreached: Those, and why.
+    """
+
+    services: tuple[str, ...]
+    environments: tuple[str, ...]
+    of: dict[str, _T]
+    unreached: tuple[reach.Unreached, ...]
 
 
 async def ask(
@@ -18,7 +37,7 @@ async def ask(
     services: Sequence[str],
     environments: Sequence[str],
     question: Callable[[workspaces.Workspace, Sequence[str], str], Awaitable[_T]],
-) -> tuple[tuple[str, ...], dict[str, _T | errors.Error]]:
+) -> Answers[_T]:
     """Ask every environment.
 
     Args:
@@ -26,9 +45,6 @@ async def ask(
         services: The services; all of the working tree if none is given.
         environments: The environments; all on Kubernetes if none is given.
         question: What is asked of the services in one environment.
-
-    Returns:
-        The services, and the answer of each environment, or why there is none.
 
     Raises:
         hanbae.errors.WrongUse: There is no such service or environment.
@@ -41,9 +57,13 @@ async def ask(
     outcomes = await asyncio.gather(
         *(question(space, chosen, name) for name in names), return_exceptions=True
     )
-    answers: dict[str, _T | errors.Error] = {}
-    for name, answer in zip(names, outcomes, strict=True):
-        if isinstance(answer, BaseException) and not isinstance(answer, errors.Error):
-            raise answer
-        answers[name] = answer
-    return chosen, answers
+    answers: dict[str, _T] = {}
+    unreached = []
+    for name, outcome in zip(names, outcomes, strict=True):
+        if isinstance(outcome, errors.Error):
+            unreached.append(reach.Unreached(name, outcome.text))
+        elif isinstance(outcome, BaseException):
+            raise outcome
+        else:
+            answers[name] = outcome
+    return Answers(chosen, names, answers, tuple(unreached))

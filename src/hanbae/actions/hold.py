@@ -107,15 +107,9 @@ async def listed(
     Raises:
         hanbae.errors.WrongUse: There is no such service or environment.
     """
-    _, answers = await every_environment.ask(space, services, environments, _of_environment)
-    held: list[holds.Held] = []
-    unreached = []
-    for name, answer in answers.items():
-        if isinstance(answer, errors.Error):
-            unreached.append(name)
-        else:
-            held += answer
-    return holds.Holds(tuple(held), tuple(unreached))
+    answers = await every_environment.ask(space, services, environments, _of_environment)
+    held = tuple(entry for answer in answers.of.values() for entry in answer)
+    return holds.Holds(held, answers.unreached)
 
 
 async def _of_environment(

@@ -40,21 +40,20 @@ async def status(
     Raises:
         hanbae.errors.WrongUse: There is no such service or environment.
     """
-    chosen, answers = await every_environment.ask(space, services, environments, _of_environment)
-    listed: dict[tuple[str, str], standings.Standing] = {}
-    unreached = []
-    held: list[holds.Held] = []
-    for name, answer in answers.items():
-        if isinstance(answer, errors.Error):
-            unreached.append(standings.Unreached(name, answer.text))
-            entries = [standings.Standing(service, name, "unknown") for service in chosen]
-        else:
-            entries, of_environment = answer
-            held += of_environment
-        listed |= {(entry.service, name): entry for entry in entries}
-    ordered = tuple(listed[service, name] for service in chosen for name in answers)
-    frozen = tuple(_frozen(space, tuple(answers)))
-    return standings.Standings(ordered, tuple(unreached), frozen, tuple(held))
+    answers = await every_environment.ask(space, services, environments, _of_environment)
+    listed = {
+        (entry.service, entry.environment): entry
+        for entries, _ in answers.of.values()
+        for entry in entries
+    }
+    ordered = tuple(
+        listed.get((service, name), standings.Standing(service, name, "unknown"))
+        for service in answers.services
+        for name in answers.environments
+    )
+    held = tuple(entry for _, of_environment in answers.of.values() for entry in of_environment)
+    frozen = tuple(_frozen(space, answers.environments))
+    return standings.Standings(ordered, answers.unreached, frozen, held)
 
 
 def _frozen(space: workspaces.Workspace, names: Sequence[str]) -> Iterator[standings.Frozen]:

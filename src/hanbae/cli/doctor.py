@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hanbae import errors, wording
-from hanbae.cli import interrupts, names, options, outputs
+from hanbae.cli import interrupts, names, options, outputs, unreached
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
-    from hanbae.results import diagnoses, standings
+    from hanbae.results import diagnoses
 
 _TROUBLE: Final = 1
-_UNREACHABLE: Final = 4
 _MARKS: Final = {"error": "✘ ", "warning": "! ", "notice": "· "}
 _COLOURS: Final = {"error": "red", "warning": "yellow", "notice": "cyan"}
 
@@ -81,13 +80,13 @@ def command(
 
     with workspaces.opened(session.directory, context=kube_context) as space:
         try:
-            snapshots, unreached = asyncio.run(doctor.doctor(space, services, environments))
+            snapshots, silent = asyncio.run(doctor.doctor(space, services, environments))
         except KeyboardInterrupt:
             return interrupts.INTERRUPTED
         if snapshot is not None:
             doctor.write(snapshot, snapshots)
             session.narration.done(wording.Text("doctor.kept", {"path": str(snapshot)}))
-        listed = doctor.diagnose(snapshots, unreached)
+        listed = doctor.diagnose(snapshots, silent)
         return _show(session, listed, output, space.typed)
 
 
@@ -101,22 +100,13 @@ def _show(
     for entry in listed.unseen if output != "json" else ():
         facts = {"kind": entry.kind, "environment": entry.environment, "namespace": entry.namespace}
         session.narration.warn(wording.Text("doctor.unseen", facts))
-    _warn_of(session, listed.unreached)
+    code = unreached.tell(session, listed.unreached)
     is_wrong = any(entry.severity != "notice" for entry in listed.diagnoses)
     if not listed.diagnoses and not listed.unreached:
         session.narration.done(
             wording.Text("doctor.well", {"environments": ", ".join(listed.environments) or "-"})
         )
-    if listed.unreached:
-        return _UNREACHABLE
-    return _TROUBLE if is_wrong else 0
-
-
-def _warn_of(session: options.Session, unreached: tuple[standings.Unreached, ...]) -> None:
-    for entry in unreached:
-        text = wording.Text("status.unreached", {"environment": entry.environment})
-        session.narration.warn(text)
-        session.narration.note(entry.why)
+    return code or (_TROUBLE if is_wrong else 0)
 
 
 def _list(listed: diagnoses.Diagnoses, typed: _Command, *, colour: bool) -> None:

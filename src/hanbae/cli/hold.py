@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from hanbae import wording
-from hanbae.cli import names, options, outputs
+from hanbae.cli import names, options, outputs, unreached
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
     from hanbae.results import holds
-
-_UNREACHABLE: Final = 4
 
 
 @click.group(
@@ -155,9 +153,7 @@ def list_(
         _show(held)
     if output == "text" and not listed.held and not listed.unreached:
         session.narration.note(wording.Text("hold.nothing"))
-    for name in listed.unreached:
-        session.narration.warn(wording.Text("status.unreached", {"environment": name}))
-    return _UNREACHABLE if listed.unreached else 0
+    return unreached.tell(session, listed.unreached)
 
 
 def _show(held: holds.Held) -> None:

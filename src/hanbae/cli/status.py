@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hanbae import wording
-from hanbae.cli import interrupts, names, options, outputs
+from hanbae.cli import interrupts, names, options, outputs, unreached
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _MOST: Final = 20
 """Services and environments that are explained below the table; the rest is in the table and in JSON."""
-_UNREACHABLE: Final = 4
 _CELLS: Final = {
     "current": "status.current",
     "behind": "status.behind",
@@ -94,11 +93,7 @@ def command(
         outputs.emit(_table(listed, now))
         _explain(session, listed)
         _say_forbidden(session, listed)
-    for unreached in listed.unreached:
-        facts = {"environment": unreached.environment}
-        session.narration.warn(wording.Text("status.unreached", facts))
-        session.narration.note(unreached.why)
-    return _UNREACHABLE if listed.unreached else 0
+    return unreached.tell(session, listed.unreached)
 
 
 def _table(listed: standings.Standings, now: datetime) -> str:

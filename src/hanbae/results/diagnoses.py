@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, get_args
 from msgspec import Struct
 
 from hanbae import subjects, wording
-from hanbae.results import events, standings
+from hanbae.results import events, reach
 
 Severity = Literal["error", "warning", "notice"]
 """``error`` does not heal by itself; ``warning`` may; ``notice`` is something that somebody may have meant."""
@@ -70,7 +70,7 @@ class Diagnoses(Struct, frozen=True):
     services: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
     unseen: tuple[Unseen, ...] = ()
-    unreached: tuple[standings.Unreached, ...] = ()
+    unreached: tuple[reach.Unreached, ...] = ()
 
 
 class Log(Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hanbae.results import checklists
+from hanbae.results import checklists, reach
 
 
 class Hold(Struct, frozen=True):
@@ -48,4 +48,4 @@ class Holds(Struct, frozen=True):
     """
 
     held: tuple[Held, ...]
-    unreached: tuple[str, ...] = ()
+    unreached: tuple[reach.Unreached, ...] = ()

@@ -6,8 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from hanbae import subjects, wording
-from hanbae.results import holds
+from hanbae import subjects
+from hanbae.results import holds, reach
 
 State = Literal[
     "current", "behind", "unseen", "drifted", "busy", "progressing", "degraded", "absent", "unknown"
@@ -52,18 +52,6 @@ class Standing(Struct, frozen=True, omit_defaults=False):
     outcome: str = ""
 
 
-class Unreached(Struct, frozen=True):
-    """An environment that could not be looked at.
-
-    Attributes:
-        environment: Its name.
-        why: Why not.
-    """
-
-    environment: str
-    why: wording.Text
-
-
 class Frozen(Struct, frozen=True):
     """An environment that the policy freezes now.
 
@@ -91,6 +79,6 @@ class Standings(Struct, frozen=True):
     """
 
     standings: tuple[Standing, ...]
-    unreached: tuple[Unreached, ...] = ()
+    unreached: tuple[reach.Unreached, ...] = ()
     frozen: tuple[Frozen, ...] = ()
     held: tuple[holds.Held, ...] = ()

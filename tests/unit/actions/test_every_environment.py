@@ -31,11 +31,12 @@ async def nowhere(_: workspaces.Workspace, services: Sequence[str], environment:
 
 async def test_one_that_does_not_answer_hides_no_other(root: Path) -> None:
     with workspaces.opened(root) as space:
-        services, answers = await every_environment.ask(space, (), (), nowhere)
-    assert services == ()
-    assert list(answers) == ["dev", "staging", "production"], "Helm deploys staging"
-    assert isinstance(answers["dev"], errors.Unreachable)
-    assert answers["staging"] == " in staging"
+        answers = await every_environment.ask(space, (), (), nowhere)
+    assert answers.services == ()
+    assert answers.environments == ("dev", "staging", "production"), "Helm deploys staging"
+    (entry,) = answers.unreached
+    assert (entry.environment, entry.why.id) == ("dev", "cluster.failing")
+    assert answers.of == {"staging": " in staging", "production": " in production"}
 
 
 async def test_what_is_held_where_helm_deploys_is_listed(
