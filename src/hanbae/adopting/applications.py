@@ -28,6 +28,7 @@ class Application(Struct, frozen=True):
         repository: The repository's URL.
         project: Its AppProject.
         home: The namespace that it is in itself.
+        recurses: Whether it reads plain manifests below its folder as well.
     """
 
     name: str
@@ -41,10 +42,16 @@ class Application(Struct, frozen=True):
     repository: str = ""
     project: str = "default"
     home: str = "argocd"
+    recurses: bool = False
 
-    def is_of(self, files: Mapping[str, str], charts: Collection[str]) -> bool:
-        """Whether it deploys a chart or an overlay of a tree: the address of a fork or a mirror says little."""
-        if self.path in charts:
+    def is_of(self, files: Mapping[str, str], sources: Collection[str]) -> bool:
+        """Whether it deploys something of a tree: the address of a fork or a mirror says little.
+
+        Args:
+            files: The files of the tree.
+            sources: The folders with a chart or with workloads.
+        """
+        if self.path in sources:
             return True
         kustomizations = (
             folders.path(self.path, f"kustomization.{end}") for end in ("yaml", "yml")
@@ -75,6 +82,7 @@ def from_manifest(document: Mapping[str, Any]) -> Application:
         repository=_text(main or with_ref, "repoURL"),
         project=_text(spec, "project") or "default",
         home=_text(metadata, "namespace") or "argocd",
+        recurses=_part(main, "directory").get("recurse") is True,
     )
 
 

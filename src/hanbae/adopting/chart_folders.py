@@ -9,8 +9,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from hanbae.adopting import environments
+from hanbae.adopting import chartless_layout, environments, naming_patterns, shared_charts
+from hanbae.adopting.manifest_folders import Folder
 from hanbae.adopting.survey import CHART_FOLDERS, Chart, Survey, chart_globs_of
+from hanbae.policy import folders
 
 _OTHERS: Final = frozenset(
     {
@@ -28,7 +30,6 @@ _OTHERS: Final = frozenset(
     }
 )
 """Folders whose charts serve the cluster, or nothing."""
-_SERVICE: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 
 class Layout(Struct, frozen=True):
@@ -40,6 +41,9 @@ class Layout(Struct, frozen=True):
         services: Service → folder.
         named: Services that no glob fits → folder.
         left_out: Folders of charts that are no services.
+        places: Folder → the service and the environment that it is of; the latter is empty for all environments.
+        nameless: Services of which no folder says how they are called.
+        shared: Application → service, where several services share a chart.
     """
 
     paths: tuple[str, ...]
@@ -47,6 +51,9 @@ class Layout(Struct, frozen=True):
     services: dict[str, str]
     named: dict[str, str]
     left_out: tuple[str, ...]
+    places: dict[str, tuple[str, str]] = {}
+    nameless: frozenset[str] = frozenset()
+    shared: dict[str, str] = {}
 
 
 def services(survey: Survey, *, also: Collection[str] = ()) -> tuple[Chart, ...]:
@@ -97,10 +104,14 @@ def layout(charts: Sequence[Chart], survey: Survey) -> Layout:
         survey: What else there is.
     """
     groups: dict[str, dict[str, str]] = {}
-    named: dict[str, str] = {}
+    shared = _shared(charts, survey)
+    named = dict(shared.values())
+    taken_folders = set(named.values())
     for chart in charts:
+        if chart.folder in taken_folders:
+            continue
         glob, name = chart_globs_of(chart.folder)
-        if not is_name(name):
+        if not naming_patterns.is_service(name):
             named[_name(chart)] = chart.folder
         else:
             groups.setdefault(glob, {})[name] = chart.folder
@@ -114,12 +125,57 @@ def layout(charts: Sequence[Chart], survey: Survey) -> Layout:
     exclude = [folder for folder in others if chart_globs_of(folder)[0] in groups]
     overlays, kustomized = _overlays(survey)
     own = {name: base for name, base in kustomized.items() if name not in taken | named}
+    with_folder = taken | named | own
+    plain = chartless_layout.of(_plain(survey, with_folder), survey.values, with_folder)
+    by_overlay = {
+        overlay.folder: (name, overlay.environment)
+        for overlay in survey.overlays
+        for name, base in own.items()
+        if overlay.base == base
+    }
+    by_folder = {folder: (name, "") for name, folder in with_folder.items()}
     return Layout(
-        (*groups, *overlays),
-        tuple(exclude),
-        dict(sorted((taken | named | own).items())),
-        named,
+        (*groups, *overlays, *plain.paths),
+        (*exclude, *plain.exclude),
+        dict(sorted((with_folder | plain.services).items())),
+        named | plain.named,
         tuple(folder for folder in others if folder not in exclude),
+        by_folder | by_overlay | plain.places,
+        plain.nameless | (named.keys() - {service for service, _ in shared.values()}),
+        {application: service for application, (service, _) in shared.items()},
+    )
+
+
+def _shared(charts: Sequence[Chart], survey: Survey) -> dict[str, tuple[str, str]]:
+    """Application → service and folder, for charts that several services share."""
+    places = {chart.folder for chart in charts}
+    own = [application for application in survey.applications if application.path in places]
+    services_ = shared_charts.services(own)
+    return {
+        application.name: (services_[application.name], application.path)
+        for application in own
+        if application.name in services_
+    }
+
+
+def _plain(survey: Survey, others: Collection[str]) -> tuple[Folder, ...]:
+    """The folders without a chart that are services: those that Applications deploy.
+
+    Where none is deployed, and nothing else here is a service either, those that nothing speaks against.
+    """
+    covered = [overlay.base for overlay in survey.overlays if "/" in overlay.base]
+    every = [
+        folder
+        for folder in survey.folders
+        if not any(folders.holds(base, f"{folder.path}/") for base in covered)
+    ]
+    applied = {application.path for application in survey.applications}
+    deployed = {folder.path for folder in every if folder.path in applied}
+    if deployed or others:
+        return chartless_layout.with_siblings(deployed, every)
+    by_path = chartless_layout.templates(every)
+    return tuple(
+        folder for folder in every if not _OTHERS.intersection(by_path[folder.path].split("/"))
     )
 
 
@@ -129,7 +185,11 @@ def _overlays(survey: Survey) -> tuple[tuple[str, ...], dict[str, str]]:
     bases: dict[str, str] = {}
     for overlay in survey.overlays:
         parent, slash, name = overlay.base.rpartition("/")
-        if not slash or _OTHERS.intersection(parent.split("/")) or not is_name(name):
+        if (
+            not slash
+            or _OTHERS.intersection(parent.split("/"))
+            or not naming_patterns.is_service(name)
+        ):
             continue
         between = overlay.folder[len(overlay.base) : -len(overlay.environment)]
         globs[f"{parent}/*{between}{{environment}}"] = None
@@ -139,9 +199,4 @@ def _overlays(survey: Survey) -> tuple[tuple[str, ...], dict[str, str]]:
 
 def _name(chart: Chart) -> str:
     name = re.sub(r"[^a-z0-9-]+", "-", chart.name.lower()).strip("-")
-    return name if is_name(name) else "service"
-
-
-def is_name(text: str) -> bool:
-    """Whether a service may be called so."""
-    return bool(_SERVICE.fullmatch(text))
+    return name if naming_patterns.is_service(name) else "service"

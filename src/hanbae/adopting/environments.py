@@ -19,6 +19,10 @@ _ORDER: Final = (
 """The words, in the order of promotion; those of one row mean the same."""
 
 WORDS: Final = tuple(word for row in _ORDER for word in row)
+_AMBIGUOUS: Final = frozenset(
+    ("test", "testing", "tst", "int", "integration", "sandbox", "demo", "acceptance", "live")
+)
+"""Those of the words that people call other things by as well."""
 _RANK: Final = {word: rank for rank, row in enumerate(_ORDER) for word in row}
 _FILE: Final = re.compile(
     r"(?:^|/)(?:values[-_.])?(?P<word>[a-z][a-z-]{1,14}?)(?:[-_.]values)?\.ya?ml$"
@@ -45,6 +49,11 @@ def in_text(text: str, words: Iterable[str] = WORDS) -> str:
     """The environment that a name holds as one of its parts, such as ``dev`` in ``cart-dev``; empty for none."""
     parts = re.split(r"[^a-z0-9]+", text.lower())
     return next((part for part in reversed(parts) if part in words), "")
+
+
+def is_plain(word: str) -> bool:
+    """Whether a word is one for an environment and hardly for anything else."""
+    return word in _RANK and word not in _AMBIGUOUS
 
 
 def rank(word: str) -> int:

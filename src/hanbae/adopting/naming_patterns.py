@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
 from msgspec import Struct
+
+_SERVICE: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 
 class Sample(Struct, frozen=True):
@@ -57,6 +60,11 @@ def of(samples: Iterable[Sample], default: str) -> Pattern:
         if _first(counts) != common
     }
     return Pattern(common, named)
+
+
+def is_service(text: str) -> bool:
+    """Whether a service may be called so."""
+    return bool(_SERVICE.fullmatch(text))
 
 
 def _first(counts: Counter[str]) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from hanbae.adopting import chart_folders, environments, naming_patterns
-from hanbae.adopting.applications import Application
+from hanbae.adopting import chart_folders, environments, naming_patterns, values_lists
+from hanbae.adopting import uses as uses_
 from hanbae.adopting.survey import Chart, Survey
+from hanbae.adopting.uses import Use
 from hanbae.policy import naming
 
 _RELEASE: Final = "{service}"
@@ -108,14 +109,6 @@ class Stated(Struct, frozen=True):
     services: tuple[str, ...] = ()
 
 
-class _Use(Struct, frozen=True):
-    """An Application, with the service and the environment that it is of."""
-
-    application: Application
-    service: str
-    environment: str
-
-
 def of(survey: Survey, *, origin: str, default_branch: str, stated: Stated = Stated()) -> Proposal:  # noqa: B008  it is immutable
     """The policy that a survey suggests.
 
@@ -128,11 +121,11 @@ def of(survey: Survey, *, origin: str, default_branch: str, stated: Stated = Sta
     guesses: set[str] = set()
     charts = chart_folders.services(survey, also=stated.services)
     layout = chart_folders.layout(charts, survey)
-    names = stated.environments or _environment_names(survey, charts)
+    names = stated.environments or _environment_names(survey, charts, layout)
     if not names:
         names = ("production",)
         guesses.add("environments")
-    uses = tuple(_uses(survey, layout, names))
+    uses = tuple(uses_.of(survey, layout, names))
     renamed = _renamed(uses, layout)
     uses = tuple(
         msgspec.structs.replace(use, service=renamed.get(use.service, use.service)) for use in uses
@@ -142,12 +135,12 @@ def of(survey: Survey, *, origin: str, default_branch: str, stated: Stated = Sta
     release = _pattern("release", uses, _RELEASE, named, guesses)
     application = _pattern("application", uses, _APPLICATION, named, guesses)
     namespace, suffixes = _namespace(uses, names, named, guesses)
-    values = _values(survey, charts, names, guesses)
-    for name, path in services.items():
-        if len(values) > 1 and _has_base_alone(survey, name, path, values[-1], names):
-            named.setdefault(name, {})["values"] = list(values[:-1])
+    values = _listed_values(survey, charts, services, uses, names, named, guesses)
+    # An overlay that is a service's is not what belongs to the environment besides its services.
+    around = tuple(item for item in survey.overlays if item.folder not in layout.places)
+    rest = msgspec.structs.replace(survey, overlays=around)
     chosen = tuple(
-        _environment(survey, name, uses, default_branch, suffixes.get(name, "")) for name in names
+        _environment(rest, name, uses, default_branch, suffixes.get(name, "")) for name in names
     )
     chosen = apart(chosen, namespace)
     homes = Counter(use.application.home for use in uses)
@@ -176,13 +169,16 @@ def _repository(survey: Survey, origin: str) -> str:
     return origin
 
 
-def _environment_names(survey: Survey, charts: Sequence[Chart]) -> tuple[str, ...]:
+def _environment_names(
+    survey: Survey, charts: Sequence[Chart], layout: chart_folders.Layout
+) -> tuple[str, ...]:
     """The environments, by values files, overlays and Applications; of two words for one, the more frequent."""
     words: Counter[str] = Counter()
     for chart in charts:
         words.update({word for file in chart.files if (word := environments.of_file(file))})
     words.update({word for path in survey.values if (word := _of_values_path(path, charts))})
     words.update(item.environment for item in survey.overlays if _is_word(item.environment))
+    words.update(word for _, word in layout.places.values() if _is_word(word))
     words.update(_words_of_applications(survey))
     deployed = _words_of_applications(survey)
     by_files = any(
@@ -220,27 +216,10 @@ def _of_values_path(path: str, charts: Sequence[Chart]) -> str:
     return word if any(chart.name in parts for chart in charts) else ""
 
 
-def _uses(survey: Survey, layout: chart_folders.Layout, names: Sequence[str]) -> Iterable[_Use]:
-    """Which Application is of which service and environment; the first environment where nothing says which."""
-    by_folder = {folder: name for name, folder in layout.services.items()}
-    overlays = {item.folder: item for item in survey.overlays}
-    for application in survey.applications:
-        overlay = overlays.get(application.path)
-        service = by_folder.get(application.path if overlay is None else overlay.base)
-        if service is None:
-            continue
-        texts = (*application.value_files, application.name, application.namespace)
-        texts += (application.revision,)
-        words = [environments.in_text(text) for text in texts]
-        word = overlay.environment if overlay is not None else next(filter(None, words), "")
-        environment = next((name for name in names if environments.same(name, word)), names[0])
-        yield _Use(application, service, environment)
-
-
-def _renamed(uses: Sequence[_Use], layout: chart_folders.Layout) -> dict[str, str]:
+def _renamed(uses: Sequence[Use], layout: chart_folders.Layout) -> dict[str, str]:
     """Services that are known by the name of their chart only → what their Applications call them."""
     names: dict[str, str] = {}
-    for service in layout.named:
+    for service in layout.nameless:
         samples = [
             naming_patterns.Sample("", use.environment, use.application.name)
             for use in uses
@@ -248,14 +227,14 @@ def _renamed(uses: Sequence[_Use], layout: chart_folders.Layout) -> dict[str, st
         ]
         template = naming_patterns.of(samples, "").template
         name = template.replace("{environment}", "").strip("-")
-        if name and name not in layout.services and chart_folders.is_name(name):
+        if name and name not in layout.services and naming_patterns.is_service(name):
             names[service] = name
     return names
 
 
 def _pattern(
     field: str,
-    uses: Sequence[_Use],
+    uses: Sequence[Use],
     default: str,
     named: Named,
     guesses: set[str],
@@ -286,7 +265,7 @@ def _is_possible(template: str, field: str) -> bool:
 
 
 def _namespace(
-    uses: Sequence[_Use],
+    uses: Sequence[Use],
     names: Sequence[str],
     named: Named,
     guesses: set[str],
@@ -343,6 +322,31 @@ def _values(
     return (*base, patterns.most_common(1)[0][0])
 
 
+def _listed_values(  # noqa: PLR0917
+    survey: Survey,
+    charts: Sequence[Chart],
+    services: dict[str, str],
+    uses: Sequence[Use],
+    names: Sequence[str],
+    named: Named,
+    guesses: set[str],
+) -> tuple[str, ...]:
+    """The values files that Applications list, else those that files suggest; what one service has goes to its name."""
+    with_chart = {chart.folder for chart in charts}
+    of_charts = {name: path for name, path in services.items() if path in with_chart}
+    bases = {chart.folder for chart in charts if "values.yaml" in chart.files}
+    lists = values_lists.of(uses, of_charts, bases)
+    for service, own in lists.named.items():
+        named.setdefault(service, {})["values"] = list(own)
+    values = lists.common or _values(survey, charts, names, guesses)
+    deployed = {use.service for use in uses}
+    for name, path in of_charts.items():
+        alone = len(values) > 1 and _has_base_alone(survey, name, path, values[-1], names)
+        if alone and name not in deployed:
+            named.setdefault(name, {})["values"] = list(values[:-1])
+    return values
+
+
 def _has_base_alone(
     survey: Survey, name: str, folder: str, pattern: str, names: Sequence[str]
 ) -> bool:
@@ -358,7 +362,7 @@ def _has_base_alone(
 
 
 def _environment(
-    survey: Survey, name: str, uses: Sequence[_Use], default_branch: str, suffix: str
+    survey: Survey, name: str, uses: Sequence[Use], default_branch: str, suffix: str
 ) -> Environment:
     own = [use.application for use in uses if use.environment == name] or [
         application

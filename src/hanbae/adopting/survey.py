@@ -15,7 +15,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors, libyaml
-from hanbae.adopting import application_sets
+from hanbae.adopting import application_sets, manifest_folders
 from hanbae.adopting.applications import Application, from_manifest
 from hanbae.policy import folders
 from hanbae.repository import trees
@@ -122,6 +122,7 @@ class Survey(Struct, frozen=True):
         broken: Files that could not be read as YAML.
         goose: The folders with files of goose's.
         copies: What the Dockerfiles copy of such folders.
+        folders: The folders that deploy workloads without a chart.
     """
 
     charts: tuple[Chart, ...] = ()
@@ -138,6 +139,7 @@ class Survey(Struct, frozen=True):
     broken: int = 0
     goose: tuple[str, ...] = ()
     copies: tuple[Copy, ...] = ()
+    folders: tuple[manifest_folders.Folder, ...] = ()
 
     @property
     def is_laid(self) -> bool:
@@ -147,7 +149,7 @@ class Survey(Struct, frozen=True):
     @property
     def is_empty(self) -> bool:
         """Whether nothing here is deployed yet."""
-        return not (self.charts or self.overlays or self.applications)
+        return not (self.charts or self.overlays or self.applications or self.folders)
 
 
 def of(tree: trees.Tree, branches: tuple[str, ...], live: tuple[Application, ...] = ()) -> Survey:
@@ -163,7 +165,10 @@ def of(tree: trees.Tree, branches: tuple[str, ...], live: tuple[Application, ...
     applications = _unique((*live, *declared))
     charts = tuple(_charts(tree, files, {app.path for app in applications}))
     places = {chart.folder for chart in charts}
-    own = tuple(app for app in applications if app.is_of(files, places))
+    deployed = {app.path: app.recurses for app in applications if app.path}
+    plain = manifest_folders.of(tree, places, deployed)
+    sources = {*places, *(folder.path for folder in plain)}
+    own = tuple(app for app in applications if app.is_of(files, sources))
     dockerfiles = tuple(path for path in files if posixpath.basename(path) == "Dockerfile")
     goose = tuple(_goose(tree, files))
     overlays = tuple(overlay for path in files if (overlay := _overlay(path)) is not None)
@@ -182,6 +187,7 @@ def of(tree: trees.Tree, branches: tuple[str, ...], live: tuple[Application, ...
         broken,
         goose,
         tuple(_copies(tree, dockerfiles, goose)) if goose else (),
+        plain,
     )
 
 

@@ -107,8 +107,9 @@ def _lines(present: survey.Survey, chosen: proposal.Proposal) -> Iterator[wordin
         facts = {"count": str(len(present.applications)), "others": str(present.foreign)}
         facts["sets"] = str(present.application_sets)
         yield wording.Text("adopt.applications", facts)
-    if present.kustomizations:
+    if present.kustomizations or present.folders:
         facts = {"count": str(present.kustomizations), "overlays": str(len(present.overlays))}
+        facts["folders"] = str(len(present.folders))
         yield wording.Text("adopt.kustomizations", facts)
     if present.branches:
         yield _line("adopt.branches", present.branches, _names(present.branches))

@@ -1,0 +1,102 @@
+"""The values files of services, as their Applications list them."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from hanbae.adopting.uses import Use
+from hanbae.policy import folders
+
+_BASE: Final = "values.yaml"
+
+Entries = tuple[str, ...]
+
+
+class Lists(Struct, frozen=True):
+    """The values files of services.
+
+    Attributes:
+        common: Those of most services, as a policy lists them; empty where no Application deploys a chart.
+        named: Service → its own, where they are others.
+    """
+
+    common: Entries
+    named: dict[str, Entries]
+
+
+def of(uses: Iterable[Use], charts: Mapping[str, str], bases: Collection[str]) -> Lists:
+    """The lists that the Applications of charts suggest.
+
+    Args:
+        uses: The Applications.
+        charts: Service → its chart's folder; services without a chart are not among them.
+        bases: The charts that have values of their own.
+    """
+    by_service: dict[str, Counter[Entries]] = {}
+    for use in uses:
+        folder = charts.get(use.service)
+        if folder is not None:
+            entries = _entries(use, folder, base=folder in bases)
+            by_service.setdefault(use.service, Counter())[entries] += 1
+    lists = {service: counts.most_common(1)[0][0] for service, counts in by_service.items()}
+    usual = Counter(entries for entries in lists.values() if entries)
+    common = usual.most_common(1)[0][0] if usual else ()
+    return Lists(
+        common, {service: own for service, own in sorted(lists.items()) if own and own != common}
+    )
+
+
+def _entries(use: Use, folder: str, *, base: bool) -> Entries:
+    entries = [_entry(use, folder, file) for file in use.application.value_files]
+    own = [entry for entry in entries if entry]
+    if base and _BASE not in own:
+        own.insert(0, _BASE)
+    return tuple(dict.fromkeys(own))
+
+
+def _entry(use: Use, folder: str, file: str) -> str:
+    """A values file as a policy lists it; empty for one that no policy can hold."""
+    if "://" in file:
+        return ""
+    if file.startswith("$"):
+        path = posixpath.normpath(file.partition("/")[2])
+    elif file.startswith("/"):
+        path = posixpath.normpath(file.lstrip("/"))
+    else:
+        path = posixpath.normpath(folders.path(folder, file))
+    if path.startswith(".."):
+        return ""
+    if folders.holds(folder, path):
+        name = _template(use, folders.name(folder, path))
+        return f"./{name}" if "/" in name else name
+    name = _template(use, path)
+    return name if "/" in name else f"/{name}"
+
+
+def _template(use: Use, path: str) -> str:
+    """A path with the environment and the service as placeholders, where they are words of it."""
+    for part, placeholder in ((use.environment, "{environment}"), (use.service, "{service}")):
+        path = _replaced(path, part, placeholder)
+    return path
+
+
+def _replaced(path: str, part: str, placeholder: str) -> str:
+    """A path with each whole part, or word between hyphens, dots and underscores, replaced."""
+    steps = path.split("/")
+    if part in steps:
+        return "/".join(placeholder if step == part else step for step in steps)
+    for separator in (".", "-", "_"):
+        for index, step in enumerate(steps):
+            if step.startswith(f"{part}{separator}"):
+                steps[index] = placeholder + step.removeprefix(part)
+                return "/".join(steps)
+            head, dot, end = step.rpartition(".")
+            if dot and head.endswith(f"{separator}{part}"):
+                steps[index] = f"{head.removesuffix(part)}{placeholder}.{end}"
+                return "/".join(steps)
+    return path
