@@ -273,3 +273,58 @@ async def test_command_asks_the_lease_whether_another_machine_has_applied_a_chan
         assert await judged() == ("error", "rule.mig012-found")
         await lease.release(outcome="succeeded")
     assert await judged() == ("error", "rule.mig012-found-deployed")
+
+
+async def test_what_only_the_cluster_sets_is_told(
+    cluster: connections.Cluster,
+    control_plane: Any,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    policy = projects.project(root).policy
+    for service in ("auth", "personal"):
+        await create(cluster, generating.application(policy, service, "dev"))
+    patch = {
+        "parameters": [{"name": "image.tag", "value": "hand"}],
+        "valuesObject": {"replicas": 7},
+        "ignoreMissingValueFiles": True,
+    }
+    body = json.dumps({"spec": {"source": {"helm": patch}}})
+    words = ("-n", "argocd", "patch", "application", "auth-dev", "--type=merge", f"-p={body}")
+    kubectl(control_plane, *words)
+    (finding,) = await live_applications.check_live(
+        root, environments=["dev"], kubeconfig=control_plane.kubeconfig
+    )
+    assert finding.text.id == "rule.env016-found-override"
+    names = "image.tag, replicas, helm.ignoreMissingValueFiles"
+    assert finding.text.facts == {"application": "auth-dev", "names": names}
+
+    in_git(root)
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+    monkeypatch.setenv("XDG_STATE_HOME", str(root.parent / "state"))
+    arguments = ["-C", str(root), "--lang", "en", "status", "--env", "dev"]
+    assert await asyncio.to_thread(main.run, arguments) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"its Application sets {names} in the cluster alone" in shown
+    assert "hanbae plan auth --env dev" in shown
+    assert "personal in dev" not in shown
+    assert await asyncio.to_thread(main.run, [*arguments, "--output", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["standings"]
+    overrides = {row["service"]: row["overrides"] for row in rows}
+    assert overrides == {"auth": names.split(", "), "personal": []}
+
+
+def in_git(root: Path) -> None:
+    """The repository as a clone whose remote has the branch of dev."""
+    origin = root.parent / "origin"
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+    for words in (
+        ("init", "--quiet", "--bare", str(origin)),
+        ("-C", str(root), "init", "--quiet", "--initial-branch", "develop"),
+        ("-C", str(root), "remote", "add", "origin", str(origin)),
+        ("-C", str(root), "add", "--all"),
+        ("-C", str(root), *identity, "commit", "--quiet", "--message", "first"),
+        ("-C", str(root), "push", "--quiet", "origin", "develop"),
+    ):
+        subprocess.run(["git", *words], check=True, capture_output=True)

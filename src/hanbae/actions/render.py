@@ -148,25 +148,30 @@ class _Renderer:
 
     async def of(self, service: str) -> list[Release | Failure]:
         """The releases of a service that there are values for."""
-        policy, tree = self._project.policy, self._project.tree
-        if service_paths.has_no_chart(policy.services, service):
+        tree = self._project.tree
+        if service_paths.has_no_chart(self._project.policy.services, service):
             return await self._without_chart(service)
-        files = {
-            environment: tuple(map(str, naming.values_files(policy, service, environment)))
-            for environment in self._environments
-        }
-        listed = tree.files()
-        present = {
-            name: paths for name, paths in files.items() if all(path in listed for path in paths)
-        }
+        present = self._present(service)
         try:
-            answers = await self._answers(service, present, listed)
+            answers = await self._answers(service, present, tree.files())
         except errors.FileFault as fault:
             return [Failure(service, "", fault)]
         return [
             self._release(service, name, answer)
             for name, answer in zip(present, answers, strict=True)
         ]
+
+    def _present(self, service: str) -> dict[str, tuple[str, ...]]:
+        """Environment → the values files of a service, where it has them or its Application does without."""
+        policy, tree = self._project.policy, self._project.tree
+        listed, present = tree.files(), {}
+        for environment in self._environments:
+            paths = tuple(map(str, naming.values_files(policy, service, environment)))
+            there = tuple(path for path in paths if path in listed)
+            written = application_sources.in_files(policy, tree, service, environment)
+            if there == paths or written.ignores_missing:
+                present[environment] = there
+        return present
 
     async def _without_chart(self, service: str) -> list[Release | Failure]:
         """The releases of a service of overlays or plain manifests, in the environments that it is in."""

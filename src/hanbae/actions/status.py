@@ -19,6 +19,7 @@ from hanbae.engines.helm import standing as helm
 from hanbae.policy import calendars, naming
 from hanbae.policy import environments as named_environments
 from hanbae.results import holds, standings
+from hanbae.rules import application_sources
 
 _AT_ONCE: Final = 8
 
@@ -76,7 +77,12 @@ async def _of_environment(
         else:
             applications = await _applications(space, clusters, services, environment)
             judged = [
-                standing.judge(applications.get(service), service, environment, head=head)
+                structs.replace(
+                    standing.judge(applications.get(service), service, environment, head=head),
+                    overrides=_overrides(
+                        space, service, environment, applications.get(service), head=head
+                    ),
+                )
                 for service in services
             ]
         with contextlib.suppress(
@@ -91,6 +97,28 @@ async def _of_environment(
         for entry in judged
     ]
     return entries, held
+
+
+def _overrides(
+    space: workspaces.Workspace,
+    service: str,
+    environment: str,
+    application: Mapping[str, Any] | None,
+    *,
+    head: str,
+) -> tuple[str, ...]:
+    """What an Application sets and nothing in git says; git is looked through only where it sets anything."""
+    where = space.policy, service, environment
+    if application is None or not application_sources.is_about(*where, application):
+        return ()
+    live = application_sources.of_live(*where, application)
+    unwritten = application_sources.Written(live.application)
+    if not application_sources.live_settings(*where, live=live, former=unwritten):
+        return ()
+    written = application_sources.in_files(
+        space.policy, space.checkout.revision(head), service, environment
+    )
+    return application_sources.live_settings(*where, live=live, former=written)
 
 
 async def _of_releases(

@@ -131,32 +131,47 @@ def overridden(source: Mapping[str, Any]) -> tuple[str, ...]:
     names: list[str] = []
     helm, kustomize = source.get("helm"), source.get("kustomize")
     if isinstance(helm, dict):
-        for key in ("parameters", "fileParameters"):
-            entries = helm.get(key)
-            names += [
-                str(entry.get("name"))
-                for entry in (entries if isinstance(entries, list) else ())
-                if isinstance(entry, dict)
-            ]
-        inline = helm.get("valuesObject")
-        if not isinstance(inline, dict) and isinstance(helm.get("values"), str):
-            try:
-                inline = libyaml.mapping(helm["values"])
-            except libyaml.Fault:
-                inline = None
-        names += _leaves(inline) if isinstance(inline, dict) else []
+        names += values_by_name(helm)
     if isinstance(kustomize, dict):
         names += [f"kustomize.{key}" for key, value in kustomize.items() if value]
     return tuple(dict.fromkeys(names))
 
 
-def _leaves(node: Mapping[Any, Any], name: str = "") -> list[str]:
-    names = []
+def values_by_name(helm: Mapping[str, Any]) -> dict[str, Any]:
+    """What a source's ``helm`` says of single values: the name as in :func:`overridden` → what it says of it.
+
+    Args:
+        helm: The part ``helm`` of a source.
+    """
+    single: dict[str, Any] = {}
+    for key in ("parameters", "fileParameters"):
+        entries = helm.get(key)
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, dict):
+                parts = {part: value for part, value in entry.items() if value}
+                single[str(entry.get("name"))] = parts
+    inline = dict(_leaves(_inline(helm)))
+    return single | {name: inline[name] for name in inline if name not in single}
+
+
+def _inline(helm: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values that are written into a source; empty where they are none."""
+    inline: Any = helm.get("valuesObject")
+    if not inline and isinstance(helm.get("values"), str):
+        try:
+            inline = libyaml.mapping(helm["values"])
+        except libyaml.Fault:
+            inline = None
+    return inline if isinstance(inline, dict) else {}
+
+
+def _leaves(node: Mapping[Any, Any], name: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in node.items():
         here = f"{name}.{key}" if name else str(key)
-        deeper = isinstance(value, dict) and value and here.count(".") < _DEEPEST
-        names += _leaves(value, here) if deeper else [here]
-    return names
+        if isinstance(value, dict) and value and here.count(".") < _DEEPEST:
+            yield from _leaves(value, here)
+        else:
+            yield here, value
 
 
 def _typed(text: str) -> Any:

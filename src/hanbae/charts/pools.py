@@ -55,6 +55,8 @@ class Wanted(Struct, frozen=True):
         complete: Whether these two are what the cluster has, rather than what is known of it: then a release is not
             rendered for other patch releases and with other API versions as well.
         values_files: Paths of the values files, for faults; empty where there are none.
+        skip_crds: Whether the CRDs in the chart's ``crds`` folders are left out, as ``helm template`` does unasked.
+        skip_schema: Whether the values are not held against the chart's schema.
     """
 
     release: str
@@ -64,6 +66,8 @@ class Wanted(Struct, frozen=True):
     api_versions: tuple[str, ...] = ()
     complete: bool = False
     values_files: tuple[str, ...] = ()
+    skip_crds: bool = False
+    skip_schema: bool = False
 
 
 class Difference(Struct, frozen=True):
@@ -215,6 +219,8 @@ class Asked(Struct, frozen=True):
                         "kube_version": release.kube_version or "",
                         "api_versions": release.api_versions,
                         "complete": release.complete,
+                        "skip_crds": release.skip_crds,
+                        "skip_schema": release.skip_schema,
                     }
                     for release in self.wanted
                 ],

@@ -180,8 +180,8 @@ async def service(pool: pools.Pool, project: views.Project, name: str) -> Render
         paths = map(str, naming.values_files(policy, name, environment))
         values = [_values(tree, path) for path in paths]
         contents = [content for content in values if content is not None]
-        if len(contents) == len(values):
-            written = project.shared.written(name, environment)
+        written = project.shared.written(name, environment)
+        if len(contents) == len(values) or written.ignores_missing:
             overrides = releases.overrides(
                 tree, policy, name, environment, contents, written=written
             )

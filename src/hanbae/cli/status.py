@@ -45,6 +45,9 @@ _COMMANDS: Final = {
     "progressing": ("hanbae", "rollout", "status"),
     "degraded": ("hanbae", "doctor"),
 }
+_PLAN: Final = ("hanbae", "plan")
+"""What shows what an Application renders that git does not."""
+_LONGEST: Final = 300
 _AGES: Final = ((86400, "status.days"), (3600, "status.hours"), (60, "status.minutes"))
 
 
@@ -127,7 +130,11 @@ def _age(since: str, now: datetime) -> str:
 
 def _explain(session: options.Session, listed: standings.Standings) -> None:
     """Say what is not as the branch says, with the next command."""
-    explained = [standing for standing in listed.standings if standing.state in _SENTENCES]
+    explained = [
+        standing
+        for standing in listed.standings
+        if standing.state in _SENTENCES or standing.overrides
+    ]
     for standing in explained[:_MOST]:
         for line in _sentences(standing):
             outputs.emit_text(line, indent="  ")
@@ -165,7 +172,11 @@ def _sentences(standing: standings.Standing) -> Iterator[str]:
         "health": standing.health,
         "message": standing.message or "-",
     }
-    yield catalogue.sentence(wording.Text(_SENTENCES[standing.state], facts))
-    words = _COMMANDS.get(standing.state)
+    if standing.state in _SENTENCES:
+        yield catalogue.sentence(wording.Text(_SENTENCES[standing.state], facts))
+    if standing.overrides:
+        facts["names"] = ", ".join(standing.overrides)[:_LONGEST]
+        yield catalogue.sentence(wording.Text("status.overrides", facts))
+    words = _COMMANDS.get(standing.state) or (_PLAN if standing.overrides else None)
     if words:
         yield "  → " + shlex.join([*words, standing.service, "--env", standing.environment])

@@ -68,7 +68,7 @@ async def _release(
         naming.release(policy, service, environment),
         source.namespace,
         _files(tree, str(naming.chart(policy, service))),
-        (*values, *overrides),
+        (*values, *overrides.values),
     )
     return engine.Release(objects, chart)
 

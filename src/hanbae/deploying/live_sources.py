@@ -1,8 +1,7 @@
 """Reads services at a commit as Argo CD would render them now: with what their Applications in the cluster say.
 
-A folder without a chart is rendered by what the Application says of Kustomize or of the folder, and that may have been
-changed in the cluster alone. Of charts nothing is taken from there: an override that git does not show is noticed when
-the pods run another image than git says.
+Parameters, values and values files, and what an Application says of Kustomize or of a folder, may have been changed in
+the cluster alone: Argo CD renders with them, and so does hanbae. The images that must run in the end stay those of git.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from hanbae import errors, workspaces
 from hanbae.argocd_api import comparing
 from hanbae.clusters import kinds, reading
 from hanbae.planning import deployments, releases
-from hanbae.policy import documents, naming, service_paths
-from hanbae.repository import revisions, services
+from hanbae.policy import documents, environments, naming
+from hanbae.repository import revisions
 
 
 async def read(
@@ -43,7 +42,7 @@ async def read(
         hanbae.errors.Unreachable: Argo CD, or its cluster, did not answer.
     """
     live = None
-    if service_paths.has_no_chart(services.located(policy, revision).services, service):
+    if not environments.by_helm(policy, environment):
         live = await _application(clusters, policy, service, environment)
     return await deployments.read(
         policy, revision, service, environment, cluster=cluster, live=live

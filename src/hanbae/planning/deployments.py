@@ -38,6 +38,7 @@ class Source(Struct, frozen=True):
         revision: The commit.
         rendered: The chart with the environment's values, or what its folder without a chart makes.
         made: How it was made, where there is no chart.
+        in_git: What git alone makes of the chart, where the Application in the cluster changes that; None elsewhere.
     """
 
     policy: documents.Policy
@@ -46,6 +47,7 @@ class Source(Struct, frozen=True):
     revision: revisions.Revision
     rendered: rendering.Rendered
     made: manifests.Made | None = None
+    in_git: rendering.Rendered | None = None
 
     @property
     def namespace(self) -> str:
@@ -105,7 +107,8 @@ async def read(
         service: The service.
         environment: The environment.
         cluster: What the workload cluster serves, which Argo CD passes to Helm; None for what the policy says of it.
-        live: The Application in the cluster, whose settings for Kustomize or a folder count; None for those of files.
+        live: The Application in the cluster, whose settings count, as Argo CD renders with them; None for those of
+            files.
 
     Raises:
         hanbae.errors.FileFault: No values for the environment, or the chart does not render; without a chart: nothing
@@ -114,15 +117,30 @@ async def read(
     policy = services.located(policy, revision)
     written = application_sources.in_files(policy, revision, service, environment)
     if service_paths.has_no_chart(policy.services, service):
-        if live is not None:
-            _say_changed(live, written)
-            written = application_sources.of_live(policy, service, environment, live)
+        written, _ = _now(policy, service, environment, written, live)
         release = await manifests.make(policy, revision, service, environment, written=written)
         return Source(policy, service, environment, revision, release.rendered, release)
+    now, is_changed = _now(policy, service, environment, written, live)
+    rendered = await _chart(policy, revision, service, environment, written=now, cluster=cluster)
+    if not is_changed:
+        return Source(policy, service, environment, revision, rendered)
+    in_git = await _chart(policy, revision, service, environment, written=written, cluster=cluster)
+    return Source(policy, service, environment, revision, rendered, in_git=in_git)
+
+
+async def _chart(
+    policy: documents.Policy,
+    revision: revisions.Revision,
+    service: str,
+    environment: str,
+    *,
+    written: application_sources.Written,
+    cluster: releases.Cluster | None,
+) -> rendering.Rendered:
+    """The chart of a service at a commit, as Argo CD makes it by what an Application says."""
     for text in written.unrendered:
         wording.warn(text)
-    chart = str(naming.chart(policy, service))
-    values = releases.values(revision, policy, service, environment)
+    values = releases.values(revision, policy, service, environment, written=written)
     if values.missing:
         raise errors.FileFault(
             "plan.no-values",
@@ -136,16 +154,30 @@ async def read(
     request = releases.requested(
         policy, service, environment, values.contents, overrides=overrides, cluster=cluster
     )
-    rendered = await rendering.render(revision, chart, request)
-    return Source(policy, service, environment, revision, rendered)
+    return await rendering.render(revision, str(naming.chart(policy, service)), request)
 
 
-def _say_changed(live: Mapping[str, Any], written: application_sources.Written) -> None:
-    """Warn of what is set in the cluster alone: nobody sees it in git, and it is deployed all the same."""
-    names = application_sources.live_settings(live, written)
+def _now(
+    policy: documents.Policy,
+    service: str,
+    environment: str,
+    written: application_sources.Written,
+    live: Mapping[str, Any] | None,
+) -> tuple[application_sources.Written, bool]:
+    """What Argo CD renders by, and whether the cluster says otherwise than git.
+
+    That is said: nobody sees it in git, and it is deployed all the same.
+    """
+    if live is None or not application_sources.is_about(policy, service, environment, live):
+        return written, False
+    now = application_sources.of_live(policy, service, environment, live)
+    names = application_sources.live_settings(
+        policy, service, environment, live=now, former=written
+    )
     if names:
-        facts = {"application": written.application, "names": ", ".join(names)}
+        facts = {"application": now.application, "names": ", ".join(names)[:300]}
         wording.warn(wording.Text("application.live-settings", facts))
+    return now, bool(names)
 
 
 def plan(source: Source, *, is_older: bool = False) -> plans.Plan:
@@ -187,10 +219,16 @@ def plan(source: Source, *, is_older: bool = False) -> plans.Plan:
                 (guards.BranchContains if is_older else guards.BranchHead)(
                     settings.branch or "", commit
                 ),
-                *_images(objects, source.namespace),
+                *_images(_promised(source), source.namespace),
             )
         ),
     )
+
+
+def _promised(source: Source) -> list[dict[str, Any]]:
+    """The objects whose images must run: those of git, so that an image which only the cluster names is noticed."""
+    rendered = source.in_git or source.rendered
+    return [manifest.object for manifest in rendered.manifests]
 
 
 def _upgrade(source: Source) -> plans.Upgrade:

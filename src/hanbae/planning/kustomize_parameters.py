@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hanbae import errors, libyaml, subjects
+from hanbae.argo import build_environment
 
 _KEPT: Final = "*"
 """In an image: what the kustomization says already."""
@@ -18,6 +19,7 @@ _LISTS: Final = ("images", "replicas", "patches", "components")
 _FLAGS: Final = (
     "forceCommonLabels",
     "forceCommonAnnotations",
+    "commonAnnotationsEnvsubst",
     "labelWithoutSelector",
     "labelIncludeTemplates",
     "ignoreMissingComponents",
@@ -34,6 +36,7 @@ def applied(
     file: str,
     refused: Callable[[str], errors.FileFault],
     has_folder: Callable[[str], bool],
+    expanded: Callable[[str], str] = str,
 ) -> bytes:
     """A kustomization with parameters.
 
@@ -43,15 +46,17 @@ def applied(
         file: Its path, for faults.
         refused: The fault of a parameter that is not known.
         has_folder: Whether there is a component's folder, relative to the kustomization's.
+        expanded: Puts the build environment into a text.
 
     Raises:
-        hanbae.errors.FileFault: The kustomization is no mapping; a parameter that is not known, or is no such thing.
+        hanbae.errors.FileFault: The kustomization is no mapping; a parameter that is not known, or is no such thing, or
+            names the commit, where that is not known.
     """
     parameters = {key: value for key, value in parameters.items() if value}
-    for key, value in parameters.items():
-        # ``$ARGOCD_APP_REVISION`` and the like are only known to Argo CD.
-        if key not in _KNOWN or "$" in json.dumps(value, default=str):
+    for key in parameters:
+        if key not in _KNOWN:
             raise refused(f"kustomize.{key}")
+    parameters |= _expanded(parameters, expanded, refused)
     where = subjects.Place(file)
     try:
         content = libyaml.load(data) or {}
@@ -61,6 +66,25 @@ def applied(
         problem = str(fault)[:200]
         raise errors.FileFault("manifests.unreadable", place=where, problem=problem) from fault
     raise errors.FileFault("manifests.unreadable", place=where, problem="not a mapping")
+
+
+def _expanded(
+    parameters: Mapping[str, Any],
+    expanded: Callable[[str], str],
+    refused: Callable[[str], errors.FileFault],
+) -> Content:
+    """The parameters into which Argo CD puts the build environment."""
+    results: Content = {}
+    if isinstance(parameters.get("images"), list):
+        results["images"] = [expanded(str(image)) for image in parameters["images"]]
+    annotations = parameters.get("commonAnnotations")
+    if parameters.get("commonAnnotationsEnvsubst") and isinstance(annotations, dict):
+        own = {str(key): expanded(str(value)) for key, value in annotations.items()}
+        results["commonAnnotations"] = own
+    for key, value in results.items():
+        if any(name in json.dumps(value) for name in build_environment.OF_COMMIT):
+            raise refused(f"kustomize.{key}")
+    return results
 
 
 def _changed(

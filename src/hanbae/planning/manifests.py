@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors, libyaml, subjects, wording
-from hanbae.argo import source_files
+from hanbae.argo import build_environment, source_files
 from hanbae.charts import rendering
 from hanbae.planning import directories, kustomize, kustomize_parameters
 from hanbae.policy import documents, service_paths
@@ -97,7 +97,10 @@ def source(
             raise asks.refused(other)
     parameters = merged.get("kustomize")
     if engine == "kustomize" and isinstance(parameters, dict) and parameters:
-        tree = _with_parameters(tree, folder, parameters, asks)
+        variables = application_sources.variables(
+            policy, service, environment, written=written, commit=trees.commit_of(tree)
+        )
+        tree = _with_parameters(tree, folder, parameters, asks, variables)
     return Source(engine, folder, tree, options)
 
 
@@ -122,7 +125,11 @@ class _Asks(Struct, frozen=True):
 
 
 def _with_parameters(
-    tree: trees.Tree, folder: str, parameters: Mapping[str, Any], asks: _Asks
+    tree: trees.Tree,
+    folder: str,
+    parameters: Mapping[str, Any],
+    asks: _Asks,
+    variables: Mapping[str, str],
 ) -> trees.Tree:
     file = scanning.named(tree, folder) or folder
     changed = kustomize_parameters.applied(
@@ -130,6 +137,7 @@ def _with_parameters(
         parameters,
         file=file,
         refused=asks.refused,
+        expanded=lambda text: build_environment.expanded(text, variables),
         has_folder=lambda name: bool(tree.files(posixpath.normpath(f"{folder}/{name}"))),
     )
     return trees.Overlaid(tree, {file: changed})

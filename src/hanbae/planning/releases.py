@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from hanbae import errors, subjects
 from hanbae.apis import serving
-from hanbae.argo import source_files
+from hanbae.argo import build_environment, source_files, value_files
 from hanbae.charts import pools
 from hanbae.migrations import databases
 from hanbae.policy import boundaries, documents, folders, naming
@@ -32,28 +32,105 @@ class Cluster(Struct, frozen=True):
     api_versions: tuple[str, ...]
 
 
+class Overrides(Struct, frozen=True):
+    """What an Application, and files beside its chart, say to Helm besides values files.
+
+    Attributes:
+        values: What is laid over the values files, in order.
+        skip_crds: Whether the chart's CRDs are left out.
+        skip_schema: Whether the values are not held against the chart's schema.
+        kube_version: The version that Helm is told in place of the cluster's; empty for that.
+        api_versions: The API versions that it is told in place of the cluster's; empty for those.
+        namespace: What templates get as the release's namespace in place of the destination's; empty for that.
+    """
+
+    values: tuple[bytes, ...] = ()
+    skip_crds: bool = False
+    skip_schema: bool = False
+    kube_version: str = ""
+    api_versions: tuple[str, ...] = ()
+    namespace: str = ""
+
+
 class Values(Struct, frozen=True):
     """The values files of a service in an environment.
 
     Attributes:
         contents: Those that are there, in order.
         missing: Those that are not: Argo CD renders nothing without them.
+        paths: Those that are there, by their paths.
     """
 
     contents: tuple[bytes, ...]
     missing: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
 
 
-def values(tree: trees.Tree, policy: documents.Policy, service: str, environment: str) -> Values:
-    """Read the values files of a service in an environment.
+def values(
+    tree: trees.Tree,
+    policy: documents.Policy,
+    service: str,
+    environment: str,
+    *,
+    written: application_sources.Written | None = None,
+) -> Values:
+    """Read the values files of a service in an environment: those of the policy, or of an Application in a cluster.
+
+    Args:
+        tree: The files of the repository.
+        policy: The policy.
+        service: The service.
+        environment: The environment.
+        written: What the Application says; None to look for it among the files.
 
     Raises:
         hanbae.errors.FileFault: One of them is too large, or a link leads out of the repository.
     """
-    paths = [str(path) for path in naming.values_files(policy, service, environment)]
+    if written is None:
+        written = application_sources.in_files(policy, tree, service, environment)
+    paths = values_paths(tree, policy, service, environment, written=written)
     contents = {path: tree.read(path) for path in paths}
     missing = tuple(path for path, content in contents.items() if content is None)
-    return Values(tuple(contents[path] or b"" for path in paths if path not in missing), missing)
+    there = tuple(path for path in paths if path not in missing)
+    contents_ = tuple(contents[path] or b"" for path in there)
+    return Values(contents_, () if written.ignores_missing else missing, there)
+
+
+def values_paths(
+    tree: trees.Tree,
+    policy: documents.Policy,
+    service: str,
+    environment: str,
+    *,
+    written: application_sources.Written,
+) -> tuple[str, ...]:
+    """The values files of a service in an environment, in order; what a pattern fits, and else what is not there.
+
+    Args:
+        tree: The files of the repository.
+        policy: The policy.
+        service: The service.
+        environment: The environment.
+        written: What the Application says.
+    """
+    if written.place is not None or written.files is None:
+        return tuple(map(str, naming.values_files(policy, service, environment)))
+    variables = _variables(tree, policy, service, environment, written=written)
+    expanded = (build_environment.expanded(path, variables) for path in written.files.paths)
+    return tuple(name for path in expanded for name in value_files.matched(tree, path) or (path,))
+
+
+def _variables(
+    tree: trees.Tree,
+    policy: documents.Policy,
+    service: str,
+    environment: str,
+    *,
+    written: application_sources.Written,
+) -> dict[str, str]:
+    return application_sources.variables(
+        policy, service, environment, written=written, commit=trees.commit_of(tree)
+    )
 
 
 def requested(
@@ -62,7 +139,7 @@ def requested(
     environment: str,
     values: Sequence[bytes],
     *,
-    overrides: tuple[bytes, ...] = (),
+    overrides: Overrides = Overrides(),  # noqa: B008  it is immutable
     kube_version: str | None = None,
     api_versions: tuple[str, ...] = (),
     cluster: Cluster | None = None,
@@ -87,12 +164,14 @@ def requested(
         served = (*serving.api_versions(minor), *api_versions)
     return pools.Wanted(
         release=naming.release(policy, service, environment),
-        namespace=naming.namespace(policy, service, environment),
-        values=(*values, *overrides),
-        kube_version=kube_version or f"v{minor}.0",
-        api_versions=served,
-        complete=cluster is not None,
+        namespace=overrides.namespace or naming.namespace(policy, service, environment),
+        values=(*values, *overrides.values),
+        kube_version=overrides.kube_version or kube_version or f"v{minor}.0",
+        api_versions=overrides.api_versions or served,
+        complete=cluster is not None or bool(overrides.kube_version),
         values_files=tuple(map(str, naming.values_files(policy, service, environment))),
+        skip_crds=overrides.skip_crds,
+        skip_schema=overrides.skip_schema,
     )
 
 
@@ -162,8 +241,8 @@ def overrides(
     values: Sequence[bytes],
     *,
     written: application_sources.Written | None = None,
-) -> tuple[bytes, ...]:
-    """The values that the Application, and ``.argocd-source`` files beside the chart, lay over the environment's.
+) -> Overrides:
+    """What the Application, and ``.argocd-source`` files beside the chart, say besides the environment's values files.
 
     Args:
         tree: The files of the repository.
@@ -182,15 +261,27 @@ def overrides(
     patches = list(source_files.read(tree, chart, written.application))
     helm = source_files.merged(patches, written.source).get("helm")
     if not isinstance(helm, dict):
-        return ()
+        return Overrides()
     place = subjects.Place(patches[-1].path) if patches else written.place
+    variables = _variables(tree, policy, service, environment, written=written)
     parameters = [
-        {**entry, "value": application_sources.substituted(text, policy, service, environment)}
+        {**entry, "value": build_environment.expanded(str(entry.get("value") or ""), variables)}
         for entry in _entries(helm, "parameters")
-        for text in [str(entry.get("value") or "")]
     ]
-    parameters += _of_files(tree, chart, _entries(helm, "fileParameters"), place)
-    return source_files.values({**helm, "parameters": parameters}, values)
+    of_files = [
+        {**entry, "path": build_environment.expanded(str(entry.get("path") or ""), variables)}
+        for entry in _entries(helm, "fileParameters")
+    ]
+    parameters += _of_files(tree, chart, of_files, place)
+    versions = helm.get("apiVersions")
+    return Overrides(
+        source_files.values({**helm, "parameters": parameters}, values),
+        skip_crds=helm.get("skipCrds") is True,
+        skip_schema=helm.get("skipSchemaValidation") is True,
+        kube_version=str(helm.get("kubeVersion") or ""),
+        api_versions=tuple(map(str, versions)) if isinstance(versions, list) else (),
+        namespace=str(helm.get("namespace") or ""),
+    )
 
 
 def _entries(helm: Mapping[str, Any], key: str) -> list[dict[str, Any]]:

@@ -67,6 +67,12 @@ class Tree(Protocol):
         """Every symbolic link below a folder: path from the root → what it says that it leads to."""
 
 
+def commit_of(tree: Tree) -> str:
+    """The full id of the commit that a tree is of; empty for a working tree."""
+    commit = getattr(tree, "commit", "")
+    return commit if isinstance(commit, str) else ""
+
+
 class Subtree:
     """A folder of a tree as a tree of its own.
 
@@ -81,6 +87,11 @@ class Subtree:
     def __init__(self, tree: Tree, folder: str) -> None:
         self._tree = tree
         self.prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
+
+    @property
+    def commit(self) -> str:
+        """The commit that the files are of; empty for a working tree."""
+        return commit_of(self._tree)
 
     def files(self, folder: str = "") -> Mapping[str, str]:
         """Every file below a folder; see :class:`Tree`."""
@@ -125,6 +136,11 @@ class Overlaid:
     def __init__(self, tree: Tree, changed: Mapping[str, bytes]) -> None:
         self._tree = tree
         self._changed = dict(changed)
+
+    @property
+    def commit(self) -> str:
+        """The commit that the files are of; empty for a working tree."""
+        return commit_of(self._tree)
 
     def files(self, folder: str = "") -> Mapping[str, str]:
         """See :class:`Tree`."""

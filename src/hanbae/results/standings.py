@@ -36,6 +36,7 @@ class Standing(Struct, frozen=True, omit_defaults=False):
         differing: The objects that differ from the branch.
         deployment: Id of the last deployment that this history knows; empty for none.
         outcome: How that one ended; empty for none.
+        overrides: What its Application in the cluster sets and nothing in git says, such as ``image.tag``.
     """
 
     service: str
@@ -50,6 +51,7 @@ class Standing(Struct, frozen=True, omit_defaults=False):
     differing: tuple[subjects.Ref, ...] = ()
     deployment: str = ""
     outcome: str = ""
+    overrides: tuple[str, ...] = ()
 
 
 class Frozen(Struct, frozen=True):

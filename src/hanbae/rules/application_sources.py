@@ -6,7 +6,6 @@ was changed in the cluster by hand; so does hanbae.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -14,19 +13,34 @@ from weakref import WeakKeyDictionary
 from msgspec import Struct
 
 from hanbae import subjects, wording
-from hanbae.argo import application_sets, applications
+from hanbae.argo import (
+    application_sets,
+    applications,
+    build_environment,
+    source_files,
+    value_files,
+)
 from hanbae.policy import documents, folders, labels, naming, service_paths
 from hanbae.repository import trees
 from hanbae.rules import declaring
 
-_HELM: Final = ("parameters", "fileParameters", "values", "valuesObject")
+_OVERRIDES: Final = ("parameters", "fileParameters", "values", "valuesObject")
+_OPTIONS: Final = (
+    "valueFiles",
+    "ignoreMissingValueFiles",
+    "skipCrds",
+    "skipSchemaValidation",
+    "kubeVersion",
+    "apiVersions",
+    "namespace",
+)
+VALUES_FILES: Final = "helm.valueFiles"
+"""What :func:`live_settings` calls other values files than those of git."""
 _OTHER_ENGINES: Final = ("kustomize", "directory", "plugin")
-_UNRENDERED: Final = ("version", "kubeVersion", "apiVersions", "skipCrds", "namespace")
 _SOURCES: Final = {
     "Application": ("spec", "source"),
     "ApplicationSet": ("spec", "template", "spec", "source"),
 }
-_VARIABLE: Final = re.compile(r"\$(?:\{(ARGOCD_APP_[A-Z_]{1,40})\}|(ARGOCD_APP_[A-Z_]{1,40}))")
 
 
 class Written(Struct, frozen=True):
@@ -37,20 +51,33 @@ class Written(Struct, frozen=True):
         source: ``helm``, ``kustomize``, ``directory`` and ``plugin`` of its source, as far as they are there.
         place: Where it is written; None for an Application in the cluster.
         folder: The folder that it is about.
+        project: Its AppProject; empty where nothing is known of it.
+        revision: What it follows, as it is written; empty likewise.
+        files: The values files of its chart as it lists them; None where it is no Application with a chart.
     """
 
     application: str = ""
     source: Mapping[str, Any] = {}
     place: subjects.Place | None = None
     folder: str = ""
+    project: str = ""
+    revision: str = ""
+    files: value_files.Listed | None = None
+
+    @property
+    def ignores_missing(self) -> bool:
+        """Whether it is rendered without values files that are not there."""
+        return _mapping(self.source.get("helm")).get("ignoreMissingValueFiles") is True
 
     @property
     def unrendered(self) -> tuple[wording.Text, ...]:
-        """That it has settings of Helm which Argo CD heeds and hanbae does not; nothing where it has none."""
-        helm = _mapping(self.source.get("helm"))
-        names = ", ".join(f"helm.{key}" for key in _UNRENDERED if helm.get(key))
-        facts = {"application": self.application, "names": names}
+        """That Argo CD reads values which this repository does not have; nothing where it has them."""
+        names = ", ".join(f"helm.valueFiles {name}" for name in (self.files or _NONE).elsewhere)
+        facts = {"application": self.application, "names": names[:300]}
         return (wording.Text("application.not-rendered", facts),) if names else ()
+
+
+_NONE: Final = value_files.Listed()
 
 
 Index = Mapping[str, tuple[Written, ...]]
@@ -112,46 +139,109 @@ def of_live(
         environment: The environment.
         application: The Application.
     """
+    spec = _mapping(application.get("spec"))
     source = applications.chart_source(application)
-    name = naming.application(policy, service, environment)
-    folder = _folder(policy, service, environment)
-    return Written(name, _settings(source), None, folder)
-
-
-def live_settings(application: Mapping[str, Any], former: Written) -> tuple[str, ...]:
-    """What an Application in the cluster says otherwise than files do: ``kustomize.images`` and the like.
-
-    Args:
-        application: The Application.
-        former: What files say.
-    """
-    own = _settings(applications.chart_source(application))
-    return tuple(
-        f"{engine}.{key}"
-        for engine in ("kustomize", "directory")
-        for key, value in _mapping(own.get(engine)).items()
-        if value and value != _mapping(former.source.get(engine)).get(key)
+    has_no_chart = service_paths.has_no_chart(policy.services, service)
+    return Written(
+        naming.application(policy, service, environment),
+        _settings(source),
+        None,
+        _folder(policy, service, environment),
+        str(spec.get("project") or ""),
+        str(source.get("targetRevision") or ""),
+        None if has_no_chart else _files(policy, spec, source),
     )
 
 
-def substituted(text: str, policy: documents.Policy, service: str, environment: str) -> str:
-    """A parameter with what Argo CD puts into it of the Application; the commit is left as it is written.
+def is_about(
+    policy: documents.Policy, service: str, environment: str, application: Mapping[str, Any]
+) -> bool:
+    """Whether an Application in the cluster deploys a service's folder; of another one nothing is rendered."""
+    path = applications.chart_source(application).get("path")
+    return folders.normal(path) == _folder(policy, service, environment)
+
+
+def live_settings(
+    policy: documents.Policy, service: str, environment: str, *, live: Written, former: Written
+) -> tuple[str, ...]:
+    """What an Application in the cluster says otherwise than files do: ``image.tag``, ``kustomize.images``.
 
     Args:
-        text: The parameter's value.
+        policy: The policy, located in the tree of the service.
+        service: The service.
+        environment: The environment.
+        live: What the Application says.
+        former: What files say.
+    """
+    helm, ours = _mapping(live.source.get("helm")), _mapping(former.source.get("helm"))
+    names = list(_overridden(helm, ours))
+    listed = former.files or _listed(policy, service, environment)
+    if live.files is not None and live.files != listed:
+        names.append(VALUES_FILES)
+    names += [
+        f"helm.{key}"
+        for key in _OPTIONS
+        if key != "valueFiles" and (helm.get(key) or None) != (ours.get(key) or None)
+    ]
+    names += [
+        f"{engine}.{key}"
+        for engine in ("kustomize", "directory")
+        for key, value in _mapping(live.source.get(engine)).items()
+        if value and value != _mapping(former.source.get(engine)).get(key)
+    ]
+    return tuple(names)
+
+
+def _overridden(live: Mapping[str, Any], former: Mapping[str, Any]) -> Iterable[str]:
+    """The values that one source overrides otherwise than another one."""
+    ours = source_files.values_by_name(former)
+    theirs = source_files.values_by_name(live)
+    return [name for name in theirs | ours if theirs.get(name) != ours.get(name)]
+
+
+def _files(
+    policy: documents.Policy, spec: Mapping[str, Any], source: Mapping[str, Any]
+) -> value_files.Listed:
+    def is_own(url: Any) -> bool:
+        return applications.is_same_repository(url, policy.argocd.repository)
+
+    return value_files.listed(spec, source, is_own=is_own)
+
+
+def _listed(policy: documents.Policy, service: str, environment: str) -> value_files.Listed:
+    """The values files of the policy, the chart's own left out at the beginning."""
+    chart = _folder(policy, service, environment)
+    paths = [str(path) for path in naming.values_files(policy, service, environment)]
+    first = folders.path(chart, "values.yaml")
+    return value_files.Listed(tuple(paths[1:] if paths[:1] == [first] else paths))
+
+
+def variables(
+    policy: documents.Policy,
+    service: str,
+    environment: str,
+    *,
+    written: Written,
+    commit: str = "",
+) -> dict[str, str]:
+    """The build environment of Argo CD.
+
+    Args:
         policy: The policy.
         service: The service.
         environment: The environment.
+        written: What the Application says.
+        commit: The commit that is rendered; empty where that is not known.
     """
     settings = policy.environments[environment]
-    variables = {
+    return build_environment.of_commit(commit) | {
         "ARGOCD_APP_NAME": naming.application(policy, service, environment),
         "ARGOCD_APP_NAMESPACE": naming.namespace(policy, service, environment),
+        "ARGOCD_APP_PROJECT_NAME": written.project or naming.project(policy, environment),
         "ARGOCD_APP_SOURCE_PATH": _folder(policy, service, environment),
         "ARGOCD_APP_SOURCE_REPO_URL": policy.argocd.repository,
-        "ARGOCD_APP_SOURCE_TARGET_REVISION": settings.branch or "",
+        "ARGOCD_APP_SOURCE_TARGET_REVISION": written.revision or settings.branch or "",
     }
-    return _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], match[0]), text)
 
 
 def _documents(
@@ -173,17 +263,20 @@ def _documents(
 def _read(
     policy: documents.Policy, document: Mapping[str, Any], place: subjects.Place
 ) -> Written | None:
-    """What an Application of this repository says; None for others, and for one that says nothing."""
+    """What an Application of this repository says; None for others."""
     spec = _mapping(document.get("spec"))
     several = spec.get("sources")
     for source in several if isinstance(several, list) else [spec.get("source")]:
         if not isinstance(source, Mapping) or not isinstance(source.get("path"), str):
             continue
-        settings = _settings(source)
-        own = applications.is_same_repository(source.get("repoURL"), policy.argocd.repository)
-        if own and settings:
+        if applications.is_same_repository(source.get("repoURL"), policy.argocd.repository):
             name = str(_mapping(document.get("metadata")).get("name") or "")
-            return Written(name, settings, place, folders.normal(source["path"]))
+            project, revision = (
+                str(value or "") for value in (spec.get("project"), source.get("targetRevision"))
+            )
+            folder = folders.normal(source["path"])
+            files = _files(policy, spec, source) if source.get("helm") else None
+            return Written(name, _settings(source), place, folder, project, revision, files)
     return None
 
 
@@ -192,7 +285,7 @@ def _settings(source: Mapping[str, Any]) -> dict[str, Any]:
     helm = {
         key: value
         for key, value in _mapping(source.get("helm")).items()
-        if value and key in (*_HELM, *_UNRENDERED)
+        if value and key in (*_OVERRIDES, *_OPTIONS)
     }
     return settings | ({"helm": helm} if helm else {})
 

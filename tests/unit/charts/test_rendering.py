@@ -72,6 +72,20 @@ async def test_the_merged_values_come_back(chart: Path) -> None:
     assert answer.values == {"image": {"tag": "a", "digest": "b"}}
 
 
+async def test_crds_and_the_schema_are_left_out_where_an_application_says_so(chart: Path) -> None:
+    (chart / "crds").mkdir()
+    (chart / "crds/a.yaml").write_text(
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a}\n"
+    )
+    assert len(await rendered(chart, CONFIGMAP % "x")) == 2
+    (config_map,) = await rendered(chart, CONFIGMAP % "x", skip_crds=True)
+    assert config_map["kind"] == "ConfigMap"
+    (chart / "values.schema.json").write_text('{"required": ["never"]}')
+    with pytest.raises(errors.FileFault, match=r"render\.failed"):
+        await rendered(chart, CONFIGMAP % "x")
+    assert len(await rendered(chart, CONFIGMAP % "x", skip_schema=True)) == 2
+
+
 async def test_objects_come_in_helms_order_hooks_and_lists_included(chart: Path) -> None:
     kinds = ["Ingress", "Deployment", "SealedSecret", "Job", "ServiceAccount", "Service"]
     documents = [f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: x}}" for kind in kinds]

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from hanbae import errors, libyaml
+from hanbae.argo import value_files
 from hanbae.planning import releases
-from hanbae.policy import loading
-from hanbae.repository import trees
+from hanbae.policy import documents, loading
+from hanbae.repository import services, trees
 from hanbae.rules import application_sources
 
 POLICY = """\
@@ -38,7 +39,7 @@ def overrides(root: Path, helm: str, name: str = "cart-dev") -> list[dict[str, A
     (root / "argo/cart.yaml").write_text(APPLICATION.replace("NAME", name).replace("HELM", helm))
     policy, _ = loading.parse(POLICY.encode(), "hanbae.yaml")
     layers = releases.overrides(trees.WorkingTree(root), policy, "cart", "dev", [b"a: [1, 2]\n"])
-    return [libyaml.mapping(layer) for layer in layers]
+    return [libyaml.mapping(layer) or {} for layer in layers.values]
 
 
 def test_inline_values_and_parameters_are_laid_over_in_argo_cds_order(tmp_path: Path) -> None:
@@ -88,19 +89,135 @@ def test_applications_of_others_say_nothing(tmp_path: Path) -> None:
     text = APPLICATION.replace("NAME", "cart-dev").replace("HELM", helm)
     (tmp_path / "argo/cart.yaml").write_text(text.replace("SHOP", "theirs"))
     policy, _ = loading.parse(POLICY.encode(), "hanbae.yaml")
-    assert releases.overrides(trees.WorkingTree(tmp_path), policy, "cart", "dev", ()) == ()
+    assert releases.overrides(trees.WorkingTree(tmp_path), policy, "cart", "dev", ()) == (
+        releases.Overrides()
+    )
 
 
-def test_what_is_changed_in_the_cluster_alone_is_known() -> None:
-    source = {"path": "charts/cart", "kustomize": {"images": ["a:2"], "namePrefix": "x-"}}
-    written = application_sources.Written("cart-dev", {"kustomize": {"namePrefix": "x-"}})
-    live = {"spec": {"source": source}}
-    assert application_sources.live_settings(live, written) == ("kustomize.images",)
+def policy_and_tree(root: Path) -> tuple[documents.Policy, trees.Tree]:
+    policy, _ = loading.parse(POLICY.encode(), "hanbae.yaml")
+    for name in ("values.yaml", "values-dev.yaml", "more/b.yaml", "more/a.yaml"):
+        path = root / "charts/cart" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"from: {name}\n")
+    (root / "charts/cart/Chart.yaml").write_text("apiVersion: v2\nname: cart\nversion: 0.1.0\n")
+    tree = trees.WorkingTree(root)
+    return services.located(policy, tree), tree
 
 
-def test_what_argo_cd_heeds_and_hanbae_does_not_is_said() -> None:
-    helm = {"skipCrds": True, "kubeVersion": "1.30.0", "parameters": [{"name": "a"}]}
-    (text,) = application_sources.Written("cart-dev", {"helm": helm}).unrendered
-    assert text.id == "application.not-rendered"
-    assert text.facts["names"] == "helm.kubeVersion, helm.skipCrds"
-    assert application_sources.Written("cart-dev", {"helm": {"parameters": []}}).unrendered == ()
+def live(helm: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    source = {"path": "charts/cart", "repoURL": "https://git.example.com/shop.git", "helm": helm}
+    return {"spec": {"project": "team", "source": source, **spec}}
+
+
+def test_what_is_changed_in_the_cluster_alone_is_known(tmp_path: Path) -> None:
+    policy, _ = policy_and_tree(tmp_path)
+    where = policy, "cart", "dev"
+    ours = {
+        "parameters": [{"name": "image.tag", "value": "1"}, {"name": "a", "value": "1"}],
+        "valuesObject": {"replicas": {"min": 1, "max": 2}},
+        "valueFiles": ["values-dev.yaml"],
+    }
+    theirs = {
+        "parameters": [{"name": "image.tag", "value": "2"}, {"name": "a", "value": "1"}],
+        "valuesObject": {"replicas": {"min": 1, "max": 3}},
+        "valueFiles": ["values-dev.yaml", "more/a.yaml"],
+        "skipCrds": True,
+        "ignoreMissingValueFiles": True,
+    }
+    former = application_sources.of_live(*where, live(ours))
+    for settings, names in (
+        (ours, ()),
+        (
+            theirs,
+            (
+                "image.tag",
+                "replicas.max",
+                "helm.valueFiles",
+                "helm.ignoreMissingValueFiles",
+                "helm.skipCrds",
+            ),
+        ),
+        ({}, ("image.tag", "a", "replicas.min", "replicas.max", "helm.valueFiles")),
+    ):
+        now = application_sources.of_live(*where, live(settings))
+        assert application_sources.live_settings(*where, live=now, former=former) == names
+
+
+def test_an_application_with_the_policys_values_files_says_nothing_else(tmp_path: Path) -> None:
+    policy, _ = policy_and_tree(tmp_path)
+    where = policy, "cart", "dev"
+    for listed in (["values-dev.yaml"], ["values.yaml", "/charts/cart/values-dev.yaml"]):
+        now = application_sources.of_live(*where, live({"valueFiles": listed}))
+        former = application_sources.Written("cart-dev")
+        assert application_sources.live_settings(*where, live=now, former=former) == ()
+
+
+@pytest.mark.parametrize(
+    ("listed", "more", "paths", "missing"),
+    [
+        (["values-dev.yaml"], {}, ["charts/cart/values-dev.yaml"], []),
+        (
+            ["more/*.yaml", "/charts/cart/values-dev.yaml"],
+            {},
+            ["charts/cart/more/a.yaml", "charts/cart/more/b.yaml", "charts/cart/values-dev.yaml"],
+            [],
+        ),
+        (["values-${ARGOCD_ENV}dev.yaml"], {}, ["charts/cart/values-dev.yaml"], []),
+        (["gone.yaml"], {}, [], ["charts/cart/gone.yaml"]),
+        (["gone.yaml"], {"ignoreMissingValueFiles": True}, [], []),
+        (["../../../etc/passwd", "https://example.com/v.yaml"], {}, [], []),
+    ],
+)
+def test_values_files_of_an_application_in_the_cluster_are_read(
+    tmp_path: Path, listed: list[str], more: dict[str, Any], paths: list[str], missing: list[str]
+) -> None:
+    policy, tree = policy_and_tree(tmp_path)
+    now = application_sources.of_live(policy, "cart", "dev", live({"valueFiles": listed} | more))
+    values = releases.values(tree, policy, "cart", "dev", written=now)
+    assert list(values.paths) == paths
+    assert list(values.missing) == missing
+    own = [text.facts["names"] for text in now.unrendered]
+    assert own == (
+        ["helm.valueFiles ../../../etc/passwd, helm.valueFiles https://example.com/v.yaml"]
+        if "://" in listed[-1]
+        else []
+    )
+
+
+def test_values_files_of_another_source_are_those_of_its_repository(tmp_path: Path) -> None:
+    policy, _ = policy_and_tree(tmp_path)
+    files = ["$ours/charts/cart/values-dev.yaml", "$theirs/x.yaml"]
+    chart = live({"valueFiles": files})["spec"]["source"]
+    sources = [
+        chart,
+        {"repoURL": "https://git.example.com/SHOP", "ref": "ours"},
+        {"repoURL": "https://git.example.com/other", "ref": "theirs"},
+    ]
+    now = application_sources.of_live(policy, "cart", "dev", {"spec": {"sources": sources}})
+    assert now.files == value_files.Listed(("charts/cart/values-dev.yaml",), ("$theirs/x.yaml",))
+
+
+def test_what_an_application_says_to_helm_reaches_the_renderer(tmp_path: Path) -> None:
+    policy, tree = policy_and_tree(tmp_path)
+    helm = {
+        "skipCrds": True,
+        "skipSchemaValidation": True,
+        "kubeVersion": "1.30.0",
+        "apiVersions": ["example.com/v1"],
+        "namespace": "elsewhere",
+    }
+    now = application_sources.of_live(policy, "cart", "dev", live(helm))
+    overrides = releases.overrides(tree, policy, "cart", "dev", (), written=now)
+    request = releases.requested(policy, "cart", "dev", (), overrides=overrides)
+    assert (request.skip_crds, request.skip_schema) == (True, True)
+    assert (request.kube_version, request.api_versions) == ("1.30.0", ("example.com/v1",))
+    assert request.namespace == "elsewhere"
+
+
+def test_an_application_of_another_folder_is_not_the_services(tmp_path: Path) -> None:
+    policy, _ = policy_and_tree(tmp_path)
+    assert application_sources.is_about(policy, "cart", "dev", live({}))
+    other = live({})
+    other["spec"]["source"]["path"] = "charts/other"
+    assert not application_sources.is_about(policy, "cart", "dev", other)

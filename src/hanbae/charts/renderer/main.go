@@ -57,6 +57,8 @@ type release struct {
 	KubeVersion string   `json:"kube_version"`
 	APIVersions []string `json:"api_versions"`
 	Complete    bool     `json:"complete"`
+	SkipCRDs    bool     `json:"skip_crds"`
+	SkipSchema  bool     `json:"skip_schema"`
 }
 
 func main() {

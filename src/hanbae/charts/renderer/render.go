@@ -223,8 +223,10 @@ func (j *job) render(rel *release, caps *common.Capabilities, seen any) (*made, 
 		return nil, err
 	}
 	merged, _ := top["Values"].(common.Values)
-	if err := j.validate(c, merged); err != nil {
-		return nil, err
+	if !rel.SkipSchema {
+		if err := j.validate(c, merged); err != nil {
+			return nil, err
+		}
 	}
 	if wanted := c.Metadata.KubeVersion; wanted != "" && !chartutil.IsCompatibleRange(wanted, caps.KubeVersion.String()) {
 		return nil, fmt.Errorf("chart requires kubeVersion: %s which is incompatible with Kubernetes %s",
@@ -243,7 +245,11 @@ func (j *job) render(rel *release, caps *common.Capabilities, seen any) (*made, 
 	if err != nil {
 		return nil, err
 	}
-	return &made{merged, c.CRDObjects(), files}, nil
+	result := &made{values: merged, files: files}
+	if !rel.SkipCRDs {
+		result.crds = c.CRDObjects()
+	}
+	return result, nil
 }
 
 // capabilities are what Argo CD lets Helm say of itself and of the cluster.

@@ -10,7 +10,7 @@ import msgspec
 from hanbae import subjects
 from hanbae.argo import generating, sync_windows
 from hanbae.policy import documents, environments, naming
-from hanbae.rules import declaring, rulebook, views
+from hanbae.rules import application_sources, declaring, rulebook, views
 from hanbae.rules.argo import sets
 from hanbae.rules.environments import specs
 
@@ -23,6 +23,8 @@ LIVE: Final = "ENV016"
 _POLICY: Final = "deployment-policy.ko.md, 환경"
 _MARK: Final = "hanbae generate argocd"
 _HEAD: Final = 400
+_LONGEST: Final = 300
+"""Characters of what one Application sets."""
 _FILES: Final = ("applicationset.yaml", "kustomization.yaml", "project.yaml")
 # What is said of a running Application is mended where the policy says it, or by generating again.
 _KEYS: Final = {
@@ -87,7 +89,7 @@ def _differences(
                     deviation
                     for deviation in specs.application(document, expected)
                     if (deviation.variant != "sync" or not by_hand)
-                    and not _of_the_teams_own_project(policy, deviation)
+                    and not _is_the_teams_own(policy, deviation)
                 )
         return
     path = declared.places.file
@@ -116,9 +118,10 @@ def _projects(
     return {**document, "spec": kept}, expected
 
 
-def _of_the_teams_own_project(policy: documents.Policy, difference: specs.Difference) -> bool:
-    """Whether it is the name of an AppProject in a repository that does not use those of hanbae."""
-    return policy.profile == "essential" and difference.pointer == ("spec", "project")
+def _is_the_teams_own(policy: documents.Policy, difference: specs.Difference) -> bool:
+    """Whether a repository that hanbae did not lay may say so: its AppProject, and what ARG046 says of values."""
+    own = difference.pointer == ("spec", "project") or difference.variant == "override"
+    return policy.profile == "essential" and own
 
 
 def _expanded(project: views.Project, declared: declaring.Declared) -> Iterator[specs.Difference]:
@@ -140,8 +143,9 @@ def _expanded(project: views.Project, declared: declaring.Declared) -> Iterator[
             expected = generating.application(project.policy, service, environment)
             for difference in specs.application(application.document, expected):
                 by_hand = difference.variant == "sync" and _by_hand(project, environment)
-                own_project = difference.pointer == ("spec", "project")
-                if not (by_hand or own_project or "{{" in difference.found):
+                own = difference.pointer == ("spec", "project")
+                own = own or _is_the_teams_own(project.policy, difference)
+                if not (by_hand or own or "{{" in difference.found):
                     pointer = ("spec", "template", *difference.pointer)
                     in_set = msgspec.structs.replace(difference, pointer=pointer)
                     differences.setdefault((difference.variant, pointer), in_set)
@@ -207,11 +211,40 @@ def live(
     for difference in specs.application(application, expected):
         if difference.variant == "sync" and _by_hand(project, environment):
             continue
-        if _of_the_teams_own_project(project.policy, difference):
+        if difference.variant == "override" or _is_the_teams_own(project.policy, difference):
             continue
         key = _KEYS.get(difference.variant)
         place = project.place(f"environments.{environment}{f'.{key}' if key else ''}")
         yield rulebook.Hit(place, {"application": name, **difference.facts}, difference.variant)
+    names = overridden(project, service, environment, application)
+    if names:
+        place = project.place(f"environments.{environment}")
+        facts = {"application": name, "names": ", ".join(names)[:_LONGEST]}
+        yield rulebook.Hit(place, facts, "override")
+
+
+def overridden(
+    project: views.Project, service: str, environment: str, application: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """What an Application in the cluster sets and nothing in git says, besides its values files.
+
+    Args:
+        project: The repository.
+        service: The service.
+        environment: The environment.
+        application: The Application.
+    """
+    policy = project.policy
+    if not application_sources.is_about(policy, service, environment, application):
+        return ()
+    names = application_sources.live_settings(
+        policy,
+        service,
+        environment,
+        live=application_sources.of_live(policy, service, environment, application),
+        former=project.shared.written(service, environment),
+    )
+    return tuple(name for name in names if name != application_sources.VALUES_FILES)
 
 
 def left(
