@@ -256,6 +256,72 @@ async def test_an_application_that_its_set_has_not_made_yet_is_waited_for(
     assert caught.value.text.id == "argo.no-application"
 
 
+UNKNOWN_CLUSTER = (
+    "application destination spec is invalid: error getting cluster by name \"staging\":"
+    " there are no clusters with this name: staging"
+)
+
+
+async def failing_set(cluster: connections.Cluster, name: str, message: str) -> None:
+    """An ApplicationSet that has failed once, as Argo CD's controller writes it down."""
+    template = {
+        "metadata": {"name": "x"},
+        "spec": {"project": "services", "destination": {}, "source": {"repoURL": "x"}},
+    }
+    spec = {"generators": [{"list": {"elements": []}}], "template": template}
+    await writing.create(
+        cluster,
+        kinds.APPLICATIONSET,
+        {"metadata": {"name": name, "namespace": "default"}, "spec": spec},
+    )
+    condition = {
+        "type": "ErrorOccurred",
+        "status": "True",
+        "reason": "ApplicationValidationError",
+        "message": message,
+    }
+    await cluster.ask(
+        cluster.asked("patch", kinds.APPLICATIONSET, "default", name=name),
+        "PATCH",
+        kinds.APPLICATIONSET.path("default", name) + "/status",
+        body={"status": {"conditions": [condition]}},
+        content_type="application/merge-patch+json",
+    )
+
+
+async def test_a_cluster_that_argo_cd_does_not_know_is_named_when_its_set_has_looked_again(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    owner = subjects.Ref("ApplicationSet", "default", unique("services"))
+    await failing_set(cluster, owner.name, UNKNOWN_CLUSTER)
+    ref = subjects.Ref("Application", "default", unique("auth"))
+    application = applications.Application(cluster, ref, made_by=owner.name)
+    waiting = asyncio.create_task(application.existing(within=60))
+    refresh = "argocd.argoproj.io/application-set-refresh"
+    await until(cluster, owner, lambda live: refresh in (live["metadata"].get("annotations") or {}))
+    # What it said before it has looked again may have been mended since, so it is not the answer.
+    done, _ = await asyncio.wait({waiting}, timeout=2.5)
+    assert not done
+    taken = {"metadata": {"annotations": {refresh: None}}}
+    await writing.merge_patch(cluster, kinds.APPLICATIONSET, "default", owner.name, taken)
+    with pytest.raises(errors.Refused) as caught:
+        await asyncio.wait_for(waiting, timeout=20)
+    assert caught.value.text.id == "argo.cluster-unknown"
+    assert caught.value.text.facts["command"] == "argocd cluster add staging --name staging"
+
+
+async def test_what_an_application_set_says_of_its_failure_is_told_when_it_has_made_nothing(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    owner = unique("services")
+    await failing_set(cluster, owner, "authentication required: Repository not found")
+    ref = subjects.Ref("Application", "default", unique("auth"))
+    with pytest.raises(errors.Refused) as caught:
+        await applications.Application(cluster, ref, made_by=owner).existing(within=1.5)
+    assert caught.value.text.id == "argo.not-made"
+    assert "Repository not found" in str(caught.value.text.facts["message"])
+
+
 async def world(cluster: connections.Cluster, ref: subjects.Ref) -> None:
     """What happens in a manual sync: a hook runs, a Deployment is applied and rolls out."""
     await hook_runs(cluster, ref)

@@ -18,14 +18,31 @@ NOWHERE = "sha256:" + "0" * 64
 
 
 @pytest.fixture(scope="module")
-def hub(demo: demos.Demo) -> Iterator[scenes.Scene]:
+def unregistered(demo: demos.Demo) -> Iterator[scenes.Scene]:
     """An environment with one service: Applications in the demo's sandbox, everything else in another one."""
     try:
         workload = running.up(NAME)
-        with hubs.joined(demo.sandbox, workload):
-            yield scenes.own(workload, "hub", services=(SERVICE,), control=demo.sandbox)
+        yield scenes.own(workload, "hub", services=(SERVICE,), control=demo.sandbox)
     finally:
         running.down(NAME)
+
+
+@pytest.fixture(scope="module")
+def hub(unregistered: scenes.Scene, demo: demos.Demo) -> Iterator[scenes.Scene]:
+    """The environment, after Argo CD was told of the cluster of its pods."""
+    with hubs.joined(demo.sandbox, unregistered.shop.sandbox):
+        yield unregistered
+
+
+def test_cluster_that_argo_cd_does_not_know_is_named_with_the_command_that_registers_it(
+    unregistered: scenes.Scene,
+) -> None:
+    context = unregistered.shop.sandbox.context
+    ended = unregistered.deploy(SERVICE)
+    assert ended.code == 5, ended.err
+    assert ended.err.rstrip().endswith(f"argocd cluster add {context} --name {context}")
+    assert "argo.no-application" not in ended.err
+    assert unregistered.pods(SERVICE) == {}
 
 
 def test_first_install_with_secrets_and_migrations_is_proven_in_the_other_cluster(

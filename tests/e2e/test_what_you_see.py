@@ -106,6 +106,19 @@ def test_program_that_is_never_ready(person: persons.Person) -> None:
     scene.publish("Only tables that the migrations make")
 
 
+def test_pods_that_no_node_takes(person: persons.Person) -> None:
+    scene = person.scene
+    chart = scene.clone / naming.chart(scene.shop.policy, SERVICE)
+    template = chart / "templates" / "deployment.yaml"
+    written = template.read_text()
+    faults.FAULTS["nowhere"].breaks(scene, SERVICE)
+    scene.publish("Only on a node with fast disks")
+    screen = person.assert_deploys("no-node", "--timeout", "30", code=1)
+    person.assert_commands_work(screen)
+    template.write_text(written)
+    scene.publish("On any node")
+
+
 def test_migration_with_too_little_memory(person: persons.Person) -> None:
     scene = person.scene
     chart = scene.clone / naming.chart(scene.shop.policy, SERVICE)

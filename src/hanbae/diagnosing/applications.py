@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hanbae import subjects
-from hanbae.argo import applications, operations
+from hanbae.argo import applications, destinations, operations
 from hanbae.diagnosing import pictures
 
 # gRPC's words for nobody at the other end; between Argo CD's own parts only, so never about the chart.
@@ -23,6 +23,10 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
         for condition in applications.conditions(application):
             if _names_no_repo_server(condition.message):
                 yield _no_repo_server(ref, condition.message)
+            elif cluster := destinations.unregistered(condition.message):
+                facts = {"application": ref.name, "cluster": cluster}
+                command = destinations.registering(cluster)
+                yield pictures.cause(ref, "diagnosis.cluster-unknown", facts, command, fatal=True)
             elif condition.type in _CANNOT_BEGIN:
                 facts = {
                     "application": ref.name,

@@ -78,6 +78,7 @@ _BY_CAUSE: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         (
             "application-error",
+            "cluster-unknown",
             "invalid-application",
             "not-compared",
             "not-applied",

@@ -452,6 +452,39 @@ def test_argo_cd_that_cannot_compare_is_named_with_its_words() -> None:
     assert cause.found.cause.facts["message"] == "failed to generate manifest"
 
 
+@pytest.mark.parametrize(
+    ("message", "cluster", "command"),
+    [
+        (
+            'error getting cluster by name "aws:eu": there are no clusters with this name: aws:eu',
+            "aws:eu",
+            ("argocd", "cluster", "add", "aws:eu", "--name", "aws:eu"),
+        ),
+        (
+            'error getting cluster by server "https://10.0.0.1:6443": rpc error: code = NotFound'
+            ' desc = cluster "https://10.0.0.1:6443" not found',
+            "https://10.0.0.1:6443",
+            ("argocd", "cluster", "list"),
+        ),
+    ],
+    ids=["name", "server"],
+)
+def test_a_cluster_that_argo_cd_does_not_know_is_named_with_what_registers_it(
+    message: str, cluster: str, command: tuple[str, ...]
+) -> None:
+    for words in (message, message.replace('"', '\\"')):
+        cause = only(applications.application(conditions=[("InvalidSpecError", words)]))
+        assert verdict(cause) == ("diagnosis.cluster-unknown", True)
+        assert cause.found.cause.facts["cluster"] == cluster
+        assert cause.found.command == command
+
+
+def test_another_fault_of_a_destination_keeps_argo_cds_words() -> None:
+    message = 'error getting cluster by server "https://k": server.secretkey is missing'
+    cause = only(applications.application(conditions=[("InvalidSpecError", message)]))
+    assert verdict(cause) == ("diagnosis.invalid-application", True)
+
+
 def test_an_object_that_could_not_be_applied_is_named() -> None:
     failed = applications.result(
         "Deployment",

@@ -7,19 +7,22 @@ starting another, and an answer that was lost is read back before anything is as
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import shlex
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from hanbae import errors, subjects
-from hanbae.argo import applications, operations
+from hanbae import errors, excerpts, subjects
+from hanbae.argo import applications, destinations, operations
 from hanbae.clusters import answers, connections, kinds, reading, watching, writing
-from hanbae.engines.argocd import transports
+from hanbae.engines.argocd import application_sets, transports
 from hanbae.results import plans
 from hanbae.streams import backoffs
 
 Outcome = TypeVar("Outcome")
+
+_LOOK_AT_SET_EVERY: Final = 1.0
+"""Seconds between two looks at an ApplicationSet that is to make an Application."""
 
 
 class Application:
@@ -35,7 +38,7 @@ class Application:
         self, cluster: connections.Cluster, ref: subjects.Ref, *, made_by: str = ""
     ) -> None:
         self.ref = ref
-        self._made_by = made_by
+        self._set = application_sets.ApplicationSet(cluster, ref.namespace, made_by)
         self._cluster = cluster
 
     async def read(self) -> kinds.Object | None:
@@ -60,27 +63,43 @@ class Application:
             within: Seconds to wait for it.
 
         Raises:
-            hanbae.errors.Refused: It did not appear.
+            hanbae.errors.Refused: It did not appear, or Argo CD does not know the cluster that it is for.
         """
-        application = await self.read()
+        application = await self.read() or await self._made(within)
         if application is not None:
             return application
-        namespace = self.ref.namespace
-        if self._made_by:
-            patch = {"metadata": {"annotations": {applications.SET_REFRESH: "true"}}}
-            with contextlib.suppress(answers.Missing):
-                await writing.merge_patch(
-                    self._cluster, kinds.APPLICATIONSET, namespace, self._made_by, patch
+        facts = {
+            "application": self.ref.name,
+            "namespace": self.ref.namespace,
+            "seconds": f"{within:g}",
+        }
+        if fault := await self._set.fault():
+            message = excerpts.one_line(fault.message)
+            raise errors.Refused("argo.not-made", set=self._set.name, message=message, **facts)
+        raise errors.Refused("argo.no-application", **facts)
+
+    async def _made(self, within: float) -> kinds.Object | None:
+        """What the ApplicationSet makes when it is asked to look; None when it makes nothing in time.
+
+        Raises:
+            hanbae.errors.Refused: It cannot, and waiting changes nothing.
+        """
+        await self._set.refresh()
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + within
+        while (left := deadline - clock()) > 0:
+            application = await transports.appearance(self, min(left, _LOOK_AT_SET_EVERY))
+            if application is not None:
+                return application
+            fault = await self._set.fault()
+            if fault and fault.of_now and (cluster := destinations.unregistered(fault.message)):
+                raise errors.Refused(
+                    "argo.cluster-unknown",
+                    application=self.ref.name,
+                    cluster=cluster,
+                    command=shlex.join(destinations.registering(cluster)),
                 )
-        application = await transports.appearance(self, within)
-        if application is not None:
-            return application
-        raise errors.Refused(
-            "argo.no-application",
-            application=self.ref.name,
-            namespace=namespace,
-            seconds=f"{within:g}",
-        )
+        return None
 
     async def refresh(self) -> kinds.Object:
         """Ask Argo CD to look at the repository; the answer is the version that counts from now on."""
