@@ -262,7 +262,13 @@ UNKNOWN_CLUSTER = (
 )
 
 
-async def failing_set(cluster: connections.Cluster, name: str, message: str) -> None:
+async def failing_set(
+    cluster: connections.Cluster,
+    name: str,
+    message: str,
+    *,
+    reason: str = "ApplicationValidationError",
+) -> None:
     """An ApplicationSet that has failed once, as Argo CD's controller writes it down."""
     template = {
         "metadata": {"name": "x"},
@@ -277,7 +283,7 @@ async def failing_set(cluster: connections.Cluster, name: str, message: str) -> 
     condition = {
         "type": "ErrorOccurred",
         "status": "True",
-        "reason": "ApplicationValidationError",
+        "reason": reason,
         "message": message,
     }
     await cluster.ask(
@@ -310,16 +316,34 @@ async def test_a_cluster_that_argo_cd_does_not_know_is_named_when_its_set_has_lo
     assert caught.value.text.facts["command"] == "argocd cluster add staging --name staging"
 
 
-async def test_what_an_application_set_says_of_its_failure_is_told_when_it_has_made_nothing(
-    cluster: connections.Cluster, unique: Namer
+@pytest.mark.parametrize(
+    ("reason", "message", "within"),
+    [
+        (
+            "ApplicationValidationError",
+            "application references project services-qa which does not exist",
+            60,
+        ),
+        ("ApplicationGenerationFromParamsError", "authentication required", 1.5),
+    ],
+    ids=["at once", "after it was waited for"],
+)
+async def test_what_an_application_set_says_of_its_failure_is_told(
+    cluster: connections.Cluster, unique: Namer, reason: str, message: str, within: float
 ) -> None:
-    owner = unique("services")
-    await failing_set(cluster, owner, "authentication required: Repository not found")
+    owner = subjects.Ref("ApplicationSet", "default", unique("services"))
+    await failing_set(cluster, owner.name, message, reason=reason)
     ref = subjects.Ref("Application", "default", unique("auth"))
+    application = applications.Application(cluster, ref, made_by=owner.name)
+    waiting = asyncio.create_task(application.existing(within=within))
+    refresh = "argocd.argoproj.io/application-set-refresh"
+    await until(cluster, owner, lambda live: refresh in (live["metadata"].get("annotations") or {}))
+    taken = {"metadata": {"annotations": {refresh: None}}}
+    await writing.merge_patch(cluster, kinds.APPLICATIONSET, "default", owner.name, taken)
     with pytest.raises(errors.Refused) as caught:
-        await applications.Application(cluster, ref, made_by=owner).existing(within=1.5)
+        await asyncio.wait_for(waiting, timeout=20)
     assert caught.value.text.id == "argo.not-made"
-    assert "Repository not found" in str(caught.value.text.facts["message"])
+    assert caught.value.text.facts["message"] == message
 
 
 async def world(cluster: connections.Cluster, ref: subjects.Ref) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Final
 
 from msgspec import Struct
 
+from hanbae import excerpts
 from hanbae.argo import applications
 from hanbae.clusters import answers, connections, kinds, reading, writing
+
+_JUDGED: Final = "ApplicationValidationError"
 
 
 class Fault(Struct, frozen=True):
@@ -15,12 +19,13 @@ class Fault(Struct, frozen=True):
 
     Attributes:
         message: In Argo CD's words.
-        of_now: The set has worked off the last refresh, so this is what came of it. Argo CD keeps the request where
-            it could not even run the generators, and then this may be as old as the set.
+        is_final: It has judged the Applications that it would make, after the last request to look: a cluster, a
+            project or a name is wrong. Argo CD keeps the request where it did not get as far as that, as with a
+            repository that it cannot read; then the message may be of before, and the next attempt may succeed.
     """
 
     message: str
-    of_now: bool
+    is_final: bool
 
 
 class ApplicationSet:
@@ -56,8 +61,10 @@ class ApplicationSet:
         )
         if made_by is None:
             return None
-        of_now = applications.SET_REFRESH not in (made_by["metadata"].get("annotations") or {})
+        looks_again = applications.SET_REFRESH in (made_by["metadata"].get("annotations") or {})
         for condition in (made_by.get("status") or {}).get("conditions") or []:
             if condition.get("type") == "ErrorOccurred" and condition.get("status") == "True":
-                return Fault(str(condition.get("message") or ""), of_now)
+                is_verdict = condition.get("reason") == _JUDGED
+                message = excerpts.one_line(str(condition.get("message") or ""))
+                return Fault(message, is_final=is_verdict and not looks_again)
         return None

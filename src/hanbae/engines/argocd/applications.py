@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Final, TypeVar
 
-from hanbae import errors, excerpts, subjects
+from hanbae import errors, subjects
 from hanbae.argo import applications, destinations, operations
 from hanbae.clusters import answers, connections, kinds, reading, watching, writing
 from hanbae.engines.argocd import application_sets, transports
@@ -68,38 +68,42 @@ class Application:
         application = await self.read() or await self._made(within)
         if application is not None:
             return application
-        facts = {
-            "application": self.ref.name,
-            "namespace": self.ref.namespace,
-            "seconds": f"{within:g}",
-        }
-        if fault := await self._set.fault():
-            message = excerpts.one_line(fault.message)
-            raise errors.Refused("argo.not-made", set=self._set.name, message=message, **facts)
-        raise errors.Refused("argo.no-application", **facts)
+        fault = await self._set.fault()
+        if fault is not None:
+            raise self._not_made(fault)
+        raise self._refused("argo.no-application", seconds=f"{within:g}")
 
     async def _made(self, within: float) -> kinds.Object | None:
         """What the ApplicationSet makes when it is asked to look; None when it makes nothing in time.
 
         Raises:
-            hanbae.errors.Refused: It cannot, and waiting changes nothing.
+            hanbae.errors.Refused: It has looked, and cannot: waiting changes nothing.
         """
         await self._set.refresh()
         clock = asyncio.get_running_loop().time
         deadline = clock() + within
+        before = None
         while (left := deadline - clock()) > 0:
             application = await transports.appearance(self, min(left, _LOOK_AT_SET_EVERY))
             if application is not None:
                 return application
             fault = await self._set.fault()
-            if fault and fault.of_now and (cluster := destinations.unregistered(fault.message)):
-                raise errors.Refused(
-                    "argo.cluster-unknown",
-                    application=self.ref.name,
-                    cluster=cluster,
-                    command=shlex.join(destinations.registering(cluster)),
-                )
+            # Argo CD takes the request away a moment before it takes back what it had said before.
+            if fault is not None and fault.is_final and fault == before:
+                raise self._not_made(fault)
+            before = fault
         return None
+
+    def _not_made(self, fault: application_sets.Fault) -> errors.Refused:
+        if cluster := destinations.unregistered(fault.message):
+            command = shlex.join(destinations.registering(cluster))
+            return self._refused("argo.cluster-unknown", cluster=cluster, command=command)
+        return self._refused("argo.not-made", set=self._set.name, message=fault.message)
+
+    def _refused(self, text_id: str, **facts: str) -> errors.Refused:
+        return errors.Refused(
+            text_id, application=self.ref.name, namespace=self.ref.namespace, **facts
+        )
 
     async def refresh(self) -> kinds.Object:
         """Ask Argo CD to look at the repository; the answer is the version that counts from now on."""
