@@ -257,7 +257,7 @@ async def test_an_application_that_its_set_has_not_made_yet_is_waited_for(
 
 
 UNKNOWN_CLUSTER = (
-    "application destination spec is invalid: error getting cluster by name \"staging\":"
+    'application destination spec is invalid: error getting cluster by name "staging":'
     " there are no clusters with this name: staging"
 )
 
@@ -306,8 +306,8 @@ async def test_a_cluster_that_argo_cd_does_not_know_is_named_when_its_set_has_lo
     refresh = "argocd.argoproj.io/application-set-refresh"
     await until(cluster, owner, lambda live: refresh in (live["metadata"].get("annotations") or {}))
     # What it said before it has looked again may have been mended since, so it is not the answer.
-    done, _ = await asyncio.wait({waiting}, timeout=2.5)
-    assert not done
+    await asyncio.wait({waiting}, timeout=2.5)
+    assert not waiting.done()
     taken = {"metadata": {"annotations": {refresh: None}}}
     await writing.merge_patch(cluster, kinds.APPLICATIONSET, "default", owner.name, taken)
     with pytest.raises(errors.Refused) as caught:

@@ -451,7 +451,7 @@ def glossary() -> list[tuple[str, str]]:
 
 # Commands, keys, flags, paths and placeholders are not words.
 FOREIGN = re.compile(
-    r"`[^`]*`|\$\([^)]*\)|\{[^}]*\}|\b(?:hanbae|kubectl|git) [a-z ]+|--?[a-z][\w-]*|\([a-z-]+\)"
+    r"`[^`]*`|\$\([^)]*\)|\{[^}]*\}|\b(?:hanbae|kubectl|git|argocd) [a-z ]+|--?[a-z][\w-]*|\([a-z-]+\)"
     r"|[\w-]*\w[./_=][\w./*=-]+|^  .*$",
     re.MULTILINE,
 )

@@ -461,8 +461,7 @@ def test_argo_cd_that_cannot_compare_is_named_with_its_words() -> None:
             ("argocd", "cluster", "add", "aws:eu", "--name", "aws:eu"),
         ),
         (
-            'error getting cluster by server "https://10.0.0.1:6443": rpc error: code = NotFound'
-            ' desc = cluster "https://10.0.0.1:6443" not found',
+            'error getting cluster by server: cluster "https://10.0.0.1:6443" not found',
             "https://10.0.0.1:6443",
             ("argocd", "cluster", "list"),
         ),

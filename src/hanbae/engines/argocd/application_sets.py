@@ -56,9 +56,7 @@ class ApplicationSet:
         """What it says about its failure; None where there is no such set or it has not failed."""
         if not self.name:
             return None
-        made_by = await reading.get(
-            self._cluster, kinds.APPLICATIONSET, self._namespace, self.name
-        )
+        made_by = await reading.get(self._cluster, kinds.APPLICATIONSET, self._namespace, self.name)
         if made_by is None:
             return None
         looks_again = applications.SET_REFRESH in (made_by["metadata"].get("annotations") or {})

@@ -71,7 +71,12 @@ class Application:
         fault = await self._set.fault()
         if fault is not None:
             raise self._not_made(fault)
-        raise self._refused("argo.no-application", seconds=f"{within:g}")
+        raise errors.Refused(
+            "argo.no-application",
+            application=self.ref.name,
+            namespace=self.ref.namespace,
+            seconds=f"{within:g}",
+        )
 
     async def _made(self, within: float) -> kinds.Object | None:
         """What the ApplicationSet makes when it is asked to look; None when it makes nothing in time.
@@ -95,14 +100,20 @@ class Application:
         return None
 
     def _not_made(self, fault: application_sets.Fault) -> errors.Refused:
+        application = self.ref.name
         if cluster := destinations.unregistered(fault.message):
-            command = shlex.join(destinations.registering(cluster))
-            return self._refused("argo.cluster-unknown", cluster=cluster, command=command)
-        return self._refused("argo.not-made", set=self._set.name, message=fault.message)
-
-    def _refused(self, text_id: str, **facts: str) -> errors.Refused:
+            return errors.Refused(
+                "argo.cluster-unknown",
+                application=application,
+                cluster=cluster,
+                command=shlex.join(destinations.registering(cluster)),
+            )
         return errors.Refused(
-            text_id, application=self.ref.name, namespace=self.ref.namespace, **facts
+            "argo.not-made",
+            application=application,
+            namespace=self.ref.namespace,
+            set=self._set.name,
+            message=fault.message,
         )
 
     async def refresh(self) -> kinds.Object:
