@@ -55,15 +55,32 @@ async def create(cluster: connections.Cluster, name: str, **parts: Any) -> subje
         "source": {**built["spec"]["source"], "path": "services/auth/helm"},
     }
 
+    await create_of_kind(cluster, kinds.APPLICATION, built)
+    return subjects.Ref("Application", "default", name)
+
+
+async def create_set(cluster: connections.Cluster, name: str) -> None:
+    """An ApplicationSet that makes nothing."""
+    template = {
+        "metadata": {"name": "x"},
+        "spec": {"project": "services", "destination": {}, "source": {"repoURL": "x"}},
+    }
+    spec = {"generators": [{"list": {"elements": []}}], "template": template}
+    built = {"metadata": {"name": name, "namespace": "default"}, "spec": spec}
+    await create_of_kind(cluster, kinds.APPLICATIONSET, built)
+
+
+async def create_of_kind(
+    cluster: connections.Cluster, kind: kinds.Kind, built: kinds.Object
+) -> None:
     async def is_created() -> bool:
         try:
-            await writing.create(cluster, kinds.APPLICATION, built)
+            await writing.create(cluster, kind, built)
         except errors.WrongUse:  # the kind is served a moment after it is created
             return False
         return True
 
     await polling.reached(is_created, within=30, pause=0.1)
-    return subjects.Ref("Application", "default", name)
 
 
 async def read(cluster: connections.Cluster, ref: subjects.Ref) -> kinds.Object:
@@ -233,16 +250,7 @@ async def test_an_application_that_its_set_has_not_made_yet_is_waited_for(
 ) -> None:
     name = unique("auth")
     owner = subjects.Ref("ApplicationSet", "default", unique("services"))
-    template = {
-        "metadata": {"name": "x"},
-        "spec": {"project": "services", "destination": {}, "source": {"repoURL": "x"}},
-    }
-    spec = {"generators": [{"list": {"elements": []}}], "template": template}
-    await writing.create(
-        cluster,
-        kinds.APPLICATIONSET,
-        {"metadata": {"name": owner.name, "namespace": "default"}, "spec": spec},
-    )
+    await create_set(cluster, owner.name)
     ref = subjects.Ref("Application", "default", name)
     application = applications.Application(cluster, ref, made_by=owner.name)
     waiting = asyncio.create_task(application.existing(within=15))
@@ -270,16 +278,7 @@ async def failing_set(
     reason: str = "ApplicationValidationError",
 ) -> None:
     """An ApplicationSet that has failed once, as Argo CD's controller writes it down."""
-    template = {
-        "metadata": {"name": "x"},
-        "spec": {"project": "services", "destination": {}, "source": {"repoURL": "x"}},
-    }
-    spec = {"generators": [{"list": {"elements": []}}], "template": template}
-    await writing.create(
-        cluster,
-        kinds.APPLICATIONSET,
-        {"metadata": {"name": name, "namespace": "default"}, "spec": spec},
-    )
+    await create_set(cluster, name)
     condition = {
         "type": "ErrorOccurred",
         "status": "True",
