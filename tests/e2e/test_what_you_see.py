@@ -113,7 +113,7 @@ def test_pods_that_no_node_takes(person: persons.Person) -> None:
     written = template.read_text()
     faults.FAULTS["nowhere"].breaks(scene, SERVICE)
     scene.publish("Only on a node with fast disks")
-    screen = person.assert_deploys("no-node", "--timeout", "30", code=1)
+    screen = person.assert_deploys("no-node", "--timeout", "60", code=1)
     person.assert_commands_work(screen)
     template.write_text(written)
     scene.publish("On any node")
