@@ -3,7 +3,7 @@
 Prints a table and writes JSON (``--json FILE``).
 Nothing here passes or fails: noisy machines make bad judges, so the bars stand beside the figures.
 
-Usage: ./dev bench [startup] [check] [render] [sandbox] [deploy] [--json FILE]
+Usage: ./dev bench [startup] [check] [render] [seal] [sandbox] [deploy] [--json FILE]
 """
 
 from __future__ import annotations
@@ -85,10 +85,18 @@ def render() -> list[Row]:
     return checking.render()
 
 
+def seal() -> list[Row]:
+    """Sealing a thousand values against kubeseal, called for each of them and once for all."""
+    from bench import sealing
+
+    return sealing.seal()
+
+
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "startup": startup,
     "check": check,
     "render": render,
+    "seal": seal,
     "sandbox": sandbox,
     "deploy": deploy,
 }

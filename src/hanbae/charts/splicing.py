@@ -10,7 +10,7 @@ The caller proves the result by parsing it again (:mod:`hanbae.charts.values`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from hanbae import errors, subjects
@@ -46,6 +46,30 @@ def splice(text: str, root: Any, changes: Mapping[Path, Scalar], file: str) -> s
         pieces += [text[last:start], new]
         last = end
     return "".join([*pieces, text[last:]])
+
+
+def cut(text: str, root: Any, paths: Collection[Path], file: str) -> str:
+    """The text without some entries of its mappings; comments between entries stay.
+
+    Args:
+        text: One YAML document.
+        root: The parser's node of it.
+        paths: Key paths of the entries; what is not there is no fault.
+        file: What places call the file.
+
+    Raises:
+        errors.FileFault: An entry stands in braces, where its end cannot be told from its text.
+    """
+    if text and not text.endswith("\n"):
+        text += _newline(text)
+    splicer = _Splicer(text, file)
+    below: dict[Path, set[str]] = {}
+    for path in paths:
+        below.setdefault(path[:-1], set()).add(path[-1])
+    edits = [edit for path, keys in below.items() for edit in splicer.removals(root, path, keys)]
+    for start, end, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[end:]
+    return text
 
 
 def token(value: Scalar, *, style: str | None = None, flow: bool = False) -> str:
@@ -152,7 +176,27 @@ class _Splicer:
         if node.style in ("|", ">"):
             kept = len(self.text[start:end].rstrip())
             return start, start + kept, token(value, flow=flow)
-        return start, end, token(value, style=node.style, flow=flow)
+        return start, end, token(value, style=node.style or None, flow=flow)
+
+    def removals(self, root: Any, path: Path, keys: Collection[str]) -> Iterator[Edit]:
+        """Take entries out of the mapping at a path; what is left of it may be nothing."""
+        node, colon = root, 0
+        for part in path:
+            entries = node.value if node is not None and node.id == "mapping" else ()
+            match = next(((key, value) for key, value in entries if key.value == part), None)
+            if match is None:
+                return
+            colon, node = self.colon(*match), match[1]
+        if node is None or node.id != "mapping":
+            return
+        removed = [(key, value) for key, value in node.value if key.value in keys]
+        if removed and node.flow_style:
+            raise errors.FileFault("values.cannot-edit", place=_place(self.file, removed[0][0]))
+        for key, value in removed:
+            start = key.start_mark.index - key.start_mark.column
+            yield start, self.after_line(self.end(key, value)), ""
+        if removed and len(removed) == len(node.value) and path:
+            yield colon, colon, " {}"
 
     def lines(self, tree: Tree, column: int) -> str:
         """New entries of a block mapping."""

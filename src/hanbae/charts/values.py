@@ -9,18 +9,29 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from hanbae import errors, files, subjects
+from hanbae import errors, files, libyaml, subjects
 from hanbae.charts import splicing
 
 LARGEST_FILE: Final = 4 * 1024 * 1024
 """Bytes; a Secret of Kubernetes' largest size, sealed, is about 2 MiB."""
 
 _MOST_NODES: Final = 100_000
+_NOTHING: Final = object()
+_TEXT: Final = "tag:yaml.org,2002:str"
+_NUMBER: Final = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,15})\.[0-9]{1,15}")
+_ODD: Final = re.compile(
+    "[^\n\x20-\x7e\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+    r"|^(?:---|%|\.\.\.)",
+    re.MULTILINE,
+)
+"""Tabs, returns, marks and directives, which parsers count and take differently."""
 
 
 class Values:
@@ -31,11 +42,11 @@ class Values:
         data: The values as plain dicts, lists and scalars; do not change them.
     """
 
-    def __init__(self, text: str, file: str, root: Any, data: dict[str, Any]) -> None:
+    def __init__(self, text: str, file: str, read: _Content) -> None:
         self.file = file
-        self.data = data
+        self.data: dict[str, Any] = read.data if read.data is not None else {}
         self._text = text
-        self._root = root
+        self._read = read
 
     @classmethod
     def parse(cls, text: str, file: str) -> Values:
@@ -50,12 +61,10 @@ class Values:
         """
         if len(text) > LARGEST_FILE:
             raise _too_large(file)
-        root, data = _read(text, file)
-        if data is None:
-            data = {}
-        if not isinstance(data, dict):
+        content = _read(text, file)
+        if content.data is not None and not isinstance(content.data, dict):
             raise errors.FileFault("values.not-a-mapping", place=subjects.Place(file, 1))
-        return cls(text, file, root, data)
+        return cls(text, file, content)
 
     def get(self, path: str | Sequence[str], default: Any = None) -> Any:
         """A value, or the default where there is none.
@@ -73,7 +82,7 @@ class Values:
 
     def place(self, path: str | Sequence[str]) -> subjects.Place:
         """Where a value stands; for a missing one, the file."""
-        node, place = self._root, subjects.Place(self.file)
+        node, place = self._read.root, subjects.Place(self.file)
         for key in _keys(path):
             entries = node.value if node is not None and node.id == "mapping" else ()
             for name, value in entries:
@@ -103,15 +112,41 @@ class Values:
         changed = _with(self.data, changes)
         if repr(changed) == repr(self.data):
             return
-        text = splicing.splice(self._text, self._root, changes, self.file)
-        try:
-            root, data = _read(text, self.file)
-        except errors.FileFault:
-            root, data = None, None
-        if repr(data) != repr(changed):
+        self._edit(
+            changed,
+            lambda root: splicing.splice(self._text, root, changes, self.file),
+            self.place(next(iter(changes))),
+        )
+
+    def remove(self, paths: Collection[tuple[str, ...]]) -> None:
+        """Take out entries of mappings: all of them, or none when one is refused.
+
+        Raises:
+            errors.FileFault: As `set`.
+        """
+        present = [path for path in paths if self.get(path, _NOTHING) is not _NOTHING]
+        if not present:
+            return
+        changed = _without(self.data, present)
+        self._edit(
+            changed,
+            lambda root: splicing.cut(self._text, root, present, self.file),
+            self.place(present[0]),
+        )
+
+    def _edit(
+        self, changed: dict[str, Any], edited: Callable[[Any], str], place: subjects.Place
+    ) -> None:
+        """Take an edited text if it says what it should; where libyaml's places mislead, by ruamel's."""
+        text = edited(self._read.root)
+        content = _content(text, self.file)
+        if self._read.quick and (content is None or repr(content.data) != repr(changed)):
+            text = edited(_by_ruamel(self._text, self.file).root)
+            content = _content(text, self.file)
+        if content is None or repr(content.data) != repr(changed):
             # An alias or a merge key that spreads the change, or a layout that the splicer does not know.
-            raise errors.FileFault("values.cannot-edit", place=self.place(next(iter(changes))))
-        self._text, self._root, self.data = text, root, changed
+            raise errors.FileFault("values.cannot-edit", place=place)
+        self._text, self._read, self.data = text, content, changed
 
     def text(self) -> str:
         """The whole text, edits included."""
@@ -208,8 +243,88 @@ def _with(
     return changed
 
 
-def _read(text: str, file: str) -> tuple[Any, Any]:
-    """The parser's root node and the plain data."""
+def _without(data: dict[str, Any], paths: Collection[tuple[str, ...]]) -> dict[str, Any]:
+    """A copy of the data without these entries, which are there."""
+    changed = dict(data)
+    for key in dict.fromkeys(path[0] for path in paths):
+        inner = [path[1:] for path in paths if path[0] == key]
+        if () in inner:
+            del changed[key]
+        else:
+            changed[key] = _without(changed[key], inner)
+    return changed
+
+
+class _Content(NamedTuple):
+    """What a text holds: the parser's root node, the plain data, and whether libyaml read it."""
+
+    root: Any
+    data: Any
+    quick: bool
+
+
+def _content(text: str, file: str) -> _Content | None:
+    """What a text holds; None where it cannot be read."""
+    try:
+        return _read(text, file)
+    except errors.FileFault:
+        return None
+
+
+def _read(text: str, file: str) -> _Content:
+    return _by_libyaml(text) or _by_ruamel(text, file)
+
+
+def _by_libyaml(text: str) -> _Content | None:
+    """What a plain text holds, in a tenth of the time; None for what only ruamel reads, or has the words for."""
+    if _ODD.search(text):
+        return None
+    try:
+        root = libyaml.compose(text, tags="core")
+    except libyaml.Fault:
+        return None
+    if root is None:
+        return None
+    try:
+        data = _plain(text, root, [_MOST_NODES])
+    except RecursionError:
+        return None
+    return None if data is _NOTHING else _Content(root, data, quick=True)
+
+
+def _plain(text: str, node: Any, left: list[int]) -> Any:
+    """The data of a node; `_NOTHING` where it has an anchor, a tag, a doubled key or what else is not plain."""
+    left[0] -= 1
+    start = node.start_mark.index
+    if left[0] < 0 or text[start : start + 1] in ("&", "*", "!"):
+        return _NOTHING
+    if node.id == "scalar":
+        return node.value if node.tag == _TEXT else _scalar(node)
+    if node.id == "sequence":
+        items = [_plain(text, item, left) for item in node.value]
+        return _NOTHING if _NOTHING in items else items
+    data: dict[str, Any] = {}
+    for key, value in node.value:
+        if key.id != "scalar" or key.tag != _TEXT or key.value in data or key.value == "<<":
+            return _NOTHING
+        data[key.value] = _plain(text, value, left)
+        if data[key.value] is _NOTHING or _plain(text, key, left) is _NOTHING:
+            return _NOTHING
+    return data
+
+
+def _scalar(node: Any) -> Any:
+    """Truth, nothing and plain numbers; of other numbers YAML's versions say different things."""
+    if node.tag == "tag:yaml.org,2002:bool":
+        return node.value.lower() == "true"
+    if node.tag == "tag:yaml.org,2002:null":
+        return None
+    if _NUMBER.fullmatch(node.value):
+        return int(node.value)
+    return float(node.value) if _DECIMAL.fullmatch(node.value) else _NOTHING
+
+
+def _by_ruamel(text: str, file: str) -> _Content:
     import warnings
 
     from ruamel.yaml import YAML, error
@@ -220,9 +335,10 @@ def _read(text: str, file: str) -> tuple[Any, Any]:
             warnings.simplefilter("ignore")
             root = parser.compose(text)
             if root is None:
-                return None, None
+                return _Content(None, None, quick=False)
             _refuse_bombs(root, file)
-            return root, parser.constructor.construct_document(root)
+            data = parser.constructor.construct_document(root)
+            return _Content(root, data, quick=False)
     except error.MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
         place = (

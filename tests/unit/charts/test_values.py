@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, reject
@@ -305,3 +306,100 @@ def test_commands_that_edit_at_the_same_time_lose_nothing(tmp_path: Path) -> Non
     ]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
     assert len(values.read(file, "v").get("counts")) == 60
+
+
+def removed(text: str, *paths: str) -> str:
+    document = values.Values.parse(text, "values-dev.yaml")
+    document.remove([tuple(path.split(".")) for path in paths])
+    return document.text()
+
+
+@pytest.mark.parametrize(
+    ("paths", "changed"),
+    [
+        (["image.tag"], ["-    tag: '1.4.2'"]),
+        (["image.tag", "image.digest"], ["-    tag: '1.4.2'", '-    digest: ""']),
+        (["resources"], ["-resources:", "-- name:   cpu", "-  value: 1"]),
+        (["nowhere", "image.nowhere"], []),
+        (
+            ["sealedSecret.encryptedData.DATABASE_URL"],
+            [
+                "-    encryptedData:",
+                "-        DATABASE_URL: AgA1   # the main database",
+                "+    encryptedData: {}",
+            ],
+        ),
+    ],
+)
+def test_removed_entries_take_nothing_with_them(paths: list[str], changed: list[str]) -> None:
+    assert diff(CHART, removed(CHART, *paths)) == changed
+
+
+def test_entry_in_braces_is_not_removed() -> None:
+    with pytest.raises(errors.FileFault):
+        removed(CHART, "env.LOG_LEVEL")
+
+
+_KEYS = st.sampled_from(["a", "b", "c.d", "1", "yes", "<<", "x y"])
+_SCALARS = st.one_of(
+    st.text(max_size=6),
+    st.integers(),
+    st.booleans(),
+    st.none(),
+    st.floats(allow_nan=False),
+    st.sampled_from(["0123", "1_000", "yes", "2026-01-01", "1e3", "0x1f", "~", "null", "{", "한"]),
+)
+_TREES = st.dictionaries(
+    _KEYS,
+    st.recursive(_SCALARS, lambda inner: st.lists(inner, max_size=3), max_leaves=5),
+    max_size=5,
+)
+
+
+@given(_TREES, st.booleans())
+def test_both_parsers_read_the_same(tree: dict[str, object], braces: bool) -> None:
+    """libyaml reads what is plain; whatever it reads, ruamel reads so too, and at the same places."""
+    buffer = io.StringIO()
+    writer = YAML(typ="safe", pure=True)
+    writer.default_flow_style = braces
+    writer.dump(tree, buffer)
+    text = buffer.getvalue()
+    quick = values._by_libyaml(text)
+    if quick is None:
+        return
+    slow = values._by_ruamel(text, "x")
+    assert repr(quick.data) == repr(slow.data)
+    assert places(quick.root) == places(slow.root)
+
+
+def places(root: Any) -> list[tuple[int, int]]:
+    """Line and column of every key."""
+    if root is None or root.id != "mapping":
+        return []
+    return [
+        place
+        for key, value in root.value
+        for place in [(key.start_mark.line, key.start_mark.column), *places(value)]
+    ]
+
+
+def test_plain_files_are_read_by_libyaml() -> None:
+    assert values._by_libyaml(CHART) is not None
+    assert values._by_libyaml("# 한국어 — 주석\na: 1\n") is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &x 1\n",
+        "a: !!str 1\n",
+        "a: 1\na: 2\n",
+        "<<: {a: 1}\n",
+        "1: a\n",
+        "a:\t1\n",
+        "a: 1\r\n",
+        "---\na: 1\n",
+    ],
+)
+def test_what_is_not_plain_is_left_to_ruamel(text: str) -> None:
+    assert values._by_libyaml(text) is None
