@@ -17,12 +17,13 @@ from tests.support import polling
 from hanbae import errors
 from hanbae.actions import init, new_service
 from hanbae.argo import generating
-from hanbae.checking import live_applications, projects
+from hanbae.checking import live_applications, live_controllers, projects
 from hanbae.cli import main
 from hanbae.clusters import connections, kinds, leases, writing
 from hanbae.policy import naming
 from hanbae.rules import casebook
 from hanbae.rules.environments import argo
+from hanbae.rules.secrets import controllers
 from hanbae.sandbox import demo_repository
 
 
@@ -121,6 +122,40 @@ async def test_rule_finds_its_failing_example_and_leaves_the_passing_one(
     findings = await live_applications.of_project(project, kubeconfig=control_plane.kubeconfig)
     places = [(finding.code, f"{finding.place.file}:{finding.place.line}") for finding in findings]
     assert places == ([(argo.LIVE, place) for place in case.at] if example == "fails" else [])
+
+
+@pytest.mark.parametrize("example", ["fails", "passes", "mutated"])
+async def test_an_old_controller_is_found_and_a_new_one_is_not(
+    cluster: connections.Cluster,
+    control_plane: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    example: str,
+) -> None:
+    case = casebook.case(controllers.LIVE)
+    (change,) = case.passes if example == "passes" else case.fails
+    project = projects.project(demo_repository.example())
+    await writing.create(cluster, kinds.DEPLOYMENT, yaml.safe_load(change.text or ""))
+    if example == "mutated":
+        monkeypatch.setattr(controllers, "live", lambda *_: ())
+    try:
+        findings = await live_controllers.of_project(project, kubeconfig=control_plane.kubeconfig)
+    finally:
+        kubectl(control_plane, "-n", "kube-system", "delete", "deployments", "--all")
+    places = [f"{finding.place.file}:{finding.place.line}" for finding in findings]
+    assert places == (list(case.at) if example == "fails" else [])
+    assert {finding.code for finding in findings} <= {controllers.LIVE}
+
+
+async def test_a_controller_that_may_not_be_looked_at_is_said_not_to_be(
+    control_plane: Any, root: Path
+) -> None:
+    project = projects.project(root)
+    findings = await live_controllers.of_project(
+        project, "dev", context="nobody", kubeconfig=control_plane.kubeconfig
+    )
+    assert [(finding.severity, finding.text.id) for finding in findings] == [
+        ("notice", "rule.sec023-found-unseen")
+    ]
 
 
 async def drifted(cluster: connections.Cluster, plane: Any, root: Path) -> None:

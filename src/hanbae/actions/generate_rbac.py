@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hanbae import errors
-from hanbae.argo import admitting, authorizing
+from hanbae.argo import admitting, authorizing, sealing_access
 from hanbae.charts import filling, pools, values
 from hanbae.migrations import databases
 from hanbae.planning import rights
@@ -23,6 +23,8 @@ from hanbae.repository import generated_files, services, trees
 from hanbae.results import files
 
 FOLDER: Final = naming.RBAC
+SEALING: Final = "k8s/sealing"
+"""Where it is written who may ask the Sealed Secrets controller."""
 _MARK: Final = "hanbae generate rbac"
 _OF_NO_SERVICE: Final = ("/identity.yaml", "/kustomization.yaml")
 """Files that are the same whatever the services are."""
@@ -55,9 +57,7 @@ async def generate_rbac(
         errors.FileFault: The policy or a values file has a fault; a service with databases names no image.
     """
     loaded = services.opened(directory)
-    for group in groups:
-        if not group.strip() or not group.isprintable():
-            raise errors.WrongUse("rbac.not-a-group", group=repr(group))
+    _check_groups(groups)
     files: dict[str, str] = {}
     readable = []
     async with pools.opened() as pool:
@@ -77,6 +77,46 @@ async def generate_rbac(
     # What is left of one environment: another layout's files, when its clusters were split or joined.
     folders = [f"{FOLDER}/{name}" for name in (readable if broken else environments)] or [FOLDER]
     return generated_files.write(loaded.root, files, folders=folders, mark=_MARK, check=check)
+
+
+def generate_sealing(
+    directory: Path,
+    *,
+    environments: Collection[str] = (),
+    sealers: Sequence[str],
+    check: bool = False,
+) -> tuple[files.FileChange, ...]:
+    """Write who may ask the Sealed Secrets controller of each environment, into ``k8s/sealing``.
+
+    Args:
+        directory: The repository or a folder in it.
+        environments: Only these; all that Argo CD deploys by default.
+        sealers: Groups of the clusters' users.
+        check: Touch nothing, and call ``stale`` what is not fresh.
+
+    Raises:
+        errors.WrongUse: An environment that the policy does not have, or that Argo CD does not deploy; a name that is
+            no group's.
+        errors.FileFault: The policy has a fault.
+    """
+    loaded = services.opened(directory)
+    _check_groups(sealers)
+    texts: dict[str, str] = {}
+    for name in chosen_for_argocd(loaded.policy, environments):
+        words = [_MARK, "--env", name, *(f"--sealers {shlex.quote(group)}" for group in sealers)]
+        folder = f"{SEALING}/{name}"
+        facts = {"command": " ".join(words), "folder": folder}
+        header = filling.filled("repository/sealing.yaml", loaded.policy.language, facts)
+        objects = {"sealing.yaml": sealing_access.objects(loaded.policy, name, sealers)}
+        for file, manifests_ in generated_files.kustomized(objects).items():
+            texts[f"{folder}/{file}"] = generated_files.manifest(header, manifests_)
+    return generated_files.write(loaded.root, texts, folders=[], mark=_MARK, check=check)
+
+
+def _check_groups(groups: Sequence[str]) -> None:
+    for group in groups:
+        if not group.strip() or not group.isprintable():
+            raise errors.WrongUse("rbac.not-a-group", group=repr(group))
 
 
 async def described(

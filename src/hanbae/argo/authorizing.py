@@ -40,7 +40,7 @@ IMAGE: Final = ("image", "repository")
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _LONGEST_NAMESPACE: Final = 63
-_CERTIFICATE_PORTS: Final = ("http", "8080")
+CERTIFICATE_PORTS: Final = ("http", "8080")
 """How the Sealed Secrets chart names the port of its Service, and what the plain manifest leaves unnamed."""
 
 
@@ -237,7 +237,7 @@ def _outside(policy: documents.Policy) -> _Rules:
     """What tells the cluster from others, and the certificate of its Sealed Secrets controller."""
     yield "kube-system", "read", _rule(kinds.NAMESPACE, "get", names=["kube-system"])
     where, _, controller = policy.secrets.controller.partition("/")
-    proxied = [kinds.proxied(controller, port) for port in _CERTIFICATE_PORTS]
+    proxied = [kinds.proxied(controller, port) for port in CERTIFICATE_PORTS]
     yield where, "read", _rule(kinds.SERVICE, "get", names=[controller])
     yield where, "read", _rule(kinds.SERVICE, "get", names=proxied, below="proxy")
 

@@ -11,6 +11,7 @@ from hanbae.results import findings
 from hanbae.rules import views
 from hanbae.rules.environments import argo
 from hanbae.rules.layout import secrets
+from hanbae.rules.secrets import controllers
 
 
 class History(Struct, frozen=True):
@@ -60,7 +61,7 @@ def searched(
 async def live(
     project: views.Project, clusters: Live, services: Sequence[str] | None, environment: str | None
 ) -> tuple[findings.Finding, ...]:
-    """The Applications that differ from the policy.
+    """The Applications that differ from the policy, and controllers that are too old.
 
     Args:
         project: The repository.
@@ -68,20 +69,25 @@ async def live(
         services: The services that are checked; None for all, and for Applications of services that are gone.
         environment: The one environment; None for all.
     """
-    from hanbae.checking import (
-        live_applications,  # as above: a client of the cluster takes long to import
+    from hanbae.checking import (  # as above: a client of the cluster takes long to import
+        live_applications,
+        live_controllers,
     )
 
     charts = [name for name in services or () if name in project.services]
     if services is not None and not charts:
         return ()
-    return await live_applications.of_project(
+    applications = await live_applications.of_project(
         project,
         environments=(environment,) if environment is not None else (),
         services=charts,
         context=clusters.context,
         kubeconfig=clusters.kubeconfig,
     )
+    old = await live_controllers.of_project(
+        project, environment, context=clusters.context, kubeconfig=clusters.kubeconfig
+    )
+    return (*applications, *old)
 
 
 def unsought(history: History | None, live: Live | None, *, narrowed: bool) -> frozenset[str]:
@@ -96,5 +102,5 @@ def unsought(history: History | None, live: Live | None, *, narrowed: bool) -> f
     if history is None or history.since is not None:
         codes.add(secrets.FORMER)
     if live is None or narrowed:
-        codes.add(argo.LIVE)
+        codes |= {argo.LIVE, controllers.LIVE}
     return frozenset(codes)

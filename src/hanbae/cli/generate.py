@@ -104,6 +104,7 @@ def argocd(session: options.Session, environment: str | None, check: bool, outpu
 Examples:
   hanbae generate rbac --env dev
   hanbae generate rbac --env production --group deployers
+  hanbae generate rbac --env production --sealers shop-sealers
   hanbae generate rbac --check
   kubectl apply -k k8s/rbac/dev
   kubectl create token hanbae-deployer -n hanbae-services-dev --duration 1h""",
@@ -116,13 +117,21 @@ Examples:
     multiple=True,
     help="Group of the cluster's users that may deploy as well; may be repeated.",
 )
+@click.option(
+    "--sealers",
+    metavar="NAME",
+    multiple=True,
+    help="Group that may ask the Sealed Secrets controller, and only it: written into k8s/sealing.",
+)
 @_check
 @options.output("text", "json")
 @options.session
 def rbac(
     session: options.Session,
+    *,
     environment: str | None,
     groups: tuple[str, ...],
+    sealers: tuple[str, ...],
     check: bool,
     output: str,
 ) -> int:
@@ -131,6 +140,11 @@ def rbac(
 
     names = (environment,) if environment else ()
     broken: list[errors.FileFault] = []
+    access: tuple[files.FileChange, ...] = ()
+    if sealers:
+        access = generate_rbac.generate_sealing(
+            session.directory, environments=names, sealers=sealers, check=check
+        )
     changes = asyncio.run(
         generate_rbac.generate_rbac(
             session.directory, environments=names, groups=groups, check=check, broken=broken
@@ -138,6 +152,7 @@ def rbac(
     )
     if broken and not changes:
         raise broken[0]
+    changes += access
     code = _show(session, changes, output, text_id="rbac.stale")
     session.narration.faults(broken)
     return 2 if broken else code

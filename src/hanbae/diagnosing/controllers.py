@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Final
 
 from hanbae import subjects
 from hanbae.diagnosing import pictures
-
-_VERSION: Final = re.compile(r":v?(?P<major>[0-9]{1,4})\.(?P<minor>[0-9]{1,4})(?:\.|-|@|$)")
-_SAFE: Final = (0, 40)
-"""From this version on whoever may ask the controller to verify or rotate cannot learn what a secret holds."""
+from hanbae.sealing import versions
 
 
 def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
@@ -26,9 +21,8 @@ def causes(picture: pictures.Picture) -> Iterator[pictures.Cause]:
     ]
     for ref, deployment in deployments:
         image = _images(deployment)[0]
-        version = _VERSION.search(image)
         facts = {"controller": f"{home}/{ref.name}", "image": image}
-        if version and (int(version["major"]), int(version["minor"])) < _SAFE:
+        if versions.is_old(image):
             command: tuple[str, ...] = (
                 "kubectl",
                 "get",

@@ -1,5 +1,13 @@
 """Every secret that a pod reads is sealed for the environment, and nothing is in git in clear."""
 
-from hanbae.rules.secrets import certificates, clear, covering, pods, references, sealing
+from hanbae.rules.secrets import (
+    certificates,
+    clear,
+    controllers,
+    covering,
+    pods,
+    references,
+    sealing,
+)
 
-__all__ = ["certificates", "clear", "covering", "pods", "references", "sealing"]
+__all__ = ["certificates", "clear", "controllers", "covering", "pods", "references", "sealing"]
