@@ -73,6 +73,7 @@ COMMANDS = [
     ("render", "render --env dev"),
     ("sandbox-status", "sandbox status --name nosuch"),
     ("secrets-list", "secrets list"),
+    ("secrets-report", "secrets report"),
     ("secrets-verify", "secrets verify"),
 ]
 

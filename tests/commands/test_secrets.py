@@ -26,6 +26,8 @@ from hanbae.policy import loading
 from hanbae.sealing import encrypting
 
 CANARY = "postgresql://shop:c4n4ry-p%40ss'w\"ord@db:5432/auth"
+QUOTED = '"' + CANARY.replace('"', '\\"') + '"'
+"""As an env file has it: both quotes are in it."""
 KEY = rsa.generate_private_key(65537, 2048)
 OTHER = rsa.generate_private_key(65537, 2048)
 LABEL = {env: f"services-{env}/auth-secrets".encode() for env in ("dev", "staging", "production")}
@@ -437,7 +439,7 @@ def test_plaintext_is_in_no_argument_no_file_and_no_message(
         words.append("--stdin")
         stdin = CANARY.encode()
     else:
-        (tmp_path / "auth.env").write_text(f"DATABASE_URL={CANARY}\n")
+        (tmp_path / "auth.env").write_text(f"DATABASE_URL={QUOTED}\n")
         words += ["--from-env-file", str(tmp_path / "auth.env")]
     # Every call of every process is recorded in full, but for what only reads or maps memory.
     calls = "trace=!read,pread64,readv,preadv,preadv2,mmap,munmap,mprotect,brk,futex,rt_sigaction"
@@ -500,7 +502,7 @@ def test_key_with_control_characters_does_not_reach_the_terminal(shop: Path, run
 
 
 def test_keys_that_another_environment_has_are_sealed_here(shop: Path, run: Run) -> None:
-    two = f"DATABASE_URL={CANARY}\nJWT_SECRET=c4n4ry\n".encode()
+    two = f"DATABASE_URL={QUOTED}\nJWT_SECRET=c4n4ry\n".encode()
     dev = ("seal", "auth", "--env", "dev", "DATABASE_URL", "JWT_SECRET", "--stdin", *OFFLINE)
     assert run(*dev, stdin=two)[0] == 0
     here = ("seal", "auth", "--env", "staging", "--stdin", "--certificate", "../other.pem")

@@ -77,6 +77,7 @@ OUTPUTS = [
     "plan --base one",
     "secrets list",
     "secrets verify",
+    "secrets report",
     "render nosuch",
     "deploy orders",
     "sandbox status --name nosuch",

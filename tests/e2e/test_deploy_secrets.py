@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support import demos, polling, scenes
+
+from hanbae import masking
+from hanbae.actions import new_service, seal
+from hanbae.charts import values
+from hanbae.policy import naming
+from hanbae.sandbox import calling, system_images
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +220,164 @@ def test_password_that_an_application_and_an_annotation_tell_is_masked(
     for path, content in history.items():
         assert password.encode() not in content
         assert path.stat().st_mode & 0o777 == 0o600, path.name
+
+
+class Sealer:
+    """A Sealed Secrets controller of a scene's own, from the real chart, whose key may be renewed.
+
+    It looks at no object: whoever plays beside it has secrets that only the sandbox's own controller opens.
+    """
+
+    NAME = "sealer"
+    KEYS = "sealedsecrets.bitnami.com/sealed-secrets-key"
+
+    def __init__(self, scene: scenes.Scene) -> None:
+        self.scene = scene
+        self.namespace = f"sealer-{scene.environment}"
+
+    def kubectl(self, *words: str, stdin: bytes | None = None) -> bytes:
+        sandbox = self.scene.shop.sandbox
+        return sandbox.kubectl([*words, "-n", self.namespace], stdin=stdin)
+
+    def run(self, *more: str) -> None:
+        """Bring it up with some more arguments, and wait until it answers as it is now."""
+        registry, repository = system_images.SEALED_SECRETS.split("/")
+        image, tag = repository.split(":")
+        arguments = ["--all-namespaces=false", "--update-status=false", *more]
+        settings = {
+            "fullnameOverride": self.NAME,
+            "image.registry": registry,
+            "image.repository": image,
+            "image.tag": tag,
+            "image.pullPolicy": "Never",
+            "rbac.clusterRole": "false",
+            "rbac.namespacedRoles": "true",
+            "args": "{" + ",".join(argument.replace(",", "\\,") for argument in arguments) + "}",
+        }
+        site = self.scene.shop.sandbox.site
+        command = [str(site.programs.path("helm")), "template", self.NAME]
+        command += [str(site.programs.sealed_secrets_chart.resolve())]
+        command += ["--namespace", self.namespace]
+        for setting, value in settings.items():
+            command += ["--set", f"{setting}={value}"]
+        rendered = calling.run(command, environment=site.environment())
+        self.kubectl("apply", "-f", "-", stdin=rendered)
+        self.kubectl("rollout", "status", f"deployment/{self.NAME}", "--timeout=120s")
+
+    def keys(self) -> dict[str, Any]:
+        """Its keys, as a backup has them."""
+        listed = self.kubectl("get", "secrets", "-l", self.KEYS, "-o", "json")
+        backup: dict[str, Any] = json.loads(listed)
+        return backup
+
+    def renew(self) -> None:
+        """Let it make a new key at once, as its administrator would."""
+        before = len(self.keys()["items"])
+        self.run("--key-cutoff-time", format_datetime(datetime.now(UTC)))
+        polling.until(lambda: len(self.keys()["items"]) > before, within=60, pause=0.5)
+
+    def forget(self, names: set[str]) -> None:
+        """Take keys away from it, as after a leak."""
+        self.kubectl("delete", "secret", *sorted(names))
+        self.kubectl("rollout", "restart", f"deployment/{self.NAME}")
+        self.kubectl("rollout", "status", f"deployment/{self.NAME}", "--timeout=120s")
+
+
+@pytest.fixture
+def sealer(staging: scenes.Scene) -> Iterator[Sealer]:
+    staging.enter()
+    controller = Sealer(staging)
+    sandbox = staging.shop.sandbox
+    sandbox.kubectl(["create", "namespace", controller.namespace])
+    controller.run()
+    with values.editing(staging.clone / "hanbae.yaml", "hanbae.yaml") as policy:
+        name = f"{controller.namespace}/{controller.NAME}"
+        policy.update({("secrets", "controller"): name})
+    yield controller
+    sandbox.kubectl(["delete", "namespace", controller.namespace, "--wait=false"])
+    staging.enter()
+
+
+def test_values_are_sealed_anew_once_the_controller_has_renewed_its_key(
+    staging: scenes.Scene, sealer: Sealer, tmp_path: Path
+) -> None:
+    kubeconfig = {"KUBECONFIG": str(staging.shop.sandbox.kubeconfig)}
+    new_service.new_service(staging.clone, "kept")
+    path = staging.clone / naming.values_file(staging.shop.policy, "kept", staging.environment)
+
+    def secrets(*words: str) -> scenes.Ended:
+        words = ("secrets", *words, "--env", staging.environment)
+        return scenes.hanbae(*words, directory=staging.clone, **kubeconfig)
+
+    plaintexts = {"A": masking.Masked(b"first"), "DATABASE_URL": masking.Masked(b"second")}
+    asyncio.run(
+        seal.seal(
+            staging.clone,
+            "kept",
+            staging.environment,
+            plaintexts,
+            kubeconfig=staging.shop.sandbox.kubeconfig,
+            accept_certificate=True,  # the scene's other service is sealed for the sandbox's own
+        )
+    )
+    first = {key["metadata"]["name"] for key in sealer.keys()["items"]}
+    verified = secrets("verify", "--live", "kept")
+    assert verified.code == 0, verified.err
+
+    sealer.renew()
+    before = path.read_text()
+    refused = secrets("reseal", "kept")
+    assert refused.code == 5, refused.err
+    assert f"{path.relative_to(staging.clone)}:" in refused.err
+    assert path.read_text() == before
+
+    sealed = secrets("reseal", "kept", "--accept-certificate", "-o", "json")
+    assert sealed.code == 0, sealed.err
+    assert json.loads(sealed.out)["resealed"][0]["keys"] == ["A", "DATABASE_URL"]
+    backup = tmp_path / "keys.json"
+    backup.write_text(json.dumps(sealer.keys()))
+    whole = secrets("backup", "verify", str(backup), "kept")
+    assert whole.code == 0, whole.err
+
+    # The former key is gone: what is sealed anew opens, what was sealed before does not, and it is said why.
+    sealer.forget(first)
+    verified = secrets("verify", "--live", "kept")
+    assert verified.code == 0, verified.err
+    after = path.read_text()
+    path.write_text(before)
+    lost = secrets("verify", "--live", "kept")
+    assert lost.code == 1
+    assert "it has lost the former key" in lost.out
+    unopened = secrets("reseal", "kept", "--accept-certificate")
+    assert unopened.code == 1, unopened.err
+    assert path.read_text() == before
+    offline = secrets("reseal", "kept", "--keys", str(backup), "--accept-certificate")
+    assert offline.code == 0, offline.err
+    assert secrets("verify", "--live", "kept").code == 0
+
+    # A branch that swaps the certificate is not believed.
+    path.write_text(after)
+    with values.editing(path, "values") as document:
+        document.set("sealedSecret.certificate", f"sha256:{'0' * 64}")
+    swapped = path.read_text()
+    for command in ("reseal", "seal"):
+        more = ("--generate", "D=32") if command == "seal" else ("--all",)
+        refused = secrets(command, "kept", *more)
+        assert refused.code == 5, refused.err
+        assert "sha256:0000" in refused.err
+        assert path.read_text() == swapped
+
+
+def test_sealed_value_of_another_service_is_told_before_it_is_deployed(
+    staging: scenes.Scene,
+) -> None:
+    staging.enter()
+    new_service.new_service(staging.clone, "copied")
+    theirs = staging.values_of("personal").get("sealedSecret.encryptedData.DATABASE_URL")
+    staging.edit("copied", {"sealedSecret.encryptedData.DATABASE_URL": theirs})
+    kubeconfig = {"KUBECONFIG": str(staging.shop.sandbox.kubeconfig)}
+    words = ("secrets", "verify", "--live", "copied", "--env", staging.environment)
+    ended = scenes.hanbae(*words, directory=staging.clone, **kubeconfig)
+    assert ended.code == 1
+    assert f"is the value of personal in {staging.environment}" in " ".join(ended.out.split())
+    staging.enter()

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hanbae import masking, wording
-from hanbae.sealing import certificates, encrypting, manifests
+from hanbae.actions import import_secrets
+from hanbae.sealing import backups, certificates, encrypting, manifests, objects
 
 SCOPES: list[encrypting.Scope] = ["strict", "namespace-wide", "cluster-wide"]
 SECRETS = {
@@ -77,20 +78,11 @@ def test_kubeseal_opens_what_hanbae_seals(
 ) -> None:
     certificate = certificates.parse((folder / "cert.pem").read_bytes(), "cert.pem")
     label = encrypting.label(scope, "services-dev", "auth-secrets")
-    annotations = {} if scope == "strict" else {f"sealedsecrets.bitnami.com/{scope}": "true"}
-    metadata = {"name": "auth-secrets", "namespace": "services-dev", "annotations": annotations}
-    sealed = {
-        "apiVersion": "bitnami.com/v1alpha1",
-        "kind": "SealedSecret",
-        "metadata": metadata,
-        "spec": {
-            "encryptedData": {
-                name: encrypting.encrypt(masking.Masked(value), certificate.public_key, label)
-                for name, value in SECRETS.items()
-            },
-            "template": {"metadata": metadata, "type": "Opaque"},
-        },
+    encrypted = {
+        name: encrypting.encrypt(masking.Masked(value), certificate.public_key, label)
+        for name, value in SECRETS.items()
     }
+    sealed = objects.least("services-dev", "auth-secrets", scope, encrypted)
     ended = subprocess.run(
         [kubeseal, "--recovery-unseal", "--recovery-private-key", str(folder / "key.pem")],
         input=json.dumps(sealed).encode(),
@@ -116,3 +108,44 @@ def test_hanbae_opens_what_kubeseal_seals(
     label = encrypting.label(scope, "services-dev", "auth-secrets")
     assert encrypting.decrypt(sealed, [key], label).unmask() == SECRETS[name]
     assert manifests.shape(sealed) == manifests.Shape(4096, len(SECRETS[name]))
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+@pytest.mark.parametrize("scope", SCOPES)
+def test_hanbae_takes_over_what_kubeseal_writes(
+    kubeseal: str, folder: Path, scope: encrypting.Scope, form: str
+) -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "auth-secrets", "namespace": "services-dev"},
+        "data": {name: base64.b64encode(value).decode() for name, value in SECRETS.items()},
+    }
+    words = [kubeseal, "--cert", str(folder / "cert.pem"), "--scope", scope, "--format", form]
+    ended = subprocess.run(
+        words, input=json.dumps(secret).encode(), capture_output=True, check=True
+    )
+    foreign = import_secrets.parse(ended.stdout, "sealed-secret.yaml")
+    assert (foreign.namespace, foreign.name, foreign.scope) == (
+        "services-dev",
+        "auth-secrets",
+        scope,
+    )
+    pem = (folder / "key.pem").read_bytes() + (folder / "cert.pem").read_bytes()
+    keys = backups.parse(pem, "key.pem")
+    assert [key.fingerprint for key in keys] == [
+        certificates.parse((folder / "cert.pem").read_bytes(), "cert.pem").fingerprint
+    ]
+    plaintexts = {}
+    for name, text in foreign.values.items():
+        opened = backups.open_value(text, keys, foreign.label)
+        assert opened is not None
+        plaintexts[name] = opened.plaintext.unmask()
+    assert plaintexts == SECRETS
+    other = next(other for other in SCOPES if other != scope)
+    label = encrypting.label(other, "services-dev", "auth-secrets")
+    assert backups.open_value(foreign.values["KOREAN"], keys, label) is None
+    actual = backups.other_scope(
+        foreign.values["KOREAN"], keys, "services-dev", "auth-secrets", other
+    )
+    assert actual == scope

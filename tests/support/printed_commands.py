@@ -22,7 +22,11 @@ _NEEDS: Final[Mapping[tuple[str, ...], Callable[[Mapping[str, Any]], bool]]] = {
         len(parameters["words"]) > 1 or bool(parameters["from_environment"])
     ),
     ("secrets", "seal"): lambda parameters: bool(
-        parameters["keys"] or parameters["env_file"] or parameters["same_as"]
+        parameters["keys"]
+        or parameters["env_file"]
+        or parameters["same_as"]
+        or parameters["lengths"]
+        or parameters["removed"]
     ),
     ("deploy",): lambda parameters: bool(parameters["environment"] or parameters["saved"]),
 }

@@ -53,6 +53,39 @@ async def list_needed(
         errors.WrongUse: An unknown service or environment.
         errors.FileFault: The policy has a fault, or a chart does not render.
     """
+    rendered = await render(directory, names, environment=environment, broken=broken, quiet=quiet)
+    makers = _makers(rendered)
+    return tuple(
+        key
+        for service in rendered
+        if not names or service.name in names
+        for name, release in service.releases.items()
+        if environment in (None, name)
+        for key in _of_release(release, makers)
+    )
+
+
+async def render(
+    directory: Path,
+    names: Sequence[str] = (),
+    *,
+    environment: str | None = None,
+    broken: list[errors.FileFault] | None = None,
+    quiet: Collection[str] = (),
+) -> tuple[views.Service, ...]:
+    """Every service of the repository as it is rendered for each environment: one may make what another reads.
+
+    Args:
+        directory: The repository or a folder in it.
+        names: The services that are asked about, whose faults count; all if there are none.
+        environment: The environment that is asked about; None for all.
+        broken: Takes the faults of what does not render; None to raise the first.
+        quiet: Services of which it is known already why they do not render.
+
+    Raises:
+        errors.WrongUse: An unknown service or environment.
+        errors.FileFault: The policy has a fault, or a chart does not render.
+    """
     project = projects.project(directory)
     every = (*project.services, *project.chartless)
     services.require(names, every, source=services.source(project.policy))
@@ -61,7 +94,7 @@ async def list_needed(
     chosen = frozenset(names or every)
     rendered: list[views.Service] = []
     async with pools.opened() as pool:
-        for name in every:  # another service may make what one of them reads
+        for name in every:
             faults: list[errors.FileFault] = []
             try:
                 result = await projects.service(pool, project, name)
@@ -71,15 +104,29 @@ async def list_needed(
                 faults.append(fault)
             for problem in faults if name in chosen and name not in quiet else ():
                 _take(problem, broken)
-    makers = _makers(rendered)
-    return tuple(
-        key
-        for service in rendered
-        if service.name in chosen
-        for name, release in service.releases.items()
-        if environment in (None, name)
-        for key in _of_release(release, makers)
-    )
+    return tuple(rendered)
+
+
+async def variables(directory: Path, service: str) -> dict[str, frozenset[str]]:
+    """Environment → keys of a service's own Secret that its pods read as environment variables; `ALL` for every key.
+
+    Raises:
+        errors.FileFault: The chart does not render.
+    """
+    project = projects.project(directory)
+    async with pools.opened() as pool:
+        result = await projects.service(pool, project, service)
+    for _, fault in result.faults:
+        raise fault
+    return {
+        name: frozenset(
+            read.key or ALL
+            for read in reading.reads(release)
+            if read.secret == (release.namespace, release.secret)
+            and read.way in ("variable", "variables")
+        )
+        for name, release in result.service.releases.items()
+    }
 
 
 def _take(fault: errors.FileFault, broken: list[errors.FileFault] | None) -> None:

@@ -14,10 +14,9 @@ from typing import Any, NoReturn
 import msgspec
 
 from hanbae import errors, subjects
-from hanbae.actions import seal
 from hanbae.charts import values
 from hanbae.migrations import databases
-from hanbae.planning import sealed_manifests
+from hanbae.planning import sealed_files, sealed_manifests
 from hanbae.policy import environments, loading, service_paths
 from hanbae.repository import checkouts, services, trees
 from hanbae.results import secrets
@@ -134,9 +133,9 @@ def _without_chart(loaded: loading.Loaded, service: str) -> Iterator[secrets.Sea
 def _present(
     service: str, environment: str, key: str, needed: Any, document: values.Values
 ) -> secrets.SealedKey:
-    value, place = _sealed(document)[key], seal.place_of(document, key)
+    value, place = _sealed(document)[key], document.place((*pins.DATA, key))
     row = secrets.SealedKey(service, environment, key, "sealed", needed, place=place)
-    return _looked_at(row, value, document.get(seal.SECTION))
+    return _looked_at(row, value, document.get(sealed_files.SECTION))
 
 
 def _looked_at(row: secrets.SealedKey, value: Any, section: Any) -> secrets.SealedKey:

@@ -10,24 +10,43 @@ The first one is taken on trust, so it comes over a verified connection, and is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Any
 
-from hanbae import confinement, errors, files, foreign_json, masking, subjects
+from msgspec import Struct
+
+from hanbae import confinement, errors, masking, subjects
 from hanbae.actions import seal_manifest
 from hanbae.charts import values
-from hanbae.planning import sealed_manifests
+from hanbae.planning import sealed_files, sealed_manifests, trusted_certificates
 from hanbae.policy import documents, environments, loading, naming, service_paths
 from hanbae.repository import services, trees
 from hanbae.results import secrets
 from hanbae.sealing import certificates, encrypting, pins
 from hanbae.sealing import plaintexts as plaintext_rules
 
-SECTION: Final = pins.DATA[:1]
-"""Where a values file has what is sealed."""
-_PATH: Final = "/v1/cert.pem"
+
+class Named(Struct, frozen=True):
+    """A certificate that the user names, PEM.
+
+    Attributes:
+        pem: The certificate.
+        source: Where it came from, for errors.
+    """
+
+    pem: bytes
+    source: str
+
+
+class _Trusted(Struct, frozen=True):
+    """The certificate of an environment, once it may be sealed for."""
+
+    certificate: certificates.Certificate
+    source: str
+    origin: str
 
 
 async def seal(
@@ -70,47 +89,145 @@ async def seal(
             connection that was not verified.
         errors.Unreachable: The controller did not answer.
     """
+    named = {} if certificate is None else {environment: Named(certificate, certificate_source)}
+    (sealed,) = await seal_several(
+        directory,
+        service,
+        {environment: plaintexts},
+        named=named,
+        context=context,
+        kubeconfig=kubeconfig,
+        accept_certificate=accept_certificate,
+        unverified_cluster=unverified_cluster,
+        allow_empty=allow_empty,
+        mounted=plaintexts if binary else (),
+    )
+    return sealed
+
+
+async def seal_several(
+    directory: Path,
+    service: str,
+    plaintexts: Mapping[str, Mapping[str, masking.Masked]],
+    *,
+    removed: Collection[str] = (),
+    named: Mapping[str, Named] = MappingProxyType({}),
+    context: str | None = None,
+    kubeconfig: Path | None = None,
+    accept_certificate: bool = False,
+    unverified_cluster: bool = False,
+    allow_empty: bool = False,
+    mounted: Collection[str] = (),
+) -> tuple[secrets.Sealed, ...]:
+    """Seal values for one service in several environments, each for its own certificate, and take out others.
+
+    Every certificate and every value is looked at before the first file changes.
+
+    Args:
+        directory: The repository or a folder in it.
+        service: The service.
+        plaintexts: Environment → key → value.
+        removed: Keys to take out in each of the environments.
+        named: Environment → its certificate, where it is not to be fetched from its controller.
+        context: As of :func:`seal`.
+        kubeconfig: As of :func:`seal`.
+        accept_certificate: As of :func:`seal`.
+        unverified_cluster: As of :func:`seal`.
+        allow_empty: As of :func:`seal`.
+        mounted: Keys whose values are mounted as files, so that they may be what no environment variable can hold.
+
+    Raises:
+        errors.Error: As :func:`seal`.
+    """
     loaded = services.opened(directory)
-    environments.require(environment, loaded.policy)
+    for environment in plaintexts:
+        environments.require(environment, loaded.policy)
     services.check(loaded, service)
     confinement.forbid_core_dumps()
-    plaintext_rules.check(plaintexts, allow_empty=allow_empty, binary=binary)
-    origin = Path(
-        certificate_source
-    ).name  # its folder is the user's own, and the file is committed
-    if certificate is None:
-        certificate, certificate_source = await fetch_certificate(
+    for environment, values_ in plaintexts.items():
+        if values_ or not removed:
+            plaintext_rules.check(values_, allow_empty=allow_empty, mounted=mounted)
+        _check_removed(loaded, service, environment, removed)
+    trusted: dict[str, _Trusted | None] = {}
+    for environment, values_ in plaintexts.items():
+        trusted[environment] = None  # what is only taken out needs no certificate
+        if values_:
+            trusted[environment] = await _trust(
+                loaded,
+                service,
+                environment,
+                named.get(environment),
+                context=context,
+                kubeconfig=kubeconfig,
+                accept=accept_certificate,
+                unverified=unverified_cluster,
+            )
+    return tuple(
+        [
+            await _into(
+                loaded,
+                service,
+                environment,
+                plaintexts[environment],
+                trust,
+                removed=removed,
+                accept=accept_certificate,
+            )
+            for environment, trust in trusted.items()
+        ]
+    )
+
+
+async def _trust(
+    loaded: loading.Loaded,
+    service: str,
+    environment: str,
+    named: Named | None,
+    *,
+    context: str | None,
+    kubeconfig: Path | None,
+    accept: bool,
+    unverified: bool,
+) -> _Trusted:
+    """The certificate of an environment, looked at before anything is written."""
+    if named is not None:
+        # Its folder is the user's own, and the file is committed.
+        pem, source, origin = named.pem, named.source, Path(named.source).name
+    else:
+        pem, source = await fetch_certificate(
             loaded.policy,
             environment,
             context=context,
             kubeconfig=kubeconfig,
-            unverified_cluster=unverified_cluster,
+            unverified_cluster=unverified,
         )
-        origin = certificate_source
-    parsed = certificates.parse(certificate, certificate_source)
-    parsed.check(datetime.now(UTC))
-    written = await _into(
-        loaded, service, environment, plaintexts, parsed, origin=origin, accept=accept_certificate
-    )
-    file, remembered, outdated = written
-    secret = naming.secret(loaded.policy, service, environment)
-    return secrets.Sealed(
-        service,
-        environment,
-        file,
-        tuple(plaintexts),
-        f"{naming.namespace(loaded.policy, service, environment)}/{secret}",
-        loaded.policy.secrets.scope,
-        parsed.fingerprint,
-        renewed=bool(remembered) and remembered != parsed.fingerprint,
-        source=certificate_source,
-        first_use=not remembered,
-        outdated=outdated,
-    )
+        origin = source
+    certificate = certificates.parse(pem, source)
+    certificate.check(datetime.now(UTC))
+    file = sealed_files.find(loaded, service, environment)
+    if file is not None and not accept:
+        trusted_certificates.check(
+            loaded,
+            service,
+            environment,
+            remembered=file.remembered,
+            place=file.place,
+            certificate=certificate,
+        )
+    return _Trusted(certificate, source, origin)
 
 
-_Written = tuple[str, str, tuple[str, ...]]
-"""The file, the certificate that it remembered, and the keys that stay sealed for another one."""
+def _check_removed(
+    loaded: loading.Loaded, service: str, environment: str, removed: Collection[str]
+) -> None:
+    if not removed:
+        return
+    file = sealed_files.find(loaded, service, environment)
+    present = file.ciphertexts if file is not None else {}
+    absent = [key for key in removed if key not in present]
+    if absent:
+        facts = {"keys": ", ".join(absent), "service": service, "environment": environment}
+        raise errors.WrongUse("seal.not-there", place=file.place if file else None, **facts)
 
 
 async def _into(
@@ -118,84 +235,125 @@ async def _into(
     service: str,
     environment: str,
     plaintexts: Mapping[str, masking.Masked],
-    certificate: certificates.Certificate,
+    trusted: _Trusted | None,
     *,
-    origin: str,
+    removed: Collection[str],
     accept: bool,
-) -> _Written:
+) -> secrets.Sealed:
     """Seal into the values file; without a chart, into the SealedSecret of the overlay or the manifests."""
     if service_paths.has_no_chart(loaded.policy.services, service):
         sealed = sealed_manifests.find(
             loaded.policy, trees.WorkingTree(loaded.root), service, environment
         )
-        place = subjects.Place(sealed.path)
-        if not accept:
-            remembered = str(sealed.section.get(pins.CERTIFICATE[1]) or "")
-            _check_certificate(
-                loaded,
-                service,
-                environment,
-                remembered=remembered,
-                place=place,
-                certificate=certificate,
-            )
-        changes, outdated = _changes(
-            loaded,
-            service,
-            environment,
-            plaintexts,
-            certificate,
+        where, place = (loaded, service, environment), subjects.Place(sealed.path)
+        changes, outdated = _changed(
+            *where,
+            plaintexts=plaintexts,
+            trusted=trusted,
             section=sealed.section,
-            origin=origin,
+            place=place,
+            accept=accept,
         )
-        await seal_manifest.write(loaded, service, environment, sealed, changes)
-        return sealed.path, str(sealed.section.get(pins.CERTIFICATE[1]) or ""), outdated
+        await seal_manifest.write(loaded, service, environment, sealed, changes, removed=removed)
+        return _result(
+            *where,
+            file=sealed.path,
+            section=sealed.section,
+            plaintexts=plaintexts,
+            trusted=trusted,
+            outdated=outdated,
+            removed=removed,
+        )
     path, file = services.values_file(loaded, service, environment)
     with values.editing(path, file) as document:
-        remembered = str(document.get(pins.CERTIFICATE) or "")
-        place = document.place(pins.CERTIFICATE if remembered else ())
-        if not accept:
-            _check_certificate(
-                loaded,
-                service,
-                environment,
-                remembered=remembered,
-                place=place,
-                certificate=certificate,
-            )
-        section = document.get(SECTION)
-        changes, outdated = _changes(
-            loaded, service, environment, plaintexts, certificate, section=section, origin=origin
+        where, place = (loaded, service, environment), document.place(pins.CERTIFICATE)
+        section = document.get(sealed_files.SECTION)
+        section = section if isinstance(section, dict) else {}
+        changes, outdated = _changed(
+            *where,
+            plaintexts=plaintexts,
+            trusted=trusted,
+            section=section,
+            place=place,
+            accept=accept,
         )
-        document.update(
-            {
-                **_below(changes, pins.CERTIFICATE),
-                **_allowed(loaded, service, pins.PINS, _below(changes, pins.PINS)),
-                **_allowed(loaded, service, pins.SOURCES, _below(changes, pins.SOURCES)),
-                **_below(changes, pins.DATA),
-            }
-        )
-    return file, remembered, outdated
+        document.remove([(*part, key) for part in (pins.DATA, pins.PINS) for key in removed])
+        sealed_files.update_values(loaded, service, document, changes)
+    return _result(
+        *where,
+        file=file,
+        section=section,
+        plaintexts=plaintexts,
+        trusted=trusted,
+        outdated=outdated,
+        removed=removed,
+    )
 
 
-def _below(
-    changes: Mapping[tuple[str, ...], str], section: tuple[str, str]
-) -> dict[tuple[str, ...], str]:
-    return {path: text for path, text in changes.items() if path[:2] == section}
-
-
-def _changes(
+def _result(
     loaded: loading.Loaded,
     service: str,
     environment: str,
-    plaintexts: Mapping[str, masking.Masked],
-    certificate: certificates.Certificate,
     *,
-    section: object,
-    origin: str,
+    file: str,
+    section: Mapping[str, Any],
+    plaintexts: Collection[str],
+    trusted: _Trusted | None,
+    outdated: tuple[str, ...],
+    removed: Collection[str],
+) -> secrets.Sealed:
+    """What was done, told by names alone."""
+    secret = naming.secret(loaded.policy, service, environment)
+    remembered = str(section.get(pins.CERTIFICATE[1]) or "")
+    before = section.get(pins.DATA[1])
+    present = before if isinstance(before, dict) else {}
+    fingerprint = trusted.certificate.fingerprint if trusted else remembered
+    return secrets.Sealed(
+        service,
+        environment,
+        file,
+        tuple(plaintexts),
+        f"{naming.namespace(loaded.policy, service, environment)}/{secret}",
+        loaded.policy.secrets.scope,
+        fingerprint,
+        renewed=bool(remembered) and remembered != fingerprint,
+        source=trusted.source if trusted else "",
+        first_use=trusted is not None and not remembered,
+        outdated=outdated,
+        added=tuple(key for key in plaintexts if key not in present),
+        replaced=tuple(key for key in plaintexts if key in present),
+        removed=tuple(removed),
+    )
+
+
+def _changed(
+    loaded: loading.Loaded,
+    service: str,
+    environment: str,
+    *,
+    plaintexts: Mapping[str, masking.Masked],
+    trusted: _Trusted | None,
+    section: Mapping[str, Any],
+    place: subjects.Place,
+    accept: bool,
 ) -> tuple[dict[tuple[str, ...], str], tuple[str, ...]]:
-    """What is written so that values are sealed, and the keys that stay sealed for another certificate."""
-    before = section.get(pins.DATA[1]) if isinstance(section, dict) else None
+    """What is written so that values are sealed, and the keys that stay sealed for another certificate.
+
+    The certificate is looked at once more: the file is locked only now.
+    """
+    if trusted is None:
+        return {}, ()
+    certificate = trusted.certificate
+    if not accept:
+        trusted_certificates.check(
+            loaded,
+            service,
+            environment,
+            remembered=str(section.get(pins.CERTIFICATE[1]) or ""),
+            place=place,
+            certificate=certificate,
+        )
+    before = section.get(pins.DATA[1])
     plaintext_rules.check_size(plaintexts, before if isinstance(before, dict) else {})
     namespace = naming.namespace(loaded.policy, service, environment)
     secret = naming.secret(loaded.policy, service, environment)
@@ -207,7 +365,7 @@ def _changes(
     renewal = pins.renewal(section, sealed, certificate.fingerprint)
     changes: dict[tuple[str, ...], str] = {pins.CERTIFICATE: certificate.fingerprint}
     changes |= renewal.changes
-    changes |= pins.sourced(section, certificate.fingerprint, origin)
+    changes |= pins.sourced(section, certificate.fingerprint, trusted.origin)
     changes |= {(*pins.DATA, key): ciphertext for key, ciphertext in sealed.items()}
     return changes, renewal.outdated
 
@@ -236,110 +394,9 @@ async def fetch_certificate(
         errors.Forbidden: The identity may not ask the controller.
         errors.Refused: There is no such controller, or the connection is not verified.
     """
-    from hanbae.clusters import connections, reading
+    from hanbae.clusters import sealing_controllers
 
-    where = policy.environments[environment]
-    namespace, _, name = policy.secrets.controller.partition("/")
-    context = context or environments.workload(where)
-    async with connections.connect(context, kubeconfig=kubeconfig) as cluster:
-        if not cluster.verified and not unverified_cluster:
-            # Before anything is sent: whoever answers there would be believed.
-            raise errors.Refused(
-                "seal.unverified",
-                environment=environment,
-                context=cluster.context,
-                server=cluster.server,
-            )
-        pem = await reading.service_get(cluster, namespace, name, _PATH)
-        return pem, f"{policy.secrets.controller} ({cluster.context}, {cluster.server})"
-
-
-def _check_certificate(
-    loaded: loading.Loaded,
-    service: str,
-    environment: str,
-    *,
-    remembered: str,
-    place: subjects.Place,
-    certificate: certificates.Certificate,
-) -> None:
-    """Refuse the certificate of another environment, and an unexplained new one."""
-    if remembered == certificate.fingerprint:
-        return
-    facts = {
-        "environment": environment,
-        "certificate": certificate.fingerprint,
-        "remembered": str(remembered) or "-",
-    }
-    for other in environments.on_kubernetes(loaded.policy):
-        same_cluster = _share_cluster(loaded.policy, environment, other)
-        if other == environment or (same_cluster and not remembered):
-            continue
-        if _remembered(loaded, service, other) == certificate.fingerprint:
-            text_id = "seal.other-environment" if remembered else "seal.other-environment-first"
-            raise errors.Refused(text_id, place=place, other=other, **facts)
-    if remembered:
-        raise errors.Refused("seal.other-certificate", place=place, **facts)
-    # A branch that takes out the pin must not make a known controller a new one.
-    others = _remembered_by_others(loaded, service, environment)
-    if others and certificate.fingerprint not in others:
-        facts["remembered"] = min(others)
-        raise errors.Refused("seal.other-certificate", place=place, **facts)
-
-
-def _remembered_by_others(loaded: loading.Loaded, service: str, environment: str) -> set[str]:
-    """The certificates that the environment's other services were sealed with."""
-    remembered = set()
-    for other in services.of_checkout(loaded):
-        if service_paths.has_no_chart(loaded.policy.services, other):
-            remembered |= {_remembered(loaded, other, environment)} if other != service else set()
-            continue
-        path, _ = services.values_file(loaded, other, environment)
-        if other != service and path.is_file():
-            with path.open("rb") as file:
-                remembered |= pins.mentioned(file.read(values.LARGEST_FILE))
-    return remembered - {""}
-
-
-def _remembered(loaded: loading.Loaded, service: str, environment: str) -> str:
-    """The certificate that a service's values are sealed with in an environment; empty where nothing says it."""
-    if service_paths.has_no_chart(loaded.policy.services, service):
-        if not service_paths.is_in(loaded.policy.services, service, environment):
-            return ""
-        tree = trees.WorkingTree(loaded.root)
-        sealed = sealed_manifests.find(loaded.policy, tree, service, environment)
-        return str(sealed.section.get(pins.CERTIFICATE[1]) or "")
-    path, file = services.values_file(loaded, service, environment)
-    if not path.is_file():
-        return ""
-    return str(values.read(path, file).get(pins.CERTIFICATE) or "")
-
-
-def _share_cluster(policy: documents.Policy, name: str, other: str) -> bool:
-    """Whether two environments may be in one cluster: same context, and namespaces that differ."""
-    a, b = policy.environments[name], policy.environments[other]
-    together = bool(environments.share_pods_cluster(a, b))
-    return together and a.namespace_suffix != b.namespace_suffix
-
-
-def _allowed(
-    loaded: loading.Loaded,
-    service: str,
-    section: tuple[str, str],
-    changes: Mapping[tuple[str, ...], str],
-) -> Mapping[tuple[str, ...], str]:
-    """Changes in a section of the values, where the chart's schema has room for it."""
-    if not changes:
-        return {}
-    path = loaded.root / naming.chart(loaded.policy, service) / "values.schema.json"
-    try:
-        data = files.ordinary(path, most=values.LARGEST_FILE)
-        schema = foreign_json.decode(data or b"")
-    except (OSError, foreign_json.Fault):
-        schema = None  # none, or one that every rendering complains of
-    return changes if pins.takes(schema, section) else {}
-
-
-def place_of(document: values.Values, key: str) -> subjects.Place:
-    """Where a sealed value stands in a values file; the file itself if it is not there."""
-    return document.place((*pins.DATA, key))
+    async with sealing_controllers.reached(
+        policy, environment, context=context, kubeconfig=kubeconfig, unverified=unverified_cluster
+    ) as controller:
+        return await controller.certificate(), controller.source

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from hanbae import errors, subjects
 from hanbae.charts import values
 from hanbae.planning import manifests, sealed_manifests
 from hanbae.policy import loading, naming
 from hanbae.repository import trees, writing_files
+from hanbae.sealing import objects
 
 
 async def write(
@@ -17,6 +18,8 @@ async def write(
     environment: str,
     sealed: sealed_manifests.Sealed,
     changes: Mapping[tuple[str, ...], str],
+    *,
+    removed: Collection[str] = (),
 ) -> None:
     """Write sealed values; a new SealedSecret is named among the overlay's ``resources``.
 
@@ -26,6 +29,7 @@ async def write(
         environment: The environment.
         sealed: The SealedSecret as it is.
         changes: What is sealed, and what is to be remembered.
+        removed: Keys that are taken out.
 
     Raises:
         hanbae.errors.FileFault: A file cannot be changed, or the folder does not build.
@@ -38,6 +42,7 @@ async def write(
         writing_files.place(loaded.root, texts, overwrite=True)
         return
     with values.editing(loaded.root / sealed.path, sealed.path) as document:
+        sealed_manifests.remove(document, removed)
         sealed_manifests.update(document, changes)
 
 
@@ -57,7 +62,7 @@ async def _check(
     names = [
         f"{metadata.get('namespace') or namespace}/{metadata.get('name')}"
         for manifest in release.rendered.manifests
-        if manifest.object["kind"] == sealed_manifests.KIND
+        if manifest.object["kind"] == objects.KIND
         and isinstance(metadata := manifest.object.get("metadata"), dict)
     ]
     if bound not in names:

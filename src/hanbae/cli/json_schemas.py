@@ -81,6 +81,24 @@ class Keys(Struct):
     keys: tuple[secrets.SealedKey, ...]
 
 
+class DatedKeys(Struct):
+    """The pasts of sealed values."""
+
+    keys: tuple[secrets.DatedKey, ...]
+
+
+class Resealed(Struct):
+    """What was sealed anew, by file."""
+
+    resealed: tuple[secrets.Resealed, ...]
+
+
+class SealedSeveral(Struct):
+    """What was sealed in several environments."""
+
+    sealed: tuple[secrets.Sealed, ...]
+
+
 class Release(Struct):
     """A rendered release."""
 
@@ -220,8 +238,14 @@ OUTPUTS: Final[dict[str, type[Struct]]] = {
     "rollout": workloads.Rolled,
     "sandbox-status": statuses.Status,
     "sandbox-up": statuses.Status,
+    "secrets-backup-verify": secrets.BackedUp,
+    "secrets-import": secrets.Sealed,
+    "secrets-import-file": Resealed,
     "secrets-list": Keys,
+    "secrets-report": DatedKeys,
+    "secrets-reseal": Resealed,
     "secrets-seal": secrets.Sealed,
+    "secrets-seal-several": SealedSeveral,
     "secrets-verify": Keys,
     "status": standings.Standings,
     "stop": Deployments,

@@ -5,10 +5,11 @@ An argument is seen by everybody on the machine, in ``ps`` and in the shell's hi
 
 from __future__ import annotations
 
+import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import BinaryIO, Final, NoReturn
 
 import click
 
@@ -18,39 +19,107 @@ from hanbae.sealing import envfiles, manifests, plaintexts
 
 LARGEST: Final = 1024 * 1024
 """Bytes; Kubernetes takes no larger Secret."""
+_FEWEST: Final = 16
+_MOST: Final = 1024
+"""Random bytes: fewer can be guessed, and no application takes more."""
 
 
 def gather(
-    keys: Sequence[str], *, env_file: Path | None, stdin: bool, speaker: narration.Narration
+    keys: Sequence[str],
+    *,
+    env_file: Path | None,
+    stdin: bool,
+    speaker: narration.Narration,
+    manifest: Path | None = None,
+    others: bool = False,
 ) -> Mapping[str, masking.Masked]:
     """The values of these keys.
 
     Args:
-        keys: The keys; none for all of an env file.
+        keys: The keys; none for all of an env file or a manifest.
         env_file: An env file to take them from.
         stdin: Whether standard input holds the value of the one key, or ``KEY=value`` lines.
-        speaker: Says what was taken off a value.
+        speaker: Says what was taken off a value, and what a manifest says that is not taken.
+        manifest: The manifest of a Secret to take them from.
+        others: Whether there are values or keys from elsewhere, so that there may be none here.
 
     Raises:
         errors.WrongUse: Nothing to ask and nobody to ask it of, or a key has no value.
-        errors.FileFault: The env file has a fault.
+        errors.FileFault: The env file or the manifest has a fault.
     """
     confinement.forbid_core_dumps()  # before the first of them is in memory
     plaintexts.check_keys(keys)
-    if env_file is not None and stdin:
+    if sum((env_file is not None, stdin, manifest is not None)) > 1:
         raise errors.WrongUse("seal.two-sources")
     if env_file is not None:
-        return _chosen(keys, envfiles.parse(read(env_file), str(env_file)))
+        return _chosen(keys, envfiles.parse(read(env_file), str(env_file), demand_quotes=True))
+    if manifest is not None:
+        return _chosen(keys, _of_manifest(manifest, speaker))
     if stdin:
-        data = _bounded(sys.stdin.buffer.read(LARGEST + 1))
+        data = whole(sys.stdin.buffer)
         if len(keys) == 1:
             return {keys[0]: _whole(keys[0], data, speaker)}
-        return _chosen(keys, envfiles.parse(data, "-"))
+        return _chosen(keys, envfiles.parse(data, "-", demand_quotes=True))
     if not keys:
+        if others:
+            return {}
         raise errors.WrongUse("seal.nothing")
     if not sys.stdin.isatty():
         raise errors.WrongUse("seal.no-terminal", keys=" ".join(keys))
     return {key: _asked(key) for key in keys}
+
+
+def of_files(assignments: Sequence[str]) -> dict[str, masking.Masked]:
+    """The values of ``KEY=PATH``: each is all bytes of a file.
+
+    Raises:
+        errors.WrongUse: One is not that; the error repeats nothing but the key.
+        errors.FileFault: A file cannot be read.
+    """
+    return {key: masking.Masked(read(Path(path))) for key, path in _assigned(assignments).items()}
+
+
+def lengths(assignments: Sequence[str]) -> dict[str, int]:
+    """Key → number of random bytes, of ``KEY=BYTES``.
+
+    Raises:
+        errors.WrongUse: One is not that; the error repeats nothing but the key.
+    """
+    lengths = {}
+    for key, text in _assigned(assignments).items():
+        if not text.isascii() or not text.isdigit() or not _FEWEST <= int(text[:6]) <= _MOST:
+            raise errors.WrongUse("seal.not-a-length", key=key, least=str(_FEWEST), most=str(_MOST))
+        lengths[key] = int(text)
+    return lengths
+
+
+def generated(lengths: Mapping[str, int]) -> dict[str, masking.Masked]:
+    """New random values: as many bytes, written in letters, digits, ``-`` and ``_``."""
+    return {
+        key: masking.Masked(secrets.token_urlsafe(length).encode())
+        for key, length in lengths.items()
+    }
+
+
+def _assigned(assignments: Sequence[str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for assignment in assignments:
+        key, separator, value = assignment.partition("=")
+        if not separator or not value or not manifests.is_key(key):
+            raise errors.WrongUse("seal.not-assigned")
+        if key in values:
+            raise errors.WrongUse("seal.key-twice", key=key)
+        values[key] = value
+    return values
+
+
+def _of_manifest(path: Path, speaker: narration.Narration) -> Mapping[str, masking.Masked]:
+    from hanbae.sealing import secret_manifests
+
+    secret = secret_manifests.parse(read(path), str(path))
+    if secret.type != "Opaque":
+        speaker.note(wording.Text("seal.manifest-type", {"type": secret.type}))
+    return secret.values
 
 
 def refuse_typed(argument: str) -> NoReturn:
@@ -64,8 +133,12 @@ def refuse_typed(argument: str) -> NoReturn:
     raise errors.WrongUse("seal.value-typed", key=key)
 
 
-def read(path: Path) -> bytes:
+def read(path: Path, *, most: int = LARGEST) -> bytes:
     """The content of a file that the command line names; a pipe such as ``<(pass show …)`` will do.
+
+    Args:
+        path: The file.
+        most: Bytes that it may have.
 
     Raises:
         errors.FileFault: It cannot be read.
@@ -73,12 +146,21 @@ def read(path: Path) -> bytes:
     """
     try:
         with path.open("rb") as file:
-            return _bounded(file.read(LARGEST + 1))
+            return _bounded(file.read(most + 1), most)
     except OSError as error:
         reason = files.reason(error)
         raise errors.FileFault(
             "seal.unreadable", place=subjects.Place(str(path)), reason=reason
         ) from error
+
+
+def whole(stream: BinaryIO) -> bytes:
+    """All of a stream.
+
+    Raises:
+        errors.WrongUse: It has no end in sight.
+    """
+    return _bounded(stream.read(LARGEST + 1))
 
 
 def _asked(key: str) -> masking.Masked:
@@ -104,7 +186,7 @@ def _chosen(
     return {key: values[key] for key in keys} if keys else values
 
 
-def _bounded(data: bytes) -> bytes:
-    if len(data) > LARGEST:
-        raise errors.WrongUse("seal.too-large", limit=str(LARGEST // 1024))
+def _bounded(data: bytes, most: int = LARGEST) -> bytes:
+    if len(data) > most:
+        raise errors.WrongUse("seal.too-large", limit=str(most // 1024))
     return data

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from hanbae import errors, wording
-from hanbae.cli import names, options
+from hanbae.cli import importing, names, options, resealing, sealing, secret_reports
 
 if TYPE_CHECKING:
-    from hanbae.cli.text import narration
     from hanbae.results import secrets
 
 
@@ -28,174 +26,11 @@ def command() -> None:
     """Group the commands for secrets."""
 
 
-@command.command(
-    "seal",
-    help="""\
-Seal values for a service in one environment and write them into its values file.
-
-The values come from standard input, from an env file, or are asked for without showing them;
-never from the command line. Only these keys change in the file, and nothing is committed.""",
-    epilog="""\
-Examples:
-  hanbae secrets seal auth DATABASE_URL JWT_SECRET --env dev
-  pass show shop/auth-db | hanbae secrets seal auth DATABASE_URL --env staging --stdin
-  hanbae secrets seal auth --env production --from-env-file /dev/shm/auth.env
-  hanbae secrets seal auth --env production --same-as staging
-  hanbae secrets seal auth JWT_SECRET --env production --certificate production.pem""",
-)
-@click.argument("service", shell_complete=names.services)
-@click.argument("keys", nargs=-1, metavar="KEY...")
-@options.environment()
-@click.option(
-    "--from-env-file",
-    "env_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Take the values from KEY=value lines of a file; all of them if no KEY is named.",
-)
-@click.option(
-    "--stdin",
-    is_flag=True,
-    help="Read standard input: the value itself for one KEY, KEY=value lines for several.",
-)
-@click.option(
-    "--certificate",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Certificate of the environment's controller (PEM), to seal without reaching the cluster.",
-)
-@click.option(
-    "--accept-certificate",
-    is_flag=True,
-    help="Take a certificate that differs from the one remembered in the values file.",
-)
-@click.option(
-    "--unverified-cluster",
-    is_flag=True,
-    help="Take the certificate over plain HTTP, or without verifying the cluster's TLS.",
-)
-@click.option("--allow-empty", is_flag=True, help="Seal empty values too.")
-@click.option(
-    "--binary",
-    is_flag=True,
-    help="The values are mounted as files: any bytes, and no limit of environment variables.",
-)
-@click.option(
-    "--same-as",
-    "same_as",
-    metavar="ENV",
-    shell_complete=names.environments,
-    help="Seal the keys that ENV has and this environment lacks; their values are asked for.",
-)
-@options.context()
-@options.output("text", "json")
-@options.session
-def seal(
-    session: options.Session,
-    *,
-    service: str,
-    keys: tuple[str, ...],
-    environment: str,
-    env_file: Path | None,
-    stdin: bool,
-    certificate: Path | None,
-    accept_certificate: bool,
-    unverified_cluster: bool,
-    allow_empty: bool,
-    binary: bool,
-    same_as: str | None,
-    kube_context: str | None,
-    output: str,
-) -> None:
-    """Seal values."""
-    import asyncio
-
-    from hanbae.actions import seal as sealing
-    from hanbae.cli import outputs, secret_inputs
-
-    if "=" in service:  # no folder is called so; it is a value whose service was forgotten
-        secret_inputs.refuse_typed(service)
-    if same_as is not None:
-        keys = _lacking(session, service, environment, same_as, keys)
-        if not keys:
-            facts = {"environment": environment, "other": same_as}
-            session.narration.done(wording.Text("seal.lacks-nothing", facts))
-            return
-    plaintexts = secret_inputs.gather(
-        keys, env_file=env_file, stdin=stdin, speaker=session.narration
-    )
-    try:
-        sealed = asyncio.run(
-            sealing.seal(
-                session.directory,
-                service,
-                environment,
-                plaintexts,
-                certificate=secret_inputs.read(certificate) if certificate else None,
-                certificate_source=str(certificate or ""),
-                context=kube_context,
-                accept_certificate=accept_certificate,
-                unverified_cluster=unverified_cluster,
-                allow_empty=allow_empty,
-                binary=binary,
-            )
-        )
-    except errors.Unreachable:
-        if certificate is None:
-            session.narration.note(wording.Text("seal.offline-hint"))
-        raise
-    if output == "json":
-        outputs.emit_json(sealed)
-    else:
-        for key in sealed.keys:
-            outputs.emit(key)
-    _narrate(session.narration, sealed)
-
-
-def _lacking(
-    session: options.Session,
-    service: str,
-    environment: str,
-    other: str,
-    keys: tuple[str, ...],
-) -> tuple[str, ...]:
-    """The keys that are sealed in the other environment and not in this one."""
-    from hanbae.actions import list_secrets
-
-    if keys:
-        raise errors.WrongUse("seal.same-as-with-keys")
-
-    def sealed(name: str) -> list[str]:
-        rows = list_secrets.list_secrets(session.directory, (service,), environment=name)
-        return [row.key for row in rows if row.state == "sealed"]
-
-    present, wanted_keys = sealed(environment), sealed(other)
-    if not wanted_keys:
-        list_secrets.refuse_nothing_sealed(session.directory, service, other)
-    return tuple(key for key in wanted_keys if key not in present)
-
-
-def _narrate(speaker: narration.Narration, sealed: secrets.Sealed) -> None:
-    certificate = {
-        "environment": sealed.environment,
-        "certificate": sealed.certificate,
-        "source": sealed.source,
-    }
-    if sealed.first_use:
-        speaker.note(wording.Text("seal.first-use", certificate))
-    if sealed.renewed:
-        speaker.note(wording.Text("seal.renewed", certificate))
-    if sealed.outdated:
-        keys = {"keys": ", ".join(sealed.outdated), "environment": sealed.environment}
-        speaker.note(wording.Text("seal.outdated", keys))
-    facts = {
-        "count": str(len(sealed.keys)),
-        "service": sealed.service,
-        "environment": sealed.environment,
-        "file": sealed.file,
-        "secret": sealed.secret,
-    }
-    speaker.done(wording.Text("seal.done", facts))
+command.add_command(sealing.seal)
+command.add_command(importing.import_)
+command.add_command(resealing.reseal)
+command.add_command(secret_reports.report)
+command.add_command(secret_reports.backup)
 
 
 @command.command(
@@ -226,37 +61,112 @@ def list_(
 @command.command(
     "verify",
     help="""\
-Check that every key that is needed is sealed, and that every sealed value is well formed.
+Check that every key that is needed is sealed, and that every sealed value can be opened.
 
-This needs no cluster; whether the controller can open a value shows when it is deployed.""",
+Without --live this needs no cluster: it looks at the form of the values only.
+With --live each environment's controller is asked whether it opens what is rendered, and a refusal is explained.""",
     epilog="""\
 Examples:
   hanbae secrets verify
-  hanbae secrets verify auth --env production""",
+  hanbae secrets verify auth --env production
+  hanbae secrets verify --live --env production""",
 )
 @click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=names.services)
 @options.environment(required=False)
+@click.option(
+    "--live", is_flag=True, help="Ask each environment's controller whether it opens the values."
+)
+@resealing.rate
+@resealing.unverified
+@options.context()
 @options.output("text", "json")
 @options.session
 def verify(
-    session: options.Session, *, services: tuple[str, ...], environment: str | None, output: str
+    session: options.Session,
+    *,
+    services: tuple[str, ...],
+    environment: str | None,
+    live: bool,
+    rate: float,
+    unverified_cluster: bool,
+    kube_context: str | None,
+    output: str,
 ) -> int:
     """Check keys; 1 if one of them is not as it should be."""
+    from hanbae.sealing import versions
+
+    if kube_context is not None and not live:
+        raise errors.WrongUse("check.context-without-live")
     broken: list[errors.FileFault] = []
     keys = _keys(session, services, environment, broken)
+    old: Mapping[str, str] = {}
+    if live:
+        keys, old = _with_answers(
+            session,
+            keys,
+            services,
+            environment=environment,
+            context=kube_context,
+            unverified_cluster=unverified_cluster,
+            per_second=rate,
+        )
     if broken and not keys:
         raise broken[0]
-    bad = [key for key in keys if key.state not in ("sealed", "made")]
+    bad = [key for key in keys if key.state not in ("sealed", "opened", "made")]
     _show(bad if output == "text" else keys, output)
     session.narration.faults(broken)
     if bad:
         session.narration.fail(wording.Text("seal.verified-bad", {"count": str(len(bad))}))
         for cure in _cures(bad):
             session.narration.note(cure)
-    if bad or broken:
+    for name, image in old.items():
+        facts = {"environment": name, "image": image, "version": versions.SAFE}
+        session.narration.fail(wording.Text("seal.controller-old", facts))
+    if bad or broken or old:
         return 2 if broken else 1
-    session.narration.done(wording.Text("seal.verified", {"count": str(len(keys))}))
+    text_id = "seal.verified-live" if live else "seal.verified"
+    opened = sum(key.state == "opened" for key in keys)
+    facts = {"count": str(len(keys)), "opened": str(opened)}
+    session.narration.done(wording.Text(text_id, facts))
     return 0
+
+
+def _with_answers(
+    session: options.Session,
+    keys: tuple[secrets.SealedKey, ...],
+    services: tuple[str, ...],
+    *,
+    environment: str | None,
+    context: str | None,
+    unverified_cluster: bool,
+    per_second: float,
+) -> tuple[tuple[secrets.SealedKey, ...], Mapping[str, str]]:
+    """The keys with what the controllers say of them, and those that are too old.
+
+    What does not render is told with the keys themselves.
+    """
+    import asyncio
+
+    from hanbae.actions import list_needed, verify_secrets
+    from hanbae.repository import services as present
+
+    async def ask() -> verify_secrets.Answers:
+        rendered = await list_needed.render(
+            session.directory, services, environment=environment, broken=[]
+        )
+        return await verify_secrets.verify(
+            rendered,
+            loaded,
+            services,
+            environment=environment,
+            context=context,
+            unverified_cluster=unverified_cluster,
+            per_second=per_second,
+        )
+
+    loaded = present.opened(session.directory)
+    answers = asyncio.run(ask())
+    return verify_secrets.joined(keys, answers.keys, loaded), answers.old
 
 
 def _keys(
@@ -313,7 +223,7 @@ def _cures(bad: Sequence[secrets.SealedKey]) -> Iterator[wording.Text]:
     """The command that seals what is missing or malformed, for each service and environment."""
     wrong: dict[tuple[str, str], list[str]] = {}
     for key in bad:
-        if key.needed_by == "pods":
+        if key.needed_by == "pods" or key.place is None:
             continue  # who makes it is not for hanbae to say
         wrong.setdefault((key.service, key.environment), []).append(key.key)
     for (service, environment), keys in wrong.items():
@@ -323,7 +233,8 @@ def _cures(bad: Sequence[secrets.SealedKey]) -> Iterator[wording.Text]:
 
 def _called(key: secrets.SealedKey) -> str:
     """A key, with the Secret in front where that is not listed by what is sealed in values."""
-    return f"{key.secret}/{key.key}" if key.needed_by == "pods" else key.key
+    listed_by_values = key.needed_by != "pods" and key.place is not None
+    return key.key if listed_by_values else f"{key.secret}/{key.key}"
 
 
 def _state(key: secrets.SealedKey) -> wording.Text:
@@ -336,9 +247,10 @@ def _state(key: secrets.SealedKey) -> wording.Text:
             text_id = "seal.state-lacking" if key.maker else "seal.state-unmade"
             return wording.Text(text_id, facts)
         return wording.Text("seal.state-made", facts)
-    if key.state == "sealed":
+    if key.state in ("sealed", "opened"):
+        text_id = "seal.state-opened" if key.state == "opened" else "seal.state-sealed"
         pin = key.certificate[:_SHORT] or "-"
-        return wording.Text("seal.state-sealed", {"bits": str(key.bits), "certificate": pin})
+        return wording.Text(text_id, {"bits": str(key.bits), "certificate": pin})
     if key.needed_by == "migration":
         return wording.Text("seal.state-missing-migration", place)
     return wording.Text("seal.state-missing-elsewhere", place)

@@ -24,7 +24,7 @@ class Answer(Struct, frozen=True):
 
     Attributes:
         status: The status of HTTP.
-        body: The body, at most `LARGEST` bytes.
+        body: The body.
     """
 
     status: int
@@ -39,6 +39,7 @@ async def request(
     path: str,
     *,
     content: bytes | None = None,
+    most: int = LARGEST,
 ) -> Answer:
     """Ask a Service something: a GET, or a POST where there is something to send.
 
@@ -49,6 +50,7 @@ async def request(
         port: Name or number of its port.
         path: The path, which begins with ``/`` and has no part that leads upwards.
         content: What to send, as JSON.
+        most: Bytes that the answer may have.
 
     Raises:
         hanbae.errors.Forbidden: The identity may not use the proxy of this Service and port.
@@ -61,7 +63,7 @@ async def request(
     proxied = kinds.proxied(service, port)
     call = cluster.asked(verb, kinds.SERVICE, namespace, name=proxied, subresource="proxy")
     below = kinds.SERVICE.path(namespace, proxied, "proxy")
-    status, body = await cluster.reply(call, method, below + path, content=content, most=LARGEST)
+    status, body = await cluster.reply(call, method, below + path, content=content, most=most)
     if not answers.parsed(body):
         return Answer(status, body)
     failure = answers.failure(status, body, call)

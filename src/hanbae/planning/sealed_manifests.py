@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -15,17 +15,11 @@ from hanbae.planning import directories, manifests
 from hanbae.policy import documents, labels, naming
 from hanbae.repository import trees
 from hanbae.rules.kustomize import scanning
-from hanbae.sealing import pins
+from hanbae.sealing import objects, pins
 
-KIND: Final = "SealedSecret"
 ANNOTATIONS: Final = ("metadata", "annotations")
 DATA: Final = ("spec", "encryptedData")
 _NAMES: Final = ("sealedsecret.yaml", "sealedsecret-hanbae.yaml")
-_SCOPES: Final = {
-    "strict": "",
-    "namespace-wide": "sealedsecrets.bitnami.com/namespace-wide",
-    "cluster-wide": "sealedsecrets.bitnami.com/cluster-wide",
-}
 _OF_PINS: Final = {
     pins.CERTIFICATE[1]: labels.CERTIFICATE,
     pins.PINS[1]: labels.CERTIFICATES,
@@ -70,7 +64,7 @@ def find(policy: documents.Policy, tree: trees.Tree, service: str, environment: 
     secret = naming.secret(policy, service, environment)
     for path in _files(source):
         data = tree.read(path) or b""
-        content = libyaml.mapping(data) if KIND.encode() in data else None
+        content = libyaml.mapping(data) if objects.KIND.encode() in data else None
         metadata = content.get("metadata") if content is not None else None
         if isinstance(metadata, Mapping) and metadata.get("name") == secret:
             return Sealed(path, data.decode("utf-8", "replace"), there=True)
@@ -95,14 +89,14 @@ def _files(source: manifests.Source) -> Iterator[str]:
 
 
 def _empty(policy: documents.Policy, service: str, environment: str) -> str:
-    scope = _SCOPES[policy.secrets.scope]
+    scope = objects.ANNOTATIONS.get(policy.secrets.scope, "")
     marks = [f'    argocd.argoproj.io/sync-wave: "{policy.secrets.wave}"']
     marks += [f'    {scope}: "true"'] if scope else []
     template = ["  template:", "    metadata:", "      annotations:", f'        {scope}: "true"']
     return "\n".join(
         [
             "apiVersion: bitnami.com/v1alpha1",
-            f"kind: {KIND}",
+            f"kind: {objects.KIND}",
             "metadata:",
             f"  name: {naming.secret(policy, service, environment)}",
             f"  namespace: {naming.namespace(policy, service, environment)}",
@@ -162,3 +156,17 @@ def update(document: values.Values, changes: Mapping[tuple[str, ...], str]) -> N
         else:
             edits[(*ANNOTATIONS, _OF_PINS[part])] = text
     document.update(edits)
+
+
+def remove(document: values.Values, keys: Collection[str]) -> None:
+    """Take sealed values out of a SealedSecret, and what is remembered of their certificates.
+
+    Raises:
+        hanbae.errors.FileFault: As :func:`with_changes`.
+    """
+    document.remove([(*DATA, key) for key in keys])
+    own = section(document.data).get(pins.PINS[1]) or {}
+    left = {key: pin for key, pin in own.items() if key not in keys}
+    if left != own:
+        path = (*ANNOTATIONS, _OF_PINS[pins.PINS[1]])
+        document.update({path: json.dumps(left, sort_keys=True)})

@@ -12,6 +12,9 @@ Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_lengt
 Duration = Annotated[str, Meta(pattern=r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$", min_length=2)]
 """A duration such as ``90s``, ``10m`` or ``1h30m``."""
 
+Days = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,3}d$")]
+"""A number of days, such as ``90d``."""
+
 Count = Annotated[int, Meta(ge=0)]
 """How many: never negative."""
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from msgspec import field
 
-from hanbae.policy.bases import Count, Document, Duration, Name
+from hanbae.policy.bases import Count, Days, Document, Duration, Name
 from hanbae.policy.forms import (
     Expression,
     Holiday,
@@ -33,6 +33,7 @@ __all__ = [
     "Check",
     "Checklists",
     "Count",
+    "Days",
     "Directory",
     "Document",
     "Duration",
@@ -239,12 +240,15 @@ class Secrets(Document, frozen=True):
         scope: What a sealed value is bound to; ``strict`` (default) is namespace and name.
         wave: Sync wave of the SealedSecret; default -10.
         controller: ``namespace/name`` of the controller's Service.
+        max_age: Key of a Secret → days after which its value is to be another one, such as ``90d``; ``*`` is every key
+            that is not named.
     """
 
     provider: Literal["sealed-secrets"] = "sealed-secrets"
     scope: Literal["strict", "namespace-wide", "cluster-wide"] = "strict"
     wave: int = -10
     controller: str = "kube-system/sealed-secrets-controller"
+    max_age: dict[str, Days] = field(default_factory=dict)
 
 
 class Migrations(Document, frozen=True):

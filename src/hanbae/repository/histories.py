@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,11 +27,15 @@ class Added(Struct, frozen=True):
         commit: The commit's full id.
         path: The file, relative to the repository's root.
         data: Its content.
+        time: When it was committed, as the committer's computer had it.
+        author: The author's address, as the author gave it.
     """
 
     commit: str
     path: str
     data: bytes
+    time: datetime
+    author: str
 
 
 class History:
@@ -97,7 +102,9 @@ class History:
                 if kind == pygit2.enums.ObjectType.BLOB and size <= LARGEST_FILE:
                     clones.refuse_damaged(self._repository, blob)
                     content = self._repository.odb.read(blob)[1]
-                    yield Added(str(commit.id), path, bytes(content))
+                    time = datetime.fromtimestamp(commit.commit_time, UTC)
+                    author = commit.author.email or commit.author.name
+                    yield Added(str(commit.id), path, bytes(content), time, author)
 
     def now(self, path: str) -> bytes | None:
         """The content of a file in the last commit; None where there is none, or it cannot be read."""

@@ -31,11 +31,13 @@ class Certificate:
         fingerprint: ``sha256:`` and the hexadecimal SHA-256 of its DER form, as ``openssl x509 -fingerprint -sha256``
             shows it with colons.
         not_after: When it expires. The controller still unseals what was sealed with it before.
+        not_before: From when on it is valid; the controller's newest key is the one with the latest.
     """
 
     public_key: RSAPublicKey = field(repr=False)
     fingerprint: str
     not_after: datetime
+    not_before: datetime
 
     def check(self, now: datetime) -> None:
         """Refuse an expired certificate, as kubeseal does; one that is not valid yet passes, clocks differ.
@@ -82,7 +84,12 @@ def parse(pem: bytes, source: str) -> Certificate:
     if key.key_size < SMALLEST_KEY:
         raise errors.WrongUse("seal.key-too-short", source=source, bits=str(key.key_size))
     digest = certificate.fingerprint(hashes.SHA256()).hex()
-    return Certificate(key, f"sha256:{digest}", certificate.not_valid_after_utc.astimezone(UTC))
+    return Certificate(
+        key,
+        f"sha256:{digest}",
+        certificate.not_valid_after_utc.astimezone(UTC),
+        certificate.not_valid_before_utc.astimezone(UTC),
+    )
 
 
 def _utf8(pem: bytes) -> bytes:

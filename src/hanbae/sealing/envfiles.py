@@ -23,18 +23,22 @@ _BLANK: Final = re.compile(rb"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
 _SINGLE: Final = re.compile(rb"'([^']*)'")
 _DOUBLE: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
+_SHELL: Final = frozenset(b" \t$`\\;&|<>()'\"")
+"""What a shell takes for something else than itself where it stands in a bare value."""
 _MEANT: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"\\": b"\\", b'"': b'"', b"$": b"$"}
 
 
-def parse(data: bytes, file: str) -> dict[str, masking.Masked]:
+def parse(data: bytes, file: str, *, demand_quotes: bool = False) -> dict[str, masking.Masked]:
     """The values of an env file, in their order.
 
     Args:
         data: The file's content.
         file: What places call it.
+        demand_quotes: Refuse bare values that a shell and ``kubectl create secret --from-env-file`` read differently.
 
     Raises:
-        errors.FileFault: A line is not ``KEY=value``, a quote is not closed, a key comes twice or is not one.
+        errors.FileFault: A line is not ``KEY=value``, a quote is not closed, a key comes twice or is not one; a value
+            lacks quotes.
     """
     data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
     values: dict[str, masking.Masked] = {}
@@ -52,8 +56,40 @@ def parse(data: bytes, file: str) -> dict[str, masking.Masked]:
             raise errors.FileFault("seal.env-line", place=place)
         if key in values:
             raise errors.FileFault("seal.env-twice", place=place)
+        if demand_quotes:
+            _demand_quotes(data, name.end(), place)
         values[key], position = _value(data, name.end(), place)
     return values
+
+
+def literal(data: bytes, file: str) -> dict[str, masking.Masked]:
+    r"""The values of lines whose values stand as they are, as ``sops -d`` prints them: only ``\n`` is an escape.
+
+    Raises:
+        errors.FileFault: A line is not ``KEY=value``, a key comes twice or is not one.
+    """
+    values: dict[str, masking.Masked] = {}
+    for number, line in enumerate(data.split(b"\n"), 1):
+        place = subjects.Place(file, number)
+        if not line.strip() or line.lstrip().startswith(b"#"):
+            continue
+        name, separator, value = line.removesuffix(b"\r").partition(b"=")
+        key = name.decode("utf-8", "replace")
+        if not separator or not manifests.is_key(key):
+            raise errors.FileFault("seal.env-line", place=place)
+        if key in values:
+            raise errors.FileFault("seal.env-twice", place=place)
+        values[key] = masking.Masked(value.replace(b"\\n", b"\n"))
+    return values
+
+
+def _demand_quotes(data: bytes, start: int, place: subjects.Place) -> None:
+    if data[start : start + 1] in (b"'", b'"'):
+        return
+    end = data.find(b"\n", start)
+    bare = data[start : len(data) if end < 0 else end].strip()
+    if bare.startswith(b"~") or any(character in _SHELL for character in bare):
+        raise errors.FileFault("seal.env-bare", place=place)
 
 
 def _value(data: bytes, start: int, place: subjects.Place) -> tuple[masking.Masked, int]:

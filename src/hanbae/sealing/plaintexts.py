@@ -6,7 +6,7 @@ found out before it is sealed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from hanbae import errors, masking
@@ -19,14 +19,17 @@ LARGEST_SECRET: Final = 1024 * 1024
 
 
 def check(
-    plaintexts: Mapping[str, masking.Masked], *, allow_empty: bool = False, binary: bool = False
+    plaintexts: Mapping[str, masking.Masked],
+    *,
+    allow_empty: bool = False,
+    mounted: Collection[str] = (),
 ) -> None:
     """Refuse keys and values with which no pod starts.
 
     Args:
         plaintexts: Key to value.
         allow_empty: Take empty values too.
-        binary: The values are for files that are mounted, and may be any bytes; no environment variable holds them.
+        mounted: Keys whose values are for files that are mounted: any bytes, as no environment variable holds them.
 
     Raises:
         errors.WrongUse: There are none; Kubernetes does not take a key; a value is empty, or cannot be an environment
@@ -38,8 +41,8 @@ def check(
     for key, plaintext in plaintexts.items():
         if not plaintext and not allow_empty:
             raise errors.WrongUse("seal.empty", key=key)
-        if not binary:
-            _check_variable(key, plaintext)
+        if key not in mounted:
+            check_variable(key, plaintext)
 
 
 def check_keys(keys: Sequence[str]) -> None:
@@ -60,7 +63,12 @@ def check_keys(keys: Sequence[str]) -> None:
             raise errors.WrongUse("seal.not-a-key", key=f"KEY[{number}]")
 
 
-def _check_variable(key: str, plaintext: masking.Masked) -> None:
+def check_variable(key: str, plaintext: masking.Masked) -> None:
+    """Refuse a value that no environment variable can hold.
+
+    Raises:
+        errors.WrongUse: It has a NUL, is not UTF-8, or is too long.
+    """
     value = plaintext.unmask()
     if b"\0" in value:
         raise errors.WrongUse("seal.nul", key=key)

@@ -1,0 +1,108 @@
+"""Tries whether a backup of the controller's keys opens everything that is sealed in git, for nobody to see.
+
+A backup is missed when the cluster is gone, and it is out of date with every renewal of the controller's key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from hanbae import confinement, errors
+from hanbae.planning import sealed_files
+from hanbae.policy import environments, loading
+from hanbae.repository import checkouts, services, trees
+from hanbae.results import secrets
+from hanbae.sealing import backups, encrypting, pins
+
+
+def verify(
+    directory: Path,
+    keys: Sequence[backups.Key],
+    names: Sequence[str] = (),
+    *,
+    environment: str | None = None,
+) -> secrets.BackedUp:
+    """What of git a backup opens: the files as they are checked out, and those of the environments' branches.
+
+    Args:
+        directory: The repository or a folder in it.
+        keys: The keys of the backup.
+        names: Services; by default all of the repository.
+        environment: Only this environment.
+
+    Raises:
+        errors.WrongUse: An unknown service or environment.
+        errors.FileFault: A file has a fault.
+    """
+    confinement.forbid_core_dumps()
+    loaded = services.opened(directory)
+    every = services.check(loaded, *names)
+    if environment is not None:
+        environments.require(environment, loaded.policy)
+    values: list[secrets.BackedUpKey] = []
+    remembered: dict[str, None] = {}
+    for place in environments.on_kubernetes(loaded.policy):
+        if environment not in (None, place):
+            continue
+        tried: set[tuple[str, str]] = set()
+        for revision, file in _files(loaded, names or every, place):
+            remembered |= dict.fromkeys(filter(None, [file.remembered]))
+            fresh = {
+                key: value
+                for key, value in file.ciphertexts.items()
+                if (file.service, str(value)) not in tried
+            }
+            tried |= {(file.service, str(value)) for value in fresh.values()}
+            values += _opened(loaded, keys, revision, file, fresh)
+    fingerprints = tuple(key.fingerprint for key in keys if key.fingerprint)
+    unknown = tuple(pin for pin in remembered if fingerprints and pin not in fingerprints)
+    return secrets.BackedUp(fingerprints, tuple(values), unknown)
+
+
+def _files(
+    loaded: loading.Loaded, names: Sequence[str], environment: str
+) -> Iterator[tuple[str, sealed_files.SealedFile]]:
+    for name in names:
+        file = sealed_files.find(loaded, name, environment)
+        if file is not None:
+            yield "", file
+    branch = loaded.policy.environments[environment].branch
+    if not branch:
+        return
+    remote = loaded.policy.argocd.remote
+    with contextlib.suppress(errors.WrongUse, errors.Refused):  # no clone, or no such branch
+        checkout = checkouts.Checkout.open(loaded.root)
+        tree: trees.Tree = checkout.revision(checkout.head(remote, branch))
+        below = loaded.root.resolve().relative_to(checkout.root.resolve()).as_posix()
+        tree = tree if below == "." else trees.Subtree(tree, below)
+        policy = services.located(loaded.policy, tree)
+        for name in names:
+            with contextlib.suppress(errors.FileFault):  # the branch does not have the service
+                file = sealed_files.of_tree(policy, tree, name, environment)
+                if file is not None:
+                    yield f"{remote}/{branch}", file
+
+
+def _opened(
+    loaded: loading.Loaded,
+    keys: Sequence[backups.Key],
+    revision: str,
+    file: sealed_files.SealedFile,
+    values: dict[str, object],
+) -> Iterator[secrets.BackedUpKey]:
+    label = encrypting.label(loaded.policy.secrets.scope, file.namespace, file.secret)
+    for key, value in values.items():
+        pin = pins.of(file.section, key)
+        opened = backups.open_value(str(value), keys, label, likely=pin)
+        certificate = opened.key.fingerprint if opened is not None else pin
+        yield secrets.BackedUpKey(
+            file.service,
+            file.environment,
+            key,
+            opened is not None,
+            certificate,
+            revision,
+            file.path,
+        )

@@ -1,0 +1,149 @@
+"""Reads plaintexts from a Secret as Kubernetes has it, and from what ``sops -d`` prints.
+
+No error holds any part of a value; a key is named only where it is one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from hanbae import errors, foreign_json, libyaml, masking, subjects
+from hanbae.sealing import envfiles, manifests
+
+DOCKER: Final = "kubernetes.io/dockerconfigjson"
+"""The type of a Secret with a registry's login."""
+_LOGIN: Final = ".dockerconfigjson"
+_STILL_SEALED: Final = b"ENC[AES256_GCM,"
+_OPAQUE: Final = "Opaque"
+
+
+class Secret(Struct, frozen=True):
+    """A Secret in plain text.
+
+    Attributes:
+        name: Its name; empty where it has none.
+        namespace: Its namespace; empty where it has none.
+        type: Its type.
+        values: Key → value, of ``data`` and of ``stringData``, which wins.
+    """
+
+    name: str
+    namespace: str
+    type: str
+    values: Mapping[str, masking.Masked]
+
+
+def parse(data: bytes, file: str) -> Secret:
+    """The one Secret of a manifest.
+
+    Args:
+        data: The manifest, YAML or JSON.
+        file: What places call it.
+
+    Raises:
+        errors.FileFault: It is not one Secret, or one that Kubernetes would refuse.
+    """
+    document = _document(data, file)
+    if not isinstance(document, dict) or document.get("kind") != "Secret":
+        raise errors.FileFault("seal.not-a-secret", place=subjects.Place(file))
+    return of_object(document, file)
+
+
+def of_object(content: Mapping[str, Any], file: str) -> Secret:
+    """A Secret as an API server has it.
+
+    Raises:
+        errors.FileFault: It is one that Kubernetes would refuse.
+    """
+    metadata = foreign_json.below(content, "metadata")
+    values = dict(_decoded(content, file))
+    kind = str(content.get("type") or _OPAQUE)
+    if kind == DOCKER and not _is_login(values.get(_LOGIN)):
+        raise errors.FileFault("seal.no-login", place=subjects.Place(file))
+    return Secret(
+        str(metadata.get("name") or ""), str(metadata.get("namespace") or ""), kind, values
+    )
+
+
+def of_sops(data: bytes, file: str) -> Mapping[str, masking.Masked]:
+    """The values that ``sops -d`` prints: a Secret, a flat YAML or JSON mapping, or ``KEY=value`` lines.
+
+    Args:
+        data: What it prints.
+        file: What places call it.
+
+    Raises:
+        errors.FileFault: It is none of these, or still encrypted.
+    """
+    if _STILL_SEALED in data:
+        raise errors.FileFault("seal.still-sops", place=subjects.Place(file))
+    try:
+        root = libyaml.compose(data, tags="none")
+    except libyaml.Fault:
+        root = None
+    if root is None or root.id != "mapping":
+        return envfiles.literal(data, file)
+    kinds = [
+        value.value for key, value in root.value if key.value == "kind" and value.id == "scalar"
+    ]
+    if "Secret" in kinds:
+        return parse(data, file).values
+    return dict(_flat(root, file))
+
+
+def _flat(root: Any, file: str) -> Iterator[tuple[str, masking.Masked]]:
+    """Scalars as they are written: ``0123`` and ``yes`` are text, whatever YAML would make of them."""
+    taken = set()
+    for key, value in root.value:
+        place = subjects.Place(file, key.start_mark.line + 1)
+        if key.id != "scalar" or value.id != "scalar" or not manifests.is_key(key.value):
+            raise errors.FileFault("seal.not-flat", place=place)
+        if key.value in taken:
+            raise errors.FileFault("seal.env-twice", place=place)
+        taken.add(key.value)
+        yield key.value, masking.Masked(value.value.encode())
+
+
+def _document(data: bytes, file: str) -> Any:
+    try:
+        documents = list(libyaml.load_all(data))
+    except libyaml.Fault as fault:
+        place = subjects.Place(file, fault.line, fault.column)
+        raise errors.FileFault("seal.not-a-secret", place=place) from None
+    if len(documents) != 1:
+        raise errors.FileFault("seal.not-a-secret", place=subjects.Place(file))
+    return documents[0]
+
+
+def _decoded(content: Mapping[str, Any], file: str) -> Iterator[tuple[str, masking.Masked]]:
+    for field in ("data", "stringData"):
+        entries = content.get(field)
+        if entries is None:
+            continue
+        if not isinstance(entries, dict):
+            raise errors.FileFault("seal.not-a-secret", place=subjects.Place(file))
+        for key, value in entries.items():
+            if not isinstance(key, str) or not manifests.is_key(key) or not isinstance(value, str):
+                raise errors.FileFault("seal.secret-entry", place=subjects.Place(file), field=field)
+            yield key, masking.Masked(_plain(value, field, file))
+
+
+def _plain(value: str, field: str, file: str) -> bytes:
+    if field == "stringData":
+        return value.encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode("".join(value.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise errors.FileFault(
+            "seal.secret-entry", place=subjects.Place(file), field=field
+        ) from None
+
+
+def _is_login(value: masking.Masked | None) -> bool:
+    content = foreign_json.mapping(value.unmask()) if value is not None else {}
+    return isinstance(content.get("auths"), dict)

@@ -1,0 +1,163 @@
+"""``hanbae secrets import``: what kubeseal, SOPS and others have made, into a service's values."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from tests.support import sealing
+
+from hanbae import masking
+from hanbae.actions import init, new_service
+from hanbae.charts import values
+from hanbae.cli import main
+from hanbae.sealing import certificates, encrypting, objects
+
+KEY = sealing.key()
+PEM = sealing.certificate(KEY)
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "shop"
+    root.mkdir()
+    init.init(root, repository="https://git.example.com/shop.git", one_cluster=True)
+    new_service.new_service(root, "auth")
+    private = KEY.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (tmp_path / "cert.pem").write_bytes(PEM)
+    (tmp_path / "keys.pem").write_bytes(private + PEM)
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        code = main.run(["--lang", "en", "secrets", "import", "auth", "--env", "dev", *arguments])
+        captured = capsys.readouterr()
+        assert "c4n4ry" not in captured.out + captured.err
+        return code, captured.out, captured.err
+
+    return run
+
+
+def opened(shop: Path) -> dict[str, bytes]:
+    path = shop / "services/auth/helm/values-dev.yaml"
+    data = values.read(path, "v").get(("sealedSecret", "encryptedData"))
+    label = "services-dev/auth-secrets"
+    return {key: sealing.unsealed(text, KEY, label) for key, text in (data or {}).items()}
+
+
+def sealed_secret(
+    scope: encrypting.Scope = "strict",
+    *,
+    namespace: str = "services-dev",
+    name: str = "auth-secrets",
+) -> str:
+    """What kubeseal writes; JSON is YAML."""
+    label = encrypting.label(scope, namespace, name)
+    public = certificates.parse(PEM, "x").public_key
+    encrypted = {
+        key: encrypting.encrypt(masking.Masked(value), public, label)
+        for key, value in {"A": b"c4n4ry-a", "B": b"c4n4ry-b"}.items()
+    }
+    return json.dumps(objects.least(namespace, name, scope, encrypted))
+
+
+PLAIN = {"A": b"c4n4ry-a", "B": b"c4n4ry-b"}
+
+
+def test_sealed_secret_is_sealed_anew_with_a_backup(shop: Path, run: Run) -> None:
+    (shop.parent / "sealed.yaml").write_text(sealed_secret())
+    code, _, err = run("../sealed.yaml", "--keys", "../keys.pem")
+    assert code == 0, err
+    assert opened(shop) == PLAIN
+    document = values.read(shop / "services/auth/helm/values-dev.yaml", "v")
+    pin = certificates.parse(PEM, "x").fingerprint
+    assert document.get("sealedSecret.certificate") == pin
+
+
+def test_sealed_secret_of_another_name_and_scope_is_bound_anew_with_a_backup(
+    shop: Path, run: Run
+) -> None:
+    (shop.parent / "sealed.yaml").write_text(
+        sealed_secret("namespace-wide", namespace="old", name="auth")
+    )
+    code, _, err = run("../sealed.yaml", "--sealed-with", "../cert.pem")
+    assert code == 2
+    assert "old/auth" in err
+    assert run("../sealed.yaml", "--keys", "../keys.pem")[0] == 0
+    assert opened(shop) == PLAIN
+
+
+def test_sealed_secret_is_taken_as_it_is_on_the_users_word(shop: Path, run: Run) -> None:
+    text = sealed_secret()
+    (shop.parent / "sealed.yaml").write_text("---\n" + text)
+    code, out, err = run("../sealed.yaml", "--sealed-with", "../cert.pem", "--key", "A")
+    assert (code, out) == (0, "auth  A\n"), err
+    assert opened(shop) == {"A": b"c4n4ry-a"}
+    document = values.read(shop / "services/auth/helm/values-dev.yaml", "v")
+    theirs = json.loads(text)["spec"]["encryptedData"]["A"]
+    assert document.get("sealedSecret.encryptedData.A") == theirs
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("A: c4n4ry-a\nB: 'c4n4ry-b'\n", PLAIN, id="YAML"),
+        pytest.param('{"A": "c4n4ry-a", "B": "c4n4ry-b"}', PLAIN, id="JSON"),
+        pytest.param("A=c4n4ry-a\nB=c4n4ry-b\n", PLAIN, id="dotenv"),
+        pytest.param("A=c4n4ry $x\\ny\n", {"A": b"c4n4ry $x\ny"}, id="dotenv as it stands"),
+        pytest.param("A: 0123\nB: yes\n", {"A": b"0123", "B": b"yes"}, id="text, not numbers"),
+        pytest.param("kind: Secret\nstringData: {A: c4n4ry-a}\n", {"A": b"c4n4ry-a"}, id="Secret"),
+    ],
+)
+def test_what_sops_prints_is_sealed(
+    shop: Path, run: Run, text: str, expected: dict[str, bytes]
+) -> None:
+    code, _, err = run("--from-sops", "--certificate", "../cert.pem", stdin=text.encode())
+    assert code == 0, err
+    assert opened(shop) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        pytest.param("A: ENC[AES256_GCM,data:c4n4ry]\n", "", id="still encrypted"),
+        pytest.param("A: 1\nB: {c4n4ry: 1}\n", ":2", id="nested"),
+        pytest.param("c4n4ry\n", ":1", id="nothing"),
+        pytest.param("A: 1\nA: c4n4ry\n", ":2", id="twice"),
+    ],
+)
+def test_what_is_no_secret_is_refused_with_its_line(
+    shop: Path, run: Run, text: str, line: str
+) -> None:
+    code, _, err = run("--from-sops", "--certificate", "../cert.pem", stdin=text.encode())
+    assert code == 2
+    assert f"-{line}" in err
+    assert opened(shop) == {}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param([], id="no source"),
+        pytest.param(["hanbae.yaml", "--from-sops"], id="two sources"),
+        pytest.param(["hanbae.yaml"], id="no SealedSecret"),
+        pytest.param(["--from-sops", "--keys", "../keys.pem"], id="keys without a file"),
+        pytest.param(["--from-sops", "--secret", "x"], id="Secret without a cluster"),
+        pytest.param(["hanbae.yaml", "--certificate", "../cert.pem"], id="certificate"),
+    ],
+)
+def test_wrong_use_changes_nothing(shop: Path, run: Run, arguments: list[str]) -> None:
+    code, _, _ = run(*arguments, stdin=b"A=1\n")
+    assert code == 2
+    assert opened(shop) == {}

@@ -1,0 +1,210 @@
+"""``hanbae secrets report`` and ``backup verify``: what git's history makes due, and what a backup opens."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from tests.support import sealing
+
+from hanbae.actions import init, new_service
+from hanbae.cli import main
+from hanbae.sealing import certificates
+
+FORMER, NEWEST = sealing.key(), sealing.key()
+PEMS = {"former": sealing.certificate(FORMER), "newest": sealing.certificate(NEWEST)}
+MINA, JUN = "mina@example.com", "jun@example.com"
+Run = Callable[..., tuple[int, str, str]]
+
+
+def fingerprint(name: str) -> str:
+    return certificates.parse(PEMS[name], name).fingerprint
+
+
+def private(key: rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def commit(shop: Path, author: str, *, age: int) -> None:
+    """Commit everything, `age` days ago."""
+    time = (datetime.now(UTC) - timedelta(days=age, hours=1)).isoformat()
+    environment = {
+        "GIT_AUTHOR_NAME": "x", "GIT_AUTHOR_EMAIL": author, "GIT_AUTHOR_DATE": time,
+        "GIT_COMMITTER_NAME": "x", "GIT_COMMITTER_EMAIL": author, "GIT_COMMITTER_DATE": time,
+        "GIT_CONFIG_GLOBAL": "/dev/null", "PATH": "/usr/bin:/bin",
+    }  # fmt: skip
+    for words in (["add", "--all"], ["commit", "--quiet", "--message", "Secrets"]):
+        subprocess.run(["git", *words], cwd=shop, env=environment, check=True)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = main.run(["--lang", "en", "secrets", *arguments])
+        captured = capsys.readouterr()
+        assert "c4n4ry" not in captured.out + captured.err
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Path:
+    """TOKEN is of mina, 100 days old, and was sealed anew by jun; PASSWORD is new, and of jun."""
+    root = tmp_path / "shop"
+    root.mkdir()
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=develop"], cwd=root, check=True)
+    init.init(root, repository="https://git.example.com/shop.git", one_cluster=True)
+    new_service.new_service(root, "auth")
+    monkeypatch.chdir(root)
+    for name, pem in PEMS.items():
+        (tmp_path / f"{name}.pem").write_bytes(pem)
+    (tmp_path / "former.key").write_bytes(private(FORMER) + PEMS["former"])
+    (tmp_path / "both.key").write_bytes(private(FORMER) + private(NEWEST) + PEMS["newest"])
+    (tmp_path / "auth.env").write_text("TOKEN=c4n4ry\n")
+    seal = ("seal", "auth", "--env", "dev", "--from-env-file", "../auth.env")
+    assert run(*seal, "--certificate", "../former.pem")[0] == 0
+    commit(root, MINA, age=100)
+    assert run("reseal", "--env", "dev", "--keys", "../both.key", "--accept-certificate")[0] == 0
+    commit(root, JUN, age=50)
+    (tmp_path / "auth.env").write_text("PASSWORD=c4n4ry\n")
+    assert run(*seal, "--certificate", "../newest.pem")[0] == 0
+    commit(root, JUN, age=10)
+    return root
+
+
+def rows(output: str) -> dict[str, dict[str, object]]:
+    return {row["key"]: row for row in json.loads(output)["keys"]}
+
+
+def test_age_is_of_the_value_and_not_of_the_seal(shop: Path, run: Run) -> None:
+    code, out, err = run("report", "-o", "json")
+    assert code == 0, err
+    keys = rows(out)
+    assert {key: row["days"] for key, row in keys.items()} == {"TOKEN": 100, "PASSWORD": 10}
+    assert {key: row["author"] for key, row in keys.items()} == {"TOKEN": MINA, "PASSWORD": JUN}
+    assert keys["TOKEN"]["certificates"] == [fingerprint("former"), fingerprint("newest")]
+    assert keys["PASSWORD"]["certificates"] == [fingerprint("newest")]
+
+
+@pytest.mark.parametrize(
+    ("policy", "due"),
+    [
+        ("{TOKEN: 99d}", {"TOKEN"}),
+        ("{TOKEN: 100d}", set()),
+        ('{"*": 5d}', {"TOKEN", "PASSWORD"}),
+        ('{"*": 5d, TOKEN: 365d}', {"PASSWORD"}),
+    ],
+)
+def test_policy_says_how_old_a_value_may_be(
+    shop: Path, run: Run, policy: str, due: set[str]
+) -> None:
+    text = (shop / "hanbae.yaml").read_text()
+    assert "\nsecrets:\n" in text
+    (shop / "hanbae.yaml").write_text(
+        text.replace("\nsecrets:\n", f"\nsecrets:\n  max_age: {policy}\n")
+    )
+    code, out, err = run("report", "-o", "json")
+    assert {key for key, row in rows(out).items() if "age" in row["due"]} == due  # type: ignore[operator]
+    assert code == bool(due), err
+    for key in due:
+        assert f"hanbae secrets seal auth {' '.join(sorted(due))} --env dev" in err, key
+
+
+@pytest.mark.parametrize("age", ["90", "0d", "90h", "d", "-1d"])
+def test_an_age_that_is_none_is_a_fault_of_the_policy(shop: Path, run: Run, age: str) -> None:
+    text = (shop / "hanbae.yaml").read_text()
+    (shop / "hanbae.yaml").write_text(
+        text.replace("\nsecrets:\n", f'\nsecrets:\n  max_age: {{"*": "{age}"}}\n')
+    )
+    code, _, err = run("report")
+    assert code == 2
+    assert "hanbae.yaml:" in err
+
+
+def test_leaked_key_makes_due_what_was_ever_sealed_for_it(shop: Path, run: Run) -> None:
+    code, out, err = run("report", "--leaked", fingerprint("former")[:20], "-o", "json")
+    assert code == 1
+    assert {key for key, row in rows(out).items() if row["due"] == ["leaked"]} == {"TOKEN"}
+    assert "renew the controller's key" in err
+    code, out, _ = run("report", "--leaked", fingerprint("newest"), "-o", "json")
+    assert {key for key, row in rows(out).items() if row["due"]} == {"TOKEN", "PASSWORD"}
+    assert run("report", "--leaked", "sha256:")[0] == 2
+
+
+def test_departed_person_makes_due_what_that_person_has_committed(shop: Path, run: Run) -> None:
+    code, out, _ = run("report", "--departed", MINA.upper(), "-o", "json")
+    assert code == 1
+    assert {key for key, row in rows(out).items() if row["due"]} == {"TOKEN"}
+    code, out, err = run("report", "--departed", MINA)
+    assert "due: somebody who has left" in out
+    assert "hanbae secrets seal auth TOKEN --env dev" in err
+    assert run("report", "--departed", "nobody@example.com")[0] == 0
+
+
+def test_value_that_is_not_committed_is_new(shop: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "auth.env").write_text("TOKEN=c4n4ry-2\n")
+    seal = ("seal", "auth", "--env", "dev", "--from-env-file", "../auth.env")
+    assert run(*seal, "--certificate", "../newest.pem")[0] == 0
+    token = rows(run("report", "-o", "json")[1])["TOKEN"]
+    assert (token["days"], token["commit"]) == (0, "")
+    assert token["former"] == [MINA]
+    assert "not committed yet" in run("report")[1]
+
+
+def test_backup_opens_what_is_checked_out_and_what_the_branch_has(
+    shop: Path, run: Run, tmp_path: Path
+) -> None:
+    code, _, err = run("backup", "verify", "../both.key")
+    assert code == 0, err
+    assert "all 2" in err
+    code, out, err = run("backup", "verify", "../former.key")
+    assert code == 1
+    assert out.count("no key of the backup opens it") == 2
+    assert fingerprint("newest") in err
+    # The branch of the remote still has the value that is sealed for the former certificate.
+    first = subprocess.run(
+        ["git", "rev-list", "--max-parents=0", "HEAD"], cwd=shop, check=True, capture_output=True
+    ).stdout.decode().strip()  # fmt: skip
+    for words in (
+        ["remote", "add", "origin", "https://git.example.com/shop.git"],
+        ["update-ref", "refs/remotes/origin/develop", first],
+    ):
+        subprocess.run(["git", *words], cwd=shop, check=True)
+    (tmp_path / "newest.key").write_bytes(private(NEWEST) + PEMS["newest"])
+    code, out, _ = run("backup", "verify", "../newest.key", "-o", "json")
+    assert code == 1
+    closed = [value for value in json.loads(out)["values"] if not value["opened"]]
+    assert [(value["key"], value["revision"]) for value in closed] == [("TOKEN", "origin/develop")]
+    assert run("backup", "verify", "../both.key")[0] == 0
+
+
+def test_backup_that_has_nothing_to_open_proves_nothing(shop: Path, run: Run) -> None:
+    code, _, err = run("backup", "verify", "../both.key", "--env", "production")
+    assert code == 2
+    assert "proves nothing" in err
+
+
+def test_backup_as_kubectl_prints_it_is_read(shop: Path, run: Run, tmp_path: Path) -> None:
+    keys = {"former": FORMER, "newest": NEWEST}
+    documents = [
+        "kind: Secret\napiVersion: v1\nmetadata:\n  name: sealed-secrets-key-" + name + "\ndata:\n"
+        f"  tls.crt: {base64.b64encode(PEMS[name]).decode()}\n"
+        f"  tls.key: {base64.b64encode(private(key)).decode()}\n"
+        for name, key in keys.items()
+    ]
+    (tmp_path / "keys.yaml").write_text("---\n".join(documents))
+    code, out, err = run("backup", "verify", "../keys.yaml", "-o", "json")
+    assert code == 0, err
+    document = json.loads(out)
+    assert set(document["keys"]) == {fingerprint(name) for name in keys}
+    assert all(value["certificate"] == fingerprint("newest") for value in document["values"])
