@@ -264,7 +264,7 @@ def recrypted(
     """
     file, scope = stale.file, loaded.policy.secrets.scope
     label = encrypting.label(scope, file.namespace, file.secret)
-    anew = {}
+    anew, unopened = {}, []
     for key, text in stale.values.items():
         likely = pins.of(file.section, key)
         opened = backups.open_value(text, keys, label if former is None else former, likely=likely)
@@ -273,8 +273,11 @@ def recrypted(
             if other is not None:
                 facts = {"key": key, "scope": scope, "other": other, "secret": file.secret}
                 raise errors.Failed("seal.reseal-scope", place=file.place, **facts)
-            raise _unopened(stale, [key])
+            unopened.append(key)
+            continue
         anew[key] = encrypting.encrypt(opened.plaintext, certificate.public_key, label)
+    if unopened:
+        raise _unopened(stale, unopened)
     return anew
 
 
