@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         Observed,
         Opened,
         Proved,
+        TakenBack,
     )
     from hanbae.results.findings import Accepted, Edit, Finding
     from hanbae.results.plans import Plan
@@ -117,6 +118,7 @@ __all__ = [
     "RenderWanted",
     "Rendered",
     "Stopped",
+    "TakenBack",
     "Text",
     "Unreachable",
     "Workspace",
@@ -177,6 +179,7 @@ _HOMES: Final = {
     "RenderWanted": "actions.render:Wanted",
     "Rendered": "actions.render:Release",
     "Stopped": "errors",
+    "TakenBack": "results.events",
     "Text": "wording",
     "Unreachable": "errors",
     "Workspace": "workspaces",

@@ -219,5 +219,5 @@ def proof(shop: Shop, key: str, service: str = "auth") -> kinds.Object:
     release = release_reading.of([manifest], service=service, namespace="services-dev", name="x")
     (migration,) = release.migrations
     job = proofs.of(migration, namespace="services-dev", account=f"{service}-service")
-    named = proving._named(job, f"{service}-service-prove-{service}_db", key)
+    named = proving.named(job, f"{service}-service-prove-{service}_db", key)
     return probes.hardened(named, deadline=120)

@@ -48,6 +48,7 @@ from hanbae.clusters import (
 )
 from hanbae.engines.argocd import applications
 from hanbae.engines.argocd import engine as argocd
+from hanbae.planning import proofs
 from hanbae.results import events, plans
 
 if TYPE_CHECKING:
@@ -316,6 +317,18 @@ async def test_the_deployer_proves_migrations(
     await say(cluster, kinds.JOB, "services-dev", ref.name, ended)
     assert (await running).succeeded
     assert await reading.get(cluster, kinds.JOB, "services-dev", ref.name) is None, "it deleted it"
+
+
+async def test_the_deployer_takes_migrations_back_as_far_as_one_is_left(
+    deployer: connections.Cluster, shop: Shop, unique: Namer
+) -> None:
+    asking = proof(shop, unique("d1"))
+    job = changed(asking, "spec", proofs.way_back(asking, 3, deadline=600)["spec"])
+    assert job["spec"]["template"]["spec"]["containers"][0]["args"][-2:] == ["down-to", "3"]
+    assert await writing.create(deployer, kinds.JOB, job)
+    await writing.delete(deployer, kinds.JOB, "services-dev", job["metadata"]["name"])
+    with pytest.raises(ValueError, match="0"):
+        proofs.way_back(asking, 0, deadline=600)
 
 
 async def test_the_deployer_asks_who_and_where_it_is_and_for_the_certificate(

@@ -88,6 +88,22 @@ async def test_probe_that_is_broken_off_is_deleted(
     assert await reading.get(cluster, kinds.JOB, "default", name) is None
 
 
+async def test_what_writes_is_left_to_its_end_and_found_again(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    name = unique("probe")
+    for _ in range(2):
+        task = asyncio.create_task(probes.run_to_end(cluster, job(name), deadline=30, stays=True))
+        await exists(cluster, name)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        left = await reading.get(cluster, kinds.JOB, "default", name)
+        assert left is not None
+        assert "deletionTimestamp" not in left["metadata"]
+    await writing.delete(cluster, kinds.JOB, "default", name)
+
+
 async def test_probe_that_is_broken_off_before_its_creation_is_answered_is_deleted(
     cluster: connections.Cluster, unique: Namer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

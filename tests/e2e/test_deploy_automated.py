@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 from tests.support import scenes
 
 from hanbae.policy import naming
+from hanbae.sandbox import demo_repository
 
 
 @pytest.fixture
@@ -15,11 +17,16 @@ def dev(scene: Callable[[str], scenes.Scene]) -> scenes.Scene:
     return scene("dev")
 
 
+LANGUAGE = """\
+-- +goose Up
+ALTER TABLE profiles ADD COLUMN language text;
+-- +goose Down
+ALTER TABLE profiles DROP COLUMN language;
+"""
+
+
 def test_push_is_deployed_by_argo_cd_itself_and_proven(dev: scenes.Scene) -> None:
-    scenes.write_migrations(
-        dev.migrations("personal"),
-        {"00004_add_language.sql": ["ALTER TABLE profiles ADD COLUMN language text;"]},
-    )
+    (dev.migrations("personal") / "00004_add_language.sql").write_text(LANGUAGE)
     dev.build("personal")
     revision = dev.publish("Keep the language")
     ended = dev.deploy("personal")
@@ -28,6 +35,33 @@ def test_push_is_deployed_by_argo_cd_itself_and_proven(dev: scenes.Scene) -> Non
     (migration,) = ended.only["migrations"]
     assert (migration["version"], migration["applied"]) == (4, [4])
     assert dev.versions("personal", "personal_db") == [1, 2, 3, 4]
+
+
+def test_a_rollback_takes_the_database_back_and_writes_the_commit_that_reverts_git(
+    dev: scenes.Scene,
+) -> None:
+    head = demo_repository.git(dev.clone, "rev-parse", "HEAD")
+    for name, value in (("user.name", "Kim"), ("user.email", "kim@example.com")):
+        demo_repository.git(dev.clone, "config", name, value)
+    options = ("--env", dev.environment, "--yes", "--accept-data-loss", "--output", "json")
+    ended = scenes.hanbae("rollback", "personal", *options, directory=dev.clone, **dev.deployer())
+    assert ended.code == 0, ended.err
+    document = json.loads(ended.out)
+    assert (document["route"], document["present"], document["held"]) == ("revert", head, True)
+    assert dev.versions("personal", "personal_db") == [1, 2, 3]
+    branch = document["branch"]
+    assert f"git push origin {branch}" in ended.err
+    changed = demo_repository.git(dev.clone, "diff", "--name-only", head, branch).split()
+    assert changed == document["files"]
+    assert all(path.startswith("services/personal/") for path in changed)
+
+    # What a merge request would do.
+    demo_repository.git(dev.clone, "merge", "--quiet", "--ff-only", branch)
+    dev.shop.repository.push(dev.branch)
+    merged = dev.deploy("personal")
+    assert merged.code == 0, merged.err
+    assert (merged.only["trigger"], merged.only["revision"]) == ("automated", document["commit"])
+    assert dev.versions("personal", "personal_db") == [1, 2, 3]
 
 
 def test_change_of_nothing_but_a_hook_is_synced_by_hanbae(dev: scenes.Scene) -> None:

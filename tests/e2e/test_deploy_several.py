@@ -95,6 +95,84 @@ def test_a_commit_that_the_database_is_past_is_refused_before_anything_begins(
     assert several.operation("personal")["status"]["operationState"] == before
 
 
+def rollback(scene: scenes.Scene, service: str, *options: str) -> scenes.Ended:
+    target = (service, "--env", scene.environment, "--output", "json")
+    return scenes.hanbae("rollback", *target, *options, directory=scene.clone, **scene.deployer())
+
+
+def test_a_rollback_past_a_migration_without_a_way_back_changes_nothing(
+    several: scenes.Scene,
+) -> None:
+    versions, pods = several.versions("personal", "personal_db"), several.pods("personal")
+    before = several.operation("personal")["status"]["operationState"]
+    refused = rollback(several, "personal", "--yes", "--accept-data-loss")
+    assert refused.code == 5, refused.err
+    text = json.loads(refused.out)["error"]["text"]
+    assert text["id"] == "rollback.boundary-no-down"
+    assert text["facts"]["version"] == str(versions[-1])
+    assert "No proven commit lies on this side" in refused.err
+    assert several.versions("personal", "personal_db") == versions
+    assert several.pods("personal").keys() == pods.keys()
+    assert several.operation("personal")["status"]["operationState"] == before
+    assert not several.lease("personal").get("holds")
+
+
+def test_a_rollback_takes_the_databases_back_and_then_the_pods(several: scenes.Scene) -> None:
+    older = demo_repository.git(several.clone, "rev-parse", "HEAD")
+    assert several.deploy("identity").code == 0
+    images = several.images("identity")
+    folder = several.migrations("identity")
+    for database, up, down in (
+        (
+            "identity_db",
+            "ALTER TABLE people ADD COLUMN nick text;",
+            "ALTER TABLE people DROP COLUMN nick;",
+        ),
+        ("legal_db", "CREATE INDEX by_origin ON consents (document);", "DROP INDEX by_origin;"),
+    ):
+        text = f"-- +goose Up\n{up}\n-- +goose Down\n{down}\n"
+        (folder / database / "00004_more.sql").write_text(text)
+    several.build("identity")
+    newer = several.publish("More columns")
+    assert several.deploy("identity").code == 0
+    assert several.versions("identity", "identity_db") == [1, 2, 3, 4]
+    assert several.images("identity") != images
+
+    shown = rollback(several, "identity", "--dry-run")
+    assert shown.code == 0, shown.err
+    plan = json.loads(shown.out)
+    assert (plan["present"], plan["revision"], plan["route"]) == (newer, older, "deploy")
+    assert [entry["name"] for entry in plan["databases"]] == ["legal_db", "identity_db"]
+    refused = rollback(several, "identity", "--yes")
+    assert refused.code == 5, refused.err
+    assert json.loads(refused.out)["error"]["text"]["id"] == "rollback.loses-data"
+    assert several.versions("identity", "legal_db") == [1, 2, 3, 4], "nothing was begun"
+
+    ended = rollback(several, "identity", "--yes", "--accept-data-loss", "--why", "Names are lost")
+    assert ended.code == 0, ended.err
+    document = json.loads(ended.out)
+    assert document["held"]
+    assert document["deployment"]["revision"] == older
+    migrations = {entry["database"]: entry for entry in document["deployment"]["migrations"]}
+    assert {
+        name: (entry["version"], entry["taken_back"], entry["proven"])
+        for name, entry in migrations.items()
+    } == {
+        "identity_db": (3, [4], True),
+        "auth_db": (3, [], True),
+        "legal_db": (3, [4], True),
+    }
+    for database in migrations:
+        assert several.versions("identity", database) == [1, 2, 3]
+    assert several.images("identity") == images
+    assert "Git still points forward" in ended.err
+
+    again = several.deploy("identity")
+    assert again.code == 5, again.err
+    error = json.loads(again.out)["error"]["text"]
+    assert (error["id"], error["facts"]["why"]) == ("hold.refused-revision", "Names are lost")
+
+
 def test_at_a_terminal_the_plan_is_approved_before_anything_begins(several: scenes.Scene) -> None:
     several.set_environment("personal", APPROVED="yes")
     revision = several.publish("Something to approve")

@@ -418,6 +418,21 @@ class Scene:
             if "deletionTimestamp" not in pod["metadata"]
         }
 
+    def images(self, service: str) -> set[str]:
+        """The images that the service's running pods name."""
+        return {
+            container["image"]
+            for pod in self.pods(service).values()
+            for container in pod["spec"]["containers"]
+        }
+
+    def lease(self, service: str) -> dict[str, str]:
+        """What stands on the Lease that each deployment of the service takes first."""
+        name = naming.lease(service, self.environment)
+        lease = self.get("lease", name, namespace=self.namespace(service))
+        annotations: dict[str, str] = lease["metadata"].get("annotations") or {}
+        return {key.rpartition("/")[2]: value for key, value in annotations.items()}
+
     def versions(self, service: str, database: str) -> list[int]:
         """What goose's table says, in the order of applying; read by ourselves, as the superuser."""
         name = demo_shop.database_name(self.environment, service, database)

@@ -10,6 +10,10 @@ Every word of the command counts. Kubernetes expands ``$(NAME)`` in it, goose ta
 database from it, and ``-table`` is pasted into SQL: each of them was enough to run any SQL, or to send the password of
 the database to somebody else.
 
+A rollback is the one thing that is not a mere look: ``down-to`` runs the Down parts of the image's own files, and
+never all of them. Whoever may have any commit deployed may have its migrations run, so this is no right of a new kind;
+but it is one to know of, and the documentation of rights says so.
+
 Not to be told from here: what an image of that repository does when goose is called in it. A chart whose migrations
 need tolerations, ``hostAliases``, ``dnsConfig`` or a volume cannot be proven by this identity.
 """
@@ -154,16 +158,20 @@ def _runs() -> Iterator[rulings.Rule]:
         "variables.images.size() > 0",
     )
     yield rulings.rule(
-        "a proof runs goose -env=none -dir FOLDER -table public.goose_db_version status and "
-        "nothing else",
+        "a proof runs goose -env=none -dir FOLDER -table public.goose_db_version with status, or "
+        "with down-to VERSION for a rollback, and nothing else; where a rollback is refused by this, "
+        "run hanbae generate rbac again",
         """
         variables.container.?command.orValue([]).size() == 1 &&
         (variables.container.command[0] == 'goose' ||
           variables.container.command[0].matches(<<program>>)) &&
-        variables.args.size() == 6 && variables.args[0] == '-env=none' &&
+        variables.args.size() >= 6 && variables.args[0] == '-env=none' &&
         variables.args[1] == '-dir' && variables.args[2].matches(<<path>>) &&
         variables.args[3] == '-table' && variables.args[4] in <<tables>> &&
-        variables.args[5] == 'status' && !has(variables.container.workingDir)
+        (variables.args.size() == 6 && variables.args[5] == 'status' ||
+          variables.args.size() == 7 && variables.args[5] == 'down-to' &&
+          variables.args[6].matches('^[1-9][0-9]{0,18}$')) &&
+        !has(variables.container.workingDir)
         """,
         program=_PROGRAM,
         path=_PATH,

@@ -80,9 +80,8 @@ class Run:
     async def through(self) -> int:
         """Plan, ask, deploy, show; the exit code."""
         prepared = await self._approved()
-        self._prepared = prepared
-        ended, broken = await self._followed(prepared)
-        self._show(prepared, ended)
+        ended, broken = await self.followed(prepared)
+        self.show(prepared, ended)
         if broken is not None:
             self._session.narration.error(catalogue.fault(broken))
             return _FAILED
@@ -109,7 +108,7 @@ class Run:
             # Before the error, which ends with the command that cures it.
             speaker.note(wording.Text("preflight.nothing-changed"))
             raise
-        self._say_left_out(prepared)
+        self.say_left_out(prepared)
         if not wishes.older:
             undeployed.warn(self._session, self._space, prepared.services, prepared.revision)
         if prepared.plans and self._is_asked():
@@ -118,10 +117,11 @@ class Run:
             )
         return prepared
 
-    async def _followed(
+    async def followed(
         self, prepared: preparing.Prepared
     ) -> tuple[list[deployments.Deployment], errors.Error | None]:
         """How each service has ended, and, of several, the error of one that broke off without an end."""
+        self._prepared = prepared
         # What decides is the last deployment of each service: not one that was only brought to its end.
         last, broken = dict.fromkeys(prepared.services, ""), None
         self._viewer = deploy.viewer(self._session, self._output, total=len(prepared.plans))
@@ -166,7 +166,7 @@ class Run:
             and sys.stdin.isatty()
         )
 
-    def _say_left_out(self, prepared: preparing.Prepared) -> None:
+    def say_left_out(self, prepared: preparing.Prepared) -> None:
         """Say which services are not deployed, and why."""
         speaker, environment = self._session.narration, self._wishes.environment
         for text_id, services in (
@@ -184,7 +184,7 @@ class Run:
         if not prepared.plans:
             speaker.done(wording.Text("deploy.nothing-changed", {"environment": environment}))
 
-    def _show(self, prepared: preparing.Prepared, ended: Sequence[deployments.Deployment]) -> None:
+    def show(self, prepared: preparing.Prepared, ended: Sequence[deployments.Deployment]) -> None:
         """What became of each service; of several, once more why some did not succeed, as the last lines."""
         if self._output == "json":
             left_out = {

@@ -42,7 +42,12 @@ _RESOURCES: Final = {
 
 
 async def run_to_end(
-    cluster: connections.Cluster, job: kinds.Object, *, deadline: float, grace: float = GRACE
+    cluster: connections.Cluster,
+    job: kinds.Object,
+    *,
+    deadline: float,
+    grace: float = GRACE,
+    stays: bool = False,
 ) -> Ended:
     """Run a Job, read its log completely, delete it.
 
@@ -51,6 +56,7 @@ async def run_to_end(
         job: The Job, with the label `KEY` and one container; see :func:`hardened` for what is filled in.
         deadline: Seconds that it may run; becomes its ``activeDeadlineSeconds``.
         grace: Seconds for which something may keep its pod from starting.
+        stays: It writes, so whoever leaves lets it go on; who comes again with the same key finds it.
 
     Raises:
         hanbae.errors.Failed: Its pod cannot start, or nothing was heard of its end in time.
@@ -61,12 +67,19 @@ async def run_to_end(
     try:
         created = await asyncio.shield(making)
     except asyncio.CancelledError:
-        await _withdraw(cluster, making)
+        if stays:  # it may write by now: its creation is let come to its end, and so is it
+            await asyncio.wait({making}, timeout=CLEANUP)
+        else:
+            await _withdraw(cluster, making)
         raise
     probe = awaiting.Waiter(cluster, created)
+    left = False
     try:
         async with asyncio.timeout(deadline + SLACK) as timer:
             return await probe.end(grace)
+    except asyncio.CancelledError:
+        left = stays
+        raise
     except TimeoutError:
         if not timer.expired():
             raise
@@ -75,7 +88,18 @@ async def run_to_end(
             "probe.deadline", job=str(kinds.ref(created)), seconds=str(round(deadline)), why=why
         ) from None
     finally:
-        await _remove(cluster, created)
+        if not left:
+            await _remove(cluster, created)
+
+
+async def let_in(cluster: connections.Cluster, job: kinds.Object, *, deadline: float) -> None:
+    """Ask whether a Job would be taken, and make none; the arguments are those of :func:`run_to_end`.
+
+    Raises:
+        hanbae.errors.Refused: Admission does not allow it.
+        hanbae.errors.Unreachable: The cluster did not answer, or does not let us.
+    """
+    await writing.create(cluster, kinds.JOB, hardened(job, deadline=deadline), dry=True)
 
 
 def hardened(job: kinds.Object, *, deadline: float) -> kinds.Object:

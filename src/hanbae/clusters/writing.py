@@ -23,9 +23,15 @@ Propagation = Literal["Background", "Foreground", "Orphan"]
 
 
 async def create(
-    cluster: connections.Cluster, kind: kinds.Kind, created: kinds.Object
+    cluster: connections.Cluster, kind: kinds.Kind, created: kinds.Object, *, dry: bool = False
 ) -> kinds.Object:
     """Create an object; a field that the API server does not know is refused rather than dropped.
+
+    Args:
+        cluster: The cluster.
+        kind: The object's kind.
+        created: The object.
+        dry: Go through everything, admission included, and store nothing.
 
     Returns:
         The object as the API server has stored it.
@@ -40,6 +46,7 @@ async def create(
     namespace = metadata.get("namespace", "")
     call = cluster.asked("create", kind, namespace, name=metadata.get("name", ""))
     params = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
+    params |= {"dryRun": "All"} if dry else {}
     stored = await cluster.ask(
         call, "POST", kind.path(namespace), params=params, body=kind.complete(created)
     )

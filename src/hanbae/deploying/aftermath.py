@@ -69,6 +69,21 @@ def stood(listed: Iterable[deployments.Deployment], *, besides: str) -> dict[str
     return {name: version for name, version in versions.items() if version is not None}
 
 
+def before(store: stores.Store, plan: plans.Plan, deployment: str) -> dict[str, int]:
+    """Database → version at which it stood before the migrations of a deployment, what that took back included.
+
+    Args:
+        store: The history.
+        plan: The deployment's plan.
+        deployment: Its id.
+    """
+    listed = store.deployments(service=plan.service, environment=plan.environment)
+    taken = (event.fact for event in store.events(deployment))
+    return stood(listed, besides=deployment) | {
+        fact.database: fact.version for fact in taken if isinstance(fact, events.TakenBack)
+    }
+
+
 async def serving(cluster: connections.Cluster, plan: plans.Plan) -> tuple[wording.Text, ...]:
     """Which pods still serve: those from before the deployment, others, or none; nothing where that cannot be seen."""
     sentences = []

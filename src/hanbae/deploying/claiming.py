@@ -163,15 +163,14 @@ def stage(marks: Mapping[str, str]) -> str:
 
 
 def _marks(deployment: str, plan: plans.Plan, by: str) -> dict[str, str]:
-    revision = next(
-        step.does.revision for step in plan.steps if isinstance(step.does, plans.Effect)
-    )
     return {
         "deployment": deployment,
         "service": plan.service,
         "environment": plan.environment,
-        "revision": revision,
+        "revision": plan.revision,
         "by": by,
+        # What a rollback goes back from; a later deployment takes the mark away.
+        "back": next((way.revision for way in plan.ways_back), ""),
     }
 
 

@@ -34,12 +34,13 @@ from hanbae.deploying import (
     recording,
     resuming,
     stopping,
+    taking_back,
     verifying_plan,
 )
 from hanbae.engines import protocol
 from hanbae.history import watching
 from hanbae.migrations import statuses
-from hanbae.planning import deployments
+from hanbae.planning import deployments, ways_back
 from hanbae.policy import naming
 from hanbae.results import checklists, events, plans
 from hanbae.streams import channels
@@ -105,6 +106,7 @@ class _Run:
         self._lease: leases.Lease | None = None
         self._clusters: workspaces.Clusters | None = None
         self._proven: set[str] = set()
+        self._ways_back = taking_back.WaysBack(order, record)
         self._occupants: occupants.Occupants | None = None
         limit = None if order.limit is None else deadlines.Limit.beginning(order.limit)
         self._following = following.Following(
@@ -249,14 +251,17 @@ class _Run:
         if not self._order.was_announced:
             permitting.keep(self._order, lease.marks)
             await verifying_plan.keep(self._space, clusters, self._plan)
+            await self._ways_back.check(clusters.workload)
         await self._perform(clusters, engine)
+        facts = {"service": self._plan.service, "environment": self._plan.environment}
+        if not self._plan.deploys:
+            return events.Closed("succeeded", wording.Text("rollback.databases-are-back", facts))
         await verifying_plan.check_running(clusters, self._plan, engine.objects)
         await self._prove(clusters)
         failed = await deciding_items.decide(self._order, clusters, self._record, lease.marks)
         if failed is not None:
             return failed
-        facts = {"service": self._plan.service, "environment": self._plan.environment}
-        facts["revision"] = self._plan.revision[:12]
+        facts |= {"revision": self._plan.revision[:12]}
         return events.Closed("succeeded", wording.Text("deploy.succeeded", facts))
 
     async def _stop(
@@ -265,12 +270,13 @@ class _Run:
         """End what runs of it, because somebody wants that."""
         was_begun = self._phase is phases.Phase.BEGUN
         self._enter(phases.Phase.ASKED)
-        facts = {"by": by}
         for index, step in enumerate(self._plan.steps):
             begun = was_begun or (self._past is not None and index <= self._past.reached)
             if begun and isinstance(step.does, plans.Effect):
                 await self._terminate(clusters, engine, step, step.does)
-        return events.Closed("stopped", wording.Text("deploy.stopped", facts))
+            elif begun and isinstance(step.does, plans.TakeBack):
+                await self._ways_back.leave_to_its_end(clusters.workload, step)
+        return events.Closed("stopped", wording.Text("deploy.stopped", {"by": by}))
 
     async def _terminate(
         self,
@@ -308,10 +314,8 @@ class _Run:
         """Learn from the record and the logs where the databases are, which this driver has not watched."""
         jobs = [step.does.hook for step in self._plan.steps if isinstance(step.does, plans.Prove)]
         for job in dict.fromkeys(jobs):
-            for event in self._past.recorded if self._past is not None else ():
-                fact = event.fact
-                if isinstance(fact, events.Logged) and fact.pod.name.startswith(f"{job.name}-"):
-                    self._following.read(job, fact.line)
+            for line in self._past.lines(job) if self._past is not None else ():
+                self._following.read(job, line)
             for line in await stopping.log_lines(clusters.workload, job):
                 self._following.read(job, line)
 
@@ -321,17 +325,11 @@ class _Run:
 
     async def _look_back(self) -> None:
         """Record where each database stands and what still serves, for whoever must decide what to do next."""
-        proofs = [step.does for step in self._plan.steps if isinstance(step.does, plans.Prove)]
         standing = aftermath.databases(
             self._plan,
             self._following,
-            applied={proof.database: self._applied_by(proof.hook) for proof in proofs},
-            stood_before=aftermath.stood(
-                self._space.store.deployments(
-                    service=self._plan.service, environment=self._plan.environment
-                ),
-                besides=self._order.deployment,
-            ),
+            applied={p.database: self._applied_by(p.hook) for p in ways_back.proofs(self._plan)},
+            stood_before=aftermath.before(self._space.store, self._plan, self._order.deployment),
             proven=self._proven,
         )
         for migrated in standing:
@@ -389,13 +387,18 @@ class _Run:
         """The engine's steps, one after the other; those that a later one was announced after are done."""
         past = self._past
         for index, step in enumerate(self._plan.steps):
-            if not isinstance(step.does, plans.Effect):
+            if not isinstance(step.does, plans.Effect | plans.TakeBack):
                 continue
             if past is not None and index < past.reached:
                 self._enter(phases.Phase.BEGUN)
                 continue
-            previous = past.known(step.id) if past is not None else None
             key = proving.key(self._order.deployment, step.id)
+            if isinstance(step.does, plans.TakeBack):
+                await self._announce(step.id, key)
+                self._enter(phases.Phase.BEGUN)
+                await self._ways_back.take(clusters.workload, step)
+                continue
+            previous = past.known(step.id) if past is not None else None
             if previous is None:
                 await self._announce(step.id, key, known=await engine.known())
             else:
@@ -451,11 +454,9 @@ class _Run:
         if self._following.is_joined:
             return set()  # they are the earlier deployment's
         versions = set(self._following.applied.get(hook, ()))
-        for event in self._past.recorded if self._past is not None else ():
-            fact = event.fact
-            if isinstance(fact, events.Logged) and fact.pod.name.startswith(f"{hook.name}-"):
-                version = statuses.applied(fact.line)
-                versions |= {version} if version is not None else set()
+        for line in self._past.lines(hook) if self._past is not None else ():
+            version = statuses.applied(line)
+            versions |= {version} if version is not None else set()
         return versions
 
     async def _begin(

@@ -80,6 +80,9 @@ def of_end(plan: plans.Plan, why: wording.Text) -> tuple[str, ...]:
         plan: The deployment's plan.
         why: Why it has failed.
     """
+    if plan.ways_back:
+        again = ("hanbae", "rollback", plan.service, "--env", plan.environment)
+        return (*again, "--revision", plan.revision[:12]) if plan.deploys else again
     if why.id in _OTHER_IMAGE:
         return ("hanbae", "image", "set", plan.service, "IMAGE:TAG", "--env", plan.environment)
     if why.id not in _TRY_AGAIN:

@@ -1,8 +1,9 @@
 """Commits older than the head of an environment's branch: which may be deployed, and which the database forbids.
 
 goose takes nothing back by itself. Where a database has migrations that a commit does not have, that commit's program
-has never run with them, and no proof can succeed; so such a commit is refused before anything is touched. What a
-database has is what is known: the proofs of the last deployment, and the files of one whose end proves nothing.
+has never run with them, and no proof can succeed; so such a commit is refused before anything is touched, unless the
+plan takes them back first, as that of a rollback does. What a database has is what is known: the proofs of the last
+deployment, and the files of one whose end proves nothing.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from hanbae import errors, wording, workspaces
 from hanbae.clusters import leases
 from hanbae.deploying import claiming
 from hanbae.gates import migrations_in_image
-from hanbae.planning import deployments
+from hanbae.planning import deployments, ways_back
 from hanbae.results import deployments as deployments_made
 from hanbae.results import plans
 
 
-class _Applied(Struct, frozen=True):
+class Applied(Struct, frozen=True):
     """What a database may have.
 
     Attributes:
@@ -114,10 +115,12 @@ async def _of_service(
     source: deployments.Source,
     plan: plans.Plan,
 ) -> AsyncIterator[wording.Text]:
-    applied = await _applied(space, clusters, source.service, source.environment)
-    for proof in _proofs(plan):
-        for state in applied:
-            files = await _beyond(space, source, proof, state)
+    states = await applied(space, clusters, source.service, source.environment)
+    back = {way.database: frozenset(way.versions) for way in plan.ways_back}
+    for proof in ways_back.proofs(plan):
+        for state in states:
+            covered = back.get(proof.database, frozenset())
+            files = await _beyond(space, source, proof, state, covered)
             if files:
                 facts = {
                     "service": source.service,
@@ -135,9 +138,9 @@ async def _of_service(
                 break
 
 
-async def _applied(
+async def applied(
     space: workspaces.Workspace, clusters: workspaces.Clusters, service: str, environment: str
-) -> list[_Applied]:
+) -> list[Applied]:
     """What is known to be applied, what is proven before what may be; nothing where hanbae has deployed nothing.
 
     The Lease is everybody's, so where its deployment succeeded, that is all. Else whatever was begun since the last
@@ -157,7 +160,7 @@ async def _applied(
     return sorted(states, key=lambda state: not state.is_proven)
 
 
-def _of_history(recorded: Iterable[deployments_made.Deployment]) -> Iterator[_Applied]:
+def _of_history(recorded: Iterable[deployments_made.Deployment]) -> Iterator[Applied]:
     """The deployments of this machine's history since the last success, and that one; the newest first."""
     for deployment in recorded:
         if deployment.outcome == "refused":  # nothing was changed
@@ -168,38 +171,45 @@ def _of_history(recorded: Iterable[deployments_made.Deployment]) -> Iterator[_Ap
             if migration.version is not None
         }
         is_proven = deployment.outcome == "succeeded"
-        yield _Applied(deployment.revision, versions, deployment.id, is_proven)
+        yield Applied(deployment.revision, versions, deployment.id, is_proven)
         if is_proven:
             return
 
 
 def _of_lease(
     lease: leases.Seen | None, recorded: Iterable[deployments_made.Deployment]
-) -> _Applied | None:
+) -> Applied | None:
     """The deployment that the Lease names; None where there is none, or it has changed nothing."""
     marks = lease.marks if lease is not None else {}
     deployment, outcome = marks.get("deployment", ""), marks.get("outcome", "")
     if not deployment or not marks.get("revision") or outcome == "refused":
         return None
     own = _of_history(entry for entry in recorded if entry.id == deployment)
-    unseen = _Applied(marks["revision"], {}, deployment, outcome == "succeeded")
+    unseen = Applied(marks["revision"], {}, deployment, outcome == "succeeded")
     return next(own, unseen)
 
 
 async def _beyond(
-    space: workspaces.Workspace, source: deployments.Source, proof: plans.Prove, state: _Applied
+    space: workspaces.Workspace,
+    source: deployments.Source,
+    proof: plans.Prove,
+    state: Applied,
+    covered: frozenset[int],
 ) -> list[str]:
-    """The files that a database has, or may have, and a commit has not; versions where their commit is not here."""
+    """The files that a database has, or may have, and a commit has not; versions where their commit is not here.
+
+    Those are left out that the plan takes back.
+    """
     theirs = await _proof_at(space, source, state.revision, proof.database)
     version = state.versions.get(proof.database)
     if theirs is None:
-        beyond = version is not None and version > max(proof.versions)
+        beyond = version is not None and version > max((*proof.versions, *covered))
         return [str(version)] if beyond else []
     highest = max(theirs.versions) if version is None else version
     return [
         theirs.named(number)
         for number in theirs.versions
-        if number <= highest and number not in proof.versions
+        if number <= highest and number not in proof.versions and number not in covered
     ]
 
 
@@ -212,11 +222,7 @@ async def _proof_at(
         at_commit = await deployments.read(
             source.policy, revision, source.service, source.environment
         )
-        proofs = _proofs(deployments.plan(at_commit))
+        proofs = ways_back.proofs(deployments.plan(at_commit))
         return next((proof for proof in proofs if proof.database == database), None)
     except errors.Error:
         return None
-
-
-def _proofs(plan: plans.Plan) -> Iterator[plans.Prove]:
-    return (step.does for step in plan.steps if isinstance(step.does, plans.Prove))

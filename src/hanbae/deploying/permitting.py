@@ -67,7 +67,8 @@ def keep(order: orders.Order, marks: Mapping[str, str]) -> None:
         hanbae.errors.Refused: The environment is frozen, and that was not waived, or somebody holds the commit.
     """
     space, plan = order.space, order.plan
-    holding.refuse(marks, plan.service, plan.environment, plan.revision)
+    if plan.deploys:
+        holding.refuse(marks, plan.service, plan.environment, plan.revision)
     decisions = order.before.decisions if order.before is not None else ()
     if any(decision.item == NOT_FROZEN for decision in decisions):
         return

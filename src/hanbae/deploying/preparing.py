@@ -14,6 +14,7 @@ from hanbae.deploying import (
     changed_services,
     claiming,
     cluster_versions,
+    going_back,
     holding,
     live_sources,
     older_commits,
@@ -24,7 +25,7 @@ from hanbae.deploying import (
     verifying_plan,
 )
 from hanbae.gates import deciding
-from hanbae.planning import deployments, freezing
+from hanbae.planning import deployments, freezing, releases
 from hanbae.repository import services
 from hanbae.results import checklists, freezes, plans
 
@@ -101,6 +102,7 @@ async def prepare(
     forced: bool = False,
     changed_only: bool = False,
     older: str = "",
+    back: going_back.Start | None = None,
     waives: str = "",
 ) -> Prepared:
     """Plan a run; deployments that nobody drives any more, of the same services, become part of it.
@@ -113,18 +115,18 @@ async def prepare(
         forced: Begin although a deployment is known to fail.
         changed_only: Leave out services that are as they were last proven.
         older: A commit that the branch contains, to be deployed instead of its head.
+        back: Where a rollback to `older` begins; the databases go back before it is deployed.
         waives: Why something is deployed although the policy freezes the environment; empty where it is not.
 
     Raises:
         hanbae.errors.WrongUse: No such environment, branch or service; a fault in the files of the commit.
-        hanbae.errors.Refused: The branch is elsewhere than the saved plan says, or does not contain `older`; a
-            deployment is known to fail; the environment is frozen; somebody holds a service.
+        hanbae.errors.Refused: The branch is elsewhere, a deployment is known to fail, or a freeze or a hold forbids it.
         hanbae.errors.Unreachable: The remote or a cluster did not answer.
     """
     if claim is not None:
         freezing.check_names(claim, space.policy, ())
     space.refuse_unknown(requested, environment)
-    commit = await _commit(space, environment, claim, older)
+    commit = await _commit(space, environment, claim, older, goes_back=back is not None)
     revision = space.checkout.revision(commit)
     branch = commit[:12] if older else space.environment(environment).branch or ""
     if claim is not None:
@@ -158,18 +160,17 @@ async def prepare(
             same = await changed_services.unchanged(space, clusters, sources, cluster=cluster)
         sources = _without(sources, same)
         fresh = _planned(sources, claim, is_older=bool(older))
+        fresh = await _going_back(space, clusters, sources, fresh, back=back, cluster=cluster)
         examined = await _check(
             space, clusters, sources, fresh, marks, is_older=bool(older), forced=forced
         )
     planned = _in_turn(space, names, left, fresh)
-    if not planned and not same:
-        facts = {"environment": environment, "services": ", ".join(skipped)}
-        raise errors.Refused("preflight.nothing-begun", place=None, **facts)
+    if not planned and not same and back is None:
+        left_out = ", ".join(skipped)
+        raise errors.Refused("preflight.nothing-begun", environment=environment, services=left_out)
     unchecked = tuple(text for answer in examined.values() for text in answer.unchecked)
-    checked = {name: answer.checked for name, answer in examined.items()}
-    if forced:
-        checked = dict.fromkeys(examined, deciding.waived(space.policy, by, _FORCED, identity))
-    checked = {name: _with(phase, waived) for name, phase in checked.items()}
+    by_force = deciding.waived(space.policy, by, _FORCED, identity) if forced else None
+    checked = {name: _with(by_force or entry.checked, waived) for name, entry in examined.items()}
     return Prepared(
         by, commit, planned, resumed, skipped, same, sources, unchecked, checked, waived
     )
@@ -216,8 +217,38 @@ async def _marks(
     return marks
 
 
+async def _going_back(
+    space: workspaces.Workspace,
+    clusters: workspaces.Clusters,
+    sources: Mapping[str, deployments.Source],
+    fresh: Mapping[str, plans.Plan],
+    *,
+    back: going_back.Start | None,
+    cluster: releases.Cluster,
+) -> dict[str, plans.Plan]:
+    """The plans of a rollback with the ways back of databases; without those in which nothing is to be done.
+
+    Raises:
+        hanbae.deploying.preflight.KnownToFail: A database cannot go back so far.
+    """
+    if back is None:
+        return dict(fresh)
+    planned = {
+        name: await going_back.planned(
+            space, clusters, sources[name], plan, begun=back, cluster=cluster
+        )
+        for name, plan in fresh.items()
+    }
+    return {name: plan for name, plan in planned.items() if plan.steps}
+
+
 async def _commit(
-    space: workspaces.Workspace, environment: str, claim: freezes.Frozen | None, older: str
+    space: workspaces.Workspace,
+    environment: str,
+    claim: freezes.Frozen | None,
+    older: str,
+    *,
+    goes_back: bool,
 ) -> str:
     """The commit that is deployed: the head of the branch, or an older one.
 
@@ -227,6 +258,9 @@ async def _commit(
     head = await space.head(environment)
     if claim is not None:
         freezing.check_head(claim, head)
+    if goes_back:
+        older_commits.require_contained(space, environment, older, head)
+        return older
     return older_commits.resolve(space, environment, older, head) if older else head
 
 

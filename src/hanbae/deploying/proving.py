@@ -39,21 +39,38 @@ async def prove(
     Raises:
         hanbae.errors.Failed: The database has not exactly the revision's migrations, or goose could not say.
     """
-    job = _named(proof.job, name, key)
+    return compare(proof, await ask(cluster, proof, name=name, key=key, redact=redact), applied)
+
+
+async def ask(
+    cluster: connections.Cluster,
+    proof: plans.Prove,
+    *,
+    name: str,
+    key: str,
+    redact: Callable[[str], str],
+) -> statuses.Status:
+    """What goose says of one database; the arguments are those of :func:`prove`.
+
+    Raises:
+        hanbae.errors.Failed: goose could not say.
+    """
+    job = named(proof.job, name, key)
     deadline = float(job["spec"]["activeDeadlineSeconds"])
     ended = await probes.run_to_end(cluster, job, deadline=deadline)
-    log = redact("\n".join(ended.log[-_LAST_LINES:]))
+    log = last_words(ended, redact)
     if not ended.succeeded:
-        raise errors.Failed(
-            "proof.goose-failed",
-            database=proof.database,
-            reason=ended.reason or "-",
-            log=log or ended.message,
-        )
+        facts = {"database": proof.database, "reason": ended.reason or "-", "log": log}
+        raise errors.Failed("proof.goose-failed", place=None, **facts)
     status = statuses.status(ended.log)
     if status is None:
         raise errors.Failed("proof.not-understood", database=proof.database, log=log)
-    return compare(proof, status, applied)
+    return status
+
+
+def last_words(ended: probes.Ended, redact: Callable[[str], str]) -> str:
+    """The last lines of a Job's log; what the cluster says of it where it has written none."""
+    return redact("\n".join(ended.log[-_LAST_LINES:])) or ended.message
 
 
 def compare(proof: plans.Prove, status: statuses.Status, applied: Iterable[int]) -> events.Proved:
@@ -64,6 +81,7 @@ def compare(proof: plans.Prove, status: statuses.Status, applied: Iterable[int])
     """
     committed, reported = set(proof.versions), {*status.applied, *status.pending}
     pending = sorted(set(status.pending) & committed)
+    below = [version for version in pending if version < status.version]
     missing = sorted(committed - reported)
     unknown = sorted(reported - committed)
     if pending or missing or unknown:
@@ -72,12 +90,14 @@ def compare(proof: plans.Prove, status: statuses.Status, applied: Iterable[int])
             for text_id, versions in (
                 ("proof.not-in-image", missing),
                 ("proof.not-in-commit", unknown),
+                ("proof.missing-below", below),
                 ("proof.not-applied", pending),
             )
             if versions
         )
         files = ", ".join(map(proof.named, versions))
-        raise errors.Failed(text_id, database=proof.database, files=files)
+        facts = {"database": proof.database, "files": files, "version": str(status.version)}
+        raise errors.Failed(text_id, place=None, **facts)
     now = tuple(sorted(set(applied) & committed))
     names = tuple(map(proof.named, now)) if proof.files else ()
     return events.Proved(proof.database, len(proof.versions), status.version, now, names)
@@ -118,8 +138,14 @@ def key(deployment: str, step: str) -> str:
     return whole[: _LONGEST_NAME - 9] + "-" + hashlib.sha256(whole.encode()).hexdigest()[:8]
 
 
-def _named(job: dict[str, Any], name: str, intent: str) -> dict[str, Any]:
-    """The Job with its name and key; names are unique per intent, because Jobs cannot be changed."""
+def named(job: dict[str, Any], name: str, intent: str) -> dict[str, Any]:
+    """The Job with its name and key; names are unique per intent, because Jobs cannot be changed.
+
+    Args:
+        job: The Job.
+        name: What it is to be called; it begins as the release does.
+        intent: The key.
+    """
     digest = hashlib.sha256(intent.encode()).hexdigest()[:8]
     named = copy.deepcopy(job)
     # It begins as the release is called, dots included: by that the deployer may make it.

@@ -6,11 +6,11 @@ every machine which deployment it was, of which commit, and which step it had an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-from hanbae import errors, wording, workspaces
+from hanbae import errors, subjects, wording, workspaces
 from hanbae.clusters import leases
 from hanbae.deploying import choosing_engine, claiming
 from hanbae.planning import deployments
@@ -61,6 +61,13 @@ class Past(Struct, frozen=True):
         ]
         return max(indexes, default=-1)
 
+    def lines(self, job: subjects.Ref) -> Iterator[str]:
+        """What the pods of a migration Job were seen to write, by the record."""
+        for event in self.recorded:
+            fact = event.fact
+            if isinstance(fact, events.Logged) and fact.pod.name.startswith(f"{job.name}-"):
+                yield fact.line
+
     def known(self, step: str) -> str | None:
         """What was known before the step's operation was asked for; None when it never was announced."""
         ids = [step.id for step in self.plan.steps]
@@ -99,6 +106,8 @@ async def of_application(
     events_recorded = recorded(space, lease.marks["deployment"])
     if events_recorded and isinstance(events_recorded[-1].fact, events.Closed):
         return None  # its end is known here; only the cluster was never told
+    if lease.marks.get("back") and not events_recorded:
+        return None  # a rollback is planned anew, by the command that is for it
     return await past(space, lease.marks, events_recorded)
 
 
@@ -116,11 +125,16 @@ async def past(
 
     Raises:
         hanbae.errors.Error: It must be planned again, and cannot be.
+        hanbae.errors.Refused: It is a rollback of another machine's history.
     """
     if events_recorded and isinstance(events_recorded[0].fact, events.Opened):
         first = events_recorded[0].fact
         return Past(events_recorded[0].deployment, first.plan, first.by, events_recorded, marks)
     service, environment = marks["service"], marks["environment"]
+    if marks.get("back"):
+        # Its plan is in another history; made from its commit alone it would leave out the way back of the databases.
+        facts = {"service": service, "environment": environment}
+        raise errors.Refused("rollback.elsewhere", place=None, **facts)
     await space.head(environment)  # fetches: the commit may be one that was never here
     source = await deployments.read(
         space.policy, space.checkout.revision(marks["revision"]), service, environment

@@ -147,7 +147,7 @@ async def _runs(cluster: connections.Cluster, job: subjects.Ref, pending: Iterab
     """
     try:
         live_job = await reading.get(cluster, kinds.JOB, job.namespace, job.name)
-        if live_job is None or _is_over(live_job):
+        if live_job is None or is_over(live_job):
             return False
         selector = f"batch.kubernetes.io/controller-uid={live_job['metadata']['uid']}"
         pods = await reading.find(cluster, kinds.POD, job.namespace, label_selector=selector)
@@ -165,7 +165,8 @@ async def _runs(cluster: connections.Cluster, job: subjects.Ref, pending: Iterab
     return False
 
 
-def _is_over(job: kinds.Object) -> bool:
+def is_over(job: kinds.Object) -> bool:
+    """Whether a Job has come to its end, a good or a bad one."""
     conditions = (job.get("status") or {}).get("conditions") or []
     return any(
         condition.get("type") in {"Complete", "Failed"} and condition.get("status") == "True"

@@ -8,6 +8,7 @@ By then the version table is there, so ``goose status`` only reads.
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Final
 
 from hanbae.policy import labels
@@ -15,6 +16,8 @@ from hanbae.releases import parts
 
 DEADLINE: Final = 120
 """Seconds that a proof may take, pulling the image included (it is on some node by then)."""
+WAY_BACK: Final = "down-to"
+"""goose's command that takes back all that is newer than a version."""
 DRIVER: Final = "GOOSE_DRIVER"
 ADDRESS: Final = "GOOSE_DBSTRING"
 """The variables of a proof."""
@@ -86,6 +89,27 @@ def of(migration: parts.Migration, *, namespace: str, account: str) -> dict[str,
             },
         },
     }
+
+
+def way_back(proof: dict[str, Any], version: int, *, deadline: int) -> dict[str, Any]:
+    """The Job that takes a database back: the proof's own, with the one other command that the deployer may run.
+
+    Args:
+        proof: The proof, in the image that has the files of what is taken back.
+        version: The version that the database is to have then.
+        deadline: Seconds that it may take.
+
+    Raises:
+        ValueError: There would be no migration left.
+    """
+    if version < 1:
+        raise ValueError(version)
+    job = copy.deepcopy(proof)
+    job["spec"]["activeDeadlineSeconds"] = deadline
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    container["name"] = WAY_BACK
+    container["args"] = [*container["args"][:-1], WAY_BACK, str(version)]
+    return job
 
 
 def _labels(migration: parts.Migration) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class Migration(Struct, frozen=True):
         proven: Whether goose has said so after the sync; else it is known from the migrations' own log.
         reached: How many of the files the database has.
         failed: Name of the file at which it stopped; empty where none failed.
+        taken_back: Versions that the deployment took back before it, the newest first.
     """
 
     database: str
@@ -36,6 +37,7 @@ class Migration(Struct, frozen=True):
     proven: bool = True
     reached: int = 0
     failed: str = ""
+    taken_back: tuple[int, ...] = ()
 
 
 class Deployment(Struct, frozen=True, omit_defaults=False):
@@ -89,7 +91,7 @@ def fold(stream: Iterable[events.Event]) -> Deployment:
         ValueError: The stream does not begin with ``Opened``.
     """
     state: dict[str, object] = {}
-    migrations: list[Migration] = []
+    migrations: dict[str, Migration] = {}
     diagnoses: list[events.Diagnosed] = []
     checked: dict[checklists.Phase, checklists.Checked] = {}
     for event in stream:
@@ -108,30 +110,10 @@ def fold(stream: Iterable[events.Event]) -> Deployment:
         elif isinstance(fact, events.Began):
             state["trigger"] = "automated" if fact.automated else "manual"
             state["began"] = event.at
-        elif isinstance(fact, events.Proved):
-            migrations.append(
-                Migration(
-                    fact.database,
-                    fact.files,
-                    fact.version,
-                    fact.applied,
-                    fact.names,
-                    reached=fact.files,
-                )
-            )
-        elif isinstance(fact, events.Migrated):
-            migrations.append(
-                Migration(
-                    fact.database,
-                    fact.files,
-                    fact.version,
-                    fact.applied,
-                    fact.names,
-                    proven=False,
-                    reached=fact.reached,
-                    failed=fact.failed,
-                )
-            )
+        elif isinstance(fact, events.Proved | events.TakenBack | events.Migrated):
+            # The latest word on a database counts, and stands in its place.
+            before = migrations.pop(fact.database, None)
+            migrations[fact.database] = _migration(fact, before)
         elif isinstance(fact, events.Diagnosed):
             diagnoses.append(fact)
         elif isinstance(fact, events.Decided):
@@ -148,10 +130,49 @@ def fold(stream: Iterable[events.Event]) -> Deployment:
         raise ValueError(message)
     return Deployment(
         **state,  # type: ignore[arg-type]
-        migrations=tuple(migrations),
+        migrations=tuple(migrations.values()),
         diagnoses=tuple(diagnoses),
         checklist=tuple(checked.values()),
     )
+
+
+def _migration(
+    fact: events.Proved | events.TakenBack | events.Migrated, before: Migration | None
+) -> Migration:
+    """What is known of a database by a fact, and by those before it."""
+    taken_back = before.taken_back if before is not None else ()
+    match fact:
+        case events.Proved():
+            return Migration(
+                fact.database,
+                fact.files,
+                fact.version,
+                fact.applied,
+                fact.names,
+                reached=fact.files,
+                taken_back=taken_back,
+            )
+        case events.TakenBack():
+            # Gone on with after a crash, it is told twice, and goose takes nothing back a second time.
+            return Migration(
+                fact.database,
+                fact.files,
+                fact.version,
+                reached=fact.reached,
+                taken_back=taken_back + fact.versions,
+            )
+        case events.Migrated():
+            return Migration(
+                fact.database,
+                fact.files,
+                fact.version,
+                fact.applied,
+                fact.names,
+                proven=False,
+                reached=fact.reached,
+                failed=fact.failed,
+                taken_back=taken_back,
+            )
 
 
 def _images(plan: plans.Plan) -> tuple[str, ...]:

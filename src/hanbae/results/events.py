@@ -90,6 +90,26 @@ class Proved(Struct, frozen=True, tag=True):
     names: tuple[str, ...] = ()
 
 
+class TakenBack(Struct, frozen=True, tag=True):
+    """Migrations of a database were taken back, as goose itself says afterwards.
+
+    Attributes:
+        database: Name of the database.
+        version: The version that it has now.
+        versions: Versions that were taken back, in that order.
+        names: Names of their files.
+        files: Number of migration files of the commit that is left.
+        reached: How many of them it has now.
+    """
+
+    database: str
+    version: int
+    versions: tuple[int, ...]
+    names: tuple[str, ...] = ()
+    files: int = 0
+    reached: int = 0
+
+
 class Migrated(Struct, frozen=True, tag=True):
     """Where a database stands when a deployment ends before its migrations were proven, by goose's own log.
 
@@ -165,6 +185,7 @@ Fact = (
     | Observed
     | Logged
     | Proved
+    | TakenBack
     | Migrated
     | Diagnosed
     | Noted

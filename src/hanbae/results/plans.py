@@ -146,11 +146,61 @@ class Prove(Struct, frozen=True, tag=True):
         return self.files[index].rpartition("/")[2] if index < len(self.files) else str(version)
 
 
+class Loss(Struct, frozen=True):
+    """A statement after which data is gone.
+
+    Attributes:
+        file: The migration's file, relative to the repository.
+        line: The line.
+        words: The statement's first words.
+        is_past: Whether it was run already, on the way up: the way back makes the place anew and leaves it empty.
+    """
+
+    file: str
+    line: int
+    words: str
+    is_past: bool = False
+
+
+class TakeBack(Struct, frozen=True, tag=True):
+    """Take the newest migrations of a database back, in the image that has their files, before the pods change.
+
+    Attributes:
+        proof: What that image can prove of the database; the way back is the same Job with another command.
+        version: The version that the database is to have then; at least 1.
+        reached: The highest version that it is known to have.
+        revision: The commit of the image.
+        losses: What is lost by it.
+    """
+
+    proof: Prove
+    version: int
+    reached: int
+    revision: str
+    losses: tuple[Loss, ...] = ()
+
+    @property
+    def database(self) -> str:
+        """Name of the database."""
+        return self.proof.database
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """What is taken back, in goose's order: the newest first."""
+        newest = reversed(self.proof.versions)
+        return tuple(number for number in newest if self.version < number <= self.reached)
+
+    @property
+    def bare(self) -> tuple[int, ...]:
+        """Those of them that run outside a transaction."""
+        return tuple(number for number in self.versions if number in self.proof.bare)
+
+
 class Step(Struct, frozen=True):
     """One step of a plan; `after` names the steps that must be done first."""
 
     id: str
-    does: Decide | Effect | Prove
+    does: Decide | Effect | Prove | TakeBack
     after: tuple[str, ...] = ()
 
 
@@ -166,5 +216,17 @@ class Plan(Struct, frozen=True):
 
     @property
     def revision(self) -> str:
-        """The commit that is deployed."""
-        return next(step.does.revision for step in self.steps if isinstance(step.does, Effect))
+        """The commit that is deployed; of a plan that only takes databases back, the one that stays deployed."""
+        does = [step.does for step in self.steps]
+        effects = (effect.revision for effect in does if isinstance(effect, Effect))
+        return next(effects, None) or next(way.revision for way in self.ways_back)
+
+    @property
+    def deploys(self) -> bool:
+        """Whether an engine deploys anything by it."""
+        return any(isinstance(step.does, Effect) for step in self.steps)
+
+    @property
+    def ways_back(self) -> tuple[TakeBack, ...]:
+        """The databases that are taken back, in the order in which that is done."""
+        return tuple(step.does for step in self.steps if isinstance(step.does, TakeBack))

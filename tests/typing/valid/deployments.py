@@ -21,7 +21,7 @@ async def follow(folder: Path) -> AsyncIterator[hanbae.Event]:
                     yield event
 
 
-def sentence(fact: hanbae.Fact) -> str:  # noqa: C901, PLR0911
+def sentence(fact: hanbae.Fact) -> str:  # noqa: C901, PLR0911, PLR0912
     """Every kind of fact is named: a new one makes the type checker complain here."""
     match fact:
         case hanbae.Opened(revision=revision):
@@ -37,6 +37,9 @@ def sentence(fact: hanbae.Fact) -> str:  # noqa: C901, PLR0911
             return fact.line
         case hanbae.Proved():
             assert_type(fact.applied, tuple[int, ...])
+            return fact.database
+        case hanbae.TakenBack():
+            assert_type(fact.versions, tuple[int, ...])
             return fact.database
         case hanbae.Migrated():
             assert_type(fact.applied, tuple[int, ...])

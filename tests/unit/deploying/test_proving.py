@@ -28,6 +28,7 @@ def test_exactly_the_revisions_migrations_are_a_proof() -> None:
     ("status", "text_id", "names"),
     [
         pytest.param(statuses.Status((1, 2), (3,)), "proof.not-applied", "3", id="pending"),
+        pytest.param(statuses.Status((1, 3), (2,)), "proof.missing-below", "2", id="below"),
         pytest.param(statuses.Status((1, 2), ()), "proof.not-in-image", "3", id="not in the image"),
         pytest.param(
             statuses.Status((1, 2, 3, 4), ()), "proof.not-in-commit", "4", id="not in the commit"
@@ -46,7 +47,8 @@ def test_any_difference_is_a_failure_that_says_which(
     with pytest.raises(errors.Failed) as caught:
         proving.compare(PROOF, status, [])
     assert caught.value.text.id == text_id
-    assert caught.value.text.facts == {"database": "auth_db", "files": names}
+    facts = {"database": "auth_db", "files": names, "version": str(status.version)}
+    assert caught.value.text.facts == facts
 
 
 def test_files_are_named_where_the_plan_names_them() -> None:
@@ -69,7 +71,7 @@ def test_keys_are_label_values_and_one_of_their_own(deployment: str, step: str) 
 
 def test_the_job_gets_a_name_that_kubernetes_takes_and_no_other_intent_has() -> None:
     name = "identity-service-prove-a_database_with_a_name_that_is_rather_long"
-    first, second = proving._named(JOB, name, "d1.prove"), proving._named(JOB, name, "d2.prove")
+    first, second = proving.named(JOB, name, "d1.prove"), proving.named(JOB, name, "d2.prove")
     assert first["metadata"]["name"] != second["metadata"]["name"]
     for job in (first, second):
         assert len(job["metadata"]["name"]) <= 63
@@ -103,7 +105,7 @@ def test_database_that_is_past_the_commits_files_is_told_beside_the_proof(
 
 def test_the_jobs_name_begins_as_a_release_with_dots_does_for_by_that_it_may_be_made() -> None:
     for release in ("auth.dev", "a." + "b" * 51):
-        name = proving._named(JOB, f"{release}-prove-auth_db", "d1.prove")["metadata"]["name"]
+        name = proving.named(JOB, f"{release}-prove-auth_db", "d1.prove")["metadata"]["name"]
         assert name.startswith(f"{release}-")
         assert naming.is_object(name, "release")
         assert len(name) <= 63

@@ -98,7 +98,8 @@ def _shows_beginning(fact: events.Fact) -> bool:
     """
     if isinstance(fact, events.Closed):
         return fact.outcome != "refused"
-    return isinstance(fact, events.Began | events.Logged | events.Proved | events.Migrated)
+    begun = events.Began | events.Logged | events.Proved | events.TakenBack | events.Migrated
+    return isinstance(fact, begun)
 
 
 def lines(event: events.Event) -> Iterator[Line]:
@@ -122,7 +123,7 @@ def of_fact(fact: events.Fact, *, deployment: str = "") -> Iterator[Line]:
             yield from _observed(observed)
         case events.Logged(container=container, line=line):
             yield Line("log", f"{container}: {escaping.line(line)}")
-        case events.Proved() | events.Migrated():
+        case events.Proved() | events.TakenBack() | events.Migrated():
             yield _of_database(fact)
         case events.Diagnosed(cause=cause, command=command, fatal=fatal):
             yield from _text("fail" if fatal else "warn", cause)
@@ -212,10 +213,22 @@ def _proved(proved: events.Proved) -> wording.Text:
     return wording.Text("deploy.proved" if proved.applied else "deploy.proved-nothing-new", facts)
 
 
-def _of_database(fact: events.Proved | events.Migrated) -> Line:
+def _of_database(fact: events.Proved | events.TakenBack | events.Migrated) -> Line:
     if isinstance(fact, events.Proved):
         return _said("done", _proved(fact))
+    if isinstance(fact, events.TakenBack):
+        return _said("done", _taken_back(fact))
     return _said("note", _migrated(fact))
+
+
+def _taken_back(taken: events.TakenBack) -> wording.Text:
+    facts = {
+        "database": taken.database,
+        "version": str(taken.version),
+        "files": ", ".join(taken.names),
+    }
+    text_id = "rollback.taken-back" if taken.names else "rollback.nothing-to-take-back"
+    return wording.Text(text_id, facts)
 
 
 def _migrated(migrated: events.Migrated) -> wording.Text:

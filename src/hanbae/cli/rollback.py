@@ -1,0 +1,94 @@
+"""``hanbae rollback``: an older commit of a service comes back, and its databases with it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from hanbae.cli import interrupts, names, options
+
+
+@click.command(
+    cls=options.Command,
+    help="""\
+Go back to an older commit of a service, with the schema that it knows.
+
+First the plan is shown: what each database takes back, what is lost by it, and how the older code returns.
+Nothing is changed where a database cannot go back so far: a migration without a Down part is a boundary, and the
+nearest commit on this side of it is named.
+
+Then the present commit is held, goose takes the migrations back in the present image, the older commit is deployed,
+and goose is asked what the databases have. Where Argo CD follows the branch by itself, git is reverted instead: the
+commit is written on a branch of its own, for you to push and to have merged.""",
+    epilog="""\
+Examples:
+  hanbae rollback auth --env staging --dry-run
+  hanbae rollback auth --env production --why "Logins fail"
+  hanbae rollback auth --env production --revision 3f2c1ab --accept-data-loss""",
+)
+@click.argument("service", shell_complete=names.services)
+@options.environment()
+@click.option(
+    "--revision",
+    metavar="REV",
+    default="",
+    help="Go back to this commit instead of the last one that succeeded before.",
+)
+@click.option("--why", metavar="REASON", default="", help="Why; whoever is refused reads it.")
+@click.option(
+    "--accept-data-loss",
+    "loses",
+    is_flag=True,
+    help="Take migrations back although rows, columns or tables are lost by it.",
+)
+@click.option("--dry-run", "dry", is_flag=True, help="Show the plan and change nothing.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--waive-freeze",
+    "waives",
+    metavar="REASON",
+    default="",
+    help="Deploy although the policy freezes the environment; who did and why is recorded.",
+)
+@options.output("text", "json")
+@options.context()
+@options.insecure()
+@options.session
+def command(
+    session: options.Session,
+    *,
+    service: str,
+    environment: str,
+    revision: str,
+    why: str,
+    loses: bool,
+    dry: bool,
+    yes: bool,
+    waives: str,
+    output: str,
+    kube_context: str | None,
+    insecure: bool,
+) -> int:
+    """Go back."""
+    from hanbae import workspaces
+    from hanbae.cli import rollback_run
+
+    with workspaces.opened(session.directory, context=kube_context, insecure=insecure) as space:
+        wishes = rollback_run.Wishes(
+            service,
+            environment,
+            revision,
+            why=why.strip(),
+            loses=loses,
+            dry=dry,
+            yes=yes,
+            waives=waives.strip(),
+        )
+        run = rollback_run.Run(session, space, output, wishes)
+        try:
+            with interrupts.terminable() as terminated:
+                return asyncio.run(run.through())
+        except KeyboardInterrupt:
+            run.detached()
+            return interrupts.TERMINATED if terminated else interrupts.INTERRUPTED

@@ -1,0 +1,244 @@
+"""One invocation of ``hanbae rollback``: what is planned, shown, asked, done and shown in the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import click
+import msgspec
+
+from hanbae import errors, wording, workspaces
+from hanbae.actions import rollback
+from hanbae.cli import deploy, deploy_run, options, outputs
+from hanbae.cli.text import catalogue
+from hanbae.deploying import preflight
+from hanbae.repository import reverting
+from hanbae.results import deployments, rollbacks
+
+_FAILED: Final = 1
+_SHORT: Final = 12
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is to go back, and how.
+
+    Attributes:
+        service: The service.
+        environment: The environment.
+        revision: The commit to go back to; empty for the last one that succeeded before.
+        why: Why, for whoever is refused by the hold; empty for a sentence that says where it went back to.
+        loses: Data may be lost.
+        dry: Show the plan and change nothing.
+        yes: Do not ask.
+        waives: Why it is done although the policy freezes the environment.
+    """
+
+    service: str
+    environment: str
+    revision: str = ""
+    why: str = ""
+    loses: bool = False
+    dry: bool = False
+    yes: bool = False
+    waives: str = ""
+
+
+class Run:
+    """One invocation.
+
+    Args:
+        session: How to speak to the person.
+        space: The workspace.
+        output: The format of the data: ``text`` or ``json``.
+        wishes: What is to go back, and how.
+    """
+
+    def __init__(
+        self, session: options.Session, space: workspaces.Workspace, output: str, wishes: Wishes
+    ) -> None:
+        self._session = session
+        self._speaker = session.narration
+        self._space = space
+        self._output = output
+        self._wishes = wishes
+        self._driven: deploy_run.Run | None = None
+
+    async def through(self) -> int:
+        """Plan, show, ask, do; the exit code.
+
+        Raises:
+            hanbae.errors.Refused: It cannot go back so far, data would be lost, or the answer is no.
+        """
+        planned = await self._planned()
+        going_back = planned.rollback
+        self._show_plan(going_back)
+        if self._wishes.dry:
+            self._emit(going_back)
+            return 0
+        self._refuse_losses(going_back)
+        self._ask(going_back)
+        why = self._wishes.why or self._sentence("rollback.hold-why", going_back)
+        held = await rollback.keep_away(self._space, going_back, why)
+        going_back = msgspec.structs.replace(going_back, held=True)
+        code, ended = await self._driven_through(planned)
+        if ended is not None:
+            going_back = msgspec.structs.replace(going_back, deployment=ended)
+            if ended.outcome == "refused" and held:
+                await rollback.let_go(self._space, going_back)
+                going_back = msgspec.structs.replace(going_back, held=False)
+        if code == 0:
+            going_back = await self._returned(going_back)
+        self._emit(going_back)
+        return code
+
+    def detached(self) -> None:
+        """The person went away: say what goes on without them."""
+        if self._driven is not None:
+            self._driven.detached()
+
+    async def _planned(self) -> rollback.Planned:
+        """The plan; why there is none is told in full before the error."""
+        wishes = self._wishes
+        self._speaker.step(wording.Text("rollback.preparing", {"environment": wishes.environment}))
+        try:
+            return await rollback.plan(
+                self._space,
+                wishes.service,
+                wishes.environment,
+                revision=wishes.revision,
+                waives=wishes.waives,
+            )
+        except preflight.KnownToFail as refusal:
+            for reason in refusal.reasons[1:]:  # the first one is the error's own
+                self._speaker.fail(reason)
+            self._speaker.note(wording.Text("preflight.nothing-changed"))
+            raise
+
+    def _show_plan(self, going_back: rollbacks.Rollback) -> None:
+        for text in plan_lines(going_back):
+            if self._output == "text" and self._wishes.dry:
+                outputs.emit_text(catalogue.sentence(text))
+            else:
+                self._speaker.line(catalogue.sentence(text))
+
+    def _refuse_losses(self, going_back: rollbacks.Rollback) -> None:
+        """Refuse what nobody has agreed to lose.
+
+        Raises:
+            hanbae.errors.Refused: Data would be lost.
+        """
+        losing = [
+            entry.name
+            for entry in going_back.databases
+            if any(not loss.is_past for loss in entry.losses)
+        ]
+        if losing and not self._wishes.loses:
+            facts = _facts(going_back) | {"databases": ", ".join(losing)}
+            raise errors.Refused("rollback.loses-data", place=None, **facts)
+
+    def _ask(self, going_back: rollbacks.Rollback) -> None:
+        """Ask whether it is to go back.
+
+        Raises:
+            hanbae.errors.Refused: The answer is no, or there is nobody to ask.
+        """
+        if self._wishes.yes:
+            return
+        facts = _facts(going_back)
+        if not (self._speaker.terminal and sys.stdin.isatty()):
+            raise errors.Refused("rollback.needs-yes", place=None, **facts)
+        if not click.confirm(self._sentence("rollback.ask", going_back), default=False, err=True):
+            raise errors.Refused("rollback.declined", place=None, **facts)
+
+    async def _driven_through(
+        self, planned: rollback.Planned
+    ) -> tuple[int, deployments.Deployment | None]:
+        """Have the deployment done; none where only git has to be reverted."""
+        prepared = planned.prepared
+        if not prepared.plans:
+            return 0, None
+        wishes = deploy_run.Wishes(
+            (self._wishes.service,),
+            self._wishes.environment,
+            yes=True,
+            waives=self._wishes.waives,
+        )
+        run = deploy_run.Run(self._session, self._space, self._output, wishes)
+        run.say_left_out(prepared)
+        self._driven = run
+        ended, broken = await run.followed(prepared)
+        if self._output == "text":
+            run.show(prepared, ended)
+        if broken is not None:
+            self._speaker.error(catalogue.fault(broken))
+            return _FAILED, None
+        return deploy.exit_code([entry.outcome for entry in ended]), ended[-1]
+
+    async def _returned(self, going_back: rollbacks.Rollback) -> rollbacks.Rollback:
+        """What git has to do with it: it still points forward, or a commit is written that takes it back."""
+        if going_back.route == "deploy":
+            branch = self._space.environment(going_back.environment).branch or ""
+            facts = _facts(going_back) | {"branch": branch}
+            self._speaker.note(wording.Text("rollback.git-points-forward", facts))
+            return going_back
+        reverted = await rollback.revert(self._space, going_back)
+        self._say_reverted(going_back, reverted)
+        return msgspec.structs.replace(
+            going_back, branch=reverted.branch, commit=reverted.commit, files=reverted.files
+        )
+
+    def _say_reverted(self, going_back: rollbacks.Rollback, reverted: reverting.Reverted) -> None:
+        target = self._space.environment(going_back.environment).branch or ""
+        facts = _facts(going_back) | {
+            "branch": reverted.branch,
+            "target": target,
+            "remote": self._space.policy.argocd.remote,
+            "files": str(len(reverted.files)),
+        }
+        text_id = "rollback.reverted" if reverted.branch else "rollback.git-is-back"
+        self._speaker.done(wording.Text(text_id, facts))
+
+    def _emit(self, going_back: rollbacks.Rollback) -> None:
+        if self._output == "json":
+            outputs.emit_json(going_back)
+
+    def _sentence(self, text_id: str, going_back: rollbacks.Rollback) -> str:
+        return catalogue.sentence(wording.Text(text_id, _facts(going_back)))
+
+
+def plan_lines(going_back: rollbacks.Rollback) -> Iterator[wording.Text]:
+    """What is going to happen, in order."""
+    facts = _facts(going_back)
+    yield wording.Text("rollback.plan", facts)
+    for database in going_back.databases:
+        about = facts | {"database": database.name, "version": str(database.version)}
+        yield wording.Text("rollback.plan-database", about)
+        for migration in database.takes_back:
+            name = migration.file.rpartition("/")[2]
+            text_id = "rollback.plan-file" if migration.transaction else "rollback.plan-bare"
+            yield wording.Text(text_id, {"file": name})
+        for loss in database.losses:
+            text_id = "rollback.plan-lost" if loss.is_past else "rollback.plan-loss"
+            place = f"{loss.file}:{loss.line}"
+            yield wording.Text(text_id, {"place": place, "words": loss.words})
+    if not going_back.databases:
+        yield wording.Text("rollback.plan-no-database", facts)
+    elif going_back.route == "deploy":
+        yield wording.Text("rollback.plan-meanwhile", facts)
+    else:
+        yield wording.Text("rollback.plan-until-merged", facts)
+    route = "rollback.plan-deploy" if going_back.route == "deploy" else "rollback.plan-revert"
+    yield wording.Text(route, facts)
+
+
+def _facts(going_back: rollbacks.Rollback) -> dict[str, str]:
+    return {
+        "service": going_back.service,
+        "environment": going_back.environment,
+        "present": going_back.present[:_SHORT],
+        "revision": going_back.revision[:_SHORT],
+    }

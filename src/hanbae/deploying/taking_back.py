@@ -1,0 +1,149 @@
+"""Takes the newest migrations of a database back: goose's ``down-to``, from inside the cluster, and what it says then.
+
+Before the first one every database is asked whether the image has the files that the plan takes back: what differs
+refuses, and nothing was changed. A Job that has begun is left to its end, whoever goes away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from hanbae import errors
+from hanbae.argo import proof_rules
+from hanbae.clusters import connections, kinds, probes, reading
+from hanbae.deploying import orders, proving, recording, stopping
+from hanbae.migrations import statuses
+from hanbae.planning import proofs
+from hanbae.policy import naming
+from hanbae.results import events, plans
+
+LOOK: Final = 0.5
+"""Seconds between two looks at a Job that is left to its end."""
+
+
+class WaysBack:
+    """The ways back of one deployment; none, mostly.
+
+    Args:
+        order: The deployment.
+        record: Its record.
+    """
+
+    def __init__(self, order: orders.Order, record: recording.Record) -> None:
+        self._deployment = order.deployment
+        self._record = record
+        self._plan = order.plan
+        policy = order.space.policy
+        self._release = naming.release(policy, order.plan.service, order.plan.environment)
+        # A migration's time, as far as the deployer may run anything.
+        self._within = min(naming.seconds(policy.migrations.deadline), proof_rules.LONGEST)
+
+    async def check(self, cluster: connections.Cluster) -> None:
+        """Hold the files in the image that takes databases back against the plan, before anything is changed.
+
+        Raises:
+            hanbae.errors.Failed: It has others than its commit, or goose could not say.
+            hanbae.errors.Refused: The cluster does not let goose take anything back.
+        """
+        for step in self._plan.steps:
+            if isinstance(step.does, plans.TakeBack):
+                proof = step.does.proof
+                await self._let_in(cluster, step)
+                status = await self._ask(cluster, step, proof, "before")
+                differing = {*status.applied, *status.pending} ^ set(proof.versions)
+                further = {version for version in status.applied if version > step.does.reached}
+                for text_id, versions in (
+                    ("rollback.other-files", differing),
+                    ("rollback.further", further),
+                ):
+                    if versions:
+                        files = ", ".join(map(proof.named, sorted(versions)))
+                        facts = {
+                            "service": self._plan.service,
+                            "environment": self._plan.environment,
+                            "database": proof.database,
+                            "files": files,
+                        }
+                        raise errors.Failed(text_id, place=None, **facts)
+
+    async def take(self, cluster: connections.Cluster, step: plans.Step) -> None:
+        """Take a database back, and record where goose says it is then, also where goose has stopped on the way.
+
+        Raises:
+            hanbae.errors.Failed: goose stopped, or could not say where the database is; its pod cannot start.
+            hanbae.errors.Unreachable: The cluster did not answer.
+        """
+        does = _way(step)
+        job, within = self._job(step), float(self._within)
+        ended = await probes.run_to_end(cluster, job, deadline=within, stays=True)
+        status = await self._ask(cluster, step, does.proof, "after")
+        run = [statuses.applied(line) for line in ended.log]
+        versions = tuple(number for number in does.versions if number in run)
+        taken = events.TakenBack(
+            does.database,
+            status.version,
+            versions,
+            tuple(map(does.proof.named, versions)),
+            sum(1 for number in does.proof.versions if number <= does.version),
+            sum(1 for number in status.applied if number <= does.version),
+        )
+        await self._record.add(step.id, taken)
+        left = [number for number in does.versions if number in status.applied]
+        if left or not ended.succeeded:
+            facts = {
+                "database": does.database,
+                "version": str(status.version),
+                "target": str(does.version),
+                "file": does.proof.named(left[0]) if left else "-",
+                "log": proving.last_words(ended, self._record.redact),
+            }
+            raise errors.Failed("rollback.stopped-at", place=None, **facts)
+
+    async def leave_to_its_end(self, cluster: connections.Cluster, step: plans.Step) -> None:
+        """Wait until goose has ended: nothing stops it half way, for no commit knows what would be left."""
+        metadata = self._job(step)["metadata"]
+        try:
+            async with asyncio.timeout(self._within):
+                while True:
+                    job = await reading.get(
+                        cluster, kinds.JOB, metadata["namespace"], metadata["name"]
+                    )
+                    if job is None or stopping.is_over(job):
+                        return
+                    await asyncio.sleep(LOOK)
+        except TimeoutError:
+            return  # its own deadline has ended it
+
+    async def _let_in(self, cluster: connections.Cluster, step: plans.Step) -> None:
+        try:
+            await probes.let_in(cluster, self._job(step), deadline=float(self._within))
+        except errors.Refused as error:
+            facts = {
+                "environment": self._plan.environment,
+                "message": str(error.text.facts.get("message") or "-"),
+            }
+            raise errors.Refused("rollback.not-let-in", place=None, **facts) from error
+
+    async def _ask(
+        self, cluster: connections.Cluster, step: plans.Step, proof: plans.Prove, when: str
+    ) -> statuses.Status:
+        return await proving.ask(
+            cluster,
+            proof,
+            name=f"{self._release}-{step.id}",
+            key=proving.key(self._deployment, f"{step.id}.{when}"),
+            redact=self._record.redact,
+        )
+
+    def _job(self, step: plans.Step) -> kinds.Object:
+        does = _way(step)
+        job = proofs.way_back(does.proof.job, does.version, deadline=self._within)
+        key = proving.key(self._deployment, step.id)
+        return proving.named(job, f"{self._release}-{step.id}", key)
+
+
+def _way(step: plans.Step) -> plans.TakeBack:
+    if not isinstance(step.does, plans.TakeBack):
+        raise TypeError(step.id)
+    return step.does
