@@ -11,7 +11,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -199,6 +199,34 @@ def obtain(*, progress: Progress) -> Binaries:
         for job in jobs:
             progress.finished(job.title, 0.0, cached=True)
     return Binaries(_assemble(cache, jobs))
+
+
+def obtain_parts(names: Collection[str], *, progress: Progress) -> dict[str, Path]:
+    """Some components alone, each in its folder: what is wanted of the sandbox without a sandbox.
+
+    Args:
+        names: Names of components, such as ``goose``.
+        progress: Is told how far it is.
+
+    Raises:
+        errors.WrongUse: ``HANBAE_SANDBOX_BIN`` names a folder that has not everything.
+        errors.Lacking: The Python extra ``sandbox`` is not installed, or Go is too old.
+        errors.Refused: The cache is not the user's alone.
+        errors.Failed: A build failed.
+    """
+    prebuilt = os.environ.get(VARIABLE)
+    if prebuilt:
+        root = _given(Path(prebuilt)).root
+        return {name: root / "postgresql" if name == "postgresql" else root for name in names}
+    cache = caching.root()
+    folder = caching.private(cache / "bin")
+    caching.private(cache / "logs")
+    jobs = [job for job in _jobs(cache / "logs") if job.name in names]
+    if not all(caching.intact(folder / job.folder_name) for job in jobs):
+        waiting = wording.Text("sandbox.build-waiting")
+        with caching.locked(cache, lambda: progress.note(waiting)):
+            _make(jobs, folder, progress)
+    return {job.name: folder / job.folder_name for job in jobs}
 
 
 def built() -> bool:

@@ -1,0 +1,209 @@
+"""``hanbae migrations rehearse``: a service's migrations on a server that nobody needs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from hanbae import errors, wording, workspaces
+from hanbae.charts import pools
+from hanbae.checking import projects
+from hanbae.migrations import files
+from hanbae.policy import environments as kinds
+from hanbae.policy import folders
+from hanbae.rehearsing import rehearsal, servers
+from hanbae.repository import services, trees
+from hanbae.results import rehearsals
+from hanbae.rules import views
+
+
+class Wanted(Struct, frozen=True):
+    """What is to be rehearsed.
+
+    Attributes:
+        service: The service.
+        revision: A commit to read instead of the working tree; empty for that.
+        starts: Environments whose migrations are begun with; none for all.
+        database: The only database that is meant; empty for all.
+        rows: Rows of each table; 0 for none.
+        budget: Seconds that each migration may take.
+        copy: A database of the server's whose copy is begun with; empty for new ones.
+    """
+
+    service: str
+    revision: str = ""
+    starts: tuple[str, ...] = ()
+    database: str = ""
+    rows: int = 0
+    budget: float = 10.0
+    copy: str = ""
+
+
+Contents = Mapping[str, Mapping[str, bytes]]
+"""Database → file name → content."""
+
+
+class Read(Struct, frozen=True):
+    """The migrations, read.
+
+    Attributes:
+        request: What is to be rehearsed.
+        databases: The service's own, in order.
+        starts: Environment → those that it has.
+    """
+
+    request: Wanted
+    databases: Contents
+    starts: Mapping[str, Contents]
+
+
+async def read(space: workspaces.Workspace, request: Wanted) -> Read:
+    """Read what is to be rehearsed; nothing is fetched and no cluster asked.
+
+    Args:
+        space: The workspace.
+        request: What is to be rehearsed.
+
+    Raises:
+        hanbae.errors.WrongUse: No such service, environment, commit or database.
+        hanbae.errors.FileFault: The chart does not render, or goose would not take its files.
+    """
+    project = projects.project(space.loaded.root, revision=request.revision or None)
+    source = services.source(project.policy, *filter(None, [request.revision]))
+    services.require([request.service], services.every(project.policy, project.tree), source=source)
+    for name in request.starts:
+        space.environment(name)
+    async with pools.opened() as pool:
+        rendered = await projects.service(pool, project, request.service)
+    if rendered.faults:
+        raise rendered.faults[0][1]
+    if rendered.missing is not None:
+        raise rendered.missing
+    folders_of = _folders(rendered.service)
+    if request.database and request.database not in folders_of:
+        raise errors.WrongUse(
+            "rehearsal.no-such-database",
+            service=request.service,
+            database=request.database,
+            existing=", ".join(folders_of),
+        )
+    chosen = {name: folder for name, folder in folders_of.items() if request.database in {"", name}}
+    if not chosen:
+        raise errors.Refused("rehearsal.no-databases", place=None, service=request.service)
+    names = request.starts or tuple(kinds.on_kubernetes(space.policy))
+    starts = {}
+    for name in () if request.copy else names:
+        tree = _deployed(space, request.service, name)
+        if tree is not None:
+            starts[name] = _contents(tree, chosen)
+        elif request.starts:
+            raise errors.WrongUse("rehearsal.unknown-start", environment=name)
+    return Read(request, _contents(project.tree, chosen), starts)
+
+
+def rehearse(
+    read_before: Read,
+    server: servers.Server,
+    program: Path,
+    folder: Path,
+    tell: Callable[[wording.Text], None],
+) -> rehearsals.Rehearsal:
+    """Rehearse, one database after the other.
+
+    Args:
+        read_before: The migrations.
+        server: The server.
+        program: goose.
+        folder: An empty folder, for the files.
+        tell: Is told how far it is.
+
+    Raises:
+        hanbae.errors.Error: The server does not do its part.
+    """
+    request = read_before.request
+    rehearsing = rehearsal.Rehearsing(server, program, tell)
+    rehearsed = []
+    for name, contents in read_before.databases.items():
+        starts = {
+            start: _written(folder / f"{name}-of-{start}", theirs.get(name, {}))
+            for start, theirs in read_before.starts.items()
+        }
+        rehearsed.append(
+            rehearsing.rehearse(
+                rehearsal.Order(
+                    name,
+                    _written(folder / name, contents),
+                    starts,
+                    request.rows,
+                    request.budget,
+                    request.copy,
+                )
+            )
+        )
+    with servers.connect(server, server.database) as connection:
+        version = connection.execute("SHOW server_version").fetchone()[0]  # type: ignore[index]
+    return rehearsals.Rehearsal(
+        request.service,
+        request.revision,
+        str(version),
+        request.budget,
+        tuple(rehearsed),
+        any(database.has_failed for database in rehearsed),
+        tuple(sorted(rehearsing.unseen)),
+    )
+
+
+def _folders(service: views.Service) -> dict[str, str]:
+    """Database → folder of its files, as the first environment that has any says."""
+    for release in service.releases.values():
+        named_there = {
+            database.name: folders.path(service.migrations, database.directory or folders.ROOT)
+            for database in release.databases
+        }
+        if named_there:
+            return named_there
+    return {}
+
+
+def _deployed(space: workspaces.Workspace, service: str, environment: str) -> trees.Tree | None:
+    """What is deployed of a service, by the history; else the head of the branch, as it was last fetched."""
+    for deployment in space.store.deployments(service=service, environment=environment):
+        if deployment.outcome == "succeeded":
+            with contextlib.suppress(errors.WrongUse):  # this clone has not that commit
+                return space.checkout.revision(deployment.revision)
+            break
+    branch = space.environment(environment).branch
+    if branch is None:
+        return None
+    with contextlib.suppress(errors.WrongUse):
+        commit = space.checkout.head(space.policy.argocd.remote, branch)
+        return space.checkout.revision(commit)
+    return None
+
+
+def _contents(tree: trees.Tree, by_database: Mapping[str, str]) -> dict[str, dict[str, bytes]]:
+    return {name: dict(_files(tree, folder)) for name, folder in by_database.items()}
+
+
+def _files(tree: trees.Tree, folder: str) -> Iterator[tuple[str, bytes]]:
+    """The migrations of a folder: what goose takes, and nothing below it."""
+    for path in tree.files(folder):
+        name = folders.name(folder, path)
+        if "/" not in name and name.endswith(".sql"):
+            yield name, tree.read(path) or b""
+
+
+def _written(folder: Path, contents: Mapping[str, bytes]) -> rehearsal.Files:
+    """The files in a folder of their own.
+
+    Raises:
+        hanbae.errors.FileFault: goose would not take them.
+    """
+    names = files.named(contents, folder=folder.name)
+    folder.mkdir()
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return rehearsal.Files(folder, dict(sorted(names.items())))

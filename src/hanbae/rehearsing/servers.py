@@ -1,0 +1,119 @@
+"""Databases of a rehearsal's server: made, watched and dropped; never one that was there before.
+
+psycopg comes with the extra ``sandbox`` and is imported when it is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+from hanbae import errors, masking
+
+if TYPE_CHECKING:
+    import psycopg
+
+_PREFIX: Final = "hanbae_rehearsal_"
+
+
+class Server(Struct, frozen=True):
+    """A PostgreSQL server that databases may be made in.
+
+    Attributes:
+        settings: What libpq is told, the password left out: host, port, user.
+        password: The password; None where the server asks for none.
+        database: The database that is connected to first.
+    """
+
+    settings: dict[str, str]
+    password: masking.Masked | None = None
+    database: str = "postgres"
+
+
+def connect(server: Server, database: str) -> psycopg.Connection[Any]:
+    """A connection in autocommit mode.
+
+    Raises:
+        hanbae.errors.Lacking: psycopg is not installed.
+        hanbae.errors.Unreachable: The server does not answer.
+    """
+    try:
+        import psycopg
+    except ImportError as error:
+        raise errors.Lacking("sandbox.needs-extra", module="psycopg") from error
+    password = {} if server.password is None else {"password": server.password.unmask().decode()}
+    try:
+        return psycopg.connect(
+            "",
+            **server.settings,  # type: ignore[arg-type]
+            **password,  # type: ignore[arg-type]
+            dbname=database,
+            connect_timeout=10,
+            autocommit=True,
+        )
+    except psycopg.Error as error:
+        reason = str(error).strip()
+        raise errors.Unreachable("rehearsal.no-server", reason=reason) from None
+
+
+@contextmanager
+def database(server: Server, *, like: str = "") -> Iterator[str]:
+    """The name of a new database, which is dropped afterwards.
+
+    Args:
+        server: The server.
+        like: A database whose copy it is to be; empty for an empty one.
+
+    Raises:
+        hanbae.errors.Failed: The server does not make it.
+    """
+    import psycopg
+    from psycopg import sql
+
+    name = _PREFIX + secrets.token_hex(4)
+    template = sql.Identifier(like or "template0")
+    with connect(server, server.database) as connection:
+        try:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), template)
+            )
+        except psycopg.Error as error:
+            reason = error.diag.message_primary or type(error).__name__
+            raise errors.Failed("rehearsal.no-database", reason=reason) from None
+        try:
+            yield name
+        finally:
+            with contextlib.suppress(psycopg.Error):
+                connection.execute(
+                    sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+                )
+
+
+@contextmanager
+def addressed(server: Server, name: str) -> Iterator[tuple[dict[str, str], tuple[int, ...]]]:
+    """What tells goose of a database: variables without a password, and the descriptors that it inherits.
+
+    The password is in a file that is nowhere but in memory, and that only whoever inherits it can read.
+
+    Args:
+        server: The server.
+        name: The database.
+    """
+    address = " ".join(f"{key}={value}" for key, value in server.settings.items())
+    variables = {"GOOSE_DRIVER": "postgres", "GOOSE_DBSTRING": f"{address} dbname={name}"}
+    if server.password is None:
+        yield variables, ()
+        return
+    descriptor = os.memfd_create("rehearsal", os.MFD_CLOEXEC)
+    try:
+        escaped = server.password.unmask().replace(b"\\", b"\\\\").replace(b":", b"\\:")
+        os.write(descriptor, b"*:*:*:*:" + escaped + b"\n")
+        yield variables | {"PGPASSFILE": f"/dev/fd/{descriptor}"}, (descriptor,)
+    finally:
+        os.close(descriptor)
