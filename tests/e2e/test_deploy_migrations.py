@@ -114,6 +114,15 @@ def test_second_database_failing_leaves_the_third_untouched(staging: scenes.Scen
     assert staging.versions("identity", "identity_db") == [1, 2, 3, 4]
     assert staging.versions("identity", "auth_db") == [1, 2, 3]
     assert staging.versions("identity", "legal_db") == [1, 2, 3]
+    assert {
+        entry["database"]: (entry["version"], entry["failed"])
+        for entry in failed.only["migrations"]
+    } == {
+        "identity_db": (4, ""),
+        "auth_db": (3, "00004_more.sql"),
+        "legal_db": (3, ""),
+    }
+    assert f"→ hanbae image set identity IMAGE:TAG --env {staging.environment}" in failed.err
     assert staging.pods("identity").keys() == before.keys()
 
     add(
