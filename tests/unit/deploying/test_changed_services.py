@@ -12,7 +12,7 @@ import pytest
 
 from hanbae import errors
 from hanbae.charts import scaffolding
-from hanbae.deploying import changed_services, claiming
+from hanbae.deploying import changed_services, claiming, live_sources
 from hanbae.planning import deployments
 from hanbae.policy import loading
 from hanbae.repository import checkouts
@@ -97,6 +97,10 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
             raise clone.lease
         return None if clone.lease is None else SimpleNamespace(marks=clone.lease)
 
+    async def nothing(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(live_sources, "_application", nothing)
     monkeypatch.setattr(claiming, "seen", read_claim)
     return clone
 

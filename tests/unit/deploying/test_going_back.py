@@ -11,13 +11,23 @@ from tests.support import migrating_clones
 from tests.support.migrating_clones import Clone
 
 from hanbae import errors
-from hanbae.deploying import claiming, going_back, older_commits, preflight
+from hanbae.deploying import claiming, going_back, live_sources, older_commits, preflight
 from hanbae.planning import deployments
 from hanbae.results import deployments as results
 from hanbae.results import plans
 
 REVERSIBLE = "-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 2;\n"
 CLUSTERS: Any = SimpleNamespace(workload=None)
+
+
+@pytest.fixture(autouse=True)
+def _without_an_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argo CD has no Application of it."""
+
+    async def nothing(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(live_sources, "_application", nothing)
 
 
 @pytest.fixture
