@@ -19,7 +19,6 @@ from typing import Any
 from msgspec import Struct
 
 from hanbae import confinement, errors, masking, subjects
-from hanbae.actions import seal_manifest
 from hanbae.charts import values
 from hanbae.planning import sealed_files, sealed_manifests, trusted_certificates
 from hanbae.policy import documents, environments, loading, naming, service_paths
@@ -242,6 +241,8 @@ async def _into(
 ) -> secrets.Sealed:
     """Seal into the values file; without a chart, into the SealedSecret of the overlay or the manifests."""
     if service_paths.has_no_chart(loaded.policy.services, service):
+        from hanbae.actions import seal_manifest  # what renders takes long to import
+
         sealed = sealed_manifests.find(
             loaded.policy, trees.WorkingTree(loaded.root), service, environment
         )

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
 from hanbae import libyaml
 from hanbae.charts import block_lists, values
-from hanbae.planning import directories, manifests
 from hanbae.policy import documents, labels, naming
 from hanbae.repository import trees
-from hanbae.rules.kustomize import scanning
 from hanbae.sealing import objects, pins
+
+if TYPE_CHECKING:
+    from hanbae.planning import manifests
 
 ANNOTATIONS: Final = ("metadata", "annotations")
 DATA: Final = ("spec", "encryptedData")
@@ -60,6 +61,9 @@ def find(policy: documents.Policy, tree: trees.Tree, service: str, environment: 
     Raises:
         hanbae.errors.FileFault: There is nothing for the environment, or its kustomization cannot be changed.
     """
+    from hanbae.planning import manifests  # only who has no chart waits for what builds overlays
+    from hanbae.rules.kustomize import scanning
+
     source = manifests.source(policy, tree, service, environment)
     secret = naming.secret(policy, service, environment)
     for path in _files(source):
@@ -82,6 +86,9 @@ def find(policy: documents.Policy, tree: trees.Tree, service: str, environment: 
 
 def _files(source: manifests.Source) -> Iterator[str]:
     """The environment's own files: what several environments share holds no secret of one."""
+    from hanbae.planning import directories
+    from hanbae.rules.kustomize import scanning
+
     if source.engine == "kustomize":
         read = scanning.scan(source.tree, source.folder).files
         return (path for path in read if path.startswith(f"{source.folder}/"))
