@@ -548,6 +548,29 @@ def test_what_overlays_build_is_in_the_policy(tmp_path: Path) -> None:
     assert "values file" not in (tmp_path / "hanbae.yaml").read_text()
 
 
+def test_namespaces_that_manifests_name_are_in_the_policy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, namespace in (("api", "backend"), ("web", "backend"), ("jobs", "batch")):
+        folder = tmp_path / "apps" / name
+        folder.mkdir(parents=True)
+        text = chartless.deployment(name, f"registry.example.com/{name}:1")
+        name_there = f"metadata: {{name: {name}, namespace: {namespace}}}"
+        (folder / "all.yaml").write_text(text.replace(f"metadata: {{name: {name}}}", name_there))
+    (tmp_path / "apps/api/application.yaml").write_text(
+        "apiVersion: argoproj.io/v1alpha1\nkind: AppProject\n"
+        "metadata: {name: backend, namespace: argocd}\nspec: {}\n"
+    )
+    assert run(tmp_path, "--yes", "--repository", URL) == 0
+    policy = loading.load(tmp_path / "hanbae.yaml").policy
+    assert policy.services.namespace == "backend"
+    assert policy.services.named["jobs"].namespace == "batch"
+    assert "to which namespace" not in (tmp_path / "hanbae.yaml").read_text()
+    capsys.readouterr()
+    main.run(["-C", str(tmp_path), "check", "--output", "json", "--no-cache"])
+    assert "KUS003" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("folder", ["My Chart (1)", "charts/auth{x}", "charts/auth*"])
 def test_name_that_no_policy_can_hold_is_named_and_nothing_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], folder: str

@@ -30,6 +30,19 @@ _OTHERS: Final = frozenset(
     }
 )
 """Folders whose charts serve the cluster, or nothing."""
+_OF_THE_CLUSTER: Final = _OTHERS | {
+    "argo-cd",
+    "argocd",
+    "bootstrap",
+    "cert-manager",
+    "ingress",
+    "ingress-controller",
+    "ingress-nginx",
+    "kube-system",
+    "logging",
+    "system",
+}
+"""Folders whose manifests do, where no Application deploys them."""
 
 
 class Layout(Struct, frozen=True):
@@ -171,12 +184,16 @@ def _plain(survey: Survey, others: Collection[str]) -> tuple[Folder, ...]:
     ]
     applied = {application.path for application in survey.applications}
     deployed = {folder.path for folder in every if folder.path in applied}
-    if deployed or others:
-        return chartless_layout.with_siblings(deployed, every)
     by_path = chartless_layout.templates(every)
-    return tuple(
-        folder for folder in every if not _OTHERS.intersection(by_path[folder.path].split("/"))
-    )
+    services_ = [
+        folder
+        for folder in every
+        if folder.path in deployed
+        or not _OF_THE_CLUSTER.intersection(by_path[folder.path].split("/"))
+    ]
+    if deployed or others:
+        return chartless_layout.with_siblings(deployed, services_, beside=not others)
+    return tuple(services_)
 
 
 def _overlays(survey: Survey) -> tuple[tuple[str, ...], dict[str, str]]:

@@ -228,13 +228,26 @@ def templates(every: Sequence[Folder]) -> dict[str, str]:
     }
 
 
-def with_siblings(chosen: Collection[str], every: Sequence[Folder]) -> tuple[Folder, ...]:
+def with_siblings(
+    chosen: Collection[str], every: Sequence[Folder], *, beside: bool
+) -> tuple[Folder, ...]:
     """Folders, and those that are the same for other environments.
 
     Args:
         chosen: Paths of folders.
         every: All folders that deploy workloads.
+        beside: Whether those beside them are services as well.
     """
     by_path = templates(every)
-    own = {by_path[path] for path in chosen}
-    return tuple(folder for folder in every if by_path[folder.path] in own)
+    keys = {path: _around(by_path[path]) if beside else by_path[path] for path in by_path}
+    own = {keys[path] for path in chosen}
+    return tuple(folder for folder in every if keys[folder.path] in own)
+
+
+def _around(template: str) -> str:
+    """A path with a ``*`` in the place of the service's name, by which folders beside each other are told."""
+    parts = template.split("/")
+    for index in reversed(range(1, len(parts))):
+        if parts[index] != _PLACEHOLDER and parts[index] not in _NO_NAMES:
+            return "/".join((*parts[:index], service_paths.STAR, *parts[index + 1 :]))
+    return template

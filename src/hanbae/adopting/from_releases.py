@@ -12,13 +12,14 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from hanbae.adopting import applications, proposal
+from hanbae.adopting import applications, naming_patterns, proposal
 from hanbae.adopting.survey import Survey
 from hanbae.policy import folders
 from hanbae.releases import parts
 
 _READ: Final = frozenset({"env", "envFrom"})
 """Where a pod reads the Secret that is its own; others are certificates and credentials of registries."""
+_WORKLOADS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "CronJob", "Rollout"})
 _LOCAL: Final = re.compile(r"(?:localhost|registry|[a-z0-9.-]+\.(?:local|localhost|internal|svc))")
 
 
@@ -83,12 +84,15 @@ def completed(
     if not secret:
         guesses.add("secret")
     migrations = _of_each("migrations", _migrations(samples, survey), named)
+    namespace, environments = _namespace(chosen, samples, named, guesses)
     registries = tuple(sorted({host for item in samples for host in _plain_hosts(item.release)}))
     if registries:
         guesses.add("registries")
     return msgspec.structs.replace(
         chosen,
         named=named,
+        namespace=namespace,
+        environments=environments,
         secret=secret or chosen.secret,
         migrations=migrations,
         registries=registries,
@@ -96,6 +100,41 @@ def completed(
         phase=_phase(chosen, samples),
         guesses=frozenset(guesses),
     )
+
+
+def _namespace(
+    chosen: proposal.Proposal,
+    samples: Sequence[Sample],
+    named: proposal.Named,
+    guesses: set[str],
+) -> tuple[str, tuple[proposal.Environment, ...]]:
+    """The namespace that manifests name themselves, where no Application says one; and the environments then."""
+    if "namespace" not in chosen.guesses:
+        return chosen.namespace, chosen.environments
+    own = [
+        naming_patterns.Sample(item.service, item.environment, name)
+        for item in samples
+        for name in _named_namespaces(item.release)[:1]
+    ]
+    pattern = naming_patterns.of(own, "")
+    if not pattern.template:
+        return chosen.namespace, chosen.environments
+    guesses.discard("namespace")
+    for service, template in pattern.named.items():
+        named.setdefault(service, {})["namespace"] = template
+    return pattern.template, proposal.apart(chosen.environments, pattern.template)
+
+
+def _named_namespaces(release: parts.Release) -> list[str]:
+    """The namespaces that the workloads of a release name themselves, the most frequent one first."""
+    names = Counter(
+        str(metadata["namespace"])
+        for manifest in release.objects
+        if isinstance(metadata := manifest.data.get("metadata"), dict)
+        and metadata.get("namespace")
+        and manifest.kind in _WORKLOADS
+    )
+    return [name for name, _ in names.most_common()]
 
 
 def _of_each(field: str, templates: Mapping[str, Counter[str]], named: proposal.Named) -> str:

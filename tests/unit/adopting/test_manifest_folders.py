@@ -176,11 +176,20 @@ def test_applications_say_which_folders_are_services_and_how_they_are_called() -
         + application("shop-dev", "deploy/dev"),
     }
     policy = proposed(files)
-    assert policy.named == {
-        "cart": {"path": "apps/cart/{environment}"},
-        "shop": {"path": "deploy/{environment}"},
-    }
+    assert policy.paths == ("apps/*/{environment}",)
+    assert policy.named == {"shop": {"path": "deploy/{environment}"}}
     assert policy.application == "{service}-{environment}"
+
+
+def test_folders_beside_a_deployed_one_are_services_and_those_of_the_cluster_are_not() -> None:
+    files = {
+        "apps/api/all.yaml": workload("api"),
+        "apps/web/all.yaml": workload("web"),
+        "apps/ingress/all.yaml": workload("controller"),
+        "argocd/server.yaml": workload("argocd-server"),
+        "argo/api.yaml": application("api", "apps/api"),
+    }
+    assert proposed(files).services == {"api": "apps/api", "web": "apps/web"}
 
 
 def test_what_an_application_reads_below_its_folder_is_its_own() -> None:

@@ -19,6 +19,8 @@ _MOVING: Final = frozenset(
     {"", "latest", "main", "master", "develop", "dev", "staging", "stable", "edge"}
 )
 
+_ARGO_CD: Final = "argoproj.io/"
+
 
 @rulebook.of_project("KUS001", "error", source=_KUSTOMIZATION, essential=True)
 def does_not_build(project: views.Project) -> Iterator[rulebook.Hit]:
@@ -54,6 +56,8 @@ def other_namespace(project: views.Project) -> Iterator[rulebook.Hit]:
             name = _namespace(policy.environments[built.environment].kubernetes, manifest)
             if not name and built.service in project.chartless:
                 continue  # its Application says where it goes
+            if manifest.api_version.startswith(_ARGO_CD) and name == policy.argocd.namespace:
+                continue  # an Application beside what it deploys
             if name is None or name in own or (manifest.template, name) in reported:
                 continue
             reported.add((manifest.template, name))
