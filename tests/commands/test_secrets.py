@@ -325,6 +325,10 @@ def test_list_and_verify_tell_what_is_missing_and_what_cannot_be_sealed(
         ("production", "DATABASE_URL"): ("sealed", "migration"),
         ("production", "JWT_SECRET"): ("missing", "environments"),
     }
+    bound = {(k["secret"], k["namespace"], k["scope"]) for k in json.loads(out)["keys"]}
+    assert bound == {
+        ("auth-secrets", f"services-{name}", "strict") for name in ("dev", "staging", "production")
+    }
     code, out, err = run("verify", "auth", "--env", "staging")
     assert code == 1
     assert "hanbae secrets seal auth DATABASE_URL JWT_SECRET --env staging" in err

@@ -232,7 +232,15 @@ def joined(
         # All keys of a Secret that is listed key by key need no line of their own.
         whole = by_place.pop((service, environment, secret, ALL), None)
         readers = (*(reader.read_by if reader else ()), *(whole.read_by if whole else ()))
-        result.append(_replaced(key, secret=secret, read_by=tuple(dict.fromkeys(readers))))
+        result.append(
+            _replaced(
+                key,
+                secret=secret,
+                read_by=tuple(dict.fromkeys(readers)),
+                namespace=naming.namespace(loaded.policy, service, environment),
+                scope=loaded.policy.secrets.scope,
+            )
+        )
     order = {name: number for number, name in enumerate(loaded.policy.environments)}
     everything = (*result, *by_place.values())
     return tuple(sorted(everything, key=lambda item: (item.service, order[item.environment])))

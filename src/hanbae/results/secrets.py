@@ -69,6 +69,8 @@ class SealedKey(Struct, frozen=True):
         secret: Name of the Secret; empty for the service's own.
         read_by: What has the pods that read it: ``Deployment/auth``.
         maker: What makes the Secret: ``ExternalSecret auth``; empty for nothing here, and for the service's own.
+        namespace: The Secret's namespace, which a sealed value is bound to unless it is cluster-wide.
+        scope: How a sealed value is bound; empty for what is not sealed in values.
     """
 
     service: str
@@ -84,6 +86,8 @@ class SealedKey(Struct, frozen=True):
     secret: str = ""
     read_by: tuple[str, ...] = ()
     maker: str = ""
+    namespace: str = ""
+    scope: str = ""
 
 
 class Resealed(Struct, frozen=True):
