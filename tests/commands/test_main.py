@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import click
 import pytest
 
 from hanbae import errors, subjects
+from hanbae.charts import filling
 from hanbae.cli import main
 from hanbae.cli.text import catalogue
 
@@ -176,8 +178,8 @@ def test_language_alone_shows_the_help_in_it(capsys: pytest.CaptureFixture[str])
     english = capsys.readouterr().err
     assert main.run(["--lang", "ko"]) == 2
     korean = capsys.readouterr().err
-    assert "Commands:" in english
-    assert "명령:" in korean
+    assert "Structure of a Helm chart:" in english
+    assert "Helm 차트 구조:" in korean
     assert len(korean.splitlines()) == pytest.approx(len(english.splitlines()), abs=8)
 
 
@@ -308,3 +310,31 @@ def test_full_disk_behind_stdout_is_an_error_and_no_bug() -> None:
         )
     assert ended.returncode not in {0, 70}, ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("columns", ["60", "80"])
+def test_help_is_grouped_by_the_sections_of_the_policy_document(
+    language: str,
+    columns: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main.run(["--lang", language, "--help"]) == 0
+    page = capsys.readouterr().out
+    sections: dict[str, list[str]] = {}
+    for line in page.splitlines():
+        if line.endswith(":") and not line.startswith(" "):
+            sections[line.removesuffix(":")] = []
+        elif sections and (term := re.match(r"  ([a-z]+)(?: |$)", line)):
+            list(sections.values())[-1].append(term[1])
+    words = {title: catalogue.words(title) for title in main.SECTIONS}
+    assert {title: sections[words[title]] for title in words} == {
+        title: list(names) for title, names in main.SECTIONS.items()
+    }
+    # The document that `hanbae generate docs` writes has these headings, in this order.
+    template = (Path(main.__file__).parents[1] / "charts/scaffold/repository/policy.md").read_text()
+    headings = [line.lstrip("#").strip() for line in filling.spoken(template, language)]
+    in_document = [words[title] for title in words if title != "main.section-hanbae"]
+    assert [heading for heading in headings if heading in in_document] == in_document

@@ -29,15 +29,20 @@ def filled(name: str, language: str, facts: Mapping[str, str]) -> str:
         KeyError: The template has a placeholder that there is no fact for.
     """
     lines = []
-    for line in _spoken(_template(name), language):
+    for line in spoken(_template(name), language):
         replaced = _PLACEHOLDER.sub(lambda placeholder: facts[placeholder[1]], line)
         if replaced.strip() or not line.strip():
             lines.append(replaced.rstrip("\n"))
     return "\n".join(lines) + "\n"
 
 
-def _spoken(text: str, language: str) -> list[str]:
-    """The lines of one language."""
+def spoken(text: str, language: str) -> list[str]:
+    """The lines of a template that one language has, with their placeholders.
+
+    Args:
+        text: The template.
+        language: ``en`` or ``ko``.
+    """
     lines = []
     for line in text.splitlines():
         marked = _MARKED.fullmatch(line)

@@ -34,43 +34,44 @@ from hanbae.cli.text import catalogue, narration
 
 _BUG: Final = 70
 
-COMMANDS: Final = {
-    "init": "init",
-    "new": "new",
-    "upgrade": "upgrade",
-    "check": "check",
-    "render": "render",
-    "dependencies": "dependencies",
-    "plan": "plan",
-    "migrations": "migrations",
-    "secrets": "secrets",
-    "image": "image",
-    "generate": "generate",
-    "overlay": "overlay",
-    "local": "local",
-    "deploy": "deploy",
-    "attach": "attach",
-    "stop": "stop",
-    "rollback": "rollback",
-    "hold": "hold",
-    "rollout": "rollout",
-    "status": "status",
-    "history": "history",
-    "checklist": "checklist",
-    "doctor": "doctor",
-    "sandbox": "sandbox",
-    "demo": "demo",
-    "completion": "completion",
+SECTIONS: Final = {
+    "main.section-policy": ("init", "check", "generate"),
+    "main.section-environments": ("status", "local"),
+    "main.section-charts": ("new", "upgrade", "render", "dependencies", "image"),
+    "main.section-secrets": ("secrets",),
+    "main.section-migrations": ("migrations",),
+    "main.section-commands": ("plan", "deploy", "attach", "stop", "hold", "overlay"),
+    "main.section-rollout": ("rollout", "rollback"),
+    "main.section-checklist": ("checklist", "history"),
+    "main.section-troubleshooting": ("doctor",),
+    "main.section-hanbae": ("demo", "sandbox", "completion"),
 }
-"""Command → module in :mod:`hanbae.cli`, in the order of the main job."""
+"""Title → the commands that do what a section of the policy document says, in the order of that document."""
+
+COMMANDS: Final = {name: name for names in SECTIONS.values() for name in names}
+"""Command → module in :mod:`hanbae.cli`."""
 
 
 class Front(options.Group):
     """A group that imports a command only when it is asked for."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        """All commands, in the order of the main job."""
+        """All commands, in the order of the policy document."""
         return list(COMMANDS)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by the sections of the policy document, in one column."""
+        widest = max(map(len, COMMANDS))
+        for title, names in SECTIONS.items():
+            commands = [(name, self.get_command(context, name)) for name in names]
+            with formatter.section(catalogue.words(title)):
+                formatter.write_dl(
+                    [
+                        (name.ljust(widest), command.get_short_help_str())
+                        for name, command in commands
+                        if command is not None and not command.hidden
+                    ]
+                )
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Import the one command that is asked for."""
