@@ -151,3 +151,36 @@ def test_rule_that_the_api_server_would_not_take_is_refused_with_its_line(
     assert admission(root) == 2
     assert "hanbae.yaml:" in capsys.readouterr().err
     assert not (root / "k8s/admission").exists()
+
+
+def test_schema_is_written_beside_the_policy_for_editors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layouts.begin(tmp_path, "one-cluster")
+    policy, schema = tmp_path / "hanbae.yaml", tmp_path / "hanbae.schema.json"
+    before = policy.read_text()
+    words = ["-C", str(tmp_path), "generate", "schema"]
+    assert main.run([*words, "--check"]) == 1
+    assert not schema.exists()
+    assert policy.read_text() == before
+
+    assert main.run([*words, "--write"]) == 0
+
+    assert policy.read_text() == f"# yaml-language-server: $schema={schema.name}\n{before}"
+    capsys.readouterr()
+    assert main.run(words) == 0
+    assert schema.read_text() == capsys.readouterr().out
+    assert main.run([*words, "--check"]) == 0
+    assert main.run(["-C", str(tmp_path), "check"]) == 0
+    schema.write_text("{}")
+    assert main.run([*words, "--check"]) == 1
+
+
+def test_schema_leaves_a_line_of_the_teams_own_and_a_policy_with_faults(tmp_path: Path) -> None:
+    policy = tmp_path / "hanbae.yaml"
+    text = "# ours\r\n# yaml-language-server: $schema=https://example.com/x.json\r\nverson: 1\r\n"
+    policy.write_bytes(text.encode())
+    words = ["-C", str(tmp_path), "generate", "schema"]
+    assert main.run([*words, "--write"]) == 0
+    assert policy.read_bytes().decode() == text
+    assert main.run([*words, "--write", "--output-of", "check"]) == 2

@@ -273,10 +273,13 @@ def compose(session: options.Session, check: bool, output: str) -> int:
     help="""\
 Write a JSON Schema to standard output: of hanbae.yaml, for editors, or of what a command writes.
 
-With --output-of, the schema of a command's --output json; `error` is what every command writes when it fails, and
-`event` is a line of --output jsonl.""",
+With --write, the schema goes into hanbae.schema.json beside hanbae.yaml, and a line that editors read on top of that.
+With --output-of, it is of a command's --output json; `error` is what every command writes when it fails, and `event`
+is a line of --output jsonl.""",
     epilog="""\
 Examples:
+  hanbae generate schema --write
+  hanbae generate schema --check
   hanbae generate schema > hanbae.schema.json
   hanbae generate schema --output-of deploy""",
 )
@@ -286,10 +289,20 @@ Examples:
     type=_OutputName(),
     help="Command whose output is described, such as deploy or history-list.",
 )
-def schema(output_of: str | None) -> None:
+@click.option("--write", is_flag=True, help="Write the file beside hanbae.yaml, for editors.")
+@_check
+@options.session
+def schema(session: options.Session, output_of: str | None, write: bool, check: bool) -> int:
     """Write the schema."""
     from hanbae.cli import outputs
 
+    if output_of is not None and (write or check):
+        raise errors.WrongUse("generate.schema-of-output")
+    if write or check:
+        from hanbae.actions import generate_schema
+
+        changes = generate_schema.generate_schema(session.directory, check=check)
+        return _show(session, changes, "text", text_id="generate.schema-stale")
     if output_of is None:
         from hanbae.policy import schemas
 
@@ -298,3 +311,4 @@ def schema(output_of: str | None) -> None:
         from hanbae.cli import json_schemas
 
         outputs.emit(json_schemas.text(output_of))
+    return 0
