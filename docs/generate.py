@@ -42,6 +42,8 @@ def _walk(
 
 def documents() -> dict[Path, str]:
     """Every generated document and what it should hold."""
+    import policy_page
+
     from hanbae.cli.reports import rule_pages
     from hanbae.policy import schemas
 
@@ -50,6 +52,7 @@ def documents() -> dict[Path, str]:
         REFERENCE / "commands.ko.md": commands("ko"),
         REFERENCE / "rules.md": rule_pages.reference("en"),
         REFERENCE / "rules.ko.md": rule_pages.reference("ko"),
+        REFERENCE / "policy.md": policy_page.page(schemas.schema()),
         REFERENCE / "hanbae.schema.json": schemas.text(),
     }
 
