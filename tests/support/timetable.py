@@ -50,6 +50,8 @@ APART: Final = (
 TOGETHER: Final = (
     # What the demo has left is looked at before anything adds to it.
     Scene("test_demo.py", frozenset({_DEV, _STAGING, _PRODUCTION}), fresh=True),
+    # A reader finds what the demo has left.
+    Scene("test_tutorial.py", frozenset({_DEV, _STAGING})),
     Scene("test_crash_events.py"),
     Scene("test_stop_and_busy.py"),
     Scene("test_hub.py"),
