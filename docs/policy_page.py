@@ -85,7 +85,7 @@ def _values(field: dict[str, Any]) -> str:
 
 def _default(field: dict[str, Any]) -> str:
     default = field.get("default")
-    if default is None or default in ("", [], {}):
+    if default is None or default in ("", [], (), {}):
         return ""
     written = json.dumps(default, ensure_ascii=False)
     return _cell(f"`{written}`") if len(written) <= _LONGEST else "as `hanbae init` writes it"

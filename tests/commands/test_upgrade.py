@@ -169,6 +169,8 @@ def test_conflict_leaves_the_whole_service_as_it_is_and_shows_both(
     assert git(root, "status", "--porcelain", "--", "services/auth") == ""
     assert f"conflict   {JOB}" in shown.out
     assert f"differs    {DEPLOYMENT}" in shown.out
+    assert f"differs    {RECORD}" in shown.out
+    assert f"+++ b/{RECORD}" not in shown.out, "it repeats what the files say"
     assert "+  activeDeadlineSeconds: 1200" in shown.out
     assert "   activeDeadlineSeconds: 900" in shown.out
     assert "`hanbae upgrade auth --write-conflicts`" in shown.err

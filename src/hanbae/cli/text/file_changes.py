@@ -56,12 +56,15 @@ def show_upgrades(upgrades: Sequence[files.Upgrade]) -> None:
 
     What was written is in the working tree for ``git diff`` to show; what was not is shown here.
     """
+    from hanbae.charts import scaffold_record
+
     for upgrade in upgrades:
         written = upgrade.outcome in {"upgraded", "marked"}
         for change in upgrade.files:
             outputs.emit(catalogue.sentence(_outcome(change)))
             _show_reasons(change)
-            if not written or change.outcome == "kept":
+            is_record = change.path.endswith(scaffold_record.NAME)  # it repeats what the files say
+            if not is_record and (not written or change.outcome == "kept"):
                 _show_diff(change.diff)
 
 
