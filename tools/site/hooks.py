@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,28 @@ _ROOT: Final = Path(__file__).parent.parent.parent
 _LINK: Final = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
 _INCLUDE: Final = re.compile(r"^<!-- include (?P<file>[\w./-]+): (?P<title>.+) -->$", re.MULTILINE)
 _BRANCH: Final = "main"
+
+
+def on_config(config: Any) -> Any:
+    """Put pages that no part of the navigation names behind the others, so that none is left out."""
+    docs = Path(config.docs_dir)
+    pages = {path.relative_to(docs).as_posix() for path in docs.rglob("*.md")}
+    pages -= {
+        page for page in pages if page.endswith((".ko.md", ".tmp.md")) or page.startswith("adr/")
+    }
+    if rest := sorted(pages - set(_named(config.nav))):
+        config.nav.append({"More": rest})
+    return config
+
+
+def _named(nav: Any) -> Iterator[str]:
+    """The pages of a part of the navigation."""
+    if isinstance(nav, str):
+        yield nav
+    elif nav:
+        parts = nav.values() if isinstance(nav, dict) else nav
+        for part in parts:
+            yield from _named(part)
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
