@@ -154,9 +154,9 @@ def test_a_companion_that_is_a_link_is_not_written_through(tmp_path: Path, end: 
 
 def test_a_history_of_our_own_is_opened_whatever_its_name(tmp_path: Path) -> None:
     path = tmp_path / "이력 %41?mode=memory#x.db"
-    with stores.Store(path) as store:
+    with stores.in_a_file(path) as store:
         store.append("a", None, records.opened(), records.BEGUN)
-    with stores.Store(path) as store:
+    with stores.in_a_file(path) as store:
         assert len(store.events("a")) == 1
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
@@ -204,7 +204,7 @@ def test_a_relative_history_is_in_the_clone_wherever_hanbae_is_started(
     monkeypatch.chdir(tmp_path)
     url = locations.trusted("sqlite:///history.db", clone, {}, POLICY)
     with stores.open_store(url) as store:
-        assert store.path == clone / "history.db"
+        assert store.place.file == str(clone / "history.db")
 
 
 def test_the_user_may_name_any_history(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_history_that_a_branch_brings_is_not_gone_on_with(
     team: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, committed: bool
 ) -> None:
-    with stores.Store(team / "team.db") as store:
+    with stores.in_a_file(team / "team.db") as store:
         store.append("forged", None, records.opened(revision="f" * 40), records.BEGUN)
     if name != "team.db":
         (team / "team.db").rename(team / name)
@@ -265,21 +265,21 @@ def test_a_history_that_a_branch_brings_is_not_gone_on_with(
 def test_a_history_of_the_users_in_the_clone_is_gone_on_with(team: Path) -> None:
     for _ in range(2):
         with workspaces.opened(team) as space:
-            assert space.store.path == team / "team.db"
+            assert space.store.place.file == str(team / "team.db")
 
 
 def test_a_log_without_its_database_is_not_made_part_of_a_new_one(tmp_path: Path) -> None:
     """SQLite applies whatever log lies beside a database, also one that was made for another."""
     path, other = tmp_path / "history.db", tmp_path / "forged.db"
-    with stores.Store(other) as store:
+    with stores.in_a_file(other) as store:
         store.append("forged", None, records.opened(), records.BEGUN)
         log = (tmp_path / "forged.db-wal").read_bytes()
     assert log
     (tmp_path / "history.db-wal").write_bytes(log)
-    with stores.Store(path) as store:
+    with stores.in_a_file(path) as store:
         assert store.deployments() == []
         store.append("own", None, records.opened(), records.BEGUN)
-    with stores.Store(path) as store:
+    with stores.in_a_file(path) as store:
         assert [deployment.id for deployment in store.deployments()] == ["own"]
     assert (tmp_path / "history.db-wal.of-a-former-history").read_bytes() == log
 

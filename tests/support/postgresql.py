@@ -17,8 +17,13 @@ PASSWORD: Final = "c4n4ry-of-the-database"
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """The URL of a server with one database, ``auth``, on this machine."""
+def running(folder: Path, *, durable: bool = False) -> Iterator[str]:
+    """The URL of a server on this machine.
+
+    Args:
+        folder: Where it keeps everything.
+        durable: Whether a commit is on the disk, which tests need not wait for.
+    """
     from hanbae.sandbox import binaries
 
     programs = binaries.obtain(progress=Quiet())
@@ -48,7 +53,7 @@ def running(folder: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = ["-h", "127.0.0.1", "-p", str(port), "-k", str(folder), "-F"]
+    options = ["-h", "127.0.0.1", "-p", str(port), "-k", str(folder), *([] if durable else ["-F"])]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*somebody, str(prefix / "bin" / "postgres"), "-D", str(data), *options],

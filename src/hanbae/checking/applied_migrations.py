@@ -87,7 +87,10 @@ def _store(project: views.Project, root: Path) -> stores.Store | None:
     """The history, where there is one; none is made."""
     place = project.place("history.url")
     url = locations.trusted(project.policy.history.url, root, os.environ, place)
-    path, _ = locations.resolve(url, os.environ)
+    location = locations.resolve(url, os.environ)
+    if not isinstance(location, locations.File):
+        return None  # a check opens no connection
+    path = location.path
     inside = path.resolve().is_relative_to(root.resolve())
     return None if inside or not path.is_file() else stores.open_store(url)
 

@@ -8,6 +8,7 @@ what must not be interrupted.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
@@ -106,9 +107,7 @@ class _Elsewhere:
             self.marks = lease.marks if lease is not None and ours else {}
             for event in self._new():
                 yield event
-            if self.closed:
-                return
-            if lease is None or not ours:
+            if self.closed or lease is None or not ours:
                 return
             if not claiming.is_open(lease):
                 yield self._end(lease)
@@ -117,16 +116,25 @@ class _Elsewhere:
                 return
             if not self._seq:
                 yield self._add(events.Opened(plan, self._past.by, self._past.revision))
-            if not is_marked:
+            if stop_by and not is_marked:
                 is_marked = True
-                if stop_by:
-                    await leases.mark(workload, lease, {"stop": stop_by})
-            await asyncio.sleep(leases.LOOK)
+                await leases.mark(workload, lease, {"stop": stop_by})
+            async for event in self._new_within(leases.LOOK):
+                yield event
+
+    async def _new_within(self, seconds: float) -> AsyncGenerator[events.Event]:
+        """What its driver records in so many seconds, as soon as it does."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self.closed:
+            await asyncio.to_thread(self._space.store.wait, left)
+            for event in self._new():
+                yield event
 
     def _new(self) -> list[events.Event]:
         recorded = self._space.store.events(self._past.deployment, after=self._seq)
         self._seq += len(recorded)
-        self.closed = bool(recorded) and isinstance(recorded[-1].fact, events.Closed)
+        if recorded:
+            self.closed = isinstance(recorded[-1].fact, events.Closed)
         return recorded
 
     def _add(self, fact: events.Fact) -> events.Event:

@@ -33,9 +33,9 @@ from pathlib import Path
 from typing import Final
 
 from hanbae import files
-from hanbae.history import schemas
+from hanbae.history import protocol, schemas
 
-BUSY: Final = 30.0
+BUSY: Final = protocol.BUSY
 """Seconds to wait for another process that is writing."""
 
 _FOLDER_MODE: Final = 0o700

@@ -1,21 +1,36 @@
 """Where a history is, and whose word that is.
 
 A checkout is not trusted with the user's files: what its policy names is used inside of the clone, and outside of it
-only where hanbae has made a history before. ``HANBAE_HISTORY`` is the user's own word and may name any file.
+only where hanbae has made a history before. It is not trusted with the user's passwords and records either: a server
+that it names is used where the user's own password file names that server, too.
+``HANBAE_HISTORY`` is the user's own word and may name any file and any server.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from hanbae import errors, subjects
+from hanbae.history import servers
 from hanbae.policy import boundaries
 
-VARIABLE: Final = "HANBAE_HISTORY"
+VARIABLE: Final = servers.VARIABLE
 """Environment variable that names a history instead of the policy."""
+
+
+class File(NamedTuple):
+    """A history in a file.
+
+    Attributes:
+        path: The file.
+        own_folder: Whether its folder is hanbae's own.
+    """
+
+    path: Path
+    own_folder: bool
 
 
 def trusted(url: str, root: Path, environment: Mapping[str, str], place: subjects.Place) -> str:
@@ -24,17 +39,22 @@ def trusted(url: str, root: Path, environment: Mapping[str, str], place: subject
     Args:
         url: What the policy says.
         root: The clone; relative paths begin there.
-        environment: For :data:`VARIABLE`.
+        environment: For :data:`VARIABLE` and the password file.
         place: Where the policy says it.
 
     Raises:
         hanbae.errors.WrongUse: It is no address of a history.
-        hanbae.errors.Refused: It leads out of the clone to a history that does not exist.
+        hanbae.errors.Refused: It leads out of the clone to a history that does not exist, or to a server that the
+            user has not confirmed.
     """
     own = environment.get(VARIABLE)
     if own:
         return own
-    path, own_folder = resolve(url, environment)
+    location = resolve(url, environment)
+    if isinstance(location, servers.Server):
+        servers.confirm(location, environment, place)
+        return url
+    path, own_folder = location
     if own_folder:
         return url
     if path.is_absolute():
@@ -49,25 +69,29 @@ def trusted(url: str, root: Path, environment: Mapping[str, str], place: subject
     return f"sqlite:///{quote(str(target))}"
 
 
-def resolve(url: str, environment: Mapping[str, str]) -> tuple[Path, bool]:
-    """The file that a history's address means, and whether its folder is hanbae's own.
+def resolve(url: str, environment: Mapping[str, str]) -> File | servers.Server:
+    """The file or the server that a history's address means.
 
     Args:
-        url: ``sqlite`` for the user's own history, ``sqlite:///relative`` or ``sqlite:////absolute`` for a file.
+        url: ``sqlite`` for the user's own history, ``sqlite:///relative`` or ``sqlite:////absolute`` for a file,
+            ``postgresql://USER@HOST/DATABASE`` for a server.
         environment: For ``XDG_STATE_HOME`` and ``HOME``.
 
     Raises:
-        hanbae.errors.WrongUse: It is no such address, or one of a database that is not available yet.
+        hanbae.errors.WrongUse: It is no such address.
     """
     if url in {"", "sqlite"}:
         configured = Path(environment.get("XDG_STATE_HOME", "")).expanduser()
         # The XDG specification: a relative path is invalid and to be ignored. It would be one in the checkout.
         home = configured if configured.is_absolute() else Path("~/.local/state").expanduser()
-        return home / "hanbae" / "history.db", True
-    parts = urlsplit(url)
-    if parts.scheme in {"postgres", "postgresql"}:
-        raise errors.WrongUse("history.not-available", scheme=parts.scheme)
+        return File(home / "hanbae" / "history.db", own_folder=True)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise errors.WrongUse("history.bad-url", scheme="-") from None
+    if parts.scheme in servers.SCHEMES:
+        return servers.parsed(parts)
     if parts.scheme != "sqlite" or parts.netloc or len(parts.path) < len("/x"):
         # The address is not repeated: it may hold a password.
         raise errors.WrongUse("history.bad-url", scheme=parts.scheme or "-")
-    return Path(unquote(parts.path[1:])).expanduser(), False
+    return File(Path(unquote(parts.path[1:])).expanduser(), own_folder=False)

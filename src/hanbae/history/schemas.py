@@ -1,7 +1,7 @@
-"""The tables of a history, and how an older file becomes a newer one.
+"""The table of a history in a file, and how an older file becomes a newer one.
 
-One table: a deployment *is* its events, so nothing that can be folded from them is stored apart; what people search by
-is an index over the events themselves.
+One table: a deployment *is* its events, so nothing that can be folded from them is stored apart. What people search by
+stands beside the event that says it, so that it has an index; PostgreSQL's table has the same columns.
 A file that a newer hanbae has written is left alone.
 """
 
@@ -29,7 +29,43 @@ _FIRST: Final = (
     """,
 )
 
-MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST,)
+# ``position`` is the order in which events were added. What SQLite numbers by itself may change when a file is
+# compacted, unless the table has a name for it.
+_SEARCHED: Final = (
+    "DROP INDEX opened",
+    "ALTER TABLE events RENAME TO former",
+    """
+    CREATE TABLE events (
+        position INTEGER PRIMARY KEY,
+        deployment TEXT NOT NULL,
+        seq INTEGER NOT NULL CHECK (seq >= 1),
+        kind TEXT NOT NULL,
+        event TEXT NOT NULL CHECK (json_valid(event)),
+        recorded TEXT NOT NULL DEFAULT '',
+        environment TEXT,
+        service TEXT,
+        outcome TEXT,
+        UNIQUE (deployment, seq)
+    ) STRICT
+    """,
+    """
+    INSERT INTO events
+    SELECT rowid, deployment, seq, kind, event,
+      coalesce(json_extract(event, '$.at'), ''),
+      json_extract(event, '$.fact.plan.environment'),
+      json_extract(event, '$.fact.plan.service'),
+      CASE kind WHEN 'Closed' THEN json_extract(event, '$.fact.outcome') END
+    FROM former ORDER BY rowid
+    """,
+    "DROP TABLE former",
+    "CREATE INDEX opened_to ON events (environment, recorded, position) WHERE kind = 'Opened'",
+    "CREATE INDEX opened_of ON events (service, recorded, position) WHERE kind = 'Opened'",
+    "CREATE INDEX opened_when ON events (recorded, position) WHERE kind = 'Opened'",
+    "CREATE INDEX closed ON events (deployment, outcome) WHERE kind = 'Closed'",
+    "CREATE INDEX telling ON events (deployment, seq) WHERE kind NOT IN ('Logged', 'Observed')",
+)
+
+MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST, _SEARCHED)
 """What each version adds to the one before; only ever appended to."""
 
 

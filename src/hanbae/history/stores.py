@@ -3,35 +3,42 @@
 The live view, ``attach`` and the proof of what happened all stand on this: an event is shown only after `append` has
 returned, and a machine that loses power in the next moment still has it.
 Several processes write at once; each deployment's events are numbered without gaps.
+Where the events are, in a file or on a server, is the matter of :mod:`hanbae.history.protocol`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
-import sqlite3
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 import msgspec
 
-from hanbae import errors, files, foreign_json, subjects
-from hanbae.history import databases, locations, schemas
+from hanbae import errors, foreign_json, subjects
+from hanbae.history import in_file, locations, on_server, protocol
 from hanbae.results import deployments, events, plans
 
 Event = events.Event
 Deployment = deployments.Deployment
 
-_T = TypeVar("_T")
-# Facts that do not change what a deployment adds up to, and of which there are thousands.
-_NARRATION: Final = ("Logged", "Observed")
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+# Facts that do not change what a deployment adds up to, and of which there are thousands, are left out of it. Written
+# out, because an index without them is only used by a query that says the same.
+_TELLING: Final = "kind NOT IN ('Logged', 'Observed')"
+_NOT_REFUSED: Final = (
+    "NOT EXISTS (SELECT 1 FROM events AS closing WHERE closing.deployment = events.deployment"
+    " AND closing.kind = 'Closed' AND closing.outcome = 'refused')"
+)
+_AT_ONCE: Final = 200
+"""Deployments that are folded from what one query yields."""
+_NAMED: Final = 5
+_HIGHEST: Final = "\U0010ffff"
+"""Comes after everything that an id can go on with."""
 
 
 def encode(event: Event) -> str:
@@ -56,27 +63,37 @@ def open_store(url: str = "sqlite") -> Store:
             ``${XDG_STATE_HOME:-~/.local/state}/hanbae/history.db``.
 
     Raises:
-        hanbae.errors.WrongUse: The address is not one, or of a database that is not available yet.
-        hanbae.errors.FileFault: The file is damaged, another program's, or written by a newer hanbae; its file system
-            is full, or cannot lock files.
+        hanbae.errors.WrongUse: The address is not one.
+        hanbae.errors.FileFault: It is damaged, another program's, or written by a newer hanbae; its file system is
+            full, or cannot lock files.
+        hanbae.errors.Unreachable: The server does not answer, or refuses us.
+        hanbae.errors.Lacking: What speaks to servers is not installed.
     """
-    path, own_folder = locations.resolve(url, os.environ)
-    return Store(path, own_folder=own_folder)
+    location = locations.resolve(url, os.environ)
+    if isinstance(location, locations.File):
+        return in_a_file(location.path, own_folder=location.own_folder)
+    return Store(on_server.Database(location))
 
 
-class Store:
-    """A history in a SQLite file. Usable from several threads; `close` it, or use it in a ``with``.
+def in_a_file(path: Path, *, own_folder: bool = False) -> Store:
+    """Open the history in a SQLite file; see :func:`open_store`.
 
     Args:
         path: The file; it is made if it is not there.
         own_folder: Whether its folder is hanbae's own.
     """
+    return Store(in_file.Database(path, own_folder=own_folder))
 
-    def __init__(self, path: Path, *, own_folder: bool = False) -> None:
-        self.path = path
-        self._lock = threading.Lock()
-        with self._translated():
-            self._connection = databases.connect(path, own_folder=own_folder)
+
+class Store:
+    """A history. Usable from several threads; `close` it, or use it in a ``with``.
+
+    Args:
+        database: Where the events are.
+    """
+
+    def __init__(self, database: protocol.Database) -> None:
+        self._database = database
 
     def __enter__(self) -> Self:
         return self
@@ -89,10 +106,14 @@ class Store:
     ) -> None:
         self.close()
 
+    @property
+    def place(self) -> subjects.Place:
+        """The file or the server."""
+        return self._database.place
+
     def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._connection.close()
+        """Let go of the file or the server."""
+        self._database.close()
 
     def append(
         self, deployment: str, step: str | None, fact: events.Fact, moment: datetime
@@ -111,28 +132,29 @@ class Store:
         Raises:
             ValueError: It breaks the record's form: no time zone, the first event is not ``Opened`` or a later one is,
                 or the deployment is closed already.
-            hanbae.errors.Unreachable: Another process holds the file for too long.
+            hanbae.errors.Unreachable: Another process holds the file for too long, or the server is away for too long.
             hanbae.errors.FileFault: It cannot be written: the disk is full, or the file is damaged. Nothing was added.
         """
         if moment.tzinfo is None:
             raise ValueError("the time of an event has a time zone")
-        kind = type(fact).__name__
+        kind, moment = type(fact).__name__, moment.astimezone(UTC)
+        attempts: list[str] = []
 
-        def work(connection: sqlite3.Connection) -> Event:
-            last = connection.execute(
-                "SELECT seq, kind FROM events WHERE deployment = ? ORDER BY seq DESC LIMIT 1",
-                (deployment,),
-            ).fetchone()
-            _check_order(kind, last[1] if last else None)
-            seq = last[0] + 1 if last else 1
-            event = Event(deployment, seq, moment.astimezone(UTC), step, fact)
-            connection.execute(
-                "INSERT INTO events (deployment, seq, kind, event) VALUES (?, ?, ?, ?)",
-                (deployment, seq, kind, encode(event)),
+        def work(execute: protocol.Execute) -> Event:
+            last = execute(
+                "SELECT seq, kind, event FROM events WHERE deployment = :deployment"
+                " ORDER BY seq DESC LIMIT 1",
+                {"deployment": deployment},
             )
+            if last and last[0][2] in attempts:  # nobody learned that it was committed
+                return self._decoded(last[0][2])
+            _check_order(kind, last[0][1] if last else None)
+            event = Event(deployment, last[0][0] + 1 if last else 1, moment, step, fact)
+            attempts.append(encode(event))
+            execute(_INSERT, _row(event, attempts[-1]))
             return event
 
-        return self._transaction(work)
+        return self._database.transaction(work, deployment=deployment)
 
     def events(self, deployment: str, *, after: int = 0) -> list[Event]:
         """The events of a deployment in order.
@@ -141,11 +163,23 @@ class Store:
             deployment: The deployment's id.
             after: Only those with a greater number: what a reader has not seen yet.
         """
-        rows = self._rows(
-            "SELECT event FROM events WHERE deployment = ? AND seq > ? ORDER BY seq",
-            (deployment, after),
+        rows = self._database.rows(
+            "SELECT event FROM events WHERE deployment = :deployment AND seq > :after ORDER BY seq",
+            {"deployment": deployment, "after": after},
         )
         return [self._decoded(text) for (text,) in rows]
+
+    def wait(self, seconds: float) -> None:
+        """Return as soon as another process has added an event, at the latest after so many seconds."""
+        self._database.wait(seconds)
+
+    def watching(self, deployment: str) -> AbstractContextManager[None]:
+        """Mark a deployment as driven by this process; where that cannot be written, nothing is marked."""
+        return self._database.watching(deployment)
+
+    def is_watched(self, deployment: str) -> bool:
+        """Whether a process drives a deployment: one of this machine, or any where the history is on a server."""
+        return self._database.is_watched(deployment)
 
     def deployments(
         self,
@@ -163,21 +197,81 @@ class Store:
             limit: At most so many.
             refused: Whether attempts that were refused are among them.
         """
-        rows = self._rows(
-            """
-            SELECT deployment FROM events
-            WHERE kind = 'Opened'
-              AND (?1 IS NULL OR json_extract(event, '$.fact.plan.environment') = ?1)
-              AND (?2 IS NULL OR json_extract(event, '$.fact.plan.service') = ?2)
-              AND (?4 OR NOT EXISTS (
-                SELECT 1 FROM events AS closing
-                WHERE closing.deployment = events.deployment AND closing.kind = 'Closed'
-                  AND json_extract(closing.event, '$.fact.outcome') = 'refused'))
-            ORDER BY rowid DESC LIMIT ?3
-            """,
-            (environment, service, limit, refused),
+        conditions, values = _chosen(service, environment)
+        if not refused:
+            conditions.append(_NOT_REFUSED)
+        rows = self._database.rows(
+            f"SELECT deployment FROM events WHERE {' AND '.join(conditions)}"  # noqa: S608  our own words
+            " ORDER BY recorded DESC, position DESC LIMIT :limit",
+            values | {"limit": limit},
         )
-        return [self.deployment(id) for (id,) in rows]  # noqa: A001 it is the deployment's
+        return list(self._folded([id for (id,) in rows]))  # noqa: A001 it is the deployment's
+
+    def take(self, other: Store) -> tuple[int, int]:
+        """Add what another history has and this one has not; what it has of a record stays as it is.
+
+        Args:
+            other: The other history. What is added to it meanwhile may be left out, and is taken the next time.
+
+        Returns:
+            How many deployments were added or gone on with, and how many events.
+
+        Raises:
+            hanbae.errors.Refused: A record is another one here than there.
+        """
+        added = [self._take(other, deployment) for deployment in other.ids()]
+        return sum(count > 0 for count in added), sum(added)
+
+    def _take(self, other: Store, deployment: str) -> int:
+        """Add the events of one deployment that are missing; all of them or none."""
+        query = "SELECT event FROM events WHERE deployment = :deployment ORDER BY seq"
+        theirs = [text for (text,) in other._database.rows(query, {"deployment": deployment})]
+
+        def work(execute: protocol.Execute) -> int:
+            ours = [text for (text,) in execute(query, {"deployment": deployment})]
+            if ours != theirs[: len(ours)] and theirs != ours[: len(theirs)]:
+                place = self.place
+                raise errors.Refused("history.differs", place=place, deployment=deployment)
+            for text in theirs[len(ours) :]:
+                execute(_INSERT, _row(other._decoded(text), text))
+            return max(0, len(theirs) - len(ours))
+
+        return self._database.transaction(work, deployment=deployment)
+
+    def ids(self) -> list[str]:
+        """The ids of all deployments, oldest first."""
+        rows = self._database.rows(
+            "SELECT deployment FROM events WHERE kind = 'Opened' ORDER BY recorded, position", {}
+        )
+        return [id for (id,) in rows]  # noqa: A001  it is the deployment's
+
+    def opened(
+        self,
+        *,
+        service: str | None = None,
+        environment: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[Deployment]:
+        """Every deployment that was opened in a time, oldest first, refused ones included.
+
+        Args:
+            service: Only those of this service.
+            environment: Only those to this environment.
+            since: From this moment; with a time zone.
+            until: Up to this moment, without it; with a time zone.
+        """
+        conditions, values = _chosen(service, environment)
+        for name, sign, moment in (("since", ">=", since), ("until", "<", until)):
+            if moment is not None:
+                conditions.append(f"recorded {sign} :{name}")
+                values[name] = _stamp(moment)
+        rows = self._database.rows(
+            f"SELECT deployment FROM events WHERE {' AND '.join(conditions)}"  # noqa: S608  our own words
+            " ORDER BY recorded, position",
+            values,
+        )
+        yield from self._folded([id for (id,) in rows])  # noqa: A001 it is the deployment's
 
     def last(self, environment: str) -> dict[str, Deployment]:
         """Service → its last deployment to an environment that was not refused.
@@ -185,21 +279,15 @@ class Store:
         Args:
             environment: The environment.
         """
-        rows = self._rows(
-            """
-            SELECT deployment FROM events WHERE rowid IN (
-              SELECT max(rowid) FROM events
-              WHERE kind = 'Opened' AND json_extract(event, '$.fact.plan.environment') = ?1
-                AND NOT EXISTS (
-                  SELECT 1 FROM events AS closing
-                  WHERE closing.deployment = events.deployment AND closing.kind = 'Closed'
-                    AND json_extract(closing.event, '$.fact.outcome') = 'refused')
-              GROUP BY json_extract(event, '$.fact.plan.service'))
-            """,
-            (environment,),
+        rows = self._database.rows(
+            "SELECT deployment FROM (SELECT deployment, row_number() OVER"  # noqa: S608  our own words
+            " (PARTITION BY service ORDER BY recorded DESC, position DESC) AS place FROM events"
+            f" WHERE kind = 'Opened' AND environment = :environment AND {_NOT_REFUSED})"
+            " AS ranked WHERE place = 1",
+            {"environment": environment},
         )
-        deployments = [self.deployment(id) for (id,) in rows]  # noqa: A001 it is the deployment's
-        return {deployment.service: deployment for deployment in deployments}
+        folded = self._folded([id for (id,) in rows])  # noqa: A001 it is the deployment's
+        return {deployment.service: deployment for deployment in folded}
 
     def deployment(self, deployment: str) -> Deployment:
         """What a deployment adds up to.
@@ -207,17 +295,9 @@ class Store:
         Raises:
             ValueError: There is none of this id.
         """
-        rows = self._rows(
-            "SELECT event FROM events WHERE deployment = ? AND kind NOT IN (?, ?) ORDER BY seq",
-            (deployment, *_NARRATION),
-        )
-        if not rows:
-            raise ValueError(f"no deployment {deployment}")
-        try:
-            return deployments.fold([self._decoded(text) for (text,) in rows])
-        except ValueError as error:
-            place = subjects.Place(str(self.path))
-            raise errors.FileFault("history.damaged", place=place, why=str(error)) from None
+        for folded in self._folded([deployment]):
+            return folded
+        raise ValueError(f"no deployment {deployment}")
 
     def plan(self, deployment: str) -> plans.Plan:
         """The plan with which a deployment was opened.
@@ -225,8 +305,9 @@ class Store:
         Raises:
             ValueError: There is none of this id.
         """
-        rows = self._rows(
-            "SELECT event FROM events WHERE deployment = ? AND kind = 'Opened'", (deployment,)
+        rows = self._database.rows(
+            "SELECT event FROM events WHERE deployment = :deployment AND seq = 1",
+            {"deployment": deployment},
         )
         for (text,) in rows:
             fact = self._decoded(text).fact
@@ -241,10 +322,11 @@ class Store:
         Raises:
             hanbae.errors.WrongUse: None does, or several do.
         """
-        rows = self._rows(
-            "SELECT deployment FROM events WHERE kind = 'Opened' AND substr(deployment, 1, ?) = ?"
-            " ORDER BY rowid DESC LIMIT 5",
-            (len(prefix), prefix),
+        rows = self._database.rows(
+            "SELECT deployment FROM events"
+            " WHERE seq = 1 AND deployment >= :prefix AND deployment < :beyond"
+            " ORDER BY deployment <> :prefix, recorded DESC LIMIT :limit",
+            {"prefix": prefix, "beyond": prefix + _HIGHEST, "limit": _NAMED},
         )
         ids = [id for (id,) in rows]  # noqa: A001 it is the deployment's
         if prefix in ids or len(ids) == 1:
@@ -253,56 +335,74 @@ class Store:
             raise errors.WrongUse("history.no-deployment", prefix=prefix)
         raise errors.WrongUse("history.ambiguous", prefix=prefix, ids=", ".join(ids))
 
-    def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[str, ...]]:
-        with self._lock, self._translated():
-            return self._connection.execute(query, values).fetchall()
+    def _folded(self, ids: Sequence[str]) -> Iterator[Deployment]:
+        """What deployments add up to, in the order of their ids."""
+        for first in range(0, len(ids), _AT_ONCE):
+            names = {f"id{number}": id for number, id in enumerate(ids[first : first + _AT_ONCE])}  # noqa: A001
+            rows = self._database.rows(
+                "SELECT deployment, event FROM events WHERE deployment IN"  # noqa: S608  our own words
+                f" ({', '.join(f':{name}' for name in names)}) AND {_TELLING}"
+                " ORDER BY deployment, seq",
+                names,
+            )
+            groups = groupby(rows, key=itemgetter(0))
+            by_id = {
+                name: self._fold([self._decoded(text) for _, text in group])
+                for name, group in groups
+            }
+            yield from (by_id[name] for name in names.values() if name in by_id)
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        with self._lock, self._translated():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(self._connection)
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-            return result
+    def _fold(self, stream: list[Event]) -> Deployment:
+        try:
+            return deployments.fold(stream)
+        except ValueError as error:
+            raise errors.FileFault("history.damaged", place=self.place, why=str(error)) from None
 
     def _decoded(self, text: str) -> Event:
         try:
             return decode(text)
         except foreign_json.Fault as error:
-            place = subjects.Place(str(self.path))
             if isinstance(error.__cause__, msgspec.ValidationError):
-                raise errors.FileFault("history.newer", place=place) from None
-            # Written as JSON, so the file has been changed since.
-            raise errors.FileFault("history.damaged", place=place, why=str(error)) from None
+                raise errors.FileFault("history.newer", place=self.place) from None
+            # Written as JSON, so it has been changed since.
+            raise errors.FileFault("history.damaged", place=self.place, why=str(error)) from None
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """SQLite's failures as ours."""
-        place = subjects.Place(str(self.path))
-        try:
-            yield
-        except schemas.Newer:
-            raise errors.FileFault("history.newer", place=place) from None
-        except schemas.NotAHistory:
-            raise errors.FileFault("history.not-a-history", place=place) from None
-        except databases.NotAFile:
-            raise errors.FileFault("history.not-a-file", place=place) from None
-        except databases.NoLocks as error:
-            raise errors.FileFault("history.no-locks", place=place, why=str(error)) from None
-        except OSError as error:
-            text_id = "history.full" if error.errno in _FULL else "history.not-writable"
-            raise errors.FileFault(text_id, place=place, why=files.reason(error)) from None
-        except sqlite3.OperationalError as error:
-            if _is_busy(error):
-                raise errors.Unreachable("history.busy", file=str(self.path)) from None
-            text_id = _operational(error, self.path.parent)
-            raise errors.FileFault(text_id, place=place, why=str(error)) from None
-        except sqlite3.DatabaseError as error:
-            raise errors.FileFault("history.damaged", place=place, why=str(error)) from None
+
+_INSERT: Final = (
+    "INSERT INTO events"
+    " (deployment, seq, kind, event, recorded, environment, service, outcome) VALUES"
+    " (:deployment, :seq, :kind, :event, :recorded, :environment, :service, :outcome)"
+)
+
+
+def _row(event: Event, text: str) -> dict[str, object]:
+    """An event beside what people search by."""
+    fact = event.fact
+    plan = fact.plan if isinstance(fact, events.Opened) else None
+    return {
+        "deployment": event.deployment,
+        "seq": event.seq,
+        "kind": type(fact).__name__,
+        "event": text,
+        "recorded": _stamp(event.at),
+        "environment": plan.environment if plan else None,
+        "service": plan.service if plan else None,
+        "outcome": fact.outcome if isinstance(fact, events.Closed) else None,
+    }
+
+
+def _stamp(moment: datetime) -> str:
+    """A moment as text that is in the order of time."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+def _chosen(service: str | None, environment: str | None) -> tuple[list[str], dict[str, object]]:
+    """Conditions for the first events of deployments, with their values."""
+    choices = {"service": service, "environment": environment}
+    values: dict[str, object] = {
+        name: value for name, value in choices.items() if value is not None
+    }
+    return ["kind = 'Opened'", *(f"{name} = :{name}" for name in values)], values
 
 
 def _check_order(kind: str, last: str | None) -> None:
@@ -310,17 +410,3 @@ def _check_order(kind: str, last: str | None) -> None:
         raise ValueError(f"a deployment's events begin with Opened, once: {kind} after {last}")
     if last == "Closed":
         raise ValueError(f"a deployment's last event is Closed: {kind} after it")
-
-
-def _operational(error: sqlite3.OperationalError, folder: Path) -> str:
-    """What SQLite could not do: a full disk may also be an I/O error, and JSON that is none a wrong query."""
-    code = error.sqlite_errorcode & 0xFF
-    if code == sqlite3.SQLITE_IOERR:
-        with contextlib.suppress(OSError):
-            code = code if os.statvfs(folder).f_bavail else sqlite3.SQLITE_FULL
-    names = {sqlite3.SQLITE_FULL: "history.full", sqlite3.SQLITE_ERROR: "history.damaged"}
-    return names.get(code, "history.not-writable")
-
-
-def _is_busy(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}

@@ -79,7 +79,7 @@ class Team:
         facts += [fact] if fact is not None else []
         if outcome is not None:
             facts.append(events.Closed(outcome, wording.Text("deploy.done")))
-        with stores.Store(self.history) as store:
+        with stores.in_a_file(self.history) as store:
             for event in facts:
                 store.append(name, None, event, NOW)
 

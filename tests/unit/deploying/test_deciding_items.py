@@ -41,7 +41,7 @@ class World:
     """A history with one deployment in it, and gates that say what a test wants."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = stores.Store(folder / "history.db")
+        self.store = stores.in_a_file(folder / "history.db")
         self.store.append("d1", None, events.Opened(PLAN, "ann", "a" * 40), MOMENT)
         self.outcomes: dict[str, checklists.Outcome] = {"during": "passed", "after": "passed"}
         self.phases: list[str] = []

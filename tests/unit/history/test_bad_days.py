@@ -61,7 +61,7 @@ def test_an_event_that_has_no_room_is_not_returned_and_the_record_goes_on_later(
     small: Path,
 ) -> None:
     path = small / "history.db"
-    with stores.Store(path) as store:
+    with stores.in_a_file(path) as store:
         store.append("a", None, records.opened(), records.BEGUN)
         filler = fill(small)
         count, error = append_until_it_fails(store)
@@ -72,14 +72,14 @@ def test_an_event_that_has_no_room_is_not_returned_and_the_record_goes_on_later(
         assert [event.seq for event in store.events("a")] == [*range(1, max(count, 1) + 1)]
         filler.unlink()
         assert store.append("a", None, records.closed(), records.BEGUN).seq == max(count, 1) + 1
-    with stores.Store(path) as again:
+    with stores.in_a_file(path) as again:
         assert len(again.events("a")) == max(count, 1) + 1
 
 
 def test_no_history_is_begun_where_there_is_no_room(small: Path) -> None:
     fill(small)
     with pytest.raises(errors.FileFault, match=r"history\.full"):
-        stores.Store(small / "state" / "history.db")
+        stores.in_a_file(small / "state" / "history.db")
     assert sorted(path.name for path in small.rglob("*")) in (["filler"], ["filler", "state"])
 
 
@@ -98,7 +98,7 @@ def test_a_file_system_without_locks_is_named_and_nothing_is_written(
     tmp_path: Path, code: str
 ) -> None:
     history = tmp_path / "history.db"
-    with stores.Store(history) as store:
+    with stores.in_a_file(history) as store:
         store.append("a", None, records.opened(), records.BEGUN)
     before = history.read_bytes()
     root = tmp_path / "shop"
@@ -163,7 +163,7 @@ def test_a_history_on_the_network_shares_no_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, mode: str
 ) -> None:
     path = tmp_path / "history.db"
-    with stores.Store(path) as store:  # by a hanbae that took it for a local one
+    with stores.in_a_file(path) as store:  # by a hanbae that took it for a local one
         store.append("a", None, records.opened(), records.BEGUN)
     device = path.stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
@@ -173,16 +173,16 @@ def test_a_history_on_the_network_shares_no_memory(
         f"22 1 {number} / /home rw,relatime shared:1 - {kind} server:/home rw\n"
     )
     monkeypatch.setattr(databases, "_MOUNTS", mounts)
-    with stores.Store(path) as store:
+    with stores.in_a_file(path) as store:
         store.append("a", None, records.closed(), records.BEGUN)
         assert not [p for p in tmp_path.iterdir() if p.name.endswith("-shm")] or mode == "wal"
     assert journal(path) == mode
-    with stores.Store(path) as store:
+    with stores.in_a_file(path) as store:
         assert len(store.events("a")) == 2
 
 
 def read_all(path: Path) -> None:
-    with stores.Store(path) as store:
+    with stores.in_a_file(path) as store:
         store.deployments()
         store.events("b")
 
@@ -217,7 +217,7 @@ def test_a_damaged_history_is_named_as_damaged_and_left_as_it_is(
     tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
     path = tmp_path / "history.db"
-    with stores.Store(path) as store:
+    with stores.in_a_file(path) as store:
         for name in ("a", "b"):
             store.append(name, None, records.opened(), records.BEGUN)
             for _ in range(40):
@@ -232,5 +232,5 @@ def test_a_damaged_history_is_named_as_damaged_and_left_as_it_is(
     assert caught.value.place.file == str(path)
     assert path.read_bytes() == before
     path.rename(tmp_path / "history.damaged")
-    with stores.Store(path) as store:  # what the message names
+    with stores.in_a_file(path) as store:  # what the message names
         assert store.deployments() == []

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import sqlite3
 import stat
 import subprocess
 import sys
-import threading
 import types
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -75,97 +73,17 @@ def test_what_is_read_is_what_was_written(
     assert stores.decode(stores.encode(event)) == event
 
 
-def test_events_are_numbered_from_one_for_each_deployment(store: stores.Store) -> None:
-    with store:
-        for deployment in ("a", "b"):
-            store.append(deployment, None, records.opened(), records.BEGUN)
-            store.append(deployment, "sync", events.Intended("k"), records.BEGUN)
-        last = store.append("a", None, records.closed(), records.BEGUN)
-        assert last.seq == 3
-        assert [event.seq for event in store.events("a")] == [1, 2, 3]
-        assert store.events("a", after=2) == [last]
-        assert [event.seq for event in store.events("b")] == [1, 2]
-
-
-def test_time_is_kept_in_utc_and_must_have_a_zone(store: stores.Store) -> None:
-    seoul = datetime(2026, 11, 23, 9, tzinfo=timezone(timedelta(hours=9)))
-    with store:
-        event = store.append("a", None, records.opened(), seoul)
-        assert event.at == datetime(2026, 11, 23, tzinfo=UTC)
-        assert store.events("a")[0].at.utcoffset() == timedelta(0)
-        with pytest.raises(ValueError, match="time zone"):
-            store.append("a", None, records.closed(), datetime(2026, 11, 23))  # noqa: DTZ001
-
-
-def test_record_begins_with_opened_and_ends_with_closed(store: stores.Store) -> None:
-    with store:
-        with pytest.raises(ValueError, match="Opened"):
-            store.append("a", None, events.Intended("k"), records.BEGUN)
-        store.append("a", None, records.opened(), records.BEGUN)
-        with pytest.raises(ValueError, match="Opened"):
-            store.append("a", None, records.opened(), records.BEGUN)
-        store.append("a", None, records.closed(), records.BEGUN)
-        with pytest.raises(ValueError, match="Closed"):
-            store.append("a", None, events.Intended("k"), records.BEGUN)
-        assert len(store.events("a")) == 2
-
-
-def test_deployments_are_folded_newest_first_and_chosen(store: stores.Store) -> None:
-    with store:
-        for number, (service, environment) in enumerate(
-            [("auth", "dev"), ("identity", "dev"), ("auth", "production")]
-        ):
-            opened = records.opened(service, environment)
-            store.append(f"d{number}", None, opened, records.BEGUN)
-        store.append("d0", None, records.closed(), records.BEGUN)
-        assert [deployment.id for deployment in store.deployments()] == ["d2", "d1", "d0"]
-        assert [deployment.id for deployment in store.deployments(service="auth")] == ["d2", "d0"]
-        assert [deployment.id for deployment in store.deployments(environment="dev", limit=1)] == [
-            "d1"
-        ]
-        assert store.deployments(service="auth", environment="dev")[0].outcome == "succeeded"
-        assert store.deployments(service="absent") == []
-
-
-def test_the_last_deployment_of_each_service_is_not_one_that_was_refused(
-    store: stores.Store,
-) -> None:
-    with store:
-        attempts = [("auth", "dev"), ("auth", "dev"), ("identity", "dev"), ("auth", "production")]
-        for number, (service, environment) in enumerate(attempts):
-            store.append(f"d{number}", None, records.opened(service, environment), records.BEGUN)
-        store.append("d1", None, records.closed("refused"), records.BEGUN)
-        last = {service: deployment.id for service, deployment in store.last("dev").items()}
-        assert last == {"auth": "d0", "identity": "d2"}
-        assert store.last("staging") == {}
-
-
-def test_prefix_finds_one_or_says_why_not(store: stores.Store) -> None:
-    with store:
-        for deployment in ("abc1", "abd2", "ab", "x%_"):
-            store.append(deployment, None, records.opened(), records.BEGUN)
-        assert store.find("abc") == "abc1"
-        assert store.find("ab") == "ab"
-        assert store.find("x%") == "x%_"
-        with pytest.raises(errors.WrongUse) as caught:
-            store.find("a")
-        assert caught.value.text.id == "history.ambiguous"
-        with pytest.raises(errors.WrongUse) as caught:
-            store.find("%")
-        assert caught.value.text.id == "history.no-deployment"
-
-
 def test_nobody_else_can_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     before = os.umask(0)
     try:
         with stores.open_store() as store:
             store.append("a", None, records.opened(), records.BEGUN)
-            folder = store.path.parent
+            folder = Path(store.place.file).parent
             modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     finally:
         os.umask(before)
-    assert store.path == tmp_path / "hanbae" / "history.db"
+    assert store.place.file == str(tmp_path / "hanbae" / "history.db")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert modes == {"history.db": 0o600, "history.db-wal": 0o600, "history.db-shm": 0o600}
 
@@ -179,7 +97,14 @@ def test_folder_of_the_users_is_left_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "text"),
     [
-        ("postgresql://u:p4ssword@db/h", "history.not-available"),
+        ("postgresql://u:p4ssword@db/h", "history.password-in-url"),
+        ("postgresql://u@db/", "history.bad-server-url"),
+        ("postgresql://u@db/h/x", "history.bad-server-url"),
+        ("postgresql://u@db:port/h", "history.bad-server-url"),
+        ("postgresql://u@one,two/h", "history.bad-server-url"),
+        ("postgresql://u@db/h?passfile=/tmp/x", "history.bad-server-url"),
+        ("postgresql://u@db/h?sslmode=never", "history.bad-server-url"),
+        ("postgresql://[::1/h", "history.bad-url"),
         ("mysql://u:p4ssword@db/h", "history.bad-url"),
         ("sqlite://host/file", "history.bad-url"),
         ("sqlite:///", "history.bad-url"),
@@ -216,10 +141,12 @@ def test_damaged_foreign_and_newer_files_are_told_apart_and_left_alone(tmp_path:
 def test_event_of_a_newer_hanbae_is_told(store: stores.Store) -> None:
     with store:
         store.append("a", None, records.opened(), records.BEGUN)
-        store._connection.execute(
-            "INSERT INTO events SELECT deployment, 2, 'Foretold', "
-            "json_set(event, '$.fact', json('{\"type\": \"Foretold\"}')) FROM events"
-        )
+        with sqlite3.connect(store.place.file) as connection:
+            connection.execute(
+                "INSERT INTO events (deployment, seq, kind, event) SELECT deployment, 2, 'Foretold', "
+                "json_set(event, '$.fact', json('{\"type\": \"Foretold\"}')) FROM events"
+            )
+        connection.close()
         with pytest.raises(errors.FileFault) as caught:
             store.events("a")
     assert caught.value.text.id == "history.newer"
@@ -235,55 +162,39 @@ def test_older_file_is_brought_up_to_date_and_keeps_its_events(
     monkeypatch.setattr(schemas, "MIGRATIONS", more)
     with stores.open_store(url) as store:
         assert len(store.events("a")) == 1
-        assert store._connection.execute("PRAGMA user_version").fetchone() == (2,)
-        assert store._connection.execute("SELECT count(*) FROM later").fetchone() == (0,)
+        assert store.append("a", None, records.closed(), records.BEGUN).seq == 2
+    with sqlite3.connect(tmp_path / "h.db") as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(more),)
+        assert connection.execute("SELECT count(*) FROM later").fetchone() == (0,)
+    connection.close()
 
 
-def test_several_writers_leave_no_gap(tmp_path: Path) -> None:
-    """Four processes' worth of connections append to one deployment at once."""
-    url = f"sqlite:///{tmp_path / 'h.db'}"
-    with stores.open_store(url) as first:
-        first.append("a", None, records.opened(), records.BEGUN)
-
-    def write() -> None:
-        with stores.open_store(url) as own:
-            for number in range(25):
-                own.append("a", None, events.Intended(str(number)), records.BEGUN)
-
-    threads = [threading.Thread(target=write) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    with stores.open_store(url) as store:
-        assert [event.seq for event in store.events("a")] == list(range(1, 102))
-
-
-WRITER = """
-import itertools, sys
-from hanbae.history import stores
-from hanbae.results import events
-from tests.support import records
-store = stores.open_store(sys.argv[1])
-store.append("a", None, records.opened(), records.BEGUN)
-for number in itertools.count():
-    event = store.append("a", None, events.Intended(str(number)), records.BEGUN)
-    print(event.seq, flush=True)
-"""
-
-
-def test_process_that_is_killed_has_lost_nothing_that_was_committed(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'h.db'}"
-    with subprocess.Popen([sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        committed = [int(child.stdout.readline()) for _ in range(50)]
-        child.send_signal(signal.SIGKILL)
-        committed += [int(line) for line in child.stdout.read().split(b"\n")[:-1] if line]
-    with stores.open_store(url) as store:
-        kept = [event.seq for event in store.events("a")]
-        assert kept == list(range(1, len(kept) + 1))
-        assert len(kept) >= committed[-1]
-        assert store.append("a", None, records.closed(), records.BEGUN).seq == len(kept) + 1
+def test_file_of_the_first_version_is_searched_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What people search by stands beside the events only since the second version."""
+    path = tmp_path / "h.db"
+    with sqlite3.connect(path, isolation_level=None) as connection:
+        with monkeypatch.context() as former:
+            former.setattr(schemas, "MIGRATIONS", schemas.MIGRATIONS[:1])
+            schemas.migrate(connection)
+        for number, fact in enumerate(
+            (records.opened("auth", "dev"), records.opened("orders", "production"))
+        ):
+            event = events.Event(f"d{number}", 1, records.BEGUN, None, fact)
+            row = (event.deployment, 1, "Opened", stores.encode(event))
+            connection.execute("INSERT INTO events VALUES (?, ?, ?, ?)", row)
+        event = events.Event("d1", 2, records.BEGUN, None, records.closed("refused"))
+        connection.execute(
+            "INSERT INTO events VALUES (?, ?, ?, ?)", ("d1", 2, "Closed", stores.encode(event))
+        )
+    connection.close()
+    with stores.open_store(f"sqlite:///{path}") as store:
+        assert [deployment.id for deployment in store.deployments()] == ["d1", "d0"]
+        assert [deployment.id for deployment in store.deployments(refused=False)] == ["d0"]
+        assert [deployment.id for deployment in store.deployments(service="orders")] == ["d1"]
+        assert list(store.last("production")) == []
+        assert [deployment.id for deployment in store.opened(since=records.BEGUN)] == ["d0", "d1"]
 
 
 LOCKING = """
