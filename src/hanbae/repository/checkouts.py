@@ -13,8 +13,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hanbae import errors, masking
 from hanbae.policy import clones
@@ -27,6 +28,8 @@ FETCH_TIMEOUT: Final = 120.0
 """Seconds that ``git fetch`` may take; only branch heads are asked for."""
 
 _REMOTE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]*")
+_MOST_COMMITS: Final = 20_000
+"""Commits that one question walks through."""
 _LONGEST_MESSAGE: Final = 2000
 _LEADING: Final = frozenset(
     {
@@ -59,6 +62,22 @@ _NOT_ALLOWED: Final = re.compile(
     r"(?i)authentication failed|permission denied|could not read (?:username|password)|terminal prompts disabled"
     r"|access denied|\b40[13]\b"
 )
+
+
+class Written(NamedTuple):
+    """A commit as its author wrote it.
+
+    Attributes:
+        id: Full id.
+        author: The author's name, as their git gave it.
+        moment: When, by the author's clock, in UTC.
+        subject: First line of the message.
+    """
+
+    id: str
+    author: str
+    moment: datetime
+    subject: str
 
 
 class Checkout:
@@ -268,6 +287,35 @@ class Checkout:
         except (KeyError, ValueError, pygit2.GitError):
             return False
 
+    def between(self, commit: str, since: str, folder: str) -> tuple[Written, ...]:
+        """The commits that change a folder and that a commit has and an earlier one has not; merges are left out.
+
+        Args:
+            commit: Full id of the later commit.
+            since: Full id of the earlier one; empty for the later one alone.
+            folder: The folder, relative to the root.
+
+        Returns:
+            None of them where this clone cannot tell: it lacks a commit, or there are too many.
+        """
+        import pygit2
+
+        commits: list[Written] = []
+        try:
+            with clones.readable(self.root):
+                if not since:
+                    return (_written(self._repository.revparse_single(commit).peel(pygit2.Commit)),)
+                walker = self._repository.walk(commit, pygit2.enums.SortMode.NONE)
+                walker.hide(since)
+                for number, written in enumerate(walker):
+                    if number == _MOST_COMMITS:
+                        return ()
+                    if len(written.parent_ids) <= 1 and _changes(written, folder):
+                        commits.append(_written(written))
+        except (KeyError, ValueError, OverflowError, OSError, pygit2.GitError):
+            return ()
+        return tuple(commits)
+
     def _check_remote(self, remote: str) -> None:
         names = list(self._repository.remotes.names())
         if not names:
@@ -297,6 +345,26 @@ class Checkout:
             raise errors.WrongUse("repository.no-branch", remote=remote, branch=missing[1])
         kind = errors.Forbidden if _NOT_ALLOWED.search(message) else errors.Unreachable
         raise kind("repository.not-fetched", remote=remote, url=self._url(remote), reason=message)
+
+
+def _written(commit: pygit2.Commit) -> Written:
+    subject = commit.raw_message.partition(b"\n")[0].decode("utf-8", "replace")
+    author = (commit.author.raw_name or b"").decode("utf-8", "replace")
+    moment = datetime.fromtimestamp(commit.author.time, UTC)
+    return Written(str(commit.id), author, moment, subject)
+
+
+def _changes(commit: pygit2.Commit, folder: str) -> bool:
+    """Whether a commit makes a folder another one than its parent has."""
+    parents = commit.parents
+    return _content(commit, folder) != (_content(parents[0], folder) if parents else "")
+
+
+def _content(commit: pygit2.Commit, folder: str) -> str:
+    """The id of a folder's content; empty where there is none."""
+    if folder in {"", "."}:
+        return str(commit.tree.id)
+    return str(commit.tree[folder].id) if folder in commit.tree else ""
 
 
 def check_branch(branch: str) -> None:
