@@ -26,6 +26,7 @@ from hanbae.history import databases, locations, stores
 from hanbae.policy import documents, environments, loading, naming
 from hanbae.repository import checkouts
 from hanbae.repository import services as repository_services
+from hanbae.results import events
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's: no letter that looks like a digit."""
@@ -33,6 +34,10 @@ _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _nobody(event: events.Event) -> None:
+    """Tell nobody."""
 
 
 def _id() -> str:
@@ -77,6 +82,7 @@ class Workspace:
         clock: The time.
         ids: Makes the id of a deployment.
         fetching: Held while git fetches: two at once would be in each other's way.
+        tells: Is given each event that this process has recorded, and returns at once.
     """
 
     loaded: loading.Loaded
@@ -88,6 +94,7 @@ class Workspace:
     clock: Callable[[], datetime] = field(default=_now)
     ids: Callable[[], str] = field(default=_id)
     fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
+    tells: Callable[[events.Event], None] = field(default=_nobody)
 
     @property
     def policy(self) -> documents.Policy:
@@ -249,7 +256,10 @@ def _refuse_tracked(url: str, checkout: checkouts.Checkout, loaded: loading.Load
     """Refuse a history that came with the branch: what it says was done is gone on with."""
     if os.environ.get(locations.VARIABLE):
         return
-    path, _ = locations.resolve(url, os.environ)
+    location = locations.resolve(url, os.environ)
+    if not isinstance(location, locations.File):
+        return
+    path = location.path
     for end in ("", *databases.COMPANIONS):
         file = path.with_name(path.name + end)
         if checkout.tracks(file):

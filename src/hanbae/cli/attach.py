@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hanbae import wording
-from hanbae.cli import deploy, interrupts, names, options, outputs
+from hanbae.cli import deploy, interrupts, names, notices, options, outputs
 
 if TYPE_CHECKING:
     from hanbae import workspaces
@@ -75,7 +75,10 @@ def follow(
     """Show a deployment to its end, and end it if `stops`."""
     from hanbae import workspaces
 
-    with workspaces.opened(session.directory, context=context) as space:
+    with (
+        workspaces.opened(session.directory, context=context) as opened,
+        notices.telling(session, opened) as space,
+    ):
         follower = _Follower(session, space, output)
         try:
             with interrupts.terminable() as terminated:

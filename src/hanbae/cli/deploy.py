@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, Self
 
 import click
 
-from hanbae.cli import interrupts, names, options
+from hanbae.cli import interrupts, names, notices, options
 
 if TYPE_CHECKING:
     from hanbae.deploying import claiming
@@ -142,7 +142,10 @@ def command(
         option = "--changed-only" if changed_only else "--revision"
         raise errors.WrongUse("deploy.plan-and-option", option=option)
     claim, environment, services = _claimed(saved, environment, services)
-    with workspaces.opened(session.directory, context=kube_context, insecure=insecure) as opened:
+    with (
+        workspaces.opened(session.directory, context=kube_context, insecure=insecure) as present,
+        notices.telling(session, present) as opened,
+    ):
         space = opened if engine is None else opened.driven_by(environment, engine)
         if claim is None:
             space.refuse_unknown(services, environment)  # before anything is said to be prepared

@@ -38,7 +38,6 @@ from hanbae.deploying import (
     verifying_plan,
 )
 from hanbae.engines import protocol
-from hanbae.history import watching
 from hanbae.migrations import statuses
 from hanbae.planning import deployments, ways_back
 from hanbae.policy import naming
@@ -86,10 +85,11 @@ async def deploying(
         space.clock,
         past=recorded,
         typed=functools.partial(space.typed, plan.environment),
+        tells=space.tells,
     )
     own = choosing_engine.driving(space, plan)
     order = orders.Order(own, plan, deployment, by, limit, waits, past, stops, before, source)
-    with watching.watching(space.store.path, deployment):
+    with space.store.watching(deployment):
         async with channel.fed_by(_Run(order, record).through()) as stream:
             yield stream
 

@@ -28,6 +28,7 @@ class Record:
         clock: The time.
         past: What was recorded before a crash; what a watch shows again of it is not recorded twice.
         typed: Completes a command for a person; by default it is complete.
+        tells: Is given each event, for others than who watches.
 
     Attributes:
         deployment: The deployment's id.
@@ -42,6 +43,7 @@ class Record:
         *,
         past: Iterable[events.Event] = (),
         typed: Callable[[tuple[str, ...]], tuple[str, ...]] = tuple,
+        tells: Callable[[events.Event], None] | None = None,
     ) -> None:
         self.redact: Callable[[str], str] = str
         """The one redactor; the engine's, as soon as there is one."""
@@ -52,6 +54,7 @@ class Record:
         self._channel = channel
         self._clock = clock
         self._typed = typed
+        self._tells = tells
         self._lines: dict[tuple[subjects.Ref, str], deque[str]] = {}
         self._past: Counter[events.Logged | events.Began] = Counter()
         self._states: dict[subjects.Ref, events.Observed] = {}
@@ -86,6 +89,8 @@ class Record:
         if self._is_past(fact):
             return
         event = self._store.append(self.deployment, step, fact, self._clock())
+        if self._tells is not None:
+            self._tells(event)
         await self._channel.put(event)
 
     def _is_past(self, fact: events.Fact) -> bool:

@@ -27,6 +27,7 @@ from hanbae.policy.forms import (
 )
 from hanbae.policy.freezes import Freeze
 from hanbae.policy.items import Check, Checklists, Endpoint, Item
+from hanbae.policy.receivers import Receiver
 
 __all__ = [
     "ArgoCD",
@@ -51,6 +52,7 @@ __all__ = [
     "OwnRule",
     "Policy",
     "Profile",
+    "Receiver",
     "Registry",
     "Rollout",
     "RuleSetting",
@@ -304,7 +306,8 @@ class History(Document, frozen=True):
     """Where events are kept.
 
     Attributes:
-        url: ``sqlite`` (a file of the user's, default), ``sqlite:///path``, or a PostgreSQL URL.
+        url: ``sqlite`` (a file of the user's, default), ``sqlite:///path``, or ``postgresql://USER@HOST/DATABASE``,
+            never with a password.
     """
 
     url: str = "sqlite"
@@ -402,6 +405,7 @@ class Policy(Document, frozen=True):
         checklists: The policy's checklists.
         freezes: When nothing is deployed. `hanbae generate argocd` tells Argo CD as well, which then begins no sync by
             itself.
+        notify: Who is told of deployments.
         troubleshooting: The policy's troubleshooting table.
         profile: Which of hanbae's rules are held to: ``policy`` (default, all of them) or ``essential`` (what breaks in
             a cluster or gives a secret away, and nothing of layout or taste).
@@ -423,6 +427,7 @@ class Policy(Document, frozen=True):
     history: History = field(default_factory=History)
     checklists: Checklists = field(default_factory=Checklists)
     freezes: tuple[Freeze, ...] = ()
+    notify: tuple[Receiver, ...] = ()
     troubleshooting: tuple[Trouble, ...] = ()
     local: Local = field(default_factory=Local)
     rules: tuple[OwnRule | RuleSetting, ...] = ()

@@ -56,6 +56,7 @@ def check(policy: documents.Policy, places: Places, name: str) -> None:
         _registries,
         _checklists,
         _freezes,
+        _receivers,
         _own,
     ):
         for text_id, key, facts in rule(policy):
@@ -212,6 +213,19 @@ def _item(item: documents.Item, key: str) -> Iterator[Fault]:
         yield "policy.not-a-program", f"{key}.command", {"value": item.command[0]}
     if len(item.timeout) > len("60m3600s") or not 0 < naming.seconds(item.timeout) <= _HOUR:
         yield "policy.item-timeout", f"{key}.timeout", {"value": item.timeout}
+
+
+def _receivers(policy: documents.Policy) -> Iterator[Fault]:
+    names: set[str] = set()
+    for index, receiver in enumerate(policy.notify):
+        key = f"notify[{index}]"
+        if receiver.name in names:
+            yield "policy.receiver-twice", f"{key}.name", {"value": receiver.name}
+        names.add(receiver.name)
+        for name in receiver.environments:
+            if name not in policy.environments:
+                facts = {"value": name, "known": ", ".join(policy.environments)}
+                yield "policy.receiver-unknown-environment", f"{key}.environments", facts
 
 
 def _freezes(policy: documents.Policy) -> Iterator[Fault]:

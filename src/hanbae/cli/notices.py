@@ -1,0 +1,83 @@
+"""Has others told of the deployments of one command: ``notify:`` in the policy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hanbae import wording
+from hanbae.cli.text import catalogue, escaping
+
+if TYPE_CHECKING:
+    from hanbae import workspaces
+    from hanbae.cli import options
+    from hanbae.notifying import senders
+    from hanbae.results import events, notices
+
+
+@contextlib.contextmanager
+def telling(
+    session: options.Session, space: workspaces.Workspace
+) -> Iterator[workspaces.Workspace]:
+    """The workspace of a command whose deployments others are told of; whom it could not reach is said at its end."""
+    if not space.policy.notify:
+        yield space
+        return
+    from hanbae.notifying import senders
+
+    receivers = senders.Senders(space.policy.notify, os.environ, _words)
+    for fault in receivers.faults:
+        session.narration.warn(fault)
+    try:
+        yield space if receivers.is_empty else replace(space, tells=_Teller(space, receivers).tell)
+    finally:
+        for text in receivers.close():
+            session.narration.warn(text)
+
+
+class _Teller:
+    """Makes notices of events."""
+
+    def __init__(self, space: workspaces.Workspace, receivers: senders.Senders) -> None:
+        self._space = space
+        self._receivers = receivers
+        self._courses: dict[str, notices.Course] = {}
+
+    def tell(self, event: events.Event) -> None:
+        course = self._courses.get(event.deployment)
+        if course is None:
+            course = self._courses[event.deployment] = self._course(event)
+        notice = course.take(event)
+        if notice is not None:
+            self._receivers.tell(notice)
+
+    def _course(self, event: events.Event) -> notices.Course:
+        """A deployment's notice as it was before an event; what was begun is told by who began it."""
+        from hanbae.results import notices
+
+        course = notices.Course()
+        for past in self._space.store.events(event.deployment) if event.seq > 1 else ():
+            if past.seq < event.seq:
+                course.take(past)
+        return course
+
+
+def _words(notice: notices.Notice) -> tuple[str, str]:
+    """A notice's title and text."""
+    facts = {
+        "service": notice.service,
+        "environment": notice.environment,
+        "revision": notice.revision[:12],
+        "by": notice.by,
+        "deployment": notice.deployment,
+        "outcome": catalogue.words(f"deploy.outcome-{notice.outcome}") if notice.outcome else "",
+    }
+    title = escaping.sentence(wording.Text(f"notify.{notice.state}-title", facts))
+    lines = [escaping.sentence(wording.Text("notify.about", facts))]
+    lines += [escaping.plain(migration) for migration in notice.migrations]
+    if notice.why is not None and notice.outcome != "succeeded":
+        lines.append(escaping.sentence(notice.why))
+    return title, "\n".join(lines)
