@@ -3,7 +3,7 @@
 Prints a table and writes JSON (``--json FILE``).
 Nothing here passes or fails: noisy machines make bad judges, so the bars stand beside the figures.
 
-Usage: ./dev bench [startup] [check] [render] [seal] [sandbox] [deploy] [--json FILE]
+Usage: ./dev bench [startup] [check] [render] [seal] [sandbox] [deploy] [history] [--json FILE]
 """
 
 from __future__ import annotations
@@ -78,6 +78,13 @@ def check() -> list[Row]:
     return checking.check()
 
 
+def history() -> list[Row]:
+    """The history with a million events, in a file and on a server."""
+    from bench import recording
+
+    return recording.history()
+
+
 def render() -> list[Row]:
     """Rendering a whole repository against the same loop."""
     from bench import checking
@@ -99,6 +106,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "seal": seal,
     "sandbox": sandbox,
     "deploy": deploy,
+    "history": history,
 }
 
 

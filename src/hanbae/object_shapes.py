@@ -215,6 +215,7 @@ class _Deployed(_Part):
     revision: str | None = None
     deployed_at: str | None = None
     deploy_started_at: str | None = None
+    initiated_by: _Initiator | None = None
 
 
 class _Summary(_Part):

@@ -118,7 +118,7 @@ def test_running_one_that_nobody_drives_is_not_watched(
     lines, err = listed(capsys)
     assert "not watched" in lines[2]
     assert f"hanbae attach {IDS[2]}" in err
-    with stores.open_store() as store, watching.watching(store.path, IDS[2]):
+    with stores.open_store() as store, store.watching(IDS[2]):
         lines, err = listed(capsys)
     assert "running" in lines[2]
     assert err.count("attach") == 0

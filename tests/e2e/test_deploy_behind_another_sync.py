@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from tests.support import operations, scenes
+from standardwebhooks.webhooks import Webhook
+from tests.support import operations, scenes, webhooks
 
 MIGRATING = 60.0
 
@@ -58,5 +59,24 @@ def test_what_a_person_has_started_is_named_with_its_cause_and_ended_by_stop(
 
         idle = scenes.hanbae(*words, "--yes", directory=staging.clone, **variables)
         assert idle.code == 5, idle.err
-    deployed = staging.deploy("personal")
+    with webhooks.receiving() as (url, posts):
+        notify = {"HANBAE_NOTIFY_AUDIT": url, "HANBAE_NOTIFY_AUDIT_KEY": webhooks.KEY}
+        with (staging.clone / "hanbae.yaml").open("a") as policy:
+            policy.write("\nnotify:\n  - {name: audit}\n")
+        deployed = staging.deploy("personal", **notify)
     assert deployed.code == 0, deployed.err
+    messages = [Webhook(webhooks.KEY).verify(body, headers) for headers, body in posts.taken]
+    states = ["deployment.begun", "deployment.migrating", "deployment.ended"]
+    assert [message["type"] for message in messages] == states
+    assert messages[-1]["data"]["outcome"] == "succeeded"
+    assert {message["data"]["deployment"] for message in messages} == {deployed.only["id"]}
+
+    words = ("history", "list", "personal", "--env", "staging", "--live", "--output", "json")
+    listed = scenes.hanbae(*words, directory=staging.clone, **variables)
+    assert listed.code == 0, listed.err
+    before = json.loads(listed.out)["outside"]["syncs"]
+    operations.sync_as_a_person(staging, "personal", deployed.only["revision"])
+    listed = scenes.hanbae(*words, directory=staging.clone, **variables)
+    (sync, *others) = json.loads(listed.out)["outside"]["syncs"]
+    assert others == before, "what hanbae has deployed is not among them"
+    assert (sync["by"], sync["revision"]) == ("mina", deployed.only["revision"])

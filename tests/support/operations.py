@@ -68,10 +68,8 @@ def image_is_missing(scene: scenes.Scene, service: str) -> bool:
     )
 
 
-@contextmanager
-def started_by_a_person(scene: scenes.Scene, service: str, revision: str) -> Iterator[None]:
-    """A sync that a person called mina has started, while the block runs; it waits for a hook without an image."""
-    kubectl = scene.shop.sandbox.kubectl
+def _start(scene: scenes.Scene, service: str, revision: str) -> list[str]:
+    """Start a sync as a person called mina; returns the words of kubectl that change the Application."""
     name, namespace = f"{service}-{scene.environment}", scene.shop.policy.argocd.namespace
     operation = {
         "initiatedBy": {"username": "mina"},
@@ -82,7 +80,29 @@ def started_by_a_person(scene: scenes.Scene, service: str, revision: str) -> Ite
         },
     }
     patch = ["patch", "application", name, "-n", namespace, "--type", "merge", "-p"]
-    kubectl([*patch, json.dumps({"operation": operation})])
+    scene.shop.sandbox.kubectl([*patch, json.dumps({"operation": operation})])
+    return patch
+
+
+def sync_as_a_person(scene: scenes.Scene, service: str, revision: str) -> None:
+    """Have a person called mina sync a commit, and wait until that has succeeded."""
+
+    def remembered() -> int:
+        history = scene.operation(service).get("status", {}).get("history") or []
+        return max((int(entry["id"]) for entry in history), default=-1)
+
+    before = remembered()
+    _start(scene, service, revision)
+    polling.until(
+        lambda: remembered() > before, within=120, pause=1, state=lambda: state(scene, service)
+    )
+
+
+@contextmanager
+def started_by_a_person(scene: scenes.Scene, service: str, revision: str) -> Iterator[None]:
+    """A sync that a person called mina has started, while the block runs; it waits for a hook without an image."""
+    patch = _start(scene, service, revision)
+    kubectl = scene.shop.sandbox.kubectl
     polling.until(
         lambda: (
             "waiting for completion" in str(state(scene, service)["message"])

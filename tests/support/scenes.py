@@ -360,7 +360,7 @@ class Scene:
             target.write_bytes(path.read_bytes())
         self.build(service, acts_as=like)
 
-    def deploy(self, *services: str, output: str = "json") -> Ended:
+    def deploy(self, *services: str, output: str = "json", **variables: str) -> Ended:
         """``hanbae deploy`` in the clone."""
         return hanbae(
             "deploy",
@@ -372,6 +372,7 @@ class Scene:
             directory=self.clone,
             **self.deployer(),
             **self._login(),
+            **variables,
         )
 
     def deployer(self) -> dict[str, str]:

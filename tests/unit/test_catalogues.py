@@ -15,15 +15,26 @@ from babel.messages.pofile import read_po
 
 import hanbae
 from hanbae import errors
+from hanbae.actions import export_evidence
 from hanbae.charts import pools
-from hanbae.cli import main
+from hanbae.cli import delivery, main
+from hanbae.cli.reports import evidence as evidence_reports
 from hanbae.cli.text import tables
 from hanbae.deploying import permitting
 from hanbae.diagnosing import images
 from hanbae.local import parity
 from hanbae.policy import documents
 from hanbae.releases import variables
-from hanbae.results import checklists, dependencies, deployments, findings, plans
+from hanbae.results import (
+    checklists,
+    dependencies,
+    deployments,
+    evidence,
+    findings,
+    measures,
+    notices,
+    plans,
+)
 from hanbae.rules import casebook, rulebook
 from hanbae.sandbox import statuses
 
@@ -79,8 +90,23 @@ BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "diagnosis.{}-failed": (("job", "migration"),),
     "diagnosis.{}-killed": (("job", "migration"),),
     "diagnosis.{}-too-long": (("job", "migration"),),
+    "evidence.column-{}": (
+        ("control", "topic", *evidence_reports.CELLS, *evidence_reports.PLACES),
+    ),
+    "evidence.control-{}": (
+        tuple(
+            control.number.lower().replace(".", "-")
+            for controls in export_evidence.CONTROLS.values()
+            for control in controls
+        ),
+    ),
+    "evidence.title-{}": (get_args(evidence.Framework),),
+    "evidence.topic-{}": (get_args(evidence.Topic),),
+    "history.change-{}": (get_args(measures.How),),
+    "history.column-{}": (tuple(delivery._CELLS),),
     "local.differs-{}": (get_args(parity.Variant),),
     "manifests.refused-{}": (("missing", "outside", "plugin", "remote"),),
+    "notify.{}-title": (get_args(notices.State),),
     "plan.fault-{}": (("base", "head"),),
     "plan.{}": (choices(plans.Change, "outcome"),),
     "plan.{}-{}": (("added", "changed", "removed"), ("sealed", "secret")),

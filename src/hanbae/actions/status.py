@@ -75,7 +75,7 @@ async def _of_environment(
         if named_environments.by_helm(space.policy, environment):
             judged = await _of_releases(space, clusters, services, environment, head=head)
         else:
-            applications = await _applications(space, clusters, services, environment)
+            applications = await applications_of(space, clusters, services, environment)
             judged = [
                 structs.replace(
                     standing.judge(applications.get(service), service, environment, head=head),
@@ -159,7 +159,7 @@ def _is_same(space: workspaces.Workspace, service: str, commits: tuple[str, str]
     return first == second
 
 
-async def _applications(
+async def applications_of(
     space: workspaces.Workspace,
     clusters: workspaces.Clusters,
     services: Sequence[str],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hanbae import wording
-from hanbae.cli import names, options, outputs
+from hanbae.cli import copying, delivery, evidence, names, options, outputs, outside
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
@@ -23,10 +23,17 @@ if TYPE_CHECKING:
     epilog="""\
 Examples:
   hanbae history list
-  hanbae history show 20261123""",
+  hanbae history show 20261123
+  hanbae history dora --env production
+  hanbae history export --controls isms-p --from 2026-01-01""",
 )
 def command() -> None:
     """Group the verbs of the history."""
+
+
+command.add_command(copying.command)
+command.add_command(delivery.command)
+command.add_command(evidence.command)
 
 
 @command.command(
@@ -34,11 +41,13 @@ def command() -> None:
     help="""\
 List deployments, the newest first: when, what, which image, how it ended; by whom where there is room.
 
-Attempts that were refused, so that nothing was changed, are left out unless --all is given.""",
+Attempts that were refused, so that nothing was changed, are left out unless --all is given.
+With --live, clusters are asked as well: syncs and edits of Applications that were not hanbae's are listed below.""",
     epilog="""\
 Examples:
   hanbae history list
   hanbae history list auth --env production --limit 5
+  hanbae history list --live
   hanbae history list --output json""",
 )
 @click.argument("service", required=False, shell_complete=names.services)
@@ -52,7 +61,9 @@ Examples:
     help="Show at most this many.",
 )
 @click.option("--all", "everything", is_flag=True, help="Show refused attempts, too.")
+@click.option("--live", is_flag=True, help="Show what others than hanbae have done, too.")
 @options.output("text", "json")
+@options.context()
 @options.session
 def listing(
     session: options.Session,
@@ -61,14 +72,15 @@ def listing(
     environment: str | None,
     limit: int,
     everything: bool,
+    live: bool,
     output: str,
-) -> None:
+    kube_context: str | None,
+) -> int:
     """List deployments."""
     from hanbae import workspaces
     from hanbae.cli.text import tables
-    from hanbae.history import watching
 
-    with workspaces.opened(session.directory) as space:
+    with workspaces.opened(session.directory, context=kube_context) as space:
         if environment is not None:
             space.environment(environment)
         find = partial(space.store.deployments, service=service, environment=environment)
@@ -79,11 +91,11 @@ def listing(
         unwatched = [
             deployment.id
             for deployment in rows
-            if deployment.outcome == "running"
-            and not watching.is_watched(space.store.path, deployment.id)
+            if deployment.outcome == "running" and not space.store.is_watched(deployment.id)
         ]
+        others = outside.find(space, service, environment) if live else None
     if output == "json":
-        outputs.emit_json({"deployments": rows})
+        outputs.emit_json({"deployments": rows} | ({"outside": others} if others else {}))
     elif rows:
         outputs.emit(tables.history(rows, unwatched))
     else:
@@ -92,6 +104,7 @@ def listing(
         session.narration.note(wording.Text("history.unwatched", {"deployment": unwatched[0]}))
     if newest and newest[0].outcome == "refused" and not everything:
         session.narration.note(wording.Text("history.refused-left-out"))
+    return outside.show(session, others, output) if others is not None else 0
 
 
 def _require_service(space: workspaces.Workspace, service: str) -> None:
@@ -118,13 +131,12 @@ Examples:
 def show(session: options.Session, deployment: str, output: str) -> None:
     """Show one deployment."""
     from hanbae import workspaces
-    from hanbae.history import watching
     from hanbae.results import deployments as folded
 
     with workspaces.opened(session.directory) as space:
         deployment = space.store.find(deployment)
         stream = space.store.events(deployment)
-        is_watched = watching.is_watched(space.store.path, deployment)
+        is_watched = space.store.is_watched(deployment)
     if output == "json":
         outputs.emit_json({"deployment": folded.fold(stream), "events": stream})
     elif output == "jsonl":

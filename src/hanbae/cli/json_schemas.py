@@ -21,10 +21,13 @@ from hanbae.results import (
     deployments,
     diagnoses,
     events,
+    evidence,
     files,
     findings,
     holds,
     images,
+    measures,
+    outside,
     overlays,
     previews,
     rehearsals,
@@ -50,6 +53,19 @@ class Run(Deployments):
     skipped: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
     unchecked: tuple[wording.Text, ...] = ()
+
+
+class HistoryList(Deployments, omit_defaults=True):
+    """Deployments, and what others than hanbae have done, where clusters were asked."""
+
+    outside: outside.Outside | None = None
+
+
+class Copied(Struct):
+    """How much of a history was copied."""
+
+    deployments: int
+    events: int
 
 
 class HistoryShow(Struct):
@@ -223,7 +239,10 @@ OUTPUTS: Final[dict[str, type[Struct]]] = {
     "hold-add": holds.Held,
     "hold-lift": holds.Held,
     "hold-list": holds.Holds,
-    "history-list": Deployments,
+    "history-copy": Copied,
+    "history-dora": measures.Measures,
+    "history-export": evidence.Evidence,
+    "history-list": HistoryList,
     "history-show": HistoryShow,
     "image-set": images.ImageSet,
     "image-set-several": ImagesSet,

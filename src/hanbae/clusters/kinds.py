@@ -13,6 +13,9 @@ from msgspec import Struct
 
 from hanbae import subjects
 
+MANAGER: Final = "hanbae"
+"""The field manager under which the API server files our changes."""
+
 Object = dict[str, Any]
 """A Kubernetes object as the API server sends it, always with ``apiVersion`` and ``kind``."""
 

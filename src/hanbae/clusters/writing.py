@@ -13,8 +13,7 @@ from typing import Final, Literal
 
 from hanbae.clusters import answers, connections, kinds
 
-MANAGER: Final = "hanbae"
-"""The field manager under which the API server files our changes."""
+MANAGER: Final = kinds.MANAGER
 
 _UNTYPED: Final = "failed to create typed patch object"
 """How the API server says, with status 500, that an object that is applied does not have the fields of its kind."""
