@@ -31,7 +31,7 @@ BLOCKS: Final[Mapping[str, rehearsals.Blocks]] = MappingProxyType(
         "ShareLock": "writes",
     }
 )
-"""The modes that keep others waiting → what they cannot do. A row that is locked blocks that row alone."""
+"""The modes that keep others waiting, the strongest first → what they cannot do. A locked row blocks that row alone."""
 
 # The schema is no part of what is compared.
 _PREPARE: Final = """
@@ -141,22 +141,22 @@ class _Noted:
 
     @property
     def locks(self) -> tuple[rehearsals.Lock, ...]:
-        """The locks that keep others waiting, by the name of what is locked."""
+        """The strongest lock on each relation that keeps others waiting, by the name of what is locked."""
         tags = {(oid, mode): tag for tag, oid, mode in self.statements}
         held = dict.fromkeys(self.samples, "") | tags
-        return tuple(
-            rehearsals.Lock(
-                self._names[oid],
-                mode.removesuffix("Lock"),
-                BLOCKS[mode],
-                tag,
-                self.samples[oid, mode] * LOOK,
-            )
-            for (oid, mode), tag in sorted(
-                held.items(), key=lambda entry: (self._names.get(entry[0][0], ""), entry[0][1])
-            )
-            if oid in self._names and mode in BLOCKS
-        )
+        strongest: dict[int, rehearsals.Lock] = {}
+        for mode, blocks in BLOCKS.items():
+            for oid, _ in filter(lambda key: key[1] == mode, held):
+                if oid in self._names:
+                    lock = rehearsals.Lock(
+                        self._names[oid],
+                        mode.removesuffix("Lock"),
+                        blocks,
+                        held[oid, mode],
+                        self.samples[oid, mode] * LOOK,
+                    )
+                    strongest.setdefault(oid, lock)
+        return tuple(sorted(strongest.values(), key=lambda lock: lock.relation))
 
     @property
     def rewritten(self) -> tuple[str, ...]:
