@@ -13,7 +13,7 @@ import msgspec
 from hanbae import errors, wording, workspaces
 from hanbae.actions import rollback
 from hanbae.cli import deploy, deploy_run, options, outputs
-from hanbae.cli.text import catalogue
+from hanbae.cli.text import catalogue, wrapping
 from hanbae.deploying import preflight
 from hanbae.repository import reverting
 from hanbae.results import deployments, rollbacks
@@ -119,11 +119,15 @@ class Run:
             raise
 
     def _show_plan(self, going_back: rollbacks.Rollback) -> None:
-        for text in plan_lines(going_back):
+        for depth, text in plan_lines(going_back):
+            room = "  " * depth
+            sentence = catalogue.sentence(text)
             if self._output == "text" and self._wishes.dry:
-                outputs.emit_text(catalogue.sentence(text))
-            else:
-                self._speaker.line(catalogue.sentence(text))
+                outputs.emit_text(sentence, head=room, indent=f"{room}  ")
+                continue
+            width = self._speaker.width
+            for line in wrapping.paragraph(sentence, width, head=room, indent=f"{room}  "):
+                self._speaker.line(line)
 
     def _refuse_losses(self, going_back: rollbacks.Rollback) -> None:
         """Refuse what nobody has agreed to lose.
@@ -210,29 +214,29 @@ class Run:
         return catalogue.sentence(wording.Text(text_id, _facts(going_back)))
 
 
-def plan_lines(going_back: rollbacks.Rollback) -> Iterator[wording.Text]:
-    """What is going to happen, in order."""
+def plan_lines(going_back: rollbacks.Rollback) -> Iterator[tuple[int, wording.Text]]:
+    """What is going to happen, in order, each with how far it is set in."""
     facts = _facts(going_back)
-    yield wording.Text("rollback.plan", facts)
+    yield 0, wording.Text("rollback.plan", facts)
     for database in going_back.databases:
         about = facts | {"database": database.name, "version": str(database.version)}
-        yield wording.Text("rollback.plan-database", about)
+        yield 1, wording.Text("rollback.plan-database", about)
         for migration in database.takes_back:
             name = migration.file.rpartition("/")[2]
             text_id = "rollback.plan-file" if migration.transaction else "rollback.plan-bare"
-            yield wording.Text(text_id, {"file": name})
+            yield 2, wording.Text(text_id, {"file": name})
         for loss in database.losses:
             text_id = "rollback.plan-lost" if loss.is_past else "rollback.plan-loss"
             place = f"{loss.file}:{loss.line}"
-            yield wording.Text(text_id, {"place": place, "words": loss.words})
+            yield 2, wording.Text(text_id, {"place": place, "words": loss.words})
     if not going_back.databases:
-        yield wording.Text("rollback.plan-no-database", facts)
+        yield 1, wording.Text("rollback.plan-no-database", facts)
     elif going_back.route == "deploy":
-        yield wording.Text("rollback.plan-meanwhile", facts)
+        yield 1, wording.Text("rollback.plan-meanwhile", facts)
     else:
-        yield wording.Text("rollback.plan-until-merged", facts)
+        yield 1, wording.Text("rollback.plan-until-merged", facts)
     route = "rollback.plan-deploy" if going_back.route == "deploy" else "rollback.plan-revert"
-    yield wording.Text(route, facts)
+    yield 1, wording.Text(route, facts)
 
 
 def _facts(going_back: rollbacks.Rollback) -> dict[str, str]:
