@@ -262,7 +262,16 @@ class Sealer:
             command += ["--set", f"{setting}={value}"]
         rendered = calling.run(command, environment=site.environment())
         self.kubectl("apply", "-f", "-", stdin=rendered)
-        self.kubectl("rollout", "status", f"deployment/{self.NAME}", "--timeout=120s")
+        self.wait()
+
+    def wait(self) -> None:
+        """Until it runs as it is now, and no former pod answers in its place."""
+
+        def obstacle() -> str:
+            api = self.scene.shop.sandbox.site.api
+            return api.rolled_out("deployments", self.namespace, self.NAME)
+
+        polling.until(lambda: not obstacle(), within=240, pause=0.5, state=obstacle)
 
     def keys(self) -> dict[str, Any]:
         """Its keys, as a backup has them."""
@@ -280,7 +289,7 @@ class Sealer:
         """Take keys away from it, as after a leak."""
         self.kubectl("delete", "secret", *sorted(names))
         self.kubectl("rollout", "restart", f"deployment/{self.NAME}")
-        self.kubectl("rollout", "status", f"deployment/{self.NAME}", "--timeout=120s")
+        self.wait()
 
 
 @pytest.fixture
