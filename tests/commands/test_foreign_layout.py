@@ -287,3 +287,50 @@ def test_a_new_service_brings_every_values_file_of_its_own(root: Path) -> None:
     assert ran(root, "new", "service", "mail", "--force").code == 0
     deployment = (root / "services/mail/helm/templates/deployment.yaml").read_text()
     assert '.Release.Name | printf "%s-secret"' in deployment
+
+
+READER = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: pay}
+spec:
+  selector: {matchLabels: {app: pay}}
+  template:
+    metadata: {labels: {app: pay}}
+    spec:
+      containers:
+        - name: pay
+          image: registry.example.com/pay:1
+          env: [{name: URL, valueFrom: {secretKeyRef: {name: pay-secret, key: URL}}}]
+"""
+MAKER = """\
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: pay-secret}
+spec: {data: [{secretKey: URL, remoteRef: {key: pay}}]}
+"""
+
+
+def test_a_secret_that_another_release_makes_is_not_missing(root: Path) -> None:
+    (root / "charts/pay/templates/deployment.yaml").write_text(READER)
+    assert len(codes(root, "--env", "dev")["SEC001"]) == 1
+    (root / "apps/shop/helm/templates/secret.yaml").write_text(MAKER)
+    assert "SEC001" not in codes(root)
+
+
+def test_a_chart_that_seals_nothing_is_warned_of_and_no_more(root: Path) -> None:
+    (root / "charts/pay/templates/deployment.yaml").write_text(READER)
+    policy = root / "hanbae.yaml"
+
+    def severities() -> set[str]:
+        findings = json.loads(ran(root, "check", "--output", "json").out)["findings"]
+        return {finding["severity"] for finding in findings if finding["code"] == "SEC001"}
+
+    assert severities() == {"error"}
+    policy.write_text(
+        policy.read_text().replace("version: 1\n", "version: 1\nprofile: essential\n")
+    )
+    assert severities() == {"warning"}
+    with (root / "charts/pay/values.yaml").open("a") as values:
+        values.write("sealedSecret: {encryptedData: {}}\n")
+    assert severities() == {"error"}

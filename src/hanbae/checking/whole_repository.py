@@ -97,7 +97,7 @@ async def inspect(
     located += map(findings_of_rules.plain, running.over_project(project, rules))
     located += (finding for inspection in inspections for finding in inspection.findings)
     return inspecting.Inspection(
-        tuple(secrets_of_others.without(located, claimed)),
+        tuple(secrets_of_others.without(located, claimed, project.policy)),
         tuple(comment for inspection in inspections for comment in inspection.ignores),
         tuple(service for inspection in inspections for service in inspection.unprepared),
     )

@@ -49,13 +49,18 @@ def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
         facts = {"secret": name, "objects": _labels(reads)}
         if own:
             facts["arguments"] = reading.arguments(_asked(release, reads))
-        if own and not release.service.kustomized:
+        if own and not release.service.kustomized and _seals(release):
             part: Any = release.value_place("sealedSecret", "encryptedData")
             yield rulebook.Hit(part, facts)
         else:
             on = views.On(reads[0].at.object, reads[0].at.pointer, key=True)
             fix = "" if own else "rule.sec001-fix-other"
             yield rulebook.Hit(on, facts, variant="other", severity="warning", fix=fix)
+
+
+def _seals(release: views.Release) -> bool:
+    """Whether a release would seal its own Secret: a chart that hanbae did not lay says so by its values."""
+    return release.service.project.policy.profile != "essential" or "sealedSecret" in release.values
 
 
 def _makes_some_itself(release: views.Release) -> bool:
