@@ -3,7 +3,7 @@
 Prints a table and writes JSON (``--json FILE``).
 Nothing here passes or fails: noisy machines make bad judges, so the bars stand beside the figures.
 
-Usage: ./dev bench [startup] [check] [render] [seal] [sandbox] [deploy] [history] [--json FILE]
+Usage: ./dev bench [startup] [check] [render] [seal] [sandbox] [status] [deploy] [history] [--json FILE]
 """
 
 from __future__ import annotations
@@ -99,12 +99,20 @@ def seal() -> list[Row]:
     return sealing.seal()
 
 
+def status() -> list[Row]:
+    """Where many services stand."""
+    from bench import standing
+
+    return standing.status()
+
+
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "startup": startup,
     "check": check,
     "render": render,
     "seal": seal,
     "sandbox": sandbox,
+    "status": status,
     "deploy": deploy,
     "history": history,
 }

@@ -129,6 +129,34 @@ class Workspace:
             await asyncio.to_thread(self.checkout.fetch, remote, [branch])
             return self.checkout.head(remote, branch)
 
+    async def heads(self, names: Iterable[str]) -> dict[str, str | errors.Error]:
+        """Environment → the commit at the head of its branch, or why it is not known; the remote is asked once.
+
+        Args:
+            names: The environments.
+        """
+        chosen = tuple(names)
+        branches = {self.environment(name).branch for name in chosen} - {None}
+        remote = self.policy.argocd.remote
+        failure: errors.Error | None = None
+        if branches:
+            try:
+                async with self.fetching:
+                    await asyncio.to_thread(self.checkout.fetch, remote, sorted(map(str, branches)))
+            except errors.Error as error:
+                failure = error
+        return {name: await self._head(name, failure) for name in chosen}
+
+    async def _head(self, environment: str, failure: errors.Error | None) -> str | errors.Error:
+        """The head of an environment's branch after all of them were fetched, or were not."""
+        branch = self.environment(environment).branch
+        try:
+            if branch is None or isinstance(failure, errors.WrongUse):
+                return await self.head(environment)  # git fetches none where it lacks one of them
+            return failure or self.checkout.head(self.policy.argocd.remote, branch)
+        except errors.Error as error:
+            return error
+
     def driven_by(self, environment: str, engine: Literal["argocd", "helm"]) -> Workspace:
         """The same workspace, with another engine for an environment than the policy names.
 

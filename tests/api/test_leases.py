@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.support import relays
 
-from hanbae.clusters import connections, kinds, leases, writing
+from hanbae.clusters import connections, kinds, leases, reading, writing
 
 Namer = Callable[[str], str]
 
@@ -166,7 +166,16 @@ async def test_a_hold_outlives_every_deployment_and_no_holder_overwrites_it(
         await lease.mark(step="prove")
     after = await lease_of(cluster, name)
     assert (after.marks["holds"], after.marks["step"]) == ("", "prove")
-    assert name not in {other.name for other in await leases.with_holds(cluster, "default")}
+    listed = {lease.name: lease.marks for lease in await leases.every(cluster, "default")}
+    assert not listed[name]["holds"]
+    assert name not in await labelled(cluster)
+
+
+async def labelled(cluster: connections.Cluster) -> set[str]:
+    """The Leases that ``kubectl get leases -l hanbae.dev/holds=true`` lists."""
+    selector = f"{leases.HOLDS}=true"
+    stored = await reading.find(cluster, kinds.LEASE, "default", label_selector=selector)
+    return {item["metadata"]["name"] for item in stored}
 
 
 async def test_of_many_who_change_marks_at_once_nobody_is_lost(
@@ -181,5 +190,6 @@ async def test_of_many_who_change_marks_at_once_nobody_is_lost(
         *(leases.amend(cluster, "default", name, adding(letter)) for letter in "abcd")
     )
     assert sorted((await lease_of(cluster, name)).marks["holds"]) == list("abcd")
-    with_holds = await leases.with_holds(cluster, "default")
-    assert name in {other.name for other in with_holds}
+    listed = {lease.name: lease.marks for lease in await leases.every(cluster, "default")}
+    assert sorted(listed[name]["holds"]) == list("abcd")
+    assert name in await labelled(cluster)

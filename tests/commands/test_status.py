@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec import structs
 
+from hanbae import wording
 from hanbae.cli import main, status
-from hanbae.cli.text import catalogue, wrapping
-from hanbae.results import standings
+from hanbae.cli.text import catalogue, standing_table, wrapping
+from hanbae.results import holds, reach, standings
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
@@ -64,7 +67,79 @@ def test_what_is_not_there_is_wrong_use(
 )
 def test_age_is_in_its_largest_unit(since: str, age: str) -> None:
     catalogue.speak("en")
-    assert status._age(since, NOW) == age
+    assert standing_table.age(since, NOW) == age
+
+
+def matrix() -> standings.Standings:
+    """A service in three environments, in the last of which everything is the matter."""
+    states: tuple[standings.State, ...] = ("degraded", "unseen", "behind")
+    entries = [
+        standings.Standing(
+            "identity-api",
+            name,
+            state,
+            "a" * 40,
+            "b" * 40,
+            "2026-10-01T00:00:00Z",
+            version="2026.10.1-rc.4",
+        )
+        for name, state in zip(("dev", "staging", "production"), states, strict=True)
+    ]
+    entries[2] = structs.replace(
+        entries[2], pending=("00002_a.sql", "00003_b.sql"), outcome="failed", gates=("logs-clean",)
+    )
+    frozen = standings.Frozen("production", "year-end", "Holidays", "2027-01-02 00:00")
+    return standings.Standings(tuple(entries), frozen=(frozen,))
+
+
+def test_a_cell_has_the_version_where_there_is_room_and_what_somebody_has_to_know(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    catalogue.speak("en")
+    heading, _, first, *more = standing_table.table(matrix(), NOW).splitlines()
+    assert heading.split("  ")[-1].strip() == "production (frozen)"
+    assert first.endswith("2026.10.1-rc.4 aaaaaaa 59d behind")
+    assert [line.strip() for line in more] == ["2 migrations", "last: failed", "✘ logs-clean"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, []),
+        ({"held": (holds.Held("identity-api", "dev", ()),)}, ["dev"]),
+        ({"frozen": ()}, ["production"]),
+        ({"unreached": (reach.Unreached("dev", wording.Text("cluster.failing")),)}, []),
+    ],
+)
+def test_what_changes_between_two_looks_is_told_once(
+    change: dict[str, Any], expected: list[str]
+) -> None:
+    before = matrix()
+    after = structs.replace(before, **change)
+    assert [entry.environment for entry in standings.changed(before, after)] == expected
+    assert not list(standings.changed(after, after))
+
+
+def test_an_environment_that_is_silent_for_a_while_is_told_of_only_where_it_has_changed() -> None:
+    before = matrix()
+    unknown = standings.Standing("identity-api", "dev", "unknown")
+    silent = structs.replace(
+        before,
+        standings=(unknown, *before.standings[1:]),
+        unreached=(reach.Unreached("dev", wording.Text("cluster.failing")),),
+    )
+    remembered = standings.remembered(before, silent)
+    assert not list(standings.changed(before, silent))
+    assert not list(standings.changed(remembered, before))
+    other = structs.replace(before.standings[0], state="current")
+    back = structs.replace(before, standings=(other, *before.standings[1:]))
+    assert list(standings.changed(remembered, back)) == [other]
+
+
+def test_watching_has_no_json_document(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["-C", str(shop), "status", "--watch", "--output", "json"]) == 2
+    assert "jsonl" in json.loads(capsys.readouterr().out)["error"]["message"]
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
@@ -73,18 +148,9 @@ def test_three_environments_fit_on_eighty_columns(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     catalogue.speak(language)
-    states: tuple[standings.State, ...] = ("degraded", "unseen", "behind")
-    listed = standings.Standings(
-        tuple(
-            standings.Standing(
-                "identity-api", name, state, "a" * 40, "b" * 40, "2026-10-01T00:00:00Z"
-            )
-            for name, state in zip(("dev", "staging", "production"), states, strict=True)
-        )
-    )
-    lines = status._table(listed, NOW).splitlines()
+    lines = standing_table.table(matrix(), NOW).splitlines()
     catalogue.speak("en")
-    assert len(lines) == 3, lines
+    assert len(lines) == 7, lines
     assert max(map(wrapping.cells, lines)) <= 80
 
 

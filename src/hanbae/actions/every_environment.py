@@ -49,13 +49,10 @@ async def ask(
     Raises:
         hanbae.errors.WrongUse: There is no such service or environment.
     """
-    repository_services.check(space.loaded, *services)
-    chosen = tuple(services) or repository_services.of_checkout(space.loaded)
-    names = tuple(environments) or named_environments.on_kubernetes(space.policy)
-    for name in names:
-        space.environment(name)
+    names = chosen(space, services, environments)
+    subjects = tuple(services) or repository_services.of_checkout(space.loaded)
     outcomes = await asyncio.gather(
-        *(question(space, chosen, name) for name in names), return_exceptions=True
+        *(question(space, subjects, name) for name in names), return_exceptions=True
     )
     answers: dict[str, _T] = {}
     unreached = []
@@ -66,4 +63,25 @@ async def ask(
             raise outcome
         else:
             answers[name] = outcome
-    return Answers(chosen, names, answers, tuple(unreached))
+    return Answers(subjects, names, answers, tuple(unreached))
+
+
+def chosen(
+    space: workspaces.Workspace, services: Sequence[str], environments: Sequence[str]
+) -> tuple[str, ...]:
+    """The environments that are asked about services.
+
+    Args:
+        space: The workspace.
+        services: The services; none for all.
+        environments: The environments; all on Kubernetes if none is given.
+
+    Raises:
+        hanbae.errors.WrongUse: There is no such service or environment.
+    """
+    if services:  # to look for all of them takes a walk through the working tree
+        repository_services.check(space.loaded, *services)
+    names = tuple(environments) or named_environments.on_kubernetes(space.policy)
+    for name in names:
+        space.environment(name)
+    return names

@@ -7,9 +7,11 @@ from operator import attrgetter
 from typing import Final
 
 from hanbae import workspaces
-from hanbae.actions import every_environment, status
+from hanbae.actions import every_environment
 from hanbae.argo import others
 from hanbae.clusters import kinds
+from hanbae.deploying import standing_engines
+from hanbae.planning import pending
 from hanbae.policy import environments as named_environments
 from hanbae.results import outside
 
@@ -48,7 +50,8 @@ async def _of_environment(
     if named_environments.by_helm(space.policy, environment):
         return [], []
     async with space.clusters(environment) as clusters:
-        applications = await status.applications_of(space, clusters, services, environment)
+        engines = standing_engines.Engines(space, pending.Commits(space.checkout, space.policy))
+        applications = await engines.applications(clusters, services, environment)
     syncs: list[outside.Sync] = []
     edits: list[outside.Edit] = []
     for service, application in applications.items():

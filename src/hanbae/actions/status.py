@@ -1,29 +1,27 @@
-"""``hanbae status``: where every service stands in every environment."""
+"""``hanbae status``: where every service stands in every environment, once or again and again."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from typing import Final
 
 from msgspec import structs
 
 from hanbae import errors, workspaces
 from hanbae.actions import every_environment
-from hanbae.argo import standing
-from hanbae.argocd_api import comparing
-from hanbae.clusters import kinds, reading
-from hanbae.deploying import holding, permitting
-from hanbae.engines.helm import standing as helm
-from hanbae.policy import calendars, naming
-from hanbae.policy import environments as named_environments
-from hanbae.results import holds, standings
-from hanbae.rules import application_sources
+from hanbae.deploying import holding, lease_lists, permitting, standing_engines, standing_records
+from hanbae.images import versions
+from hanbae.planning import pending
+from hanbae.policy import calendars
+from hanbae.results import holds, reach, standings
 
-_AT_ONCE: Final = 8
+LOOKS_EVERY: Final = 5.0
+"""Seconds between two looks at the clusters."""
+FETCHES_EVERY: Final = 30.0
+"""Seconds between two questions to the remote for the heads of the branches."""
 
-_Applications = Mapping[str, Mapping[str, Any] | None]
+_Heads = dict[str, str | errors.Error]
 
 
 async def status(
@@ -41,20 +39,102 @@ async def status(
     Raises:
         hanbae.errors.WrongUse: There is no such service or environment.
     """
-    answers = await every_environment.ask(space, services, environments, _of_environment)
-    listed = {
-        (entry.service, entry.environment): entry
-        for entries, _ in answers.of.values()
-        for entry in entries
-    }
-    ordered = tuple(
-        listed.get((service, name), standings.Standing(service, name, "unknown"))
-        for service in answers.services
-        for name in answers.environments
-    )
-    held = tuple(entry for _, of_environment in answers.of.values() for entry in of_environment)
-    frozen = tuple(_frozen(space, answers.environments))
-    return standings.Standings(ordered, answers.unreached, frozen, held)
+    names = every_environment.chosen(space, services, environments)
+    return await _Look(space, await space.heads(names)).at_all(services, names)
+
+
+async def watch(
+    space: workspaces.Workspace,
+    services: Sequence[str] = (),
+    environments: Sequence[str] = (),
+) -> AsyncGenerator[standings.Standings]:
+    """Where services stand, again and again; it never ends by itself.
+
+    Args:
+        space: The workspace.
+        services: The services; all of the working tree if none is given.
+        environments: The environments; all on Kubernetes if none is given.
+
+    Raises:
+        hanbae.errors.WrongUse: There is no such service or environment.
+    """
+    names = every_environment.chosen(space, services, environments)
+    clock = asyncio.get_running_loop().time
+    heads, fetched = await space.heads(names), clock()
+    while True:
+        began = clock()
+        if began - fetched >= FETCHES_EVERY:
+            heads, fetched = await space.heads(names), clock()
+        yield await _Look(space, heads).at_all(services, names)
+        await asyncio.sleep(max(LOOKS_EVERY - (clock() - began), 0))
+
+
+class _Look:
+    """One look at every environment."""
+
+    def __init__(self, space: workspaces.Workspace, heads: _Heads) -> None:
+        self._space = space
+        self._heads = heads
+        self._commits = pending.Commits(space.checkout, space.policy)
+        self._engines = standing_engines.Engines(space, self._commits)
+        self._held: dict[str, list[holds.Held]] = {}
+        self._unread: dict[str, reach.Unreached] = {}
+
+    async def at_all(
+        self, services: Sequence[str], environments: Sequence[str]
+    ) -> standings.Standings:
+        """Where services stand in environments."""
+        answers = await every_environment.ask(self._space, services, environments, self._at)
+        listed = {
+            (entry.service, name): entry
+            for name, entries in answers.of.items()
+            for entry in entries
+        }
+        names = answers.environments
+        return standings.Standings(
+            tuple(
+                listed.get((service, name), standings.Standing(service, name, "unknown"))
+                for service in answers.services
+                for name in names
+            ),
+            answers.unreached,
+            tuple(_frozen(self._space, names)),
+            tuple(entry for name in names for entry in self._held.get(name, ())),
+            tuple(self._unread[name] for name in names if name in self._unread),
+        )
+
+    async def _at(
+        self, space: workspaces.Workspace, services: Sequence[str], environment: str
+    ) -> list[standings.Standing]:
+        """Where services stand in one environment."""
+        head = self._heads[environment]
+        if isinstance(head, errors.Error):
+            raise head
+        async with space.clusters(environment) as clusters:
+            judged = await self._engines.judge(clusters, services, environment, head=head)
+            by_service = await self._leases(clusters, services, environment)
+        self._held[environment] = holding.held(by_service, environment)
+        entries = list(map(self._with_files, judged))
+        return standing_records.completed(entries, by_service, space.store) if entries else []
+
+    async def _leases(
+        self, clusters: workspaces.Clusters, services: Sequence[str], environment: str
+    ) -> lease_lists.ByService:
+        """Service → its Lease; who may read none sees where services stand all the same."""
+        policy = self._space.policy
+        try:
+            return await lease_lists.of_services(policy, clusters.workload, services, environment)
+        except errors.Error as error:
+            self._unread[environment] = reach.Unreached(environment, error.text)
+            return {}
+
+    def _with_files(self, entry: standings.Standing) -> standings.Standing:
+        """What the names of images and the files of commits say."""
+        return structs.replace(
+            entry,
+            version=versions.of(entry.images, entry.service),
+            pending=self._commits.migrations(entry.service, entry.deployed, entry.head),
+        )
 
 
 def _frozen(space: workspaces.Workspace, names: Sequence[str]) -> Iterator[standings.Frozen]:
@@ -64,126 +144,3 @@ def _frozen(space: workspaces.Workspace, names: Sequence[str]) -> Iterator[stand
         if frozen is not None:
             freeze, until = frozen.freeze, permitting.until(frozen)
             yield standings.Frozen(name, freeze.name, freeze.reason, until)
-
-
-async def _of_environment(
-    space: workspaces.Workspace, services: Sequence[str], environment: str
-) -> tuple[list[standings.Standing], list[holds.Held]]:
-    head = await space.head(environment)
-    held: list[holds.Held] = []
-    async with space.clusters(environment) as clusters:
-        if named_environments.by_helm(space.policy, environment):
-            judged = await _of_releases(space, clusters, services, environment, head=head)
-        else:
-            applications = await applications_of(space, clusters, services, environment)
-            judged = [
-                structs.replace(
-                    standing.judge(applications.get(service), service, environment, head=head),
-                    overrides=_overrides(
-                        space, service, environment, applications.get(service), head=head
-                    ),
-                )
-                for service in services
-            ]
-        with contextlib.suppress(
-            errors.Error
-        ):  # who may see no Lease sees where services stand all the same
-            held = await holding.listed(space.policy, clusters.workload, services, environment)
-    last = space.store.last(environment)
-    entries = [
-        structs.replace(entry, deployment=deployment.id, outcome=deployment.outcome)
-        if (deployment := last.get(entry.service))
-        else entry
-        for entry in judged
-    ]
-    return entries, held
-
-
-def _overrides(
-    space: workspaces.Workspace,
-    service: str,
-    environment: str,
-    application: Mapping[str, Any] | None,
-    *,
-    head: str,
-) -> tuple[str, ...]:
-    """What an Application sets and nothing in git says; git is looked through only where it sets anything."""
-    where = space.policy, service, environment
-    if application is None or not application_sources.is_about(*where, application):
-        return ()
-    live = application_sources.of_live(*where, application)
-    unwritten = application_sources.Written(live.application)
-    if not application_sources.live_settings(*where, live=live, former=unwritten):
-        return ()
-    written = application_sources.in_files(
-        space.policy, space.checkout.revision(head), service, environment
-    )
-    return application_sources.live_settings(*where, live=live, former=written)
-
-
-async def _of_releases(
-    space: workspaces.Workspace,
-    clusters: workspaces.Clusters,
-    services: Sequence[str],
-    environment: str,
-    *,
-    head: str,
-) -> list[standings.Standing]:
-    """Where services stand that Helm deploys."""
-    places, policy = asyncio.Semaphore(_AT_ONCE), space.policy
-
-    async def one(service: str) -> standings.Standing:
-        async with places:
-            entry = await helm.read(
-                clusters.workload,
-                service,
-                environment,
-                namespace=naming.namespace(policy, service, environment),
-                release=naming.release(policy, service, environment),
-                head=head,
-            )
-        if entry.state == "behind" and _is_same(space, service, (entry.deployed, head)):
-            return structs.replace(entry, state="current")
-        return entry
-
-    return list(await asyncio.gather(*map(one, services)))
-
-
-def _is_same(space: workspaces.Workspace, service: str, commits: tuple[str, str]) -> bool:
-    """Whether the folder of a service is the same in two commits; not where the clone does not have both."""
-    folder = str(naming.folder(space.policy, service))
-    try:
-        first, second = (space.checkout.revision(commit).files(folder) for commit in commits)
-    except errors.WrongUse:
-        return False
-    return first == second
-
-
-async def applications_of(
-    space: workspaces.Workspace,
-    clusters: workspaces.Clusters,
-    services: Sequence[str],
-    environment: str,
-) -> _Applications:
-    """Service → its Application. All are listed at once where that is permitted, else asked for by name."""
-    policy, namespace = space.policy, space.policy.argocd.namespace
-    names = {service: naming.application(policy, service, environment) for service in services}
-    if clusters.argocd is None and len(services) > 1:
-        try:
-            listed = await reading.find(clusters.control, kinds.APPLICATION, namespace)
-        except errors.Forbidden:
-            pass
-        else:
-            by_name = {item["metadata"]["name"]: item for item in listed}
-            return {service: by_name.get(name) for service, name in names.items()}
-    places = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(name: str) -> Mapping[str, Any] | None:
-        async with places:
-            if clusters.argocd is not None:
-                project = naming.project(policy, environment)
-                return await comparing.application(clusters.argocd, name, project, namespace)
-            return await reading.get(clusters.control, kinds.APPLICATION, namespace, name)
-
-    answers = await asyncio.gather(*map(one, names.values()))
-    return dict(zip(names, answers, strict=True))

@@ -67,6 +67,18 @@ async def application(
     return answers.application(answer, call)
 
 
+async def of_project(server: connections.Server, project: str, namespace: str) -> list[Object]:
+    """The Applications of a project that the token may ``get``; Argo CD leaves the others out.
+
+    Raises:
+        hanbae.errors.Unreachable: Argo CD did not answer.
+    """
+    call = server.asked("get", project=project)
+    params = {"projects": project, "appNamespace": namespace}
+    answer = await server.ask(call, "GET", "/api/v1/applications", params=params)
+    return [answers.application(item, call) for item in foreign_json.mappings(answer.get("items"))]
+
+
 async def managed(
     server: connections.Server, name: str, project: str, namespace: str
 ) -> list[Compared]:

@@ -49,7 +49,7 @@ class _OutputName(click.ParamType[str]):
         """The name, where there is such an output."""
         from hanbae.cli import json_schemas
 
-        names = [*json_schemas.OUTPUTS, json_schemas.EVENT]
+        names = [*json_schemas.OUTPUTS, *json_schemas.LINES]
         name = str(value).replace(" ", "-")
         if name not in names:
             raise errors.WrongUse("generate.no-output", command=name, known=", ".join(names))
@@ -61,7 +61,7 @@ class _OutputName(click.ParamType[str]):
         """The names."""
         from hanbae.cli import json_schemas
 
-        names = [*json_schemas.OUTPUTS, json_schemas.EVENT]
+        names = [*json_schemas.OUTPUTS, *json_schemas.LINES]
         return [
             click.shell_completion.CompletionItem(name)
             for name in names

@@ -275,19 +275,19 @@ OUTPUTS: Final[dict[str, type[Struct]]] = {
     "upgrade": files.Upgrades,
 }
 """Command, with what its output depends on → what it writes, besides ``format``."""
-EVENT: Final = "event"
-"""Name of a line of ``--output jsonl``, which has no ``format``: lines are what the history keeps."""
+LINES: Final[dict[str, type[Struct]]] = {"event": events.Event, "standing": standings.Standing}
+"""Name → a line of ``--output jsonl``, which has no ``format``: of the history, and of `hanbae status`."""
 
 
 def schema(output: str) -> dict[str, Any]:
     """The schema of a document.
 
     Args:
-        output: A key of `OUTPUTS`, or `EVENT`.
+        output: A key of `OUTPUTS` or of `LINES`.
     """
-    kind = events.Event if output == EVENT else OUTPUTS[output]
+    kind = LINES.get(output) or OUTPUTS[output]
     (reference,), components = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
-    if output != EVENT:
+    if output not in LINES:
         root = components[reference["$ref"].rpartition("/")[2]]
         version = {"const": outputs.FORMAT, "description": "Version of this form."}
         root["properties"] = {"format": version, **root["properties"]}

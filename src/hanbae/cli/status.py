@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import ExitStack, aclosing
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -15,21 +17,11 @@ from hanbae.cli import interrupts, names, options, outputs, unreached
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
+    from hanbae import workspaces
     from hanbae.results import standings
 
 _MOST: Final = 20
 """Services and environments that are explained below the table; the rest is in the table and in JSON."""
-_CELLS: Final = {
-    "current": "status.current",
-    "behind": "status.behind",
-    "unseen": "status.unseen",
-    "drifted": "status.drifted",
-    "busy": "status.busy",
-    "progressing": "status.progressing",
-    "degraded": "status.degraded",
-    "absent": "status.absent",
-    "unknown": "status.unknown",
-}
 _SENTENCES: Final = {
     "behind": "status.is-behind",
     "unseen": "status.is-unseen",
@@ -48,7 +40,6 @@ _COMMANDS: Final = {
 _PLAN: Final = ("hanbae", "plan")
 """What shows what an Application renders that git does not."""
 _LONGEST: Final = 300
-_AGES: Final = ((86400, "status.days"), (3600, "status.hours"), (60, "status.minutes"))
 
 
 @click.command(
@@ -56,18 +47,22 @@ _AGES: Final = ((86400, "status.days"), (3600, "status.hours"), (60, "status.min
     help="""\
 Show where every service stands in every environment.
 
-One row for each service, one column for each environment: the commit that runs, and for how long. Below it,
-what is not as the branch says, with the next command.
+One row for each service, one column for each environment: the version and the commit that run, and for how long;
+below them the migrations that wait on the branch, a hold, a last deployment that did not succeed and the items of its
+checklist that failed. Below the table, what is not as the branch says, with the next command.
+--watch looks again every few seconds until Ctrl-C: a terminal is redrawn, a pipe gets a line for each change.
 Exit code 4 where an environment cannot be reached; the others are shown all the same.""",
     epilog="""\
 Examples:
   hanbae status
   hanbae status auth identity --env production
+  hanbae status --watch
   hanbae status --output json""",
 )
 @click.argument("services", metavar="[SERVICE]...", nargs=-1, shell_complete=names.services)
 @options.environment(required=False)
-@options.output("text", "json")
+@click.option("-w", "--watch", "watches", is_flag=True, help="Look again and again, until Ctrl-C.")
+@options.output("text", "json", "jsonl")
 @options.context()
 @options.session
 def command(
@@ -75,61 +70,88 @@ def command(
     *,
     services: tuple[str, ...],
     environment: str | None,
+    watches: bool,
     output: str,
     kube_context: str | None,
 ) -> int:
     """Show it."""
-    from hanbae import workspaces
+    from hanbae import errors, workspaces
     from hanbae.actions import status
 
+    if watches and output == "json":
+        raise errors.WrongUse("status.endless-json")
+    chosen = (environment,) if environment else ()
     with workspaces.opened(session.directory, context=kube_context) as space:
         try:
-            listed = asyncio.run(
-                status.status(space, services, (environment,) if environment else ())
-            )
+            if watches:
+                asyncio.run(_watch(session, space, services, chosen, output))
+            listed = asyncio.run(status.status(space, services, chosen))
         except KeyboardInterrupt:
             return interrupts.INTERRUPTED
         now = space.clock()
     if output == "json":
         outputs.emit_json(listed)
+    elif output == "jsonl":
+        for standing in listed.standings:
+            outputs.emit_jsonl(standing)
     elif listed.standings:
-        outputs.emit(_table(listed, now))
-        _explain(session, listed)
-        _say_forbidden(session, listed)
+        _show(session, listed, now)
     return unreached.tell(session, listed.unreached)
 
 
-def _table(listed: standings.Standings, now: datetime) -> str:
-    from hanbae.cli.text import tables
+async def _watch(
+    session: options.Session,
+    space: workspaces.Workspace,
+    services: tuple[str, ...],
+    environments: tuple[str, ...],
+    output: str,
+) -> None:
+    """Show every change, until somebody ends it."""
+    from hanbae.actions import status
+    from hanbae.cli.text import live_table, standing_table
+    from hanbae.results import standings
 
-    columns: dict[str, list[str]] = {}
-    for standing in listed.standings:
-        columns.setdefault(standing.environment, []).append(_cell(standing, now))
-    rows = list(dict.fromkeys(standing.service for standing in listed.standings))
-    return tables.matrix(rows, columns, corner=catalogue.words("deploy.column-service"))
+    redraws = output == "text" and sys.stdout.isatty()
+    before = standings.Standings(())
+    with ExitStack() as stack:
+        screen = stack.enter_context(live_table.Redrawn()) if redraws else None
+        async with aclosing(status.watch(space, services, environments)) as looks:
+            async for listed in looks:
+                now = space.clock()
+                if screen is not None:
+                    screen.draw("\n".join(_drawn(listed, now)))
+                    continue
+                for standing in standings.changed(before, listed):
+                    if output == "jsonl":
+                        outputs.emit_jsonl(standing)
+                    else:
+                        outputs.emit(standing_table.line(standing, listed, now))
+                unreached.tell(
+                    session,
+                    [entry for entry in listed.unreached if entry not in before.unreached],
+                )
+                before = standings.remembered(before, listed)
 
 
-def _cell(standing: standings.Standing, now: datetime) -> str:
-    facts = {"revision": standing.deployed[:7], "age": _age(standing.since, now)}
-    words = catalogue.sentence(wording.Text(_CELLS[standing.state], facts))
-    return catalogue.printable(words.strip())
+def _drawn(listed: standings.Standings, now: datetime) -> Iterator[str]:
+    """What a terminal shows of one look."""
+    from hanbae.cli.text import standing_table
+
+    yield standing_table.table(listed, now)
+    yield from map(catalogue.sentence, _forbidden(listed))
+    for entry in listed.unreached:
+        facts = {"environment": entry.environment}
+        yield catalogue.sentence(wording.Text("status.unreached", facts))
+        yield f"  {catalogue.sentence(entry.why)}"
+    facts = {"time": f"{now.astimezone():%H:%M:%S}"}
+    yield catalogue.sentence(wording.Text("status.watched", facts))
 
 
-def _age(since: str, now: datetime) -> str:
-    """How long ago a time is, in its largest unit; empty where it is not one."""
-    try:
-        moment = datetime.fromisoformat(since)
-    except ValueError:
-        return ""
-    seconds = int((now - moment.replace(tzinfo=moment.tzinfo or UTC)).total_seconds())
-    for unit, text_id in _AGES:
-        if seconds >= unit:
-            return catalogue.sentence(wording.Text(text_id, {"count": str(seconds // unit)}))
-    return catalogue.words("status.moments")
+def _show(session: options.Session, listed: standings.Standings, now: datetime) -> None:
+    """Write the table, and below it what is not as the branch says, with the next command."""
+    from hanbae.cli.text import standing_table
 
-
-def _explain(session: options.Session, listed: standings.Standings) -> None:
-    """Say what is not as the branch says, with the next command."""
+    outputs.emit(standing_table.table(listed, now))
     explained = [
         standing
         for standing in listed.standings
@@ -141,17 +163,21 @@ def _explain(session: options.Session, listed: standings.Standings) -> None:
     if len(explained) > _MOST:
         facts = {"count": str(len(explained) - _MOST)}
         session.narration.note(wording.Text("status.more", facts))
+    for text in _forbidden(listed):
+        session.narration.warn(text)
+    for entry in listed.unread:
+        session.narration.warn(wording.Text("status.unread", {"environment": entry.environment}))
+        session.narration.note(entry.why)
 
 
-def _say_forbidden(session: options.Session, listed: standings.Standings) -> None:
-    """Say what may not be deployed now, and why."""
+def _forbidden(listed: standings.Standings) -> Iterator[wording.Text]:
+    """What may not be deployed now, and why."""
     from hanbae.deploying import holding
 
     for held in listed.held:
         for hold in held.holds:
             text_id = "hold.of-revision" if hold.revision else "hold.of-all"
-            about = holding.facts(hold, held.service, held.environment)
-            session.narration.warn(wording.Text(text_id, about))
+            yield wording.Text(text_id, holding.facts(hold, held.service, held.environment))
     for frozen in listed.frozen:
         facts = {
             "environment": frozen.environment,
@@ -159,7 +185,7 @@ def _say_forbidden(session: options.Session, listed: standings.Standings) -> Non
             "reason": frozen.reason,
             "until": frozen.until,
         }
-        session.narration.warn(wording.Text("freeze.holds", facts))
+        yield wording.Text("freeze.holds", facts)
 
 
 def _sentences(standing: standings.Standing) -> Iterator[str]:

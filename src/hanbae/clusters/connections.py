@@ -86,6 +86,7 @@ class Cluster:
         params: Mapping[str, str] | None = None,
         body: Any = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> bytes:
         """Make one request and return the answer's body.
 
@@ -99,12 +100,13 @@ class Cluster:
             params: The query.
             body: What to send, as JSON.
             content_type: Of the body.
+            accept: The form that the answer is to have.
 
         Raises:
             hanbae.errors.Error: Any of those that :mod:`hanbae.clusters.answers` draws.
         """
         content = None if body is None else msgspec.json.encode(body)
-        headers = {"accept": "application/json"}
+        headers = {"accept": accept}
         if content is not None:
             headers["content-type"] = content_type
         request = self._client.build_request(
@@ -182,10 +184,11 @@ class Cluster:
         params: Mapping[str, str] | None = None,
         body: Any = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> kinds.Object:
         """As :meth:`send`, for answers that are a JSON object."""
         answer = await self.send(
-            call, method, path, params=params, body=body, content_type=content_type
+            call, method, path, params=params, body=body, content_type=content_type, accept=accept
         )
         return answers.decoded(answer, call)
 

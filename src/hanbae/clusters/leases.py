@@ -33,7 +33,7 @@ PREFIX: Final = "hanbae.dev/"
 DEPLOYMENT: Final = f"{PREFIX}deployment"
 """The label by which the Lease of a deployment is found."""
 HOLDS: Final = f"{PREFIX}holds"
-"""The mark of what may not be deployed; a Lease that has one has a label of the same name, by which it is found."""
+"""The mark of what may not be deployed; a Lease that has one has a label of that name, by which kubectl lists it."""
 _FORMAT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 _ATTEMPTS: Final = 8
 
@@ -81,10 +81,9 @@ async def find(cluster: connections.Cluster, namespace: str, deployment: str) ->
     return [_seen(item) for item in stored]
 
 
-async def with_holds(cluster: connections.Cluster, namespace: str) -> list[Seen]:
-    """The Leases in a namespace that say what may not be deployed."""
-    stored = await reading.find(cluster, kinds.LEASE, namespace, label_selector=f"{HOLDS}=true")
-    return [_seen(item) for item in stored]
+async def every(cluster: connections.Cluster, namespace: str) -> list[Seen]:
+    """All Leases in a namespace, whosever they are."""
+    return [_seen(item) for item in await reading.find(cluster, kinds.LEASE, namespace)]
 
 
 async def is_held(

@@ -18,6 +18,23 @@ _SELF: Final = kinds.Kind(
 )
 
 
+class Form(Struct, frozen=True):
+    """The form in which a list is answered.
+
+    Attributes:
+        accept: How it is requested.
+        kind: The kind of the list that is the answer.
+    """
+
+    accept: str
+    kind: str
+
+
+_METADATA: Final = Form(
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", "PartialObjectMetadataList"
+)
+
+
 class Page(Struct, frozen=True):
     """Some of the objects that were asked for.
 
@@ -71,6 +88,27 @@ async def find(
     ]
 
 
+async def metadata(
+    cluster: connections.Cluster,
+    kind: kinds.Kind,
+    namespace: str | None,
+    *,
+    label_selector: str | None = None,
+) -> list[kinds.Object]:
+    """As :func:`find`, of each object the metadata alone: what is in Secrets neither travels nor is held.
+
+    Raises:
+        hanbae.errors.Error: As :func:`get`.
+    """
+    return [
+        item
+        async for page in pages(
+            cluster, kind, namespace, label_selector=label_selector, form=_METADATA
+        )
+        for item in page.objects
+    ]
+
+
 async def pages(
     cluster: connections.Cluster,
     kind: kinds.Kind,
@@ -78,17 +116,29 @@ async def pages(
     *,
     label_selector: str | None = None,
     field_selector: str | None = None,
+    form: Form | None = None,
 ) -> AsyncIterator[Page]:
     """As :func:`find`, page by page, with the resourceVersion of the list.
+
+    Args:
+        cluster: The cluster.
+        kind: The kind.
+        namespace: The namespace; None or empty for all of them.
+        label_selector: Labels of the objects.
+        field_selector: Fields of the objects.
+        form: Another form than the whole objects.
 
     Raises:
         hanbae.clusters.answers.Expired: Reading took so long that the list is no longer kept: begin again.
     """
     params = selectors(label_selector, field_selector) | {"limit": str(PAGE)}
     call = cluster.asked("list", kind, namespace)
+    form = form or Form("application/json", f"{kind.kind}List")
     while True:
-        answer = await cluster.ask(call, "GET", kind.path(namespace), params=params)
-        answers.check_object(answer, f"{kind.kind}List", call)
+        answer = await cluster.ask(
+            call, "GET", kind.path(namespace), params=params, accept=form.accept
+        )
+        answers.check_object(answer, form.kind, call)
         metadata = foreign_json.below(answer, "metadata")
         objects = [kind.complete(item) for item in answer.get("items") or []]
         yield Page(objects, str(metadata.get("resourceVersion") or ""))

@@ -7,7 +7,6 @@ read holds all the same.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -15,6 +14,7 @@ import msgspec
 
 from hanbae import errors, excerpts, foreign_json, workspaces
 from hanbae.clusters import connections, leases
+from hanbae.deploying import lease_lists
 from hanbae.policy import documents, naming
 from hanbae.results import holds
 
@@ -22,7 +22,6 @@ MARK: Final = "holds"
 """The mark of the Lease that has them."""
 MOST: Final = 20
 """Holds of one service in one environment."""
-_AT_ONCE: Final = 8
 _SHORT: Final = 12
 _LONGEST: Final = 400
 _UNREADABLE: Final = holds.Hold("-", "-", "", "-")
@@ -87,55 +86,21 @@ async def listed(
     services: Sequence[str],
     environment: str,
 ) -> list[holds.Held]:
-    """The services of an environment that are held; those of a namespace at once, where that is permitted.
+    """The services of an environment that are held.
 
     Raises:
         hanbae.errors.Unreachable: The cluster did not answer, or does not show them.
     """
-    spaces: dict[str, list[str]] = {}
-    for service in services:
-        spaces.setdefault(naming.namespace(policy, service, environment), []).append(service)
-    by_namespace = await asyncio.gather(
-        *(
-            _of_namespace(policy, workload, namespace, here, environment)
-            for namespace, here in spaces.items()
-        )
-    )
-    by_service = {
-        service: held for namespace in by_namespace for service, held in namespace.items()
-    }
+    return held(await lease_lists.of_services(policy, workload, services, environment), environment)
+
+
+def held(by_service: Mapping[str, leases.Seen], environment: str) -> list[holds.Held]:
+    """What is held among the applications' Leases of an environment."""
     return [
-        holds.Held(service, environment, by_service[service])
-        for service in services
-        if by_service.get(service)
+        holds.Held(service, environment, entries)
+        for service, lease in by_service.items()
+        if (entries := of(lease.marks))
     ]
-
-
-async def _of_namespace(
-    policy: documents.Policy,
-    workload: connections.Cluster,
-    namespace: str,
-    services: Sequence[str],
-    environment: str,
-) -> dict[str, tuple[holds.Hold, ...]]:
-    """Service → its holds."""
-    try:
-        by_name = {lease.name: lease for lease in await leases.with_holds(workload, namespace)}
-    except errors.Forbidden:
-        pass
-    else:
-        names = {service: naming.lease(service, environment) for service in services}
-        return {
-            service: of(by_name[name].marks) for service, name in names.items() if name in by_name
-        }
-    places = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(service: str) -> tuple[holds.Hold, ...]:
-        async with places:
-            return await read(policy, workload, service, environment)
-
-    answers = await asyncio.gather(*map(one, services))
-    return dict(zip(services, answers, strict=True))
 
 
 async def change(

@@ -22,7 +22,7 @@ import msgspec
 
 from hanbae import errors, foreign_json, subjects
 from hanbae.history import in_file, locations, on_server, protocol
-from hanbae.results import deployments, events, plans
+from hanbae.results import checklists, deployments, events, plans
 
 Event = events.Event
 Deployment = deployments.Deployment
@@ -288,6 +288,29 @@ class Store:
         )
         folded = self._folded([id for (id,) in rows])  # noqa: A001 it is the deployment's
         return {deployment.service: deployment for deployment in folded}
+
+    def phases(self, deployments: Sequence[str]) -> dict[str, tuple[checklists.Checked, ...]]:
+        """Deployment → what became of its checklists, of those that have any.
+
+        Args:
+            deployments: The deployments' ids.
+        """
+        phases: dict[str, dict[checklists.Phase, checklists.Checked]] = {}
+        for first in range(0, len(deployments), _AT_ONCE):
+            ids = deployments[first : first + _AT_ONCE]
+            names = {f"id{number}": id for number, id in enumerate(ids)}  # noqa: A001
+            rows = self._database.rows(
+                "SELECT event FROM events WHERE deployment IN"  # noqa: S608  our own words
+                f" ({', '.join(f':{name}' for name in names)}) AND kind = 'Decided'"
+                " ORDER BY deployment, seq",
+                names,
+            )
+            for (text,) in rows:
+                event = self._decoded(text)
+                if isinstance(event.fact, events.Decided):
+                    checked = event.fact.checked
+                    phases.setdefault(event.deployment, {})[checked.phase] = checked
+        return {deployment: tuple(by_phase.values()) for deployment, by_phase in phases.items()}
 
     def deployment(self, deployment: str) -> Deployment:
         """What a deployment adds up to.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Final, Literal
 
@@ -97,6 +98,16 @@ def namespace(policy: documents.Policy, service: str, environment: str) -> str:
             policy.services.namespace,
         )
     return suffixed(policy, filled(base, service, environment), environment)
+
+
+def spaces(
+    policy: documents.Policy, services: Iterable[str], environment: str
+) -> dict[str, list[str]]:
+    """Namespace → those of some services that are in it in an environment."""
+    spaces: dict[str, list[str]] = {}
+    for service in services:
+        spaces.setdefault(namespace(policy, service, environment), []).append(service)
+    return spaces
 
 
 def suffixed(policy: documents.Policy, base: str, environment: str) -> str:
@@ -268,6 +279,14 @@ def database_key(policy: documents.Policy, service: str, environment: str, templ
     """A Job, a container or a key by which the policy names a database, as it is called in an environment."""
     own = release(policy, service, environment)
     return filled(template, service, environment, release=own)
+
+
+def backups(policy: documents.Policy, service: str, environment: str) -> str:
+    """The namespace of the database cluster whose backups count for a service."""
+    point = policy.checklists.restore_point
+    if point is None or point.namespace is None:
+        return namespace(policy, service, environment)
+    return suffixed(policy, point.namespace, environment)
 
 
 def seconds(duration: documents.Duration) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hanbae import subjects
 from hanbae.results import holds, reach
@@ -34,9 +35,13 @@ class Standing(Struct, frozen=True, omit_defaults=False):
         health: Argo CD's word for its health.
         message: Argo CD's sentence about its health or its operation; may be empty.
         differing: The objects that differ from the branch.
-        deployment: Id of the last deployment that this history knows; empty for none.
-        outcome: How that one ended; empty for none.
+        deployment: Id of the last deployment: by the application's Lease, or else by the history; empty for none.
+        outcome: How that one ended; empty for none, and where its driver went without saying.
         overrides: What its Application in the cluster sets and nothing in git says, such as ``image.tag``.
+        by: Who deployed it.
+        version: Tag of the service's image; empty where it has none.
+        pending: Names of the migrations that the branch has and the commit that was deployed has not.
+        gates: Items of the last deployment's checklist that failed, as far as the history knows it.
     """
 
     service: str
@@ -52,6 +57,10 @@ class Standing(Struct, frozen=True, omit_defaults=False):
     deployment: str = ""
     outcome: str = ""
     overrides: tuple[str, ...] = ()
+    by: str = ""
+    version: str = ""
+    pending: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
 
 
 class Frozen(Struct, frozen=True):
@@ -78,9 +87,55 @@ class Standings(Struct, frozen=True):
         unreached: Environments of which nothing is known now.
         frozen: Environments that the policy freezes now.
         held: Services that somebody holds, as far as the clusters show that.
+        unread: Environments whose Leases may not be read, so that nobody knows what is held there.
     """
 
     standings: tuple[Standing, ...]
     unreached: tuple[reach.Unreached, ...] = ()
     frozen: tuple[Frozen, ...] = ()
     held: tuple[holds.Held, ...] = ()
+    unread: tuple[reach.Unreached, ...] = ()
+
+
+def changed(before: Standings, after: Standings) -> Iterator[Standing]:
+    """What is not as it was, of the environments that could be looked at.
+
+    Args:
+        before: An earlier look; one without standings where there was none.
+        after: The look.
+    """
+    earlier = {
+        (entry.service, entry.environment): _told(before, entry) for entry in before.standings
+    }
+    silent = {entry.environment for entry in after.unreached}
+    for entry in after.standings:
+        if entry.environment in silent:
+            continue
+        if earlier.get((entry.service, entry.environment)) != _told(after, entry):
+            yield entry
+
+
+def remembered(before: Standings, after: Standings) -> Standings:
+    """A look with, for the environments that could not be looked at, what was there before."""
+    silent = {entry.environment for entry in after.unreached}
+    earlier = {(entry.service, entry.environment): entry for entry in before.standings}
+    return structs.replace(
+        after,
+        standings=tuple(
+            earlier.get((entry.service, entry.environment), entry)
+            if entry.environment in silent
+            else entry
+            for entry in after.standings
+        ),
+    )
+
+
+def _told(listed: Standings, entry: Standing) -> object:
+    """All that a look tells of a service in an environment."""
+    held = [
+        held.holds
+        for held in listed.held
+        if (held.service, held.environment) == (entry.service, entry.environment)
+    ]
+    frozen = [frozen for frozen in listed.frozen if frozen.environment == entry.environment]
+    return entry, held, frozen

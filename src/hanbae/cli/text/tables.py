@@ -47,18 +47,28 @@ def history(
     return _table(rows, _HISTORY, _HISTORY_FIRST_TO_GO, unwatched)
 
 
-def matrix(rows: Sequence[str], columns: Mapping[str, Sequence[str]], *, corner: str) -> str:
+def matrix(
+    rows: Sequence[str],
+    columns: Mapping[str, Sequence[str]],
+    *,
+    corner: str,
+    wide: Mapping[str, Sequence[str]] | None = None,
+) -> str:
     """Cells by row and column, such as services by environments.
 
     Args:
         rows: Headings of the rows.
         columns: Heading of each column → its cells, one for each row.
         corner: Heading of the headings.
+        wide: The same with wider cells, which are drawn where they fit.
     """
     width = shutil.get_terminal_size((_WIDE, 24)).columns
-    return _drawn(
-        {corner: list(rows)} | {name: list(cells) for name, cells in columns.items()}, width
+    narrow, *wider = (
+        {corner: list(rows)} | {name: list(cells) for name, cells in filled.items()}
+        for filled in (columns, wide)
+        if filled is not None
     )
+    return _drawn(next((filled for filled in wider if _needed(filled) <= width), narrow), width)
 
 
 def _table(

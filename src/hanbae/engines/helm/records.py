@@ -59,6 +59,24 @@ async def last(cluster: connections.Cluster, namespace: str, release: str) -> Re
     return max(records, key=lambda record: record.number, default=None)
 
 
+async def newest(cluster: connections.Cluster, namespace: str) -> dict[str, Record]:
+    """Release → its newest record, of every release of a namespace.
+
+    Raises:
+        hanbae.errors.Forbidden: Secrets may not be listed, which Helm needs as well.
+        hanbae.errors.Unreachable: The cluster did not answer.
+    """
+    listed = await reading.metadata(
+        cluster, kinds.SECRET, namespace, label_selector="owner=helm,status!=superseded"
+    )
+    by_release: dict[str, Record] = {}
+    for secret in listed:
+        record, release = _record(secret), str(secret["metadata"]["labels"].get("name") or "")
+        if release not in by_release or by_release[release].number < record.number:
+            by_release[release] = record
+    return by_release
+
+
 async def forget(cluster: connections.Cluster, namespace: str, record: Record) -> None:
     """Take away the record of an upgrade that was ended in the middle, or Helm would refuse every other one.
 

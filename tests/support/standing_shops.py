@@ -1,0 +1,181 @@
+"""Clones whose services stand in three environments of a real API server, as Argo CD and deployers have left them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hanbae.actions import init
+from hanbae.argo import generating
+from hanbae.policy import documents, loading, naming
+
+ENVIRONMENTS = ("dev", "staging", "production")
+BRANCHES = {"dev": "develop", "staging": "release", "production": "main"}
+SINCE = "2026-11-23T11:00:00Z"
+_MIGRATION = "-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 1;\n"
+
+
+class Shop:
+    """A clone, its remote and its policy.
+
+    Args:
+        folder: An empty folder.
+        services: The services.
+
+    Attributes:
+        root: The clone.
+        deployed: The commit that runs everywhere.
+        head: The head of every branch, in which the first service has one more migration.
+    """
+
+    def __init__(self, folder: Path, services: Sequence[str]) -> None:
+        self.services = tuple(services)
+        self.root = folder / "clone"
+        git(folder, "init", "--quiet", "--bare", "origin")
+        git(folder, "clone", "--quiet", "origin", "clone")
+        init.init(self.root, repository="https://git.example.com/shop.git", one_cluster=True)
+        for service in services:
+            self._write(service)
+        self.deployed = self.push("Begin")
+        self._migration(self.services[0], 2)
+        self.head = self.push("One more migration")
+
+    @property
+    def policy(self) -> documents.Policy:
+        """The policy."""
+        return loading.load(self.root / "hanbae.yaml").policy
+
+    def application(
+        self, service: str, environment: str, *, resources: int = 2, syncs: int = 1, **status: Any
+    ) -> dict[str, Any]:
+        """An Application that is healthy and in sync with the head.
+
+        Args:
+            service: The service.
+            environment: The environment.
+            resources: How many objects it has.
+            syncs: How many syncs Argo CD remembers; it keeps ten.
+            status: Fields of its status.
+        """
+        manifest = generating.application(self.policy, service, environment)
+        manifest["metadata"].pop("finalizers", None)
+        source = manifest["spec"].get("source") or manifest["spec"]["sources"][0]
+        history = [
+            {"id": number, "revision": self.deployed, "deployedAt": SINCE, "source": source}
+            for number in range(syncs)
+        ]
+        objects = [
+            {
+                "kind": "ConfigMap",
+                "name": f"{service}-{number}",
+                "version": "v1",
+                "status": "Synced",
+            }
+            for number in range(resources)
+        ]
+        manifest["status"] = {
+            "sync": {"status": "Synced", "revision": self.head},
+            "health": {"status": "Healthy"},
+            "history": history,
+            "resources": objects,
+            "summary": {"images": [f"registry.example.com/shop/{service}:1.4.2"]},
+            **status,
+        }
+        return manifest
+
+    def lease(self, service: str, environment: str, **marks: str) -> dict[str, Any]:
+        """The Lease of an application whose last deployment has succeeded."""
+        deployment = f"20261123-110000-{service}-{environment}"
+        noted = {
+            "deployment": deployment,
+            "service": service,
+            "environment": environment,
+            "revision": self.deployed,
+            "outcome": "succeeded",
+            "by": "jiwon",
+            **marks,
+        }
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {
+                "name": naming.lease(service, environment),
+                "namespace": naming.namespace(self.policy, service, environment),
+                "annotations": {f"hanbae.dev/{name}": value for name, value in noted.items()},
+            },
+            "spec": {"leaseDurationSeconds": 15},
+        }
+
+    def namespaces(self) -> Iterator[str]:
+        """The namespaces that are needed, Argo CD's own among them."""
+        yield self.policy.argocd.namespace
+        for environment in ENVIRONMENTS:
+            yield naming.namespace(self.policy, self.services[0], environment)
+
+    def _write(self, service: str) -> None:
+        chart = self.root / "services" / service / "helm" / "Chart.yaml"
+        chart.parent.mkdir(parents=True)
+        chart.write_text(f"apiVersion: v2\nname: {service}\nversion: 0.1.0\n")
+        self._migration(service, 1)
+
+    def _migration(self, service: str, version: int) -> None:
+        folder = self.root / "services" / service / "migrations"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{version:05}_step.sql").write_text(_MIGRATION)
+
+    def push(self, message: str) -> str:
+        """Commit what is there and push it to every branch."""
+        git(self.root, "add", "--all")
+        git(self.root, "commit", "--quiet", "--message", message)
+        git(self.root, "push", "--quiet", "origin", *(f"HEAD:{name}" for name in BRANCHES.values()))
+        return git(self.root, "rev-parse", "HEAD").strip()
+
+
+class Kubectl:
+    """kubectl of an administrator.
+
+    Args:
+        program: kubectl.
+        kubeconfig: The kubeconfig.
+    """
+
+    def __init__(self, program: Path, kubeconfig: Path) -> None:
+        self._words = [str(program), f"--kubeconfig={kubeconfig}"]
+
+    def run(self, *words: str) -> str:
+        """Run it, and return what it prints."""
+        ended = subprocess.run(
+            [*self._words, *words], check=True, capture_output=True, text=True, timeout=300
+        )
+        return ended.stdout
+
+    def apply(self, objects: Sequence[dict[str, Any]]) -> None:
+        """Apply objects on the server's side."""
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump({"apiVersion": "v1", "kind": "List", "items": list(objects)}, file)
+            file.flush()
+            self.run("apply", "--server-side", "--force-conflicts", "-f", file.name)
+
+    def begin(self, shop: Shop, argocd_definitions: Path) -> None:
+        """Have Argo CD's kinds and the namespaces of a shop."""
+        self.run("apply", "--server-side", "--force-conflicts", "-k", str(argocd_definitions))
+        self.run("wait", "--for=condition=established", "crd/applications.argoproj.io")
+        self.apply(
+            [
+                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+                for name in shop.namespaces()
+            ]
+        )
+
+
+def git(folder: Path, *words: str) -> str:
+    """Run git, and return what it prints."""
+    settings = ("-c", "user.name=shop", "-c", "user.email=shop@example.com")
+    ended = subprocess.run(
+        ["git", "-C", str(folder), *settings, *words], check=True, capture_output=True, text=True
+    )
+    return ended.stdout
