@@ -17,12 +17,13 @@ PASSWORD: Final = "c4n4ry-of-the-database"
 
 
 @contextmanager
-def running(folder: Path, *, durable: bool = False) -> Iterator[str]:
+def running(folder: Path, *, durable: bool = False, **settings: str) -> Iterator[str]:
     """The URL of a server on this machine.
 
     Args:
         folder: Where it keeps everything.
         durable: Whether a commit is on the disk, which tests need not wait for.
+        settings: Settings of the server, such as ``archive_mode="on"``.
     """
     from hanbae.sandbox import binaries
 
@@ -54,6 +55,7 @@ def running(folder: Path, *, durable: bool = False) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = ["-h", "127.0.0.1", "-p", str(port), "-k", str(folder), *([] if durable else ["-F"])]
+    options += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*somebody, str(prefix / "bin" / "postgres"), "-D", str(data), *options],

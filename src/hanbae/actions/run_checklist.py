@@ -77,6 +77,7 @@ async def run(
             verifies=True,
             began=deciding.began(recorded),
             trusted=trusting.commands(space),
+            clock=space.clock,
             stated=await _stated(space, clusters, service, environment, commit),
         )
         decided = [await deciding.decide(phase, target) for phase in phases]

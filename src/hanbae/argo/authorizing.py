@@ -161,6 +161,7 @@ def roles(
     if "workload" in clusters:
         _merge(rules, _workload(policy, environment, services))
         _merge(rules, _outside(policy))
+        _merge(rules, _backups(policy, environment, services))
     subjects, end = _subjects(policy, environment, groups), scope(policy, environment)
     return [
         manifest
@@ -240,6 +241,20 @@ def _outside(policy: documents.Policy) -> _Rules:
     proxied = [kinds.proxied(controller, port) for port in CERTIFICATE_PORTS]
     yield where, "read", _rule(kinds.SERVICE, "get", names=[controller])
     yield where, "read", _rule(kinds.SERVICE, "get", names=proxied, below="proxy")
+
+
+def _backups(policy: documents.Policy, environment: str, services: Sequence[Service]) -> _Rules:
+    """The backups by whose age a gate decides."""
+    point = policy.checklists.restore_point
+    if point is None or point.cluster is None:
+        return
+    if point.environments and environment not in point.environments:
+        return
+    if not any(item.decided_by == "restore-point" for _, item in policy.checklists.items):
+        return
+    names = (naming.backups(policy, service.name, environment) for service in services)
+    for where in dict.fromkeys(names):
+        yield where, "read", _rule(kinds.BACKUP, "list")
 
 
 def _merge(rules: dict[tuple[str, str], list[Thing]], more: _Rules) -> None:

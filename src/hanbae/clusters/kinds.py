@@ -99,6 +99,7 @@ INGRESSCLASS: Final = Kind(
 STORAGECLASS: Final = Kind(
     "storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False
 )
+BACKUP: Final = Kind("postgresql.cnpg.io", "v1", "backups", "Backup")
 HTTPROUTE: Final = Kind("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
 NODE: Final = Kind("", "v1", "nodes", "Node", namespaced=False)
 NAMESPACE: Final = Kind("", "v1", "namespaces", "Namespace", namespaced=False)

@@ -54,6 +54,7 @@ async def decide(
         proved=tuple(event.fact for event in recorded if isinstance(event.fact, events.Proved)),
         began=deciding.began(recorded),
         trusted=trusting.commands(space),
+        clock=space.clock,
         stated=stating.holding(marks, plan.revision, space.clock()),
     )
     failed: list[checklists.Decision] = []

@@ -98,6 +98,7 @@ async def examine(
         registries,
         stated=stated,
         trusted=trusting.commands(space),
+        clock=space.clock,
     )
     bound = deciding.gates(source.policy, "before")
     by_gate = await deciding.verdicts_of(dict.fromkeys((*_ALWAYS, *bound)), target)

@@ -10,16 +10,15 @@ from __future__ import annotations
 from typing import Final
 
 from hanbae import errors, workspaces
-from hanbae.gates import deciding, targets
-from hanbae.policy import documents, loading
-from hanbae.results import checklists
+from hanbae.gates import targets
+from hanbae.policy import loading
 
 _REMOTE: Final = "origin"
 
 
 def commands(space: workspaces.Workspace) -> targets.Trusted | None:
     """The commands that may run; None where the default branch is not known here, or its policy cannot be read."""
-    if not any(item.command for item in _items(space.policy)):
+    if not any(space.policy.checklists.commands):
         return targets.NOTHING
     try:
         commit = space.checkout.default(_REMOTE)
@@ -28,9 +27,5 @@ def commands(space: workspaces.Workspace) -> targets.Trusted | None:
         trusted, _ = loading.parse(data or b"", name)
     except (errors.Error, ValueError):
         return None
-    named = frozenset(item.command for item in _items(trusted) if item.command)
+    named = frozenset(command for _, command in trusted.checklists.commands)
     return targets.Trusted(named, space.checkout.root)
-
-
-def _items(policy: documents.Policy) -> tuple[documents.Item, ...]:
-    return tuple(item for phase in checklists.PHASES for item in deciding.items(policy, phase))

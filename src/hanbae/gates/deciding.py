@@ -21,6 +21,7 @@ from hanbae.gates import (
     migration_watched,
     migrations_in_image,
     own_command,
+    restore_point,
     secrets_sealed,
     targets,
     verdicts,
@@ -46,6 +47,7 @@ GATES: Final[Mapping[str, Gate]] = {
     "logs-clean": logs_clean.decide,
     "api-tested": api_tested.decide,
     "health-checked": health_checked.decide,
+    "restore-point": restore_point.decide,
 }
 """Check of the policy → what decides it."""
 

@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 from hanbae import excerpts
 from hanbae.gates import targets, verdicts
 from hanbae.policy import documents, naming
@@ -27,27 +29,76 @@ _LONGEST: Final = 300
 _HANDED_ON: Final = ("PATH", "HOME", "KUBECONFIG", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE")
 
 
+class Ended(Struct, frozen=True):
+    """How a program has ended.
+
+    Attributes:
+        facts: Facts of the sentences about it.
+        lines: The last lines that it has printed, as they may be shown.
+        code: The code that it left with; None where it took too long.
+        seconds: How long it was waited for.
+    """
+
+    facts: dict[str, str]
+    lines: tuple[str, ...]
+    code: int | None
+    seconds: int
+
+    @property
+    def reason(self) -> tuple[str, dict[str, str]] | None:
+        """Why it has not done what it was to do: a text's id and its facts; None where it left with 0."""
+        facts = {**self.facts, "log": "\n".join(self.lines)}
+        if self.code is None:
+            return "gate.command-slow", {**facts, "seconds": str(self.seconds)}
+        return ("gate.command-failed", {**facts, "code": str(self.code)}) if self.code else None
+
+
 async def decide(item: documents.Item, target: targets.Target) -> verdicts.Verdict:
     """Whether the command of an item leaves with 0."""
-    facts = {"command": excerpts.one_line(" ".join(item.command), _LONGEST)}
+    ended = await run(item.command, item.command, target, within=item.timeout)
+    if isinstance(ended, verdicts.Verdict):
+        return ended
+    if ended.reason is not None:
+        text_id, facts = ended.reason
+        return verdicts.failed(text_id, **facts)
+    return verdicts.passed("gate.command-passed", **ended.facts, log="\n".join(ended.lines))
+
+
+async def run(
+    named: tuple[str, ...],
+    words: tuple[str, ...],
+    target: targets.Target,
+    *,
+    within: str,
+    handed_on: tuple[str, ...] = (),
+) -> Ended | verdicts.Verdict:
+    """Run a program that the policy names, unless only a branch's does.
+
+    Args:
+        named: The words as the policy has them, by which they are trusted.
+        words: The words with their placeholders filled.
+        target: For whom.
+        within: How long it may run.
+        handed_on: Variables of this process that it is given besides those that every one is.
+
+    Returns:
+        How it has ended, or why it was not run.
+    """
+    facts = {"command": excerpts.one_line(" ".join(words), _LONGEST)}
     if target.trusted is None:
         return verdicts.undecided("gate.command-unknown", **facts)
-    if item.command not in target.trusted.commands:
+    if named not in target.trusted.commands:
         return verdicts.undecided("gate.command-untrusted", **facts)
-    program = _program(item.command[0], target.trusted.root)
+    program = _program(words[0], target.trusted.root)
     if program is None:
-        return verdicts.undecided("gate.no-program", **facts, program=item.command[0])
-    seconds = naming.seconds(item.timeout)
+        return verdicts.undecided("gate.no-program", **facts, program=words[0])
+    seconds = naming.seconds(within)
+    variables = _variables(target, (*_HANDED_ON, *handed_on))
     with tempfile.TemporaryDirectory(prefix="hanbae-command-") as folder:
-        code, output = await _run([program, *item.command[1:]], folder, _variables(target), seconds)
+        code, output = await _run([program, *words[1:]], folder, variables, seconds)
     lines = [line for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
     shown = [excerpts.one_line(line, _LONGEST, redact=target.redact) for line in lines[-_SHOWN:]]
-    facts["log"] = "\n".join(shown)
-    if code is None:
-        return verdicts.failed("gate.command-slow", **facts, seconds=str(seconds))
-    if code:
-        return verdicts.failed("gate.command-failed", **facts, code=str(code))
-    return verdicts.passed("gate.command-passed", **facts)
+    return Ended(facts, tuple(shown), code, seconds)
 
 
 def _program(name: str, root: Path) -> str | None:
@@ -59,8 +110,8 @@ def _program(name: str, root: Path) -> str | None:
     return program
 
 
-def _variables(target: targets.Target) -> dict[str, str]:
-    variables = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+def _variables(target: targets.Target, handed_on: tuple[str, ...]) -> dict[str, str]:
+    variables = {name: os.environ[name] for name in handed_on if name in os.environ}
     return variables | {
         "HANBAE_SERVICE": target.source.service,
         "HANBAE_ENVIRONMENT": target.source.environment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +38,10 @@ NOTHING: Final = Trusted(frozenset(), Path("/"))
 """Where no item has a command."""
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True)
 class Target:
     """A service in an environment, as gates look at it.
@@ -55,6 +59,7 @@ class Target:
         began: When its rollout began; None where nobody knows.
         trusted: The commands that may run on this machine; None where it is not known which.
         stated: What people say of its items, as far as it holds for this commit and today.
+        clock: The time.
     """
 
     source: deployments.Source
@@ -69,6 +74,7 @@ class Target:
     began: datetime | None = None
     stated: tuple[checklists.Statement, ...] = ()
     trusted: Trusted | None = None
+    clock: Callable[[], datetime] = _now
     _digests: list[asyncio.Task[dict[str, str | errors.Error]]] = field(default_factory=list)
 
     @property

@@ -26,7 +26,7 @@ from hanbae.policy.forms import (
     Suffix,
 )
 from hanbae.policy.freezes import Freeze
-from hanbae.policy.items import Check, Checklists, Endpoint, Item
+from hanbae.policy.items import Check, Checklists, Endpoint, Item, RestorePoint
 from hanbae.policy.receivers import Receiver
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "Profile",
     "Receiver",
     "Registry",
+    "RestorePoint",
     "Rollout",
     "RuleSetting",
     "Secrets",

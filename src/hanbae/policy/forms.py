@@ -74,6 +74,19 @@ Pattern = Annotated[
 Word = Annotated[str, Meta(pattern=r"^[^\x00]*$", max_length=1000)]
 """A word of a command."""
 
+NameTemplate = Annotated[
+    str, Meta(pattern=r"^([a-z0-9.-]|\{service\}|\{environment\})+$", max_length=100)
+]
+"""An object's name, in which ``{service}`` and ``{environment}`` may be."""
+
+ServiceTemplate = Annotated[
+    str, Meta(pattern=r"^([A-Za-z0-9_.-]|\{service\}|\{environment\})+$", max_length=100)
+]
+"""A section of ``pg_service.conf``, in which ``{service}`` and ``{environment}`` may be."""
+
+Statement = Annotated[str, Meta(pattern=r"^[^\x00\\]*$", min_length=1, max_length=2000)]
+"""A statement of SQL; without a backslash, with which psql's own commands begin, and those start programs."""
+
 Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 """A day such as ``2026-12-24``."""
 

@@ -29,6 +29,7 @@ _PROGRAM: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
 """A program that ``PATH`` finds: no path, which could lead into the repository."""
 _HOUR: Final = 3600
 _LONGEST_NAME: Final = 63
+_LONGEST_DURATION: Final = len("8760h59m59s")
 
 Places = Mapping[str, subjects.Place]
 Fault = tuple[str, str, dict[str, str]]
@@ -203,6 +204,32 @@ def _checklists(policy: documents.Policy) -> Iterator[Fault]:
                 yield "policy.item-twice", f"checklists.{phase}[{index}].id", {"value": item.id}
             ids.add(item.id)
             yield from _item(item, f"checklists.{phase}[{index}]")
+            if item.decided_by == "restore-point" and lists.restore_point is None:
+                yield "policy.no-restore-point", f"checklists.{phase}[{index}]", {"value": item.id}
+    if lists.restore_point is not None:
+        yield from _restore_point(policy, lists.restore_point)
+
+
+def _restore_point(policy: documents.Policy, point: documents.RestorePoint) -> Iterator[Fault]:
+    key = "checklists.restore_point"
+    ways = [point.cluster is not None, point.database is not None, bool(point.command)]
+    if sum(ways) != 1:
+        yield "policy.restore-point-ways", key, {}
+    for part, needs, is_there in (
+        ("namespace", "cluster", point.cluster is not None),
+        ("query", "database", point.database is not None),
+    ):
+        if getattr(point, part) is not None and not is_there:
+            yield "policy.restore-point-part", f"{key}.{part}", {"value": part, "needs": needs}
+    if point.command and not _PROGRAM.fullmatch(point.command[0]):
+        yield "policy.not-a-program", f"{key}.command", {"value": point.command[0]}
+    yield from _timeout(point.timeout, f"{key}.timeout")
+    if len(point.within) > _LONGEST_DURATION or not naming.seconds(point.within):
+        yield "policy.restore-point-within", f"{key}.within", {"value": point.within}
+    for name in point.environments:
+        if name not in policy.environments:
+            facts = {"value": name, "known": ", ".join(policy.environments)}
+            yield "policy.restore-point-unknown-environment", f"{key}.environments", facts
 
 
 def _item(item: documents.Item, key: str) -> Iterator[Fault]:
@@ -211,8 +238,12 @@ def _item(item: documents.Item, key: str) -> Iterator[Fault]:
         yield "policy.item-decided-twice", key, {"value": item.id}
     if item.command and not _PROGRAM.fullmatch(item.command[0]):
         yield "policy.not-a-program", f"{key}.command", {"value": item.command[0]}
-    if len(item.timeout) > len("60m3600s") or not 0 < naming.seconds(item.timeout) <= _HOUR:
-        yield "policy.item-timeout", f"{key}.timeout", {"value": item.timeout}
+    yield from _timeout(item.timeout, f"{key}.timeout")
+
+
+def _timeout(timeout: str, key: str) -> Iterator[Fault]:
+    if len(timeout) > len("60m3600s") or not 0 < naming.seconds(timeout) <= _HOUR:
+        yield "policy.item-timeout", key, {"value": timeout}
 
 
 def _receivers(policy: documents.Policy) -> Iterator[Fault]:

@@ -103,18 +103,11 @@ def _rules(counting: documents.Policy, proposal: views.Proposal) -> Iterator[rul
 
 def _commands(counting: documents.Policy, proposal: views.Proposal) -> Iterator[rulebook.Hit]:
     """Commands that would run on the machine of whoever deploys."""
-    counted = {item.command for _, item in _items(counting)}
-    for key, item in _items(proposal.policy):
-        if item.command and item.command not in counted:
-            facts = {"key": f"{key}.command", "value": " ".join(item.command)[:_LONGEST]}
-            yield rulebook.Hit(proposal.place(f"{key}.command"), facts | {"counting": "-"})
-
-
-def _items(policy: documents.Policy) -> Iterator[tuple[str, documents.Item]]:
-    lists = policy.checklists
-    for phase in ("before", "during", "after"):
-        for index, item in enumerate(getattr(lists, phase)):
-            yield f"checklists.{phase}[{index}]", item
+    counted = {command for _, command in counting.checklists.commands}
+    for key, command in proposal.policy.checklists.commands:
+        if command not in counted:
+            facts = {"key": key, "value": " ".join(command)[:_LONGEST]}
+            yield rulebook.Hit(proposal.place(key), facts | {"counting": "-"})
 
 
 def _leads(policy: documents.Policy) -> dict[str, str]:
