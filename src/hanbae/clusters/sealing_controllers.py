@@ -9,20 +9,23 @@ template, which is an oracle, and all of them lose what else is in it when they 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from hanbae import errors, foreign_json
 from hanbae.clusters import answers, connections, kinds, reading, service_proxies
 from hanbae.policy import documents, environments
+from hanbae.streams import backoffs
 
 PER_SECOND: Final = 2.0
 """Requests to one page in a second, as controllers allow by default."""
+_T = TypeVar("_T")
+_SILENT: Final = "cluster.service-silent"
 _IMAGE: Final = "sealed-secrets"
 _CERTIFICATE: Final = "/v1/cert.pem"
 _VERIFY: Final = "/v1/verify"
@@ -57,8 +60,10 @@ class Controller:
         Raises:
             hanbae.errors.Unreachable: The controller did not answer.
         """
-        return await reading.service_get(
-            self.cluster, self.namespace, self._name, _CERTIFICATE, port=self._port
+        return await _patiently(
+            lambda: reading.service_get(
+                self.cluster, self.namespace, self._name, _CERTIFICATE, port=self._port
+            )
         )
 
     async def opens(self, sealed: Mapping[str, Any]) -> bool:
@@ -91,14 +96,16 @@ class Controller:
         content = msgspec.json.encode(sealed)
         for attempt in range(1, _TRIES + 1):
             await self._pace(path, attempt)
-            answer = await service_proxies.request(
-                self.cluster,
-                self.namespace,
-                self._name,
-                self._port,
-                path,
-                content=content,
-                most=_LARGEST,
+            answer = await _patiently(
+                lambda: service_proxies.request(
+                    self.cluster,
+                    self.namespace,
+                    self._name,
+                    self._port,
+                    path,
+                    content=content,
+                    most=_LARGEST,
+                )
             )
             if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
                 break
@@ -114,6 +121,19 @@ class Controller:
         body = answers.bounded(answer.body[:1000].decode("utf-8", "replace"))
         facts = {"controller": self.source, "path": path, "status": str(answer.status)}
         return errors.Unreachable("seal.controller-strange", place=None, message=body, **facts)
+
+
+async def _patiently(call: Callable[[], Awaitable[_T]]) -> _T:
+    """Ask again where no pod answered: for a moment after a restart the proxy still leads to the former one."""
+    attempts = backoffs.Attempts(_TRIES, backoff=backoffs.Backoff(first=0.5, longest=2.0))
+    async for _ in attempts:
+        try:
+            return await call()
+        except errors.Unreachable as error:
+            if error.text.id != _SILENT:
+                raise
+            attempts.failed(error)
+    raise attempts.error
 
 
 @asynccontextmanager
