@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from typing import Final
 
 import pytest
-from tests.support import demos, scenes, terminals
+from tests.support import crashing, demos, scenes, terminals
 
 from hanbae.sandbox import demo_repository
 
@@ -118,9 +119,8 @@ def test_a_rollback_past_a_migration_without_a_way_back_changes_nothing(
 
 
 def test_a_rollback_takes_the_databases_back_and_then_the_pods(several: scenes.Scene) -> None:
-    older = demo_repository.git(several.clone, "rev-parse", "HEAD")
-    assert several.deploy("identity").code == 0
-    images = several.images("identity")
+    state = several.operation("identity")["status"]["operationState"]
+    older, images = state["syncResult"]["revision"], several.images("identity")
     folder = several.migrations("identity")
     for database, up, down in (
         (
@@ -148,7 +148,14 @@ def test_a_rollback_takes_the_databases_back_and_then_the_pods(several: scenes.S
     assert json.loads(refused.out)["error"]["text"]["id"] == "rollback.loses-data"
     assert several.versions("identity", "legal_db") == [1, 2, 3, 4], "nothing was begun"
 
-    ended = rollback(several, "identity", "--yes", "--accept-data-loss", "--why", "Names are lost")
+    words = ("--yes", "--accept-data-loss", "--why", "Names are lost")
+    killed = crashing.killed(several, "identity", *words, command="rollback", after="TakenBack:1")
+    assert killed == -signal.SIGKILL
+    assert several.versions("identity", "legal_db") == [1, 2, 3], "the last one goes back first"
+    assert several.versions("identity", "identity_db") == [1, 2, 3, 4]
+    assert several.images("identity") != images, "the pods go back after the databases"
+
+    ended = rollback(several, "identity", *words)
     assert ended.code == 0, ended.err
     document = json.loads(ended.out)
     assert document["held"]

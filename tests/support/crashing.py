@@ -68,8 +68,15 @@ def die_after(moment: str) -> None:
     stores.Store.append = counted  # type: ignore[method-assign]
 
 
-def killed(scene: scenes.Scene, service: str, *, after: str, **environment: str) -> int:
-    """Deploy, and die at a moment; see :func:`die_after`.
+def killed(
+    scene: scenes.Scene,
+    service: str,
+    *options: str,
+    after: str,
+    command: str = "deploy",
+    **environment: str,
+) -> int:
+    """Deploy, or go back, and die at a moment; see :func:`die_after`.
 
     Returns:
         The exit code; that of SIGKILL unless the deployment has fewer events.
@@ -77,7 +84,7 @@ def killed(scene: scenes.Scene, service: str, *, after: str, **environment: str)
     ended = subprocess.run(
         [
             *(sys.executable, "-c", _START, str(_ROOT), after),
-            *("deploy", service, "--env", scene.environment),
+            *(command, service, "--env", scene.environment, *options),
         ],
         cwd=scene.clone,
         env=scenes.clean_environment() | scene.deployer() | environment,
