@@ -56,7 +56,7 @@ async def _of_proof(
         return verdicts.Verdict(unseen=texts)
     if present is None:
         return verdicts.pending("gate.image-unread", **facts)
-    theirs = {path: value for path, value in present.items() if files.version_of(path) is not None}
+    theirs = {name: value for name, value in present.items() if _is_sql(name)}
     ours = _in_commit(target.source, proof)
     for text_id, differing in (
         ("preflight.image-lacks-migrations", ours.keys() - theirs.keys()),
@@ -74,12 +74,17 @@ async def _of_proof(
 
 def _in_commit(source: deployments.Source, proof: plans.Prove) -> dict[str, str]:
     """File name → digest of the migrations of a database in the commit."""
+    contents = {path.rpartition("/")[2]: source.revision.read(path) or b"" for path in proof.files}
     return {
-        path.rpartition("/")[
-            2
-        ]: f"sha256:{hashlib.sha256(source.revision.read(path) or b'').hexdigest()}"
-        for path in proof.files
+        name: f"sha256:{hashlib.sha256(content).hexdigest()}"
+        for name, content in contents.items()
+        if _is_sql(name)
     }
+
+
+def _is_sql(name: str) -> bool:
+    """Whether a file is a migration that an image must have as it is; one in Go is compiled into its program."""
+    return files.version_of(name) is not None and not files.is_go(name)
 
 
 async def _in_image(name: str, digest: str, folder: str, registries: sources.Sources) -> _Names:

@@ -1,9 +1,10 @@
 """Which versions a folder of migrations holds, by goose's own file rules.
 
-goose (v3.27, its CLI) takes every ``*.sql`` directly in the folder; the digits before the first ``_`` are the
-version, at least 1.
+goose (v3.27, its CLI) takes every ``*.sql`` directly in the folder, and every ``*.go`` that begins with a number and is
+no test; the number before the first ``_`` is the version, at least 1.
 A ``.sql`` file without such a number aborts goose, and a version that is there twice makes it panic: both are
 faults here, before anything is deployed.
+A migration in Go runs only in a program that it was compiled into; the goose command ends with an error at it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import Final
 
 from hanbae import errors, subjects
 
-_NUMBERED: Final = re.compile(r"^(?P<version>[0-9]+)_[^/]*\.sql$")
+# A sign is a part of the number for goose; no name with "-" has a version of at least 1.
+_NUMBERED: Final = re.compile(r"^\+?(?P<version>[0-9]+)_[^/]*\.(?P<language>sql|go)\Z")
+_TEST: Final = "_test.go"
 _LARGEST: Final = 2**63 - 1
 """goose parses a version as a signed 64-bit integer."""
 
@@ -23,7 +26,7 @@ def versions(names: Iterable[str], *, folder: str = "") -> tuple[int, ...]:
     """The versions of a folder's migration files, ascending.
 
     Args:
-        names: Names of the files in the folder; what does not end in ``.sql`` is no migration.
+        names: Names of the files in the folder, migrations or not.
         folder: The folder, for faults.
 
     Raises:
@@ -36,9 +39,9 @@ def named(names: Iterable[str], *, folder: str = "") -> Mapping[int, str]:
     """Version → file name, for the same files and with the same faults as `versions`."""
     by_version: dict[int, str] = {}
     for name in sorted(names):
-        if not name.endswith(".sql"):
-            continue
         version = version_of(name)
+        if version is None and not name.endswith(".sql"):
+            continue
         place = subjects.Place(f"{folder}/{name}" if folder else name)
         if version is None:
             raise errors.FileFault("migrations.file-without-number", place=place, file=name)
@@ -55,9 +58,16 @@ def named(names: Iterable[str], *, folder: str = "") -> Mapping[int, str]:
 
 
 def version_of(name: str) -> int | None:
-    """The version in a file's name, or None where goose would not find one."""
+    """The version in the name of a migration, or None where goose would not find one."""
     match = _NUMBERED.match(name)
-    if match is None:
+    if match is None or name.endswith(_TEST):
         return None
-    version = int(match["version"])
+    # Python refuses numbers of more than 4,300 digits, and goose those that do not fit into 64 bits.
+    digits = match["version"].lstrip("0")[: len(str(_LARGEST)) + 1]
+    version = int(digits or "0")
     return version if 1 <= version <= _LARGEST else None
+
+
+def is_go(name: str) -> bool:
+    """Whether a file is a migration in Go."""
+    return name.endswith(".go") and version_of(name) is not None

@@ -9,10 +9,14 @@ What comes of that is what matters, so the rules here are goose's and not SQL's.
 from __future__ import annotations
 
 import codecs
+import re
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
+
+from hanbae.migrations import variables
 
 Kind = Literal[
     "begin",
@@ -22,19 +26,22 @@ Kind = Literal[
     "down-twice",
     "end",
     "indented",
+    "long-line",
     "no-up",
     "outside",
     "unfinished",
     "unknown",
     "up-twice",
     "utf-16",
+    "variable",
 ]
 """Why goose refuses a file.
 
 ``begin`` and ``end``: StatementBegin inside a statement or outside Up and Down, StatementEnd without a begin;
 ``begin-open``: a StatementBegin that is never ended; ``indented``: white space before an annotation;
 ``byte-order-mark``: the three bytes that some editors put before UTF-8, which goose takes for SQL before Up;
-``utf-16``: a file in which every letter has two bytes, likewise;
+``utf-16``: a file in which every letter has two bytes, likewise; ``long-line``: a line that does not fit into goose's
+buffer; ``variable``: a ``$`` between ENVSUB ON and OFF that begins no variable;
 ``outside``: SQL before Up; ``unfinished``: a last statement without ``;``; ``unknown``: a comment that mentions
 ``+goose`` and is no annotation.
 """
@@ -42,6 +49,14 @@ Kind = Literal[
 _KNOWN: Final = frozenset(
     {"UP", "DOWN", "STATEMENTBEGIN", "STATEMENTEND", "NO TRANSACTION", "ENVSUB ON", "ENVSUB OFF"}
 )
+_BLANKS: Final = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+"""What Go takes for white space; Python has four control characters more."""
+_WORDS: Final = re.compile(f"[^{_BLANKS}]+")
+_LONGEST: Final = 4 * 1024 * 1024
+"""Bytes of a line that goose's buffer does not hold any more."""
 
 
 class Statement(Struct, frozen=True):
@@ -52,12 +67,14 @@ class Statement(Struct, frozen=True):
         line: Its first line, counted from 1.
         last: The line at which goose ends it.
         marked: Whether ``StatementEnd`` ends it, and not a ``;``.
+        variables: The variables of the environment that goose puts into it.
     """
 
     text: str
     line: int
     last: int = 0
     marked: bool = False
+    variables: tuple[str, ...] = ()
 
 
 class Fault(Struct, frozen=True):
@@ -66,10 +83,12 @@ class Fault(Struct, frozen=True):
     Attributes:
         kind: Why.
         line: The line, counted from 1.
+        part: The only part that goose does not run because of it; empty where it runs neither.
     """
 
     kind: Kind
     line: int
+    part: Literal["", "up", "down"] = ""
 
 
 class Parsed(Struct, frozen=True):
@@ -80,56 +99,67 @@ class Parsed(Struct, frozen=True):
         down: Those of its Down part; None where it has none.
         transaction: Whether each part runs in a transaction.
         fault: Where goose gives up; what comes after it is not here.
+        lost: Lines of SQL that goose leaves out: the first one after a StatementBegin and StatementEnd with nothing
+            in between, in place of which it sends an empty statement.
+        explained: Whether a comment stands in the Down part.
     """
 
     up: tuple[Statement, ...] = ()
     down: tuple[Statement, ...] | None = None
     transaction: bool = True
     fault: Fault | None = None
+    lost: tuple[int, ...] = ()
+    explained: bool = False
 
 
-def read(data: bytes) -> Parsed:
+def read(data: bytes, environment: Mapping[str, str] | None = None) -> Parsed:
     """Read a migration file as it is on the disk.
 
     Args:
         data: Its bytes: goose skips no byte order mark and knows no encoding.
+        environment: The variables that goose has; None where nobody knows: they stay in the SQL as they are written.
     """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:2]:
         return Parsed(fault=Fault("utf-16", 1))
-    parsed = parse(data.decode("utf-8", "replace"))
+    parsed = parse(data.decode("utf-8", "replace"), environment)
     if data.startswith(codecs.BOM_UTF8) and parsed.fault is not None:
         return msgspec.structs.replace(parsed, fault=Fault("byte-order-mark", 1))
     return parsed
 
 
-def parse(text: str) -> Parsed:
-    """Read the text of a migration file."""
-    reader = _Reader()
+def parse(text: str, environment: Mapping[str, str] | None = None) -> Parsed:
+    """Read the text of a migration file; see `read`."""
+    reader = _Reader(environment)
     try:
         for number, line in enumerate(text.split("\n"), 1):
             reader.read(line.removesuffix("\r"), number)
         reader.end()
     except _GivenUpError as error:
-        return reader.parsed(Fault(error.kind, error.line))
+        return reader.parsed(error.fault)
     return reader.parsed(None)
 
 
 class _GivenUpError(Exception):
-    def __init__(self, kind: Kind, line: int) -> None:
+    def __init__(self, kind: Kind, line: int, part: Literal["", "up", "down"] = "") -> None:
         super().__init__(kind)
-        self.kind = kind
-        self.line = line
+        self.fault = Fault(kind, line, part)
 
 
 class _Reader:
     """goose's state machine over lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] | None) -> None:
+        self._environment = environment
         self._parts: dict[str, list[Statement]] = {}
         self._part = ""
+        self._substitutes = False
+        self._variables: dict[str, None] = {}
         self._begun = 0  # line of the StatementBegin that is open
         self._lines: list[str] = []
         self._first = 0
+        self._skips = False
+        self._lost: list[int] = []
+        self._explained = False
         self._transaction = True
 
     def parsed(self, fault: Fault | None) -> Parsed:
@@ -139,21 +169,45 @@ class _Reader:
             None if down is None else tuple(down),
             self._transaction,
             fault,
+            tuple(self._lost),
+            self._explained,
         )
 
     def read(self, line: str, number: int) -> None:
-        text = line.strip()
+        if len(line) >= _LONGEST // 4 and len(line.encode()) >= _LONGEST:
+            raise _GivenUpError("long-line", number)
+        text = line.strip(_BLANKS)
         comment = text.startswith("--")
         if comment and "+goose" in text:
             self._annotation(line, text, number)
-        elif not self._part:
+            return
+        self._explained |= comment and self._part == "DOWN"
+        if not self._part:
             if text and not comment:
                 raise _GivenUpError("outside", number)
+        elif self._skips and not (comment or not line):
+            self._skip(text, number)
         elif self._lines or not (comment or not line):
             self._first = self._first or (number if text else 0)
+            line = self._substituted(line, number) if self._substitutes else line
             self._lines.append(line)
             if not self._begun and _ends(line):
                 self._close(number)
+
+    def _skip(self, text: str, number: int) -> None:
+        """Leave a line out, as goose does behind a block that holds nothing."""
+        self._skips = False
+        self._parts[self._part].append(Statement("", number, number))
+        if text:
+            self._lost.append(number)
+
+    def _substituted(self, line: str, number: int) -> str:
+        try:
+            substituted = variables.substituted(line, self._environment)
+        except variables.UnreadableError:
+            raise _GivenUpError("variable", number) from None
+        self._variables.update(dict.fromkeys(substituted.names))
+        return substituted.text
 
     def end(self) -> None:
         """The end of the file."""
@@ -162,7 +216,7 @@ class _Reader:
         self._finish()
 
     def _annotation(self, line: str, text: str, number: int) -> None:
-        command = text.replace("--", "").replace("+goose", "", 1).strip().upper()
+        command = text.replace("--", "").replace("+goose", "", 1).strip(_BLANKS).upper()
         if command not in _KNOWN:
             raise _GivenUpError("unknown", number)
         if line[0] != "-":
@@ -172,14 +226,19 @@ class _Reader:
         elif command == "STATEMENTBEGIN":
             if self._begun or not self._part:
                 raise _GivenUpError("begin", number)
-            self._begun = number
+            self._begun, self._skips = number, False
         elif command == "STATEMENTEND":
             if not self._begun:
                 raise _GivenUpError("end", number)
             self._begun = 0
-            self._close(number, marked=True)
+            if self._lines:
+                self._close(number, marked=True)
+            else:
+                self._skips = True
         elif command == "NO TRANSACTION":
             self._transaction = False
+        else:
+            self._substitutes = command == "ENVSUB ON"
 
     def _turn(self, part: str, number: int) -> None:
         if part == "UP" and self._part:
@@ -194,15 +253,17 @@ class _Reader:
         """The end of a part: nothing may be left open."""
         if self._begun:
             raise _GivenUpError("begin-open", self._begun)
-        if any(line.strip() for line in self._lines):
-            raise _GivenUpError("unfinished", self._first)
-        self._lines, self._first = [], 0
+        if any(line.strip(_BLANKS) for line in self._lines):
+            part: Literal["up", "down"] = "up" if self._part == "UP" else "down"
+            raise _GivenUpError("unfinished", self._first, part)
+        self._lines, self._first, self._variables = [], 0, {}
+        self._skips = False
 
     def _close(self, number: int, *, marked: bool = False) -> None:
-        text = "\n".join(self._lines).strip()
-        if text:
-            self._parts[self._part].append(Statement(text, self._first, number, marked))
-        self._lines, self._first = [], 0
+        text, names = "\n".join(self._lines).strip(_BLANKS), tuple(self._variables)
+        first = self._first or number
+        self._parts[self._part].append(Statement(text, first, number, marked, names))
+        self._lines, self._first, self._variables = [], 0, {}
 
 
 def _ends(line: str) -> bool:
@@ -210,8 +271,8 @@ def _ends(line: str) -> bool:
     if ";" not in line:
         return False
     last = ""
-    for word in line.split():
-        if word.startswith("--"):
+    for word in _WORDS.finditer(line):
+        if word[0].startswith("--"):
             break
-        last = word
+        last = word[0]
     return last.endswith(";")

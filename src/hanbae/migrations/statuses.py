@@ -17,9 +17,11 @@ from hanbae.migrations import files
 # The standard logger's "2026/11/23 10:20:30 " stands before every line.
 _STAMP: Final = r"(?:\d{4}/\d{2}/\d{2} \d{2}:\d{2}:\d{2} )?\s*"
 _APPLIED: Final = re.compile(
-    _STAMP + r"(?:OK|EMPTY)\s+(?P<file>\S.{0,250}?\.sql)(?: \([^)]*\))?\s*$"
+    _STAMP + r"(?:OK|EMPTY)\s+(?P<file>\S.{0,250}?\.(?:sql|go))(?: \([^)]*\))?\s*$"
 )
-_FAILED: Final = re.compile(_STAMP + r"goose run: ERROR (?P<file>\S.{0,250}?\.sql): (?P<error>.*)$")
+_FAILED: Final = re.compile(
+    _STAMP + r"goose run: ERROR (?P<file>\S.{0,250}?\.(?:sql|go)): (?P<error>.*)$"
+)
 _ERROR: Final = re.compile(_STAMP + r"goose run: (?P<error>.+)$")
 _STATE: Final = re.compile(r"\(SQLSTATE ([0-9A-Z]{5})\)")
 _PERMANENT: Final = frozenset({"22", "23", "42"})
@@ -29,7 +31,7 @@ _UNREADABLE: Final = re.compile(
 )
 _ROW: Final = re.compile(
     _STAMP + r"(?P<when>Pending|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4})"
-    r"\s+-- (?P<file>\S.{0,250}\.sql)\s*$"
+    r"\s+-- (?P<file>\S.{0,250}\.(?:sql|go))\s*$"
 )
 _REACHED: Final = re.compile(
     _STAMP

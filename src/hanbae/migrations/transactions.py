@@ -1,15 +1,13 @@
-"""Which migrations run outside a transaction, so that nothing takes back half of one that is interrupted.
-
-goose (v3.27) reads ``-- +goose NO TRANSACTION`` as a line of its own; blanks around the words do not count.
-"""
+"""Which migrations run outside a transaction, so that nothing takes back half of one that is interrupted."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
-_BARE: Final = re.compile(r"^--\s*\+goose\s+NO\s+TRANSACTION\s*$", re.MULTILINE | re.IGNORECASE)
+from hanbae.migrations import scripts
+
+_SUSPECT: Final = "transaction"
 
 
 def bare(texts: Mapping[int, str]) -> tuple[int, ...]:
@@ -18,4 +16,8 @@ def bare(texts: Mapping[int, str]) -> tuple[int, ...]:
     Args:
         texts: Version → text of its file.
     """
-    return tuple(version for version, text in sorted(texts.items()) if _BARE.search(text))
+    return tuple(
+        version
+        for version, text in sorted(texts.items())
+        if _SUSPECT in text.lower() and not scripts.parse(text).transaction
+    )

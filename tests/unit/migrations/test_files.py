@@ -33,3 +33,16 @@ def test_a_version_that_is_there_twice_is_a_fault_although_it_is_written_differe
 def test_versions_come_back_sorted(versions: set[int]) -> None:
     names = [f"{version}_x.sql" for version in versions]
     assert files.versions(names) == tuple(sorted(versions))
+
+
+def test_migrations_in_go_have_versions_and_their_tests_and_helpers_none() -> None:
+    names = ["00001_a.sql", "00002_b.go", "00002_b_test.go", "helper.go"]
+    assert files.versions(names) == (1, 2)
+    assert [name for name in names if files.is_go(name)] == ["00002_b.go"]
+    with pytest.raises(errors.FileFault):
+        files.versions(["00001_a.sql", "00001_a.go"])
+
+
+def test_a_number_without_end_is_no_version_and_takes_no_time() -> None:
+    assert files.version_of("9" * 1_000_000 + "_a.sql") is None
+    assert files.version_of("0" * 1_000_000 + "7_a.sql") == 7

@@ -68,3 +68,23 @@ def test_any_text_is_read(text: str) -> None:
     lines = text.count("\n") + 1
     assert all(1 <= statement.line <= lines for statement in (*parsed.up, *(parsed.down or ())))
     assert parsed.fault is None or 1 <= parsed.fault.line <= lines
+
+
+def test_a_block_that_holds_nothing_costs_the_line_behind_it() -> None:
+    block = "-- +goose StatementBegin\n-- to do\n-- +goose StatementEnd\n"
+    parsed = scripts.parse(UP + block + "\nCREATE TABLE a (\n  b int\n);\n")
+    assert parsed.fault is None
+    assert parsed.lost == (6,)
+    assert [statement.text for statement in parsed.up] == ["", "b int\n);"]
+
+
+def test_whether_a_down_part_explains_itself_is_known() -> None:
+    assert scripts.parse(UP + "SELECT 1;\n-- +goose Down\n-- gone\n").explained
+    assert not scripts.parse(UP + "-- why\nSELECT 1;\n-- +goose Down\n").explained
+
+
+def test_a_fault_in_one_part_leaves_the_other() -> None:
+    parsed = scripts.parse(UP + "SELECT 1;\n-- +goose Down\nSELECT 2\n")
+    assert parsed.fault is not None
+    assert (parsed.fault.kind, parsed.fault.part) == ("unfinished", "down")
+    assert len(parsed.up) == 1

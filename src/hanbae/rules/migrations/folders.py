@@ -33,7 +33,7 @@ def versions(names: Iterable[str]) -> dict[int, str]:
     """Version → name of the first file with it, for the files that goose would take."""
     by_version: dict[int, str] = {}
     for name in sorted(names):
-        version = files.version_of(name) if name.endswith(".sql") else None
+        version = files.version_of(name)
         if version is not None:
             by_version.setdefault(version, name)
     return by_version
@@ -54,7 +54,7 @@ def version_twice(service: views.Service) -> Iterator[rulebook.Hit]:
     for folder, names in by_folder(service.migration_files).items():
         first = versions(names)
         for name in sorted(names):
-            version = files.version_of(name) if name.endswith(".sql") else None
+            version = files.version_of(name)
             if version is not None and first[version] != name:
                 facts = {"version": str(version), "file": name, "other": first[version]}
                 yield rulebook.Hit(subjects.Place(f"{folder}/{name}"), facts)
@@ -84,10 +84,8 @@ def in_go(service: views.Service) -> Iterator[rulebook.Hit]:
     """A migration in Go, which goose's own program cannot run."""
     for path in service.migration_files:
         name = path.rpartition("/")[2]
-        if name.endswith(".go") and not name.endswith("_test.go"):
-            numbered = files.version_of(f"{name.removesuffix('.go')}.sql") is not None
-            if numbered:
-                yield rulebook.Hit(subjects.Place(path), {"file": name})
+        if files.is_go(name):
+            yield rulebook.Hit(subjects.Place(path), {"file": name})
 
 
 @rulebook.of_service("MIG005", "notice", source=_GOOSE, essential=False)
