@@ -88,3 +88,50 @@ def test_an_image_without_the_commits_migration_is_refused(
     deployed = command("deploy", "personal")
     assert deployed.code == 0, deployed.err
     assert deployed.only["migrations"][-1]["names"] == [name]
+
+
+def migrations(staging: scenes.Scene, verb: str) -> list[dict[str, Any]]:
+    """What ``hanbae migrations`` says of the service's databases."""
+    words = ("migrations", verb, "personal", "--env", staging.environment, "--output", "json")
+    ended = scenes.hanbae(*words, directory=staging.clone, **staging.deployer())
+    assert ended.code == 0, ended.err
+    databases: list[dict[str, Any]] = json.loads(ended.out)["plans"][0]["databases"]
+    return databases
+
+
+def test_a_contract_step_waits_for_the_version_before_it(
+    staging: scenes.Scene, command: Deploy
+) -> None:
+    folder = staging.migrations("personal")
+    number = max(int(path.name[:5]) for path in folder.glob("*.sql")) + 1
+    expand, contract = f"{number:05d}_expand.sql", f"{number + 1:05d}_contract.sql"
+    step = (
+        f"-- hanbae: contract after {number:05d}\nALTER TABLE profiles DROP COLUMN IF EXISTS later;"
+    )
+    scenes.write_migrations(folder, {expand: ["CREATE TABLE gadgets ();"], contract: [step]})
+    staging.build("personal")
+    staging.publish("Both steps at once")
+    before = operation(staging, "personal")
+    refused = command("deploy", "personal")
+    assert refused.code == 5, refused.err
+    assert json.loads(refused.out)["error"]["text"]["id"] == "contract.before-expand"
+    assert f"{contract}:" in refused.err
+    assert operation(staging, "personal") == before, "nothing was begun"
+
+    (folder / contract).unlink()
+    staging.build("personal")
+    staging.publish("The first step alone")
+    deployed = command("deploy", "personal")
+    assert deployed.code == 0, deployed.err
+    (database,) = migrations(staging, "status")
+    assert (database["basis"], database["at"], database["pending"]) == ("history", number, [])
+
+    scenes.write_migrations(folder, {contract: [step]})
+    staging.build("personal")
+    staging.publish("The second step")
+    (database,) = migrations(staging, "plan")
+    (pending,) = database["pending"]
+    assert pending["impacts"][0]["effect"]["action"] == "column-dropped"
+    deployed = command("deploy", "personal")
+    assert deployed.code == 0, deployed.err
+    assert deployed.only["migrations"][-1]["names"] == [contract]

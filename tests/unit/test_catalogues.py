@@ -29,11 +29,14 @@ from hanbae.results import (
     checklists,
     dependencies,
     deployments,
+    effects,
     evidence,
     findings,
     measures,
+    migration_plans,
     notices,
     plans,
+    previews,
 )
 from hanbae.rules import casebook, rulebook
 from hanbae.sandbox import statuses
@@ -107,6 +110,12 @@ BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "local.differs-{}": (get_args(parity.Variant),),
     "manifests.refused-{}": (("missing", "outside", "plugin", "remote"),),
     "notify.{}-title": (get_args(notices.State),),
+    "effect.{}": (get_args(effects.Action),),
+    "migrations.back-{}": (get_args(migration_plans.WayBack),),
+    "migrations.blocks-{}": (get_args(effects.Blocked),),
+    "migrations.by-{}": (tuple(set(get_args(migration_plans.Basis)) - {"unknown"}),),
+    "migrations.lasts-{}": (get_args(effects.Work),),
+    "migrations.unknown-{}": (tuple(filter(None, get_args(previews.WhyUnknown))),),
     "plan.fault-{}": (("base", "head"),),
     "plan.{}": (choices(plans.Change, "outcome"),),
     "plan.{}-{}": (("added", "changed", "removed"), ("sealed", "secret")),

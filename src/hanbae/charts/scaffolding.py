@@ -15,7 +15,7 @@ from typing import Final
 
 from hanbae import errors
 from hanbae.charts import filling
-from hanbae.policy import documents, environments, naming
+from hanbae.policy import connection_options, documents, environments, naming
 
 _SERVICE: Final = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _DATABASE: Final = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
@@ -183,6 +183,7 @@ def _facts(service: str, policy: documents.Policy, folders: Mapping[str, str]) -
         "ttl": str(naming.seconds(migrations.ttl)),
         "backoff_limit": str(migrations.backoff_limit),
         "deadline": str(naming.seconds(migrations.deadline)),
+        "lock_timeout": _lock_timeout(migrations),
         "rollout_deadline": str(naming.seconds(policy.rollout.deadline)),
         "scope": f'    {scope}: "true"' if scope else "",
         "template_scope": f'      annotations:\n        {scope}: "true"' if scope else "",
@@ -190,6 +191,14 @@ def _facts(service: str, policy: documents.Policy, folders: Mapping[str, str]) -
         "service_folder": str(naming.chart(policy, service).parent),
         "migrations_folder": str(naming.migrations_folder(policy, service)),
     }
+
+
+def _lock_timeout(migrations: documents.Migrations) -> str:
+    """The variable by which goose's connection gets the policy's lock_timeout; empty where there is none."""
+    options = connection_options.of(migrations)
+    if not options:
+        return ""
+    return f"            - name: {connection_options.VARIABLE}\n              value: {options}"
 
 
 def _secret(template: str) -> dict[str, str]:

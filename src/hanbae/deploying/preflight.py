@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors, wording, workspaces
-from hanbae.deploying import trusting
+from hanbae.deploying import contracting, trusting
 from hanbae.gates import deciding, targets
 from hanbae.images import sources
 from hanbae.planning import deployments
@@ -103,7 +103,7 @@ async def examine(
     bound = deciding.gates(source.policy, "before")
     by_gate = await deciding.verdicts_of(dict.fromkeys((*_ALWAYS, *bound)), target)
     by_gate |= await deciding.own("before", target)
-    reasons: list[wording.Text] = []
+    reasons: list[wording.Text] = list(await contracting.reasons(space, clusters, source, plan))
     unchecked: list[wording.Text] = []
     checked = deciding.checked(source.policy, "before", by_gate, stated)
     waived = {

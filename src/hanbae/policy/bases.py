@@ -15,6 +15,11 @@ Duration = Annotated[str, Meta(pattern=r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$", min_
 Days = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,3}d$")]
 """A number of days, such as ``90d``."""
 
+Patience = Annotated[
+    str, Meta(pattern=r"^(?=.*[1-9])([0-9]+h)?([0-9]+m)?([0-9]+s)?$", min_length=2)
+]
+"""A duration that is not 0."""
+
 Count = Annotated[int, Meta(ge=0)]
 """How many: never negative."""
 

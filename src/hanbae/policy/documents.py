@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from msgspec import field
 
-from hanbae.policy.bases import Count, Days, Document, Duration, Name
+from hanbae.policy.bases import Count, Days, Document, Duration, Name, Patience
 from hanbae.policy.forms import (
     Expression,
     Holiday,
@@ -50,6 +50,7 @@ __all__ = [
     "NamedService",
     "Namespace",
     "OwnRule",
+    "Patience",
     "Policy",
     "Profile",
     "Receiver",
@@ -264,6 +265,9 @@ class Migrations(Document, frozen=True):
         ttl: How long a finished Job is kept; default 5 minutes.
         backoff_limit: How many times a failed migration pod is tried again; default 3.
         deadline: How long one Job may run in all; default 10 minutes.
+        lock_timeout: How long a statement waits for a lock of PostgreSQL before it gives up, whatever waits behind it;
+            default without an end, as PostgreSQL's own. Charts give it to goose's connection as ``PGOPTIONS``; what
+            the URL's own ``options`` say goes before it. Not 0.
     """
 
     tool: Literal["goose"] = "goose"
@@ -272,6 +276,7 @@ class Migrations(Document, frozen=True):
     ttl: Duration = "5m"
     backoff_limit: Count = 3
     deadline: Duration = "10m"
+    lock_timeout: Patience | None = None
 
 
 class Rollout(Document, frozen=True):

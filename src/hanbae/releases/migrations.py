@@ -8,6 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from hanbae import wording
+from hanbae.migrations import lock_timeouts
+from hanbae.policy import connection_options
 from hanbae.releases import goose, images, invocations, parts, shells, tools, variables
 from hanbae.releases.objects import Contained, Object, On
 
@@ -61,6 +63,7 @@ def _of_container(
         phase=next((phase for phase in manifest.phases if phase in _PHASES), ""),
         wave=manifest.wave,
         per_pod=manifest.kind in _ENDLESS,
+        lock_timeout=lock_timeouts.of_options(own.text(connection_options.VARIABLE)),
     )
     called = [invocation for invocation in runs if goose.is_goose(invocation, own)]
     request = [(invocation, goose.read(invocation, own)) for invocation in called]

@@ -76,6 +76,7 @@ class Migration(Struct, frozen=True):
         driver: goose's driver; empty where it cannot be read.
         folder: The folder of the migrations in the image; empty where it cannot be read.
         table: goose's table of versions; empty where it cannot be read.
+        lock_timeout: The timeout that its connection brings, in PostgreSQL's words; empty for none that is seen.
         address: Where the address is from; None where that is not one key of one Secret.
         database: Name of the database.
         named_by: What names it.
@@ -96,6 +97,7 @@ class Migration(Struct, frozen=True):
     driver: str = ""
     folder: str = ""
     table: str = ""
+    lock_timeout: str = ""
     address: Address | None = None
     database: str = ""
     named_by: NamedBy = "job"

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from hanbae.migrations import databases
-from hanbae.policy import labels, naming
+from hanbae.migrations import databases, lock_timeouts
+from hanbae.policy import connection_options, labels, naming
 from hanbae.releases import databases as migrated
 from hanbae.rules import rulebook, views
+from hanbae.rules.migrations import drivers
 
 _POLICY: Final = "deployment-policy.ko.md, Database Migration Job"
 _GOOSE: Final = "https://github.com/pressly/goose#usage"
@@ -95,6 +96,7 @@ def limits(release: views.Release) -> Iterator[rulebook.Hit]:
             shown = "-" if actual is None else str(actual)[:20]
             facts = {"field": field, "found": shown, "wanted": str(value)}
             yield rulebook.Hit(views.On(job, ("spec", field)), facts)
+        yield from _patience(release, job)
         # A word that is no phase has a rule of its own; Argo CD then goes by what Helm's annotation says.
         own = str(job.annotations.get(_HOOK, job.phases))
         meant = any(phase in own for phase in job.phases)
@@ -102,6 +104,17 @@ def limits(release: views.Release) -> Iterator[rulebook.Hit]:
             part = views.On(job, ("metadata", "annotations", _HOOK))
             facts = {"found": ", ".join(job.phases), "wanted": policy.phase}
             yield rulebook.Hit(part, facts, "phase")
+
+
+def _patience(release: views.Release, job: views.Object) -> Iterator[rulebook.Hit]:
+    """A Job whose goose waits for locks otherwise than the policy says."""
+    expected = connection_options.of(release.policy.migrations)
+    timeout = lock_timeouts.of_options(expected)
+    for migration in drivers.goose(release) if timeout else ():
+        if migration.job == job.ref and migration.lock_timeout != timeout:
+            facts = {"found": migration.lock_timeout or "-", "wanted": expected}
+            facts["field"] = connection_options.VARIABLE
+            yield rulebook.Hit(migration.part, facts)
 
 
 @rulebook.of_release("MIG021", "error", source=_GOOSE, essential=True)

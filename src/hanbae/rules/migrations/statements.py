@@ -9,10 +9,12 @@ from typing import Final
 from hanbae import subjects
 from hanbae.migrations import cuts, hazards, scripts
 from hanbae.rules import rulebook, views
-from hanbae.rules.migrations import drivers
+from hanbae.rules.migrations import contract_steps, drivers
 
 _OPENING: Final = ("'", '"', "`", "$", "/*", "(", "BEGIN", "begin", "Begin")
 _ANNOTATIONS: Final = "https://pressly.github.io/goose/documentation/annotations/"
+_CONTRACTED: Final = frozenset({"drop", "column", "rename"})
+"""Losses that wait for another version to run, where the file names that."""
 _CREATED: Final = re.compile(
     r"CREATE\s+(?:TEMP(?:ORARY)?\s+|UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?([\w.\"]+)",
     re.IGNORECASE,
@@ -30,10 +32,14 @@ def refused(service: views.Service) -> Iterator[rulebook.Hit]:
 
 @rulebook.of_service("MIG007", "notice", source=_ANNOTATIONS, essential=False)
 def no_way_back(service: views.Service) -> Iterator[rulebook.Hit]:
-    """A migration without a Down part."""
+    """A migration without a Down part, or with one that holds nothing and does not say why."""
     for path, parsed in service.parsed_migrations.items():
-        if parsed.fault is None and parsed.down is None:
+        if parsed.fault is not None:
+            continue
+        if parsed.down is None:
             yield rulebook.Hit(subjects.Place(path))
+        elif parsed.up and not parsed.down and not parsed.explained:
+            yield rulebook.Hit(subjects.Place(path), variant="empty")
 
 
 @rulebook.of_service(
@@ -87,6 +93,8 @@ def destructive(service: views.Service) -> Iterator[rulebook.Hit]:
     """A statement that takes away data, or a name that pods of the old version still use."""
     for path, parsed in service.parsed_migrations.items():
         losses = tuple(hazards.losses(parsed.up))
+        if losses and contract_steps.is_announced(service, path):
+            losses = tuple(hazard for hazard in losses if hazard.loss not in _CONTRACTED)
         created = _created(parsed) if losses else ()
         for hazard in losses:
             if not any(name in hazard.words.split() for name in created):
@@ -102,8 +110,11 @@ def _created(parsed: scripts.Parsed) -> set[str]:
 
 @rulebook.of_service("MIG024", "error", source=_ANNOTATIONS, essential=True)
 def cut(service: views.Service) -> Iterator[rulebook.Hit]:
-    """A statement that goose ends at a ``;`` inside a body, a string, a comment or parentheses."""
+    """A statement that goose ends at a ``;`` inside a body, a string, a comment or parentheses, or loses a line of."""
     for path, parsed in service.parsed_migrations.items():
+        for line in parsed.lost:
+            lost = subjects.Place(path, line)
+            yield rulebook.Hit(lost, {"line": str(line)}, "lost", fix="rule.mig024-fix-lost")
         if not any(_may_be_cut(statement) for statement in (*parsed.up, *(parsed.down or ()))):
             continue
         dialect = drivers.dialect(service, path)

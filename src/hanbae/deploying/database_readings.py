@@ -1,0 +1,103 @@
+"""Asks a database of PostgreSQL where it stands, and changes nothing: in one transaction that may not write.
+
+``goose status`` and ``goose version`` create the table of versions where there is none; this does not.
+psycopg comes with the extra ``postgresql`` and is imported when a database is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from hanbae import errors, masking
+from hanbae.planning import migration_plans
+from hanbae.results import migration_plans as results
+
+if TYPE_CHECKING:
+    import psycopg
+
+_PATIENCE: Final = 10
+"""Seconds for the connection, and for each question."""
+_MOST: Final = 100_000
+"""Rows of a table of versions."""
+_MOST_INDEXES: Final = 100
+_WHERE: Final = """
+SELECT n.nspname, c.relname, c.reltuples::bigint, pg_total_relation_size(c.oid)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(%s)
+"""
+_INVALID: Final = """
+SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+ WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY 1 LIMIT %s
+"""
+
+
+def read(
+    name: str, address: masking.Masked, table: str, tables: Sequence[str]
+) -> migration_plans.Reading:
+    """What a database has: its versions, how large some of its tables are, and what a build has left unfinished.
+
+    Args:
+        name: Name of the database, for messages.
+        address: Its URL.
+        table: goose's table of versions.
+        tables: Tables whose size is asked for, as migrations name them.
+
+    Raises:
+        errors.Lacking: psycopg is not installed.
+        errors.Unreachable: The database does not answer, or not to this.
+    """
+    try:
+        import psycopg
+    except ImportError as error:
+        raise errors.Lacking("migrations.needs-extra", module="psycopg") from error
+    redact = masking.Redactor([address])
+    try:
+        with psycopg.connect(
+            address.unmask().decode(),
+            connect_timeout=_PATIENCE,
+            application_name="hanbae",
+            prepare_threshold=None,
+        ) as connection:
+            connection.read_only = True
+            connection.execute(f"SET LOCAL statement_timeout = '{_PATIENCE}s'".encode())
+            connection.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}s'".encode())
+            return migration_plans.Reading(
+                "database",
+                _versions(connection, table),
+                {size.name: size for size in _sizes(connection, tables)},
+                _invalid(connection),
+            )
+    except (psycopg.Error, UnicodeError, ValueError) as error:
+        reason = redact(" ".join(str(error).split()))
+        raise errors.Unreachable("migrations.unreachable", database=name, reason=reason) from None
+
+
+def _versions(connection: psycopg.Connection[Any], table: str) -> frozenset[int]:
+    """The versions that are applied: of each, the newest row counts. None where there is no table yet."""
+    from psycopg import sql
+
+    where = connection.execute(_WHERE, (_quoted(table),)).fetchone()
+    if where is None:
+        return frozenset()
+    query = sql.SQL("SELECT version_id, is_applied FROM {} ORDER BY id DESC LIMIT {}")
+    rows = connection.execute(query.format(sql.Identifier(*where[:2]), sql.Literal(_MOST)))
+    newest: dict[int, bool] = {}
+    for version, is_applied in rows.fetchall():
+        newest.setdefault(int(version), bool(is_applied))
+    return frozenset(version for version, is_applied in newest.items() if is_applied)
+
+
+def _sizes(connection: psycopg.Connection[Any], tables: Sequence[str]) -> Iterable[results.Table]:
+    for table in tables:
+        row = connection.execute(_WHERE, (_quoted(table),)).fetchone()
+        if row is not None:
+            yield results.Table(table, int(row[2]), int(row[3] or 0))
+
+
+def _invalid(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
+    return tuple(row[0] for row in connection.execute(_INVALID, (_MOST_INDEXES,)).fetchall())
+
+
+def _quoted(name: str) -> str:
+    """A name as PostgreSQL takes it literally; a part with a dot in it is not to be told from two."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
