@@ -39,7 +39,7 @@ def test_what_a_person_has_started_is_named_with_its_cause_and_ended_by_stop(
         assert refused.only["outcome"] == "refused"
         assert "diagnosis.image-not-found" in refused.causes, refused.err
         assert "mina" in refused.err
-        command = "hanbae stop personal --env staging"
+        command = f"hanbae stop personal --env {staging.environment}"
         assert command in refused.err
 
         words = command.split()[1:]
@@ -71,7 +71,8 @@ def test_what_a_person_has_started_is_named_with_its_cause_and_ended_by_stop(
     assert messages[-1]["data"]["outcome"] == "succeeded"
     assert {message["data"]["deployment"] for message in messages} == {deployed.only["id"]}
 
-    words = ("history", "list", "personal", "--env", "staging", "--live", "--output", "json")
+    where = ("--env", staging.environment)
+    words = ("history", "list", "personal", *where, "--live", "--output", "json")
     listed = scenes.hanbae(*words, directory=staging.clone, **variables)
     assert listed.code == 0, listed.err
     before = json.loads(listed.out)["outside"]["syncs"]
