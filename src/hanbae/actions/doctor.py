@@ -10,13 +10,13 @@ from typing import Final
 import msgspec
 
 from hanbae import errors, files, foreign_json, workspaces
-from hanbae.actions import every_environment
+from hanbae.actions import every_environment, overlay
 from hanbae.argocd_api import comparing
 from hanbae.clusters import connections, kinds, logs, reading
 from hanbae.diagnosing import allowed_fields, standing
 from hanbae.engines import secrets
 from hanbae.policy import naming
-from hanbae.results import diagnoses, reach
+from hanbae.results import diagnoses, overlays, reach
 
 _FORMAT: Final = 1
 LARGEST: Final = 64 * 1024 * 1024
@@ -24,6 +24,8 @@ LARGEST: Final = 64 * 1024 * 1024
 _TAIL: Final = 30
 """Lines that are read of a container in trouble."""
 _AT_ONCE: Final = 8
+_OF_SERVICE: Final = "kubernetes.io/service-name"
+"""The label with which a slice of endpoints names its Service."""
 _IN_NAMESPACE: Final = (
     kinds.POD,
     kinds.REPLICASET,
@@ -147,6 +149,8 @@ async def _of_environment(
         await look.around(space, described)
         await look.applications(space, clusters, described)
         await look.logs(described)
+        parts = overlay.parts_of(space.policy, environment, services, ())
+        expected = [await look.expected(p) for p in parts if p.provided == "expected"]
     return diagnoses.Snapshot(
         environment,
         space.clock().isoformat(timespec="seconds"),
@@ -157,6 +161,7 @@ async def _of_environment(
         tuple(look.tails),
         tuple(look.unseen),
         _recorded(space, services, environment),
+        tuple(filter(None, expected)),
     )
 
 
@@ -250,6 +255,33 @@ class _Look:
                 self._keep([application])
 
         await asyncio.gather(*map(one, services))
+
+    async def expected(self, part: overlays.Part) -> diagnoses.Expected | None:
+        """Whether a part that the policy expects is there; None where that may not be looked at."""
+        where, by = part.namespace, part.by
+        try:
+            service = await reading.get(self._cluster, kinds.SERVICE, where, by)
+        except errors.Forbidden as error:
+            self._miss(kinds.SERVICE, where, error)
+            return None
+        if service is None:
+            return diagnoses.Expected(where, part.name, by, False)
+        if foreign_json.below(service, "spec").get("type") == "ExternalName":
+            return diagnoses.Expected(where, part.name, by, True)
+        try:
+            slices = await reading.find(
+                self._cluster, kinds.ENDPOINTSLICE, where, label_selector=f"{_OF_SERVICE}={by}"
+            )
+        except errors.Forbidden as error:
+            self._miss(kinds.ENDPOINTSLICE, where, error)
+            return None
+        ready = [
+            endpoint
+            for item in slices
+            for endpoint in foreign_json.mappings(item.get("endpoints"))
+            if foreign_json.below(endpoint, "conditions").get("ready") is not False
+        ]
+        return diagnoses.Expected(where, part.name, by, True, len(ready))
 
     async def logs(self, services: Sequence[diagnoses.Service]) -> None:
         """The last lines of the containers that are in trouble, masked."""

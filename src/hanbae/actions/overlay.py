@@ -164,18 +164,17 @@ def parts_of(
     """
     for base, space in policy.namespaces.items():
         namespace = naming.suffixed(policy, base, environment)
-        named = {
-            str(item["metadata"].get("name")): f"{item['kind']}/{item['metadata'].get('name')}"
-            for item in objects
-            if item["metadata"].get("namespace") == namespace
-        }
+        here = [item for item in objects if item["metadata"].get("namespace") == namespace]
+        shown = {id(item): f"{item['kind']}/{item['metadata'].get('name')}" for item in here}
+        by_kind = {str(item["kind"]).casefold(): shown[id(item)] for item in here}
+        named = {str(item["metadata"].get("name")): shown[id(item)] for item in here}
         for name in dict.fromkeys((*space.purpose, *space.expects)):
             word = name.casefold().translate(_WORDS)
             if name in space.expects:
                 yield overlays.Part(namespace, name, "expected", space.expects[name])
             elif word in names and naming.namespace(policy, word, environment) == namespace:
                 yield overlays.Part(namespace, name, "service", word)
-            elif word in named:
-                yield overlays.Part(namespace, name, "overlay", named[word])
+            elif by := named.get(word) or by_kind.get(word.rpartition("-")[2]):
+                yield overlays.Part(namespace, name, "overlay", by)
             else:
                 yield overlays.Part(namespace, name, "declared")

@@ -269,6 +269,30 @@ def compose(session: options.Session, check: bool, output: str) -> int:
 
 
 @command.command(
+    "gateways",
+    help="Write into the overlays how services are reached: a Gateway with HTTPRoutes, or Ingresses.",
+    epilog="""\
+Examples:
+  hanbae generate gateways
+  hanbae generate gateways --env staging --check
+  hanbae overlay plan staging""",
+)
+@options.environment(required=False)
+@_check
+@options.output("text", "json")
+@options.session
+def gateways(session: options.Session, environment: str | None, check: bool, output: str) -> int:
+    """Write the routes."""
+    from hanbae.actions import generate_gateways
+
+    names = (environment,) if environment else ()
+    changes = generate_gateways.generate_gateways(
+        session.directory, environments=names, check=check
+    )
+    return _show(session, changes, output, text_id="gateway.stale")
+
+
+@command.command(
     "schema",
     help="""\
 Write a JSON Schema to standard output: of hanbae.yaml, for editors, or of what a command writes.

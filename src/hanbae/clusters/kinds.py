@@ -83,6 +83,7 @@ SEALEDSECRET: Final = Kind("bitnami.com", "v1alpha1", "sealedsecrets", "SealedSe
 LEASE: Final = Kind("coordination.k8s.io", "v1", "leases", "Lease")
 SERVICEACCOUNT: Final = Kind("", "v1", "serviceaccounts", "ServiceAccount")
 SERVICE: Final = Kind("", "v1", "services", "Service")
+ENDPOINTSLICE: Final = Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 RESOURCEQUOTA: Final = Kind("", "v1", "resourcequotas", "ResourceQuota")
 LIMITRANGE: Final = Kind("", "v1", "limitranges", "LimitRange")
 CRONJOB: Final = Kind("batch", "v1", "cronjobs", "CronJob")

@@ -12,6 +12,7 @@ from hanbae.diagnosing import (
     causes,
     controllers,
     endpoints,
+    expectations,
     nodes,
     pictures,
     programs,
@@ -86,6 +87,10 @@ def diagnose(snapshot: diagnoses.Snapshot) -> tuple[diagnoses.Diagnosis, ...]:
             name = "" if is_shared else service.name
             diagnosis = _described(picture, cause, snapshot.environment, name)
             results.setdefault((name, cause.owner, cause.found.cause.id), diagnosis)
+    for part in snapshot.expected:
+        for cause in expectations.causes(part):
+            diagnosis = _described(pictures.Picture({}), cause, snapshot.environment, "")
+            results.setdefault(("", cause.owner, cause.found.cause.id), diagnosis)
     named = {(name, text_id) for name, _, text_id in results}
     for record in snapshot.recorded:
         for finding in record.diagnoses:

@@ -90,7 +90,15 @@ _BY_CAUSE: Final[Mapping[str, str]] = {
         _SYNC,
     ),
     **dict.fromkeys(
-        ("selects-nothing", "port-unknown", "ingress-class", "backend-absent", "backend-port"),
+        (
+            "selects-nothing",
+            "port-unknown",
+            "ingress-class",
+            "backend-absent",
+            "backend-port",
+            "part-absent",
+            "part-silent",
+        ),
         _REACH,
     ),
     **dict.fromkeys(

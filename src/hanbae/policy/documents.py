@@ -26,6 +26,7 @@ from hanbae.policy.forms import (
     Suffix,
 )
 from hanbae.policy.freezes import Freeze
+from hanbae.policy.gateways import Gateways, Route
 from hanbae.policy.items import Check, Checklists, Endpoint, Item, RestorePoint
 from hanbae.policy.receivers import Receiver
 
@@ -41,6 +42,7 @@ __all__ = [
     "Endpoint",
     "Environment",
     "Freeze",
+    "Gateways",
     "History",
     "Holiday",
     "Item",
@@ -57,6 +59,7 @@ __all__ = [
     "Registry",
     "RestorePoint",
     "Rollout",
+    "Route",
     "RuleSetting",
     "Secrets",
     "Services",
@@ -409,6 +412,7 @@ class Policy(Document, frozen=True):
         registries: How registries are asked for images; the key is the registry as images name it.
         history: Where events are kept.
         checklists: The policy's checklists.
+        gateways: How services are reached from outside of a cluster; default not by anything that hanbae writes.
         freezes: When nothing is deployed. `hanbae generate argocd` tells Argo CD as well, which then begins no sync by
             itself.
         notify: Who is told of deployments.
@@ -432,6 +436,7 @@ class Policy(Document, frozen=True):
     registries: dict[RegistryHost, Registry] = field(default_factory=dict)
     history: History = field(default_factory=History)
     checklists: Checklists = field(default_factory=Checklists)
+    gateways: Gateways | None = None
     freezes: tuple[Freeze, ...] = ()
     notify: tuple[Receiver, ...] = ()
     troubleshooting: tuple[Trouble, ...] = ()

@@ -105,6 +105,18 @@ def require(
     raise errors.WrongUse("environment.unknown", environment=name, known=", ".join(names))
 
 
+def chosen(policy: documents.Policy, names: Iterable[str]) -> tuple[str, ...]:
+    """The environments on Kubernetes, or those of them that a command line names.
+
+    Raises:
+        errors.WrongUse: One of them does not exist, or is not on Kubernetes.
+    """
+    named = tuple(names)
+    for name in named:
+        require(name, policy)
+    return named or on_kubernetes(policy)
+
+
 def chosen_for_argocd(policy: documents.Policy, names: Iterable[str]) -> tuple[str, ...]:
     """The environments that Argo CD deploys, or those of them that a command line names.
 

@@ -74,6 +74,17 @@ Pattern = Annotated[
 Word = Annotated[str, Meta(pattern=r"^[^\x00]*$", max_length=1000)]
 """A word of a command."""
 
+Domain = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$", max_length=200
+    ),
+]
+"""A name of DNS such as ``staging.example.com``, without an asterisk."""
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+"""Number of a port."""
+
 NameTemplate = Annotated[
     str, Meta(pattern=r"^([a-z0-9.-]|\{service\}|\{environment\})+$", max_length=100)
 ]

@@ -27,6 +27,7 @@ _BRANCH: Final = re.compile(
 _FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _PROGRAM: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}")
 """A program that ``PATH`` finds: no path, which could lead into the repository."""
+_HOST: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _HOUR: Final = 3600
 _LONGEST_NAME: Final = 63
 _LONGEST_DURATION: Final = len("8760h59m59s")
@@ -56,6 +57,7 @@ def check(policy: documents.Policy, places: Places, name: str) -> None:
         _migrations,
         _registries,
         _checklists,
+        _gateways,
         _freezes,
         _receivers,
         _own,
@@ -257,6 +259,27 @@ def _receivers(policy: documents.Policy) -> Iterator[Fault]:
             if name not in policy.environments:
                 facts = {"value": name, "known": ", ".join(policy.environments)}
                 yield "policy.receiver-unknown-environment", f"{key}.environments", facts
+
+
+def _gateways(policy: documents.Policy) -> Iterator[Fault]:
+    gateways = policy.gateways
+    if gateways is None:
+        return
+    for part, names in (("domains", gateways.domains), ("ingress", gateways.ingress)):
+        for name in names:
+            if name not in environments.on_kubernetes(policy):
+                facts = {"value": name, "known": ", ".join(environments.on_kubernetes(policy))}
+                yield "policy.gateway-unknown-environment", f"gateways.{part}.{name}", facts
+    hosts: dict[tuple[str, str], str] = {}
+    for service, route in gateways.routes.items():
+        key = f"gateways.routes.{service}"
+        if route.host is not None and route.host != "@" and not _HOST.fullmatch(route.host):
+            yield "policy.not-a-host", f"{key}.host", {"value": route.host}
+        place = (route.host or service, route.path)
+        if place in hosts:
+            facts = {"service": service, "other": hosts[place], "host": place[0], "path": place[1]}
+            yield "policy.route-twice", key, facts
+        hosts[place] = service
 
 
 def _freezes(policy: documents.Policy) -> Iterator[Fault]:

@@ -121,6 +121,24 @@ class Recorded(Struct, frozen=True, forbid_unknown_fields=True):
     diagnoses: tuple[events.Diagnosed, ...]
 
 
+class Expected(Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of a namespace that the policy expects somebody else to provide.
+
+    Attributes:
+        namespace: The namespace in this environment.
+        part: The part, in the policy's words.
+        service: The Service by which it is reached.
+        present: Whether that is there.
+        ready: How many endpoints behind it are ready; None where it has none of its own, such as an external name.
+    """
+
+    namespace: str
+    part: str
+    service: str
+    present: bool
+    ready: int | None = None
+
+
 class Snapshot(Struct, frozen=True, forbid_unknown_fields=True):
     """What was seen of an environment: fields of an allow-list alone, without any value of a secret.
 
@@ -134,6 +152,7 @@ class Snapshot(Struct, frozen=True, forbid_unknown_fields=True):
         logs: The last lines of containers that are in trouble.
         unseen: What could not be looked at.
         recorded: What the services' last deployments have found that failed.
+        expected: What the policy expects somebody else to provide.
     """
 
     environment: str
@@ -145,6 +164,7 @@ class Snapshot(Struct, frozen=True, forbid_unknown_fields=True):
     logs: tuple[Log, ...] = ()
     unseen: tuple[Unseen, ...] = ()
     recorded: tuple[Recorded, ...] = ()
+    expected: tuple[Expected, ...] = ()
 
 
 class Snapshots(Struct, frozen=True, forbid_unknown_fields=True):

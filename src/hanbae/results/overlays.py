@@ -17,6 +17,7 @@ class Part(Struct, frozen=True):
         namespace: The namespace in this environment.
         name: The part, in the policy's words.
         provided: ``service`` where `hanbae deploy` deploys it, ``overlay`` where an object of the overlay is called so,
+            or is of the kind with which it ends,
             ``expected`` where somebody else deploys it and the policy says by which Service it is reached, ``declared``
             where hanbae makes its namespace and nothing else.
         by: The service, the object or the expected Service; empty for what is only declared.

@@ -37,6 +37,11 @@ def policy(**spaces: documents.Namespace) -> documents.Policy:
         ),
         (documents.Namespace(expects={"Valkey": "valkey"}), [], ("expected", "valkey")),
         (
+            documents.Namespace(purpose=("Valkey",)),
+            [{**STATEFULSET, "kind": "Valkey", "metadata": {"name": "a", "namespace": "data-dev"}}],
+            ("overlay", "Valkey/a"),
+        ),
+        (
             documents.Namespace(purpose=("Valkey",), services=("valkey",)),
             [],
             ("service", "valkey"),
