@@ -175,7 +175,8 @@ def test_commands_of_a_page_are_taken_by_the_parser(page: Path) -> None:
     text = re.sub(r"<[^>]*>", "", page.read_text())
     blocks = re.findall(r"^```(?:sh|console)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    commands = [line.removeprefix("$ ").partition(" #")[0] for line in lines]
+    # Comments, redirections, pipes and what follows are the shell's.
+    commands = [re.split(r" (?:#|>|\||&&)", line.removeprefix("$ "))[0] for line in lines]
     hanbaes = [command for command in commands if re.match(r"hanbae [a-z]", command)]
     faults = {command: printed_commands.fault(command) for command in hanbaes}
     # A file that a page speaks of is the reader's.
