@@ -35,6 +35,7 @@ class Wanted(Struct, frozen=True):
         revision: A commit instead of the working tree.
         kube_version: The cluster's Kubernetes version, such as ``v1.35.4``; None for the policy's.
         api_versions: What the cluster has beyond Kubernetes' own, such as ``bitnami.com/v1alpha1``.
+        printed: Whether only what Helm prints is wanted; then a chart's CRDs are not among the objects.
     """
 
     services: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class Wanted(Struct, frozen=True):
     revision: str | None = None
     kube_version: str | None = None
     api_versions: tuple[str, ...] = ()
+    printed: bool = False
 
 
 class Release(Struct, frozen=True):
@@ -229,7 +231,12 @@ class _Renderer:
             }
             requests = [self._want(service, name, data) for name, data in read.items()]
             answers = await charts.answers(
-                self._pool, self._project.tree, chart, requests, manifest=True
+                self._pool,
+                self._project.tree,
+                chart,
+                requests,
+                manifest=True,
+                printed=self._wanted.printed,
             )
             recalled |= dict(zip(missing, answers, strict=True))
             self._keep(
@@ -253,7 +260,11 @@ class _Renderer:
     def _key(self, service: str, environment: str, chart: str, *values: str) -> str:
         want = self._want(service, environment, ())
         return keeping.key(
-            "render", program_fingerprint.program(), msgspec.json.encode(want), chart, *values
+            f"render {self._wanted.printed}",
+            program_fingerprint.program(),
+            msgspec.json.encode(want),
+            chart,
+            *values,
         )
 
     def _keep(self, answers: dict[str, pools.Answer]) -> None:

@@ -191,12 +191,14 @@ class Asked(Struct, frozen=True):
         wanted: The releases.
         texts: Whether the rendered texts are wanted as well.
         manifest: Whether the output of ``helm template`` is wanted as well.
+        printed: Whether nothing else is: then CRDs, which may be megabytes, are not read and are not among the objects.
         resolved: Dependencies that are not vendored but were found: name, wanted version, found version.
     """
 
     wanted: Sequence[Wanted]
     texts: bool = False
     manifest: bool = False
+    printed: bool = False
     resolved: Sequence[tuple[str, str, str]] = ()
 
     def message(self, files: Mapping[str, bytes]) -> list[bytes]:
@@ -226,6 +228,7 @@ class Asked(Struct, frozen=True):
                 ],
                 "texts": self.texts,
                 "manifest": self.manifest,
+                "printed": self.printed,
                 "resolved": self.resolved,
             }
         )

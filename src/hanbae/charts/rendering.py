@@ -100,6 +100,7 @@ async def answers(
     changed: Callable[[Mapping[str, bytes]], dict[str, bytes]] = dict,
     texts: bool = False,
     manifest: bool = False,
+    printed: bool = False,
     lenient: bool = False,
     limit: float = pools.TIMEOUT,
 ) -> list[pools.Answer]:
@@ -115,6 +116,7 @@ async def answers(
         changed: Changes the chart's files before they are rendered.
         texts: Whether the rendered texts are wanted as well.
         manifest: Whether the output of ``helm template`` is wanted as well.
+        printed: Whether nothing else is; then the chart's CRDs are not among the objects.
         lenient: Whether it is rendered without dependencies that are neither there nor fetched; else that is a fault.
         limit: Seconds until the worker is ended.
 
@@ -126,7 +128,7 @@ async def answers(
         hanbae.errors.FileFault: The chart may not be rendered, its worker died, or it took too long.
     """
     files = gathering.files(tree, chart)
-    message = pools.Asked(requests, texts=texts, manifest=manifest)
+    message = pools.Asked(requests, texts=texts, manifest=manifest, printed=printed)
     first = await pool.render(changed(files), message, shown=chart, limit=limit)
     missing = next((answer.missing for answer in first if answer.missing), None)
     if missing is None:

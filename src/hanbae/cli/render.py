@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from hanbae import wording
 from hanbae.cli import names, options, outputs
@@ -83,6 +84,7 @@ async def _print(
     from hanbae.actions import render
 
     failures: list[render.Failure] = []
+    request = msgspec.structs.replace(request, printed=output != "json")
     alone = len(request.services) == 1 and request.environment is not None
     rendering = render.rendering(session.directory, request, kept=kept)
     with outputs.array(output == "json", "releases") as array:

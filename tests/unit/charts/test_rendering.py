@@ -86,6 +86,27 @@ async def test_crds_and_the_schema_are_left_out_where_an_application_says_so(cha
     assert len(await rendered(chart, CONFIGMAP % "x", skip_schema=True)) == 2
 
 
+async def test_crds_that_are_only_printed_are_not_read(chart: Path) -> None:
+    (chart / "crds").mkdir()
+    (chart / "crds/a.yaml").write_text("kind: CustomResourceDefinition\n")
+    (chart / "templates/a.yaml").write_text(CONFIGMAP % "x")
+    texts = {}
+    async with pools.opened(1) as pool:
+        for printed in (False, True):
+            (answer,) = await rendering.answers(
+                pool,
+                trees.WorkingTree(chart.parent),
+                chart.name,
+                [pools.Wanted("r", "n")],
+                manifest=True,
+                printed=printed,
+            )
+            texts[printed] = answer.manifest
+            assert len(answer.order) == (1 if printed else 2)
+    assert texts[True] == texts[False]
+    assert "kind: CustomResourceDefinition" in texts[True]
+
+
 async def test_objects_come_in_helms_order_hooks_and_lists_included(chart: Path) -> None:
     kinds = ["Ingress", "Deployment", "SealedSecret", "Job", "ServiceAccount", "Service"]
     documents = [f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: x}}" for kind in kinds]

@@ -63,6 +63,9 @@ const hookAnnotation = "helm.sh/hook"
 func (j *job) sort(m *made, printed bool) (*sorted, error) {
 	result := &sorted{}
 	for _, crd := range m.crds {
+		if j.Printed {
+			break // what helm prints of them is their files
+		}
 		for _, found := range j.pack(crd.File) {
 			if found.err != nil {
 				return nil, of(crd.Filename, found.err)

@@ -45,6 +45,7 @@ type request struct {
 	Releases []release   `json:"releases"`
 	Texts    bool        `json:"texts"`
 	Manifest bool        `json:"manifest"`
+	Printed  bool        `json:"printed"`
 	Resolved [][3]string `json:"resolved"`
 	Question *question   `json:"question"`
 	content  [][]byte
