@@ -334,3 +334,30 @@ def test_a_chart_that_seals_nothing_is_warned_of_and_no_more(root: Path) -> None
     with (root / "charts/pay/values.yaml").open("a") as values:
         values.write("sealedSecret: {encryptedData: {}}\n")
     assert severities() == {"error"}
+
+
+def test_services_that_share_a_chart_and_a_secret_are_told_apart(root: Path) -> None:
+    policy = root / "hanbae.yaml"
+    named = "named: {a: {path: charts/pay, secret: ours}, b: {path: charts/pay, secret: ours}, solo"
+    policy.write_text(policy.read_text().replace("named: {solo", named))
+    text = "".join(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\n"
+        f"metadata: {{name: {name}-dev, namespace: argocd}}\nspec:\n"
+        "  project: services-dev\n"
+        "  source: {repoURL: https://git.example.com/r.git, targetRevision: develop, path: charts/pay, "
+        f"helm: {{releaseName: {name}, valueFiles: [/envs/dev/{name}.yaml]}}}}\n"
+        "  destination: {server: https://kubernetes.default.svc, namespace: services-dev}\n---\n"
+        for name in ("a", "b")
+    )
+    (root / "applications.yaml").write_text(text)
+    for name in ("a", "b"):
+        (root / f"envs/dev/{name}.yaml").write_text("level: own\n")
+    by_code = codes(root)
+    assert "ARG038" not in by_code
+    assert "LAY017" not in by_code
+    policy.write_text(
+        policy.read_text().replace(", secret: ours}, b:", "}, b:").replace("ours", "a-secret")
+    )
+    assert "LAY017" in codes(root)
+    (root / "applications.yaml").write_text(text.replace("releaseName: b", "releaseName: c"))
+    assert len(codes(root)["ARG038"]) == 1

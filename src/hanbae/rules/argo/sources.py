@@ -104,7 +104,8 @@ def another_release(project: views.Project) -> Iterator[rulebook.Hit]:
             actual = str(written or name)
             if not written and _names_release(spec, pointer):
                 continue
-            service = charts.get(path, "*")
+            by_name = project.shared.application_names(spec.environment)
+            service = by_name.get(name) or charts.get(path, "*")
             if spec.settings is None and "{environment}" in project.policy.services.release:
                 continue
             expected = naming.release(project.policy, service, spec.environment)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hanbae import subjects
-from hanbae.policy import environments, folders, naming, service_paths
+from hanbae.policy import documents, environments, folders, naming, service_paths
 from hanbae.repository import services
 from hanbae.rules import rulebook, views
 from hanbae.rules.kustomize import overlays
@@ -49,6 +49,12 @@ def _matches(project: views.Project, path: str, folder: str) -> bool:
     )
 
 
+def _share_by_choice(policy: documents.Policy, *services: str) -> bool:
+    """Whether the policy names the Secret of each of some services by itself."""
+    named = policy.services.named
+    return all(name in named and named[name].secret is not None for name in services)
+
+
 @rulebook.of_project("LAY017", "error", source=_NAMES, essential=True)
 def odd_names(project: views.Project) -> Iterator[rulebook.Hit]:
     """Names that the policy's templates give to two services, and such as Kubernetes or Helm refuses."""
@@ -73,6 +79,8 @@ def odd_names(project: views.Project) -> Iterator[rulebook.Hit]:
             for field in ("release", "secret"):
                 key = (field, names["namespace"], names[field])
                 other = objects.setdefault(key, service)
+                if field == "secret" and _share_by_choice(policy, service, other):
+                    continue
                 if other != service and (mark := (service, field, other)) not in reported:
                     reported.add(mark)
                     facts = {"field": field, "name": names[field], "environment": environment}
