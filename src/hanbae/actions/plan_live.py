@@ -115,10 +115,10 @@ async def _of(
     if checks:
         examined = await preflight.examine(space, clusters, source, plan)
     objects = [manifest.object for manifest in source.rendered.manifests]
-    waves = scheduling.waves(objects, source.namespace)
+    # Helm knows no waves: in which order it goes, the step of the plan says.
+    by_helm = environments.by_helm(space.policy, source.environment)
+    waves = () if by_helm else scheduling.waves(objects, source.namespace)
     estimate = scheduling.estimate(waves, history.seconds)
-    if environments.by_helm(space.policy, source.environment):
-        estimate = msgspec.structs.replace(estimate, gaps=0.0)  # Helm waits between no waves
     return previews.Preview(
         msgspec.structs.replace(
             plan, steps=tuple(map(_shown, plan.steps)), forecast=observed.forecast

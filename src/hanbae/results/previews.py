@@ -90,7 +90,7 @@ class Preview(Struct, frozen=True):
         revision: The commit.
         compared: Who compared: ``argocd`` (its own comparison of this very revision) or ``hanbae``.
         migrations: One entry per database, in the order in which they are migrated.
-        waves: What Argo CD will do, in its order.
+        waves: What Argo CD will do, in its order; none for Helm, whose step of the plan says it.
         estimate: How long it may take.
         notes: What a person should know about it; `refusals` are the first of them.
         refusals: Why a deployment would be refused before it begins.

@@ -286,3 +286,17 @@ def test_counts_of_pods_are_said_in_the_language_that_is_spoken(
     assert korean in event_lines.short(observed)
     assert korean in catalogue.sentence(awaited)
     assert catalogue.pods("3 of 4 newts") == "3 of 4 newts"
+
+
+def test_that_helm_deploys_is_said_where_a_deployment_begins() -> None:
+    quoting = event_lines.Quoting()
+    does = plans.Upgrade("auth-service", "1" * 40)
+    plan = plans.Plan(1, "auth", "dev", (plans.Step("sync", does),))
+    began = events.Began("key", False, "1" * 40)
+    shown = [
+        line.words
+        for fact in (events.Opened(plan, "jiwon", "1" * 40), began)
+        for line in quoting.lines(event(fact))
+    ]
+    assert shown[-1] == "The deployment with Helm has begun"
+    assert not any("sync" in words for words in shown)

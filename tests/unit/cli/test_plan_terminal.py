@@ -58,3 +58,29 @@ def test_promises_of_a_saved_plan_are_sentences(capsys: pytest.CaptureFixture[st
     assert "Is to run in the end, in Deployment/services-dev/auth:app: auth:1" in shown
     assert "Promise of-a-newer:hanbae: x" in shown
     assert "branch-head" not in shown
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_helms_plan_has_helms_steps_and_no_word_of_argo_cds(
+    capsys: pytest.CaptureFixture[str], language: str
+) -> None:
+    catalogue.speak(language)
+    sealed = subjects.Ref("SealedSecret", "services-dev", "auth-secrets")
+    migrate = subjects.Ref("Job", "services-dev", "auth-migrate")
+    later = subjects.Ref("Job", "services-dev", "auth-warm")
+    does = plans.Upgrade("auth-service", "0" * 40, (sealed,), (migrate,), (later,))
+    plan = msgspec.structs.replace(PREVIEW.plan, steps=(plans.Step("sync", does),))
+    preview = msgspec.structs.replace(
+        PREVIEW, plan=plan, estimate=previews.Estimate(0, 29), notes=(), refusals=()
+    )
+    plan_terminal.live([preview])
+    shown = capsys.readouterr().out
+    catalogue.speak("en")
+    places = [
+        shown.index(text)
+        for text in (str(sealed), str(migrate), "helm upgrade --install auth-service", str(later))
+    ]
+    assert places == sorted(places)
+    assert "29" in shown
+    for word in ("wave", "Sync,", "동기화", "Argo"):
+        assert word not in shown.replace("SealedSecret", "")

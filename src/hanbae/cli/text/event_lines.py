@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from hanbae import excerpts, wording
 from hanbae.cli.text import catalogue, escaping, wrapping
-from hanbae.results import checklists, events
+from hanbae.results import checklists, events, plans
 
 Meaning = Literal["step", "done", "note", "warn", "fail", "state", "log", "command"]
 
@@ -66,11 +66,14 @@ class Quoting:
     def __init__(self) -> None:
         self._quoted: dict[str, deque[str]] = {}
         self._opened: dict[str, events.Event] = {}
+        self._by_helm: set[str] = set()
 
     def lines(self, event: events.Event) -> Iterator[Line]:
         """The lines for an event that nothing before it has shown."""
         if isinstance(event.fact, events.Opened):
             self._opened[event.deployment] = event
+            if any(isinstance(step.does, plans.Upgrade) for step in event.fact.plan.steps):
+                self._by_helm.add(event.deployment)
             return
         if event.deployment in self._opened and _shows_beginning(event.fact):
             yield from lines(self._opened.pop(event.deployment))
@@ -78,6 +81,9 @@ class Quoting:
 
     def _quoted_once(self, event: events.Event) -> Iterator[Line]:
         fact = event.fact
+        if isinstance(fact, events.Began) and event.deployment in self._by_helm:
+            yield _said("step", wording.Text("deploy.began-helm"))
+            return
         quoted = self._quoted.setdefault(event.deployment, deque(maxlen=_REMEMBERED))
         for line in lines(event):
             if isinstance(fact, events.Diagnosed) and line.meaning in AS_WRITTEN:

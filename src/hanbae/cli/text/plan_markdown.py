@@ -120,6 +120,9 @@ def _order(section: plan_sections.Section) -> Iterator[str]:
         yield f"- **{catalogue.words('plan.image')}** {where}: {change}"
     for sentence in plan_sections.migrations(section):
         yield f"- {escaping.element(sentence)}"
+    if section.upgrade is not None:
+        for sentence in plan_sections.upgrade(section.upgrade):
+            yield f"- {escaping.element(sentence)}"
     hooks = section.hooks or tuple(hook for wave in section.waves for hook in wave.hooks)
     if hooks:
         facts = {"hooks": ", ".join(map(str, hooks))}

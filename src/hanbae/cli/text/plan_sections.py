@@ -25,6 +25,7 @@ class Section(Struct, frozen=True):
         migrations: What becomes of each database.
         hooks: Hooks, where no order of waves is known.
         waves: What Argo CD does, in its order.
+        upgrade: What Helm is asked for, where Helm deploys.
         estimate: How long it may take, where that is known.
         guards: What a saved plan promises, where it was saved.
         notes: Sentences below it.
@@ -38,6 +39,7 @@ class Section(Struct, frozen=True):
     migrations: tuple[previews.Migrations, ...] = ()
     hooks: tuple[subjects.Ref, ...] = ()
     waves: tuple[previews.Wave, ...] = ()
+    upgrade: plans.Upgrade | None = None
     estimate: previews.Estimate | None = None
     guards: tuple[plans.Guard, ...] = ()
     notes: tuple[wording.Text, ...] = ()
@@ -81,6 +83,9 @@ def of_preview(preview: previews.Preview, *, promises: bool = False) -> Section:
         plan.forecast,
         migrations=preview.migrations,
         waves=preview.waves,
+        upgrade=next(
+            (step.does for step in plan.steps if isinstance(step.does, plans.Upgrade)), None
+        ),
         estimate=preview.estimate,
         guards=plan.guards if promises else (),
         notes=tuple(note for note in preview.notes if note not in preview.refusals),
@@ -176,9 +181,25 @@ def migrations(section: Section) -> Iterator[str]:
             yield _said("plan.migrations-edited", facts | {"versions": listed(database.edited)})
 
 
-def timing(estimate: previews.Estimate) -> str:
-    """How long it may take."""
+def upgrade(does: plans.Upgrade) -> Iterator[str]:
+    """What Helm's deployment does, in its order."""
+    if does.first:
+        yield _said("plan.helm-first", {"objects": ", ".join(map(str, does.first))})
+    for hook in does.before:
+        yield _said("plan.helm-hook", {"object": str(hook)})
+    yield _said("plan.helm-upgrade", {"release": does.release})
+    for hook in does.later:
+        yield _said("plan.helm-hook", {"object": str(hook)})
+
+
+def timing(section: Section) -> str | None:
+    """How long it may take; None where nobody knows anything of it."""
+    estimate = section.estimate
+    if estimate is None:
+        return None
     facts = {"gaps": f"{estimate.gaps:g}", "last": f"{estimate.last or 0:.0f}"}
+    if section.upgrade is not None:
+        return _said("plan.estimate-helm", facts) if estimate.last else None
     return _said("plan.estimate-last" if estimate.last else "plan.estimate", facts)
 
 

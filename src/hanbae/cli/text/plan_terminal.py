@@ -129,7 +129,7 @@ def _field(field: plans.Field, width: int) -> Iterator[str]:
 
 
 def _order(section: plan_sections.Section) -> Iterator[str]:
-    """Migrations, and what Argo CD runs in which order."""
+    """Migrations, and what Argo CD or Helm runs in which order."""
     yield from plan_sections.migrations(section)
     for wave in section.waves if section.changes else ():
         names = [*map(plan_sections.name, wave.objects)]
@@ -138,11 +138,14 @@ def _order(section: plan_sections.Section) -> Iterator[str]:
         ]
         facts = {"phase": wave.phase, "wave": str(wave.number), "objects": ", ".join(names)}
         yield catalogue.sentence(wording.Text("plan.wave", facts))
+    if section.upgrade is not None and section.changes:
+        yield from plan_sections.upgrade(section.upgrade)
     if section.hooks:
         facts = {"hooks": ", ".join(map(plan_sections.name, section.hooks))}
         yield catalogue.sentence(wording.Text("plan.hooks", facts))
-    if section.estimate is not None and section.changes and not section.refusals:
-        yield plan_sections.timing(section.estimate)
+    timing = plan_sections.timing(section)
+    if timing is not None and section.changes and not section.refusals:
+        yield timing
     for guard in section.guards:
         yield catalogue.sentence(_promise(guard))
 
