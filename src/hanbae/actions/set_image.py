@@ -1,7 +1,7 @@
 """Says which image an environment runs, in its values file; committing is for whoever owns the branch.
 
 The values that make the image are found by rendering the chart (:mod:`hanbae.planning.image_keys`), and nothing is
-written unless the chart then renders that image.
+written unless the chart then renders that image (:mod:`hanbae.planning.image_values`).
 
 A tag can be moved after it was tested, so a digest is written with it: what was looked at is what runs.
 """
@@ -12,21 +12,14 @@ import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
-from msgspec import Struct
-
-from hanbae import errors, subjects
+from hanbae import errors
 from hanbae.actions import set_manifest_image
-from hanbae.charts import pools, rendering, values
+from hanbae.charts import pools, values
 from hanbae.images import credentials, references, sources
-from hanbae.planning import image_keys, releases
-from hanbae.policy import environments, loading, naming, service_paths
+from hanbae.planning import image_values
+from hanbae.policy import environments, loading, service_paths
 from hanbae.repository import services, trees
 from hanbae.results import images
-
-_REPOSITORY = ("image", "repository")
-_TAG = ("image", "tag")
-_DIGEST = ("image", "digest")
 
 
 async def set_image(
@@ -133,116 +126,32 @@ async def _change(
     taken, source = choice.image, target
     if choice.from_environment:
         source = await _read(pool, loaded, service, choice.from_environment)
-        taken = _to_take(source)
+        taken = source.begun
     if not taken and not choice.is_named:
         return None
     if not taken:
-        place = source.document.place(_REPOSITORY)
-        raise errors.FileFault("image.none-to-take", place=place, service=service)
+        raise errors.FileFault("image.none-to-take", place=source.place, service=service)
     reference = await choice.resolved(_reference(taken, source))
-    change = await _changes(pool, loaded, target, reference)
-    return functools.partial(_write, target, change)
-
-
-class _Target(Struct, frozen=True):
-    """A service in the environment: its values file, and where its images are from."""
-
-    service: str
-    environment: str
-    path: Path
-    document: values.Values
-    request: pools.Wanted
-    chart: str
-    images: tuple[image_keys.Source, ...] | None  # None where the chart does not render
-
-    @property
-    def image(self) -> str:
-        """The image that it names now; empty where it names none."""
-        named = _named(self.document)
-        if named or not self.images:
-            return named
-        return image_keys.chosen(self.images, self.service, "")[0].reference
-
-
-class _Change(Struct, frozen=True):
-    values: dict[tuple[str, ...], str]
-    image: str
-    digest: str
-
-
-def _to_take(source: _Target) -> str:
-    """The image that an environment names; empty where nothing was begun there."""
-    named = _named(source.document)
-    return source.image if not named or _is_begun(source.document) else ""
+    tree = trees.WorkingTree(loaded.root)
+    change = await image_values.changes(pool, tree, target, reference)
+    path, _ = services.values_file(loaded, service, choice.environment)
+    return functools.partial(_write, path, target, change)
 
 
 async def _read(
     pool: pools.Pool, loaded: loading.Loaded, service: str, environment: str
-) -> _Target:
+) -> image_values.Target:
     path, file = services.values_file(loaded, service, environment)
+    tree = trees.WorkingTree(loaded.root)
     document = values.read(path, file)
-    chart = str(naming.chart(loaded.policy, service))
-    tree = trees.WorkingTree(loaded.root)
-    texts = releases.values(tree, loaded.policy, service, environment).contents
-    overrides = releases.overrides(tree, loaded.policy, service, environment, texts)
-    request = releases.requested(loaded.policy, service, environment, texts, overrides=overrides)
-    read = None
-    try:
-        read = await image_keys.of(pool, tree, chart, request)
-    except errors.FileFault:
-        if not document.get(_REPOSITORY):
-            raise
-    return _Target(service, environment, path, document, request, chart, read)
-
-
-async def _changes(
-    pool: pools.Pool, loaded: loading.Loaded, target: _Target, reference: references.Reference
-) -> _Change:
-    """What is written so that an image runs, and what runs then: rendered before anything is written.
-
-    Raises:
-        errors.Refused: No value makes the image, or the chart renders another one with what would be written.
-    """
-    if target.images is None:  # nothing can be tried; the values say which image it is
-        contract: dict[tuple[str, ...], str] = {
-            _REPOSITORY: reference.repository,
-            _TAG: reference.tag,
-            _DIGEST: reference.digest,
-        }
-        return _Change(contract, str(reference), reference.digest)
-    chosen = image_keys.chosen(target.images, target.service, reference.repository)
-    changed: dict[tuple[str, ...], str] = {}
-    for source in chosen:
-        changed |= image_keys.changes(source.keys, reference)
-    edited = values.Values.parse(target.document.text(), target.document.file)
-    edited.update(changed)
-    own = target.document.text().encode()
-    texts = tuple(edited.text().encode() if text == own else text for text in target.request.values)
-    request = msgspec.structs.replace(target.request, values=texts)
-    tree = trees.WorkingTree(loaded.root)
-    (answer,) = await rendering.answers(pool, tree, target.chart, [request])
-    after = image_keys.images(
-        rendering.rendered(answer, shown=target.chart, values_files=request.values_files)
+    return await image_values.read(
+        pool, tree, loaded.policy, service, environment, document=document
     )
-    for source in chosen:
-        image = after.get(source.container, "")
-        if not image_keys.is_image(image, reference, source.keys):
-            raise errors.Refused(
-                "image.rendered-otherwise",
-                place=target.document.place(next(iter(changed))),
-                reference=str(reference),
-                image=image or "-",
-                keys=", ".join(".".join(path) for path in changed),
-            )
-    image = str(reference)
-    if reference.digest and not any("@" in after[source.container] for source in chosen):
-        return _Change(changed, image.partition("@")[0], "")
-    return _Change(changed, image, reference.digest)
 
 
-def _write(target: _Target, change: _Change) -> images.ImageSet:
+def _write(path: Path, target: image_values.Target, change: image_values.Change) -> images.ImageSet:
     before = target.image
-    with values.editing(target.path, target.document.file) as document:
+    with values.editing(path, target.document.file) as document:
         text = document.text()
         document.update(change.values)
         changed = document.text() != text
@@ -257,15 +166,11 @@ def _write(target: _Target, change: _Change) -> images.ImageSet:
     )
 
 
-def _reference(image: str, target: _Target) -> references.Reference:
+def _reference(image: str, target: image_values.Target) -> references.Reference:
     if image.startswith((":", "@")):
-        repository = target.document.get(_REPOSITORY)
-        if not repository and target.image:
-            repository = references.parse(target.image).repository
-        if not repository:
-            place: subjects.Place = target.document.place(_REPOSITORY)
-            raise errors.FileFault("image.no-repository", place=place, reference=image)
-        image = f"{repository}{image}"
+        if not target.repository:
+            raise errors.FileFault("image.no-repository", place=target.place, reference=image)
+        image = f"{target.repository}{image}"
     reference = references.parse(image)
     if not reference.tag and not reference.digest:
         raise errors.WrongUse("image.no-tag", reference=image)
@@ -282,16 +187,3 @@ async def _resolved(
     if digest is None:
         raise errors.Refused("image.not-there", reference=str(reference))
     return reference.at(digest)
-
-
-def _named(document: values.Values) -> str:
-    """The image that a values file names, as the chart puts it together."""
-    repository, tag, digest = (document.get(path) or "" for path in (_REPOSITORY, _TAG, _DIGEST))
-    if not repository:
-        return ""
-    return f"{repository}{f':{tag}' if tag else ''}{f'@{digest}' if digest else ''}"
-
-
-def _is_begun(document: values.Values) -> bool:
-    """Whether a values file names an image; a scaffold has only its repository."""
-    return bool(document.get(_TAG) or document.get(_DIGEST))
