@@ -120,6 +120,7 @@ def obtain() -> None:
     binaries.obtain(progress=sandbox.Narrated(narration.Narration()))
     peers.program(peers.HELM)
     peers.program(peers.COMPOSE)
+    peers.program(peers.GITEA)
 
 
 def _install_programs() -> None:

@@ -28,7 +28,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from tests.support import relays
+from tests.support import giteas, postgresql, relays
 
 from hanbae import wording
 from hanbae.clusters import connections, leases
@@ -317,3 +317,15 @@ async def relayed(
         yield relay, connected
     server.close()
     await asyncio.wait_for(relay.idle.wait(), 10)
+
+
+@pytest.fixture(scope="session")
+def gitea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[giteas.Gitea]:
+    """A forge with four users, and a database server for it."""
+    with (
+        postgresql.running(tmp_path_factory.mktemp("postgresql")) as database,
+        giteas.running(tmp_path_factory.mktemp("gitea"), database) as server,
+    ):
+        for name in ("ann", "ben", "cho", "eve"):
+            server.user(name)
+        yield server

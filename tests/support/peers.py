@@ -1,7 +1,8 @@
 """Programs that hanbae is compared with, built from their Go modules and kept with the sandbox's.
 
 The ``helm`` of the version that Argo CD has, which must print the same bytes as the renderer; and kubeconform, which
-checks manifests one after the other, as the benchmark's peer. And Compose, which Debian has no package of.
+checks manifests one after the other, as the benchmark's peer. And Compose, which Debian has no package of, and Gitea,
+the forge of the tests.
 """
 
 from __future__ import annotations
@@ -26,6 +27,16 @@ COMPOSE: Final = pins.Component(
     80,
     variables=(("github.com/docker/compose/v2/internal.Version", "v2.40.3"),),
     tags=("e2e",),
+)
+GITEA: Final = pins.Component(
+    "gitea",
+    "1.26.0",
+    (pins.Program("gitea"),),
+    150,
+    variables=(("main.version", "1.26.0"),),
+    module="code.gitea.io/gitea",
+    # Without the web pages that its own build compiles in, it reads these from a folder.
+    pieces=tuple(pins.Piece(name, f"static/{name}") for name in ("options", "templates", "public")),
 )
 
 

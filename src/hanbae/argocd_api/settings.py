@@ -7,7 +7,6 @@ login, and goes without TLS only where the user says so, or to this machine.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import shlex
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from hanbae import errors, masking, subjects
+from hanbae.streams import hosts
 
 TOKEN: Final = "ARGOCD_AUTH_TOKEN"  # noqa: S105  a name, no secret
 """The variable that holds a token."""
@@ -26,9 +26,6 @@ SERVER: Final = "ARGOCD_SERVER"
 _OPTIONS: Final = "ARGOCD_OPTS"
 _FOLDER: Final = "ARGOCD_CONFIG_DIR"
 
-_PRIVATE: Final = tuple(
-    map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
-)
 _ADDRESS: Final = re.compile(
     r"(?:(?P<scheme>https?)://)?(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?P<port>:[0-9]{1,5})?"
     r"(?P<root>(?:/[A-Za-z0-9._~-]+)*)/?"
@@ -75,10 +72,10 @@ def settle(server: str | None, environment: Mapping[str, str], *, plaintext: boo
     plain = parts["scheme"] == "http" or (
         parts["scheme"] is None and (plaintext or by_option or login.is_plain(named))
     )
-    if plain and not _is_loopback(host):
+    if plain and not hosts.is_loopback(host):
         own = environment.get(SERVER, "")
         by_user = by_option or login.is_plain(named) or own.lower().startswith("http://")
-        if not by_user or not (plaintext or _is_private(host)):
+        if not by_user or not (plaintext or hosts.is_private(host)):
             raise errors.WrongUse("argocd-api.plaintext", server=host, variable=_OPTIONS)
     scheme = "http" if plain else "https"
     url = f"{scheme}://{parts['host']}{parts['port'] or ''}{parts['root']}"
@@ -186,27 +183,6 @@ def _entries(document: Mapping[str, Any], section: str) -> list[dict[str, Any]]:
 def _key(server: str) -> str:
     """By this two spellings of a server are the same one."""
     return re.sub(r"^https?://", "", server.strip().lower()).rstrip("/").removesuffix(":443")
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether nothing leaves this machine on the way there."""
-    address = _address(host)
-    return host == "localhost" or (address is not None and address.is_loopback)
-
-
-def _is_private(host: str) -> bool:
-    """Whether it is an address of a network of one's own; not one of a link, a test network or "any"."""
-    address = _address(host)
-    return address is not None and any(
-        address in network for network in _PRIVATE if network.version == address.version
-    )
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
 
 
 def _words(options: str) -> list[str]:

@@ -87,7 +87,7 @@ def build(
             log=str(log),
         )
     if component.pieces:
-        module = _module_folder(component, go)
+        module = _module_folder(component, go, modules)
         for piece in component.pieces:
             _copy(module / piece.source, into / piece.target, executable=piece.executable)
 
@@ -142,11 +142,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             return
 
 
-def _module_folder(component: pins.Component, go: golang.Go) -> Path:
+def _module_folder(component: pins.Component, go: golang.Go, modules: Path) -> Path:
     """Where the module's files are in Go's module cache; the build has put them there."""
     answer = subprocess.run(
         [go.path, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", component.module],
-        cwd=MODULES / component.name,
+        cwd=modules / component.name,
         env=golang.environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,

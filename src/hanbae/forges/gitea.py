@@ -1,0 +1,52 @@
+"""Gitea, and Forgejo, which came of it."""
+
+from __future__ import annotations
+
+from hanbae.forges import connections, pulls
+from hanbae.results import merge_requests
+
+
+class Gitea(pulls.Pulls):
+    """A repository of Gitea's or Forgejo's.
+
+    Args:
+        connection: The forge.
+        project: The repository's path.
+    """
+
+    def __init__(self, connection: connections.Connection, project: str) -> None:
+        super().__init__(connection, project)
+        self._size = "limit"
+
+    async def opened(self, source: str, target: str) -> merge_requests.MergeRequest | None:
+        """The open pull request of one branch into another; those from forks are others."""
+        params = {"state": "open"}
+        path = f"{self._base}/pulls"
+        entries = self._connection.pages(path, pulls.Pull, params=params, size=self._size)
+        async for pull in entries:
+            if pull.is_of(source, target):
+                return pull.request
+        return None
+
+    async def merged_by(self, commit: str, target: str) -> merge_requests.MergeRequest | None:
+        """The pull request by which a commit came to be in a branch."""
+        path = f"{self._base}/commits/{commit}/pull"
+        try:
+            pull = await self._connection.ask("GET", path, pulls.Pull)
+        except connections.Missing:
+            return None
+        request = pull.request
+        return request if (request.target, request.merged) == (target, commit) else None
+
+    async def approvals(
+        self, request: merge_requests.MergeRequest
+    ) -> tuple[merge_requests.Approval, ...]:
+        """Who approves it, and may write to the target."""
+        return tuple(
+            merge_requests.Approval(review.user.login, review.commit_id or "")
+            for review in await self._reviews(request)
+            if review.user is not None
+            and review.state == "APPROVED"
+            and review.official
+            and not review.dismissed
+        )

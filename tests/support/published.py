@@ -1,0 +1,74 @@
+"""Forges that cannot be run here, by their published descriptions.
+
+Each request is held to them, and answered with their own example.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import jsonschema_rs
+
+from hanbae import masking
+from hanbae.forges import connections, logins
+
+FOLDER = Path(__file__).parents[1] / "data" / "forges"
+
+
+@dataclass
+class Described:
+    """A forge's description, and what it was asked.
+
+    Attributes:
+        operations: Method and path → query, body, status and an example of the answer.
+        base: The path of the API.
+        requests: The operations that were used, in order, each with its body.
+        answers: Operation → answer, where it is not the example.
+    """
+
+    operations: dict[str, dict[str, Any]]
+    base: str
+    requests: list[tuple[str, Any]] = field(default_factory=list)
+    answers: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, name: str, base: str) -> Described:
+        return cls(json.loads((FOLDER / f"{name}.json").read_text())["operations"], base)
+
+    def connection(self, kind: logins.Kind, url: str) -> connections.Connection:
+        """A connection whose every request is held to the description."""
+        client = httpx2.AsyncClient(
+            transport=httpx2.MockTransport(self._answer),
+            base_url=f"https://forge.example.com{self.base}",
+        )
+        login = logins.Login(kind, url, masking.Masked(b"t0ken"), "TOKEN")
+        return connections.Connection(client, login)
+
+    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        path = request.url.raw_path.decode().partition("?")[0].removeprefix(self.base)
+        name = next((entry for entry in self.operations if _fits(entry, request.method, path)), "")
+        assert name, f"no such operation: {request.method} {path}"
+        operation = self.operations[name]
+        for key, value in request.url.params.items():
+            assert key in operation["query"], f"{name} takes no {key}"
+            choices = operation["query"][key].get("enum")
+            assert choices is None or value in choices, f"{name}: {key}={value}"
+        body = json.loads(request.content) if request.content else None
+        assert (body is not None) <= ("body" in operation), f"{name} takes no body"
+        if "body" in operation:
+            schema = {"additionalProperties": False, **operation["body"]}
+            jsonschema_rs.validate(schema, body)
+        self.requests.append((name, body))
+        answer = self.answers.get(name, operation["answer"])
+        return httpx2.Response(operation["status"], json=answer)
+
+
+def _fits(operation: str, method: str, path: str) -> bool:
+    own, _, template = operation.partition(" ")
+    pattern = re.sub(r"\\\{[^/]+?\\\}", "[^/]+", re.escape(template))
+    return own == method and re.fullmatch(pattern, path) is not None
