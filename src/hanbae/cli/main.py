@@ -40,7 +40,7 @@ SECTIONS: Final = {
     "main.section-charts": ("new", "upgrade", "render", "dependencies", "image"),
     "main.section-secrets": ("secrets",),
     "main.section-migrations": ("migrations",),
-    "main.section-commands": ("plan", "deploy", "attach", "stop", "hold", "overlay"),
+    "main.section-commands": ("plan", "deploy", "promote", "attach", "stop", "hold", "overlay"),
     "main.section-rollout": ("rollout", "rollback"),
     "main.section-checklist": ("checklist", "history"),
     "main.section-troubleshooting": ("doctor",),

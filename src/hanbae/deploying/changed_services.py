@@ -22,6 +22,20 @@ from hanbae.results import freezes
 _AT_ONCE: Final = 8
 
 
+class Proof(Struct, frozen=True):
+    """The deployment that has proven what an application is.
+
+    Attributes:
+        commit: Full id of the commit.
+        deployment: Id of the deployment.
+        by: Who has deployed, as the cluster knows them.
+    """
+
+    commit: str
+    deployment: str
+    by: str
+
+
 class _Promise(Struct, frozen=True):
     """What a deployment of a commit brings about, wherever it would be deployed to."""
 
@@ -58,10 +72,10 @@ async def unchanged(
     return tuple(name for name, answer in zip(sources, answers, strict=True) if answer)
 
 
-async def last_proven(
+async def last_proof(
     space: workspaces.Workspace, clusters: workspaces.Clusters, service: str, environment: str
-) -> str:
-    """The commit that an application's last deployment has proven; empty where that did not succeed, or none is known.
+) -> Proof | None:
+    """What an application's last deployment has proven; None where that did not succeed, or none is known.
 
     The Lease is everybody's, so it decides; the history of this machine answers where there is no Lease.
     """
@@ -71,25 +85,35 @@ async def last_proven(
         lease = None
     marks = lease.marks if lease is not None else {}
     if marks.get("deployment"):
-        return marks.get("revision", "") if marks.get("outcome") == "succeeded" else ""
+        proof = Proof(marks.get("revision", ""), marks["deployment"], marks.get("by", ""))
+        return proof if marks.get("outcome") == "succeeded" and proof.commit else None
     for deployment in space.store.deployments(service=service, environment=environment):
         if deployment.outcome != "refused":  # a refused one has changed nothing
-            return deployment.revision if deployment.outcome == "succeeded" else ""
-    return ""
+            proof = Proof(deployment.revision, deployment.id, deployment.by)
+            return proof if deployment.outcome == "succeeded" else None
+    return None
 
 
-async def _is_unchanged(
+async def is_as_at(
     space: workspaces.Workspace,
     clusters: workspaces.Clusters,
     source: deployments.Source,
-    cluster: releases.Cluster | None,
+    commit: str,
+    *,
+    cluster: releases.Cluster | None = None,
 ) -> bool:
-    commit = await last_proven(space, clusters, source.service, source.environment)
-    if not commit:
-        return False
+    """Whether everything of a service is as it was in another commit; no where nothing can be compared.
+
+    Args:
+        space: The workspace.
+        clusters: The environment's clusters.
+        source: The service.
+        commit: Full id of the other commit.
+        cluster: What the workload cluster serves.
+    """
     try:
         revision = space.checkout.revision(commit)
-        policy = _policy(revision, space.policy)
+        policy = policy_at(revision, space.policy)
         before = await live_sources.read(
             clusters, policy, revision, source.service, source.environment, cluster=cluster
         )
@@ -99,8 +123,24 @@ async def _is_unchanged(
         return False
 
 
-def _policy(revision: revisions.Revision, current: documents.Policy) -> documents.Policy:
-    """The policy that a commit holds; the present one where it holds none."""
+async def _is_unchanged(
+    space: workspaces.Workspace,
+    clusters: workspaces.Clusters,
+    source: deployments.Source,
+    cluster: releases.Cluster | None,
+) -> bool:
+    proof = await last_proof(space, clusters, source.service, source.environment)
+    if proof is None:
+        return False
+    return await is_as_at(space, clusters, source, proof.commit, cluster=cluster)
+
+
+def policy_at(revision: revisions.Revision, current: documents.Policy) -> documents.Policy:
+    """The policy that a commit holds; the present one where it holds none.
+
+    Raises:
+        hanbae.errors.FileFault: It has a fault.
+    """
     data = revision.read(loading.NAME)
     return loading.parse(data, loading.NAME)[0] if data is not None else current
 

@@ -34,9 +34,9 @@ async def reasons(
     candidates = [step.does for step in plan.steps if isinstance(step.does, plans.Prove)]
     if not any(_taken(source, path) for proof in candidates for path in proof.files):
         return ()  # nearly always: then nobody needs to be asked which version runs
-    commit = await changed_services.last_proven(space, clusters, source.service, source.environment)
+    last = await changed_services.last_proof(space, clusters, source.service, source.environment)
     try:
-        running = space.checkout.revision(commit) if commit else None
+        running = space.checkout.revision(last.commit) if last is not None else None
     except errors.Error:
         running = None
     if running is None:

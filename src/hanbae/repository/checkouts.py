@@ -1,8 +1,9 @@
 """The user's clone: which commit a remote's branch is at, and what has not been committed.
 
 Reading goes through libgit2, in this process.
-Fetching goes through the user's own ``git``, because only that has their credential helpers, their ssh configuration
-and their proxies; it is given nothing that it could take for an option, and asks nothing where nobody can answer.
+Fetching and pushing go through the user's own ``git``, because only that has their credential helpers, their ssh
+configuration and their proxies; it is given nothing that it could take for an option, and asks nothing where nobody can
+answer.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 FETCH_TIMEOUT: Final = 120.0
 """Seconds that ``git fetch`` may take; only branch heads are asked for."""
+PUSH_TIMEOUT: Final = 120.0
+"""Seconds that ``git push`` may take."""
 
 _REMOTE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]*")
 _MOST_COMMITS: Final = 20_000
@@ -58,6 +61,7 @@ _SAFELY: Final = tuple(
 # Colours and cursor movements of a remote's hooks.
 _CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 _MISSING_BRANCH: Final = re.compile(r"couldn't find remote ref (?:refs/heads/)?(\S+)")
+_OVERTAKEN: Final = re.compile(r"stale info|fetch first|cannot lock ref|reference already exists")
 _NOT_ALLOWED: Final = re.compile(
     r"(?i)authentication failed|permission denied|could not read (?:username|password)|terminal prompts disabled"
     r"|access denied|\b40[13]\b"
@@ -172,6 +176,66 @@ class Checkout:
             ) from None
         if code:
             self._refuse(remote, message)
+
+    def push(
+        self,
+        remote: str,
+        commit: str,
+        branch: str,
+        *,
+        over: str = "",
+        timeout: float = PUSH_TIMEOUT,
+    ) -> None:
+        """Have a remote's branch be at a commit, if it still is where it was.
+
+        Args:
+            remote: The name of a configured remote.
+            commit: Full id.
+            branch: Name of the branch, without ``refs/heads/``.
+            over: Full id of where the branch is now; empty where it is not there.
+            timeout: Seconds.
+
+        Raises:
+            errors.WrongUse: There is no such remote, or the name is not a branch's.
+            errors.Refused: The branch is elsewhere by now, or the remote does not want it there; in its words.
+            errors.Unreachable: git could not push.
+            errors.Forbidden: The remote does not know us.
+            errors.Lacking: There is no git on this machine.
+        """
+        self._check_remote(remote)
+        check_branch(branch)
+        lease = f"--force-with-lease=refs/heads/{branch}:{over}"
+        options = ["--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", lease]
+        words = ["git", "-C", str(self.root), *_SAFELY, "push", *options, "--end-of-options"]
+        words += [remote, f"{commit}:refs/heads/{branch}"]
+        try:
+            code, message = _run(words, self._environment(), timeout)
+        except subprocess.TimeoutExpired:
+            raise errors.Unreachable(
+                "repository.push-timeout",
+                remote=remote,
+                url=self._url(remote),
+                seconds=f"{timeout:g}",
+            ) from None
+        if not code:
+            return
+        facts = {"remote": remote, "branch": branch}
+        if _OVERTAKEN.search(message):
+            raise errors.Refused("repository.overtaken", place=None, **facts)
+        if "[remote rejected]" in message or "pre-receive hook declined" in message:
+            raise errors.Refused("repository.rejected", place=None, **facts, reason=message)
+        kind = errors.Forbidden if _NOT_ALLOWED.search(message) else errors.Unreachable
+        raise kind("repository.not-pushed", place=None, **facts, reason=message)
+
+    def address(self, remote: str) -> str:
+        """Where a remote is pushed to, as git has it: there may be a password in it.
+
+        Raises:
+            errors.WrongUse: There is no such remote.
+        """
+        self._check_remote(remote)
+        configured = self._repository.remotes[remote]
+        return configured.push_url or configured.url or ""
 
     def head(self, remote: str, branch: str) -> str:
         """The commit that a remote's branch was at when it was last fetched, as a full id.

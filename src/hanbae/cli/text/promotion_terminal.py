@@ -1,0 +1,22 @@
+"""A promotion on a terminal: what moves, then what becomes of the environment's objects."""
+
+from __future__ import annotations
+
+import click
+
+from hanbae.cli import outputs
+from hanbae.cli.text import catalogue, plan_terminal, promotion_words
+from hanbae.results import promotions
+
+
+def show(promotion: promotions.Promotion) -> None:
+    """Write a promotion to stdout."""
+    outputs.emit_text(catalogue.printable(promotion_words.summary(promotion)))
+    for section in promotion_words.sections(promotion):
+        outputs.emit("")
+        outputs.emit(click.style(section.title, bold=True))
+        for depth, sentence in section.sentences:
+            indent = "  " * (depth + 1)
+            outputs.emit_text(catalogue.printable(sentence), head=indent, indent=f"{indent}  ")
+    outputs.emit("")
+    plan_terminal.compared(promotion.comparison)
