@@ -20,7 +20,7 @@ from hanbae.charts import pools
 from hanbae.cli import delivery, main
 from hanbae.cli.reports import evidence as evidence_reports
 from hanbae.cli.text import tables
-from hanbae.deploying import permitting
+from hanbae.deploying import approving, permitting
 from hanbae.diagnosing import images
 from hanbae.local import parity
 from hanbae.policy import documents
@@ -79,7 +79,10 @@ BUILT: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "checklist.by-{}": (tuple(filter(None, get_args(checklists.Identity))),),
     "checklist.is-{}-{}": (("attested", "waived"), ("commit", "until")),
     "checklist.item-{}": (
-        tuple(set(get_args(documents.Check)) - {"person"} | {permitting.NOT_FROZEN}),
+        tuple(
+            set(get_args(documents.Check)) - {"person"}
+            | {permitting.NOT_FROZEN, approving.APPROVED}
+        ),
     ),
     "checklist.outcome-{}": (get_args(checklists.Outcome),),
     "checklist.phase-{}": (checklists.PHASES,),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from hanbae import errors, wording, workspaces
 from hanbae.deploying import (
+    approving,
     changed_services,
     claiming,
     cluster_versions,
@@ -120,7 +121,7 @@ async def prepare(
 
     Raises:
         hanbae.errors.WrongUse: No such environment, branch or service; a fault in the files of the commit.
-        hanbae.errors.Refused: The branch is elsewhere, a deployment is known to fail, or a freeze or a hold forbids it.
+        hanbae.errors.Refused: The branch is elsewhere, it is known to fail, frozen or held, or nobody has approved it.
         hanbae.errors.Unreachable: The remote or a cluster did not answer.
     """
     if claim is not None:
@@ -141,16 +142,15 @@ async def prepare(
         left = await _left_half_done(space, clusters, names, environment, claim)
         resumed = {past.deployment: past for past in left if past is not None}
         going_on = {past.plan.service for past in resumed.values() if past.revision == commit}
-        waived: tuple[checklists.Decision, ...] = ()
-        identity: checklists.Identity = "cluster" if clusters.argocd is None else "argocd"
-        if set(names) - going_on:  # what was begun before is brought to its end all the same
-            waived = permitting.waived(space, environment, reason=waives, by=by, identity=identity)
+        anew = [name for name in names if name not in going_on]
+        waived, approved = await _allowed(
+            space, clusters, anew, environment, commit=commit, reason=waives, by=by
+        )
         sources = {
             name: await live_sources.read(
                 clusters, space.policy, revision, name, environment, cluster=cluster
             )
-            for name in names
-            if name not in going_on
+            for name in anew
         }
         skipped = () if requested else _not_begun(sources)
         sources = _without(sources, skipped)
@@ -165,15 +165,44 @@ async def prepare(
             space, clusters, sources, fresh, marks, is_older=bool(older), forced=forced
         )
     planned = _in_turn(space, names, left, fresh)
-    if not planned and not same and back is None:
-        left_out = ", ".join(skipped)
-        raise errors.Refused("preflight.nothing-begun", environment=environment, services=left_out)
+    if back is None:
+        _refuse_nothing((*planned, *same), skipped, environment)
     unchecked = tuple(text for answer in examined.values() for text in answer.unchecked)
+    identity = _identity(clusters)
     by_force = deciding.waived(space.policy, by, _FORCED, identity) if forced else None
-    checked = {name: _with(by_force or entry.checked, waived) for name, entry in examined.items()}
+    besides = (*waived, *approved)
+    checked = {name: _with(by_force or entry.checked, besides) for name, entry in examined.items()}
     return Prepared(
         by, commit, planned, resumed, skipped, same, sources, unchecked, checked, waived
     )
+
+
+async def _allowed(
+    space: workspaces.Workspace,
+    clusters: workspaces.Clusters,
+    services: Sequence[str],
+    environment: str,
+    *,
+    commit: str,
+    reason: str,
+    by: str,
+) -> tuple[tuple[checklists.Decision, ...], tuple[checklists.Decision, ...]]:
+    """What is waived and who has approved, so that services may be deployed; what was begun before needs neither.
+
+    Raises:
+        hanbae.errors.Refused: The environment is frozen, or too few people have approved the commit.
+    """
+    if not services:
+        return (), ()
+    waived = permitting.waived(
+        space, environment, reason=reason, by=by, identity=_identity(clusters)
+    )
+    return waived, await approving.approved(space, clusters, services, environment, commit)
+
+
+def _identity(clusters: workspaces.Clusters) -> checklists.Identity:
+    """Who knows whoever deploys by their name."""
+    return "cluster" if clusters.argocd is None else "argocd"
 
 
 def _in_turn(
@@ -360,6 +389,17 @@ async def _check(
     )
     _refuse(tuple(reason for answer in answers for reason in answer.reasons))
     return dict(zip(planned, answers, strict=True))
+
+
+def _refuse_nothing(chosen: Collection[str], skipped: Iterable[str], environment: str) -> None:
+    """Refuse a run in which nothing is left to be deployed, nor was found to be unchanged.
+
+    Raises:
+        hanbae.errors.Refused: Nothing is.
+    """
+    if not chosen:
+        facts = {"environment": environment, "services": ", ".join(skipped)}
+        raise errors.Refused("preflight.nothing-begun", place=None, **facts)
 
 
 def _refuse(reasons: tuple[wording.Text, ...]) -> None:

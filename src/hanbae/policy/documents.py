@@ -216,7 +216,8 @@ class Environment(Document, frozen=True):
             cluster by the same name, as after ``argocd cluster add CONTEXT``.
         namespace_suffix: Appended to every namespace; environments in one cluster must differ in it.
         database_changes: ``manual`` takes services with migrations out of automation; default ``auto``.
-        approvals: Number of people who must attest before a deployment; default 0.
+        approvals: How many people must have approved, at the forge and at its very head, the merge request by which
+            a commit comes; neither its author nor whoever deploys counts. Default 0.
         kubernetes: Minor version of Kubernetes that the pods' cluster runs, in quotes; what is checked and rendered
             without a cluster is checked and rendered for it. Default ``"1.35"``.
         transport: How Argo CD is driven: ``kubernetes`` (its objects, the default) or ``argocd-api`` (its API, with

@@ -18,8 +18,9 @@ Outcome = Literal["passed", "failed", "undecided", "waived", "attested"]
 """How an item can end: ``undecided`` where what decides it could not be seen, or nobody has attested it."""
 
 
-Identity = Literal["", "cluster", "argocd", "git"]
-"""Who knows somebody by their name: Argo CD's cluster or its API, which have made sure of it, or their own git."""
+Identity = Literal["", "cluster", "argocd", "forge", "git"]
+"""Who knows somebody by their name: Argo CD's cluster or its API or the forge, which have made sure of it, or their own
+git."""
 
 
 class Statement(Struct, frozen=True):
