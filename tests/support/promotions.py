@@ -68,6 +68,7 @@ def pair(sandbox: running.Sandbox, name: str, service: str) -> Iterator[Pair]:
     """
     first = scenes.own(sandbox, name, services=(service,))
     second = _following(first, service)
+    scenes.clear_later(second)
     folder = sandbox.site.folder.root / f"forge-{first.environment}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

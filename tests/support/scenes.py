@@ -198,6 +198,11 @@ def own(
     return scene
 
 
+def clear_later(scene: Scene) -> None:
+    """Have :func:`clear` take away an environment that something else than :func:`own` has made."""
+    _own.append(scene)
+
+
 def clear() -> None:
     """Take away the environments that this process has made: their pods' requests fill the node that all share."""
     while _own:
