@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,6 +48,10 @@ def git(folder: Path, *words: str) -> None:
     subprocess.run(["git", *options, *words], cwd=folder, check=True, capture_output=True)
 
 
+def _now() -> datetime:
+    return datetime(2026, 11, 28, tzinfo=UTC)
+
+
 class World:
     """A commit of a scaffolded service, a registry and a cluster, each with what a test puts there."""
 
@@ -70,7 +75,7 @@ class World:
 
     async def examined(self) -> preflight.Examined:
         source = await self.source()
-        space: Any = SimpleNamespace(policy=POLICY, insecure=False)
+        space: Any = SimpleNamespace(policy=POLICY, insecure=False, clock=_now)
         clusters: Any = SimpleNamespace(workload=None)
         return await preflight.examine(space, clusters, source, deployments.plan(source))
 
