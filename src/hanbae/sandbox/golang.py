@@ -32,6 +32,8 @@ _DROPPED = (
     "GOARM64",
     "GOFIPS140",
 )
+#: Compilers live for a second and collect garbage for a tenth of it; a large package is held to a limit.
+_GARBAGE = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
     # GOWORK: the folders may lie below a go.work of somebody's; GO111MODULE: "off" would break all.
     settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GO111MODULE": "on"}
-    return kept | settings
+    return _GARBAGE | kept | settings
 
 
 def number(version: str) -> tuple[int, int, int]:
