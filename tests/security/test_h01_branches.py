@@ -43,10 +43,13 @@ LEADS_NOWHERE = frozenset(
         "environments.*.approvals",
         "environments.*.kubernetes",
         "secrets.wave",
+        "secrets.max_age.*",  # days, of which a report tells
         "migrations",
         "rollout",
         "checklists",  # but for the commands of its items, which have tests of their own
         "freezes",  # when, not where to
+        "gateways",  # what is written into files of the clone
+        "notify",  # names; where they are is a variable of whoever deploys
         "troubleshooting",
         "local",  # images of servers on a developer's machine, which runs the branch's own images as well
         "rules",  # those of the policy that counts are used
