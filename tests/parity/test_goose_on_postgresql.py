@@ -20,6 +20,7 @@ from tests.support.registries import Quiet
 
 from hanbae import errors
 from hanbae.migrations import files, scripts, statuses
+from hanbae.policy import connection_options, documents
 
 CORPUS = Path(__file__).with_name("goose_files.yaml")
 UNREADABLE = "failed to parse SQL migration file"
@@ -188,6 +189,19 @@ def test_goose_does_to_a_database_what_hanbae_reads(
         reported = pool.map(lambda file: differences(file, goose, server, tmp_path), every)
         differing = [line for lines in reported for line in lines]
     assert not differing, "\n".join(differing)
+
+
+@pytest.mark.parametrize(("limit", "effect"), [("7s", "7s"), (None, "0")])
+def test_goose_waits_for_locks_as_long_as_the_policy_lets_it(
+    goose: str, server: str, tmp_path: Path, limit: str | None, effect: str
+) -> None:
+    options = connection_options.of(documents.Migrations(lock_timeout=limit))
+    statement = "CREATE TABLE a AS SELECT current_setting('lock_timeout') AS lock_timeout;"
+    (tmp_path / "00001_a.sql").write_text(f"-- +goose Up\n{statement}\n")
+    database = Database(server, f"limit_{effect}").created()
+    ended = database.goose(goose, tmp_path, "up", {connection_options.VARIABLE: options})
+    assert ended.returncode == 0, ended.stderr
+    assert f"({effect})" in database.contents()
 
 
 @pytest.mark.parametrize(
