@@ -134,7 +134,7 @@ def test_up_brings_everything_in_order_and_keeps_secrets_to_itself(
     for path in (root / ".hanbae").rglob("*"):
         assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
     listed = ["git", "-C", str(root), "status", "--porcelain"]
-    assert b".hanbae" not in subprocess.run(listed, capture_output=True, check=True).stdout
+    assert b" .hanbae/" not in subprocess.run(listed, capture_output=True, check=True).stdout
 
     before = ids(host)
     again = host.hanbae(root, "local", "up", "--timeout", "120")

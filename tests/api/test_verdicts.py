@@ -445,6 +445,9 @@ def changed(good: dict[str, Any], field: str, value: Any) -> dict[str, Any]:
     return changed_object
 
 
+_PATCH = "application/merge-patch+json"
+
+
 class Server:
     """The API server, asked what it would say."""
 
@@ -460,7 +463,7 @@ class Server:
         request = urllib.request.Request(  # noqa: S310 a fixed address
             self._url + path,
             None if body is None else json.dumps(body).encode(),
-            {"content-type": "application/json"},
+            {"content-type": _PATCH if method == "PATCH" else "application/json"},
             method=method,
         )
         try:
@@ -577,14 +580,20 @@ def test_rules_and_api_server_agree(
 def test_served_kinds_are_those_of_the_real_discovery(server: Server) -> None:
     """What Argo CD would list, of this very server."""
     _, groups = server.call("GET", "/apis")
+    _, added = server.call("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+    # What other tests have added; every cluster of the policy has Sealed Secrets.
+    others = {definition["spec"]["group"] for definition in added["items"]} - {"bitnami.com"}
     versions = [
         "v1",
-        *[version["groupVersion"] for g in groups["groups"] for version in g["versions"]],
+        *[
+            version["groupVersion"]
+            for group in groups["groups"]
+            if group["name"] not in others
+            for version in group["versions"]
+        ],
     ]
     served = set()
     for version in versions:
-        if version.startswith(("argoproj.io/", "test.example.com/")):
-            continue
         for kind, about in server.served(version).items():
             if {"list", "watch"} <= set(about["verbs"]):
                 served |= {version, f"{version}/{kind}"}
@@ -663,6 +672,8 @@ def test_pod_security_is_what_the_admission_plugin_says(
     about = {"name": namespace, "labels": labels}
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": about}
     server.call("POST", "/api/v1/namespaces", space)
+    # Other tests may have made it before, without a level.
+    server.call("PATCH", f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": labels}})
     good = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": GOOD}
     manifest = changed(good, f"spec.{field}", value)
     refusal = server.create(manifest, namespace=namespace)
