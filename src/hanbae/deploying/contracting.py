@@ -65,7 +65,7 @@ def of(
         mark = contracts.mark(text)
         for taken in _taken(source, path):
             facts = {
-                "place": f"{path}:{taken.line}",
+                "migration": f"{path}:{taken.line}",
                 "name": taken.called,
                 "environment": source.environment,
                 "service": source.service,
