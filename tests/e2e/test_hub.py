@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from tests.support import demos, hubs, scenes
+from tests.support import demos, hubs, persons, scenes, seen
 
 from hanbae import errors
 from hanbae.policy import naming
@@ -35,13 +36,17 @@ def hub(unregistered: scenes.Scene, demo: demos.Demo) -> Iterator[scenes.Scene]:
 
 
 def test_cluster_that_argo_cd_does_not_know_is_named_with_the_command_that_registers_it(
-    unregistered: scenes.Scene,
+    unregistered: scenes.Scene, tmp_path: Path
 ) -> None:
+    person = persons.logged_in(unregistered, tmp_path)
     context = unregistered.shop.sandbox.context
-    ended = unregistered.deploy(SERVICE)
-    assert ended.code == 5, ended.err
-    assert ended.err.rstrip().endswith(f"argocd cluster add {context} --name {context}")
-    assert "argo.no-application" not in ended.err
+    for language, page in persons.PAGES.items():
+        words = ("deploy", SERVICE, "--env", unregistered.environment, "--yes")
+        shown = person.types(*words, language=language)
+        assert shown.code == 5, shown.text
+        screen = seen.shown(shown.text)
+        assert " ".join(screen.split()).endswith(f"argocd cluster add {context} --name {context}")
+        page.compare("unknown-cluster", screen.replace(context, "staging"))
     assert unregistered.pods(SERVICE) == {}
 
 
