@@ -23,7 +23,7 @@ swallow, or put into other words, what we have to say.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from hanbae import subjects, wording
 
@@ -49,6 +49,19 @@ class Error(Exception):
         self.place = place
         self.hint: wording.Text | None = None
         super().__init__(str(self.text))
+
+    @classmethod
+    def saying(cls, text: wording.Text, place: subjects.Place | None = None) -> Self:
+        """The error of a text that arose elsewhere; its facts may have any names.
+
+        Args:
+            text: The text.
+            place: Where in the user's files the cause is, if it is in one.
+        """
+        error = cls(text.id, place=place)
+        error.text = text
+        error.args = (str(text),)
+        return error
 
     @property
     def texts(self) -> tuple[wording.Text, ...]:

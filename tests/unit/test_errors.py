@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hanbae import errors
+from hanbae import errors, wording
+from hanbae.deploying import preflight
 
 TREE = [errors.Error]
 for kind in TREE:
@@ -19,3 +20,10 @@ def test_no_error_of_ours_is_a_kind_of_pythons_own(kind: type[errors.Error]) -> 
         BaseException,
         object,
     }
+
+
+def test_an_error_says_a_text_whose_facts_are_named_like_its_own_arguments() -> None:
+    text = wording.Text("a.b", {"place": "file:1", "text_id": "x"})
+    error = errors.Refused.saying(text)
+    assert (error.text, error.place, str(error)) == (text, None, str(text))
+    assert preflight.KnownToFail((text,)).text == text

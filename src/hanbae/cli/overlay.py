@@ -211,8 +211,7 @@ def _refuse(previewed: overlays.Preview, *, force: bool) -> None:
     """
     facts = {"folder": previewed.folder, "environment": previewed.environment}
     if previewed.refusals:
-        first = previewed.refusals[0]
-        raise errors.Refused(first.id, place=None, **first.facts)
+        raise errors.Refused.saying(previewed.refusals[0])
     if previewed.conflicts and not force:
         raise errors.Refused("overlay.conflicts", place=None, **facts)
 

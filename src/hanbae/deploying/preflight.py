@@ -42,7 +42,9 @@ class KnownToFail(errors.Refused):
     """
 
     def __init__(self, reasons: tuple[wording.Text, ...]) -> None:
-        super().__init__(reasons[0].id, place=None, **reasons[0].facts)
+        super().__init__(reasons[0].id)
+        self.text = reasons[0]
+        self.args = (str(self.text),)
         self.reasons = reasons
 
     @property

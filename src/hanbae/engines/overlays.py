@@ -139,7 +139,7 @@ async def apply(
             facts = {"object": str(ref), "api_version": key[0], "kind": key[1]}
             raise errors.Refused("overlay.unknown-kind", place=None, **facts)
         if fault := _unplaced(manifest, kind):
-            raise errors.Refused(fault.id, place=None, **fault.facts)
+            raise errors.Refused.saying(fault)
         before = await reading.get(cluster, kind, ref.namespace, ref.name)
         after = await writing.apply(cluster, kind, manifest, force=force)
         if kind.kind == _DEFINITION.kind:

@@ -184,7 +184,7 @@ class ArgoCD:
             raise errors.Refused("argo.several-sources", application=self._ref.name)
         foreign = self._target.owned and reads.foreign(application, self._target.owned)
         if foreign:
-            raise errors.Refused(foreign.id, place=None, **foreign.facts)
+            raise errors.Refused.saying(foreign)
         if not reads.was_deployed(application):
             await self._refuse_helm()
         target = self._target
