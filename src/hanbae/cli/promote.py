@@ -78,6 +78,8 @@ def command(
     from hanbae.actions import promote
 
     with workspaces.opened(session.directory, context=kube_context) as space:
+        for environment in (source, target):
+            space.refuse_unknown(services, environment)  # before anything is said to be looked at
         facts = {"source": source, "target": target}
         session.narration.step(wording.Text("promotion.preparing", facts))
         promotion = asyncio.run(

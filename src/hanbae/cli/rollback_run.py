@@ -103,6 +103,7 @@ class Run:
     async def _planned(self) -> rollback.Planned:
         """The plan; why there is none is told in full before the error."""
         wishes = self._wishes
+        self._space.refuse_unknown((wishes.service,), wishes.environment)
         self._speaker.step(wording.Text("rollback.preparing", {"environment": wishes.environment}))
         try:
             return await rollback.plan(
