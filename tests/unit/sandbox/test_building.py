@@ -11,7 +11,8 @@ import pytest
 from tests.support import polling
 
 from hanbae import errors
-from hanbae.sandbox import building, golang, pins
+from hanbae.charts import compiling
+from hanbae.sandbox import building, golang, pins, service_images
 
 PAUSE = next(component for component in pins.COMPONENTS if component.name == "pause")
 GO = golang.Go(Path("/nonexistent/go"), "go1.27.3")
@@ -163,3 +164,9 @@ def alive(pid: int) -> bool:
         return status(pid, "State") not in {"Z", "X"}
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def test_what_is_built_shares_one_compiled_standard_library() -> None:
+    told = [building._flags(TINY), list(service_images._FLAGS), list(compiling._FLAGS)]
+    compilers = [[flag for flag in flags if not flag.startswith("-ldflags=")] for flags in told]
+    assert compilers == [list(golang.FLAGS)] * 3
