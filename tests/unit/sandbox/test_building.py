@@ -167,6 +167,6 @@ def alive(pid: int) -> bool:
 
 
 def test_what_is_built_shares_one_compiled_standard_library() -> None:
-    told = [building._flags(TINY), list(service_images._FLAGS), list(compiling._FLAGS)]
-    compilers = [[flag for flag in flags if not flag.startswith("-ldflags=")] for flags in told]
+    commands = [building._flags(TINY), list(service_images._FLAGS), list(compiling._FLAGS)]
+    compilers = [[flag for flag in flags if not flag.startswith("-ldflags=")] for flags in commands]
     assert compilers == [list(golang.FLAGS)] * 3
