@@ -49,15 +49,29 @@ def locked(scene: scenes.Scene, service: str, database: str) -> Iterator[None]:
         yield
 
 
+def until_waited_for(scene: scenes.Scene, service: str, database: str) -> None:
+    """Wait until somebody in the database waits for the lock."""
+    name = demo_shop.database_name(scene.environment, service, database)
+    query = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
+    with scene.shop.sandbox.postgres.connect(name) as connection:
+        polling.until(
+            lambda: connection.execute(query, (LOCK,)).fetchone() is not None, within=WITHIN
+        )
+
+
 @contextlib.contextmanager
 def deploying(
-    scene: scenes.Scene, service: str, *options: str, until: tuple[str, ...]
+    scene: scenes.Scene,
+    service: str,
+    *options: str,
+    until: tuple[str, ...],
+    command: str = "deploy",
 ) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """A deployment that has said some words in one line; what it says goes on into the list."""
+    """A deployment, or a rollback, that has said some words in one line; what it says goes on into the list."""
     process = subprocess.Popen(
         [
             *(sys.executable, "-c", interrupting.START),
-            *("deploy", service, "--env", scene.environment, *options),
+            *(command, service, "--env", scene.environment, *options),
         ],
         cwd=scene.clone,
         env=scenes.clean_environment() | scene.deployer(),

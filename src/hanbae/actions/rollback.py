@@ -7,18 +7,24 @@ Argo CD follows git by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from msgspec import Struct
 
 from hanbae import errors, workspaces
 from hanbae.actions import hold
 from hanbae.deploying import going_back, holding, preparing
+from hanbae.forges import logins, protocol, remotes
+from hanbae.planning import deployments, ways_back
 from hanbae.policy import environments, naming
+from hanbae.promoting import offering
 from hanbae.repository import reverting, services
-from hanbae.results import plans, rollbacks
+from hanbae.results import merge_requests, plans, rollbacks
 
-_SHORT = 12
+_SHORT: Final = 12
+_TRAILER: Final = "Rolled-Back-From"
+"""Marks the commits that are hanbae's, so that it overwrites no others."""
 
 
 class Planned(Struct, frozen=True):
@@ -40,6 +46,7 @@ async def plan(
     *,
     revision: str = "",
     waives: str = "",
+    variables: Mapping[str, str] = {},
 ) -> Planned:
     """Work out a rollback; nothing is changed.
 
@@ -49,6 +56,7 @@ async def plan(
         environment: The environment.
         revision: Any name that git has for the commit to go back to; empty for the last one that succeeded before.
         waives: Why it is done although the policy freezes the environment; empty where it is not.
+        variables: Those of the process, among which may be the forge's token.
 
     Raises:
         hanbae.errors.WrongUse: There is no such service, environment or commit, or none to go back to.
@@ -71,8 +79,67 @@ async def plan(
         begun.commit,
         target,
         tuple(_databases(prepared)),
+        offers=automated and is_offered(space, variables),
     )
     return Planned(rollback, prepared)
+
+
+async def foresee(
+    space: workspaces.Workspace, service: str, environment: str, *, head: str, base: str = ""
+) -> rollbacks.Rollback:
+    """Whether a commit could be gone back from once it is deployed; no cluster is asked.
+
+    Args:
+        space: The workspace.
+        service: The service.
+        environment: The environment.
+        head: Any name that git has for the commit.
+        base: Likewise of what it would be gone back to; empty for the head of the environment's branch.
+
+    Raises:
+        hanbae.errors.WrongUse: There is no such service, environment or commit.
+        hanbae.errors.FileFault: A fault in the files of one of them.
+        hanbae.errors.Unreachable: The remote did not answer.
+    """
+    settings = space.environment(environment)
+    later = space.checkout.revision(head)
+    older = space.checkout.revision(base or await space.head(environment))
+    for revision in (later, older):
+        services.chosen(
+            space.policy,
+            revision,
+            (service,),
+            branch=settings.branch or "",
+            environment=environment,
+        )
+    present, target = [
+        deployments.plan(
+            await deployments.read(space.policy, revision, service, environment), is_older=True
+        )
+        for revision in (later, older)
+    ]
+    ways = ways_back.between(present, target, later, reached={}, revision=later.commit)
+    return rollbacks.Rollback(
+        service,
+        environment,
+        "revert" if environments.is_automated(space.policy, environment) else "deploy",
+        later.commit,
+        older.commit,
+        tuple(map(_database, ways.back)),
+        is_foresight=True,
+        boundaries=tuple(boundary.why for boundary in ways.boundaries),
+    )
+
+
+def is_offered(space: workspaces.Workspace, variables: Mapping[str, str]) -> bool:
+    """Whether a revert is brought to the forge: the user has a login where the remote is.
+
+    Raises:
+        hanbae.errors.Refused: The token would travel without TLS over other people's networks.
+        hanbae.errors.WrongUse: The token has characters that no token has.
+    """
+    remote = remotes.read(space.checkout.address(space.policy.argocd.remote))
+    return remote is not None and logins.of(remote, variables) is not None
 
 
 async def keep_away(space: workspaces.Workspace, rollback: rollbacks.Rollback, why: str) -> bool:
@@ -111,9 +178,37 @@ async def revert(space: workspaces.Workspace, rollback: rollbacks.Rollback) -> r
         target=rollback.revision,
         paths=_paths(space, rollback),
         branch=f"rollback/{service}-{environment}-{short}",
-        message=f"Revert {service} in {environment} to {short}\n\n"
-        f"It goes back from {rollback.present[:_SHORT]}.\n",
+        message=f"Revert {service} in {environment} to {short}\n\n{_TRAILER}: {rollback.present}\n",
     )
+
+
+async def offer(
+    space: workspaces.Workspace,
+    rollback: rollbacks.Rollback,
+    reverted: reverting.Reverted,
+    *,
+    title: str,
+    body: str,
+    variables: Mapping[str, str],
+) -> merge_requests.MergeRequest | None:
+    """Push the commit that takes git back, and open its merge request or bring it up to date.
+
+    Args:
+        space: The workspace.
+        rollback: The rollback.
+        reverted: The commit.
+        title: Of the merge request.
+        body: Of the merge request; Markdown.
+        variables: Those of the process, among which may be the forge's token.
+
+    Raises:
+        hanbae.errors.Refused: Somebody else's commits are on the branch, or the remote or the forge does not want it.
+        hanbae.errors.Unreachable: The remote or the forge did not answer.
+    """
+    into = space.environment(rollback.environment).branch or ""
+    draft = protocol.Draft(reverted.branch, into, title, body)
+    offered = offering.Offer(reverted.commit, _TRAILER, draft)
+    return (await offering.offer(space, offered, variables)).request
 
 
 def _paths(space: workspaces.Workspace, rollback: rollbacks.Rollback) -> tuple[str, ...]:
@@ -135,7 +230,11 @@ def _paths(space: workspaces.Workspace, rollback: rollbacks.Rollback) -> tuple[s
 def _databases(prepared: preparing.Prepared) -> Iterator[rollbacks.Database]:
     for entry in prepared.plans.values():
         for way in entry.ways_back:
-            yield rollbacks.Database(way.database, way.version, tuple(_migrations(way)), way.losses)
+            yield _database(way)
+
+
+def _database(way: plans.TakeBack) -> rollbacks.Database:
+    return rollbacks.Database(way.database, way.version, tuple(_migrations(way)), way.losses)
 
 
 def _migrations(way: plans.TakeBack) -> Iterator[rollbacks.Migration]:

@@ -20,12 +20,17 @@ nearest commit on this side of it is named.
 
 Then the present commit is held, goose takes the migrations back in the present image, the older commit is deployed,
 and goose is asked what the databases have. Where Argo CD follows the branch by itself, git is reverted instead: the
-commit is written on a branch of its own, for you to push and to have merged.""",
+commit is written on a branch of its own, and with a login at the forge (as for hanbae promote) it is pushed and its
+merge request opened; without one it is for you to push and to have merged.
+
+With --dry-run and --head it is asked of a merge request whether it could be gone back from: no cluster is asked, and
+the exit code is 1 where a database could not.""",
     epilog="""\
 Examples:
   hanbae rollback auth --env staging --dry-run
   hanbae rollback auth --env production --why "Logins fail"
-  hanbae rollback auth --env production --revision 3f2c1ab --accept-data-loss""",
+  hanbae rollback auth --env production --revision 3f2c1ab --accept-data-loss
+  hanbae rollback auth --env production --dry-run --head HEAD --base origin/main --output markdown""",
 )
 @click.argument("service", shell_complete=names.services)
 @options.environment()
@@ -43,6 +48,18 @@ Examples:
     help="Take migrations back although rows, columns or tables are lost by it.",
 )
 @click.option("--dry-run", "dry", is_flag=True, help="Show the plan and change nothing.")
+@click.option(
+    "--head",
+    metavar="REV",
+    default="",
+    help="With --dry-run: whether this git revision could be gone back from, once it is deployed.",
+)
+@click.option(
+    "--base",
+    metavar="REV",
+    default="",
+    help="With --head: what it would be gone back to; the head of the environment's branch if not given.",
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--waive-freeze",
@@ -51,7 +68,7 @@ Examples:
     default="",
     help="Deploy although the policy freezes the environment; who did and why is recorded.",
 )
-@options.output("text", "json")
+@options.output("text", "json", "markdown")
 @options.context()
 @options.insecure()
 @options.session
@@ -64,6 +81,8 @@ def command(
     why: str,
     loses: bool,
     dry: bool,
+    head: str,
+    base: str,
     yes: bool,
     waives: str,
     output: str,
@@ -71,9 +90,15 @@ def command(
     insecure: bool,
 ) -> int:
     """Go back."""
-    from hanbae import workspaces
+    from hanbae import errors, workspaces
     from hanbae.cli import rollback_run
 
+    if head and (not dry or revision):
+        raise errors.WrongUse("rollback.head-alone")
+    if base and not head:
+        raise errors.WrongUse("rollback.base-alone")
+    if output == "markdown" and not dry:
+        raise errors.WrongUse("rollback.markdown-alone")
     with workspaces.opened(session.directory, context=kube_context, insecure=insecure) as space:
         wishes = rollback_run.Wishes(
             service,
@@ -86,6 +111,8 @@ def command(
             waives=waives.strip(),
         )
         run = rollback_run.Run(session, space, output, wishes)
+        if head:
+            return asyncio.run(run.foreseen(head, base))
         try:
             with interrupts.terminable() as terminated:
                 return asyncio.run(run.through())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import msgspec
 from hanbae import errors, wording, workspaces
 from hanbae.actions import rollback
 from hanbae.cli import deploy, deploy_run, options, outputs
-from hanbae.cli.text import catalogue, wrapping
+from hanbae.cli.text import catalogue, rollback_markdown, wrapping
 from hanbae.deploying import preflight
 from hanbae.repository import reverting
 from hanbae.results import deployments, rollbacks
@@ -91,9 +92,29 @@ class Run:
                 await rollback.let_go(self._space, going_back)
                 going_back = msgspec.structs.replace(going_back, held=False)
         if code == 0:
-            going_back = await self._returned(going_back)
+            going_back = await self.returned(going_back)
         self._emit(going_back)
         return code
+
+    async def foreseen(self, head: str, base: str) -> int:
+        """Whether a commit could be gone back from; the exit code.
+
+        Args:
+            head: Any name that git has for the commit.
+            base: Likewise of what it would be gone back to; empty for the head of the environment's branch.
+        """
+        wishes = self._wishes
+        going_back = await rollback.foresee(
+            self._space, wishes.service, wishes.environment, head=head, base=base
+        )
+        self._show_plan(going_back)
+        self._emit(going_back)
+        for text in going_back.boundaries:
+            self._speaker.fail(text)
+        if going_back.boundaries:
+            return _FAILED
+        self._speaker.done(wording.Text("rollback.possible", _facts(going_back)))
+        return 0
 
     def detached(self) -> None:
         """The person went away: say what goes on without them."""
@@ -112,6 +133,7 @@ class Run:
                 wishes.environment,
                 revision=wishes.revision,
                 waives=wishes.waives,
+                variables=os.environ,
             )
         except preflight.KnownToFail as refusal:
             for reason in refusal.reasons[1:]:  # the first one is the error's own
@@ -120,6 +142,8 @@ class Run:
             raise
 
     def _show_plan(self, going_back: rollbacks.Rollback) -> None:
+        if self._output == "markdown":
+            return
         for depth, text in plan_lines(going_back):
             room = "  " * depth
             sentence = catalogue.sentence(text)
@@ -183,7 +207,7 @@ class Run:
             return _FAILED, None
         return deploy.exit_code([entry.outcome for entry in ended]), ended[-1]
 
-    async def _returned(self, going_back: rollbacks.Rollback) -> rollbacks.Rollback:
+    async def returned(self, going_back: rollbacks.Rollback) -> rollbacks.Rollback:
         """What git has to do with it: it still points forward, or a commit is written that takes it back."""
         if going_back.route == "deploy":
             branch = self._space.environment(going_back.environment).branch or ""
@@ -191,25 +215,56 @@ class Run:
             self._speaker.note(wording.Text("rollback.git-points-forward", facts))
             return going_back
         reverted = await rollback.revert(self._space, going_back)
-        self._say_reverted(going_back, reverted)
-        return msgspec.structs.replace(
+        going_back = msgspec.structs.replace(
             going_back, branch=reverted.branch, commit=reverted.commit, files=reverted.files
         )
+        if not (reverted.branch and going_back.offers):
+            self._say_reverted(going_back, reverted)
+            return going_back
+        return await self._offered(going_back, reverted)
+
+    async def _offered(
+        self, going_back: rollbacks.Rollback, reverted: reverting.Reverted
+    ) -> rollbacks.Rollback:
+        """Bring the commit to the forge; where that fails it is still here, for a person to push."""
+        title, body = rollback_markdown.words(going_back, plan_lines(going_back))
+        try:
+            request = await rollback.offer(
+                self._space, going_back, reverted, title=title, body=body, variables=os.environ
+            )
+        except errors.Error:
+            self._say_reverted(going_back, reverted)
+            raise
+        if request is None:  # the login is gone since the plan was made
+            self._say_reverted(going_back, reverted)
+            return going_back
+        facts = self._reverted_facts(going_back, reverted) | {
+            "number": str(request.number),
+            "url": request.url,
+        }
+        self._speaker.done(wording.Text("rollback.offered", facts))
+        return msgspec.structs.replace(going_back, request=request)
 
     def _say_reverted(self, going_back: rollbacks.Rollback, reverted: reverting.Reverted) -> None:
+        text_id = "rollback.reverted" if reverted.branch else "rollback.git-is-back"
+        self._speaker.done(wording.Text(text_id, self._reverted_facts(going_back, reverted)))
+
+    def _reverted_facts(
+        self, going_back: rollbacks.Rollback, reverted: reverting.Reverted
+    ) -> dict[str, str]:
         target = self._space.environment(going_back.environment).branch or ""
-        facts = _facts(going_back) | {
+        return _facts(going_back) | {
             "branch": reverted.branch,
             "target": target,
             "remote": self._space.policy.argocd.remote,
             "files": str(len(reverted.files)),
         }
-        text_id = "rollback.reverted" if reverted.branch else "rollback.git-is-back"
-        self._speaker.done(wording.Text(text_id, facts))
 
     def _emit(self, going_back: rollbacks.Rollback) -> None:
         if self._output == "json":
             outputs.emit_json(going_back)
+        elif self._output == "markdown":
+            outputs.emit(rollback_markdown.plan(going_back, plan_lines(going_back)))
 
     def _sentence(self, text_id: str, going_back: rollbacks.Rollback) -> str:
         return catalogue.sentence(wording.Text(text_id, _facts(going_back)))
@@ -218,7 +273,10 @@ class Run:
 def plan_lines(going_back: rollbacks.Rollback) -> Iterator[tuple[int, wording.Text]]:
     """What is going to happen, in order, each with how far it is set in."""
     facts = _facts(going_back)
-    yield 0, wording.Text("rollback.plan", facts)
+    yield (
+        0,
+        wording.Text("rollback.foresight" if going_back.is_foresight else "rollback.plan", facts),
+    )
     for database in going_back.databases:
         about = facts | {"database": database.name, "version": str(database.version)}
         yield 1, wording.Text("rollback.plan-database", about)
@@ -230,13 +288,20 @@ def plan_lines(going_back: rollbacks.Rollback) -> Iterator[tuple[int, wording.Te
             text_id = "rollback.plan-lost" if loss.is_past else "rollback.plan-loss"
             place = f"{loss.file}:{loss.line}"
             yield 2, wording.Text(text_id, {"place": place, "words": loss.words})
-    if not going_back.databases:
+    for text in going_back.boundaries:
+        yield 1, text
+    if not going_back.databases and not going_back.boundaries:
         yield 1, wording.Text("rollback.plan-no-database", facts)
+    elif going_back.is_foresight:
+        return
     elif going_back.route == "deploy":
         yield 1, wording.Text("rollback.plan-meanwhile", facts)
     else:
         yield 1, wording.Text("rollback.plan-until-merged", facts)
-    route = "rollback.plan-deploy" if going_back.route == "deploy" else "rollback.plan-revert"
+    if going_back.is_foresight:
+        return
+    reverts = "rollback.plan-offer" if going_back.offers else "rollback.plan-revert"
+    route = "rollback.plan-deploy" if going_back.route == "deploy" else reverts
     yield 1, wording.Text(route, facts)
 
 

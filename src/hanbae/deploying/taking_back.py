@@ -6,20 +6,14 @@ refuses, and nothing was changed. A Job that has begun is left to its end, whoev
 
 from __future__ import annotations
 
-import asyncio
-from typing import Final
-
 from hanbae import errors
 from hanbae.argo import proof_rules
 from hanbae.clusters import connections, kinds, probes, reading
-from hanbae.deploying import orders, proving, recording, stopping
+from hanbae.deploying import orders, proving, recording
 from hanbae.migrations import statuses
 from hanbae.planning import proofs
 from hanbae.policy import naming
 from hanbae.results import events, plans
-
-LOOK: Final = 0.5
-"""Seconds between two looks at a Job that is left to its end."""
 
 
 class WaysBack:
@@ -101,19 +95,18 @@ class WaysBack:
             raise errors.Failed("rollback.stopped-at", place=None, **facts)
 
     async def leave_to_its_end(self, cluster: connections.Cluster, step: plans.Step) -> None:
-        """Wait until goose has ended: nothing stops it half way, for no commit knows what would be left."""
+        """Wait until goose has ended: nothing stops it half way, for no commit knows what would be left.
+
+        What it has done by then is recorded as by :meth:`take`; what was not begun stays undone.
+
+        Raises:
+            hanbae.errors.Failed: As for :meth:`take`.
+            hanbae.errors.Unreachable: The cluster did not answer.
+        """
         metadata = self._job(step)["metadata"]
-        try:
-            async with asyncio.timeout(self._within):
-                while True:
-                    job = await reading.get(
-                        cluster, kinds.JOB, metadata["namespace"], metadata["name"]
-                    )
-                    if job is None or stopping.is_over(job):
-                        return
-                    await asyncio.sleep(LOOK)
-        except TimeoutError:
-            return  # its own deadline has ended it
+        job = await reading.get(cluster, kinds.JOB, metadata["namespace"], metadata["name"])
+        if job is not None:
+            await self.take(cluster, step)  # it finds the Job by its key
 
     async def _let_in(self, cluster: connections.Cluster, step: plans.Step) -> None:
         try:

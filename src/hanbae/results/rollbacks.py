@@ -6,7 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from hanbae.results import deployments, plans
+from hanbae import wording
+from hanbae.results import deployments, merge_requests, plans
 
 Route = Literal["deploy", "revert"]
 """How the older code comes back: it is deployed, or git is reverted, where Argo CD follows the branch by itself."""
@@ -57,6 +58,10 @@ class Rollback(Struct, frozen=True):
         commit: That commit.
         files: The files that it changes.
         deployment: What came of it; None where nothing was deployed and no database taken back.
+        offers: Whether the commit that reverts git is brought to the forge.
+        request: Its merge request; None where none was opened.
+        is_foresight: Whether it is only asked if it could be done, of a commit that may never have been deployed.
+        boundaries: What no way leads past; only in a foresight, as a rollback is refused for them.
     """
 
     service: str
@@ -70,3 +75,7 @@ class Rollback(Struct, frozen=True):
     commit: str = ""
     files: tuple[str, ...] = ()
     deployment: deployments.Deployment | None = None
+    offers: bool = False
+    request: merge_requests.MergeRequest | None = None
+    is_foresight: bool = False
+    boundaries: tuple[wording.Text, ...] = ()
