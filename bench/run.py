@@ -3,7 +3,7 @@
 Prints a table and writes JSON (``--json FILE``).
 Nothing here passes or fails: noisy machines make bad judges, so the bars stand beside the figures.
 
-Usage: ./dev bench [startup] [check] [render] [seal] [sandbox] [status] [deploy] [history] [--json FILE]
+Usage: ./dev bench [startup] [check] [render] [seal] [sandbox] [status] [deploy] [history] [rehearse] [--json FILE]
 """
 
 from __future__ import annotations
@@ -99,6 +99,13 @@ def seal() -> list[Row]:
     return sealing.seal()
 
 
+def rehearse() -> list[Row]:
+    """Rehearsing migrations against goose alone."""
+    from bench import rehearsing
+
+    return rehearsing.rehearse()
+
+
 def status() -> list[Row]:
     """Where many services stand."""
     from bench import standing
@@ -115,6 +122,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "status": status,
     "deploy": deploy,
     "history": history,
+    "rehearse": rehearse,
 }
 
 
