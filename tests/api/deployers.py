@@ -221,3 +221,10 @@ def proof(shop: Shop, key: str, service: str = "auth") -> kinds.Object:
     job = proofs.of(migration, namespace="services-dev", account=f"{service}-service")
     named = proving.named(job, f"{service}-service-prove-{service}_db", key)
     return probes.hardened(named, deadline=120)
+
+
+def asking(shop: Shop, key: str) -> kinds.Object:
+    """The proof with the question about drift, exactly as `deploy` makes it."""
+    job = proofs.asking(proof(shop, key))
+    assert job is not None
+    return probes.hardened(job, deadline=120)

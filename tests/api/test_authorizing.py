@@ -20,6 +20,7 @@ from tests.api.deployers import (
     Shop,
     anybodys,
     application,
+    asking,
     await_kinds,
     await_policies,
     by,
@@ -553,6 +554,8 @@ def changed(job: kinds.Object, path: str, value: Any) -> kinds.Object:
     result = copy.deepcopy(job)
     pod = "spec.template.spec"
     path = path.replace("CONTAINER", f"{pod}.containers.0").replace("POD", pod)
+    path = path.replace("SECOND", f"{pod}.containers.1")
+    path = path.replace("ANNOTATIONS", "spec.template.metadata.annotations")
     *parents, last = path.split(".")
     parent: Any = result
     for key in parents:
@@ -573,6 +576,19 @@ async def test_jobs_that_are_no_proof_are_refused(
     hostile = changed(job, path, value)
     with pytest.raises(answers.Denied, match="hanbae-jobs-services-dev") as caught:
         await writing.create(deployer, kinds.JOB, hostile)
+    assert words in caught.value.text.facts["message"]
+    assert await writing.create(deployer, kinds.JOB, job), "unchanged it is taken"
+    await writing.delete(deployer, kinds.JOB, "services-dev", job["metadata"]["name"])
+
+
+@pytest.mark.parametrize("change", FORBIDDEN["asking"])
+async def test_a_database_is_asked_one_question_and_no_other(
+    deployer: connections.Cluster, shop: Shop, change: str, unique: Namer
+) -> None:
+    job = asking(shop, unique("d1"))
+    words, path, value = FORBIDDEN["asking"][change]
+    with pytest.raises(answers.Denied, match="hanbae-jobs-services-dev") as caught:
+        await writing.create(deployer, kinds.JOB, changed(job, path, value))
     assert words in caught.value.text.facts["message"]
     assert await writing.create(deployer, kinds.JOB, job), "unchanged it is taken"
     await writing.delete(deployer, kinds.JOB, "services-dev", job["metadata"]["name"])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sys
+from concurrent import futures
 from typing import Final
 
 import pytest
-from tests.support import crashing, demos, scenes, terminals
+from tests.support import crashing, demos, holding, polling, scenes, terminals
 
-from hanbae.sandbox import demo_repository
+from hanbae.sandbox import demo_repository, demo_shop
 
 QUESTION: Final = r"\[y/N\]: $"
 
@@ -85,8 +87,27 @@ def test_a_commit_that_the_database_is_past_is_refused_before_anything_begins(
     scenes.write_migrations(folder, {later: [statement]})
     several.build("personal")
     several.publish("A migration that the older commit is without")
-    ended = several.deploy("personal")
+    name = demo_shop.database_name(several.environment, "personal", "personal_db")
+    with several.shop.sandbox.postgres.connect(name) as connection:
+        # As an interrupted CREATE INDEX CONCURRENTLY leaves it.
+        connection.execute("CREATE INDEX unusable ON profiles (id)")
+        connection.execute(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'unusable'::regclass"
+        )
+        ended = several.deploy("personal")
+        connection.execute("DROP INDEX unusable")
     assert ended.code == 0, ended.err
+    (drift,) = ended.only["migrations"][0]["drift"]
+    assert (drift["id"], drift["facts"]["indexes"]) == ("drift.invalid", "public.unusable")
+    assert "REINDEX INDEX CONCURRENTLY public.unusable" in ended.err
+    options = ("--env", several.environment, "--output", "json")
+    status = scenes.hanbae(
+        *("migrations", "status", "personal", *options),
+        directory=several.clone,
+        **several.deployer(),
+    )
+    assert status.code == 1, status.err
+    assert json.loads(status.out)["plans"][0]["databases"][0]["drift"] == [drift]
     before = several.operation("personal")["status"]["operationState"]
     refused = several.deploy("personal", "--revision", older)
     assert refused.code == 5, refused.err
@@ -126,11 +147,15 @@ def test_a_rollback_takes_the_databases_back_and_then_the_pods(several: scenes.S
         (
             "identity_db",
             "ALTER TABLE people ADD COLUMN nick text;",
-            "ALTER TABLE people DROP COLUMN nick;",
+            f"SELECT pg_advisory_lock({holding.LOCK});\nALTER TABLE people DROP COLUMN nick;",
         ),
-        ("legal_db", "CREATE INDEX by_origin ON consents (document);", "DROP INDEX by_origin;"),
+        (
+            "legal_db",
+            "CREATE INDEX CONCURRENTLY by_origin ON consents (document);",
+            "DROP INDEX CONCURRENTLY by_origin;",
+        ),
     ):
-        text = f"-- +goose Up\n{up}\n-- +goose Down\n{down}\n"
+        text = f"-- +goose NO TRANSACTION\n-- +goose Up\n{up}\n-- +goose Down\n{down}\n"
         (folder / database / "00004_more.sql").write_text(text)
     several.build("identity")
     newer = several.publish("More columns")
@@ -143,6 +168,7 @@ def test_a_rollback_takes_the_databases_back_and_then_the_pods(several: scenes.S
     plan = json.loads(shown.out)
     assert (plan["present"], plan["revision"], plan["route"]) == (newer, older, "deploy")
     assert [entry["name"] for entry in plan["databases"]] == ["legal_db", "identity_db"]
+    assert not any(entry["takes_back"][0]["transaction"] for entry in plan["databases"])
     refused = rollback(several, "identity", "--yes")
     assert refused.code == 5, refused.err
     assert json.loads(refused.out)["error"]["text"]["id"] == "rollback.loses-data"
@@ -155,6 +181,17 @@ def test_a_rollback_takes_the_databases_back_and_then_the_pods(several: scenes.S
     assert several.versions("identity", "identity_db") == [1, 2, 3, 4]
     assert several.images("identity") != images, "the pods go back after the databases"
 
+    stopped = stopped_on_the_way_back(several, *words)
+    assert stopped.code == 0, stopped.err
+    assert stopped.only["outcome"] == "stopped"
+    assert {
+        entry["database"]: (entry["version"], entry["taken_back"])
+        for entry in stopped.only["migrations"]
+        if entry["taken_back"]
+    } == {"legal_db": (3, [4]), "identity_db": (3, [4])}
+    assert several.versions("identity", "identity_db") == [1, 2, 3], "goose came to its end"
+    assert several.images("identity") != images, "and nothing was begun after it"
+
     ended = rollback(several, "identity", *words)
     assert ended.code == 0, ended.err
     document = json.loads(ended.out)
@@ -165,9 +202,9 @@ def test_a_rollback_takes_the_databases_back_and_then_the_pods(several: scenes.S
         name: (entry["version"], entry["taken_back"], entry["proven"])
         for name, entry in migrations.items()
     } == {
-        "identity_db": (3, [4], True),
+        "identity_db": (3, [], True),
         "auth_db": (3, [], True),
-        "legal_db": (3, [4], True),
+        "legal_db": (3, [], True),
     }
     for database in migrations:
         assert several.versions("identity", database) == [1, 2, 3]
@@ -178,6 +215,27 @@ def test_a_rollback_takes_the_databases_back_and_then_the_pods(several: scenes.S
     assert again.code == 5, again.err
     error = json.loads(again.out)["error"]["text"]
     assert (error["id"], error["facts"]["why"]) == ("hold.refused-revision", "Names are lost")
+
+
+def stopped_on_the_way_back(scene: scenes.Scene, *words: str) -> scenes.Ended:
+    """What ``hanbae stop`` says of a rollback that waits in the Down part of identity_db."""
+    place = (scene, "identity", "identity_db")
+    with contextlib.ExitStack() as stack, futures.ThreadPoolExecutor(1) as pool:
+        lock = stack.enter_context(contextlib.ExitStack())
+        lock.enter_context(holding.locked(*place))
+        until = ("identity",)
+        going = holding.deploying(scene, "identity", *words, until=until, command="rollback")
+        driver, lines = stack.enter_context(going)
+        holding.until_waited_for(*place)
+        marks = scene.lease("identity")
+        command = ("stop", marks["deployment"], "--output", "json")
+        stopping = pool.submit(scenes.hanbae, *command, directory=scene.clone, **scene.deployer())
+        polling.until(lambda: scene.lease("identity").get("stop"), within=60)
+        assert not stopping.done(), "the Down part runs on"
+        lock.close()
+        ended = stopping.result(120)
+        assert driver.wait(60) == 1, "".join(lines)
+    return ended
 
 
 def test_at_a_terminal_the_plan_is_approved_before_anything_begins(several: scenes.Scene) -> None:

@@ -109,7 +109,7 @@ def test_a_database_says_what_it_has_and_how_large_its_tables_are(run: Run, data
     assert [pending["version"] for pending in database_["pending"]] == [2, 3]  # 3 was taken back
     assert database_["overtaken"] == [f"{M}/00002_x.sql", f"{M}/00003_x.sql"]
     assert database_["untracked"] == [8]
-    assert database_["invalid"] == ["one_n"]
+    assert database_["invalid"] == ["public.one_n"]
     dropped, rewritten = (pending["impacts"][0] for pending in database_["pending"])
     assert (dropped["rows"], dropped["seconds"]) == (20000, 0.0)
     assert rewritten["effect"]["work"] == "rewrite"

@@ -15,8 +15,8 @@ from hanbae.argocd_api import comparing
 from hanbae.clusters import connections, kinds, logs, reading
 from hanbae.diagnosing import allowed_fields, standing
 from hanbae.engines import secrets
-from hanbae.policy import naming
-from hanbae.results import diagnoses, overlays, reach
+from hanbae.policy import labels, naming
+from hanbae.results import deployments, diagnoses, events, overlays, plans, reach
 
 _FORMAT: Final = 1
 LARGEST: Final = 64 * 1024 * 1024
@@ -168,15 +168,35 @@ async def _of_environment(
 def _recorded(
     space: workspaces.Workspace, services: Sequence[str], environment: str
 ) -> tuple[diagnoses.Recorded, ...]:
-    """What the last deployments have found, of those that failed."""
+    """What the last deployments have found: why one has failed, and what databases were like after one."""
     last = space.store.last(environment)
-    return tuple(
-        diagnoses.Recorded(service, deployment.id, deployment.diagnoses)
-        for service in services
-        if (deployment := last.get(service)) is not None
-        and deployment.outcome == "failed"
-        and deployment.diagnoses
-    )
+    recorded = []
+    for service in services:
+        deployment = last.get(service)
+        if deployment is None:
+            continue
+        named = deployment.diagnoses if deployment.outcome == "failed" else ()
+        named += tuple(_drift(space, deployment))
+        if named:
+            recorded.append(diagnoses.Recorded(service, deployment.id, named))
+    return tuple(recorded)
+
+
+def _drift(
+    space: workspaces.Workspace, deployment: deployments.Deployment
+) -> Iterator[events.Diagnosed]:
+    """What databases themselves have said when they were proven last."""
+    if not any(migration.drift for migration in deployment.migrations):
+        return
+    steps = space.store.plan(deployment.id).steps
+    proofs = [step.does for step in steps if isinstance(step.does, plans.Prove)]
+    hooks = {proof.database: proof.hook for proof in proofs}
+    service, environment = deployment.service, deployment.environment
+    for migration in deployment.migrations:
+        hook = hooks.get(migration.database)
+        for text in filter(events.is_drift, migration.drift if hook is not None else ()):
+            command = ("hanbae", "migrations", "status", service, "--env", environment)
+            yield events.Diagnosed(hook, text, command, fatal=False)  # type: ignore[arg-type]
 
 
 def _described(space: workspaces.Workspace, service: str, environment: str) -> diagnoses.Service:
@@ -337,6 +357,8 @@ class _Look:
 
     def _keep(self, items: Iterable[kinds.Object]) -> None:
         for item in items:
+            if foreign_json.below(item, "metadata", "labels").get(labels.COMPONENT) == "proof":
+                continue  # a question that is being asked, of which nobody but its asker knows the answer
             allowed = allowed_fields.kept(item, self._redact)
             if allowed is not None:
                 self.objects.append(allowed)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from hanbae import errors, masking, workspaces
 from hanbae.deploying import database_readings, known_state
 from hanbae.migrations import dialects
@@ -101,7 +103,9 @@ async def _last_proven(space: workspaces.Workspace, service: str, environment: s
     async with space.clusters(environment) as clusters:
         state = await known_state.known(space, clusters, service, environment)
     return {
-        database: migration_plans.Reading("history", frozenset((version,)))
+        database: migration_plans.Reading(
+            "history", frozenset((version,)), drift=state.drift.get(database, ())
+        )
         for database, version in state.proven.items()
     }, state.why_unknown
 
@@ -128,6 +132,7 @@ async def _of(
                 urls[proof.database],
                 table,
                 migration_plans.tables(migrations.values()),
+                migration_plans.creations(migrations),
             )
         else:
             reading = _filled(readings.get(proof.database), proof.versions)
@@ -155,4 +160,4 @@ def _filled(
         return reading
     highest = max(reading.versions)
     applied = frozenset(version for version in versions if version <= highest) | {highest}
-    return migration_plans.Reading("history", applied)
+    return msgspec.structs.replace(reading, versions=applied)

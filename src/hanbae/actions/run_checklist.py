@@ -121,6 +121,7 @@ async def _proven(
         *(
             proving.prove(
                 clusters.workload,
+                plan,
                 proof,
                 name=f"{name}-{step}",
                 key=proving.key(key, step),

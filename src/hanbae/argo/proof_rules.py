@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from hanbae.argo import authorizing, rulings
+from hanbae.argo import authorizing, proof_questions, rulings
 from hanbae.policy import documents, labels, naming
 
 LONGEST: Final = 600
@@ -34,6 +34,10 @@ URL: Final = "GOOSE_DBSTRING"
 
 TABLES: Final = ("public.goose_db_version", "goose_db_version")
 """Tables in which goose may look up versions; where there is none, ``status`` creates it."""
+ASKING: Final = "drift"
+FOLDER: Final = "/hanbae"
+QUESTION: Final = ("-env=none", "-dir", FOLDER, "-no-versioning", "up")
+"""The container that asks about drift, where it finds the question, and what it gives goose."""
 MOST_MEMORY: Final = "512Mi"
 MOST_CPU: Final = "1"
 """What a proof may take of a node."""
@@ -78,6 +82,8 @@ def variables(
         ),
         "pod": "object.spec.template.spec",
         "container": "variables.pod.containers[0]",
+        "asks": "variables.pod.containers.size() == 2",
+        "asking": "variables.asks ? variables.pod.containers[1] : variables.container",
         "images": rulings.expression(
             """
             variables.own.filter(s, variables.container.image.startsWith(s.repository) &&
@@ -90,6 +96,7 @@ def variables(
         "args": "variables.container.?args.orValue([])",
         "env": "variables.container.?env.orValue([])",
         "labels": "object.spec.template.metadata.?labels.orValue({})",
+        "annotations": "object.spec.template.metadata.?annotations.orValue({})",
         "limits": "variables.container.?resources.?limits.orValue({})",
     }
 
@@ -110,7 +117,7 @@ def job() -> Iterator[rulings.Rule]:
         component=labels.COMPONENT,
         key=labels.KEY,
     )
-    for rule in (*_once(), *_runs(), *_reads(), *_confined()):
+    for rule in (*_once(), *_asks(), *_runs(), *_reads(), *_confined()):
         yield rulings.unless("request.operation != 'CREATE'", rule)
 
 
@@ -134,24 +141,59 @@ def _once() -> Iterator[rulings.Rule]:
         longest=LONGEST,
     )
     yield rulings.rule(
-        "the pod of a proof has a migration's labels and no annotations, so that no Service and no "
-        "webhook takes it for one of its own",
+        "the pod of a proof has a migration's labels and no annotations but its question, so that no "
+        "Service and no webhook takes it for one of its own",
         """
         variables.labels[?<<component>>].orValue('') == 'proof' &&
         variables.labels.all(l, l.matches(<<labels>>)) &&
         variables.own.exists(s, variables.labels[?'app.kubernetes.io/name'].orValue(s.name) == s.name) &&
-        object.spec.template.metadata.?annotations.orValue({}).size() == 0
+        (variables.asks ?
+          variables.annotations.size() == 1 && <<question>> in variables.annotations :
+          variables.annotations.size() == 0)
         """,
         component=labels.COMPONENT,
         labels=_LABELS,
+        question=labels.DRIFT,
+    )
+
+
+def _asks() -> Iterator[rulings.Rule]:
+    yield rulings.rule(
+        "a proof has one container, and one more that asks about drift, from the same image",
+        """
+        !has(variables.pod.initContainers) && (variables.pod.containers.size() == 1 ||
+          variables.asks && variables.container.name == 'status' &&
+          variables.asking.name == <<asking>> &&
+          variables.asking.image == variables.container.image &&
+          variables.asking.?imagePullPolicy == variables.container.?imagePullPolicy &&
+          variables.asking.?command == variables.container.?command &&
+          variables.asking.?env == variables.container.?env &&
+          variables.asking.?resources == variables.container.?resources &&
+          variables.asking.?securityContext == variables.container.?securityContext)
+        """,
+        asking=ASKING,
+    )
+    yield rulings.rule(
+        "the second container of a proof asks hanbae's own question, word for word, and goose does "
+        "not record it; after an upgrade of hanbae run hanbae generate rbac again",
+        """
+        !variables.asks || variables.asking.?args.orValue([]) == <<words>> &&
+          variables.annotations[?<<key>>].orValue('') == <<question>> &&
+          !has(variables.asking.envFrom) && !has(variables.asking.workingDir) &&
+          !has(variables.asking.ports) && !has(variables.asking.volumeDevices) &&
+          !has(variables.asking.lifecycle) && !has(variables.asking.livenessProbe) &&
+          !has(variables.asking.readinessProbe) && !has(variables.asking.startupProbe) &&
+          !variables.asking.?stdin.orValue(false) && !variables.asking.?tty.orValue(false) &&
+          variables.asking.?terminationMessagePath.orValue(<<file>>) == <<file>>
+        """,
+        words=list(QUESTION),
+        key=labels.DRIFT,
+        question=proof_questions.DRIFT,
+        file="/dev/termination-log",
     )
 
 
 def _runs() -> Iterator[rulings.Rule]:
-    yield rulings.rule(
-        "a proof has one container",
-        "variables.pod.containers.size() == 1 && !has(variables.pod.initContainers)",
-    )
     yield rulings.rule(
         "a proof runs the service's own image; when its repository has changed, run hanbae "
         "generate rbac again, on the environment's branch",
@@ -221,13 +263,26 @@ def _reads() -> Iterator[rulings.Rule]:
         url=URL,
     )
     yield rulings.rule(
-        "a proof has no volumes, no token, and no ServiceAccount but the service's own",
+        "a proof has no volumes but its question, no token, and no ServiceAccount but the service's own",
         """
-        !has(variables.pod.volumes) && !has(variables.container.volumeDevices) &&
+        !has(variables.container.volumeDevices) && !has(variables.container.volumeMounts) &&
+        (!variables.asks ? !has(variables.pod.volumes) :
+          variables.pod.?volumes.orValue([]).size() == 1 &&
+          variables.pod.volumes.all(v, v.name == <<asking>> && has(v.downwardAPI) &&
+            v.downwardAPI.?items.orValue([]).size() == 1 &&
+            v.downwardAPI.items.all(i, i.path == <<question>> &&
+              i.?fieldRef.?fieldPath.orValue('') == <<field>>)) &&
+          variables.asking.?volumeMounts.orValue([]).size() == 1 &&
+          variables.asking.volumeMounts.all(m, m.name == <<asking>> && m.mountPath == <<folder>> &&
+            !has(m.subPath) && !has(m.subPathExpr))) &&
         !variables.pod.?automountServiceAccountToken.orValue(true) &&
         (variables.pod.?serviceAccountName.orValue('') in ['', 'default'] ||
           variables.own.exists(s, variables.pod.?serviceAccountName.orValue('') == s.account))
         """,
+        asking=ASKING,
+        question=proof_questions.DRIFT_FILE,
+        field=f"metadata.annotations['{labels.DRIFT}']",
+        folder=FOLDER,
     )
 
 

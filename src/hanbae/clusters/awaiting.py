@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -35,11 +35,12 @@ class Ended(Struct, frozen=True):
     """How a probe ended.
 
     Attributes:
-        succeeded: Whether its container ended with 0.
-        log: Everything that it wrote, line by line; not masked.
+        succeeded: Whether its first container ended with 0.
+        log: Everything that this one wrote, line by line; not masked.
         reason: The cluster's reason for a failure, such as ``OOMKilled`` or ``DeadlineExceeded``.
         message: The cluster's sentence, masked and bounded.
         exit_code: The container's, if it ran to an end.
+        others: Name → what the other containers wrote, however they ended.
     """
 
     succeeded: bool
@@ -47,6 +48,7 @@ class Ended(Struct, frozen=True):
     reason: str = ""
     message: str = ""
     exit_code: int | None = None
+    others: Mapping[str, list[str]] = {}
 
 
 class Waiter:
@@ -62,10 +64,12 @@ class Waiter:
         self._cluster = cluster
         self._job = job
         self._selector = f"batch.kubernetes.io/controller-uid={job['metadata']['uid']}"
-        self._container = job["spec"]["template"]["spec"]["containers"][0]["name"]
+        containers = job["spec"]["template"]["spec"]["containers"]
+        self._container, *others = (container["name"] for container in containers)
         self._pods: dict[str, kinds.Object] = {}
+        self._looked = False
         self._reading = 0
-        self._log: list[str] = []
+        self._logs: dict[str, list[str]] = {name: [] for name in (self._container, *others)}
         self._merged: merging.Merged[Any]
 
     async def end(self, grace: float) -> Ended:
@@ -100,21 +104,29 @@ class Waiter:
         return None
 
     async def _unread(self) -> bool:
-        """Look for pods once more if none was seen of a Job that is over: the two watches are not in step."""
-        if self._pods:
+        """Look for pods once more if no end of one was seen though the Job is over: the watches are not in step."""
+        if self._pods and (self._looked or len(self._logs) == 1 or self._terminated):
             return False
+        self._looked = True
         namespace = self._job["metadata"]["namespace"]
         for pod in await reading.find(
             self._cluster, kinds.POD, namespace, label_selector=self._selector
         ):
             self._meet(pod)
-        return bool(self._pods)
+        return bool(self._reading)
+
+    @property
+    def _terminated(self) -> kinds.Object:
+        """How the first container has ended; empty where that was not seen."""
+        states = (_terminated(pod, self._container) for pod in self._pods.values())
+        return next(filter(None, states), {})
 
     def _take(self, name: str, item: Any) -> None:
         if name == "log":
-            self._log += item
-            self._reading -= not item
-            if len(self._log) > MOST_LINES:
+            container, lines = item
+            self._logs[container] += lines
+            self._reading -= not lines
+            if len(self._logs[container]) > MOST_LINES:
                 job = str(kinds.ref(self._job))
                 raise errors.Failed("probe.log-too-long", job=job, lines=str(MOST_LINES))
         elif name == "event":
@@ -131,8 +143,9 @@ class Waiter:
     def _meet(self, pod: kinds.Object) -> None:
         name = pod["metadata"]["name"]
         if name not in self._pods:
-            self._reading += 1
-            self._merged.add("log", self._lines(name))
+            for container in self._logs:
+                self._reading += 1
+                self._merged.add("log", self._lines(name, container))
         self._pods[name] = pod
         self._suffer(_trouble(pod))
 
@@ -141,31 +154,33 @@ class Waiter:
             self._since = asyncio.get_running_loop().time()
         self.trouble = trouble
 
-    async def _lines(self, pod: str) -> AsyncGenerator[list[str]]:
-        """A pod's log; an empty list says that it is complete."""
+    async def _lines(self, pod: str, container: str) -> AsyncGenerator[tuple[str, list[str]]]:
+        """A container's log, with its name; an empty list says that it is complete."""
         namespace = self._job["metadata"]["namespace"]
-        stream = logs.follow(self._cluster, namespace, pod, self._container)
+        stream = logs.follow(self._cluster, namespace, pod, container)
         async with aclosing(stream):
             async for line in stream:
                 if not line.gap:
-                    yield [line.text]
-        yield []
+                    yield container, [line.text]
+        yield container, []
 
     def _ended(self) -> Ended:
-        condition = self._finished or {}
-        if condition.get("type") == "Complete":
-            return Ended(succeeded=True, log=self._log, exit_code=0)
+        condition, terminated = self._finished or {}, self._terminated
+        log = self._logs[self._container]
+        others = {name: lines for name, lines in self._logs.items() if name != self._container}
+        if condition.get("type") == "Complete" or (others and terminated.get("exitCode") == 0):
+            return Ended(succeeded=True, log=log, exit_code=0, others=others)
         reason, message = condition.get("reason", ""), condition.get("message", "")
-        terminated = next(filter(None, map(_terminated, self._pods.values())), {})
         if terminated and reason != "DeadlineExceeded":
             # The container's own reason; the Job's is only that it does not try again.
             reason, message = terminated.get("reason", reason), terminated.get("message", "")
         return Ended(
             succeeded=False,
-            log=self._log,
+            log=log,
             reason=reason,
             message=answers.bounded(message),
             exit_code=terminated.get("exitCode"),
+            others=others,
         )
 
 
@@ -183,12 +198,12 @@ async def _events(cluster: connections.Cluster, job: kinds.Object) -> AsyncGener
         return
 
 
-def _terminated(pod: kinds.Object) -> kinds.Object | None:
-    statuses = (pod.get("status") or {}).get("containerStatuses") or []
-    state: kinds.Object | None = (
-        statuses[0].get("state", {}).get("terminated") if statuses else None
-    )
-    return state
+def _terminated(pod: kinds.Object, container: str) -> kinds.Object | None:
+    for status in (pod.get("status") or {}).get("containerStatuses") or []:
+        if status.get("name") == container:
+            state: kinds.Object | None = (status.get("state") or {}).get("terminated")
+            return state
+    return None
 
 
 def _trouble(pod: kinds.Object) -> tuple[str, str] | None:

@@ -6,10 +6,12 @@ psycopg comes with the extra ``postgresql`` and is imported when a database is a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from hanbae import errors, masking
+from hanbae.argo import proof_questions
+from hanbae.migrations import drifts
 from hanbae.planning import migration_plans
 from hanbae.results import migration_plans as results
 
@@ -20,27 +22,27 @@ _PATIENCE: Final = 10
 """Seconds for the connection, and for each question."""
 _MOST: Final = 100_000
 """Rows of a table of versions."""
-_MOST_INDEXES: Final = 100
 _WHERE: Final = """
 SELECT n.nspname, c.relname, c.reltuples::bigint, pg_total_relation_size(c.oid)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(%s)
 """
-_INVALID: Final = """
-SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
- WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY 1 LIMIT %s
-"""
 
 
 def read(
-    name: str, address: masking.Masked, table: str, tables: Sequence[str]
+    name: str,
+    address: masking.Masked,
+    table: str,
+    tables: Sequence[str],
+    creates: Mapping[int, tuple[str, ...]],
 ) -> migration_plans.Reading:
-    """What a database has: its versions, how large some of its tables are, and what a build has left unfinished.
+    """What a database has: its versions, how large some of its tables are, and what is not as it should be.
 
     Args:
         name: Name of the database, for messages.
         address: Its URL.
         table: goose's table of versions.
         tables: Tables whose size is asked for, as migrations name them.
+        creates: Version → what its file makes outside a transaction, by which one that was broken off is told.
 
     Raises:
         errors.Lacking: psycopg is not installed.
@@ -61,11 +63,17 @@ def read(
             connection.read_only = True
             connection.execute(f"SET LOCAL statement_timeout = '{_PATIENCE}s'".encode())
             connection.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}s'".encode())
+            versions = _versions(connection, table)
+            sizes = {size.name: size for size in _sizes(connection, tables)}
+            present = dict(_present(connection, creates, versions))
+            answer = _answer(connection)
             return migration_plans.Reading(
                 "database",
-                _versions(connection, table),
-                {size.name: size for size in _sizes(connection, tables)},
-                _invalid(connection),
+                versions,
+                sizes,
+                answer.invalid,
+                tuple(answer.strays(name, table)),
+                present,
             )
     except (psycopg.Error, UnicodeError, ValueError) as error:
         reason = redact(" ".join(str(error).split()))
@@ -94,8 +102,38 @@ def _sizes(connection: psycopg.Connection[Any], tables: Sequence[str]) -> Iterab
             yield results.Table(table, int(row[2]), int(row[3] or 0))
 
 
-def _invalid(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
-    return tuple(row[0] for row in connection.execute(_INVALID, (_MOST_INDEXES,)).fetchall())
+def _present(
+    connection: psycopg.Connection[Any],
+    creates: Mapping[int, tuple[str, ...]],
+    versions: Collection[int],
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Version that is not applied → what of its file is there."""
+    for version, names in creates.items():
+        if version not in versions:
+            rows = [
+                (name, connection.execute(_WHERE, (_quoted(name),)).fetchone()) for name in names
+            ]
+            present = tuple(name for name, row in rows if row is not None)
+            if present:
+                yield version, present
+
+
+def _answer(connection: psycopg.Connection[Any]) -> drifts.Answer:
+    """What the database reports of itself; the transaction has ended with it.
+
+    Raises:
+        psycopg.Error: It does not answer.
+    """
+    import psycopg
+
+    try:
+        connection.execute(proof_questions.DRIFT_STATEMENT.encode())
+    except psycopg.Error as error:
+        answer = drifts.answer([error.diag.message_primary or ""])
+        if answer is None:
+            raise
+        return answer
+    raise ValueError(proof_questions.DRIFT_FILE)  # it always ends with its answer
 
 
 def _quoted(name: str) -> str:

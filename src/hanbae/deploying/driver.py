@@ -424,12 +424,10 @@ class _Run:
             for step in self._plan.steps:
                 if isinstance(step.does, plans.Prove) and step.id not in proven:
                     key = proving.key(self._order.deployment, step.id)
-                    if running:
-                        await self._intend(step.id, key)
-                    else:
-                        await self._announce(step.id, key)
+                    await (self._intend if running else self._announce)(step.id, key)
                     proof = proving.prove(
                         clusters.workload,
+                        self._plan,
                         step.does,
                         name=f"{release}-{step.id}",
                         key=key,

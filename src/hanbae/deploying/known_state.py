@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from hanbae import errors, workspaces
+from hanbae import errors, wording, workspaces
 from hanbae.deploying import claiming
 from hanbae.planning import deployments
 from hanbae.repository import revisions
 from hanbae.results import deployments as deployments_made
-from hanbae.results import plans, previews
+from hanbae.results import events, plans, previews
 
 
 class Known(Struct, frozen=True):
@@ -23,11 +23,13 @@ class Known(Struct, frozen=True):
         seconds: What the last successful deployment took from the start of its operation, or None.
         why_unknown: Why `proven` is empty: ``new`` where hanbae has not deployed the application before, ``failed``
             where its last deployment did not succeed; empty where it is not.
+        drift: Database → what it said of itself then that is not as a deployment leaves it.
     """
 
     proven: Mapping[str, int]
     seconds: float | None = None
     why_unknown: previews.WhyUnknown = ""
+    drift: Mapping[str, tuple[wording.Text, ...]] = {}
 
 
 async def known(
@@ -48,12 +50,12 @@ async def known(
     if not marks.get("deployment"):
         if not succeeded:
             return Known({}, seconds, "new")
-        return Known(_versions(succeeded[0]), seconds)
+        return Known(_versions(succeeded[0]), seconds, drift=_drift(succeeded[0]))
     if marks.get("outcome") != "succeeded":
         return Known({}, seconds, "failed")
     for deployment in succeeded:
         if deployment.id == marks["deployment"]:
-            return Known(_versions(deployment), seconds)
+            return Known(_versions(deployment), seconds, drift=_drift(deployment))
     return Known(await _at(space, marks.get("revision", ""), service, environment), seconds)
 
 
@@ -62,6 +64,13 @@ def _versions(deployment: deployments_made.Deployment) -> dict[str, int]:
         migration.database: migration.version
         for migration in deployment.migrations
         if migration.version is not None
+    }
+
+
+def _drift(deployment: deployments_made.Deployment) -> dict[str, tuple[wording.Text, ...]]:
+    return {
+        migration.database: tuple(filter(events.is_drift, migration.drift))
+        for migration in deployment.migrations
     }
 
 

@@ -9,7 +9,9 @@ from msgspec import Struct
 
 from hanbae import errors, subjects, wording, workspaces
 from hanbae.charts import rendering
+from hanbae.migrations import half_applied as halves
 from hanbae.planning import deployments, edited_places
+from hanbae.repository import checkouts
 from hanbae.results import events, plans
 
 _IS_WRONG: Final = frozenset({"diagnosis.migration-failed", "diagnosis.migration-hopeless"})
@@ -67,7 +69,11 @@ async def cure(
         failed: Name of the migration at which the hook stopped; empty for none.
     """
     if job is not None:
-        of_hook = of(plan, diagnosis, job, failed=failed) or of_url(plan, diagnosis, job)
+        of_hook = of(plan, diagnosis, job, failed=failed)
+        if of_hook is not None:
+            text = half_applied(space.checkout, plan, diagnosis, job, failed=failed)
+            return of_hook if text is None else Cure(text, of_hook.command)
+        of_hook = of_url(plan, diagnosis, job)
         if of_hook is not None:
             return of_hook
     return await of_limit(space, plan, diagnosis, job)
@@ -103,11 +109,57 @@ def of(
     """
     if diagnosis.cause.id not in _IS_WRONG or not failed:
         return None
-    proofs = [step.does for step in plan.steps if isinstance(step.does, plans.Prove)]
-    files = [file for proof in proofs if proof.hook == job for file in proof.files]
-    file = next((path for path in files if path.rpartition("/")[2] == failed), failed)
+    _, _, file = _stopped_at(plan, job, failed) or (None, 0, failed)
     command = ("hanbae", "image", "set", plan.service, "IMAGE:TAG", "--env", plan.environment)
     return Cure(wording.Text("deploy.mend-migration", {"file": file}), command)
+
+
+def half_applied(
+    checkout: checkouts.Checkout,
+    plan: plans.Plan,
+    diagnosis: events.Diagnosed,
+    job: subjects.Ref,
+    *,
+    failed: str,
+) -> wording.Text | None:
+    """What to mend where a migration outside a transaction failed, and what of it stays; None where it is none.
+
+    Args:
+        checkout: The clone.
+        plan: The deployment's plan.
+        diagnosis: Why it has failed.
+        job: The hook that it is about.
+        failed: Name of the migration at which the hook stopped.
+    """
+    proof, version, file = _stopped_at(plan, job, failed) or (None, 0, failed)
+    if proof is None or version not in proof.bare:
+        return None
+    try:
+        content = checkout.revision(plan.revision).read(file) or b""
+    except errors.Error:
+        return None  # it was deployed, so this is a clone that has lost the commit
+    stop = halves.stopped(content, diagnosis.cause.facts.get("error", ""))
+    if stop is None:
+        return None
+    facts = {
+        "database": proof.database,
+        "place": f"{file}:{stop.line}",
+        "done": str(stop.done),
+        "statements": str(stop.statements),
+    }
+    return wording.Text("deploy.mend-half-applied", facts)
+
+
+def _stopped_at(
+    plan: plans.Plan, job: subjects.Ref, failed: str
+) -> tuple[plans.Prove, int, str] | None:
+    """The proof, the version and the path of a migration that a hook names."""
+    proofs = [step.does for step in plan.steps if isinstance(step.does, plans.Prove)]
+    for proof in proofs:
+        for version, path in zip(proof.versions, proof.files, strict=False):
+            if proof.hook == job and path.rpartition("/")[2] == failed:
+                return proof, version, path
+    return None
 
 
 def of_url(plan: plans.Plan, diagnosis: events.Diagnosed, job: subjects.Ref) -> Cure | None:

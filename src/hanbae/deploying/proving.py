@@ -7,9 +7,13 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+import msgspec
+from msgspec import Struct
+
 from hanbae import errors, subjects, wording
 from hanbae.clusters import connections, probes
-from hanbae.migrations import statuses
+from hanbae.migrations import drifts, statuses
+from hanbae.planning import proofs
 from hanbae.policy import labels
 from hanbae.results import events, plans
 
@@ -17,8 +21,23 @@ _LONGEST_NAME: Final = 63
 _LAST_LINES: Final = 5
 
 
+class Reported(Struct, frozen=True):
+    """What was heard of a database.
+
+    Attributes:
+        status: By goose.
+        answer: By itself; None where it was not asked, or did not answer.
+        why_not: Why it did not answer; None where it did, or is none that is asked.
+    """
+
+    status: statuses.Status
+    answer: drifts.Answer | None = None
+    why_not: wording.Text | None = None
+
+
 async def prove(
     cluster: connections.Cluster,
+    plan: plans.Plan,
     proof: plans.Prove,
     *,
     name: str,
@@ -30,6 +49,7 @@ async def prove(
 
     Args:
         cluster: The workload cluster.
+        plan: The plan that it is of.
         proof: What to prove.
         name: What the Job is to be called; it is made unique by the key.
         key: The intent's key.
@@ -39,7 +59,56 @@ async def prove(
     Raises:
         hanbae.errors.Failed: The database has not exactly the revision's migrations, or goose could not say.
     """
-    return compare(proof, await ask(cluster, proof, name=name, key=key, redact=redact), applied)
+    reported = await _hear(cluster, plan, proof, name=name, key=key, redact=redact)
+    proved = compare(proof, reported.status, applied)
+    drift: tuple[wording.Text, ...] = ()
+    if reported.why_not is not None:
+        drift = (reported.why_not,)
+    if reported.answer is not None:
+        drift = drifts.drift(
+            reported.answer,
+            database=proof.database,
+            table=proofs.table(proof.job),
+            files=(*proof.versions, *reported.status.applied, *reported.status.pending),
+            service=plan.service,
+            environment=plan.environment,
+        )
+    return msgspec.structs.replace(proved, drift=drift)
+
+
+async def _hear(
+    cluster: connections.Cluster,
+    plan: plans.Plan,
+    proof: plans.Prove,
+    *,
+    name: str,
+    key: str,
+    redact: Callable[[str], str],
+) -> Reported:
+    """What goose and the database say; the database is not asked where the cluster does not let us."""
+    job = proofs.asking(proof.job)
+    if job is None:
+        return Reported(await ask(cluster, proof, name=name, key=key, redact=redact))
+    try:
+        ended = await _run(cluster, named(job, name, key))
+    except errors.Refused as error:
+        if error.text.id == "probe.foreign-job":
+            raise
+        status = await ask(cluster, proof, name=name, key=key, redact=redact)
+        facts = {
+            "database": proof.database,
+            "environment": plan.environment,
+            "reason": str(error.text.facts.get("message") or "-"),
+        }
+        return Reported(status, why_not=wording.Text("proof.not-let-in", facts))
+    status = _status(proof, ended, redact)
+    lines = ended.others.get(proofs.ASKING, [])
+    answer = drifts.answer(lines)
+    if answer is not None:
+        return Reported(status, answer)
+    reason = redact("\n".join(lines[-1:])) or "-"
+    facts = {"database": proof.database, "reason": reason}
+    return Reported(status, why_not=wording.Text("proof.no-answer", facts))
 
 
 async def ask(
@@ -55,9 +124,17 @@ async def ask(
     Raises:
         hanbae.errors.Failed: goose could not say.
     """
-    job = named(proof.job, name, key)
+    return _status(proof, await _run(cluster, named(proof.job, name, key)), redact)
+
+
+async def _run(cluster: connections.Cluster, job: dict[str, Any]) -> probes.Ended:
     deadline = float(job["spec"]["activeDeadlineSeconds"])
-    ended = await probes.run_to_end(cluster, job, deadline=deadline)
+    return await probes.run_to_end(cluster, job, deadline=deadline)
+
+
+def _status(
+    proof: plans.Prove, ended: probes.Ended, redact: Callable[[str], str]
+) -> statuses.Status:
     log = last_words(ended, redact)
     if not ended.succeeded:
         facts = {"database": proof.database, "reason": ended.reason or "-", "log": log}
@@ -106,16 +183,20 @@ def compare(proof: plans.Prove, status: statuses.Status, applied: Iterable[int])
 def ahead(
     plan: plans.Plan, proved: events.Proved, reached: Mapping[subjects.Ref, int]
 ) -> wording.Text | None:
-    """That a database is past the commit's files, of which goose's status tells nothing; None where nobody knows.
+    """That a database is past the commit's files, by the log of its migrations; None where nobody knows.
+
+    Where the database itself has said so, it is among the proof's drift, and not told twice.
 
     Args:
         plan: The deployment's plan.
         proved: The proof, which is about the commit's files and no others.
         reached: Migration Job → the version of its last database, by its log.
     """
-    proofs = [step.does for step in plan.steps if isinstance(step.does, plans.Prove)]
-    hooks = [proof.hook for proof in proofs]
-    for proof in proofs:
+    if any(text.id == "drift.ahead" for text in proved.drift):
+        return None
+    proven = [step.does for step in plan.steps if isinstance(step.does, plans.Prove)]
+    hooks = [proof.hook for proof in proven]
+    for proof in proven:
         version = reached.get(proof.hook, 0)
         alone = (
             hooks.count(proof.hook) == 1

@@ -95,7 +95,7 @@ def diagnose(snapshot: diagnoses.Snapshot) -> tuple[diagnoses.Diagnosis, ...]:
     for record in snapshot.recorded:
         for finding in record.diagnoses:
             key = (record.service, finding.cause.id)
-            if finding.fatal and key not in named:
+            if (finding.fatal or events.is_drift(finding.cause)) and key not in named:
                 diagnosis = _recorded(snapshot, record, finding)
                 results.setdefault((record.service, finding.subject, finding.cause.id), diagnosis)
     return ordered(results.values())
@@ -126,7 +126,7 @@ def _recorded(
     )
 
 
-_HARMLESS: Final = frozenset({("secrets",), ("image",), ("history",), ("plan",)})
+_HARMLESS: Final = frozenset({("secrets",), ("image",), ("history",), ("migrations",), ("plan",)})
 """What a record may tell a person to type: a snapshot may come from anybody, and what a cluster does is not its say."""
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from hanbae import subjects, wording
 from hanbae.diagnosing import pictures
-from hanbae.results import diagnoses
+from hanbae.results import diagnoses, events
 
 _MIGRATION: Final = "doctor.migration-failed"
 _START: Final = "doctor.pod-starts-not"
@@ -23,6 +23,7 @@ _NODE: Final = "doctor.node-troubled"
 _LEAVE: Final = "doctor.not-deleted"
 _DRIFT: Final = "doctor.differs"
 _JOB: Final = "doctor.job-failed"
+_DATABASE: Final = "doctor.database-differs"
 
 _BY_CAUSE: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -145,6 +146,8 @@ def of(cause: pictures.Cause, root: subjects.Ref, *, is_migration: bool) -> word
         is_migration: Whether it is one of a migration's Job.
     """
     name = cause.found.cause.id.partition(".")[2]
+    if events.is_drift(cause.found.cause):
+        return wording.Text(_DATABASE, {"object": str(root)})
     text_id = _BY_CAUSE.get(name)
     if text_id is None:
         text_id = _START

@@ -31,4 +31,6 @@ async def decide(target: targets.Target) -> verdicts.Verdict:
                     applied=", ".join(fact.names) or "-",
                 )
             )
+            # It has the migrations; whether it may stay as it is otherwise, a person says.
+            judged.append(verdicts.Verdict(fact.unheard, unseen=fact.drifted))
     return verdicts.joined(*judged)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -59,12 +59,16 @@ class Reading(Struct, frozen=True):
         versions: The versions that it has; None where nobody knows.
         tables: Its tables by the names that migrations give them.
         invalid: Indexes that an interrupted concurrent build has left.
+        drift: What else is not as a deployment leaves it.
+        present: Version that it has not → what of its file is there all the same.
     """
 
     basis: migration_plans.Basis
     versions: Collection[int] | None = None
     tables: Mapping[str, migration_plans.Table] = {}
     invalid: tuple[str, ...] = ()
+    drift: tuple[wording.Text, ...] = ()
+    present: Mapping[int, tuple[str, ...]] = {}
 
 
 def database(
@@ -107,7 +111,44 @@ def database(
         tuple(migrations[version].path for version in lacking if version < highest),
         tuple(sorted(set(applied) - migrations.keys() - {0})),
         reading.invalid,
+        drift=(*reading.drift, *_half_applied(name, migrations, reading)),
     )
+
+
+def _half_applied(
+    name: str, migrations: Mapping[int, File], reading: Reading
+) -> Iterator[wording.Text]:
+    for version, objects in sorted(reading.present.items()):
+        facts = {
+            "database": name,
+            "file": migrations[version].path,
+            "objects": ", ".join(objects),
+        }
+        yield wording.Text("drift.half-applied", facts)
+
+
+def creations(migrations: Mapping[int, File]) -> dict[int, tuple[str, ...]]:
+    """What migrations outside a transaction make first, by which one that was broken off is told.
+
+    Args:
+        migrations: Version → migration.
+
+    Returns:
+        Version → tables and indexes, as the file names them; none that an earlier file makes as well.
+    """
+    result: dict[int, tuple[str, ...]] = {}
+    before: set[str] = set()
+    for version, file in sorted(migrations.items()):
+        parsed = scripts.read(file.content)
+        names = [
+            effect.table if effect.action == "table-created" else effect.name
+            for effect in effects.of(parsed.up)
+            if effect.action in {"table-created", "index-created"}
+        ]
+        if not parsed.transaction:
+            result[version] = tuple(name for name in names if name and name not in before)
+        before.update(names)
+    return result
 
 
 def tables(migrations: Iterable[File]) -> tuple[str, ...]:

@@ -4,13 +4,19 @@ What it runs and reads is made from what was read of the migration alone: its im
 table, its driver as a text and its address as one key of one Secret. Of the migration's pod it keeps only how the pod
 comes to a node and to the database: labels that network policies know, placement, name resolution and user.
 By then the version table is there, so ``goose status`` only reads.
+What goose has no command for is asked by a second container of the same pod, in SQL: see
+:mod:`hanbae.argo.proof_questions`. The question travels as an annotation, so that the deployer's admission policy sees
+every word of it and nothing else has to be there.
 """
 
 from __future__ import annotations
 
 import copy
+import itertools
 from typing import Any, Final
 
+from hanbae.argo import proof_questions, proof_rules
+from hanbae.migrations import dialects
 from hanbae.policy import labels
 from hanbae.releases import parts
 
@@ -21,6 +27,8 @@ WAY_BACK: Final = "down-to"
 DRIVER: Final = "GOOSE_DRIVER"
 ADDRESS: Final = "GOOSE_DBSTRING"
 """The variables of a proof."""
+ASKING: Final = proof_rules.ASKING
+"""The container that asks about drift, and its volume."""
 
 _RESOURCES: Final = {
     "requests": {"cpu": "10m", "memory": "32Mi"},
@@ -110,6 +118,39 @@ def way_back(proof: dict[str, Any], version: int, *, deadline: int) -> dict[str,
     container["name"] = WAY_BACK
     container["args"] = [*container["args"][:-1], WAY_BACK, str(version)]
     return job
+
+
+def asking(proof: dict[str, Any]) -> dict[str, Any] | None:
+    """The proof with the question about drift beside it; None for what is no PostgreSQL.
+
+    Args:
+        proof: The proof.
+    """
+    container = proof["spec"]["template"]["spec"]["containers"][0]
+    drivers = [entry.get("value") for entry in container["env"] if entry.get("name") == DRIVER]
+    if dialects.of_driver(str(drivers[0] if drivers else "")) != "postgres":
+        return None
+    job = copy.deepcopy(proof)
+    template = job["spec"]["template"]
+    template["metadata"].setdefault("annotations", {})[labels.DRIFT] = proof_questions.DRIFT
+    mount = {"name": ASKING, "mountPath": proof_rules.FOLDER, "readOnly": True}
+    second = copy.deepcopy(container) | {
+        "name": ASKING,
+        "args": list(proof_rules.QUESTION),
+        "volumeMounts": [mount],
+    }
+    template["spec"]["containers"].append(second)
+    field = {"fieldPath": f"metadata.annotations['{labels.DRIFT}']"}
+    source = {"items": [{"path": proof_questions.DRIFT_FILE, "fieldRef": field}]}
+    template["spec"]["volumes"] = [{"name": ASKING, "downwardAPI": source}]
+    return job
+
+
+def table(proof: dict[str, Any]) -> str:
+    """The table of versions that a proof names; goose's own where it names none."""
+    args = proof["spec"]["template"]["spec"]["containers"][0].get("args") or []
+    after = [value for flag, value in itertools.pairwise(args) if flag == "-table"]
+    return str(after[0]) if after else "goose_db_version"
 
 
 def _labels(migration: parts.Migration) -> dict[str, Any]:

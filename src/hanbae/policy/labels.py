@@ -19,6 +19,9 @@ REVISION: Final = "hanbae.dev/revision"
 KEY: Final = "hanbae.dev/key"
 """On a Job that hanbae starts: the intent that it belongs to, so that a second one is recognised as the same."""
 
+DRIFT: Final = "hanbae.dev/drift"
+"""An annotation of a proof's pod: the question about drift, which its second container finds as a file."""
+
 RULE: Final = "hanbae.dev/rule"
 """On an admission policy: the team's rule that it enforces."""
 

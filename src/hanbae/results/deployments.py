@@ -27,6 +27,7 @@ class Migration(Struct, frozen=True):
         reached: How many of the files the database has.
         failed: Name of the file at which it stopped; empty where none failed.
         taken_back: Versions that the deployment took back before it, the newest first.
+        drift: What else was not as a deployment leaves it, by the database itself, or why that was not heard.
     """
 
     database: str
@@ -38,6 +39,7 @@ class Migration(Struct, frozen=True):
     reached: int = 0
     failed: str = ""
     taken_back: tuple[int, ...] = ()
+    drift: tuple[wording.Text, ...] = ()
 
 
 class Deployment(Struct, frozen=True, omit_defaults=False):
@@ -151,6 +153,7 @@ def _migration(
                 fact.names,
                 reached=fact.files,
                 taken_back=taken_back,
+                drift=fact.drift,
             )
         case events.TakenBack():
             # Gone on with after a crash, it is told twice, and goose takes nothing back a second time.

@@ -81,6 +81,7 @@ class Proved(Struct, frozen=True, tag=True):
         version: The database's version.
         applied: Versions that this deployment applied (empty when there was nothing to do).
         names: Names of their files; empty in records of an older hanbae.
+        drift: What else is not as a deployment leaves it, by the database itself, or why that was not heard.
     """
 
     database: str
@@ -88,6 +89,22 @@ class Proved(Struct, frozen=True, tag=True):
     version: int
     applied: tuple[int, ...]
     names: tuple[str, ...] = ()
+    drift: tuple[wording.Text, ...] = ()
+
+    @property
+    def drifted(self) -> tuple[wording.Text, ...]:
+        """What the database itself has said."""
+        return tuple(text for text in self.drift if is_drift(text))
+
+    @property
+    def unheard(self) -> tuple[wording.Text, ...]:
+        """Why it was not heard."""
+        return tuple(text for text in self.drift if not is_drift(text))
+
+
+def is_drift(text: wording.Text) -> bool:
+    """Whether a sentence of a proof says what a database is like, and not why it was not heard."""
+    return text.id.startswith("drift.")
 
 
 class TakenBack(Struct, frozen=True, tag=True):

@@ -80,6 +80,7 @@ class Database(Struct, frozen=True):
         untracked: Versions that it has and the revision has no file for, ascending.
         invalid: Indexes that an interrupted concurrent build has left.
         why_unknown: Why nobody knows what it has.
+        drift: What else is not as a deployment leaves it, each with its cure.
     """
 
     name: str
@@ -91,11 +92,12 @@ class Database(Struct, frozen=True):
     untracked: tuple[int, ...] = ()
     invalid: tuple[str, ...] = ()
     why_unknown: previews.WhyUnknown = ""
+    drift: tuple[wording.Text, ...] = ()
 
     @property
     def is_faulty(self) -> bool:
         """Whether goose would refuse to go on, or somebody has to look first."""
-        return bool(self.overtaken or self.untracked or self.invalid)
+        return bool(self.overtaken or self.untracked or self.invalid or self.drift)
 
 
 class Plan(Struct, frozen=True):

@@ -84,3 +84,39 @@ def test_what_took_too_long_is_tried_again(text_id: str) -> None:
 def test_image_of_another_commit_is_mended_by_naming_one(text_id: str) -> None:
     command = ("hanbae", "image", "set", "auth", "IMAGE:TAG", "--env", "dev")
     assert mending.of_end(PLAN, wording.Text(text_id)) == command
+
+
+BARE = "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE TABLE a (n int);\nALTER TABLE b ADD c int;\n"
+STOPPED = (
+    'failed to execute SQL query "ALTER TABLE b ADD c int;": ERROR: relation "b" does not exist'
+)
+
+
+class Clone:
+    """A clone whose every commit has the file."""
+
+    def revision(self, _: str) -> Clone:
+        return self
+
+    def read(self, path: str) -> bytes | None:
+        return BARE.encode() if path == FILES[1] else None
+
+
+@pytest.mark.parametrize(("bare", "is_half"), [((2,), True), ((), False), ((1,), False)])
+def test_what_stays_of_a_file_outside_a_transaction_is_told(
+    bare: tuple[int, ...], is_half: bool
+) -> None:
+    proof = plans.Prove("auth_db", (1, 2), JOB, {}, bare, FILES)
+    sync = plans.Sync("auth-dev", "1" * 40)
+    plan = plans.Plan(1, "auth", "dev", (plans.Step("sync", sync), plans.Step("prove", proof)))
+    cause = wording.Text("diagnosis.migration-failed", {"error": STOPPED})
+    diagnosis = events.Diagnosed(JOB, cause, ("kubectl",), fatal=True)
+    text = mending.half_applied(Clone(), plan, diagnosis, JOB, failed="00002_b.sql")  # type: ignore[arg-type]
+    assert (text is not None) is is_half
+    if text is not None:
+        assert text.facts == {
+            "database": "auth_db",
+            "place": f"{FILES[1]}:4",
+            "done": "1",
+            "statements": "2",
+        }

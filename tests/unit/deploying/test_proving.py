@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hanbae import errors, subjects
+from hanbae import errors, subjects, wording
 from hanbae.deploying import proving
 from hanbae.migrations import statuses
 from hanbae.policy import labels, naming
@@ -101,6 +101,8 @@ def test_database_that_is_past_the_commits_files_is_told_beside_the_proof(
     assert (text is not None) is is_ahead
     if text is not None:
         assert text.facts == {"database": "auth_db", "version": "4", "proven": "3"}
+    reported = events.Proved("auth_db", 3, 3, (), drift=(wording.Text("drift.ahead"),))
+    assert proving.ahead(plan, reported, reached) is None, "the database itself has said so"
 
 
 def test_the_jobs_name_begins_as_a_release_with_dots_does_for_by_that_it_may_be_made() -> None:

@@ -130,7 +130,7 @@ def of_fact(fact: events.Fact, *, deployment: str = "") -> Iterator[Line]:
         case events.Logged(container=container, line=line):
             yield Line("log", f"{container}: {escaping.line(line)}")
         case events.Proved() | events.TakenBack() | events.Migrated():
-            yield _of_database(fact)
+            yield from _of_database(fact)
         case events.Diagnosed(cause=cause, command=command, fatal=fatal):
             yield from _text("fail" if fatal else "warn", cause)
             yield from _command(command)
@@ -219,12 +219,17 @@ def _proved(proved: events.Proved) -> wording.Text:
     return wording.Text("deploy.proved" if proved.applied else "deploy.proved-nothing-new", facts)
 
 
-def _of_database(fact: events.Proved | events.TakenBack | events.Migrated) -> Line:
+def _of_database(
+    fact: events.Proved | events.TakenBack | events.Migrated,
+) -> Iterator[Line]:
     if isinstance(fact, events.Proved):
-        return _said("done", _proved(fact))
-    if isinstance(fact, events.TakenBack):
-        return _said("done", _taken_back(fact))
-    return _said("note", _migrated(fact))
+        yield _said("done", _proved(fact))
+        for text in fact.drift:
+            yield from _text("warn" if events.is_drift(text) else "note", text)
+    elif isinstance(fact, events.TakenBack):
+        yield _said("done", _taken_back(fact))
+    else:
+        yield _said("note", _migrated(fact))
 
 
 def _taken_back(taken: events.TakenBack) -> wording.Text:

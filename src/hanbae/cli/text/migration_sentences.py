@@ -35,7 +35,9 @@ def standing(database: migration_plans.Database) -> Iterator[str]:
         versions = ", ".join(map(str, database.untracked))
         yield _said("migrations.untracked", facts | {"versions": versions})
     if database.invalid:
-        yield _said("migrations.invalid", facts | {"indexes": ", ".join(database.invalid)})
+        indexes = {"indexes": ", ".join(database.invalid), "index": database.invalid[0]}
+        yield _said("migrations.invalid", facts | indexes)
+    yield from map(escaping.sentence, database.drift)
 
 
 def heading(pending: migration_plans.Pending) -> str:
