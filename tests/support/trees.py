@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from hanbae.rules import casebook
@@ -50,9 +51,7 @@ class MemoryTree:
         """Every file below a folder; see :class:`~hanbae.repository.trees.Tree`."""
         start = f"{folder.rstrip('/')}/" if folder else ""
         return {
-            path: hashlib.sha256(data).hexdigest()
-            for path, data in self.contents.items()
-            if path.startswith(start)
+            path: _digest(data) for path, data in self.contents.items() if path.startswith(start)
         }
 
     def read(self, path: str) -> bytes | None:
@@ -75,3 +74,9 @@ class MemoryTree:
         """Every symbolic link below a folder; see :class:`~hanbae.repository.trees.Tree`."""
         start = f"{folder.rstrip('/')}/" if folder else ""
         return {path: to for path, to in self._links.items() if path.startswith(start)}
+
+
+@lru_cache(maxsize=50_000)
+def _digest(data: bytes) -> str:
+    """A rule asks for all files, and a repository of tests is asked by hundreds."""
+    return hashlib.sha256(data).hexdigest()
