@@ -24,7 +24,7 @@ _SPREAD = ("typing", "packaging", "parity", "commands", "security", "api", "unit
 _OBTAIN = "--obtain"
 _PDEATHSIG = 1
 _PROGRAMS = {"busybox": "busybox-static", "dockerd": "docker.io"} | {
-    name: name for name in ("git", "strace", "zsh", "fish")
+    name: name for name in ("git", "strace", "zsh", "fish", "pgbouncer")
 }
 """Programs that the tests call and the sandbox does not bring, with their Debian packages."""
 

@@ -1,8 +1,9 @@
-"""What goose makes of a folder on a real PostgreSQL is what hanbae reads in it: refusals, versions, tables."""
+"""What goose makes of a folder on a real PostgreSQL is what hanbae reads in it, and what hanbae-migrate makes of it."""
 
 from __future__ import annotations
 
 import os
+import queue
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import psycopg
 import pytest
 import yaml
 from psycopg import sql
+from tests.support import runners
 from tests.support.registries import Quiet
 
 from hanbae import errors
@@ -35,7 +37,8 @@ SELECT c.relname, c.relkind::text, i.indisvalid, pg_get_indexdef(i.indexrelid), 
        ARRAY(SELECT pg_get_triggerdef(t.oid) FROM pg_trigger t
               WHERE t.tgrelid = c.oid AND NOT t.tgisinternal ORDER BY 1)
   FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
- WHERE c.relnamespace = %(schema)s::regnamespace AND c.relname NOT LIKE 'goose_db_version%%' ORDER BY 1
+ WHERE c.relnamespace = %(schema)s::regnamespace AND c.relname NOT LIKE 'goose_db_version%%'
+   AND c.relname NOT LIKE 'hanbae_half_applied%%' ORDER BY 1
 """
 ROUTINES = "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = %(schema)s::regnamespace ORDER BY 1"
 
@@ -140,8 +143,44 @@ def outcome(ended: subprocess.CompletedProcess[str]) -> str:
     return states[-1] if states else "" if ended.returncode == 0 else ended.stderr
 
 
-def differences(file: File, goose: str, url: str, folder: Path) -> list[str]:
-    """What goose does otherwise than hanbae reads it."""
+def hidden(text: str, env: Mapping[str, str]) -> str:
+    """What goose quotes of a statement, as the runner does: without the values of variables."""
+    for value in filter(None, env.values()):
+        text = text.replace(value, "***")
+    return text
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Goose and the runner, each in a schema of its own, asked for the same."""
+
+    programs: tuple[str, str]
+    databases: tuple[Database, Database]
+    reported: list[str]
+
+    def run(self, file: File, folder: Path, command: str) -> str:
+        """What goose answers; what the runner answers otherwise is noted."""
+        ended = [
+            database.goose(program, folder, command, file.env)
+            for program, database in zip(self.programs, self.databases, strict=True)
+        ]
+        sides = (
+            [outcome(run) for run in ended],
+            [statuses.failure(hidden(run.stderr, file.env).splitlines()) for run in ended],
+            [run.returncode for run in ended],
+            [database.contents() for database in self.databases],
+            [database.versions() for database in self.databases],
+        )
+        self.reported.extend(
+            f"{file.name}: {command}: goose {of_goose!r}, the runner {of_runner!r}"
+            for of_goose, of_runner in sides
+            if of_goose != of_runner
+        )
+        return outcome(ended[0])
+
+
+def differences(file: File, programs: tuple[str, str], url: str, folder: Path) -> list[str]:
+    """What goose does otherwise than hanbae reads it, and the runner otherwise than goose."""
     own = folder / str(file.number)
     own.mkdir()
     data = file.text.encode()
@@ -149,7 +188,9 @@ def differences(file: File, goose: str, url: str, folder: Path) -> list[str]:
     parsed = scripts.read(data, file.env)
     theirs = Database(url, f"g{file.number:04}").created()
     ours = Database(url, f"h{file.number:04}").created()
-    reported = []
+    reported: list[str] = []
+    own_of_runner = Database(url, f"r{file.number:04}").created()
+    pair = Pair(programs, (theirs, own_of_runner), reported)
 
     def hold(about: str, of_goose: object, of_hanbae: object) -> None:
         if of_goose != of_hanbae:
@@ -160,33 +201,48 @@ def differences(file: File, goose: str, url: str, folder: Path) -> list[str]:
     placed = {"kind": fault.kind, "line": fault.line, "part": fault.part} if fault else {}
     hold("fault", {"part": "", **file.refused} if file.refused else {}, placed)
     if fault is not None and fault.part != "down":
-        hold("up", outcome(theirs.goose(goose, own, "up", file.env)), "unread")
+        hold("up", pair.run(file, own, "up"), "unread")
         hold("versions", theirs.versions(), [])
         return reported
     state = ours.sent(parsed.up, transaction=parsed.transaction)
-    hold("up", outcome(theirs.goose(goose, own, "up", file.env)), state)
+    hold("up", pair.run(file, own, "up"), state)
     hold("after up", theirs.contents(), ours.contents())
     hold("versions", theirs.versions(), [] if state else [file.number])
     if state:
         return reported
-    ended = theirs.goose(goose, own, "down", file.env)
+    answer = pair.run(file, own, "down")
     if fault is not None:
-        hold("down", outcome(ended), "unread")
+        hold("down", answer, "unread")
         return reported
-    hold("down", outcome(ended), ours.sent(parsed.down or (), transaction=parsed.transaction))
+    hold("down", answer, ours.sent(parsed.down or (), transaction=parsed.transaction))
     hold("after down", theirs.contents(), ours.contents())
     return reported
 
 
-def test_goose_does_to_a_database_what_hanbae_reads(
+def test_goose_and_the_runner_do_to_a_database_what_hanbae_reads(
     goose: str, server: str, tmp_path: Path
 ) -> None:
     every = list(corpus())
     refused = sum(bool(file.refused) for file in every)
     assert len(every) >= 120
     assert refused >= 40
+    # The runner locks a database; so each thread has one.
+    databases: queue.SimpleQueue[str] = queue.SimpleQueue()
+    with psycopg.connect(server, autocommit=True) as connection:
+        for number in range(4):
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(f"own{number}")))
+            databases.put(f"{server.rpartition('/')[0]}/own{number}")
+    programs = (goose, runners.program())
+
+    def compared(file: File) -> list[str]:
+        url = databases.get()
+        try:
+            return differences(file, programs, url, tmp_path)
+        finally:
+            databases.put(url)
+
     with ThreadPoolExecutor(4) as pool:
-        reported = pool.map(lambda file: differences(file, goose, server, tmp_path), every)
+        reported = pool.map(compared, every)
         differing = [line for lines in reported for line in lines]
     assert not differing, "\n".join(differing)
 
@@ -268,6 +324,10 @@ def test_goose_takes_from_a_folder_the_versions_that_hanbae_does(
             version for line in ended.stderr.splitlines() if (version := statuses.applied(line))
         ]
         assert applied == (versions or []), ended.stderr[-300:]
+        other = Database(server, f"o{number:04}").created()
+        run = other.goose(runners.program(), own, "up", {})
+        assert (run.returncode == 0) is (versions is not None), (names, run.stderr[-300:])
+        assert versions is None or other.versions() == versions, names
 
 
 def test_goose_stops_at_a_migration_in_go_that_hanbae_counts_as_one(

@@ -1,4 +1,4 @@
-"""A network between hanbae and the API server that loses answers, or is gone for a while."""
+"""A network between a client and its server that loses answers, goes silent, or is gone for a while."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 
 class Relay:
-    """A TCP relay to the API server.
+    """A TCP relay to a server of this machine.
 
-    It can lose the answer to the next request (it arrives there, and no more), and it can break every connection and
-    take no new one.
+    It can lose the answer to the next request (it arrives there, and no more), it can break every connection and
+    take no new one, and it can go silent: what it is sent arrives nowhere, and nobody is told.
     """
 
     def __init__(self, port: int) -> None:
@@ -19,6 +19,8 @@ class Relay:
         self.lost = 0
         self.idle = asyncio.Event()
         self._shut = False
+        self._flows = asyncio.Event()
+        self._flows.set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._open = 0
         self._port = port
@@ -60,13 +62,24 @@ class Relay:
         finally:
             self._shut = False
 
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """Connections stay open, new ones are taken, and nothing comes through."""
+        self._flows.clear()
+        try:
+            yield
+        finally:
+            self._flows.set()
+
     async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while chunk := await source.read(65536):
+            await self._flows.wait()
             sink.write(chunk)
             await sink.drain()
 
     async def _back(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while chunk := await source.read(65536):
+            await self._flows.wait()
             if self.loses:
                 self.loses = False
                 self.lost += 1

@@ -23,6 +23,7 @@ from hanbae.sandbox import golang, pins
 
 #: The folders with go.mod, go.sum and sources; package data, so they are there in an installed wheel.
 MODULES = Path(__file__).parent / "modules"
+_PACKAGE = Path(__file__).parents[1]
 
 #: How long Go may take to end after SIGINT before it is killed, in seconds.
 _PATIENCE = 5.0
@@ -38,11 +39,12 @@ def digest(component: pins.Component, go: golang.Go, modules: Path = MODULES) ->
         modules: Has the component's folder.
     """
     hashed = hashlib.sha256()
-    for path in sorted((modules / component.name).iterdir()):
+    for path in sorted(sources(component, modules).iterdir()):
         content = path.read_bytes()
         hashed.update(f"{path.name} {len(content)}\n".encode() + content)
-    # Seconds only make estimates.
+    # Seconds only make estimates; of the room, what is in it counts.
     described = dataclasses.asdict(dataclasses.replace(component, seconds=0.0))
+    del described["room"]
     recipe = [described, _flags(component), go.version, os.uname().machine]
     hashed.update(json.dumps(recipe, sort_keys=True).encode())
     return hashed.hexdigest()[:16]
@@ -77,7 +79,7 @@ def build(
         *packages,
     ]
     with log.open("wb") as file:
-        status = run(command, modules / component.name, file.fileno())
+        status = run(command, sources(component, modules), file.fileno())
     if status != 0:
         raise errors.Failed(
             "sandbox.build-failed",
@@ -90,6 +92,16 @@ def build(
         module = _module_folder(component, go, modules)
         for piece in component.pieces:
             _copy(module / piece.source, into / piece.target, executable=piece.executable)
+
+
+def sources(component: pins.Component, modules: Path = MODULES) -> Path:
+    """The folder with a component's ``go.mod``.
+
+    Args:
+        component: The component.
+        modules: Has its folder, unless it has a room of its own.
+    """
+    return _PACKAGE / component.room if component.room else modules / component.name
 
 
 def useful(text: str) -> str:
@@ -146,7 +158,7 @@ def _module_folder(component: pins.Component, go: golang.Go, modules: Path) -> P
     """Where the module's files are in Go's module cache; the build has put them there."""
     answer = subprocess.run(
         [go.path, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", component.module],
-        cwd=modules / component.name,
+        cwd=sources(component, modules),
         env=golang.environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -1,6 +1,6 @@
 """What the sandbox is made of, to the version: data only, so that an upgrade is a change of this file.
 
-Every Go program is pinned by the ``go.mod`` and ``go.sum`` in its folder under ``modules/``; the versions
+Every Go program is pinned by the ``go.mod`` and ``go.sum`` in its folder, mostly under ``modules/``; the versions
 here name the same releases, for the programs' own ``--version`` and for messages.
 A folder of our own, rather than ``go install module@version``, because several of these modules have
 replace directives, which ``go install`` refuses, and because ``go.sum`` then travels with us.
@@ -59,7 +59,7 @@ class Component:
     """What one run of the Go builder makes.
 
     Attributes:
-        name: Also the name of the folder under ``modules/``.
+        name: Also the name of the folder under ``modules/``, unless it has a room elsewhere.
         version: The upstream release.
         programs: What is built; names that differ from the package's only where one is built alone.
         seconds: What the build took with nothing cached, after the components before it, on 2 cores
@@ -68,6 +68,7 @@ class Component:
         tags: Go build tags.
         module: The Go module that `pieces` come out of.
         pieces: Files and folders copied out of the module.
+        room: The folder below ``hanbae`` that has the sources of a program of our own.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Component:
     tags: tuple[str, ...] = ()
     module: str = ""
     pieces: tuple[Piece, ...] = ()
+    room: str = ""
 
 
 _KUBERNETES_VERSION = "k8s.io/component-base/version"
@@ -146,6 +148,8 @@ COMPONENTS = (
             "no_ydb",
         ),
     ),
+    # After goose, of which it is made: what is left to compile is its own few files.
+    Component("hanbae-migrate", GOOSE, (Program("hanbae-migrate"),), 3, room="migrations/runner"),
     Component(
         "registry",
         REGISTRY,

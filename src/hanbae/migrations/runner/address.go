@@ -1,0 +1,122 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	pooled = "GOOSE_DBSTRING"
+	// direct is the server's own address, for teams whose applications go through a pooler.
+	direct = "HANBAE_MIGRATE_DBSTRING"
+)
+
+// address is where the database is, and what nobody may read.
+type address struct {
+	config  *pgx.ConnConfig
+	secrets []string
+}
+
+// addressed reads the address from the environment.
+func addressed() (*address, error) {
+	name := pooled
+	if os.Getenv(direct) != "" {
+		name = direct
+	}
+	text := os.Getenv(name)
+	if text == "" {
+		return nil, fmt.Errorf("%s is empty: it holds the database's address", name)
+	}
+	config, err := pgx.ParseConfig(text)
+	if err != nil {
+		// The error quotes the address, and not every password in it is told from the rest.
+		return nil, fmt.Errorf("%s is no address of PostgreSQL, such as postgres://user:password@host:5432/database", name)
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 10 * time.Second
+	}
+	// Prepared statements do not survive a DISCARD ALL in a migration.
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	dialer := net.Dialer{
+		Timeout:         config.ConnectTimeout,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3},
+	}
+	config.DialFunc = dialer.DialContext
+	where := &address{config: config}
+	where.hide(config.Password)
+	if parsed, err := url.Parse(text); err == nil && parsed.User != nil {
+		_, encoded, _ := strings.Cut(parsed.User.String(), ":")
+		where.hide(encoded)
+	}
+	return where, nil
+}
+
+// named is the configuration of a connection that says in pg_stat_activity whose it is.
+func (where *address) named(suffix string) *pgx.ConnConfig {
+	config := where.config.Copy()
+	host, _ := os.Hostname()
+	name := "hanbae-migrate@" + host
+	// PostgreSQL keeps 63 bytes.
+	config.RuntimeParams["application_name"] = name[:min(len(name), 63-len(suffix))] + suffix
+	return config
+}
+
+// hide has a text never appear in what is printed or recorded, nor as goose quotes a statement.
+func (where *address) hide(secret string) {
+	quoted := strconv.Quote(secret)
+	for _, form := range []string{secret, quoted[1 : len(quoted)-1]} {
+		if form != "" && !slices.Contains(where.secrets, form) {
+			where.secrets = append(where.secrets, form)
+		}
+	}
+	// A secret that contains another one goes first.
+	slices.SortFunc(where.secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+}
+
+func (where *address) masked(text string) string {
+	for _, secret := range where.secrets {
+		text = strings.ReplaceAll(text, secret, "***")
+	}
+	return text
+}
+
+// masking is a writer of whole lines, as log's is.
+type masking struct {
+	to    io.Writer
+	where *address
+}
+
+func (writer masking) Write(line []byte) (int, error) {
+	_, err := io.WriteString(writer.to, writer.where.masked(string(line)))
+	return len(line), err
+}
+
+var (
+	substituted = regexp.MustCompile(`(?i)(?m)^--.*\+goose.*ENVSUB\s+ON`)
+	variable    = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
+)
+
+// hideVariables hides the values that goose's ENVSUB puts into a file: goose quotes a failing statement in its error.
+func (where *address) hideVariables(text string) {
+	if !substituted.MatchString(text) {
+		return
+	}
+	for _, match := range variable.FindAllStringSubmatch(text, -1) {
+		where.hide(os.Getenv(match[1]))
+	}
+}
+
+var errPooler = errors.New("the address leads through a pooler (PgBouncer or its like), where a lock belongs to a connection " +
+	"that others use as well: give the server's own address in " + direct + ", or in " + pooled)

@@ -1,0 +1,329 @@
+"""hanbae-migrate on a real PostgreSQL: one run at a time, an end when its session is lost, and goose's own table."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from tests.support import pgbouncers, polling, postgresql, relays, runners
+
+from hanbae.migrations import statuses
+from hanbae.sandbox import building, golang, pins
+
+COMPONENT = next(entry for entry in pins.COMPONENTS if entry.name == "hanbae-migrate")
+UP = "-- +goose Up\n"
+NO_TRANSACTION = "-- +goose NO TRANSACTION\n-- +goose Up\n"
+TABLE = f"{UP}CREATE TABLE plans (id bigint);\n-- +goose Down\nDROP TABLE plans;\n"
+COLUMN = f"{UP}ALTER TABLE plans ADD COLUMN name text;\n"
+INDEX = f"{NO_TRANSACTION}CREATE INDEX CONCURRENTLY plans_by_id ON plans (id);\n"
+_NUMBERS = itertools.count()
+FREED = 30
+"""Seconds after which the lock of a run that was killed is free."""
+NOTICED = 5
+"""Seconds after which a run has ended that has lost its session."""
+
+
+@pytest.fixture
+def place(server: str, tmp_path: Path) -> runners.Place:
+    """A database with one table."""
+    place = runners.Place(server, f"runner{next(_NUMBERS)}", tmp_path / "migrations").created()
+    place.write("00001_plans.sql", TABLE)
+    ended = place.run()
+    assert ended.code == 0, ended.log
+    assert ended.proof["applied"] == [1]
+    return place
+
+
+@pytest.fixture
+def traffic(place: runners.Place) -> Iterator[psycopg.Connection]:
+    """A transaction that has used the table and does not end."""
+    with psycopg.connect(place.url) as connection:
+        connection.execute("INSERT INTO plans VALUES (1)")
+        yield connection
+
+
+def blocked(place: runners.Place) -> tuple[runners.Run, int]:
+    """A run that holds the lock while its statement waits for the traffic, and its session."""
+    run = place.begin()
+    session = place.holder()
+    polling.until(lambda: place.is_waiting(session), within=20)
+    return run, session
+
+
+def test_a_second_run_waits_without_hindering_the_first_and_names_it(
+    place: runners.Place, traffic: psycopg.Connection
+) -> None:
+    """CREATE INDEX CONCURRENTLY waits for every statement that is older: also for one that waits for its lock."""
+    place.write("00002_index.sql", INDEX)
+    first, session = blocked(place)
+    second = place.begin()
+    line = second.says("waits for the lock")
+    assert "hanbae-migrate@" in line
+    assert f"(process {session} of postgres from 127.0.0.1, since " in line
+    traffic.commit()
+    ended = first.ended()
+    assert (ended.code, ended.proof["applied"], ended.proof["version"]) == (0, [2], 2), ended.log
+    after = second.ended()
+    assert (after.code, after.proof["applied"], after.proof["version"]) == (0, [], 2), after.log
+    assert after.proof["waited_s"] > 0
+    assert place.rows("SELECT version_id FROM goose_db_version WHERE version_id = 2") == [(2,)]
+    assert place.rows("SELECT to_regclass('hanbae_half_applied')") == [(None,)]
+
+
+@pytest.mark.parametrize("lock", runners.LOCKS)
+def test_a_run_and_gooses_own_providers_exclude_each_other(
+    place: runners.Place, traffic: psycopg.Connection, lock: int
+) -> None:
+    own = "a program with a provider"
+    attempt = "SELECT pg_try_advisory_lock(%s)"
+    with psycopg.connect(place.url, autocommit=True, application_name=own) as provider:
+        assert provider.execute(attempt, (lock,)).fetchone() == (True,)
+        refused = place.run("-wait=0s", "up")
+        assert refused.code == 3, refused.log
+        assert f"{own} (process {provider.info.backend_pid} of postgres" in refused.log
+        assert own in refused.proof["error"]
+        assert place.run("status").code == 0
+        provider.execute("SELECT pg_advisory_unlock(%s)", (lock,))
+        place.write("00002_name.sql", COLUMN)
+        run, _ = blocked(place)
+        assert provider.execute(attempt, (lock,)).fetchone() == (False,)
+        traffic.commit()
+        assert run.ended().code == 0
+        assert provider.execute(attempt, (lock,)).fetchone() == (True,)
+
+
+def test_after_a_killed_run_whose_statement_waits_the_next_one_is_in(
+    place: runners.Place, traffic: psycopg.Connection
+) -> None:
+    """The server has to look whether the client is there: nothing is sent while a statement waits for a table."""
+    place.write("00002_name.sql", COLUMN)
+    first, session = blocked(place)
+    first.process.send_signal(signal.SIGKILL)
+    begun = time.monotonic()
+    second = place.begin()
+    polling.until(lambda: place.holder() != session, within=FREED)
+    assert time.monotonic() - begun < FREED
+    traffic.commit()
+    ended = second.ended()
+    assert (ended.code, ended.proof["applied"]) == (0, [2]), ended.log
+    first.ended()
+
+
+def test_a_run_ends_when_the_server_ends_its_session(
+    place: runners.Place, traffic: psycopg.Connection
+) -> None:
+    place.write("00002_name.sql", COLUMN)
+    run, session = blocked(place)
+    watching = (
+        "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'hanbae-migrate@% watch'"
+    )
+    polling.until(lambda: place.rows(watching), within=10)
+    ((watch,),) = place.rows(watching)
+    # The watch alone may be lost: it comes again.
+    place.execute(f"SELECT pg_terminate_backend({watch})")
+    polling.until(lambda: place.rows(watching) not in ([], [(watch,)]), within=10)
+    assert run.process.poll() is None
+    place.execute(f"SELECT pg_terminate_backend({session})")
+    begun = time.monotonic()
+    ended = run.ended(within=NOTICED)
+    assert time.monotonic() - begun < NOTICED
+    assert ended.code == 4, ended.log
+    assert "the session that holds the lock is lost" in ended.log
+    assert "57P01" in ended.proof["error"]
+    assert (ended.proof["ok"], ended.proof["version"]) == (False, None)
+    traffic.commit()
+    assert place.run().proof["applied"] == [2]
+
+
+def test_a_run_whose_session_no_longer_holds_the_lock_ends(place: runners.Place) -> None:
+    """A pooler's reset, or a migration, may give the lock back while the session lives."""
+    place.write("00002_reset.sql", f"{NO_TRANSACTION}DISCARD ALL;\nSELECT pg_sleep(60);\n")
+    ended = place.run()
+    assert ended.code == 4, ended.log
+    assert "holds the lock no more" in ended.log
+    sleeping = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60)%'"
+    polling.until(lambda: not place.rows(sleeping), within=10)
+
+
+async def test_a_run_ends_when_the_network_is_gone(
+    place: runners.Place, traffic: psycopg.Connection
+) -> None:
+    """Nobody breaks the connection, and keepalives are answered: only the server's answers are missing."""
+    place.write("00002_name.sql", COLUMN)
+    target = urlsplit(place.url)
+    assert target.port is not None
+    relay = relays.Relay(target.port)
+    listening = await asyncio.start_server(relay, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    run = place.begin(url=place.url.replace(f":{target.port}/", f":{port}/"))
+    session = await asyncio.to_thread(place.holder)
+    await polling.reached(lambda: asyncio.to_thread(place.is_waiting, session), within=20)
+    with relay.silent():
+        begun = time.monotonic()
+        ended = await asyncio.to_thread(run.ended, within=NOTICED + 1)
+        assert time.monotonic() - begun < NOTICED
+    assert ended.code == 4, ended.log
+    assert "the session that holds the lock is lost" in ended.proof["error"]
+    await asyncio.wait_for(relay.idle.wait(), 20)
+    listening.close()
+    traffic.commit()
+    after = await asyncio.to_thread(place.run)
+    assert (after.code, after.proof["applied"]) == (0, [2]), after.log
+
+
+def test_a_pooler_is_refused_unless_the_server_itself_is_named(
+    place: runners.Place, tmp_path: Path
+) -> None:
+    place.write("00002_name.sql", COLUMN)
+    folder = tmp_path / "pgbouncer"
+    folder.mkdir()
+    with pgbouncers.running(place.server, folder) as pooler:
+        url = f"{pooler}/{place.database}"
+        for variables in ({}, {"PGOPTIONS": "-c lock_timeout=5000"}):
+            refused = place.run(url=url, **variables)
+            assert refused.code == 1, refused.log
+            assert "give the server's own address in HANBAE_MIGRATE_DBSTRING" in refused.log
+            assert postgresql.PASSWORD not in refused.log
+        assert place.rows("SELECT max(version_id) FROM goose_db_version") == [(1,)]
+        ended = place.run(url=url, HANBAE_MIGRATE_DBSTRING=place.url)
+    assert (ended.code, ended.proof["applied"]) == (0, [2]), ended.log
+
+
+def test_what_is_half_applied_is_recorded_and_named_until_it_is_done(place: runners.Place) -> None:
+    """Statement by statement, without the value of a variable, and not in goose's table."""
+    columns = "SELECT attname FROM pg_attribute WHERE attrelid = 'goose_db_version'::regclass AND attnum > 0"
+    goose = place.rows(columns)
+    place.execute("INSERT INTO plans VALUES (7), (7)")
+    place.write("00002_token.sql", f"{UP}CREATE TABLE tokens (token text);\n")
+    secret = "pa55-of-a-variable"
+    text = (
+        "-- +goose NO TRANSACTION\n-- +goose Up\nINSERT INTO tokens VALUES ('first');\n"
+        "CREATE UNIQUE INDEX CONCURRENTLY plans_once ON plans (id);\n"
+        "-- +goose ENVSUB ON\nINSERT INTO tokens VALUES ('${TOKEN}');\n"
+    )
+    place.write("00003_tokens.sql", text)
+    ended = place.run(TOKEN=secret)
+    assert ended.code == 1, ended.log
+    assert ended.proof["applied"] == [2]
+    (half,) = ended.proof["half_applied"]
+    assert (half["version"], half["file"], half["direction"]) == (3, "00003_tokens.sql", "up")
+    assert half["statement"] == 2
+    assert half["sql"] == "CREATE UNIQUE INDEX CONCURRENTLY plans_once ON plans (id);"
+    assert ended.proof["invalid_indexes"] == ["plans_once"]
+    assert ended.proof["pending"] == [3]
+    assert place.rows(columns) == goose
+    assert statuses.failure(ended.log.splitlines()).file == "00003_tokens.sql"  # type: ignore[union-attr]
+
+    place.execute("DROP INDEX plans_once; TRUNCATE plans")
+    place.write(
+        "00003_tokens.sql",
+        text.replace("INSERT INTO tokens VALUES ('${", "INSERT INTO x VALUES ('${"),
+    )
+    ended = place.run(TOKEN=secret)
+    assert ended.code == 1
+    assert "00003_tokens.sql is half applied (up)" in ended.log
+    assert "statement 2" in ended.log
+    (half,) = ended.proof["half_applied"]
+    assert (half["statement"], half["sql"]) == (3, "INSERT INTO x VALUES ('***');")
+    assert secret not in f"{ended.log}{ended.proof}"
+
+    place.execute("DROP INDEX plans_once")
+    place.write("00003_tokens.sql", text)
+    ended = place.run(TOKEN=secret)
+    assert (ended.code, ended.proof["applied"], ended.proof["half_applied"]) == (0, [3], [])
+    assert "00003_tokens.sql is half applied" in ended.log
+    assert place.rows("SELECT to_regclass('hanbae_half_applied')") == [(None,)]
+    assert place.run().log.count("half applied") == 0
+
+
+def test_a_killed_run_has_recorded_where_it_was(
+    place: runners.Place, traffic: psycopg.Connection
+) -> None:
+    place.write(
+        "00002_index.sql", f"{NO_TRANSACTION}SELECT 1;\n{INDEX.removeprefix(NO_TRANSACTION)}"
+    )
+    run, session = blocked(place)
+    run.process.kill()
+    run.ended()
+    polling.until(lambda: not place.is_waiting(session), within=FREED)
+    traffic.commit()
+    status = place.run("status")
+    (half,) = status.proof["half_applied"]
+    assert (half["file"], half["statement"]) == ("00002_index.sql", 2)
+    assert status.proof["pending"] == [2]
+    shown = statuses.status(status.log.splitlines())
+    assert shown == statuses.Status((1,), (2,))
+
+
+def test_the_proof_names_versions_that_have_no_file(place: runners.Place) -> None:
+    place.execute("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9, true)")
+    proof = place.run().proof
+    assert (proof["ok"], proof["version"], proof["untracked"]) == (True, 9, [9])
+    place.write("00002_name.sql", COLUMN)
+    ended = place.run()
+    assert (ended.code, ended.proof["pending"]) == (1, [2])
+    assert "missing migrations" in ended.proof["error"]
+
+
+def test_down_to_takes_back_under_the_lock(
+    place: runners.Place, traffic: psycopg.Connection
+) -> None:
+    traffic.commit()
+    place.write("00002_name.sql", f"{COLUMN}-- +goose Down\nALTER TABLE plans DROP COLUMN name;\n")
+    assert place.run().proof["applied"] == [2]
+    assert place.run("down-to", "1").proof["reverted"] == [2]
+    with psycopg.connect(place.url, autocommit=True) as holding:
+        holding.execute("SELECT pg_advisory_lock(%s)", (runners.LOCKS[0],))
+        assert place.run("-wait=0s", "down-to", "0").code == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "reason"),
+    [
+        (("postgres", "postgres://a:pa55w0rd@b/c", "up"), {}, "the first word is no command"),
+        (("up",), {"GOOSE_DBSTRING": ""}, "GOOSE_DBSTRING is empty"),
+        (("up",), {"GOOSE_DBSTRING": "postgres://a:pa55w0rd@b:x/c"}, "no address of PostgreSQL"),
+        (("up",), {"GOOSE_DRIVER": "clickhouse"}, "use goose itself"),
+        (("-table", "a; DROP TABLE b", "up"), {}, "no plain name of a table"),
+        (("-env=.env", "up"), {}, "read from no file"),
+        (("up-to",), {}, "takes 1 more words"),
+        (("-frobnicate", "up"), {}, "wrong arguments"),
+    ],
+)
+def test_wrong_use_is_refused_without_repeating_a_password(
+    arguments: tuple[str, ...], variables: dict[str, str], reason: str
+) -> None:
+    environment = {"GOOSE_DBSTRING": "postgres://a:pa55w0rd@127.0.0.1:1/c"} | variables
+    ended = subprocess.run(
+        [runners.program(), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert reason in ended.stderr
+    assert "pa55w0rd" not in ended.stderr + ended.stdout
+
+
+def test_go_finds_nothing_to_say_about_the_sources() -> None:
+    folder = building.sources(COMPONENT)
+    go = golang.find().path
+    words = [go, "vet", *golang.FLAGS, "./..."]
+    ended = subprocess.run(
+        words, cwd=folder, env=golang.environment(), capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    gofmt = go.with_name("gofmt")
+    ended = subprocess.run(
+        [gofmt, "-l", "."], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == ""
