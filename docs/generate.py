@@ -47,12 +47,14 @@ def documents() -> dict[Path, str]:
     from hanbae.cli.reports import rule_pages
     from hanbae.policy import schemas
 
+    schema = schemas.schema()
     return {
         REFERENCE / "commands.md": commands("en"),
         REFERENCE / "commands.ko.md": commands("ko"),
         REFERENCE / "rules.md": rule_pages.reference("en"),
         REFERENCE / "rules.ko.md": rule_pages.reference("ko"),
-        REFERENCE / "policy.md": policy_page.page(schemas.schema()),
+        REFERENCE / "policy.md": policy_page.page(schema),
+        REFERENCE / "policy.ko.md": policy_page.page(schema, policy_page.korean()),
         REFERENCE / "hanbae.schema.json": schemas.text(),
     }
 

@@ -140,6 +140,21 @@ def test_nothing_is_pending_between_a_revision_and_itself(shop: Path, run: Run) 
 
 
 @pytest.mark.parametrize("layout", ["one-cluster"], indirect=True)
+def test_a_service_without_an_image_is_passed_over_and_refused_by_name(
+    shop: Path, run: Run
+) -> None:
+    new_service.new_service(shop, "web", image="registry.example.com/shop/web")
+    commit(shop, "three")
+    words = ("plan", "--env", "staging", "--base", "one", "--head", "three")
+    code, out, err = run(*words, "--output", "json")
+    assert code == 0, err
+    assert [plan["service"] for plan in json.loads(out)["plans"]] == ["auth"]
+    code, _, err = run("plan", "web", *words[1:])
+    assert code == 5
+    assert "hanbae image set web" in " ".join(err.split())
+
+
+@pytest.mark.parametrize("layout", ["one-cluster"], indirect=True)
 def test_a_migration_that_comes_too_late_and_one_without_a_file_are_faults(
     shop: Path, run: Run
 ) -> None:

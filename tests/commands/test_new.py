@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,41 @@ def test_service_is_scaffolded_from_anywhere_in_the_repository(
     written = outcomes(root / "services", capsys, "auth")
     assert set(written.values()) == {"created"}
     assert (root / "services/auth/helm/templates/migration-job.yaml").is_file()
+
+
+def test_chart_has_the_files_of_the_policy_document_and_git_ignores_one_of_them(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcomes(root, capsys, "auth")
+    chart = root / "services/auth/helm"
+    files = {path.relative_to(chart).as_posix() for path in chart.rglob("*") if path.is_file()}
+    assert files >= {
+        "Chart.yaml",
+        "values.yaml.example",
+        "values-dev.yaml",
+        "values-staging.yaml",
+        "values-prod.yaml",
+        "templates/deployment.yaml",
+        "templates/service.yaml",
+        "templates/ingress.yaml",
+        "templates/hpa.yaml",
+        "templates/sealed-secret.yaml",
+        "templates/migration-job.yaml",
+    }
+    assert "values.yaml" not in files, "it is each developer's own"
+    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
+    (chart / "values.yaml").write_text("replicas: 1\n")
+    listed = [
+        "git",
+        "status",
+        "--porcelain",
+        "--ignored",
+        "--untracked-files=all",
+        "services/auth/helm",
+    ]
+    status = subprocess.run(listed, cwd=root, check=True, capture_output=True, text=True).stdout
+    ignored = [line[3:] for line in status.splitlines() if line.startswith("!!")]
+    assert ignored == ["services/auth/helm/values.yaml"]
 
 
 def test_running_again_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from tests.support import demos, scenes
+
+SERVICE, JOB = "ledger", "ledger-service-migrate"
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +42,43 @@ def test_first_install_is_recorded_from_the_plan_to_the_proof(staging: scenes.Sc
     assert proved["applied"] == [1, 2, 3]
     assert staging.versions("ledger", "ledger_db") == [1, 2, 3]
 
+    job = live_job(staging)
     again = staging.deploy("ledger")
     assert again.code == 0, again.err
+    assert live_job(staging)["metadata"]["uid"] != job["metadata"]["uid"], "it is made anew"
     (migration,) = again.only["migrations"]
     assert (migration["version"], migration["applied"]) == (3, [])
+
+
+def test_migration_job_in_the_cluster_is_the_policys(staging: scenes.Scene) -> None:
+    """Line by line what the policy document's manifest says, of the Job that Argo CD has run."""
+    job = live_job(staging)
+    annotations = job["metadata"]["annotations"]
+    assert annotations["argocd.argoproj.io/hook-delete-policy"] == "BeforeHookCreation"
+    assert annotations["argocd.argoproj.io/sync-wave"] == "-5"
+    assert job["spec"]["ttlSecondsAfterFinished"] == 300
+    assert job["spec"]["backoffLimit"] == 3
+    pod = job["spec"]["template"]["spec"]
+    assert pod["restartPolicy"] == "Never"
+    (container,) = pod["containers"]
+    assert container["name"] == "migrate"
+    images = [
+        served["image"]
+        for other in staging.pods(SERVICE).values()
+        for served in other["spec"]["containers"]
+    ]
+    assert {container["image"]} == set(images)
+    words = [*container["command"], *container["args"]]
+    assert (words[0], words[-1]) == ("goose", "up")
+    assert words[words.index("-dir") + 1] == f"/app/services/{SERVICE}/migrations"
+    variables = {entry["name"]: entry for entry in container["env"]}
+    address = variables["GOOSE_DBSTRING"]["valueFrom"]["secretKeyRef"]
+    assert (address["name"], address["key"]) == (f"{SERVICE}-secrets", "DATABASE_URL")
+
+
+def live_job(scene: scenes.Scene) -> dict[str, Any]:
+    """The migration Job as the last deployment has left it."""
+    return scene.get("job", JOB, namespace=scene.namespace(SERVICE))
 
 
 def test_unknown_service_is_wrong_use_and_changes_nothing(staging: scenes.Scene) -> None:

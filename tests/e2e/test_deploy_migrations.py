@@ -137,3 +137,12 @@ def test_second_database_failing_leaves_the_third_untouched(staging: scenes.Scen
         "auth_db": (4, [4]),
         "legal_db": (4, [4]),
     }
+    waves = {
+        database: staging.get(
+            "job",
+            f"identity-service-migrate-{database.replace('_', '-')}",
+            namespace=staging.namespace("identity"),
+        )["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]
+        for database in applied(mended.only)
+    }
+    assert waves == {"identity_db": "-5", "auth_db": "-4", "legal_db": "-3"}

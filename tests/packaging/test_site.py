@@ -20,15 +20,8 @@ PAGES = sorted(path for path in DOCS.rglob("*.md") if not path.name.endswith(".t
 KOREAN = {path for path in PAGES if path.name.endswith(".ko.md")}
 #: Where the site will be on its host: the switch of languages leads there.
 HOME = "/hanbae/"
-#: Pages for whoever works on hanbae, or made from what is English in the code.
-ENGLISH_ONLY = {
-    "architecture.md",
-    "policy-coverage.md",
-    "python.md",
-    "reference/policy.md",
-    "reliability.md",
-    "translation.md",
-}
+#: In both languages itself.
+ENGLISH_ONLY = {"translation.md"}
 
 pytestmark = pytest.mark.timeout(600)  # MkDocs may have to be downloaded
 

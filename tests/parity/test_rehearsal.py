@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from tests.support import shown_pages
 from tests.support.registries import Quiet
 
 from hanbae import masking, wording
@@ -231,6 +232,19 @@ def test_the_command_begins_with_what_an_environment_has(
     assert "goose stopped at 00004_broken.sql" in shown
     assert main.run(["--lang", "ko", *words]) == 1
     assert "00004_broken.sql 파일에서 멈췄습니다" in capsys.readouterr().out
+
+
+REHEARSED = [block for block in shown_pages.blocks() if block.scene == "rehearsal"]
+
+
+@pytest.mark.parametrize("block", REHEARSED, ids=str)
+def test_what_the_page_shows_is_what_a_rehearsal_says(
+    shop: Path, block: shown_pages.Block, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shop / "services/auth/migrations/00004_add_plan.sql").write_text(shown_pages.PLAN)
+    monkeypatch.chdir(shop)
+    monkeypatch.setenv("COLUMNS", "80")
+    block.compare()
 
 
 @pytest.mark.parametrize(

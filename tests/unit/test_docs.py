@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import click
 import pytest
+from docs import policy_page
+
+from hanbae.cli import main
+from hanbae.policy import schemas
 
 ROOT = Path(__file__).parent.parent.parent
 READMES = (ROOT / "README.md", ROOT / "README.ko.md")
@@ -59,6 +66,37 @@ def test_generated_documents_are_fresh() -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+def test_korean_of_the_policys_keys_is_of_sentences_that_there_are() -> None:
+    """What is missing is named when the pages are written; what nobody says any more stays unnoticed."""
+    language = policy_page.korean()
+    assert language.sentences is not None
+    assert set(language.sentences) == policy_page.sentences(schemas.schema())
+
+
+def spans(path: Path) -> Iterator[list[str]]:
+    """The words of the commands of hanbae within sentences, after its name."""
+    for span in re.findall(r"`hanbae ([a-z][^`\\]*)", prose(path)):
+        yield span.split()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*READMES, *sorted((ROOT / "docs").rglob("*.md"))],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_commands_within_sentences_exist_with_their_options(path: Path) -> None:
+    for words in spans(path):
+        leaf: click.Command = main.front
+        context = click.Context(leaf)
+        depth = 0
+        while isinstance(leaf, click.Group) and words[depth : depth + 1]:
+            command = leaf.get_command(context, words[depth])
+            assert command is not None, words
+            leaf, depth = command, depth + 1
+        options = {"--help"} | {option for parameter in leaf.params for option in parameter.opts}
+        assert {word for word in words[depth:] if word.startswith("--")} <= options, words
+
+
 def test_readmes_have_the_same_commands() -> None:
     english, korean = map(commands, READMES)
     assert english
@@ -70,9 +108,14 @@ def test_readmes_have_the_same_parts_and_point_to_the_same_things() -> None:
     for path in READMES:
         text = prose(path)
         headings = [line.split(" ")[0] for line in text.splitlines() if line.startswith("#")]
-        rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
+        lines = text.splitlines()
+        rows = [
+            line.split("|")[1].strip()
+            for line, below in itertools.pairwise([*lines, ""])
+            if line.startswith("| ") and not below.startswith("|---")
+        ]
         targets = [link.replace(".ko.", ".") for link in links(path)]
-        shapes.append((headings, rows[1:], targets))
+        shapes.append((headings, rows, targets))
     assert shapes[0] == shapes[1]
 
 
@@ -119,9 +162,9 @@ def test_changelog_fragment_has_a_section_and_a_sentence(path: Path) -> None:
     assert path.read_text().endswith(".\n")
 
 
-def _floors() -> dict[str, int]:
+def _floors(page: str = "architecture.md") -> dict[str, int]:
     """Package → its floor, as the architecture page says."""
-    text = (ROOT / "docs" / "architecture.md").read_text()
+    text = (ROOT / "docs" / page).read_text()
     rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", text, re.MULTILINE)
     return {package: int(floor) for floor, package in rows}
 
@@ -131,6 +174,7 @@ def test_architecture_page_names_every_package() -> None:
     packages = {path.parent.name for path in source.glob("*/__init__.py")}
     modules = {path.stem for path in source.glob("*.py") if not path.name.startswith("_")}
     assert set(_floors()) == packages | modules
+    assert _floors("architecture.ko.md") == _floors()
 
 
 def test_architecture_page_has_the_floors_of_the_import_contract() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from hanbae import errors, masking, workspaces
-from hanbae.deploying import database_readings, known_state
+from hanbae.deploying import database_readings, known_state, preflight
 from hanbae.migrations import dialects
 from hanbae.planning import deployments, migration_plans
 from hanbae.repository import revisions, services
@@ -31,7 +31,7 @@ async def plan(
 
     Args:
         space: The workspace.
-        requested: Services; empty for all of the revision.
+        requested: Services; empty for all of the revision that were begun in the environment.
         environment: The environment.
         head: A revision; None for the head of the environment's branch, as the remote has it.
         base: A revision that counts for what the databases have; None for what is known of the environment.
@@ -39,6 +39,7 @@ async def plan(
 
     Raises:
         hanbae.errors.WrongUse: No such environment, service, revision or database; a fault in the files.
+        hanbae.errors.Refused: A service that is asked for names no image, so that its chart migrates nothing.
         hanbae.errors.Unreachable: The remote, the cluster or a database did not answer.
     """
     settings = space.environment(environment)
@@ -53,6 +54,11 @@ async def plan(
     planned = []
     for name in names:
         source = await deployments.read(space.policy, revision, name, environment)
+        reason = preflight.without_plan(source)
+        if requested and reason is not None:
+            raise preflight.KnownToFail((reason,))
+        if reason is not None or not preflight.is_begun(source):
+            continue  # without an image the chart migrates nothing
         if older is not None:
             reading = await _at(space, older, name, environment)
         elif _all_addressed(source, urls):
@@ -92,6 +98,8 @@ async def _at(
     if service not in services.every(space.policy, revision):
         return {}, "new"
     source = await deployments.read(space.policy, revision, service, environment)
+    if not preflight.is_begun(source):
+        return {}, "new"
     return {
         proof.database: migration_plans.Reading("revision", frozenset(proof.versions))
         for proof in _proofs(source)

@@ -402,7 +402,7 @@ class Policy(Document, frozen=True):
 
     Attributes:
         version: Format of the file; 1.
-        language: Language of the CLI, the dashboard and generated documents.
+        language: Language of the CLI and of generated documents.
         argocd: Argo CD and the repository.
         services: Where services are.
         namespaces: The policy's namespaces.

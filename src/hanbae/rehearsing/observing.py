@@ -36,12 +36,12 @@ BLOCKS: Final[Mapping[str, rehearsals.Blocks]] = MappingProxyType(
 # The schema is no part of what is compared.
 _PREPARE: Final = """
 CREATE SCHEMA hanbae_rehearsal;
-CREATE TABLE hanbae_rehearsal.locks (tag text, relation oid, mode text);
+CREATE TABLE hanbae_rehearsal.locks (number bigint GENERATED ALWAYS AS IDENTITY, tag text, relation oid, mode text);
 CREATE TABLE hanbae_rehearsal.rewrites (relation oid);
 CREATE FUNCTION hanbae_rehearsal.note_locks() RETURNS event_trigger LANGUAGE plpgsql
 SET search_path = pg_catalog AS $$
 BEGIN
-  INSERT INTO hanbae_rehearsal.locks SELECT DISTINCT tg_tag, relation, mode FROM pg_locks
+  INSERT INTO hanbae_rehearsal.locks (tag, relation, mode) SELECT DISTINCT tg_tag, relation, mode FROM pg_locks
   WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted;
 END $$;
 CREATE FUNCTION hanbae_rehearsal.note_rewrite() RETURNS event_trigger LANGUAGE plpgsql
@@ -107,7 +107,7 @@ class Witness:
             sampler.join()
         if self.sees_statements:
             noted.statements = self._connection.execute(
-                "SELECT DISTINCT tag, relation, mode FROM hanbae_rehearsal.locks"
+                "SELECT tag, relation, mode FROM hanbae_rehearsal.locks ORDER BY number DESC"
             ).fetchall()
             rewrites = self._connection.execute(
                 "SELECT DISTINCT relation FROM hanbae_rehearsal.rewrites"
@@ -135,13 +135,14 @@ class _Noted:
 
     def __init__(self, names: Mapping[int, str]) -> None:
         self._names = names
-        self.statements: list[tuple[str, int, str]] = []
+        self.statements: list[tuple[str, int, str]] = []  # the last one first
         self.rewrites: list[int] = []
         self.samples: Counter[tuple[int, str]] = Counter()
 
     @property
     def locks(self) -> tuple[rehearsals.Lock, ...]:
         """The strongest lock on each relation that keeps others waiting, by the name of what is locked."""
+        # The first one has taken it: what comes later in the same transaction holds it as well.
         tags = {(oid, mode): tag for tag, oid, mode in self.statements}
         held = dict.fromkeys(self.samples, "") | tags
         strongest: dict[int, rehearsals.Lock] = {}
