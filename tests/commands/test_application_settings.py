@@ -161,3 +161,17 @@ def test_nothing_is_told_of_an_application_as_git_has_it(root: Path) -> None:
     assert "registry.example.com/auth:2" in str(source.rendered.manifests)
     other = read(root, live({"parameters": [{"name": "tag", "value": "9"}]}, path="elsewhere"))
     assert "registry.example.com/auth:2" in str(other.rendered.manifests)
+
+
+def test_an_image_that_the_application_sets_is_refused_where_it_is_set(root: Path) -> None:
+    chart = root / "services/auth/helm/values.yaml"
+    chart.write_text(chart.read_text() + "tag: 1\n")
+    declared(root, "{parameters: [{name: tag, value: v9}]}")
+    before = (root / "envs/dev/auth.yaml").read_text()
+    words = ("image", "set", "auth", ":4", "--env", "dev", "--no-resolve")
+    ended = ran(root, *words)
+    assert ended.code == 5, ended.err
+    error = " ".join(ended.err.split())
+    assert "argocd/auth.yaml:6" in error
+    assert "tag is set here, which wins over envs/dev/auth.yaml" in error
+    assert (root / "envs/dev/auth.yaml").read_text() == before

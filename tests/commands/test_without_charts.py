@@ -102,14 +102,26 @@ def test_parameters_beside_the_overlay_are_those_of_argo_cd(root: Path) -> None:
     assert "b-web-z" in rendered.out
 
 
-def test_what_only_argo_cd_knows_is_refused(root: Path) -> None:
+@pytest.mark.parametrize("tag", ["$ARGOCD_APP_REVISION", "v${ARGOCD_APP_REVISION_SHORT}"])
+def test_the_commit_is_put_into_images_where_it_is_known(root: Path, tag: str) -> None:
+    """Of files that are not committed nobody knows which commit they will be: there it stays as it is written."""
     (root / "apps/web/overlays/dev/.argocd-source.yaml").write_text(
-        "kustomize: {images: ['web:$ARGOCD_APP_REVISION']}\n"
+        f"kustomize:\n  images: ['registry.example.com/web:{tag}']\n"
+        "  commonAnnotationsEnvsubst: true\n  commonAnnotations: {commit: $ARGOCD_APP_REVISION}\n"
     )
+    committed(root)
     ended = ran(root, "render", "web", "--env", "dev")
-    assert ended.code == 2
-    assert "kustomize.images" in ended.err
-    assert "apps/web/overlays/dev/.argocd-source.yaml" in ended.err
+    assert ended.code == 0, ended.err
+    assert f"image: registry.example.com/web:{tag}\n" in ended.out
+    assert "commit: $ARGOCD_APP_REVISION\n" in ended.out
+    words = ("git", "-C", str(root), "rev-parse", "HEAD")
+    commit = subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+    ended = ran(root, "render", "web", "--env", "dev", "--revision", "HEAD")
+    short = tag.startswith("v")
+    assert f"image: registry.example.com/web:{f'v{commit[:7]}' if short else commit}\n" in ended.out
+    ended = ran(root, "check", "--output", "json")
+    codes = {finding["code"] for finding in json.loads(ended.out)["findings"]}
+    assert codes == {"SEC001", "ARG046"}, ended.out
 
 
 def test_check_says_nothing_false(root: Path) -> None:
@@ -236,10 +248,69 @@ def test_the_image_of_another_environment_is_taken(root: Path) -> None:
 
 
 def test_an_image_that_something_else_decides_is_not_written(root: Path) -> None:
-    beside = root / "apps/web/overlays/dev/.argocd-source.yaml"
-    beside.write_text("kustomize: {images: ['registry.example.com/web:9']}\n")
+    later = "replacements:\n  - sourceValue: other.example.com/w:1\n    targets:\n"
+    later += "      - {select: {kind: Deployment}, fieldPaths: [spec.template.spec.containers.0.image]}\n"
+    with (root / OVERLAY).open("a") as file:
+        file.write(later)
+    before = (root / OVERLAY).read_text()
+    ended = ran(
+        root, "image", "set", "web", "other.example.com/w:4", "--env", "dev", "--no-resolve"
+    )
+    assert ended.code == 5, ended.err
+    assert (root / OVERLAY).read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("before", "image", "after"),
+    [
+        ("registry.example.com/web:9", ":4", "registry.example.com/web:4"),
+        ("registry.example.com/web=mirror.example.com/w:9", ":4", "{0}=mirror.example.com/w:4"),
+        ("registry.example.com/web:9", "mirror.example.com/w:4", "{0}=mirror.example.com/w:4"),
+        ("registry.example.com/web=mirror.example.com/w", "{0}:4", "{0}:4"),
+        ("registry.example.com/web:$ARGOCD_APP_REVISION", ":4", "registry.example.com/web:4"),
+        ("registry.example.com/web=*:9", ":4", "registry.example.com/web:4"),
+    ],
+)
+@pytest.mark.parametrize("where", ["beside", "application", "sources"])
+def test_an_image_of_argo_cd_s_own_list_is_set_in_there(
+    root: Path, where: str, before: str, image: str, after: str
+) -> None:
+    """What wins over the kustomization is where the image comes from: a file beside it, or the Application."""
+    name = "registry.example.com/web"
+    settings = f"{{images: [nginx:1, '{before}']}} # ours"
+    text = APPLICATION.replace("SETTINGS", settings)
+    file = root / "web.yaml"
+    if where == "beside":
+        file = root / "apps/web/overlays/dev/.argocd-source-web-dev.yaml"
+        text = f"kustomize: {settings}\n"
+    elif where == "sources":
+        text = text.replace("  source:\n    repoURL", "  sources:\n  - repoURL")
+    other = APPLICATION.replace("web-dev", "web-production").replace("SETTINGS", settings)
+    (root / "others.yaml").write_text(other)
+    file.write_text(f"{other}---\n{text}" if where != "beside" else text)
+    words = ("image", "set", "web", image.format(name), "--env", "dev", "--no-resolve")
+    ended = ran(root, *words)
+    assert ended.code == 0, ended.err
+    changed = text.replace(before, after.format(name))
+    assert file.read_text() == (f"{other}---\n{changed}" if where != "beside" else changed)
+    assert (root / OVERLAY).read_text() == chartless.FILES[OVERLAY]
+    assert (root / "others.yaml").read_text() == other
+    assert str(file.relative_to(root)) in " ".join(ended.err.split())
+    rendered_ = rendered(root, "web")
+    assert (
+        rendered_.count(f"image: {after.format(name).partition('=')[2] or after.format(name)}\n")
+        == 2
+    )
+
+
+def test_an_image_that_a_set_gives_is_refused_at_its_line(root: Path) -> None:
+    (root / "set.yaml").write_text(
+        SET.replace("SETTINGS", "{images: ['registry.example.com/web:9']}")
+    )
     ended = ran(root, "image", "set", "web", ":4", "--env", "dev", "--no-resolve")
     assert ended.code == 5, ended.err
+    assert "set.yaml:12" in ended.err
+    assert "registry.example.com/web:9" in ended.err
     assert (root / OVERLAY).read_text() == chartless.FILES[OVERLAY]
 
 
@@ -308,6 +379,27 @@ spec:
 """
 
 
+SET = """\
+apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata: {name: web, namespace: argocd}
+spec:
+  generators:
+    - list:
+        elements: [{environment: dev, branch: develop}, {environment: production, branch: main}]
+  template:
+    metadata: {name: "web-{{environment}}"}
+    spec:
+      project: services
+      source:
+        repoURL: https://git.example.com/shop
+        targetRevision: "{{branch}}"
+        path: "apps/web/overlays/{{environment}}"
+        kustomize: SETTINGS
+      destination: {server: https://kubernetes.default.svc, namespace: services}
+"""
+
+
 def rendered(root: Path, service: str, environment: str = "dev") -> str:
     ended = ran(root, "render", service, "--env", environment)
     assert ended.code == 0, ended.err
@@ -334,25 +426,7 @@ def test_settings_of_an_application_in_git_are_rendered_and_files_beside_the_fol
 
 
 def test_a_set_in_git_says_it_of_each_application_that_it_makes(root: Path) -> None:
-    (root / "set.yaml").write_text("""\
-apiVersion: argoproj.io/v1alpha1
-kind: ApplicationSet
-metadata: {name: web, namespace: argocd}
-spec:
-  generators:
-    - list:
-        elements: [{environment: dev, branch: develop}, {environment: production, branch: main}]
-  template:
-    metadata: {name: "web-{{environment}}"}
-    spec:
-      project: services
-      source:
-        repoURL: https://git.example.com/shop
-        targetRevision: "{{branch}}"
-        path: "apps/web/overlays/{{environment}}"
-        kustomize: {nameSuffix: "-{{environment}}"}
-      destination: {server: https://kubernetes.default.svc, namespace: services}
-""")
+    (root / "set.yaml").write_text(SET.replace("SETTINGS", '{nameSuffix: "-{{environment}}"}'))
     assert "name: web-dev\n" in rendered(root, "web")
     assert "name: web-production\n" in rendered(root, "web", "production")
 
@@ -361,7 +435,6 @@ spec:
     ("settings", "name"),
     [
         ("kustomize: {version: v4.0.0}", "kustomize.version"),
-        ("kustomize: {images: ['web:$ARGOCD_APP_REVISION']}", "kustomize.images"),
         ("plugin: {name: p}", "plugin"),
         ("directory: {jsonnet: {tlas: [{name: a, value: b}]}}", "directory.jsonnet"),
     ],

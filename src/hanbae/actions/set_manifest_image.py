@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from hanbae import errors, subjects
 from hanbae.images import references
-from hanbae.planning import image_keys, image_lines, manifests
+from hanbae.planning import image_keys, image_lines, kustomize_parameters, manifests
 from hanbae.policy import loading, service_paths
 from hanbae.repository import trees, writing_files
 from hanbae.results import images
@@ -77,7 +77,8 @@ async def change(
     if choice.from_environment:
         taken = (await _read(loaded, tree, service, choice.from_environment, "")).image
     if taken.startswith((":", "@")):
-        taken = f"{references.parse(target.image).repository}{taken}"
+        # What runs now may have a tag that only Argo CD can fill in.
+        taken = f"{kustomize_parameters.split(target.image)[0]}{taken}"
     reference = references.parse(taken)
     if not reference.tag and not reference.digest:
         raise errors.WrongUse("image.no-tag", reference=taken)

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from hanbae import errors, libyaml, subjects
+from hanbae import libyaml
 from hanbae.charts import block_lists, splicing
 from hanbae.images import references
-from hanbae.planning import image_keys, kustomize_parameters, manifests
+from hanbae.planning import (
+    image_keys,
+    image_lists,
+    kustomize_parameters,
+    manifests,
+    scalar_lines,
+)
 from hanbae.releases import objects
 from hanbae.repository import trees
 from hanbae.rules.kustomize import scanning
@@ -43,7 +49,8 @@ def written(
 ) -> dict[str, bytes]:
     """The files with another image: path → content.
 
-    An overlay names it among its ``images``; of plain manifests it is on the line of each container.
+    An overlay names it among its ``images``, unless the Application, or a file beside the overlay, does; of plain
+    manifests it is on the line of each container.
 
     Args:
         tree: The files.
@@ -53,16 +60,34 @@ def written(
 
     Raises:
         hanbae.errors.FileFault: A file is built so that no line of it can be changed.
+        hanbae.errors.Refused: An ApplicationSet names the image.
     """
     if release.engine == "kustomize":
-        named = {kustomize_parameters.split(source.reference)[0] for source in sources}
-        return {release.file: _kustomization(tree, release, sorted(named), reference)}
+        named = sorted({kustomize_parameters.split(source.reference)[0] for source in sources})
+        return _overlaid(tree, release, named, reference)
     changed: dict[str, bytes] = {}
     for path in dict.fromkeys(manifest.template for manifest in release.rendered.manifests):
         text = (tree.read(path) or b"").decode("utf-8", "replace")
         edited = _edited(text, path, {source.container for source in sources}, str(reference))
         if edited != text:
             changed[path] = edited.encode()
+    return changed
+
+
+def _overlaid(
+    tree: trees.Tree, release: manifests.Made, names: Sequence[str], reference: references.Reference
+) -> dict[str, bytes]:
+    """What names an overlay's images: the list that makes each."""
+    image_list, rest = release.image_list, list(names)
+    changed: dict[str, bytes] = {}
+    for name in names if image_list is not None else ():
+        if image_list is not None and (entry := image_list.makes(name)):
+            changed |= image_lists.edited(
+                trees.Overlaid(tree, changed), image_list, entry, reference
+            )
+            rest.remove(name)
+    if rest:
+        changed[release.file] = _kustomization(tree, release, rest, reference)
     return changed
 
 
@@ -99,23 +124,13 @@ def _makes(entry: Any, name: str) -> bool:
 
 def _edited(text: str, path: str, containers: set[image_keys.Container], image: str) -> str:
     """A file of manifests with the image on the lines of some containers."""
-    lines = text.splitlines(keepends=True)
-    edits = []
-    for node, content in libyaml.both(text):
-        for pointer, container in _containers(content):
-            if container in containers:
-                edits.append(_scalar(node, pointer, path))
-    for node in sorted(edits, key=lambda node: (node.start_mark.line, node.start_mark.column))[
-        ::-1
-    ]:
-        start, end = node.start_mark, node.end_mark
-        if start.line != end.line or node.style in ("|", ">"):
-            place = subjects.Place(path, start.line + 1)
-            raise errors.FileFault("values.cannot-edit", place=place)
-        line = lines[start.line]
-        written_ = splicing.token(image, style=node.style or None)
-        lines[start.line] = line[: start.column] + written_ + line[end.column :]
-    return "".join(lines)
+    nodes = [
+        scalar_lines.scalar(node, pointer, path)
+        for node, content in libyaml.both(text)
+        for pointer, container in _containers(content)
+        if container in containers
+    ]
+    return scalar_lines.replaced(text, path, nodes, image)
 
 
 def _containers(content: Any) -> Iterator[tuple[objects.Pointer, image_keys.Container]]:
@@ -132,20 +147,3 @@ def _containers(content: Any) -> Iterator[tuple[objects.Pointer, image_keys.Cont
         for pointer, container in whole.containers():
             key = (whole.kind, whole.name, str(container.get("name") or ""))
             yield (*before, *pointer, "image"), key
-
-
-def _scalar(node: Any, pointer: objects.Pointer, path: str) -> Any:
-    """The node of a text."""
-    place = subjects.Place(path, node.start_mark.line + 1)
-    for key in pointer:
-        if node.id == "sequence" and isinstance(key, int):
-            node = node.value[key]
-        elif node.id == "mapping":
-            node = next((value for name, value in node.value if name.value == key), None)
-        else:
-            node = None
-        if node is None:  # a key that is merged from elsewhere
-            raise errors.FileFault("values.cannot-edit", place=place)
-    if node.id != "scalar":
-        raise errors.FileFault("values.cannot-edit", place=place)
-    return node

@@ -14,7 +14,7 @@ from msgspec import Struct
 from hanbae import errors, subjects
 from hanbae.charts import pools, rendering, values
 from hanbae.images import references
-from hanbae.planning import image_keys, releases
+from hanbae.planning import image_keys, kustomize_parameters, releases
 from hanbae.policy import documents, naming
 from hanbae.repository import trees
 
@@ -33,6 +33,7 @@ class Target(Struct, frozen=True):
         request: The release as it is asked for.
         chart: Folder of its chart.
         images: Its images; None where the chart does not render.
+        overrides: What its Application, or a file beside its chart, lays over the values files.
     """
 
     service: str
@@ -41,6 +42,7 @@ class Target(Struct, frozen=True):
     request: pools.Wanted
     chart: str
     images: tuple[image_keys.Source, ...] | None
+    overrides: releases.Overrides
 
     @property
     def image(self) -> str:
@@ -66,7 +68,7 @@ class Target(Struct, frozen=True):
     def repository(self) -> str:
         """The repository of its image; empty where it names none."""
         named = str(self.document.get(_REPOSITORY) or "")
-        return named or (references.parse(self.image).repository if self.image else "")
+        return named or kustomize_parameters.split(self.image)[0]
 
 
 class Change(Struct, frozen=True):
@@ -115,7 +117,7 @@ async def read(
     except errors.FileFault:
         if not document.get(_REPOSITORY):
             raise
-    return Target(service, environment, document, request, chart, sources)
+    return Target(service, environment, document, request, chart, sources, overrides)
 
 
 async def changes(
@@ -155,17 +157,28 @@ async def changes(
     for source in chosen:
         image = after.get(source.container, "")
         if not image_keys.is_image(image, reference, source.keys):
-            raise errors.Refused(
-                "image.rendered-otherwise",
-                place=target.document.place(next(iter(changed))),
-                reference=str(reference),
-                image=image or "-",
-                keys=", ".join(".".join(path) for path in changed),
-            )
+            raise _otherwise(target, changed, reference, image or "-")
     image = str(reference)
     if reference.digest and not any("@" in after[source.container] for source in chosen):
         return Change(changed, image.partition("@")[0], "")
     return Change(changed, image, reference.digest)
+
+
+def _otherwise(
+    target: Target,
+    changed: Mapping[tuple[str, ...], str],
+    reference: references.Reference,
+    image: str,
+) -> errors.Refused:
+    """That what would be written makes another image: something wins over it, or the templates make it so."""
+    keys = [".".join(path) for path in changed]
+    facts = {"reference": str(reference), "image": image, "keys": ", ".join(keys)}
+    winning = [key for key in keys if key in target.overrides.names]
+    if winning and target.overrides.place is not None:
+        facts |= {"keys": ", ".join(winning), "file": target.document.file}
+        return errors.Refused("image.overridden", place=target.overrides.place, **facts)
+    place = target.document.place(next(iter(changed)))
+    return errors.Refused("image.rendered-otherwise", place=place, **facts)
 
 
 def _named(document: values.Values) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hanbae import errors, libyaml, subjects
-from hanbae.argo import build_environment
 
 _KEPT: Final = "*"
 """In an image: what the kustomization says already."""
@@ -49,14 +48,13 @@ def applied(
         expanded: Puts the build environment into a text.
 
     Raises:
-        hanbae.errors.FileFault: The kustomization is no mapping; a parameter that is not known, or is no such thing, or
-            names the commit, where that is not known.
+        hanbae.errors.FileFault: The kustomization is no mapping; a parameter that is not known, or is no such thing.
     """
     parameters = {key: value for key, value in parameters.items() if value}
     for key in parameters:
         if key not in _KNOWN:
             raise refused(f"kustomize.{key}")
-    parameters |= _expanded(parameters, expanded, refused)
+    parameters |= _expanded(parameters, expanded)
     where = subjects.Place(file)
     try:
         content = libyaml.load(data) or {}
@@ -68,12 +66,11 @@ def applied(
     raise errors.FileFault("manifests.unreadable", place=where, problem="not a mapping")
 
 
-def _expanded(
-    parameters: Mapping[str, Any],
-    expanded: Callable[[str], str],
-    refused: Callable[[str], errors.FileFault],
-) -> Content:
-    """The parameters into which Argo CD puts the build environment."""
+def _expanded(parameters: Mapping[str, Any], expanded: Callable[[str], str]) -> Content:
+    """The parameters into which Argo CD puts the build environment.
+
+    The commit is left as it is written where nobody knows it, as in what is not committed.
+    """
     results: Content = {}
     if isinstance(parameters.get("images"), list):
         results["images"] = [expanded(str(image)) for image in parameters["images"]]
@@ -81,9 +78,6 @@ def _expanded(
     if parameters.get("commonAnnotationsEnvsubst") and isinstance(annotations, dict):
         own = {str(key): expanded(str(value)) for key, value in annotations.items()}
         results["commonAnnotations"] = own
-    for key, value in results.items():
-        if any(name in json.dumps(value) for name in build_environment.OF_COMMIT):
-            raise refused(f"kustomize.{key}")
     return results
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from hanbae import errors, libyaml, subjects, wording
 from hanbae.argo import build_environment, source_files
 from hanbae.charts import rendering
-from hanbae.planning import directories, kustomize, kustomize_parameters
+from hanbae.planning import directories, image_lists, kustomize, kustomize_parameters
 from hanbae.policy import documents, service_paths
 from hanbae.repository import keeping, services, trees
 from hanbae.rules import application_sources, builds
@@ -31,6 +31,7 @@ class Made(Struct, frozen=True):
         file: The file in it that a person edits first: the kustomization, or the folder itself.
         rendered: The objects, each with the file that it is from where that was asked for.
         manifest: What Kustomize prints; empty of plain manifests.
+        image_list: The images that the Application, or a file beside the folder, gives to Kustomize; None for none.
     """
 
     engine: services.Engine
@@ -38,6 +39,7 @@ class Made(Struct, frozen=True):
     file: str
     rendered: rendering.Rendered
     manifest: str = ""
+    image_list: image_lists.ImageList | None = None
 
 
 class Source(Struct, frozen=True):
@@ -48,12 +50,14 @@ class Source(Struct, frozen=True):
         folder: The folder.
         tree: The files, with the kustomization as parameters have changed it.
         directory: How plain manifests are read.
+        image_list: As for :class:`Made`.
     """
 
     engine: services.Engine
     folder: str
     tree: trees.Tree
     directory: documents.Directory | None = None
+    image_list: image_lists.ImageList | None = None
 
 
 def source(
@@ -101,7 +105,7 @@ def source(
             policy, service, environment, written=written, commit=trees.commit_of(tree)
         )
         tree = _with_parameters(tree, folder, parameters, asks, variables)
-    return Source(engine, folder, tree, options)
+    return Source(engine, folder, tree, options, image_lists.of(patches, written))
 
 
 class _Asks(Struct, frozen=True):
@@ -175,7 +179,7 @@ async def make(
         return Made(origin.engine, folder, folder, rendering.Rendered({}, manifests))
     file = scanning.named(origin.tree, folder) or folder
     rendered, output = await kustomized(origin.tree, folder, origins=origins, kept=kept)
-    return Made("kustomize", folder, file, rendered, output)
+    return Made("kustomize", folder, file, rendered, output, origin.image_list)
 
 
 async def kustomized(

@@ -42,6 +42,8 @@ class Overrides(Struct, frozen=True):
         kube_version: The version that Helm is told in place of the cluster's; empty for that.
         api_versions: The API versions that it is told in place of the cluster's; empty for those.
         namespace: What templates get as the release's namespace in place of the destination's; empty for that.
+        place: Where it is said: the last of the files, else the Application; None where nothing is.
+        names: The values that are set by it: ``image.tag``.
     """
 
     values: tuple[bytes, ...] = ()
@@ -50,6 +52,8 @@ class Overrides(Struct, frozen=True):
     kube_version: str = ""
     api_versions: tuple[str, ...] = ()
     namespace: str = ""
+    place: subjects.Place | None = None
+    names: tuple[str, ...] = ()
 
 
 class Values(Struct, frozen=True):
@@ -281,6 +285,8 @@ def overrides(
         kube_version=str(helm.get("kubeVersion") or ""),
         api_versions=tuple(map(str, versions)) if isinstance(versions, list) else (),
         namespace=str(helm.get("namespace") or ""),
+        place=place,
+        names=tuple(source_files.values_by_name(helm)),
     )
 
 
