@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support import charts, peers
 
-from hanbae import errors
+from hanbae import errors, libyaml
 from hanbae.charts import pools, rendering
 from hanbae.repository import trees
 
@@ -63,6 +63,16 @@ async def test_the_bytes_are_those_of_helm_template(helm: Path, root: Path, name
     assert expected.returncode == 0, expected.stderr.decode()
     assert answer.error is None
     assert answer.manifest == expected.stdout.decode()
+
+
+@pytest.mark.parametrize("name", ["blocks", "functions", "loose"])
+async def test_objects_are_those_that_argo_cd_reads_of_it(
+    helm: Path, root: Path, name: str
+) -> None:
+    async with pools.opened(1) as pool:
+        answer = await rendered(pool, root, name)
+    objects = [manifest.object for manifest in rendering.rendered(answer, shown=name).manifests]
+    assert objects == [item for item in libyaml.load_all(printed(helm, root, name).stdout) if item]
 
 
 @pytest.mark.parametrize("name", charts.REFUSED)

@@ -184,6 +184,11 @@ items:
 null
 """
 
+_BLOCK: Final = (
+    "apiVersion: v1\nkind: {}\nmetadata: {{name: {}}}\ndata:\n  text: {}\n    one\n    two"
+)
+"""An object whose last text ends with the file, without a line end."""
+
 CHARTS: Final[Mapping[str, Mapping[str, str | bytes]]] = {
     "functions": {
         "Chart.yaml": _metadata("functions"),
@@ -207,6 +212,19 @@ CHARTS: Final[Mapping[str, Mapping[str, str | bytes]]] = {
         "templates/end.yaml": _map("end", "without-newline").rstrip("\n"),
         "templates/json.json": '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "json"}}',
         "templates/.hidden.yaml": "kind: Hidden\n",
+    },
+    "blocks": {
+        "Chart.yaml": _metadata("blocks"),
+        VALUES: "{}\n",
+        "crds/open.yaml": _BLOCK.format("CustomResourceDefinition", "crd", "|"),
+        "templates/clipped.yaml": _BLOCK.format("ConfigMap", "clipped", "|"),
+        "templates/folded.yaml": _BLOCK.format("ConfigMap", "folded", ">"),
+        "templates/stripped.yaml": _BLOCK.format("ConfigMap", "stripped", "|-"),
+        "templates/kept.yaml": _BLOCK.format("ConfigMap", "kept", "|+") + "\n\n\n",
+        "templates/last.yaml": _BLOCK.format("ZLast", "last", "|+") + "\n\n\n",
+        "templates/hook.yaml": _BLOCK.replace(
+            "{{", "{{annotations: {{helm.sh/hook: pre-install}}, "
+        ).format("ConfigMap", "hook", "|+"),
     },
     "loose": {
         "Chart.yaml": _metadata("loose"),

@@ -94,7 +94,7 @@ func (j *job) sort(m *made, printed bool) (*sorted, error) {
 func (j *job) pack(file *common.File) []*parsed {
 	known, is := j.bundles[file]
 	if !is {
-		for _, part := range parts(string(file.Data)) {
+		for _, part := range parts(string(file.Data) + "\n") {
 			known = append(known, j.parse(part))
 		}
 		j.bundles[file] = known
@@ -150,7 +150,7 @@ func (j *job) split(files map[string]string, into *sorted) (manifests, hooked []
 			continue
 		}
 		for _, text := range documents(files[name]) {
-			found := j.parse(text)
+			found := j.parse(text + "\n")
 			if found.err != nil {
 				return nil, nil, of(name, found.err)
 			}
@@ -165,7 +165,15 @@ func (j *job) split(files map[string]string, into *sorted) (manifests, hooked []
 	}
 	byKind(manifests)
 	byKind(hooked)
+	if last := len(manifests) - 1; last >= 0 && keeps(manifests[last]) {
+		into.documents[manifests[last].index].parsed = j.parse(strings.TrimSpace(manifests[last].text) + "\n")
+	}
 	return manifests, hooked, nil
+}
+
+// keeps says whether a text of a document may keep the empty lines behind it, of which Helm prints none before the hooks.
+func keeps(each entry) bool {
+	return each.index >= 0 && (strings.Contains(each.text, "|+") || strings.Contains(each.text, ">+"))
 }
 
 // documents are those of a file, as Helm splits it, in their order.
@@ -238,6 +246,9 @@ func (s *sorted) keep(name string, found *parsed) int {
 }
 
 // parse reads a document once, however many releases have it.
+//
+// Helm prints a line end behind each document, and what is printed is what a cluster gets: a text in a block that ends
+// with the file ends with a line end there, although its template has none.
 func (j *job) parse(text string) *parsed {
 	if known, ok := j.parsed[text]; ok {
 		return known
@@ -252,6 +263,10 @@ func (j *job) parse(text string) *parsed {
 		result.head = util.SimpleHead{}
 		result.err = yaml.Unmarshal([]byte(text), &result.head)
 	} else if result.err != nil {
+		// In Helm's words, which has read it without that line end.
+		if _, err := yaml.YAMLToJSON([]byte(strings.TrimSuffix(text, "\n"))); err != nil {
+			result.err = err
+		}
 		result.err = fmt.Errorf("error converting YAML to JSON: %w", result.err)
 	}
 	j.parsed[text] = result
