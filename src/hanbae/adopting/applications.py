@@ -29,6 +29,7 @@ class Application(Struct, frozen=True):
         project: Its AppProject.
         home: The namespace that it is in itself.
         recurses: Whether it reads plain manifests below its folder as well.
+        by_plugin: Whether a plugin of Argo CD's makes the objects of its folder, in a way that only the plugin knows.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Application(Struct, frozen=True):
     project: str = "default"
     home: str = "argocd"
     recurses: bool = False
+    by_plugin: bool = False
 
     def is_of(self, files: Mapping[str, str], sources: Collection[str]) -> bool:
         """Whether it deploys something of a tree: the address of a fork or a mirror says little.
@@ -83,6 +85,7 @@ def from_manifest(document: Mapping[str, Any]) -> Application:
         project=_text(spec, "project") or "default",
         home=_text(metadata, "namespace") or "argocd",
         recurses=_part(main, "directory").get("recurse") is True,
+        by_plugin=main.get("plugin") is not None,
     )
 
 

@@ -92,6 +92,8 @@ def services(survey: Survey, *, also: Collection[str] = ()) -> tuple[Chart, ...]
     for chart in charts:
         if chart.folder in deployed:
             chosen.append(chart)
+        elif chart.folder in survey.by_plugin:
+            continue  # what Helm makes of it is not what is deployed
         elif chart.folder in bare or (chart in umbrellas and chart not in whole):
             continue
         elif _is_a_service(chart, parts):
@@ -181,6 +183,7 @@ def _plain(survey: Survey, others: Collection[str]) -> tuple[Folder, ...]:
         folder
         for folder in survey.folders
         if not any(folders.holds(base, f"{folder.path}/") for base in covered)
+        and folder.path not in survey.by_plugin
     ]
     applied = {application.path for application in survey.applications}
     deployed = {folder.path for folder in every if folder.path in applied}

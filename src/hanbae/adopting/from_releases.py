@@ -62,9 +62,14 @@ def with_applications(present: Survey, samples: Iterable[Sample]) -> Survey:
     )
     places = {chart.folder for chart in charts}
     names = {application.name for application in present.applications}
-    more = [by_name[name] for name in by_name if name not in names and by_name[name].path in places]
+    new = [by_name[name] for name in by_name if name not in names and by_name[name].path in places]
+    more = [application for application in new if not application.by_plugin]
+    by_plugin = {application.path for application in new if application.by_plugin}
     return msgspec.structs.replace(
-        present, charts=charts, applications=(*present.applications, *more)
+        present,
+        charts=charts,
+        applications=(*present.applications, *more),
+        by_plugin=present.by_plugin | by_plugin,
     )
 
 

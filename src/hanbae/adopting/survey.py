@@ -111,8 +111,8 @@ class Survey(Struct, frozen=True):
         charts: The charts, by folder.
         overlays: The overlays.
         kustomizations: How many kustomizations there are in all.
-        applications: Argo CD's Applications that deploy something of this repository.
-        foreign: How many Applications deploy from elsewhere.
+        applications: Argo CD's Applications that deploy something of this repository with Helm, Kustomize or as it is.
+        foreign: How many Applications deploy from elsewhere, or by a plugin.
         application_sets: How many ApplicationSets there are.
         dockerfiles: The Dockerfiles.
         sealed: How many files hold a SealedSecret.
@@ -123,6 +123,7 @@ class Survey(Struct, frozen=True):
         goose: The folders with files of goose's.
         copies: What the Dockerfiles copy of such folders.
         folders: The folders that deploy workloads without a chart.
+        by_plugin: The folders of which only a plugin of Argo CD's knows what is deployed.
     """
 
     charts: tuple[Chart, ...] = ()
@@ -140,6 +141,7 @@ class Survey(Struct, frozen=True):
     goose: tuple[str, ...] = ()
     copies: tuple[Copy, ...] = ()
     folders: tuple[manifest_folders.Folder, ...] = ()
+    by_plugin: frozenset[str] = frozenset()
 
     @property
     def is_laid(self) -> bool:
@@ -162,7 +164,8 @@ def of(tree: trees.Tree, branches: tuple[str, ...], live: tuple[Application, ...
     """
     files = tree.files()
     declared, sealed, broken, sets = _declared(tree, files)
-    applications = _unique((*live, *declared))
+    every = _unique((*live, *declared))
+    applications = tuple(app for app in every if not app.by_plugin)
     charts = tuple(_charts(tree, files, {app.path for app in applications}))
     places = {chart.folder for chart in charts}
     deployed = {app.path: app.recurses for app in applications if app.path}
@@ -177,7 +180,7 @@ def of(tree: trees.Tree, branches: tuple[str, ...], live: tuple[Application, ...
         overlays,
         sum(posixpath.basename(path).startswith("kustomization.y") for path in files),
         own,
-        len(applications) - len(own),
+        len(every) - len(own),
         sets,
         dockerfiles,
         sealed,
@@ -188,6 +191,7 @@ def of(tree: trees.Tree, branches: tuple[str, ...], live: tuple[Application, ...
         goose,
         tuple(_copies(tree, dockerfiles, goose)) if goose else (),
         plain,
+        frozenset(app.path for app in every if app.by_plugin and app.path),
     )
 
 
