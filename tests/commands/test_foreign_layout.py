@@ -95,6 +95,51 @@ def test_a_values_file_in_the_chart_is_shown_how_it_is_written(root: Path) -> No
     assert "begins with ./, as in ./envs/prod/auth.yaml" in shown
 
 
+APPLICATIONS = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: edge-dev, namespace: argocd}
+spec:
+  project: services-dev
+  source:
+    repoURL: https://git.example.com/r.git
+    targetRevision: develop
+    path: edge
+    helm: {releaseName: edge}
+  destination: {server: https://kubernetes.default.svc, namespace: services-dev}
+  syncPolicy: {automated: {prune: true, selfHeal: true}}
+"""
+
+
+def test_a_chart_without_any_values_file_is_checked_rendered_and_generated(root: Path) -> None:
+    files = {
+        "edge/Chart.yaml": "apiVersion: v2\nname: edge\nversion: 0.1.0\n",
+        "edge/templates/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: edge}\n",
+        "argocd/edge.yaml": APPLICATIONS,
+    }
+    for path, text in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    policy = root / "hanbae.yaml"
+    named = "named: {edge: {path: edge}, solo:"
+    policy.write_text(policy.read_text().replace("named: {solo:", named))
+    assert {"ENV002", "LAY002"} <= codes(root).keys()  # with the files of all others
+    policy.write_text(policy.read_text().replace("{path: edge}", "{path: edge, values: []}"))
+    assert not {"ENV002", "LAY002", "LAY003", "LAY004", "ARG039"} & codes(root).keys()
+    ended = ran(root, "render", "edge", "--env", "prod", "--output", "json")
+    (release,) = json.loads(ended.out)["releases"]
+    assert [document["metadata"]["name"] for document in release["objects"]] == ["edge"]
+    assert ran(root, "generate", "argocd").code == 0
+    assert "ENV002" not in codes(root)
+    sets = libyaml.load_all((root / "k8s/argocd/dev/applicationset.yaml").read_text())
+    generators = next(iter(sets))["spec"]["generators"]
+    own = [generator["git"]["template"]["spec"].get("source") for generator in generators]
+    assert [s["helm"] for s in own if s and s["path"] == "edge"] == [{"releaseName": "edge"}]
+    ended = ran(root, "image", "set", "edge", "registry.example.com/edge:1", "--env", "dev")
+    assert ended.code == 2
+    assert "edge/values.yaml: There is no such file" in ended.err
+
+
 def test_a_fault_is_placed_in_the_file_that_holds_the_value(root: Path) -> None:
     (root / "envs/dev/pay.yaml").write_text("level: fine\ndeep: {b: 1\n")
     assert codes(root, "pay")["INP001"] == ["envs/dev/pay.yaml:3"]

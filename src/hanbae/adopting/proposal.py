@@ -14,7 +14,7 @@ from hanbae.adopting import chart_folders, environments, naming_patterns, values
 from hanbae.adopting import uses as uses_
 from hanbae.adopting.survey import Chart, Survey
 from hanbae.adopting.uses import Use
-from hanbae.policy import naming
+from hanbae.policy import folders, naming
 
 _RELEASE: Final = "{service}"
 _APPLICATION: Final = "{service}-{environment}"
@@ -318,7 +318,8 @@ def _values(
     if not patterns:
         if charts:
             guesses.add("values")
-        return base or ("values-{environment}.yaml",)
+            return base
+        return ("values-{environment}.yaml",)
     return (*base, patterns.most_common(1)[0][0])
 
 
@@ -338,27 +339,30 @@ def _listed_values(  # noqa: PLR0917
     lists = values_lists.of(uses, of_charts, bases)
     for service, own in lists.named.items():
         named.setdefault(service, {})["values"] = list(own)
-    values = lists.common or _values(survey, charts, names, guesses)
+    values = lists.common
+    if values is None:
+        values = _values(survey, charts, names, guesses)
     deployed = {use.service for use in uses}
+    every = _files(survey)
     for name, path in of_charts.items():
-        alone = len(values) > 1 and _has_base_alone(survey, name, path, values[-1], names)
-        if alone and name not in deployed:
-            named.setdefault(name, {})["values"] = list(values[:-1])
+        there = [entry for entry in values if _is_there(entry, every, name, path, names)]
+        if there != list(values) and name not in deployed:
+            named.setdefault(name, {})["values"] = there
     return values
 
 
-def _has_base_alone(
-    survey: Survey, name: str, folder: str, pattern: str, names: Sequence[str]
-) -> bool:
-    """Whether a service has values for everything and none for an environment."""
-    chart = next((chart for chart in survey.charts if chart.folder == folder), None)
-    if chart is None or "values.yaml" not in chart.files:
-        return False
-    own = {
-        pattern.removeprefix("./").replace("{environment}", word).replace("{service}", name)
-        for word in names
-    }
-    return not own.intersection(survey.values if "{service}" in pattern else chart.files)
+def _files(survey: Survey) -> set[str]:
+    """The YAML files of a repository, those of its charts too, from its root."""
+    of_charts = (
+        folders.path(chart.folder, file) for chart in survey.charts for file in chart.files
+    )
+    return {*survey.values, *of_charts}
+
+
+def _is_there(entry: str, files: set[str], service: str, folder: str, names: Sequence[str]) -> bool:
+    """Whether a service has a values file of a list, for one environment at least."""
+    paths = [naming.filled(entry, service, name, release=service) for name in names]
+    return any(naming.values_path(folder, path) in files for path in paths)
 
 
 def _environment(
@@ -383,14 +387,14 @@ def _environment(
     clusters = Counter(app.cluster for app in own if app.cluster)
     cluster = clusters.most_common(1)[0][0] if clusters else ""
     workload = cluster if cluster and "://" not in cluster and cluster != "in-cluster" else ""
-    folders = [
+    overlays = [
         item.folder
         for item in survey.overlays
         if environments.same(item.environment, name) and item.base == "k8s"
     ]
     automated = bool(own) and all(app.automated for app in own)
     return Environment(
-        name, branch, automated, suffix, "", workload, folders[0] if folders else "", guessed
+        name, branch, automated, suffix, "", workload, overlays[0] if overlays else "", guessed
     )
 
 

@@ -21,11 +21,12 @@ class Lists(Struct, frozen=True):
     """The values files of services.
 
     Attributes:
-        common: Those of most services, as a policy lists them; empty where no Application deploys a chart.
-        named: Service → its own, where they are others.
+        common: Those of most services, as a policy lists them; None where no Application deploys a chart, or none of
+            those lists what a policy can hold.
+        named: Service → its own, where they are others; empty for one that is rendered with no file.
     """
 
-    common: Entries
+    common: Entries | None
     named: dict[str, Entries]
 
 
@@ -40,23 +41,24 @@ def of(uses: Iterable[Use], charts: Mapping[str, str], bases: Collection[str]) -
     by_service: dict[str, Counter[Entries]] = {}
     for use in uses:
         folder = charts.get(use.service)
-        if folder is not None:
-            entries = _entries(use, folder, base=folder in bases)
+        entries = None if folder is None else _entries(use, folder, base=folder in bases)
+        if entries is not None:
             by_service.setdefault(use.service, Counter())[entries] += 1
     lists = {service: counts.most_common(1)[0][0] for service, counts in by_service.items()}
-    usual = Counter(entries for entries in lists.values() if entries)
-    common = usual.most_common(1)[0][0] if usual else ()
-    return Lists(
-        common, {service: own for service, own in sorted(lists.items()) if own and own != common}
-    )
+    usual = Counter(lists.values())
+    # What some services are rendered with says more of the next one than that others are rendered with nothing.
+    often = [entries for entries, _ in usual.most_common()]
+    common = next((entries for entries in often if entries), next(iter(often), None))
+    return Lists(common, {name: own for name, own in sorted(lists.items()) if own != common})
 
 
-def _entries(use: Use, folder: str, *, base: bool) -> Entries:
-    entries = [_entry(use, folder, file) for file in use.application.value_files]
-    own = [entry for entry in entries if entry]
+def _entries(use: Use, folder: str, *, base: bool) -> Entries | None:
+    """The values files of one Application; None where it lists such as no policy can hold, and no other."""
+    listed = use.application.value_files
+    own = [entry for file in listed if (entry := _entry(use, folder, file))]
     if base and _BASE not in own:
         own.insert(0, _BASE)
-    return tuple(dict.fromkeys(own))
+    return tuple(dict.fromkeys(own)) if own or not listed else None
 
 
 def _entry(use: Use, folder: str, file: str) -> str:

@@ -281,7 +281,8 @@ def _source(
 ) -> Thing:
     """The source of a chart; a second one for values files outside of it, which Argo CD knows by ``$values``."""
     names = [file.inside or f"${_REF}/{file.path}" for file in files]
-    helm = {"releaseName": release, "valueFiles": names}
+    # Argo CD leaves an empty list out of what it keeps.
+    helm: Thing = {"releaseName": release, **({"valueFiles": names} if names else {})}
     source = {**_git(policy, environment, chart), "helm": helm}
     if all(file.inside for file in files):
         return {"source": source}

@@ -158,7 +158,8 @@ class Services(Document, frozen=True):
         secret: Name of a service's Secret, a template.
         values: Values files in order, templates; later ones win. A bare name, or what begins with ``./`` or ``../``, is
             a path from the chart's folder; any other is one from the repository's root. Default
-            ``values-{environment}.yaml``; where ``values.yaml`` is among them, it belongs into git.
+            ``values-{environment}.yaml``; where ``values.yaml`` is among them, it belongs into git. An empty list is of
+            charts that are rendered with no file but their own ``values.yaml``, which Helm reads where it is there.
         migrations: Folder of a service's migrations from the repository's root, a template; default ``migrations``
             beside the chart, or in it where the chart's folder is the service's own; without a chart, in the folder
             that is called like the service.
@@ -172,7 +173,7 @@ class Services(Document, frozen=True):
     release: str = "{service}-service"
     application: str = "{service}-{environment}"
     secret: str = "{service}-secrets"  # noqa: S105  a name, no secret
-    values: tuple[str, ...] = ()
+    values: tuple[str, ...] | None = None
     migrations: str | None = None
     named: dict[Name, NamedService] = field(default_factory=dict)
 

@@ -15,6 +15,9 @@ from hanbae.policy import documents, environments, folders, service_paths
 RBAC: Final = "k8s/rbac"
 """Below it is what hanbae may do in the clusters, by environment."""
 
+CHART_VALUES: Final = "values.yaml"
+"""The values of a chart's own, which Helm begins with."""
+
 _SERVICE: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _OBJECT: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
@@ -195,7 +198,8 @@ def values_templates(policy: documents.Policy, service: str, environment: str) -
     own = policy.environments[environment].values
     if own is not None:
         return (own,) if isinstance(own, str) else own
-    return policy.services.values or ("values-{environment}.yaml",)
+    common = policy.services.values
+    return common if common is not None else ("values-{environment}.yaml",)
 
 
 def values_sources(
@@ -234,9 +238,12 @@ def values_files(
 def values_file(policy: documents.Policy, service: str, environment: str) -> PurePosixPath:
     """The values file that is an environment's own, relative to the repository: what is set for it is written there.
 
-    That is the last one with the environment's name in it, else the last one.
+    That is the last one with the environment's name in it, else the last one; where the policy lists none, the chart's
+    own, which Helm reads whether it is listed or not.
     """
     templates = values_templates(policy, service, environment)
+    if not templates:
+        return chart(policy, service) / CHART_VALUES
     own = [index for index, text in enumerate(templates) if "{environment}" in text]
     index = own[-1] if own else len(templates) - 1
     return values_files(policy, service, environment)[index]
@@ -246,6 +253,8 @@ def values_name(policy: documents.Policy, service: str, environment: str) -> str
     """What an environment's own values file is called in sentences about its chart: its path in there, if any."""
     own = str(values_file(policy, service, environment))
     files = values_sources(policy, service, environment)
+    if not files:
+        return CHART_VALUES
     return next((file.inside for file in files if file.path == own and file.inside), own)
 
 

@@ -43,7 +43,7 @@ def check(policy: documents.Policy) -> Iterator[Fault]:
         if "{environment}" not in text and _share_argocd(policy):
             yield "policy.template-lacks-environment", key, {"value": text}
     yield from template("services.namespace", "namespace", services.namespace)
-    yield from values("services.values", services.values, chart_folders(services))
+    yield from values("services.values", services.values or (), chart_folders(services))
     if services.migrations is not None:
         yield from _migrations("services.migrations", services.migrations)
     for name, service in services.named.items():
@@ -107,8 +107,6 @@ def _named(
         if own is not None:
             yield from template(f"{key}.{field}", field, own, of_one=True)
     if service.values is not None:
-        if not service.values:
-            yield "policy.no-values-files", f"{key}.values", {}
         folder = service_paths.place(services, name).chart
         yield from values(f"{key}.values", service.values, (folder,))
     if service.migrations is not None:

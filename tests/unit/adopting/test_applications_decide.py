@@ -81,6 +81,64 @@ def test_a_service_whose_application_lists_others_has_its_own() -> None:
     assert policy.named == {"api": {"values": ["values.yaml", "other.yaml"]}}
 
 
+def bare(folder: str, *files: str) -> dict[str, str]:
+    """A chart without values of its own."""
+    own = chart(folder, *files)
+    del own[f"{folder}/values.yaml"]
+    return own
+
+
+def test_a_chart_without_any_values_is_listed_as_such() -> None:
+    files = {**chart("charts/cart"), **bare("charts/ingress")}
+    deployed = [
+        application("cart-dev", "charts/cart", "values-dev.yaml"),
+        application("ingress-dev", "charts/ingress"),
+    ]
+    policy = proposed(files, deployed)
+    assert policy.values == ("values.yaml", "values-{environment}.yaml")
+    assert policy.named == {"ingress": {"values": []}}
+    assert proposed(bare("charts/ingress"), deployed[1:]).values == ()
+    # What an Application lists and no policy can hold says nothing of the files that there are.
+    elsewhere = [application("ingress-dev", "charts/ingress", "https://example.com/v.yaml")]
+    policy = proposed(bare("charts/ingress", "values-dev.yaml"), elsewhere)
+    assert policy.values == ("values-{environment}.yaml",)
+
+
+def test_of_the_usual_files_a_service_has_those_that_it_has() -> None:
+    """Services that no Application deploys: one with all, one each with one of them, and one with none."""
+    policy = proposed(
+        {
+            **chart("charts/all", "values-dev.yaml", "values-prod.yaml"),
+            **chart("charts/base"),
+            **bare("charts/dev", "values-dev.yaml"),
+            **bare("charts/none"),
+        },
+        [],
+    )
+    assert policy.values == ("values.yaml", "values-{environment}.yaml")
+    assert policy.named == {
+        "base": {"values": ["values.yaml"]},
+        "dev": {"values": ["values-{environment}.yaml"]},
+        "none": {"values": []},
+    }
+    policy = proposed(bare("charts/none"), [])
+    assert (policy.values, policy.named) == ((), {})
+
+
+def test_what_a_plugin_makes_is_no_service() -> None:
+    """Nobody but the plugin knows what is deployed of such a folder: not Helm, and not who reads its files."""
+    by_plugin = application("own-dev", "charts/own").replace("helm: {valueFiles: []}", "plugin: {}")
+    policy = proposed(
+        {**chart("charts/own"), **chart("charts/cart")},
+        [by_plugin, application("cart-dev", "charts/cart")],
+    )
+    assert list(policy.services) == ["cart"]
+    assert policy.exclude == ("charts/own",)
+    plain = {"plain/a.yaml": SERVICE.replace("Service", "Deployment", 1)}
+    policy = proposed(plain, [by_plugin.replace("charts/own", "plain")])
+    assert not policy.services
+
+
 def test_services_that_share_a_chart_are_told_apart_by_their_applications() -> None:
     policy = proposed(
         {**chart("charts/backend"), **chart("charts/web")},

@@ -53,7 +53,6 @@ REFUSED = [
     ("migrations: '../{service}'", "policy.not-a-path", "services.migrations"),
     ("named: {a: {path: ../x}}", "policy.not-a-path", "services.named.a.path"),
     ("named: {a: {path: .git}}", "policy.not-a-path", "services.named.a.path"),
-    ("named: {a: {values: []}}", "policy.no-values-files", "services.named.a.values"),
     (
         "named: {a: {path: x, values: [../../y]}}",
         "policy.not-a-values-file",
@@ -106,6 +105,8 @@ def test_what_is_refused_is_refused_at_its_line(section: str, text_id: str, key:
         "application: '{environment}.{service}'",
         "secret: '{release}.keys.v1'",
         "values: ['values.yaml', './env/{environment}.yaml', '/values/{release}.yaml', '../common.yaml']",
+        "values: []",
+        "named: {auth: {values: []}}",
         "named: {auth: {path: .}}",
         "named: {auth: {path: ., databases: {'{release}-migrate': auth, DATABASE_URL: auth_db}}}",
         "named: {auth: {path: helm, release: auth, secret: auth, application: 'a-{environment}'}}",
@@ -171,6 +172,18 @@ def test_a_list_of_an_environment_replaces_that_of_the_services() -> None:
         "dev": ["services/x/helm/b.yaml"],
         "prod": ["services/x/helm/a.yaml", "e/prod.yaml"],
     }
+
+
+def test_a_service_without_values_files_has_the_chart_s_own() -> None:
+    every = read("{values: []}")
+    named = read("{named: {auth: {values: []}}}")
+    default = read("{}")
+    for policy in (every, named):
+        assert naming.values_files(policy, "auth", "dev") == ()
+        assert str(naming.values_file(policy, "auth", "dev")) == "services/auth/helm/values.yaml"
+        assert naming.values_name(policy, "auth", "dev") == "values.yaml"
+    for policy in (named, default):
+        assert naming.values_name(policy, "cart", "dev") == "values-dev.yaml"
 
 
 def test_what_is_set_is_written_to_the_file_of_the_environment() -> None:

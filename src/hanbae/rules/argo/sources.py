@@ -187,7 +187,8 @@ def _order(
 ) -> Iterator[rulebook.Hit]:
     if spec.settings is None:
         return
-    own = naming.values_sources(project.policy, "x", spec.environment)[-1].inside
+    ours = naming.values_sources(project.policy, "x", spec.environment)
+    own = ours[-1].inside if ours else ""
     if own in files and files[-1] != own:
         facts = {"object": spec.declared.label, "file": own, "last": files[-1][:80]}
         place = spec.place(*keys, files.index(own))

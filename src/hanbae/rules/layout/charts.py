@@ -52,7 +52,7 @@ def missing_values(service: views.Service) -> Iterator[rulebook.Hit]:
     """An environment without its values file, or a chart without example values."""
     if _is_library(service):
         return  # it is no service, which LAY008 says
-    if "values.yaml.example" not in service.chart_files and not service.policy.services.values:
+    if "values.yaml.example" not in service.chart_files and service.policy.services.values is None:
         yield rulebook.Hit(_chart(service), variant="example", severity="warning")
     reported = set()
     for environment in service.project.environments:

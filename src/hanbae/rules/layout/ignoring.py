@@ -44,11 +44,8 @@ def not_ignored(project: views.Project) -> Iterator[rulebook.Hit]:
 
 
 def _is_chosen(project: views.Project, service: str) -> bool:
-    """Whether the policy lists ``values.yaml`` among a service's values files: then it belongs into git."""
+    """Whether a service is rendered with ``values.yaml``, by the policy's list or for want of any: it is git's."""
     policy = project.policy
     own = folders.path(str(naming.chart(policy, service)), "values.yaml")
-    return any(
-        str(path) == own
-        for environment in project.environments
-        for path in naming.values_files(policy, service, environment)
-    )
+    lists = [naming.values_files(policy, service, name) for name in project.environments]
+    return any(not paths or own in map(str, paths) for paths in lists)
