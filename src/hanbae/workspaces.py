@@ -83,6 +83,7 @@ class Workspace:
         ids: Makes the id of a deployment.
         fetching: Held while git fetches: two at once would be in each other's way.
         tells: Is given each event that this process has recorded, and returns at once.
+        driven: The environments that another engine drives than the policy's, for which no rights are generated.
     """
 
     loaded: loading.Loaded
@@ -95,6 +96,7 @@ class Workspace:
     ids: Callable[[], str] = field(default=_id)
     fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
     tells: Callable[[events.Event], None] = field(default=_nobody)
+    driven: frozenset[str] = frozenset()
 
     @property
     def policy(self) -> documents.Policy:
@@ -166,7 +168,8 @@ class Workspace:
         settings = msgspec.structs.replace(self.environment(environment), engine=engine)
         chosen = {**self.policy.environments, environment: settings}
         policy = msgspec.structs.replace(self.policy, environments=chosen)
-        return replace(self, loaded=msgspec.structs.replace(self.loaded, policy=policy))
+        loaded = msgspec.structs.replace(self.loaded, policy=policy)
+        return replace(self, loaded=loaded, driven=self.driven | {environment})
 
     def refuse_unknown(self, services: Iterable[str], environment: str) -> None:
         """Refuse an environment that is not there, and services that exist neither here nor on its fetched branch.
@@ -219,11 +222,12 @@ class Workspace:
             hanbae.errors.WrongUse: No such context; no address of Argo CD's API, or no token for it.
         """
         settings = self.environment(environment)
+        granted = granted and environment not in self.driven
         control = self.context or environments.control(settings)
         workload = self.context or environments.workload(settings)
         if environments.by_helm(self.policy, environment):
-            # Nobody needs Argo CD's cluster, and what hanbae generates grants only what Argo CD's deployer does.
-            async with self._connected(environment, "workload", workload, granted=False) as pods:
+            # Nobody needs Argo CD's cluster.
+            async with self._connected(environment, "workload", workload, granted=granted) as pods:
                 yield Clusters(pods, pods)
             return
         if settings.transport == "argocd-api":

@@ -1,4 +1,7 @@
-"""Deployments with Helm, on a real cluster: hooks in their order, secrets adopted, and nobody's release taken over."""
+"""Deployments with Helm, on a real cluster: hooks in their order, secrets adopted, and nobody's release taken over.
+
+Whoever deploys here has the rights that ``hanbae generate rbac`` writes for an environment under Helm, and no others.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ from tests.support import demos, polling, scenes
 from hanbae import errors
 from hanbae.engines import owning_releases
 
-SERVICE, RELEASE = "auth", "auth-service"
+SERVICE, RELEASE, DATABASE = "auth", "auth-service", "auth_db"
 
 
 @pytest.fixture
 def admin(demo: demos.Demo) -> dict[str, str]:
-    """What makes a child an administrator who has Helm: the deployer of Argo CD may not write what a chart has."""
+    """What makes a child an administrator who has Helm."""
     folder = demo.sandbox.site.folder.root / "bin"
     path = f"{folder}{os.pathsep}{os.environ['PATH']}"
     return {"KUBECONFIG": str(demo.sandbox.kubeconfig), "PATH": path}
@@ -38,9 +41,18 @@ def scene(helmed: scenes.Scene) -> scenes.Scene:
     return helmed
 
 
-def deploy(scene: scenes.Scene, *options: str, **environment: str) -> scenes.Ended:
-    target = ("deploy", SERVICE, "--env", scene.environment, "--output", "json")
-    return scenes.hanbae(*target, *options, directory=scene.clone, **environment)
+def answered(scene: scenes.Scene, verb: str, *options: str) -> dict[str, Any]:
+    """What a command says of the service as JSON."""
+    words = (*verb.split(), SERVICE, "--env", scene.environment, "--output", "json", *options)
+    ended = scenes.hanbae(*words, directory=scene.clone, **scene.deployer())
+    assert ended.code in {0, 1, 3}, ended.err
+    answer: dict[str, Any] = json.loads(ended.out)
+    return answer
+
+
+def standing(scene: scenes.Scene) -> dict[str, Any]:
+    (entry,) = answered(scene, "status")["standings"]
+    return dict(entry)
 
 
 def records(scene: scenes.Scene) -> dict[int, str]:
@@ -70,9 +82,9 @@ def applied(deployment: dict[str, Any]) -> dict[str, tuple[int, list[int]]]:
 
 
 def test_first_deployment_brings_secrets_and_migrations_before_the_pods(
-    scene: scenes.Scene, admin: dict[str, str]
+    scene: scenes.Scene,
 ) -> None:
-    ended = deploy(scene, **admin)
+    ended = scene.deploy(SERVICE)
     assert ended.code == 0, ended.err
     assert applied(ended.only) == {"auth_db": (3, [1, 2, 3])}
     assert scene.versions(SERVICE, "auth_db") == [1, 2, 3]
@@ -87,20 +99,43 @@ def test_first_deployment_brings_secrets_and_migrations_before_the_pods(
     managers = {entry["manager"] for entry in sealed["metadata"]["managedFields"]}
     assert "hanbae" not in managers, "Helm would not take away what it no longer has"
 
-    asks = ("status", SERVICE, "--env", scene.environment, "--output", "json")
-    status = scenes.hanbae(*asks, directory=scene.clone, **admin)
-    (standing,) = json.loads(status.out)["standings"]
-    assert (standing["state"], standing["deployed"]) == ("current", ended.only["revision"])
-    assert standing["outcome"] == "succeeded"
-
-    again = deploy(scene, **admin)
-    assert again.code == 0, again.err
-    assert applied(again.only) == {"auth_db": (3, [])}
+    entry = standing(scene)
+    assert (entry["state"], entry["deployed"]) == ("current", ended.only["revision"])
+    assert entry["outcome"] == "succeeded"
+    assert entry["drifts"] == []
 
 
-def test_who_is_killed_in_a_migration_goes_on_with_its_job(
-    scene: scenes.Scene, admin: dict[str, str]
+def test_what_was_changed_by_hand_is_named_with_its_author_and_put_back(
+    scene: scenes.Scene,
 ) -> None:
+    namespace = scene.namespace(SERVICE)
+    kubectl = scene.shop.sandbox.kubectl
+    # `kubectl scale` to 0 leaves nobody's name: the API server keeps none for a number that is 0.
+    patch = ("--type", "merge", "--patch", '{"spec": {"replicas": 0}}')
+    kubectl(["patch", "deployment", RELEASE, *patch, "-n", namespace])
+    kubectl(["delete", "service", RELEASE, "-n", namespace])
+    polling.until(lambda: standing(scene)["state"] == "drifted", within=60, pause=0.5)
+    by_kind = {drift["object"]["kind"]: drift for drift in standing(scene)["drifts"]}
+    assert by_kind["Deployment"]["fields"] == ["spec.replicas"]
+    assert by_kind["Deployment"]["author"] == "kubectl-patch"
+    assert by_kind["Service"]["is_gone"]
+
+    (preview,) = answered(scene, "plan")["plans"]
+    assert {"drift.changed", "drift.gone"} <= {note["id"] for note in preview["notes"]}
+    causes = {entry["cause"]["id"]: entry for entry in answered(scene, "doctor")["diagnoses"]}
+    assert causes["diagnosis.changed-by-hand"]["cause"]["facts"]["author"] == "kubectl-patch"
+    assert causes["diagnosis.gone"]["subject"]["kind"] == "Service"
+
+    again = scene.deploy(SERVICE)
+    assert again.code == 0, again.err
+    assert applied(again.only) == {DATABASE: (3, [])}
+    texts = {text["id"]: text["facts"] for text in json.loads(again.out)["drifted"]}
+    assert texts["drift.changed"]["author"] == "kubectl-patch"
+    assert standing(scene)["state"] == "current"
+    assert scene.pods(SERVICE)
+
+
+def test_who_is_killed_in_a_migration_goes_on_with_its_job(scene: scenes.Scene) -> None:
     scenes.write_migrations(
         scene.migrations(SERVICE),
         {"00004_wait.sql": ["SELECT pg_sleep(8);", "CREATE TABLE once (id bigint);"]},
@@ -112,7 +147,7 @@ def test_who_is_killed_in_a_migration_goes_on_with_its_job(
     killed = subprocess.Popen(
         [sys.executable, "-m", "hanbae", *target],
         cwd=scene.clone,
-        env=scenes.clean_environment() | admin,
+        env=scenes.clean_environment() | scene.deployer(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -127,7 +162,7 @@ def test_who_is_killed_in_a_migration_goes_on_with_its_job(
     job = running()
     killed.kill()
     killed.wait()
-    ended = deploy(scene, **admin)
+    ended = scene.deploy(SERVICE)
     assert ended.code == 0, ended.err
     assert uid(migration(scene)) == job
     assert scene.versions(SERVICE, "auth_db") == [1, 2, 3, 4]
@@ -135,9 +170,7 @@ def test_who_is_killed_in_a_migration_goes_on_with_its_job(
     assert list(records(scene).values()).count("deployed") == 1
 
 
-def test_a_failing_migration_ends_it_before_helm_is_asked(
-    scene: scenes.Scene, admin: dict[str, str]
-) -> None:
+def test_a_failing_migration_ends_it_before_helm_is_asked(scene: scenes.Scene) -> None:
     before, revisions = scene.pods(SERVICE), records(scene)
     scenes.write_migrations(
         scene.migrations(SERVICE),
@@ -146,7 +179,7 @@ def test_a_failing_migration_ends_it_before_helm_is_asked(
     scene.once(SERVICE)
     scene.build(SERVICE)
     scene.publish("Add devices")
-    failed = deploy(scene, **admin)
+    failed = scene.deploy(SERVICE)
     assert failed.code == 1, failed.err
     assert failed.only["outcome"] == "failed"
     assert scenes.MIGRATION_FAILED & failed.causes, failed.err
@@ -156,9 +189,7 @@ def test_a_failing_migration_ends_it_before_helm_is_asked(
     assert scene.versions(SERVICE, "auth_db") == [1, 2, 3, 4]
 
 
-def test_a_crash_after_a_mended_migration_is_named_before_the_deadline(
-    scene: scenes.Scene, admin: dict[str, str]
-) -> None:
+def test_a_crash_after_a_mended_migration_is_named_before_the_deadline(scene: scenes.Scene) -> None:
     scenes.write_migrations(
         scene.migrations(SERVICE),
         {"00005_add_devices.sql": ["ALTER TABLE accounts ADD COLUMN device text;"]},
@@ -166,7 +197,7 @@ def test_a_crash_after_a_mended_migration_is_named_before_the_deadline(
     scene.build(SERVICE)
     scene.set_environment(SERVICE, REQUIRED_TABLES="elsewhere.nothing")
     scene.publish("Crash")
-    crashed = deploy(scene, **admin)
+    crashed = scene.deploy(SERVICE)
     assert crashed.code == 1, crashed.err
     assert scene.versions(SERVICE, "auth_db") == [1, 2, 3, 4, 5]
     assert "diagnosis.crashing" in crashed.causes, (crashed.causes, crashed.err)
@@ -177,7 +208,8 @@ def test_a_release_that_argo_cd_owns_is_refused(
 ) -> None:
     argo = entered("production")
     argo.enter()
-    refused = deploy(argo, "--engine", "helm", **admin)
+    words = ("deploy", SERVICE, "--env", argo.environment, "--engine", "helm")
+    refused = scenes.hanbae(*words, directory=argo.clone, **admin)
     assert refused.code == 5, refused.err
     assert "auth-production" in refused.err
     assert records(argo) == {}

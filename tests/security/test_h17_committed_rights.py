@@ -70,6 +70,22 @@ def test_a_hub_s_generated_rights_are_clean(tmp_path: Path) -> None:
     assert hits(tmp_path, "ENV017") == []
 
 
+@pytest.mark.parametrize("engine", ["argocd", "helm"])
+def test_rights_of_either_engine_are_clean_until_the_engine_changes(
+    tmp_path: Path, engine: str
+) -> None:
+    new_repository(tmp_path, "--one-cluster")
+    policy, plain = tmp_path / "hanbae.yaml", "  dev:\n    platform: kubernetes\n"
+    text = policy.read_text()
+    assert plain in text
+    texts = {"argocd": text, "helm": text.replace(plain, f"{plain}    engine: helm\n")}
+    policy.write_text(texts.pop(engine))
+    assert main.run(["-C", str(tmp_path), "generate", "rbac"]) == 0
+    assert hits(tmp_path, "ENV017") == []
+    policy.write_text(texts.popitem()[1])
+    assert {variant for variant, _ in hits(tmp_path, "ENV017")} >= {"missing", "other"}
+
+
 def edited(name: str, edit: Callable[[str], str]) -> Callable[[Path], None]:
     def attack(folder: Path) -> None:
         path = folder / name

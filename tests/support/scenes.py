@@ -25,7 +25,7 @@ from hanbae.actions import generate_argocd, generate_rbac, new_service
 from hanbae.argo import authorizing
 from hanbae.charts import values
 from hanbae.history import stores
-from hanbae.policy import loading, naming
+from hanbae.policy import environments, loading, naming
 from hanbae.sandbox import demo_repository, demo_shop, running, service_images
 
 #: A user's settings that would lead a child to another cluster or database.
@@ -384,7 +384,7 @@ class Scene:
         """What makes a child the environment's deployer, who may deploy what the clone has now, and nothing else."""
         if self.control is None:
             asyncio.run(self.shop.authorise(self.environment))
-            return {"KUBECONFIG": str(self.shop.deployer(self.environment))}
+            return {"KUBECONFIG": str(self.shop.deployer(self.environment)), **self.programs()}
         asyncio.run(generate_rbac.generate_rbac(self.clone, environments=[self.environment]))
         rights = self.clone / generate_rbac.FOLDER / self.environment
         sandboxes = {"workload": self.shop.sandbox, "control": self.control}
@@ -396,6 +396,13 @@ class Scene:
         ]
         path = self.clone.parent / f"{self.environment}.kubeconfig"
         return {"KUBECONFIG": str(hubs.merged(path, *accounts))}
+
+    def programs(self) -> dict[str, str]:
+        """What leads a child to Helm, where that deploys; only the sandbox has it."""
+        if not environments.by_helm(self.shop.policy, self.environment):
+            return {}
+        folder = self.shop.sandbox.site.folder.root / "bin"
+        return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
 
     def _login(self) -> dict[str, str]:
         """What leads the child to Argo CD's API; the environment of a process is not seen by other users."""

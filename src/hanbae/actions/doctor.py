@@ -13,8 +13,10 @@ from hanbae import errors, files, foreign_json, workspaces
 from hanbae.actions import every_environment, overlay
 from hanbae.argocd_api import comparing
 from hanbae.clusters import connections, kinds, logs, reading
+from hanbae.deploying import helm_drift
 from hanbae.diagnosing import allowed_fields, standing
 from hanbae.engines import secrets
+from hanbae.policy import environments as policy_environments
 from hanbae.policy import labels, naming
 from hanbae.results import deployments, diagnoses, events, overlays, plans, reach
 
@@ -149,6 +151,7 @@ async def _of_environment(
         await look.around(space, described)
         await look.applications(space, clusters, described)
         await look.logs(described)
+        drifted = await _drifted(space, clusters, services, environment)
         parts = overlay.parts_of(space.policy, environment, services, ())
         expected = [await look.expected(p) for p in parts if p.provided == "expected"]
     return diagnoses.Snapshot(
@@ -162,7 +165,24 @@ async def _of_environment(
         tuple(look.unseen),
         _recorded(space, services, environment),
         tuple(filter(None, expected)),
+        drifted,
     )
+
+
+async def _drifted(
+    space: workspaces.Workspace,
+    clusters: workspaces.Clusters,
+    services: Sequence[str],
+    environment: str,
+) -> tuple[diagnoses.Drifted, ...]:
+    """What differs of what Helm has installed."""
+    if not policy_environments.by_helm(space.policy, environment):
+        return ()
+    installed = [
+        (name, await helm_drift.of_service(space, clusters.workload, name, environment))
+        for name in services
+    ]
+    return tuple(diagnoses.Drifted(name, entry.drifts) for name, entry in installed if entry.drifts)
 
 
 def _recorded(

@@ -10,7 +10,7 @@ from hanbae import errors
 from hanbae.argo import own_rules
 from hanbae.charts import filling
 from hanbae.policy import documents
-from hanbae.policy.environments import chosen_for_argocd
+from hanbae.policy import environments as policy_environments
 from hanbae.repository import generated_files, services
 from hanbae.results import files
 from hanbae.rules import compiled_expressions
@@ -30,7 +30,7 @@ def generate_admission(
         check: Touch nothing, and call ``stale`` what is not fresh.
 
     Raises:
-        errors.WrongUse: An environment that the policy does not have, or that Argo CD does not deploy.
+        errors.WrongUse: An environment that the policy does not have, or that is not on Kubernetes.
         errors.FileFault: The policy has a fault, or an expression that the API server would not take.
     """
     loaded = services.opened(directory)
@@ -43,7 +43,7 @@ def generate_admission(
                 "policy.unusable-expression", place=place, id=rule.id, reason=str(unusable)
             ) from unusable
     files: dict[str, str] = {}
-    for name in chosen_for_argocd(loaded.policy, environments):
+    for name in policy_environments.chosen(loaded.policy, environments):
         files |= manifests(loaded.policy, name)
     folders = [f"{FOLDER}/{name}" for name in environments] or [FOLDER]
     return generated_files.write(loaded.root, files, folders=folders, mark=_MARK, check=check)

@@ -1,7 +1,7 @@
 """Writes into ``k8s/rbac/<environment>`` as whom hanbae deploys there, and what that identity may do.
 
 An environment in one cluster gets one folder; where Argo CD's cluster is not that of the pods, ``control`` and
-``workload`` are folders of their own, and the deployer is an account in each.
+``workload`` are folders of their own, and the deployer is an account in each. Helm knows the pods' cluster alone.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec import structs
+
 from hanbae import errors
 from hanbae.argo import admitting, authorizing, sealing_access
 from hanbae.charts import filling, pools, values
 from hanbae.migrations import databases
 from hanbae.planning import rights
 from hanbae.policy import documents, loading, naming, service_paths
-from hanbae.policy.environments import chosen_for_argocd
+from hanbae.policy import environments as policy_environments
 from hanbae.releases import rights as release_rights
 from hanbae.repository import generated_files, services, trees
 from hanbae.results import files
@@ -38,7 +40,7 @@ async def generate_rbac(
     check: bool = False,
     broken: list[errors.FileFault] | None = None,
 ) -> tuple[files.FileChange, ...]:
-    """Write the deployer, its Roles and its admission policies for each environment that Argo CD deploys.
+    """Write the deployer, its Roles and its admission policies for each environment on Kubernetes.
 
     The services, the repositories of their images and the keys of their databases are read from the files as they are
     checked out: where an environment's branch has others, from that branch. Files of environments that are no longer
@@ -53,7 +55,7 @@ async def generate_rbac(
             compared: the other environments, and in theirs what does not depend on services. None to raise the first.
 
     Raises:
-        errors.WrongUse: An environment that the policy does not have, or that Argo CD does not deploy; no services.
+        errors.WrongUse: An environment that the policy does not have, or that is not on Kubernetes; no services.
         errors.FileFault: The policy or a values file has a fault; a service with databases names no image.
     """
     loaded = services.opened(directory)
@@ -61,7 +63,7 @@ async def generate_rbac(
     files: dict[str, str] = {}
     readable = []
     async with pools.opened() as pool:
-        for name in chosen_for_argocd(loaded.policy, environments):
+        for name in policy_environments.chosen(loaded.policy, environments):
             faults: list[errors.FileFault] | None = [] if check and broken is not None else None
             services_ = await described(pool, loaded, name, broken=faults)
             texts = manifests(loaded.policy, name, services_, groups=groups)
@@ -90,19 +92,19 @@ def generate_sealing(
 
     Args:
         directory: The repository or a folder in it.
-        environments: Only these; all that Argo CD deploys by default.
+        environments: Only these; all on Kubernetes by default.
         sealers: Groups of the clusters' users.
         check: Touch nothing, and call ``stale`` what is not fresh.
 
     Raises:
-        errors.WrongUse: An environment that the policy does not have, or that Argo CD does not deploy; a name that is
+        errors.WrongUse: An environment that the policy does not have, or that is not on Kubernetes; a name that is
             no group's.
         errors.FileFault: The policy has a fault.
     """
     loaded = services.opened(directory)
     _check_groups(sealers)
     texts: dict[str, str] = {}
-    for name in chosen_for_argocd(loaded.policy, environments):
+    for name in policy_environments.chosen(loaded.policy, environments):
         words = [_MARK, "--env", name, *(f"--sealers {shlex.quote(group)}" for group in sealers)]
         folder = f"{SEALING}/{name}"
         facts = {"command": " ".join(words), "folder": folder}
@@ -163,12 +165,20 @@ async def _described(
     if not path.is_file():
         return authorizing.Service(service)  # it is not in this environment yet: nothing to prove
     document = values.read(path, file)
+    declared = None
     if databases.are_declared(document.data):
         place = document.place(authorizing.IMAGE)
-        return release_rights.declared(loaded.policy, service, environment, document.data, place)
+        declared = release_rights.declared(
+            loaded.policy, service, environment, document.data, place
+        )
+        if not policy_environments.by_helm(loaded.policy, environment):
+            return declared
     tree = trees.WorkingTree(loaded.root)
     policy = services.located(loaded.policy, tree)
-    return await rights.rendered(pool, policy, tree, service, environment)
+    rendered = await rights.rendered(pool, policy, tree, service, environment)
+    if declared is None:
+        return rendered
+    return structs.replace(declared, kinds=rendered.kinds, secrets=rendered.secrets)
 
 
 def manifests(
@@ -179,15 +189,16 @@ def manifests(
     groups: Sequence[str] = (),
 ) -> dict[str, str]:
     """The files of one environment: path relative to the repository → text."""
-    settings = policy.environments[environment]
     command = " ".join(
         [_MARK, "--env", environment, *(f"--group {shlex.quote(name)}" for name in groups)]
     )
     files: dict[str, str] = {}
-    for folder, clusters in _folders(settings, environment):
+    by_helm = policy_environments.by_helm(policy, environment)
+    head = "repository/rbac-helm.yaml" if by_helm else "repository/rbac.yaml"
+    for folder, clusters in _folders(policy, environment):
         home = authorizing.namespace(policy, environment)
         facts = {"command": command, "folder": folder, "home": home}
-        header = filling.filled("repository/rbac.yaml", policy.language, facts)
+        header = filling.filled(head, policy.language, facts)
         documents_: dict[str, Sequence[dict[str, Any]]] = {
             "identity.yaml": authorizing.identity(policy, environment),
             "roles.yaml": authorizing.roles(
@@ -203,12 +214,12 @@ def manifests(
 
 
 def _folders(
-    settings: documents.Environment, environment: str
+    policy: documents.Policy, environment: str
 ) -> Iterator[tuple[str, tuple[authorizing.Cluster, ...]]]:
     """The folders to apply, and what the cluster is that each is for."""
+    settings = policy.environments[environment]
     parts_of: dict[str, list[authorizing.Cluster]] = {}
-    parts: tuple[authorizing.Cluster, ...] = ("control", "workload")
-    for part in parts:
+    for part in authorizing.clusters(policy, environment):
         parts_of.setdefault(naming.rbac_folder(settings, environment, part), []).append(part)
     for folder, clusters in parts_of.items():
         yield folder, tuple(clusters)

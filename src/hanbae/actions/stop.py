@@ -13,7 +13,7 @@ from hanbae.deploying import choosing_engine, claiming, occupants, stopping
 from hanbae.diagnosing import causes, pictures
 from hanbae.engines import protocol
 from hanbae.planning import deployments
-from hanbae.policy import naming
+from hanbae.policy import environments, naming
 from hanbae.repository import services
 from hanbae.results import events, plans
 
@@ -67,6 +67,11 @@ class Running:
         self._space = space
         self._clusters = clusters
         self._engine = engine
+
+    @property
+    def is_helm(self) -> bool:
+        """Whether Helm deploys the environment."""
+        return environments.by_helm(self._space.policy, self.environment)
 
     @property
     def causes(self) -> tuple[events.Diagnosed, ...]:

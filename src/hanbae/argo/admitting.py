@@ -10,6 +10,9 @@ They hold even where somebody gives it a more generous Role: creation and deleti
 - **ApplicationSet**: a refresh may be asked for.
 - **Job**: the proof of a database's migrations may be created and deleted.
 
+Where Helm deploys there is no Argo CD to tell, and hooks are Jobs of any shape; there they say which Secrets may be
+written: Helm's records.
+
 What they cannot do: the commit of a sync may be any that Argo CD can fetch from the repository, because an API server
 knows no branches (an AppProject can ask for signed commits); and who may read the logs of a namespace reads what its
 pods print.
@@ -22,9 +25,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from hanbae.argo import application_rules, authorizing, generators, proof_rules, rulings
+from hanbae.argo import (
+    application_rules,
+    authorizing,
+    generators,
+    proof_rules,
+    record_rules,
+    rulings,
+)
 from hanbae.clusters import kinds
-from hanbae.policy import documents
+from hanbae.policy import documents, environments
 
 Thing = dict[str, Any]
 
@@ -43,12 +53,15 @@ def policies(
 
     Args:
         policy: The policy.
-        environment: Name of an environment that Argo CD deploys.
+        environment: Name of an environment on Kubernetes.
         services: The repository's services.
         clusters: What the cluster that they are for is; by default both, for an environment in one cluster.
         groups: Groups that deploy, beside the deployer; whoever is in one is held to the policies everywhere.
     """
     maker = _Maker(policy, environment, groups)
+    if environments.by_helm(policy, environment):
+        shared = record_rules.variables(policy, environment, services)
+        return maker.policy(kinds.SECRET, shared, record_rules.secret())
     manifests: list[Thing] = []
     if "control" in clusters:
         shared = application_rules.VARIABLES

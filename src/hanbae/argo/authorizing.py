@@ -13,6 +13,10 @@ Decisions, and why:
 - RBAC cannot say what in an object may change, and who may update an Application could make it deploy anything from
   anywhere; :mod:`hanbae.argo.admitting` says that.
 
+Where Helm deploys, the identity is another one: Helm applies the objects itself, and keeps its records in Secrets that
+it finds by listing. So it writes the kinds that charts make, and reads every Secret of the namespaces of its services;
+:mod:`hanbae.argo.record_rules` says which Secrets it writes. There is no Application, and hooks are Jobs of any shape.
+
 What every authenticated identity may do anyway (``/version``, SelfSubjectReview) is not granted again.
 """
 
@@ -26,7 +30,7 @@ from msgspec import Struct
 
 from hanbae import errors, subjects
 from hanbae.clusters import kinds
-from hanbae.policy import documents, labels, naming
+from hanbae.policy import documents, environments, labels, naming
 
 Thing = dict[str, Any]
 Cluster = Literal["control", "workload"]
@@ -52,12 +56,16 @@ class Service(Struct, frozen=True):
         repository: Repository of its image, without tag and digest; empty when it has no databases to prove.
         keys: Keys of its databases' URLs in its Secret.
         proxied: Its Services' ports that are asked whether they answer, as the API server's proxy names them.
+        kinds: What its chart makes, where Helm applies that.
+        secrets: Names of the Secrets among it.
     """
 
     name: str
     repository: str = ""
     keys: tuple[str, ...] = ()
     proxied: tuple[str, ...] = ()
+    kinds: tuple[kinds.Kind, ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 def service(
@@ -88,6 +96,11 @@ def service(
     if not isinstance(repository, str) or not repository:
         raise errors.FileFault("rbac.no-image", place=place, service=name, environment=environment)
     return Service(name, repository, distinct)
+
+
+def clusters(policy: documents.Policy, environment: str) -> tuple[Cluster, ...]:
+    """In which clusters an environment's deployer has anything to do: Helm knows no Argo CD."""
+    return ("workload",) if environments.by_helm(policy, environment) else ("control", "workload")
 
 
 def scope(policy: documents.Policy, environment: str) -> str:
@@ -150,13 +163,14 @@ def roles(
 
     Args:
         policy: The policy.
-        environment: Name of an environment that Argo CD deploys.
+        environment: Name of an environment on Kubernetes.
         services: The repository's services.
         clusters: What the cluster that they are for is; by default both, for an environment in one cluster.
         groups: Groups that may deploy, beside the deployer.
     """
     rules: dict[tuple[str, str], list[Thing]] = {}
-    if "control" in clusters:
+    by_helm = environments.by_helm(policy, environment)
+    if "control" in clusters and not by_helm:
         _merge(rules, _control(policy, environment, services))
     if "workload" in clusters:
         _merge(rules, _workload(policy, environment, services))
@@ -195,8 +209,48 @@ def _workload(policy: documents.Policy, environment: str, services: Sequence[Ser
             yield where, "read", _rule(kinds.LEASE, "get", names=leases)
             yield where, "deploy", _rule(kinds.LEASE, "create")
             yield where, "deploy", _rule(kinds.LEASE, "patch", "update", names=leases)
-            yield where, "deploy", _rule(kinds.SECRET, "get", "list", "watch", names=names)
             yield where, "prove", _rule(kinds.JOB, "create", "delete")
+            if environments.by_helm(policy, environment):
+                yield where, "deploy", _applying(here)
+            else:
+                yield where, "deploy", _rule(kinds.SECRET, "get", "list", "watch", names=names)
+
+
+_SCAFFOLDED: Final = (
+    kinds.DEPLOYMENT,
+    kinds.HPA,
+    kinds.INGRESS,
+    kinds.SEALEDSECRET,
+    kinds.SERVICE,
+    kinds.SERVICEACCOUNT,
+)
+"""What the policy's charts have templates for: values switch it on and off, and that takes no other rights."""
+
+
+def _applying(services: Sequence[Service]) -> list[Thing]:
+    """What it takes to have Helm apply charts, keep its records, and take away what charts no longer have.
+
+    A name that a chart no longer makes is still to be deleted, so what is granted is kinds.
+    """
+    by_resource = {(kind.group, kind.plural): kind for kind in _SCAFFOLDED}
+    by_resource |= {
+        (kind.group, kind.plural): kind for service in services for kind in service.kinds
+    }
+    by_resource.pop((kinds.SECRET.group, kinds.SECRET.plural), None)
+    formers = (
+        _rule(kinds.CONTROLLERREVISION, "list")
+        if (kinds.STATEFULSET.group, kinds.STATEFULSET.plural) in by_resource
+        else []
+    )
+    return [
+        *_rule(kinds.SECRET, "create", "delete", "get", "list", "patch", "update", "watch"),
+        *(
+            rule
+            for _, kind in sorted(by_resource.items())
+            for rule in _rule(kind, "create", "delete", "get", "patch")
+        ),
+        *formers,  # what `hanbae rollout undo` puts back
+    ]
 
 
 _COMPARED: Final = (

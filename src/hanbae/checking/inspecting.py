@@ -42,7 +42,7 @@ class Inspection(Struct, frozen=True):
         ignores: The comments in the services' files that say that a finding is meant.
         unprepared: What has not been begun.
         claims: Environment → the objects of a service's release.
-        rights: Environment → what of it may be proven, where its values do not say what it migrates.
+        rights: Environment → what the deployer's rights depend on and its values do not say.
         deployed: Environment → what is there, for the documents; None where some of it does not render.
     """
 
@@ -93,18 +93,25 @@ async def inspect(
 
 
 def rights_of(service: views.Service) -> dict[str, authorizing.Service]:
-    """Environment → what may be proven where no values say it, for the rule over the deployer's rights."""
+    """Environment → what only rendering says of a service, for the rule over the deployer's rights.
+
+    That is what may be proven where no values say it, and what Helm applies where it deploys.
+    """
     described = {}
     for environment, release in service.releases.items():
-        if _declares(service, release.values_file):
+        by_helm = environments.by_helm(release.policy, environment)
+        declares = _declares(service, release.values_file)
+        if declares and not by_helm:
             continue
-        secret = naming.secret(release.policy, service.name, environment)
-        # What is rendered with an image for the rules alone is not there yet.
-        described[environment] = (
-            authorizing.Service(service.name)
-            if release.layer
-            else rights.of(release.model, service=service.name, secret=secret)
-        )
+        right = authorizing.Service(service.name)
+        if release.layer:  # what is rendered with an image for the rules alone is not there yet
+            if not by_helm:
+                described[environment] = right
+            continue
+        if not declares:
+            secret = naming.secret(release.policy, service.name, environment)
+            right = rights.of(release.model, service=service.name, secret=secret)
+        described[environment] = rights.with_objects(right, release.model) if by_helm else right
     return described
 
 

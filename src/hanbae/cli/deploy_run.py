@@ -108,10 +108,14 @@ class Run:
             # Before the error, which ends with the command that cures it.
             speaker.note(wording.Text("preflight.nothing-changed"))
             raise
+        asks = bool(prepared.plans) and self._is_asked()
         self.say_left_out(prepared)
+        if not asks:  # else it is below the plan
+            for text in prepared.drifted:
+                speaker.warn(text)
         if not wishes.older:
             undeployed.warn(self._session, self._space, prepared.services, prepared.revision)
-        if prepared.plans and self._is_asked():
+        if asks:
             await approval.approve(
                 self._session, self._space, prepared, wishes.environment, forced=wishes.forced
             )
@@ -191,6 +195,7 @@ class Run:
                 "skipped": prepared.skipped,
                 "unchanged": prepared.unchanged,
                 "unchecked": prepared.unchecked,
+                "drifted": prepared.drifted,
             }
             outputs.emit_json({"deployments": ended, **left_out})
         elif self._output == "text" and ended:
@@ -242,12 +247,14 @@ class Run:
         for deployment in self._prepared.plans if self._prepared is not None else ():
             with contextlib.suppress(ValueError):  # not even opened
                 begun.append(self._space.store.deployment(deployment))
-        left_out: dict[str, tuple[object, ...]] = {"skipped": (), "unchanged": (), "unchecked": ()}
+        names = ("skipped", "unchanged", "unchecked", "drifted")
+        left_out: dict[str, tuple[object, ...]] = dict.fromkeys(names, ())
         if self._prepared is not None:
             left_out = {
                 "skipped": self._prepared.skipped,
                 "unchanged": self._prepared.unchanged,
                 "unchecked": self._prepared.unchecked,
+                "drifted": self._prepared.drifted,
             }
         outputs.emit_json({"deployments": begun, **left_out})
 

@@ -50,11 +50,12 @@ class Deployments(Struct):
 
 
 class Run(Deployments):
-    """What became of each service of a run, and which services were left out of it."""
+    """What became of each service of a run, which were left out of it, and what was changed by hand before."""
 
     skipped: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
     unchecked: tuple[wording.Text, ...] = ()
+    drifted: tuple[wording.Text, ...] = ()
 
 
 class HistoryList(Deployments, omit_defaults=True):

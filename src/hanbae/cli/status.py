@@ -15,6 +15,7 @@ import click
 from hanbae import wording
 from hanbae.cli import interrupts, names, options, outputs, unreached
 from hanbae.cli.text import catalogue
+from hanbae.results import drifts
 
 if TYPE_CHECKING:
     from hanbae import workspaces
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _MOST: Final = 20
 """Services and environments that are explained below the table; the rest is in the table and in JSON."""
+_DRIFTS: Final = 5
+"""Objects of a service that are explained as changed by hand; the others are named."""
 _SENTENCES: Final = {
     "behind": "status.is-behind",
     "unseen": "status.is-unseen",
@@ -155,7 +158,7 @@ def _show(session: options.Session, listed: standings.Standings, now: datetime) 
     explained = [
         standing
         for standing in listed.standings
-        if standing.state in _SENTENCES or standing.overrides
+        if standing.state in _SENTENCES or standing.overrides or standing.drifts
     ]
     for standing in explained[:_MOST]:
         for line in _sentences(standing):
@@ -203,6 +206,9 @@ def _sentences(standing: standings.Standing) -> Iterator[str]:
     if standing.overrides:
         facts["names"] = ", ".join(standing.overrides)[:_LONGEST]
         yield catalogue.sentence(wording.Text("status.overrides", facts))
-    words = _COMMANDS.get(standing.state) or (_PLAN if standing.overrides else None)
+    for text in drifts.sentences(standing.drifts[:_DRIFTS]):
+        yield catalogue.sentence(text)
+    shows_plan = standing.overrides or standing.drifts
+    words = _COMMANDS.get(standing.state) or (_PLAN if shows_plan else None)
     if words:
         yield "  → " + shlex.join([*words, standing.service, "--env", standing.environment])

@@ -169,6 +169,8 @@ def show_running(session: options.Session, running: stop.Running) -> None:
         "message": occupant.message,
     }
     text_id = "stop.both-run" if running.deployment else "stop.operation-runs"
+    if running.is_helm:
+        text_id = "stop.helm-runs"
     speaker.step(wording.Text(text_id, facts | deployment))
     for cause in running.causes:
         for line in event_lines.laid_out(cause, width=speaker.width, indent="  "):

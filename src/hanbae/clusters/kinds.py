@@ -117,6 +117,28 @@ def named(kind: str) -> Kind:
     return _ALL[kind]
 
 
+def of(api_version: str, kind: str) -> Kind:
+    """A kind by how objects name it; the plural of one that is not in the table is guessed as Kubernetes guesses it.
+
+    Args:
+        api_version: Such as ``apps/v1``.
+        kind: Such as ``Deployment``.
+    """
+    group, _, version = api_version.rpartition("/")
+    listed = _ALL.get(kind)
+    if listed is not None and listed.group == group:
+        return listed
+    name = kind.lower()
+    if name.endswith("y") and name[-2:-1] not in _VOWELS:
+        plural = f"{name[:-1]}ies"
+    else:
+        plural = f"{name}es" if name.endswith(("s", "x", "ch")) else f"{name}s"
+    return Kind(group, version, plural, kind)
+
+
+_VOWELS: Final = frozenset("aeiou")
+
+
 def ref(item: Object) -> subjects.Ref:
     """How an object is pointed at."""
     metadata = item["metadata"]

@@ -9,22 +9,23 @@ the very revision it decides.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from hanbae import errors, subjects, wording, workspaces
+from hanbae import subjects, wording, workspaces
 from hanbae.argo import applications, operations
 from hanbae.argocd_api import comparing
-from hanbae.clusters import connections, discovering, kinds, reading
+from hanbae.clusters import kinds, reading
+from hanbae.deploying import helm_drift, live_objects
+from hanbae.engines import owning_releases
+from hanbae.engines.helm import program
 from hanbae.planning import deployments, forecasting, scheduling
 from hanbae.policy import environments, naming
-from hanbae.results import plans
+from hanbae.results import drifts, plans
 
 Thing = Mapping[str, Any]
-_AT_ONCE = 8
 
 
 class Observed(Struct, frozen=True):
@@ -51,19 +52,43 @@ async def observe(
         hanbae.errors.Unreachable: Argo CD or a cluster did not answer.
     """
     if environments.by_helm(source.policy, source.environment):
-        return await _of_release(clusters, source)
+        return await _of_release(space, clusters, source)
     if clusters.argocd is not None:
         return await _through_api(space, clusters, source)
     return await _through_objects(space, clusters, source)
 
 
-async def _of_release(clusters: workspaces.Clusters, source: deployments.Source) -> Observed:
-    """Under Helm: the objects of the commit against those that are there; what Helm deletes is not looked up."""
+async def _of_release(
+    space: workspaces.Workspace, clusters: workspaces.Clusters, source: deployments.Source
+) -> Observed:
+    """Under Helm: the objects of the commit against those that are there, and what Helm has and the commit has not."""
+    installed = await helm_drift.of_service(
+        space, clusters.workload, source.service, source.environment
+    )
     api_versions = _api_versions(source, _objects(source))
-    live = await _live(clusters.workload, api_versions)
-    forecast = forecasting.live(live, _objects(source), source.namespace)
-    facts = {"release": naming.release(source.policy, source.service, source.environment)}
-    return Observed(forecast, "hanbae", (wording.Text("plan.helm-deletes", facts),))
+    live = await live_objects.read(clusters.workload, api_versions)
+    others = {ref: here for ref, here in installed.present.items() if ref not in live}
+    release = naming.release(source.policy, source.service, source.environment)
+    targets = [
+        owning_releases.owned(target, release=release, namespace=source.namespace)
+        for target in _objects(source)
+    ]
+    forecast = forecasting.live(others | live, targets, source.namespace, manager=program.MANAGER)
+    listed = (
+        structs.replace(
+            change,
+            fields=tuple(map(_without_helm, change.fields)),
+            kept=change.object in installed.kept,
+        )
+        for change in forecast
+    )
+    return Observed(tuple(listed), "hanbae", tuple(drifts.sentences(installed.drifts)))
+
+
+def _without_helm(field: plans.Field) -> plans.Field:
+    """A field with who manages it besides Helm, whose fields they are."""
+    others = tuple(name for name in field.managers if name != program.MANAGER)
+    return structs.replace(field, managers=others)
 
 
 def _api_versions(source: deployments.Source, targets: Iterable[Thing]) -> dict[subjects.Ref, str]:
@@ -119,7 +144,7 @@ async def _through_objects(
             group, version = entry.get("group"), entry.get("version") or "v1"
             api_version = f"{group}/{version}" if group else str(version)
             api_versions.setdefault(_entry(entry), api_version)
-    live = await _live(clusters.workload, api_versions)
+    live = await live_objects.read(clusters.workload, api_versions)
     forecast = forecasting.live(
         live, targets, source.namespace, prunes=operations.prunes(application or {})
     )
@@ -159,34 +184,10 @@ def _settled(
 def _touched(live_object: Thing | None) -> str:
     """When an object was last written, its status left out, as RFC 3339 in UTC."""
     entries = ((live_object or {}).get("metadata") or {}).get("managedFields") or []
-    times = [str(entry.get("time") or "") for entry in entries if not entry.get("subresource")]
+    times = [
+        str(entry.get("time") or "") for entry in entries if entry.get("subresource") != "status"
+    ]
     return max(times, default="")
-
-
-async def _live(
-    cluster: connections.Cluster, api_versions: Mapping[subjects.Ref, str]
-) -> dict[subjects.Ref, forecasting.Live]:
-    places = asyncio.Semaphore(_AT_ONCE)
-    served: dict[tuple[str, str], kinds.Kind | None] = {}
-    for api_version, name in dict.fromkeys(
-        (api_version, ref.kind) for ref, api_version in api_versions.items()
-    ):
-        served[api_version, name] = await discovering.kind(cluster, api_version, name)
-
-    async def one(ref: subjects.Ref, api_version: str) -> forecasting.Live:
-        kind = served[api_version, ref.kind]
-        if kind is None:
-            return forecasting.Live(None)
-        async with places:
-            try:
-                return forecasting.Live(await reading.get(cluster, kind, ref.namespace, ref.name))
-            except errors.Forbidden:
-                return forecasting.Live(None, readable=False)
-
-    answers = await asyncio.gather(
-        *(one(ref, api_version) for ref, api_version in api_versions.items())
-    )
-    return dict(zip(api_versions, answers, strict=True))
 
 
 def _objects(source: deployments.Source) -> list[dict[str, Any]]:

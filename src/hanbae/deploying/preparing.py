@@ -16,6 +16,7 @@ from hanbae.deploying import (
     claiming,
     cluster_versions,
     going_back,
+    helm_drift,
     holding,
     live_sources,
     older_commits,
@@ -27,8 +28,9 @@ from hanbae.deploying import (
 )
 from hanbae.gates import deciding
 from hanbae.planning import deployments, freezing, releases
+from hanbae.policy import environments
 from hanbae.repository import services
-from hanbae.results import checklists, freezes, plans
+from hanbae.results import checklists, drifts, freezes, plans
 
 _FORCED: Final = "--no-preflight"
 
@@ -47,6 +49,7 @@ class Prepared(Struct, frozen=True):
         unchecked: What could not be looked at before, each followed by the reason.
         checked: Service → what became of the checklist before its deployment, for those that are deployed anew.
         waived: What somebody waives so that they may be deployed at all.
+        drifted: What somebody has changed by hand in what Helm has installed, which the deployment puts back.
     """
 
     by: str
@@ -59,6 +62,7 @@ class Prepared(Struct, frozen=True):
     unchecked: tuple[wording.Text, ...] = ()
     checked: Mapping[str, checklists.Checked] = {}
     waived: tuple[checklists.Decision, ...] = ()
+    drifted: tuple[wording.Text, ...] = ()
 
     @property
     def waivers(self) -> checklists.Checked:
@@ -164,17 +168,32 @@ async def prepare(
         examined = await _check(
             space, clusters, sources, fresh, marks, is_older=bool(older), forced=forced
         )
+        drifted = await _drifted(space, clusters, (*fresh, *same), environment)
     planned = _in_turn(space, names, left, fresh)
     if back is None:
         _refuse_nothing((*planned, *same), skipped, environment)
     unchecked = tuple(text for answer in examined.values() for text in answer.unchecked)
-    identity = _identity(clusters)
-    by_force = deciding.waived(space.policy, by, _FORCED, identity) if forced else None
+    by_force = deciding.waived(space.policy, by, _FORCED, _identity(clusters)) if forced else None
     besides = (*waived, *approved)
     checked = {name: _with(by_force or entry.checked, besides) for name, entry in examined.items()}
     return Prepared(
-        by, commit, planned, resumed, skipped, same, sources, unchecked, checked, waived
+        by, commit, planned, resumed, skipped, same, sources, unchecked, checked, waived, drifted
     )
+
+
+async def _drifted(
+    space: workspaces.Workspace,
+    clusters: workspaces.Clusters,
+    names: Iterable[str],
+    environment: str,
+) -> tuple[wording.Text, ...]:
+    """What somebody has changed by hand since Helm has installed it; Argo CD says it by itself."""
+    if not environments.by_helm(space.policy, environment):
+        return ()
+    installed = await asyncio.gather(
+        *(helm_drift.of_service(space, clusters.workload, name, environment) for name in names)
+    )
+    return tuple(text for entry in installed for text in drifts.sentences(entry.drifts))
 
 
 async def _allowed(

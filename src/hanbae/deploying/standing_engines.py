@@ -16,10 +16,11 @@ from hanbae import errors, workspaces
 from hanbae.argo import standing
 from hanbae.argocd_api import comparing
 from hanbae.clusters import kinds, reading
+from hanbae.deploying import helm_drift
 from hanbae.engines.helm import standing as helm
 from hanbae.planning import pending
 from hanbae.policy import environments, naming
-from hanbae.results import standings
+from hanbae.results import drifts, standings
 from hanbae.rules import application_sources
 from hanbae.streams import gathering
 
@@ -99,18 +100,36 @@ class Engines:
         head: str,
     ) -> list[standings.Standing]:
         policy = self._space.policy
-        releases: dict[str, helm.Release] = {}
-        for namespace in naming.spaces(policy, services, environment):
-            releases |= await helm.read(clusters.workload, namespace)
-        judged = []
-        for service in services:
-            release = releases.get(naming.release(policy, service, environment), helm.NONE)
-            entry = helm.judge(release, service, environment, head=head)
-            # Helm does not say what a commit changes: what is the same in both is nothing new.
-            if entry.state == "behind" and self._commits.same(service, entry.deployed, head):
-                entry = structs.replace(entry, state="current")
-            judged.append(entry)
-        return judged
+        judged: dict[str, standings.Standing] = {}
+        for namespace, here in naming.spaces(policy, services, environment).items():
+            listed = await helm.read(clusters.workload, namespace)
+            names = {service: naming.release(policy, service, environment) for service in here}
+            releases = {name: listed.get(name, helm.NONE) for name in names.values()}
+            newest = {name: release.record for name, release in releases.items() if release.record}
+            installed = await helm_drift.of_releases(clusters.workload, namespace, newest)
+            for service, name in names.items():
+                entry = helm.judge(releases[name], service, environment, head=head)
+                differing = installed.get(name, helm_drift.NOTHING).drifts
+                judged[service] = self._settled(entry, differing)
+        return [judged[service] for service in services]
+
+    def _settled(
+        self, entry: standings.Standing, differing: Sequence[drifts.Drift]
+    ) -> standings.Standing:
+        """Where a service stands by Helm's record, with what differs from the release."""
+        # Helm does not say what a commit changes: what is the same in both is nothing new.
+        if entry.state == "behind" and self._commits.same(
+            entry.service, entry.deployed, entry.head
+        ):
+            entry = structs.replace(entry, state="current")
+        if not differing:
+            return entry
+        return structs.replace(
+            entry,
+            state="drifted" if entry.state == "current" else entry.state,
+            differing=tuple(drift.object for drift in differing),
+            drifts=tuple(differing),
+        )
 
     async def applications(
         self, clusters: workspaces.Clusters, services: Sequence[str], environment: str

@@ -11,6 +11,7 @@ from hanbae.diagnosing import (
     allowed_fields,
     causes,
     controllers,
+    drifting,
     endpoints,
     expectations,
     nodes,
@@ -87,6 +88,11 @@ def diagnose(snapshot: diagnoses.Snapshot) -> tuple[diagnoses.Diagnosis, ...]:
             name = "" if is_shared else service.name
             diagnosis = _described(picture, cause, snapshot.environment, name)
             results.setdefault((name, cause.owner, cause.found.cause.id), diagnosis)
+    for entry in snapshot.drifted:
+        for cause in drifting.causes(entry, snapshot.environment):
+            picture = pictures.Picture(objects, now=_time(snapshot.taken))
+            diagnosis = _described(picture, cause, snapshot.environment, entry.service)
+            results.setdefault((entry.service, cause.owner, cause.found.cause.id), diagnosis)
     for part in snapshot.expected:
         for cause in expectations.causes(part):
             diagnosis = _described(pictures.Picture({}), cause, snapshot.environment, "")

@@ -116,6 +116,6 @@ def _author(live: pictures.Object) -> dict[str, Any] | None:
     entries = [
         entry
         for entry in (live.get("metadata") or {}).get("managedFields") or []
-        if entry.get("manager") not in _NOT_AUTHORS and not entry.get("subresource")
+        if entry.get("manager") not in _NOT_AUTHORS and entry.get("subresource") != "status"
     ]
     return max(entries, key=lambda entry: str(entry.get("time") or ""), default=None)

@@ -27,6 +27,13 @@ def own(manifest: dict[str, Any], *, release: str, namespace: str) -> None:
     metadata["annotations"] = {**(metadata.get("annotations") or {}), **marks}
 
 
+def owned(manifest: Mapping[str, Any], *, release: str, namespace: str) -> dict[str, Any]:
+    """A copy of an object, marked as a release's."""
+    marked = {**manifest, "metadata": dict(manifest["metadata"])}
+    own(marked, release=release, namespace=namespace)
+    return marked
+
+
 def release_of(live: Mapping[str, Any]) -> str:
     """The release that Helm says an object belongs to; empty where Argo CD has it, or nobody."""
     annotations = live["metadata"].get("annotations") or {}

@@ -66,6 +66,7 @@ def live(
     namespace: str,
     *,
     prunes: bool = True,
+    manager: str = predicting.MANAGER,
 ) -> tuple[plans.Change, ...]:
     """The changes that a full sync makes; hooks are left out, they run each time.
 
@@ -74,17 +75,21 @@ def live(
         targets: The rendered objects.
         namespace: Where objects go that name no namespace.
         prunes: Whether the sync deletes what is no longer in the chart; a manual one does not.
+        manager: As whom it applies.
     """
     rendered = {
         scheduling.reference(target, namespace): target
         for target in targets
         if not scheduling.phases(target) and not scheduling.is_ignored(target)
     }
-    return in_order(_changes(present, rendered, prunes))
+    return in_order(_changes(present, rendered, prunes, manager))
 
 
 def _changes(
-    present: Mapping[subjects.Ref, Live], rendered: Mapping[subjects.Ref, Thing], prunes: bool
+    present: Mapping[subjects.Ref, Live],
+    rendered: Mapping[subjects.Ref, Thing],
+    prunes: bool,
+    manager: str,
 ) -> Iterator[plans.Change]:
     for ref, target in rendered.items():
         here = present.get(ref, Live(None))
@@ -93,17 +98,19 @@ def _changes(
         elif here.object is None:
             yield plans.Change(ref, "created")
         else:
-            yield _changed(ref, here, here.object, target)
+            yield _changed(ref, here, here.object, target, manager)
     for ref, here in present.items():
         if ref not in rendered and (here.object is not None or not here.readable):
             # Argo CD lists it as its own, so it is there even where we may not look.
             yield plans.Change(ref, "deleted", kept=not prunes or is_kept(here.object))
 
 
-def _changed(ref: subjects.Ref, here: Live, live: Thing, target: Thing) -> plans.Change:
+def _changed(
+    ref: subjects.Ref, here: Live, live: Thing, target: Thing, manager: str
+) -> plans.Change:
     before, after = here.before, here.after
     if before is None or after is None:
-        before, after = live, predicting.predicted(live, target)
+        before, after = live, predicting.predicted(live, target, manager=manager)
     fields = differing.fields(before, after, managers=predicting.managers(live))
     if not fields:
         return plans.Change(ref, "unchanged")

@@ -10,6 +10,7 @@ replaced as wholes, and what admission changes. Where Argo CD's own comparison c
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -57,14 +58,25 @@ class Owned(Struct, frozen=True):
             yield from fields
 
 
-def predicted(live: Thing, target: Thing) -> dict[str, Any]:
+def predicted(live: Thing, target: Thing, *, manager: str = MANAGER) -> dict[str, Any]:
     """The object after it was applied.
 
     Args:
         live: The object in the cluster, with its ``managedFields``.
         target: The object as the chart has it.
+        manager: As whom it is applied.
     """
-    return _maps(live, _tracked(live, target), _owned(live), 0)
+    return _maps(live, _tracked(live, _stored(target)), _owned(live, manager), 0)
+
+
+def _stored(target: Thing) -> Thing:
+    """A Secret as the API server keeps it: its texts are among its data."""
+    texts = target.get("stringData")
+    if target.get("kind") != "Secret" or not isinstance(texts, Mapping):
+        return target
+    encoded = {key: base64.b64encode(str(text).encode()).decode() for key, text in texts.items()}
+    others = {key: value for key, value in target.items() if key != "stringData"}
+    return {**others, "data": {**_mapping(target.get("data")), **encoded}}
 
 
 def _tracked(live: Thing, target: Thing) -> Thing:
@@ -98,16 +110,16 @@ def _entries(live: Thing) -> list[Thing]:
     return [
         entry
         for entry in (entries if isinstance(entries, list) else [])
-        if isinstance(entry, Mapping) and not entry.get("subresource")
+        if isinstance(entry, Mapping) and entry.get("subresource") != "status"
     ]
 
 
-def _owned(live: Thing) -> Owned:
+def _owned(live: Thing, manager: str) -> Owned:
     ours: Thing = {}
     others = []
     for entry in _entries(live):
         fields = _mapping(entry.get("fieldsV1"))
-        if entry.get("manager") == MANAGER and entry.get("operation") == "Apply":
+        if entry.get("manager") == manager and entry.get("operation") == "Apply":
             ours = fields
         else:
             others.append(fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hanbae.argo import authorizing
 from hanbae.charts import pools, rendering
 from hanbae.planning import manifests, releases
-from hanbae.policy import documents, folders, naming, service_paths
+from hanbae.policy import documents, environments, folders, naming, service_paths
 from hanbae.releases import rights
 from hanbae.repository import trees
 
@@ -62,4 +62,6 @@ def _of(
     )
     secret = naming.secret(policy, service, environment)
     described = rights.of(read.model, service=service, secret=secret)
+    if environments.by_helm(policy, environment):
+        described = rights.with_objects(described, read.model)
     return rights.with_endpoints(described, policy, environment, release.values)

@@ -11,7 +11,9 @@ from typing import Any
 from msgspec import structs
 
 from hanbae import subjects
+from hanbae.apis import serving
 from hanbae.argo import authorizing
+from hanbae.clusters import kinds
 from hanbae.migrations import databases
 from hanbae.policy import documents
 from hanbae.releases import endpoints, parts
@@ -59,6 +61,26 @@ def with_endpoints(
     probes = endpoints.of(policy, described.name, environment, values, file=file)
     own = endpoints.of_items(policy, described.name, environment)
     return structs.replace(described, proxied=endpoints.proxied((*probes, *own)))
+
+
+def with_objects(described: authorizing.Service, release: parts.Release) -> authorizing.Service:
+    """A service with what its chart makes, for an environment in which Helm applies that.
+
+    Hooks are Jobs that hanbae makes; what is in no namespace is an administrator's to apply.
+    """
+    cluster_scoped = serving.cluster_scoped()
+    applied = [
+        entry for entry in release.objects if not entry.phases and entry.kind not in cluster_scoped
+    ]
+    by_resource = {
+        kind.resource: kind for kind in (kinds.of(item.api_version, item.kind) for item in applied)
+    }
+    secrets = {item.name for item in applied if item.kind == kinds.SECRET.kind}
+    return structs.replace(
+        described,
+        kinds=tuple(kind for _, kind in sorted(by_resource.items())),
+        secrets=tuple(sorted(secrets)),
+    )
 
 
 def of(release: parts.Release, *, service: str, secret: str) -> authorizing.Service:

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, get_args
 from msgspec import Struct
 
 from hanbae import subjects, wording
-from hanbae.results import events, reach
+from hanbae.results import drifts, events, reach
 
 Severity = Literal["error", "warning", "notice"]
 """``error`` does not heal by itself; ``warning`` may; ``notice`` is something that somebody may have meant."""
@@ -121,6 +121,18 @@ class Recorded(Struct, frozen=True, forbid_unknown_fields=True):
     diagnoses: tuple[events.Diagnosed, ...]
 
 
+class Drifted(Struct, frozen=True, forbid_unknown_fields=True):
+    """What differs of a service that Helm has installed; Argo CD's Applications say it of what they have synced.
+
+    Attributes:
+        service: The service.
+        drifts: What differs, and who has changed it.
+    """
+
+    service: str
+    drifts: tuple[drifts.Drift, ...]
+
+
 class Expected(Struct, frozen=True, forbid_unknown_fields=True):
     """A part of a namespace that the policy expects somebody else to provide.
 
@@ -153,6 +165,7 @@ class Snapshot(Struct, frozen=True, forbid_unknown_fields=True):
         unseen: What could not be looked at.
         recorded: What the services' last deployments have found that failed.
         expected: What the policy expects somebody else to provide.
+        drifted: What differs of what Helm has installed.
     """
 
     environment: str
@@ -165,6 +178,7 @@ class Snapshot(Struct, frozen=True, forbid_unknown_fields=True):
     unseen: tuple[Unseen, ...] = ()
     recorded: tuple[Recorded, ...] = ()
     expected: tuple[Expected, ...] = ()
+    drifted: tuple[Drifted, ...] = ()
 
 
 class Snapshots(Struct, frozen=True, forbid_unknown_fields=True):

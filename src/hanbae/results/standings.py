@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from hanbae import subjects
-from hanbae.results import holds, reach
+from hanbae.results import drifts, holds, reach
 
 State = Literal[
     "current", "behind", "unseen", "drifted", "busy", "progressing", "degraded", "absent", "unknown"
@@ -42,6 +42,7 @@ class Standing(Struct, frozen=True, omit_defaults=False):
         version: Tag of the service's image; empty where it has none.
         pending: Names of the migrations that the branch has and the commit that was deployed has not.
         gates: Items of the last deployment's checklist that failed, as far as the history knows it.
+        drifts: What differs of what Helm has installed, and who has changed it; Argo CD says `differing` alone.
     """
 
     service: str
@@ -61,6 +62,7 @@ class Standing(Struct, frozen=True, omit_defaults=False):
     version: str = ""
     pending: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
+    drifts: tuple[drifts.Drift, ...] = ()
 
 
 class Frozen(Struct, frozen=True):

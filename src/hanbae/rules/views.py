@@ -410,8 +410,8 @@ class Project(Computing):
         now: The time, for what expires.
         overlays: What was built, and what not: the policy's overlays, and those of services without a chart.
         clashes: The objects that two releases claim; none before all services were inspected.
-        rights: Service and environment → what of it may be proven, by its rendered Jobs; of the services that were
-            inspected, and whose values do not say so.
+        rights: Service and environment → what the deployer's rights depend on, by what is rendered; of the services
+            that were inspected, where their values do not say it.
         deployed: Service → environment → what documents tell of it; of what was inspected and renders.
         schemas: The schemas of kinds that the repository defines.
         proposal: The branch's own policy, where that of another commit counts; None where its own counts.

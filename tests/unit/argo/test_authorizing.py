@@ -13,7 +13,7 @@ import pytest
 from hanbae.actions import generate_rbac
 from hanbae.argo import admitting, authorizing, proof_rules, rulings
 from hanbae.charts import founding
-from hanbae.clusters import probes
+from hanbae.clusters import kinds, probes
 from hanbae.planning import proofs
 from hanbae.policy import documents, loading
 
@@ -101,6 +101,43 @@ def test_nothing_is_granted_for_every_name_that_the_policy_knows_by_name() -> No
         ("create", "leases"),
         ("list", "leases"),
     }
+
+
+BY_HELM = with_environment(POLICY, "dev", engine="helm")
+MADE = (kinds.CONFIGMAP, kinds.SECRET, kinds.of("monitoring.coreos.com/v1", "ServiceMonitor"))
+
+
+def test_under_helm_the_deployer_writes_what_charts_make_and_tells_argo_cd_nothing() -> None:
+    services = (authorizing.Service("auth", kinds=MADE, secrets=("auth-made",)), SERVICES[1])
+    roles = authorizing.roles(BY_HELM, "dev", services)
+    written = {(verb, resource) for _, verb, resource, _ in granted(roles)}
+    scaffolded = ("deployments", "horizontalpodautoscalers", "ingresses", "sealedsecrets")
+    applied = (*scaffolded, "serviceaccounts", "services", "configmaps", "servicemonitors")
+    assert {resource for verb, resource in written if verb == "patch"} == {
+        *applied,
+        "leases",
+        "secrets",
+    }
+    assert {resource for verb, resource in written if verb == "delete"} == {
+        *applied,
+        "jobs",
+        "secrets",
+    }
+    assert not {resource for _, resource in written} & {"applications", "applicationsets"}
+    assert {space for space, *_ in granted(roles)} == {"services-dev", "kube-system"}
+    policy, _ = admitting.policies(BY_HELM, "dev", services)
+    (rule,) = policy["spec"]["matchConstraints"]["resourceRules"]
+    assert rule["resources"] == ["secrets"]
+    expressions = {entry["name"]: entry["expression"] for entry in policy["spec"]["variables"]}
+    assert "sh.helm.release.v1.auth-service.v" in expressions["releases"]
+    assert "auth-made" in expressions["made"]
+
+
+def test_under_helm_only_the_cluster_of_the_pods_is_asked() -> None:
+    policy = with_environment(APART, "production", engine="helm", control="argocd", workload="pods")
+    files = generate_rbac.manifests(policy, "production", SERVICES)
+    assert {path.rpartition("/")[0] for path in files} == {"k8s/rbac/production/workload"}
+    assert "Helm keeps its records" in files["k8s/rbac/production/workload/roles.yaml"]
 
 
 def test_without_services_nothing_is_granted_by_an_empty_list_of_names() -> None:

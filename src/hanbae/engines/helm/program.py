@@ -105,6 +105,8 @@ async def upgrade(
             _write(folder / f"values-{index}.yaml", content)
             command += ["--values", str(folder / f"values-{index}.yaml")]
         command += ["--namespace", chart.namespace, "--no-hooks", "--kube-context", context]
+        # What somebody has changed by hand would be a conflict, which shows only after the migrations.
+        command += ["--server-side=true", "--force-conflicts"]
         if kubeconfig is not None:
             command += ["--kubeconfig", str(kubeconfig)]
         if chart.labels:

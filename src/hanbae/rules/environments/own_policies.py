@@ -24,7 +24,7 @@ def other_policies(project: views.Project) -> Iterator[rulebook.Hit]:
     written = committed_objects.generated(project, FOLDER, _COMMAND)
     if not written:
         return
-    deployed = environments.deployed_by_argocd(project.policy)
+    deployed = environments.on_kubernetes(project.policy)
     for path in sorted(written):
         environment = path.removeprefix(f"{FOLDER}/").partition("/")[0]
         if environment not in deployed or not own_rules.policies(project.policy, environment):

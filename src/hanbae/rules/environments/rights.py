@@ -12,6 +12,8 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from msgspec import structs
+
 from hanbae import errors, libyaml, subjects
 from hanbae.argo import admitting, authorizing
 from hanbae.migrations import databases
@@ -40,7 +42,7 @@ def deployer_rights(project: views.Project) -> Iterator[rulebook.Hit]:
     for manifests in committed.values():
         for manifest, places in manifests:
             yield from _too_wide(manifest, places)
-    deployed = environments.deployed_by_argocd(project.policy)
+    deployed = environments.on_kubernetes(project.policy)
     for environment in deployed:
         yield from _differences(project, environment, committed)
     written = committed_objects.generated(project, naming.RBAC, _COMMAND)
@@ -54,7 +56,7 @@ def _moved(
     folders = {
         naming.rbac_folder(project.policy.environments[name], name, cluster): name
         for name in deployed
-        for cluster in _CLUSTERS
+        for cluster in authorizing.clusters(project.policy, name)
     }
     present = {posixpath.dirname(path) for path in written}
     for path in sorted(written):
@@ -96,7 +98,7 @@ def _differences(
 ) -> Iterator[rulebook.Hit]:
     settings = project.policy.environments[environment]
     parts: dict[str, list[authorizing.Cluster]] = {}
-    for cluster in _CLUSTERS:
+    for cluster in authorizing.clusters(project.policy, environment):
         folder = naming.rbac_folder(settings, environment, cluster)
         parts.setdefault(folder, []).append(cluster)
     for folder, of_folder in parts.items():
@@ -105,9 +107,8 @@ def _differences(
         generated = ("identity.yaml", "roles.yaml", "admission.yaml", "kustomization.yaml")
         if not names & set(generated[:3]):
             continue  # nothing was generated here; what is left of another layout is reported by itself
-        if of_folder == list(
-            _CLUSTERS
-        ):  # not split: what is left below it is of the time when it was
+        if folder == f"{naming.RBAC}/{environment}":
+            # Not split: what is left below it is of the time when it was.
             inside = {path: manifests for path, manifests in inside.items() if not _of_part(path)}
         for name in generated:
             if name not in names:
@@ -152,6 +153,7 @@ def _objects(
     services = [service for service, _ in described]
     are_read = all(is_read for _, is_read in described)
     policy = project.policy
+    by_helm = environments.by_helm(policy, environment)
     groups = _groups(project, inside, environment)
     expected: dict[committed_objects.Key, Mapping[str, Any]] = {
         committed_objects.key(manifest): manifest
@@ -173,7 +175,7 @@ def _objects(
                 yield rulebook.Hit(places.place(("kind",)), facts, "other")
                 continue
             pair = (expected[key], manifest)
-            ours, theirs = pair if are_read else map(_without_services, pair)
+            ours, theirs = pair if are_read else (_without_services(part, by_helm) for part in pair)
             pointer = committed_objects.difference(ours, theirs)
             if pointer is not None:
                 field = ".".join(map(str, pointer))[:200] or "."
@@ -205,12 +207,19 @@ def _described(
     data = libyaml.mapping(project.text(path) or "") or {}
     if not data or databases.are_declared(data):
         place = subjects.Place(path)
-        return rights.declared(project.policy, service, environment, data, place), True
+        declared = rights.declared(project.policy, service, environment, data, place)
+        if not data or not environments.by_helm(project.policy, environment):
+            return declared, True
+        rendered = read or declared
+        whole = structs.replace(declared, kinds=rendered.kinds, secrets=rendered.secrets)
+        return whole, read is not None
     return read or authorizing.Service(service), read is not None
 
 
-def _without_services(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """An admission policy without the services that it lists; any other object as it is."""
+def _without_services(manifest: Mapping[str, Any], by_helm: bool) -> dict[str, Any]:
+    """An admission policy without what it lists of services; of a Role under Helm, what follows from charts."""
+    if by_helm and manifest.get("kind") == "Role":
+        return {key: value for key, value in manifest.items() if key != "rules"}
     spec = manifest.get("spec")
     variables = spec.get("variables") if isinstance(spec, dict) else None
     if not isinstance(spec, dict) or not isinstance(variables, list):
@@ -218,7 +227,7 @@ def _without_services(manifest: Mapping[str, Any]) -> dict[str, Any]:
     others = [
         variable
         for variable in variables
-        if not (isinstance(variable, dict) and variable.get("name") == "services")
+        if not (isinstance(variable, dict) and variable.get("name") in {"services", "made"})
     ]
     return {**manifest, "spec": {**spec, "variables": others}}
 

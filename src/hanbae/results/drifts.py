@@ -1,0 +1,46 @@
+"""What somebody has changed in a cluster since it was deployed, and who."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from hanbae import subjects, wording
+
+_MOST: Final = 4
+"""Fields that a sentence names; the rest is in JSON."""
+
+
+class Drift(Struct, frozen=True, forbid_unknown_fields=True):
+    """One object that is not as it was deployed.
+
+    Attributes:
+        object: The object.
+        fields: The fields that differ, as people write their paths; none where the object is gone.
+        author: Who has changed it last, as the API server knows them by their field manager; empty for a gone object,
+            and where nobody is named.
+        at: When that was, in RFC 3339; empty likewise.
+        is_gone: Whether it was deleted.
+    """
+
+    object: subjects.Ref
+    fields: tuple[str, ...] = ()
+    author: str = ""
+    at: str = ""
+    is_gone: bool = False
+
+
+def sentences(listed: Iterable[Drift]) -> Iterator[wording.Text]:
+    """What differs, in a sentence for each object."""
+    for drift in listed:
+        more = ("…",) if len(drift.fields) > _MOST else ()
+        facts = {
+            "object": str(drift.object),
+            "fields": ", ".join((*drift.fields[:_MOST], *more)),
+            "author": drift.author or "-",
+            "time": drift.at or "-",
+        }
+        by_whom = "drift.changed" if drift.author else "drift.changed-by-nobody"
+        yield wording.Text("drift.gone" if drift.is_gone else by_whom, facts)
