@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
+import signal
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -64,6 +66,47 @@ def replacing(path: Path, *, mode: int | None = None, durable: bool = True) -> I
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def replace_all(contents: Mapping[Path, str]) -> None:
+    """Give several files new content: all of them, or none where one is refused.
+
+    What can be refused is written beside them first; Ctrl-C and SIGTERM wait for the moment in which they change.
+
+    Args:
+        contents: The files, whose folders must exist → text, written as UTF-8.
+
+    Raises:
+        OSError: One cannot be written, which is the error's ``filename``; all of them are as they were.
+    """
+    with contextlib.ExitStack() as stack:
+        former = {path: _former(path) for path in contents}
+        fresh = {path: stack.enter_context(_beside(path, text)) for path, text in contents.items()}
+        with _undisturbed():
+            _rename_all(fresh, former)
+        for folder in dict.fromkeys(path.parent for path in contents):
+            _sync_folder(folder)
+
+
+@contextlib.contextmanager
+def locked(folders: Iterable[Path]) -> Iterator[None]:
+    """Have others that lock one of the same folders wait until the block ends.
+
+    Folders are locked, not files, which are replaced, nor lock files, which would lie about. They are locked in one
+    order, so that no two commands wait for each other; a block must not lock one of them again.
+
+    Args:
+        folders: Folders that are there.
+
+    Raises:
+        OSError: One cannot be opened.
+    """
+    with contextlib.ExitStack() as stack:
+        for folder in sorted({folder.resolve() for folder in folders}):
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def ordinary(path: Path, *, most: int) -> bytes | None:
@@ -138,6 +181,68 @@ def _create(folder: Path, mode: int) -> tuple[int, Path]:
         with contextlib.suppress(FileExistsError):
             return os.open(path, flags, mode), path
     raise FileExistsError(str(folder))
+
+
+def _former(path: Path) -> bytes | None:
+    """What a file has now; None where there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+@contextlib.contextmanager
+def _beside(path: Path, text: str) -> Iterator[Path]:
+    """A file's new content under another name; it is taken away unless it has taken the file's name by the end."""
+    mode = _present_mode(path)
+    with _naming(path):
+        handle, unfinished = _create(path.parent, 0o666 if mode is None else 0o600)
+    try:
+        with _naming(path), os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        yield unfinished
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Have an error name the file that is to be written, not the one beside it."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _rename_all(fresh: Mapping[Path, Path], former: Mapping[Path, bytes | None]) -> None:
+    renamed: list[Path] = []
+    try:
+        for path, unfinished in fresh.items():
+            with _naming(path):
+                unfinished.replace(path)
+            renamed.append(path)
+    except OSError:
+        for path in reversed(renamed):
+            data = former[path]
+            with contextlib.suppress(OSError):  # the first error is the one to be told
+                path.unlink() if data is None else replace(path, data)
+        raise
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep Ctrl-C and SIGTERM waiting."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        # Within the block: one that came just before is answered by this very call.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -42,6 +42,10 @@ class Fault(ValueError):
         self.column = mark.column + 1 if mark is not None else 0
 
 
+class Doubled(Fault):
+    """A key that a mapping has twice: some parsers take the first value, some the last, and some neither."""
+
+
 def load(data: bytes | str) -> Any:
     """The one document of a file as plain data; None for an empty one. What looks like a date is text.
 
@@ -78,6 +82,43 @@ def load_all(data: bytes | str) -> Iterator[Any]:
     with _faults():
         _check(data)
         yield from yaml.load_all(data, Loader=_loader())
+
+
+def load_strictly(data: bytes | str) -> Iterator[Any]:
+    """As :func:`load_all`, of a file in which every parser must read the same: a key that stands twice is a fault.
+
+    Raises:
+        Fault: It cannot be read.
+        Doubled: A mapping has a key twice.
+    """
+    with _faults():
+        _check(data)
+        loader = _loader()(data)
+        try:
+            while loader.check_node():
+                node = loader.get_node()
+                _refuse_doubled(node)  # before merge keys are resolved into the nodes
+                yield loader.construct_document(node)
+        finally:
+            loader.dispose()
+
+
+def _refuse_doubled(root: Any) -> None:
+    waiting, visited = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in visited:
+            continue
+        visited.add(id(node))
+        if node.id == "mapping":
+            keys: set[str] = set()
+            for key, value in node.value:
+                if key.id == "scalar" and key.value in keys:
+                    raise Doubled("a key twice", key.start_mark)
+                keys.add(key.value if key.id == "scalar" else "")
+                waiting += [key, value]
+        elif node.id == "sequence":
+            waiting += node.value
 
 
 def compose(data: bytes | str, *, tags: Tags = "1.1") -> Any:
@@ -243,11 +284,9 @@ def _faults() -> Iterator[None]:
         raise Fault(f"{type(error).__name__}: {error}") from None
 
 
-# Where a line's own collections begin: after its indentation, and after each "- ", "? " or ": " that follows it.
-_HEAD: Final = re.compile(r"^[ \t?:-]*", re.MULTILINE)
 # What ends a line but is no newline, what can stand before a line's head, and what is not of one byte (UTF-16).
-_ODD: Final = re.compile("[\r\x85\u2028\u2029\ufeff]")
-_ODD_BYTES: Final = re.compile("[\r\0]|\xc2\x85|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf")
+_ODD: Final = ("\r", "\x85", "\u2028", "\u2029", "\ufeff")
+_ODD_BYTES: Final = ("\r", "\0", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf")
 
 
 def _check(data: bytes | str) -> None:
@@ -271,9 +310,15 @@ def at_most(data: bytes | str) -> float:
     right, and a list may stand where the mapping around it does.
     """
     text = _looked_at(data)
-    if (_ODD if isinstance(data, str) else _ODD_BYTES).search(text):
+    odd = _ODD if isinstance(data, str) else _ODD_BYTES
+    if any(mark in text for mark in odd):
         return math.inf
-    return 2 * (text.count("[") + text.count("{") + max(map(len, _HEAD.findall(text))) + 1)
+    return 2 * (text.count("[") + text.count("{") + _deepest_head(text) + 1)
+
+
+def _deepest_head(text: str) -> int:
+    """Characters of the longest of its lines' heads: what is left of a line without what a head can be of."""
+    return max(len(line) - len(line.lstrip(" \t?:-")) for line in text.split("\n"))
 
 
 def _check_events(data: bytes | str) -> None:
@@ -390,6 +435,10 @@ _CORE: Final = (
 """The core schema (YAML 1.2.2, 10.3.2), and with it what ruamel has always taken for numbers: 1_000, 0b101, 017."""
 
 
+_CORE_BEGINS: Final = frozenset({"", *"~nNtTfF+-.0123456789"})
+"""What a scalar begins with that is none of text."""
+
+
 @cache
 def _core() -> Any:
     import yaml
@@ -400,7 +449,8 @@ def _core() -> Any:
         def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
             if kind is not yaml.ScalarNode:
                 return f"{_YAML}{'seq' if kind is yaml.SequenceNode else 'map'}"
-            if implicit[0]:
+            # Of what has another type nothing begins otherwise; most of what is sealed or named begins with a letter.
+            if implicit[0] and value[:1] in _CORE_BEGINS:
                 for tag, form in _CORE:
                     if form.fullmatch(value):
                         return f"{_YAML}{tag}"

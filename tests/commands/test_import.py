@@ -161,3 +161,61 @@ def test_wrong_use_changes_nothing(shop: Path, run: Run, arguments: list[str]) -
     code, _, _ = run(*arguments, stdin=b"A=1\n")
     assert code == 2
     assert opened(shop) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("{kind}\nspec: {{encryptedData: {{A: {a}, A: {b}}}}}\n", ":3", id="key twice"),
+        pytest.param(
+            "{kind}\nspec: {{}}\nspec: {{encryptedData: {{A: {a}}}}}\n", ":4", id="spec twice"
+        ),
+        pytest.param("{kind}\nspec: {{encryptedData: {{true: {a}}}}}\n", "True", id="no text"),
+        pytest.param("{kind}\nspec: {{encryptedData: {{A: &a [*a]}}}}\n", ":3", id="endless"),
+        pytest.param(
+            "{kind}\nspec: {{encryptedData: {{A: {{{{ .Values.a }}}}}}}}\n",
+            "sealed.yaml",
+            id="template",
+        ),
+        pytest.param('{kind}\nspec: {{encryptedData: {{A: "{a}\\0"}}}}\n', "A", id="NUL"),
+        pytest.param("{kind}\nspec: {{encryptedData: {{..: {a}}}}}\n", "..", id="no key"),
+        pytest.param(
+            "{kind}\nspec: {{encryptedData: {{A: {a}}}}}\n---\n{kind}\n",
+            "one SealedSecret",
+            id="two",
+        ),
+        pytest.param("kind: List\nitems: []\n", "SealedSecret", id="another kind"),
+        pytest.param("kind: Secret\nstringData: {{A: c4n4ry}}\n", "SealedSecret", id="a Secret"),
+    ],
+)
+def test_hostile_file_is_refused_with_its_line_and_nothing_is_written(
+    shop: Path, run: Run, text: str, message: str
+) -> None:
+    data = json.loads(sealed_secret())
+    kind = "kind: SealedSecret\nmetadata: {name: auth-secrets, namespace: services-dev}"
+    a, b = data["spec"]["encryptedData"]["A"], data["spec"]["encryptedData"]["B"]
+    (shop.parent / "sealed.yaml").write_text(text.format(kind=kind, a=a, b=b))
+    code, _, err = run("../sealed.yaml", "--keys", "../keys.pem")
+    assert code == 2
+    assert "sealed.yaml" in err
+    assert message in err
+    assert opened(shop) == {}
+
+
+def test_what_is_not_taken_over_is_said(shop: Path, run: Run) -> None:
+    data = json.loads(sealed_secret())
+    data["spec"]["template"] = {"type": "kubernetes.io/tls", "data": {"url": "http://{{ .A }}"}}
+    (shop.parent / "sealed.yaml").write_text(json.dumps(data))
+    code, _, err = run("../sealed.yaml", "--keys", "../keys.pem")
+    assert code == 0, err
+    assert "kubernetes.io/tls" in err
+    assert "spec.template.data" in err
+    assert opened(shop) == PLAIN
+
+
+def test_secret_with_a_key_twice_is_refused(shop: Path, run: Run) -> None:
+    text = "kind: Secret\nstringData: {A: c4n4ry-1, A: c4n4ry-2}\n"
+    code, _, err = run("--from-sops", "--certificate", "../cert.pem", stdin=text.encode())
+    assert code == 2
+    assert ":2" in err
+    assert opened(shop) == {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -207,3 +209,61 @@ def test_wrong_use_changes_nothing(
     assert code == 2
     assert message in err
     assert {name: path(shop, name).read_bytes() for name in KEYS} == before
+
+
+def test_one_file_that_cannot_be_edited_leaves_every_environment_as_it_was(
+    shop: Path, run: Run
+) -> None:
+    """The second environment's file is found out when the first one's text is made already."""
+    path(shop, "staging").write_text("image: &a {repository: r}\nsealedSecret: *a\n")
+    before = {name: path(shop, name).read_bytes() for name in KEYS}
+    code, _, err = run(*BOTH, "TOKEN", "--stdin", stdin=b"c4n4ry")
+    assert code == 2
+    assert "values-staging.yaml" in err
+    assert {name: path(shop, name).read_bytes() for name in KEYS} == before
+
+
+def test_a_file_that_cannot_be_replaced_leaves_every_environment_as_it_was(
+    shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {name: path(shop, name).read_bytes() for name in KEYS}
+    rename = Path.replace
+
+    def refusing(self: Path, target: Path) -> Path:
+        if target.name == "values-staging.yaml" and self.name.startswith(".hanbae"):
+            raise PermissionError(1, "Operation not permitted")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", refusing)
+    code, _, err = run(*BOTH, "TOKEN", "--stdin", stdin=b"c4n4ry")
+    assert code == 2
+    assert "values-staging.yaml" in err
+    assert "Operation not permitted" in err
+    assert {name: path(shop, name).read_bytes() for name in KEYS} == before
+    assert not [
+        file
+        for file in path(shop, "dev").parent.iterdir()
+        if file.name.startswith(".hanbae-") and "scaffold" not in file.name
+    ]
+
+
+def test_two_commands_at_once_lose_neither_value(shop: Path, run: Run, tmp_path: Path) -> None:
+    """Both seal for both environments; the files that one reads are those that the other has written."""
+    words = [sys.executable, "-m", "hanbae", "secrets", *BOTH, "--stdin"]
+    commands = [
+        subprocess.Popen([*words, key], cwd=shop, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        for key in ("ONE", "TWO")
+    ]
+    for command in commands:
+        _, err = command.communicate(b"c4n4ry")
+        assert command.returncode == 0, err
+    assert set(opened(shop, "dev")) == set(opened(shop, "staging")) == {"ONE", "TWO"}
+
+
+def test_more_values_than_one_process_seals_open_in_every_environment(shop: Path, run: Run) -> None:
+    values_ = {f"KEY_{number:03}": f"c4n4ry-{number}" for number in range(150)}
+    lines = "".join(f"{key}={value}\n" for key, value in values_.items())
+    code, _, err = run(*BOTH, "--stdin", stdin=lines.encode())
+    assert code == 0, err
+    expected = {key: value.encode() for key, value in values_.items()}
+    assert opened(shop, "dev") == opened(shop, "staging") == expected

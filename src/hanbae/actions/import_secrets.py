@@ -7,7 +7,7 @@ has the certificate and says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Foreign(Struct, frozen=True):
         name: Its name.
         scope: How its values are bound, as its annotations say.
         values: Key → sealed value.
+        left_out: What else it says of the Secret, which is not taken over.
     """
 
     file: str
@@ -46,6 +47,7 @@ class Foreign(Struct, frozen=True):
     name: str
     scope: encrypting.Scope
     values: Mapping[str, str]
+    left_out: tuple[str, ...] = ()
 
     @property
     def label(self) -> bytes:
@@ -64,9 +66,11 @@ def parse(data: bytes, file: str) -> Foreign:
         errors.FileFault: It is not one SealedSecret, or a value in it can be none.
     """
     try:
-        documents = [item for item in libyaml.load_all(data) if item is not None]
+        documents = [item for item in libyaml.load_strictly(data) if item is not None]
     except libyaml.Fault as fault:
         place = subjects.Place(file, fault.line, fault.column)
+        if isinstance(fault, libyaml.Doubled):
+            raise errors.FileFault("seal.doubled", place=place) from None
         raise errors.FileFault("import.not-a-sealed-secret", place=place) from None
     content: Any = documents[0] if len(documents) == 1 else None
     if not isinstance(content, dict) or content.get("kind") != objects.KIND:
@@ -77,13 +81,24 @@ def parse(data: bytes, file: str) -> Foreign:
     if not isinstance(values, dict) or not values:
         raise errors.FileFault("import.no-values", place=subjects.Place(file))
     for key, value in values.items():
-        _check_value(str(key), value, file)
+        _check_value(key, value, file)
     namespace, name = (str(metadata.get(field) or "") for field in ("namespace", "name"))
     scope = objects.scope(metadata.get("annotations"))
     if scope != "cluster-wide" and not (namespace and name):
         raise errors.FileFault("import.no-binding", place=subjects.Place(file))
-    sealed = {str(key): value for key, value in values.items()}
-    return Foreign(file, namespace, name, scope, sealed)
+    return Foreign(file, namespace, name, scope, values, tuple(_left_out(spec)))
+
+
+def _left_out(spec: Any) -> Iterator[str]:
+    """Fields of a SealedSecret that say more of the Secret than its sealed values, as the chart does not say it."""
+    template = spec.get("template")
+    template = template if isinstance(template, dict) else {}
+    kind = template.get("type")
+    if kind not in (None, "", "Opaque"):
+        yield f"spec.template.type: {str(kind)[:80]}"
+    yield from (f"spec.template.{field}" for field in ("data", "immutable") if template.get(field))
+    if spec.get("data"):
+        yield "spec.data"
 
 
 def chosen(foreign: Foreign, keys: Sequence[str]) -> Foreign:
@@ -99,15 +114,15 @@ def chosen(foreign: Foreign, keys: Sequence[str]) -> Foreign:
     return msgspec.structs.replace(foreign, values=values)
 
 
-def _check_value(key: str, value: Any, file: str) -> None:
+def _check_value(key: Any, value: Any, file: str) -> None:
     try:
         manifests.shape(value if isinstance(value, str) else "")
-        is_key = manifests.is_key(key)
+        is_key = isinstance(key, str) and manifests.is_key(key)
     except errors.WrongUse:
         is_key = False
     if not is_key:
         place = subjects.Place(file)
-        raise errors.FileFault("import.malformed", place=place, key=key[:80])
+        raise errors.FileFault("import.malformed", place=place, key=str(key)[:80])
 
 
 async def by_controller(
@@ -249,6 +264,7 @@ async def of_cluster(
 
     confinement.forbid_core_dumps()
     loaded = services.opened(directory)
+    sealed_files.refuse_store(loaded)
     environments.require(environment, loaded.policy)
     services.check(loaded, service)
     namespace = naming.namespace(loaded.policy, service, environment)
@@ -268,6 +284,7 @@ def _target(
     directory: Path, service: str, environment: str
 ) -> tuple[loading.Loaded, sealed_files.SealedFile]:
     loaded = services.opened(directory)
+    sealed_files.refuse_store(loaded)
     environments.require(environment, loaded.policy)
     services.check(loaded, service)
     target = sealed_files.find(loaded, service, environment)

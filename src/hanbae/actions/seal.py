@@ -10,7 +10,8 @@ The first one is taken on trust, so it comes over a verified connection, and is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -21,10 +22,17 @@ from msgspec import Struct
 from hanbae import confinement, errors, masking, subjects
 from hanbae.charts import values
 from hanbae.planning import sealed_files, sealed_manifests, trusted_certificates
-from hanbae.policy import documents, environments, loading, naming, service_paths
+from hanbae.policy import (
+    boundaries,
+    documents,
+    environments,
+    loading,
+    naming,
+    service_paths,
+)
 from hanbae.repository import services, trees
 from hanbae.results import secrets
-from hanbae.sealing import certificates, encrypting, pins
+from hanbae.sealing import batches, certificates, encrypting, pins
 from hanbae.sealing import plaintexts as plaintext_rules
 
 
@@ -46,6 +54,15 @@ class _Trusted(Struct, frozen=True):
     certificate: certificates.Certificate
     source: str
     origin: str
+
+
+def refuse_store(directory: Path) -> None:
+    """Refuse to seal before anybody is asked for a value; see :func:`hanbae.planning.sealed_files.refuse_store`.
+
+    Raises:
+        errors.Refused: The policy says that values are in a store.
+    """
+    sealed_files.refuse_store(loading.load(loading.find(directory)))
 
 
 async def seal(
@@ -85,7 +102,7 @@ async def seal(
             empty or that no environment variable can hold; more than a Secret can hold.
         errors.FileFault: The policy or the values file has a fault.
         errors.Refused: The certificate has expired, is not this environment's, not the remembered one, or came over a
-            connection that was not verified.
+            connection that was not verified; the policy says that values are in a store.
         errors.Unreachable: The controller did not answer.
     """
     named = {} if certificate is None else {environment: Named(certificate, certificate_source)}
@@ -120,7 +137,7 @@ async def seal_several(
 ) -> tuple[secrets.Sealed, ...]:
     """Seal values for one service in several environments, each for its own certificate, and take out others.
 
-    Every certificate and every value is looked at before the first file changes.
+    All files change, or none: every certificate and every value is looked at, and every text made, before the first.
 
     Args:
         directory: The repository or a folder in it.
@@ -138,237 +155,309 @@ async def seal_several(
     Raises:
         errors.Error: As :func:`seal`.
     """
-    loaded = services.opened(directory)
-    for environment in plaintexts:
-        environments.require(environment, loaded.policy)
-    services.check(loaded, service)
-    confinement.forbid_core_dumps()
-    for environment, values_ in plaintexts.items():
-        if values_ or not removed:
-            plaintext_rules.check(values_, allow_empty=allow_empty, mounted=mounted)
-        _check_removed(loaded, service, environment, removed)
-    trusted: dict[str, _Trusted | None] = {}
-    for environment, values_ in plaintexts.items():
-        trusted[environment] = None  # what is only taken out needs no certificate
-        if values_:
-            trusted[environment] = await _trust(
+    loaded = _looked_at(
+        directory,
+        service,
+        plaintexts,
+        removed=removed,
+        allow_empty=allow_empty,
+        mounted=mounted,
+    )
+    trusted: dict[str, _Trusted] = {}
+    for environment in _sealed_for(plaintexts):
+        own = named.get(environment)
+        trusted[environment] = (
+            _named(own)
+            if own
+            else await _fetched(
                 loaded,
-                service,
                 environment,
-                named.get(environment),
                 context=context,
                 kubeconfig=kubeconfig,
-                accept=accept_certificate,
                 unverified=unverified_cluster,
             )
-    return tuple(
-        [
-            await _into(
-                loaded,
-                service,
-                environment,
-                plaintexts[environment],
-                trust,
-                removed=removed,
-                accept=accept_certificate,
-            )
-            for environment, trust in trusted.items()
-        ]
+        )
+    drafts = _drafts(
+        loaded, service, plaintexts, trusted, removed=removed, accept=accept_certificate
+    )
+    if not service_paths.has_no_chart(loaded.policy.services, service):
+        return _written(drafts)
+    with values.locked(_paths(drafts)):
+        texts: Texts = {}
+        results = [await draft.into_manifest(texts) for draft in drafts]
+        values.replace_all(texts)
+    return tuple(results)
+
+
+def seal_offline(
+    directory: Path,
+    service: str,
+    plaintexts: Mapping[str, Mapping[str, masking.Masked]],
+    *,
+    removed: Collection[str] = (),
+    named: Mapping[str, Named] = MappingProxyType({}),
+    accept_certificate: bool = False,
+    allow_empty: bool = False,
+    mounted: Collection[str] = (),
+) -> tuple[secrets.Sealed, ...] | None:
+    """As :func:`seal_several`, where neither a cluster nor a renderer is needed; else None, and nothing is done.
+
+    An event loop takes as long to import as a hundred values to seal.
+
+    Raises:
+        errors.Error: As :func:`seal`.
+    """
+    loaded = _looked_at(
+        directory,
+        service,
+        plaintexts,
+        removed=removed,
+        allow_empty=allow_empty,
+        mounted=mounted,
+    )
+    sealed_for = _sealed_for(plaintexts)
+    if service_paths.has_no_chart(loaded.policy.services, service) or set(sealed_for) - set(named):
+        return None
+    trusted = {environment: _named(named[environment]) for environment in sealed_for}
+    return _written(
+        _drafts(loaded, service, plaintexts, trusted, removed=removed, accept=accept_certificate)
     )
 
 
-async def _trust(
+Texts = dict[Path, tuple[str, str]]
+"""Files → what messages call them, and what they become."""
+
+
+def _looked_at(
+    directory: Path,
+    service: str,
+    plaintexts: Mapping[str, Mapping[str, masking.Masked]],
+    *,
+    removed: Collection[str],
+    allow_empty: bool,
+    mounted: Collection[str],
+) -> loading.Loaded:
+    """The policy, once it is known that these values may be sealed at all."""
+    loaded = services.opened(directory)
+    sealed_files.refuse_store(loaded)
+    for environment in plaintexts:
+        environments.require(environment, loaded.policy)
+    services.check_one(loaded, service)
+    confinement.forbid_core_dumps()
+    for values_ in plaintexts.values():
+        if values_ or not removed:
+            plaintext_rules.check(values_, allow_empty=allow_empty, mounted=mounted)
+    return loaded
+
+
+def _sealed_for(plaintexts: Mapping[str, Mapping[str, masking.Masked]]) -> list[str]:
+    """The environments whose certificate is needed: what is only taken out needs none."""
+    return [environment for environment, values_ in plaintexts.items() if values_]
+
+
+def _drafts(
     loaded: loading.Loaded,
     service: str,
+    plaintexts: Mapping[str, Mapping[str, masking.Masked]],
+    trusted: Mapping[str, _Trusted],
+    *,
+    removed: Collection[str],
+    accept: bool,
+) -> list[_Draft]:
+    return [
+        _Draft(loaded, service, environment, values_, trusted.get(environment), removed, accept)
+        for environment, values_ in plaintexts.items()
+    ]
+
+
+def _written(drafts: Sequence[_Draft]) -> tuple[secrets.Sealed, ...]:
+    """Make the texts of all files, while nobody else changes them, and replace all of them or none."""
+    with values.locked(_paths(drafts)):
+        texts: Texts = {}
+        results = [draft.into_values(texts) for draft in drafts]
+        values.replace_all(texts)
+    return tuple(results)
+
+
+def _paths(drafts: Sequence[_Draft]) -> dict[Path, str]:
+    return {path: file for draft in drafts for path, file in draft.paths().items()}
+
+
+def _named(named: Named) -> _Trusted:
+    """A certificate that the user names; its folder is the user's own, and the file that remembers it is committed."""
+    return _trusted(named.pem, named.source, Path(named.source).name)
+
+
+async def _fetched(
+    loaded: loading.Loaded,
     environment: str,
-    named: Named | None,
     *,
     context: str | None,
     kubeconfig: Path | None,
-    accept: bool,
     unverified: bool,
 ) -> _Trusted:
-    """The certificate of an environment, looked at before anything is written."""
-    if named is not None:
-        # Its folder is the user's own, and the file is committed.
-        pem, source, origin = named.pem, named.source, Path(named.source).name
-    else:
-        pem, source = await fetch_certificate(
-            loaded.policy,
-            environment,
-            context=context,
-            kubeconfig=kubeconfig,
-            unverified_cluster=unverified,
-        )
-        origin = source
+    """The certificate of an environment's controller."""
+    pem, source = await fetch_certificate(
+        loaded.policy,
+        environment,
+        context=context,
+        kubeconfig=kubeconfig,
+        unverified_cluster=unverified,
+    )
+    return _trusted(pem, source, source)
+
+
+def _trusted(pem: bytes, source: str, origin: str) -> _Trusted:
+    """A certificate that has not expired; whether it is the remembered one is looked at with the file."""
     certificate = certificates.parse(pem, source)
     certificate.check(datetime.now(UTC))
-    file = sealed_files.find(loaded, service, environment)
-    if file is not None and not accept:
-        trusted_certificates.check(
-            loaded,
-            service,
-            environment,
-            remembered=file.remembered,
-            place=file.place,
-            certificate=certificate,
-        )
     return _Trusted(certificate, source, origin)
 
 
-def _check_removed(
-    loaded: loading.Loaded, service: str, environment: str, removed: Collection[str]
-) -> None:
-    if not removed:
-        return
-    file = sealed_files.find(loaded, service, environment)
-    present = file.ciphertexts if file is not None else {}
-    absent = [key for key in removed if key not in present]
-    if absent:
-        facts = {"keys": ", ".join(absent), "service": service, "environment": environment}
-        raise errors.WrongUse("seal.not-there", place=file.place if file else None, **facts)
+class _Draft(Struct, frozen=True):
+    """What is to be sealed and taken out in one environment.
 
+    Attributes:
+        loaded: The policy.
+        service: The service.
+        environment: The environment.
+        plaintexts: Key → value.
+        trusted: What is sealed for; None where nothing is.
+        removed: Keys to take out.
+        accept: Take a certificate that differs from the remembered one.
+    """
 
-async def _into(
-    loaded: loading.Loaded,
-    service: str,
-    environment: str,
-    plaintexts: Mapping[str, masking.Masked],
-    trusted: _Trusted | None,
-    *,
-    removed: Collection[str],
-    accept: bool,
-) -> secrets.Sealed:
-    """Seal into the values file; without a chart, into the SealedSecret of the overlay or the manifests."""
-    if service_paths.has_no_chart(loaded.policy.services, service):
+    loaded: loading.Loaded
+    service: str
+    environment: str
+    plaintexts: Mapping[str, masking.Masked]
+    trusted: _Trusted | None
+    removed: Collection[str]
+    accept: bool
+
+    def paths(self) -> dict[Path, str]:
+        """The files that are written, or those in whose folders they are: path → what messages call it."""
+        loaded, service, environment = self.loaded, self.service, self.environment
+        if not service_paths.has_no_chart(loaded.policy.services, service):
+            path, file = services.values_file(loaded, service, environment)
+            return {path: file}
+        sealed = self._manifest()
+        files = [sealed.path, *([sealed.beside[0]] if sealed.beside is not None else [])]
+        for file in files:
+            if boundaries.inside(loaded.root, loaded.root / file) is None:
+                raise errors.FileFault("placing.outside", place=subjects.Place(file))
+        return {loaded.root / file: file for file in files}
+
+    def into_values(self, texts: Texts) -> secrets.Sealed:
+        """Seal into the values file; `texts` holds what files become, and takes what this one does."""
+        path, file = services.values_file(self.loaded, self.service, self.environment)
+        with self._sealing() as finish:
+            present = texts.get(path)
+            document = values.Values.parse(present[1], file) if present else values.read(path, file)
+            section = document.get(sealed_files.SECTION)
+            section = section if isinstance(section, dict) else {}
+            self._check(section, document.place(pins.CERTIFICATE))
+            sealed = finish()
+        changes, outdated = self._changes(section, sealed)
+        document.remove([(*part, key) for part in (pins.DATA, pins.PINS) for key in self.removed])
+        sealed_files.update_values(self.loaded, self.service, document, changes)
+        texts[path] = (file, document.text())
+        return self._result(file, section, outdated)
+
+    async def into_manifest(self, texts: Texts) -> secrets.Sealed:
+        """Seal into the SealedSecret of the overlay or the manifests; `texts` as of :meth:`into_values`."""
         from hanbae.actions import seal_manifest  # what renders takes long to import
 
-        sealed = sealed_manifests.find(
-            loaded.policy, trees.WorkingTree(loaded.root), service, environment
+        manifest = self._manifest()
+        self._check(manifest.section, subjects.Place(manifest.path))
+        with self._sealing() as finish:
+            changes, outdated = self._changes(manifest.section, finish())
+        own = await seal_manifest.texts(
+            self.loaded,
+            self.service,
+            self.environment,
+            manifest,
+            changes,
+            removed=self.removed,
         )
-        where, place = (loaded, service, environment), subjects.Place(sealed.path)
-        changes, outdated = _changed(
-            *where,
-            plaintexts=plaintexts,
-            trusted=trusted,
-            section=sealed.section,
-            place=place,
-            accept=accept,
-        )
-        await seal_manifest.write(loaded, service, environment, sealed, changes, removed=removed)
-        return _result(
-            *where,
-            file=sealed.path,
-            section=sealed.section,
-            plaintexts=plaintexts,
-            trusted=trusted,
+        texts |= {self.loaded.root / file: (file, text) for file, text in own.items()}
+        return self._result(manifest.path, manifest.section, outdated)
+
+    def _manifest(self) -> sealed_manifests.Sealed:
+        tree = trees.WorkingTree(self.loaded.root)
+        return sealed_manifests.find(self.loaded.policy, tree, self.service, self.environment)
+
+    def _check(self, section: Mapping[str, Any], place: subjects.Place) -> None:
+        """Refuse a certificate that is not this file's, keys that are not there, and more than a Secret can hold."""
+        before = section.get(pins.DATA[1])
+        present = before if isinstance(before, dict) else {}
+        absent = [key for key in self.removed if key not in present]
+        if absent:
+            facts = {"service": self.service, "environment": self.environment}
+            raise errors.WrongUse("seal.not-there", place=place, keys=", ".join(absent), **facts)
+        if self.trusted is None:
+            return
+        if not self.accept:
+            trusted_certificates.check(
+                self.loaded,
+                self.service,
+                self.environment,
+                remembered=str(section.get(pins.CERTIFICATE[1]) or ""),
+                place=place,
+                certificate=self.trusted.certificate,
+            )
+        plaintext_rules.check_size(self.plaintexts, present)
+
+    def _sealing(self) -> AbstractContextManager[Callable[[], dict[str, str]]]:
+        """Begin to seal; what is entered gives the sealed values."""
+        if self.trusted is None:
+            return nullcontext(dict)
+        policy = self.loaded.policy
+        namespace = naming.namespace(policy, self.service, self.environment)
+        secret = naming.secret(policy, self.service, self.environment)
+        label = encrypting.label(policy.secrets.scope, namespace, secret)
+        return batches.sealing(self.plaintexts, self.trusted.certificate.public_key, label)
+
+    def _changes(
+        self, section: Mapping[str, Any], sealed: Mapping[str, str]
+    ) -> tuple[dict[tuple[str, ...], str], tuple[str, ...]]:
+        """What is written so that values are sealed, and the keys that stay sealed for another certificate."""
+        if self.trusted is None:
+            return {}, ()
+        fingerprint = self.trusted.certificate.fingerprint
+        renewal = pins.renewal(section, sealed, fingerprint)
+        changes: dict[tuple[str, ...], str] = {pins.CERTIFICATE: fingerprint}
+        changes |= renewal.changes
+        changes |= pins.sourced(section, fingerprint, self.trusted.origin)
+        changes |= {(*pins.DATA, key): ciphertext for key, ciphertext in sealed.items()}
+        return changes, renewal.outdated
+
+    def _result(
+        self, file: str, section: Mapping[str, Any], outdated: tuple[str, ...]
+    ) -> secrets.Sealed:
+        """What was done, told by names alone."""
+        policy, trusted = self.loaded.policy, self.trusted
+        secret = naming.secret(policy, self.service, self.environment)
+        remembered = str(section.get(pins.CERTIFICATE[1]) or "")
+        before = section.get(pins.DATA[1])
+        present = before if isinstance(before, dict) else {}
+        fingerprint = trusted.certificate.fingerprint if trusted else remembered
+        return secrets.Sealed(
+            self.service,
+            self.environment,
+            file,
+            tuple(self.plaintexts),
+            f"{naming.namespace(policy, self.service, self.environment)}/{secret}",
+            policy.secrets.scope,
+            fingerprint,
+            renewed=bool(remembered) and remembered != fingerprint,
+            source=trusted.source if trusted else "",
+            first_use=trusted is not None and not remembered,
             outdated=outdated,
-            removed=removed,
+            added=tuple(key for key in self.plaintexts if key not in present),
+            replaced=tuple(key for key in self.plaintexts if key in present),
+            removed=tuple(self.removed),
         )
-    path, file = services.values_file(loaded, service, environment)
-    with values.editing(path, file) as document:
-        where, place = (loaded, service, environment), document.place(pins.CERTIFICATE)
-        section = document.get(sealed_files.SECTION)
-        section = section if isinstance(section, dict) else {}
-        changes, outdated = _changed(
-            *where,
-            plaintexts=plaintexts,
-            trusted=trusted,
-            section=section,
-            place=place,
-            accept=accept,
-        )
-        document.remove([(*part, key) for part in (pins.DATA, pins.PINS) for key in removed])
-        sealed_files.update_values(loaded, service, document, changes)
-    return _result(
-        *where,
-        file=file,
-        section=section,
-        plaintexts=plaintexts,
-        trusted=trusted,
-        outdated=outdated,
-        removed=removed,
-    )
-
-
-def _result(
-    loaded: loading.Loaded,
-    service: str,
-    environment: str,
-    *,
-    file: str,
-    section: Mapping[str, Any],
-    plaintexts: Collection[str],
-    trusted: _Trusted | None,
-    outdated: tuple[str, ...],
-    removed: Collection[str],
-) -> secrets.Sealed:
-    """What was done, told by names alone."""
-    secret = naming.secret(loaded.policy, service, environment)
-    remembered = str(section.get(pins.CERTIFICATE[1]) or "")
-    before = section.get(pins.DATA[1])
-    present = before if isinstance(before, dict) else {}
-    fingerprint = trusted.certificate.fingerprint if trusted else remembered
-    return secrets.Sealed(
-        service,
-        environment,
-        file,
-        tuple(plaintexts),
-        f"{naming.namespace(loaded.policy, service, environment)}/{secret}",
-        loaded.policy.secrets.scope,
-        fingerprint,
-        renewed=bool(remembered) and remembered != fingerprint,
-        source=trusted.source if trusted else "",
-        first_use=trusted is not None and not remembered,
-        outdated=outdated,
-        added=tuple(key for key in plaintexts if key not in present),
-        replaced=tuple(key for key in plaintexts if key in present),
-        removed=tuple(removed),
-    )
-
-
-def _changed(
-    loaded: loading.Loaded,
-    service: str,
-    environment: str,
-    *,
-    plaintexts: Mapping[str, masking.Masked],
-    trusted: _Trusted | None,
-    section: Mapping[str, Any],
-    place: subjects.Place,
-    accept: bool,
-) -> tuple[dict[tuple[str, ...], str], tuple[str, ...]]:
-    """What is written so that values are sealed, and the keys that stay sealed for another certificate.
-
-    The certificate is looked at once more: the file is locked only now.
-    """
-    if trusted is None:
-        return {}, ()
-    certificate = trusted.certificate
-    if not accept:
-        trusted_certificates.check(
-            loaded,
-            service,
-            environment,
-            remembered=str(section.get(pins.CERTIFICATE[1]) or ""),
-            place=place,
-            certificate=certificate,
-        )
-    before = section.get(pins.DATA[1])
-    plaintext_rules.check_size(plaintexts, before if isinstance(before, dict) else {})
-    namespace = naming.namespace(loaded.policy, service, environment)
-    secret = naming.secret(loaded.policy, service, environment)
-    label = encrypting.label(loaded.policy.secrets.scope, namespace, secret)
-    sealed = {
-        key: encrypting.encrypt(plaintext, certificate.public_key, label)
-        for key, plaintext in plaintexts.items()
-    }
-    renewal = pins.renewal(section, sealed, certificate.fingerprint)
-    changes: dict[tuple[str, ...], str] = {pins.CERTIFICATE: certificate.fingerprint}
-    changes |= renewal.changes
-    changes |= pins.sourced(section, certificate.fingerprint, trusted.origin)
-    changes |= {(*pins.DATA, key): ciphertext for key, ciphertext in sealed.items()}
-    return changes, renewal.outdated
 
 
 async def fetch_certificate(

@@ -1,4 +1,4 @@
-"""Writes a SealedSecret into the files of a service without a chart, once it is known what is made of it."""
+"""Draws up the files with the SealedSecret of a service without a chart, once it is known what is made of them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from hanbae import errors, subjects
 from hanbae.charts import values
 from hanbae.planning import manifests, sealed_manifests
 from hanbae.policy import loading, naming
-from hanbae.repository import trees, writing_files
+from hanbae.repository import trees
 from hanbae.sealing import objects
 
 
-async def write(
+async def texts(
     loaded: loading.Loaded,
     service: str,
     environment: str,
@@ -20,8 +20,8 @@ async def write(
     changes: Mapping[tuple[str, ...], str],
     *,
     removed: Collection[str] = (),
-) -> None:
-    """Write sealed values; a new SealedSecret is named among the overlay's ``resources``.
+) -> dict[str, str]:
+    """The files as they become; a new SealedSecret is named among the overlay's ``resources``.
 
     Args:
         loaded: The policy.
@@ -31,19 +31,23 @@ async def write(
         changes: What is sealed, and what is to be remembered.
         removed: Keys that are taken out.
 
+    Returns:
+        Path from the repository's root → text.
+
     Raises:
         hanbae.errors.FileFault: A file cannot be changed, or the folder does not build.
         hanbae.errors.Refused: What is made of it has another name or namespace, so that nobody could open it.
     """
-    texts = {sealed.path: sealed_manifests.with_changes(sealed, changes)}
-    texts |= dict([sealed.beside] if sealed.beside is not None else [])
-    await _check(loaded, service, environment, texts, sealed)
-    if not sealed.there:
-        writing_files.place(loaded.root, texts, overwrite=True)
-        return
-    with values.editing(loaded.root / sealed.path, sealed.path) as document:
-        sealed_manifests.remove(document, removed)
-        sealed_manifests.update(document, changes)
+    if sealed.there:
+        document = values.read(loaded.root / sealed.path, sealed.path)
+    else:
+        document = values.Values.parse(sealed.text, sealed.path)
+    sealed_manifests.remove(document, removed)
+    sealed_manifests.update(document, changes)
+    contents = {sealed.path: document.text()}
+    contents |= dict([sealed.beside] if sealed.beside is not None else [])
+    await _check(loaded, service, environment, contents, sealed)
+    return contents
 
 
 async def _check(

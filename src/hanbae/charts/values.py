@@ -7,8 +7,6 @@ the old file or the new one.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,12 +24,11 @@ _NOTHING: Final = object()
 _TEXT: Final = "tag:yaml.org,2002:str"
 _NUMBER: Final = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,15})\.[0-9]{1,15}")
-_ODD: Final = re.compile(
-    "[^\n\x20-\x7e\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-    r"|^(?:---|%|\.\.\.)",
-    re.MULTILINE,
-)
-"""Tabs, returns, marks and directives, which parsers count and take differently."""
+_PLAIN: Final = bytes([0x0A, *range(0x20, 0x7F)])
+_ODD: Final = "[^\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+"""Tabs, returns and marks, which parsers count and take differently; of what is not `_PLAIN`."""
+_MARKS: Final = ("---", "%", "...")
+"""What begins a line that is one of a document's, or a directive."""
 
 
 class Values:
@@ -110,7 +107,7 @@ class Values:
             errors.FileFault: As `set`.
         """
         changed = _with(self.data, changes)
-        if repr(changed) == repr(self.data):
+        if _is_same(changed, self.data):
             return
         self._edit(
             changed,
@@ -140,10 +137,10 @@ class Values:
         """Take an edited text if it says what it should; where libyaml's places mislead, by ruamel's."""
         text = edited(self._read.root)
         content = _content(text, self.file)
-        if self._read.quick and (content is None or repr(content.data) != repr(changed)):
+        if self._read.quick and (content is None or not _is_same(content.data, changed)):
             text = edited(_by_ruamel(self._text, self.file).root)
             content = _content(text, self.file)
-        if content is None or repr(content.data) != repr(changed):
+        if content is None or not _is_same(content.data, changed):
             # An alias or a merge key that spreads the change, or a layout that the splicer does not know.
             raise errors.FileFault("values.cannot-edit", place=place)
         self._text, self._read, self.data = text, content, changed
@@ -195,26 +192,50 @@ def editing(path: Path, file: str) -> Iterator[Values]:
     Raises:
         errors.FileFault: As :func:`read`, or it is a link, or it cannot be replaced; then it is as it was.
     """
-    if path.is_symlink():
-        raise errors.FileFault("values.link", place=subjects.Place(file))
-    if not path.parent.is_dir():
-        raise errors.FileFault("values.missing", place=subjects.Place(file))
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        # The folder is locked, not the file, which is replaced, nor a lock file, which would lie about.
-        fcntl.flock(folder, fcntl.LOCK_EX)
+    with locked({path: file}):
         values = read(path, file)
         before = values.text()
         yield values
         if values.text() != before:
-            try:
-                files.replace(path, values.text())
-            except OSError as error:
-                raise errors.FileFault(
-                    "placing.unwritable", place=subjects.Place(file), reason=files.reason(error)
-                ) from error
-    finally:
-        os.close(folder)
+            replace_all({path: (file, values.text())})
+
+
+@contextmanager
+def locked(paths: Mapping[Path, str]) -> Iterator[None]:
+    """Keep others from editing some files, or those beside them, until the block ends.
+
+    Args:
+        paths: The files → what places and messages call them.
+
+    Raises:
+        errors.FileFault: One is a link, or its folder is not there.
+    """
+    for path, file in paths.items():
+        if path.is_symlink():
+            raise errors.FileFault("values.link", place=subjects.Place(file))
+        if not path.parent.is_dir():
+            raise errors.FileFault("values.missing", place=subjects.Place(file))
+    with files.locked(path.parent for path in paths):
+        yield
+
+
+def replace_all(texts: Mapping[Path, tuple[str, str]]) -> None:
+    """Replace files in one step: all of them, or none where one is refused.
+
+    Args:
+        texts: The files → what places and messages call them, and their text.
+
+    Raises:
+        errors.FileFault: One cannot be replaced; all of them are as they were.
+    """
+    try:
+        files.replace_all({path: text for path, (_, text) in texts.items()})
+    except OSError as error:
+        names = {str(path): file for path, (file, _) in texts.items()}
+        file = names.get(str(error.filename), next(iter(names.values())))
+        raise errors.FileFault(
+            "placing.unwritable", place=subjects.Place(file), reason=files.reason(error)
+        ) from error
 
 
 def _too_large(file: str) -> errors.FileFault:
@@ -255,6 +276,17 @@ def _without(data: dict[str, Any], paths: Collection[tuple[str, ...]]) -> dict[s
     return changed
 
 
+def _is_same(left: Any, right: Any) -> bool:
+    """Whether two values are the same, their types and the order of their keys included: 1 is neither 1.0 nor true."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, dict):
+        return list(left) == list(right) and all(map(_is_same, left.values(), right.values()))
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(_is_same, left, right))
+    return bool(left == right) or repr(left) == repr(right)
+
+
 class _Content(NamedTuple):
     """What a text holds: the parser's root node, the plain data, and whether libyaml read it."""
 
@@ -275,9 +307,17 @@ def _read(text: str, file: str) -> _Content:
     return _by_libyaml(text) or _by_ruamel(text, file)
 
 
+def _is_odd(text: str) -> bool:
+    """Whether a text has what parsers count or take differently; a megabyte of sealed values is plain at a glance."""
+    rest = text.encode("utf-8", "surrogatepass").translate(None, _PLAIN)
+    return bool(rest and re.search(_ODD, rest.decode("utf-8", "surrogatepass"))) or any(
+        text.startswith(mark) or f"\n{mark}" in text for mark in _MARKS
+    )
+
+
 def _by_libyaml(text: str) -> _Content | None:
     """What a plain text holds, in a tenth of the time; None for what only ruamel reads, or has the words for."""
-    if _ODD.search(text):
+    if _is_odd(text):
         return None
     try:
         root = libyaml.compose(text, tags="core")

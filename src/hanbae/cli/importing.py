@@ -234,6 +234,9 @@ def _sealed(
     where = session.directory, service, environment
     content = secret_inputs.read(file, most=4 * secret_inputs.LARGEST)
     foreign = import_secrets.chosen(import_secrets.parse(content, str(file)), keys)
+    if foreign.left_out:
+        facts = {"file": file.name, "fields": ", ".join(foreign.left_out)}
+        session.narration.warn(wording.Text("import.left-out", facts))
     if backup is not None:
         opening = resealing.opened(backup)
         return import_secrets.by_backup(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -134,8 +134,6 @@ def seal(
     output: str,
 ) -> None:
     """Seal values."""
-    import asyncio
-
     from hanbae.actions import seal as sealing
     from hanbae.cli import secret_inputs
     from hanbae.sealing import plaintexts
@@ -144,6 +142,8 @@ def seal(
     if "=" in service:  # no folder is called so; it is a value whose service was forgotten
         secret_inputs.refuse_typed(service)
     plaintexts.check_keys(removed)
+    if not (stdin or env_file or manifest):
+        sealing.refuse_store(session.directory)  # before anybody is asked for a value
     if same_as is not None:
         keys = _lacking(session, service, environments, same_as, keys)
         if not keys:
@@ -165,21 +165,28 @@ def seal(
         name: {**values, **files, **secret_inputs.generated(random)} for name in environments
     }
     in_files = {*values, *files} if binary else mounted(session, service, environments, files)
+    settings: dict[str, Any] = {
+        "removed": removed,
+        "named": named(certificates, environments),
+        "accept_certificate": accept_certificate,
+        "allow_empty": allow_empty,
+        "mounted": in_files,
+    }
     try:
-        results = asyncio.run(
-            sealing.seal_several(
-                session.directory,
-                service,
-                by_environment,
-                removed=removed,
-                named=named(certificates, environments),
-                context=kube_context,
-                accept_certificate=accept_certificate,
-                unverified_cluster=unverified_cluster,
-                allow_empty=allow_empty,
-                mounted=in_files,
+        results = sealing.seal_offline(session.directory, service, by_environment, **settings)
+        if results is None:
+            import asyncio
+
+            results = asyncio.run(
+                sealing.seal_several(
+                    session.directory,
+                    service,
+                    by_environment,
+                    context=kube_context,
+                    unverified_cluster=unverified_cluster,
+                    **settings,
+                )
             )
-        )
     except errors.Unreachable:
         if not certificates:
             session.narration.note(wording.Text("seal.offline-hint"))
@@ -237,9 +244,6 @@ def mounted(
     Raises:
         errors.WrongUse: A pod reads one of them as a variable: it would not start.
     """
-    import asyncio
-
-    from hanbae.actions import list_needed
     from hanbae.sealing import plaintexts
 
     odd = {}
@@ -250,6 +254,10 @@ def mounted(
             odd[key] = error
     if not odd:
         return set()
+    import asyncio
+
+    from hanbae.actions import list_needed  # what renders takes long to import
+
     read = asyncio.run(list_needed.variables(session.directory, service))
     for name in environments:
         for key, reason in odd.items():
@@ -290,10 +298,12 @@ def show(speaker: narration.Narration, results: Sequence[secrets.Sealed], output
     if output == "json":
         outputs.emit_json(results[0] if len(results) == 1 else {"sealed": results})
     else:
-        for sealed in results:
-            head = f"{sealed.environment}  " if len(results) > 1 else ""
-            for key in (*sealed.keys, *sealed.removed):
-                outputs.emit(head + key)
+        lines = [
+            (f"{sealed.environment}  " if len(results) > 1 else "") + key
+            for sealed in results
+            for key in (*sealed.keys, *sealed.removed)
+        ]
+        outputs.emit("\n".join(lines))
     for sealed in results:
         _narrate(speaker, sealed)
 

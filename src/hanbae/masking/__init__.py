@@ -7,7 +7,22 @@ Text that comes from elsewhere (logs of goose and of applications, messages of t
 look like.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from hanbae.masking.masked import MASK, Masked
-from hanbae.masking.redactor import Redactor
+
+if TYPE_CHECKING:
+    from hanbae.masking.redactor import Redactor
 
 __all__ = ["MASK", "Masked", "Redactor"]
+
+
+def __getattr__(name: str) -> Any:
+    """The redactor, whose patterns take longer to build than most commands that only hold a secret need."""
+    if name == "Redactor":
+        from hanbae.masking import redactor
+
+        return redactor.Redactor
+    raise AttributeError(name)

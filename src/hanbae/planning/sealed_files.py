@@ -68,6 +68,16 @@ class Update(Struct, frozen=True):
     changes: Changes
 
 
+def refuse_store(loaded: loading.Loaded) -> None:
+    """Refuse to seal where the policy says that values are in a store, and git only refers to them.
+
+    Raises:
+        hanbae.errors.Refused: It says so.
+    """
+    if loaded.policy.secrets.are_external:
+        raise errors.Refused("seal.in-a-store", place=loaded.place("secrets.provider"))
+
+
 def find(loaded: loading.Loaded, service: str, environment: str) -> SealedFile | None:
     """The file with a service's sealed values; None where the service is not in the environment, or has none there.
 
@@ -154,22 +164,16 @@ def write(loaded: loading.Loaded, updates: Sequence[Update]) -> None:
             be written.
         hanbae.errors.Refused: A value that is replaced has changed since it was read.
     """
-    for update in updates:
-        path = loaded.root / update.file.path
-        apply(loaded, update, values.read(path, update.file.path))
-    written: list[tuple[Path, str]] = []
-    try:
+    paths = {loaded.root / update.file.path: update.file.path for update in updates}
+    with values.locked(paths):
+        texts: dict[Path, tuple[str, str]] = {}
         for update in updates:
             path = loaded.root / update.file.path
-            with values.editing(path, update.file.path) as document:
-                before = document.text()
-                _refuse_changed(update, document)
-                apply(loaded, update, document)
-            written.append((path, before))
-    except BaseException:
-        for path, text in reversed(written):
-            files.replace(path, text)
-        raise
+            document = values.read(path, update.file.path)
+            _refuse_changed(update, document)
+            apply(loaded, update, document)
+            texts[path] = (update.file.path, document.text())
+        values.replace_all(texts)
 
 
 def apply(loaded: loading.Loaded, update: Update, document: values.Values) -> None:

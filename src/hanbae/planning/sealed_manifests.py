@@ -135,23 +135,16 @@ def section(content: Mapping[str, Any]) -> dict[str, Any]:
     return read
 
 
-def with_changes(sealed: Sealed, changes: Mapping[tuple[str, ...], str]) -> str:
-    """The text of the file once values are changed.
+def update(document: values.Values, changes: Mapping[tuple[str, ...], str]) -> None:
+    """Change a SealedSecret.
 
     Args:
-        sealed: The SealedSecret.
+        document: The SealedSecret.
         changes: Paths as :mod:`hanbae.sealing.pins` has them → text.
 
     Raises:
         hanbae.errors.FileFault: The file is built so that this cannot be done without changing more than that.
     """
-    document = values.Values.parse(sealed.text, sealed.path)
-    update(document, changes)
-    return document.text()
-
-
-def update(document: values.Values, changes: Mapping[tuple[str, ...], str]) -> None:
-    """Change a SealedSecret; see :func:`with_changes`."""
     remembered = section(document.data)
     edits: dict[tuple[str, ...], str] = {}
     for (_, part, *rest), text in changes.items():
@@ -169,7 +162,7 @@ def remove(document: values.Values, keys: Collection[str]) -> None:
     """Take sealed values out of a SealedSecret, and what is remembered of their certificates.
 
     Raises:
-        hanbae.errors.FileFault: As :func:`with_changes`.
+        hanbae.errors.FileFault: As :func:`update`.
     """
     document.remove([(*DATA, key) for key in keys])
     own = section(document.data).get(pins.PINS[1]) or {}

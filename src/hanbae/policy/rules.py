@@ -14,7 +14,6 @@ from hanbae import errors, subjects
 from hanbae.masking import shapes
 from hanbae.policy import (
     boundaries,
-    calendars,
     documents,
     environments,
     naming,
@@ -293,6 +292,8 @@ def _freezes(policy: documents.Policy) -> Iterator[Fault]:
             if name not in policy.environments:
                 facts = {"value": name, "known": ", ".join(policy.environments)}
                 yield "policy.freeze-unknown-environment", f"{key}.environments", facts
+        from hanbae.policy import calendars  # time zones and schedules take long to import
+
         fault = calendars.fault(freeze)
         if fault is not None:
             text_id, part, value = fault

@@ -229,6 +229,20 @@ def check(loaded: loading.Loaded, *names: str) -> tuple[str, ...]:
     return services
 
 
+def check_one(loaded: loading.Loaded, name: str) -> None:
+    """Refuse a service that the working tree does not have; one whose chart lies where it should needs no look at git.
+
+    Raises:
+        errors.WrongUse: It is not there.
+    """
+    if service_paths.follow_from_names(loaded.policy.services) and name not in ("", ".", ".."):
+        file = loaded.root / naming.chart(loaded.policy, name) / CHART
+        is_own = "/" not in name and not file.parent.is_symlink() and not file.is_symlink()
+        if is_own and boundaries.inside(loaded.root, file) is not None and file.is_file():
+            return
+    check(loaded, name)
+
+
 def chosen(
     policy: documents.Policy,
     tree: trees.Tree,

@@ -59,16 +59,32 @@ def encrypt(plaintext: masking.Masked, key: RSAPublicKey, label: bytes) -> str:
         key: The controller's public key.
         label: From :func:`label`.
     """
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    return Encryptor(key, label).encrypt(plaintext)
 
-    session = os.urandom(_SESSION_KEY)
-    block = key.encrypt(session, _padding(label))
-    try:
-        sealed = AESGCM(session).encrypt(_NONCE, plaintext.unmask(), None)
-    except Exception as error:  # noqa: BLE001  a bug, but its text and its frames may hold the plaintext
-        message = f"cannot encrypt: {type(error).__name__}"
-        raise RuntimeError(message) from None
-    return base64.b64encode(len(block).to_bytes(_LENGTH, "big") + block + sealed).decode()
+
+class Encryptor:
+    """Seals values for one certificate and one Secret; threads may share it.
+
+    Args:
+        key: The controller's public key.
+        label: From :func:`label`.
+    """
+
+    def __init__(self, key: RSAPublicKey, label: bytes) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        self._key, self._padding, self._cipher = key, _padding(label), AESGCM
+
+    def encrypt(self, plaintext: masking.Masked) -> str:
+        """A value as it stands in ``encryptedData``, under a session key of its own."""
+        session = os.urandom(_SESSION_KEY)
+        block = self._key.encrypt(session, self._padding)
+        try:
+            sealed = self._cipher(session).encrypt(_NONCE, plaintext.unmask(), None)
+        except Exception as error:  # noqa: BLE001  a bug, but its text and its frames may hold the plaintext
+            message = f"cannot encrypt: {type(error).__name__}"
+            raise RuntimeError(message) from None
+        return base64.b64encode(len(block).to_bytes(_LENGTH, "big") + block + sealed).decode()
 
 
 def decrypt(ciphertext: str, keys: Iterable[RSAPrivateKey], label: bytes) -> masking.Masked:

@@ -23,7 +23,7 @@ _BLANK: Final = re.compile(rb"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
 _SINGLE: Final = re.compile(rb"'([^']*)'")
 _DOUBLE: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
-_SHELL: Final = frozenset(b" \t$`\\;&|<>()'\"")
+_SHELL: Final = re.compile(rb"""[ \t$`\\;&|<>()'"]""")
 """What a shell takes for something else than itself where it stands in a bare value."""
 _MEANT: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"\\": b"\\", b'"': b'"', b"$": b"$"}
 
@@ -42,9 +42,13 @@ def parse(data: bytes, file: str, *, demand_quotes: bool = False) -> dict[str, m
     """
     data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
     values: dict[str, masking.Masked] = {}
-    position = 0
+    position = counted = 0
+    line = 1
     while position < len(data):
-        place = subjects.Place(file, data.count(b"\n", 0, position) + 1)
+        # Only what was read since: a file of empty lines would else be counted as often as it has lines.
+        line += data.count(b"\n", counted, position)
+        counted = position
+        place = subjects.Place(file, line)
         if blank := _BLANK.match(data, position):
             position = blank.end()
             continue
@@ -88,7 +92,7 @@ def _demand_quotes(data: bytes, start: int, place: subjects.Place) -> None:
         return
     end = data.find(b"\n", start)
     bare = data[start : len(data) if end < 0 else end].strip()
-    if bare.startswith(b"~") or any(character in _SHELL for character in bare):
+    if bare.startswith(b"~") or _SHELL.search(bare):
         raise errors.FileFault("seal.env-bare", place=place)
 
 

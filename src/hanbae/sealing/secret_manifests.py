@@ -111,9 +111,11 @@ def _flat(root: Any, file: str) -> Iterator[tuple[str, masking.Masked]]:
 
 def _document(data: bytes, file: str) -> Any:
     try:
-        documents = list(libyaml.load_all(data))
+        documents = list(libyaml.load_strictly(data))
     except libyaml.Fault as fault:
         place = subjects.Place(file, fault.line, fault.column)
+        if isinstance(fault, libyaml.Doubled):
+            raise errors.FileFault("seal.doubled", place=place) from None
         raise errors.FileFault("seal.not-a-secret", place=place) from None
     if len(documents) != 1:
         raise errors.FileFault("seal.not-a-secret", place=subjects.Place(file))

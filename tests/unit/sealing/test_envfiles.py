@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 import traceback
 
 import pytest
@@ -76,3 +77,12 @@ def test_anything_is_read_or_is_a_fault(data: bytes) -> None:
 @given(st.text(st.characters(blacklist_characters="'\r", blacklist_categories=["Cs"]), max_size=40))
 def test_single_quotes_hold_anything_but_themselves(value: str) -> None:
     assert read(f"A='{value}'\n") == {"A": value}
+
+
+def test_a_megabyte_of_empty_lines_takes_no_longer_than_it_is() -> None:
+    """Counting the lines anew for each of them takes minutes."""
+    began = time.process_time()
+    with pytest.raises(errors.FileFault) as caught:
+        envfiles.parse(b"\n" * (1 << 20) + b"canary\n", ".env")
+    assert time.process_time() - began < 15
+    assert str(caught.value.place) == f".env:{(1 << 20) + 1}"
