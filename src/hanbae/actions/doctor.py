@@ -42,7 +42,6 @@ _IN_NAMESPACE: Final = (
     kinds.PDB,
     kinds.PVC,
     kinds.RESOURCEQUOTA,
-    kinds.SEALEDSECRET,
 )
 _OF_CLUSTER: Final = (kinds.NODE, kinds.INGRESSCLASS, kinds.STORAGECLASS)
 
@@ -158,7 +157,7 @@ async def _of_environment(
         environment,
         space.clock().isoformat(timespec="seconds"),
         described,
-        space.policy.secrets.controller,
+        "" if space.policy.secrets.are_external else space.policy.secrets.controller,
         space.policy.rollout.crashes,
         tuple(look.objects),
         tuple(look.tails),
@@ -252,16 +251,18 @@ class _Look:
             await keeper.refresh()
             self._keepers[service.name] = keeper
         namespaces = sorted({service.namespace for service in services})
-        home = space.policy.secrets.controller.partition("/")[0]
+        policy = space.policy.secrets
+        home = "" if policy.are_external else policy.controller.partition("/")[0]
+        own_kinds = (*_IN_NAMESPACE, kinds.of_secrets(policy.provider))
         await asyncio.gather(
-            *(self._list(kind, name) for name in namespaces for kind in _IN_NAMESPACE),
+            *(self._list(kind, name) for name in namespaces for kind in own_kinds),
             *(self._list(kinds.EVENT, name, "type=Warning") for name in namespaces),
             *(self._list(kind, "") for kind in _OF_CLUSTER),
             *(self._get(kinds.NAMESPACE, "", name) for name in namespaces),
             *(
                 self._list(kind, home)
                 for kind in (kinds.DEPLOYMENT, kinds.SERVICE)
-                if home not in namespaces
+                if home and home not in namespaces
             ),
         )
 

@@ -17,7 +17,7 @@ from hanbae import errors
 from hanbae.argo import admitting, authorizing, sealing_access
 from hanbae.charts import filling, pools, values
 from hanbae.migrations import databases
-from hanbae.planning import rights
+from hanbae.planning import rights, sealed_files
 from hanbae.policy import documents, loading, naming, service_paths
 from hanbae.policy import environments as policy_environments
 from hanbae.releases import rights as release_rights
@@ -100,8 +100,10 @@ def generate_sealing(
         errors.WrongUse: An environment that the policy does not have, or that is not on Kubernetes; a name that is
             no group's.
         errors.FileFault: The policy has a fault.
+        errors.Refused: Nothing is sealed: the policy says that values are in a store.
     """
     loaded = services.opened(directory)
+    sealed_files.refuse_store(loaded)
     _check_groups(sealers)
     texts: dict[str, str] = {}
     for name in policy_environments.chosen(loaded.policy, environments):

@@ -16,7 +16,7 @@ from hanbae import errors
 from hanbae.charts import pools
 from hanbae.checking import projects
 from hanbae.policy import environments, loading, naming
-from hanbae.releases import needs, parts
+from hanbae.releases import external_secrets, needs, parts
 from hanbae.repository import services
 from hanbae.results import secrets
 from hanbae.rules import views
@@ -156,9 +156,22 @@ def _of_release(release: views.Release, makers: Makers) -> Iterator[secrets.Seal
     for read in reading.reads(release):
         if read.way in _READ and not read.optional:
             by_key.setdefault((*read.secret, read.key or ALL), []).append(read)
+    for (namespace, name, key), reads in list(by_key.items()):
+        own = makers.get((release.environment, namespace, name), [])
+        listed = _referred(own) if key == ALL else frozenset()
+        if listed:
+            del by_key[namespace, name, key]
+        for own_key in listed:
+            by_key.setdefault((namespace, name, own_key), []).extend(reads)
     for (namespace, name, key), reads in sorted(by_key.items()):
         own = makers.get((release.environment, namespace, name), [])
         yield _key(release, name, key, reads, own)
+
+
+def _referred(makers: Sequence[parts.Made]) -> frozenset[str]:
+    """The keys that ExternalSecrets name: who reads all of the Secret reads each of them."""
+    keys = (item.keys or frozenset() for item in makers if item.origin == "external")
+    return frozenset().union(*keys)
 
 
 def _key(
@@ -184,10 +197,27 @@ def _key(
         return _replaced(row, state="made", maker="k8s")
     if not holders:
         return row
+    row = _replaced(
+        row, namespace=holders[0].by.namespace, reference=_reference(release, row, holders)
+    )
     for item in holders:
         if item.origin == "sealed" and key != ALL:
             return _sealed(release, row, item)
     return _replaced(row, state="made")
+
+
+def _reference(
+    release: views.Release, row: secrets.SealedKey, holders: Sequence[parts.Made]
+) -> str:
+    """Where the value of a key is, where an ExternalSecret of the release says so."""
+    objects = {item.by for item in holders if item.origin == "external"}
+    for manifest in reading.external(release):
+        if manifest.ref in objects:
+            for reference in external_secrets.references(manifest.data):
+                if reference.key == row.key:
+                    return str(reference)
+            return ", ".join(external_secrets.stores(manifest.data))
+    return ""
 
 
 def _sealed(release: views.Release, row: secrets.SealedKey, maker: parts.Made) -> secrets.SealedKey:

@@ -48,6 +48,8 @@ def list_secrets(
     if environment is not None:
         environments.require(environment, loaded.policy)
     keys: list[secrets.SealedKey] = []
+    if loaded.policy.secrets.are_external:
+        return ()  # what pods read, and what fetches it, only the rendered objects say
     for service in names or every:
         try:
             if service_paths.has_no_chart(loaded.policy.services, service):

@@ -24,6 +24,16 @@ _SHORTEST: Final = len("sha256:") + 8
 """Letters of a fingerprint that may stand for all of it."""
 
 
+def are_external(directory: Path) -> bool:
+    """Whether the policy says that values are in a store, so that git knows where, and not since when.
+
+    Raises:
+        errors.WrongUse: There is no policy.
+        errors.FileFault: It has a fault.
+    """
+    return loading.load(loading.find(directory)).policy.secrets.are_external
+
+
 def report(
     directory: Path,
     names: Sequence[str] = (),

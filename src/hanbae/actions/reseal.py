@@ -132,6 +132,7 @@ def _files(
     directory: Path, names: Sequence[str], environment: str
 ) -> tuple[loading.Loaded, list[sealed_files.SealedFile]]:
     loaded = services.opened(directory)
+    sealed_files.refuse_store(loaded)
     environments.require(environment, loaded.policy)
     present = services.check(loaded, *names)
     files = [sealed_files.find(loaded, name, environment) for name in names or present]

@@ -38,6 +38,7 @@ def verify(
     """
     confinement.forbid_core_dumps()
     loaded = services.opened(directory)
+    sealed_files.refuse_store(loaded)
     every = services.check(loaded, *names)
     if environment is not None:
         environments.require(environment, loaded.policy)

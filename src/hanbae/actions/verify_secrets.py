@@ -1,5 +1,7 @@
 """Asks each environment's controller whether it can open what is sealed for it, and finds out why it cannot.
 
+What is in a store instead is fetched by an operator, whose word on each ExternalSecret is read.
+
 What is rendered is asked about, so that templates, overlays and manifests of other tools are verified as they would be
 applied; one request for a Secret, and more only for one that is refused.
 """
@@ -78,6 +80,7 @@ async def verify(
         errors.Unreachable: A controller did not answer.
         errors.Refused: There is no controller, or the connection is not verified.
     """
+    from hanbae.actions import verify_external
     from hanbae.clusters import sealing_controllers
 
     every = [sealed for service in rendered for sealed in _of_service(service)]
@@ -89,7 +92,15 @@ async def verify(
             for sealed in every
             if sealed.environment == name and (not names or sealed.service in names)
         ]
-        if environment not in (None, name) or not own:
+        if environment not in (None, name):
+            continue
+        rows |= {
+            _where(row): row
+            for row in await verify_external.states(
+                rendered, loaded.policy, names, name, context=context, kubeconfig=kubeconfig
+            )
+        }
+        if not own:
             continue
         async with sealing_controllers.reached(
             loaded.policy,
@@ -127,7 +138,8 @@ def joined(
     for key in keys:
         own = naming.secret(loaded.policy, key.service, key.environment)
         answer = left.pop((key.service, key.environment, key.secret or own, key.key), None)
-        if answer is not None and key.state == "sealed":
+        is_open = key.state == "sealed" or (key.state == "made" and key.reference)
+        if answer is not None and is_open:
             key = msgspec.structs.replace(key, state=answer.state, fault=answer.fault)  # noqa: PLW2901
         result.append(key)
     order = {name: number for number, name in enumerate(loaded.policy.environments)}

@@ -172,10 +172,13 @@ def _sync(*, several: bool) -> Iterator[rulings.Rule]:
         """
         variables.sync.?resources.orValue([]).all(r,
           (r.?group.orValue('') == <<group>> && r.?kind.orValue('') == <<sealed>>) ||
+          (r.?group.orValue('') == <<operator>> && r.?kind.orValue('') == <<external>>) ||
           (r.?group.orValue('') == '' && (r.?kind.orValue('') == <<account>> || r.?kind.orValue('') == <<map>>)))
         """,
         group=kinds.SEALEDSECRET.group,
         sealed=kinds.SEALEDSECRET.kind,
+        operator=kinds.EXTERNALSECRET.group,
+        external=kinds.EXTERNALSECRET.kind,
         account=kinds.SERVICEACCOUNT.kind,
         map=kinds.CONFIGMAP.kind,
     )

@@ -201,7 +201,7 @@ def _control(policy: documents.Policy, environment: str, services: Sequence[Serv
 def _workload(policy: documents.Policy, environment: str, services: Sequence[Service]) -> _Rules:
     for where, here in spaces(policy, environment, services).items():
         names = [naming.secret(policy, service.name, environment) for service in here]
-        yield where, "read", _following(names)
+        yield where, "read", [*_following(), *_bringing(policy, names)]
         proxied = [name for service in here for name in service.proxied]
         yield where, "read", _rule(kinds.SERVICE, "get", names=proxied, below="proxy")
         if here:
@@ -269,7 +269,14 @@ _COMPARED: Final = (
 """What charts make besides what is followed; ``hanbae plan`` reads each by its name. Secrets are never among it."""
 
 
-def _following(secrets: Sequence[str]) -> list[Thing]:
+def _bringing(policy: documents.Policy, secrets: Sequence[str]) -> list[Thing]:
+    """What it takes to see whether Secrets are made; an ExternalSecret holds none, and may be called otherwise."""
+    kind = kinds.of_secrets(policy.secrets.provider)
+    names = None if policy.secrets.are_external else secrets
+    return _rule(kind, "get", "list", "watch", names=names)
+
+
+def _following() -> list[Thing]:
     """What it takes to follow a deployment; the names of pods and Jobs are known only when they are there."""
     return [
         *_rule(kinds.POD, "get", "list", "watch"),
@@ -283,7 +290,6 @@ def _following(secrets: Sequence[str]) -> list[Thing]:
         *_rule(kinds.RESOURCEQUOTA, "get"),
         *_rule(kinds.LIMITRANGE, "list"),
         *_rule(kinds.LEASE, "list"),
-        *_rule(kinds.SEALEDSECRET, "get", "list", "watch", names=secrets),
         *(rule for kind in _COMPARED for rule in _rule(kind, "get")),
     ]
 
@@ -291,6 +297,8 @@ def _following(secrets: Sequence[str]) -> list[Thing]:
 def _outside(policy: documents.Policy) -> _Rules:
     """What tells the cluster from others, and the certificate of its Sealed Secrets controller."""
     yield "kube-system", "read", _rule(kinds.NAMESPACE, "get", names=["kube-system"])
+    if policy.secrets.are_external:
+        return  # nothing is sealed
     where, _, controller = policy.secrets.controller.partition("/")
     proxied = [kinds.proxied(controller, port) for port in CERTIFICATE_PORTS]
     yield where, "read", _rule(kinds.SERVICE, "get", names=[controller])

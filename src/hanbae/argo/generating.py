@@ -89,7 +89,7 @@ def project(policy: documents.Policy, environment: str, year: int | None = None)
             ],
             "clusterResourceWhitelist": [],
             "namespaceResourceWhitelist": [
-                _kind(name) for name in sorted({*_KINDS, *policy.argocd.kinds})
+                _kind(name) for name in sorted({*_KINDS, *_external(policy), *policy.argocd.kinds})
             ],
             "namespaceResourceBlacklist": [
                 {"group": group, "kind": kind} for group, kind in _REFUSED_KINDS
@@ -97,6 +97,11 @@ def project(policy: documents.Policy, environment: str, year: int | None = None)
             **({"syncWindows": frozen} if frozen else {}),
         },
     }
+
+
+def _external(policy: documents.Policy) -> tuple[str, ...]:
+    """What a service is made of where its secrets are in a store."""
+    return ("external-secrets.io/ExternalSecret",) if policy.secrets.are_external else ()
 
 
 def _kind(name: str) -> Thing:

@@ -8,12 +8,15 @@ A selective sync of just these, which runs no hooks, is what resolves it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from hanbae import subjects
 from hanbae.argo import hooks
 
 Thing = Mapping[str, Any]
+
+_BRINGING: Final = frozenset({"SealedSecret", "ExternalSecret"})
+"""Kinds of which a controller makes Secrets."""
 
 
 def of_presync(objects: Sequence[Thing], namespace: str) -> tuple[subjects.Ref, ...]:
@@ -24,8 +27,8 @@ def of_presync(objects: Sequence[Thing], namespace: str) -> tuple[subjects.Ref, 
         namespace: Where objects go that name no namespace.
 
     Returns:
-        SealedSecrets (whichever: they say only in the end which Secret they make), and the ServiceAccounts and
-        ConfigMaps that the hooks' pods name; in the order of `objects`.
+        SealedSecrets and ExternalSecrets (whichever: they say only in the end which Secret they make), and the
+        ServiceAccounts and ConfigMaps that the hooks' pods name; in the order of `objects`.
     """
     presync = [manifest for manifest in objects if "PreSync" in hooks.phases(manifest)]
     return of(presync, objects, namespace)
@@ -47,7 +50,7 @@ def of(
     refs = []
     for manifest in objects:
         if not hooks.phases(manifest) and (
-            manifest["kind"] == "SealedSecret" or _name(manifest) in read
+            manifest["kind"] in _BRINGING or _name(manifest) in read
         ):
             where = manifest["metadata"].get("namespace") or namespace
             refs.append(subjects.Ref(manifest["kind"], where, manifest["metadata"]["name"]))

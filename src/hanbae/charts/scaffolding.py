@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from hanbae import errors
-from hanbae.charts import filling
+from hanbae.charts import filling, scaffolded_secrets
 from hanbae.policy import connection_options, documents, environments, naming
 
 _SERVICE: Final = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
@@ -35,7 +35,6 @@ _TEMPLATES: Final = (
     "service.yaml",
     "ingress.yaml",
     "hpa.yaml",
-    "sealed-secret.yaml",
     "migration-job.yaml",
     "serviceaccount.yaml",
 )
@@ -75,7 +74,9 @@ def chart_files(
     }
     chart = naming.chart(policy, service)
     files = _values(service, policy, facts)
-    for name in ("Chart.yaml", "values.schema.json", *(f"templates/{t}" for t in _TEMPLATES)):
+    secret = scaffolded_secrets.template(policy)
+    templates = (f"templates/{template}" for template in (*_TEMPLATES, secret))
+    for name in ("Chart.yaml", "values.schema.json", *templates):
         files[f"{chart}/{name}"] = filling.filled(f"service/{name}", policy.language, facts)
     dockerfile = filling.filled("service/Dockerfile", policy.language, facts)
     files[f"{chart.parent}/Dockerfile"] = dockerfile
@@ -94,13 +95,15 @@ def is_name(service: str) -> bool:
 def _values(service: str, policy: documents.Policy, facts: Mapping[str, str]) -> dict[str, str]:
     """A complete values file per environment, and the example for a developer's own."""
 
-    def text(header: str, replicas: str) -> str:
+    def text(header: str, replicas: str, environment: str) -> str:
         more = {"header": header.rstrip("\n"), "replicas": replicas}
+        more |= scaffolded_secrets.values(policy, service, environment, facts)
         return filling.filled("service/values.yaml", policy.language, {**facts, **more})
 
     example = filling.filled("service/parts/example.yaml", policy.language, {})
-    files = {f"{naming.chart(policy, service)}/values.yaml.example": text(example, "1")}
+    own = f"{naming.chart(policy, service)}/values.yaml.example"
     names = environments.on_kubernetes(policy)
+    files = {own: text(example, "1", next(iter(names), ""))}
     for index, environment in enumerate(names):
         named = {"service": service, "environment": environment}
         header = filling.filled("service/parts/values.yaml", policy.language, named)
@@ -109,7 +112,7 @@ def _values(service: str, policy: documents.Policy, facts: Mapping[str, str]) ->
         own = str(naming.values_file(policy, service, environment))
         shared = _shared_values(service, policy, environment)
         files |= {path: "{}\n" for path in shared if path != own and path not in files}
-        files[own] = text(header, replicas)
+        files[own] = text(header, replicas, environment)
     return files
 
 
@@ -171,6 +174,9 @@ def _facts(service: str, policy: documents.Policy, folders: Mapping[str, str]) -
         **_secret(policy.services.secret),
         "part_of": policy.argocd.project,
         "databases": "\n".join(_rows(migrations.wave, folders)),
+        "store_keys": "\n".join(
+            f"    - {_key(name, several=len(folders) > 1)}" for name in folders
+        ),
         "default_database": _default_database(service),
         "phase": migrations.phase,
         "phase_comment": filling.filled(
@@ -185,6 +191,7 @@ def _facts(service: str, policy: documents.Policy, folders: Mapping[str, str]) -
         "deadline": str(naming.seconds(migrations.deadline)),
         "lock_timeout": _lock_timeout(migrations),
         "rollout_deadline": str(naming.seconds(policy.rollout.deadline)),
+        **scaffolded_secrets.facts(policy, _secret(policy.services.secret)),
         "scope": f'    {scope}: "true"' if scope else "",
         "template_scope": f'      annotations:\n        {scope}: "true"' if scope else "",
         "image_folder": f"/app/{in_image}",

@@ -61,6 +61,8 @@ def report(
     from hanbae.actions import report_secrets
     from hanbae.cli import outputs
 
+    if report_secrets.are_external(session.directory):
+        return _external(session, services, environment, (*leaked, *departed), output)
     rows = report_secrets.report(
         session.directory, services, environment=environment, leaked=leaked, departed=departed
     )
@@ -78,6 +80,24 @@ def report(
     for cure in cures(due):
         session.narration.note(cure)
     return 1
+
+
+def _external(
+    session: options.Session,
+    services: tuple[str, ...],
+    environment: str | None,
+    suspects: tuple[str, ...],
+    output: str,
+) -> int:
+    """Where values are that are in a store: how old they are, and who knows them, only the store can tell."""
+    from hanbae.cli import secrets as listing
+
+    if suspects:
+        raise errors.Refused("report.in-a-store")
+    broken: list[errors.FileFault] = []
+    listing.show_needed(session, services, environment, broken, output)
+    session.narration.note(wording.Text("report.ages-of-store"))
+    return 2 if broken else 0
 
 
 def cures(rows: Sequence[secrets.DatedKey]) -> Iterator[wording.Text]:

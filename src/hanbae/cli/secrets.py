@@ -50,12 +50,27 @@ def list_(
 ) -> int:
     """List keys; 2 if a service cannot be read."""
     broken: list[errors.FileFault] = []
+    show_needed(session, services, environment, broken, output)
+    return 2 if broken else 0
+
+
+def show_needed(
+    session: options.Session,
+    services: tuple[str, ...],
+    environment: str | None,
+    broken: list[errors.FileFault],
+    output: str,
+) -> None:
+    """Show the keys that are sealed, referred to and needed; `broken` takes the faults of what cannot be read.
+
+    Raises:
+        errors.FileFault: Nothing can be read.
+    """
     keys = _keys(session, services, environment, broken)
     if broken and not keys:
         raise broken[0]
     _show(keys, output)
     session.narration.faults(broken)
-    return 2 if broken else 0
 
 
 @command.command(
@@ -112,7 +127,7 @@ def verify(
         )
     if broken and not keys:
         raise broken[0]
-    bad = [key for key in keys if key.state not in ("sealed", "opened", "made")]
+    bad = [key for key in keys if key.state not in ("sealed", "opened", "made", "fetched")]
     _show(bad if output == "text" else keys, output)
     session.narration.faults(broken)
     if bad:
@@ -125,7 +140,7 @@ def verify(
     if bad or broken or old:
         return 2 if broken else 1
     text_id = "seal.verified-live" if live else "seal.verified"
-    opened = sum(key.state == "opened" for key in keys)
+    opened = sum(key.state in ("opened", "fetched") for key in keys)
     facts = {"count": str(len(keys)), "opened": str(opened)}
     session.narration.done(wording.Text(text_id, facts))
     return 0
@@ -242,11 +257,7 @@ def _state(key: secrets.SealedKey) -> wording.Text:
     if key.fault is not None:
         return key.fault
     if key.needed_by == "pods":
-        facts = {"objects": ", ".join(key.read_by), "maker": key.maker}
-        if key.state == "missing":
-            text_id = "seal.state-lacking" if key.maker else "seal.state-unmade"
-            return wording.Text(text_id, facts)
-        return wording.Text("seal.state-made", facts)
+        return _made(key)
     if key.state in ("sealed", "opened"):
         text_id = "seal.state-opened" if key.state == "opened" else "seal.state-sealed"
         pin = key.certificate[:_SHORT] or "-"
@@ -254,3 +265,14 @@ def _state(key: secrets.SealedKey) -> wording.Text:
     if key.needed_by == "migration":
         return wording.Text("seal.state-missing-migration", place)
     return wording.Text("seal.state-missing-elsewhere", place)
+
+
+def _made(key: secrets.SealedKey) -> wording.Text:
+    """The state of a key that is in no values file."""
+    facts = {"objects": ", ".join(key.read_by) or "-", "maker": key.maker}
+    if key.state == "missing":
+        return wording.Text("seal.state-lacking" if key.maker else "seal.state-unmade", facts)
+    if key.reference:
+        text_id = "seal.state-fetched" if key.state == "fetched" else "seal.state-referred"
+        return wording.Text(text_id, facts | {"reference": key.reference})
+    return wording.Text("seal.state-made", facts)

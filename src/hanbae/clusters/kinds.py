@@ -80,6 +80,7 @@ EVENT: Final = Kind("", "v1", "events", "Event")
 SECRET: Final = Kind("", "v1", "secrets", "Secret")
 CONFIGMAP: Final = Kind("", "v1", "configmaps", "ConfigMap")
 SEALEDSECRET: Final = Kind("bitnami.com", "v1alpha1", "sealedsecrets", "SealedSecret")
+EXTERNALSECRET: Final = Kind("external-secrets.io", "v1", "externalsecrets", "ExternalSecret")
 LEASE: Final = Kind("coordination.k8s.io", "v1", "leases", "Lease")
 SERVICEACCOUNT: Final = Kind("", "v1", "serviceaccounts", "ServiceAccount")
 SERVICE: Final = Kind("", "v1", "services", "Service")
@@ -137,6 +138,15 @@ def of(api_version: str, kind: str) -> Kind:
 
 
 _VOWELS: Final = frozenset("aeiou")
+
+
+def of_secrets(provider: str) -> Kind:
+    """The kind of what the controller of a provider makes Secrets of.
+
+    Args:
+        provider: As of ``secrets.provider`` in a policy.
+    """
+    return EXTERNALSECRET if provider == "external-secrets" else SEALEDSECRET
 
 
 def ref(item: Object) -> subjects.Ref:

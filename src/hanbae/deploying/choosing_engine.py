@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from hanbae import subjects, wording, workspaces
 from hanbae.argo import applications, generating, operations
+from hanbae.clusters import kinds
 from hanbae.deploying import helm_engine
 from hanbae.engines import protocol
 from hanbae.engines.argocd import applications as objects
@@ -53,6 +54,7 @@ def engine(
         namespace=naming.namespace(policy, service, environment),
         release=release or "",
         secret=naming.secret(policy, service, environment),
+        maker=kinds.of_secrets(policy.secrets.provider),
         owned=applications.Owned(
             repository=source["repoURL"],
             path=source["path"],

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from hanbae import errors, subjects, wording
+from hanbae.clusters import kinds
 from hanbae.deploying import deadlines, giving_up, joined, occupants, recording
 from hanbae.diagnosing import causes, pictures
 from hanbae.engines import protocol, rollouts
@@ -199,6 +200,7 @@ class Following:
             secret=naming.secret(self._policy, self._plan.service, self._plan.environment),
             crashes=self._policy.rollout.crashes,
             crashes_before=engine.crashes_before,
+            maker=kinds.of_secrets(self._policy.secrets.provider).kind,
         )
         await self._tell(step, self._judge.hear(causes.named(picture)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hanbae import subjects, workspaces
 from hanbae.argo import hooks
 from hanbae.charts import gathering
+from hanbae.clusters import kinds
 from hanbae.deploying import cluster_versions
 from hanbae.engines.helm import engine, program
 from hanbae.planning import deployments, releases, scheduling
@@ -37,6 +38,7 @@ def of(
         naming.secret(policy, service, environment),
         subjects.Ref("Application", policy.argocd.namespace, application),
         space.kubeconfig,
+        kinds.of_secrets(policy.secrets.provider),
     )
 
     async def read() -> engine.Release:

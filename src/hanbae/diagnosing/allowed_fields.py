@@ -201,6 +201,10 @@ FIELDS: Final[Mapping[str, Mapping[str, Tree]]] = {
     "StorageClass": _texts("provisioner", "volumeBindingMode"),
     "ResourceQuota": {"status": {"hard": _AMOUNTS, "used": _AMOUNTS}},
     "SealedSecret": {"status": {**_numbers("observedGeneration"), **_CONDITIONS}},
+    "ExternalSecret": {
+        "spec": {"secretStoreRef": _texts("kind", "name"), "target": _texts("name")},
+        "status": {**_texts("syncedResourceVersion"), **_CONDITIONS},
+    },
     "ServiceAccount": {"imagePullSecrets": Many(_texts("name"), ("name",))},
     "Event": {
         **_texts("type", "reason", "message", "lastTimestamp", "firstTimestamp"),

@@ -6,11 +6,19 @@ from collections.abc import Mapping
 from typing import Final
 
 from hanbae import subjects
-from hanbae.diagnosing import applications, jobs, pictures, pods, rollouts, sealedsecrets
+from hanbae.diagnosing import (
+    applications,
+    externalsecrets,
+    jobs,
+    pictures,
+    pods,
+    rollouts,
+    sealedsecrets,
+)
 
-# A SealedSecret that cannot be unsealed explains the missing Secret, which explains the pod, which explains
-# the Job or the rollout.
-_DEEPEST_FIRST: Final = (sealedsecrets, pods, jobs, rollouts, applications)
+# A SealedSecret that cannot be unsealed, or an ExternalSecret that cannot be fetched, explains the missing Secret,
+# which explains the pod, which explains the Job or the rollout.
+_DEEPEST_FIRST: Final = (sealedsecrets, externalsecrets, pods, jobs, rollouts, applications)
 
 
 def named(picture: pictures.Picture) -> tuple[pictures.Cause, ...]:

@@ -32,6 +32,7 @@ class Picture(Struct, frozen=True):
         crashes_before: Pod and container → how often it had ended before the deployment began.
         now: When it was; None where time decides nothing, because whoever waits has deadlines of its own.
         controller: ``namespace/name`` of the Sealed Secrets controller; empty where it is not looked at.
+        maker: The kind of what the service's Secret is made of by a controller.
     """
 
     objects: Mapping[subjects.Ref, Object]
@@ -43,6 +44,7 @@ class Picture(Struct, frozen=True):
     crashes_before: Mapping[tuple[subjects.Ref, str], int] = {}
     now: datetime | None = None
     controller: str = ""
+    maker: str = "SealedSecret"
 
     def of(self, kind: str) -> Iterator[tuple[subjects.Ref, Object]]:
         """All objects of a kind, by name."""
@@ -65,8 +67,8 @@ class Picture(Struct, frozen=True):
         return sorted(pods, key=lambda item: str(item[1]["metadata"].get("creationTimestamp")))
 
     def seals(self, secret: str, keys: Sequence[str]) -> tuple[str, ...]:
-        """The command that seals keys of the service's own Secret; empty for any other Secret."""
-        if not self.service or secret != self.secret:
+        """The command that seals keys of the service's own Secret; empty for any other, and where none is sealed."""
+        if not self.service or secret != self.secret or self.maker != "SealedSecret":
             return ()
         return ("hanbae", "secrets", "seal", self.service, *keys, "--env", self.environment)
 

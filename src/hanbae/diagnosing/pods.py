@@ -182,7 +182,7 @@ def _secret_missing(
     container: str,
 ) -> pictures.Cause:
     keys = keys_read(pod, secret)
-    gets = ("kubectl", "get", "sealedsecret", secret, "-n", ref.namespace)
+    gets = ("kubectl", "get", picture.maker.lower(), secret, "-n", ref.namespace)
     command = (picture.seals(secret, keys) if keys else ()) or gets
     facts = {"container": container or "-", "secret": secret, "namespace": ref.namespace}
     return _cause(ref, pod, "diagnosis.secret-missing", facts, command, fatal=True)

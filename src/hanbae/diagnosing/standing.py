@@ -82,6 +82,7 @@ def diagnose(snapshot: diagnoses.Snapshot) -> tuple[diagnoses.Diagnosis, ...]:
             crashes=snapshot.crashes,
             now=_time(snapshot.taken),
             controller=snapshot.controller,
+            maker="SealedSecret" if snapshot.controller else "ExternalSecret",
         )
         for cause in _exact(picture):
             is_shared = cause.found.subject.kind in _SHARED or _is_controllers(cause)
@@ -188,7 +189,9 @@ def _of_service(
         elif ref.namespace == service.namespace and instance is not None:
             is_own = instance in {service.release, service.application}
         else:
-            is_own = ref.kind in _SHARED or (ref.namespace == home and _is_of_controller(item))
+            is_own = ref.kind in _SHARED or (
+                home == ref.namespace != "" and _is_of_controller(item)
+            )
         if is_own:
             own[ref] = item
     for _ in range(3):  # workloads, their ReplicaSets, the pods of those

@@ -45,6 +45,8 @@ _BY_CAUSE: Final[Mapping[str, str]] = {
             "secret-unmanaged",
             "undecryptable",
             "not-unsealed",
+            "not-fetched",
+            "operator-silent",
             "controller-absent",
             "controller-down",
             "controller-old",

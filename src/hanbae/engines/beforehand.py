@@ -21,6 +21,7 @@ async def workload(
     *,
     alone: bool,
     key: str = "",
+    maker: kinds.Kind = kinds.SEALEDSECRET,
 ) -> workloads.Workload:
     """The workload of a release, which knows what of it was there before.
 
@@ -32,6 +33,7 @@ async def workload(
         hooks: The hooks that the deployment must run.
         alone: Whether nobody else changes these objects meanwhile, so that a change is the deployment's.
         key: The key of hooks that an earlier driver of this very deployment has made; empty where none can be.
+        maker: The kind of which a controller makes the Secret.
 
     Raises:
         hanbae.errors.Unreachable: The cluster did not answer.
@@ -50,11 +52,12 @@ async def workload(
         release,
         secret,
         hooks,
+        maker=maker,
         old=[job["metadata"]["uid"] for job in jobs if not key or key_of(job) != key],
         warned_before={
             event["metadata"]["uid"]: event["metadata"]["resourceVersion"] for event in warnings
         },
-        before=await _shapes(cluster, namespace, release, secret) if alone else None,
+        before=await _shapes(cluster, namespace, release, secret, maker) if alone else None,
     )
 
 
@@ -64,7 +67,7 @@ def key_of(job: kinds.Object) -> str:
 
 
 async def _shapes(
-    cluster: connections.Cluster, namespace: str, release: str, secret: str
+    cluster: connections.Cluster, namespace: str, release: str, secret: str, maker: kinds.Kind
 ) -> dict[str, Any] | None:
     """The uid of what is there now → its shape; None where that may not be seen."""
     if not release:
@@ -73,7 +76,7 @@ async def _shapes(
     field = f"metadata.name={secret}"
     try:
         listed = await asyncio.gather(
-            reading.find(cluster, kinds.SEALEDSECRET, namespace, field_selector=field),
+            reading.find(cluster, maker, namespace, field_selector=field),
             *(
                 reading.find(cluster, kind, namespace, label_selector=label)
                 for kind in (kinds.DEPLOYMENT, kinds.STATEFULSET)

@@ -7,9 +7,13 @@ from typing import Any, Final
 
 from hanbae import excerpts, subjects
 from hanbae.engines import rollouts
+from hanbae.releases import external_secrets
 from hanbae.results import events
 
 Object = Mapping[str, Any]
+
+BRINGING: Final = frozenset({"SealedSecret", "ExternalSecret"})
+"""Kinds of which a controller makes Secrets; they are ``Synced`` once it has."""
 
 
 def observed(ref: subjects.Ref, live: Object) -> events.Observed | None:
@@ -90,10 +94,15 @@ def _sealed_secret(sealed: Object) -> tuple[str, str, str]:
     return "Pending", "", ""
 
 
+def _external_secret(external: Object) -> tuple[str, str, str]:
+    return external_secrets.state(external)
+
+
 _KINDS: Final[Mapping[str, Callable[[Object], tuple[str, str, str]]]] = {
     "Job": _job,
     "Pod": _pod,
     "Deployment": _deployment,
     "StatefulSet": _deployment,
     "SealedSecret": _sealed_secret,
+    "ExternalSecret": _external_secret,
 }

@@ -16,7 +16,7 @@ NAMESPACE: Final = "meta.helm.sh/release-namespace"
 
 _HELM: Final = "Helm"
 _TRACKING: Final = "argocd.argoproj.io/tracking-id"
-_LOOKED_AT: Final = ("Deployment", "StatefulSet", "Service", "SealedSecret")
+_LOOKED_AT: Final = ("Deployment", "StatefulSet", "Service", "SealedSecret", "ExternalSecret")
 
 
 def own(manifest: dict[str, Any], *, release: str, namespace: str) -> None:

@@ -24,6 +24,7 @@ async def of_operation(
     namespace: str,
     release: str,
     secret: str,
+    maker: kinds.Kind = kinds.SEALEDSECRET,
 ) -> tuple[Objects, Logs]:
     """The objects that belong to an operation, and the last lines of its containers that have failed.
 
@@ -34,8 +35,9 @@ async def of_operation(
         namespace: The release's namespace.
         release: The Helm release.
         secret: Name of the service's Secret, whose values are masked in the logs.
+        maker: The kind of which a controller makes it.
     """
-    workload = workloads.Workload(cluster, namespace, release, secret, hooks)
+    workload = workloads.Workload(cluster, namespace, release, secret, hooks, maker=maker)
     await workload.load(operation)
     objects = workload.objects
     keeper = secrets.Keeper(cluster, namespace, secret)

@@ -29,7 +29,7 @@ WARNINGS: Final = "type=Warning"
 WARNED: Final = 3
 """Warnings of one reason about one object that are told; a controller that tries again says the same again."""
 
-SHAPED: Final = frozenset({"SealedSecret", "Deployment", "StatefulSet"})
+SHAPED: Final = frozenset({"SealedSecret", "ExternalSecret", "Deployment", "StatefulSet"})
 """Kinds of which a change is known to be this deployment's, where nobody else deploys."""
 
 _LABELLED: Final = (kinds.JOB, kinds.POD, kinds.DEPLOYMENT, kinds.REPLICASET, kinds.STATEFULSET)
@@ -58,6 +58,7 @@ class Workload:
         release: The release by whose label most of its objects are found at once; what Argo CD has applied without it
             is followed by name, and its pods through their owner. Empty to look at all in the namespace.
         secret: Name of the service's Secret.
+        maker: The kind of which a controller makes it.
         expected: The hooks that the deployment must run.
         old: uids of Jobs that existed before it.
         warned_before: uid → resourceVersion of warnings that were given before it.
@@ -72,6 +73,7 @@ class Workload:
         secret: str,
         expected: Iterable[subjects.Ref],
         *,
+        maker: kinds.Kind = kinds.SEALEDSECRET,
         old: Iterable[str] = (),
         warned_before: Mapping[str, str] | None = None,
         before: Mapping[str, Any] | None = None,
@@ -98,6 +100,7 @@ class Workload:
         self._followed: set[subjects.Ref] = set()
         self._selected: set[tuple[str, str, str]] = set()
         self._secret = secret
+        self._maker = maker
         self._keeper = secrets.Keeper(cluster, namespace, secret)
         self._channel: channels.Channel[protocol.Seen] | None = None
         self._logs: tailing.Logs | None = None
@@ -136,7 +139,7 @@ class Workload:
         labels = ownership.by_label(self._release)
         watches = [self._watch(kind, labels=labels) for kind in _LABELLED]
         watches += [
-            self._watch(kinds.SEALEDSECRET, fields=f"metadata.name={self._secret}"),
+            self._watch(self._maker, fields=f"metadata.name={self._secret}"),
             self._watch(kinds.EVENT, fields=WARNINGS),
             self._watch_secret(),
         ]
@@ -151,7 +154,7 @@ class Workload:
             for kind in _LABELLED
         ]
         by_name = f"metadata.name={self._secret}"
-        for kind, fields in ((kinds.SEALEDSECRET, by_name), (kinds.EVENT, WARNINGS)):
+        for kind, fields in ((self._maker, by_name), (kinds.EVENT, WARNINGS)):
             reads.append(reading.find(self._cluster, kind, self._namespace, field_selector=fields))
         await self._load(*reads)
         await asyncio.gather(*map(self._load_owned, _owners(operation)))
@@ -400,7 +403,8 @@ class Workload:
 def shape(live: Mapping[str, Any]) -> Any:
     """What only a deployment changes in an object: the pods that it makes, not how many; else all that is asked for."""
     template = (live.get("spec") or {}).get("template")
-    return template if live.get("kind") != "SealedSecret" else live["metadata"].get("generation")
+    brings_secret = live.get("kind") in {"SealedSecret", "ExternalSecret"}
+    return live["metadata"].get("generation") if brings_secret else template
 
 
 def _owners(operation: Operation) -> Iterator[subjects.Ref]:

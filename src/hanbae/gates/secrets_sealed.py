@@ -1,4 +1,4 @@
-"""The sealed secrets exist, are committed, and this cluster can open them."""
+"""The secrets exist and are committed, sealed or as references to a store, and this cluster has what they stand for."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hanbae.clusters import kinds, reading, service_proxies
 from hanbae.gates import image_pushed, targets, verdicts
 from hanbae.planning import secret_reads
 from hanbae.policy import naming
+from hanbae.releases import external_secrets
 
 _VERIFY: Final = "/v1/verify"
 _OPENED, _NOT_OPENED, _TOO_MANY = 200, 409, 429
@@ -25,7 +26,9 @@ _PAUSE: Final = 0.6
 async def decide(target: targets.Target) -> verdicts.Verdict:
     """Whether every key that pods need is made by the commit, and whether the cluster opens what is sealed."""
     keys, *opened = await asyncio.gather(
-        committed(target), *(_opened(target, sealed) for sealed in _sealed(target))
+        committed(target),
+        *(_opened(target, sealed) for sealed in _sealed(target)),
+        *(_fetched(target, external) for external in _external(target)),
     )
     return verdicts.joined(keys, *opened)
 
@@ -33,8 +36,11 @@ async def decide(target: targets.Target) -> verdicts.Verdict:
 async def committed(target: targets.Target) -> verdicts.Verdict:
     """Whether the keys of the service's own Secret that pods need are made by something."""
     own = naming.secret(target.policy, target.source.service, target.source.environment)
-    keys_made = secret_reads.made(target.objects).get(own)
+    by_secret = secret_reads.made(target.objects)
+    keys_made = by_secret.get(own)
     needed = [read for read in secret_reads.of(target.objects) if read.secret == own]
+    if own in by_secret and keys_made is None and needed:
+        return verdicts.passed("gate.secret-of-store", secret=own)
     by_hand = keys_made is None and bool(needed)
     if by_hand:
         try:
@@ -59,9 +65,10 @@ async def committed(target: targets.Target) -> verdicts.Verdict:
         "arguments": shlex.join(filter(None, keys)) or "KEY",
         "readers": ", ".join(dict.fromkeys(read.reader for read in absent or needed)),
     }
-    text_id = (
-        "preflight.secret-keys-missing" if absent and keys_made else "preflight.secret-missing"
-    )
+    lacks_keys = bool(absent and keys_made)
+    text_id = "preflight.secret-keys-missing" if lacks_keys else "preflight.secret-missing"
+    if target.policy.secrets.are_external:
+        text_id = "preflight.external-keys-missing" if lacks_keys else "preflight.external-missing"
     return verdicts.Verdict(reasons=(wording.Text(text_id, facts),))
 
 
@@ -88,6 +95,37 @@ def _sealed(target: targets.Target) -> list[dict[str, Any]]:
         if manifest.get("kind") == kinds.SEALEDSECRET.kind
         and foreign_json.below(manifest, "spec", "encryptedData")
     ]
+
+
+def _external(target: targets.Target) -> list[dict[str, Any]]:
+    """The ExternalSecrets of the commit that make a Secret or add to one, with their namespace."""
+    return [
+        manifest | {"metadata": {"namespace": target.source.namespace, **manifest["metadata"]}}
+        for manifest in target.objects
+        if manifest.get("kind") == external_secrets.KIND
+        and external_secrets.policy(manifest) != "None"
+    ]
+
+
+async def _fetched(target: targets.Target, external: Mapping[str, Any]) -> verdicts.Verdict:
+    """Whether the operator has fetched what an ExternalSecret of the commit refers to."""
+    metadata = external["metadata"]
+    namespace, name = str(metadata["namespace"]), str(metadata["name"])
+    stores = ", ".join(external_secrets.stores(external)) or "-"
+    facts = target.facts | {"object": name, "namespace": namespace, "stores": stores}
+    try:
+        live = await reading.get(target.workload, kinds.EXTERNALSECRET, namespace, name)
+    except errors.Error as error:
+        texts = image_pushed.unchecked("gate.external-unseen", facts, error)
+        return verdicts.Verdict(pending=texts)
+    if live is None or not external_secrets.refers_alike(live, external):
+        return verdicts.pending("gate.external-not-there", **facts)
+    state, _, message = external_secrets.state(live)
+    if state == "Synced":
+        return verdicts.passed("gate.external-fetched", **facts)
+    if state == "NotSynced":
+        return verdicts.failed("gate.external-not-fetched", **facts, message=message[:300] or "-")
+    return verdicts.pending("gate.external-waits", **facts)
 
 
 async def _opened(target: targets.Target, sealed: Mapping[str, Any]) -> verdicts.Verdict:

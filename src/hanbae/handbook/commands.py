@@ -15,6 +15,11 @@ _SEALED: Final = "templates/sealed-secret.yaml"
 _ASIDE: Final = "/tmp/sealed.yaml"  # noqa: S108 - the policy's own commands, which a person types
 
 
+def secrets_by(telling: Telling) -> str:
+    """What brings secrets into the cluster."""
+    return "External Secrets" if telling.policy.secrets.are_external else "Sealed Secrets"
+
+
 def sealing(telling: Telling) -> str:
     """How each service's values are sealed with hanbae."""
 
@@ -26,6 +31,20 @@ def sealing(telling: Telling) -> str:
             )
         yield "hanbae secrets list"
         yield "hanbae secrets verify"
+
+    return markdown.block(lines())
+
+
+def referring(telling: Telling) -> str:
+    """How it is seen what ExternalSecrets refer to."""
+
+    def lines() -> Iterator[str]:
+        yield "hanbae secrets list"
+        for environment in telling.clusters:
+            yield markdown.command("hanbae", "secrets", "verify", "--live", "--env", environment)
+        for service, environment, name, _ in _sealed(telling):
+            namespace = telling.namespace(service.name, environment)
+            yield markdown.command("kubectl", "describe", "externalsecret", name, "-n", namespace)
 
     return markdown.block(lines())
 

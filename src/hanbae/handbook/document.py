@@ -26,9 +26,8 @@ def text(telling: Telling) -> str:
             "namespaces": tables.namespaces(telling),
             "services": tables.services(telling),
             "charts": layouts.charts(telling),
-            "secrets": tables.secrets(telling),
-            "sealing": commands.sealing(telling),
-            "kubeseal": commands.kubeseal(telling),
+            "secrets_by": commands.secrets_by(telling),
+            "secrets_section": _secrets(telling),
             "migrations": tables.migrations(telling),
             "job": layouts.job(telling),
             "several": tables.several(telling),
@@ -45,6 +44,17 @@ def text(telling: Telling) -> str:
             "logs": commands.logs(telling),
         },
     )
+
+
+def _secrets(telling: Telling) -> str:
+    """How secrets come into the cluster: sealed, or from a store."""
+    words = {"secrets": tables.secrets(telling)}
+    if telling.policy.secrets.are_external:
+        name, words["referring"] = "policy-external.md", commands.referring(telling)
+    else:
+        name, words["sealing"] = "policy-sealed.md", commands.sealing(telling)
+        words["kubeseal"] = commands.kubeseal(telling)
+    return filling.filled(f"repository/{name}", telling.language, words).rstrip("\n")
 
 
 _KNOWN: Final = ("trouble-migration", "trouble-pod", "trouble-secret", "trouble-image")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from hanbae.charts import filling
-from hanbae.handbook import document, layouts, markdown, tables
+from hanbae.handbook import commands, document, layouts, markdown, tables
 from hanbae.handbook.telling import Telling
 from hanbae.policy import environments, naming
 
@@ -24,6 +24,17 @@ def text(telling: Telling) -> str:
         if shortest.count("\n") <= LONGEST:
             break
     return shortest
+
+
+def _made_of(telling: Telling) -> str:
+    """What Secrets are made of."""
+    secrets = telling.policy.secrets
+    if secrets.are_external:
+        return (
+            f"ExternalSecret, wave {secrets.wave}: values are in a store, git only refers to them."
+        )
+    controller = markdown.code(secrets.controller)
+    return f"SealedSecret, scope {secrets.scope}, wave {secrets.wave}, controller {controller}."
 
 
 def _text(telling: Telling, limit: int) -> str:
@@ -45,9 +56,13 @@ def _text(telling: Telling, limit: int) -> str:
             "namespaces": cut(_namespaces(telling), 3),
             "services": cut(_services(telling), 6),
             "layout": cut(_layout(telling), 2, min(limit, _LAYOUTS)),
-            "scope": policy.secrets.scope,
-            "secrets_wave": str(policy.secrets.wave),
-            "controller": markdown.code(policy.secrets.controller),
+            "secrets_by": commands.secrets_by(telling),
+            "made_of": _made_of(telling),
+            "secret_command": (
+                "hanbae secrets verify --live [SERVICE] [--env ENV]"
+                if policy.secrets.are_external
+                else "hanbae secrets seal SERVICE KEY... --env ENV"
+            ),
             "secrets": cut(_secrets(telling), 3),
             "ttl": policy.migrations.ttl,
             "deadline": policy.migrations.deadline,

@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae.planning import forecasting, scheduling
+from hanbae.releases import external_secrets
 
 _KEYS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "SealedSecret": (("spec", "encryptedData"), ("spec", "template", "data")),
@@ -44,17 +45,24 @@ def of(objects: Iterable[Mapping[str, Any]]) -> tuple[Read, ...]:
     return tuple(reads.values())
 
 
-def made(objects: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
-    """Secret → keys that the objects make; of SealedSecrets, the sealed ones."""
-    keys: dict[str, frozenset[str]] = {}
+def made(objects: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[str] | None]:
+    """Secret → keys that the objects make; None where only a store knows them."""
+    keys: dict[str, frozenset[str] | None] = {}
     for manifest in objects:
-        pointers = _KEYS.get(str(manifest.get("kind")))
-        if pointers is None:
-            continue
-        name = scheduling.reference(manifest, "").name
-        for pointer in pointers:
-            keys[name] = keys.get(name, frozenset()) | frozenset(map(str, _at(manifest, pointer)))
+        for name, own in _made(manifest):
+            before = keys.get(name, frozenset())
+            keys[name] = None if own is None or before is None else before | own
     return keys
+
+
+def _made(manifest: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str] | None]]:
+    if manifest.get("kind") == external_secrets.KIND:
+        if external_secrets.policy(manifest) != "None":
+            yield external_secrets.secret(manifest), external_secrets.keys(manifest)
+        return
+    name = scheduling.reference(manifest, "").name
+    for pointer in _KEYS.get(str(manifest.get("kind")), ()):
+        yield name, frozenset(map(str, _at(manifest, pointer)))
 
 
 def _of_container(container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

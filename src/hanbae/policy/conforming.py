@@ -32,6 +32,8 @@ _MISFITS: Final[dict[Any, str]] = {
     forms.Day: "policy.not-a-day",
     forms.Cron: "policy.not-a-schedule",
     forms.Zone: "policy.not-a-zone",
+    forms.Store: "policy.not-a-store",
+    forms.Entry: "policy.not-an-entry",
 }
 
 

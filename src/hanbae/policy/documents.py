@@ -12,6 +12,7 @@ from msgspec import field
 
 from hanbae.policy.bases import Count, Days, Document, Duration, Name, Patience
 from hanbae.policy.forms import (
+    Entry,
     Expression,
     Holiday,
     Image,
@@ -23,6 +24,7 @@ from hanbae.policy.forms import (
     Reason,
     RegistryHost,
     RuleCode,
+    Store,
     Suffix,
 )
 from hanbae.policy.freezes import Freeze
@@ -245,19 +247,31 @@ class Secrets(Document, frozen=True):
     """How secrets reach the cluster.
 
     Attributes:
-        provider: Only ``sealed-secrets``.
+        provider: ``sealed-secrets`` (default): the values are in git, sealed. ``external-secrets``: git only says where
+            in a store they are, and the External Secrets operator fetches them; hanbae seals nothing then.
         scope: What a sealed value is bound to; ``strict`` (default) is namespace and name.
-        wave: Sync wave of the SealedSecret; default -10.
+        wave: Sync wave of the SealedSecret or ExternalSecret; default -10.
         controller: ``namespace/name`` of the controller's Service.
+        store: Kind and name of the store that new charts refer to, such as ``ClusterSecretStore/shop``, a template that
+            may hold ``{environment}``; only with ``external-secrets``.
+        entry: The entry of the store in which a new chart looks for its keys, a template that may hold ``{service}``
+            and ``{environment}``; default ``{environment}/{service}``.
         max_age: Key of a Secret → days after which its value is to be another one, such as ``90d``; ``*`` is every key
             that is not named.
     """
 
-    provider: Literal["sealed-secrets"] = "sealed-secrets"
+    provider: Literal["sealed-secrets", "external-secrets"] = "sealed-secrets"
     scope: Literal["strict", "namespace-wide", "cluster-wide"] = "strict"
     wave: int = -10
     controller: str = "kube-system/sealed-secrets-controller"
+    store: Store | None = None
+    entry: Entry = "{environment}/{service}"
     max_age: dict[str, Days] = field(default_factory=dict)
+
+    @property
+    def are_external(self) -> bool:
+        """Whether the values are in a store, and git only refers to them."""
+        return self.provider == "external-secrets"
 
 
 class Migrations(Document, frozen=True):

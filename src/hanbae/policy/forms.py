@@ -90,6 +90,16 @@ NameTemplate = Annotated[
 ]
 """An object's name, in which ``{service}`` and ``{environment}`` may be."""
 
+Store = Annotated[
+    str, Meta(pattern=r"^(Cluster)?SecretStore/([a-z0-9.-]|\{environment\})+$", max_length=120)
+]
+"""Kind and name of a store of External Secrets, in whose name ``{environment}`` may be."""
+
+Entry = Annotated[
+    str, Meta(pattern=r"^([A-Za-z0-9_./:-]|\{service\}|\{environment\})+$", max_length=200)
+]
+"""The name of an entry in a store, in which ``{service}`` and ``{environment}`` may be."""
+
 ServiceTemplate = Annotated[
     str, Meta(pattern=r"^([A-Za-z0-9_.-]|\{service\}|\{environment\})+$", max_length=100)
 ]

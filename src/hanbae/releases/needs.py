@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from hanbae.releases import parts
+from hanbae.releases import external_secrets, parts
 from hanbae.releases.objects import Object, On, Pointer
 
 PLAIN_KINDS: Final = frozenset(
@@ -155,9 +155,11 @@ def _makes(manifest: Object) -> Iterator[parts.Made]:
     elif kind == "SealedSecret":
         name = manifest.get("spec", "template", "metadata", "name") or manifest.name
         yield parts.Made("Secret", str(name), _keys(manifest), ref, "sealed")
-    elif kind == "ExternalSecret":
-        name = manifest.get("spec", "target", "name") or manifest.name
-        yield parts.Made("Secret", str(name), _external(manifest), ref, "external")
+    elif kind == external_secrets.KIND:
+        if external_secrets.policy(manifest.data) != "None":
+            name = external_secrets.secret(manifest.data)
+            keys = external_secrets.keys(manifest.data)
+            yield parts.Made("Secret", name, keys, ref, "external")
     elif kind == "SecretProviderClass":
         for _, entry in _mappings(manifest, ("spec", "secretObjects")):
             data = entry.get("data")
@@ -205,20 +207,6 @@ def _operated(manifest: Object) -> Iterator[parts.Made]:
     elif (group, manifest.kind) == ("postgresql.cnpg.io", "Cluster"):
         for end in ("app", "superuser"):
             yield parts.Made("Secret", f"{manifest.name}-{end}", _CNPG, manifest.ref, "operator")
-
-
-def _external(manifest: Object) -> frozenset[str] | None:
-    """The keys that an ExternalSecret writes; None where the store decides them."""
-    if manifest.get("spec", "dataFrom") or manifest.get(
-        "spec", "target", "template", "templateFrom"
-    ):
-        return None
-    template = manifest.get("spec", "target", "template", "data")
-    if isinstance(template, dict):
-        return frozenset(map(str, template))
-    return frozenset(
-        str(entry.get("secretKey")) for _, entry in _mappings(manifest, ("spec", "data"))
-    )
 
 
 def _keys(manifest: Object) -> frozenset[str]:

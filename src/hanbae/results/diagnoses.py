@@ -158,7 +158,7 @@ class Snapshot(Struct, frozen=True, forbid_unknown_fields=True):
         environment: The environment.
         taken: When, in RFC 3339.
         services: The services that were looked at.
-        controller: ``namespace/name`` of the Sealed Secrets controller.
+        controller: ``namespace/name`` of the Sealed Secrets controller; empty where secrets are in a store.
         crashes: How often a container that was never ready may end before that counts as hopeless.
         objects: Objects, each with the fields that are allowed.
         logs: The last lines of containers that are in trouble.

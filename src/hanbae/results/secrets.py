@@ -58,7 +58,8 @@ class SealedKey(Struct, frozen=True):
         environment: The environment.
         key: The key.
         state: ``sealed``; ``opened``, by the environment's controller; ``refused`` by it;
-            ``malformed``, which cannot be a sealed value; ``made`` by another object; ``missing``, though it is needed.
+            ``malformed``, which cannot be a sealed value; ``made`` by another object; ``fetched`` from a store by the
+            environment's operator, which ``refused`` is said of as well; ``missing``, though it is needed.
         needed_by: Why it is expected: ``migration`` (a database's URL), ``environments`` (others have it), ``pods``
             (they read it), or neither.
         bits: Size of the RSA key that it was sealed with; 0 if it is not sealed.
@@ -71,12 +72,13 @@ class SealedKey(Struct, frozen=True):
         maker: What makes the Secret: ``ExternalSecret auth``; empty for nothing here, and for the service's own.
         namespace: The Secret's namespace, which a sealed value is bound to unless it is cluster-wide.
         scope: How a sealed value is bound; empty for what is not sealed in values.
+        reference: Where the value is, for one that is in a store: ``ClusterSecretStore/shop: shop/auth#JWT_SECRET``.
     """
 
     service: str
     environment: str
     key: str
-    state: Literal["sealed", "opened", "refused", "malformed", "made", "missing"]
+    state: Literal["sealed", "opened", "refused", "malformed", "made", "fetched", "missing"]
     needed_by: Literal["", "migration", "environments", "pods"] = ""
     bits: int = 0
     place: subjects.Place | None = None
@@ -88,6 +90,7 @@ class SealedKey(Struct, frozen=True):
     maker: str = ""
     namespace: str = ""
     scope: str = ""
+    reference: str = ""
 
 
 class Resealed(Struct, frozen=True):

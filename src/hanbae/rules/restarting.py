@@ -23,8 +23,13 @@ def restarts(manifest: views.Object, word: str) -> bool:
         manifest: The object.
         word: What annotations of a checksum's kind may be called after as well, such as ``secret``.
     """
-    if any(str(name).startswith(_RELOADER) for name in manifest.annotations):
+    if reloads(manifest):
         return True
     own = manifest.get("spec", "template", "metadata", "annotations", default={})
     names = [str(name).lower() for name in own] if isinstance(own, dict) else []
     return any(part in name for name in names for part in (*_WORDS, word))
+
+
+def reloads(manifest: views.Object) -> bool:
+    """Whether a controller restarts the pods of an object when a Secret or ConfigMap changes in the cluster."""
+    return any(str(name).startswith(_RELOADER) for name in manifest.annotations)

@@ -34,6 +34,9 @@ from hanbae.engines.argocd import applications, steering, transports
 from hanbae.results import plans
 from hanbae.streams import channels
 
+_LOOK: Final = 2.0
+"""Seconds between two looks at ExternalSecrets that nobody watches."""
+
 DRAINS_WITHIN: Final = 10.0
 """Seconds for the rest of the hooks' logs after the operation has ended."""
 
@@ -47,6 +50,7 @@ class Target(Struct, frozen=True):
         namespace: Namespace of the release.
         release: The Helm release, by whose label most of its objects are found; empty for a service without a chart.
         secret: The service's Secret.
+        maker: The kind of which a controller makes it.
         owned: What makes an Application of this name ours; None to take any.
     """
 
@@ -55,6 +59,7 @@ class Target(Struct, frozen=True):
     namespace: str
     release: str
     secret: str
+    maker: kinds.Kind = kinds.SEALEDSECRET
     owned: reads.Owned | None = None
 
 
@@ -138,6 +143,7 @@ class ArgoCD:
             namespace=target.namespace,
             release=target.release,
             secret=target.secret,
+            maker=target.maker,
         )
         return protocol.Occupant(
             _identity(active),
@@ -194,6 +200,7 @@ class ArgoCD:
             target.release,
             target.secret,
             does.hooks,
+            maker=target.maker,
             alone=isinstance(does, plans.Sync),
         )
         resumed, previous = previous is not None, previous or ""
@@ -386,21 +393,30 @@ class ArgoCD:
             await channel.put(remark.fact)
 
     async def _unsealed(self, begun: _Begun, only: tuple[subjects.Ref, ...]) -> None:
-        """After a selective sync, which waits for nothing: wait until the SealedSecrets in it are unsealed."""
+        """After a selective sync, which waits for nothing: wait until the Secrets of what is in it are made."""
+        # Of ExternalSecrets only the one that is called like the Secret is watched.
+        read = [ref for ref in only if ref.kind == "ExternalSecret"]
         while True:
+            await applications.persist(lambda: begun.workload.track(read))
             begun.workload.changed.clear()
             states = {ref: describing.observed(ref, live) for ref, live in self.objects.items()}
             missing = [
                 ref
-                for ref in only
-                if ref.kind == "SealedSecret"
-                and (ref not in states or getattr(states[ref], "state", "") != "Synced")
+                for ref in _bringing(only)
+                if (ref not in states or getattr(states[ref], "state", "") != "Synced")
             ]
             if not missing:
                 return
             facts = {"object": ", ".join(map(str, missing)), "progress": "-"}
             begun.awaits = (wording.Text("deploy.awaits-rollout", facts),)
-            await begun.workload.changed.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK if read else None):
+                    await begun.workload.changed.wait()
+
+
+def _bringing(refs: Iterable[subjects.Ref]) -> list[subjects.Ref]:
+    """What a controller makes Secrets of."""
+    return [ref for ref in refs if ref.kind in describing.BRINGING]
 
 
 class _Begun:

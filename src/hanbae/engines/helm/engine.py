@@ -58,6 +58,7 @@ class Target(Struct, frozen=True):
         namespace: Namespace of the release.
         release: The Helm release.
         secret: The service's Secret.
+        maker: The kind of which a controller makes it.
         application: Argo CD's Application of that service, where there were one.
         kubeconfig: The kubeconfig; None for those that kubectl would read.
     """
@@ -67,6 +68,7 @@ class Target(Struct, frozen=True):
     secret: str
     application: subjects.Ref
     kubeconfig: Path | None = None
+    maker: kinds.Kind = kinds.SEALEDSECRET
 
 
 class Helm:
@@ -169,6 +171,7 @@ class Helm:
             does.hooks,
             alone=True,
             key=key if previous is not None else "",
+            maker=target.maker,
         )
         objects = release.objects
         self._begun = _Begun(does, key, path, chart, objects, workload)
@@ -241,7 +244,7 @@ class Helm:
             manifest["metadata"]["namespace"] = ref.namespace
             owning_releases.own(manifest, release=target.release, namespace=target.namespace)
             await writing.apply(self._cluster, kind, manifest, manager=program.MANAGER, force=True)
-        waiting = [ref for ref in refs if ref.kind == "SealedSecret"]
+        waiting = [ref for ref in refs if ref.kind in describing.BRINGING]
         while waiting:
             facts = {"object": ", ".join(map(str, waiting)), "progress": "-"}
             begun.awaits = (wording.Text("deploy.awaits-rollout", facts),)
@@ -251,7 +254,7 @@ class Helm:
         begun.awaits = ()
 
     async def _is_opened(self, ref: subjects.Ref) -> bool:
-        live = await reading.get(self._cluster, kinds.SEALEDSECRET, ref.namespace, ref.name)
+        live = await reading.get(self._cluster, kinds.named(ref.kind), ref.namespace, ref.name)
         observed = describing.observed(ref, live) if live is not None else None
         return observed is not None and observed.state == "Synced"
 

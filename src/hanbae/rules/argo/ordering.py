@@ -18,7 +18,7 @@ _SERVES: Final = frozenset({"Deployment", "StatefulSet", "Rollout"})
 _MOST_STEPS: Final = 8
 _ORDINARY: Final = frozenset({"ConfigMap", "Secret", "ServiceAccount", "Certificate"})
 _SECONDS: Final = 2  # that Argo CD waits after each wave
-_BY_HANBAE: Final = frozenset({"SealedSecret", "ServiceAccount", "ConfigMap"})
+_BY_HANBAE: Final = frozenset({"SealedSecret", "ExternalSecret", "ServiceAccount", "ConfigMap"})
 
 
 def _waiting(

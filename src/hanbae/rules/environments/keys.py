@@ -10,7 +10,7 @@ from hanbae.rules import rulebook, valuesfiles, views
 from hanbae.rules.layout import plaintexts
 
 # The keys that are sealed differ as the secrets do; their own rules look at them.
-_APART: Final = frozenset({"sealedSecret", "global"})
+_APART: Final = frozenset({"sealedSecret", "externalSecret", "global"})
 
 Keys = tuple[str, ...]
 

@@ -15,7 +15,7 @@ _PULL: Final = (
     "https://kubernetes.io/docs/concepts/containers/images/#specifying-imagepullsecrets-on-a-pod"
 )
 _ROUTES: Final = frozenset({"HTTPRoute", "GRPCRoute", "TLSRoute"})
-_APART: Final = frozenset({"sealedSecret", "image"})
+_APART: Final = frozenset({"sealedSecret", "externalSecret", "image"})
 _LONGEST: Final = 4096
 _DEEPEST: Final = 20
 _DOTS: Final = 2

@@ -14,7 +14,7 @@ from hanbae.rules import rulebook, views
 
 _POLICY: Final = "deployment-policy.ko.md, Helm 차트 구조"
 _CHART: Final = "https://helm.sh/docs/topics/charts/#the-chartyaml-file"
-_TEMPLATES: Final = ("deployment", "service", "ingress", "hpa", "sealed-secret", "migration-job")
+_TEMPLATES: Final = ("deployment", "service", "ingress", "hpa", "migration-job")
 # https://semver.org, the expression that it suggests
 _SEMVER: Final = re.compile(
     r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)"
@@ -41,7 +41,8 @@ _OF_A_CHART: Final = re.compile(
 @rulebook.of_service("LAY001", "warning", source=_POLICY, essential=False)
 def missing_template(service: views.Service) -> Iterator[rulebook.Hit]:
     """A template that the policy's chart layout has and this chart has not."""
-    paths = [f"templates/{name}.yaml" for name in _TEMPLATES]
+    secret = "external-secret" if service.policy.secrets.are_external else "sealed-secret"
+    paths = [f"templates/{name}.yaml" for name in (*_TEMPLATES, secret)]
     missing = [path for path in paths if path not in service.chart_files]
     if missing and not _is_library(service):
         yield rulebook.Hit(_chart(service), {"file": ", ".join(missing)})

@@ -13,7 +13,7 @@ from hanbae.rules import rulebook, valuesfiles, views
 
 _POLICY: Final = "deployment-policy.ko.md, Helm 차트 구조"
 # Which of these there are depends on the environment: sealed keys are the secrets' rules' own.
-_OPEN: Final = ("sealedSecret",)
+_OPEN: Final = ("sealedSecret", "externalSecret")
 _LINE: Final = re.compile(
     r"^( *)(?:- +)?(?:\"([^\"\n]+)\"|'([^'\n]+)'|([\w./-]+)) *:(?= |$)", re.MULTILINE
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from hanbae import libyaml
-from hanbae.releases import needs
+from hanbae import libyaml, subjects
+from hanbae.releases import external_secrets, needs
 from hanbae.rules import rulebook, views
 from hanbae.rules.kubernetes import shapes
 from hanbae.rules.secrets import reading
@@ -35,7 +35,7 @@ def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
     operated = {
         (entry.by.namespace, entry.name)
         for entry in needs.makes(release.objects)
-        if entry.kind == "Secret"
+        if entry.kind == "Secret" and entry.origin != "external"
     }
     missing: dict[reading.Name, list[reading.Read]] = {}
     for read in reading.reads(release):
@@ -47,15 +47,33 @@ def secret_not_made(release: views.Release) -> Iterator[rulebook.Hit]:
         if not own and (name in of_overlays(release) or release.once(_makes_some_itself)):
             continue
         facts = {"secret": name, "objects": _labels(reads)}
+        on = views.On(reads[0].at.object, reads[0].at.pointer, key=True)
         if own:
             facts["arguments"] = reading.arguments(_asked(release, reads))
-        if own and not release.service.kustomized and _seals(release):
+        if own and release.policy.secrets.are_external:
+            yield rulebook.Hit(on, facts, variant="external", fix="rule.sec001-fix-external")
+        elif own and not release.service.kustomized and _seals(release):
             part: Any = release.value_place("sealedSecret", "encryptedData")
             yield rulebook.Hit(part, facts)
         else:
-            on = views.On(reads[0].at.object, reads[0].at.pointer, key=True)
             fix = "" if own else "rule.sec001-fix-other"
             yield rulebook.Hit(on, facts, variant="other", severity="warning", fix=fix)
+    yield from _unmounted(release, makers)
+
+
+def _unmounted(
+    release: views.Release, makers: Mapping[reading.Name, list[views.Object]]
+) -> Iterator[rulebook.Hit]:
+    """Secrets of a SecretProviderClass that no pod mounts: its driver makes them only while one does."""
+    for (_, name), classes in makers.items():
+        if any(maker.kind != reading.CLASS for maker in classes):
+            continue
+        reads = [read for read in reading.reads(release) if read.secret[1] == name]
+        needed = [read for read in reads if not read.optional and read.way not in _BY_HAND]
+        if needed and not any(reading.is_mounted(release, maker) for maker in classes):
+            facts = {"secret": name, "objects": _labels(needed), "class": classes[0].name}
+            on = views.On(needed[0].at.object, needed[0].at.pointer, key=True)
+            yield rulebook.Hit(on, facts, "unmounted", fix="rule.sec001-fix-unmounted")
 
 
 def _seals(release: views.Release) -> bool:
@@ -131,7 +149,7 @@ def key_not_sealed(release: views.Release) -> Iterator[rulebook.Hit]:
     makers_of = reading.made(release)
     if not makers_of:
         return
-    has = {name: reading.keys(makers) for name, makers in makers_of.items()}
+    has = {name: reading.keys(makers, name[1]) for name, makers in makers_of.items()}
     missing: dict[tuple[reading.Name, str], list[reading.Read]] = {}
     for read in reading.reads(release):
         keys = has.get(read.secret)
@@ -144,6 +162,12 @@ def key_not_sealed(release: views.Release) -> Iterator[rulebook.Hit]:
         if secret == own and sealed_in_values:
             part = release.value_place("sealedSecret", "encryptedData")
         facts = {"key": key, "secret": secret[1], "objects": _labels(reads)}
+        makers = makers_of[secret]
+        if all(maker.kind == external_secrets.KIND for maker in makers):
+            facts["maker"] = makers[0].label
+            part = views.On(makers[0], ("spec", "data"))
+            yield rulebook.Hit(part, facts, "external", fix="rule.sec002-fix-external")
+            continue
         fix = "" if secret == own else "rule.sec002-fix-other"
         yield rulebook.Hit(part, facts, fix=fix)
     keys = has.get(own)
@@ -152,7 +176,10 @@ def key_not_sealed(release: views.Release) -> Iterator[rulebook.Hit]:
         if keys is not None and key not in keys and (own, key) not in missing:
             place = release.value_place("migration", "databases")
             facts = {"key": key, "secret": own[1], "database": database.name}
-            yield rulebook.Hit(place, facts, variant="database")
+            is_external = makers_of[own][0].kind == external_secrets.KIND
+            fix = "rule.sec002-fix-external" if is_external else ""
+            facts |= {"maker": makers_of[own][0].label} if fix else {}
+            yield rulebook.Hit(place, facts, variant="database", fix=fix)
 
 
 @rulebook.of_service("SEC019", "warning", source="docs: hanbae secrets verify", essential=True)
@@ -162,23 +189,44 @@ def sealed_elsewhere(service: views.Service) -> Iterator[rulebook.Hit]:
     Only environments in which something is sealed are compared; of the others SEC001 says it.
     """
     sealed: dict[str, frozenset[str]] = {}
+    referring: dict[str, views.Object] = {}
     for environment, release in service.releases.items():
-        keys = {
-            key
-            for manifest in reading.sealed(release)
-            if (manifest.namespace, manifest.name) == (release.namespace, release.secret)
-            for key in reading.ciphertexts(manifest)
-        }
+        own = (release.namespace, release.secret)
+        makers = [
+            manifest
+            for manifest in reading.made(release).get(own, ())
+            if manifest.kind in {"SealedSecret", external_secrets.KIND}
+        ]
+        keys = _compared(makers)
         if keys:
-            sealed[environment] = frozenset(keys)
+            sealed[environment] = keys
+        if makers and makers[0].kind == external_secrets.KIND:
+            referring[environment] = makers[0]
     everywhere = frozenset().union(*sealed.values())
     for environment, own_keys in sealed.items():
         release = service.releases[environment]
-        place = release.value_place("sealedSecret", "encryptedData")
+        maker = referring.get(environment)
         for key in sorted(everywhere - own_keys - _required(release)):
             has = ", ".join(name for name, others in sealed.items() if key in others)
             facts = {"key": key, "has": has, "environment": environment, "service": service.name}
-            yield rulebook.Hit(place, facts)
+            if maker is None:
+                place = release.value_place("sealedSecret", "encryptedData")
+                yield rulebook.Hit(place, facts)
+            else:
+                facts |= {"maker": maker.label, "secret": release.secret}
+                place = subjects.Place(maker.template)
+                yield rulebook.Hit(place, facts, "external", fix="rule.sec002-fix-external")
+
+
+def _compared(makers: Iterable[views.Object]) -> frozenset[str]:
+    """The keys that are sealed, or referred to by name."""
+    names: set[str] = set()
+    for manifest in makers:
+        if manifest.kind == external_secrets.KIND:
+            names |= external_secrets.keys(manifest.data) or frozenset()
+        else:
+            names |= reading.ciphertexts(manifest).keys()
+    return frozenset(names)
 
 
 def _required(release: views.Release) -> frozenset[str]:
@@ -198,27 +246,29 @@ def _required(release: views.Release) -> frozenset[str]:
 def key_not_read(release: views.Release) -> Iterator[rulebook.Hit]:
     """A sealed value that no pod reads: mostly what a renamed key has left behind."""
     read: dict[reading.Name, set[str | None]] = {}
-    sealed = list(reading.sealed(release))
-    if not sealed:
+    makers = [*reading.sealed(release), *reading.external(release)]
+    if not makers:
         return
     for reading_ in reading.reads(release):
         read.setdefault(reading_.secret, set()).add(reading_.key)
     migrated = {database.url_key for database in release.databases}
-    for manifest in sealed:
-        name = (manifest.namespace, manifest.name)
-        keys = read.get(name)
-        if keys is None and not _mentioned(release, manifest.name):
-            yield rulebook.Hit(
-                views.On(manifest, ("metadata", "name"), key=True),
-                {"secret": manifest.name},
-                "secret",
-            )
+    for manifest in makers:
+        secret = _secret(manifest)
+        keys = read.get((manifest.namespace, secret))
+        if keys is None and not _mentioned(release, secret):
+            part = views.On(manifest, ("metadata", "name"), key=True)
+            yield rulebook.Hit(part, {"secret": secret}, "secret")
         if keys is None or None in keys:
             continue
-        for key in reading.ciphertexts(manifest):
+        for key in reading.keys([manifest], secret) or ():
             if key not in keys and key not in migrated:
-                facts = {"key": key, "secret": manifest.name}
+                facts = {"key": key, "secret": secret}
                 yield rulebook.Hit(reading.place(release, manifest, key), facts)
+
+
+def _secret(manifest: views.Object) -> str:
+    is_external = manifest.kind == external_secrets.KIND
+    return external_secrets.secret(manifest.data) if is_external else manifest.name
 
 
 def _mentioned(release: views.Release, name: str) -> bool:
@@ -226,7 +276,7 @@ def _mentioned(release: views.Release, name: str) -> bool:
     waiting: list[Any] = [
         manifest.data
         for manifest in release.objects
-        if manifest.kind not in {"SealedSecret", "Secret"}
+        if manifest.kind not in {"SealedSecret", "Secret", external_secrets.KIND}
     ]
     while waiting:
         document = waiting.pop()
@@ -256,18 +306,25 @@ _PULLS: Final = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
 )
 def type_and_keys(release: views.Release) -> Iterator[rulebook.Hit]:
     """A type of Secret without the keys that it must have, and a pull secret of another type."""
-    sealed = list(reading.sealed(release))
-    if not sealed:
+    makers = [*reading.sealed(release), *reading.external(release)]
+    if not makers:
         return
     pulled = {read.secret for read in reading.reads(release) if read.way == "pull"}
-    for manifest in sealed:
-        kind = str(manifest.get("spec", "template", "type") or "Opaque")
-        keys = reading.keys([manifest]) or frozenset()
-        part = views.On(manifest, ("spec", "template", "type"))
-        facts = {"secret": manifest.name, "type": kind}
-        if (manifest.namespace, manifest.name) in pulled and kind not in _PULLS:
+    for manifest in makers:
+        if reading.adds(manifest):
+            continue  # to a Secret whose type something else has said
+        is_external = manifest.kind == external_secrets.KIND
+        path = (
+            ("spec", "target", "template", "type") if is_external else ("spec", "template", "type")
+        )
+        kind = str(manifest.get(*path) or "Opaque")
+        secret = _secret(manifest)
+        keys = reading.keys([manifest], secret)
+        part = views.On(manifest, path)
+        facts = {"secret": secret, "type": kind}
+        if (manifest.namespace, secret) in pulled and kind not in _PULLS:
             yield rulebook.Hit(part, facts, variant="pull")
             continue
         for key in _NEEDED.get(kind, ()):
-            if key not in keys:
+            if keys is not None and key not in keys:
                 yield rulebook.Hit(part, {**facts, "key": key})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hanbae.releases import external_secrets
 from hanbae.rules import restarting, rulebook, views
 from hanbae.rules.argo import reading as skipping
 from hanbae.rules.secrets import reading
@@ -17,22 +18,42 @@ from hanbae.rules.secrets import reading
 )
 def no_restart(release: views.Release) -> Iterator[rulebook.Hit]:
     """Pods that go on with the old value after a rotation."""
-    sealed = {(manifest.namespace, manifest.name) for manifest in reading.sealed(release)}
-    if not sealed:
+    makers = _rotated(release)
+    if not makers:
         return
     first = set()
     for read in reading.reads(release):
-        manifest = read.at.object
-        if (
-            manifest.kind not in restarting.ROLLED
-            or read.secret not in sealed
-            or manifest.index in first
-        ):
+        manifest, maker = read.at.object, makers.get(read.secret)
+        if manifest.kind not in restarting.ROLLED or maker is None or manifest.index in first:
             continue
         first.add(manifest.index)
-        if read.way in ("variable", "variables") and not restarting.restarts(manifest, "secret"):
-            part = views.On(manifest, ("spec", "template", "metadata", "annotations"))
-            yield rulebook.Hit(part, {"object": manifest.label, "secret": read.secret[1]})
+        if read.way not in ("variable", "variables"):
+            continue
+        facts = {"object": manifest.label, "secret": read.secret[1]}
+        if _is_store_followed(maker):
+            # Nothing in git changes with the value, so nothing in the pod template does.
+            if not restarting.reloads(manifest):
+                part = views.On(manifest, ("metadata", "annotations"))
+                facts["maker"] = maker.label
+                yield rulebook.Hit(part, facts, "external", fix="rule.sec017-fix-external")
+        elif not restarting.restarts(manifest, "secret"):
+            yield rulebook.Hit(
+                views.On(manifest, ("spec", "template", "metadata", "annotations")), facts
+            )
+
+
+def _rotated(release: views.Release) -> dict[reading.Name, views.Object]:
+    """The Secrets whose values somebody rotates, each with what makes it."""
+    makers = {(manifest.namespace, manifest.name): manifest for manifest in reading.sealed(release)}
+    for manifest in reading.external(release):
+        name = (manifest.namespace, external_secrets.secret(manifest.data))
+        makers.setdefault(name, manifest)
+    return makers
+
+
+def _is_store_followed(maker: views.Object) -> bool:
+    is_external = maker.kind == external_secrets.KIND
+    return is_external and external_secrets.follows_store(maker.data)
 
 
 @rulebook.of_release(

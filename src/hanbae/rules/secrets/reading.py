@@ -8,17 +8,16 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
+from hanbae.releases import external_secrets, needs
 from hanbae.rules import views
 
 Way = Literal["variable", "variables", "volume", "pull", "tls"]
 Name = tuple[str, str]
 """Namespace and name of a Secret."""
 
-_MAKERS: Final = {
-    "Certificate": ("spec", "secretName"),
-    "ExternalSecret": ("spec", "target", "name"),
-}
-"""Kinds of other operators that make a Secret → where its name is; else its own."""
+CLASS: Final = "SecretProviderClass"
+"""The kind by which the Secrets Store CSI driver is told what to mount, and which Secrets to make of it meanwhile."""
+_DRIVER: Final = "secrets-store.csi.k8s.io"
 
 
 class Read(Struct, frozen=True):
@@ -135,17 +134,59 @@ def _mappings(
 
 
 def made(release: views.Release) -> dict[Name, list[views.Object]]:
-    """The Secrets that a release makes, each with the objects that make it."""
+    """The Secrets that a release makes, each with the objects that make it, or add to what others make."""
+    return release.once(_made)
+
+
+def _made(release: views.Release) -> dict[Name, list[views.Object]]:
     by_name: dict[Name, list[views.Object]] = {}
+    adding: list[tuple[Name, views.Object]] = []
     for manifest in release.objects:
-        if manifest.kind in {"SealedSecret", "Secret"}:
-            name: Any = manifest.name
-        elif manifest.kind in _MAKERS:
-            name = manifest.get(*_MAKERS[manifest.kind]) or manifest.name
-        else:
-            continue
-        by_name.setdefault((manifest.namespace, str(name)), []).append(manifest)
+        for name in _names(manifest):
+            if adds(manifest):
+                adding.append(((manifest.namespace, name), manifest))
+            else:
+                by_name.setdefault((manifest.namespace, name), []).append(manifest)
+    for where, manifest in adding:
+        if where in by_name:
+            by_name[where].append(manifest)
     return by_name
+
+
+def adds(manifest: views.Object) -> bool:
+    """Whether an object adds keys to a Secret that something else makes."""
+    is_external = manifest.kind == external_secrets.KIND
+    return is_external and external_secrets.policy(manifest.data) == "Merge"
+
+
+def _names(manifest: views.Object) -> Iterator[str]:
+    """The Secrets that an object makes."""
+    if manifest.kind in {"SealedSecret", "Secret"}:
+        yield manifest.name
+    elif manifest.kind == "Certificate":
+        yield str(manifest.get("spec", "secretName") or manifest.name)
+    elif manifest.kind in {external_secrets.KIND, CLASS}:
+        yield from (entry.name for entry in needs.makes((manifest,)))
+
+
+def is_mounted(release: views.Release, manifest: views.Object) -> bool:
+    """Whether a pod of a release mounts what a SecretProviderClass names: its Secrets are there only that long."""
+    return any(
+        manifest.name == attributes.get("secretProviderClass")
+        for reader in release.objects
+        if reader.pod is not None and reader.namespace == manifest.namespace
+        for _, volume in _mappings(reader, (*reader.pod, "volumes"))
+        if isinstance(csi := volume.get("csi"), dict)
+        and csi.get("driver") == _DRIVER
+        and isinstance(attributes := csi.get("volumeAttributes"), dict)
+    )
+
+
+def external(release: views.Release) -> Iterator[views.Object]:
+    """The ExternalSecrets of a release that make a Secret or add to one."""
+    for manifest in release.of_kind(external_secrets.KIND):
+        if external_secrets.policy(manifest.data) != "None":
+            yield manifest
 
 
 def sealed(release: views.Release) -> Iterator[views.Object]:
@@ -159,24 +200,40 @@ def ciphertexts(manifest: views.Object) -> dict[str, Any]:
     return {str(key): value for key, value in data.items()} if isinstance(data, dict) else {}
 
 
-def keys(makers: list[views.Object]) -> frozenset[str] | None:
-    """The keys of a Secret; None where another operator decides them."""
+def keys(makers: Iterable[views.Object], secret: str) -> frozenset[str] | None:
+    """The keys of a Secret; None where another operator, or a store, decides them.
+
+    Args:
+        makers: The objects that make it.
+        secret: Its name.
+    """
     names: set[str] = set()
     for maker in makers:
-        parts = {
-            "SealedSecret": (("spec", "encryptedData"), ("spec", "template", "data")),
-            "Secret": (("data",), ("stringData",)),
-        }.get(maker.kind)
-        if parts is None:
+        own = _keys(maker, secret)
+        if own is None:
             return None
-        for pointer in parts:
-            data = maker.get(*pointer)
-            names |= {str(key) for key in data} if isinstance(data, dict) else set()
+        names |= own
     return frozenset(names)
 
 
+def _keys(maker: views.Object, secret: str) -> frozenset[str] | None:
+    if maker.kind in {external_secrets.KIND, CLASS}:
+        own = [entry.keys for entry in needs.makes((maker,)) if entry.name == secret]
+        return None if None in own else frozenset().union(*filter(None, own))
+    parts = {
+        "SealedSecret": (("spec", "encryptedData"), ("spec", "template", "data")),
+        "Secret": (("data",), ("stringData",)),
+    }.get(maker.kind)
+    if parts is None:
+        return None
+    sections = (maker.get(*pointer) for pointer in parts)
+    return frozenset(str(key) for data in sections if isinstance(data, dict) for key in data)
+
+
 def place(release: views.Release, manifest: views.Object, key: str) -> views.On | Any:
-    """Where a sealed value stands: in the values file, where that is where it comes from."""
+    """Where a sealed value stands: in the values file, where that is where it comes from; or where a key is named."""
+    if manifest.kind == external_secrets.KIND:
+        return views.On(manifest, ("spec", "data"))
     value = manifest.get("spec", "encryptedData", key)
     if value is not None and release.value("sealedSecret", "encryptedData", key) == value:
         return release.value_place("sealedSecret", "encryptedData", key)

@@ -185,7 +185,8 @@ def _bound(release: views.Release, manifest: views.Object) -> tuple[str, ...]:
 )
 def made_twice(release: views.Release) -> Iterator[rulebook.Hit]:
     """A Secret that two objects of a release make."""
-    for (_, name), makers in reading.made(release).items():
+    for (_, name), every in reading.made(release).items():
+        makers = [maker for maker in every if not reading.adds(maker)]
         if len(makers) == 1:
             continue
         makers.sort(key=lambda maker: maker.kind != "SealedSecret")
@@ -200,9 +201,10 @@ def made_twice(release: views.Release) -> Iterator[rulebook.Hit]:
     "SEC010", "error", source="docs/adr/0001-migrations-run-as-sync-hooks.md", essential=False
 )
 def wave(release: views.Release) -> Iterator[rulebook.Hit]:
-    """A SealedSecret in another wave than the policy's."""
+    """A SealedSecret, or an ExternalSecret where the policy has these, in another wave than the policy's."""
     expected = release.policy.secrets.wave
-    for manifest in reading.sealed(release):
+    external = reading.external(release) if release.policy.secrets.are_external else ()
+    for manifest in (*reading.sealed(release), *external):
         if manifest.wave != expected:
             part = views.On(manifest, ("metadata", "annotations", "argocd.argoproj.io/sync-wave"))
             facts = {"object": manifest.label, "wave": str(manifest.wave), "wanted": str(expected)}
