@@ -44,6 +44,15 @@ def migrations(shop: Path) -> None:
     shown_pages.commit(shop, "Give accounts a plan")
 
 
+def boundary(shop: Path) -> None:
+    """A commit with a migration that nothing takes back."""
+    name_images(shop)
+    shown_pages.commit(shop, "Run 1.0.0")
+    text = "-- +goose Up\nALTER TABLE accounts DROP COLUMN created_at;\n"
+    (shop / "services/auth/migrations/00004_forget.sql").write_text(text)
+    shown_pages.commit(shop, "Forget when accounts were made")
+
+
 def secrets(shop: Path) -> None:
     """A shop that runs, and the certificate of a controller of dev."""
     name_images(shop)
@@ -88,6 +97,7 @@ def snapshot(shop: Path) -> None:
 
 SCENES: Final[dict[str, Callable[[Path], None]]] = {
     "migrations": migrations,
+    "boundary": boundary,
     "secrets": secrets,
     "typo": typo,
     "excused": excused,
