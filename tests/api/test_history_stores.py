@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import psycopg
 import pytest
 from tests.support import polling, postgresql, records, relays
@@ -154,6 +156,44 @@ def test_the_last_deployment_of_each_service_is_not_one_that_was_refused(
     assert store.last("staging") == {}
     assert "d1" not in {deployment.id for deployment in store.deployments(refused=False)}
     assert "d1" in {deployment.id for deployment in store.deployments()}
+
+
+def put_in_place(store: stores.Store, seq: int, event: str) -> None:
+    """Put an event in the place of another of deployment ``a``, behind hanbae's back."""
+    statement = "UPDATE events SET event = :event WHERE deployment = 'a' AND seq = :seq"
+    values = {"seq": seq, "event": event}
+    store._database.transaction(lambda execute: execute(statement, values), deployment="a")
+
+
+def test_a_record_of_an_older_hanbae_is_read_and_gone_on_with(store: stores.Store) -> None:
+    """It has neither the manifests' digest nor sync options; and what a newer one adds does not disturb this one."""
+    began = events.Began("k", automated=False, revision="0" * 40)
+    for fact in (records.opened(), began):
+        store.append("a", None, fact, records.BEGUN)
+    for event in store.events("a"):
+        document = json.loads(stores.encode(event))
+        for name in ("options", "prunes"):
+            document["fact"].pop(name, None)
+        if event.seq == 1:
+            del document["fact"]["plan"]["manifests"]
+        document["fact"]["of_a_newer_hanbae"] = True
+        put_in_place(store, event.seq, json.dumps(document))
+    store.append("a", None, records.closed(), records.BEGUN)
+    folded = store.deployment("a")
+    assert (folded.outcome, folded.manifests, folded.synced_with) == ("succeeded", "", ())
+
+
+def test_what_was_applied_and_how_is_kept(store: stores.Store) -> None:
+    opened = records.opened()
+    plan = msgspec.structs.replace(opened.plan, manifests="a" * 64)
+    store.append("a", None, msgspec.structs.replace(opened, plan=plan), records.BEGUN)
+    for options in ((), ("ServerSideApply=true",)):  # the Secrets first, then the rest
+        began = events.Began("k", False, "0" * 40, options, bool(options))
+        store.append("a", None, began, records.BEGUN)
+    (listed,) = store.deployments()
+    assert listed == store.deployment("a")
+    assert listed.manifests == "a" * 64
+    assert listed.synced_with == ("ServerSideApply=true", "prune")
 
 
 def test_prefix_finds_one_or_says_why_not(store: stores.Store) -> None:

@@ -16,7 +16,7 @@ from hanbae import subjects
 from hanbae.cli import main
 from hanbae.cli.text import wrapping
 from hanbae.history import stores, watching
-from hanbae.results import guards
+from hanbae.results import events, guards
 
 __all__ = ["in_shop", "shop"]
 
@@ -90,6 +90,32 @@ def test_json_says_by_whom_and_which_image(
     newest, *_ = json.loads("\n".join(lines))["deployments"]
     assert newest["by"] == ACCOUNT
     assert newest["images"] == [IMAGE]
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Sync options: "), ("ko", "동기화 옵션: ")])
+def test_what_was_applied_and_how_is_shown_on_eighty_columns(
+    in_shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], language: str, words: str
+) -> None:  # fmt: skip
+    monkeypatch.setenv("COLUMNS", "80")
+    opened = records.opened("orders", "production")
+    plan = msgspec.structs.replace(opened.plan, manifests="a" * 64)
+    hostile = "x\x1b[2J\n::error::"
+    began = events.Began("k", True, "0" * 40, ("ServerSideApply=true", hostile), prunes=True)
+    with stores.open_store() as store:
+        for fact in (msgspec.structs.replace(opened, plan=plan), began, records.closed()):
+            store.append("d1", None, fact, records.BEGUN)
+    assert main.run(["--lang", language, "history", "show", "d1"]) == 0
+    shown = capsys.readouterr().out
+    lines = shown.splitlines()
+    assert lines[1].endswith("a" * 64)
+    assert lines[2].startswith(f"{words}ServerSideApply=true, x")
+    assert lines[2].endswith(", prune")
+    assert "\x1b" not in shown
+    assert max(map(wrapping.cells, lines)) <= 80
+    assert main.run(["history", "show", "d1", "--output", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)["deployment"]
+    assert (document["manifests"], document["prunes"]) == ("a" * 64, True)
+    assert document["options"][0] == "ServerSideApply=true"
 
 
 def test_service_that_never_was_is_an_error(

@@ -45,10 +45,11 @@ def record(
     opened = records.opened("orders", environment, revision=revision)
     workload = subjects.Ref("Deployment", "shop", "orders-service")
     image = guards.RunningImage(workload, "app", f"registry.example.com/orders:{revision[:4]}")
-    plan = msgspec.structs.replace(opened.plan, guards=guards.written([image]))
+    promised = guards.written([image])
+    plan = msgspec.structs.replace(opened.plan, guards=promised, manifests=revision[:4] * 16)
     opened = msgspec.structs.replace(opened, plan=plan, by="cluster-user")
     moment = NOON + hours * HOUR
-    began = events.Began("k", automated=False, revision=revision)
+    began = events.Began("k", False, revision, ("PruneLast=true",), prunes=True)
     for fact in (opened, *([] if outcome == "refused" else [began]), *facts):
         store.append(name, None, fact, moment)
     store.append(name, None, records.closed(outcome), moment + timedelta(minutes=10))
@@ -109,6 +110,8 @@ def test_each_control_of_isms_p_has_its_evidence_in_korean(
     assert "<td>d3</td>" not in duties
     assert "staging d2" in environments
     assert "orders_db: 00002_add_total.sql" in transfer
+    assert "PruneLast=true<br" in transfer
+    assert "<th>매니페스트</th>" in transfer
     assert "1/3" in transfer
     assert "<td>d3</td>" in changes
     assert "거부됨" in changes
@@ -156,6 +159,9 @@ def test_what_programs_read_is_as_its_schema_says(
     assert list(by_id) == ["d1", "d2", "d3", "d4", "d5", "d6"]
     assert by_id["d4"]["authors"] == [NAME]
     assert by_id["d4"]["before"] == ["staging d2"]
+    assert by_id["d4"]["options"] == ["PruneLast=true", "prune"]
+    assert by_id["d4"]["manifests"] == by_id["d2"]["manifests"] != by_id["d5"]["manifests"]
+    assert by_id["d3"]["options"] == [], "it was refused"
     assert by_id["d6"]["restored"] is None
     assert by_id["d5"]["restored"] == document["records"][5]["closed"]
 

@@ -32,6 +32,7 @@ def test_push_is_deployed_by_argo_cd_itself_and_proven(dev: scenes.Scene) -> Non
     ended = dev.deploy("personal")
     assert ended.code == 0, ended.err
     assert (ended.only["trigger"], ended.only["revision"]) == ("automated", revision)
+    assert "ServerSideApply=true" in ended.only["options"]
     (migration,) = ended.only["migrations"]
     assert (migration["version"], migration["applied"]) == (4, [4])
     assert dev.versions("personal", "personal_db") == [1, 2, 3, 4]

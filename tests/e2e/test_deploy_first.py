@@ -35,6 +35,7 @@ def test_first_install_is_recorded_from_the_plan_to_the_proof(staging: scenes.Sc
     assert kinds.index("Logged") < kinds.index("Proved")
     (began,) = [fact for fact in facts if fact["type"] == "Began"]
     assert (began["automated"], began["revision"]) == (False, revision)
+    assert "ServerSideApply=true" in began["options"], "an operation that is written inherits none"
     goose = [fact["line"] for fact in facts if fact["type"] == "Logged"]
     assert any("OK   00003_index_profiles_by_change.sql" in line for line in goose)
     (proved,) = [fact for fact in facts if fact["type"] == "Proved"]
@@ -48,6 +49,8 @@ def test_first_install_is_recorded_from_the_plan_to_the_proof(staging: scenes.Sc
     assert live_job(staging)["metadata"]["uid"] != job["metadata"]["uid"], "it is made anew"
     (migration,) = again.only["migrations"]
     assert (migration["version"], migration["applied"]) == (3, [])
+    assert again.only["manifests"] == facts[0]["plan"]["manifests"] != ""
+    assert again.only["options"] == began["options"]
 
 
 def test_migration_job_in_the_cluster_is_the_policys(staging: scenes.Scene) -> None:

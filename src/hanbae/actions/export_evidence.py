@@ -131,6 +131,8 @@ class _Arranging:
             closed=entry.closed,
             outcome=entry.outcome,
             why=entry.why,
+            manifests=entry.manifests,
+            options=entry.synced_with,
             images=entry.images,
             objects=sum(change.outcome not in {"unchanged", "unknown"} for change in plan.forecast),
             migrations=tuple(

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import subjects
+from hanbae import excerpts, subjects
 from hanbae.argo import hooks
 
 Application = Mapping[str, Any]
@@ -30,6 +30,8 @@ ABOUT: Final = f"{KEY}."
 
 TERMINATING: Final = "Terminating"
 """The phase of an operation that is told to end and has not ended yet."""
+_MOST: Final = 50
+"""Sync options that are read; Argo CD knows about twenty."""
 _RUNNING: Final = frozenset({"Running", TERMINATING})
 _ENDED: Final = frozenset({"Succeeded", "Failed", "Error"})
 
@@ -68,6 +70,8 @@ class Operation(Struct, frozen=True):
         retries: How many times it was tried again.
         results: What it did, in Argo CD's order.
         about: What else ``operation.info`` says of hanbae's deployment.
+        options: Its sync options.
+        prunes: Whether it deletes what is no longer among the manifests.
     """
 
     phase: str
@@ -82,6 +86,8 @@ class Operation(Struct, frozen=True):
     retries: int
     results: tuple[Result, ...]
     about: Mapping[str, str] = {}
+    options: tuple[str, ...] = ()
+    prunes: bool = False
 
     @property
     def active(self) -> bool:
@@ -320,6 +326,10 @@ def _read(operation: Mapping[str, Any], state: Mapping[str, Any]) -> Operation:
             for name, value in info.items()
             if str(name).startswith(ABOUT)
         },
+        options=tuple(
+            excerpts.one_line(str(option)) for option in (sync.get("syncOptions") or ())[:_MOST]
+        ),
+        prunes=bool(sync.get("prune")),
     )
 
 

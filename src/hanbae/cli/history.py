@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -148,6 +149,8 @@ def show(session: options.Session, deployment: str, output: str) -> None:
 
         deployment_made = folded.fold(stream)
         outputs.emit_text(_headline(deployment_made, is_watched=is_watched), indent="  ")
+        for text in _applied(deployment_made):
+            outputs.emit_text(text, indent="  ")
         quoting = event_lines.Quoting()
         for event in stream:
             shown = quoting.lines(event)
@@ -175,6 +178,17 @@ def _show_line(event: events.Event, line: event_lines.Line) -> None:
         outputs.emit_text(line.words, head=head, indent=" " * 11)
 
 
+def _applied(deployment: deployments.Deployment) -> Iterator[str]:
+    """What was applied, and how: by this two deployments of one commit are told from each other."""
+    if deployment.manifests:
+        yield catalogue.sentence(
+            wording.Text("history.manifests", {"digest": deployment.manifests})
+        )
+    if deployment.synced_with:
+        facts = {"options": ", ".join(deployment.synced_with)}
+        yield catalogue.sentence(wording.Text("history.sync-options", facts))
+
+
 def _headline(deployment: deployments.Deployment, *, is_watched: bool) -> str:
     outcome = catalogue.words(f"deploy.outcome-{deployment.outcome}")
     if deployment.outcome == "running" and not is_watched:
@@ -187,4 +201,4 @@ def _headline(deployment: deployments.Deployment, *, is_watched: bool) -> str:
         opened,
         outcome,
     )
-    return " · ".join(part for part in parts if part)
+    return " · ".join(catalogue.printable(part) for part in parts if part)

@@ -56,11 +56,11 @@ class Record:
         self._typed = typed
         self._tells = tells
         self._lines: dict[tuple[subjects.Ref, str], deque[str]] = {}
-        self._past: Counter[events.Logged | events.Began] = Counter()
+        self._past: Counter[events.Logged | tuple[str, str]] = Counter()
         self._states: dict[subjects.Ref, events.Observed] = {}
         for event in past:
             if isinstance(event.fact, events.Logged | events.Began):
-                self._past[event.fact] += 1
+                self._past[_identity(event.fact)] += 1
             elif isinstance(event.fact, events.Observed):
                 self._states[event.fact.on] = event.fact
 
@@ -95,21 +95,24 @@ class Record:
 
     def _is_past(self, fact: events.Fact) -> bool:
         """Whether this was recorded before the crash, and is only seen again."""
-        if isinstance(fact, events.Logged | events.Began) and self._past[fact]:
-            self._past[fact] -= 1
+        if isinstance(fact, events.Logged | events.Began) and self._past[_identity(fact)]:
+            self._past[_identity(fact)] -= 1
             return True
         if isinstance(fact, events.Observed):
             return self._states.pop(fact.on, None) == fact
         return False
 
 
+def _identity(fact: events.Logged | events.Began) -> events.Logged | tuple[str, str]:
+    """By which a fact is known again; what an older hanbae has not recorded of an operation makes it no other one."""
+    return (fact.operation, fact.revision) if isinstance(fact, events.Began) else fact
+
+
 def masked(fact: events.Fact, redact: Callable[[str], str]) -> events.Fact:
     """A fact without secrets in the words that come from elsewhere."""
     match fact:
-        case events.Observed():
-            return structs.replace(fact, reason=redact(fact.reason), message=redact(fact.message))
-        case events.Logged():
-            return structs.replace(fact, line=redact(fact.line))
+        case events.Began() | events.Observed() | events.Logged():
+            return _of_cluster(fact, redact)
         case events.Diagnosed():
             return structs.replace(fact, cause=_text(fact.cause, redact))
         case events.Noted():
@@ -118,6 +121,19 @@ def masked(fact: events.Fact, redact: Callable[[str], str]) -> events.Fact:
             return _ended(fact, redact)
         case _:
             return fact
+
+
+def _of_cluster(
+    fact: events.Began | events.Observed | events.Logged, redact: Callable[[str], str]
+) -> events.Fact:
+    """The cluster's own words, without secrets."""
+    match fact:
+        case events.Began():
+            return structs.replace(fact, options=tuple(map(redact, fact.options)))
+        case events.Observed():
+            return structs.replace(fact, reason=redact(fact.reason), message=redact(fact.message))
+        case events.Logged():
+            return structs.replace(fact, line=redact(fact.line))
 
 
 def _ended(

@@ -16,7 +16,7 @@ from hanbae import errors, subjects, wording
 from hanbae.argo import hooks, needs
 from hanbae.charts import rendering
 from hanbae.migrations import files, transactions
-from hanbae.planning import manifests, proofs, releases, upgrades
+from hanbae.planning import digests, manifests, proofs, releases, upgrades
 from hanbae.policy import documents, labels, naming, service_paths
 from hanbae.releases import databases, objects, parts, tools
 from hanbae.repository import revisions, services
@@ -222,6 +222,7 @@ def plan(source: Source, *, is_older: bool = False) -> plans.Plan:
                 *_images(_promised(source), source.namespace),
             )
         ),
+        manifests=digests.of_manifests(source.rendered.manifests),
     )
 
 

@@ -5,16 +5,15 @@ Each promise becomes a guard of its own, so that a refusal can say which one doe
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from hanbae import errors, excerpts
-from hanbae.planning import deployments, differing, forecasting, migrating
+from hanbae.planning import deployments, differing, digests, forecasting, migrating
 from hanbae.policy import documents, environments
 from hanbae.results import freezes, plans
 from hanbae.results import guards as promises
@@ -27,7 +26,7 @@ _SHORT: Final = 12
 
 def policy_digest(policy: documents.Policy) -> str:
     """SHA-256 of what a policy says."""
-    return _sha256(policy)
+    return digests.of(policy)
 
 
 def service(source: deployments.Source, images: Mapping[str, str]) -> freezes.Service:
@@ -40,10 +39,9 @@ def service(source: deployments.Source, images: Mapping[str, str]) -> freezes.Se
     Raises:
         hanbae.errors.FileFault: The migrations are not ones of goose's.
     """
-    objects = [manifest.object for manifest in source.rendered.manifests]
     return freezes.Service(
         source.service,
-        _sha256(objects),
+        digests.of_manifests(source.rendered.manifests),
         dict(sorted(images.items())),
         migrating.of(source.revision, source.databases(), source.migrations),
     )
@@ -214,7 +212,3 @@ def differences(
         )
         if values.get(promise, "") != value
     )
-
-
-def _sha256(value: Any) -> str:
-    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()

@@ -105,7 +105,7 @@ def through(plan: plans.Plan, back: Iterable[plans.TakeBack], *, deploys: bool) 
         for step in plan.steps
     )
     if not deploys:  # and so it promises nothing of what runs
-        return msgspec.structs.replace(plan, steps=first, guards=())
+        return msgspec.structs.replace(plan, steps=first, guards=(), manifests="")
     return msgspec.structs.replace(plan, steps=(*first, *rest))
 
 

@@ -63,6 +63,9 @@ class Deployment(Struct, frozen=True, omit_defaults=False):
         by: Who opened it, as the control cluster knows them.
         images: The images that it was to run, as the chart names them.
         checklist: What became of the policy's checklist, phase by phase.
+        manifests: SHA-256 of the manifests that it was to deploy; empty in records of an older hanbae.
+        options: The sync options of its last operation, by Argo CD's own record.
+        prunes: Whether its last operation deleted what was no longer among the manifests.
     """
 
     id: str
@@ -81,6 +84,14 @@ class Deployment(Struct, frozen=True, omit_defaults=False):
     by: str = ""
     images: tuple[str, ...] = ()
     checklist: tuple[checklists.Checked, ...] = ()
+    manifests: str = ""
+    options: tuple[str, ...] = ()
+    prunes: bool = False
+
+    @property
+    def synced_with(self) -> tuple[str, ...]:
+        """The sync options for people: ``prune``, which Argo CD keeps apart, is one of them."""
+        return (*self.options, *(("prune",) if self.prunes else ()))
 
 
 def fold(stream: Iterable[events.Event]) -> Deployment:
@@ -108,10 +119,11 @@ def fold(stream: Iterable[events.Event]) -> Deployment:
                 "opened": event.at,
                 "by": fact.by,
                 "images": _images(fact.plan),
+                "manifests": fact.plan.manifests,
             }
         elif isinstance(fact, events.Began):
             state["trigger"] = "automated" if fact.automated else "manual"
-            state["began"] = event.at
+            state |= {"began": event.at, "options": fact.options, "prunes": fact.prunes}
         elif isinstance(fact, events.Proved | events.TakenBack | events.Migrated):
             # The latest word on a database counts, and stands in its place.
             before = migrations.pop(fact.database, None)

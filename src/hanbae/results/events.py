@@ -41,11 +41,16 @@ class Began(Struct, frozen=True, tag=True):
         operation: The key or the identity by which the operation is found again.
         automated: True when Argo CD started it itself (``initiatedBy.automated``), as its own record says.
         revision: The commit that the operation deploys, as its own record says.
+        options: The sync options that it has, as its own record says: ``ServerSideApply=true``; none where Helm
+            deploys, and in records of an older hanbae.
+        prunes: Whether it deletes what is no longer among the manifests, as its own record says.
     """
 
     operation: str
     automated: bool
     revision: str
+    options: tuple[str, ...] = ()
+    prunes: bool = False
 
 
 class Observed(Struct, frozen=True, tag=True):

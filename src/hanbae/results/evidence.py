@@ -62,6 +62,8 @@ class Record(Struct, frozen=True):
         closed: When it ended, or None.
         outcome: How it ended.
         why: Why it ended so.
+        manifests: SHA-256 of the manifests that it was to deploy; empty in records of an older hanbae.
+        options: The sync options that Argo CD deployed it with.
         images: The images that it was to run.
         objects: How many objects it was to change.
         migrations: Database and file of each migration that it applied.
@@ -87,6 +89,8 @@ class Record(Struct, frozen=True):
     closed: datetime | None
     outcome: str
     why: wording.Text | None
+    manifests: str
+    options: tuple[str, ...]
     images: tuple[str, ...]
     objects: int
     migrations: tuple[str, ...]

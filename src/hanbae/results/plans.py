@@ -205,7 +205,18 @@ class Step(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """Everything that one deployment of one service to one environment is going to do."""
+    """Everything that one deployment of one service to one environment is going to do.
+
+    Attributes:
+        format: Which form it has.
+        service: The service.
+        environment: The environment.
+        steps: What is done, in this order.
+        guards: What it rests on.
+        forecast: What will become of each object.
+        manifests: SHA-256 of the manifests that are deployed, as a saved plan has it; empty in plans that an older
+            hanbae has recorded.
+    """
 
     format: Literal[1]
     service: str
@@ -213,6 +224,7 @@ class Plan(Struct, frozen=True):
     steps: tuple[Step, ...]
     guards: tuple[Guard, ...] = ()
     forecast: tuple[Change, ...] = ()
+    manifests: str = ""
 
     @property
     def revision(self) -> str:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from hanbae import masking, subjects, wording, workspaces
@@ -17,12 +18,14 @@ from hanbae.streams import channels
 POD = subjects.Ref("Pod", "services-dev", "auth-1")
 SECRET = "correct-horse-battery"
 TEXT = wording.Text("x", {"message": f"it is {SECRET}"})
+BEGAN = events.Began("d1.sync", automated=False, revision="1" * 40)
 FOREIGN = [
     events.Observed(POD, "Failed", SECRET, f"it is {SECRET}"),
     events.Logged(POD, "migrate", f"it is {SECRET}"),
     events.Diagnosed(POD, TEXT, ("kubectl",), True),
     events.Noted(TEXT),
     events.Closed("failed", TEXT),
+    msgspec.structs.replace(BEGAN, options=(SECRET,)),
 ]
 
 
@@ -49,6 +52,23 @@ async def test_an_event_is_in_the_history_before_it_is_shown_and_masked_in_both(
         (line,) = record.logs[POD, "migrate"]
         assert SECRET not in line
     assert SECRET.encode() not in _files(tmp_path)
+
+
+async def test_an_operation_that_an_older_hanbae_has_recorded_is_not_begun_twice(
+    tmp_path: Path,
+) -> None:
+    past = [events.Event("d1", 1, datetime.now(UTC), "sync", BEGAN)]
+    with stores.open_store(f"sqlite:///{tmp_path}/history.db") as store:
+        opened = events.Opened(plans.Plan(1, "auth", "dev", ()), "j", "1" * 40)
+        store.append("d1", None, opened, datetime.now(UTC))
+        record = recording.Record(
+            store, "d1", channels.Channel(), lambda: datetime.now(UTC), past=past
+        )
+        await record.add("sync", msgspec.structs.replace(BEGAN, options=("Validate=true",)))
+        await record.add("sync", msgspec.structs.replace(BEGAN, operation="d1.again"))
+        assert [event.fact for event in store.events("d1")[1:]] == [
+            msgspec.structs.replace(BEGAN, operation="d1.again")
+        ]
 
 
 def _files(folder: Path) -> bytes:

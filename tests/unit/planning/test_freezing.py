@@ -92,6 +92,22 @@ def at_top(key: str, value: Any) -> Change:
     return lambda content: content.update({key: value})
 
 
+async def test_a_plan_has_the_digest_of_a_saved_one_and_another_for_other_objects(
+    root: Path,
+) -> None:
+    (promised,) = (await frozen(root)).services
+    checkout = checkouts.Checkout.open(root)
+    source = await deployments.read(POLICY, checkout.revision("HEAD"), "auth", "staging")
+    plan = deployments.plan(source)
+    assert plan.manifests == promised.objects
+    assert len(plan.manifests) == 64
+    path = root / "services/auth/helm/values-staging.yaml"
+    path.write_text(path.read_text().replace("1.0.0", "1.0.1"))
+    git(root, "commit", "-qam", "another tag")
+    source = await deployments.read(POLICY, checkout.revision("HEAD"), "auth", "staging")
+    assert deployments.plan(source).manifests != plan.manifests
+
+
 async def test_what_is_as_promised_differs_in_nothing(root: Path) -> None:
     assert named(await frozen(root), await frozen(root)) == set()
 

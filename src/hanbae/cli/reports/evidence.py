@@ -50,6 +50,8 @@ CELLS: Final[dict[str, Callable[[evidence.Record], Iterable[str]]]] = {
     "revision": lambda record: [record.revision[:12]],
     "subject": lambda record: [record.subject],
     "authors": lambda record: record.authors,
+    "manifests": lambda record: [record.manifests[:12]],
+    "options": lambda record: record.options,
     "images": lambda record: record.images,
     "objects": lambda record: [str(record.objects)],
     "migrations": lambda record: record.migrations,
@@ -78,8 +80,8 @@ _COLUMNS: Final[dict[evidence.Topic, tuple[str, ...]]] = {
     "duties": ("deployment", "opened", "service", "by", "authors", "attested", "waived"),
     "environments": ("deployment", "opened", "service", "revision", "before"),
     "transfer": (
-        *("deployment", "opened", "service", "revision", "images", "migrations", "before"),
-        *("checklist", "outcome"),
+        *("deployment", "opened", "service", "revision", "manifests", "options", "images"),
+        *("migrations", "before", "checklist", "outcome"),
     ),
     "changes": (
         *("deployment", "opened", "environment", "service", "revision", "subject", "authors", "by"),

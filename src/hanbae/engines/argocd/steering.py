@@ -222,7 +222,14 @@ class Steering:
         self.stage = "running"
         identity = self._key if self.pushed else f"{operation.revision}@{operation.started}"
         self.operation = operation
-        yield Tell(events.Began(identity, operation.automated, self._does.revision))
+        began = events.Began(
+            identity,
+            operation.automated,
+            self._does.revision,
+            operation.options,
+            operation.prunes,
+        )
+        yield Tell(began)
 
     def _run(self, application: Application) -> Iterator[Move]:
         current = operations.current(application)

@@ -55,8 +55,27 @@ def test_an_automated_sync_is_followed_to_the_rollout() -> None:
     began = [
         m.fact for m in moves if isinstance(m, steering.Tell) and isinstance(m.fact, events.Began)
     ]
-    assert began == [events.Began(f"{samples.REVISION}@{samples.STARTED}", True, samples.REVISION)]
+    identity = f"{samples.REVISION}@{samples.STARTED}"
+    assert began == [events.Began(identity, True, samples.REVISION, prunes=True)]
     assert steer.stage == "rolling-out"
+
+
+def test_what_an_operation_is_carried_out_with_is_read_from_its_own_record() -> None:
+    operation = samples.operation(automated=False, key=KEY)
+    operation["sync"] |= {"prune": False, "syncOptions": ["ServerSideApply=true", "PruneLast=true"]}
+    # What the Application says now is not what its operation was begun with.
+    shown = samples.application(
+        automated=False,
+        options=["ServerSideApply=false"],
+        operation=operation,
+        state=samples.state("Running", of=operation),
+    )
+    (began,) = (
+        move.fact
+        for move in play(steered(SYNC), shown)
+        if isinstance(move, steering.Tell) and isinstance(move.fact, events.Began)
+    )
+    assert (began.options, began.prunes) == (("ServerSideApply=true", "PruneLast=true"), False)
 
 
 def test_self_heal_after_the_sync_does_not_disturb() -> None:
