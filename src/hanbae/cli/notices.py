@@ -78,6 +78,8 @@ def _words(notice: notices.Notice) -> tuple[str, str]:
     title = escaping.sentence(wording.Text(f"notify.{notice.state}-title", facts))
     lines = [escaping.sentence(wording.Text("notify.about", facts))]
     lines += [escaping.plain(migration) for migration in notice.migrations]
+    for migration in notice.taken_back:
+        lines.append(escaping.sentence(wording.Text("notify.taken-back", {"file": migration})))
     if notice.why is not None and notice.outcome != "succeeded":
         lines.append(escaping.sentence(notice.why))
     return title, "\n".join(lines)

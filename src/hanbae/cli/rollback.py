@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from hanbae.cli import interrupts, names, options
+from hanbae.cli import interrupts, names, notices, options
 
 
 @click.command(
@@ -99,7 +99,10 @@ def command(
         raise errors.WrongUse("rollback.base-alone")
     if output == "markdown" and not dry:
         raise errors.WrongUse("rollback.markdown-alone")
-    with workspaces.opened(session.directory, context=kube_context, insecure=insecure) as space:
+    with (
+        workspaces.opened(session.directory, context=kube_context, insecure=insecure) as opened,
+        notices.telling(session, opened) as space,
+    ):
         wishes = rollback_run.Wishes(
             service,
             environment,

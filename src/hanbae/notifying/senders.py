@@ -6,13 +6,15 @@ Whoever deploys waits for nobody. Only the program's end waits a moment, for the
 from __future__ import annotations
 
 import queue
+import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Final, Protocol
 
 from hanbae import errors, wording
-from hanbae.notifying import addresses, services, webhooks
+from hanbae.notifying import addresses, discord, posting, services, slack, webhooks
 from hanbae.policy import receivers
 from hanbae.results import notices
 
@@ -20,6 +22,7 @@ PATIENCE: Final = 3.0
 """Seconds that a program's end waits for the last messages."""
 _ATTEMPTS: Final = 2
 _AGAIN: Final = 0.5
+_SECONDS: Final = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 
 Words = Callable[[notices.Notice], tuple[str, str]]
 """A notice's title and text."""
@@ -31,6 +34,10 @@ class Channel(Protocol):
     @property
     def changes(self) -> bool:
         """Whether every change of a notice is sent, or only its last state."""
+
+    @property
+    def replaces(self) -> bool:
+        """Whether what is sent takes the place of what was sent before: then what waits may be left out for it."""
 
     def send(self, notice: notices.Notice, title: str, text: str) -> None:
         """Send a notice; whatever it raises, it did not arrive."""
@@ -88,9 +95,17 @@ def _channel(receiver: receivers.Receiver, environment: Mapping[str, str]) -> Ch
     url = addresses.value(receiver.name, environment)
     if not url:
         return None
-    if receiver.via == "apprise":
-        return services.Service(receiver.name, url)
-    return webhooks.Webhook(receiver.name, url, addresses.value(receiver.name, environment, "KEY"))
+    match receiver.via:
+        case "apprise":
+            return services.Service(receiver.name, url)
+        case "slack":
+            token = addresses.value(receiver.name, environment, "TOKEN")
+            return slack.Slack(receiver.name, url, token)
+        case "discord":
+            return discord.Discord(receiver.name, url)
+        case "webhook":
+            key = addresses.value(receiver.name, environment, "KEY")
+            return webhooks.Webhook(receiver.name, url, key)
 
 
 class _Sender:
@@ -123,18 +138,30 @@ class _Sender:
         return [wording.Text("notify.not-told", facts)] if why else []
 
     def _through(self) -> None:
-        while (notice := self._notices.get()) is not None:
+        for notice in self._waiting():
             self._send(notice)
 
+    def _waiting(self) -> Iterator[notices.Notice]:
+        """What is to be sent, as it comes; where a message is edited, of each deployment only what is so by now."""
+        is_over = False
+        while not is_over:
+            waiting = [self._notices.get()]
+            while not self._notices.empty():
+                waiting.append(self._notices.get())
+            is_over = waiting[-1] is None
+            present = [notice for notice in waiting if notice is not None]
+            if self._channel.replaces:
+                present = list({notice.deployment: notice for notice in present}.values())
+            yield from present
+
     def _send(self, notice: notices.Notice) -> None:
-        why = ""
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                time.sleep(_AGAIN)
+        why, pause = "", 0.0
+        for _ in range(_ATTEMPTS):
+            time.sleep(pause)
             try:
                 self._channel.send(notice, *self._words(notice))
             except Exception as error:  # noqa: BLE001  whatever a receiver does, the deployment is not concerned
-                why = _reason(error)
+                why, pause = _reason(error), _pause(error)
             else:
                 return
         self._why = why
@@ -142,5 +169,16 @@ class _Sender:
 
 def _reason(error: Exception) -> str:
     """A failure by its kind: its words may hold the address, which is a secret."""
+    if isinstance(error, posting.Rejected):
+        return str(error)
     status = getattr(getattr(error, "response", None), "status_code", None)
     return f"HTTP {status}" if status is not None else type(error).__name__
+
+
+def _pause(error: Exception) -> float:
+    """Seconds until the next attempt: what a service asks for that is told too much, as far as somebody waits."""
+    answer = getattr(error, "response", None)
+    if answer is None or answer.status_code != HTTPStatus.TOO_MANY_REQUESTS:
+        return _AGAIN
+    seconds = answer.headers.get("retry-after", "")
+    return min(float(seconds), PATIENCE) if _SECONDS.fullmatch(seconds) else _AGAIN

@@ -33,6 +33,7 @@ class Service:
 
     changes = False
     """Only the end is sent."""
+    replaces = False
 
     def __init__(self, receiver: str, url: str) -> None:
         # It logs addresses, and so tokens.

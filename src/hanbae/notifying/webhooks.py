@@ -55,6 +55,7 @@ class Webhook:
 
     changes = True
     """Every change is sent."""
+    replaces = False
 
     def __init__(self, receiver: str, url: str, key: str) -> None:
         try:

@@ -16,11 +16,13 @@ class Receiver(Document, frozen=True):
 
     Attributes:
         name: Short stable name.
-        via: ``webhook`` (default; signed by Standard Webhooks with the key in ``HANBAE_NOTIFY_NAME_KEY``), or
-            ``apprise``, whose URL may lead to Slack, Teams, Discord, mail and some hundred more.
+        via: ``webhook`` (default; signed by Standard Webhooks with the key in ``HANBAE_NOTIFY_NAME_KEY``), ``slack``
+            (the variable holds the channel, ``HANBAE_NOTIFY_NAME_TOKEN`` a bot's token) or ``discord`` (it holds the
+            address of a channel's webhook), whose one message is edited as a deployment goes on, or ``apprise``, whose
+            URL may lead to Teams, mail and some hundred more: one message, when it has ended.
         environments: The environments whose deployments they are told of; default all.
     """
 
     name: Name
-    via: Literal["webhook", "apprise"] = "webhook"
+    via: Literal["webhook", "slack", "discord", "apprise"] = "webhook"
     environments: tuple[Name, ...] = ()

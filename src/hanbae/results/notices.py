@@ -28,6 +28,7 @@ class Notice(Struct, frozen=True):
         outcome: How it ended; empty before.
         why: Why it ended so; None before.
         migrations: Database and file of each migration that it applied.
+        taken_back: Database and file of each migration that it took back.
     """
 
     deployment: str
@@ -41,6 +42,7 @@ class Notice(Struct, frozen=True):
     outcome: str = ""
     why: wording.Text | None = None
     migrations: tuple[str, ...] = ()
+    taken_back: tuple[str, ...] = ()
 
 
 class Course:
@@ -70,8 +72,14 @@ class Course:
                     event.at,
                 )
                 return self.notice
+            case events.Intended() if self._takes_back(event.step):
+                return self._changed(event, state="migrating")
             case events.Observed(on=on) if self._is_migration(on.kind, on.namespace, on.name):
                 return self._changed(event, state="migrating")
+            case events.TakenBack(database=database, names=names) if self.notice is not None:
+                taken = tuple(f"{database}: {name}" for name in names)
+                former = self.notice.taken_back
+                self.notice = structs.replace(self.notice, taken_back=(*former, *taken))
             case events.Proved(database=database, names=names):
                 self._migrated(database, names)
             case events.Migrated(database=database, names=names):
@@ -79,6 +87,13 @@ class Course:
             case events.Closed(outcome=outcome, why=why):
                 return self._changed(event, state="ended", outcome=outcome, why=why)
         return None
+
+    def _takes_back(self, step: str | None) -> bool:
+        """Whether a step takes a database back, and nothing was migrated before."""
+        if self._plan is None or self.notice is None or self.notice.state != "begun":
+            return False
+        does = (entry.does for entry in self._plan.steps if entry.id == step)
+        return any(isinstance(entry, plans.TakeBack) for entry in does)
 
     def _is_migration(self, kind: str, namespace: str, name: str) -> bool:
         """Whether an object is a migration's Job or a pod of it, and none has begun before."""

@@ -10,6 +10,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -66,6 +67,27 @@ def test_a_deployment_has_one_notice_that_changes() -> None:
     assert changes[-1].outcome == "succeeded"
     assert changes[-1].migrations == ("auth_db: 00002_more.sql",)
     assert {notice.deployment for notice in changes} == {"d1"}
+
+
+def test_a_rollback_says_what_it_takes_back() -> None:
+    proof = plans.Prove("auth_db", (1, 2), HOOK, {})
+    back = plans.Step("back", plans.TakeBack(proof, 1, 2, "6" * 40))
+    plan = plans.Plan(1, "auth", "production", (back, plans.Step("prove", proof, ("back",))))
+    facts = [
+        events.Opened(plan=plan, by="ann", revision="5" * 40),
+        events.Intended("d1.back"),
+        events.TakenBack("auth_db", 1, (2,), ("00002_more.sql",)),
+        events.Intended("d1.prove"),
+        records.closed(),
+    ]
+    course, steps = notices.Course(), {2: "back", 3: "back", 4: "prove"}
+    changed = [
+        course.take(msgspec.structs.replace(event, step=steps.get(event.seq)))
+        for event in records.stream(facts)
+    ]
+    changes = [notice for notice in changed if notice is not None]
+    assert [notice.state for notice in changes] == ["begun", "migrating", "ended"]
+    assert changes[-1].taken_back == ("auth_db: 00002_more.sql",)
 
 
 def test_a_webhook_is_taken_by_who_knows_the_key_and_by_nobody_else() -> None:
