@@ -23,9 +23,11 @@ _SPREAD = ("typing", "packaging", "parity", "commands", "security", "api", "unit
 """Tests that run on every core: the long ones first, so that the short ones fill the gaps at the end."""
 _OBTAIN = "--obtain"
 _PDEATHSIG = 1
-_PROGRAMS = {"busybox": "busybox-static", "dockerd": "docker.io"} | {
-    name: name for name in ("git", "strace", "zsh", "fish", "pgbouncer")
-}
+_PROGRAMS = {
+    "busybox": "busybox-static",
+    "dockerd": "docker.io",
+    "pg_ctlcluster": "postgresql",
+} | {name: name for name in ("git", "strace", "zsh", "fish", "pgbouncer")}
 """Programs that the tests call and the sandbox does not bring, with their Debian packages."""
 
 

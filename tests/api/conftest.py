@@ -49,10 +49,10 @@ class Quiet:
 class Authority:
     """A certificate authority for one test run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "test") -> None:
         self.folder = folder
         self.key = ec.generate_private_key(CURVE)
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = self._builder(self.name, self.key.public_key())
         certificate = builder.add_extension(x509.BasicConstraints(True, None), critical=True)
         self.path = folder / "ca.crt"

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests, from the sandbox's binaries."""
+"""A real PostgreSQL server for tests, from the sandbox's binaries, or Debian's where it is to speak TLS."""
 
 from __future__ import annotations
 
@@ -14,26 +14,38 @@ from tests.support import polling
 from tests.support.registries import Quiet
 
 PASSWORD: Final = "c4n4ry-of-the-database"
+_DEBIANS: Final = Path("/usr/lib/postgresql")
+
+
+def _sandboxs() -> tuple[Path, dict[str, str]]:
+    """Where the sandbox's PostgreSQL is, and the environment that its programs need."""
+    from hanbae.sandbox import binaries
+
+    programs = binaries.obtain(progress=Quiet())
+    prefix = programs.postgres
+    libraries = {"LD_LIBRARY_PATH": f"{prefix / 'lib'}:{programs.postgres_libraries}"}
+    return prefix, programs.environment() | libraries
+
+
+def _debians() -> tuple[Path, dict[str, str]]:
+    """The same of Debian's PostgreSQL, because the sandbox's is built without TLS."""
+    return max(_DEBIANS.iterdir(), key=lambda version: int(version.name)), {}
 
 
 @contextmanager
-def running(folder: Path, *, durable: bool = False, **settings: str) -> Iterator[str]:
+def running(
+    folder: Path, *, durable: bool = False, speaks_tls: bool = False, **settings: str
+) -> Iterator[str]:
     """The URL of a server on this machine.
 
     Args:
         folder: Where it keeps everything.
         durable: Whether a commit is on the disk, which tests need not wait for.
+        speaks_tls: Whether it is built with TLS; the settings then say with which certificate.
         settings: Settings of the server, such as ``archive_mode="on"``.
     """
-    from hanbae.sandbox import binaries
-
-    programs = binaries.obtain(progress=Quiet())
-    prefix = programs.postgres
-    environment = programs.environment() | {
-        "LD_LIBRARY_PATH": f"{prefix / 'lib'}:{programs.postgres_libraries}",
-        "PATH": f"{prefix / 'bin'}:{os.environ['PATH']}",
-        "LC_ALL": "C",
-    }
+    prefix, environment = _debians() if speaks_tls else _sandboxs()
+    environment |= {"PATH": f"{prefix / 'bin'}:{os.environ['PATH']}", "LC_ALL": "C"}
     # PostgreSQL does not run as root; in a user namespace of its own it is somebody else with root's files.
     somebody = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
     data, secret = folder / "data", folder / "password"

@@ -31,8 +31,9 @@ _DRIVING: Final = 0x68616E64
 _CHANNEL: Final = "hanbae"
 _AGAIN: Final = 0.2
 """Seconds until a lost connection is tried anew."""
+# pg_catalog first: whoever owns the schema could make functions of the same names in it, and have others run them.
 _SESSION: Final = """
-SET search_path = hanbae, pg_catalog;
+SET search_path = pg_catalog, hanbae;
 SET synchronous_commit = on;
 SET lock_timeout = '30s';
 SET statement_timeout = '60s'
@@ -59,6 +60,7 @@ class Database:
         self._lock = threading.RLock()
         self._driven: list[str] = []
         self._listener: psycopg.Connection[Any] | None = None
+        self._authorities = ""
         with self._translated():
             self._connection = self._connect()
             try:
@@ -147,6 +149,7 @@ class Database:
         words = servers.options(
             self._server, own_word if isinstance(own_word, servers.Server) else None, os.environ
         )
+        self._authorities = str(words.get("sslrootcert", ""))
         # No prepared statements: between us and the server may be a pool that hands sessions around.
         connection = psycopg.connect(autocommit=True, prepare_threshold=None, **words)  # type: ignore[arg-type]
         try:
@@ -191,7 +194,7 @@ class Database:
         except schemas.Newer:
             raise errors.FileFault("history.newer", place=self.place) from None
         except psycopg.Error as error:
-            raise _translation(error, self._server.name) from None
+            raise _translation(error, self._server.name, self._authorities) from None
 
 
 def _execute(
@@ -234,8 +237,25 @@ _STATES: Final[Mapping[str, tuple[type[errors.Error], str]]] = {
 }
 
 
-def _translation(error: psycopg.Error, server: str) -> errors.Error:
+_UNPROVEN: Final = (
+    ("certificate verify failed", "history.untrusted"),
+    # An authority that was made anew under its name: what it has signed is looked for, and does not fit its key.
+    ("signature failure", "history.untrusted"),
+    ("does not match host name", "history.other-host"),
+    ("does not support SSL", "history.without-tls"),
+    ("root certificate file", "history.no-authorities"),
+)
+"""Words of libpq's → what they mean: before the server has proven who it is, there is no code, and nothing is sent."""
+
+
+def _translation(error: psycopg.Error, server: str, authorities: str) -> errors.Error:
     """What a failure of the server's means, by its code (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
     kind, text_id = _STATES.get(error.sqlstate or "", (errors.Unreachable, "history.away"))
-    why = excerpts.one_line(str(error), _LONGEST)
-    return kind(text_id, server=server, why=why)
+    words = str(error)
+    if error.sqlstate is None:
+        unproven = (name for part, name in _UNPROVEN if part in words)
+        text_id = next(unproven, text_id)
+    if text_id != "history.away":
+        words = words.rpartition(" failed: ")[2]  # before that is the address, which is said anyway
+    why = excerpts.one_line(words, _LONGEST)
+    return kind(text_id, server=server, why=why, authorities=authorities)
