@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Final
@@ -130,7 +131,12 @@ def _check(space: workspaces.Workspace, source: str, target: str) -> None:
 def _branch(source: str, target: str, requested: Sequence[str]) -> str:
     """The branch of a promotion: one for each pair of environments, and for each choice of services."""
     names = "+".join(sorted(set(requested)))
-    return f"hanbae/{source}-to-{target}{f'.{names}' if names else ''}"[:_LONGEST_BRANCH]
+    branch = f"hanbae/{source}-to-{target}{f'.{names}' if names else ''}"
+    if len(branch) <= _LONGEST_BRANCH:
+        return branch
+    # Cut short, two choices that begin alike would be one branch, and one merge request.
+    digest = hashlib.sha256(branch.encode()).hexdigest()[:8]
+    return f"{branch[: _LONGEST_BRANCH - 1 - len(digest)]}-{digest}"
 
 
 async def _commit(

@@ -19,6 +19,8 @@ CONNECT_TIMEOUT: Final = 10.0
 """Seconds until a server that does not take the connection counts as unreachable."""
 ANSWER_TIMEOUT: Final = 60.0
 """Seconds without a byte of an answer."""
+WITHIN: Final = 120.0
+"""Seconds that an answer may take in all."""
 LARGEST_ANSWER: Final = 16 * 1024 * 1024
 """Bytes of an answer; a page of a hundred merge requests with long texts has some megabytes."""
 PAGE: Final = 50
@@ -93,7 +95,11 @@ class Connection:
         )
         try:
             answer = await exchanges.whole(
-                self._client, request, most=LARGEST_ANSWER, repeat=method == "GET"
+                self._client,
+                request,
+                most=LARGEST_ANSWER,
+                repeat=method == "GET",
+                within=WITHIN,
             )
         except exchanges.TooLarge:
             raise self._error(errors.Unreachable, "forge.nonsense", "> 16 MiB") from None

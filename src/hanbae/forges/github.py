@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 from urllib.parse import quote
 
@@ -25,20 +26,22 @@ class GitHub(pulls.Pulls):
         owner = self._project.partition("/")[0]
         params = {"state": "open", "head": f"{owner}:{source}", "base": target}
         path = f"{self._base}/pulls"
-        listed = await self._connection.ask("GET", path, list[pulls.Pull], params=params)
-        return next((pull.request for pull in listed if pull.is_of(source, target)), None)
+        async for pull in self._connection.pages(path, pulls.Pull, params=params, size=self._size):
+            if pull.is_of(source, target):
+                return pull.request
+        return None
 
     async def merged_by(self, commit: str, target: str) -> merge_requests.MergeRequest | None:
         """The pull request by which a commit came to be in a branch."""
         path = f"{self._base}/commits/{commit}/pulls"
-        try:
-            listed = await self._connection.ask("GET", path, list[pulls.Pull])
-        except connections.Missing:
-            return None
-        requests = (pull.request for pull in listed)
-        return next(
-            (entry for entry in requests if (entry.target, entry.merged) == (target, commit)), None
-        )
+        listed = self._connection.pages(path, pulls.Pull, params={}, size=self._size)
+        with contextlib.suppress(connections.Missing):
+            # Anybody can open any number of others that have the commit, from a fork.
+            async for pull in listed:
+                request = pull.request
+                if (request.target, request.merged) == (target, commit):
+                    return request
+        return None
 
     async def approvals(
         self, request: merge_requests.MergeRequest
@@ -48,7 +51,7 @@ class GitHub(pulls.Pulls):
         for review in await self._reviews(request):
             if review.user is None or review.state != "APPROVED":
                 continue
-            path = f"{self._base}/collaborators/{quote(review.user.login)}/permission"
+            path = f"{self._base}/collaborators/{quote(review.user.login, safe='')}/permission"
             permission = await self._connection.ask("GET", path, _Permission)
             if permission.permission in _WRITERS:
                 approval = merge_requests.Approval(review.user.login, review.commit_id or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote
@@ -12,6 +13,7 @@ from hanbae.forges import connections, protocol
 from hanbae.results import merge_requests
 
 _LONGEST_STATUS: Final = 255
+_SIZE: Final = "per_page"
 _STATES: Final = {"success": "success", "failure": "failed"}
 
 
@@ -89,11 +91,12 @@ class GitLab:
     async def opened(self, source: str, target: str) -> merge_requests.MergeRequest | None:
         """The open merge request of one branch into another of the project; those from forks are others."""
         params = {"state": "opened", "source_branch": source, "target_branch": target}
-        listed = await self._connection.ask(
-            "GET", f"{self._base}/merge_requests", list[_MergeRequest], params=params
-        )
-        own = (entry for entry in listed if entry.source_project_id == entry.target_project_id)
-        return next((entry.request() for entry in own), None)
+        path = f"{self._base}/merge_requests"
+        entries = self._connection.pages(path, _MergeRequest, params=params, size=_SIZE)
+        async for entry in entries:
+            if entry.source_project_id == entry.target_project_id:
+                return entry.request()
+        return None
 
     async def open(self, draft: protocol.Draft) -> merge_requests.MergeRequest:
         """Open a merge request; its branch goes when it is merged."""
@@ -118,14 +121,12 @@ class GitLab:
     async def merged_by(self, commit: str, target: str) -> merge_requests.MergeRequest | None:
         """The merge request by which a commit came to be in a branch."""
         path = f"{self._base}/repository/commits/{commit}/merge_requests"
-        try:
-            listed = await self._connection.ask("GET", path, list[_MergeRequest])
-        except connections.Missing:
-            return None
-        for entry in listed:
-            brought = {entry.merge_commit_sha, entry.squash_commit_sha, entry.sha}
-            if entry.state == "merged" and entry.target_branch == target and commit in brought:
-                return entry.request(commit)
+        entries = self._connection.pages(path, _MergeRequest, params={}, size=_SIZE)
+        with contextlib.suppress(connections.Missing):
+            async for entry in entries:
+                brought = {entry.merge_commit_sha, entry.squash_commit_sha, entry.sha}
+                if entry.state == "merged" and entry.target_branch == target and commit in brought:
+                    return entry.request(commit)
         return None
 
     async def approvals(
@@ -161,7 +162,7 @@ class GitLab:
         """Have one note of ours on a merge request."""
         own = await self.username()
         path = f"{self._base}/merge_requests/{request.number}/notes"
-        async for note in self._connection.pages(path, _Note, params={}, size="per_page"):
+        async for note in self._connection.pages(path, _Note, params={}, size=_SIZE):
             if mark in note.body and note.author is not None and note.author.username == own:
                 place = f"{path}/{note.id}"
                 await self._connection.ask("PUT", place, dict, body={"body": text})

@@ -9,6 +9,7 @@ Where the events are, in a file or on a server, is the matter of :mod:`hanbae.hi
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -37,6 +38,11 @@ _NOT_REFUSED: Final = (
 _AT_ONCE: Final = 200
 """Deployments that are folded from what one query yields."""
 _NAMED: Final = 5
+_ID: Final = re.compile(r"[\w.%-]{1,200}")
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+"""A full id: git takes other texts for a branch, or for a pattern that it looks for in every message."""
+_FIRST_YEAR, _LAST_YEAR = 1971, 9998
+"""Years that every time zone has."""
 _HIGHEST: Final = "\U0010ffff"
 """Comes after everything that an id can go on with."""
 
@@ -147,7 +153,7 @@ class Store:
                 {"deployment": deployment},
             )
             if last and last[0][2] in attempts:  # nobody learned that it was committed
-                return self._decoded(last[0][2])
+                return self._decoded(last[0][2], deployment)
             _check_order(kind, last[0][1] if last else None)
             event = Event(deployment, last[0][0] + 1 if last else 1, moment, step, fact)
             attempts.append(encode(event))
@@ -167,7 +173,7 @@ class Store:
             "SELECT event FROM events WHERE deployment = :deployment AND seq > :after ORDER BY seq",
             {"deployment": deployment, "after": after},
         )
-        return [self._decoded(text) for (text,) in rows]
+        return [self._decoded(text, deployment) for (text,) in rows]
 
     def wait(self, seconds: float) -> None:
         """Return as soon as another process has added an event, at the latest after so many seconds."""
@@ -218,6 +224,7 @@ class Store:
 
         Raises:
             hanbae.errors.Refused: A record is another one here than there.
+            hanbae.errors.FileFault: A record there is none: its events are another deployment's, or in no order.
         """
         added = [self._take(other, deployment) for deployment in other.ids()]
         return sum(count > 0 for count in added), sum(added)
@@ -226,14 +233,15 @@ class Store:
         """Add the events of one deployment that are missing; all of them or none."""
         query = "SELECT event FROM events WHERE deployment = :deployment ORDER BY seq"
         theirs = [text for (text,) in other._database.rows(query, {"deployment": deployment})]
+        taken = other._record(deployment, theirs)
 
         def work(execute: protocol.Execute) -> int:
             ours = [text for (text,) in execute(query, {"deployment": deployment})]
             if ours != theirs[: len(ours)] and theirs != ours[: len(theirs)]:
                 place = self.place
                 raise errors.Refused("history.differs", place=place, deployment=deployment)
-            for text in theirs[len(ours) :]:
-                execute(_INSERT, _row(other._decoded(text), text))
+            for event, text in zip(taken[len(ours) :], theirs[len(ours) :], strict=True):
+                execute(_INSERT, _row(event, text))
             return max(0, len(theirs) - len(ours))
 
         return self._database.transaction(work, deployment=deployment)
@@ -300,13 +308,13 @@ class Store:
             ids = deployments[first : first + _AT_ONCE]
             names = {f"id{number}": id for number, id in enumerate(ids)}  # noqa: A001
             rows = self._database.rows(
-                "SELECT event FROM events WHERE deployment IN"  # noqa: S608  our own words
+                "SELECT deployment, event FROM events WHERE deployment IN"  # noqa: S608  our own words
                 f" ({', '.join(f':{name}' for name in names)}) AND kind = 'Decided'"
                 " ORDER BY deployment, seq",
                 names,
             )
-            for (text,) in rows:
-                event = self._decoded(text)
+            for deployment, text in rows:
+                event = self._decoded(text, deployment)
                 if isinstance(event.fact, events.Decided):
                     checked = event.fact.checked
                     phases.setdefault(event.deployment, {})[checked.phase] = checked
@@ -333,7 +341,7 @@ class Store:
             {"deployment": deployment},
         )
         for (text,) in rows:
-            fact = self._decoded(text).fact
+            fact = self._decoded(text, deployment).fact
             if isinstance(fact, events.Opened):
                 return fact.plan
         message = f"no deployment {deployment}"
@@ -370,7 +378,7 @@ class Store:
             )
             groups = groupby(rows, key=itemgetter(0))
             by_id = {
-                name: self._fold([self._decoded(text) for _, text in group])
+                name: self._fold([self._decoded(text, name) for _, text in group])
                 for name, group in groups
             }
             yield from (by_id[name] for name in names.values() if name in by_id)
@@ -379,16 +387,50 @@ class Store:
         try:
             return deployments.fold(stream)
         except ValueError as error:
-            raise errors.FileFault("history.damaged", place=self.place, why=str(error)) from None
+            raise self._damaged(str(error)) from None
 
-    def _decoded(self, text: str) -> Event:
+    def _record(self, deployment: str, texts: Sequence[str]) -> list[Event]:
+        """The events of a whole record, which was written by whoever may write here.
+
+        Raises:
+            hanbae.errors.FileFault: They are not numbered from 1 without gaps, or not what a record is made of.
+        """
+        stream = [self._decoded(text, deployment) for text in texts]
+        last: str | None = None
+        for number, event in enumerate(stream, 1):
+            if event.seq != number:
+                raise self._damaged(f"seq {event.seq} at {number}")
+            kind = type(event.fact).__name__
+            try:
+                _check_order(kind, last)
+            except ValueError as error:
+                raise self._damaged(str(error)) from None
+            last = kind
+        return stream
+
+    def _decoded(self, text: str, deployment: str) -> Event:
+        """An event of a deployment, from what is stored.
+
+        What is stored was written by whoever may write to the history. A record that goes by two names, a time that no
+        calendar shows and an id that a shell would obey are nobody's.
+        """
         try:
-            return decode(text)
+            event = decode(text)
         except foreign_json.Fault as error:
             if isinstance(error.__cause__, msgspec.ValidationError):
                 raise errors.FileFault("history.newer", place=self.place) from None
             # Written as JSON, so it has been changed since.
-            raise errors.FileFault("history.damaged", place=self.place, why=str(error)) from None
+            raise self._damaged(str(error)) from None
+        if event.deployment != deployment or not _ID.fullmatch(deployment):
+            raise self._damaged("deployment")
+        if event.at.tzinfo is None or not _FIRST_YEAR <= event.at.year <= _LAST_YEAR:
+            raise self._damaged("at")
+        if isinstance(event.fact, events.Opened) and not _COMMIT.fullmatch(event.fact.revision):
+            raise self._damaged("revision")
+        return event
+
+    def _damaged(self, why: str) -> errors.FileFault:
+        return errors.FileFault("history.damaged", place=self.place, why=why)
 
 
 _INSERT: Final = (

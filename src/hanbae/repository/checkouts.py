@@ -376,7 +376,7 @@ class Checkout:
                         return ()
                     if len(written.parent_ids) <= 1 and _changes(written, folder):
                         commits.append(_written(written))
-        except (KeyError, ValueError, OverflowError, OSError, pygit2.GitError):
+        except (errors.WrongUse, OverflowError):
             return ()
         return tuple(commits)
 

@@ -1,13 +1,16 @@
-"""One exchange over HTTP with somebody who may send anything: read up to a bound, and no further."""
+"""One exchange over HTTP with somebody who may send anything: read up to a bound, and no longer than a while."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import httpx2
 
 from hanbae.streams import backoffs
 
+LONGEST: Final = 300.0
+"""Seconds that an exchange may take: a client's own timeouts begin anew with each byte."""
 _REPEATS: Final = 2
 _BROKEN: Final = (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError)
 
@@ -17,7 +20,12 @@ class TooLarge(Exception):
 
 
 async def whole(
-    client: httpx2.AsyncClient, request: httpx2.Request, *, most: int, repeat: bool = False
+    client: httpx2.AsyncClient,
+    request: httpx2.Request,
+    *,
+    most: int,
+    repeat: bool = False,
+    within: float = LONGEST,
 ) -> httpx2.Response:
     """Send a request and read its answer.
 
@@ -27,28 +35,37 @@ async def whole(
         most: Bytes that the answer's body may have, unpacked.
         repeat: Whether it is sent again, at once and at most twice, when its connection breaks: only what changes
             nothing may be.
+        within: Seconds that it may take, however slowly the answer comes.
 
     Raises:
         TooLarge: It has more; the connection is closed then.
-        httpx2.HTTPError: The exchange failed.
+        httpx2.HTTPError: The exchange failed, or took too long.
     """
     attempts = backoffs.Attempts(1 + (_REPEATS if repeat else 0))
     async for _ in attempts:
         try:
-            return await finished(await client.send(request, stream=True), most=most)
+            async with asyncio.timeout(within):
+                return await finished(await client.send(request, stream=True), most=most)
+        except TimeoutError:
+            raise httpx2.ReadTimeout(f"> {within:g} s", request=request) from None
         except _BROKEN as error:
             attempts.failed(error, pause=0)
     raise attempts.error
 
 
-async def finished(answer: httpx2.Response, *, most: int) -> httpx2.Response:
+async def finished(
+    answer: httpx2.Response, *, most: int, within: float = LONGEST
+) -> httpx2.Response:
     """The whole of an answer that is still open; see :func:`whole`."""
     body = bytearray()
     try:
-        async for chunk in answer.aiter_bytes():
-            body += chunk
-            if len(body) > most:
-                raise TooLarge
+        async with asyncio.timeout(within):
+            async for chunk in answer.aiter_bytes():
+                body += chunk
+                if len(body) > most:
+                    raise TooLarge
+    except TimeoutError:
+        raise httpx2.ReadTimeout(f"> {within:g} s", request=answer.request) from None
     finally:
         await answer.aclose()
     # The body is unpacked already. As bytes: a server may send what is no text.
