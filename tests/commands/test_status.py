@@ -154,6 +154,24 @@ def test_three_environments_fit_on_eighty_columns(
     assert max(map(wrapping.cells, lines)) <= 80
 
 
+@pytest.mark.parametrize("columns", [32, 40, 60])
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_where_the_table_does_not_fit_each_is_said_in_lines_that_do(
+    monkeypatch: pytest.MonkeyPatch, language: str, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    catalogue.speak(language)
+    frozen = catalogue.sentence(wording.Text("status.frozen", {"environment": "production"}))
+    shown = standing_table.table(matrix(), NOW)
+    catalogue.speak("en")
+    lines = shown.splitlines()
+    assert max(map(wrapping.cells, lines)) <= columns
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == ["identity-api"] * 3
+    whole = " ".join(shown.split())
+    for words in (f"identity-api {frozen}: 2026.10.1-rc.4 aaaaaaa 59", "✘ logs-clean"):
+        assert words in whole
+
+
 @pytest.mark.parametrize("state", ["busy", "degraded"])
 def test_what_is_in_trouble_leads_to_the_command_that_names_the_cause(
     state: standings.State,

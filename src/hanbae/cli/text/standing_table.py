@@ -1,5 +1,7 @@
 """Where services stand, as a table of services by environments, and as one line for each that changes.
 
+Where the table does not fit, each is a line, too.
+
 A cell begins with what runs and for how long; below it, each in a line of its own, is only what somebody has to know.
 """
 
@@ -44,7 +46,8 @@ def table(listed: standings.Standings, now: datetime) -> str:
             cell = "\n".join(_cell(standing, listed, now, is_wide=is_wide))
             cells.setdefault(heading, []).append(cell)
     corner = catalogue.words("deploy.column-service")
-    return tables.matrix(rows, narrow, corner=corner, wide=wide)
+    lines = [line(standing, listed, now) for standing in listed.standings]
+    return tables.matrix(rows, narrow, corner=corner, wide=wide, listed=lines)
 
 
 def line(standing: standings.Standing, listed: standings.Standings, now: datetime) -> str:

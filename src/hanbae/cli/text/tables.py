@@ -6,8 +6,9 @@ the commit is worth more than one that is folded into eight lines.
 
 from __future__ import annotations
 
+import itertools
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from rich import box, console, table, text
@@ -53,6 +54,7 @@ def matrix(
     *,
     corner: str,
     wide: Mapping[str, Sequence[str]] | None = None,
+    listed: Iterable[str] = (),
 ) -> str:
     """Cells by row and column, such as services by environments.
 
@@ -61,6 +63,8 @@ def matrix(
         columns: Heading of each column → its cells, one for each row.
         corner: Heading of the headings.
         wide: The same with wider cells, which are drawn where they fit.
+        listed: The same as a line for each cell, for a terminal in which no table fits: folded to a few letters, its
+            cells could not be read.
     """
     width = shutil.get_terminal_size((_WIDE, 24)).columns
     narrow, *wider = (
@@ -68,7 +72,12 @@ def matrix(
         for filled in (columns, wide)
         if filled is not None
     )
-    return _drawn(next((filled for filled in wider if _needed(filled) <= width), narrow), width)
+    fitting = next((filled for filled in (*wider, narrow) if _needed(filled) <= width), None)
+    lines = list(listed) if fitting is None else []
+    if lines:
+        paragraphs = (wrapping.paragraph(line, width, indent="  ") for line in lines)
+        return "\n".join(itertools.chain.from_iterable(paragraphs))
+    return _drawn(fitting or narrow, width)
 
 
 def _table(
