@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from tests.support import polling, scenes
 
 from hanbae.argo import generating
+from hanbae.sandbox import demo_repository
 
 TRIGGERS = {"dev": "automated", "staging": "manual", "production": "manual"}
 DATABASES = {
@@ -236,6 +238,27 @@ def test_no_secret_is_in_anything_that_the_demo_left(
             if path.is_file() and not path.is_symlink():
                 written.append(path.read_bytes())
     assert not [text[:80] for text in written for secret in secrets if secret in text]
+
+
+@pytest.mark.parametrize("service", DATABASES)
+def test_staging_runs_what_was_proven_in_dev(
+    scene: Callable[[str], scenes.Scene], service: str
+) -> None:
+    images = [scene(environment).images(service) for environment in ("dev", "staging")]
+    assert images[0] == images[1]
+
+
+def test_promotion_is_told_with_its_gates_and_committed_with_its_set(
+    demo: Any, scene: Callable[[str], scenes.Scene]
+) -> None:
+    staging = scene("staging")
+    message = demo_repository.git(staging.clone, "log", "-1", "--format=%B", "origin/release")
+    proven = re.search(r"^Promoted-Set: (\w+)$", message, re.MULTILINE)
+    assert proven, message
+    assert f"Set {proven[1]}, proven in dev" in demo.ended.err
+    assert demo.ended.err.count("checklist: passed 11") == len(DATABASES), demo.ended.err
+    heads = demo_repository.git(staging.clone, "rev-parse", "origin/develop", "origin/release^2")
+    assert len(set(heads.split())) == 1, "the set is the one that is at dev's head"
 
 
 def test_demo_narrates_on_stderr_what_goose_said(demo: Any) -> None:

@@ -13,7 +13,8 @@ from hanbae.cli import interrupts, options, outputs, sandbox
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
-    from hanbae.results import events
+    from hanbae.promoting import sending
+    from hanbae.results import events, promotions
     from hanbae.sandbox import demo
 
 
@@ -23,6 +24,19 @@ class _Told(sandbox.Narrated):
     def step(self, text: wording.Text) -> None:
         """A part of the job begins."""
         self._speaker.step(text)
+
+    def words(self, promotion: promotions.Promotion) -> sending.Words:
+        """What ``hanbae promote`` says of a promotion to who reviews it."""
+        from hanbae.cli.text import promotion_markdown
+
+        return promotion_markdown.words(promotion)
+
+    def promoted(self, promotion: promotions.Promotion) -> None:
+        """What moves: its images, and how the checklist of each service has ended."""
+        from hanbae.cli.text import promotion_terminal
+
+        for line in promotion_terminal.brief(promotion, width=self._speaker.width):
+            self._speaker.line(line)
 
     @contextmanager
     def watching(self) -> Iterator[Callable[[events.Event], None]]:
@@ -46,7 +60,8 @@ class _Told(sandbox.Narrated):
 Deploy three services to three environments of a real cluster on this machine, and prove it.
 
 Brings a sandbox up (the first time its programs are built, which takes about a quarter of an hour), seals secrets,
-pushes images, has Argo CD deploy, and reads the proof from the databases. Exits with 0 only if everything is proven.
+pushes images, has Argo CD deploy to dev, promotes to staging what was proven there with its checklist, and
+reads the proof from the databases. Exits with 0 only if everything is proven.
 Interrupted, it starts over when it is called again.""",
     epilog="""\
 Examples:

@@ -4,6 +4,7 @@ It does what a team would do with the commands, through the same actions, on a s
 
     secrets seal → image set → generate rbac → commit and push → generate argocd → kubectl apply -k → deploy
 
+The second environment's images are not set: they are promoted from the first one, once they are proven there.
 Each environment is deployed to by its own deployer, who may do nothing else.
 Whatever an earlier demo left when it was stopped is thrown away first: a file in the sandbox's folder says that the
 sandbox belongs to a demo.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -27,7 +29,14 @@ from hanbae.history import stores
 from hanbae.migrations import files
 from hanbae.policy import naming
 from hanbae.results import deployments, events
-from hanbae.sandbox import binaries, demo_repository, demo_shop, folders, running
+from hanbae.sandbox import (
+    binaries,
+    demo_promotion,
+    demo_repository,
+    demo_shop,
+    folders,
+    running,
+)
 
 _MARK: Final = "demo"
 _CLONE: Final = "shop"
@@ -35,11 +44,8 @@ _CLONE: Final = "shop"
 _TRUNK: Final = "main"
 
 
-class Telling(binaries.Progress, Protocol):
+class Telling(binaries.Progress, demo_promotion.Telling, Protocol):
     """How a caller follows the demo."""
-
-    def step(self, text: wording.Text) -> None:
-        """A part of the job begins."""
 
     def watching(self) -> AbstractContextManager[Callable[[events.Event], None]]:
         """Follows the deployments to one environment: gives what is to be called with each event."""
@@ -116,7 +122,8 @@ def _on_its_own(folder: folders.Folder, source: Path, telling: Telling, *, keep:
 
 
 def _on(sandbox: running.Sandbox, source: Path, telling: Telling, *, kept: bool) -> Outcome:
-    return asyncio.run(_main_job(sandbox, source, telling, kept=kept))
+    with _logged_in(sandbox):
+        return asyncio.run(_main_job(sandbox, source, telling, kept=kept))
 
 
 async def _main_job(
@@ -129,7 +136,10 @@ async def _main_job(
     for environment in shop.environments:
         shop.apply(f"{generate_argocd.FOLDER}/{environment}")
     ended: list[deployments.Deployment] = []
+    first, following = promoted(shop)
     for environment in shop.environments:
+        if environment == following:
+            await demo_promotion.carry_out(shop, first, following, telling)
         telling.step(wording.Text("demo.deploying", {"environment": environment}))
         ended += await deploy_all(shop, environment, telling)
     promised = expected(shop)
@@ -165,11 +175,21 @@ async def _publish(sandbox: running.Sandbox, source: Path, telling: Telling) -> 
             shop.repository.switch(branch, create=True)
         for service in shop.services:
             await shop.seal_all(service, environment)
-            await shop.use_image(service, environment, images[service])
+            shop.declare_endpoint(service, environment)
+            if environment == promoted(shop)[1]:
+                shop.name_image(service, environment, images[service])
+            else:
+                await shop.use_image(service, environment, images[service])
         await shop.authorise(environment)
         shop.repository.commit(f"Images, secrets and deployer of {environment}")
         shop.repository.push(branch)
     return shop
+
+
+def promoted(shop: demo_shop.Shop) -> tuple[str, str]:
+    """The environment from which the demo promotes, and the one that it promotes to."""
+    source, target, *_ = shop.environments
+    return source, target
 
 
 async def deploy_all(
@@ -221,6 +241,22 @@ def unproven(
             if proven == databases:
                 continue
         yield "/".join(pair)
+
+
+@contextmanager
+def _logged_in(sandbox: running.Sandbox) -> Iterator[None]:
+    """The gates ask the sandbox's registry, as they may in a shell after ``hanbae sandbox env``."""
+    names = ("DOCKER_CONFIG", "HANBAE_PLAIN_REGISTRIES")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ |= {name: sandbox.environment()[name] for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

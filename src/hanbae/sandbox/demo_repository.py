@@ -105,6 +105,13 @@ def create(source: Path, clone: Path, remote: Path) -> Repository:
     return repository
 
 
+def identify(clone: Path) -> None:
+    """Have a clone say itself whose commits are made in it, for what does not run git with our variables."""
+    for setting in ("name", "email"):
+        value = _ENVIRONMENT[f"GIT_COMMITTER_{setting.upper()}"]
+        git(clone, "config", f"user.{setting}", value)
+
+
 def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
     """Run git in a folder and return what it says.
 

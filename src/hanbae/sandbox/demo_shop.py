@@ -132,6 +132,17 @@ class Shop:
         """``hanbae image set``."""
         await set_image.set_image(self.repository.clone, service, environment, reference)
 
+    def name_image(self, service: str, environment: str, reference: str) -> None:
+        """What ``hanbae new service --image`` writes: where the image is, and not yet which it is."""
+        path, file = services.values_file(self.loaded, service, environment)
+        with values.editing(path, file) as document:
+            document.update({("image", "repository"): reference.partition("@")[0]})
+
+    def declare_endpoint(self, service: str, environment: str) -> None:
+        """What a team writes below ``smoke:``, which a scaffold does not know: what must answer after a deployment."""
+        path, _ = services.values_file(self.loaded, service, environment)
+        path.write_text(f"{path.read_text()}\nsmoke:\n  - path: /healthz\n")
+
     def declared(self, service: str, environment: str) -> tuple[databases.Database, ...]:
         """The databases that the service's values declare, in the order of migration."""
         path, file = services.values_file(self.loaded, service, environment)

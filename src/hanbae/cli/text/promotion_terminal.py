@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from hanbae.cli import outputs
-from hanbae.cli.text import catalogue, plan_terminal, promotion_words
+from hanbae.cli.text import catalogue, plan_terminal, promotion_words, wrapping
 from hanbae.results import promotions
 
 
@@ -20,3 +22,19 @@ def show(promotion: promotions.Promotion) -> None:
             outputs.emit_text(catalogue.printable(sentence), head=indent, indent=f"{indent}  ")
     outputs.emit("")
     plan_terminal.compared(promotion.comparison)
+
+
+def brief(promotion: promotions.Promotion, *, width: int) -> Iterator[str]:
+    """A promotion in few lines: what moves, and its services with their gates.
+
+    Args:
+        promotion: The promotion.
+        width: Columns that lines may take.
+    """
+    sentences = [(0, promotion_words.summary(promotion))]
+    sentences += [(depth + 1, words) for depth, words in promotion_words.services(promotion)]
+    for depth, sentence in sentences:
+        indent = "  " * (depth + 1)
+        yield from wrapping.paragraph(
+            catalogue.printable(sentence), width, head=indent, indent=f"{indent}  "
+        )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from msgspec import Struct
 
 from hanbae import wording
-from hanbae.cli.text import catalogue
+from hanbae.cli.text import catalogue, checklist_words
 from hanbae.results import checklists, merge_requests, promotions
 
 _SHORT = 12
@@ -50,7 +49,7 @@ def summary(promotion: promotions.Promotion) -> str:
 def sections(promotion: promotions.Promotion) -> tuple[Section, ...]:
     """Services, commits, databases, and what a person should know; those without sentences are left out."""
     parts = (
-        ("promotion.services", _services(promotion)),
+        ("promotion.services", services(promotion)),
         ("promotion.commits", _commits(promotion)),
         ("promotion.databases", _databases(promotion)),
         ("promotion.remarks", _remarks(promotion)),
@@ -88,7 +87,8 @@ def statuses(promotion: promotions.Promotion) -> tuple[merge_requests.Status, ..
     )
 
 
-def _services(promotion: promotions.Promotion) -> Iterator[tuple[int, str]]:
+def services(promotion: promotions.Promotion) -> Iterator[tuple[int, str]]:
+    """Each service with its image, who has proven it, and how its checklist ended; each sentence with its depth."""
     written = {entry.service: entry for entry in promotion.images}
     for member in promotion.proven.members:
         yield 0, member.service
@@ -113,17 +113,14 @@ def _gates(phases: tuple[checklists.Checked, ...]) -> str:
     decisions = [decision for phase in phases for decision in phase.decisions]
     if not decisions:
         return _said("promotion.gates-elsewhere")
-    numbers = Counter(decision.outcome for decision in decisions)
-    counted = ", ".join(
-        f"{catalogue.words(f'checklist.outcome-{outcome}')} {number}"
-        for outcome, number in numbers.items()
-    )
     waived = [
         f"{decision.item} ({decision.by}: {decision.why})"
         for decision in decisions
         if decision.outcome == "waived"
     ]
-    return _said("promotion.gates", outcomes=counted) + (f" {', '.join(waived)}" if waived else "")
+    return _said("promotion.gates", outcomes=checklist_words.counted(phases)) + (
+        f" {', '.join(waived)}" if waived else ""
+    )
 
 
 def _commits(promotion: promotions.Promotion) -> Iterator[tuple[int, str]]:

@@ -14,15 +14,17 @@ from typing import Final
 from rich import box, console, table, text
 
 from hanbae import wording
-from hanbae.cli.text import catalogue, wrapping
+from hanbae.cli.text import catalogue, checklist_words, wrapping
 from hanbae.results import deployments
 
 _WIDE: Final = 110
 """Columns where there is no terminal to ask, as in a pipe."""
 
 _GAP: Final = 3
-_RESULT: Final = ("service", "environment", "revision", "trigger", "outcome", "migrations")
-_RESULT_FIRST_TO_GO: Final = ("trigger", "revision")
+_RESULT: Final = (
+    "service", "environment", "revision", "trigger", "outcome", "checklist", "migrations",
+)  # fmt: skip
+_RESULT_FIRST_TO_GO: Final = ("trigger", "revision", "checklist")
 _HISTORY: Final = (
     "deployment", "opened", "application", "image", "by", "outcome", "revision", "trigger", "databases",
 )  # fmt: skip
@@ -179,6 +181,7 @@ _CELLS: Final[dict[str, Callable[[deployments.Deployment], str]]] = {
     "revision": lambda deployment: deployment.revision[:12],
     "trigger": _trigger,
     "outcome": lambda deployment: catalogue.words(f"deploy.outcome-{deployment.outcome}"),
+    "checklist": lambda deployment: checklist_words.counted(deployment.checklist),
     "migrations": lambda deployment: "\n".join(_proven(deployment)),
     "databases": lambda deployment: ", ".join(_proven(deployment)),
 }
