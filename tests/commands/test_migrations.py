@@ -13,10 +13,11 @@ from xml.etree import ElementTree as ET
 import pytest
 from tests.support import layouts
 
-from hanbae.actions import new_service
+from hanbae.actions import new_service, plan_migrations
 from hanbae.charts import values
 from hanbae.cli import main
 from hanbae.cli.text import wrapping
+from hanbae.results import migration_plans
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "migrations"
 CANARY = "c4n4ry-hunter2"
@@ -140,6 +141,22 @@ def test_nothing_is_pending_between_a_revision_and_itself(shop: Path, run: Run) 
 
 
 @pytest.mark.parametrize("layout", ["one-cluster"], indirect=True)
+def test_what_nobody_knows_is_not_called_nothing(
+    shop: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = migration_plans.Database("auth_db", "unknown", 5, why_unknown="new")
+
+    async def plan(*_: object, **__: object) -> tuple[migration_plans.Plan, ...]:
+        return (migration_plans.Plan("auth", "staging", "c0ffee", (database,)),)
+
+    monkeypatch.setattr(plan_migrations, "plan", plan)
+    code, out, err = run("plan", "auth", "--env", "staging")
+    assert code == 0
+    assert "not known what the database has" in " ".join(out.split())
+    assert err == ""
+
+
+@pytest.mark.parametrize("layout", ["one-cluster"], indirect=True)
 def test_a_service_without_an_image_is_passed_over_and_refused_by_name(
     shop: Path, run: Run
 ) -> None:
@@ -152,6 +169,15 @@ def test_a_service_without_an_image_is_passed_over_and_refused_by_name(
     code, _, err = run("plan", "web", *words[1:])
     assert code == 5
     assert "hanbae image set web" in " ".join(err.split())
+
+    path = shop / "services/web/helm/values-staging.yaml"
+    with values.editing(path, path.name) as document:
+        document.update({("image", "tag"): "1.0.0"})
+    commit(shop, "four")
+    for base in ("one", "three"):  # without the service, and with one that was not begun
+        code, out, err = run("plan", "web", "--env", "staging", "--base", base, "--head", "four")
+        assert code == 0, err
+        assert "1 of 1 migration(s) pending" in " ".join(out.split())
 
 
 @pytest.mark.parametrize("layout", ["one-cluster"], indirect=True)

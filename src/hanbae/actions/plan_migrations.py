@@ -60,7 +60,7 @@ async def plan(
         if reason is not None or not preflight.is_begun(source):
             continue  # without an image the chart migrates nothing
         if older is not None:
-            reading = await _at(space, older, name, environment)
+            reading = await _at(space, older, source)
         elif _all_addressed(source, urls):
             reading = {}, ""
         else:
@@ -92,17 +92,17 @@ _Readings = tuple[Mapping[str, migration_plans.Reading], previews.WhyUnknown]
 
 
 async def _at(
-    space: workspaces.Workspace, revision: revisions.Revision, service: str, environment: str
+    space: workspaces.Workspace, revision: revisions.Revision, source: deployments.Source
 ) -> _Readings:
-    """What databases have when a revision is deployed; nothing where it has no such service."""
-    if service not in services.every(space.policy, revision):
-        return {}, "new"
-    source = await deployments.read(space.policy, revision, service, environment)
-    if not preflight.is_begun(source):
-        return {}, "new"
+    """What databases have when a revision is deployed; nothing where it has no such service, or none that was begun."""
+    versions = {proof.database: frozenset[int]() for proof in _proofs(source)}
+    if source.service in services.every(space.policy, revision):
+        older = await deployments.read(space.policy, revision, source.service, source.environment)
+        if preflight.is_begun(older):
+            versions |= {proof.database: frozenset(proof.versions) for proof in _proofs(older)}
     return {
-        proof.database: migration_plans.Reading("revision", frozenset(proof.versions))
-        for proof in _proofs(source)
+        database: migration_plans.Reading("revision", present)
+        for database, present in versions.items()
     }, "new"
 
 

@@ -99,7 +99,7 @@ def plan(
     )
     _show(plans, output, details=True)
     databases = [database for plan in plans for database in plan.databases]
-    if output == "text" and not any(database.pending for database in databases):
+    if output == "text" and all(database.pending == () for database in databases):
         session.narration.done(wording.Text("migrations.nothing", {"environment": environment}))
     if any(plan.is_faulty for plan in plans):
         return _FAULTY
