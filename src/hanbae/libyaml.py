@@ -399,6 +399,8 @@ _NUMBERS: Final = {
     ),
 }
 """YAML 1.1's numbers without those of base 60, which take quadratic time."""
+_UNKNOWN: Final = frozenset((f"{_YAML}timestamp", f"{_YAML}value"))
+"""What YAML 1.1 takes for something else than text, and Helm and Kubernetes do not."""
 
 
 @cache
@@ -406,7 +408,7 @@ def _loader() -> Any:
     import yaml
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        """PyYAML's safe one without dates, which neither Helm nor Kubernetes has, and without times for numbers."""
+        """PyYAML's safe one without what neither Helm nor Kubernetes has: dates, times as numbers, a type of ``=``."""
 
         def construct_scalar(self, node: Any) -> Any:
             if node.tag in _NUMBERS and ":" in node.value:
@@ -414,7 +416,7 @@ def _loader() -> Any:
             return super().construct_scalar(node)
 
     Loader.yaml_implicit_resolvers = {
-        first: [(tag, _NUMBERS.get(tag, form)) for tag, form in forms if tag != f"{_YAML}timestamp"]
+        first: [(tag, _NUMBERS.get(tag, form)) for tag, form in forms if tag not in _UNKNOWN]
         for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
     return Loader

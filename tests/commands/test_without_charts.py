@@ -450,6 +450,26 @@ def test_what_an_application_asks_for_and_hanbae_cannot_render_is_said_at_its_li
     assert "web.yaml:6" in ended.err
 
 
+def test_what_breaks_nothing_in_a_repository_of_others_is_no_error(root: Path) -> None:
+    """An Application that follows the default branch, and manifests that name a namespace of their own."""
+    text = APPLICATION.replace("targetRevision: develop", "targetRevision: HEAD")
+    (root / "web.yaml").write_text(text.replace("    kustomize: SETTINGS\n", ""))
+    overlay = root / OVERLAY
+    overlay.write_text(overlay.read_text().replace("resources:\n", "resources:\n  - map.yaml\n"))
+    (overlay.parent / "map.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: elsewhere}\n"
+    )
+
+    def severities() -> dict[str, str]:
+        ended = ran(root, "check", "--output", "json")
+        return {item["code"]: item["severity"] for item in json.loads(ended.out)["findings"]}
+
+    assert {"ARG037": "warning", "KUS003": "warning"}.items() <= severities().items()
+    policy = root / "hanbae.yaml"
+    policy.write_text(policy.read_text().replace("profile: essential\n", ""))
+    assert {"ARG037": "error", "KUS003": "error"}.items() <= severities().items()
+
+
 def test_an_application_says_how_a_folder_of_manifests_is_read(root: Path) -> None:
     folder = root / "manifests/dev"
     (folder / "more").mkdir()

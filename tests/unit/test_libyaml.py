@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 import hanbae
 from hanbae import libyaml
+from hanbae.charts import values
 
 DEEP = {
     "lists in brackets": "a: " + "[" * 100_000 + "]" * 100_000,
@@ -196,6 +197,15 @@ LINES = st.lists(
     ).map(lambda line: f"{'  ' * line[0]}{line[1]}{line[2]}"),
     max_size=6,
 ).map("\n".join)
+
+
+@pytest.mark.parametrize("text", ["a: =\n=: b\nc: [=]\n", "a: &x =\n=: b\nc: [*x]\n"])
+def test_an_equals_sign_is_text_as_it_is_to_helm_and_kubernetes(text: str) -> None:
+    """Alertmanager's ``matchType: =``; YAML 1.1 has a type of its own for it."""
+    expected = {"a": "=", "=": "b", "c": ["="]}
+    assert libyaml.load(text) == expected
+    document = values.Values.parse(text, "values.yaml")
+    assert {key: document.get((key,)) for key in expected} == expected
 
 
 def shape(node: Any) -> Any:

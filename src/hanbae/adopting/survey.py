@@ -296,7 +296,7 @@ def _declared(
                     continue
                 if document.get("kind") == "ApplicationSet":
                     sets += 1
-                    applications += application_sets.expanded(document, files)
+                    applications += application_sets.expanded(document, tree)
                 elif document.get("kind") == "Application":
                     applications.append(from_manifest(document))
         except (errors.FileFault, ValueError, RecursionError):

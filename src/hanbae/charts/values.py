@@ -367,9 +367,15 @@ def _scalar(node: Any) -> Any:
 def _by_ruamel(text: str, file: str) -> _Content:
     import warnings
 
-    from ruamel.yaml import YAML, error
+    from ruamel.yaml import YAML, constructor, error
 
+    class Constructor(constructor.SafeConstructor):
+        """The safe one, to which ``=`` is a text, as it is to Helm."""
+
+    text_of = constructor.SafeConstructor.construct_yaml_str
+    Constructor.add_constructor("tag:yaml.org,2002:value", text_of)
     parser = YAML(typ="safe", pure=True)
+    parser.Constructor = Constructor
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.trees import MemoryTree
 
+from hanbae import libyaml
 from hanbae.adopting import (
     application_sets,
     applications,
@@ -140,11 +142,41 @@ def test_set_is_expanded_over_lists_and_folders() -> None:
             }
         }
     ]
-    files = {"apps/cart/Chart.yaml": "", "apps/cart/x/y.yaml": "", "apps/old/Chart.yaml": ""}
+    files = {"apps/cart/Chart.yaml": b"", "apps/cart/x/y.yaml": b"", "apps/old/Chart.yaml": b""}
     document = {"kind": "ApplicationSet", "spec": {"generators": generators, "template": template}}
-    (application,) = application_sets.expanded(document, files)
+    (application,) = application_sets.expanded(document, MemoryTree(files))
     assert (application.name, application.path) == ("cart-dev", "apps/cart")
     assert (application.revision, application.namespace) == ("develop", "cart")
+
+
+def test_set_is_expanded_over_files_and_what_a_cluster_decides_is_left_out() -> None:
+    document = libyaml.load("""\
+metadata: {name: cart, namespace: argocd}
+spec:
+  generators:
+    - matrix:
+        generators:
+          - git: {repoURL: u, revision: HEAD, files: [{path: "env/*.yaml"}]}
+          - clusters: {}
+  template:
+    metadata: {name: "cart-{{cluster}}"}
+    spec:
+      destination: {name: "{{name}}", namespace: "{{ns}}"}
+      source:
+        repoURL: u
+        path: charts/cart
+        helm: {valueFiles: [values.yaml, "values-{{phase}}.yaml", "{{name}}.yaml"]}
+""")
+    files = {
+        "env/a.yaml": b"cluster: demo-a\nphase: alpha\nns: shop\n",
+        "env/b.yaml": b"cluster: demo-b\nphase: prod\nns: shop\n",
+    }
+    deployed = application_sets.expanded(document, MemoryTree(files))
+    assert [(item.name, item.path, item.namespace, item.cluster) for item in deployed] == [
+        ("cart-demo-a", "charts/cart", "shop", ""),
+        ("cart-demo-b", "charts/cart", "shop", ""),
+    ]
+    assert deployed[1].value_files == ("values.yaml", "values-prod.yaml")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +194,9 @@ def test_set_is_expanded_over_lists_and_folders() -> None:
     ],
 )
 def test_odd_sets_make_nothing_worse(document: dict[str, object]) -> None:
-    assert all(not application.path for application in application_sets.expanded(document, {}))
+    assert all(
+        not application.path for application in application_sets.expanded(document, MemoryTree({}))
+    )
 
 
 def test_overlays_of_services_are_found_by_environment() -> None:

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from hanbae.policy import folders, naming
+from hanbae.results import findings
 from hanbae.rules import declaring, rulebook, views
 from hanbae.rules.argo import registering as argo
 from hanbae.rules.argo.applications import Spec, specs
@@ -49,10 +50,11 @@ def not_the_branch(project: views.Project) -> Iterator[rulebook.Hit]:
         for pointer, source in git_sources(spec):
             own = branch if is_own(project, source) else None
             keys = (*spec.at, *pointer, "targetRevision")
-            yield from _revision(spec.declared, keys, source.get("targetRevision"), own)
+            yield from _revision(project, spec.declared, keys, source.get("targetRevision"), own)
         for keys, git in _generators(spec.declared):
             own = branch if is_own(project, git) else None
-            yield from _revision(spec.declared, (*keys, "revision"), git.get("revision"), own)
+            revision = git.get("revision")
+            yield from _revision(project, spec.declared, (*keys, "revision"), revision, own)
 
 
 def _generators(declared: declaring.Declared) -> Iterator[tuple[declaring.Keys, dict[str, Any]]]:
@@ -76,16 +78,24 @@ def _generators(declared: declaring.Declared) -> Iterator[tuple[declaring.Keys, 
 
 
 def _revision(
-    declared: declaring.Declared, keys: declaring.Keys, value: Any, branch: str | None
+    project: views.Project,
+    declared: declaring.Declared,
+    keys: declaring.Keys,
+    value: Any,
+    branch: str | None,
 ) -> Iterator[rulebook.Hit]:
     revision = str(value or "").removeprefix("refs/heads/")
     if "{{" in revision:
         return
     facts = {"object": declared.label, "value": revision[:80], "branch": branch or "…"}
+    # A repository with one branch, which hanbae did not lay, may well follow its default branch: nothing breaks.
+    severity: findings.Severity | None = (
+        "warning" if project.policy.profile == "essential" else None
+    )
     if not revision:
-        yield rulebook.Hit(declared.place(*keys), facts, "missing")
+        yield rulebook.Hit(declared.place(*keys), facts, "missing", severity=severity)
     elif revision == "HEAD":
-        yield rulebook.Hit(declared.place(*keys), facts, "head")
+        yield rulebook.Hit(declared.place(*keys), facts, "head", severity=severity)
     elif branch is not None and revision != branch:
         yield rulebook.Hit(declared.place(*keys), facts)
 

@@ -64,7 +64,10 @@ def other_namespace(project: views.Project) -> Iterator[rulebook.Hit]:
             facts = {"object": manifest.label, "namespace": name, "environment": built.environment}
             facts["known"] = ", ".join(sorted(own))
             variant = "none" if not name else "base" if name in bases else "unknown"
-            severity: findings.Severity | None = "warning" if not name else None
+            # What a service's own manifests name in a repository that hanbae did not lay, Argo CD applies there.
+            foreign = policy.profile == "essential" and built.service in project.chartless
+            is_named = variant == "unknown" and foreign
+            severity: findings.Severity | None = "warning" if not name or is_named else None
             pointer = ("metadata", "name" if manifest.kind == "Namespace" else "namespace")
             place, _ = sources.place(project, views.On(manifest, pointer))
             yield rulebook.Hit(place, facts, variant, severity=severity)
