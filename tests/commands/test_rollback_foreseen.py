@@ -30,13 +30,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("foreseen")
     init.init(root, repository="https://git.example.com/shop.git", one_cluster=True)
     new_service.new_service(root, "auth", image="registry.example.com/shop/auth")
+    git = ("git", "-c", "user.name=shop", "-c", "user.email=shop@example.com", "-C", str(root))
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "scaffold"], ["tag", "v0"]):
+        subprocess.run([*git, *words], check=True)
     path = root / "services/auth/helm/values-staging.yaml"
     with values.editing(path, path.name) as document:
         document.update({("image", "tag"): "1.0.0"})
     for old in (root / M).glob("*.sql"):
         old.unlink()
-    git = ("git", "-c", "user.name=shop", "-c", "user.email=shop@example.com", "-C", str(root))
-    subprocess.run([*git, "init", "-q"], check=True)
     for number, (name, text) in enumerate(FILES.items(), 1):
         (root / M / name).write_text(text)
         for words in (["add", "-A"], ["commit", "-qm", name], ["tag", f"v{number}"]):
@@ -80,6 +81,12 @@ def test_a_boundary_is_named_and_the_exit_code_says_so(run: Run) -> None:
     assert code == 1
     assert out.count("00004") == 1
     assert "could go back" not in out
+
+
+def test_there_is_no_way_back_to_a_commit_that_names_no_image(run: Run) -> None:
+    code, out, err = run("--dry-run", "--head", "v2", "--base", "v0")
+    assert (code, out) == (5, "")
+    assert "hanbae image set auth" in " ".join(err.split())
 
 
 def test_nothing_is_in_the_way_where_no_migration_comes(run: Run) -> None:

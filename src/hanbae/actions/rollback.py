@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from hanbae import errors, workspaces
 from hanbae.actions import hold
-from hanbae.deploying import going_back, holding, preparing
+from hanbae.deploying import going_back, holding, preflight, preparing
 from hanbae.forges import logins, protocol, remotes
 from hanbae.planning import deployments, ways_back
 from hanbae.policy import environments, naming
@@ -99,6 +99,7 @@ async def foresee(
     Raises:
         hanbae.errors.WrongUse: There is no such service, environment or commit.
         hanbae.errors.FileFault: A fault in the files of one of them.
+        hanbae.errors.Refused: One of them names no image, so that there is nothing to go back from or to.
         hanbae.errors.Unreachable: The remote did not answer.
     """
     settings = space.environment(environment)
@@ -112,12 +113,14 @@ async def foresee(
             branch=settings.branch or "",
             environment=environment,
         )
-    present, target = [
-        deployments.plan(
-            await deployments.read(space.policy, revision, service, environment), is_older=True
-        )
+    sources = [
+        await deployments.read(space.policy, revision, service, environment)
         for revision in (later, older)
     ]
+    for source in sources:
+        if (reason := preflight.without_plan(source)) is not None:
+            raise preflight.KnownToFail((reason,))
+    present, target = [deployments.plan(source, is_older=True) for source in sources]
     ways = ways_back.between(present, target, later, reached={}, revision=later.commit)
     return rollbacks.Rollback(
         service,
