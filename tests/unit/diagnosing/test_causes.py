@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from tests.support import applications, objects
 
@@ -399,6 +401,44 @@ def test_a_rollout_past_its_own_deadline_is_fatal() -> None:
     cause = only(deployment)
     assert verdict(cause) == ("diagnosis.progress-deadline", True)
     assert cause.found.cause.facts["seconds"] == "60"
+
+
+def external(
+    status: str = "False", message: str = "", *, generation: int = 1, synced: str = "1-a"
+) -> kinds.Object:
+    condition = {"type": "Ready", "status": status, "message": message, "reason": "x"}
+    return objects.live(
+        kinds.EXTERNALSECRET,
+        "auth-secrets",
+        metadata={"generation": generation, "creationTimestamp": "2026-11-29T05:00:00Z"},
+        spec={"secretStoreRef": {"kind": "ClusterSecretStore", "name": "shop"}},
+        status={"conditions": [condition] if status else [], "syncedResourceVersion": synced},
+    )
+
+
+def test_what_the_operator_cannot_fetch_from_its_store() -> None:
+    cause = only(external(message="could not get secret data from provider"))
+    assert verdict(cause) == ("diagnosis.not-fetched", False)
+    assert cause.found.cause.facts["stores"] == "ClusterSecretStore/shop"
+    assert cause.found.cause.facts["message"] == "could not get secret data from provider"
+    assert " ".join(cause.found.command).startswith("kubectl describe externalsecret auth-secrets")
+    assert named(external("True")) == []
+
+
+def test_an_external_secret_that_no_operator_looks_at() -> None:
+    item = external("")
+    for minutes, ids in ((0, []), (10, ["diagnosis.operator-silent"])):
+        picture = pictures.Picture(
+            {kinds.ref(item): item}, now=datetime(2026, 11, 29, 5, minutes, tzinfo=UTC)
+        )
+        assert [cause.found.cause.id for cause in causes.named(picture)] == ids
+
+
+def test_where_nothing_is_sealed_no_command_seals() -> None:
+    picture = pictures.Picture({}, service="auth", environment="dev", secret="auth-secrets")
+    assert picture.seals("auth-secrets", ["A"])[:3] == ("hanbae", "secrets", "seal")
+    external_picture = msgspec.structs.replace(picture, maker="ExternalSecret")
+    assert external_picture.seals("auth-secrets", ["A"]) == ()
 
 
 def sealed(message: str, *, generation: int = 2, observed: int = 2) -> kinds.Object:

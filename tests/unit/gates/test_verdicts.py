@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from hanbae import errors, subjects, wording
@@ -195,6 +196,93 @@ async def test_the_controller_is_asked_gently_whether_it_opens_what_is_new(
     unasked = await secrets_sealed.decide(target(objects=(SEALED,), verifies=False))
     assert "gate.secret-unopened" in ids(unasked)
     assert left == before
+
+
+EXTERNAL: dict[str, Any] = {
+    "kind": "ExternalSecret",
+    "metadata": {"name": "auth-secrets"},
+    "spec": {
+        "secretStoreRef": {"kind": "ClusterSecretStore", "name": "shop"},
+        "data": [{"secretKey": "DATABASE_URL", "remoteRef": {"key": "dev/auth", "property": "u"}}],
+    },
+}
+
+
+def fetched(
+    status: str = "True", *, generation: int = 1, synced: str = "1-abc", remote: str = "dev/auth"
+) -> dict[str, Any]:
+    """As a cluster has it: with what the API server fills in."""
+    reference = {"key": remote, "property": "u", "decodingStrategy": "None"}
+    condition = {"type": "Ready", "status": status, "reason": "x", "message": "could not get it"}
+    return {
+        **EXTERNAL,
+        "metadata": {"name": "auth-secrets", "generation": generation},
+        "spec": {
+            **EXTERNAL["spec"],
+            "refreshInterval": "1h0m0s",
+            "data": [{"secretKey": "DATABASE_URL", "remoteRef": reference}],
+        },
+        "status": {"conditions": [condition], "syncedResourceVersion": synced},
+    }
+
+
+@pytest.mark.parametrize(
+    ("live", "outcome", "text_id"),
+    [
+        pytest.param(fetched(), "passed", "gate.external-fetched", id="fetched"),
+        pytest.param(fetched("False"), "failed", "gate.external-not-fetched", id="not fetched"),
+        pytest.param(None, "undecided", "gate.external-not-there", id="not applied yet"),
+        pytest.param(
+            fetched(remote="dev/old"), "undecided", "gate.external-not-there", id="of another commit"
+        ),
+        pytest.param(
+            fetched(generation=2), "undecided", "gate.external-waits", id="of an older generation"
+        ),
+    ],
+)
+async def test_the_operators_word_on_what_the_commit_refers_to(
+    monkeypatch: pytest.MonkeyPatch, live: Any, outcome: str, text_id: str
+) -> None:
+    async def get(*_: object) -> Any:
+        return live
+
+    monkeypatch.setattr(reading, "get", get)
+    verdict = await secrets_sealed.decide(target(objects=(EXTERNAL,)))
+    assert (verdict.outcome, text_id in ids(verdict)) == (outcome, True)
+
+
+def by_store(*keys: str, external: dict[str, Any] | None = None) -> Any:
+    variables = [
+        {"name": key, "valueFrom": {"secretKeyRef": {"name": "auth-secrets", "key": key}}}
+        for key in keys
+    ]
+    pod = {"spec": {"containers": [{"name": "app", "env": variables}]}}
+    deployment = {
+        "kind": "Deployment",
+        "metadata": {"name": "auth"},
+        "spec": {"template": pod},
+    }
+    own = msgspec.structs.replace(policy(), secrets=documents.Secrets(provider="external-secrets"))
+    return target(objects=(deployment, *([external] if external else [])), policy=own)
+
+
+async def test_every_key_that_pods_need_is_referred_to_by_the_commit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def get(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(reading, "get", get)
+    committed = await secrets_sealed.committed(by_store("DATABASE_URL", external=EXTERNAL))
+    assert committed.outcome == "passed"
+    lacking = await secrets_sealed.committed(by_store("TOKEN", external=EXTERNAL))
+    assert ids(lacking) == ["preflight.external-keys-missing"]
+    nothing = await secrets_sealed.committed(by_store("TOKEN"))
+    assert ids(nothing) == ["preflight.external-missing"]
+    whole = {**EXTERNAL, "spec": {"dataFrom": [{"extract": {"key": "dev/auth"}}]}}
+    assert ids(await secrets_sealed.committed(by_store("TOKEN", external=whole))) == [
+        "gate.secret-of-store"
+    ]
 
 
 # While it runs
