@@ -138,7 +138,9 @@ _NOTICES: Final = frozenset(
         "suspended",
     }
 )
-_ERRORS: Final = frozenset({"migration-half", "architecture", "evicted", "node-not-ready"})
+_ERRORS: Final = frozenset(
+    {"migration-half", "architecture", "evicted", "node-not-ready", "controller-old"}
+)
 
 
 def of(cause: pictures.Cause, root: subjects.Ref, *, is_migration: bool) -> wording.Text:

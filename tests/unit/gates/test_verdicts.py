@@ -233,7 +233,10 @@ def fetched(
         pytest.param(fetched("False"), "failed", "gate.external-not-fetched", id="not fetched"),
         pytest.param(None, "undecided", "gate.external-not-there", id="not applied yet"),
         pytest.param(
-            fetched(remote="dev/old"), "undecided", "gate.external-not-there", id="of another commit"
+            fetched(remote="dev/old"),
+            "undecided",
+            "gate.external-not-there",
+            id="of another commit",
         ),
         pytest.param(
             fetched(generation=2), "undecided", "gate.external-waits", id="of an older generation"

@@ -18,9 +18,14 @@ _SOURCE: Final = "https://github.com/bitnami/sealed-secrets/issues/1982"
 _ADVISORY: Final = "https://github.com/advisories/GHSA-465p-v42x-3fmj"
 _GONE: Final = "bitnami-labs.github.io/sealed-secrets"
 _MOVED: Final = "bitnami.github.io/sealed-secrets"
-_IMAGE: Final = re.compile(r"bitnami/sealed-secrets-controller:v?[0-9.]{3,20}")
-_NUMBER: Final = re.compile(r"[0-9.]{3,20}$")
-_READ: Final = (".yaml", ".yml", ".json", ".tf", ".hcl", ".sh", ".toml")
+_IMAGE: Final = re.compile(r"sealed-secrets-controller:v?[0-9.]{3,20}")
+"""Of whatever registry: Docker Hub's bitnami, ghcr.io's bitnami-labs, or a mirror of one's own."""
+_MANIFEST: Final = re.compile(r"sealed-secrets/releases/download/v[0-9.]{3,20}/controller")
+_TAG: Final = re.compile(r"\s*tag: *[\"']?v?[0-9.]{3,20}[\"']?\s*(?:#.*)?")
+_NUMBER: Final = re.compile(r"[0-9.]{3,20}")
+_READ: Final = (".yaml", ".yml", ".json", ".tf", ".tofu", ".hcl", ".sh", ".toml", ".mk", "Makefile")
+_NEAR: Final = 3
+"""Lines between the repository of an image in a chart's values and its tag, at most."""
 _MARK: Final = b"sealed-secrets"
 
 
@@ -36,18 +41,41 @@ def installed(project: views.Project) -> Iterator[rulebook.Hit]:
             continue
         if _MARK not in data:
             continue
-        for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
-            place = subjects.Place(path, number)
+        lines = data.decode("utf-8", "replace").split("\n")
+        for number, line in enumerate(lines, 1):
             if _GONE in line:
                 edit = findings.Edit(path, number, _GONE, _MOVED)
-                yield rulebook.Hit(place, {"url": _MOVED}, "repository", (edit,))
-            image = _IMAGE.search(line)
-            if image is not None and versions.is_old(image[0]):
-                newer = _NUMBER.sub(versions.SAFE, image[0])
-                pinned = line[image.end() : image.end() + 1] == "@"
-                edits = () if pinned else (findings.Edit(path, number, image[0], newer),)
-                facts = {"image": image[0], "version": versions.SAFE}
-                yield rulebook.Hit(place, facts, "image", edits)
+                yield rulebook.Hit(
+                    subjects.Place(path, number), {"url": _MOVED}, "repository", (edit,)
+                )
+            yield from _old(path, number, line)
+            if versions.NAME in line and _IMAGE.search(line) is None:
+                yield from _tagged(path, number, lines)
+
+
+def _old(path: str, number: int, line: str) -> Iterator[rulebook.Hit]:
+    """An image, or the manifest of a release, of an old controller."""
+    for form in (_IMAGE, _MANIFEST):
+        match = form.search(line)
+        version = _NUMBER.search(match[0]) if match is not None else None
+        if match is None or version is None or not versions.is_old(f":{version[0]}"):
+            continue
+        newer = match[0].replace(version[0], versions.SAFE)
+        pinned = line[match.end() : match.end() + 1] == "@"
+        edits = () if pinned else (findings.Edit(path, number, match[0], newer),)
+        facts = {"image": match[0], "version": versions.SAFE}
+        yield rulebook.Hit(subjects.Place(path, number), facts, "image", edits)
+
+
+def _tagged(path: str, number: int, lines: list[str]) -> Iterator[rulebook.Hit]:
+    """An old controller in a chart's values, where the tag stands beside the repository."""
+    for near in range(max(number - 1 - _NEAR, 0), min(number + _NEAR, len(lines))):
+        version = _NUMBER.search(lines[near]) if _TAG.fullmatch(lines[near]) else None
+        if version is not None and versions.is_old(f":{version[0]}"):
+            edit = findings.Edit(path, near + 1, version[0], versions.SAFE)
+            facts = {"image": f"{versions.NAME}:{version[0]}", "version": versions.SAFE}
+            yield rulebook.Hit(subjects.Place(path, near + 1), facts, "image", (edit,))
+            return
 
 
 # A controller in a cluster that is too old, which ``hanbae check --live`` looks for.
