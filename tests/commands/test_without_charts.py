@@ -451,9 +451,12 @@ def test_what_an_application_asks_for_and_hanbae_cannot_render_is_said_at_its_li
 
 
 def test_what_breaks_nothing_in_a_repository_of_others_is_no_error(root: Path) -> None:
-    """An Application that follows the default branch, and manifests that name a namespace of their own."""
+    """The default branch, a namespace of the manifests' own, and automation of what deploys no service."""
     text = APPLICATION.replace("targetRevision: develop", "targetRevision: HEAD")
     (root / "web.yaml").write_text(text.replace("    kustomize: SETTINGS\n", ""))
+    automated = "  syncPolicy: {automated: {prune: true}}\n"
+    above = text.replace("web-dev", "all-dev").replace("apps/web/overlays/dev", "argocd")
+    (root / "all.yaml").write_text(above.replace("    kustomize: SETTINGS\n", "") + automated)
     overlay = root / OVERLAY
     overlay.write_text(overlay.read_text().replace("resources:\n", "resources:\n  - map.yaml\n"))
     (overlay.parent / "map.yaml").write_text(
@@ -465,6 +468,10 @@ def test_what_breaks_nothing_in_a_repository_of_others_is_no_error(root: Path) -
         return {item["code"]: item["severity"] for item in json.loads(ended.out)["findings"]}
 
     assert {"ARG037": "warning", "KUS003": "warning"}.items() <= severities().items()
+    assert "ARG031" not in severities()
+    with (root / "web.yaml").open("a") as file:
+        file.write(automated)
+    assert severities()["ARG031"] == "error"
     policy = root / "hanbae.yaml"
     policy.write_text(policy.read_text().replace("profile: essential\n", ""))
     assert {"ARG037": "error", "KUS003": "error"}.items() <= severities().items()

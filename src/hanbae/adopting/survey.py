@@ -31,6 +31,8 @@ _MOST_FILES: Final = 5_000
 """YAML files that are looked into for Applications."""
 _YAML: Final = (".yaml", ".yml")
 _TEMPLATES: Final = re.compile(r"(^|/)(templates|node_modules|vendor|\.git)/")
+_OF_OTHERS: Final = re.compile(f"{_TEMPLATES.pattern}|^charts/")
+"""What is in a chart's folder and no values file of its own: templates, and the charts that it depends on."""
 _ARGO: Final = re.compile(rb"\bkind['\"]?: *['\"]?Application(?:Set)?\b")
 _CI: Final = re.compile(
     r"^(\.github/workflows/.+\.ya?ml|\.gitlab-ci\.ya?ml|Jenkinsfile|\.circleci/config\.ya?ml"
@@ -62,7 +64,8 @@ class Chart(Struct, frozen=True):
         name: What it calls itself.
         library: Whether it only helps other charts.
         parts: The folders in the repository of the charts that it is made of (``file://``).
-        files: The YAML files directly in its folder, and below it outside of ``templates``, from the folder.
+        files: The YAML files directly in its folder, and below it outside of ``templates`` and ``charts``, from the
+            folder.
         own_templates: Whether it has templates of its own.
         laid: Whether hanbae scaffolded it.
     """
@@ -254,7 +257,7 @@ def _charts(
             str(content.get("name") or posixpath.basename(folder)),
             content.get("type") == "library",
             tuple(_parts(content, folder)),
-            tuple(name for name in names if name.endswith(_YAML) and not _TEMPLATES.search(name)),
+            tuple(name for name in names if name.endswith(_YAML) and not _OF_OTHERS.search(name)),
             any(name.endswith(_YAML) for name in templates),
             any(_LAID in _bytes(tree, folders.path(folder, name)) for name in templates[:40]),
         )

@@ -125,6 +125,13 @@ def test_of_the_usual_files_a_service_has_those_that_it_has() -> None:
     assert (policy.values, policy.named) == ((), {})
 
 
+def test_values_of_a_chart_that_another_one_depends_on_are_not_its_own() -> None:
+    files = {**chart("charts/cart", "charts/redis/values.test.yaml"), **chart("charts/web")}
+    policy = proposed(files, [])
+    assert policy.values == ("values.yaml",)
+    assert [item.name for item in policy.environments] == ["production"]
+
+
 def test_what_a_plugin_makes_is_no_service() -> None:
     """Nobody but the plugin knows what is deployed of such a folder: not Helm, and not who reads its files."""
     by_plugin = application("own-dev", "charts/own").replace("helm: {valueFiles: []}", "plugin: {}")

@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import subjects
-from hanbae.policy import documents, naming
+from hanbae.policy import documents, folders, naming, service_paths
 from hanbae.rules import declaring, rulebook, views
 from hanbae.rules.argo import registering as argo
 from hanbae.rules.argo.spelling import OPTIONS, is_option, near, written
@@ -102,6 +102,8 @@ def automated_by_mistake(project: views.Project) -> Iterator[rulebook.Hit]:
     for spec in specs(project):
         if not automated(spec) or (spec.settings is not None and spec.settings.sync == "auto"):
             continue
+        if project.policy.profile == "essential" and not _deploys_a_service(project, spec):
+            continue  # an application of Applications, or what serves the cluster
         value = spec.get("syncPolicy", "automated")
         off = value.get("prune") is False and value.get("selfHeal") is False
         facts = {"object": spec.declared.label, "environment": spec.environment}
@@ -110,6 +112,22 @@ def automated_by_mistake(project: views.Project) -> Iterator[rulebook.Hit]:
             yield rulebook.Hit(place, facts, "off" if off else "")
         elif off:
             yield rulebook.Hit(place, facts, "unknown", severity="warning")
+
+
+def _deploys_a_service(project: views.Project, spec: Spec) -> bool:
+    """Whether one of its sources may be the folder of a service; expressions may be any."""
+    services = project.policy.services
+    deployed = {
+        folders.normal(
+            service_paths.chartless_folder(services, name, spec.environment)
+            or str(naming.chart(project.policy, name))
+        )
+        for name in (*project.services, *project.chartless)
+    }
+    several = spec.get("sources")
+    listed = several if isinstance(several, list) else [spec.get("source")]
+    paths = [source.get("path") for source in listed if isinstance(source, dict)]
+    return spec.held or any("{{" in str(path) or folders.normal(path) in deployed for path in paths)
 
 
 @rulebook.of_project(
