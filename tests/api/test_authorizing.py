@@ -320,6 +320,17 @@ async def test_the_deployer_proves_migrations(
     assert await reading.get(cluster, kinds.JOB, "services-dev", ref.name) is None, "it deleted it"
 
 
+@pytest.mark.parametrize("program", ["hanbae-migrate", "/usr/local/bin/hanbae-migrate"])
+async def test_the_deployer_proves_migrations_of_the_policys_runner(
+    deployer: connections.Cluster, shop: Shop, unique: Namer, program: str
+) -> None:
+    job = asking(shop, unique("d1"))
+    for container in job["spec"]["template"]["spec"]["containers"]:
+        container["command"] = [program]
+    assert await writing.create(deployer, kinds.JOB, job)
+    await writing.delete(deployer, kinds.JOB, "services-dev", job["metadata"]["name"])
+
+
 async def test_the_deployer_takes_migrations_back_as_far_as_one_is_left(
     deployer: connections.Cluster, shop: Shop, unique: Namer
 ) -> None:

@@ -15,7 +15,8 @@ import psycopg
 import pytest
 from tests.support import pgbouncers, polling, postgresql, relays, runners
 
-from hanbae.migrations import statuses
+from hanbae.argo import proof_questions
+from hanbae.migrations import drifts, statuses
 from hanbae.sandbox import building, golang, pins
 
 COMPONENT = next(entry for entry in pins.COMPONENTS if entry.name == "hanbae-migrate")
@@ -271,6 +272,20 @@ def test_the_proof_names_versions_that_have_no_file(place: runners.Place) -> Non
     ended = place.run()
     assert (ended.code, ended.proof["pending"]) == (1, [2])
     assert "missing migrations" in ended.proof["error"]
+
+
+def test_the_question_about_drift_is_asked_by_the_runner_as_by_goose(place: runners.Place) -> None:
+    """In the proof's second container, whatever has the lock, and nothing is recorded."""
+    question = runners.Place(place.server, place.database, place.folder.with_name("question"))
+    question.write(proof_questions.DRIFT_FILE, proof_questions.DRIFT)
+    with psycopg.connect(place.url, autocommit=True) as holding:
+        holding.execute("SELECT pg_advisory_lock(%s)", (runners.LOCKS[0],))
+        ended = question.run("-no-versioning", "up")
+    assert (ended.code, ended.proof) == (1, {})
+    answer = drifts.answer(ended.log.splitlines())
+    assert answer is not None
+    assert answer.versions(runners.TABLE) == (1, 0)
+    assert place.rows("SELECT to_regclass('hanbae_half_applied')") == [(None,)]
 
 
 def test_down_to_takes_back_under_the_lock(

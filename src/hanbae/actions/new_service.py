@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from hanbae.actions import generate_runner
 from hanbae.charts import answers, scaffold_record, scaffolding
 from hanbae.policy import loading
 from hanbae.repository import services, writing_files
@@ -64,7 +65,8 @@ def new_service(
         for change in changes
         if change.outcome != "kept" and scaffold_record.is_kept(policy, service, change.path)
     }
-    return changes + _record(loaded, service, scaffolded)
+    recorded = _record(loaded, service, scaffolded)
+    return changes + recorded + generate_runner.written(loaded)
 
 
 def _record(

@@ -44,7 +44,7 @@ MOST_CPU: Final = "1"
 
 # No "$", which begins an expansion, and no "..".
 _PATH: Final = "^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?$"
-_PROGRAM: Final = "^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/goose$"
+_PROGRAM: Final = "^((/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/)?(goose|hanbae-migrate)$"
 _LABELS: Final = (
     "^(app[.]kubernetes[.]io/(name|instance|component|part-of|managed-by|version)|helm[.]sh/chart|"
     "hanbae[.]dev/.*|(batch[.]kubernetes[.]io/)?(controller-uid|job-name))$"
@@ -200,13 +200,12 @@ def _runs() -> Iterator[rulings.Rule]:
         "variables.images.size() > 0",
     )
     yield rulings.rule(
-        "a proof runs goose -env=none -dir FOLDER -table public.goose_db_version with status, or "
-        "with down-to VERSION for a rollback, and nothing else; where a rollback is refused by this, "
-        "run hanbae generate rbac again",
+        "a proof runs goose, or hanbae-migrate, with -env=none -dir FOLDER -table "
+        "public.goose_db_version, and with status, or with down-to VERSION for a rollback, and "
+        "nothing else; where a rollback is refused by this, run hanbae generate rbac again",
         """
         variables.container.?command.orValue([]).size() == 1 &&
-        (variables.container.command[0] == 'goose' ||
-          variables.container.command[0].matches(<<program>>)) &&
+        variables.container.command[0].matches(<<program>>) &&
         variables.args.size() >= 6 && variables.args[0] == '-env=none' &&
         variables.args[1] == '-dir' && variables.args[2].matches(<<path>>) &&
         variables.args[3] == '-table' && variables.args[4] in <<tables>> &&

@@ -178,6 +178,12 @@ def _facts(service: str, policy: documents.Policy, folders: Mapping[str, str]) -
             f"    - {_key(name, several=len(folders) > 1)}" for name in folders
         ),
         "default_database": _default_database(service),
+        "runner": migrations.runner,
+        "runner_stage": filling.filled(
+            f"service/parts/{migrations.runner}.Dockerfile",
+            policy.language,
+            {"sources": naming.RUNNER_SOURCES},
+        ),
         "phase": migrations.phase,
         "phase_comment": filling.filled(
             f"service/parts/{migrations.phase}.yaml", policy.language, {}

@@ -293,6 +293,26 @@ def gateways(session: options.Session, environment: str | None, check: bool, out
 
 
 @command.command(
+    "runner",
+    help="Write the sources of hanbae-migrate into tools/hanbae-migrate, where Dockerfiles build it.",
+    epilog="""\
+Examples:
+  hanbae generate runner
+  hanbae generate runner --check
+  hanbae upgrade""",
+)
+@_check
+@options.output("text", "json")
+@options.session
+def runner(session: options.Session, check: bool, output: str) -> int:
+    """Write the runner of migrations."""
+    from hanbae.actions import generate_runner
+
+    changes = generate_runner.generate_runner(session.directory, check=check)
+    return _show(session, changes, output, text_id="generate.runner-stale")
+
+
+@command.command(
     "schema",
     help="""\
 Write a JSON Schema to standard output: of hanbae.yaml, for editors, or of what a command writes.

@@ -154,8 +154,12 @@ def compare(proof: plans.Prove, status: statuses.Status, applied: Iterable[int])
     """Hold goose's status against the revision's files.
 
     Raises:
-        hanbae.errors.Failed: They differ.
+        hanbae.errors.Failed: They differ, or a migration is half applied.
     """
+    for half in status.half_applied:
+        facts = {"database": proof.database, "file": half.file, "statement": str(half.statement)}
+        text_id = "proof.half-taken-back" if half.direction == "down" else "proof.half-applied"
+        raise errors.Failed(text_id, place=None, **facts)
     committed, reported = set(proof.versions), {*status.applied, *status.pending}
     pending = sorted(set(status.pending) & committed)
     below = [version for version in pending if version < status.version]

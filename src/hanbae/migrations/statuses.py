@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from hanbae.migrations import files
+from hanbae.migrations import files, runner_lines
 
 # The standard logger's "2026/11/23 10:20:30 " stands before every line.
 _STAMP: Final = r"(?:\d{4}/\d{2}/\d{2} \d{2}:\d{2}:\d{2} )?\s*"
@@ -70,10 +70,12 @@ class Status(Struct, frozen=True):
     Attributes:
         applied: Versions that the database has, among the files that goose saw.
         pending: Versions of files that the database has not.
+        half_applied: Migrations that stopped in the middle, of which only hanbae-migrate tells.
     """
 
     applied: tuple[int, ...]
     pending: tuple[int, ...]
+    half_applied: tuple[runner_lines.Half, ...] = ()
 
     @property
     def version(self) -> int:
@@ -112,6 +114,7 @@ def status(lines: Iterable[str]) -> Status | None:
     A log without the table's heading is not a status with nothing in it: whoever asks must be able to tell
     "no migrations" from "goose said something else".
     """
+    lines = list(lines)
     seen_heading = False
     applied_versions: list[int] = []
     pending: list[int] = []
@@ -126,4 +129,5 @@ def status(lines: Iterable[str]) -> Status | None:
         (pending if match["when"] == "Pending" else applied_versions).append(version)
     if not seen_heading:
         return None
-    return Status(tuple(sorted(applied_versions)), tuple(sorted(pending)))
+    halves = runner_lines.half_applied(lines)
+    return Status(tuple(sorted(applied_versions)), tuple(sorted(pending)), halves)

@@ -273,7 +273,7 @@ def _proofs(source: Source) -> list[plans.Prove]:
     service = source.databases()
     proofs_: list[plans.Prove] = []
     for other in service.model.migrations:
-        if other.tool != tools.GOOSE and other.provable is not None:
+        if other.tool not in tools.OF_GOOSE and other.provable is not None:
             wording.warn(other.provable)
     _refuse_twice(source, service)
     for entry in service.migrated:

@@ -279,6 +279,8 @@ class Migrations(Document, frozen=True):
 
     Attributes:
         tool: Only ``goose``.
+        runner: The program that the Jobs run: goose's own command (default), or ``hanbae-migrate``, which runs the same
+            files under a lock; PostgreSQL only.
         phase: Argo CD phase of the Jobs; default ``Sync`` (see docs/adr for why not ``PreSync``).
         wave: Sync wave of the first database; default -5.
         ttl: How long a finished Job is kept; default 5 minutes.
@@ -290,6 +292,7 @@ class Migrations(Document, frozen=True):
     """
 
     tool: Literal["goose"] = "goose"
+    runner: Literal["goose", "hanbae-migrate"] = "goose"
     phase: Literal["Sync", "PreSync"] = "Sync"
     wave: int = -5
     ttl: Duration = "5m"

@@ -14,6 +14,10 @@ from hanbae.policy import documents, environments, folders, service_paths
 
 RBAC: Final = "k8s/rbac"
 """Below it is what hanbae may do in the clusters, by environment."""
+RUNNER: Final = "hanbae-migrate"
+"""The runner of migrations that takes a lock."""
+RUNNER_SOURCES: Final = "tools/hanbae-migrate"
+"""Its sources, of which a service's Dockerfile builds it: images are made without hanbae."""
 
 CHART_VALUES: Final = "values.yaml"
 """The values of a chart's own, which Helm begins with."""

@@ -103,7 +103,7 @@ def of(
     covered = {entry.migration.order for entry in entries if entry.migration is not None}
     below = tuple(files)
     for migration in model.migrations:
-        if migration.order in covered or migration.tool != tools.GOOSE:
+        if migration.order in covered or migration.tool not in tools.OF_GOOSE:
             continue
         key = migration.address.key if migration.address else ""
         folder = directory(migration.folder, below)

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from hanbae.releases import invocations, shells, variables
+from hanbae.releases import invocations, shells, tools, variables
 from hanbae.releases.shells import Word
 from hanbae.releases.variables import Value
 
@@ -27,6 +27,7 @@ _DRIVERS: Final = frozenset(
 _WITHOUT_VALUE: Final = frozenset(
     ("allow-missing", "h", "help", "no-color", "no-versioning", "s", "v", "version")
 )
+_DIRECT: Final = "HANBAE_MIGRATE_DBSTRING"
 _FLAG: Final = re.compile(r"--?([a-zA-Z][a-zA-Z-]*)(=)?")
 
 
@@ -56,7 +57,7 @@ def is_goose(invocation: invocations.Invocation, own: variables.Variables) -> bo
         own: The container's variables.
     """
     if invocation.is_named:
-        return invocation.program in ("goose", "hanbae-migrate")
+        return invocation.program in tools.OF_GOOSE
     words = [shells.literal(word) for word in invocation.words]
     if own.text("GOOSE_DRIVER") and any(word in _COMMANDS for word in words):
         return True
@@ -76,6 +77,10 @@ def read(invocation: invocations.Invocation, own: variables.Variables) -> Asked:
     words = invocation.words[1:] if invocation.is_named else invocation.words
     flags, rest = _divided(words)
     driver, address = own.text("GOOSE_DRIVER", set_), own.variable("GOOSE_DBSTRING", set_)
+    if invocation.program == tools.RUNNER:
+        # It takes no address from its arguments, and the server's own where there are two.
+        driver = driver or "postgres"
+        address = own.variable(_DIRECT, set_) or address
     if rest and shells.literal(rest[0]) not in _COMMANDS:
         driver = variables.text(own.value(rest[0], set_)) or ""
         address = own.value(rest[1], set_) if len(rest) > 1 else None

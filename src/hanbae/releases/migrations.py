@@ -111,7 +111,7 @@ def _of_goose(
 ) -> parts.Migration:
     invocation, request = runs[0]
     address = _address(request.address)
-    tool = "hanbae-migrate" if invocation.program == "hanbae-migrate" else tools.GOOSE
+    tool = tools.RUNNER if invocation.program == tools.RUNNER else tools.GOOSE
     migration = msgspec.structs.replace(
         migration,
         tool=tool,
@@ -149,7 +149,7 @@ def _unclear_run(
 
 def _unread(migration: parts.Migration, request: goose.Asked) -> wording.Text | None:
     """What cannot be read of that which a proof is made of."""
-    if migration.tool != tools.GOOSE:
+    if migration.tool not in tools.OF_GOOSE:
         return wording.Text("release.other-tool", _object(migration) | {"tool": migration.tool})
     if request.command != "up":
         return wording.Text(

@@ -8,9 +8,13 @@ from typing import Final
 
 from msgspec import Struct
 
+from hanbae.policy import naming
 from hanbae.releases import invocations, shells
 
 GOOSE: Final = "goose"
+RUNNER: Final = naming.RUNNER
+OF_GOOSE: Final = frozenset({GOOSE, RUNNER})
+"""Tools that run goose's files, keep its table, and take its commands."""
 UNKNOWN: Final = "unknown"
 """A container that migrates by its name, with a program that is not known."""
 

@@ -477,3 +477,22 @@ def test_names_that_kubernetes_would_refuse_are_refused(
 def test_as_many_databases_as_there_are_waves_before_the_pods() -> None:
     files = scaffolding.chart_files("auth", POLICY, databases=list("abcde"))
     assert "wave: -1" in files["services/auth/helm/values-dev.yaml"]
+
+
+async def test_the_policys_runner_is_built_and_run(tmp_path: Path) -> None:
+    policy = changed(POLICY, "migrations", runner="hanbae-migrate")
+    chart = write(tmp_path, policy=policy)
+    (job,) = of(await render(chart), "Job")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["hanbae-migrate"]
+    assert container["args"][-1] == "up"
+    dockerfile = (chart.parent / "Dockerfile").read_text()
+    assert (
+        "FROM golang:1.27 AS hanbae-migrate\nWORKDIR /src\nCOPY tools/hanbae-migrate .\n"
+        in dockerfile
+    )
+    assert (
+        "COPY --from=hanbae-migrate /go/bin/hanbae-migrate /usr/local/bin/hanbae-migrate\n"
+        in dockerfile
+    )
+    assert "goose@" not in dockerfile

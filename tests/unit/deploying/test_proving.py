@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hanbae import errors, subjects, wording
 from hanbae.deploying import proving
-from hanbae.migrations import statuses
+from hanbae.migrations import runner_lines, statuses
 from hanbae.policy import labels, naming
 from hanbae.results import events, plans
 
@@ -49,6 +49,19 @@ def test_any_difference_is_a_failure_that_says_which(
     assert caught.value.text.id == text_id
     facts = {"database": "auth_db", "files": names, "version": str(status.version)}
     assert caught.value.text.facts == facts
+
+
+@pytest.mark.parametrize(
+    ("direction", "text_id"), [("up", "proof.half-applied"), ("down", "proof.half-taken-back")]
+)
+def test_a_migration_that_stopped_in_the_middle_is_no_proof(direction: str, text_id: str) -> None:
+    halves = (runner_lines.Half("00003_x.sql", direction, 2),)
+    for status in (statuses.Status((1, 2), (3,), halves), statuses.Status((1, 2, 3), (), halves)):
+        with pytest.raises(errors.Failed) as caught:
+            proving.compare(PROOF, status, [])
+        assert caught.value.text.id == text_id
+        assert caught.value.text.facts["file"] == "00003_x.sql"
+        assert caught.value.text.facts["statement"] == "2"
 
 
 def test_files_are_named_where_the_plan_names_them() -> None:

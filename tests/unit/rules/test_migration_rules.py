@@ -12,6 +12,7 @@ from hanbae.rules.migrations import (
     folders,
     images,
     jobs,
+    runs,
     statements,
 )
 
@@ -309,6 +310,42 @@ def test_a_job_that_does_not_call_goose_needs_none() -> None:
     files = {"services/auth/Dockerfile": "FROM a\nCOPY . /src\n"}
     view = release([job(command=["/app/migrate"], args=["up"])], ENABLED, of=project(files))
     assert hits(images.not_in_image, view.service) == []
+
+
+def test_the_image_has_the_runner_that_the_job_calls() -> None:
+    runner = job(command=["/usr/local/bin/hanbae-migrate"])
+    copied = "COPY --from=hanbae-migrate /go/bin/hanbae-migrate /usr/local/bin/hanbae-migrate\n"
+    for last, missing in ((copied, []), (FINAL, [("goose", "hanbae-migrate")])):
+        files = {"services/auth/Dockerfile": f"FROM a\nCOPY . /src\n{last}"}
+        view = release([runner], ENABLED, of=project(files))
+        assert hits(images.not_in_image, view.service) == missing
+
+
+@pytest.mark.parametrize(
+    ("program", "driver", "differing"),
+    [
+        ("goose", "postgres", [("", "command", "goose", "hanbae-migrate")]),
+        ("hanbae-migrate", "postgres", []),
+        ("goose", "clickhouse", []),
+    ],
+)
+def test_a_job_runs_the_policys_runner(
+    program: str, driver: str, differing: list[tuple[str, ...]]
+) -> None:
+    migrating = job(command=[program], env=[{"name": "GOOSE_DRIVER", "value": driver}])
+    asking = project(policy="migrations: {runner: hanbae-migrate}\n")
+    assert hits(jobs.limits, release([migrating], ENABLED, of=asking)) == differing
+    assert hits(jobs.limits, release([migrating], ENABLED)) == []
+
+
+def test_pods_that_migrate_with_the_runner_wait_for_each_other() -> None:
+    """So that is a notice; with goose nothing keeps them apart."""
+    for program, variant in (("goose", "pods"), ("hanbae-migrate", "locked")):
+        init = {"name": "migrate", "image": "x:1", "command": [program], "args": GOOSE}
+        workload = pod("Deployment", "auth-service")
+        workload["spec"]["template"]["spec"]["initContainers"] = [init]
+        view = release([workload], ENABLED)
+        assert [hit[0] for hit in hits(runs.outside_of_the_deployment, view)] == [variant]
 
 
 def test_nothing_is_asked_of_an_image_without_migrations() -> None:

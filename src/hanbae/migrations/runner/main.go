@@ -70,6 +70,7 @@ type request struct {
 	table        string
 	wait         time.Duration
 	allowMissing bool
+	noVersioning bool
 }
 
 func main() {
@@ -101,7 +102,9 @@ func run(ctx context.Context, arguments []string, stdout io.Writer) int {
 	log.SetOutput(masking{os.Stderr, where})
 	proof := report{Kind: "hanbae-migrate", Format: 1, Command: asked.command[0], Table: asked.table}
 	code := migrate(ctx, asked, where, &proof)
-	proof.print(stdout, where)
+	if !asked.noVersioning {
+		proof.print(stdout, where)
+	}
 	return code
 }
 
@@ -109,7 +112,8 @@ func run(ctx context.Context, arguments []string, stdout io.Writer) int {
 func migrate(ctx context.Context, asked *request, where *address, proof *report) int {
 	ctx, give := context.WithCancelCause(ctx)
 	defer give(nil)
-	changes := commands[asked.command[0]].changes
+	// Without versions there is nothing that two runs could apply twice, and nothing to prove.
+	changes := commands[asked.command[0]].changes && !asked.noVersioning
 	own, err := connect(ctx, where, asked.table, changes)
 	if err != nil {
 		return proof.fail(err, failed)
@@ -121,6 +125,12 @@ func migrate(ctx context.Context, asked *request, where *address, proof *report)
 			return proof.fail(err, code)
 		}
 		defer watch.end()
+	}
+	if asked.noVersioning {
+		if own.goose(ctx, asked) != nil {
+			return failed
+		}
+		return 0
 	}
 	before, err := own.look(ctx, changes)
 	if err != nil {
@@ -164,6 +174,7 @@ func read(arguments []string) (*request, error) {
 	flags.StringVar(&asked.table, "table", or(asked.table, goose.DefaultTablename), "goose's table, best with its schema")
 	flags.DurationVar(&asked.wait, "wait", 5*time.Minute, "how long to wait for another run")
 	flags.BoolVar(&asked.allowMissing, "allow-missing", false, "apply also files below the database's version")
+	flags.BoolVar(&asked.noVersioning, "no-versioning", false, "run the files without goose's table, the lock and the proof")
 	env := flags.String("env", "none", "only none: variables are read from no file")
 	version := flags.Bool("version", false, "print the version")
 	for rest := arguments; len(rest) > 0; {
@@ -215,9 +226,13 @@ func (own *session) goose(ctx context.Context, asked *request) (err error) {
 	}()
 	goose.SetTableName(asked.table)
 	goose.SetBaseFS(folder{own})
+	own.records = !asked.noVersioning
 	options := []goose.OptionsFunc{goose.WithNoColor(true)}
 	if asked.allowMissing {
 		options = append(options, goose.WithAllowMissing())
+	}
+	if asked.noVersioning {
+		options = append(options, goose.WithNoVersioning())
 	}
 	err = goose.RunWithOptionsContext(ctx, asked.command[0], own.db, filepath.ToSlash(asked.folder), asked.command[1:], options...)
 	if err != nil {

@@ -66,7 +66,7 @@ func (own *session) BeginTx(ctx context.Context, options driver.TxOptions) (driv
 // ExecContext records where a file without a transaction is, before each of its statements. Only goose's own have
 // arguments.
 func (own *session) ExecContext(ctx context.Context, query string, arguments []driver.NamedValue) (driver.Result, error) {
-	if own.step.file != "" && !own.step.transaction && len(arguments) == 0 {
+	if own.records && own.step.file != "" && !own.step.transaction && len(arguments) == 0 {
 		own.step.statement++
 		// Within a transaction that the file itself began, a record would be taken back with it.
 		if own.conn.PgConn().TxStatus() == 'I' {

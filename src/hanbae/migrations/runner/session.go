@@ -38,6 +38,8 @@ type session struct {
 	table  string
 	record string
 	step   step
+	// records is whether files without a transaction are recorded.
+	records bool
 }
 
 // connect opens the session, and refuses a pooler where a lock is to be taken.

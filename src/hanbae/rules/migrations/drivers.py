@@ -43,9 +43,9 @@ def _by_folder(service: views.Service) -> dict[str, set[dialects.Dialect]]:
 
 
 def goose(release: views.Release) -> tuple[parts.Migration, ...]:
-    """The containers of a release that run goose."""
+    """The containers of a release that run goose, or hanbae's runner of it."""
     return tuple(
-        migration for migration in release.model.migrations if migration.tool == tools.GOOSE
+        migration for migration in release.model.migrations if migration.tool in tools.OF_GOOSE
     )
 
 

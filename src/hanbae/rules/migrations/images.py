@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from hanbae import subjects
+from hanbae.releases import tools
 from hanbae.rules import rulebook, views
 from hanbae.rules.migrations import jobs
 
@@ -71,8 +72,9 @@ def not_in_image(service: views.Service) -> Iterator[rulebook.Hit]:
         source.rstrip("/") == service.migrations for source in taken[0][1]
     ):
         yield from _elsewhere(running[0], path, taken[0][0], taken[0][2])
-    if not any("goose" in line.rest for line in final) and _calls_goose(running[0]):
-        yield rulebook.Hit(end, variant="goose")
+    for program in _called(running[0]):
+        if not any(program in line.rest for line in final):
+            yield rulebook.Hit(end, {"program": program}, variant="goose")
 
 
 def _last_stage(lines: list[Line]) -> list[Line]:
@@ -139,12 +141,17 @@ def _elsewhere(
                 return
 
 
-def _calls_goose(release: views.Release) -> bool:
-    """Whether a migration Job calls goose by its name: another program may have it built in."""
-    for _, job in jobs.found(release):
-        for _, container in job.containers(init=False):
-            parts = (container.get("command"), container.get("args"))
-            words = [str(word) for part in parts if isinstance(part, list) for word in part]
-            if any(re.search(r"(?:^|[\s/])goose(?:\s|$)", word) for word in words):
-                return True
-    return False
+def _called(release: views.Release) -> list[str]:
+    """goose, or its runner, where a migration Job calls it by its name: another program may have it built in."""
+    parts = [
+        container.get(field)
+        for _, job in jobs.found(release)
+        for _, container in job.containers(init=False)
+        for field in ("command", "args")
+    ]
+    words = [str(word) for part in parts if isinstance(part, list) for word in part]
+    return [
+        name
+        for name in sorted(tools.OF_GOOSE)
+        if any(re.search(rf"(?:^|[\s/]){name}(?:\s|$)", word) for word in words)
+    ]

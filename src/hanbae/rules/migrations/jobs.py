@@ -9,6 +9,7 @@ from typing import Any, Final
 from hanbae.migrations import databases, lock_timeouts
 from hanbae.policy import connection_options, labels, naming
 from hanbae.releases import databases as migrated
+from hanbae.releases import tools
 from hanbae.rules import rulebook, views
 from hanbae.rules.migrations import drivers
 
@@ -97,6 +98,7 @@ def limits(release: views.Release) -> Iterator[rulebook.Hit]:
             facts = {"field": field, "found": shown, "wanted": str(value)}
             yield rulebook.Hit(views.On(job, ("spec", field)), facts)
         yield from _patience(release, job)
+        yield from _runner(release, job)
         # A word that is no phase has a rule of its own; Argo CD then goes by what Helm's annotation says.
         own = str(job.annotations.get(_HOOK, job.phases))
         meant = any(phase in own for phase in job.phases)
@@ -117,6 +119,18 @@ def _patience(release: views.Release, job: views.Object) -> Iterator[rulebook.Hi
             yield rulebook.Hit(migration.part, facts)
 
 
+def _runner(release: views.Release, job: views.Object) -> Iterator[rulebook.Hit]:
+    """A Job without the lock that the policy asks for."""
+    if release.policy.migrations.runner != tools.RUNNER:
+        return
+    for migration in drivers.goose(release):
+        # It has a lock of PostgreSQL alone; other databases keep goose's own command.
+        without = migration.tool == tools.GOOSE and migration.driver in ("postgres", "pgx")
+        if migration.job == job.ref and without:
+            facts = {"field": "command", "found": migration.tool, "wanted": tools.RUNNER}
+            yield rulebook.Hit(migration.part, facts)
+
+
 @rulebook.of_release("MIG021", "error", source=_GOOSE, essential=True)
 def command(release: views.Release) -> Iterator[rulebook.Hit]:
     """A command that runs goose through a shell, with the database's URL in its arguments, or with another folder."""
@@ -128,7 +142,7 @@ def command(release: views.Release) -> Iterator[rulebook.Hit]:
                 for part in (command, args)
                 for word in (part if isinstance(part, list) else ())
             ]
-            if not words or not any("goose" in word for word in words):
+            if not words or not any(name in word for word in words for name in tools.OF_GOOSE):
                 continue
             field = "args" if args else "command"
             yield from _misuse(job, (*pointer, field), words, database)

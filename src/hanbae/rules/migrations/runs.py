@@ -10,7 +10,7 @@ from hanbae.releases import database_names, parts, tools
 from hanbae.rules import rulebook, views
 
 _HOOKS: Final = "https://argo-cd.readthedocs.io/en/stable/user-guide/sync-waves/"
-_UNLOCKED: Final = frozenset({tools.GOOSE, "hanbae-migrate", "alembic", "django", tools.UNKNOWN})
+_UNLOCKED: Final = frozenset({tools.GOOSE, "alembic", "django", tools.UNKNOWN})
 """Tools that do not wait for each other: two that run at once apply a migration twice, or half."""
 
 
@@ -22,7 +22,7 @@ def one_name(release: views.Release) -> Iterator[rulebook.Hit]:
     jobs = [
         migration
         for migration in release.model.migrations
-        if migration.job.kind == "Job" and migration.tool == tools.GOOSE
+        if migration.job.kind == "Job" and migration.tool in tools.OF_GOOSE
     ]
     for migration in jobs:
         earlier = first.setdefault(migration.database, migration)
