@@ -140,6 +140,7 @@ async def test_the_deployer_installs_upgrades_takes_away_and_puts_back_by_helm(
     assert live is not None
     assert live["spec"]["replicas"] == 2, "a change by hand is no conflict after the migrations"
     assert await reading.get(cluster, kinds.PDB, SPACE, RELEASE) is None
+    assert await writing.replace(deployer, kinds.DEPLOYMENT, live), "an undo puts a template back"
     record = await records.last(deployer, SPACE, RELEASE)
     assert record is not None
     assert (record.number, record.status) == (2, "deployed")

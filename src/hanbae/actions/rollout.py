@@ -97,7 +97,7 @@ class Pods:
         """Start all pods anew, as the workloads' strategies say."""
         for workload in self.workloads:
             ref = kinds.ref(workload)
-            with _own_identity(ref):
+            with _own_identity(ref, by_helm=self._is_by_helm):
                 await pod_templates.restart(self._cluster, ref, self._space.clock())
 
     async def follow(self, *, within: float) -> AsyncGenerator[workloads.Rollout]:
@@ -230,7 +230,7 @@ class Pods:
         undone = []
         for step in steps:
             ref = kinds.ref(step.workload)
-            with _own_identity(ref):
+            with _own_identity(ref, by_helm=self._is_by_helm):
                 await pod_templates.put_back(self._cluster, step.workload, step.former)
             before = rollouts.images(step.workload)
             undone.append(
@@ -245,9 +245,13 @@ class Pods:
             )
         return tuple(undone)
 
+    @property
+    def _is_by_helm(self) -> bool:
+        return environments.by_helm(self._space.policy, self.environment)
+
     async def _application(self) -> kinds.Object | None:
         policy, clusters = self._space.policy, self._clusters
-        if environments.by_helm(policy, self.environment):
+        if self._is_by_helm:
             return None
         name = naming.application(policy, self.service, self.environment)
         namespace = policy.argocd.namespace
@@ -343,10 +347,12 @@ def schemas(listed: Sequence[recorded.Deployment], images: set[str]) -> tuple[Sc
 
 
 @contextlib.contextmanager
-def _own_identity(ref: subjects.Ref) -> Iterator[None]:
-    """The deployer may not change workloads, and is not meant to: Argo CD does."""
+def _own_identity(ref: subjects.Ref, *, by_helm: bool) -> Iterator[None]:
+    """The deployer of Argo CD's may not change workloads, and is not meant to: Argo CD does."""
     try:
         yield
     except errors.Forbidden as error:
+        if by_helm:  # what grants it is said already
+            raise
         facts = {"workload": str(ref), "message": str(error.text.facts.get("message", ""))}
         raise errors.Forbidden("rollout.forbidden", place=None, **facts) from error

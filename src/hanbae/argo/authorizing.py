@@ -237,11 +237,11 @@ def _applying(services: Sequence[Service]) -> list[Thing]:
         (kind.group, kind.plural): kind for service in services for kind in service.kinds
     }
     by_resource.pop((kinds.SECRET.group, kinds.SECRET.plural), None)
-    formers = (
-        _rule(kinds.CONTROLLERREVISION, "list")
-        if (kinds.STATEFULSET.group, kinds.STATEFULSET.plural) in by_resource
-        else []
-    )
+    restored = [
+        kind
+        for kind in (kinds.DEPLOYMENT, kinds.STATEFULSET)
+        if (kind.group, kind.plural) in by_resource
+    ]
     return [
         *_rule(kinds.SECRET, "create", "delete", "get", "list", "patch", "update", "watch"),
         *(
@@ -249,7 +249,9 @@ def _applying(services: Sequence[Service]) -> list[Thing]:
             for _, kind in sorted(by_resource.items())
             for rule in _rule(kind, "create", "delete", "get", "patch")
         ),
-        *formers,  # what `hanbae rollout undo` puts back
+        # What `hanbae rollout undo` puts back, and where it finds that.
+        *(rule for kind in restored for rule in _rule(kind, "update")),
+        *(_rule(kinds.CONTROLLERREVISION, "list") if kinds.STATEFULSET in restored else []),
     ]
 
 

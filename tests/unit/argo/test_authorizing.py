@@ -123,6 +123,7 @@ def test_under_helm_the_deployer_writes_what_charts_make_and_tells_argo_cd_nothi
         "jobs",
         "secrets",
     }
+    assert ("update", "deployments") in written, "an undo replaces what it has read"
     assert not {resource for _, resource in written} & {"applications", "applicationsets"}
     assert {space for space, *_ in granted(roles)} == {"services-dev", "kube-system"}
     policy, _ = admitting.policies(BY_HELM, "dev", services)
