@@ -21,7 +21,7 @@ import msgspec
 
 from hanbae import errors, subjects
 from hanbae.argocd_api import connections as argocd
-from hanbae.clusters import connections, reading
+from hanbae.clusters import connections, outages, reading
 from hanbae.history import databases, locations, stores
 from hanbae.policy import documents, environments, loading, naming
 from hanbae.repository import checkouts
@@ -66,6 +66,11 @@ class Clusters:
         if self.argocd is not None:
             return await self.argocd.username()
         return await reading.identity(self.control)
+
+    def outlast_restarts(self) -> None:
+        """From now on wait for an API server that restarts: what was begun must be seen to its end."""
+        for cluster in (self.control, self.workload):
+            cluster.outages.patience = outages.RESTART
 
 
 @dataclass(frozen=True)

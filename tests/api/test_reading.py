@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from msgspec import structs
+from tests.support import polling, relays
 
 from hanbae import errors
 from hanbae.apis import serving
@@ -147,3 +149,20 @@ async def test_service_that_has_no_pod_is_unreachable_and_an_absent_one_missing(
         await reading.service_get(cluster, "default", name, "/v1/cert.pem")
     with pytest.raises(answers.Missing):
         await reading.service_get(cluster, "default", "absent", "/v1/cert.pem")
+
+
+async def test_server_that_is_gone_is_waited_for_by_who_has_patience(
+    relayed: tuple[relays.Relay, connections.Cluster], unique: Namer
+) -> None:
+    relay, cluster = relayed
+    name = unique("patient")
+    with relay.shut(), pytest.raises(errors.Unreachable):
+        await writing.create(cluster, kinds.CONFIGMAP, config_map(name))
+    cluster.outages.patience = 30.0
+    refused = relay.refused
+    with relay.shut():
+        creating = asyncio.create_task(writing.create(cluster, kinds.CONFIGMAP, config_map(name)))
+        await polling.reached(lambda: relay.refused > refused + 1, within=10)
+        assert not creating.done()
+    created = await asyncio.wait_for(creating, 10)
+    await writing.delete(cluster, kinds.CONFIGMAP, "default", name, uid=created["metadata"]["uid"])

@@ -1,21 +1,25 @@
-"""Argo CD's own parts fail while hanbae deploys: what is said, and that nothing runs twice.
+"""Parts of a cluster fail while hanbae deploys: what is said, and that nothing runs twice.
 
 These scenarios kill parts of a sandbox and have ``sandbox up`` bring them back, so it is one of their own.
+What each of the faults in the table of ``docs/reliability.md`` leaves is held to that table.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.support import demos, polling, scenes
+from tests.support import demos, evictions, ledgers, polling, scenes
 
 from hanbae.sandbox import running
 
+AWAY = 10.0
+"""Seconds for which the API server is gone."""
 NAME = f"{demos.NAME}-trouble"
 
 
@@ -162,3 +166,52 @@ def test_an_end_that_nobody_sees_is_unknown_and_nothing_runs_twice(
     assert waited.code == 0, waited.err
     assert waited.only["migrations"][0]["version"] == version
     assert staging.versions("personal", "personal_db").count(version) == 1
+
+
+def quick_migration(scene: scenes.Scene, service: str) -> str:
+    """A migration of no time, in a new image, pushed; the commit."""
+    folder = scene.migrations(service)
+    number = max(int(path.name[:5]) for path in folder.glob("*.sql")) + 1
+    statements = [f"CREATE TABLE quick_{number} (id bigint);"]
+    scenes.write_migrations(folder, {f"{number:05d}_quickly.sql": statements})
+    scene.build(service)
+    return scene.publish("A quick migration")
+
+
+def is_unpulled(scene: scenes.Scene, service: str) -> bool:
+    """Whether the kubelet has failed to pull the image of the migration."""
+    return any(
+        (status.get("state") or {}).get("waiting", {}).get("reason")
+        in {"ErrImagePull", "ImagePullBackOff"}
+        for pod in evictions.pods(scene, service, "migration")
+        for status in pod["status"].get("containerStatuses") or []
+    )
+
+
+def test_a_registry_that_is_away_is_named_and_waited_for(staging: scenes.Scene) -> None:
+    revision = quick_migration(staging, "personal")
+    with ledgers.kept(staging, "personal") as ledger, without(staging, "registry") as back:
+        thread, ended = deploying(staging, "personal")
+        try:
+            polling.until(lambda: is_unpulled(staging, "personal"), within=90)
+            back()
+        finally:
+            thread.join()
+    (deployment,) = ended
+    assert staging.shop.sandbox.registry.address in deployment.err
+    ledger.hold("registry-away", code=deployment.code, revision=revision)
+
+
+def test_an_api_server_that_is_away_for_ten_seconds_is_waited_for(staging: scenes.Scene) -> None:
+    slow_migration(staging, "personal")
+    revision = staging.publish("A slow migration")
+    with ledgers.kept(staging, "personal") as ledger:
+        thread, ended = deploying(staging, "personal")
+        try:
+            polling.until(lambda: migrates(staging, "personal", revision), within=90)
+            with without(staging, "kube-apiserver"):
+                time.sleep(AWAY)  # it is the fault, and nothing is waited for
+        finally:
+            thread.join()
+    (deployment,) = ended
+    ledger.hold("api-server-away", code=deployment.code, revision=revision)

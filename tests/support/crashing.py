@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from tests.support import scenes
 
@@ -36,6 +36,8 @@ main.main()
 _ROOT: Final = Path(__file__).parents[2]
 _ALL: Final = 10**9
 _JOBS: Final = "custom-columns=N:.metadata.name,U:.metadata.uid"
+PAUSE: Final = 0.5
+"""Seconds after which a watch is begun again that has ended."""
 _OPERATIONS: Final = (
     "custom-columns=S:.status.operationState.startedAt,"
     "I:.status.operationState.operation.info[0].value"
@@ -144,25 +146,35 @@ def witness(scene: scenes.Scene, service: str) -> Iterator[Witness]:
 
 @contextlib.contextmanager
 def _watching(scene: scenes.Scene, words: list[str], take: Callable[[str], None]) -> Iterator[None]:
-    def read(lines: IO[str]) -> None:
-        for line in lines:
-            if line.strip():
-                take(line)
+    watches: list[subprocess.Popen[str]] = []
+    over = threading.Event()
 
-    with subprocess.Popen(
-        [*_command(scene), *words, "--no-headers", "--watch"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        reader = threading.Thread(target=read, args=(process.stdout,))
-        reader.start()
-        try:
-            yield
-        finally:
+    def watch() -> None:
+        while not over.is_set():  # kubectl ends when the API server goes away
+            with subprocess.Popen(
+                [*_command(scene), *words, "--no-headers", "--watch"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            ) as process:
+                watches.append(process)
+                if over.is_set():
+                    process.kill()
+                assert process.stdout is not None
+                for line in process.stdout:
+                    if line.strip():
+                        take(line)
+            over.wait(PAUSE)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for process in watches:
             process.kill()
-            reader.join()
+        watcher.join()
 
 
 def _kubectl(scene: scenes.Scene, words: list[str]) -> str:

@@ -46,19 +46,28 @@ def login(server: str, password: str = PASSWORD) -> credentials.Credentials:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """The address of a registry on this machine that keeps its images in a folder."""
+def running(
+    folder: Path, *, host: str = "127.0.0.1", challenge: str | None = None
+) -> Iterator[str]:
+    """The address of a registry on this machine.
+
+    Args:
+        folder: Where it keeps its images.
+        host: The machine's address at which it is reached.
+        challenge: How it has people log in, in the words of its configuration; by default with a password.
+    """
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+        free.bind((host, 0))
+        address = f"{host}:{free.getsockname()[1]}"
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
     (folder / "htpasswd").write_text(f"{USER}:{hashed}\n")
+    password = f"htpasswd: {{realm: shop, path: {folder}/htpasswd}}"
     (folder / "config.yml").write_text(f"""\
 version: 0.1
 log: {{level: error}}
 storage: {{filesystem: {{rootdirectory: {folder}/data}}}}
 http: {{addr: "{address}", secret: x}}
-auth: {{htpasswd: {{realm: shop, path: {folder}/htpasswd}}}}
+auth: {{{challenge or password}}}
 """)
     with (folder / "log").open("wb") as log:
         words = [program(), "serve", str(folder / "config.yml")]

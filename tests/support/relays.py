@@ -17,6 +17,7 @@ class Relay:
     def __init__(self, port: int) -> None:
         self.loses = False
         self.lost = 0
+        self.refused = 0
         self.idle = asyncio.Event()
         self._shut = False
         self._flows = asyncio.Event()
@@ -28,6 +29,7 @@ class Relay:
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one connection through."""
         if self._shut:
+            self.refused += 1
             writer.transport.abort()
             return
         upstream, out = await asyncio.open_connection("127.0.0.1", self._port)

@@ -76,6 +76,7 @@ TOGETHER: Final = (
     Scene("test_plan_saved.py"),
     Scene("test_checklist.py"),
     Scene("test_promote.py"),
+    Scene("test_faults.py"),
     Scene("test_deploy_images.py"),
     Scene("test_what_you_see_behind_a_sync.py"),
     Scene("test_readme.py"),

@@ -70,6 +70,7 @@ class Waiter:
         self._looked = False
         self._reading = 0
         self._logs: dict[str, list[str]] = {name: [] for name in (self._container, *others)}
+        self._last = ""
         self._merged: merging.Merged[Any]
 
     async def end(self, grace: float) -> Ended:
@@ -117,15 +118,17 @@ class Waiter:
 
     @property
     def _terminated(self) -> kinds.Object:
-        """How the first container has ended; empty where that was not seen."""
-        states = (_terminated(pod, self._container) for pod in self._pods.values())
+        """How the first container has ended, of the last pod that has; empty where that was not seen."""
+        states = (_terminated(pod, self._container) for pod in reversed(self._pods.values()))
         return next(filter(None, states), {})
 
     def _take(self, name: str, item: Any) -> None:
         if name == "log":
-            container, lines = item
-            self._logs[container] += lines
+            pod, container, lines = item
             self._reading -= not lines
+            if pod != self._last:
+                return  # it was evicted in the middle of what it had to say, and another one says it all
+            self._logs[container] += lines
             if len(self._logs[container]) > MOST_LINES:
                 job = str(kinds.ref(self._job))
                 raise errors.Failed("probe.log-too-long", job=job, lines=str(MOST_LINES))
@@ -143,7 +146,9 @@ class Waiter:
     def _meet(self, pod: kinds.Object) -> None:
         name = pod["metadata"]["name"]
         if name not in self._pods:
-            for container in self._logs:
+            self._last = name
+            for container, lines in self._logs.items():
+                lines.clear()
                 self._reading += 1
                 self._merged.add("log", self._lines(name, container))
         self._pods[name] = pod
@@ -154,15 +159,15 @@ class Waiter:
             self._since = asyncio.get_running_loop().time()
         self.trouble = trouble
 
-    async def _lines(self, pod: str, container: str) -> AsyncGenerator[tuple[str, list[str]]]:
-        """A container's log, with its name; an empty list says that it is complete."""
+    async def _lines(self, pod: str, container: str) -> AsyncGenerator[tuple[str, str, list[str]]]:
+        """A container's log, with the names of its pod and of itself; an empty list says that it is complete."""
         namespace = self._job["metadata"]["namespace"]
         stream = logs.follow(self._cluster, namespace, pod, container)
         async with aclosing(stream):
             async for line in stream:
                 if not line.gap:
-                    yield container, [line.text]
-        yield container, []
+                    yield pod, container, [line.text]
+        yield pod, container, []
 
     def _ended(self) -> Ended:
         condition, terminated = self._finished or {}, self._terminated

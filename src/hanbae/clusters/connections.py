@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx2
 import msgspec
 
 from hanbae import errors, wording
-from hanbae.clusters import answers, credentials, kinds, kubeconfigs, proxies, tls
+from hanbae.clusters import answers, credentials, kinds, kubeconfigs, outages, proxies, tls
 from hanbae.streams import backoffs, exchanges, handshakes
 
 CONNECT_TIMEOUT: Final = 10.0
@@ -27,6 +27,10 @@ LARGEST_ANSWER: Final = 512 * 1024 * 1024
 
 _ATTEMPTS: Final = 3
 _LONGEST_PAUSE: Final = 5.0
+_LONGEST_WAIT: Final = 2.0
+"""Seconds between two looks for a server that is gone."""
+
+Answer = TypeVar("Answer")
 
 
 class Cluster:
@@ -38,6 +42,7 @@ class Cluster:
         namespace: The context's namespace, ``default`` if it names none.
         verified: Whether it is surely the server that the kubeconfig means, and nobody reads along: TLS, with a
             certificate that was checked.
+        outages: How long the server is waited for when it is gone.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class Cluster:
         self.server = server
         self.namespace = namespace
         self.verified = verified
+        self.outages = outages.Outages()
         self._client = client
         self._grant = grant
         self._extensions = {"sni_hostname": tls_name} if tls_name else {}
@@ -91,7 +97,8 @@ class Cluster:
         """Make one request and return the answer's body.
 
         A read whose connection broke is repeated at once, and what the server puts off (429, 503 with Retry-After) is
-        repeated after the pause that it asks for, at most twice: neither has changed anything.
+        repeated after the pause that it asks for, at most twice: neither has changed anything. Of a server that is gone
+        :attr:`outages` says how long it is waited for.
 
         Args:
             call: What it is about.
@@ -117,16 +124,12 @@ class Cluster:
             headers=headers,
             extensions=self._extensions,
         )
+        return await self._outlasting(lambda: self._sent(call, request))
+
+    async def _sent(self, call: answers.Asked, request: httpx2.Request) -> bytes:
         attempts = backoffs.Attempts(_ATTEMPTS)
         async for _ in attempts:
-            try:
-                response = await exchanges.whole(
-                    self._client, request, most=LARGEST_ANSWER, repeat=not call.writes
-                )
-            except exchanges.TooLarge:
-                raise answers.too_large(LARGEST_ANSWER, call) from None
-            except httpx2.HTTPError as error:
-                raise answers.lost(error, call) from None
+            response = await self._exchanged(call, request, most=LARGEST_ANSWER)
             if response.is_success:
                 return response.content
             failure = answers.failure(response.status_code, response.content, call)
@@ -165,15 +168,33 @@ class Cluster:
         request = self._client.build_request(
             method, path, content=content, headers=headers, extensions=self._extensions
         )
+        response = await self._outlasting(lambda: self._exchanged(call, request, most=most))
+        return response.status_code, response.content
+
+    async def _exchanged(
+        self, call: answers.Asked, request: httpx2.Request, *, most: int
+    ) -> httpx2.Response:
+        """One exchange, whatever the answer."""
         try:
-            response = await exchanges.whole(
-                self._client, request, most=most, repeat=not call.writes
-            )
+            return await exchanges.whole(self._client, request, most=most, repeat=not call.writes)
         except exchanges.TooLarge:
             raise answers.too_large(most, call) from None
         except httpx2.HTTPError as error:
             raise answers.lost(error, call) from None
-        return response.status_code, response.content
+
+    async def _outlasting(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+        """What a request comes to, once the server is there to take it."""
+        pauses = backoffs.Backoff(longest=_LONGEST_WAIT)
+        while True:
+            try:
+                answer = await attempt()
+            except errors.Error as error:
+                if not self.outages.outlasts(error):
+                    raise
+                await pauses.pause()
+            else:
+                self.outages.answered()
+                return answer
 
     async def ask(
         self,
@@ -224,7 +245,8 @@ class Cluster:
             ) as response:
                 if not response.is_success:
                     whole = await exchanges.finished(response, most=LARGEST_ANSWER)
-                    raise answers.failure(whole.status_code, whole.content, call)
+                    failure = answers.failure(whole.status_code, whole.content, call)
+                    raise self.outages.judged(failure)
                 yield response.aiter_raw()
 
 

@@ -2,7 +2,8 @@
 
 The proof of a migration needs the database, and the database answers only inside.
 A probe is as little as a pod can be: no service-account token, the restricted pod-security profile, one attempt, a
-deadline, a time to live for the case that hanbae dies before it has cleaned up.
+deadline, another pod in place of one that was evicted, a time to live for the case that hanbae dies before it has
+cleaned up.
 Its key makes it idempotent: who comes again with the same key finds the Job and its result instead of starting another.
 """
 
@@ -35,6 +36,15 @@ TERMINATION: Final = 2
 CLEANUP: Final = 10.0
 """Seconds that the deletion may take."""
 _ATTEMPTS: Final = 8
+_DISRUPTED: Final = {
+    "rules": [
+        {
+            "action": "Ignore",
+            "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+        }
+    ]
+}
+"""A pod that was evicted, or whose node was drained, has failed at nothing: another one is made."""
 _RESOURCES: Final = {
     "requests": {"cpu": "10m", "memory": "32Mi"},
     "limits": {"cpu": "500m", "memory": "128Mi"},
@@ -116,6 +126,7 @@ def hardened(job: kinds.Object, *, deadline: float) -> kinds.Object:
     spec.setdefault("backoffLimit", 0)
     spec.setdefault("activeDeadlineSeconds", math.ceil(deadline))
     spec.setdefault("ttlSecondsAfterFinished", TTL)
+    spec.setdefault("podFailurePolicy", copy.deepcopy(_DISRUPTED))
     spec["template"].setdefault("metadata", {}).setdefault("labels", {}).setdefault(labels.KEY, key)
     pod = spec["template"]["spec"]
     pod["automountServiceAccountToken"] = False

@@ -167,6 +167,7 @@ class _Run:
             )
         )
         self._lease = lease
+        clusters.outlast_restarts()
         await self._open()
         left = claiming.left_behind(before, order.deployment)
         if left is not None:
@@ -293,9 +294,8 @@ class _Run:
         if running:
             limit = naming.seconds(self._space.policy.migrations.deadline)
             facts = {"jobs": ", ".join(map(str, running)), "seconds": str(limit)}
-            await self._record.add(
-                step.id, events.Noted(wording.Text("deploy.bare-running", facts))
-            )
+            text = wording.Text("deploy.bare-running", facts)
+            await self._record.add(step.id, events.Noted(text))
             await stopping.until_safe(clusters.workload, self._plan, deadline=limit, before=before)
             if self._was_stopped_later:
                 await self._read_migrations(clusters)

@@ -25,6 +25,8 @@ def test_probe_satisfies_restricted_pod_security_and_ends_by_itself() -> None:
     assert spec["activeDeadlineSeconds"] == 60
     assert spec["ttlSecondsAfterFinished"] == probes.TTL
     assert spec["template"]["metadata"]["labels"] == {labels.KEY: "k1"}
+    (rule,) = spec["podFailurePolicy"]["rules"]
+    assert rule["action"] == "Ignore", "a pod that was evicted has failed at nothing"
     pod = spec["template"]["spec"]
     assert pod["automountServiceAccountToken"] is False
     assert pod["restartPolicy"] == "Never"
