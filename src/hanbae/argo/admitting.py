@@ -66,7 +66,8 @@ def policies(
     if "control" in clusters:
         shared = application_rules.VARIABLES
         several = generators.has_second_source(policy, environment)
-        rules = application_rules.application(several=several)
+        opened = kinds.of_secrets(policy.secrets.provider)
+        rules = application_rules.application(several=several, maker=opened)
         manifests += maker.policy(kinds.APPLICATION, shared, rules)
         manifests += maker.policy(kinds.APPLICATIONSET, {}, application_rules.application_set())
     if "workload" in clusters:

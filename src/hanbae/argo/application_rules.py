@@ -28,11 +28,14 @@ None is an optional: looking into a variable that is one finds nothing, whatever
 """
 
 
-def application(*, several: bool = False) -> Iterator[rulings.Rule]:
+def application(
+    *, several: bool = False, maker: kinds.Kind = kinds.SEALEDSECRET
+) -> Iterator[rulings.Rule]:
     """The rules for Applications; they need `VARIABLES`.
 
     Args:
         several: Whether there are Applications with several sources, of which an operation names one commit for each.
+        maker: The kind of which a controller makes Secrets.
     """
     yield from _untouched("Application", applications.REFRESH, ("normal", "hard"))
     yield from _record()
@@ -43,7 +46,7 @@ def application(*, several: bool = False) -> Iterator[rulings.Rule]:
         !(oldObject.?operation.hasValue() || variables.phaseBefore in ['Running', 'Terminating'])
         """,
     )
-    for rule in (*_source(several=several), *_sync(several=several), *_operation()):
+    for rule in (*_source(several=several), *_sync(maker, several=several), *_operation()):
         yield rulings.unless("!variables.starts", rule)
 
 
@@ -139,7 +142,7 @@ def _source(*, several: bool) -> Iterator[rulings.Rule]:
     )
 
 
-def _sync(*, several: bool) -> Iterator[rulings.Rule]:
+def _sync(maker: kinds.Kind, *, several: bool) -> Iterator[rulings.Rule]:
     """How it is deployed is what the Application says, hooks included."""
     more = "'revisions', " if several else ""
     yield rulings.rule(
@@ -172,13 +175,10 @@ def _sync(*, several: bool) -> Iterator[rulings.Rule]:
         """
         variables.sync.?resources.orValue([]).all(r,
           (r.?group.orValue('') == <<group>> && r.?kind.orValue('') == <<sealed>>) ||
-          (r.?group.orValue('') == <<operator>> && r.?kind.orValue('') == <<external>>) ||
           (r.?group.orValue('') == '' && (r.?kind.orValue('') == <<account>> || r.?kind.orValue('') == <<map>>)))
         """,
-        group=kinds.SEALEDSECRET.group,
-        sealed=kinds.SEALEDSECRET.kind,
-        operator=kinds.EXTERNALSECRET.group,
-        external=kinds.EXTERNALSECRET.kind,
+        group=maker.group,
+        sealed=maker.kind,
         account=kinds.SERVICEACCOUNT.kind,
         map=kinds.CONFIGMAP.kind,
     )

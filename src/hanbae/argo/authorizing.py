@@ -201,7 +201,7 @@ def _control(policy: documents.Policy, environment: str, services: Sequence[Serv
 def _workload(policy: documents.Policy, environment: str, services: Sequence[Service]) -> _Rules:
     for where, here in spaces(policy, environment, services).items():
         names = [naming.secret(policy, service.name, environment) for service in here]
-        yield where, "read", [*_following(), *_bringing(policy, names)]
+        yield where, "read", _following(policy, names)
         proxied = [name for service in here for name in service.proxied]
         yield where, "read", _rule(kinds.SERVICE, "get", names=proxied, below="proxy")
         if here:
@@ -278,7 +278,7 @@ def _bringing(policy: documents.Policy, secrets: Sequence[str]) -> list[Thing]:
     return _rule(kind, "get", "list", "watch", names=names)
 
 
-def _following() -> list[Thing]:
+def _following(policy: documents.Policy, secrets: Sequence[str]) -> list[Thing]:
     """What it takes to follow a deployment; the names of pods and Jobs are known only when they are there."""
     return [
         *_rule(kinds.POD, "get", "list", "watch"),
@@ -292,6 +292,7 @@ def _following() -> list[Thing]:
         *_rule(kinds.RESOURCEQUOTA, "get"),
         *_rule(kinds.LIMITRANGE, "list"),
         *_rule(kinds.LEASE, "list"),
+        *_bringing(policy, secrets),
         *(rule for kind in _COMPARED for rule in _rule(kind, "get")),
     ]
 
