@@ -84,7 +84,11 @@ _VARIABLE: Final = re.compile(
 )
 _UPPER_NAME: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _REFERENCE: Final = re.compile(
-    r"[<$%@!&*{\[]|(?:ref\+|vault:|op://|env:|file:|ENC\[|sha(?:256|512):|arn:|projects/|https?://|/|\./|-----BEGIN)"
+    r"[<$%@!&*{\[]|(?:ref\+|vault:|op://|env:|file:|ENC\[|sha(?:256|512):|arn:|projects/|https?://|/|\.{1,2}/|~/|-----BEGIN)"
+)
+# ``secret/hcp-k8s-secret.yaml``: the file in which the secret is.
+_FILE: Final = re.compile(
+    r"[\w.-]{1,80}(?:/[\w.-]{1,80}){1,20}\.(?:ya?ml|json|pem|key|crt|p12|jks|env|txt|conf|ini)"
 )
 _DEFAULTS: Final = frozenset(
     {
@@ -207,7 +211,7 @@ def _is_in_its_place(value: str) -> bool:
         return True
     if _SAMPLE.search(value[:200]) or _REFERENCE.match(value) or _CIPHERTEXT.fullmatch(value):
         return True
-    if any(form.fullmatch(value[:1024]) for form in (_ANY, _MARKED, _CALL, _VERSION)):
+    if any(form.fullmatch(value[:1024]) for form in (_ANY, _MARKED, _CALL, _VERSION, _FILE)):
         return True
     return _COMPOSED.search(value) is not None or _is_variable(value)
 

@@ -235,6 +235,10 @@ BY_KIND = [
     ("a.tpl", 'wait "redis://${REDIS_PASSWORD:-}@${REDIS_HOST}:6379"', False),
     ("values.yaml", f"## {'run ' * 40} --password={PASSWORD}", False),
     ("k8s/s.yaml", f"{SECRET}data:\n  dhparam.pem: ...base64 encoded data...", False),
+    ("setup.sh", 'HCP_SECRET="../secret/hcp-k8s-secret.yaml"', False),
+    ("setup.sh", "HCP_SECRET=~/.keys/hcp-k8s-secret", False),
+    ("setup.sh", "HCP_SECRET=secret/hcp-k8s-secret.yaml", False),
+    ("setup.sh", "HCP_SECRET=kX9/hcpK8sS3cretq7Zw2", True),
     ("k8s/s.yaml", f"{SECRET}data:\n  password: {base64.b64encode(b'change-me').decode()}", False),
     (
         "k8s/s.yaml",
