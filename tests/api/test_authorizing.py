@@ -575,6 +575,9 @@ def changed(job: kinds.Object, path: str, value: Any) -> kinds.Object:
         del parent[last]
     else:
         parent[last] = value
+    if last == "restartPolicy":
+        # The API server itself refuses both together, before any policy is asked.
+        result["spec"].pop("podFailurePolicy", None)
     return result
 
 
