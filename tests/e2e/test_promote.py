@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,18 @@ from hanbae.sandbox import demo_repository
 
 SERVICE = "auth"
 ADDED = "00009_add_nickname.sql"
+
+
+NOTHING = promotions.State(branches=0, requests=0, statuses=0, comments=0)
+PUSHED = promotions.State(branches=1, requests=0, statuses=0, comments=0)
+COMPLETE = promotions.State(branches=1, requests=1, statuses=3, comments=1)
+#: Step after which hanbae was killed → what is at the forge then. Each round goes on with what the last has left.
+KILLED = {
+    "push": PUSHED,
+    "open": PUSHED._replace(requests=1),
+    "report": PUSHED._replace(requests=1, statuses=1),
+    "comment": COMPLETE,
+}
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +96,34 @@ def test_without_a_forge_the_text_is_printed_and_the_branch_pushed(pair: promoti
     assert pair.forge.ask("GET", f"repos/{pair.project}/pulls", by="ann") == []
 
 
+def test_a_forge_that_is_away_leaves_all_as_it_was(pair: promotions.Pair) -> None:
+    pair.forget()
+    with pair.forge.away():
+        away = pair.promote()
+    assert away.code == 4, away.err
+    assert pair.forge.url.partition("://")[2] in away.err
+    assert pair.state() == NOTHING
+    assert pair.broken("push", pair.forge.pid) == 4
+    pair.forge.end()
+    pair.forge.begin()
+    assert pair.state() == PUSHED
+
+
+def test_killed_after_each_step_it_is_gone_on_with_and_nothing_is_there_twice(
+    pair: promotions.Pair,
+) -> None:
+    pair.forget()
+    for step, state in KILLED.items():
+        assert pair.broken(step) == -signal.SIGKILL
+        assert pair.state() == state, step
+    again = promoted(pair.promote("--output", "json"))
+    assert again["outcome"] == "updated"
+    assert pair.state() == COMPLETE
+
+
 def test_it_is_opened_approved_merged_and_deployed(pair: promotions.Pair) -> None:
     opened = promoted(pair.promote("--output", "json"))
     request = opened["request"]
-    assert opened["outcome"] == "opened"
     path = f"repos/{pair.project}/pulls/{request['number']}"
     shown = pair.forge.ask("GET", path, by="ann")
     assert (shown["base"]["ref"], shown["head"]["sha"]) == (
@@ -138,6 +175,27 @@ def test_it_is_opened_approved_merged_and_deployed(pair: promotions.Pair) -> Non
 def test_what_was_promoted_needs_no_second_time(pair: promotions.Pair) -> None:
     document = promoted(pair.promote("--output", "json"))
     assert (document["outcome"], document["request"]) == ("nothing", None)
+
+
+def test_on_one_branch_only_the_values_of_the_other_environment_move(
+    pair: promotions.Pair,
+) -> None:
+    trunk = pair.trunk
+    opened = promoted(pair.promote("--output", "json", to=trunk))
+    promotion = opened["promotion"]
+    assert promotion["into"] == pair.first.branch
+    trunk.enter()
+    demo_repository.git(trunk.clone, "fetch", "--quiet", "origin", promotion["branch"])
+    changed = ("diff", "--name-only", promotion["base"], promotion["commit"])
+    values_file = naming.values_file(trunk.shop.policy, SERVICE, trunk.environment)
+    assert demo_repository.git(trunk.clone, *changed) == str(values_file)
+    merged = pair.forge.merge(pair.project, opened["request"]["number"], by="ann")
+    trunk.enter()
+    deployed = trunk.deploy(SERVICE)
+    assert deployed.code == 0, deployed.err
+    assert deployed.only["revision"] == merged
+    assert trunk.images(SERVICE) == pair.first.images(SERVICE)
+    assert trunk.versions(SERVICE, "auth_db")[-1] == 9
 
 
 def test_what_has_changed_since_its_proof_is_refused(pair: promotions.Pair) -> None:

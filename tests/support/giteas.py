@@ -28,17 +28,52 @@ class Gitea:
 
     Attributes:
         url: Its address.
-        repositories: The folder of its bare repositories: ``OWNER/NAME.git``.
-        tokens: User → token.
         log: What it says.
-        process: It.
+        words: Its program with the arguments that every call has.
+        environment: Its variables.
+        process: It; None before it has begun.
+        tokens: User → token.
     """
 
     url: str
-    repositories: Path
     log: Path
-    process: subprocess.Popen[bytes]
+    words: tuple[str, ...]
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes] | None = None
     tokens: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self.process is not None
+        return self.process.pid
+
+    def begin(self) -> None:
+        """Run it, until it answers."""
+        with self.log.open("ab") as file:
+            self.process = subprocess.Popen(
+                [*self.words, "web"], env=self.environment, stdout=file, stderr=file
+            )
+        try:
+            polling.until(lambda: _answers(self), within=180, state=self.end_of_log)
+        except AssertionError:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        """End it; what it keeps stays."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(30)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Nobody answers at its address meanwhile."""
+        self.end()
+        try:
+            yield
+        finally:
+            self.begin()
 
     def user(self, name: str) -> str:
         """A user with a token that may do what they may."""
@@ -127,34 +162,30 @@ class Gitea:
 
 
 @contextmanager
-def running(folder: Path, database: str, *, repositories: Path | None = None) -> Iterator[Gitea]:
+def running(folder: Path, database: str, *, host: str = "127.0.0.1") -> Iterator[Gitea]:
     """A forge.
 
     Args:
         folder: What it keeps.
         database: The URL of an empty PostgreSQL database.
-        repositories: The folder of its repositories, where it is another one.
+        host: The address of this machine at which it is reached.
     """
     program = peers.program(peers.GITEA)
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.bind((host, 0))
         port = free.getsockname()[1]
-    kept = repositories or folder / "repositories"
     configuration = folder / "app.ini"
-    configuration.write_text(_configuration(folder, kept, database, port, program))
-    log = folder / "log"
+    configuration.write_text(_configuration(folder, database, (host, port), program))
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "GITEA_WORK_DIR": str(folder),
         "GITEA_I_AM_BEING_UNSAFE_RUNNING_AS_ROOT": "true",
     }
-    words = [str(program), "--config", str(configuration)]
-    with log.open("wb") as file:
-        process = subprocess.Popen([*words, "web"], env=environment, stdout=file, stderr=file)
-    forge = Gitea(f"http://127.0.0.1:{port}", kept, log, process)
+    words = (str(program), "--config", str(configuration))
+    forge = Gitea(f"http://{host}:{port}", folder / "log", words, environment)
+    forge.begin()
     try:
-        polling.until(lambda: _answers(forge), within=90, state=forge.end_of_log)
         create = ["admin", "user", "create", "--username", ADMINISTRATOR, "--password", PASSWORD]
         create += ["--email", "root@example.com", "--must-change-password=false", "--admin"]
         ended = subprocess.run(
@@ -163,11 +194,11 @@ def running(folder: Path, database: str, *, repositories: Path | None = None) ->
         assert ended.returncode == 0, ended.stderr + ended.stdout
         yield forge
     finally:
-        process.terminate()
-        process.wait(30)
+        forge.end()
 
 
 def _answers(forge: Gitea) -> bool:
+    assert forge.process is not None
     assert forge.process.poll() is None, forge.end_of_log()
     try:
         with urllib.request.urlopen(f"{forge.url}/api/healthz", timeout=5):  # noqa: S310
@@ -176,15 +207,15 @@ def _answers(forge: Gitea) -> bool:
         return False
 
 
-def _configuration(folder: Path, kept: Path, database: str, port: int, program: Path) -> str:
-    server = urlsplit(database)
+def _configuration(folder: Path, database: str, address: tuple[str, int], program: Path) -> str:
+    server, (host, port) = urlsplit(database), address
     return f"""\
 RUN_MODE = prod
 [server]
 PROTOCOL = http
-HTTP_ADDR = 127.0.0.1
+HTTP_ADDR = {host}
 HTTP_PORT = {port}
-ROOT_URL = http://127.0.0.1:{port}/
+ROOT_URL = http://{host}:{port}/
 OFFLINE_MODE = true
 DISABLE_SSH = true
 STATIC_ROOT_PATH = {program.parent.parent / "static"}
@@ -196,7 +227,7 @@ NAME = {server.path.strip("/")}
 USER = {server.username}
 PASSWD = `{server.password}`
 [repository]
-ROOT = {kept}
+ROOT = {folder / "repositories"}
 DEFAULT_BRANCH = main
 [security]
 INSTALL_LOCK = true
