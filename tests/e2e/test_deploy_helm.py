@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+import signal
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support import demos, polling, scenes
+from tests.support import demos, polling, scenes, two_deployers
 
-from hanbae import errors
 from hanbae.engines import owning_releases
 
 SERVICE, RELEASE, DATABASE = "auth", "auth-service", "auth_db"
@@ -39,6 +37,11 @@ def helmed(demo: demos.Demo) -> scenes.Scene:
 def scene(helmed: scenes.Scene) -> scenes.Scene:
     helmed.enter()
     return helmed
+
+
+@pytest.fixture
+def two(scene: scenes.Scene) -> two_deployers.Deployers:
+    return two_deployers.Deployers(scene, SERVICE, DATABASE)
 
 
 def answered(scene: scenes.Scene, verb: str, *options: str) -> dict[str, Any]:
@@ -65,15 +68,8 @@ def records(scene: scenes.Scene) -> dict[int, str]:
 
 
 def migration(scene: scenes.Scene) -> dict[str, Any]:
-    """The migration Job as it is now; empty between two of them, and once it was taken away."""
-    try:
-        return scene.get("job", f"{RELEASE}-migrate", namespace=scene.namespace(SERVICE))
-    except errors.Failed:
-        return {}
-
-
-def uid(job: dict[str, Any]) -> str:
-    return str((job.get("metadata") or {}).get("uid") or "")
+    """The migration Job as it is now."""
+    return scene.get("job", f"{RELEASE}-migrate", namespace=scene.namespace(SERVICE))
 
 
 def applied(deployment: dict[str, Any]) -> dict[str, tuple[int, list[int]]]:
@@ -135,47 +131,61 @@ def test_what_was_changed_by_hand_is_named_with_its_author_and_put_back(
     assert scene.pods(SERVICE)
 
 
-def test_who_is_killed_in_a_migration_goes_on_with_its_job(scene: scenes.Scene) -> None:
-    scenes.write_migrations(
-        scene.migrations(SERVICE),
-        {"00004_wait.sql": ["SELECT pg_sleep(8);", "CREATE TABLE once (id bigint);"]},
-    )
-    scene.build(SERVICE)
-    scene.publish("Wait")
-    former = uid(migration(scene))
-    target = ("deploy", SERVICE, "--env", scene.environment)
-    killed = subprocess.Popen(
-        [sys.executable, "-m", "hanbae", *target],
-        cwd=scene.clone,
-        env=scenes.clean_environment() | scene.deployer(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def test_pods_are_restarted_and_put_back(scene: scenes.Scene) -> None:
+    before = scene.pods(SERVICE)
+    (state,) = answered(scene, "rollout restart")["rollouts"]
+    assert state["state"] == "Complete"
+    assert not set(before) & set(scene.pods(SERVICE)), "a former pod still runs"
+    (change,) = answered(scene, "rollout undo", "--yes")["undone"]
+    assert change["before"] == change["after"]
+    (state,) = answered(scene, "rollout status")["rollouts"]
+    assert state["state"] == "Complete"
+    assert standing(scene)["drifts"] == [], "what a restart writes is no matter of the chart"
 
-    def running() -> str:
-        """The uid of the new Job once its pod runs."""
-        job = migration(scene)
-        return uid(job) if uid(job) != former and job.get("status", {}).get("ready") else ""
 
-    polling.until(running, within=120, pause=0.2)
-    job = running()
-    killed.kill()
-    killed.wait()
+def test_second_deployer_is_refused_and_stop_waits_for_a_bare_migration(
+    two: two_deployers.Deployers,
+) -> None:
+    revisions = records(two.scene)
+    two_deployers.refuse_and_stop(two)
+    assert records(two.scene) == revisions, "Helm was not asked"
+
+
+def test_interrupted_deployer_detaches_and_attach_goes_on(two: two_deployers.Deployers) -> None:
+    two_deployers.interrupt_and_attach(two, signal.SIGTERM, 143)
+
+
+def test_one_deployer_waits_for_the_other_and_one_follows_it(two: two_deployers.Deployers) -> None:
+    two_deployers.wait_and_follow(two)
+
+
+def test_deployer_that_is_to_stop_when_interrupted_ends_its_migration(
+    two: two_deployers.Deployers,
+) -> None:
+    two_deployers.stop_when_interrupted(two)
+
+
+def test_who_is_killed_in_a_migration_goes_on_with_its_job(
+    scene: scenes.Scene, two: two_deployers.Deployers
+) -> None:
+    expected = two.slow()
+    with two.locked(), two.deploying() as (killed, _):
+        job = migration(scene)["metadata"]["uid"]
+        killed.kill()
+        killed.wait()
     ended = scene.deploy(SERVICE)
     assert ended.code == 0, ended.err
-    assert uid(migration(scene)) == job
-    assert scene.versions(SERVICE, "auth_db") == [1, 2, 3, 4]
-    assert applied(ended.only)["auth_db"][0] == 4
+    assert migration(scene)["metadata"]["uid"] == job
+    assert two.versions == expected
+    assert applied(ended.only)[DATABASE][0] == expected[-1]
     assert list(records(scene).values()).count("deployed") == 1
 
 
-def test_a_failing_migration_ends_it_before_helm_is_asked(scene: scenes.Scene) -> None:
-    before, revisions = scene.pods(SERVICE), records(scene)
-    scenes.write_migrations(
-        scene.migrations(SERVICE),
-        {"00005_add_devices.sql": ["ALTER TABLE nowhere ADD COLUMN device text;"]},
-    )
+def test_a_failing_migration_ends_it_before_helm_is_asked(
+    scene: scenes.Scene, two: two_deployers.Deployers
+) -> None:
+    before, revisions, versions = scene.pods(SERVICE), records(scene), two.versions
+    file = add_devices(scene, two, table="nowhere")
     scene.once(SERVICE)
     scene.build(SERVICE)
     scene.publish("Add devices")
@@ -183,24 +193,32 @@ def test_a_failing_migration_ends_it_before_helm_is_asked(scene: scenes.Scene) -
     assert failed.code == 1, failed.err
     assert failed.only["outcome"] == "failed"
     assert scenes.MIGRATION_FAILED & failed.causes, failed.err
-    assert "00005_add_devices.sql" in failed.err
+    assert file in failed.err
     assert records(scene) == revisions
     assert scene.pods(SERVICE).keys() == before.keys()
-    assert scene.versions(SERVICE, "auth_db") == [1, 2, 3, 4]
+    assert two.versions == versions
 
 
-def test_a_crash_after_a_mended_migration_is_named_before_the_deadline(scene: scenes.Scene) -> None:
-    scenes.write_migrations(
-        scene.migrations(SERVICE),
-        {"00005_add_devices.sql": ["ALTER TABLE accounts ADD COLUMN device text;"]},
-    )
+def test_a_crash_after_a_mended_migration_is_named_before_the_deadline(
+    scene: scenes.Scene, two: two_deployers.Deployers
+) -> None:
+    expected = [*two.versions, two.versions[-1] + 1]
+    add_devices(scene, two, table="accounts")
     scene.build(SERVICE)
     scene.set_environment(SERVICE, REQUIRED_TABLES="elsewhere.nothing")
     scene.publish("Crash")
     crashed = scene.deploy(SERVICE)
     assert crashed.code == 1, crashed.err
-    assert scene.versions(SERVICE, "auth_db") == [1, 2, 3, 4, 5]
+    assert two.versions == expected
     assert "diagnosis.crashing" in crashed.causes, (crashed.causes, crashed.err)
+
+
+def add_devices(scene: scenes.Scene, two: two_deployers.Deployers, *, table: str) -> str:
+    """Write the next migration; its file's name."""
+    file = f"{two.versions[-1] + 1:05}_add_devices.sql"
+    statement = f"ALTER TABLE {table} ADD COLUMN device text;"
+    scenes.write_migrations(scene.migrations(SERVICE), {file: [statement]})
+    return file
 
 
 def test_a_release_that_argo_cd_owns_is_refused(

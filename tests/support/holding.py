@@ -25,15 +25,17 @@ def slow(
 
     Args:
         scene: The environment.
-        service: A service of several databases.
-        database: The folder of one of them.
+        service: The service.
+        database: One of its databases, of which it has a folder if it has several.
         number: The migration's version.
         bare: It runs outside of a transaction.
 
     Returns:
         The commit.
     """
-    path = scene.migrations(service) / database / f"{number:05}_slow.sql"
+    root = scene.migrations(service)
+    folder = root / database if (root / database).is_dir() else root
+    path = folder / f"{number:05}_slow.sql"
     how = "-- +goose NO TRANSACTION\n" if bare else ""
     path.write_text(f"{how}-- +goose Up\nSELECT pg_advisory_lock({LOCK});\n")
     scene.build(service)
