@@ -242,12 +242,12 @@ def _inside(path: str, places: set[str]) -> bool:
 def _charts(
     tree: trees.Tree, files: Mapping[str, str], deployed: Collection[str]
 ) -> Iterator[Chart]:
-    places = _chart_folders(files)
+    places, paths = _chart_folders(files), sorted(files)
     for folder in places:
         vendored = _is_vendored(folder, places) and folder not in deployed
         if vendored or _TEMPLATES.search(f"{folder}/"):
             continue
-        names = [folders.name(folder, path) for path in files if folders.holds(folder, path)]
+        names = [folders.name(folder, path) for path in folders.below(folder, paths)]
         if folders.is_root(folder):
             names = [name for name in names if _is_of_root_chart(name)]
         templates = [name for name in names if name.startswith("templates/")]

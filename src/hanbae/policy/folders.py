@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 import posixpath
+from collections.abc import Sequence
 from typing import Final
 
+_AFTER_SLASH: Final = chr(ord("/") + 1)
 ROOT: Final = "."
 """The repository's own folder."""
 
@@ -29,6 +32,19 @@ def path(folder: str, name: str) -> str:
 def holds(folder: str, path: str) -> bool:
     """Whether a path leads below a folder."""
     return is_root(folder) or path.startswith(f"{folder}/")
+
+
+def below(folder: str, paths: Sequence[str]) -> Sequence[str]:
+    """The paths below a folder, found without looking at all others.
+
+    Args:
+        folder: The folder.
+        paths: Paths, sorted.
+    """
+    if is_root(folder):
+        return paths
+    first = bisect.bisect_left(paths, f"{folder}/")
+    return paths[first : bisect.bisect_left(paths, f"{folder}{_AFTER_SLASH}", lo=first)]
 
 
 def name(folder: str, path: str) -> str:
