@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -27,8 +28,8 @@ _RANK: Final = {word: rank for rank, row in enumerate(_ORDER) for word in row}
 _FILE: Final = re.compile(
     r"(?:^|/)(?:values[-_.])?(?P<word>[a-z][a-z-]{1,14}?)(?:[-_.]values)?\.ya?ml$"
 )
-_SURE: Final = re.compile(r"values[^/]*$|(?:^|/)(?:envs?|environments?|overlays?|values)/")
-"""Files that hold values whatever they are called."""
+_SURE: Final = re.compile(r"(?:^|/)(?:envs?|environments?|overlays?|values)/")
+"""Folders whose files hold values whatever they are called."""
 _FOLDER: Final = re.compile(r"(?:^|/)(?:envs?|environments?|overlays?)/(?P<word>[a-z-]{2,15})/")
 
 _OF_TESTS: Final = re.compile(r"(?:^|/)ci/[^/]*values\.ya?ml$")
@@ -42,10 +43,14 @@ def of_file(path: str) -> str:
     match = _FILE.search(path.lower()) or _FOLDER.search(path.lower())
     word = match["word"] if match else ""
     # `test.yaml` may be anything; `values-test.yaml` is not, nor is `envs/test.yaml`.
-    if word in _RANK and (word not in _AMBIGUOUS or _SURE.search(path.lower())):
+    if word in _RANK and (word not in _AMBIGUOUS or _holds_values(path.lower())):
         return word
     match = _FOLDER.search(path.lower())
     return match["word"] if match and match["word"] in _RANK else ""
+
+
+def _holds_values(path: str) -> bool:
+    return "values" in posixpath.basename(path) or _SURE.search(path) is not None
 
 
 def in_text(text: str, words: Iterable[str] = WORDS) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -150,8 +151,5 @@ def _called(release: views.Release) -> list[str]:
         for field in ("command", "args")
     ]
     words = [str(word) for part in parts if isinstance(part, list) for word in part]
-    return [
-        name
-        for name in sorted(tools.OF_GOOSE)
-        if any(re.search(rf"(?:^|[\s/]){name}(?:\s|$)", word) for word in words)
-    ]
+    programs = {posixpath.basename(program) for word in words for program in word.split()}
+    return sorted(tools.OF_GOOSE & programs)
