@@ -95,7 +95,8 @@ def test_scaffold_is_taken_and_the_operators_word_is_told(
     assert code == 2
     assert "ExternalSecret" in output or "externalsecrets" in output
 
-    kubectl("create", "namespace", NAMESPACE)
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    kubectl("apply", "-f", "-", stdin=json.dumps(space))
     kubectl("create", "-f", str(external_secrets.definition()))
     kubectl(
         "wait",

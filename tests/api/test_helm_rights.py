@@ -76,7 +76,9 @@ def shop(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) 
         (root / "services/auth/helm" / name).write_bytes(text)
     asyncio.run(generate_rbac.generate_rbac(root))
     shop = Shop(root, control_plane)
-    shop.run("kubectl", "create", "namespace", SPACE)
+    # Tests of other files may come between two of this one, and then this is prepared again.
+    if shop.try_("kubectl", "get", "namespace", SPACE).returncode:
+        shop.run("kubectl", "create", "namespace", SPACE)
     shop.run("kubectl", "apply", "-k", "k8s/rbac/by-helm")
     return shop
 

@@ -33,7 +33,12 @@ def test_causes_are_laid_out_and_commands_stay_whole(
     cause = events.Diagnosed(POD, text, COMMAND, fatal=True)
     occupant = protocol.Occupant("o1", "1" * 40, "mina", False, "", "waiting", {})
     running: Any = SimpleNamespace(
-        service="auth", environment="dev", deployment="", occupant=occupant, causes=(cause,)
+        service="auth",
+        environment="dev",
+        deployment="",
+        occupant=occupant,
+        causes=(cause,),
+        is_helm=False,
     )
     written = io.StringIO()
     stop.show_running(options.Session(Path(), narration.Narration(stream=written)), running)
@@ -46,7 +51,13 @@ def test_causes_are_laid_out_and_commands_stay_whole(
 
 def running(**fields: Any) -> Any:
     occupant = protocol.Occupant("o1", "1" * 40, "mina", False, "", "waiting", {})
-    both = {"service": "auth", "environment": "dev", "deployment": "d1", "causes": ()}
+    both = {
+        "service": "auth",
+        "environment": "dev",
+        "deployment": "d1",
+        "causes": (),
+        "is_helm": False,
+    }
     return SimpleNamespace(**{**both, "occupant": occupant, **fields})
 
 
