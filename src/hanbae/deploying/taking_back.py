@@ -32,6 +32,8 @@ class WaysBack:
         self._release = naming.release(policy, order.plan.service, order.plan.environment)
         # A migration's time, as far as the deployer may run anything.
         self._within = min(naming.seconds(policy.migrations.deadline), proof_rules.LONGEST)
+        self._ended: dict[str, probes.Ended] = {}
+        """By step: Jobs that have ended and of which nothing is recorded yet."""
 
     async def check(self, cluster: connections.Cluster) -> None:
         """Hold the files in the image that takes databases back against the plan, before anything is changed.
@@ -68,9 +70,13 @@ class WaysBack:
             hanbae.errors.Failed: goose stopped, or could not say where the database is; its pod cannot start.
             hanbae.errors.Unreachable: The cluster did not answer.
         """
-        does = _way(step)
         job, within = self._job(step), float(self._within)
-        ended = await probes.run_to_end(cluster, job, deadline=within, stays=True)
+        self._ended[step.id] = await probes.run_to_end(cluster, job, deadline=within, stays=True)
+        await self._tell(cluster, step)
+
+    async def _tell(self, cluster: connections.Cluster, step: plans.Step) -> None:
+        """Record what has come of a Job that has ended."""
+        does, ended = _way(step), self._ended[step.id]
         status = await self._ask(cluster, step, does.proof, "after")
         run = [statuses.applied(line) for line in ended.log]
         versions = tuple(number for number in does.versions if number in run)
@@ -83,6 +89,7 @@ class WaysBack:
             sum(1 for number in status.applied if number <= does.version),
         )
         await self._record.add(step.id, taken)
+        del self._ended[step.id]
         left = [number for number in does.versions if number in status.applied]
         if left or not ended.succeeded:
             facts = {
@@ -103,6 +110,9 @@ class WaysBack:
             hanbae.errors.Failed: As for :meth:`take`.
             hanbae.errors.Unreachable: The cluster did not answer.
         """
+        if step.id in self._ended:  # its Job is gone, and nothing tells of it yet
+            await self._tell(cluster, step)
+            return
         metadata = self._job(step)["metadata"]
         job = await reading.get(cluster, kinds.JOB, metadata["namespace"], metadata["name"])
         if job is not None:

@@ -168,13 +168,13 @@ def _migration(
                 drift=fact.drift,
             )
         case events.TakenBack():
-            # Gone on with after a crash, it is told twice, and goose takes nothing back a second time.
+            # Gone on with after a crash or a stop, it may be told twice; goose takes nothing back a second time.
             return Migration(
                 fact.database,
                 fact.files,
                 fact.version,
                 reached=fact.reached,
-                taken_back=taken_back + fact.versions,
+                taken_back=tuple(dict.fromkeys(taken_back + fact.versions)),
             )
         case events.Migrated():
             return Migration(

@@ -42,6 +42,8 @@ def test_what_was_taken_back_stays_with_what_is_proven_later() -> None:
     assert (migration.version, migration.taken_back, migration.proven) == (1, (3, 2), True)
     (migration,) = folded(TAKEN, again, events.Proved("auth_db", 1, 1, ())).migrations
     assert (migration.version, migration.taken_back, migration.files) == (1, (3, 2), 1)
+    (migration,) = folded(TAKEN, TAKEN).migrations
+    assert migration.taken_back == (3, 2), "told again by who was stopped just then"
     (migration,) = folded(TAKEN, events.Migrated("auth_db", 1, 1, 1)).migrations
     assert (migration.proven, migration.taken_back) == (False, (3, 2))
 
