@@ -7,6 +7,8 @@ the forge of the tests.
 
 from __future__ import annotations
 
+import json
+import subprocess
 from pathlib import Path
 from typing import Final
 
@@ -60,3 +62,24 @@ def program(component: pins.Component) -> Path:
                 log = logs / f"{component.name}.log"
                 caching.store(kept, lambda into: building.build(component, go, into, log, modules))
     return kept / "bin" / component.programs[0].name
+
+
+def module(path: str, folder: str) -> Path:
+    """The files of a Go module that is read and not built, downloaded if they are not there yet.
+
+    Args:
+        path: The module.
+        folder: Its folder of `MODULES`, which pins it.
+    """
+    ended = subprocess.run(
+        [golang.find().path, "mod", "download", "-json", path],
+        cwd=MODULES / folder,
+        env=golang.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    answer = json.loads(ended.stdout or "{}")
+    assert ended.returncode == 0, answer.get("Error") or ended.stderr
+    return Path(answer["Dir"])
