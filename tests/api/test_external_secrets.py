@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from tests.support import external_secrets
+from tests.support import external_secrets, standing_shops
 
 from hanbae.actions import init, new_service
 from hanbae.cli import main
@@ -45,11 +44,7 @@ def shop(tmp_path: Path) -> Path:
 def kubectl(
     control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Kubectl]:
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    standing_shops.as_administrator(monkeypatch, control_plane.kubeconfig, tmp_path / "state")
     program = str(control_plane.programs.path("kubectl"))
 
     def run(*words: str, stdin: str = "") -> str:

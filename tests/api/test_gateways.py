@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,17 +44,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> standing_shops.Shop:
 
 
 @pytest.fixture
-def kubectl(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> standing_shops.Kubectl:
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+def kubectl(control_plane: ControlPlane) -> standing_shops.Kubectl:
     return standing_shops.Kubectl(control_plane.programs.path("kubectl"), control_plane.kubeconfig)
 
 
 @pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+def user(control_plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    standing_shops.as_administrator(monkeypatch, control_plane.kubeconfig, tmp_path)
 
 
 def run(shop: standing_shops.Shop, *words: str) -> int:

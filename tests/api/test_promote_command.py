@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -105,11 +104,7 @@ def user(
 ) -> None:
     """An administrator with a history of their own, and no login at any forge."""
     del kubectl
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    standing_shops.as_administrator(monkeypatch, control_plane.kubeconfig, tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     for name in ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"):
         monkeypatch.setenv(name, "Ann")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -61,11 +60,7 @@ def user(
 ) -> None:
     """An administrator with a history of their own."""
     del kubectl
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    standing_shops.as_administrator(monkeypatch, control_plane.kubeconfig, tmp_path)
 
 
 def test_the_matrix_says_what_runs_and_what_somebody_has_to_know(

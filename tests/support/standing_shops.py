@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from hanbae.actions import init
 from hanbae.argo import generating
@@ -179,3 +182,18 @@ def git(folder: Path, *words: str) -> str:
         ["git", "-C", str(folder), *settings, *words], check=True, capture_output=True, text=True
     )
     return ended.stdout
+
+
+def as_administrator(monkeypatch: pytest.MonkeyPatch, kubeconfig: Path, state: Path) -> None:
+    """Have commands of this process run as an administrator of a cluster, with a history of their own.
+
+    Args:
+        monkeypatch: Of the test.
+        kubeconfig: The administrator's.
+        state: The folder of the history.
+    """
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
