@@ -24,9 +24,22 @@ _check = click.option(
 
 
 def _show(
-    session: options.Session, changes: Sequence[files.FileChange], output: str, *, text_id: str
+    session: options.Session,
+    changes: Sequence[files.FileChange],
+    output: str,
+    *,
+    text_id: str,
+    nothing: wording.Text | None = None,
 ) -> int:
-    """Show what became of the files; the exit code."""
+    """Show what became of the files; the exit code.
+
+    Args:
+        session: The session.
+        changes: What became of them.
+        output: ``text`` or ``json``.
+        text_id: What is said of files that are not fresh.
+        nothing: Why there are no files, where there are none.
+    """
     from hanbae.cli.text import file_changes
 
     file_changes.show(session.narration, changes, output)
@@ -36,6 +49,9 @@ def _show(
         return 1
     if any(change.outcome == "kept" for change in changes):
         return 1  # what is left for a person to do was said
+    if not changes:
+        session.narration.note(nothing or wording.Text("generate.nothing"))
+        return 0
     session.narration.done(wording.Text("generate.fresh", {"count": str(len(changes))}))
     return 0
 
@@ -94,7 +110,13 @@ def argocd(session: options.Session, environment: str | None, check: bool, outpu
 
     names = (environment,) if environment else ()
     changes = generate_argocd.generate_argocd(session.directory, environments=names, check=check)
-    return _show(session, changes, output, text_id="generate.stale")
+    return _show(
+        session,
+        changes,
+        output,
+        text_id="generate.stale",
+        nothing=wording.Text("generate.no-argocd"),
+    )
 
 
 @command.command(
@@ -179,7 +201,10 @@ def admission(session: options.Session, environment: str | None, check: bool, ou
     changes = generate_admission.generate_admission(
         session.directory, environments=names, check=check
     )
-    return _show(session, changes, output, text_id="admission.stale")
+    nothing = wording.Text("generate.no-rules-anywhere")
+    if environment is not None:
+        nothing = wording.Text("generate.no-rules", {"environment": environment})
+    return _show(session, changes, output, text_id="admission.stale", nothing=nothing)
 
 
 @command.command(
@@ -289,7 +314,10 @@ def gateways(session: options.Session, environment: str | None, check: bool, out
     changes = generate_gateways.generate_gateways(
         session.directory, environments=names, check=check
     )
-    return _show(session, changes, output, text_id="gateway.stale")
+    nothing = wording.Text("generate.no-domains-anywhere")
+    if environment is not None:
+        nothing = wording.Text("generate.no-domains", {"environment": environment})
+    return _show(session, changes, output, text_id="gateway.stale", nothing=nothing)
 
 
 @command.command(

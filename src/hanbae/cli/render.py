@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from hanbae import wording
-from hanbae.cli import names, options, outputs
+from hanbae.cli import names, nothing, options, outputs
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ async def _print(
     failures: list[render.Failure] = []
     request = msgspec.structs.replace(request, printed=output != "json")
     alone = len(request.services) == 1 and request.environment is not None
+    rendered = 0
     rendering = render.rendering(session.directory, request, kept=kept)
     with outputs.array(output == "json", "releases") as array:
         async with rendering as releases:
@@ -93,13 +94,24 @@ async def _print(
                 if isinstance(release, render.Failure):
                     failures.append(release)
                     continue
+                rendered += 1
                 _warn(session, release)
                 if output == "json":
                     array.add({name: getattr(release, name) for name in _FIELDS})
                 else:
                     head = f"# {release.environment} {release.namespace}/{release.release}\n"
                     outputs.document(release.manifest if alone else head + release.manifest)
+    if not rendered and not failures:
+        _tell_of_nothing(session, request)
     return _report(session, failures)
+
+
+def _tell_of_nothing(session: options.Session, request: render.Wanted) -> None:
+    """Say why there is nothing to show; what a revision has, the working tree cannot say."""
+    if request.revision is None:
+        nothing.tell(session, "render.nothing")
+    else:
+        session.narration.note(wording.Text("render.nothing"))
 
 
 _FIELDS = ("service", "environment", "release", "namespace", "objects")
@@ -129,6 +141,8 @@ async def _save(
             session.narration.fail(wording.Text("render.not-saved", {"folder": str(folder)}))
             return _report(session, failures)
         saved = tree.finish()
+    if not (saved.written or saved.unchanged):
+        _tell_of_nothing(session, request)
     facts = {
         "folder": str(folder),
         "written": str(len(saved.written)),

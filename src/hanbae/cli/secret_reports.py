@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hanbae import errors, wording
-from hanbae.cli import names, options
+from hanbae.cli import names, nothing, options
 
 if TYPE_CHECKING:
     from hanbae.results import secrets
@@ -71,6 +71,9 @@ def report(
     else:
         _show(rows)
     due = [row for row in rows if row.due]
+    if not rows:
+        nothing.tell(session, "report.nothing")
+        return 0
     if not due:
         session.narration.done(wording.Text("report.none-due", {"count": str(len(rows))}))
         return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hanbae import errors, wording
-from hanbae.cli import importing, names, options, resealing, sealing, secret_reports
+from hanbae.cli import importing, names, nothing, options, resealing, sealing, secret_reports
 
 if TYPE_CHECKING:
     from hanbae.results import secrets
@@ -71,6 +71,8 @@ def show_needed(
         raise broken[0]
     _show(keys, output)
     session.narration.faults(broken)
+    if not keys:
+        nothing.tell(session, "seal.no-keys")
 
 
 @command.command(
@@ -139,6 +141,9 @@ def verify(
         session.narration.fail(wording.Text("seal.controller-old", facts))
     if bad or broken or old:
         return 2 if broken else 1
+    if not keys:
+        nothing.tell(session, "seal.no-keys")
+        return 0
     text_id = "seal.verified-live" if live else "seal.verified"
     opened = sum(key.state in ("opened", "fetched") for key in keys)
     facts = {"count": str(len(keys)), "opened": str(opened)}
