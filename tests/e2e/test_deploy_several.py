@@ -175,7 +175,9 @@ def test_a_rollback_takes_the_databases_back_and_then_the_pods(several: scenes.S
     assert several.versions("identity", "legal_db") == [1, 2, 3, 4], "nothing was begun"
 
     words = ("--yes", "--accept-data-loss", "--why", "Names are lost")
-    killed = crashing.killed(several, "identity", *words, command="rollback", after="TakenBack:1")
+    # goose has ended, its Job is gone, and nothing is recorded of it yet.
+    moment = "before TakenBack:1"
+    killed = crashing.killed(several, "identity", *words, command="rollback", after=moment)
     assert killed == -signal.SIGKILL
     assert several.versions("identity", "legal_db") == [1, 2, 3], "the last one goes back first"
     assert several.versions("identity", "identity_db") == [1, 2, 3, 4]

@@ -48,9 +48,11 @@ def die_after(moment: str) -> None:
     """Have this process killed as soon as so many events are on the disk.
 
     Args:
-        moment: A number of events, or of those of one kind: ``12``, ``Proved:3``.
+        moment: A number of events, or of those of one kind: ``12``, ``Proved:3``; with ``before`` and a blank in front,
+            the last of them is not on the disk yet.
     """
-    kind, _, number = moment.rpartition(":")
+    is_before, kind_and_number = moment.startswith("before "), moment.removeprefix("before ")
+    kind, _, number = kind_and_number.rpartition(":")
     left, append = int(number), stores.Store.append
 
     def counted(
@@ -61,8 +63,10 @@ def die_after(moment: str) -> None:
         recorded_at: datetime,
     ) -> events.Event:
         nonlocal left
-        event = append(self, deployment, step, fact, recorded_at)
         left -= kind in {"", type(fact).__name__}
+        if left == 0 and is_before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        event = append(self, deployment, step, fact, recorded_at)
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return event

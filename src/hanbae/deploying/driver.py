@@ -394,7 +394,8 @@ class _Run:
                 continue
             key = proving.key(self._order.deployment, step.id)
             if isinstance(step.does, plans.TakeBack):
-                await self._announce(step.id, key)
+                had = await self._ways_back.had(clusters.workload, step)
+                await self._announce(step.id, key, *had)
                 self._enter(phases.Phase.BEGUN)
                 await self._ways_back.take(clusters.workload, step)
                 continue
@@ -405,15 +406,15 @@ class _Run:
                 await self._intend(step.id, key)
             await self._sync(clusters, step, step.does, engine, key=key, previous=previous)
 
-    async def _announce(self, step: str, key: str, **marks: str) -> None:
+    async def _announce(self, step: str, key: str, *had: int, **marks: str) -> None:
         """Say in the cluster and in the record what is about to be done, before it is."""
         if self._lease is not None:
             await self._lease.mark(step=step, key=key, **marks)
-        await self._intend(step, key)
+        await self._intend(step, key, *had)
 
-    async def _intend(self, step: str, key: str) -> None:
+    async def _intend(self, step: str, key: str, *had: int) -> None:
         if self._past is None or key not in self._past.intended:
-            await self._record.add(step, events.Intended(key))
+            await self._record.add(step, events.Intended(key, had))
 
     async def _prove(self, clusters: workspaces.Clusters) -> None:
         """The proofs, side by side; they only read. They are recorded in the order of the plan."""

@@ -52,6 +52,22 @@ class Past(Struct, frozen=True):
         return frozenset(e.step or "" for e in self.recorded if isinstance(e.fact, events.Proved))
 
     @property
+    def had(self) -> dict[str, tuple[int, ...]]:
+        """Step → the versions that its database had before any was taken back."""
+        facts = ((e.step or "", e.fact) for e in self.recorded)
+        return {s: f.had for s, f in facts if isinstance(f, events.Intended) and f.had}
+
+    @property
+    def taken_back(self) -> dict[str, frozenset[int]]:
+        """Step → the versions that the record says were taken back."""
+        taken: dict[str, frozenset[int]] = {}
+        for event in self.recorded:
+            if isinstance(event.fact, events.TakenBack):
+                step = event.step or ""
+                taken[step] = taken.get(step, frozenset()) | set(event.fact.versions)
+        return taken
+
+    @property
     def reached(self) -> int:
         """Index of the last step that was announced; -1 for none."""
         steps = [step.id for step in self.plan.steps]

@@ -6,6 +6,8 @@ refuses, and nothing was changed. A Job that has begun is left to its end, whoev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hanbae import errors
 from hanbae.argo import proof_rules
 from hanbae.clusters import connections, kinds, probes, reading
@@ -34,6 +36,12 @@ class WaysBack:
         self._within = min(naming.seconds(policy.migrations.deadline), proof_rules.LONGEST)
         self._ended: dict[str, probes.Ended] = {}
         """By step: Jobs that have ended and of which nothing is recorded yet."""
+        self._had = dict(order.past.had) if order.past is not None else {}
+        """By step: the versions that its database had before."""
+        self._reported = dict(order.past.taken_back) if order.past is not None else {}
+        """By step: the versions of which the record says already that they were taken back."""
+        self._begun = set(self._had)
+        """Steps of which a Job may have been made, by this driver or an earlier one."""
 
     async def check(self, cluster: connections.Cluster) -> None:
         """Hold the files in the image that takes databases back against the plan, before anything is changed.
@@ -47,6 +55,7 @@ class WaysBack:
                 proof = step.does.proof
                 await self._let_in(cluster, step)
                 status = await self._ask(cluster, step, proof, "before")
+                self._had[step.id] = status.applied
                 differing = {*status.applied, *status.pending} ^ set(proof.versions)
                 further = {version for version in status.applied if version > step.does.reached}
                 for text_id, versions in (
@@ -63,6 +72,18 @@ class WaysBack:
                         }
                         raise errors.Failed(text_id, place=None, **facts)
 
+    async def had(self, cluster: connections.Cluster, step: plans.Step) -> tuple[int, ...]:
+        """The versions that a database had before any was taken back: as recorded then, else as goose says now.
+
+        Raises:
+            hanbae.errors.Failed: goose could not say.
+            hanbae.errors.Unreachable: The cluster did not answer.
+        """
+        if step.id not in self._had:
+            status = await self._ask(cluster, step, _way(step).proof, "before")
+            self._had[step.id] = status.applied
+        return self._had[step.id]
+
     async def take(self, cluster: connections.Cluster, step: plans.Step) -> None:
         """Take a database back, and record where goose says it is then, also where goose has stopped on the way.
 
@@ -70,6 +91,7 @@ class WaysBack:
             hanbae.errors.Failed: goose stopped, or could not say where the database is; its pod cannot start.
             hanbae.errors.Unreachable: The cluster did not answer.
         """
+        self._begun.add(step.id)
         job, within = self._job(step), float(self._within)
         self._ended[step.id] = await probes.run_to_end(cluster, job, deadline=within, stays=True)
         await self._tell(cluster, step)
@@ -78,17 +100,7 @@ class WaysBack:
         """Record what has come of a Job that has ended."""
         does, ended = _way(step), self._ended[step.id]
         status = await self._ask(cluster, step, does.proof, "after")
-        run = [statuses.applied(line) for line in ended.log]
-        versions = tuple(number for number in does.versions if number in run)
-        taken = events.TakenBack(
-            does.database,
-            status.version,
-            versions,
-            tuple(map(does.proof.named, versions)),
-            sum(1 for number in does.proof.versions if number <= does.version),
-            sum(1 for number in status.applied if number <= does.version),
-        )
-        await self._record.add(step.id, taken)
+        await self._add(step, self._taken(step, status, ended.log))
         del self._ended[step.id]
         left = [number for number in does.versions if number in status.applied]
         if left or not ended.succeeded:
@@ -117,6 +129,41 @@ class WaysBack:
         job = await reading.get(cluster, kinds.JOB, metadata["namespace"], metadata["name"])
         if job is not None:
             await self.take(cluster, step)  # it finds the Job by its key
+            return
+        if (
+            step.id in self._begun
+        ):  # its driver may have been killed between goose's end and the record of it
+            taken = self._taken(step, await self._ask(cluster, step, _way(step).proof, "after"))
+            if taken.versions:
+                await self._add(step, taken)
+
+    async def _add(self, step: plans.Step, taken: events.TakenBack) -> None:
+        await self._record.add(step.id, taken)
+        self._reported[step.id] = self._reported.get(step.id, frozenset()) | set(taken.versions)
+
+    def _taken(
+        self, step: plans.Step, status: statuses.Status, log: Sequence[str] = ()
+    ) -> events.TakenBack:
+        """What was taken back: what the log says, and what the database had and has no more.
+
+        A pod that was evicted has taken its log with it, and so has a Job that nobody lived to read.
+        """
+        does = _way(step)
+        run = {statuses.applied(line) for line in log}
+        lost = (
+            {*self._had.get(step.id, ())}
+            - {*status.applied}
+            - self._reported.get(step.id, frozenset())
+        )
+        versions = tuple(number for number in does.versions if number in run | lost)
+        return events.TakenBack(
+            does.database,
+            status.version,
+            versions,
+            tuple(map(does.proof.named, versions)),
+            sum(1 for number in does.proof.versions if number <= does.version),
+            sum(1 for number in status.applied if number <= does.version),
+        )
 
     async def _let_in(self, cluster: connections.Cluster, step: plans.Step) -> None:
         try:

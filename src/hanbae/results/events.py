@@ -29,9 +29,16 @@ class Opened(Struct, frozen=True, tag=True):
 
 
 class Intended(Struct, frozen=True, tag=True):
-    """Committed before every side effect; the key travels with the effect, so that it is found again."""
+    """Committed before every side effect; the key travels with the effect, so that it is found again.
+
+    Attributes:
+        key: The key.
+        had: Versions that the database had, where its newest migrations are taken back; none in records of an older
+            hanbae.
+    """
 
     key: str
+    had: tuple[int, ...] = ()
 
 
 class Began(Struct, frozen=True, tag=True):

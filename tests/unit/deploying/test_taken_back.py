@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
 
 from hanbae import subjects, wording
 from hanbae.cli.text import catalogue, event_lines
-from hanbae.deploying import aftermath, claiming, mending
+from hanbae.clusters import probes, reading
+from hanbae.deploying import aftermath, claiming, mending, orders, proving, resuming, taking_back
 from hanbae.history import stores
+from hanbae.migrations import statuses
+from hanbae.policy import documents, loading
 from hanbae.results import deployments, events, plans
+from hanbae.sandbox import demo_repository
 
 HEAD, OLD = "b" * 40, "a" * 40
 FILES = tuple(f"services/auth/migrations/{number:05d}_m.sql" for number in (1, 2, 3))
@@ -81,3 +91,116 @@ def test_it_is_told_with_its_files() -> None:
     assert line.words == "auth_db is back at version 1; taken back: 00003_m.sql, 00002_m.sql"
     (line,) = event_lines.of_fact(events.TakenBack("auth_db", 1, ()))
     assert "nothing left to take back" in line.words
+
+
+STEP = PLAN.steps[0].id
+JOB: dict[str, Any] = {
+    "metadata": {"namespace": "services", "labels": {}},
+    "spec": {
+        "template": {"metadata": {"labels": {}}, "spec": {"containers": [{"args": ["status"]}]}}
+    },
+}
+LINE = "2026/11/29 10:00:00 OK   00003_m.sql (1.2ms)"
+Driver = Callable[..., tuple[taking_back.WaysBack, plans.Step, list[events.TakenBack]]]
+
+
+@pytest.fixture(scope="module")
+def policy() -> documents.Policy:
+    return loading.load(demo_repository.example() / loading.NAME).policy
+
+
+@pytest.fixture
+def driver(policy: documents.Policy, monkeypatch: pytest.MonkeyPatch) -> Driver:
+    """A driver of the way back, the step, and what it records; goose says what the test has it say."""
+
+    def begin(
+        *recorded: events.Fact, now: tuple[int, ...], log: tuple[str, ...] = ()
+    ) -> tuple[taking_back.WaysBack, plans.Step, list[events.TakenBack]]:
+        way = msgspec.structs.replace(BACK, proof=msgspec.structs.replace(PROOF, job=JOB))
+        step = plans.Step(STEP, way)
+        plan = msgspec.structs.replace(PLAN, steps=(step, *PLAN.steps[1:]))
+        past = None
+        if recorded:
+            facts = [events.Opened(plan, "kim", OLD), *recorded]
+            stream = [events.Event("d1", n, AT, STEP, fact) for n, fact in enumerate(facts)]
+            past = resuming.Past("d1", plan, "kim", tuple(stream))
+        taken: list[Any] = []
+
+        async def ask(*_: object, **__: object) -> statuses.Status:
+            return statuses.Status(now, ())
+
+        async def run(*_: object, **__: object) -> probes.Ended:
+            return probes.Ended(succeeded=True, log=list(log))
+
+        async def nowhere(*_: object) -> None:
+            return None
+
+        async def add(_: str, fact: events.Fact) -> None:
+            taken.append(fact)
+
+        monkeypatch.setattr(proving, "ask", ask)
+        monkeypatch.setattr(probes, "run_to_end", run)
+        monkeypatch.setattr(reading, "get", nowhere)
+        space: Any = SimpleNamespace(policy=policy)
+        record: Any = SimpleNamespace(add=add, redact=str)
+        order = orders.Order(space, plan, "d1", "kim", past=past)
+        return taking_back.WaysBack(order, record), step, taken
+
+    return begin
+
+
+HAD = events.Intended("d1.k", (1, 2, 3))
+CLUSTER: Any = None
+
+
+async def test_who_was_killed_before_the_record_is_told_for_by_the_next_driver(
+    driver: Driver,
+) -> None:
+    ways, step, taken = driver(HAD, now=(1,))  # the Job is gone, and its log
+    assert await ways.had(CLUSTER, step) == (1, 2, 3), "as it was recorded, not as it is now"
+    await ways.take(CLUSTER, step)
+    assert [(fact.version, fact.versions) for fact in taken] == [(1, (3, 2))]
+    assert taken[0].names == ("00003_m.sql", "00002_m.sql")
+
+
+async def test_a_stop_tells_of_what_nobody_lived_to_record(driver: Driver) -> None:
+    ways, step, taken = driver(HAD, now=(1,))
+    await ways.leave_to_its_end(CLUSTER, step)
+    await ways.leave_to_its_end(CLUSTER, step)
+    assert [fact.versions for fact in taken] == [(3, 2)], "once"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "now"),
+    [
+        ((HAD,), (1, 2, 3)),
+        ((HAD, TAKEN), (1,)),
+        ((events.Intended("d1.k"),), (1,)),
+    ],
+    ids=["goose had not begun", "it is recorded", "an older hanbae wrote the record"],
+)
+async def test_a_stop_tells_of_nothing_else(
+    driver: Driver, recorded: tuple[events.Fact, ...], now: tuple[int, ...]
+) -> None:
+    ways, step, taken = driver(*recorded, now=now)
+    await ways.leave_to_its_end(CLUSTER, step)
+    assert taken == []
+
+
+async def test_what_has_its_record_is_not_told_twice_and_a_log_always_counts(
+    driver: Driver,
+) -> None:
+    ways, step, taken = driver(HAD, TAKEN, now=(1,))
+    await ways.take(CLUSTER, step)
+    ways, step, later = driver(HAD, TAKEN, now=(1,), log=(LINE,))  # applied meanwhile, by others
+    await ways.take(CLUSTER, step)
+    assert [fact.versions for fact in (*taken, *later)] == [(), (3,)]
+
+
+async def test_a_log_that_went_with_an_evicted_pod_takes_nothing_from_the_record(
+    driver: Driver,
+) -> None:
+    ways, step, taken = driver(now=(1,), log=(LINE,))
+    ways._had[step.id] = (1, 2, 3)  # as asked before anything is changed
+    await ways.take(CLUSTER, step)
+    assert [fact.versions for fact in taken] == [(3, 2)]
