@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import layouts
+from tests.support import layouts, printed_commands
 
 from hanbae.charts import scaffold_record
 from hanbae.cli import main
@@ -134,6 +134,66 @@ def test_later_policy_reaches_files_that_were_edited(
     text = (root / JOB).read_text()
     assert "activeDeadlineSeconds: 1200" in text
     assert "priorityClassName: migrations" in text
+
+
+POLICY_MOVES = {
+    "limits": (DEADLINE, {"MIG020"}, []),
+    "lock_timeout": (
+        ("\nmigrations:\n", "\nmigrations:\n  lock_timeout: 5s\n"),
+        {"MIG020"},
+        [],
+    ),
+    "runner": (
+        ("\nmigrations:\n", "\nmigrations:\n  runner: hanbae-migrate\n"),
+        {"MIG020"},
+        ["hanbae generate runner"],
+    ),
+}
+"""What changes in the policy, what check finds then, and what its cure has besides the upgrade."""
+
+
+def found_by_check(
+    root: Path, capsys: pytest.CaptureFixture[str], codes: set[str]
+) -> list[dict[str, Any]]:
+    capsys.readouterr()
+    main.run(["--lang", "en", "-C", str(root), "check", "auth", "--output", "json"])
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    return [finding for finding in findings if finding["code"] in codes]
+
+
+@pytest.mark.parametrize("moved", POLICY_MOVES)
+def test_what_check_says_of_a_chart_that_the_policy_has_left_behind_mends_it(
+    root: Path, capsys: pytest.CaptureFixture[str], moved: str
+) -> None:
+    (before, after), codes, more = POLICY_MOVES[moved]
+    edit(root, "hanbae.yaml", before, after)
+    commit(root)
+    findings = found_by_check(root, capsys, codes)
+    assert {finding["code"] for finding in findings} == codes
+    for finding in findings:
+        printed = list(printed_commands.within(finding["fix_message"]))
+        assert printed[: len(more) + 1] == [*more, "hanbae upgrade auth"]
+        for command in printed[: len(more) + 1]:
+            assert main.run(["-C", str(root), *command.split()[1:], *allowed(command)]) == 0
+    assert found_by_check(root, capsys, {*codes, "MIG023"}) == []
+
+
+def allowed(command: str) -> list[str]:
+    """The files of an earlier finding's cure are not committed."""
+    return ["--allow-dirty"] if " upgrade " in command else []
+
+
+def test_a_chart_of_others_is_not_sent_to_the_upgrade(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(root, "hanbae.yaml", *POLICY_MOVES["runner"][0])
+    (root / RECORD).unlink()
+    lengthen(root)
+    findings = found_by_check(root, capsys, {"MIG020"})
+    fixes = {finding["fix_message"] for finding in findings}
+    assert len(fixes) == 2
+    assert not [fix for fix in fixes if "hanbae upgrade auth" in fix]
+    assert any("hanbae generate runner" in fix for fix in fixes)
 
 
 def test_values_of_environments_and_migrations_are_never_touched(root: Path) -> None:

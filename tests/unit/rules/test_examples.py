@@ -172,3 +172,14 @@ def test_names_in_a_command_are_quoted() -> None:
     )
     assert finding.fix is not None
     assert "seal auth 'A; rm -rf .' --env dev" in catalogue.sentence(finding.fix)
+
+
+@pytest.mark.parametrize("is_scaffolded", [True, False])
+def test_wave_that_the_policy_has_moved_comes_by_the_upgrade_of_a_scaffolded_chart(
+    checked: Check, shop: trees.MemoryTree, *, is_scaffolded: bool
+) -> None:
+    moved = casebook.Change("hanbae.yaml", replace={"wave: -10": "wave: -9"})
+    record = casebook.Change("services/auth/helm/.hanbae-scaffold.json", remove=True)
+    changes = [moved] if is_scaffolded else [moved, record]
+    commands = {command for code, _, command in fixes(checked, shop, *changes) if code == "SEC010"}
+    assert commands == {"hanbae upgrade auth" if is_scaffolded else ""}

@@ -238,7 +238,7 @@ def test_the_jobs_limits_are_the_policys() -> None:
     ]
     early = job()
     early["metadata"]["annotations"]["argocd.argoproj.io/hook"] = "PreSync"
-    assert hits(jobs.limits, release([early], ENABLED)) == [("phase", "PreSync", "Sync")]
+    assert hits(jobs.limits, release([early], ENABLED)) == [("phase", "PreSync", "Sync", "auth")]
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def test_a_job_that_does_not_call_goose_needs_none() -> None:
 def test_the_image_has_the_runner_that_the_job_calls() -> None:
     runner = job(command=["/usr/local/bin/hanbae-migrate"])
     copied = "COPY --from=hanbae-migrate /go/bin/hanbae-migrate /usr/local/bin/hanbae-migrate\n"
-    for last, missing in ((copied, []), (FINAL, [("goose", "hanbae-migrate")])):
+    for last, missing in ((copied, []), (FINAL, [("goose", "hanbae-migrate", "auth")])):
         files = {"services/auth/Dockerfile": f"FROM a\nCOPY . /src\n{last}"}
         view = release([runner], ENABLED, of=project(files))
         assert hits(images.not_in_image, view.service) == missing
@@ -324,7 +324,7 @@ def test_the_image_has_the_runner_that_the_job_calls() -> None:
 @pytest.mark.parametrize(
     ("program", "driver", "differing"),
     [
-        ("goose", "postgres", [("", "command", "goose", "hanbae-migrate")]),
+        ("goose", "postgres", [("", "command", "goose", "hanbae-migrate", "auth")]),
         ("hanbae-migrate", "postgres", []),
         ("goose", "clickhouse", []),
     ],

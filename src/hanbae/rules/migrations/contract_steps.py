@@ -53,5 +53,5 @@ def too_early(release: views.Release) -> Iterator[rulebook.Hit]:
             mark = contracts.mark(release.service.text(path) or "")
             if mark is not None and mark.after is not None and mark.after not in folder.there:
                 facts = {"after": folder.here[mark.after], "file": name}
-                facts["environment"] = release.environment
+                facts |= {"environment": release.environment, "service": release.service.name}
                 yield rulebook.Hit(subjects.Place(path, mark.line), facts)

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from hanbae import subjects
 from hanbae.releases import tools
-from hanbae.rules import rulebook, views
+from hanbae.rules import rulebook, scaffolds, views
 from hanbae.rules.migrations import jobs
 
 _SOURCE: Final = "deployment-policy.ko.md, 배포 체크리스트"
@@ -75,7 +75,12 @@ def not_in_image(service: views.Service) -> Iterator[rulebook.Hit]:
         yield from _elsewhere(running[0], path, taken[0][0], taken[0][2])
     for program in _called(running[0]):
         if not any(program in line.rest for line in final):
-            yield rulebook.Hit(end, {"program": program}, variant="goose")
+            facts = {"program": program, "service": service.name}
+            fix = ""
+            if program == tools.RUNNER:
+                is_upgraded = scaffolds.is_upgraded(service, "Dockerfile")
+                fix = "rule.mig023-fix-runner" if is_upgraded else "rule.mig023-fix-built"
+            yield rulebook.Hit(end, facts, "goose", fix=fix)
 
 
 def _last_stage(lines: list[Line]) -> list[Line]:

@@ -10,7 +10,7 @@ from hanbae.migrations import databases, lock_timeouts
 from hanbae.policy import connection_options, labels, naming
 from hanbae.releases import databases as migrated
 from hanbae.releases import tools
-from hanbae.rules import rulebook, views
+from hanbae.rules import rulebook, scaffolds, views
 from hanbae.rules.migrations import drivers
 
 _POLICY: Final = "deployment-policy.ko.md, Database Migration Job"
@@ -90,13 +90,14 @@ def limits(release: views.Release) -> Iterator[rulebook.Hit]:
         "activeDeadlineSeconds": naming.seconds(policy.deadline),
     }
     for _, job in found(release):
+        upgrade, named = _upgrade(release), {"service": release.service.name}
         for field, value in limits_.items():
             actual = job.get("spec", field)
             if actual == value or (actual is None and field != "ttlSecondsAfterFinished"):
                 continue  # what a Job without a deadline or a number of tries does is told by the rules of Argo CD
             shown = "-" if actual is None else str(actual)[:20]
-            facts = {"field": field, "found": shown, "wanted": str(value)}
-            yield rulebook.Hit(views.On(job, ("spec", field)), facts)
+            facts = {"field": field, "found": shown, "wanted": str(value), **named}
+            yield rulebook.Hit(views.On(job, ("spec", field)), facts, fix=upgrade)
         yield from _patience(release, job)
         yield from _runner(release, job)
         # A word that is no phase has a rule of its own; Argo CD then goes by what Helm's annotation says.
@@ -104,8 +105,13 @@ def limits(release: views.Release) -> Iterator[rulebook.Hit]:
         meant = any(phase in own for phase in job.phases)
         if meant and policy.phase not in job.phases:
             part = views.On(job, ("metadata", "annotations", _HOOK))
-            facts = {"found": ", ".join(job.phases), "wanted": policy.phase}
-            yield rulebook.Hit(part, facts, "phase")
+            facts = {"found": ", ".join(job.phases), "wanted": policy.phase, **named}
+            yield rulebook.Hit(part, facts, "phase", fix=upgrade)
+
+
+def _upgrade(release: views.Release) -> str:
+    """The sentence for a chart that hanbae has scaffolded; empty for others."""
+    return "rule.mig020-fix-upgrade" if scaffolds.is_upgraded(release.service) else ""
 
 
 def _patience(release: views.Release, job: views.Object) -> Iterator[rulebook.Hit]:
@@ -115,8 +121,8 @@ def _patience(release: views.Release, job: views.Object) -> Iterator[rulebook.Hi
     for migration in drivers.goose(release) if timeout else ():
         if migration.job == job.ref and migration.lock_timeout != timeout:
             facts = {"found": migration.lock_timeout or "-", "wanted": expected}
-            facts["field"] = connection_options.VARIABLE
-            yield rulebook.Hit(migration.part, facts)
+            facts |= {"field": connection_options.VARIABLE, "service": release.service.name}
+            yield rulebook.Hit(migration.part, facts, fix=_upgrade(release))
 
 
 def _runner(release: views.Release, job: views.Object) -> Iterator[rulebook.Hit]:
@@ -128,7 +134,10 @@ def _runner(release: views.Release, job: views.Object) -> Iterator[rulebook.Hit]
         without = migration.tool == tools.GOOSE and migration.driver in ("postgres", "pgx")
         if migration.job == job.ref and without:
             facts = {"field": "command", "found": migration.tool, "wanted": tools.RUNNER}
-            yield rulebook.Hit(migration.part, facts)
+            facts["service"] = release.service.name
+            is_upgraded = scaffolds.is_upgraded(release.service)
+            fix = "rule.mig020-fix-runner" if is_upgraded else "rule.mig020-fix-built"
+            yield rulebook.Hit(migration.part, facts, fix=fix)
 
 
 @rulebook.of_release("MIG021", "error", source=_GOOSE, essential=True)

@@ -52,7 +52,9 @@ def shared(service: views.Service) -> Iterator[rulebook.Hit]:
         if pins[0] == pins[1] and apart:
             yield rulebook.Hit(place, facts)
         elif pins[0] != pins[1] and same_cluster:
-            yield rulebook.Hit(place, facts, "renewed", severity="notice")
+            facts["service"] = service.name
+            fix = "rule.sec015-fix-renewed"
+            yield rulebook.Hit(place, facts, "renewed", severity="notice", fix=fix)
 
 
 @rulebook.of_project("SEC016", "warning", source=_SOURCE, essential=True)

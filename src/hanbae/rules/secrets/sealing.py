@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hanbae import errors, libyaml, subjects
-from hanbae.rules import rulebook, views
+from hanbae.rules import rulebook, scaffolds, views
 from hanbae.rules.secrets import reading
 from hanbae.sealing import manifests
 
@@ -208,4 +208,7 @@ def wave(release: views.Release) -> Iterator[rulebook.Hit]:
         if manifest.wave != expected:
             part = views.On(manifest, ("metadata", "annotations", "argocd.argoproj.io/sync-wave"))
             facts = {"object": manifest.label, "wave": str(manifest.wave), "wanted": str(expected)}
-            yield rulebook.Hit(part, facts)
+            facts["service"] = release.service.name
+            is_upgraded = scaffolds.is_upgraded(release.service)
+            fix = "rule.sec010-fix-upgrade" if is_upgraded else ""
+            yield rulebook.Hit(part, facts, fix=fix)
