@@ -39,6 +39,7 @@ _PATTERNS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
         ("database", "does not exist", "3d000"),
         ("fatal", 'database "', "does not exist"),
     ),
+    "diagnosis.migration-lock-held": (("hanbae-migrate: ", "still holds the lock after"),),
     "diagnosis.database-locked": (
         ("lock timeout",),
         ("sqlstate 55p03",),

@@ -207,6 +207,10 @@ LINES = {
     "database-full": "FATAL: sorry, too many clients already (SQLSTATE 53300)",
     "database-absent": 'FATAL: database "lab" does not exist (SQLSTATE 3D000)',
     "database-locked": "ERROR: canceling statement due to lock timeout (SQLSTATE 55P03)",
+    "migration-lock-held": (
+        "2026/11/29 04:59:16 hanbae-migrate: hanbae-migrate@auth-migrate-x7k2p (process 4711 of auth"
+        " from 10.0.0.7, since 2026-11-29 04:50:00 UTC) still holds the lock after 5m0s"
+    ),
     "database-slow": "ERROR: canceling statement due to statement timeout (SQLSTATE 57014)",
     "database-rights": "ERROR: permission denied for table accounts (SQLSTATE 42501)",
     "database-read-only": "cannot execute INSERT in a read-only transaction (SQLSTATE 25006)",
