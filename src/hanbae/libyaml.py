@@ -292,7 +292,7 @@ _ODD_BYTES: Final = ("\r", "\0", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9", "\x
 def _check(data: bytes | str) -> None:
     """Refuse what goes too deep or grows without end; most files are known not to without being parsed."""
     text = _looked_at(data)
-    if text.count("%TAG") > _MOST_DIRECTIVES:
+    if "%" in text and text.count("%TAG") > _MOST_DIRECTIVES:
         raise Fault(f"more than {_MOST_DIRECTIVES} directives")  # each is compared with all before
     if at_most(data) > DEEPEST or ("&" in text and "*" in text):
         _check_events(data)

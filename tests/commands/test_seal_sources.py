@@ -69,6 +69,31 @@ BOTH = (
 )  # fmt: skip
 
 
+SLOW = {"asyncio", "cryptography.x509", "difflib", "email.utils", "hashlib", "pygit2", "shutil"}
+"""What takes long to import, and what no value needs that is sealed for a remembered certificate."""
+
+
+def test_sealing_for_the_remembered_certificate_begins_without_what_it_does_not_need(
+    shop: Path, run: Run
+) -> None:
+    assert run(*DEV, "TOKEN", "--stdin", stdin=b"c4n4ry")[0] == 0
+    code = (
+        "import sys; before = set(sys.modules); from hanbae.cli import main;"
+        "ended = main.run(sys.argv[1:]);"
+        "print(*(set(sys.modules) - before), file=sys.stderr); sys.exit(ended)"
+    )
+    command = ["secrets", "seal", "auth", "TOKEN", "--stdin", "--env=dev"]
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *command, "--certificate=../dev.pem"],
+        input=b"value",
+        capture_output=True,
+        check=True,
+    )
+    imported = set(ended.stderr.decode().split())
+    assert not SLOW & imported, SLOW & imported
+    assert opened(shop, "dev") == {"TOKEN": b"value"}
+
+
 def test_one_run_seals_for_each_environments_own_certificate(shop: Path, run: Run) -> None:
     code, out, err = run(*BOTH, "TOKEN", "--stdin", stdin=b"c4n4ry")
     assert code == 0, err

@@ -15,13 +15,13 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from hanbae import confinement, errors, masking, subjects
 from hanbae.charts import values
-from hanbae.planning import sealed_files, sealed_manifests, trusted_certificates
+from hanbae.planning import sealed_files, trusted_certificates
 from hanbae.policy import (
     boundaries,
     documents,
@@ -30,10 +30,13 @@ from hanbae.policy import (
     naming,
     service_paths,
 )
-from hanbae.repository import services, trees
+from hanbae.repository import services
 from hanbae.results import secrets
 from hanbae.sealing import batches, certificates, encrypting, pins
 from hanbae.sealing import plaintexts as plaintext_rules
+
+if TYPE_CHECKING:
+    from hanbae.planning import sealed_manifests
 
 
 class Named(Struct, frozen=True):
@@ -384,6 +387,9 @@ class _Draft(Struct, frozen=True):
         return self._result(manifest.path, manifest.section, outdated)
 
     def _manifest(self) -> sealed_manifests.Sealed:
+        from hanbae.planning import sealed_manifests
+        from hanbae.repository import trees
+
         tree = trees.WorkingTree(self.loaded.root)
         return sealed_manifests.find(self.loaded.policy, tree, self.service, self.environment)
 

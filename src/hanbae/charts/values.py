@@ -311,7 +311,7 @@ def _is_odd(text: str) -> bool:
     """Whether a text has what parsers count or take differently; a megabyte of sealed values is plain at a glance."""
     rest = text.encode("utf-8", "surrogatepass").translate(None, _PLAIN)
     return bool(rest and re.search(_ODD, rest.decode("utf-8", "surrogatepass"))) or any(
-        text.startswith(mark) or f"\n{mark}" in text for mark in _MARKS
+        line.startswith(_MARKS) for line in text.split("\n")
     )
 
 

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import io
 import os
@@ -253,5 +254,8 @@ def main() -> None:
     _complete_streams()
     with interrupts.terminable() as terminated:
         code = run()
+    # What is left goes with the process: Python would look through all of it for cycles first.
+    gc.disable()
+    gc.freeze()
     # A command that leaves by KeyboardInterrupt at SIGTERM has ended as one that is terminated.
     sys.exit(interrupts.TERMINATED if terminated and code == interrupts.INTERRUPTED else code)

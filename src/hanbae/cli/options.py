@@ -55,6 +55,11 @@ class Command(click.Command):
             for option, msgid in zip(options, msgids[1], strict=True):
                 option.help = msgid
 
+    def get_help_option(self, context: click.Context) -> click.Option | None:
+        """click's, whose words wait as all others do."""
+        with catalogue.untranslated():
+            return super().get_help_option(context)
+
     def get_short_help_str(self, limit: int = 0) -> str:
         """The first paragraph of the help, for lists of commands, which wrap it."""
         return " ".join(catalogue.words(self.help or "").split("\n\n")[0].split())

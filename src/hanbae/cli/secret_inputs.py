@@ -5,7 +5,6 @@ An argument is seen by everybody on the machine, in ``ps`` and in the shell's hi
 
 from __future__ import annotations
 
-import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -95,6 +94,10 @@ def lengths(assignments: Sequence[str]) -> dict[str, int]:
 
 def generated(lengths: Mapping[str, int]) -> dict[str, masking.Masked]:
     """New random values: as many bytes, written in letters, digits, ``-`` and ``_``."""
+    if not lengths:
+        return {}
+    import secrets  # loads all of OpenSSL
+
     return {
         key: masking.Masked(secrets.token_urlsafe(length).encode())
         for key, length in lengths.items()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
 from hanbae import errors, files, foreign_json, libyaml, subjects
 from hanbae.charts import values
-from hanbae.planning import sealed_manifests
 from hanbae.policy import documents, loading, naming, service_paths
-from hanbae.repository import services, trees
+from hanbae.repository import services
 from hanbae.sealing import pins
+
+if TYPE_CHECKING:
+    from hanbae.repository import trees
 
 Changes = Mapping[tuple[str, ...], str]
 """Paths as :mod:`hanbae.sealing.pins` has them → text."""
@@ -90,6 +92,9 @@ def find(loaded: loading.Loaded, service: str, environment: str) -> SealedFile |
     if service_paths.has_no_chart(policy.services, service):
         if not service_paths.is_in(policy.services, service, environment):
             return None
+        from hanbae.planning import sealed_manifests  # only who has no chart waits for it
+        from hanbae.repository import trees
+
         sealed = sealed_manifests.find(policy, trees.WorkingTree(loaded.root), service, environment)
         place = subjects.Place(sealed.path)
         read = SealedFile(
@@ -135,6 +140,8 @@ def of_tree(
     if chartless:
         if not service_paths.is_in(policy.services, service, environment):
             return None
+        from hanbae.planning import sealed_manifests
+
         sealed = sealed_manifests.find(policy, tree, service, environment)
         if not sealed.there:
             return None
@@ -151,6 +158,8 @@ def section_of(data: bytes, *, chartless: bool) -> Mapping[str, Any]:
     """What a file's content has sealed; nothing where it cannot be read."""
     content = libyaml.mapping(data) or {}
     if chartless:
+        from hanbae.planning import sealed_manifests
+
         return sealed_manifests.section(content)
     section = content.get(SECTION[0])
     return section if isinstance(section, dict) else {}
@@ -179,6 +188,8 @@ def write(loaded: loading.Loaded, updates: Sequence[Update]) -> None:
 def apply(loaded: loading.Loaded, update: Update, document: values.Values) -> None:
     """Change the text of a file."""
     if update.file.chartless:
+        from hanbae.planning import sealed_manifests
+
         sealed_manifests.update(document, update.changes)
     else:
         update_values(loaded, update.file.service, document, update.changes)
@@ -205,7 +216,11 @@ def below(changes: Changes, section: tuple[str, str]) -> dict[tuple[str, ...], s
 
 def _refuse_changed(update: Update, document: values.Values) -> None:
     """Whoever sealed a new value meanwhile must not get the old one back."""
-    data = sealed_manifests.DATA if update.file.chartless else pins.DATA
+    data = pins.DATA
+    if update.file.chartless:
+        from hanbae.planning import sealed_manifests
+
+        data = sealed_manifests.DATA
     before = update.file.ciphertexts
     for path in below(update.changes, pins.DATA):
         if document.get((*data, path[-1])) != before.get(path[-1]):

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from hanbae import errors, subjects
 from hanbae.charts import values
-from hanbae.planning import sealed_manifests
 from hanbae.policy import documents, environments, loading, service_paths
-from hanbae.repository import services, trees
+from hanbae.repository import services
 from hanbae.sealing import certificates, pins
 
 
@@ -78,6 +77,9 @@ def of(loaded: loading.Loaded, service: str, environment: str) -> str:
     if service_paths.has_no_chart(loaded.policy.services, service):
         if not service_paths.is_in(loaded.policy.services, service, environment):
             return ""
+        from hanbae.planning import sealed_manifests  # only who has no chart waits for it
+        from hanbae.repository import trees
+
         tree = trees.WorkingTree(loaded.root)
         sealed = sealed_manifests.find(loaded.policy, tree, service, environment)
         return str(sealed.section.get(pins.CERTIFICATE[1]) or "")

@@ -7,7 +7,6 @@ The walk reads the types' own annotations: a field that is added to :mod:`hanbae
 
 from __future__ import annotations
 
-import difflib
 import types
 import typing
 from functools import cache
@@ -152,6 +151,8 @@ def _fits(value: Any, kind: Any) -> bool:
 
 def _unknown(entry: nodes.Entry, key: str, path: str, keys: list[str]) -> errors.FileFault:
     facts = {"key": key, "inside": path or "hanbae.yaml", "known": ", ".join(keys)}
+    import difflib  # only for a mistake
+
     near = difflib.get_close_matches(key.lower().replace("-", "_"), keys, n=1)
     if near:
         return errors.FileFault(
@@ -185,6 +186,10 @@ def _bare(kind: Any) -> Any:
 def _fields(kind: type[msgspec.Struct]) -> dict[str, tuple[Any, bool]]:
     """Field → annotation, and whether it must be there; required ones first, as the struct has them."""
     hints = typing.get_type_hints(kind, include_extras=True)
+    names, defaults = kind.__struct_fields__, kind.__struct_defaults__
+    # `msgspec.structs.fields` would work the annotations out once more.
+    required = [msgspec.NODEFAULT] * (len(names) - len(defaults))
     return {
-        field.name: (hints[field.name], field.required) for field in msgspec.structs.fields(kind)
+        name: (hints[name], default is msgspec.NODEFAULT)
+        for name, default in zip(names, (*required, *defaults), strict=True)
     }

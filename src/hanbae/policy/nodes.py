@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from hanbae import errors, libyaml, subjects
 
@@ -29,8 +30,7 @@ _TAG: Final = "tag:yaml.org,2002:"
 _TEXT: Final = frozenset({"str", "timestamp", "binary"})
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Struct, frozen=True):
     """One value.
 
     Attributes:
@@ -44,8 +44,7 @@ class Node:
     place: subjects.Place
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One key of a mapping: where it is, and its value."""
 
     place: subjects.Place

@@ -7,7 +7,6 @@ Argo CD never sees them, so a check must not either.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import stat
 from bisect import bisect_left
@@ -144,6 +143,8 @@ class Overlaid:
 
     def files(self, folder: str = "") -> Mapping[str, str]:
         """See :class:`Tree`."""
+        import hashlib  # loads all of OpenSSL
+
         before = f"{folder}/" if folder else ""
         own = {
             path: f"written:{hashlib.sha256(content).hexdigest()}"

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from hanbae import errors
+from hanbae.sealing import plain_certificates
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -66,23 +67,43 @@ def parse(pem: bytes, source: str) -> Certificate:
     Raises:
         errors.WrongUse: There is none in it, or its key is not RSA or too short.
     """
+    try:
+        text = _utf8(pem)
+        plain = plain_certificates.read(text)
+        certificate = _of_plain(plain) if plain is not None else _by_library(text, source)
+    except (ValueError, IndexError, TypeError) as error:
+        raise errors.WrongUse("seal.not-a-certificate", source=source) from error
+    if certificate.public_key.key_size < SMALLEST_KEY:
+        bits = str(certificate.public_key.key_size)
+        raise errors.WrongUse("seal.key-too-short", source=source, bits=bits)
+    return certificate
+
+
+def _of_plain(plain: plain_certificates.Plain) -> Certificate:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.RSAPublicNumbers(plain.exponent, plain.modulus).public_key()
+    hashed = hashes.Hash(hashes.SHA256())
+    hashed.update(plain.der)
+    digest = hashed.finalize().hex()
+    return Certificate(key, f"sha256:{digest}", plain.not_after, plain.not_before)
+
+
+def _by_library(pem: bytes, source: str) -> Certificate:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     try:
-        certificate = x509.load_pem_x509_certificates(_utf8(pem))[0]
+        certificate = x509.load_pem_x509_certificates(pem)[0]
         key = certificate.public_key()
-    except (ValueError, IndexError, TypeError) as error:
-        raise errors.WrongUse("seal.not-a-certificate", source=source) from error
     except Exception as error:  # cryptography's own UnsupportedAlgorithm, for exotic keys
         if type(error).__module__.partition(".")[0] != "cryptography":
             raise
         raise errors.WrongUse("seal.not-a-certificate", source=source) from error
     if not isinstance(key, rsa.RSAPublicKey):
         raise errors.WrongUse("seal.not-rsa", source=source)
-    if key.key_size < SMALLEST_KEY:
-        raise errors.WrongUse("seal.key-too-short", source=source, bits=str(key.key_size))
     digest = certificate.fingerprint(hashes.SHA256()).hex()
     return Certificate(
         key,

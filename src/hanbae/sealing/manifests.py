@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from hanbae import errors
 
@@ -16,8 +17,7 @@ _BLOCKS: Final = frozenset({256, 384, 512, 768, 1024, 2048})
 _KEY: Final = re.compile(r"(?!\.\.?\Z)[-._a-zA-Z0-9]{1,253}")
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """What a well-formed ciphertext shows to anybody.
 
     Attributes:

@@ -8,14 +8,17 @@ domain to our catalogues translates them with ours.
 
 from __future__ import annotations
 
+import contextlib
 import gettext
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from hanbae.cli.text import indexed_catalogues
 
 if TYPE_CHECKING:  # kept out of the start-up of commands that need no types, such as --version
     from hanbae import errors, wording
@@ -62,7 +65,22 @@ def speak(language: str) -> None:
 @cache
 def _translations(language: str) -> gettext.NullTranslations:
     """The catalogue of a language, looked for once: a report of thousands of findings says ten thousand sentences."""
-    return gettext.translation(_DOMAIN, _FOLDER, [language], fallback=True)
+    kind = indexed_catalogues.Translations
+    return gettext.translation(_DOMAIN, _FOLDER, [language], kind, fallback=True)
+
+
+@contextlib.contextmanager
+def untranslated() -> Iterator[None]:
+    """Have click take its own words as they are: they are looked up with ours when they are shown.
+
+    By itself it would look them up as it starts, in a dictionary of the whole catalogue.
+    """
+    domain = gettext.textdomain()
+    gettext.textdomain("messages")
+    try:
+        yield
+    finally:
+        gettext.textdomain(domain)
 
 
 def _translated(msgid: str) -> str:
@@ -147,7 +165,7 @@ def plural_form(forms: Sequence[str], number: str) -> str:
     """
     if not number.isdecimal():
         return forms[-1]
-    spoken = gettext.translation(_DOMAIN, str(_FOLDER), [os.environ.get("LANGUAGE", "en")])
+    spoken = _translations(os.environ.get("LANGUAGE", "en"))
     rule: Callable[[int], int] = getattr(spoken, "plural")  # noqa: B009  typeshed does not know it
     return forms[min(rule(int(number)), len(forms) - 1)]
 

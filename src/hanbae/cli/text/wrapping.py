@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TextIO
 
@@ -99,6 +98,8 @@ def width(stream: TextIO, *, fallback: int) -> int:
 
     if not stream.isatty() and not os.environ.get("COLUMNS", "").isdigit():
         return fallback
+    import shutil  # which has every compression of archives with it
+
     return shutil.get_terminal_size((fallback, 24)).columns
 
 
