@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from bench.rows import Row
 
 from hanbae import subjects, wording
-from hanbae.history import protocol, stores
+from hanbae.history import protocol, stored_events, stores
 from hanbae.results import events, plans
 
 DEPLOYMENTS = 20_000
@@ -90,7 +90,7 @@ def _fill(store: stores.Store) -> None:
     def work(execute: protocol.Execute, numbers: range) -> None:
         for number in numbers:
             for event in _stream(number):
-                execute(stores._INSERT, stores._row(event, stores.encode(event)))  # noqa: SLF001
+                execute(stores._INSERT, stores._row(event, stored_events.encode(event)))  # noqa: SLF001
 
     for first in range(0, DEPLOYMENTS, _AT_ONCE):
         numbers = range(first, first + _AT_ONCE)

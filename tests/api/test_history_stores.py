@@ -23,8 +23,16 @@ import pytest
 from tests.support import polling, postgresql, records, relays
 
 from hanbae import errors, subjects
-from hanbae.history import locations, protocol, server_schemas, servers, stores
-from hanbae.results import events
+from hanbae.history import (
+    listings,
+    locations,
+    protocol,
+    server_schemas,
+    servers,
+    stored_events,
+    stores,
+)
+from hanbae.results import checklists, events
 
 NUMBERS = itertools.count(1)
 POD = subjects.Ref("Pod", "services", "auth")
@@ -136,12 +144,12 @@ def test_deployments_of_a_time_are_oldest_first(store: stores.Store) -> None:
     for day in days:
         store.append(f"d{day.day}", None, records.opened(), day)
     store.append("d24", None, records.closed("refused"), days[0])
-    assert [deployment.id for deployment in store.opened()] == ["d23", "d24", "d25"]
+    assert [deployment.id for deployment in store.opened().deployments] == ["d23", "d24", "d25"]
     chosen = store.opened(since=records.BEGUN, until=records.BEGUN + timedelta(days=2))
-    assert [deployment.id for deployment in chosen] == ["d23", "d24"]
+    assert [deployment.id for deployment in chosen.deployments] == ["d23", "d24"]
     later = store.opened(since=records.BEGUN + timedelta(microseconds=1), environment="dev")
-    assert [deployment.id for deployment in later] == ["d24", "d25"]
-    assert list(store.opened(service="absent")) == []
+    assert [deployment.id for deployment in later.deployments] == ["d24", "d25"]
+    assert store.opened(service="absent").deployments == []
 
 
 def test_the_last_deployment_of_each_service_is_not_one_that_was_refused(
@@ -151,18 +159,69 @@ def test_the_last_deployment_of_each_service_is_not_one_that_was_refused(
     for number, (service, environment) in enumerate(attempts):
         store.append(f"d{number}", None, records.opened(service, environment), records.BEGUN)
     store.append("d1", None, records.closed("refused"), records.BEGUN)
-    last = {service: deployment.id for service, deployment in store.last("dev").items()}
+    last = {deployment.service: deployment.id for deployment in store.last("dev").deployments}
     assert last == {"auth": "d0", "identity": "d2"}
-    assert store.last("staging") == {}
+    assert store.last("staging").deployments == []
     assert "d1" not in {deployment.id for deployment in store.deployments(refused=False)}
     assert "d1" in {deployment.id for deployment in store.deployments()}
 
 
-def put_in_place(store: stores.Store, seq: int, event: str) -> None:
-    """Put an event in the place of another of deployment ``a``, behind hanbae's back."""
-    statement = "UPDATE events SET event = :event WHERE deployment = 'a' AND seq = :seq"
-    values = {"seq": seq, "event": event}
-    store._database.transaction(lambda execute: execute(statement, values), deployment="a")
+def put_in_place(store: stores.Store, seq: int, event: str, deployment: str = "a") -> None:
+    """Put an event in the place of another, behind hanbae's back."""
+    statement = "UPDATE events SET event = :event WHERE deployment = :deployment AND seq = :seq"
+    values = {"seq": seq, "event": event, "deployment": deployment}
+    store._database.transaction(lambda execute: execute(statement, values), deployment=deployment)
+
+
+def decided() -> events.Decided:
+    decision = checklists.Decision("logs", "", "person", "failed")
+    return events.Decided(checklists.Checked("after", (decision,)))
+
+
+def test_a_record_that_cannot_be_read_is_named_and_hides_no_other(
+    store: stores.Store, tmp_path: Path
+) -> None:
+    for service in ("auth", "identity", "personal", "web"):
+        for fact in (records.opened(service), decided()):
+            store.append(f"of-{service}", None, fact, records.BEGUN)
+    decision = stored_events.encode(store.events("of-auth")[1])
+    put_in_place(store, 2, decision.replace('"seq":2', '"seq":"x"'), "of-auth")
+    put_in_place(store, 1, decision.replace('"of-auth"', '"of-identity"'), "of-identity")
+    put_in_place(store, 2, '{"of": "somebody"}', "of-personal")
+    damaged = ["of-auth", "of-identity", "of-personal"]
+    for listing in (store.listing(), store.opened(), store.last("dev")):
+        assert [deployment.id for deployment in listing.deployments] == ["of-web"]
+        assert sorted(record.deployment for record in listing.unreadable) == damaged
+        with pytest.raises(
+            errors.FileFault, match=r"history\.record-"
+        ):  # who decides by it is told
+            listing.require()
+    phases, unread = store.phases(["of-auth", "of-web"])
+    assert list(phases) == ["of-web"]
+    (record,) = unread
+    assert (record.deployment, record.row) == ("of-auth", 2)
+    assert record.why.facts["address"].startswith(("sqlite:////", "postgresql://"))
+    readable, unread = store.record("of-auth")
+    assert ([event.seq for event in readable], len(unread)) == ([1], 1)
+    with stores.open_store(f"sqlite:///{tmp_path / 'sound.db'}") as target:
+        copied = target.take(store)
+        assert (copied.deployments, copied.events) == (1, 2)
+        assert sorted(record.deployment for record in copied.unreadable) == damaged
+        assert target.events("of-web") == store.events("of-web")
+        assert target.listing().unreadable == ()
+
+
+def test_text_that_is_no_utf_8_spoils_its_own_record_alone(tmp_path: Path) -> None:
+    """A server refuses such text; SQLite does not."""
+    with stores.in_a_file(tmp_path / "history.db") as store:
+        for name in ("a", "b"):
+            store.append(name, None, records.opened(), records.BEGUN)
+        spoilt = "CAST(replace(event, 'tester', CAST(x'ff' AS TEXT)) AS TEXT)"
+        statement = f"UPDATE events SET event = {spoilt} WHERE deployment = 'a'"  # noqa: S608
+        store._database.transaction(lambda execute: execute(statement, {}), deployment="a")
+        listing = store.listing()
+        assert [deployment.id for deployment in listing.deployments] == ["b"]
+        assert [record.deployment for record in listing.unreadable] == ["a"]
 
 
 def test_a_record_of_an_older_hanbae_is_read_and_gone_on_with(store: stores.Store) -> None:
@@ -171,7 +230,7 @@ def test_a_record_of_an_older_hanbae_is_read_and_gone_on_with(store: stores.Stor
     for fact in (records.opened(), began):
         store.append("a", None, fact, records.BEGUN)
     for event in store.events("a"):
-        document = json.loads(stores.encode(event))
+        document = json.loads(stored_events.encode(event))
         for name in ("options", "prunes"):
             document["fact"].pop(name, None)
         if event.seq == 1:
@@ -311,21 +370,20 @@ def test_what_is_copied_is_the_same_there_and_in_the_order_of_time(
             source.append(f"d{number}", None, records.opened(), moment)
         source.append("d0", None, events.Logged(POD, "app", "nul \0 한글"), records.BEGUN)
         target.append("newer", None, records.opened(), records.BEGUN + timedelta(days=9))
-        assert target.take(source) == (3, 4)
+        assert target.take(source) == listings.Copied(3, 4)
         assert target.events("d0") == source.events("d0")
         listed = [deployment.id for deployment in target.deployments()]
         assert listed == ["newer", "d2", "d1", "d0"]
-        assert target.last("dev")["auth"].id == "newer"
+        assert [entry.id for entry in target.last("dev").deployments] == ["newer"]
         source.append("d2", None, records.closed(), records.BEGUN)
-        assert target.take(source) == (1, 1)
-        assert target.take(source) == (0, 0)
+        assert target.take(source) == listings.Copied(1, 1)
+        assert target.take(source) == listings.Copied(0, 0)
         assert target.deployment("d2").outcome == "succeeded"
         target.append("d1", None, records.closed("failed"), records.BEGUN)
-        assert target.take(source) == (0, 0)  # it knows more
+        assert target.take(source) == listings.Copied(0, 0)  # it knows more
         source.append("d1", None, records.closed("succeeded"), records.BEGUN)
-        with pytest.raises(errors.Refused) as caught:
-            target.take(source)
-        assert caught.value.text.facts == {"deployment": "d1"}
+        source.append("d9", None, records.opened(), records.BEGUN)
+        assert target.take(source) == listings.Copied(1, 1, differing=("d1",))
         assert target.deployment("d1").outcome == "failed"
 
 

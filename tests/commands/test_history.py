@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema_rs
 import msgspec
 import pytest
-from tests.commands.test_json_documents import in_shop, shop
+from tests.commands.test_json_documents import in_shop, schema, shop
 from tests.support import records
 
 from hanbae import subjects
@@ -170,3 +171,86 @@ def test_mark_of_a_process_that_was_killed_counts_for_nothing(tmp_path: Path) ->
     process.kill()
     process.communicate()
     assert not watching.is_watched(tmp_path / "history.db", "d1")
+
+
+@pytest.fixture
+def damaged(recorded: Path) -> Path:
+    """The record of the one that failed is damaged."""
+    with stores.open_store() as store:
+        statement = "UPDATE events SET event = '{}' WHERE deployment = :id AND seq = 2"
+        values = {"id": IDS[1]}
+        store._database.transaction(lambda execute: execute(statement, values), deployment=IDS[1])
+    return recorded
+
+
+def test_a_record_that_cannot_be_read_is_named_below_the_others(
+    damaged: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["--lang", "en", "history", "list"]) == 2
+    captured = capsys.readouterr()
+    assert [line.split()[0] for line in captured.out.splitlines()[2:]] == [IDS[2], IDS[0]]
+    narration = " ".join(captured.err.split())
+    assert f"The record of the deployment {IDS[1]}" in narration
+    assert "hanbae history copy sqlite:////" in narration
+    assert main.run(["--lang", "ko", "history", "list", "--limit", "1"]) == 0, (
+        "it is not among these"
+    )
+
+
+def test_programs_read_which_records_are_missing(
+    damaged: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["history", "list", "--output", "json"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    jsonschema_rs.validate(schema("history-list", capsys), document)
+    assert [entry["id"] for entry in document["deployments"]] == [IDS[2], IDS[0]]
+    (record,) = document["unreadable"]
+    assert (record["deployment"], record["why"]["id"]) == (IDS[1], "history.record-damaged")
+    assert main.run(["history", "show", IDS[1], "--output", "json"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    jsonschema_rs.validate(schema("history-show", capsys), document)
+    assert (document["deployment"], len(document["events"])) == (None, 1)
+    assert [entry["deployment"] for entry in document["unreadable"]] == [IDS[1]]
+
+
+def test_what_can_be_read_of_a_damaged_record_is_shown(
+    damaged: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["--lang", "en", "history", "show", IDS[1]]) == 2
+    captured = capsys.readouterr()
+    assert "orders" in captured.out
+    assert IDS[1] in captured.err
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (("dora", "--from", "2020-01-01"), ""),
+        (("dora", "--from", "2020-01-01", "--output", "openmetrics"), "unreadable_records 1"),
+        (("export", "--controls", "soc2", "--from", "2020-01-01"), IDS[1]),
+        (("export", "--controls", "soc2", "--from", "2020-01-01", "--output", "csv"), IDS[1]),
+        (("export", "--controls", "isms-p", "--from", "2020-01-01", "--output", "json"), IDS[1]),
+    ],
+)
+def test_what_is_counted_without_a_record_says_so(
+    damaged: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], names: str
+) -> None:
+    assert main.run(["--lang", "en", "history", *words]) == 2
+    captured = capsys.readouterr()
+    assert IDS[1] in captured.err
+    shown = captured.out.replace("\\", "")
+    assert names in shown
+    assert IDS[0] in shown or words[0] == "dora", "the others are there"
+
+
+def test_a_copy_leaves_out_what_is_damaged_and_takes_the_rest(
+    damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = f"sqlite:///{tmp_path / 'copy.db'}"
+    assert main.run(["--lang", "en", "history", "copy", "sqlite", target]) == 2
+    narration = " ".join(capsys.readouterr().err.split())
+    assert "Copied 5 events of 3 deployments" in narration
+    assert f"The record of the deployment {IDS[1]}" in narration
+    assert "left out: 1" in narration
+    with stores.open_store(target) as store:
+        assert {deployment.id for deployment in store.deployments()} == {IDS[0], *IDS[2:]}

@@ -53,6 +53,7 @@ def test_another_record_of_the_same_id_is_refused_and_left_as_it_is(
     assert "d1 is recorded otherwise" in " ".join(capsys.readouterr().err.split())
     with stores.open_store(addresses[1]) as store:
         assert store.deployment("d1").service == "other"
+        assert store.deployment("d2").outcome == "running", "all others are copied"
 
 
 def test_an_address_that_holds_a_password_is_not_repeated(

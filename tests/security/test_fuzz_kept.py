@@ -19,7 +19,7 @@ from tests.support import fuzzing, records
 from hanbae import wording
 from hanbae.charts import pools
 from hanbae.checking import inspecting, result_cache
-from hanbae.history import stores
+from hanbae.history import stored_events, stores
 from hanbae.repository import keeping
 from hanbae.results import events
 
@@ -91,7 +91,9 @@ FACTS: list[events.Fact] = [
             st.one_of(
                 *(
                     fuzzing.changed_json(
-                        msgspec.json.decode(stores.encode(events.Event("d", 1, NOW, None, fact)))
+                        msgspec.json.decode(
+                            stored_events.encode(events.Event("d", 1, NOW, None, fact))
+                        )
                     )
                     for fact in FACTS
                 )

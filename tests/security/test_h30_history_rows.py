@@ -13,7 +13,7 @@ from tests.support import records
 
 from hanbae import errors, wording
 from hanbae.cli import main
-from hanbae.history import stores
+from hanbae.history import stored_events, stores
 from hanbae.results import events
 
 __all__ = ["in_shop", "shop"]
@@ -38,7 +38,7 @@ def write(store: stores.Store, deployment: str, text: str, seq: int) -> None:
 
 
 def change(store: stores.Store, changes: Change, *, seq: int = 1) -> None:
-    document = json.loads(stores.encode(store.events("d1")[seq - 1]))
+    document = json.loads(stored_events.encode(store.events("d1")[seq - 1]))
     changes(document)
     write(store, "d1", json.dumps(document), seq)
 
@@ -63,7 +63,7 @@ NONE: dict[str, Change] = {
     "of a short commit": put("fact", "revision", value="0" * 12),
     "of a kind that there is not": put("fact", "type", value="Executed"),
     "closed before it was opened": lambda document: document.update(
-        fact=json.loads(stores.encode(records.stream([records.closed()])[0]))["fact"]
+        fact=json.loads(stored_events.encode(records.stream([records.closed()])[0]))["fact"]
     ),
     "of other types": put("fact", "plan", "steps", value={"a": 1}),
 }
@@ -74,10 +74,11 @@ def test_an_event_that_is_none_is_damage_and_no_traceback(
     store: stores.Store, changes: Change
 ) -> None:
     change(store, changes)
-    for read in (store.deployments, lambda: store.deployment("d1"), lambda: list(store.opened())):
+    for read in (store.deployments, lambda: store.deployment("d1"), store.opened().require):
         with pytest.raises(errors.FileFault) as damaged:
             read()
-        assert damaged.value.text.id in {"history.damaged", "history.newer"}
+        assert damaged.value.text.id in {"history.record-damaged", "history.record-newer"}
+        assert damaged.value.text.facts["deployment"] == "d1"
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000 + "]" * 100_000, "{}", "null", '"x"', "1e999"])
@@ -94,7 +95,7 @@ def test_numbers_that_no_computer_counts_to_are_damage_or_shown(store: stores.St
     proved = events.Proved("orders_db", 1, 1, (1,))
     store.append("d2", None, records.opened(), records.BEGUN)
     event = store.append("d2", None, proved, records.BEGUN)
-    document = stores.encode(event).replace('"version":1', '"version":1' + "0" * 5000)
+    document = stored_events.encode(event).replace('"version":1', '"version":1' + "0" * 5000)
     write(store, "d2", document, 2)
     with pytest.raises(errors.FileFault):
         store.deployment("d2")
@@ -108,15 +109,18 @@ def test_an_id_that_a_shell_would_obey_is_never_shown(store: stores.Store, name:
     store._database.transaction(lambda execute: execute(statement, values), deployment="d1")
     with pytest.raises(errors.FileFault) as damaged:
         store.deployments()
-    assert damaged.value.text.id == "history.damaged"
+    assert damaged.value.text.id == "history.record-damaged"
+    assert not name or name not in str(damaged.value)
+    (record,) = store.listing().unreadable
+    assert (record.deployment, record.row) == ("", 1)
 
 
 def copied(store: stores.Store, folder: Path) -> None:
     with stores.in_a_file(folder / "copy.db") as target:
         target.append("victim", None, records.opened(), records.BEGUN)
-        with pytest.raises(errors.FileFault) as damaged:
-            target.take(store)
-        assert damaged.value.place == store.place, "the one that is damaged is named"
+        (record,) = target.take(store).unreadable
+        assert record.deployment == "d1"
+        assert record.why.facts["place"] == store.place.file, "the one that is damaged is named"
         assert [event.seq for event in target.events("victim")] == [1]
         assert target.ids() == ["victim"], "all of a record, or none of it"
 
@@ -124,7 +128,7 @@ def copied(store: stores.Store, folder: Path) -> None:
 def test_a_copy_writes_into_no_other_record(store: stores.Store, tmp_path: Path) -> None:
     """Under the id of one deployment, a row that closes another one."""
     closing = records.stream([records.opened(), records.closed("failed")], deployment="victim")[1]
-    write(store, "d1", stores.encode(closing), 2)
+    write(store, "d1", stored_events.encode(closing), 2)
     copied(store, tmp_path)
 
 
@@ -140,7 +144,7 @@ def test_a_copy_takes_nothing_after_an_end(store: stores.Store, tmp_path: Path) 
         "INSERT INTO events (deployment, seq, kind, event, recorded)"
         " VALUES ('d1', 3, 'Intended', :event, '')"
     )
-    values = {"event": stores.encode(intended)}
+    values = {"event": stored_events.encode(intended)}
     store._database.transaction(lambda execute: execute(insert, values), deployment="d1")
     copied(store, tmp_path)
 
@@ -183,7 +187,7 @@ def test_what_a_lone_surrogate_is_does_not_end_a_command(
 ) -> None:
     with stores.open_store() as store:
         event = store.append("d1", None, records.opened("orders", "production"), records.BEGUN)
-        document = stores.encode(event).replace('"tester"', '"\\ud800"')
+        document = stored_events.encode(event).replace('"tester"', '"\\ud800"')
         write(store, "d1", document, 1)
     for words in (["list"], ["show", "d1"], ["show", "d1", "--output", "json"]):
         assert main.run(["--lang", "en", "history", *words]) in {0, 2, 4}

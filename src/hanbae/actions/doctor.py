@@ -16,6 +16,7 @@ from hanbae.clusters import connections, kinds, logs, reading
 from hanbae.deploying import helm_drift
 from hanbae.diagnosing import allowed_fields, standing
 from hanbae.engines import secrets
+from hanbae.history import listings
 from hanbae.policy import environments as policy_environments
 from hanbae.policy import labels, naming
 from hanbae.results import deployments, diagnoses, events, overlays, plans, reach
@@ -153,6 +154,7 @@ async def _of_environment(
         drifted = await _drifted(space, clusters, services, environment)
         parts = overlay.parts_of(space.policy, environment, services, ())
         expected = [await look.expected(p) for p in parts if p.provided == "expected"]
+    last = space.store.last(environment)
     return diagnoses.Snapshot(
         environment,
         space.clock().isoformat(timespec="seconds"),
@@ -161,8 +163,8 @@ async def _of_environment(
         space.policy.rollout.crashes,
         tuple(look.objects),
         tuple(look.tails),
-        tuple(look.unseen),
-        _recorded(space, services, environment),
+        (*look.unseen, *_unreadable(last, environment)),
+        _recorded(space, services, last),
         tuple(filter(None, expected)),
         drifted,
     )
@@ -185,13 +187,13 @@ async def _drifted(
 
 
 def _recorded(
-    space: workspaces.Workspace, services: Sequence[str], environment: str
+    space: workspaces.Workspace, services: Sequence[str], last: listings.Listing
 ) -> tuple[diagnoses.Recorded, ...]:
     """What the last deployments have found: why one has failed, and what databases were like after one."""
-    last = space.store.last(environment)
+    by_service = {deployment.service: deployment for deployment in last.deployments}
     recorded = []
     for service in services:
-        deployment = last.get(service)
+        deployment = by_service.get(service)
         if deployment is None:
             continue
         named = deployment.diagnoses if deployment.outcome == "failed" else ()
@@ -199,6 +201,12 @@ def _recorded(
         if named:
             recorded.append(diagnoses.Recorded(service, deployment.id, named))
     return tuple(recorded)
+
+
+def _unreadable(last: listings.Listing, environment: str) -> Iterator[diagnoses.Unseen]:
+    """The records of last deployments that cannot be read."""
+    for record in last.unreadable:
+        yield diagnoses.Unseen(environment, diagnoses.RECORD, "", record.why)
 
 
 def _drift(

@@ -47,7 +47,8 @@ def export(
         since: The time's beginning, with a time zone.
         until: Its end, which is not in it, with a time zone.
     """
-    recorded = list(space.store.opened(since=since - measure_delivery.BEFORE, until=until))
+    listed = space.store.opened(since=since - measure_delivery.BEFORE, until=until)
+    recorded = listed.deployments
     lookup = measure_delivery.lookup(space)
     policy, order = space.policy, environments.on_kubernetes(space.policy)
     in_time = [entry for entry in recorded if entry.opened is not None and entry.opened >= since]
@@ -72,6 +73,7 @@ def export(
             for name in order
         ),
         records=tuple(map(arranging.record, in_time)),
+        unreadable=listed.unreadable,
     )
 
 

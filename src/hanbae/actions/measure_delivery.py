@@ -7,6 +7,8 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Final
 
+from msgspec import structs
+
 from hanbae import errors, workspaces
 from hanbae.history import measuring
 from hanbae.policy import naming
@@ -41,14 +43,15 @@ def measure(
         since=since - BEFORE,
         until=until + timedelta(hours=rollback_hours),
     )
-    return measuring.measured(
-        recorded,
+    measured = measuring.measured(
+        recorded.deployments,
         lookup(space),
         environments=[environment] if environment else list(space.policy.environments),
         since=since,
         until=until,
         rollback_hours=rollback_hours,
     )
+    return structs.replace(measured, unreadable=recorded.unreadable)
 
 
 def lookup(space: workspaces.Workspace) -> measuring.Lookup:

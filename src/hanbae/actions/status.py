@@ -14,7 +14,7 @@ from hanbae.deploying import holding, lease_lists, permitting, standing_engines,
 from hanbae.images import versions
 from hanbae.planning import pending
 from hanbae.policy import calendars
-from hanbae.results import holds, reach, standings
+from hanbae.results import deployments, holds, reach, standings
 
 LOOKS_EVERY: Final = 5.0
 """Seconds between two looks at the clusters."""
@@ -79,6 +79,7 @@ class _Look:
         self._engines = standing_engines.Engines(space, self._commits)
         self._held: dict[str, list[holds.Held]] = {}
         self._unread: dict[str, reach.Unreached] = {}
+        self._unreadable: dict[str, tuple[deployments.Unreadable, ...]] = {}
 
     async def at_all(
         self, services: Sequence[str], environments: Sequence[str]
@@ -101,6 +102,7 @@ class _Look:
             tuple(_frozen(self._space, names)),
             tuple(entry for name in names for entry in self._held.get(name, ())),
             tuple(self._unread[name] for name in names if name in self._unread),
+            tuple(record for name in names for record in self._unreadable.get(name, ())),
         )
 
     async def _at(
@@ -115,7 +117,12 @@ class _Look:
             by_service = await self._leases(clusters, services, environment)
         self._held[environment] = holding.held(by_service, environment)
         entries = list(map(self._with_files, judged))
-        return standing_records.completed(entries, by_service, space.store) if entries else []
+        if not entries:
+            return []
+        entries, self._unreadable[environment] = standing_records.completed(
+            entries, by_service, space.store
+        )
+        return entries
 
     async def _leases(
         self, clusters: workspaces.Clusters, services: Sequence[str], environment: str

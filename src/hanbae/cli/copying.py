@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from hanbae import wording
-from hanbae.cli import options, outputs
+from hanbae import errors, wording
+from hanbae.cli import options, outputs, unreadable
 
 
 @click.command(
@@ -15,7 +15,8 @@ from hanbae.cli import options, outputs
 Copy a history into another, such as your own file into the team's database.
 
 Adds what is missing and changes nothing, so it can be interrupted and run again. Deployments that are in both must be
-the same; one that is not is refused by name. SOURCE and TARGET are addresses as in the policy.
+the same; one that is not is left as it is and named (exit code 5), and so is a record that cannot be read (2). All
+others are copied. SOURCE and TARGET are addresses as in the policy.
 Passwords are those of your password file, or PGPASSWORD for the server that HANBAE_HISTORY names.""",
     epilog="""\
 Examples:
@@ -26,15 +27,25 @@ Examples:
 @click.argument("target")
 @options.output("text", "json")
 @options.session
-def command(session: options.Session, *, source: str, target: str, output: str) -> None:
+def command(session: options.Session, *, source: str, target: str, output: str) -> int:
     """Copy it."""
     from hanbae.history import stores
 
     with stores.open_store(source) as first, stores.open_store(target) as second:
-        copied, events = second.take(first)
-        facts = {"target": second.place.file, "count": str(copied), "events": str(events)}
+        copied = second.take(first)
+        target = second.place.file
+    left_out = len(copied.unreadable) + len(copied.differing)
     if output == "json":
-        outputs.emit_json({"deployments": copied, "events": events})
-        return
-    text_id = "history.copied" if events else "history.nothing-to-copy"
-    session.narration.done(wording.Text(text_id, facts))
+        outputs.emit_json(copied._asdict())
+    elif copied.events or not left_out:
+        text_id = "history.copied" if copied.events else "history.nothing-to-copy"
+        facts = {"count": str(copied.deployments), "events": str(copied.events)}
+        session.narration.done(wording.Text(text_id, {"target": target, **facts}))
+    code = unreadable.tell(session, copied.unreadable)
+    for deployment in copied.differing:
+        session.narration.fail(wording.Text("history.differs", {"deployment": deployment}))
+        code = errors.Refused.exit_code
+    if left_out:
+        facts = {"target": target, "count": str(left_out)}
+        session.narration.note(wording.Text("history.copied-without", facts))
+    return code

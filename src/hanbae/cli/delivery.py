@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hanbae import errors, wording
-from hanbae.cli import names, options, outputs
+from hanbae.cli import names, options, outputs, unreadable
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def command(
     last: datetime | None,
     rollback_within: int,
     output: str,
-) -> None:
+) -> int:
     """Measure it."""
     from hanbae import workspaces
     from hanbae.actions import measure_delivery
@@ -119,7 +119,7 @@ def command(
             until=until,
             rollback_hours=rollback_within,
         )
-        if service is not None and not measured.deliveries:
+        if service is not None and not (measured.deliveries or measured.unreadable):
             services.check(space.loaded, service)
     if output == "json":
         outputs.emit_json(measured)
@@ -129,8 +129,9 @@ def command(
         outputs.document(openmetrics.text(measured))
     elif measured.deliveries:
         _show(session, measured)
-    else:
+    elif not measured.unreadable:
         session.narration.note(wording.Text("history.none"))
+    return unreadable.tell(session, measured.unreadable)
 
 
 def _show(session: options.Session, measured: measures.Measures) -> None:

@@ -97,7 +97,12 @@ def _show(
         outputs.emit_json(listed)
     else:
         _list(listed, typed, colour=session.narration.color)
+    from hanbae.results import diagnoses as results
+
     for entry in listed.unseen if output != "json" else ():
+        if entry.kind == results.RECORD:
+            session.narration.warn(entry.why)
+            continue
         facts = {"kind": entry.kind, "environment": entry.environment, "namespace": entry.namespace}
         session.narration.warn(wording.Text("doctor.unseen", facts))
     code = unreached.tell(session, listed.unreached)

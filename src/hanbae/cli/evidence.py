@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from hanbae.cli import delivery, options, outputs
+from hanbae.cli import delivery, options, outputs, unreadable
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def command(
     first: datetime | None,
     last: datetime | None,
     output: str,
-) -> None:
+) -> int:
     """Write it."""
     from hanbae import workspaces
     from hanbae.actions import export_evidence
@@ -64,10 +64,11 @@ def command(
         whole = export_evidence.export(space, framework, since=since, until=until)
     if output == "json":
         outputs.emit_json(whole)
-        return
+        return unreadable.tell(session, whole.unreadable)
     with _speaking(_LANGUAGES.get(framework)):
         text = reports.table(whole) if output == "csv" else f"{reports.markdown(whole)}\n"
     outputs.document(text)
+    return unreadable.tell(session, whole.unreadable)
 
 
 @contextlib.contextmanager

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from hanbae import wording
-from hanbae.cli import copying, delivery, evidence, names, options, outputs, outside
+from hanbae.cli import (
+    copying,
+    delivery,
+    evidence,
+    names,
+    options,
+    outputs,
+    outside,
+    unreadable,
+)
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
@@ -43,7 +52,8 @@ command.add_command(evidence.command)
 List deployments, the newest first: when, what, which image, how it ended; by whom where there is room.
 
 Attempts that were refused, so that nothing was changed, are left out unless --all is given.
-With --live, clusters are asked as well: syncs and edits of Applications that were not hanbae's are listed below.""",
+With --live, clusters are asked as well: syncs and edits of Applications that were not hanbae's are listed below.
+A record that cannot be read is named and hides no other; the exit code is then 2.""",
     epilog="""\
 Examples:
   hanbae history list
@@ -84,10 +94,11 @@ def listing(
     with workspaces.opened(session.directory, context=kube_context) as space:
         if environment is not None:
             space.environment(environment)
-        find = partial(space.store.deployments, service=service, environment=environment)
-        rows = find(limit=limit, refused=everything)
-        newest = find(limit=1)
-        if service is not None and not newest:
+        find = partial(space.store.listing, service=service, environment=environment)
+        listed = find(limit=limit, refused=everything)
+        rows = listed.deployments
+        newest = find(limit=1).deployments
+        if service is not None and not (newest or listed.unreadable):
             _require_service(space, service)
         unwatched = [
             deployment.id
@@ -96,16 +107,18 @@ def listing(
         ]
         others = outside.find(space, service, environment) if live else None
     if output == "json":
-        outputs.emit_json({"deployments": rows} | ({"outside": others} if others else {}))
+        document = {"deployments": rows, "unreadable": listed.unreadable}
+        outputs.emit_json(document | ({"outside": others} if others else {}))
     elif rows:
         outputs.emit(tables.history(rows, unwatched))
-    else:
+    elif not listed.unreadable:
         session.narration.note(wording.Text("history.none"))
     if unwatched:
         session.narration.note(wording.Text("history.unwatched", {"deployment": unwatched[0]}))
     if newest and newest[0].outcome == "refused" and not everything:
         session.narration.note(wording.Text("history.refused-left-out"))
-    return outside.show(session, others, output) if others is not None else 0
+    code = outside.show(session, others, output) if others is not None else 0
+    return max(code, unreadable.tell(session, listed.unreadable))
 
 
 def _require_service(space: workspaces.Workspace, service: str) -> None:
@@ -129,41 +142,55 @@ Examples:
 @click.argument("deployment", metavar="ID")
 @options.output("text", "json", "jsonl")
 @options.session
-def show(session: options.Session, deployment: str, output: str) -> None:
+def show(session: options.Session, deployment: str, output: str) -> int:
     """Show one deployment."""
     from hanbae import workspaces
     from hanbae.results import deployments as folded
 
     with workspaces.opened(session.directory) as space:
         deployment = space.store.find(deployment)
-        stream = space.store.events(deployment)
+        stream, damaged = space.store.record(deployment)
         is_watched = space.store.is_watched(deployment)
+    # Where an event cannot be read, what the others add up to would be another deployment.
+    total = None if damaged or not stream else folded.fold(stream)
     if output == "json":
-        outputs.emit_json({"deployment": folded.fold(stream), "events": stream})
+        outputs.emit_json({"deployment": total, "events": stream, "unreadable": damaged})
     elif output == "jsonl":
         for event in stream:
             outputs.emit_jsonl(event)
     else:
-        from hanbae.cli.text import event_lines
-        from hanbae.results import events
+        _show(stream, total, is_watched=is_watched)
+    return unreadable.tell(session, damaged)
 
-        deployment_made = folded.fold(stream)
-        outputs.emit_text(_headline(deployment_made, is_watched=is_watched), indent="  ")
-        for text in _applied(deployment_made):
+
+def _show(
+    stream: Sequence[events.Event], total: deployments.Deployment | None, *, is_watched: bool
+) -> None:
+    """Write a deployment's events, and what they add up to where all of them could be read."""
+    from hanbae.cli.text import event_lines
+    from hanbae.results import deployments, events
+
+    if total is None and stream and isinstance(stream[0].fact, events.Opened):
+        begun = deployments.fold(stream[:1])
+        outputs.emit_text(_about(begun), indent="  ")
+    if total is not None:
+        outputs.emit_text(_headline(total, is_watched=is_watched), indent="  ")
+        for text in _applied(total):
             outputs.emit_text(text, indent="  ")
-        quoting = event_lines.Quoting()
-        for event in stream:
-            shown = quoting.lines(event)
-            if deployment_made.outcome == "refused" and isinstance(event.fact, events.Opened):
-                shown = iter((event_lines.attempted(event.fact, deployment=event.deployment),))
-            for line in shown:
-                if line.words != f"hanbae history show {event.deployment}":
-                    # That one was for who saw the end of the deployment only.
-                    _show_line(event, line)
-        if deployment_made.checklist:
-            from hanbae.cli import checklist
+    quoting = event_lines.Quoting()
+    for event in stream:
+        shown = quoting.lines(event)
+        is_refused = total is not None and total.outcome == "refused"
+        if is_refused and isinstance(event.fact, events.Opened):
+            shown = iter((event_lines.attempted(event.fact, deployment=event.deployment),))
+        for line in shown:
+            if line.words != f"hanbae history show {event.deployment}":
+                # That one was for who saw the end of the deployment only.
+                _show_line(event, line)
+    if total is not None and total.checklist:
+        from hanbae.cli import checklist
 
-            checklist.emit(checklist.of(deployment_made), output)
+        checklist.emit(checklist.of(total), "text")
 
 
 def _show_line(event: events.Event, line: event_lines.Line) -> None:
@@ -189,16 +216,20 @@ def _applied(deployment: deployments.Deployment) -> Iterator[str]:
         yield catalogue.sentence(wording.Text("history.sync-options", facts))
 
 
-def _headline(deployment: deployments.Deployment, *, is_watched: bool) -> str:
-    outcome = catalogue.words(f"deploy.outcome-{deployment.outcome}")
-    if deployment.outcome == "running" and not is_watched:
-        outcome = catalogue.words("deploy.unwatched")
+def _about(deployment: deployments.Deployment, *outcome: str) -> str:
     opened = deployment.opened.astimezone().strftime("%Y-%m-%d %H:%M") if deployment.opened else ""
     parts = (
         deployment.id,
         f"{deployment.service} → {deployment.environment}",
         deployment.revision[:12],
         opened,
-        outcome,
+        *outcome,
     )
     return " · ".join(catalogue.printable(part) for part in parts if part)
+
+
+def _headline(deployment: deployments.Deployment, *, is_watched: bool) -> str:
+    outcome = catalogue.words(f"deploy.outcome-{deployment.outcome}")
+    if deployment.outcome == "running" and not is_watched:
+        outcome = catalogue.words("deploy.unwatched")
+    return _about(deployment, outcome)

@@ -40,6 +40,7 @@ from hanbae.results import (
 )
 from hanbae.sandbox import statuses
 
+_Unreadable = deployments.Unreadable
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -59,23 +60,27 @@ class Run(Deployments):
 
 
 class HistoryList(Deployments, omit_defaults=True):
-    """Deployments, and what others than hanbae have done, where clusters were asked."""
+    """Deployments, records that cannot be read, and what others than hanbae have done, where clusters were asked."""
 
+    unreadable: tuple[_Unreadable, ...] = ()
     outside: outside.Outside | None = None
 
 
 class Copied(Struct):
-    """How much of a history was copied."""
+    """How much of a history was copied; what of it cannot be read, and what is recorded otherwise in the other one."""
 
     deployments: int
     events: int
+    unreadable: tuple[_Unreadable, ...]
+    differing: tuple[str, ...]
 
 
 class HistoryShow(Struct):
-    """One deployment, and every event of it."""
+    """One deployment, and every event of it; no deployment where an event cannot be read."""
 
-    deployment: deployments.Deployment
+    deployment: deployments.Deployment | None
     events: tuple[events.Event, ...]
+    unreadable: tuple[_Unreadable, ...]
 
 
 class Files(Struct):

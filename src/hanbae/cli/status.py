@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hanbae import wording
-from hanbae.cli import interrupts, names, options, outputs, unreached
+from hanbae.cli import interrupts, names, options, outputs, unreached, unreadable
 from hanbae.cli.text import catalogue
 from hanbae.results import drifts
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _MOST: Final = 20
 """Services and environments that are explained below the table; the rest is in the table and in JSON."""
+_UNREAD: Final = 3
+"""Records that cannot be read, of which a table that is drawn again and again says so."""
 _DRIFTS: Final = 5
 """Objects of a service that are explained as changed by hand; the others are named."""
 _SENTENCES: Final = {
@@ -99,7 +101,8 @@ def command(
             outputs.emit_jsonl(standing)
     elif listed.standings:
         _show(session, listed, now)
-    return unreached.tell(session, listed.unreached)
+    unread = unreadable.tell(session, listed.unreadable)
+    return max(unread, unreached.tell(session, listed.unreached))
 
 
 async def _watch(
@@ -129,6 +132,10 @@ async def _watch(
                         outputs.emit_jsonl(standing)
                     else:
                         outputs.emit(standing_table.line(standing, listed, now))
+                unreadable.tell(
+                    session,
+                    [entry for entry in listed.unreadable if entry not in before.unreadable],
+                )
                 unreached.tell(
                     session,
                     [entry for entry in listed.unreached if entry not in before.unreached],
@@ -142,6 +149,7 @@ def _drawn(listed: standings.Standings, now: datetime) -> Iterator[str]:
 
     yield standing_table.table(listed, now)
     yield from map(catalogue.sentence, _forbidden(listed))
+    yield from (catalogue.sentence(record.why) for record in listed.unreadable[:_UNREAD])
     for entry in listed.unreached:
         facts = {"environment": entry.environment}
         yield catalogue.sentence(wording.Text("status.unreached", facts))

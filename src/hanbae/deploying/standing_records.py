@@ -9,15 +9,17 @@ from msgspec import structs
 from hanbae.clusters import leases
 from hanbae.deploying import last_deployments
 from hanbae.history import stores
-from hanbae.results import checklists, standings
+from hanbae.results import checklists, deployments, standings
 
 
 def completed(
     entries: Sequence[standings.Standing],
     by_service: Mapping[str, leases.Seen],
     store: stores.Store,
-) -> list[standings.Standing]:
+) -> tuple[list[standings.Standing], tuple[deployments.Unreadable, ...]]:
     """Where services stand in one environment, with their last deployments and the gates that failed in these.
+
+    What of their records cannot be read comes with it.
 
     Args:
         entries: Where they stand.
@@ -25,8 +27,11 @@ def completed(
         store: The history.
     """
     recorded = [_by_lease(entry, by_service.get(entry.service)) for entry in entries]
+    unreadable: tuple[deployments.Unreadable, ...] = ()
     if not all(entry.deployment for entry in recorded):
-        last = store.last(recorded[0].environment)
+        listed = store.last(recorded[0].environment)
+        unreadable = listed.unreadable
+        last = {deployment.service: deployment for deployment in listed.deployments}
         recorded = [
             structs.replace(
                 entry, deployment=deployment.id, outcome=deployment.outcome, by=deployment.by
@@ -35,8 +40,9 @@ def completed(
             else entry
             for entry in recorded
         ]
-    phases = store.phases([entry.deployment for entry in recorded if entry.deployment])
-    return [structs.replace(entry, gates=_failed(phases, entry)) for entry in recorded]
+    phases, undecided = store.phases([entry.deployment for entry in recorded if entry.deployment])
+    completed = [structs.replace(entry, gates=_failed(phases, entry)) for entry in recorded]
+    return completed, tuple({record.row: record for record in (*unreadable, *undecided)}.values())
 
 
 def _by_lease(entry: standings.Standing, lease: leases.Seen | None) -> standings.Standing:

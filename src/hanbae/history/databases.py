@@ -101,6 +101,8 @@ def connect(path: Path, *, own_folder: bool = False) -> sqlite3.Connection:
         connection = _opened(path)
         try:
             _distrust(connection)
+            # One text that is no UTF-8 would end a whole query; whoever decodes it sees what it is.
+            connection.text_factory = _text
             _check(connection, path, descriptor)
             _close_to_others(path, descriptor)
             journal = "DELETE" if _is_of_network(path) else "WAL"
@@ -153,6 +155,10 @@ def _opened(path: Path) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode("utf-8", "surrogateescape")
 
 
 def _check(connection: sqlite3.Connection, path: Path, descriptor: int) -> None:

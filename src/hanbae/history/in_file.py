@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from hanbae import errors, files, subjects
 from hanbae.history import databases, protocol, schemas, watching
@@ -36,6 +37,7 @@ class Database:
 
     def __init__(self, path: Path, *, own_folder: bool = False) -> None:
         self.place = subjects.Place(str(path))
+        self.address = f"sqlite:///{quote(str(path.absolute()))}"
         self._path = path
         self._lock = threading.Lock()
         with self._translated():

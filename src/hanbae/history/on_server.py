@@ -56,6 +56,7 @@ class Database:
 
     def __init__(self, server: servers.Server) -> None:
         self.place = subjects.Place(server.name)
+        self.address = server.address
         self._server = server
         self._lock = threading.RLock()
         self._driven: list[str] = []

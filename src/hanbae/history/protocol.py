@@ -22,11 +22,13 @@ class Database(Protocol):
 
     Attributes:
         place: How messages name it.
+        address: Its address, as the policy and commands have it.
 
     The failures of whatever is behind it are translated: see :class:`hanbae.history.stores.Store`.
     """
 
     place: subjects.Place
+    address: str
 
     def rows(self, query: str, values: Mapping[str, object]) -> Rows:
         """What a query yields; values are written ``:name``."""

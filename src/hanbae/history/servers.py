@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
-from urllib.parse import SplitResult, parse_qsl, unquote
+from urllib.parse import SplitResult, parse_qsl, quote, unquote
 
 from hanbae import errors, files, subjects
 
@@ -57,6 +57,12 @@ class Server(NamedTuple):
         """The server as messages name it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"postgresql://{host}:{self.port}/{self.database}"
+
+    @property
+    def address(self) -> str:
+        """The server with who logs in, as commands have it."""
+        user = f"{quote(self.user)}@" if self.user else ""
+        return self.name.replace("://", f"://{user}", 1)
 
     @property
     def is_near(self) -> bool:

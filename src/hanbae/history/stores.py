@@ -9,7 +9,6 @@ Where the events are, in a file or on a server, is the matter of :mod:`hanbae.hi
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -19,14 +18,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import msgspec
-
-from hanbae import errors, foreign_json, subjects
-from hanbae.history import in_file, locations, on_server, protocol
+from hanbae import errors, subjects
+from hanbae.history import in_file, listings, locations, on_server, protocol, stored_events
 from hanbae.results import checklists, deployments, events, plans
 
 Event = events.Event
 Deployment = deployments.Deployment
+Unreadable = deployments.Unreadable
 
 # Facts that do not change what a deployment adds up to, and of which there are thousands, are left out of it. Written
 # out, because an index without them is only used by a query that says the same.
@@ -38,27 +36,8 @@ _NOT_REFUSED: Final = (
 _AT_ONCE: Final = 200
 """Deployments that are folded from what one query yields."""
 _NAMED: Final = 5
-_ID: Final = re.compile(r"[\w.%-]{1,200}")
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-"""A full id: git takes other texts for a branch, or for a pattern that it looks for in every message."""
-_FIRST_YEAR, _LAST_YEAR = 1971, 9998
-"""Years that every time zone has."""
 _HIGHEST: Final = "\U0010ffff"
 """Comes after everything that an id can go on with."""
-
-
-def encode(event: Event) -> str:
-    """An event as it is stored: msgspec's JSON."""
-    return msgspec.json.encode(event).decode()
-
-
-def decode(text: str) -> Event:
-    """An event from what is stored.
-
-    Raises:
-        hanbae.foreign_json.Fault: It is no event that this hanbae knows.
-    """
-    return foreign_json.decode(text, Event)
 
 
 def open_store(url: str = "sqlite") -> Store:
@@ -100,6 +79,7 @@ class Store:
 
     def __init__(self, database: protocol.Database) -> None:
         self._database = database
+        self._reader = stored_events.Reader(database.place.file, database.address)
 
     def __enter__(self) -> Self:
         return self
@@ -148,15 +128,15 @@ class Store:
 
         def work(execute: protocol.Execute) -> Event:
             last = execute(
-                "SELECT seq, kind, event FROM events WHERE deployment = :deployment"
+                "SELECT seq, kind, event, position FROM events WHERE deployment = :deployment"
                 " ORDER BY seq DESC LIMIT 1",
                 {"deployment": deployment},
             )
             if last and last[0][2] in attempts:  # nobody learned that it was committed
-                return self._decoded(last[0][2], deployment)
-            _check_order(kind, last[0][1] if last else None)
+                return self._required(last[0][2], deployment, last[0][3])
+            stored_events.check_order(kind, last[0][1] if last else None)
             event = Event(deployment, last[0][0] + 1 if last else 1, moment, step, fact)
-            attempts.append(encode(event))
+            attempts.append(stored_events.encode(event))
             execute(_INSERT, _row(event, attempts[-1]))
             return event
 
@@ -168,12 +148,35 @@ class Store:
         Args:
             deployment: The deployment's id.
             after: Only those with a greater number: what a reader has not seen yet.
+
+        Raises:
+            hanbae.errors.FileFault: One of them cannot be read.
         """
+        return [self._required(text, deployment, row) for row, text in self._of(deployment, after)]
+
+    def record(self, deployment: str) -> tuple[list[Event], tuple[Unreadable, ...]]:
+        """The events of a deployment in order, and what of its record cannot be read, for whoever shows them.
+
+        Args:
+            deployment: The deployment's id.
+        """
+        stream: list[Event] = []
+        unreadable: list[Unreadable] = []
+        for row, text in self._of(deployment, 0):
+            try:
+                stream.append(self._reader.event(text, deployment, row))
+            except stored_events.Unread as error:
+                unreadable.append(error.record)
+        return stream, tuple(unreadable)
+
+    def _of(self, deployment: str, after: int) -> stored_events.Texts:
+        """What is stored of a deployment, with a greater number."""
         rows = self._database.rows(
-            "SELECT event FROM events WHERE deployment = :deployment AND seq > :after ORDER BY seq",
+            "SELECT position, event FROM events WHERE deployment = :deployment AND seq > :after"
+            " ORDER BY seq",
             {"deployment": deployment, "after": after},
         )
-        return [self._decoded(text, deployment) for (text,) in rows]
+        return [(row, text) for row, text in rows]
 
     def wait(self, seconds: float) -> None:
         """Return as soon as another process has added an event, at the latest after so many seconds."""
@@ -195,7 +198,24 @@ class Store:
         limit: int = 20,
         refused: bool = True,
     ) -> list[Deployment]:
-        """The latest deployments, newest first, folded from their events.
+        """The latest deployments, newest first, for whoever decides by them; see :meth:`listing`.
+
+        Raises:
+            hanbae.errors.FileFault: A record among them cannot be read.
+        """
+        return self.listing(
+            service=service, environment=environment, limit=limit, refused=refused
+        ).require()
+
+    def listing(
+        self,
+        *,
+        service: str | None = None,
+        environment: str | None = None,
+        limit: int = 20,
+        refused: bool = True,
+    ) -> listings.Listing:
+        """The latest deployments, newest first, folded from their events, for whoever shows them.
 
         Args:
             service: Only those of this service.
@@ -211,35 +231,47 @@ class Store:
             " ORDER BY recorded DESC, position DESC LIMIT :limit",
             values | {"limit": limit},
         )
-        return list(self._folded([id for (id,) in rows]))  # noqa: A001 it is the deployment's
+        return self._listed([id for (id,) in rows])  # noqa: A001 it is the deployment's
 
-    def take(self, other: Store) -> tuple[int, int]:
+    def take(self, other: Store) -> listings.Copied:
         """Add what another history has and this one has not; what it has of a record stays as it is.
+
+        A record there that cannot be read, or whose events are another deployment's or in no order, is left out, and
+        so is one that is another here than there; all others are taken.
 
         Args:
             other: The other history. What is added to it meanwhile may be left out, and is taken the next time.
-
-        Returns:
-            How many deployments were added or gone on with, and how many events.
-
-        Raises:
-            hanbae.errors.Refused: A record is another one here than there.
-            hanbae.errors.FileFault: A record there is none: its events are another deployment's, or in no order.
         """
-        added = [self._take(other, deployment) for deployment in other.ids()]
-        return sum(count > 0 for count in added), sum(added)
+        added: list[int] = []
+        unreadable: list[Unreadable] = []
+        differing: list[str] = []
+        for deployment in other.ids():
+            try:
+                count = self._take(other, deployment)
+            except stored_events.Unread as error:
+                unreadable.append(error.record)
+            else:
+                if count is None:
+                    differing.append(deployment)
+                else:
+                    added.append(count)
+        count = sum(number > 0 for number in added)
+        return listings.Copied(count, sum(added), tuple(unreadable), tuple(differing))
 
-    def _take(self, other: Store, deployment: str) -> int:
-        """Add the events of one deployment that are missing; all of them or none."""
-        query = "SELECT event FROM events WHERE deployment = :deployment ORDER BY seq"
-        theirs = [text for (text,) in other._database.rows(query, {"deployment": deployment})]
-        taken = other._record(deployment, theirs)
+    def _take(self, other: Store, deployment: str) -> int | None:
+        """Add the events of one deployment that are missing, all of them or none; None where it is another here."""
+        query = "SELECT position, event FROM events WHERE deployment = :deployment ORDER BY seq"
+        values = {"deployment": deployment}
+        rows: stored_events.Texts = [
+            (row, text) for row, text in other._database.rows(query, values)
+        ]
+        taken = other._reader.whole(deployment, rows)
+        theirs = [text for _, text in rows]
 
-        def work(execute: protocol.Execute) -> int:
-            ours = [text for (text,) in execute(query, {"deployment": deployment})]
+        def work(execute: protocol.Execute) -> int | None:
+            ours = [text for _, text in execute(query, values)]
             if ours != theirs[: len(ours)] and theirs != ours[: len(theirs)]:
-                place = self.place
-                raise errors.Refused("history.differs", place=place, deployment=deployment)
+                return None
             for event, text in zip(taken[len(ours) :], theirs[len(ours) :], strict=True):
                 execute(_INSERT, _row(event, text))
             return max(0, len(theirs) - len(ours))
@@ -260,7 +292,7 @@ class Store:
         environment: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-    ) -> Iterator[Deployment]:
+    ) -> listings.Listing:
         """Every deployment that was opened in a time, oldest first, refused ones included.
 
         Args:
@@ -279,10 +311,12 @@ class Store:
             " ORDER BY recorded, position",
             values,
         )
-        yield from self._folded([id for (id,) in rows])  # noqa: A001 it is the deployment's
+        return self._listed([id for (id,) in rows])  # noqa: A001 it is the deployment's
 
-    def last(self, environment: str) -> dict[str, Deployment]:
-        """Service → its last deployment to an environment that was not refused.
+    def last(self, environment: str) -> listings.Listing:
+        """The last deployment of each service to an environment that was not refused.
+
+        Where that one's record cannot be read, no earlier one takes its place.
 
         Args:
             environment: The environment.
@@ -294,39 +328,36 @@ class Store:
             " AS ranked WHERE place = 1",
             {"environment": environment},
         )
-        folded = self._folded([id for (id,) in rows])  # noqa: A001 it is the deployment's
-        return {deployment.service: deployment for deployment in folded}
+        return self._listed([id for (id,) in rows])  # noqa: A001 it is the deployment's
 
-    def phases(self, deployments: Sequence[str]) -> dict[str, tuple[checklists.Checked, ...]]:
-        """Deployment → what became of its checklists, of those that have any.
+    def phases(
+        self, deployments: Sequence[str]
+    ) -> tuple[dict[str, tuple[checklists.Checked, ...]], tuple[Unreadable, ...]]:
+        """Deployment → what became of its checklists, of those that have any; and what of them cannot be read.
 
         Args:
             deployments: The deployments' ids.
         """
-        phases: dict[str, dict[checklists.Phase, checklists.Checked]] = {}
-        for first in range(0, len(deployments), _AT_ONCE):
-            ids = deployments[first : first + _AT_ONCE]
-            names = {f"id{number}": id for number, id in enumerate(ids)}  # noqa: A001
-            rows = self._database.rows(
-                "SELECT deployment, event FROM events WHERE deployment IN"  # noqa: S608  our own words
-                f" ({', '.join(f':{name}' for name in names)}) AND kind = 'Decided'"
-                " ORDER BY deployment, seq",
-                names,
-            )
-            for deployment, text in rows:
-                event = self._decoded(text, deployment)
-                if isinstance(event.fact, events.Decided):
-                    checked = event.fact.checked
-                    phases.setdefault(event.deployment, {})[checked.phase] = checked
-        return {deployment: tuple(by_phase.values()) for deployment, by_phase in phases.items()}
+        phases: dict[str, tuple[checklists.Checked, ...]] = {}
+        unreadable: list[Unreadable] = []
+        for name, texts in self._texts(deployments, "kind = 'Decided'"):
+            try:
+                facts = [event.fact for event in self._reader.stream(name, texts)]
+            except stored_events.Unread as error:
+                unreadable.append(error.record)
+                continue
+            decided = [fact.checked for fact in facts if isinstance(fact, events.Decided)]
+            phases[name] = tuple({entry.phase: entry for entry in decided}.values())
+        return phases, tuple(unreadable)
 
     def deployment(self, deployment: str) -> Deployment:
         """What a deployment adds up to.
 
         Raises:
             ValueError: There is none of this id.
+            hanbae.errors.FileFault: Its record cannot be read.
         """
-        for folded in self._folded([deployment]):
+        for folded in self._listed([deployment]).require():
             return folded
         raise ValueError(f"no deployment {deployment}")
 
@@ -337,11 +368,11 @@ class Store:
             ValueError: There is none of this id.
         """
         rows = self._database.rows(
-            "SELECT event FROM events WHERE deployment = :deployment AND seq = 1",
+            "SELECT position, event FROM events WHERE deployment = :deployment AND seq = 1",
             {"deployment": deployment},
         )
-        for (text,) in rows:
-            fact = self._decoded(text, deployment).fact
+        for row, text in rows:
+            fact = self._required(text, deployment, row).fact
             if isinstance(fact, events.Opened):
                 return fact.plan
         message = f"no deployment {deployment}"
@@ -366,71 +397,43 @@ class Store:
             raise errors.WrongUse("history.no-deployment", prefix=prefix)
         raise errors.WrongUse("history.ambiguous", prefix=prefix, ids=", ".join(ids))
 
-    def _folded(self, ids: Sequence[str]) -> Iterator[Deployment]:
+    def _listed(self, ids: Sequence[str]) -> listings.Listing:
         """What deployments add up to, in the order of their ids."""
+        by_id: dict[str, Deployment] = {}
+        unreadable: list[Unreadable] = []
+        for name, texts in self._texts(ids, _TELLING):
+            try:
+                by_id[name] = self._reader.fold(name, texts)
+            except stored_events.Unread as error:
+                unreadable.append(error.record)
+        listed = [by_id[name] for name in ids if name in by_id]
+        return listings.Listing(listed, tuple(unreadable), self.place)
+
+    def _texts(
+        self, ids: Sequence[str], condition: str
+    ) -> Iterator[tuple[str, stored_events.Texts]]:
+        """What is stored of deployments under a condition, deployment by deployment."""
         for first in range(0, len(ids), _AT_ONCE):
             names = {f"id{number}": id for number, id in enumerate(ids[first : first + _AT_ONCE])}  # noqa: A001
             rows = self._database.rows(
-                "SELECT deployment, event FROM events WHERE deployment IN"  # noqa: S608  our own words
-                f" ({', '.join(f':{name}' for name in names)}) AND {_TELLING}"
+                "SELECT deployment, position, event FROM events WHERE deployment IN"  # noqa: S608  our own words
+                f" ({', '.join(f':{name}' for name in names)}) AND {condition}"
                 " ORDER BY deployment, seq",
                 names,
             )
-            groups = groupby(rows, key=itemgetter(0))
-            by_id = {
-                name: self._fold([self._decoded(text, name) for _, text in group])
-                for name, group in groups
-            }
-            yield from (by_id[name] for name in names.values() if name in by_id)
+            for name, group in groupby(rows, key=itemgetter(0)):
+                yield name, [(row, text) for _, row, text in group]
 
-    def _fold(self, stream: list[Event]) -> Deployment:
-        try:
-            return deployments.fold(stream)
-        except ValueError as error:
-            raise self._damaged(str(error)) from None
-
-    def _record(self, deployment: str, texts: Sequence[str]) -> list[Event]:
-        """The events of a whole record, which was written by whoever may write here.
+    def _required(self, text: str, deployment: str, row: int) -> Event:
+        """An event of a deployment, for whoever decides by it.
 
         Raises:
-            hanbae.errors.FileFault: They are not numbered from 1 without gaps, or not what a record is made of.
-        """
-        stream = [self._decoded(text, deployment) for text in texts]
-        last: str | None = None
-        for number, event in enumerate(stream, 1):
-            if event.seq != number:
-                raise self._damaged(f"seq {event.seq} at {number}")
-            kind = type(event.fact).__name__
-            try:
-                _check_order(kind, last)
-            except ValueError as error:
-                raise self._damaged(str(error)) from None
-            last = kind
-        return stream
-
-    def _decoded(self, text: str, deployment: str) -> Event:
-        """An event of a deployment, from what is stored.
-
-        What is stored was written by whoever may write to the history. A record that goes by two names, a time that no
-        calendar shows and an id that a shell would obey are nobody's.
+            hanbae.errors.FileFault: It cannot be read.
         """
         try:
-            event = decode(text)
-        except foreign_json.Fault as error:
-            if isinstance(error.__cause__, msgspec.ValidationError):
-                raise errors.FileFault("history.newer", place=self.place) from None
-            # Written as JSON, so it has been changed since.
-            raise self._damaged(str(error)) from None
-        if event.deployment != deployment or not _ID.fullmatch(deployment):
-            raise self._damaged("deployment")
-        if event.at.tzinfo is None or not _FIRST_YEAR <= event.at.year <= _LAST_YEAR:
-            raise self._damaged("at")
-        if isinstance(event.fact, events.Opened) and not _COMMIT.fullmatch(event.fact.revision):
-            raise self._damaged("revision")
-        return event
-
-    def _damaged(self, why: str) -> errors.FileFault:
-        return errors.FileFault("history.damaged", place=self.place, why=why)
+            return self._reader.event(text, deployment, row)
+        except stored_events.Unread as error:
+            raise errors.FileFault.saying(error.record.why, self.place) from None
 
 
 _INSERT: Final = (
@@ -468,10 +471,3 @@ def _chosen(service: str | None, environment: str | None) -> tuple[list[str], di
         name: value for name, value in choices.items() if value is not None
     }
     return ["kind = 'Opened'", *(f"{name} = :{name}" for name in values)], values
-
-
-def _check_order(kind: str, last: str | None) -> None:
-    if (last is None) != (kind == "Opened"):
-        raise ValueError(f"a deployment's events begin with Opened, once: {kind} after {last}")
-    if last == "Closed":
-        raise ValueError(f"a deployment's last event is Closed: {kind} after it")

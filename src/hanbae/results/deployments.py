@@ -94,6 +94,20 @@ class Deployment(Struct, frozen=True, omit_defaults=False):
         return (*self.options, *(("prune",) if self.prunes else ()))
 
 
+class Unreadable(Struct, frozen=True):
+    """The record of a deployment that cannot be read: others are shown without it, and it is named.
+
+    Attributes:
+        deployment: The deployment's id; empty where what stands there is none.
+        row: Position in the history's table ``events`` of the event that cannot be read, or of the record's first.
+        why: Why, and what to do.
+    """
+
+    deployment: str
+    row: int
+    why: wording.Text
+
+
 def fold(stream: Iterable[events.Event]) -> Deployment:
     """What a deployment's events add up to.
 

@@ -39,6 +39,10 @@ class Diagnosis(Struct, frozen=True):
     command: tuple[str, ...] = ()
 
 
+RECORD: Final = "DeploymentRecord"
+"""The kind of what is unseen where the record of a last deployment cannot be read."""
+
+
 class Unseen(Struct, frozen=True):
     """What could not be looked at, so that nothing is said of it.
 

@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from hanbae import wording
+from hanbae.results import deployments
 
 Framework = Literal["isms-p", "soc2"]
 
@@ -116,6 +117,7 @@ class Evidence(Struct, frozen=True):
         controls: The controls, in their order.
         environments: The environments, in the order of promotion.
         records: The deployments, oldest first; refused ones too: a control has worked there.
+        unreadable: Records that cannot be read; each may be of the time.
     """
 
     framework: Framework
@@ -126,3 +128,4 @@ class Evidence(Struct, frozen=True):
     controls: tuple[Control, ...]
     environments: tuple[Environment, ...]
     records: tuple[Record, ...]
+    unreadable: tuple[deployments.Unreadable, ...] = ()

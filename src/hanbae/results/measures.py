@@ -7,6 +7,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from hanbae.results import deployments
+
 How = Literal["failed", "migration", "rolled-back"]
 """How a change fails: its deployment, a migration of it, or it is taken back."""
 
@@ -78,6 +80,7 @@ class Measures(Struct, frozen=True):
         rollback_hours: Hours within which a change that is taken back counts as failed.
         deliveries: Each environment in the policy's order, first all its services together, then each of them.
         failures: What failed in the time, by when it began.
+        unreadable: Records that cannot be read, so that they are not counted.
     """
 
     since: datetime
@@ -85,3 +88,4 @@ class Measures(Struct, frozen=True):
     rollback_hours: int
     deliveries: tuple[Delivery, ...]
     failures: tuple[Failure, ...]
+    unreadable: tuple[deployments.Unreadable, ...] = ()

@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from hanbae import subjects
-from hanbae.results import drifts, holds, reach
+from hanbae.results import deployments, drifts, holds, reach
 
 State = Literal[
     "current", "behind", "unseen", "drifted", "busy", "progressing", "degraded", "absent", "unknown"
@@ -90,6 +90,7 @@ class Standings(Struct, frozen=True):
         frozen: Environments that the policy freezes now.
         held: Services that somebody holds, as far as the clusters show that.
         unread: Environments whose Leases may not be read, so that nobody knows what is held there.
+        unreadable: Records of last deployments that cannot be read.
     """
 
     standings: tuple[Standing, ...]
@@ -97,6 +98,7 @@ class Standings(Struct, frozen=True):
     frozen: tuple[Frozen, ...] = ()
     held: tuple[holds.Held, ...] = ()
     unread: tuple[reach.Unreached, ...] = ()
+    unreadable: tuple[deployments.Unreadable, ...] = ()
 
 
 def changed(before: Standings, after: Standings) -> Iterator[Standing]:

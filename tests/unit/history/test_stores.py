@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests.support import records
 
 from hanbae import errors, subjects
-from hanbae.history import locations, schemas, stores
+from hanbae.history import locations, schemas, stored_events, stores
 from hanbae.results import events
 
 # Surrogates cannot be written as UTF-8; nothing that hanbae decodes holds one.
@@ -70,7 +70,7 @@ def test_what_is_read_is_what_was_written(
     kind: type, data: st.DataObject, moment: datetime, step: str | None
 ) -> None:
     event = events.Event("d", 1, moment, step, data.draw(values(kind)))
-    assert stores.decode(stores.encode(event)) == event
+    assert stored_events.decode(stored_events.encode(event)) == event
 
 
 def test_nobody_else_can_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +149,7 @@ def test_event_of_a_newer_hanbae_is_told(store: stores.Store) -> None:
         connection.close()
         with pytest.raises(errors.FileFault) as caught:
             store.events("a")
-    assert caught.value.text.id == "history.newer"
+    assert caught.value.text.id == "history.record-newer"
 
 
 def test_older_file_is_brought_up_to_date_and_keeps_its_events(
@@ -182,19 +182,20 @@ def test_file_of_the_first_version_is_searched_like_any_other(
             (records.opened("auth", "dev"), records.opened("orders", "production"))
         ):
             event = events.Event(f"d{number}", 1, records.BEGUN, None, fact)
-            row = (event.deployment, 1, "Opened", stores.encode(event))
+            row = (event.deployment, 1, "Opened", stored_events.encode(event))
             connection.execute("INSERT INTO events VALUES (?, ?, ?, ?)", row)
         event = events.Event("d1", 2, records.BEGUN, None, records.closed("refused"))
         connection.execute(
-            "INSERT INTO events VALUES (?, ?, ?, ?)", ("d1", 2, "Closed", stores.encode(event))
+            "INSERT INTO events VALUES (?, ?, ?, ?)",
+            ("d1", 2, "Closed", stored_events.encode(event)),
         )
     connection.close()
     with stores.open_store(f"sqlite:///{path}") as store:
         assert [deployment.id for deployment in store.deployments()] == ["d1", "d0"]
         assert [deployment.id for deployment in store.deployments(refused=False)] == ["d0"]
         assert [deployment.id for deployment in store.deployments(service="orders")] == ["d1"]
-        assert list(store.last("production")) == []
-        assert [deployment.id for deployment in store.opened(since=records.BEGUN)] == ["d0", "d1"]
+        assert store.last("production").deployments == []
+        assert [entry.id for entry in store.opened(since=records.BEGUN).deployments] == ["d0", "d1"]
 
 
 LOCKING = """

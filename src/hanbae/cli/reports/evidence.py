@@ -105,6 +105,7 @@ def markdown(whole: evidence.Evidence) -> str:
     }
     parts = [f"# {catalogue.words(f'evidence.title-{whole.framework}')}"]
     parts.append(escaping.markdown(catalogue.sentence(wording.Text("evidence.made", facts))))
+    parts += _missing(whole)
     for control in whole.controls:
         parts.append(f"## {escaping.markdown(_title(control))}")
         for topic in control.topics:
@@ -114,6 +115,17 @@ def markdown(whole: evidence.Evidence) -> str:
             columns = {name: CELLS[name] for name in _COLUMNS[topic]}
             parts.append(_drawn(columns, list(_of_topic(whole, topic))))
     return "\n\n".join(parts)
+
+
+def _missing(whole: evidence.Evidence) -> Iterator[str]:
+    """What is not in the tables, because it cannot be read."""
+    if not whole.unreadable:
+        return
+    facts = {"count": str(len(whole.unreadable))}
+    yield escaping.markdown(catalogue.sentence(wording.Text("evidence.unreadable", facts)))
+    yield "\n".join(
+        f"- {escaping.markdown(catalogue.sentence(record.why))}" for record in whole.unreadable
+    )
 
 
 def table(whole: evidence.Evidence) -> str:
@@ -129,6 +141,10 @@ def table(whole: evidence.Evidence) -> str:
             if topic == "environments":
                 writer.writerows(head | _row(PLACES, place) for place in whole.environments)
             writer.writerows(head | _row(CELLS, record) for record in _of_topic(whole, topic))
+    outcome = catalogue.words("evidence.outcome-unreadable")
+    for unread in whole.unreadable:
+        why = _cell(escaping.sentence(unread.why))
+        writer.writerow({"deployment": unread.deployment, "outcome": outcome, "why": why})
     return stream.getvalue()
 
 

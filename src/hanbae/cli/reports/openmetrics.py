@@ -56,6 +56,8 @@ def _lines(measured: measures.Measures) -> Iterator[str]:
     for delivery in services:
         median = (("0.5", delivery.restore_median),)
         yield from _summary("restore_seconds", delivery, median, delivery.restored)
+    yield from _described("unreadable_records", "gauge", "Records that cannot be read or counted.")
+    yield f"{_PREFIX}_unreadable_records {len(measured.unreadable)}"
 
 
 def _described(name: str, kind: str, meaning: str) -> Iterator[str]:
