@@ -71,6 +71,28 @@ async def test_migrations_are_those_of_the_image_however_it_is_packed(
     assert files is not None
     assert files.image == await registry.digest(reference, login(server))
     assert files.digests == DIGESTS
+    assert not files.texts, "nobody asked for them"
+    whole = await contents.migrations_in(reference, FOLDER, login(server), whole=True)
+    assert whole is not None
+    assert whole.texts == {"1_create.sql": CREATE, "2_alter.sql": ALTER}
+
+
+async def test_texts_are_those_of_migrations_and_no_more_than_an_image_may_have(
+    server: str,
+) -> None:
+    big, ours = bytes(1024**2), f"{FOLDER}/1_create.sql"
+    names = {f"/usr/share/{number}_x.sql": str(number).encode() + big[4:] for number in range(70)}
+    files = {ours: CREATE, f"{FOLDER}/README.sql": b"no", f"{FOLDER}/2_big.sql": big + b" "}
+    reference = await put(server, "texts", [layer(files)])
+    whole = await contents.migrations_in(reference, FOLDER, login(server), whole=True)
+    assert whole is not None
+    assert whole.texts == {"1_create.sql": CREATE}
+    flooded = await put(server, "flooded", [layer({**names, ours: CREATE})])
+    plain = await contents.migrations_in(flooded, FOLDER, login(server))
+    assert plain is not None
+    with pytest.raises(errors.Failed) as caught:
+        await contents.migrations_in(flooded, FOLDER, login(server), whole=True)
+    assert "more text of migrations" in caught.value.text.facts["why"]
 
 
 async def test_what_is_not_there_is_not_an_error(server: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
 import shutil
 import subprocess
@@ -10,11 +12,14 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from tests.support import shown_pages
+from tests.support import registries, shown_pages
 from tests.support.registries import Quiet
 
 from hanbae import masking, wording
+from hanbae.charts import values
 from hanbae.cli import main
+from hanbae.images import layouts, references
+from hanbae.images import registry as pushing
 from hanbae.rehearsing import rehearsal, servers
 from hanbae.results import rehearsals
 from hanbae.sandbox import binaries, demo_repository, rehearsal_server
@@ -232,6 +237,84 @@ def test_the_command_begins_with_what_an_environment_has(
     assert "goose stopped at 00004_broken.sql" in shown
     assert main.run(["--lang", "ko", *words]) == 1
     assert "00004_broken.sql 파일에서 멈췄습니다" in capsys.readouterr().out
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A registry on this machine to which the user is logged in."""
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    with registries.running(folder) as address:
+        token = base64.b64encode(f"{registries.USER}:{registries.PASSWORD}".encode())
+        config = {"auths": {address: {"auth": token.decode()}}}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+        yield address
+
+
+def use_image(shop: Path, registry: str, texts: dict[str, str]) -> str:
+    """Have production run an image with these migrations, which no commit has like that."""
+    folder = "/app/services/auth/migrations"
+    files = [layouts.File(f"{folder}/{name}", text.encode()) for name, text in texts.items()]
+    image = layouts.image([layouts.layer([layouts.File(folder, mode=0o755), *files])], {})
+    reference = references.parse(f"{registry}/shop/auth@{image.digest}")
+    asyncio.run(pushing.push(image, reference, registries.login(registry), insecure=True))
+    with values.editing(shop / "hanbae.yaml", "hanbae.yaml") as policy:
+        policy.update({("registries", registry, "plain_http"): True})
+    path = shop / "services/auth/helm/values-prod.yaml"
+    with values.editing(path, path.name) as document:
+        document.update(
+            {
+                ("image", "repository"): f"{registry}/shop/auth",
+                ("image", "digest"): image.digest,
+            }
+        )
+    git(shop, "add", "hanbae.yaml", str(path))
+    git(shop, "commit", "--quiet", "--message", "an image")
+    git(shop, "push", "--quiet", "origin", "main")
+    return str(reference)
+
+
+def test_it_begins_with_the_migrations_of_the_image_that_runs_there(
+    shop: Path, registry: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The image was built from elsewhere: it has another second migration, whose column the next one needs."""
+    migrations = shop / "services/auth/migrations"
+    first, second, *_ = sorted(migrations.glob("*.sql"))
+    other = "-- +goose Up\nALTER TABLE accounts ADD COLUMN built text;\n"
+    reference = use_image(
+        shop, registry, {first.name: first.read_text(), second.name: other, "README.md": "no"}
+    )
+    (migrations / "00004_index.sql").write_text(
+        "-- +goose Up\nCREATE INDEX built ON accounts (built);\n-- +goose Down\nDROP INDEX built;\n"
+    )
+    words = ["-C", str(shop), "migrations", "rehearse", "auth", "--from", "production"]
+    capsys.readouterr()
+    main.run(["--lang", "en", *words, "--output", "json"])
+    streams = capsys.readouterr()
+    nothing, production = json.loads(streams.out)["databases"][0]["runs"]
+    assert nothing["failed"] == "00004_index.sql"
+    assert (production["image"], production["version"]) == (reference, 2)
+    assert production["failed"] != "00004_index.sql", "only the image has what it asks for"
+    assert "are taken" not in streams.err
+
+
+def test_the_commit_stands_in_for_an_image_that_is_not_read(
+    shop: Path, registry: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = min((shop / "services/auth/migrations").glob("*.sql"))
+    reference = use_image(shop, registry, {first.name: first.read_text()})
+    path = shop / "services/auth/helm/values-prod.yaml"
+    path.write_text(path.read_text().replace(reference[-64:], "0" * 64))
+    git(shop, "commit", "--quiet", "--all", "--message", "an image that nobody has pushed")
+    git(shop, "push", "--quiet", "origin", "main")
+    words = ["-C", str(shop), "migrations", "rehearse", "auth", "--from", "production"]
+    assert main.run(["--lang", "en", *words, "--output", "json"]) == 0
+    streams = capsys.readouterr()
+    (_, production) = json.loads(streams.out)["databases"][0]["runs"]
+    assert (production["image"], production["version"]) == ("", 2)
+    assert "the migrations of its commit" in " ".join(streams.err.split())
+    assert "is not in its registry" in " ".join(streams.err.split())
 
 
 REHEARSED = [block for block in shown_pages.blocks() if block.scene == "rehearsal"]

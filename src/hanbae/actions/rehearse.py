@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,8 +15,8 @@ from hanbae.checking import projects
 from hanbae.migrations import files
 from hanbae.policy import environments as kinds
 from hanbae.policy import folders
-from hanbae.rehearsing import rehearsal, servers
-from hanbae.repository import services, trees
+from hanbae.rehearsing import deployed_files, rehearsal, servers
+from hanbae.repository import revisions, services, trees
 from hanbae.results import rehearsals
 from hanbae.rules import views
 
@@ -53,15 +54,19 @@ class Read(Struct, frozen=True):
         request: What is to be rehearsed.
         databases: The service's own, in order.
         starts: Environment → those that it has.
+        images: Environment → database → the image that they were read from; those of a commit have none.
+        notices: Why some are their commit's.
     """
 
     request: Wanted
     databases: Contents
     starts: Mapping[str, Contents]
+    images: Mapping[str, Mapping[str, str]] = {}
+    notices: tuple[wording.Text, ...] = ()
 
 
 async def read(space: workspaces.Workspace, request: Wanted) -> Read:
-    """Read what is to be rehearsed; nothing is fetched and no cluster asked.
+    """Read what is to be rehearsed; no cluster is asked, and registries only for the images of environments.
 
     Args:
         space: The workspace.
@@ -93,15 +98,41 @@ async def read(space: workspaces.Workspace, request: Wanted) -> Read:
     chosen = {name: folder for name, folder in folders_of.items() if request.database in {"", name}}
     if not chosen:
         raise errors.Refused("rehearsal.no-databases", place=None, service=request.service)
-    names = request.starts or tuple(kinds.on_kubernetes(space.policy))
-    starts = {}
-    for name in () if request.copy else names:
-        tree = _deployed(space, request.service, name)
-        if tree is not None:
-            starts[name] = _contents(tree, chosen)
+    deployed = {} if request.copy else _commits(space, request)
+    images = dict(
+        zip(
+            deployed,
+            await asyncio.gather(
+                *(
+                    deployed_files.read(space, tree, request.service, name, chosen)
+                    for name, tree in deployed.items()
+                )
+            ),
+            strict=True,
+        )
+    )
+    return Read(
+        request,
+        _contents(project.tree, chosen),
+        {
+            name: {**_contents(tree, chosen), **images[name].contents}
+            for name, tree in deployed.items()
+        },
+        {name: image.names for name, image in images.items()},
+        tuple(text for image in images.values() for text in image.notices),
+    )
+
+
+def _commits(space: workspaces.Workspace, request: Wanted) -> dict[str, revisions.Revision]:
+    """Environment → the commit that it has; those of which nobody knows are left out, unless they are asked for."""
+    deployed = {}
+    for name in request.starts or tuple(kinds.on_kubernetes(space.policy)):
+        revision = _deployed(space, request.service, name)
+        if revision is not None:
+            deployed[name] = revision
         elif request.starts:
             raise errors.WrongUse("rehearsal.unknown-start", environment=name)
-    return Read(request, _contents(project.tree, chosen), starts)
+    return deployed
 
 
 def rehearse(
@@ -140,6 +171,7 @@ def rehearse(
                     request.rows,
                     request.budget,
                     request.copy,
+                    {start: names.get(name, "") for start, names in read_before.images.items()},
                 )
             )
         )
@@ -168,7 +200,9 @@ def _folders(service: views.Service) -> dict[str, str]:
     return {}
 
 
-def _deployed(space: workspaces.Workspace, service: str, environment: str) -> trees.Tree | None:
+def _deployed(
+    space: workspaces.Workspace, service: str, environment: str
+) -> revisions.Revision | None:
     """What is deployed of a service, by the history; else the head of the branch, as it was last fetched."""
     for deployment in space.store.deployments(service=service, environment=environment):
         if deployment.outcome == "succeeded":

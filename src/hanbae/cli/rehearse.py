@@ -82,6 +82,7 @@ Examples:
 )
 @click.option("--database", default="", metavar="NAME", help="Only this database of the service.")
 @options.output("text", "json", "markdown")
+@options.insecure()
 @options.session
 def command(
     session: options.Session,
@@ -95,6 +96,7 @@ def command(
     from_stdin: bool,
     database: str,
     output: str,
+    insecure: bool,
 ) -> int:
     """Rehearse."""
     from hanbae import workspaces
@@ -110,8 +112,10 @@ def command(
         budget=budget,
         copy=settings.get("dbname", ""),
     )
-    with workspaces.opened(session.directory) as space:
+    with workspaces.opened(session.directory, insecure=insecure) as space:
         read = asyncio.run(rehearse.read(space, request))
+    for text in read.notices:
+        session.narration.warn(text)
     if url and len(read.databases) > 1:
         raise errors.WrongUse("rehearsal.which-database", existing=", ".join(read.databases))
     try:

@@ -42,7 +42,7 @@ async def _of_proof(
 ) -> verdicts.Verdict:
     """Whether the migrations of one database are those of the commit."""
     container = proof.job["spec"]["template"]["spec"]["containers"][0]
-    name, folder = str(container.get("image") or ""), _folder(container)
+    name, folder = str(container.get("image") or ""), folder_of(container)
     digest = digests.get(name)
     facts = target.facts | {"database": proof.database, "image": name, "folder": folder or "-"}
     if isinstance(digest, errors.Error):
@@ -110,7 +110,7 @@ async def _in_image(name: str, digest: str, folder: str, registries: sources.Sou
     return names
 
 
-def _folder(container: Mapping[str, Any]) -> str:
+def folder_of(container: Mapping[str, Any]) -> str:
     """The absolute folder that goose reads, by its arguments or its variable; empty where it is not named."""
     arguments = [
         str(part) for part in (container.get("command") or []) + (container.get("args") or [])

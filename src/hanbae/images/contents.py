@@ -7,6 +7,7 @@ So what a deployment promises is read from the image itself, by a disposable pro
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -42,10 +43,12 @@ class Files(Struct, frozen=True):
     Attributes:
         image: The digest of the image for the one platform whose layers were read.
         digests: File name → ``sha256:…`` of its content; None where the image has no such folder.
+        texts: File name → content of its SQL migrations, where that was asked for.
     """
 
     image: str
     digests: Mapping[str, str] | None
+    texts: Mapping[str, bytes] = {}
 
 
 async def migrations_in(
@@ -56,6 +59,7 @@ async def migrations_in(
     insecure: bool = False,
     architecture: str | None = None,
     within: float = TIMEOUT,
+    whole: bool = False,
 ) -> Files | None:
     """The files that are directly in a folder of an image, such as the migrations that its goose would see.
 
@@ -66,6 +70,7 @@ async def migrations_in(
         insecure: Speak plain HTTP.
         architecture: Of an image for several, in the registries' spelling; by default this machine's.
         within: Seconds that it may take.
+        whole: Whether the text of SQL migrations is read as well.
 
     Returns:
         None if the registry does not have the image, or not for this architecture.
@@ -82,7 +87,7 @@ async def migrations_in(
                 if manifest is None:
                     return None
                 layers = _layers(manifest, reference)
-                reply = await _read(connected, reference, folder, layers)
+                reply = await _read(connected, reference, folder, layers, whole=whole)
     except TimeoutError:
         if not timer.expired():
             raise
@@ -91,7 +96,8 @@ async def migrations_in(
         ) from None
     if reply.fault is not None:
         raise _fault(reference, reply.fault)
-    return Files(manifest.digest, reply.files)
+    texts = {name: base64.b64decode(body) for name, body in reply.texts.items()}
+    return Files(manifest.digest, reply.files, texts)
 
 
 class _Layer(Struct, frozen=True, rename={"media_type": "mediaType"}):
@@ -102,6 +108,7 @@ class _Layer(Struct, frozen=True, rename={"media_type": "mediaType"}):
 
 class _Reply(Struct, frozen=True):
     files: dict[str, str] | None = None
+    texts: dict[str, str] = {}
     fault: str | None = None
 
 
@@ -125,6 +132,8 @@ async def _read(
     reference: references.Reference,
     folder: str,
     layers: list[_Layer],
+    *,
+    whole: bool,
 ) -> _Reply:
     """Send the layers through the worker, from the bottom up, and decode what it says."""
     async with _worker() as process:
@@ -135,6 +144,7 @@ async def _read(
             "layers": len(layers),
             "most_bytes": MOST_BYTES,
             "most_members": MOST_MEMBERS,
+            "texts": whole,
         }
         answering = asyncio.create_task(process.stdout.read(_LARGEST_ANSWER + 1))
         try:

@@ -2,21 +2,24 @@
 
 Whoever built an image decides what its archives hold: bytes without end, a million members, paths that go anywhere.
 Nothing of them is written to a disk; they are read as they come, once, in a process with bounds on memory and time
-that can only answer with the names and digests of the files in one folder.
+that can only answer with the names and digests of the files in one folder, and with the text of its migrations.
 
-The request is a line of JSON: the folder, how many layers follow, and how much they may hold. Each layer is frames of
+The request is a line of JSON: the folder, how many layers follow, how much they may hold, and whether the text of
+migrations is asked for: it is kept by digest, because only the last layer tells what is in the folder. Each layer is
+frames of
 four bytes of length and that many bytes, and ends with an empty frame. The answer is one JSON document.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
 import sys
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Final, Self
 
@@ -29,6 +32,10 @@ CPU: Final = 120
 """Seconds: a gigabyte of gzip takes about ten."""
 LARGEST_FILE: Final = 64 * 1024**2
 """Bytes of a file whose content counts; a larger one is there, and no migration."""
+LARGEST_MIGRATION: Final = 1024**2
+"""Bytes of a migration whose text is kept."""
+MOST_TEXT: Final = 64 * 1024**2
+"""Bytes of all texts that are kept, wherever they are in the image."""
 _LONGEST_REQUEST: Final = 64 * 1024
 _CHUNK: Final = 1024 * 1024
 _ENDS: Final = {"EOFHeaderError", "EmptyHeaderError"}
@@ -153,12 +160,54 @@ def unpacked(frames: Frames) -> IO[bytes]:
     return packed
 
 
-def entries(archive: IO[bytes], bounds: Bounds) -> Iterator[layer_trees.Entry]:
+class Texts:
+    """What looks like a migration, by digest; nothing is kept where nobody asks for it.
+
+    Args:
+        are_kept: Whether somebody asks for it.
+    """
+
+    def __init__(self, *, are_kept: bool) -> None:
+        self._are_kept = are_kept
+        self._left = MOST_TEXT
+        self._bodies: dict[str, bytes] = {}
+
+    def are_kept_of(self, member: tarfile.TarInfo) -> bool:
+        """Whether a member may be a migration: goose's files begin with their version."""
+        name = member.name.rpartition("/")[2]
+        is_like_one = name[:1].isdigit() and name.endswith(".sql")
+        return self._are_kept and is_like_one and member.size <= LARGEST_MIGRATION
+
+    def keep(self, digest: str, body: bytes) -> None:
+        """Keep a body.
+
+        Raises:
+            layer_trees.Fault: They have become too much.
+        """
+        if digest not in self._bodies:
+            self._left -= len(body)
+            if self._left < 0:
+                raise layer_trees.Fault("more text of migrations than an image may have")
+            self._bodies[digest] = body
+
+    def of(self, digests: Mapping[str, str]) -> dict[str, str]:
+        """File name → its content in Base64, for those that are kept."""
+        return {
+            name: base64.b64encode(self._bodies[digest]).decode()
+            for name, digest in digests.items()
+            if digest in self._bodies
+        }
+
+
+def entries(
+    archive: IO[bytes], bounds: Bounds, texts: Texts | None = None
+) -> Iterator[layer_trees.Entry]:
     """The members of a layer's archive, with the digests of their files."""
+    texts = texts or Texts(are_kept=False)
     with tarfile.open(fileobj=archive, mode="r|", bufsize=_CHUNK, tarinfo=_Member) as tar:
         for member in tar:
             bounds.take(members=1)
-            yield layer_trees.Entry(member.name, *_content(tar, member))
+            yield layer_trees.Entry(member.name, *_content(tar, member, texts))
             # It keeps them all, for seeking, which nothing here does; typeshed lacks the attribute.
             tar.members.clear()  # type: ignore[attr-defined]
 
@@ -176,13 +225,21 @@ class _Member(tarfile.TarInfo):
             raise layer_trees.Fault("a damaged archive") from None
 
 
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[layer_trees.Kind, str]:
+def _content(
+    tar: tarfile.TarFile, member: tarfile.TarInfo, texts: Texts
+) -> tuple[layer_trees.Kind, str]:
     if member.isreg() and member.size <= LARGEST_FILE:
-        digest = hashlib.sha256()
+        hashed, body = hashlib.sha256(), bytearray()
+        is_kept = texts.are_kept_of(member)
         file = tar.extractfile(member)
         while file is not None and (data := file.read(_CHUNK)):
-            digest.update(data)
-        return "file", f"sha256:{digest.hexdigest()}"
+            hashed.update(data)
+            if is_kept:
+                body += data
+        digest = f"sha256:{hashed.hexdigest()}"
+        if is_kept:
+            texts.keep(digest, bytes(body))
+        return "file", digest
     if member.isdir():
         return "folder", ""
     if member.issym():
@@ -197,15 +254,17 @@ def answer(pipe: IO[bytes]) -> dict[str, object]:
     request = json.loads(pipe.readline(_LONGEST_REQUEST))
     tree = layer_trees.Tree()
     bounds = Bounds(request["most_bytes"], request["most_members"])
+    texts = Texts(are_kept=bool(request.get("texts")))
     try:
         for _ in range(request["layers"]):
             frames = Frames(pipe)
             archive = io.BufferedReader(Counted(unpacked(frames), bounds), _CHUNK)
             tree.begin_layer()
-            for entry in entries(archive, bounds):
+            for entry in entries(archive, bounds, texts):
                 tree.add(entry)
             frames.skip()
-        return {"files": tree.files(request["folder"])}
+        files = tree.files(request["folder"])
+        return {"files": files, "texts": texts.of(files or {})}
     except layer_trees.Fault as fault:
         return {"fault": str(fault)}
     except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError) as error:

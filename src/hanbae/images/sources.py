@@ -100,7 +100,12 @@ class Sources:
         return await self._first(reference, None, ask)
 
     async def migrations_in(
-        self, reference: references.Reference, folder: str, *, within: float
+        self,
+        reference: references.Reference,
+        folder: str,
+        *,
+        within: float,
+        whole: bool = False,
     ) -> contents.Files | None:
         """The migrations in an image; see :func:`hanbae.images.contents.migrations_in`.
 
@@ -111,7 +116,9 @@ class Sources:
         async def ask(
             name: references.Reference, own: credentials.Credentials | None, plain: bool
         ) -> contents.Files | None:
-            return await contents.migrations_in(name, folder, own, insecure=plain, within=within)
+            return await contents.migrations_in(
+                name, folder, own, insecure=plain, within=within, whole=whole
+            )
 
         return await self._first(reference, None, ask)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from hanbae import wording
@@ -35,6 +36,7 @@ class Order(Struct, frozen=True):
         rows: Rows that each table gets before what an environment has not; 0 for none.
         budget: Seconds that each migration may take.
         copy: A database of the server's whose copy is begun with, as it is; empty for a new one.
+        images: Environment → the image that its migrations were read from.
     """
 
     database: str
@@ -43,6 +45,7 @@ class Order(Struct, frozen=True):
     rows: int = 0
     budget: float = 10.0
     copy: str = ""
+    images: Mapping[str, str] = {}
 
 
 Tell = Callable[[wording.Text], None]
@@ -79,7 +82,13 @@ class Rehearsing:
             return rehearsals.Database(order.database, len(order.files.names), (copied,))
         with servers.database(self._server) as name:
             first, backs, is_settled = self._from_nothing(order, name)
-        runs = (first, *(self._from_environment(order, start) for start in order.starts))
+        later = (
+            msgspec.structs.replace(
+                self._from_environment(order, start), image=order.images.get(start, "")
+            )
+            for start in order.starts
+        )
+        runs = (first, *later)
         return rehearsals.Database(order.database, len(order.files.names), runs, backs, is_settled)
 
     def _from_nothing(

@@ -72,6 +72,7 @@ class Run(Struct, frozen=True):
         filled: What tables hold before them.
         failed: Name of the file at which goose stopped; empty where none failed.
         error: goose's words.
+        image: The image whose migrations it begins with; empty where those of a commit stand in.
     """
 
     start: str
@@ -80,6 +81,7 @@ class Run(Struct, frozen=True):
     filled: tuple[Filled, ...] = ()
     failed: str = ""
     error: str = ""
+    image: str = ""
 
 
 class Back(Struct, frozen=True):

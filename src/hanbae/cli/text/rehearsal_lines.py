@@ -84,6 +84,8 @@ def _run(run: rehearsals.Run, budget: float) -> Iterator[Line]:
             yield Line(escaping.line(words), "    │ ", "    │ ")
     else:
         yield _line(_GOOD, ran if run.steps else none, facts)
+    if run.image:
+        yield _line("· ", "rehearsal.of-image", {"image": run.image}, depth=2)
     for table in run.filled:
         if table.why_not:
             about = {"table": table.table, "reason": table.why_not}
