@@ -156,6 +156,8 @@ def test_secret_rotated_together_with_a_migration(production: scenes.Scene) -> N
         production.migrations("personal"),
         {"00004_add_language.sql": ["ALTER TABLE profiles ADD COLUMN language text;"]},
     )
+    query = production.migrations("personal").parent / "queries.go"
+    query.write_text('package main\n\nconst language = "SELECT language FROM profiles"\n')
     production.build("personal")
     production.publish("A new password and a new column")
     ended = production.deploy("personal")
@@ -166,6 +168,59 @@ def test_secret_rotated_together_with_a_migration(production: scenes.Scene) -> N
     assert new["DATABASE_URL"] != old["DATABASE_URL"]
     assert not before.keys() & production.pods("personal").keys()
     assert json.loads(production.answers("personal", "/readyz")) == {"ready": True}
+
+
+def migrations(scene: scenes.Scene, verb: str) -> dict[str, Any]:
+    """What ``hanbae migrations`` says of the service's database."""
+    words = ("migrations", verb, "personal", "--env", scene.environment, "--output", "json")
+    ended = scenes.hanbae(*words, directory=scene.clone, **scene.deployer())
+    assert ended.code == 0, ended.err
+    database: dict[str, Any]
+    ((database,),) = [plan["databases"] for plan in json.loads(ended.out)["plans"]]
+    return database
+
+
+def test_a_contract_step_waits_for_the_version_before_it(production: scenes.Scene) -> None:
+    """The version with migration 4 runs, and its code reads the column."""
+    folder, before = production.migrations("personal"), production.operation("personal")["status"]
+    expand, contract = "00005_expand.sql", "00005_contract.sql"
+    drop = "ALTER TABLE profiles DROP COLUMN language;"
+    later = f"-- hanbae: contract after 00005\n{drop}"
+
+    def refused(message: str) -> tuple[str, str]:
+        production.build("personal")
+        production.publish(message)
+        ended = production.deploy("personal")
+        assert ended.code == 5, ended.err
+        return json.loads(ended.out)["error"]["text"]["id"], ended.err
+
+    steps = {expand: ["CREATE TABLE gadgets ();"], "00006_contract.sql": [later]}
+    scenes.write_migrations(folder, steps)
+    text, words = refused("Both steps at once")
+    assert (text, "00006_contract.sql:" in words) == ("contract.before-expand", True), words
+
+    for name in steps:
+        (folder / name).unlink()
+    scenes.write_migrations(folder, {contract: [drop]})
+    (folder.parent / "queries.go").unlink()
+    text, words = refused("Do without the column, and drop it")
+    assert text == "contract.still-used", words
+    assert f"{contract}:" in words
+    assert "services/personal/queries.go:3" in words, "in the commit that runs"
+    assert production.operation("personal")["status"]["operationState"] == before["operationState"]
+    assert production.versions("personal", "personal_db") == [1, 2, 3, 4]
+    database = migrations(production, "status")
+    assert (database["basis"], database["at"]) == ("history", 4)
+
+    scenes.write_migrations(folder, {contract: [f"-- hanbae: contract after 00004\n{drop}"]})
+    production.build("personal")
+    production.publish("Drop what nobody uses since migration 4")
+    (pending,) = migrations(production, "plan")["pending"]
+    assert pending["impacts"][0]["effect"]["action"] == "column-dropped"
+    deployed = production.deploy("personal")
+    assert deployed.code == 0, deployed.err
+    assert deployed.only["migrations"][-1]["names"] == [contract]
+    assert production.versions("personal", "personal_db") == [1, 2, 3, 4, 5]
 
 
 def test_password_in_a_failing_migrations_log_is_masked(production: scenes.Scene) -> None:

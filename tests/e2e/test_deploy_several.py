@@ -7,11 +7,12 @@ import json
 import signal
 import sys
 from concurrent import futures
-from typing import Final
+from typing import Any, Final
 
 import pytest
-from tests.support import crashing, demos, holding, polling, scenes, terminals
+from tests.support import crashing, demos, holding, polling, runners, scenes, terminals
 
+from hanbae import errors
 from hanbae.sandbox import demo_repository, demo_shop
 
 QUESTION: Final = r"\[y/N\]: $"
@@ -19,8 +20,8 @@ QUESTION: Final = r"\[y/N\]: $"
 
 @pytest.fixture(scope="module")
 def several(demo: demos.Demo) -> scenes.Scene:
-    """An environment with three services, proven once."""
-    scene = scenes.own(demo.sandbox, "several")
+    """An environment with three services, proven once; the migrations of one are run by hanbae-migrate."""
+    scene = scenes.own(demo.sandbox, "several", runner=("personal",))
     ended = scene.deploy("--concurrency", "2")
     assert ended.code == 0, ended.err
     assert {row["service"] for row in ended.deployments} == set(scene.shop.services)
@@ -94,9 +95,13 @@ def test_a_commit_that_the_database_is_past_is_refused_before_anything_begins(
         connection.execute(
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'unusable'::regclass"
         )
-        ended = several.deploy("personal")
+        ended = deployed_behind_another_run(several, "personal", "personal_db")
         connection.execute("DROP INDEX unusable")
     assert ended.code == 0, ended.err
+    assert (ended.only["migrations"][0]["names"], proof_line(ended)["applied"]) == (
+        [later],
+        [number],
+    )
     (drift,) = ended.only["migrations"][0]["drift"]
     assert (drift["id"], drift["facts"]["indexes"]) == ("drift.invalid", "public.unusable")
     assert "REINDEX INDEX CONCURRENTLY public.unusable" in ended.err
@@ -115,6 +120,47 @@ def test_a_commit_that_the_database_is_past_is_refused_before_anything_begins(
     assert text["id"] == "deploy.behind-database"
     assert text["facts"]["files"] == later
     assert several.operation("personal")["status"]["operationState"] == before
+
+
+def deployed_behind_another_run(scene: scenes.Scene, service: str, database: str) -> scenes.Ended:
+    """What a deployment says whose migration waits until another session gives up the lock of goose's runs."""
+    name = demo_shop.database_name(scene.environment, service, database)
+    logs = ("logs", f"job/{service}-service-migrate", "-n", scene.namespace(service))
+    log: list[str] = []
+
+    def waits() -> bool:
+        with contextlib.suppress(
+            errors.Failed
+        ):  # the Job is not there yet, or its pod is only being made
+            log[:] = scene.shop.sandbox.kubectl(logs).decode().splitlines()
+        return any("waits for the lock" in line for line in log)
+
+    with (
+        scene.shop.sandbox.postgres.connect(name) as other,
+        futures.ThreadPoolExecutor(1) as pool,
+    ):
+        other.execute("SET application_name = 'goose of another pipeline'")
+        for lock in runners.LOCKS:
+            other.execute("SELECT pg_advisory_lock(%s)", (lock,))
+        going = pool.submit(scene.deploy, service)
+        try:
+            polling.until(waits, within=120, pause=0.5, state=lambda: "\n".join(log))
+            assert not going.done()
+        finally:
+            other.execute("SELECT pg_advisory_unlock_all()")
+        ended = going.result()
+    (line,) = [line for line in ended.err.splitlines() if "waits for the lock" in line]
+    assert "goose of another pipeline (process " in line
+    assert proof_line(ended)["waited_s"] > 0
+    return ended
+
+
+def proof_line(ended: scenes.Ended) -> dict[str, Any]:
+    """What hanbae-migrate proved, as the deployment has shown it."""
+    (line,) = [line for line in ended.err.splitlines() if '"kind":"hanbae-migrate"' in line]
+    proof: dict[str, Any] = json.loads(line[line.index("{") :])
+    assert proof["ok"], line
+    return proof
 
 
 def rollback(scene: scenes.Scene, service: str, *options: str) -> scenes.Ended:

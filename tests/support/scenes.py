@@ -21,7 +21,7 @@ from typing import Any, Final
 from tests.support import hubs, outcomes, preforking, projects
 
 from hanbae import masking
-from hanbae.actions import generate_argocd, generate_rbac, new_service
+from hanbae.actions import generate_argocd, generate_rbac, new_service, upgrade
 from hanbae.argo import authorizing
 from hanbae.charts import values
 from hanbae.history import stores
@@ -139,6 +139,7 @@ def own(
     services: Collection[str] | None = None,
     automated: bool = False,
     by_helm: bool = False,
+    runner: Collection[str] = (),
     control: running.Sandbox | None = None,
 ) -> Scene:
     """A shop beside the demo's, with one environment of its own, its services not yet deployed.
@@ -150,6 +151,7 @@ def own(
         services: Those of the example that get an image and secrets; all of them if not given.
         automated: Whether Argo CD starts syncs itself.
         by_helm: Whether Helm deploys it and Argo CD knows nothing of it.
+        runner: Services whose migration Jobs run hanbae-migrate, as `hanbae upgrade` brings it.
         control: The sandbox of the Argo CD that deploys into `sandbox`, if it is another one; see
             :func:`tests.support.hubs.joined`.
     """
@@ -178,12 +180,16 @@ def own(
         policy.update({("environments", name, "sync"): "auto" if automated else "manual"})
         if by_helm:
             policy.update({("environments", name, "engine"): "helm"})
+        if runner:
+            policy.update({("migrations", "runner"): naming.RUNNER})
         if control is not None:
             contexts = {"control": control.context, "workload": sandbox.context}
             policy.update(
                 {("environments", name, part): context for part, context in contexts.items()}
             )
     generate_argocd.generate_argocd(clone)
+    if runner:
+        upgrade.upgrade(clone, tuple(runner), upgrade.Options(dirty=True))
     repository.commit("Read the repository from here")
     shop_of_scene.prepare_namespaces(name)
     scene = Scene(shop_of_scene, name, control=control)

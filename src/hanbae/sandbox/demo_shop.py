@@ -115,12 +115,16 @@ class Shop:
             The image's reference with digest.
         """
         folder = self.repository.clone / naming.migrations_folder(self.policy, service)
+        programs = self.sandbox.binaries
+        has_runner = self.policy.migrations.runner == naming.RUNNER
         image = service_images.image(
             service,
             self.program,
-            self.sandbox.binaries.path("goose"),
+            programs.path("goose"),
             service_images.migrations(folder),
             environment={_VARIABLE: acts_as or service},
+            # goose is there as well: charts that were not upgraded since call it.
+            runner=programs.path(naming.RUNNER) if has_runner else None,
         )
         where = self.sandbox.registry
         reference = references.parse(f"{where.address}/shop/{service}@{image.digest}")

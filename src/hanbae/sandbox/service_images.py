@@ -17,6 +17,7 @@ from typing import Final
 
 from hanbae import errors
 from hanbae.images import layouts
+from hanbae.policy import naming
 from hanbae.sandbox import building, caching, golang
 
 #: The user of distroless "nonroot" images; no name is needed for it.
@@ -56,6 +57,7 @@ def image(
     migrations: Mapping[str, bytes],
     *,
     environment: Mapping[str, str] | None = None,
+    runner: Path | None = None,
 ) -> layouts.Image:
     """The image of a service.
 
@@ -65,11 +67,16 @@ def image(
         goose: The goose binary.
         migrations: Content by path below the migrations folder, such as ``legal_db/00001_create_consents.sql``.
         environment: Variables of the image; ``PATH`` is set.
+        runner: hanbae-migrate, for services whose Jobs call that instead.
     """
     variables = {"PATH": "/usr/local/bin:/usr/bin:/bin", **(environment or {})}
     folder = f"/app/services/{service}/migrations"
+    migrating = {"goose": goose} | ({naming.RUNNER: runner} if runner is not None else {})
     layers = [
-        layouts.layer([layouts.File("/usr/local/bin/goose", goose, mode=0o755)]),
+        *(
+            layouts.layer([layouts.File(f"/usr/local/bin/{name}", path, mode=0o755)])
+            for name, path in migrating.items()
+        ),
         layouts.layer([layouts.File(f"/app/{service}", program, mode=0o755)]),
         layouts.layer(
             [
