@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import docker_hosts
+from tests.support import docker_hosts, layouts
 
 from hanbae.local import compose_file, secret_values
 from hanbae.local.composition import Composition, SecretKey, Service
@@ -75,6 +75,42 @@ def root(host: docker_hosts.Host, tmp_path: Path) -> Iterator[Path]:
     if (folder / "compose.yaml").exists():
         ended = host.hanbae(folder, "local", "down", "--volumes")
         assert ended.returncode == 0, ended.stderr
+
+
+def test_the_scaffolded_dockerfile_makes_an_image_in_which_the_job_finds_what_it_calls(
+    host: docker_hosts.Host, tmp_path: Path
+) -> None:
+    """Everything but the compiler is real: stages, what is copied from where to where, and who runs it."""
+    layouts.begin(tmp_path, "one-cluster")
+    policy = tmp_path / "hanbae.yaml"
+    text = policy.read_text()
+    policy.write_text(text.replace("\nmigrations:\n", "\nmigrations:\n  runner: hanbae-migrate\n"))
+    ended = host.hanbae(tmp_path, "new", "service", "auth")
+    assert ended.returncode == 0, ended.stderr
+    (tmp_path / "go.mod").write_text("module shop\n")
+    programs = binaries.obtain(progress=Quiet())
+    runner = programs.path("hanbae-migrate")
+    host.load("golang:1.27", docker_hosts.golang(programs, hanbae_migrate=runner, auth=runner))
+    host.load("gcr.io/distroless/static-debian12:nonroot", docker_hosts.distroless())
+    words = ("build", "--quiet", "-f", "services/auth/Dockerfile", "-t", "auth:built", ".")
+    built = host.run(["docker", *words], folder=tmp_path, DOCKER_BUILDKIT="0")
+    assert built.returncode == 0, built.stdout + built.stderr
+    (image,) = json.loads(host.docker("image", "inspect", "auth:built"))
+    assert (image["Config"]["User"], image["Config"]["Entrypoint"]) == (
+        "65532:65532",
+        ["/app/auth"],
+    )
+    job = (tmp_path / "services/auth/helm/templates/migration-job.yaml").read_text()
+    assert "command: [hanbae-migrate]" in job
+    call = ("run", "--rm", "--network", "none", "--entrypoint", "hanbae-migrate")
+    version = host.docker(*call, "auth:built", "-version")
+    assert version.startswith("hanbae-migrate, goose v3")
+    folder = "/app/services/auth/migrations"
+    assert f"- {folder}" in job.replace("{{ $.Values.service.name }}", "auth")
+    files = host.run(
+        ["sh", "-c", f"docker export $(docker create auth:built) | tar t {folder[1:]}"]
+    )
+    assert f"{folder[1:]}/00001_baseline.sql" in files.stdout.split(), files.stderr
 
 
 def give_secrets(root: Path) -> None:

@@ -239,6 +239,7 @@ def test_a_rollback_takes_the_databases_back_and_then_the_pods(several: scenes.S
     } == {"legal_db": (3, [4]), "identity_db": (3, [4])}
     assert several.versions("identity", "identity_db") == [1, 2, 3], "goose came to its end"
     assert several.images("identity") != images, "and nothing was begun after it"
+    assert not restarted(several, "identity"), "the present pods live with the older schema"
 
     ended = rollback(several, "identity", *words)
     assert ended.code == 0, ended.err
@@ -257,12 +258,23 @@ def test_a_rollback_takes_the_databases_back_and_then_the_pods(several: scenes.S
     for database in migrations:
         assert several.versions("identity", database) == [1, 2, 3]
     assert several.images("identity") == images
+    assert not restarted(several, "identity")
     assert "Git still points forward" in ended.err
 
     again = several.deploy("identity")
     assert again.code == 5, again.err
     error = json.loads(again.out)["error"]["text"]
     assert (error["id"], error["facts"]["why"]) == ("hold.refused-revision", "Names are lost")
+
+
+def restarted(scene: scenes.Scene, service: str) -> list[str]:
+    """Containers that were started again, with how they had ended."""
+    return [
+        f"{pod['metadata']['name']}/{status['name']}: {json.dumps(status['lastState'])}"
+        for pod in scene.pods(service).values()
+        for status in pod["status"].get("containerStatuses", [])
+        if status["restartCount"]
+    ]
 
 
 def stopped_on_the_way_back(scene: scenes.Scene, *words: str) -> scenes.Ended:

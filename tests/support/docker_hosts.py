@@ -194,6 +194,46 @@ def postgresql(programs: binaries.Binaries) -> layouts.Image:
     return layouts.image([*sandbox.layers, layouts.layer(own)], config)
 
 
+_GO: Final = """\
+#!/bin/sh
+set -eu
+[ -f go.mod ]
+while [ $# -gt 0 ]; do
+    [ "$1" != -o ] || out=$2
+    shift
+done
+mkdir -p "${out%/*}"
+cp "/programs/${out##*/}" "$out"
+"""
+
+
+def golang(programs: binaries.Binaries, **built: Path) -> layouts.Image:
+    """Stands in for Go's image where a Dockerfile is what is looked at: what it builds is there already.
+
+    Args:
+        programs: The sandbox's.
+        built: Name of a program that ``go build -o`` is asked for → the program.
+    """
+    files = [
+        layouts.File("/bin/busybox", programs.path("busybox"), mode=0o755),
+        *(layouts.File(f"/bin/{name}", link="busybox") for name in ("cp", "mkdir", "sh")),
+        layouts.File("/usr/local/go/bin/go", _GO.encode(), mode=0o755),
+        *(
+            layouts.File(f"/programs/{name.replace('_', '-')}", path, mode=0o755)
+            for name, path in built.items()
+        ),
+    ]
+    return layouts.image([layouts.layer(files)], {"Env": ["PATH=/usr/local/go/bin:/bin"]})
+
+
+def distroless() -> layouts.Image:
+    """An image with nothing that runs, for a user who is not root."""
+    passwd = layouts.File("/etc/passwd", b"nonroot:x:65532:65532::/:/sbin/nologin\n")
+    return layouts.image(
+        [layouts.layer([passwd])], {"Env": ["PATH=/usr/local/bin"], "User": "65532"}
+    )
+
+
 def busybox(programs: binaries.Binaries) -> layouts.Image:
     """What the official image has that probes are made with."""
     files = [

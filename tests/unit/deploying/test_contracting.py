@@ -113,3 +113,27 @@ def test_what_is_dropped_and_was_made_by_the_same_file_is_nobodys(shop: Path) ->
     commit(shop, "one", {f"{M}/00001_a.sql": FIRST, "services/auth/app/store.go": USES})
     commit(shop, "two", {f"{M}/00002_own.sql": own})
     assert reasons(shop, "one", "two") == []
+
+
+def test_a_file_that_takes_several_away_before_its_time_is_told_once(shop: Path) -> None:
+    both = DROP.replace(";\n--", ";\nDROP TABLE sessions;\n--", 1)
+    commit(shop, "one", {f"{M}/00001_a.sql": FIRST})
+    commit(shop, "two", {f"{M}/00002_expand.sql": EXPAND})
+    commit(shop, "three", {f"{M}/00003_drop.sql": f"-- hanbae: contract after 00002\n{both}"})
+    assert [reason.id for reason in reasons(shop, "one", "three")] == ["contract.before-expand"]
+    commit(shop, "four", {f"{M}/00003_drop.sql": both, "services/auth/app/store.go": USES})
+    commit(shop, "five", {f"{M}/00004_more.sql": both})
+    assert len(reasons(shop, "four", "five")) == 2, "each that its code uses has a line of its own"
+
+
+def test_what_the_running_version_has_dropped_already_is_not_looked_for(shop: Path) -> None:
+    dropped = {f"{M}/00001_a.sql": FIRST, f"{M}/00002_drop.sql": DROP}
+    commit(shop, "one", {**dropped, "services/auth/app/store.go": USES})
+    commit(shop, "two", {f"{M}/00003_expand.sql": EXPAND})
+    assert reasons(shop, "one", "two") == []
+
+
+def test_a_mark_that_names_no_migration_excuses_nothing(shop: Path) -> None:
+    commit(shop, "one", {f"{M}/00001_a.sql": FIRST, "services/auth/app/store.go": USES})
+    commit(shop, "two", {f"{M}/00002_drop.sql": f"-- hanbae: contract\n{DROP}"})
+    assert [reason.id for reason in reasons(shop, "one", "two")] == ["contract.still-used"]
