@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import signal
 import subprocess
 import time
@@ -16,6 +17,7 @@ import pytest
 from tests.support import pgbouncers, polling, postgresql, relays, runners
 
 from hanbae.argo import proof_questions
+from hanbae.diagnosing import programs
 from hanbae.migrations import drifts, statuses
 from hanbae.sandbox import building, golang, pins
 
@@ -91,6 +93,9 @@ def test_a_run_and_gooses_own_providers_exclude_each_other(
         assert refused.code == 3, refused.log
         assert f"{own} (process {provider.info.backend_pid} of postgres" in refused.log
         assert own in refused.proof["error"]
+        lines = [*refused.log.splitlines(), json.dumps(refused.proof)]
+        cause, line = programs._telling(lines, is_job=True) or ("", "")
+        assert (cause, own in line) == ("diagnosis.migration-lock-held", True), line
         assert place.run("status").code == 0
         provider.execute("SELECT pg_advisory_unlock(%s)", (lock,))
         place.write("00002_name.sql", COLUMN)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tests.support import layouts
@@ -12,7 +14,7 @@ from tests.support import layouts
 from hanbae import wording
 from hanbae.actions import new_service
 from hanbae.charts import values
-from hanbae.deploying import contracting, preflight
+from hanbae.deploying import changed_services, contracting, preflight
 from hanbae.planning import deployments
 from hanbae.policy import loading
 from hanbae.repository import checkouts
@@ -137,3 +139,29 @@ def test_a_mark_that_names_no_migration_excuses_nothing(shop: Path) -> None:
     commit(shop, "one", {f"{M}/00001_a.sql": FIRST, "services/auth/app/store.go": USES})
     commit(shop, "two", {f"{M}/00002_drop.sql": f"-- hanbae: contract\n{DROP}"})
     assert [reason.id for reason in reasons(shop, "one", "two")] == ["contract.still-used"]
+
+
+async def gate(shop: Path, monkeypatch: pytest.MonkeyPatch, running: str | None) -> list[str]:
+    """What is said of the commit "two" where a deployment of another one was the last that succeeded."""
+
+    async def last(*_: object) -> Any:
+        return None if running is None else SimpleNamespace(commit=running)
+
+    monkeypatch.setattr(changed_services, "last_proof", last)
+    checkout = checkouts.Checkout.open(shop)
+    policy = loading.load(shop / loading.NAME).policy
+    source = await deployments.read(policy, checkout.revision("two"), "auth", "production")
+    space: Any = SimpleNamespace(checkout=checkout)
+    clusters: Any = None
+    plan = deployments.plan(source)
+    return [text.id for text in await contracting.reasons(space, clusters, source, plan)]
+
+
+async def test_nothing_is_refused_where_nobody_knows_which_version_runs(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(shop, "one", {f"{M}/00001_a.sql": FIRST, "services/auth/app/store.go": USES})
+    commit(shop, "two", {f"{M}/00002_drop.sql": DROP})
+    assert await gate(shop, monkeypatch, "one") == ["contract.still-used"]
+    assert await gate(shop, monkeypatch, None) == []
+    assert await gate(shop, monkeypatch, "f" * 40) == [], "a commit that is not in this clone"
