@@ -78,7 +78,11 @@ def test_secret_sealed_for_another_service_is_named(staging: scenes.Scene) -> No
     theirs = staging.values_of("personal").get("sealedSecret.encryptedData.DATABASE_URL")
     staging.edit("locked", {"sealedSecret.encryptedData.DATABASE_URL": theirs})
     staging.publish("A service with another one's secret")
-    failed = staging.deploy("locked")
+    refused = staging.deploy("locked")
+    assert refused.code == 5, refused.err
+    assert json.loads(refused.out)["error"]["text"]["id"] == "gate.secret-not-opened"
+    assert f"hanbae secrets seal locked DATABASE_URL --env {staging.environment}" in refused.err
+    failed = staging.deploy("locked", "--no-preflight")
     assert failed.code == 1
     assert "diagnosis.undecryptable" in failed.causes
     assert "locked-secrets" in failed.err

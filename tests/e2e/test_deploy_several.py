@@ -96,6 +96,9 @@ def test_a_commit_that_the_database_is_past_is_refused_before_anything_begins(
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'unusable'::regclass"
         )
         ended = deployed_behind_another_run(several, "personal", "personal_db")
+        code, listed = answer_of(
+            several, "checklist run", "--phase", "after", "--insecure-registry"
+        )
         connection.execute("DROP INDEX unusable")
     assert ended.code == 0, ended.err
     assert (ended.only["migrations"][0]["names"], proof_line(ended)["applied"]) == (
@@ -105,14 +108,17 @@ def test_a_commit_that_the_database_is_past_is_refused_before_anything_begins(
     (drift,) = ended.only["migrations"][0]["drift"]
     assert (drift["id"], drift["facts"]["indexes"]) == ("drift.invalid", "public.unusable")
     assert "REINDEX INDEX CONCURRENTLY public.unusable" in ended.err
-    options = ("--env", several.environment, "--output", "json")
-    status = scenes.hanbae(
-        *("migrations", "status", "personal", *options),
-        directory=several.clone,
-        **several.deployer(),
-    )
-    assert status.code == 1, status.err
-    assert json.loads(status.out)["plans"][0]["databases"][0]["drift"] == [drift]
+    items = {entry["item"]: entry for entry in listed["phases"][0]["decisions"]}
+    updated = items["versions-updated"]
+    assert (updated["outcome"], updated["evidence"][0]) == ("undecided", drift), updated
+    assert code == 0, "what a person is to decide stops nothing"
+    code, status = answer_of(several, "migrations status")
+    assert (code, status["plans"][0]["databases"][0]["drift"]) == (1, [drift])
+    code, named = answer_of(several, "doctor")
+    (entry,) = [entry for entry in named["diagnoses"] if entry["cause"] == drift]
+    assert code == 1
+    assert entry["symptom"]["id"] == "doctor.database-differs"
+    assert entry["command"][:4] == ["hanbae", "migrations", "status", "personal"]
     before = several.operation("personal")["status"]["operationState"]
     refused = several.deploy("personal", "--revision", older)
     assert refused.code == 5, refused.err
@@ -161,6 +167,15 @@ def proof_line(ended: scenes.Ended) -> dict[str, Any]:
     proof: dict[str, Any] = json.loads(line[line.index("{") :])
     assert proof["ok"], line
     return proof
+
+
+def answer_of(scene: scenes.Scene, verb: str, *options: str) -> tuple[int, dict[str, Any]]:
+    """The exit code of a command about personal, and what it says as JSON; as the deployer."""
+    words = (*verb.split(), "personal", "--env", scene.environment, "--output", "json", *options)
+    ended = scenes.hanbae(*words, directory=scene.clone, **scene.deployer())
+    assert ended.out, ended.err
+    answer: dict[str, Any] = json.loads(ended.out)
+    return ended.code, answer
 
 
 def rollback(scene: scenes.Scene, service: str, *options: str) -> scenes.Ended:

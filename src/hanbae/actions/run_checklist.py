@@ -74,7 +74,6 @@ async def run(
             redact=keeper.redact,
             proved=proved,
             refuted=refuted,
-            verifies=True,
             began=deciding.began(recorded),
             trusted=trusting.commands(space),
             clock=space.clock,

@@ -23,6 +23,8 @@ async def decide(
 ) -> events.Closed | None:
     """Decide and record the items while the deployment ran, then those after it.
 
+    Of those before it, what nobody could see then is decided first, where the rollout tells.
+
     What an earlier driver of the same deployment has recorded is not decided again.
 
     Args:
@@ -58,6 +60,12 @@ async def decide(
         stated=stating.holding(marks, plan.revision, space.clock()),
     )
     failed: list[checklists.Decision] = []
+    before = decided.get("before")
+    if before is not None:
+        later = await deciding.again(before, target)
+        if later is not None:
+            await record.add(None, events.Decided(later))
+        failed += checklists.failed([later or before])
     for phase in _PHASES:
         checked = decided.get(phase)
         if checked is None:

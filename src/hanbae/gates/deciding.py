@@ -53,6 +53,8 @@ GATES: Final[Mapping[str, Gate]] = {
 
 _LAST: Final = ("logs-clean",)
 """Gates that look once the others are done: what pods write while they settle belongs to it."""
+_TOLD_BY_ROLLOUT: Final = ("secrets-sealed",)
+"""Gates before a deployment that see more once it has brought what they look at."""
 
 
 def began(recorded: Iterable[events.Event]) -> datetime | None:
@@ -140,6 +142,37 @@ async def decide(phase: checklists.Phase, target: targets.Target) -> checklists.
     by_gate = await verdicts_of(gates(target.policy, phase), target)
     by_gate |= await own(phase, target)
     return checked(target.policy, phase, by_gate, target.stated)
+
+
+async def again(before: checklists.Checked, target: targets.Target) -> checklists.Checked | None:
+    """What became of the items before a deployment, now that it has brought what nobody could see then.
+
+    Args:
+        before: What became of them before.
+        target: The service, as it is deployed now.
+
+    Returns:
+        All of them; None where no more is known than before.
+    """
+    open_checks = {
+        decision.check
+        for decision in before.decisions
+        if decision.outcome == "undecided" and decision.check in _TOLD_BY_ROLLOUT
+    }
+    by_gate = await verdicts_of(open_checks, target)
+    decided = {check for check, verdict in by_gate.items() if verdict.outcome != "undecided"}
+    if not decided:
+        return None
+    anew = {
+        decision.item: decision for decision in checked(target.policy, "before", by_gate).decisions
+    }
+    decisions = tuple(
+        anew.get(decision.item, decision)
+        if decision.check in decided and decision.outcome == "undecided"
+        else decision
+        for decision in before.decisions
+    )
+    return msgspec.structs.replace(before, decisions=decisions)
 
 
 def _stated(

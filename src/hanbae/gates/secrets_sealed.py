@@ -137,8 +137,6 @@ async def _opened(target: targets.Target, sealed: Mapping[str, Any]) -> verdicts
         live = await reading.get(target.workload, kinds.SEALEDSECRET, namespace, name)
         if live is not None and is_opened(live, sealed):
             return verdicts.passed("gate.secret-opened", **facts)
-        if not target.verifies:
-            return verdicts.pending("gate.secret-unopened", **facts)
         status = await _verified(target, sealed)
     except errors.Error as error:
         texts = image_pushed.unchecked("gate.secret-unverified", facts, error)
@@ -182,13 +180,19 @@ async def _verified(target: targets.Target, sealed: Mapping[str, Any]) -> int:
     port = await reading.first_port(target.workload, namespace, service)
     content = msgspec.json.encode(sealed)
     status = _TOO_MANY
-    for attempt in range(_TRIES):
-        if attempt:
-            await asyncio.sleep(_PAUSE * attempt)
-        answer = await service_proxies.request(
-            target.workload, namespace, service, port, _VERIFY, content=content
-        )
-        status = answer.status
-        if status != _TOO_MANY:
-            break
+    try:
+        async with asyncio.timeout(targets.ASKS_WITHIN):
+            for attempt in range(_TRIES):
+                if attempt:
+                    await asyncio.sleep(_PAUSE * attempt)
+                answer = await service_proxies.request(
+                    target.workload, namespace, service, port, _VERIFY, content=content
+                )
+                status = answer.status
+                if status != _TOO_MANY:
+                    break
+    except TimeoutError as error:
+        facts = {"service": f"{namespace}/{service}", "path": _VERIFY}
+        why = f"> {targets.ASKS_WITHIN:g} s"
+        raise errors.Unreachable("cluster.service-silent", place=None, **facts, why=why) from error
     return status

@@ -19,7 +19,7 @@ from hanbae.policy import documents, naming
 from hanbae.results import checklists, events, plans
 
 ASKS_WITHIN: Final = 15.0
-"""Seconds for one question about an image to a registry."""
+"""Seconds for one question to a registry, or to the controller of the Sealed Secrets."""
 
 
 class Trusted(Struct, frozen=True):
@@ -55,7 +55,6 @@ class Target:
         redact: Takes secrets out of foreign words.
         proved: What goose has proven.
         refuted: Database → why it has not the commit's migrations, where a proof has failed.
-        verifies: Whether the controller of the Sealed Secrets is asked about what it has not opened yet.
         began: When its rollout began; None where nobody knows.
         trusted: The commands that may run on this machine; None where it is not known which.
         stated: What people say of its items, as far as it holds for this commit and today.
@@ -70,7 +69,6 @@ class Target:
     redact: Callable[[str], str] = str
     proved: tuple[events.Proved, ...] = ()
     refuted: Mapping[str, wording.Text] = field(default_factory=dict)
-    verifies: bool = False
     began: datetime | None = None
     stated: tuple[checklists.Statement, ...] = ()
     trusted: Trusted | None = None

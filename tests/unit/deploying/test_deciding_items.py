@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pytest
 from hanbae import wording
 from hanbae.cli.text import event_lines
 from hanbae.deploying import deciding_items, orders, recording
-from hanbae.gates import deciding, targets
+from hanbae.gates import deciding, targets, verdicts
 from hanbae.history import stores
 from hanbae.policy import documents
 from hanbae.results import checklists, deployments, events, plans
@@ -107,3 +108,52 @@ async def test_who_resumes_does_not_decide_again_what_is_recorded(world: World) 
     assert second is not None
     assert second.why.id == first.why.id
     assert len(world.store.events("d1")) == 3
+
+
+async def test_what_only_the_rollout_could_tell_is_decided_after_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unasked = wording.Text("gate.secret-unverified", {"secret": "auth-secrets"})
+    before = checklists.Checked(
+        "before",
+        (
+            checklists.Decision("image-pushed", "", "image-pushed", "undecided"),
+            checklists.Decision("secrets-sealed", "", "secrets-sealed", "undecided", (unasked,)),
+        ),
+    )
+    world.store.append("d1", None, events.Decided(before), MOMENT)
+    opened = verdicts.passed("gate.secret-opened", secret="auth-secrets")
+    answers = [verdicts.pending("gate.secret-unverified", secret="auth-secrets"), opened, opened]
+    checks_of_calls = []
+
+    async def verdicts_of(checks: Iterable[str], _: targets.Target) -> dict[str, verdicts.Verdict]:
+        checks_of_calls.append(set(checks))
+        return {check: answers.pop(0) for check in checks_of_calls[-1]}
+
+    monkeypatch.setattr(deciding, "verdicts_of", verdicts_of)
+    for outcome in ("undecided", "passed", "passed"):
+        assert await world.closed() is None
+        phases = {
+            phase.phase: phase for phase in deployments.fold(world.store.events("d1")).checklist
+        }
+        image, sealed = phases["before"].decisions
+        assert (image.outcome, sealed.outcome) == ("undecided", outcome)
+    assert [text.id for text in sealed.evidence] == ["gate.secret-opened"]
+    assert checks_of_calls == [{"secrets-sealed"}, {"secrets-sealed"}, set()]
+
+
+async def test_what_the_rollout_tells_to_be_wrong_fails_the_deployment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed = checklists.Decision("secrets-sealed", "", "secrets-sealed", "undecided")
+    before = checklists.Checked("before", (sealed,))
+    world.store.append("d1", None, events.Decided(before), MOMENT)
+
+    async def verdicts_of(*_: object) -> dict[str, verdicts.Verdict]:
+        return {"secrets-sealed": verdicts.failed("gate.secret-not-opened", secret="auth-secrets")}
+
+    monkeypatch.setattr(deciding, "verdicts_of", verdicts_of)
+    for _ in ("first", "resumed"):
+        closed = await world.closed()
+        assert closed is not None
+        assert (closed.outcome, closed.why.id) == ("failed", "gate.secret-not-opened")

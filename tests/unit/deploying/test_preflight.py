@@ -15,7 +15,7 @@ import pytest
 
 from hanbae import errors, wording
 from hanbae.charts import scaffolding
-from hanbae.clusters import kinds, reading
+from hanbae.clusters import kinds, reading, service_proxies
 from hanbae.deploying import preflight
 from hanbae.gates import targets
 from hanbae.images import contents, registry
@@ -60,12 +60,17 @@ class World:
         self.digest: str | errors.Error | None = DIGEST
         self.files: Mapping[str, str] | errors.Error | None = digests()
         self.secret: dict[str, Any] | errors.Error | None = None
+        self.opens: int | errors.Error = errors.Forbidden("cluster.forbidden")
 
     def edit(self, old: str, new: str) -> None:
         path = self.root / "services/auth/helm/values-staging.yaml"
         text = path.read_text()
         assert old in text
         path.write_text(text.replace(old, new))
+
+    async def verify(self, *_: object, **__: object) -> service_proxies.Answer:
+        """What the controller of the Sealed Secrets says."""
+        return service_proxies.Answer(answer(self.opens), b"")
 
     async def source(self) -> deployments.Source:
         git(self.root, "add", "--all")
@@ -86,6 +91,16 @@ class World:
         examined = await self.examined()
         assert examined.reasons == ()
         return [text.id for text in examined.unchecked]
+
+
+def answer(value: Any) -> Any:
+    if isinstance(value, errors.Error):
+        raise value
+    return value
+
+
+async def first_port(*_: object) -> str:
+    return "http"
 
 
 async def no_nodes(*_: object, **__: object) -> list[dict[str, Any]]:
@@ -110,11 +125,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     world.edit('tag: ""', "tag: 1.0.0")
     world.edit("encryptedData: {}\n", SEALED)
 
-    def answer(value: Any) -> Any:
-        if isinstance(value, errors.Error):
-            raise value
-        return value
-
     async def digest(*_: object, **__: object) -> str | None:
         result: str | None = answer(world.digest)
         return result
@@ -124,10 +134,12 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
     async def get(_: object, kind: kinds.Kind, *__: object) -> dict[str, Any] | None:
         if kind is kinds.SEALEDSECRET:
-            return None  # not opened yet: the deployment itself will tell
+            return None  # not opened yet
         result: dict[str, Any] | None = answer(world.secret)
         return result
 
+    monkeypatch.setattr(reading, "first_port", first_port)
+    monkeypatch.setattr(service_proxies, "request", world.verify)
     monkeypatch.setattr(reading, "find", no_nodes)
     monkeypatch.setattr(registry, "digest", digest)
     monkeypatch.setattr(contents, "migrations_in", migrations_in)
@@ -146,6 +158,19 @@ async def test_nothing_is_said_where_nothing_is_missing(world: World) -> None:
         "secrets-sealed": "undecided",
         "migration-enabled": "passed",
     }
+
+
+async def test_what_the_controller_cannot_open_is_refused_with_the_command_that_seals_it(
+    world: World,
+) -> None:
+    world.opens = 409
+    (reason,) = await world.reasons()
+    assert (reason.id, reason.facts["arguments"]) == ("gate.secret-not-opened", "DATABASE_URL")
+    world.opens = 200
+    examined = await world.examined()
+    assert examined.reasons == ()
+    outcomes = {decision.item: decision.outcome for decision in examined.checked.decisions}
+    assert outcomes["secrets-sealed"] == "passed"
 
 
 async def test_migrations_that_nothing_runs_are_refused(world: World) -> None:

@@ -346,6 +346,27 @@ def test_what_the_last_deployment_found_is_told_where_its_objects_are_gone() -> 
     assert entry.evidence[-1] == "hanbae history show 20261129-1"
 
 
+def test_drift_of_a_database_is_told_from_the_last_proof_although_the_deployment_succeeded() -> (
+    None
+):
+    facts = {"database": "lab_db", "indexes": "public.by_name", "index": "public.by_name"}
+    subject = subjects.Ref("Job", "doctor-lab", "lab-migrate")
+    command = ("hanbae", "migrations", "status", "lab", "--env", "lab")
+    invalid, ahead = wording.Text("drift.invalid", facts), wording.Text("drift.ahead", facts)
+    drifted = tuple(
+        events.Diagnosed(subject, text, command, fatal=False) for text in (invalid, ahead)
+    )
+    noticed = wording.Text("diagnosis.no-endpoints", {})
+    other = events.Diagnosed(subject, noticed, ("kubectl", "get", "pods"), fatal=False)
+    record = diagnoses.Recorded("lab", "20261129-1", (*drifted, other))
+    entries = standing.diagnose(snapshot(recorded=(record,)))
+    assert [entry.cause for entry in entries] == [ahead, invalid], "what passed is told no more"
+    for entry in entries:
+        assert entry.symptom.id == "doctor.database-differs"
+        assert (entry.service, entry.severity, entry.command) == ("lab", "warning", command)
+        assert entry.evidence[-1] == "hanbae history show 20261129-1"
+
+
 def test_a_snapshot_cannot_tell_a_person_what_to_type(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

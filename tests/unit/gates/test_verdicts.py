@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from hanbae.gates import (
     migration_logs,
     migration_watched,
     secrets_sealed,
+    targets,
     verdicts,
     versions_updated,
 )
@@ -74,7 +76,6 @@ def target(
         "redact": lambda text: text.replace("hunter2", "***"),
         "began": None,
         "workload": None,
-        "verifies": True,
         "stated": (),
         "facts": {"service": "auth", "environment": "dev", "revision": "abc"},
     }
@@ -192,10 +193,26 @@ async def test_the_controller_is_asked_gently_whether_it_opens_what_is_new(
     monkeypatch.setattr(secrets_sealed, "_PAUSE", 0)
     verdict = await secrets_sealed.decide(target(objects=(SEALED,)))
     assert (verdict.outcome, text_id in ids(verdict)) == (outcome, True)
-    before = list(left)
-    unasked = await secrets_sealed.decide(target(objects=(SEALED,), verifies=False))
-    assert "gate.secret-unopened" in ids(unasked)
-    assert left == before
+
+
+async def test_a_controller_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def request(*_: object, **__: object) -> service_proxies.Answer:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async def get(*_: object) -> None:
+        return None
+
+    async def first_port(*_: object) -> str:
+        return "http"
+
+    monkeypatch.setattr(service_proxies, "request", request)
+    monkeypatch.setattr(reading, "get", get)
+    monkeypatch.setattr(reading, "first_port", first_port)
+    monkeypatch.setattr(targets, "ASKS_WITHIN", 0.01)
+    verdict = await secrets_sealed.decide(target(objects=(SEALED,)))
+    assert (verdict.outcome, verdict.unseen) == ("undecided", ())
+    assert "cluster.service-silent" in ids(verdict)
 
 
 EXTERNAL: dict[str, Any] = {
@@ -347,6 +364,31 @@ async def test_versions_are_up_to_date_where_goose_says_so_of_every_database() -
     refuted = {"auth_db": wording.Text("proof.not-applied", {"files": "00002_b.sql"})}
     verdict = await versions_updated.decide(target(refuted=refuted))
     assert (verdict.outcome, ids(verdict)) == ("failed", ["proof.not-applied"])
+
+
+INVALID = wording.Text("drift.invalid", {"database": "auth_db", "indexes": "public.by_name"})
+UNHEARD = wording.Text("proof.drift-unheard", {"database": "auth_db"})
+
+
+@pytest.mark.parametrize(
+    ("drift", "outcome", "unseen"),
+    [
+        ((), "passed", ()),
+        ((INVALID,), "undecided", (INVALID,)),
+        ((UNHEARD,), "passed", ()),
+        ((UNHEARD, INVALID), "undecided", (INVALID,)),
+    ],
+)
+async def test_a_database_that_has_drifted_is_for_a_person_to_decide(
+    drift: tuple[wording.Text, ...], outcome: str, unseen: tuple[wording.Text, ...]
+) -> None:
+    proved = events.Proved("auth_db", 2, 2, (), (), drift)
+    verdict = await versions_updated.decide(target(proved=(proved,)))
+    assert (verdict.outcome, verdict.unseen) == (outcome, unseen)
+    assert "gate.proven" in ids(verdict), "that it has the migrations is said all the same"
+    checked = deciding.checked(policy(), "after", {"versions-updated": verdict})
+    (decision,) = [item for item in checked.decisions if item.check == "versions-updated"]
+    assert (decision.outcome, decision.evidence[: len(unseen)]) == (outcome, unseen)
 
 
 def status(restarts: int = 0, ended: str = "") -> dict[str, Any]:
