@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.support import scenes
+from tests.support import polling, scenes
 
-SERVICE = "auth"
+from hanbae.sandbox import demo_shop
+
+SERVICE, DATABASE = "auth", "auth_db"
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +98,27 @@ def test_all_items_are_decided_with_what_was_seen(scene: scenes.Scene) -> None:
     assert ids(decisions["api-tested"]) == ["gate.endpoint-right"]
 
 
+def test_migrations_that_the_values_switch_off_are_refused(scene: scenes.Scene) -> None:
+    scene.edit(SERVICE, {"migration.enabled": False})
+    scene.publish("Without migrations")
+    code, decisions = run(scene, "--phase", "before")
+    refused = scene.deploy(SERVICE)
+    scene.edit(SERVICE, {"migration.enabled": True})
+    scene.publish("With migrations again")
+    failed = {item for item, decision in decisions.items() if decision["outcome"] == "failed"}
+    assert (code, failed) == (1, {"migration-enabled"})
+    assert ids(decisions["migration-enabled"]) == ["gate.migrations-disabled"]
+    assert refused.code == 5, refused.err
+    assert json.loads(refused.out)["error"]["text"]["id"] == "gate.migrations-disabled"
+    # Nobody has deployed this commit, so nobody has watched its migrations either.
+    _, decisions = run(scene, "--phase", "during")
+    assert {item: (entry["outcome"], *ids(entry)) for item, entry in decisions.items()} == {
+        "manual-sync": ("undecided", "gate.no-deployment"),
+        "migration-watched": ("undecided", "gate.no-deployment"),
+        "migration-logs": ("undecided", "gate.no-deployment"),
+    }
+
+
 def test_what_is_held_is_refused_for_everybody_until_it_is_lifted(scene: scenes.Scene) -> None:
     where = ("auth", "--env", scene.environment)
     variables = scene.deployer()
@@ -167,16 +192,53 @@ def test_a_service_of_somebody_else_is_not_asked(scene: scenes.Scene) -> None:
     assert ids(decisions["api-tested"]) == ["gate.foreign-service"]
 
 
-def test_logs_with_a_line_of_a_breakdown_fail(scene: scenes.Scene) -> None:
+@contextmanager
+def spoiled(scene: scenes.Scene) -> Iterator[None]:
+    """Somebody has taken a table and goose's last row out of the database, and the pods have noticed."""
+
+    def unready() -> bool:
+        return not any(
+            status["ready"]
+            for pod in scene.pods(SERVICE).values()
+            for status in pod["status"]["containerStatuses"]
+        )
+
+    name = demo_shop.database_name(scene.environment, SERVICE, DATABASE)
+    with scene.shop.sandbox.postgres.connect(name) as connection:
+        row = connection.execute(
+            "DELETE FROM goose_db_version WHERE version_id = 3 RETURNING id, is_applied, tstamp"
+        ).fetchone()
+        connection.execute("ALTER TABLE accounts RENAME TO taken_away")
+        try:
+            polling.until(unready, within=60, pause=0.5)
+            yield
+        finally:
+            connection.execute("ALTER TABLE taken_away RENAME TO accounts")
+            connection.execute(
+                "INSERT INTO goose_db_version (id, is_applied, tstamp, version_id)"
+                " VALUES (%s, %s, %s, 3)",
+                row,
+            )
+
+
+def test_what_is_wrong_after_a_deployment_fails_item_by_item(scene: scenes.Scene) -> None:
     word = "serving"  # which the example writes when it begins to
     policy = scene.clone / "hanbae.yaml"
     text = policy.read_text()
     policy.write_text(
         text.replace("\nchecklists:\n", f"\nchecklists:\n  unclean: [{json.dumps(word)}]\n")
     )
-    code, decisions = run(scene, "--phase", "after")
+    with spoiled(scene):
+        code, decisions = run(scene, "--phase", "after")
     assert code == 1
     decision = decisions["logs-clean"]
     assert decision["outcome"] == "failed"
     assert word in decision["evidence"][0]["facts"]["log"]
     assert decision["command"][:2] == ["kubectl", "logs"]
+    decision = decisions["versions-updated"]
+    assert (decision["outcome"], *ids(decision)) == ("failed", "proof.not-applied")
+    assert "00003" in decision["evidence"][0]["facts"]["files"]
+    decision = decisions["health-checked"]
+    assert (decision["outcome"], *ids(decision)) == ("failed", "gate.workload-unready")
+    assert decision["command"][:3] == ["kubectl", "describe", "deployment/auth-service"]
+    assert decisions["api-tested"]["outcome"] != "passed", "nobody answers"
