@@ -17,6 +17,7 @@ from hanbae.clusters import leases
 from hanbae.deploying import claiming
 from hanbae.gates import migrations_in_image
 from hanbae.planning import deployments, ways_back
+from hanbae.policy import environments
 from hanbae.results import deployments as deployments_made
 from hanbae.results import plans
 
@@ -55,7 +56,7 @@ def resolve(space: workspaces.Workspace, environment: str, revision: str, head: 
             the commit.
     """
     commit = space.checkout.revision(revision).commit
-    if space.environment(environment).sync == "auto" and commit != head:
+    if environments.is_automated(space.policy, environment) and commit != head:
         facts = _facts(space, environment, commit, head)
         raise errors.Refused("deploy.revision-automated", place=None, **facts)
     require_contained(space, environment, commit, head)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hanbae.gates import targets, verdicts
+from hanbae.policy import environments
 from hanbae.results import events
 
 
@@ -11,8 +12,8 @@ async def decide(target: targets.Target) -> verdicts.Verdict:
     facts = target.facts
     if not list(target.proofs):
         return verdicts.passed("gate.no-migrations")
-    settings = target.environment
-    if settings.sync == "auto" and settings.database_changes == "auto":
+    is_automated = environments.is_automated(target.policy, target.source.environment)
+    if is_automated and target.environment.database_changes == "auto":
         return verdicts.passed("gate.sync-automated-by-policy", **facts)
     began = [event.fact for event in target.recorded if isinstance(event.fact, events.Began)]
     if not began:

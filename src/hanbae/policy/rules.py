@@ -143,7 +143,7 @@ def _on_kubernetes(
         shortest = naming.filled(base, "s", name)
         if len(naming.suffixed(policy, shortest, name)) > _LONGEST_NAME:
             yield "policy.namespace-too-long", f"{key}.namespace_suffix", {"namespace": base}
-    if environment.sync == "auto" and policy.migrations.phase == "PreSync":
+    if environments.is_automated(policy, name) and policy.migrations.phase == "PreSync":
         yield "policy.presync-automated", "migrations.phase", {"environment": name}
 
 

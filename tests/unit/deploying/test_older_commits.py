@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from tests.support.migrating_clones import Clone, ended, lease
 
@@ -81,6 +82,9 @@ def test_an_automated_environment_follows_its_head_alone(tmp_path: Path) -> None
     with pytest.raises(errors.Refused) as refused:
         resolve(clone, clone.commits[0])
     assert refused.value.text.id == "deploy.revision-automated"
+    settings = msgspec.structs.replace(clone.policy.environments["staging"], engine="helm")
+    clone.policy = msgspec.structs.replace(clone.policy, environments={"staging": settings})
+    assert resolve(clone, clone.commits[0]) == clone.commits[0], "Helm follows nothing by itself"
 
 
 async def test_a_database_that_is_no_further_than_the_commit_lets_it_pass(clone: Clone) -> None:

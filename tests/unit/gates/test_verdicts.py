@@ -53,6 +53,8 @@ def target(
     **more: Any,
 ) -> Any:
     own = more.pop("policy", policy(settle="0s"))
+    if settings is not None:
+        own = msgspec.structs.replace(own, environments={"dev": settings})
     source = SimpleNamespace(
         policy=own,
         service="auth",
@@ -67,7 +69,7 @@ def target(
     fields = {
         "source": source,
         "policy": own,
-        "environment": settings or own.environments["dev"],
+        "environment": own.environments["dev"],
         "objects": list(objects),
         "proofs": list(proofs),
         "recorded": stream,
@@ -312,6 +314,7 @@ BEGAN = events.Began("k", automated=False, revision="abc")
 BY_ARGOCD = events.Began("k", automated=True, revision="abc")
 BY_HAND = documents.Environment(branch="b", sync="auto", database_changes="manual")
 AUTOMATED = documents.Environment(branch="b", sync="auto")
+BY_HELM = documents.Environment(branch="b", sync="auto", engine="helm")
 
 
 @pytest.mark.parametrize(
@@ -322,6 +325,8 @@ AUTOMATED = documents.Environment(branch="b", sync="auto")
         ((BY_ARGOCD,), AUTOMATED, "passed"),
         ((BY_ARGOCD,), BY_HAND, "failed"),
         ((BEGAN,), BY_HAND, "passed"),
+        ((), BY_HELM, "undecided"),
+        ((BEGAN,), BY_HELM, "passed"),
     ],
 )
 async def test_database_changes_are_synced_by_hand_where_the_policy_says_so(

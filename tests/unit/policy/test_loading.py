@@ -164,8 +164,9 @@ def test_unknown_key_names_the_nearest_and_the_known_ones() -> None:
     assert "namespace_suffix" in facts["known"]
 
 
-def test_presync_is_accepted_when_no_environment_is_automated() -> None:
-    text = SMALL.replace("sync: auto", "sync: manual") + "migrations: {phase: PreSync}\n"
+@pytest.mark.parametrize("how", ["sync: manual", "sync: auto, engine: helm"])
+def test_presync_is_accepted_when_no_environment_is_automated(how: str) -> None:
+    text = SMALL.replace("sync: auto", how) + "migrations: {phase: PreSync}\n"
     assert parse(text).migrations.phase == "PreSync"
 
 
