@@ -155,6 +155,7 @@ def test_an_endpoint_that_answers_otherwise_fails(scene: scenes.Scene) -> None:
     freeze(scene, "1999-12-31", "1999-12-31")
     assert ended.code == 1
     assert ended.only["why"]["id"] == "gate.endpoint-wrong"
+    assert ended.only["command"][:3] == ["hanbae", "checklist", "show"]
     outcomes = {phase["phase"]: phase["decisions"] for phase in ended.only["checklist"]}
     assert list(outcomes) == ["before", "during", "after"]
     (waived,) = [decision for decision in outcomes["before"] if decision["item"] == "not-frozen"]

@@ -346,7 +346,7 @@ class _Run:
     async def _with_command(self, closed: events.Closed) -> events.Closed:
         """The end with the command that cures it, where that is still true when it is typed."""
         cause = self._following.gravest
-        if closed.outcome != "failed":
+        if closed.outcome != "failed" or closed.command:  # an item of the checklist names its own
             return closed
         if cause is None:
             command = mending.of_end(self._plan, closed.why)
