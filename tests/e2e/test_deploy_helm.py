@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support import demos, polling, scenes, two_deployers
+from tests.support import crashing, demos, polling, scenes, two_deployers
 
 from hanbae.engines import owning_releases
+from hanbae.sandbox import demo_repository
 
 SERVICE, RELEASE, DATABASE = "auth", "auth-service", "auth_db"
 
@@ -213,11 +214,47 @@ def test_a_crash_after_a_mended_migration_is_named_before_the_deadline(
     assert "diagnosis.crashing" in crashed.causes, (crashed.causes, crashed.err)
 
 
+def test_a_rollback_takes_the_database_back_and_then_the_release(
+    scene: scenes.Scene, two: two_deployers.Deployers
+) -> None:
+    """What has crashed is gone back from: its migration is applied, and its release is Helm's newest."""
+    crashed, versions = demo_repository.git(scene.clone, "rev-parse", "HEAD"), two.versions
+    plan = answered(scene, "rollback", "--dry-run")
+    assert (plan["present"], plan["route"]) == (crashed, "deploy")
+    (database,) = plan["databases"]
+    (migration_file,) = database["takes_back"]
+    assert (database["name"], migration_file["version"]) == (DATABASE, versions[-1])
+
+    words = ("--yes", "--accept-data-loss", "--why", "Logins fail")
+    killed = crashing.killed(scene, SERVICE, *words, command="rollback", after="TakenBack:1")
+    assert killed == -signal.SIGKILL
+    assert two.versions == versions[:-1]
+    assert standing(scene)["deployed"] == crashed, "the release goes back after the database"
+
+    document = answered(scene, "rollback", *words)
+    deployment = document["deployment"]
+    assert (deployment["outcome"], deployment["revision"]) == ("succeeded", plan["revision"])
+    assert document["held"]
+    (migrated,) = deployment["migrations"]
+    assert (migrated["version"], migrated["proven"]) == (versions[-2], True)
+    assert two.versions == versions[:-1]
+    assert list(records(scene).values()).count("deployed") == 1
+    entry = standing(scene)
+    assert (entry["state"], entry["deployed"]) == ("behind", plan["revision"])
+    assert entry["drifts"] == []
+    assert json.loads(scene.answers(SERVICE, "/readyz")) == {"ready": True}
+
+    again = scene.deploy(SERVICE)
+    assert again.code == 5, again.err
+    assert json.loads(again.out)["error"]["text"]["id"] == "hold.refused-revision"
+
+
 def add_devices(scene: scenes.Scene, two: two_deployers.Deployers, *, table: str) -> str:
     """Write the next migration; its file's name."""
     file = f"{two.versions[-1] + 1:05}_add_devices.sql"
-    statement = f"ALTER TABLE {table} ADD COLUMN device text;"
-    scenes.write_migrations(scene.migrations(SERVICE), {file: [statement]})
+    up, down = (f"ALTER TABLE {table} {change} device" for change in ("ADD", "DROP"))
+    text = f"-- +goose Up\n{up} text;\n-- +goose Down\n{down};\n"
+    (scene.migrations(SERVICE) / file).write_text(text)
     return file
 
 
