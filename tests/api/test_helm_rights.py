@@ -97,10 +97,13 @@ def chart(*without: str, **more: str) -> dict[str, bytes]:
     return {f"templates/{name}.yaml": text.encode() for name, text in named.items()}
 
 
-async def upgrade(shop: Shop, files: dict[str, bytes]) -> None:
-    """Have the real Helm install or upgrade the release, as the deployer."""
+async def upgrade(shop: Shop, files: dict[str, bytes], *, by_hand: bool = False) -> None:
+    """Have the real Helm install or upgrade the release, as the deployer: for hanbae, or as a person types it."""
     whole = {"Chart.yaml": b"{apiVersion: v2, name: auth, version: 0.1.0}\n", **files}
-    release = program.Chart(RELEASE, SPACE, whole, (), {records.KEY: "d1", records.REVISION: "c1"})
+    async with connections.connect(kubeconfig=shop.kubeconfig("by-helm")) as cluster:
+        before = await records.last(cluster, SPACE, RELEASE)
+    marks = {} if by_hand else records.marks("d1", "c1", before)
+    release = program.Chart(RELEASE, SPACE, whole, (), marks)
     helm = str(shop.plane.programs.path("helm"))
     kubeconfig = shop.kubeconfig("by-helm")
     for dry in (True, False):
@@ -146,6 +149,17 @@ async def test_the_deployer_installs_upgrades_takes_away_and_puts_back_by_helm(
     record = await records.last(deployer, SPACE, RELEASE)
     assert record is not None
     assert (record.number, record.status) == (2, "deployed")
+    assert (record.key, record.revision) == ("d1", "c1")
+
+    await upgrade(shop, chart("budget"), by_hand=True)
+    record = await records.last(deployer, SPACE, RELEASE)
+    assert record is not None
+    secret = await reading.get(deployer, kinds.SECRET, SPACE, record.name)
+    assert secret is not None
+    assert secret["metadata"]["labels"][records.KEY] == "d1", "Helm hands labels on"
+    assert (record.number, record.key, record.revision) == (3, "", "")
+    (drift,) = (await installed(deployer)).drifts
+    assert (drift.object.kind, drift.fields) == ("Release", ("3",))
     await records.forget(deployer, SPACE, record)
 
 

@@ -129,6 +129,37 @@ def test_an_environment_costs_a_handful_of_requests_however_many_services_there_
     assert sorted(path.rpartition("/")[2] for path in paths) == ["applications", *["leases"] * 3]
 
 
+def test_what_was_deployed_and_is_gone_was_not_simply_never_deployed(
+    shop: standing_shops.Shop,
+    kubectl: standing_shops.Kubectl,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gone, failed = shop.application("search", "dev"), shop.application("ledger", "staging")
+    for application in (gone, failed):
+        kubectl.run("delete", "application", application["metadata"]["name"], "-n", "argocd")
+    try:
+        words = ["-C", str(shop.root), "status", "--context", "admin"]
+        assert main.run(["--lang", "en", *words, "search", "--env", "dev"]) == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        assert f"differs from {shop.deployed[:12]}, which was deployed" in shown
+        assert "Application/argocd/search-dev, by which it was deployed, is gone" in shown
+        assert main.run([*words, "search", "--env", "dev", "--output", "json"]) == 0
+        (entry,) = json.loads(capsys.readouterr().out)["standings"]
+        assert (entry["state"], entry["deployed"]) == ("drifted", shop.deployed)
+        assert [drift["is_gone"] for drift in entry["drifts"]] == [True]
+        doctor = ["doctor", "search", "--env", "dev", "--context", "admin", "--output", "json"]
+        assert main.run(["-C", str(shop.root), *doctor]) == 1
+        named = json.loads(capsys.readouterr().out)["diagnoses"]
+        assert [entry["subject"]["name"] for entry in named] == ["search-dev"]
+        assert named[0]["cause"]["id"] == "diagnosis.gone"
+        # What has failed may never have come so far.
+        assert main.run([*words, "ledger", "--env", "staging", "--output", "json"]) == 0
+        (entry,) = json.loads(capsys.readouterr().out)["standings"]
+        assert (entry["state"], entry["drifts"]) == ("absent", [])
+    finally:
+        kubectl.apply([gone, failed])
+
+
 def test_who_may_not_read_leases_is_told_so_and_sees_the_rest(
     shop: standing_shops.Shop, kubectl: standing_shops.Kubectl
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -247,6 +248,24 @@ def test_a_rollback_takes_the_database_back_and_then_the_release(
     again = scene.deploy(SERVICE)
     assert again.code == 5, again.err
     assert json.loads(again.out)["error"]["text"]["id"] == "hold.refused-revision"
+
+
+def test_a_release_that_somebody_has_uninstalled_is_named_wherever_one_looks(
+    scene: scenes.Scene, admin: dict[str, str]
+) -> None:
+    deployed = standing(scene)["deployed"]
+    namespace = scene.namespace(SERVICE)
+    helm = scene.shop.sandbox.site.folder.root / "bin" / "helm"
+    words = ["uninstall", RELEASE, "--namespace", namespace]
+    subprocess.run([helm, *words], env=admin, check=True, capture_output=True)
+    entry = standing(scene)
+    assert (entry["state"], entry["deployed"]) == ("drifted", deployed)
+    (drift,) = entry["drifts"]
+    assert drift["object"] == {"kind": "Release", "namespace": namespace, "name": RELEASE}
+    (preview,) = answered(scene, "plan")["plans"]
+    assert "drift.release-gone" in {note["id"] for note in preview["notes"]}
+    (diagnosis,) = answered(scene, "doctor")["diagnoses"]
+    assert (diagnosis["cause"]["id"], diagnosis["subject"]["name"]) == ("diagnosis.gone", RELEASE)
 
 
 def add_devices(scene: scenes.Scene, two: two_deployers.Deployers, *, table: str) -> str:

@@ -81,7 +81,8 @@ def test_secret_sealed_for_another_service_is_named(staging: scenes.Scene) -> No
     refused = staging.deploy("locked")
     assert refused.code == 5, refused.err
     assert json.loads(refused.out)["error"]["text"]["id"] == "gate.secret-not-opened"
-    assert f"hanbae secrets seal locked DATABASE_URL --env {staging.environment}" in refused.err
+    seals = f"hanbae secrets seal locked DATABASE_URL JWT_SECRET --env {staging.environment}"
+    assert seals in refused.err, "the controller does not say which of them it cannot open"
     failed = staging.deploy("locked", "--no-preflight")
     assert failed.code == 1
     assert "diagnosis.undecryptable" in failed.causes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +13,7 @@ from hanbae import errors, files, foreign_json, workspaces
 from hanbae.actions import every_environment, overlay
 from hanbae.argocd_api import comparing
 from hanbae.clusters import connections, kinds, logs, reading
-from hanbae.deploying import helm_drift
+from hanbae.deploying import helm_drift, taken_away
 from hanbae.diagnosing import allowed_fields, standing
 from hanbae.engines import secrets
 from hanbae.history import listings
@@ -151,7 +151,7 @@ async def _of_environment(
         await look.around(space, described)
         await look.applications(space, clusters, described)
         await look.logs(described)
-        drifted = await _drifted(space, clusters, services, environment)
+        drifted = await _drifted(space, clusters, services, environment, look.absent)
         parts = overlay.parts_of(space.policy, environment, services, ())
         expected = [await look.expected(p) for p in parts if p.provided == "expected"]
     last = space.store.last(environment)
@@ -175,15 +175,21 @@ async def _drifted(
     clusters: workspaces.Clusters,
     services: Sequence[str],
     environment: str,
+    absent: Collection[str],
 ) -> tuple[diagnoses.Drifted, ...]:
-    """What differs of what Helm has installed."""
-    if not policy_environments.by_helm(space.policy, environment):
-        return ()
-    installed = [
-        (name, await helm_drift.of_service(space, clusters.workload, name, environment))
-        for name in services
-    ]
-    return tuple(diagnoses.Drifted(name, entry.drifts) for name, entry in installed if entry.drifts)
+    """What differs of what Helm has installed, and what is gone altogether; of the rest Argo CD's objects tell."""
+    differing = []
+    for name in services:
+        if policy_environments.by_helm(space.policy, environment):
+            installed = await helm_drift.of_service(space, clusters.workload, name, environment)
+            listed = installed.drifts
+        elif naming.application(space.policy, name, environment) in absent:
+            listed = await taken_away.of_service(space, clusters.workload, name, environment)
+        else:
+            continue
+        if listed:
+            differing.append(diagnoses.Drifted(name, listed))
+    return tuple(differing)
 
 
 def _recorded(
@@ -244,6 +250,8 @@ class _Look:
         self.objects: list[kinds.Object] = []
         self.tails: list[diagnoses.Log] = []
         self.unseen: list[diagnoses.Unseen] = []
+        self.absent: list[str] = []
+        """Applications that are not there."""
         self._cluster = cluster
         self._environment = environment
         self._places = asyncio.Semaphore(_AT_ONCE)
@@ -300,7 +308,9 @@ class _Look:
                 except errors.Forbidden as error:
                     self._miss(kinds.APPLICATION, namespace, error)
                     return
-            if application is not None:
+            if application is None:
+                self.absent.append(service.application)
+            else:
                 self._keep([application])
 
         await asyncio.gather(*map(one, services))

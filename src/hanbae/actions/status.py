@@ -10,7 +10,14 @@ from msgspec import structs
 
 from hanbae import errors, workspaces
 from hanbae.actions import every_environment
-from hanbae.deploying import holding, lease_lists, permitting, standing_engines, standing_records
+from hanbae.deploying import (
+    holding,
+    lease_lists,
+    permitting,
+    standing_engines,
+    standing_records,
+    taken_away,
+)
 from hanbae.images import versions
 from hanbae.planning import pending
 from hanbae.policy import calendars
@@ -122,7 +129,10 @@ class _Look:
         entries, self._unreadable[environment] = standing_records.completed(
             entries, by_service, space.store
         )
-        return entries
+        return [
+            taken_away.judged(space.policy, entry, by_service.get(entry.service))
+            for entry in entries
+        ]
 
     async def _leases(
         self, clusters: workspaces.Clusters, services: Sequence[str], environment: str

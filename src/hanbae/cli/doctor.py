@@ -97,14 +97,8 @@ def _show(
         outputs.emit_json(listed)
     else:
         _list(listed, typed, colour=session.narration.color)
-    from hanbae.results import diagnoses as results
-
-    for entry in listed.unseen if output != "json" else ():
-        if entry.kind == results.RECORD:
-            session.narration.warn(entry.why)
-            continue
-        facts = {"kind": entry.kind, "environment": entry.environment, "namespace": entry.namespace}
-        session.narration.warn(wording.Text("doctor.unseen", facts))
+    for text in _unseen(listed) if output != "json" else ():
+        session.narration.warn(text)
     code = unreached.tell(session, listed.unreached)
     is_wrong = any(entry.severity != "notice" for entry in listed.diagnoses)
     if not listed.diagnoses and not listed.unreached:
@@ -112,6 +106,26 @@ def _show(
             wording.Text("doctor.well", {"environments": ", ".join(listed.environments) or "-"})
         )
     return code or (_TROUBLE if is_wrong else 0)
+
+
+def _unseen(listed: diagnoses.Diagnoses) -> Iterator[wording.Text]:
+    """What could not be looked at, in a sentence for each environment; it may be a dozen kinds."""
+    from hanbae.results import diagnoses as results
+
+    by_environment: dict[str, dict[str, list[str]]] = {}
+    for entry in listed.unseen:
+        if entry.kind == results.RECORD:
+            yield entry.why
+            continue
+        by_namespace = by_environment.setdefault(entry.environment, {})
+        by_namespace.setdefault(entry.namespace, []).append(entry.kind)
+    for environment, by_namespace in by_environment.items():
+        objects = "; ".join(
+            f"{', '.join(sorted(set(names)))} ({namespace or catalogue.words('doctor.unseen-cluster')})"
+            for namespace, names in by_namespace.items()
+        )
+        facts = {"environment": environment, "objects": objects}
+        yield wording.Text("doctor.unseen", facts)
 
 
 def _list(listed: diagnoses.Diagnoses, typed: _Command, *, colour: bool) -> None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from hanbae import errors, subjects, workspaces
 from hanbae.clusters import connections
-from hanbae.deploying import live_objects
+from hanbae.deploying import live_objects, taken_away
 from hanbae.engines.helm import program, records, released
 from hanbae.planning import drifting, forecasting, scheduling
 from hanbae.policy import naming
@@ -42,6 +42,8 @@ async def of_service(
 ) -> Installed:
     """What there is of a service; nothing where Helm's records may not be read.
 
+    A release that was deployed and that Helm knows no more is itself what differs.
+
     Raises:
         hanbae.errors.Unreachable: The cluster did not answer.
     """
@@ -50,7 +52,7 @@ async def of_service(
     try:
         record = await records.last(cluster, namespace, release)
         if record is None:
-            return NOTHING
+            return Installed(await taken_away.of_service(space, cluster, service, environment))
         return (await of_releases(cluster, namespace, {release: record}))[release]
     except errors.Forbidden:
         return NOTHING
@@ -78,13 +80,26 @@ async def of_releases(
         for item in items
     }
     live = await live_objects.read(cluster, api_versions)
-    return {name: _of(applied.get(name, ()), live, namespace) for name in newest}
+    return {
+        name: _of(applied.get(name, ()), live, namespace, foreign=_foreign(name, entry, namespace))
+        for name, entry in newest.items()
+    }
+
+
+def _foreign(name: str, record: records.Record, namespace: str) -> tuple[drifts.Drift, ...]:
+    """The release itself, where somebody else than hanbae has installed its newest revision."""
+    if record.key or record.status != _DEPLOYED:
+        return ()
+    ref = subjects.Ref(drifts.RELEASE, namespace, name)
+    return (drifts.Drift(ref, (str(record.number),), at=record.created),)
 
 
 def _of(
     applied: Sequence[Mapping[str, Any]],
     live: Mapping[subjects.Ref, forecasting.Live],
     namespace: str,
+    *,
+    foreign: tuple[drifts.Drift, ...],
 ) -> Installed:
     refs = {scheduling.reference(item, namespace): item for item in applied}
     present = {ref: live[ref] for ref in refs}
@@ -95,4 +110,4 @@ def _of(
         for ref, item in refs.items()
         if (item["metadata"].get("annotations") or {}).get(name) == value
     ]
-    return Installed(differing, present, frozenset(kept))
+    return Installed((*foreign, *differing), present, frozenset(kept))

@@ -121,7 +121,9 @@ _BY_CAUSE: Final[Mapping[str, str]] = {
         ("node-not-ready", "node-pressure", "node-network", "cordoned", "node-lost"), _NODE
     ),
     **dict.fromkeys(("finalizer", "pod-stays", "namespace-leaving", "application-leaving"), _LEAVE),
-    **dict.fromkeys(("drift", "changed-by-hand", "changed-by-nobody", "gone"), _DRIFT),
+    **dict.fromkeys(
+        ("drift", "changed-by-hand", "changed-by-nobody", "gone", "release-of-others"), _DRIFT
+    ),
     **dict.fromkeys(("job-attempt", "job-failed", "job-killed", "job-too-long"), _JOB),
 }
 """Cause, without its family → symptom; every other one is a pod that does not start, or a Job that fails."""

@@ -16,6 +16,9 @@ DATABASE: Final = "hanbae.dev/database"
 REVISION: Final = "hanbae.dev/revision"
 """On Helm's record of a release: the commit that hanbae has installed."""
 
+NUMBER: Final = "hanbae.dev/number"
+"""On Helm's record of a release: Helm's own number of the revision that hanbae has installed."""
+
 KEY: Final = "hanbae.dev/key"
 """On a Job that hanbae starts: the intent that it belongs to, so that a second one is recognised as the same."""
 

@@ -9,6 +9,12 @@ from msgspec import Struct
 
 from hanbae import subjects, wording
 
+RELEASE: Final = "Release"
+"""The kind by which a release is pointed at: one that Helm no longer knows, or that somebody else has installed."""
+APPLICATION: Final = "Application"
+"""The kind of what Argo CD keeps of a service."""
+_GONE: Final = {RELEASE: "drift.release-gone", APPLICATION: "drift.application-gone"}
+"""Of what all of a service hangs on."""
 _MOST: Final = 4
 """Fields that a sentence names; the rest is in JSON."""
 
@@ -42,5 +48,9 @@ def sentences(listed: Iterable[Drift]) -> Iterator[wording.Text]:
             "author": drift.author or "-",
             "time": drift.at or "-",
         }
-        by_whom = "drift.changed" if drift.author else "drift.changed-by-nobody"
-        yield wording.Text("drift.gone" if drift.is_gone else by_whom, facts)
+        text_id = "drift.changed" if drift.author else "drift.changed-by-nobody"
+        if drift.object.kind == RELEASE:
+            text_id = "drift.release-of-others"
+        if drift.is_gone:
+            text_id = _GONE.get(drift.object.kind, "drift.gone")
+        yield wording.Text(text_id, facts)

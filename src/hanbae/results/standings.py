@@ -43,6 +43,7 @@ class Standing(Struct, frozen=True, omit_defaults=False):
         pending: Names of the migrations that the branch has and the commit that was deployed has not.
         gates: Items of the last deployment's checklist that failed, as far as the history knows it.
         drifts: What differs of what Helm has installed, and who has changed it; Argo CD says `differing` alone.
+            Where all of a service is gone, what its engine has kept of it.
     """
 
     service: str

@@ -159,10 +159,7 @@ class Helm:
                 facts = {"release": target.release, "namespace": target.namespace}
                 raise protocol.Busy("upgrade.busy", place=None, message=record.status, **facts)
             await records.forget(self._cluster, target.namespace, record)
-        chart = msgspec.structs.replace(
-            release.chart, labels={records.KEY: key, records.REVISION: does.revision}
-        )
-        await self._run(path, chart, dry=True)
+        await self._run(path, release.chart, dry=True)
         workload = await beforehand.workload(
             self._cluster,
             target.namespace,
@@ -174,7 +171,7 @@ class Helm:
             maker=target.maker,
         )
         objects = release.objects
-        self._begun = _Begun(does, key, path, chart, objects, workload)
+        self._begun = _Begun(does, key, path, release.chart, objects, workload)
         return key
 
     @asynccontextmanager
@@ -292,7 +289,8 @@ class Helm:
         begun.awaits = (wording.Text("upgrade.awaits-helm", {"release": target.release}),)
         record = await records.last(self._cluster, target.namespace, target.release)
         if record is None or record.key != begun.key or record.status != "deployed":
-            await self._run(begun.path, begun.chart)
+            marks = records.marks(begun.key, begun.does.revision, record)
+            await self._run(begun.path, msgspec.structs.replace(begun.chart, labels=marks))
             record = await records.last(self._cluster, target.namespace, target.release)
         hooks = set(begun.does.hooks)
         refs = tuple(ref for ref in begun.objects if ref not in hooks)

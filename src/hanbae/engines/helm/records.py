@@ -1,4 +1,8 @@
-"""The records that Helm keeps of a release, as Secrets of the namespace: their labels, never what is in them."""
+"""The records that Helm keeps of a release, as Secrets of the namespace: their labels, never what is in them.
+
+Helm hands the labels of a revision on to the next one, whoever installs that. So a label says which of Helm's numbers
+the others are about, and on a record with another number they say nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ KEY: Final = labels.KEY
 """The label by which hanbae knows what it has begun."""
 REVISION: Final = labels.REVISION
 """The label with the commit of it."""
+NUMBER: Final = labels.NUMBER
+"""The label with Helm's number of it."""
 
 _PENDING: Final = "pending-"
 
@@ -43,6 +49,18 @@ class Record(Struct, frozen=True):
     def is_pending(self) -> bool:
         """Whether Helm works on it, or was ended while it did."""
         return self.status.startswith(_PENDING)
+
+
+def marks(key: str, revision: str, before: Record | None) -> dict[str, str]:
+    """The labels of the revision that hanbae is about to install.
+
+    Args:
+        key: hanbae's key.
+        revision: The commit.
+        before: The newest record before it.
+    """
+    number = before.number + 1 if before is not None else 1
+    return {KEY: key, REVISION: revision, NUMBER: str(number)}
 
 
 async def last(cluster: connections.Cluster, namespace: str, release: str) -> Record | None:
@@ -92,12 +110,13 @@ def _record(secret: kinds.Object) -> Record:
     metadata = secret["metadata"]
     named = metadata.get("labels") or {}
     number = str(named.get("version") or "")
+    is_own = bool(number) and named.get(NUMBER) == number
     return Record(
         metadata["name"],
         metadata.get("uid") or "",
         int(number) if number.isdecimal() and len(number) < 10 else 0,  # noqa: PLR2004
         str(named.get("status") or ""),
         metadata.get("creationTimestamp") or "",
-        str(named.get(KEY) or ""),
-        str(named.get(REVISION) or ""),
+        str(named.get(KEY) or "") if is_own else "",
+        str(named.get(REVISION) or "") if is_own else "",
     )
