@@ -152,12 +152,14 @@ def test_what_was_deployed_and_is_gone_was_not_simply_never_deployed(
         named = json.loads(capsys.readouterr().out)["diagnoses"]
         assert [entry["subject"]["name"] for entry in named] == ["search-dev"]
         assert named[0]["cause"]["id"] == "diagnosis.gone"
-        # What has failed may never have come so far.
-        assert main.run([*words, "ledger", "--env", "staging", "--output", "json"]) == 0
-        (entry,) = json.loads(capsys.readouterr().out)["standings"]
-        assert (entry["state"], entry["drifts"]) == ("absent", [])
+        # What has failed may never have come so far, and what Helm has deployed had none.
+        kubectl.apply([shop.lease("search", "dev", engine="helm")])
+        for service, environment in (("ledger", "staging"), ("search", "dev")):
+            assert main.run([*words, service, "--env", environment, "--output", "json"]) == 0
+            (entry,) = json.loads(capsys.readouterr().out)["standings"]
+            assert (entry["state"], entry["drifts"]) == ("absent", [])
     finally:
-        kubectl.apply([gone, failed])
+        kubectl.apply([gone, failed, shop.lease("search", "dev")])
 
 
 def test_who_may_not_read_leases_is_told_so_and_sees_the_rest(

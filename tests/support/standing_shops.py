@@ -98,6 +98,7 @@ class Shop:
             "service": service,
             "environment": environment,
             "revision": self.deployed,
+            "engine": "argocd",
             "outcome": "succeeded",
             "by": "jiwon",
             **marks,

@@ -42,7 +42,7 @@ def engine(
     """
     policy = space.policy
     if environments.by_helm(policy, environment):
-        return helm_engine.of(space, clusters, service, environment, revision=revision)
+        return helm_engine.of(space, clusters, service, environment, revision=revision, waits=waits)
     if revision:  # whether it has a chart there, and in which folder it is
         policy = services.located(policy, space.checkout.revision(revision))
     expected = generating.application(policy, service, environment)
@@ -78,7 +78,7 @@ def engine(
 
 def driving(space: workspaces.Workspace, plan: plans.Plan) -> workspaces.Workspace:
     """The workspace with the engine that the plan is for, whatever the policy says of the environment by now."""
-    by_helm = any(isinstance(step.does, plans.Upgrade) for step in plan.steps)
+    by_helm = plan.engine == "helm"
     if by_helm == environments.by_helm(space.policy, plan.environment):
         return space
     return space.driven_by(plan.environment, "helm" if by_helm else "argocd")

@@ -168,6 +168,7 @@ def _marks(deployment: str, plan: plans.Plan, by: str) -> dict[str, str]:
         "service": plan.service,
         "environment": plan.environment,
         "revision": plan.revision,
+        "engine": plan.engine,
         "by": by,
         # What a rollback goes back from; a later deployment takes the mark away.
         "back": next((way.revision for way in plan.ways_back), ""),

@@ -15,7 +15,6 @@ from hanbae.planning import drifting, forecasting, scheduling
 from hanbae.policy import naming
 from hanbae.results import drifts
 
-_DEPLOYED: Final = "deployed"
 _KEEP: Final = ("helm.sh/resource-policy", "keep")
 
 
@@ -72,7 +71,7 @@ async def of_releases(
         hanbae.errors.Forbidden: Secrets may not be read.
         hanbae.errors.Unreachable: The cluster did not answer.
     """
-    installed = {name: entry for name, entry in newest.items() if entry.status == _DEPLOYED}
+    installed = {name: entry for name, entry in newest.items() if entry.status == records.DEPLOYED}
     applied = await released.objects(cluster, namespace, installed.items())
     api_versions = {
         scheduling.reference(item, namespace): str(item["apiVersion"])
@@ -87,11 +86,11 @@ async def of_releases(
 
 
 def _foreign(name: str, record: records.Record, namespace: str) -> tuple[drifts.Drift, ...]:
-    """The release itself, where somebody else than hanbae has installed its newest revision."""
-    if record.key or record.status != _DEPLOYED:
+    """The release itself, where somebody else than hanbae has installed its newest revision, or is about to."""
+    if record.key or not (record.is_pending or record.status == records.DEPLOYED):
         return ()
-    ref = subjects.Ref(drifts.RELEASE, namespace, name)
-    return (drifts.Drift(ref, (str(record.number),), at=record.created),)
+    fields = (str(record.number), *([record.status] if record.is_pending else []))
+    return (drifts.Drift(subjects.Ref(drifts.RELEASE, namespace, name), fields, at=record.created),)
 
 
 def _of(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hanbae import subjects, workspaces
+from collections.abc import Awaitable, Callable
+
+from hanbae import subjects, wording, workspaces
 from hanbae.argo import hooks
 from hanbae.charts import gathering
 from hanbae.clusters import kinds
@@ -20,6 +22,7 @@ def of(
     environment: str,
     *,
     revision: str,
+    waits: Callable[[wording.Text], Awaitable[None]] | None = None,
 ) -> engine.Helm:
     """The engine.
 
@@ -29,6 +32,7 @@ def of(
         service: The service.
         environment: The environment.
         revision: The commit that is deployed; empty where nothing is to be begun.
+        waits: Called with a sentence about somebody else's Helm that is waited for; None to refuse instead.
     """
     policy = space.policy
     application = naming.application(policy, service, environment)
@@ -44,7 +48,7 @@ def of(
     async def read() -> engine.Release:
         return await _release(space, clusters, service, environment, revision=revision)
 
-    return engine.Helm(clusters.workload, clusters.control, target, read)
+    return engine.Helm(clusters.workload, clusters.control, target, read, waits=waits)
 
 
 async def _release(

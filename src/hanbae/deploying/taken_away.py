@@ -25,7 +25,8 @@ def judged(
         entry: Where it stands by its engine.
         lease: Its Lease; None for none.
     """
-    if entry.state != "absent" or (deployed := _deployed(entry, lease)) is None:
+    engine = policy.environments[entry.environment].engine
+    if entry.state != "absent" or (deployed := _deployed(entry, lease, engine)) is None:
         return entry
     gone = _drift(policy, entry.service, entry.environment)
     return structs.replace(
@@ -55,9 +56,11 @@ async def of_service(
     return judged(space.policy, unknown, lease).drifts
 
 
-def _deployed(entry: standings.Standing, lease: leases.Seen | None) -> str | None:
-    """The commit that the last deployment of a service has deployed; None where it did not succeed."""
-    claim = lease and last_deployments.claim_of(lease, entry.service, entry.environment)
+def _deployed(entry: standings.Standing, lease: leases.Seen | None, engine: str) -> str | None:
+    """The commit that an engine has deployed last; None where it did not succeed, or another one has."""
+    if lease is None or lease.marks.get("engine") != engine:
+        return None
+    claim = last_deployments.claim_of(lease, entry.service, entry.environment)
     return claim.revision if claim and claim.outcome == "succeeded" else None
 
 

@@ -22,5 +22,6 @@ def causes(drifted: diagnoses.Drifted, environment: str) -> Iterator[pictures.Ca
             by_whom = "diagnosis.changed-by-hand", "diagnosis.changed-by-nobody"
             text_id = by_whom[0] if drift.author else by_whom[1]
             if drift.object.kind == drifts.RELEASE:
-                text_id = "diagnosis.release-of-others"
+                pending = drift.is_pending
+                text_id = "diagnosis.release-pending" if pending else "diagnosis.release-of-others"
         yield pictures.cause(drift.object, text_id, text.facts, command, fatal=False)

@@ -122,7 +122,15 @@ _BY_CAUSE: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("finalizer", "pod-stays", "namespace-leaving", "application-leaving"), _LEAVE),
     **dict.fromkeys(
-        ("drift", "changed-by-hand", "changed-by-nobody", "gone", "release-of-others"), _DRIFT
+        (
+            "drift",
+            "changed-by-hand",
+            "changed-by-nobody",
+            "gone",
+            "release-of-others",
+            "release-pending",
+        ),
+        _DRIFT,
     ),
     **dict.fromkeys(("job-attempt", "job-failed", "job-killed", "job-too-long"), _JOB),
 }

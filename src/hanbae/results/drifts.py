@@ -24,7 +24,8 @@ class Drift(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         object: The object.
-        fields: The fields that differ, as people write their paths; none where the object is gone.
+        fields: The fields that differ, as people write their paths; none where the object is gone. Of a release, Helm's
+            number of the revision that is somebody else's, and its status where they have not ended.
         author: Who has changed it last, as the API server knows them by their field manager; empty for a gone object,
             and where nobody is named.
         at: When that was, in RFC 3339; empty likewise.
@@ -36,6 +37,11 @@ class Drift(Struct, frozen=True, forbid_unknown_fields=True):
     author: str = ""
     at: str = ""
     is_gone: bool = False
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it is a release on which somebody else's Helm works, or was ended in the middle."""
+        return self.object.kind == RELEASE and len(self.fields) > 1
 
 
 def sentences(listed: Iterable[Drift]) -> Iterator[wording.Text]:
@@ -50,7 +56,7 @@ def sentences(listed: Iterable[Drift]) -> Iterator[wording.Text]:
         }
         text_id = "drift.changed" if drift.author else "drift.changed-by-nobody"
         if drift.object.kind == RELEASE:
-            text_id = "drift.release-of-others"
+            text_id = "drift.release-pending" if drift.is_pending else "drift.release-of-others"
         if drift.is_gone:
             text_id = _GONE.get(drift.object.kind, "drift.gone")
         yield wording.Text(text_id, facts)

@@ -239,6 +239,13 @@ class Plan(Struct, frozen=True):
         return any(isinstance(step.does, Effect) for step in self.steps)
 
     @property
+    def engine(self) -> Literal["argocd", "helm", ""]:
+        """What carries it out; nothing where databases alone are taken back."""
+        if not self.deploys:
+            return ""
+        return "helm" if any(isinstance(step.does, Upgrade) for step in self.steps) else "argocd"
+
+    @property
     def ways_back(self) -> tuple[TakeBack, ...]:
         """The databases that are taken back, in the order in which that is done."""
         return tuple(step.does for step in self.steps if isinstance(step.does, TakeBack))

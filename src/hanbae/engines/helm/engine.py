@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import shlex
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,7 @@ class Helm:
         control: The cluster that Argo CD would be in.
         target: What it deploys to.
         read: Reads the release at the deployment's commit.
+        waits: Called with a sentence about somebody else's Helm that is waited for; None to refuse instead.
     """
 
     def __init__(
@@ -87,11 +89,14 @@ class Helm:
         control: connections.Cluster,
         target: Target,
         read: Callable[[], Awaitable[Release]],
+        *,
+        waits: Callable[[wording.Text], Awaitable[None]] | None = None,
     ) -> None:
         self._cluster = cluster
         self._control = control
         self._target = target
         self._read = read
+        self._waits = waits
         self._begun: _Begun | None = None
         self._shapes = masking.Redactor()
 
@@ -153,12 +158,7 @@ class Helm:
         target = self._target
         await owning_releases.refuse_argo_cd(self._cluster, release.objects)
         await owning_releases.refuse_application(self._control, target.application)
-        record = await records.last(self._cluster, target.namespace, target.release)
-        if record is not None and record.is_pending:
-            if not record.key:
-                facts = {"release": target.release, "namespace": target.namespace}
-                raise protocol.Busy("upgrade.busy", place=None, message=record.status, **facts)
-            await records.forget(self._cluster, target.namespace, record)
+        await self._free()
         await self._run(path, release.chart, dry=True)
         workload = await beforehand.workload(
             self._cluster,
@@ -173,6 +173,25 @@ class Helm:
         objects = release.objects
         self._begun = _Begun(does, key, path, release.chart, objects, workload)
         return key
+
+    async def _free(self) -> None:
+        """Wait until nobody else's Helm works on the release, and take away the record of one of hanbae's own.
+
+        Raises:
+            hanbae.engines.protocol.Busy: Somebody's does, or was ended in the middle, and is not to be waited for.
+        """
+        target = self._target
+        while True:
+            kept = await records.every(self._cluster, target.namespace, target.release)
+            if not kept or not kept[-1].is_pending:
+                return
+            if kept[-1].key:
+                await records.forget(self._cluster, target.namespace, kept[-1])
+                return
+            text = _busy(target, kept)
+            if self._waits is None:
+                raise protocol.Busy.saying(text)
+            await self._waits(text)
 
     @asynccontextmanager
     async def follow(self, operation: str) -> AsyncIterator[AsyncIterator[protocol.Seen]]:
@@ -325,6 +344,20 @@ class Helm:
     async def _run(self, path: str, chart: program.Chart, *, dry: bool = False) -> None:
         context, kubeconfig = self._cluster.context, self._target.kubeconfig
         await program.upgrade(path, chart, context=context, kubeconfig=kubeconfig, dry=dry)
+
+
+def _busy(target: Target, kept: Sequence[records.Record]) -> wording.Text:
+    """That somebody else's Helm works on a release, with what ends it where nobody does any more."""
+    deployed = [str(record.number) for record in kept if record.status == records.DEPLOYED]
+    words = ["helm", "rollback", target.release, deployed[-1]] if deployed else []
+    command = words or ["helm", "uninstall", target.release]
+    facts = {
+        "release": target.release,
+        "since": kept[-1].created or "-",
+        "message": f"{kept[-1].number} {kept[-1].status}",
+        "command": shlex.join([*command, "--namespace", target.namespace]),
+    }
+    return wording.Text("upgrade.busy-since", facts)
 
 
 @dataclass

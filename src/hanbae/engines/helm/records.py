@@ -21,6 +21,9 @@ REVISION: Final = labels.REVISION
 NUMBER: Final = labels.NUMBER
 """The label with Helm's number of it."""
 
+DEPLOYED: Final = "deployed"
+"""The status of the revision that is installed; of one that is worked on meanwhile, the former one keeps it."""
+
 _PENDING: Final = "pending-"
 
 
@@ -70,11 +73,21 @@ async def last(cluster: connections.Cluster, namespace: str, release: str) -> Re
         hanbae.errors.Forbidden: Secrets may not be listed, which Helm needs as well.
         hanbae.errors.Unreachable: The cluster did not answer.
     """
+    kept = await every(cluster, namespace, release)
+    return kept[-1] if kept else None
+
+
+async def every(cluster: connections.Cluster, namespace: str, release: str) -> list[Record]:
+    """The records of a release, in the order of Helm's numbers.
+
+    Raises:
+        hanbae.errors.Forbidden: Secrets may not be listed, which Helm needs as well.
+        hanbae.errors.Unreachable: The cluster did not answer.
+    """
     listed = await reading.find(
         cluster, kinds.SECRET, namespace, label_selector=f"owner=helm,name={release}"
     )
-    records = [_record(secret) for secret in listed]
-    return max(records, key=lambda record: record.number, default=None)
+    return sorted(map(_record, listed), key=lambda record: record.number)
 
 
 async def newest(cluster: connections.Cluster, namespace: str) -> dict[str, Record]:

@@ -12,8 +12,6 @@ from hanbae.engines.helm import records
 from hanbae.results import standings
 from hanbae.streams import gathering
 
-_DEPLOYED: Final = "deployed"
-
 
 class Release(Struct, frozen=True):
     """What there is of a release.
@@ -91,7 +89,7 @@ def _recorded(record: records.Record, head: str) -> standings.State:
     """Where a service stands by Helm's record alone."""
     if record.is_pending:
         return "busy"
-    if record.status != _DEPLOYED:
+    if record.status != records.DEPLOYED:
         return "degraded"
     if not record.revision:
         return "unknown"  # somebody has installed it by hand since
