@@ -46,3 +46,18 @@ def test_migrations_in_go_have_versions_and_their_tests_and_helpers_none() -> No
 def test_a_number_without_end_is_no_version_and_takes_no_time() -> None:
     assert files.version_of("9" * 1_000_000 + "_a.sql") is None
     assert files.version_of("0" * 1_000_000 + "7_a.sql") == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("00001_.sql", 1),
+        ("+1_signed.sql", 1),
+        (f"{2**63 - 1}_last.sql", 2**63 - 1),
+        (f"{2**63}_beyond.sql", None),
+        (f"{2**63 - 1}0_longer.sql", None),
+        (f"{'0' * 30}7_zeros.sql", 7),
+    ],
+)
+def test_a_version_is_a_number_of_64_bits_as_go_reads_one(name: str, version: int | None) -> None:
+    assert files.version_of(name) == version

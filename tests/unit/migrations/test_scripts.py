@@ -88,3 +88,49 @@ def test_a_fault_in_one_part_leaves_the_other() -> None:
     assert parsed.fault is not None
     assert (parsed.fault.kind, parsed.fault.part) == ("unfinished", "down")
     assert len(parsed.up) == 1
+
+
+BEGIN, END = "-- +goose StatementBegin\n", "-- +goose StatementEnd\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_letters_of_two_bytes_are_told_without_a_byte_order_mark(encoding: str) -> None:
+    fault = scripts.read(f"{UP}SELECT 1;\n".encode(encoding)).fault
+    assert fault == scripts.Fault("utf-16", 1)
+
+
+@pytest.mark.parametrize(("longer", "kind"), [(0, "long-line"), (-1, None)])
+def test_a_line_fits_into_gooses_buffer_to_the_byte(longer: int, kind: str | None) -> None:
+    line = "SELECT 1;".ljust(scripts._LONGEST + longer)
+    fault = scripts.parse(f"{UP}{line}\n").fault
+    assert (fault.kind if fault else None) == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "texts", "line"),
+    [
+        ("SELECT\r\n1;\r\n", ["SELECT\n1;"], 2),
+        ("   \nSELECT 1;\n", ["SELECT 1;"], 3),
+        ("SELECT 1--y;\n", ["SELECT 1--y;"], 2),
+        ("SELECT 'a;b'\n;\n", ["SELECT 'a;b'\n;"], 2),
+        (BEGIN + END + BEGIN + "SELECT 1;\n" + END, ["SELECT 1;"], 5),
+    ],
+    ids=["windows", "blanks first", "no comment", "in the middle", "behind an empty block"],
+)
+def test_what_a_statement_is_and_where_it_begins(text: str, texts: list[str], line: int) -> None:
+    parsed = scripts.parse(UP + text)
+    assert (parsed.fault, parsed.lost) == (None, ())
+    assert [statement.text for statement in parsed.up] == texts
+    assert parsed.up[0].line == line
+
+
+def test_what_an_empty_block_leaves_out_ends_with_its_part_and_is_no_blank_line() -> None:
+    parsed = scripts.parse(f"{UP}{BEGIN}{END}-- +goose Down\nSELECT 1;\n")
+    assert (parsed.up, parsed.lost) == ((), ())
+    assert [statement.text for statement in parsed.down or ()] == ["SELECT 1;"]
+    assert scripts.parse(f"{UP}{BEGIN}{END}   \n").lost == ()
+    assert scripts.parse(f"{UP}{BEGIN}{END}SELECT 1;\n").lost == (4,)
+
+
+def test_an_annotation_that_is_there_twice_in_a_line_is_none() -> None:
+    assert scripts.parse("-- +goose Up +goose\nSELECT 1;\n").fault == scripts.Fault("unknown", 1)
