@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-_MARKS: Final = re.compile(r"([\\`*_{}\[\]<>&#|~!])")
+from hanbae import commonmark
+
 _TICKS: Final = re.compile(r"`+")
 LONGEST: Final = 400
 """Characters of one text; what is longer is cut."""
@@ -24,10 +25,14 @@ def prose(text: str) -> str:
     """A sentence of the policy's, in a paragraph or a cell; what it puts between single backticks stays code."""
     parts = line(text).split("`")
     if len(parts) % 2 == 0 or "" in parts[1::2]:
-        return _MARKS.sub(r"\\\1", line(text))
-    return "".join(
-        code(part) if index % 2 else _MARKS.sub(r"\\\1", part) for index, part in enumerate(parts)
-    )
+        return commonmark.escaped(line(text))
+    return "".join(code(part) if index % 2 else _escaped(part) for index, part in enumerate(parts))
+
+
+def _escaped(part: str) -> str:
+    """A part of a sentence, with the space around it."""
+    words = part.strip()
+    return part.replace(words, commonmark.escaped(words), 1) if words else part
 
 
 def code(text: str) -> str:

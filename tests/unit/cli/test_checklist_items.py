@@ -59,8 +59,8 @@ def test_markdown_is_a_task_list_that_no_foreign_word_can_break() -> None:
     catalogue.speak("ko")
     shown = checklist_items.markdown(CHECKLIST)
     catalogue.speak("en")
-    assert "- [ ] 파드 로그가 깨끗합니다\\. — **실패**" in shown
-    assert "- [x] \\*Written\\* &lt;b&gt; — **확인됨**" in shown
+    assert "- [ ] 파드 로그가 깨끗합니다. — **실패**" in shown
+    assert "- [x] \\*Written\\* &lt;b> — **확인됨**" in shown
     assert "<b>" not in shown
 
 

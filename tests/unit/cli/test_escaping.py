@@ -180,15 +180,67 @@ def test_junit_is_valid(file: str, value: str, reason: str) -> None:
     ]
 
 
-@given(TEXTS)
-def test_markdown_shows_text_as_it_is(text: str) -> None:
+#: Letters that mean something to Markdown, close together.
+MARKS = st.text(st.sampled_from("\\`*_[](){}<>&#+-.!|~$^:=@1 aw한;/\"'"), max_size=12)
+PLACES = {
+    "paragraph": ("{}", r"<p>(.*)</p>"),
+    "sentence": ("x {} x", r"<p>x (.*) x</p>"),
+    "item": ("- {}", r"<ul>\n<li>(.*)</li>\n</ul>"),
+    "heading": ("## {}", r"<h2>(.*)</h2>"),
+    "strong": ("x **x{}x** x", r"<p>x <strong>x(.*)x</strong> x</p>"),
+    "cell": (
+        "| a | b |\n| --- | --- |\n| {} | x |",
+        r".*<tbody>\n<tr>\n<td>(.*)</td>\n<td>x</td>.*",
+    ),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@given(text=TEXTS | MARKS)
+@example(text="1. a")
+@example(text="- - -")
+@example(text="a ##")
+@example(text="a\\")
+@example(text="__a__ _a a_ a_b")
+@example(text="_\\__a")
+@example(text="<!-- &amp; &copy; <a")
+@example(text="[a]: https://evil.example")
+@example(text="~~a~~")
+def test_markdown_shows_text_as_it_is_wherever_it_stands(place: str, text: str) -> None:
+    before, shape = PLACES[place]
     shown = escaping.plain(text)
-    rendered = MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(
-        f"x {escaping.markdown(text)} x"
-    )
-    assert not re.search(r"<(?!/?p>)", rendered), rendered
-    plain = html.unescape(re.sub(r"</?p>", "", rendered)).replace("@\u200b", "@")
-    assert " ".join(plain.split()) == " ".join(f"x {shown} x".split())
+    if not shown:
+        return  # there is nothing to show
+    source = before.format(escaping.markdown(text))
+    rendered = MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(source).strip()
+    match = re.fullmatch(shape, rendered, re.DOTALL)
+    assert match, rendered
+    assert "<" not in match[1], rendered
+    plain = html.unescape(match[1]).replace("@\u200b", "@")
+    assert " ".join(plain.split()) == " ".join(shown.split())
+
+
+@given(TEXTS)
+def test_markdown_has_no_link_that_github_would_make_by_itself(text: str) -> None:
+    written = escaping.markdown(text)
+    assert not re.search(r"(?<!\\):/" "/", written)
+    assert not re.search(r"[wW]{3}\.", written)
+    assert not re.search("@(?!\u200b)", written)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2.9.1 변경관리",
+        "2026-11-29 17:00:17+00:00",
+        "system:serviceaccount:hanbae-services-production:hanbae-deployer",
+        "orders_db: 00002_add-index.sql (1/2)",
+        "k8s/overlays/dev, values-dev.yaml; a = b > c, 1 < 2, R & D",
+        "C# #12 -x +1 1.2 {name} a] !b ^c",
+    ],
+)
+def test_markdown_escapes_nothing_that_needs_none(text: str) -> None:
+    assert escaping.markdown(text) == text
 
 
 @given(TEXTS)

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
+from hanbae import commonmark
 from hanbae.cli.text import catalogue
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ _DECEITFUL: Final = re.compile(
 _SPACE: Final = re.compile(r"\s+")
 _COMMAND: Final = re.compile(r"^(\s*)::")
 _OTHER_COMMANDS: Final = re.compile(r"##(?=\[|vso|teamcity)")
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$^:=])")
 _MENTION: Final = "@\u200b"
 _ACTIVE: Final = re.compile(r"[!-'*+;-@\[-`{-~]|:(?=/)|(?<=[wW]{3})\.")
 """What Markdown, HTML or GitHub may take for more than itself: mentions and links included."""
@@ -68,8 +68,7 @@ def terminal(line: str) -> str:
 
 def markdown(text: str) -> str:
     """Plain text that Markdown shows as it is: no markup, no HTML, no link, no mention."""
-    html = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKDOWN.sub(r"\\\1", html).replace("@", _MENTION)
+    return commonmark.escaped(plain(text)).replace("@", _MENTION)
 
 
 def element(text: str) -> str:
