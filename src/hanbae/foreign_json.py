@@ -6,11 +6,18 @@ standard library takes half of a surrogate pair for a letter, which then can be 
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, overload
+import json
+from typing import Any, Final, TypeVar, overload
 
 import msgspec
 
 _T = TypeVar("_T")
+_DIGITS_ALONE: Final = bytes(ord("0" if chr(code) in "0123456789" else " ") for code in range(256))
+"""Turns each digit into 0, and all else into space."""
+_LONG: Final = b"0" * 19
+"""As many digits as a whole number of more than 64 bits has."""
+_LONGEST: Final = 20
+"""Characters of the longest whole number of 64 bits."""
 
 
 class Fault(ValueError):
@@ -32,11 +39,22 @@ def decode(data: bytes | str, kind: Any = Any) -> Any:
         Fault: It stands for none, or not for one of this type.
     """
     try:
-        return msgspec.json.decode(data, type=kind)
+        decoded = msgspec.json.decode(data, type=kind)
+        stored = data if isinstance(data, bytes) else data.encode()
+        if _LONG not in stored.translate(_DIGITS_ALONE):
+            return decoded
+        # What msgspec reads of such a number it writes nowhere. It has seen that the text is JSON.
+        return msgspec.convert(json.loads(data, parse_int=_whole), kind)
     except RecursionError:
         raise Fault("too many levels") from None
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise Fault(str(error)) from error
+
+
+def _whole(digits: str) -> int | float:
+    """A whole number, or the nearest that a computer counts to, as Go, Java and JavaScript read it."""
+    number = int(digits) if len(digits) <= _LONGEST else float(digits)
+    return number if -(1 << 63) <= number < 1 << 64 else float(number)
 
 
 def mapping(data: bytes | str) -> dict[str, Any]:

@@ -9,15 +9,16 @@ So a file that may go deep, or has aliases, is parsed for its events first, whic
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final, Literal
 
-Tags = Literal["1.1", "core", "none"]
-"""How a plain scalar is given its type: by YAML 1.1 as PyYAML does, by YAML 1.2's core schema, or not at all, which
-is half the time."""
+from hanbae import yaml_scalars
+
+Tags = Literal["kubernetes", "core", "none"]
+"""How a plain scalar is given its type: as Helm and Kubernetes do, by YAML 1.2's core schema, or not at all, which is
+half the time."""
 
 DEEPEST: Final = 500
 """Levels of a file, aliases followed; what people write has a dozen."""
@@ -121,7 +122,7 @@ def _refuse_doubled(root: Any) -> None:
             waiting += node.value
 
 
-def compose(data: bytes | str, *, tags: Tags = "1.1") -> Any:
+def compose(data: bytes | str, *, tags: Tags = "kubernetes") -> Any:
     """The one document of a file as PyYAML's nodes, which know their places; None for an empty one.
 
     Args:
@@ -135,7 +136,9 @@ def compose(data: bytes | str, *, tags: Tags = "1.1") -> Any:
 
     with _faults():
         _check(data)
-        return yaml.compose(data, Loader={"1.1": _loader, "core": _core, "none": _untyped}[tags]())
+        return yaml.compose(
+            data, Loader={"kubernetes": _loader, "core": _core, "none": _untyped}[tags]()
+        )
 
 
 def compose_all(data: bytes | str) -> Iterator[Any]:
@@ -390,55 +393,80 @@ class _Sizes:
             raise Fault(f"more than {DEEPEST} levels", event.start_mark)
 
 
-_YAML = "tag:yaml.org,2002:"
-_NUMBERS: Final = {
-    f"{_YAML}int": re.compile(r"[-+]?(?:0b[01_]+|0[0-7_]*|0x[0-9a-fA-F_]+|[1-9][0-9_]*)$"),
-    f"{_YAML}float": re.compile(
-        r"(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?"
-        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-    ),
-}
-"""YAML 1.1's numbers without those of base 60, which take quadratic time."""
-_UNKNOWN: Final = frozenset((f"{_YAML}timestamp", f"{_YAML}value"))
-"""What YAML 1.1 takes for something else than text, and Helm and Kubernetes do not."""
+_YAML: Final = "tag:yaml.org,2002:"
+_TEXT: Final = f"{_YAML}str"
+_MERGE: Final = f"{_YAML}merge"
+
+
+def resolved(text: str, implicit: tuple[bool, bool]) -> str:
+    """The tag of a scalar without one.
+
+    Args:
+        text: The scalar.
+        implicit: Whether it stands without quotes, and whether it is in some, as parsers have it.
+    """
+    if not implicit[0]:
+        return _TEXT
+    if text == "<<":
+        return _MERGE
+    return (
+        f"{_YAML}{yaml_scalars.kind(yaml_scalars.scalar(text))}"
+        if text[:1] in yaml_scalars.BEGINS
+        else _TEXT
+    )
+
+
+def have_constructed(constructor: Any) -> None:
+    """Have a constructor, PyYAML's or ruamel's, make of scalars what their texts say.
+
+    Raises:
+        Fault: When it meets a scalar whose tag says another type than its text.
+    """
+
+    def constructed(self: Any, node: Any) -> Any:
+        value = yaml_scalars.scalar(self.construct_scalar(node))
+        if str(node.tag) == f"{_YAML}float" and type(value) is int:
+            return float(value)
+        if f"{_YAML}{yaml_scalars.kind(value)}" != str(node.tag):
+            raise Fault(f"{node.value!r} is no {str(node.tag).rpartition(':')[2]}", node.start_mark)
+        return value
+
+    for kind in ("null", "bool", "int", "float"):
+        constructor.add_constructor(f"{_YAML}{kind}", constructed)
+    # Where it is no key it merges nothing.
+    constructor.add_constructor(_MERGE, lambda self, node: self.construct_scalar(node))
+
+
+def with_keys_of_json(construct: Any) -> Any:
+    """A constructor's mapping with its keys as JSON has them, into which Helm and Kubernetes turn what they read."""
+
+    def construct_mapping(self: Any, node: Any, *, deep: bool = False) -> Any:
+        mapping = construct(self, node, deep=deep)
+        if all(type(key) is str for key in mapping):
+            return mapping
+        return {yaml_scalars.key(key): value for key, value in mapping.items()}
+
+    return construct_mapping
 
 
 @cache
 def _loader() -> Any:
     import yaml
 
-    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        """PyYAML's safe one without what neither Helm nor Kubernetes has: dates, times as numbers, a type of ``=``."""
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-        def construct_scalar(self, node: Any) -> Any:
-            if node.tag in _NUMBERS and ":" in node.value:
-                raise Fault("a number of base 60", node.start_mark)
-            return super().construct_scalar(node)
+    class Loader(base):  # type: ignore[misc]
+        """PyYAML's safe one, with the types that Helm and Kubernetes have."""
 
-    Loader.yaml_implicit_resolvers = {
-        first: [(tag, _NUMBERS.get(tag, form)) for tag, form in forms if tag not in _UNKNOWN]
-        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+        construct_mapping = with_keys_of_json(base.construct_mapping)
+
+        def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
+            if kind is not yaml.ScalarNode:
+                return f"{_YAML}{'seq' if kind is yaml.SequenceNode else 'map'}"
+            return resolved(value, implicit)
+
+    have_constructed(Loader)
     return Loader
-
-
-_CORE: Final = (
-    ("null", re.compile(r"~|null|Null|NULL|")),
-    ("bool", re.compile(r"true|True|TRUE|false|False|FALSE")),
-    ("int", re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")),
-    (
-        "float",
-        re.compile(
-            r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?"
-            r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
-        ),
-    ),
-)
-"""The core schema (YAML 1.2.2, 10.3.2), and with it what ruamel has always taken for numbers: 1_000, 0b101, 017."""
-
-
-_CORE_BEGINS: Final = frozenset({"", *"~nNtTfF+-.0123456789"})
-"""What a scalar begins with that is none of text."""
 
 
 @cache
@@ -451,12 +479,7 @@ def _core() -> Any:
         def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
             if kind is not yaml.ScalarNode:
                 return f"{_YAML}{'seq' if kind is yaml.SequenceNode else 'map'}"
-            # Of what has another type nothing begins otherwise; most of what is sealed or named begins with a letter.
-            if implicit[0] and value[:1] in _CORE_BEGINS:
-                for tag, form in _CORE:
-                    if form.fullmatch(value):
-                        return f"{_YAML}{tag}"
-            return f"{_YAML}str"
+            return f"{_YAML}{yaml_scalars.core(value) if implicit[0] else 'str'}"
 
     return Core
 

@@ -47,8 +47,6 @@ EXCUSED: dict[tuple[str, str], str] = {
     ("migrations/hazards.py", "ALTER\\s+TYPE"): "only handed on to be used by match",
     ("migrations/hazards.py", "(?:SET|RESET"): "what follows each word that is tried again is its own run of spaces",
     ("sealing/envfiles.py", '"((?:'): "only handed on to be used by match, on the user's own file",
-    ("libyaml.py", "[-+]?(?:0b"): "plain scalars are looked at up to a bound",
-    ("libyaml.py", "(?:[-+]?[0-9][0-9_]*\\."): "plain scalars are looked at up to a bound",
     ("masking/shapes.py", "[A-Z]+(?![a-z])"): "a run gives back one character at most",
     ("masking/spellings.py", "[A-Za-z][A-Za-z0-9+.-]*://"): "the user's own secret, not a foreign text",
     ("policy/naming.py", "([0-9]+)([hms])"): "durations were matched by a bounded pattern when the policy was read",

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from hanbae import errors, files, libyaml, subjects
+from hanbae import errors, files, libyaml, subjects, yaml_scalars
 from hanbae.charts import splicing
 
 LARGEST_FILE: Final = 4 * 1024 * 1024
@@ -22,8 +22,6 @@ LARGEST_FILE: Final = 4 * 1024 * 1024
 _MOST_NODES: Final = 100_000
 _NOTHING: Final = object()
 _TEXT: Final = "tag:yaml.org,2002:str"
-_NUMBER: Final = re.compile(r"0|-?[1-9][0-9]{0,17}")
-_DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,15})\.[0-9]{1,15}")
 _PLAIN: Final = bytes([0x0A, *range(0x20, 0x7F)])
 _ODD: Final = "[^\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 """Tabs, returns and marks, which parsers count and take differently; of what is not `_PLAIN`."""
@@ -320,7 +318,7 @@ def _by_libyaml(text: str) -> _Content | None:
     if _is_odd(text):
         return None
     try:
-        root = libyaml.compose(text, tags="core")
+        root = libyaml.compose(text)
     except libyaml.Fault:
         return None
     if root is None:
@@ -339,7 +337,7 @@ def _plain(text: str, node: Any, left: list[int]) -> Any:
     if left[0] < 0 or text[start : start + 1] in ("&", "*", "!"):
         return _NOTHING
     if node.id == "scalar":
-        return node.value if node.tag == _TEXT else _scalar(node)
+        return node.value if node.tag == _TEXT else yaml_scalars.scalar(node.value)
     if node.id == "sequence":
         items = [_plain(text, item, left) for item in node.value]
         return _NOTHING if _NOTHING in items else items
@@ -353,29 +351,28 @@ def _plain(text: str, node: Any, left: list[int]) -> Any:
     return data
 
 
-def _scalar(node: Any) -> Any:
-    """Truth, nothing and plain numbers; of other numbers YAML's versions say different things."""
-    if node.tag == "tag:yaml.org,2002:bool":
-        return node.value.lower() == "true"
-    if node.tag == "tag:yaml.org,2002:null":
-        return None
-    if _NUMBER.fullmatch(node.value):
-        return int(node.value)
-    return float(node.value) if _DECIMAL.fullmatch(node.value) else _NOTHING
-
-
 def _by_ruamel(text: str, file: str) -> _Content:
     import warnings
 
-    from ruamel.yaml import YAML, constructor, error
+    from ruamel.yaml import YAML, constructor, error, nodes, resolver, tag
 
     class Constructor(constructor.SafeConstructor):
-        """The safe one, to which ``=`` is a text, as it is to Helm."""
+        """The safe one, with the types that Helm has."""
 
-    text_of = constructor.SafeConstructor.construct_yaml_str
-    Constructor.add_constructor("tag:yaml.org,2002:value", text_of)
+        construct_mapping = libyaml.with_keys_of_json(constructor.SafeConstructor.construct_mapping)
+
+    class Resolver(resolver.VersionedResolver):
+        """Which type a scalar is of, as Helm says it."""
+
+        def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+            if kind is nodes.ScalarNode:
+                return tag.Tag(suffix=libyaml.resolved(value, implicit))
+            return super().resolve(kind, value, implicit)
+
+    libyaml.have_constructed(Constructor)
     parser = YAML(typ="safe", pure=True)
     parser.Constructor = Constructor
+    parser.Resolver = Resolver
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from hanbae import yaml_scalars
 from hanbae.repository import writing_files
 from hanbae.results import files
 
@@ -87,11 +88,21 @@ def _yaml(content: dict[str, Any]) -> str:
 
 
 def _readable(value: Any) -> Any:
-    """Text of several lines as a block; every part a copy, because one that is met twice becomes an alias."""
-    from ruamel.yaml.scalarstring import LiteralScalarString
+    """Text of several lines as a block, and in quotes where Kubernetes would take it for another type.
+
+    Every part is a copy, because one that is met twice becomes an alias.
+    """
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
     if isinstance(value, dict):
-        return {key: _readable(item) for key, item in value.items()}
+        return {_readable(key): _readable(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_readable(item) for item in value]
-    return LiteralScalarString(value) if isinstance(value, str) and "\n" in value else value
+    if not isinstance(value, str):
+        return value
+    if "\n" in value:
+        return LiteralScalarString(value)
+    is_text = not value or isinstance(
+        yaml_scalars.scalar(value), str
+    )  # ruamel quotes what is empty
+    return value if is_text else DoubleQuotedScalarString(value)

@@ -1,0 +1,121 @@
+"""What Helm and Kubernetes take a plain scalar of YAML for: go-yaml (v2.4), through which all they read goes.
+
+That is neither YAML 1.1 nor 1.2: ``y`` and ``on`` are true, ``017`` and ``0o17`` are 15, ``08`` and ``1e5`` are floats,
+underscores within numbers do not count, and dates and numbers of base 60 are text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Final
+
+_BASES: Final = (
+    (re.compile(r"0[bB]([01]+)"), 2),
+    (re.compile(r"0[oO]?([0-7]+)"), 8),
+    (re.compile(r"0[xX]([0-9a-fA-F]+)"), 16),
+    (re.compile(r"(0|[1-9][0-9]*)"), 10),
+)
+"""How whole numbers are written without their sign, and their base."""
+_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_FRACTION: Final = re.compile(r"\.[0-9](?:_?[0-9])*(?:[eE][-+]?[0-9](?:_?[0-9])*)?")
+"""What begins with a point has underscores between digits alone, elsewhere they may be anywhere."""
+_SMALLEST, _LARGEST = -(1 << 63), (1 << 64) - 1
+"""What a whole number of Go's can be."""
+_LONGEST_NUMBER: Final = 1000
+"""Characters of a scalar that may be a number; Python takes quadratic time for those that nobody writes."""
+_WORDS: Final[dict[str, bool | float | None]] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(
+        ("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True
+    ),
+    **dict.fromkeys(
+        ("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False
+    ),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
+}
+BEGINS: Final = frozenset({"", *"yYnNtTfFoO~.+-0123456789"})
+"""What a plain scalar begins with that is no text."""
+
+
+def scalar(text: str) -> Any:
+    """What a plain scalar is: text, a number, truth or nothing.
+
+    Args:
+        text: The scalar, as it stands in the file without quotes.
+    """
+    if text[:1] not in BEGINS:
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in "+-.0123456789" or len(text) > _LONGEST_NUMBER:
+        return text
+    if text[0] == ".":
+        number = _float(text.replace("_", "")) if _FRACTION.fullmatch(text) else text
+        return text if isinstance(number, str) else number
+    return _number(text)
+
+
+def _number(text: str) -> Any:
+    digits = text.replace("_", "")
+    sign, bare = (digits[0], digits[1:]) if digits[0] in "+-" else ("", digits)
+    for form, base in _BASES:
+        match = form.fullmatch(bare)
+        whole = int(sign + match[1], base) if match else None
+        if whole is not None and _SMALLEST <= whole <= (_LARGEST >> 1 if sign else _LARGEST):
+            return whole
+    number = _float(digits)
+    return text if isinstance(number, str) else number
+
+
+def _float(text: str) -> float | str:
+    number = float(text) if _FLOAT.fullmatch(text) else math.inf
+    return text if math.isinf(number) else number
+
+
+def key(value: Any) -> Any:
+    """A key as JSON has it, into which Helm and Kubernetes turn whatever they read."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else value
+
+
+def kind(value: Any) -> str:
+    """The name of a scalar's type in YAML's tags."""
+    kinds = {type(None): "null", bool: "bool", int: "int", float: "float"}
+    return kinds.get(type(value), "str")
+
+
+_CORE: Final = (
+    ("null", re.compile(r"~|null|Null|NULL|")),
+    ("bool", re.compile(r"true|True|TRUE|false|False|FALSE")),
+    ("int", re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")),
+    (
+        "float",
+        re.compile(
+            r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?"
+            r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+        ),
+    ),
+)
+"""The core schema (YAML 1.2.2, 10.3.2), and with it what ruamel has always taken for numbers: 1_000, 0b101, 017."""
+
+
+_CORE_BEGINS: Final = frozenset({"", *"~nNtTfF+-.0123456789"})
+"""What a scalar begins with that is none of text."""
+
+
+def core(text: str) -> str:
+    """The name of the type that a plain scalar has in the core schema.
+
+    Args:
+        text: The scalar, as it stands in the file without quotes.
+    """
+    # Of what has another type nothing begins otherwise; most of what is sealed or named begins with a letter.
+    if text[:1] in _CORE_BEGINS:
+        for name, form in _CORE:
+            if form.fullmatch(text):
+                return name
+    return "str"
