@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from tests.commands.test_json_documents import shop
-from tests.support import records
+from tests.support import published, records
 from tests.support.webhooks import KEY, receiving
 
 from hanbae import workspaces
-from hanbae.cli import attach, deploy_run, main, rollback_run
+from hanbae.cli import attach, deploy_run, main, notices, options, rollback_run
+from hanbae.cli.text import narration
+from hanbae.notifying import posting
 from hanbae.results import events
 
 __all__ = ["shop"]
@@ -77,3 +79,22 @@ def test_what_a_command_records_is_told(
         "ko": "되돌림: orders_db: 00002_more.sql",
     }
     assert expected[language] in last["text"]
+
+
+def test_a_deployment_that_is_gone_on_with_stays_one_message(
+    telling_shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the first process has learned of its message is in the record, whoever has it next."""
+    policy = telling_shop / "hanbae.yaml"
+    policy.write_text(policy.read_text().replace("{name: audit}", "{name: audit, via: discord}"))
+    monkeypatch.setenv("HANBAE_NOTIFY_AUDIT", "https://discord.com/api/webhooks/123/token")
+    discord = published.Described.read("discord", "/api/v10", kind="chats")
+    monkeypatch.setattr(posting, "client", discord.client)
+    session = options.Session(telling_shop, narration.Narration())
+    for fact in (records.opened("orders", "production"), records.closed()):
+        with workspaces.opened(telling_shop) as space:
+            with notices.telling(session, space) as telling:
+                telling.tells(space.store.append("d1", None, fact, records.BEGUN))
+            recorded = [type(event.fact).__name__ for event in space.store.events("d1")]
+    assert recorded == ["Opened", "Noted", "Closed"]
+    assert [name.partition(" ")[0] for name, _ in discord.requests] == ["POST", "PATCH"]

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hanbae import wording
 from hanbae.cli.text import catalogue, escaping
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from hanbae.cli import options
     from hanbae.notifying import senders
     from hanbae.results import events, notices
+
+
+_SENT: Final = "notify.sent"
+"""The note in a deployment's record that says where a message is."""
 
 
 @contextlib.contextmanager
@@ -28,7 +32,7 @@ def telling(
         return
     from hanbae.notifying import senders
 
-    receivers = senders.Senders(space.policy.notify, os.environ, _words)
+    receivers = senders.Senders(space.policy.notify, os.environ, _words, _keeping(space))
     for fault in receivers.faults:
         session.narration.warn(fault)
     try:
@@ -62,7 +66,30 @@ class _Teller:
         for past in self._space.store.events(event.deployment) if event.seq > 1 else ():
             if past.seq < event.seq:
                 course.take(past)
+            self._take_message(past)
         return course
+
+    def _take_message(self, past: events.Event) -> None:
+        """Have the message edited that was sent of a deployment before it was gone on with."""
+        text = getattr(past.fact, "text", None)
+        if isinstance(text, wording.Text) and text.id == _SENT:
+            receiver, message = text.facts.get("receiver", ""), text.facts.get("message", "")
+            self._receivers.take(past.deployment, receiver, message)
+
+
+def _keeping(space: workspaces.Workspace) -> senders.Sent:
+    """Keeps in a deployment's record where its messages are: whoever goes on with it edits them.
+
+    It is a note, which every older hanbae reads as well.
+    """
+    from hanbae.results import events
+
+    def keep(deployment: str, receiver: str, message: str) -> None:
+        note = events.Noted(wording.Text(_SENT, {"receiver": receiver, "message": message}))
+        with contextlib.suppress(ValueError):  # it has ended meanwhile
+            space.store.append(deployment, None, note, space.clock())
+
+    return keep
 
 
 def _words(notice: notices.Notice) -> tuple[str, str]:

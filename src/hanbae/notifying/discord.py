@@ -81,6 +81,15 @@ class Discord:
         if _NUMBER.fullmatch(message.id):
             self._sent[notice.deployment] = message.id
 
+    def message(self, deployment: str) -> str:
+        """The message's id."""
+        return self._sent.get(deployment, "")
+
+    def take(self, deployment: str, message: str) -> None:
+        """Edit a message that another process has sent; what is no id is passed over."""
+        if _NUMBER.fullmatch(message):
+            self._sent[deployment] = message
+
     def _edited(self, sent: str, body: dict[str, Any]) -> bool:
         """Whether a message could be edited; one that somebody has deleted is sent anew."""
         url = f"{self._url}/messages/{sent}"

@@ -5,6 +5,7 @@ Whoever deploys waits for nobody. Only the program's end waits a moment, for the
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import re
 import threading
@@ -24,6 +25,8 @@ _ATTEMPTS: Final = 2
 _AGAIN: Final = 0.5
 _SECONDS: Final = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 
+Sent = Callable[[str, str, str], None]
+"""Is told of a deployment's message: the deployment, the receiver's name, where the message is."""
 Words = Callable[[notices.Notice], tuple[str, str]]
 """A notice's title and text."""
 
@@ -42,6 +45,12 @@ class Channel(Protocol):
     def send(self, notice: notices.Notice, title: str, text: str) -> None:
         """Send a notice; whatever it raises, it did not arrive."""
 
+    def message(self, deployment: str) -> str:
+        """Where the message of a deployment is, in one word of the channel's own; empty where none can be edited."""
+
+    def take(self, deployment: str, message: str) -> None:
+        """Edit a message that another process has sent; what is no word of this channel's is passed over."""
+
 
 class Senders:
     """Everybody who is told.
@@ -50,6 +59,7 @@ class Senders:
         policy: The policy's receivers.
         environment: The variables that hold their addresses.
         words: Words a notice.
+        sent: Is told once of each message that can be edited: the deployment, the receiver's name, and where it is.
 
     Attributes:
         faults: What is wrong with receivers, so that they are not told.
@@ -60,6 +70,7 @@ class Senders:
         policy: Iterable[receivers.Receiver],
         environment: Mapping[str, str],
         words: Words,
+        sent: Sent | None = None,
     ) -> None:
         self.faults: list[wording.Text] = []
         self._senders: list[_Sender] = []
@@ -70,7 +81,7 @@ class Senders:
                 self.faults.append(error.text)
             else:
                 if channel is not None:
-                    self._senders.append(_Sender(receiver, channel, words))
+                    self._senders.append(_Sender(receiver, channel, words, sent))
 
     @property
     def is_empty(self) -> bool:
@@ -81,6 +92,11 @@ class Senders:
         """Have everybody told whom it concerns; returns at once."""
         for sender in self._senders:
             sender.tell(notice)
+
+    def take(self, deployment: str, receiver: str, message: str) -> None:
+        """Have a receiver's message edited that another process has sent of a deployment."""
+        for sender in self._senders:
+            sender.take(deployment, receiver, message)
 
     def close(self) -> Sequence[wording.Text]:
         """Wait a moment for the last messages; who was not reached, and why."""
@@ -111,10 +127,14 @@ def _channel(receiver: receivers.Receiver, environment: Mapping[str, str]) -> Ch
 class _Sender:
     """Sends to one receiver."""
 
-    def __init__(self, receiver: receivers.Receiver, channel: Channel, words: Words) -> None:
+    def __init__(
+        self, receiver: receivers.Receiver, channel: Channel, words: Words, sent: Sent | None
+    ) -> None:
         self._receiver = receiver
         self._channel = channel
         self._words = words
+        self._sent = sent
+        self._known: set[tuple[str, str]] = set()
         self._notices: queue.SimpleQueue[notices.Notice | None] = queue.SimpleQueue()
         self._why = ""
         # A daemon: a receiver that never answers does not keep the program from ending.
@@ -126,6 +146,11 @@ class _Sender:
         concerns = not environments or notice.environment in environments
         if concerns and (self._channel.changes or notice.state == "ended"):
             self._notices.put(notice)
+
+    def take(self, deployment: str, receiver: str, message: str) -> None:
+        if receiver == self._receiver.name:
+            self._channel.take(deployment, message)
+            self._known.add((deployment, self._channel.message(deployment)))
 
     def end(self) -> None:
         self._notices.put(None)
@@ -163,8 +188,19 @@ class _Sender:
             except Exception as error:  # noqa: BLE001  whatever a receiver does, the deployment is not concerned
                 why, pause = _reason(error), _pause(error)
             else:
+                self._say_where(notice)
                 return
         self._why = why
+
+    def _say_where(self, notice: notices.Notice) -> None:
+        """Have it kept where a message is, so that a process that goes on after this one can edit it."""
+        message = self._channel.message(notice.deployment)
+        place = (notice.deployment, message)
+        if not message or self._sent is None or notice.state == "ended" or place in self._known:
+            return
+        self._known.add(place)
+        with contextlib.suppress(Exception):  # it is sent, and that is what counts
+            self._sent(notice.deployment, self._receiver.name, message)
 
 
 def _reason(error: Exception) -> str:

@@ -51,6 +51,13 @@ class Service:
             if not self._service.add(url):
                 raise errors.WrongUse("notify.bad-url", receiver=receiver)
 
+    def message(self, _: str) -> str:
+        """Nothing: what is sent cannot be edited."""
+        return ""
+
+    def take(self, _: str, __: str) -> None:
+        """Nothing: what is sent cannot be edited."""
+
     def send(self, notice: notices.Notice, title: str, text: str) -> None:
         """Send a notice.
 

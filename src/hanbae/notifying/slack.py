@@ -19,12 +19,16 @@ from hanbae.results import notices
 
 _API: Final = "https://slack.com/api/"
 _CHANNEL: Final = re.compile(r"#?[\w-]{1,80}")
+_ID: Final = re.compile(r"[CDG][A-Z0-9]{1,40}")
+_MESSAGE: Final = re.compile(r"([CDG][A-Z0-9]{1,40})/([0-9]{1,20}\.[0-9]{1,12})")
 _TOKEN: Final = re.compile(r"[!-~]{10,1000}")
 _LONGEST_TITLE: Final = 150
 """Characters of a header block; Slack takes no more."""
 _LONGEST_TEXT: Final = 3000
 """Characters of a section block."""
-_GONE: Final = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+_GONE: Final = frozenset(
+    {"message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found"}
+)
 """Slack's codes for a message that can be edited no more: somebody has deleted it, or it is too old."""
 
 
@@ -82,6 +86,21 @@ class Slack:
         answer = self._call("chat.postMessage", form)
         if answer.channel and answer.ts:
             self._sent[notice.deployment] = answer
+
+    def message(self, deployment: str) -> str:
+        """The message's channel and its time stamp, which together are its id."""
+        sent = self._sent.get(deployment)
+        return f"{sent.channel}/{sent.ts}" if sent is not None else ""
+
+    def take(self, deployment: str, message: str) -> None:
+        """Edit a message that another process has sent.
+
+        What is no id is passed over, and so is another channel than this one, where it is named by its id.
+        """
+        match = _MESSAGE.fullmatch(message)
+        own = self._channel if _ID.fullmatch(self._channel) else ""
+        if match is not None and own in {"", match[1]}:
+            self._sent[deployment] = _Answer(ok=True, channel=match[1], ts=match[2])
 
     def _edited(self, sent: _Answer, words: dict[str, str]) -> bool:
         """Whether a message could be edited; one that is gone is sent anew."""

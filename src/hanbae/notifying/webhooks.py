@@ -70,6 +70,13 @@ class Webhook:
         self._near = near
         self._key = _decoded(receiver, key)
 
+    def message(self, _: str) -> str:
+        """Nothing: what is sent cannot be edited."""
+        return ""
+
+    def take(self, _: str, __: str) -> None:
+        """Nothing: what is sent cannot be edited."""
+
     def send(self, notice: notices.Notice, title: str, text: str) -> None:
         """Post a notice.
 

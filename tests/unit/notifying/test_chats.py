@@ -42,11 +42,11 @@ def described(via: str, monkeypatch: pytest.MonkeyPatch) -> published.Described:
     return service
 
 
-def telling(via: str, **more: str) -> senders.Senders:
+def telling(via: str, *, sent: senders.Sent | None = None, **more: str) -> senders.Senders:
     if via == "slack":
         own = {"HANBAE_NOTIFY_TEAM": "C1", "HANBAE_NOTIFY_TEAM_TOKEN": TOKEN}
-        return of(SLACK, **own | more)
-    return of(DISCORD, **{"HANBAE_NOTIFY_TEAM": HOOK} | more)
+        return of(SLACK, sent=sent, **own | more)
+    return of(DISCORD, sent=sent, **{"HANBAE_NOTIFY_TEAM": HOOK} | more)
 
 
 def tell_each(
@@ -85,6 +85,37 @@ def test_a_deployment_is_one_message_that_is_edited(
         }
         assert {head["authorization"] for head in described.heads} == {f"Bearer {TOKEN}"}
         assert TOKEN not in json.dumps(described.requests)
+
+
+def test_a_message_of_another_process_is_edited_by_whoever_goes_on(
+    via: str, described: published.Described
+) -> None:
+    changes = told_of(*WHOLE)
+    places: list[tuple[str, str, str]] = []
+    before = telling(via, sent=lambda *place: places.append(place))
+    tell_each(before, described, changes[:2])
+    before.close()
+    assert [place[:2] for place in places] == [("d1", "team")], "it is said once"
+    after = telling(via, sent=lambda *place: places.append(place))
+    after.take(*places[0])
+    after.tell(changes[2])
+    assert after.close() == []
+    first, second = NAMES[via]
+    assert [name for name, _ in described.requests] == [first, second, second]
+    assert len(places) == 1, "and not by whoever goes on"
+
+
+@pytest.mark.parametrize("message", ["", "x", "../1", "17/1", "C1/1/../2", "C2/1700000000.000100"])
+def test_what_is_no_message_of_the_channels_is_not_edited(
+    via: str, described: published.Described, message: str
+) -> None:
+    """Whoever may write to the history may have written it."""
+    sending = telling(via)
+    sending.take("d1", "team", message)
+    sending.take("d1", "another", "17")
+    sending.tell(told_of(*WHOLE)[2])
+    assert sending.close() == []
+    assert [name for name, _ in described.requests] == [NAMES[via][0]]
 
 
 def test_two_deployments_are_two_messages(via: str, described: published.Described) -> None:

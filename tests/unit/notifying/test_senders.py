@@ -53,8 +53,10 @@ def words(notice: notices.Notice) -> tuple[str, str]:
     return f"{notice.service} {notice.state}", notice.outcome
 
 
-def of(*wishes: receivers.Receiver, **variables: str) -> senders.Senders:
-    return senders.Senders(wishes, variables, words)
+def of(
+    *wishes: receivers.Receiver, sent: senders.Sent | None = None, **variables: str
+) -> senders.Senders:
+    return senders.Senders(wishes, variables, words, sent)
 
 
 def test_a_deployment_has_one_notice_that_changes() -> None:
