@@ -6,11 +6,17 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tests.support import relays
 
+from hanbae import errors
 from hanbae.clusters import connections, kinds, leases, reading, writing
+from hanbae.deploying import claiming
+from hanbae.policy import documents
+from hanbae.results import plans
 
 Namer = Callable[[str], str]
 
@@ -62,6 +68,27 @@ async def test_of_many_who_are_released_at_once_one_holds_it(
         await asyncio.gather(*(deployer(number) for number in range(8)))
     assert len(held) == 1
     assert taken == held * 7
+
+
+async def test_where_its_namespace_is_not_the_command_that_makes_it_is_said(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    policy = documents.Policy(
+        version=1,
+        argocd=documents.ArgoCD("https://git.example.com/shop.git"),
+        services=documents.Services(namespace=unique("nowhere")),
+        environments={"dev": documents.Environment(branch="develop")},
+    )
+    space: Any = SimpleNamespace(policy=policy, clock=lambda: datetime.now(UTC))
+    plan = plans.Plan(1, "auth", "dev", (plans.Step("sync", plans.Sync("auth-dev", "1" * 40)),))
+    with pytest.raises(errors.Refused) as refused:
+        async with claiming.claimed(space, cluster, "d1", plan, by="ann", driver="ann"):
+            raise AssertionError
+    assert refused.value.text.id == "claim.no-namespace"
+    assert refused.value.text.facts == {
+        "namespace": policy.services.namespace,
+        "environment": "dev",
+    }
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(minutes=-10)])

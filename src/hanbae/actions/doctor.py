@@ -167,6 +167,7 @@ async def _of_environment(
         _recorded(space, services, last),
         tuple(filter(None, expected)),
         drifted,
+        tuple(sorted(look.no_namespaces)),
     )
 
 
@@ -252,6 +253,8 @@ class _Look:
         self.unseen: list[diagnoses.Unseen] = []
         self.absent: list[str] = []
         """Applications that are not there."""
+        self.no_namespaces: list[str] = []
+        """Namespaces that are not there."""
         self._cluster = cluster
         self._environment = environment
         self._places = asyncio.Semaphore(_AT_ONCE)
@@ -274,7 +277,7 @@ class _Look:
             *(self._list(kind, name) for name in namespaces for kind in own_kinds),
             *(self._list(kinds.EVENT, name, "type=Warning") for name in namespaces),
             *(self._list(kind, "") for kind in _OF_CLUSTER),
-            *(self._get(kinds.NAMESPACE, "", name) for name in namespaces),
+            *(self._namespace(name) for name in namespaces),
             *(
                 self._list(kind, home)
                 for kind in (kinds.DEPLOYMENT, kinds.SERVICE)
@@ -385,14 +388,17 @@ class _Look:
                 return
         self._keep(listed)
 
-    async def _get(self, kind: kinds.Kind, namespace: str, name: str) -> None:
+    async def _namespace(self, name: str) -> None:
         async with self._places:
             try:
-                item = await reading.get(self._cluster, kind, namespace, name)
+                item = await reading.get(self._cluster, kinds.NAMESPACE, "", name)
             except errors.Forbidden as error:
-                self._miss(kind, name, error)
+                self._miss(kinds.NAMESPACE, name, error)
                 return
-        self._keep([item] if item is not None else [])
+        if item is None:
+            self.no_namespaces.append(name)
+        else:
+            self._keep([item])
 
     def _keep(self, items: Iterable[kinds.Object]) -> None:
         for item in items:

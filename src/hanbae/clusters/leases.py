@@ -60,6 +60,10 @@ class Seen(Struct, frozen=True):
     version: str
 
 
+class NoNamespace(errors.Refused):
+    """The namespace that it is to be in is not there."""
+
+
 class Taken(errors.Refused):
     """Somebody else holds it."""
 
@@ -170,7 +174,7 @@ async def amend(
             return _seen(await writing.merge_patch(cluster, kinds.LEASE, namespace, name, patch))
         except answers.Missing as error:
             if stored is None:
-                raise errors.Refused("lease.no-namespace", namespace=namespace) from error
+                raise NoNamespace("lease.no-namespace", namespace=namespace) from error
             attempts.failed(_not_written(manifest), pause=0)
         except (answers.Conflict, answers.Exists, answers.Unanswered):
             attempts.failed(_not_written(manifest), pause=0)
@@ -349,7 +353,7 @@ async def _take(
             return await writing.replace(cluster, kinds.LEASE, manifest)
         except answers.Missing as error:
             if over is None:
-                raise errors.Refused("lease.no-namespace", namespace=namespace) from error
+                raise NoNamespace("lease.no-namespace", namespace=namespace) from error
             over = None
             del metadata["resourceVersion"]
             attempts.failed(_not_written(manifest), pause=0)

@@ -119,6 +119,9 @@ async def claimed(
                 try:
                     lease = await stack.enter_async_context(held)
                     break
+                except leases.NoNamespace as error:
+                    where = {"namespace": namespace, "environment": environment}
+                    raise errors.Refused("claim.no-namespace", place=None, **where) from error
                 except leases.Taken as taken:
                     busy = taken.seen if taken.seen.holder else None
             if busy is not None:

@@ -1,4 +1,4 @@
-"""What the policy expects somebody else to provide, and whether it is there and answers."""
+"""What the policy expects to be there, of services and of others, and whether it is and answers."""
 
 from __future__ import annotations
 
@@ -23,3 +23,11 @@ def causes(expected: diagnoses.Expected) -> Iterator[pictures.Cause]:
     elif expected.ready == 0:
         command = ("kubectl", "get", "pods", "-n", expected.namespace)
         yield pictures.cause(ref, "diagnosis.part-silent", facts, command, fatal=False)
+
+
+def of_namespace(name: str, environment: str) -> pictures.Cause:
+    """That a namespace of services is not there, which their overlay makes."""
+    ref = subjects.Ref("Namespace", "", name)
+    command = ("hanbae", "overlay", "plan", environment)
+    facts = {"namespace": name}
+    return pictures.cause(ref, "diagnosis.namespace-absent", facts, command, fatal=True)

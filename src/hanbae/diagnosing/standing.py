@@ -94,8 +94,9 @@ def diagnose(snapshot: diagnoses.Snapshot) -> tuple[diagnoses.Diagnosis, ...]:
             picture = pictures.Picture(objects, now=_time(snapshot.taken))
             diagnosis = _described(picture, cause, snapshot.environment, entry.service)
             results.setdefault((entry.service, cause.owner, cause.found.cause.id), diagnosis)
-    for part in snapshot.expected:
-        for cause in expectations.causes(part):
+    absent = (expectations.of_namespace(name, snapshot.environment) for name in snapshot.absent)
+    for expected in (absent, *map(expectations.causes, snapshot.expected)):
+        for cause in expected:
             diagnosis = _described(pictures.Picture({}), cause, snapshot.environment, "")
             results.setdefault(("", cause.owner, cause.found.cause.id), diagnosis)
     named = {(name, text_id) for name, _, text_id in results}

@@ -127,6 +127,7 @@ _BY_CAUSE: Final[Mapping[str, str]] = {
             "changed-by-hand",
             "changed-by-nobody",
             "gone",
+            "namespace-absent",
             "release-of-others",
             "release-pending",
         ),

@@ -170,6 +170,7 @@ class Snapshot(Struct, frozen=True, forbid_unknown_fields=True):
         recorded: What the services' last deployments have found that failed.
         expected: What the policy expects somebody else to provide.
         drifted: What differs of what Helm has installed.
+        absent: Namespaces of the services that are not there.
     """
 
     environment: str
@@ -183,6 +184,7 @@ class Snapshot(Struct, frozen=True, forbid_unknown_fields=True):
     recorded: tuple[Recorded, ...] = ()
     expected: tuple[Expected, ...] = ()
     drifted: tuple[Drifted, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 class Snapshots(Struct, frozen=True, forbid_unknown_fields=True):

@@ -346,6 +346,12 @@ def test_what_the_last_deployment_found_is_told_where_its_objects_are_gone() -> 
     assert entry.evidence[-1] == "hanbae history show 20261129-1"
 
 
+def test_a_namespace_that_is_not_there_is_named_with_what_makes_it() -> None:
+    (entry,) = standing.diagnose(snapshot(absent=("services-lab",)))
+    assert (entry.cause.id, entry.severity) == ("diagnosis.namespace-absent", "error")
+    assert entry.command == ("hanbae", "overlay", "plan", "lab")
+
+
 def test_drift_of_a_database_is_told_from_the_last_proof_although_the_deployment_succeeded() -> (
     None
 ):
