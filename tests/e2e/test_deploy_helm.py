@@ -257,7 +257,8 @@ def test_a_release_that_somebody_has_uninstalled_is_named_wherever_one_looks(
     namespace = scene.namespace(SERVICE)
     helm = scene.shop.sandbox.site.folder.root / "bin" / "helm"
     words = ["uninstall", RELEASE, "--namespace", namespace]
-    subprocess.run([helm, *words], env=admin, check=True, capture_output=True)
+    variables = scenes.clean_environment() | admin
+    subprocess.run([helm, *words], env=variables, check=True, capture_output=True)
     entry = standing(scene)
     assert (entry["state"], entry["deployed"]) == ("drifted", deployed)
     (drift,) = entry["drifts"]
