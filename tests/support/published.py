@@ -67,8 +67,13 @@ class Described:
         operation = self.operations[name]
         for key, value in request.url.params.items():
             assert key in operation["query"], f"{name} takes no {key}"
-            choices = operation["query"][key].get("enum")
-            assert choices is None or value in choices, f"{name}: {key}={value}"
+            schema = operation["query"][key]
+            read = (
+                value if schema.get("type") != "boolean" else {"true": True, "false": False}[value]
+            )
+            if "type" in schema:
+                read = int(value) if schema["type"] == "integer" else read
+            jsonschema_rs.validate(schema, read)
         self.heads.append(request.headers)
         self.paths.append(path)
         body = _body(request)

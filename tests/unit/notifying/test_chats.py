@@ -12,7 +12,7 @@ from tests.support import published
 from tests.unit.notifying.test_senders import WHOLE, of, told_of
 
 from hanbae import wording
-from hanbae.notifying import posting, senders
+from hanbae.notifying import posting, senders, slack
 from hanbae.policy import receivers
 from hanbae.results import notices
 
@@ -20,6 +20,7 @@ POST = "POST /chat.postMessage"
 UPDATE = "POST /chat.update"
 EXECUTE = "POST /webhooks/{webhook_id}/{webhook_token}"
 EDIT = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
+CHANNEL = "C1H9RESGL"
 TOKEN = "xoxb-s3cret-s3cret"
 HOOK = "https://discord.com/api/webhooks/123/s3cret-token"
 SLACK = receivers.Receiver("team", via="slack")
@@ -44,7 +45,7 @@ def described(via: str, monkeypatch: pytest.MonkeyPatch) -> published.Described:
 
 def telling(via: str, *, sent: senders.Sent | None = None, **more: str) -> senders.Senders:
     if via == "slack":
-        own = {"HANBAE_NOTIFY_TEAM": "C1", "HANBAE_NOTIFY_TEAM_TOKEN": TOKEN}
+        own = {"HANBAE_NOTIFY_TEAM": CHANNEL, "HANBAE_NOTIFY_TEAM_TOKEN": TOKEN}
         return of(SLACK, sent=sent, **own | more)
     return of(DISCORD, sent=sent, **{"HANBAE_NOTIFY_TEAM": HOOK} | more)
 
@@ -105,7 +106,9 @@ def test_a_message_of_another_process_is_edited_by_whoever_goes_on(
     assert len(places) == 1, "and not by whoever goes on"
 
 
-@pytest.mark.parametrize("message", ["", "x", "../1", "17/1", "C1/1/../2", "C2/1700000000.000100"])
+@pytest.mark.parametrize(
+    "message", ["", "x", "../1", "17/1", f"{CHANNEL}/1/../2", "C2/1700000000.000100"]
+)
 def test_what_is_no_message_of_the_channels_is_not_edited(
     via: str, described: published.Described, message: str
 ) -> None:
@@ -174,7 +177,7 @@ def test_nobody_is_mentioned_and_nothing_is_obeyed_in_the_words_of_strangers(
     via: str, described: published.Described
 ) -> None:
     variables = (
-        {"HANBAE_NOTIFY_TEAM": "C1", "HANBAE_NOTIFY_TEAM_TOKEN": TOKEN}
+        {"HANBAE_NOTIFY_TEAM": CHANNEL, "HANBAE_NOTIFY_TEAM_TOKEN": TOKEN}
         if via == "slack"
         else {"HANBAE_NOTIFY_TEAM": HOOK}
     )
@@ -302,3 +305,8 @@ def test_what_is_wrong_with_a_channel_or_a_token_is_said_without_them(
     sending = of(SLACK, HANBAE_NOTIFY_TEAM=channel, HANBAE_NOTIFY_TEAM_TOKEN=token)
     assert sending.is_empty
     assert sending.faults == [wording.Text(text, {"receiver": "team"})]
+
+
+def test_the_codes_by_which_a_message_is_gone_are_slacks_own() -> None:
+    described = published.Described.read("slack", "/api", kind="chats")
+    assert set(described.operations[UPDATE]["errors"]) >= slack._GONE
