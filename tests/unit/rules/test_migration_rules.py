@@ -138,6 +138,9 @@ OTHER = UP.replace("SELECT 1;\n-- +goose Down", "SELECT 2;\n-- +goose Down")
         ({ONE: UP.replace("Down\nSELECT 1", "Down\nSELECT 2")}, {ONE: UP}, []),
         ({ONE: "-- +goose NO TRANSACTION\n" + UP}, {ONE: UP}, [("edited", "", ONE)]),
         ({ONE: "no goose"}, {ONE: UP}, [("edited", "", ONE)]),
+        ({ONE: UP.replace("SELECT 1", "SELECT\n   1")}, {ONE: UP}, []),
+        # The same Up part, and a file at which goose gives up.
+        ({ONE: UP + "-- +goose Down\n"}, {ONE: UP}, [("edited", "", ONE)]),
         ({"legal/" + ONE: UP}, {ONE: UP}, []),
         ({"README.md": "x", ONE: UP}, {ONE: UP}, []),
     ],

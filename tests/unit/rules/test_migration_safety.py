@@ -149,6 +149,7 @@ FIRST = up("CREATE TABLE a (n int);", "DROP TABLE a;")
         ("-- hanbae: contract\n", "ALTER TABLE a DROP COLUMN n;", ["nothing-named:1"]),
         ("-- hanbae: contract after 00002\n", "ALTER TABLE a DROP COLUMN n;", ["not-earlier:1"]),
         ("-- hanbae: contract after 00003\n", "ALTER TABLE a DROP COLUMN n;", ["not-earlier:1"]),
+        ("-- hanbae: contract after 00000\n", "ALTER TABLE a DROP COLUMN n;", ["not-earlier:1"]),
         (
             "-- hanbae: contract after 00001\n",
             "ALTER TABLE a ADD COLUMN b int;",
