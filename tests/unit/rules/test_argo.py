@@ -307,6 +307,7 @@ def test_workload_of_an_early_wave_waits_as_well() -> None:
     assert pointers("ARG012", manifest("SealedSecret", "s"), web) == [
         ("SealedSecret/s", annotation(WAVE))
     ]
+    assert variants("ARG012", manifest("SealedSecret", "s"), web) == [":error"]
     assert variants("ARG013", manifest("SealedSecret", "s"), reading("Deployment")) == [":warning"]
 
 
@@ -335,6 +336,84 @@ def test_things_that_never_become_healthy_hold_up_only_what_comes_later() -> Non
     balancer = manifest("Service", spec={"type": "LoadBalancer"})
     assert variants("ARG017", balancer, smoke) == ["address:notice"]
     assert variants("ARG017", balancer, manifest("ConfigMap", **{WAVE: "1"})) == []
+
+
+def test_only_what_is_the_releases_own_waits_for_it() -> None:
+    elsewhere = reading("Deployment", **{WAVE: "-3"})
+    elsewhere["metadata"]["namespace"] = "data"
+    assert variants("ARG012", manifest("SealedSecret", "s"), elsewhere) == []
+
+
+def test_what_hanbae_applies_first_helps_a_presync_hook_alone() -> None:
+    by_hand = project(phase="PreSync", sync="manual")
+    early, hook = reading("Deployment", **{WAVE: "-3"}), reading("Job", **{HOOK: "PreSync"})
+    assert variants("ARG012", manifest("SealedSecret", "s"), early, of=by_hand) == [":error"]
+    hooked = manifest("SealedSecret", "s", **{HOOK: "Sync"})
+    assert variants("ARG012", hooked, hook, of=by_hand) == [":error"]
+
+
+def test_what_is_opened_in_the_wave_of_its_readers_is_told_once() -> None:
+    sealed, web, worker = manifest("SealedSecret", "s"), *map(reading, ("Deployment", "Job"), "wj")
+    assert variants("ARG013", sealed, web, worker) == [":warning"]
+    assert variants("ARG013", sealed, reading("Deployment", **{WAVE: "-3"})) == []
+    mounts = job("m", {"volumes": [{"name": "v", "configMap": {"name": "s"}}]})
+    assert variants("ARG013", manifest("ConfigMap", "s"), mounts) == []
+
+
+def test_a_hook_that_pods_need_is_told_and_one_that_hooks_need_is_not() -> None:
+    mounted = {"volumes": [{"name": "v", "configMap": {"name": "s"}}]}
+    pods = manifest("Deployment", "web", spec={"template": {"spec": mounted}})
+    hooked = manifest("ConfigMap", "s", **{HOOK: "PreSync"})
+    gone = manifest("ConfigMap", "s", **{HOOK: "PreSync", DELETE: "HookSucceeded"})
+    assert variants("ARG014", hooked, pods, reading("Deployment", "other")) == ["renewed:error"]
+    assert variants("ARG014", gone, pods) == ["needed:error"]
+    assert variants("ARG014", hooked, job("m", mounted, **{HOOK: "Sync"})) == []
+    claimed = {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "s"}}]}
+    claiming = manifest("Deployment", "web", spec={"template": {"spec": claimed}})
+    claim = manifest("PersistentVolumeClaim", "s", **{HOOK: "PreSync"})
+    assert variants("ARG014", claim, claiming) == ["claim:error"]
+    assert variants("ARG014", manifest("SealedSecret", "s", **{HOOK: "PreSync"})) == [":error"]
+
+
+def test_hooks_alone_are_told_where_the_environment_syncs_itself() -> None:
+    hook, plain = job("m", **{HOOK: "Sync"}), manifest("ConfigMap")
+    assert variants("ARG047", hook) == [":warning"]
+    assert variants("ARG047", hook, plain) == []
+    assert variants("ARG047", hook, of=project(sync="manual")) == []
+
+
+def test_a_migration_in_the_wave_of_the_first_pods_is_too_late() -> None:
+    pods, later = (
+        manifest("Deployment", n, spec={}, **{WAVE: w}) for n, w in (("a", "0"), ("b", "4"))
+    )
+    labelled = job("x", **{HOOK: "Sync", WAVE: "0"})
+    labelled["metadata"]["labels"] = {"app.kubernetes.io/component": "migration"}
+    assert variants("ARG015", pods, later, labelled) == [":error"]
+    assert variants("ARG015", pods, later, job("m-migrate", **{HOOK: "Sync", WAVE: "2"})) == [
+        ":error"
+    ]
+    assert variants("ARG015", pods, job("m-migrate", **{WAVE: "2"})) == []
+
+
+@pytest.mark.parametrize(("waves", "seconds"), [(8, []), (9, ["16"])])
+def test_many_waves_are_told_with_what_waiting_between_them_takes(
+    waves: int, seconds: list[str]
+) -> None:
+    objects = [manifest("ConfigMap", f"c{wave}", **{WAVE: str(wave)}) for wave in range(waves)]
+    hits = RULES["ARG016"].check(release(*objects))
+    assert [hit.facts["seconds"] for hit in hits] == seconds
+
+
+def test_a_claim_is_bound_when_its_first_reader_comes() -> None:
+    claimed = {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "s"}}]}
+    spec = {"template": {"spec": claimed}}
+    claim, last = manifest("PersistentVolumeClaim", "s"), manifest("ConfigMap", **{WAVE: "5"})
+    assert variants("ARG017", claim, manifest("Deployment", spec=spec), last) == []
+    late = manifest("Deployment", spec=spec, **{WAVE: "1"})
+    assert variants("ARG017", claim, late, last) == ["claim:warning"]
+    smoke = job("smoke", **{HOOK: "PostSync"})
+    assert variants("ARG017", manifest("Service", spec={"type": "ClusterIP"}), smoke) == []
+    assert variants("ARG017", manifest("Deployment", spec={"paused": "yes"}), smoke) == []
 
 
 # Names, Jobs, deleting

@@ -8,10 +8,12 @@ from tests.support.releases import hits, manifest, pod, project, release
 from hanbae.rules import views
 from hanbae.rules.migrations import (
     branches,
+    contract_steps,
     databases,
     folders,
     images,
     jobs,
+    locking,
     runs,
     statements,
 )
@@ -114,6 +116,42 @@ def compared(here: dict[str, str], there: dict[str, str]) -> views.Release:
 
 
 ONE, TWO, THREE = "00001_a.sql", "00002_b.sql", "00003_c.sql"
+
+
+@pytest.mark.parametrize(
+    ("after", "there", "expected"),
+    [
+        ("00002", {ONE: UP}, [(TWO, THREE, "dev")]),
+        ("00002", {ONE: UP, TWO: UP}, []),
+        ("00002", {ONE: UP, THREE: UP}, []),
+        ("00009", {ONE: UP}, []),
+    ],
+    ids=["both at once", "one after the other", "is there already", "waits for nothing"],
+)
+def test_a_contract_step_that_comes_with_what_it_waits_for(
+    after: str, there: dict[str, str], expected: list[tuple[str, str, str]]
+) -> None:
+    step = f"-- hanbae: contract after {after}\n{UP}"
+    view = compared({ONE: UP, TWO: UP, THREE: step}, there)
+    assert [hit[1:4] for hit in hits(contract_steps.too_early, view)] == expected
+
+
+def brought(*options: str | None) -> list[tuple[str, ...]]:
+    """What is said of a file without a timeout where the Jobs of environments bring these options."""
+    locking_file = "-- +goose Up\nALTER TABLE a ADD COLUMN b int;\n"
+    files = {f"{M}/{ONE}": locking_file}
+    view = views.Service(project(files, policy="migrations: {lock_timeout: 5s}\n"), "auth")
+    for environment, value in zip(("dev", "production"), options, strict=True):
+        env = [{"name": "GOOSE_DRIVER", "value": "postgres"}]
+        env += [{"name": "PGOPTIONS", "value": value}] if value else []
+        release([job(env=env)], ENABLED, environment=environment, service=view)
+    return [(str(hit.at.line), hit.variant) for hit in locking.waits_for_ever(view)]
+
+
+def test_a_timeout_counts_where_every_environment_brings_one() -> None:
+    timeout = "-c lock_timeout=5s"
+    assert brought(timeout, timeout) == []
+    assert brought(timeout, None) == brought(None, timeout) == [("2", "")]
 
 
 def deviations(view: views.Release) -> list[tuple[str, ...]]:

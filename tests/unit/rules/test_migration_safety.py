@@ -108,6 +108,13 @@ def test_a_wait_without_an_end(sql: str, timeout: str | None, hits: list[str]) -
     assert hits_of("MIG033", up(sql), timeout=timeout) == hits
 
 
+def test_a_local_timeout_is_none_outside_a_transaction() -> None:
+    local = f"SET LOCAL lock_timeout = '5s';\n{LOCKS}"
+    assert hits_of("MIG033", up(local, before=BARE), timeout="5s") == [":4"]
+    session = local.replace(" LOCAL", "")
+    assert hits_of("MIG033", up(session, before=BARE), timeout="5s") == []
+
+
 @pytest.mark.parametrize(
     ("sql", "down", "hits"),
     [
