@@ -55,9 +55,9 @@ class Session:
         """Run folders of independent tests on every core."""
         cores = len(os.sched_getaffinity(0))
         alone = any(option.startswith(_ONE_PROCESS) for option in self._options)
-        # One more than cores, because some tests wait for a server's clock. Who is idle takes from the others'
-        # ends, so modules mostly stay together and share their fixtures.
-        workers = [] if alone or cores == 1 else ["-n", str(cores + 1), "--dist", "worksteal"]
+        # Twice as many as cores, because much of a test is waiting: for a child, a server, or its clock. Who is idle
+        # takes from the others' ends, so modules mostly stay together and share their fixtures.
+        workers = [] if alone or cores == 1 else ["-n", str(2 * cores), "--dist", "worksteal"]
         if folders and self.goes_on:
             with self.phase(", ".join(folder.name for folder in folders)):
                 self.codes.append(self.pytest([*map(str, folders), *workers]))
