@@ -272,8 +272,7 @@ def _moved(
     branches.switch(first.branch)
     demo_repository.git(clone, "push", "--quiet", "origin", "--all")
     for scene in (first, second, trunk):
-        folder = clone / generate_argocd.FOLDER / scene.environment
-        first.argocd.kubectl(["apply", "-k", str(folder)])
+        first.argocd.apply(clone / generate_argocd.FOLDER / scene.environment)
     return second, trunk
 
 

@@ -199,7 +199,7 @@ def own(
         scene.build(service)
     scene.publish("Images and secrets")
     if not by_helm:
-        scene.argocd.kubectl(["apply", "-k", str(clone / generate_argocd.FOLDER / name)])
+        scene.argocd.apply(clone / generate_argocd.FOLDER / name)
     _own.append(scene)
     return scene
 
@@ -395,7 +395,7 @@ class Scene:
         rights = self.clone / generate_rbac.FOLDER / self.environment
         sandboxes = {"workload": self.shop.sandbox, "control": self.control}
         for part, sandbox in sandboxes.items():
-            sandbox.kubectl(["apply", "-k", str(rights / part)])
+            sandbox.apply(rights / part)
         namespace = authorizing.namespace(self.shop.policy, self.environment)
         accounts = [
             sandbox.kubeconfig_of(authorizing.ACCOUNT, namespace) for sandbox in sandboxes.values()

@@ -72,7 +72,7 @@ class Shop:
 
     def apply(self, folder: str | Path) -> None:
         """``kubectl apply -k`` of a folder of the clone."""
-        self.sandbox.kubectl(["apply", "-k", str(self.repository.clone / folder)])
+        self.sandbox.apply(self.repository.clone / folder)
 
     def prepare_namespaces(self, environment: str) -> None:
         """The environment's overlay, and in each namespace of services the registry's pull secret."""
@@ -85,7 +85,7 @@ class Shop:
         """``hanbae generate rbac``, applied by the administrator: the deployer, and what it may do in this environment.
 
         The services are those of the clone as it is now. What was applied and has not changed is not applied again,
-        which takes kubectl and the API server a second of CPU time each.
+        which costs processor time for nothing.
         """
         await generate_rbac.generate_rbac(self.repository.clone, environments=[environment])
         folder = f"{generate_rbac.FOLDER}/{environment}"

@@ -173,6 +173,19 @@ class Sandbox:
         """
         return self.site.kubectl(*arguments, stdin=stdin)
 
+    def apply(self, folder: Path) -> None:
+        """``kubectl apply -k`` of a folder with what hanbae has generated, as the administrator.
+
+        Args:
+            folder: Has a ``kustomization.yaml``.
+
+        Raises:
+            errors.Failed: It failed; its words are in the error.
+        """
+        # Without the schemas of every kind, which cost kubectl half a second of CPU: it knows Kubernetes' own kinds,
+        # and hanbae's files are held against schemas elsewhere.
+        self.kubectl(["apply", "--validate=false", "--openapi-patch=false", "-k", str(folder)])
+
     def kubeconfig_of(self, account: str, namespace: str) -> Path:
         """A kubeconfig for a ServiceAccount, with a token of a day, as a pipeline would be given one.
 
