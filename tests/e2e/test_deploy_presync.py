@@ -14,7 +14,7 @@ LIKE = "personal"
 @pytest.fixture(scope="module")
 def scene(demo: Any) -> scenes.Scene:
     """An environment with a service whose hooks are PreSync hooks, installed for the first time."""
-    scene = scenes.own(demo.sandbox, "presync")
+    scene = scenes.own(demo.sandbox, "presync", services=())
     policy = scene.clone / "hanbae.yaml"
     ours = policy.read_text()
     # PreSync is refused where an environment is automated. The chart is what counts; the policy goes back.

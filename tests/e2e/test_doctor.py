@@ -29,7 +29,7 @@ STRAY: Final[dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def scene(demo: Any) -> Iterator[scenes.Scene]:
     """Five broken services whose deployments have failed, and a Service that leads nowhere."""
-    scene = scenes.own(demo.sandbox, ENVIRONMENT)
+    scene = scenes.own(demo.sandbox, ENVIRONMENT, services=())
     try:
         faults.publish(scene, tuple(ROWS))
         ended = scene.deploy(*ROWS, "--timeout", "60", "--no-preflight")

@@ -21,7 +21,7 @@ WITHIN = 15.0
 @pytest.fixture(scope="module")
 def named(demo: Any) -> Iterator[tuple[scenes.Scene, delays.Named]]:
     """One deployment of all of them."""
-    scene = scenes.own(demo.sandbox, ENVIRONMENT)
+    scene = scenes.own(demo.sandbox, ENVIRONMENT, services=(faults.LIKE,))
     try:
         faults.publish(scene)
         yield scene, delays.deploy(scene)

@@ -15,7 +15,7 @@ DATABASE = "auth_db"
 
 @pytest.fixture(scope="module")
 def scene(demo: Any) -> scenes.Scene:
-    scene = scenes.own(demo.sandbox, "busy")
+    scene = scenes.own(demo.sandbox, "busy", services=(SERVICE,))
     ended = scene.deploy(SERVICE)
     assert ended.code == 0, ended.err
     return scene
