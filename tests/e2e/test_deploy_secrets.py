@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -18,6 +20,7 @@ from hanbae.actions import new_service, seal
 from hanbae.charts import values
 from hanbae.policy import naming
 from hanbae.sandbox import calling, system_images
+from hanbae.sealing import certificates, encrypting
 
 
 @pytest.fixture(scope="module")
@@ -352,6 +355,21 @@ class Sealer:
         self.wait()
 
 
+OWN = """\
+{{- /* Of a chart that keeps its SealedSecret as a template. */}}
+{{- if .Release.Name }}
+apiVersion: bitnami.com/v1alpha1
+kind: SealedSecret
+metadata:
+  name: kept-own
+  labels: {{- include "kept.labels" . | nindent 4 }}
+spec:
+  encryptedData:
+    C: "VALUE" # of the vendor
+{{- end }}
+"""
+
+
 @pytest.fixture
 def sealer(staging: scenes.Scene) -> Iterator[Sealer]:
     staging.enter()
@@ -365,6 +383,18 @@ def sealer(staging: scenes.Scene) -> Iterator[Sealer]:
     yield controller
     sandbox.kubectl(["delete", "namespace", controller.namespace, "--wait=false"])
     staging.enter()
+
+
+def of_chart(staging: scenes.Scene, sealer: Sealer) -> Path:
+    """A SealedSecret that the chart itself has, its value sealed for the controller's only key."""
+    namespace = naming.namespace(staging.shop.policy, "kept", staging.environment)
+    (key,) = sealer.keys()["items"]
+    certificate = certificates.parse(base64.b64decode(key["data"]["tls.crt"]), "the controller")
+    label = encrypting.label("strict", namespace, "kept-own")
+    value = encrypting.encrypt(masking.Masked(b"third"), certificate.public_key, label)
+    template = staging.clone / "services/kept/helm/templates/own.yaml"
+    template.write_text(OWN.replace("VALUE", value))
+    return template
 
 
 def test_values_are_sealed_anew_once_the_controller_has_renewed_its_key(
@@ -390,6 +420,8 @@ def test_values_are_sealed_anew_once_the_controller_has_renewed_its_key(
         )
     )
     first = {key["metadata"]["name"] for key in sealer.keys()["items"]}
+    template = of_chart(staging, sealer)
+    own = template.read_text()
     verified = secrets("verify", "--live", "kept")
     assert verified.code == 0, verified.err
 
@@ -402,7 +434,11 @@ def test_values_are_sealed_anew_once_the_controller_has_renewed_its_key(
 
     sealed = secrets("reseal", "kept", "--accept-certificate", "-o", "json")
     assert sealed.code == 0, sealed.err
-    assert json.loads(sealed.out)["resealed"][0]["keys"] == ["A", "DATABASE_URL"]
+    rows = json.loads(sealed.out)["resealed"]
+    assert [row["keys"] for row in rows] == [["A", "DATABASE_URL"], ["C"]]
+    anew = template.read_text()
+    assert re.fullmatch(re.escape(OWN).replace("VALUE", "[A-Za-z0-9+/=]{700,}"), anew)
+    assert anew != own
     backup = tmp_path / "keys.json"
     backup.write_text(json.dumps(sealer.keys()))
     whole = secrets("backup", "verify", str(backup), "kept")
@@ -420,12 +456,16 @@ def test_values_are_sealed_anew_once_the_controller_has_renewed_its_key(
     unopened = secrets("reseal", "kept", "--accept-certificate")
     assert unopened.code == 1, unopened.err
     assert path.read_text() == before
+    assert template.read_text() == anew
     offline = secrets("reseal", "kept", "--keys", str(backup), "--accept-certificate")
     assert offline.code == 0, offline.err
     assert secrets("verify", "--live", "kept").code == 0
+    refuse_swapped(path, after, secrets)
 
-    # A branch that swaps the certificate is not believed.
-    path.write_text(after)
+
+def refuse_swapped(path: Path, text: str, secrets: Callable[..., scenes.Ended]) -> None:
+    """A branch that swaps the certificate is not believed."""
+    path.write_text(text)
     with values.editing(path, "values") as document:
         document.set("sealedSecret.certificate", f"sha256:{'0' * 64}")
     swapped = path.read_text()

@@ -6,6 +6,8 @@ import base64
 import json
 import shutil
 import subprocess
+import textwrap
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from hanbae import masking, wording
+from hanbae import errors, masking, wording
 from hanbae.actions import import_secrets
 from hanbae.sealing import backups, certificates, encrypting, manifests, objects
 
@@ -93,6 +95,42 @@ def test_kubeseal_opens_what_hanbae_seals(
     opened = json.loads(ended.stdout)
     assert opened["metadata"]["name"] == "auth-secrets"
     assert {k: base64.b64decode(v or "") for k, v in opened["data"].items()} == SECRETS
+
+
+@pytest.mark.parametrize(
+    ("spelled", "opens"),
+    [
+        (lambda text: "\n".join(textwrap.wrap(text, 64)) + "\n", True),
+        (lambda text: "\r\n".join(textwrap.wrap(text, 64)), True),
+        (lambda text: " ".join(textwrap.wrap(text, 64)), False),
+        (lambda text: text.rstrip("="), False),
+    ],
+    ids=["lines", "Windows lines", "spaces", "without padding"],
+)
+def test_value_opens_for_hanbae_however_it_is_spelled_as_for_kubeseal(
+    kubeseal: str,
+    folder: Path,
+    key: rsa.RSAPrivateKey,
+    spelled: Callable[[str], str],
+    opens: bool,
+) -> None:
+    certificate = certificates.parse((folder / "cert.pem").read_bytes(), "cert.pem")
+    label = encrypting.label("strict", "services-dev", "auth-secrets")
+    value = spelled(encrypting.encrypt(masking.Masked(b"value"), certificate.public_key, label))
+    ended = subprocess.run(
+        [kubeseal, "--recovery-unseal", "--recovery-private-key", str(folder / "key.pem")],
+        input=json.dumps(objects.least("services-dev", "auth-secrets", "strict", {"A": value})),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode == 0) is opens, ended.stderr
+    if opens:
+        assert encrypting.decrypt(value, [key], label).unmask() == b"value"
+        assert manifests.shape(value) == manifests.Shape(4096, 5)
+    else:
+        with pytest.raises(errors.Failed):
+            encrypting.decrypt(value, [key], label)
 
 
 @pytest.mark.parametrize("scope", SCOPES)

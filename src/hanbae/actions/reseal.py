@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import Struct
 
 from hanbae import confinement, errors
@@ -50,6 +51,7 @@ async def by_controller(
     unverified_cluster: bool = False,
     every: bool = False,
     per_second: float = 2.0,
+    templates: Sequence[sealed_files.SealedFile] = (),
 ) -> tuple[secrets.Resealed, ...]:
     """Let the environment's controller seal its values anew.
 
@@ -63,6 +65,7 @@ async def by_controller(
         unverified_cluster: Ask over a connection on which anybody may answer.
         every: Also what is sealed for the newest certificate already.
         per_second: Requests to one page of the controller in a second.
+        templates: SealedSecrets of charts' templates, of :mod:`hanbae.actions.reseal_templates`.
 
     Raises:
         errors.WrongUse: An unknown service or environment.
@@ -84,6 +87,7 @@ async def by_controller(
         per_second=per_second,
     ) as controller:
         certificate = certificates.parse(await controller.certificate(), controller.source)
+        files += templates
         stale = _stale(loaded, files, certificate, accept=accept_certificate, every=every)
         anew = [await asked_for(loaded, controller, item, certificate) for item in stale]
     return write(loaded, stale, anew, certificate, controller.source)
@@ -99,6 +103,7 @@ def by_backup(
     source: str = "",
     accept_certificate: bool = False,
     every: bool = False,
+    templates: Sequence[sealed_files.SealedFile] = (),
 ) -> tuple[secrets.Resealed, ...]:
     """Seal an environment's values anew with a backup of its controller's keys, without reaching the cluster.
 
@@ -111,6 +116,7 @@ def by_backup(
         source: Where the certificate is from.
         accept_certificate: Take a certificate that differs from the remembered one.
         every: Also what is sealed for the newest certificate already.
+        templates: SealedSecrets of charts' templates, of :mod:`hanbae.actions.reseal_templates`.
 
     Raises:
         errors.WrongUse: An unknown service or environment; the backup has keys without certificates.
@@ -123,9 +129,29 @@ def by_backup(
     certificate = certificate or keys[0].certificate
     if certificate is None:
         raise errors.WrongUse("backup.no-certificate", source=source)
+    files += templates if every else _former(templates, keys, certificate)
     stale = _stale(loaded, files, certificate, accept=accept_certificate, every=every)
     anew = [recrypted(loaded, keys, item, certificate) for item in stale]
     return write(loaded, stale, anew, certificate, source)
+
+
+def _former(
+    templates: Sequence[sealed_files.SealedFile],
+    keys: Sequence[backups.Key],
+    certificate: certificates.Certificate,
+) -> list[sealed_files.SealedFile]:
+    """Templates without what is sealed for a certificate: nothing in them says so, but its key opens it."""
+    own = [key for key in keys if key.fingerprint == certificate.fingerprint]
+    left = []
+    for file in templates:
+        label = encrypting.label(file.scope or "strict", file.namespace, file.secret)
+        values = {
+            key: text
+            for key, text in file.ciphertexts.items()
+            if backups.open_value(text, own, label) is None
+        }
+        left.append(msgspec.structs.replace(file, section={pins.DATA[1]: values}))
+    return left
 
 
 def _files(
@@ -175,11 +201,15 @@ def check_certificate(
     """
     certificate.check(datetime.now(UTC))
     if not accept:
+        # A template remembers nothing; the service's values may.
+        remembered = file.remembered or (
+            trusted_certificates.of(loaded, file.service, file.environment) if file.scope else ""
+        )
         trusted_certificates.check(
             loaded,
             file.service,
             file.environment,
-            remembered=file.remembered,
+            remembered=remembered,
             place=file.place,
             certificate=certificate,
         )
@@ -210,7 +240,7 @@ async def asked_for(
     """
 
     def sealed(values: Mapping[str, str]) -> dict[str, object]:
-        scope = loaded.policy.secrets.scope
+        scope = stale.file.scope or loaded.policy.secrets.scope
         return objects.least(stale.file.namespace, stale.file.secret, scope, values)
 
     answer = await controller.sealed_anew(sealed(stale.values))
@@ -263,7 +293,7 @@ def recrypted(
     Raises:
         errors.Failed: None of the keys opens a value.
     """
-    file, scope = stale.file, loaded.policy.secrets.scope
+    file, scope = stale.file, stale.file.scope or loaded.policy.secrets.scope
     label = encrypting.label(scope, file.namespace, file.secret)
     anew, unopened = {}, []
     for key, text in stale.values.items():
@@ -273,7 +303,8 @@ def recrypted(
             other = backups.other_scope(text, keys, file.namespace, file.secret, scope)
             if other is not None:
                 facts = {"key": key, "scope": scope, "other": other, "secret": file.secret}
-                raise errors.Failed("seal.reseal-scope", place=file.place, **facts)
+                text_id = "seal.reseal-scope-template" if file.scope else "seal.reseal-scope"
+                raise errors.Failed(text_id, place=file.place, **facts)
             unopened.append(key)
             continue
         anew[key] = encrypting.encrypt(opened.plaintext, certificate.public_key, label)
@@ -303,9 +334,11 @@ def write(
     updates, rows = [], []
     for item, values in zip(stale, anew, strict=True):
         file, fingerprint = item.file, certificate.fingerprint
-        changes: dict[tuple[str, ...], str] = {pins.CERTIFICATE: fingerprint}
-        changes |= pins.renewal(file.section, values, fingerprint).changes
-        changes |= pins.sourced(file.section, fingerprint, source)
+        changes: dict[tuple[str, ...], str] = {}
+        if not file.scope:  # a template has no room for what is remembered
+            changes[pins.CERTIFICATE] = fingerprint
+            changes |= pins.renewal(file.section, values, fingerprint).changes
+            changes |= pins.sourced(file.section, fingerprint, source)
         changes |= {(*pins.DATA, key): text for key, text in values.items()}
         updates.append(sealed_files.Update(file, changes))
         former = dict.fromkeys(filter(None, (pins.of(file.section, key) for key in values)))

@@ -158,6 +158,19 @@ def read(path: Path, file: str) -> Values:
     Raises:
         errors.FileFault: It is not there, not UTF-8, or not a values file.
     """
+    return Values.parse(text_of(path, file), file)
+
+
+def text_of(path: Path, file: str) -> str:
+    """The text of a file of a chart, its lines ended as they are.
+
+    Args:
+        path: The file.
+        file: What places and messages call it.
+
+    Raises:
+        errors.FileFault: It is not there, too large, or not UTF-8.
+    """
     try:
         if path.exists() and not path.is_file():  # reading a named pipe would wait for ever
             raise errors.FileFault("values.not-a-file", place=subjects.Place(file))
@@ -165,7 +178,7 @@ def read(path: Path, file: str) -> Values:
             data = opened.read(LARGEST_FILE + 1)
         if len(data) > LARGEST_FILE:
             raise _too_large(file)
-        return Values.parse(data.decode("utf-8"), file)
+        return data.decode("utf-8")
     except FileNotFoundError as error:
         raise errors.FileFault("values.missing", place=subjects.Place(file)) from error
     except UnicodeDecodeError as error:

@@ -12,6 +12,7 @@ from hanbae import errors, wording
 from hanbae.cli import names, options
 
 if TYPE_CHECKING:
+    from hanbae.planning import sealed_files
     from hanbae.results import secrets
     from hanbae.sealing import backups
 
@@ -104,6 +105,7 @@ def reseal(
             certificate,
             accept=accept_certificate,
             every=every,
+            templates=_templates(session, services, environment),
         )
     else:
         import asyncio
@@ -120,6 +122,7 @@ def reseal(
                 unverified_cluster=unverified_cluster,
                 every=every,
                 per_second=rate,
+                templates=_templates(session, services, environment),
             )
         )
     show(session, environment, rows, output)
@@ -134,6 +137,7 @@ def _offline(
     *,
     accept: bool,
     every: bool,
+    templates: Sequence[sealed_files.SealedFile],
 ) -> tuple[secrets.Resealed, ...]:
     from hanbae.actions import reseal as resealing
     from hanbae.cli import secret_inputs
@@ -152,7 +156,22 @@ def _offline(
         source=(certificate or backup).name,
         accept_certificate=accept,
         every=every,
+        templates=templates,
     )
+
+
+def _templates(
+    session: options.Session, services: tuple[str, ...], environment: str
+) -> list[sealed_files.SealedFile]:
+    """The SealedSecrets in templates; nothing is rendered where none of them may have one."""
+    from hanbae.actions import reseal_templates
+
+    names = reseal_templates.may_have(session.directory, services)
+    if not names:
+        return []
+    import asyncio
+
+    return asyncio.run(reseal_templates.find(session.directory, names, environment))
 
 
 def opened(backup: Path) -> tuple[backups.Key, ...]:
@@ -186,7 +205,7 @@ def show(
         return
     facts = {
         "count": str(sum(len(row.keys) for row in rows)),
-        "files": str(len(rows)),
+        "files": str(len({row.file for row in rows})),
         "environment": environment,
         "certificate": rows[0].certificate,
     }

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import Struct
 
 from hanbae import errors, files, foreign_json, libyaml, subjects
 from hanbae.charts import values
-from hanbae.policy import documents, loading, naming, service_paths
+from hanbae.policy import boundaries, documents, loading, naming, service_paths
 from hanbae.repository import services
-from hanbae.sealing import pins
+from hanbae.sealing import encrypting, pins
 
 if TYPE_CHECKING:
     from hanbae.repository import trees
@@ -35,6 +35,7 @@ class SealedFile(Struct, frozen=True):
         secret: Its name.
         place: Where the file remembers its certificate; the file itself where it does not.
         chartless: Whether the file is a SealedSecret; else a chart's values.
+        scope: How a SealedSecret of a chart's template is bound; empty for another file, which goes by the policy.
     """
 
     service: str
@@ -45,6 +46,7 @@ class SealedFile(Struct, frozen=True):
     secret: str
     place: subjects.Place
     chartless: bool
+    scope: encrypting.Scope | Literal[""] = ""
 
     @property
     def remembered(self) -> str:
@@ -178,11 +180,35 @@ def write(loaded: loading.Loaded, updates: Sequence[Update]) -> None:
         texts: dict[Path, tuple[str, str]] = {}
         for update in updates:
             path = loaded.root / update.file.path
+            if update.file.scope:
+                texts[path] = (
+                    update.file.path,
+                    _in_template(loaded, update, path, texts.get(path)),
+                )
+                continue
             document = values.read(path, update.file.path)
             _refuse_changed(update, document)
             apply(loaded, update, document)
             texts[path] = (update.file.path, document.text())
         values.replace_all(texts)
+
+
+def _in_template(
+    loaded: loading.Loaded, update: Update, path: Path, present: tuple[str, str] | None
+) -> str:
+    """What a template becomes, of what it is or already becomes."""
+    from hanbae.planning import sealed_templates
+
+    file = update.file
+    if boundaries.inside(loaded.root, path) is None:
+        raise errors.FileFault("placing.outside", place=file.place)
+    text = present[1] if present else values.text_of(path, file.path)
+    before = file.ciphertexts
+    return sealed_templates.spliced(
+        text,
+        file.path,
+        ((key[-1], before[key[-1]], after) for key, after in update.changes.items()),
+    )
 
 
 def apply(loaded: loading.Loaded, update: Update, document: values.Values) -> None:

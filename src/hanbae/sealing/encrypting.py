@@ -14,12 +14,12 @@ The zero nonce is sound because a session key is used once.
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Literal
 
 from hanbae import errors, masking
+from hanbae.sealing import manifests
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.padding import OAEP
@@ -102,8 +102,8 @@ def decrypt(ciphertext: str, keys: Iterable[RSAPrivateKey], label: bytes) -> mas
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     try:
-        raw = base64.b64decode(ciphertext, validate=True)
-    except binascii.Error as error:
+        raw = manifests.raw(ciphertext)
+    except ValueError as error:
         raise errors.Failed("seal.not-unsealed") from error
     length = int.from_bytes(raw[:_LENGTH], "big")
     block, sealed = raw[_LENGTH : _LENGTH + length], raw[_LENGTH + length :]

@@ -36,16 +36,25 @@ def shape(ciphertext: str) -> Shape:
         errors.WrongUse: It cannot; the error says why and holds nothing of the text.
     """
     try:
-        raw = base64.b64decode(ciphertext, validate=True)
+        data = raw(ciphertext)
     except (binascii.Error, ValueError) as error:
         raise errors.WrongUse("seal.not-base64") from error
-    block = int.from_bytes(raw[:_LENGTH], "big")
+    block = int.from_bytes(data[:_LENGTH], "big")
     if block not in _BLOCKS:
         raise errors.WrongUse("seal.no-rsa-block")
-    length = len(raw) - _LENGTH - block - _TAG
+    length = len(data) - _LENGTH - block - _TAG
     if length < 0:
         raise errors.WrongUse("seal.cut-off")
     return Shape(block * 8, length)
+
+
+def raw(ciphertext: str) -> bytes:
+    """The bytes of a sealed value. Ends of lines in it count for nothing, as to the controller.
+
+    Raises:
+        ValueError: It is no base64.
+    """
+    return base64.b64decode(ciphertext.replace("\n", "").replace("\r", ""), validate=True)
 
 
 def is_key(key: str) -> bool:

@@ -28,6 +28,14 @@ def test_empty_value_has_a_shape_too() -> None:
     assert manifests.shape(sealed) == manifests.Shape(4096, 0)
 
 
+def test_ends_of_lines_in_a_value_count_for_nothing_as_to_the_controller() -> None:
+    sealed = base64.encodebytes(b"\x02\x00" + bytes(512 + 16)).decode()
+    for text in (sealed, sealed.replace("\n", "\r\n")):
+        assert manifests.shape(text) == manifests.Shape(4096, 0)
+    with pytest.raises(errors.WrongUse, match="not-base64"):
+        manifests.shape(sealed.replace("\n", " "))
+
+
 @pytest.mark.parametrize("key", ["DATABASE_URL", "tls.key", "a-b", "x" * 253])
 def test_key_of_a_secret(key: str) -> None:
     assert manifests.is_key(key)
