@@ -24,6 +24,7 @@ from hanbae.sealing import (
     backups,
     certificates,
     encrypting,
+    manifest_lines,
     manifests,
     objects,
     secret_manifests,
@@ -68,7 +69,8 @@ def parse(data: bytes, file: str) -> Foreign:
     try:
         documents = [item for item in libyaml.load_strictly(data) if item is not None]
     except libyaml.Fault as fault:
-        place = subjects.Place(file, fault.line, fault.column)
+        line = manifest_lines.of_fault(data, fault)
+        place = subjects.Place(file, line, fault.column)
         if isinstance(fault, libyaml.Doubled):
             raise errors.FileFault("seal.doubled", place=place) from None
         raise errors.FileFault("import.not-a-sealed-secret", place=place) from None
@@ -81,7 +83,7 @@ def parse(data: bytes, file: str) -> Foreign:
     if not isinstance(values, dict) or not values:
         raise errors.FileFault("import.no-values", place=subjects.Place(file))
     for key, value in values.items():
-        _check_value(key, value, file)
+        _check_value(key, value, file, data)
     namespace, name = (str(metadata.get(field) or "") for field in ("namespace", "name"))
     scope = objects.scope(metadata.get("annotations"))
     if scope != "cluster-wide" and not (namespace and name):
@@ -114,14 +116,14 @@ def chosen(foreign: Foreign, keys: Sequence[str]) -> Foreign:
     return msgspec.structs.replace(foreign, values=values)
 
 
-def _check_value(key: Any, value: Any, file: str) -> None:
+def _check_value(key: Any, value: Any, file: str, data: bytes) -> None:
     try:
         manifests.shape(value if isinstance(value, str) else "")
         is_key = isinstance(key, str) and manifests.is_key(key)
     except errors.WrongUse:
         is_key = False
     if not is_key:
-        place = subjects.Place(file)
+        place = subjects.Place(file, manifest_lines.line(data, ("spec", "encryptedData", str(key))))
         raise errors.FileFault("import.malformed", place=place, key=str(key)[:80])
 
 

@@ -182,7 +182,8 @@ def text_of(path: Path, file: str) -> str:
     except FileNotFoundError as error:
         raise errors.FileFault("values.missing", place=subjects.Place(file)) from error
     except UnicodeDecodeError as error:
-        raise errors.FileFault("values.not-utf8", place=subjects.Place(file)) from error
+        line = data.count(b"\n", 0, error.start) + 1
+        raise errors.FileFault("values.not-utf8", place=subjects.Place(file, line)) from error
     except OSError as error:
         reason = files.reason(error)
         raise errors.FileFault(
@@ -404,8 +405,10 @@ def _by_ruamel(text: str, file: str) -> _Content:
         raise errors.FileFault("values.syntax", place=place, problem=problem) from fault
     except (error.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as fault:
         # The parser trips over some malformed directives and escapes with whatever comes first.
+        position = getattr(fault, "position", None)  # of a character that YAML does not have
+        line = text.count("\n", 0, position) + 1 if isinstance(position, int) else 0
         raise errors.FileFault(
-            "values.syntax", place=subjects.Place(file), problem=type(fault).__name__
+            "values.syntax", place=subjects.Place(file, line), problem=type(fault).__name__
         ) from fault
 
 

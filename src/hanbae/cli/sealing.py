@@ -12,7 +12,7 @@ from hanbae import errors, wording
 from hanbae.cli import names, options, resealing
 
 if TYPE_CHECKING:
-    from hanbae import masking
+    from hanbae import masking, subjects
     from hanbae.actions import seal as sealing
     from hanbae.cli.text import narration
     from hanbae.results import secrets
@@ -152,6 +152,7 @@ def seal(
             return
     files, random = secret_inputs.of_files(from_files), secret_inputs.lengths(lengths)
     others = bool(files or random or removed)
+    places: dict[str, subjects.Place] = {}
     values = secret_inputs.gather(
         keys,
         env_file=env_file,
@@ -159,6 +160,7 @@ def seal(
         speaker=session.narration,
         manifest=manifest,
         others=others,
+        places=places,
     )
     _check_once(values, files, random, removed)
     by_environment = {
@@ -173,25 +175,37 @@ def seal(
         "mounted": in_files,
     }
     try:
-        results = sealing.seal_offline(session.directory, service, by_environment, **settings)
-        if results is None:
-            import asyncio
-
-            results = asyncio.run(
-                sealing.seal_several(
-                    session.directory,
-                    service,
-                    by_environment,
-                    context=kube_context,
-                    unverified_cluster=unverified_cluster,
-                    **settings,
-                )
-            )
+        settings["context"] = kube_context
+        settings["unverified_cluster"] = unverified_cluster
+        results = _sealed(session, service, by_environment, settings)
+    except errors.WrongUse as error:
+        error.place = error.place or places.get(error.text.facts.get("key", ""))
+        raise
     except errors.Unreachable:
         if not certificates:
             session.narration.note(wording.Text("seal.offline-hint"))
         raise
     show(session.narration, results, output)
+
+
+def _sealed(
+    session: options.Session,
+    service: str,
+    by_environment: Mapping[str, Mapping[str, masking.Masked]],
+    settings: Mapping[str, Any],
+) -> tuple[secrets.Sealed, ...]:
+    """Seal without a cluster where none is needed, else with those of the environments."""
+    from hanbae.actions import seal as sealing
+
+    of_clusters = ("context", "unverified_cluster")
+    offline = {name: value for name, value in settings.items() if name not in of_clusters}
+    results = sealing.seal_offline(session.directory, service, by_environment, **offline)
+    if results is not None:
+        return results
+    import asyncio
+
+    directory = session.directory
+    return asyncio.run(sealing.seal_several(directory, service, by_environment, **settings))
 
 
 def named(certificates: Sequence[str], environments: Sequence[str]) -> dict[str, sealing.Named]:

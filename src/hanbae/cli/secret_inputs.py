@@ -5,6 +5,9 @@ An argument is seen by everybody on the machine, in ``ps`` and in the shell's hi
 
 from __future__ import annotations
 
+import os
+import select
+import stat
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +21,9 @@ from hanbae.sealing import envfiles, manifests, plaintexts
 
 LARGEST: Final = 1024 * 1024
 """Bytes; Kubernetes takes no larger Secret."""
+SECONDS_FOR_WRITER: Final = 10.0
+"""How long a named pipe is waited for that nobody writes to."""
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _FEWEST: Final = 16
 _MOST: Final = 1024
 """Random bytes: fewer can be guessed, and no application takes more."""
@@ -31,6 +37,7 @@ def gather(
     speaker: narration.Narration,
     manifest: Path | None = None,
     others: bool = False,
+    places: dict[str, subjects.Place] | None = None,
 ) -> Mapping[str, masking.Masked]:
     """The values of these keys.
 
@@ -41,6 +48,7 @@ def gather(
         speaker: Says what was taken off a value, and what a manifest says that is not taken.
         manifest: The manifest of a Secret to take them from.
         others: Whether there are values or keys from elsewhere, so that there may be none here.
+        places: Takes the line of each key of an env file.
 
     Raises:
         errors.WrongUse: Nothing to ask and nobody to ask it of, or a key has no value.
@@ -51,7 +59,7 @@ def gather(
     if sum((env_file is not None, stdin, manifest is not None)) > 1:
         raise errors.WrongUse("seal.two-sources")
     if env_file is not None:
-        return _chosen(keys, envfiles.parse(read(env_file), str(env_file), demand_quotes=True))
+        return _chosen(keys, _of_env_file(env_file, places))
     if manifest is not None:
         return _chosen(keys, _of_manifest(manifest, speaker))
     if stdin:
@@ -66,6 +74,10 @@ def gather(
     if not sys.stdin.isatty():
         raise errors.WrongUse("seal.no-terminal", keys=" ".join(keys))
     return {key: _asked(key) for key in keys}
+
+
+def _of_env_file(path: Path, places: dict[str, subjects.Place] | None) -> dict[str, masking.Masked]:
+    return envfiles.parse(read(path), str(path), demand_quotes=True, places=places)
 
 
 def of_files(assignments: Sequence[str]) -> dict[str, masking.Masked]:
@@ -144,17 +156,38 @@ def read(path: Path, *, most: int = LARGEST) -> bytes:
         most: Bytes that it may have.
 
     Raises:
-        errors.FileFault: It cannot be read.
+        errors.FileFault: It cannot be read, or is a pipe that nobody writes to.
         errors.WrongUse: It has no end in sight.
     """
+    place = subjects.Place(str(path))
     try:
-        with path.open("rb") as file:
-            return _bounded(file.read(most + 1), most)
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            is_pipe = stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
+            head = _awaited(file.fileno(), place) if is_pipe else b""
+            os.set_blocking(file.fileno(), True)
+            return _bounded(head + file.read(most + 1), most, place)
     except OSError as error:
         reason = files.reason(error)
-        raise errors.FileFault(
-            "seal.unreadable", place=subjects.Place(str(path)), reason=reason
-        ) from error
+        raise errors.FileFault("seal.unreadable", place=place, reason=reason) from error
+
+
+def _awaited(handle: int, place: subjects.Place) -> bytes:
+    """Wait until a pipe has something or is at its end: as long as its writer takes, but for a writer not for ever.
+
+    Returns:
+        What had to be read of it to know; mostly nothing.
+    """
+    waiting = select.poll()
+    waiting.register(handle, select.POLLIN)
+    while not waiting.poll(SECONDS_FOR_WRITER * 1000):
+        try:
+            head = os.read(handle, 1)
+        except BlockingIOError:  # somebody has it open, and may be asked for a passphrase
+            continue
+        if not head:
+            raise errors.FileFault("seal.nobody-writes", place=place)
+        return head
+    return b""
 
 
 def whole(stream: BinaryIO) -> bytes:
@@ -173,7 +206,10 @@ def _asked(key: str) -> masking.Masked:
 
 
 def _whole(key: str, data: bytes, speaker: narration.Narration) -> masking.Masked:
-    """The value is all of it, but for the newline that ``echo`` and editors put at the end."""
+    """The value is all of it, but for the newline that ``echo`` and editors put at the end, and PowerShell's mark."""
+    if data.startswith(_BYTE_ORDER_MARK):
+        speaker.note(wording.Text("seal.byte-order-mark", {"key": key}))
+        data = data.removeprefix(_BYTE_ORDER_MARK)
     if data.endswith(b"\n"):
         speaker.note(wording.Text("seal.newline", {"key": key}))
         data = data.removesuffix(b"\n").removesuffix(b"\r")
@@ -189,7 +225,7 @@ def _chosen(
     return {key: values[key] for key in keys} if keys else values
 
 
-def _bounded(data: bytes, most: int = LARGEST) -> bytes:
+def _bounded(data: bytes, most: int = LARGEST, place: subjects.Place | None = None) -> bytes:
     if len(data) > most:
-        raise errors.WrongUse("seal.too-large", limit=str(most // 1024))
+        raise errors.WrongUse("seal.too-large", place=place, limit=str(most // 1024))
     return data

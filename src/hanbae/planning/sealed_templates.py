@@ -90,10 +90,10 @@ def spliced(text: str, path: str, values: Iterable[tuple[str, str, str]]) -> str
     """
     edits: dict[tuple[int, int], str] = {}
     for key, before, after in values:
-        found = spans(text, before)
-        if not found:
+        places = spans(text, before)
+        if not places:
             raise errors.Refused("seal.changed-meanwhile", place=place(text, path, key), key=key)
-        edits |= dict.fromkeys(found, after)
+        edits |= dict.fromkeys(places, after)
     for (start, end), after in sorted(edits.items(), reverse=True):
         text = text[:start] + after + text[end:]
     return text

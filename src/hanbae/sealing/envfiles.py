@@ -23,18 +23,25 @@ _BLANK: Final = re.compile(rb"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
 _SINGLE: Final = re.compile(rb"'([^']*)'")
 _DOUBLE: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
-_SHELL: Final = re.compile(rb"""[ \t$`\\;&|<>()'"]""")
+_SHELL: Final = re.compile(rb"""[ \t\r$`\\;&|<>()'"]""")
 """What a shell takes for something else than itself where it stands in a bare value."""
 _MEANT: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"\\": b"\\", b'"': b'"', b"$": b"$"}
 
 
-def parse(data: bytes, file: str, *, demand_quotes: bool = False) -> dict[str, masking.Masked]:
+def parse(
+    data: bytes,
+    file: str,
+    *,
+    demand_quotes: bool = False,
+    places: dict[str, subjects.Place] | None = None,
+) -> dict[str, masking.Masked]:
     """The values of an env file, in their order.
 
     Args:
         data: The file's content.
         file: What places call it.
         demand_quotes: Refuse bare values that a shell and ``kubectl create secret --from-env-file`` read differently.
+        places: Takes the line of each key.
 
     Raises:
         errors.FileFault: A line is not ``KEY=value``, a quote is not closed, a key comes twice or is not one; a value
@@ -63,6 +70,8 @@ def parse(data: bytes, file: str, *, demand_quotes: bool = False) -> dict[str, m
         if demand_quotes:
             _demand_quotes(data, name.end(), place)
         values[key], position = _value(data, name.end(), place)
+        if places is not None:
+            places[key] = place
     return values
 
 

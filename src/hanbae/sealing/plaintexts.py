@@ -32,8 +32,9 @@ def check(
         mounted: Keys whose values are for files that are mounted: any bytes, as no environment variable holds them.
 
     Raises:
-        errors.WrongUse: There are none; Kubernetes does not take a key; a value is empty, or cannot be an environment
-            variable's: it has a NUL, is not UTF-8 (refused by kubelets from 1.34 on), or is too long.
+        errors.WrongUse: There are none; Kubernetes does not take a key; a value is empty or still encrypted by SOPS, or
+            cannot be an environment variable's: it has a NUL, is not UTF-8 (refused by kubelets from 1.34 on), or is
+            too long.
     """
     if not plaintexts:
         raise errors.WrongUse("seal.nothing")
@@ -41,8 +42,16 @@ def check(
     for key, plaintext in plaintexts.items():
         if not plaintext and not allow_empty:
             raise errors.WrongUse("seal.empty", key=key)
+        if is_still_encrypted(plaintext):
+            raise errors.WrongUse("seal.value-sops", key=key)
         if key not in mounted:
             check_variable(key, plaintext)
+
+
+def is_still_encrypted(plaintext: masking.Masked) -> bool:
+    """Whether a value is one that SOPS has encrypted: pods would be given the ciphertext."""
+    value = plaintext.unmask().strip()
+    return value.startswith(b"ENC[AES256_GCM,") and value.endswith(b"]")
 
 
 def check_keys(keys: Sequence[str]) -> None:

@@ -13,13 +13,14 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hanbae import errors, foreign_json, libyaml, masking, subjects
-from hanbae.sealing import envfiles, manifests
+from hanbae.sealing import envfiles, manifest_lines, manifests
 
 DOCKER: Final = "kubernetes.io/dockerconfigjson"
 """The type of a Secret with a registry's login."""
 _LOGIN: Final = ".dockerconfigjson"
 _STILL_SEALED: Final = b"ENC[AES256_GCM,"
 _OPAQUE: Final = "Opaque"
+_NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 class Secret(Struct, frozen=True):
@@ -51,17 +52,22 @@ def parse(data: bytes, file: str) -> Secret:
     document = _document(data, file)
     if not isinstance(document, dict) or document.get("kind") != "Secret":
         raise errors.FileFault("seal.not-a-secret", place=subjects.Place(file))
-    return of_object(document, file)
+    return of_object(document, file, data)
 
 
-def of_object(content: Mapping[str, Any], file: str) -> Secret:
+def of_object(content: Mapping[str, Any], file: str, data: bytes = b"") -> Secret:
     """A Secret as an API server has it.
+
+    Args:
+        content: The Secret.
+        file: What places call it.
+        data: The file that it is from, for the lines of its keys; nothing where it is from none.
 
     Raises:
         errors.FileFault: It is one that Kubernetes would refuse.
     """
     metadata = foreign_json.below(content, "metadata")
-    values = dict(_decoded(content, file))
+    values = dict(_decoded(content, file, data))
     kind = str(content.get("type") or _OPAQUE)
     if kind == DOCKER and not _is_login(values.get(_LOGIN)):
         raise errors.FileFault("seal.no-login", place=subjects.Place(file))
@@ -105,6 +111,8 @@ def _flat(root: Any, file: str) -> Iterator[tuple[str, masking.Masked]]:
             raise errors.FileFault("seal.not-flat", place=place)
         if key.value in taken:
             raise errors.FileFault("seal.env-twice", place=place)
+        if not value.style and value.value in _NULL:
+            raise errors.FileFault("seal.null", place=place, key=key.value)
         taken.add(key.value)
         yield key.value, masking.Masked(value.value.encode())
 
@@ -113,7 +121,8 @@ def _document(data: bytes, file: str) -> Any:
     try:
         documents = list(libyaml.load_strictly(data))
     except libyaml.Fault as fault:
-        place = subjects.Place(file, fault.line, fault.column)
+        line = manifest_lines.of_fault(data, fault)
+        place = subjects.Place(file, line, fault.column)
         if isinstance(fault, libyaml.Doubled):
             raise errors.FileFault("seal.doubled", place=place) from None
         raise errors.FileFault("seal.not-a-secret", place=place) from None
@@ -122,7 +131,9 @@ def _document(data: bytes, file: str) -> Any:
     return documents[0]
 
 
-def _decoded(content: Mapping[str, Any], file: str) -> Iterator[tuple[str, masking.Masked]]:
+def _decoded(
+    content: Mapping[str, Any], file: str, data: bytes
+) -> Iterator[tuple[str, masking.Masked]]:
     for field in ("data", "stringData"):
         entries = content.get(field)
         if entries is None:
@@ -130,20 +141,21 @@ def _decoded(content: Mapping[str, Any], file: str) -> Iterator[tuple[str, maski
         if not isinstance(entries, dict):
             raise errors.FileFault("seal.not-a-secret", place=subjects.Place(file))
         for key, value in entries.items():
-            if not isinstance(key, str) or not manifests.is_key(key) or not isinstance(value, str):
-                raise errors.FileFault("seal.secret-entry", place=subjects.Place(file), field=field)
-            yield key, masking.Masked(_plain(value, field, file))
+            plain = _plain(value, field) if isinstance(value, str) else None
+            if plain is None or not isinstance(key, str) or not manifests.is_key(key):
+                place = subjects.Place(file, manifest_lines.line(data, (field, str(key))))
+                raise errors.FileFault("seal.secret-entry", place=place, field=field)
+            yield key, masking.Masked(plain)
 
 
-def _plain(value: str, field: str, file: str) -> bytes:
+def _plain(value: str, field: str) -> bytes | None:
+    """A value as it will be; None for what is no base64 where that is due."""
     if field == "stringData":
         return value.encode("utf-8", "surrogatepass")
     try:
         return base64.b64decode("".join(value.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise errors.FileFault(
-            "seal.secret-entry", place=subjects.Place(file), field=field
-        ) from None
+        return None
 
 
 def _is_login(value: masking.Masked | None) -> bool:

@@ -64,6 +64,40 @@ def test_a_secret_of_another_name_may_be_made_by_something_else(
     assert [variant for variant, *_ in hits(covering.secret_not_made, view)] == variants
 
 
+@pytest.mark.parametrize(
+    ("rules", "variants"),
+    [
+        ([{"resources": ["secrets"], "verbs": ["get", "create"]}], []),
+        ([{"resources": ["*"], "verbs": ["*"]}], []),
+        ([{"resources": ["secrets"], "verbs": ["get", "list"]}], ["other"]),
+        ([{"resources": ["configmaps"], "verbs": ["create"]}], ["other"]),
+        (
+            [
+                {"resources": ["secrets"], "verbs": ["get"]},
+                {"resources": ["configmaps"], "verbs": ["create"]},
+            ],
+            ["other"],
+        ),
+        ("secrets: create", ["other"]),
+    ],
+)
+def test_a_program_that_may_make_secrets_may_make_one_that_is_missing(
+    rules: Any, variants: list[str]
+) -> None:
+    role = manifest("Role", "controller", rules=rules)
+    view = release([pod(envFrom=[{"secretRef": {"name": "other"}}]), role])
+    assert [variant for variant, *_ in hits(covering.secret_not_made, view)] == variants
+    # The service's own Secret is its own affair.
+    assert hits(covering.secret_not_made, release([pod(envFrom=FROM), role])) != []
+
+
+@pytest.mark.parametrize(("name", "variants"), [("shop-app", []), ("shop-reader", ["other"])])
+def test_a_secret_that_an_operator_makes_up_is_known(name: str, variants: list[str]) -> None:
+    cluster = manifest("Cluster", "shop") | {"apiVersion": "postgresql.cnpg.io/v1"}
+    view = release([pod(envFrom=[{"secretRef": {"name": name}}]), cluster])
+    assert [variant for variant, *_ in hits(covering.secret_not_made, view)] == variants
+
+
 def test_a_secret_of_the_overlays_is_known() -> None:
     text = (
         "kind: ConfigMap\nmetadata:\n  name: x\n---\nkind: SealedSecret\nmetadata:\n  name: other\n"
