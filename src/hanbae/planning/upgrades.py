@@ -5,6 +5,7 @@ The order is Argo CD's, by its phases and waves, so that a chart does the same u
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -93,9 +94,8 @@ def _refuse_local_values(
     listed = {str(file) for file in naming.values_files(policy, service, environment)}
     is_last = environments.is_last(policy, environment)
     if is_last and path not in listed and tree.read(path) is not None:
-        raise errors.FileFault(
-            "upgrade.local-values", place=subjects.Place(path), environment=environment
-        )
+        facts = {"environment": environment, "file": shlex.quote(path)}
+        raise errors.FileFault("upgrade.local-values", place=subjects.Place(path), **facts)
 
 
 def _ref(manifest: Mapping[str, Any], namespace: str) -> subjects.Ref:

@@ -103,8 +103,9 @@ def test_a_hook_that_cannot_be_run_alike_is_refused_at_its_template(
 def test_local_values_in_git_are_refused_for_the_last_environment_only() -> None:
     files = {"services/auth/helm/values.yaml": "a: 1\n"}
     upgrade(environment="dev", files=files)
-    with pytest.raises(errors.FileFault, match=r"upgrade\.local-values"):
+    with pytest.raises(errors.FileFault, match=r"upgrade\.local-values") as fault:
         upgrade(environment="production", files=files)
+    assert fault.value.text.facts["file"] == "services/auth/helm/values.yaml", "for git rm"
     listed = policy(values=("values.yaml", "values-{environment}.yaml"))
     tree = trees.MemoryTree({name: text.encode() for name, text in files.items()})
     upgrades.of(listed, "auth", "production", commit="c", manifests=(), tree=tree)
