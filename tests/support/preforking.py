@@ -39,6 +39,8 @@ _IMPORTED: Final = (
     "hanbae.cli.text.tables",
 )
 """What the commands import only when they are called; a command imports by itself what is missing here."""
+VARIABLE: Final = "HANBAE_TEST_FORKING"
+"""Where the process that forks listens, if another one has started it for all."""
 _address: str | None = None
 
 
@@ -57,7 +59,7 @@ def run(
     """
     request = [list(words), str(directory or Path.cwd()), dict(environment)]
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.connect(_listening())
+        connection.connect(f"\0{os.environ.get(VARIABLE) or listening()}")
         out, out_end = os.pipe()
         err, err_end = os.pipe()
         try:
@@ -87,8 +89,8 @@ def _read(*ends: int) -> list[bytes]:
     return [bytes(text) for text in texts.values()]
 
 
-def _listening() -> str:
-    """The abstract socket of the process that forks, which lives as long as this one."""
+def listening() -> str:
+    """The name of the abstract socket of the process that forks, which lives as long as this one."""
     global _address  # noqa: PLW0603  one for a process
     if _address is None:
         name = f"hanbae-tests-{secrets.token_hex(16)}"
@@ -103,7 +105,7 @@ def _listening() -> str:
                 message = "the process that forks commands has ended"
                 raise RuntimeError(message)
             process.returncode = 0  # it is not waited for: it ends with this process
-        _address = f"\0{name}"
+        _address = name
     return _address
 
 

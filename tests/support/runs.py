@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.support import demos, outcomes, timetable
+from tests.support import demos, outcomes, preforking, timetable
 
 ROOT: Final = Path(__file__).parents[2]
 #: With these, few tests run or somebody looks on: one process starts sooner and shows more.
@@ -70,6 +70,8 @@ class Session:
             return
         variables: dict[str, str] = {}
         together = timetable.together(folder)
+        # One process forks for the commands of all files; it ends with the thread that has started it, so it is this.
+        preforking.listening()
         try:
             self._play("side by side", [timetable.DEMO, *together], variables)
             # Without a demo only the scenes apart from it have played.
@@ -136,7 +138,9 @@ class Session:
                 *self._options,
             ],
             cwd=ROOT,
-            env=os.environ | {outcomes.VARIABLE: str(self.ledger)} | environment,
+            env=os.environ
+            | {outcomes.VARIABLE: str(self.ledger), preforking.VARIABLE: preforking.listening()}
+            | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
