@@ -1,6 +1,7 @@
 """What is scaffolded for External Secrets, in an API server that serves its real kind, and what its status says there.
 
-The operator does not run here, with the clients of all its stores: its word is written as its sources write it.
+The operator does not run here, with the clients of all its stores: its word is as it wrote it beside this chart, built
+with its fake provider and run by hand.
 """
 
 from __future__ import annotations
@@ -112,7 +113,15 @@ def test_scaffold_is_taken_and_the_operators_word_is_told(
         condition: dict[str, Any] = {"type": "Ready", "status": status, "message": message}
         condition |= {"reason": "SecretSynced" if status == "True" else "SecretSyncedError"}
         condition |= {"lastTransitionTime": "2026-11-29T05:00:00Z"}
-        content = {"status": {"conditions": [condition], "syncedResourceVersion": synced}}
+        content: dict[str, Any] = {"status": {"conditions": [condition]}}
+        if synced:
+            content["status"] |= {
+                "binding": {"name": "auth-secrets"},
+                "refreshTime": "2026-11-29T05:00:00Z",
+                "syncedResourceVersion": synced,
+            }
+        else:  # nothing was fetched yet
+            content["status"] |= {"binding": {"name": ""}, "refreshTime": None}
         words = ("patch", "externalsecret", "auth-secrets", "-n", NAMESPACE, "--subresource=status")
         kubectl(*words, "--type=merge", "-p", json.dumps(content))
 
@@ -122,7 +131,7 @@ def test_scaffold_is_taken_and_the_operators_word_is_told(
     assert "could not get secret data from provider" in output
     assert "ClusterSecretStore/shop" in output
 
-    answer("True", "secret synced", "1-0123456789abcdef")
+    answer("True", "secret synced", "1-3e862306cde2f925c93bbef388b145037dd1280d0a637c0cac14e7aa")
     assert verified()[:2] == (0, {"DATABASE_URL": "fetched"})
 
     values = shop / "services/auth/helm/values-dev.yaml"

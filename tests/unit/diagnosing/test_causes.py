@@ -425,6 +425,39 @@ def test_what_the_operator_cannot_fetch_from_its_store() -> None:
     assert named(external("True")) == []
 
 
+def test_the_operators_own_warning_says_why_nothing_is_fetched() -> None:
+    item = external(message="could not get secret data from provider")
+    warnings = [
+        objects.live(
+            kinds.EVENT,
+            f"auth-secrets.{number}",
+            involvedObject={
+                "kind": "ExternalSecret",
+                "name": "auth-secrets",
+                "namespace": "services-dev",
+            },
+            type="Warning",
+            reason=reason,
+            message=message,
+            lastTimestamp=f"2026-11-29T05:0{number}:00Z",
+        )
+        for number, (reason, message) in enumerate(
+            (
+                ("UpdateFailed", 'could not get ClusterSecretStore "shop"'),
+                ("UpdateFailed", "error processing spec.data[0] (key: dev/auth)" + "x" * 900),
+                ("Other", "something else"),
+            )
+        )
+    ]
+    every = {kinds.ref(live): live for live in (item, *warnings)}
+    (cause,) = causes.named(pictures.Picture(every))
+    message = cause.found.cause.facts["message"]
+    assert message.startswith(
+        "could not get secret data from provider: error processing spec.data[0] (key: dev/auth)"
+    )
+    assert len(message) < 700
+
+
 def test_an_external_secret_that_no_operator_looks_at() -> None:
     item = external("")
     for minutes, ids in ((0, []), (10, ["diagnosis.operator-silent"])):

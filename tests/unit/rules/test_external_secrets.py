@@ -89,6 +89,8 @@ def test_one_that_only_adds_makes_nothing_by_itself() -> None:
     assert list(covering.secret_not_made(both)) == []
     assert list(covering.key_not_sealed(both)) == []
     assert list(sealing.made_twice(both)) == []
+    (hit,) = covering.key_not_sealed(of_store([reader("C"), sealed(A=True), adding]))
+    assert (hit.variant, hit.facts["key"]) == ("", "C"), "somebody may seal it"
     twice = of_store([external("B"), sealed(A=True)])
     assert [hit.facts["other"] for hit in sealing.made_twice(twice)] == ["ExternalSecret"]
     silent = external("B", target={"creationPolicy": "None"})

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.support.releases import ciphertext, hits, manifest, pod, project, release, sealed
 
+from hanbae.rules import views
 from hanbae.rules.secrets import certificates, clear, covering, pods, reading, sealing
 
 FROM = [{"secretRef": {"name": "auth-secrets"}}]
@@ -129,6 +130,15 @@ def test_keys_are_looked_for_in_what_is_sealed_and_in_its_template() -> None:
     assert hits(covering.key_not_sealed, view) == [
         ("", "C", "auth-secrets", "Deployment/auth-service")
     ]
+
+
+def test_a_missing_key_is_told_where_its_values_are_sealed() -> None:
+    objects = [pod(env=[variable("C")]), sealed(A=True)]
+    (hit,) = covering.key_not_sealed(release(objects))
+    assert isinstance(hit.at, views.On), "the template has the values, so the reader is shown"
+    values = {"sealedSecret": {"encryptedData": {"A": ciphertext("A")}}}
+    (hit,) = covering.key_not_sealed(release(objects, values))
+    assert not isinstance(hit.at, views.On)
 
 
 def test_the_key_of_a_database_is_read_even_where_no_job_names_it() -> None:
