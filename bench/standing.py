@@ -14,6 +14,7 @@ from bench.rows import Row
 from tests.api.conftest import ControlPlane, Quiet
 from tests.support import standing_shops
 
+from hanbae.engines.helm import program
 from hanbae.sandbox import binaries
 
 SERVICES = 200
@@ -24,26 +25,39 @@ HANBAE = str(Path(sys.executable).with_name("hanbae"))
 
 
 def status() -> list[Row]:
-    """200 services in three environments, as an administrator who may list."""
+    """200 services in three environments by either engine, as an administrator who may list."""
+    return [*_status("argocd"), *_status("helm")]
+
+
+def _status(engine: str) -> list[Row]:
     programs = binaries.obtain(progress=Quiet())
     with tempfile.TemporaryDirectory(prefix="hanbae-bench-") as name:
         folder = Path(name)
-        shop = standing_shops.Shop(folder, [f"service{number:04}" for number in range(SERVICES)])
+        shop = standing_shops.Shop(
+            folder, [f"service{n:04}" for n in range(SERVICES)], engine=engine
+        )
         plane = ControlPlane(folder, programs)
         try:
             plane.start()
             kubectl = standing_shops.Kubectl(programs.path("kubectl"), plane.kubeconfig)
             kubectl.begin(shop, programs.argocd_manifests / "crds")
             places = [(s, e) for s in shop.services for e in standing_shops.ENVIRONMENTS]
-            kubectl.apply(
-                [shop.application(*place, resources=RESOURCES, syncs=SYNCS) for place in places]
-            )
+            if engine == "helm":
+                for environment in standing_shops.ENVIRONMENTS:
+                    pairs = [shop.release(service, environment) for service in shop.services]
+                    kubectl.apply([record for record, _ in pairs])
+                    applied = [item for _, items in pairs for item in items]
+                    kubectl.apply(applied, manager=program.MANAGER)
+            else:
+                kubectl.apply(
+                    [shop.application(*place, resources=RESOURCES, syncs=SYNCS) for place in places]
+                )
             kubectl.apply([shop.lease(*place) for place in places])
             seconds = [_seconds(shop.root, plane.kubeconfig, folder) for _ in range(RUNS + 1)][1:]
         finally:
             plane.stop()
     size = f"{SERVICES} services x {len(standing_shops.ENVIRONMENTS)}"
-    return [Row(f"status {size}", statistics.median(seconds), None, "2 s", RUNS)]
+    return [Row(f"status {size}, {engine}", statistics.median(seconds), None, "2 s", RUNS)]
 
 
 def _seconds(root: Path, kubeconfig: Path, state: Path) -> float:

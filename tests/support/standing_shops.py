@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import os
 import subprocess
@@ -14,6 +16,8 @@ import pytest
 
 from hanbae.actions import init
 from hanbae.argo import generating
+from hanbae.engines import ownership, owning_releases
+from hanbae.engines.helm import records
 from hanbae.policy import documents, loading, naming
 
 ENVIRONMENTS = ("dev", "staging", "production")
@@ -28,6 +32,7 @@ class Shop:
     Args:
         folder: An empty folder.
         services: The services.
+        engine: What deploys them.
 
     Attributes:
         root: The clone.
@@ -35,12 +40,15 @@ class Shop:
         head: The head of every branch, in which the first service has one more migration.
     """
 
-    def __init__(self, folder: Path, services: Sequence[str]) -> None:
+    def __init__(self, folder: Path, services: Sequence[str], *, engine: str = "argocd") -> None:
         self.services = tuple(services)
         self.root = folder / "clone"
         git(folder, "init", "--quiet", "--bare", "origin")
         git(folder, "clone", "--quiet", "origin", "clone")
         init.init(self.root, repository="https://git.example.com/shop.git", one_cluster=True)
+        file = self.root / "hanbae.yaml"
+        platform = "platform: kubernetes\n"
+        file.write_text(file.read_text().replace(platform, f"{platform}    engine: {engine}\n"))
         for service in services:
             self._write(service)
         self.deployed = self.push("Begin")
@@ -89,6 +97,58 @@ class Shop:
             **status,
         }
         return manifest
+
+    def release(
+        self, service: str, environment: str
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Helm's record of a service that is installed at the head, and what Helm has applied of it."""
+        policy = self.policy
+        name = naming.release(policy, service, environment)
+        namespace = naming.namespace(policy, service, environment)
+        chosen = {"app.kubernetes.io/name": name}
+        container = {"name": "app", "image": f"registry.example.com/shop/{service}:1.4.2"}
+        pod = {"metadata": {"labels": chosen}, "spec": {"containers": [container]}}
+        specs: dict[tuple[str, str], dict[str, Any]] = {
+            ("v1", "ServiceAccount"): {"automountServiceAccountToken": False},
+            ("v1", "ConfigMap"): {"data": {f"KEY_{number}": "value" for number in range(20)}},
+            ("v1", "Service"): {
+                "spec": {"selector": chosen, "clusterIP": "None", "ports": [{"port": 8080}]}
+            },
+            ("apps/v1", "Deployment"): {
+                "spec": {"selector": {"matchLabels": chosen}, "template": pod}
+            },
+        }
+        metadata = {"name": name, "labels": {**chosen, ownership.INSTANCE: name}}
+        applied = [
+            {"apiVersion": version, "kind": kind, "metadata": dict(metadata), **spec}
+            for (version, kind), spec in specs.items()
+        ]
+        manifest = "".join(f"---\n{json.dumps(item)}\n" for item in applied)
+        packed = gzip.compress(json.dumps({"name": name, "manifest": manifest}).encode())
+        marks = {
+            "owner": "helm",
+            "name": name,
+            "status": "deployed",
+            "version": "1",
+            records.KEY: f"20261123-{service}",
+            records.REVISION: self.head,
+            records.NUMBER: "1",
+        }
+        record = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "helm.sh/release.v1",
+            "metadata": {
+                "name": f"sh.helm.release.v1.{name}.v1",
+                "namespace": namespace,
+                "labels": marks,
+            },
+            "data": {"release": base64.b64encode(base64.b64encode(packed)).decode()},
+        }
+        for item in applied:
+            item["metadata"]["namespace"] = namespace
+            owning_releases.own(item, release=name, namespace=namespace)
+        return record, applied
 
     def lease(self, service: str, environment: str, **marks: str) -> dict[str, Any]:
         """The Lease of an application whose last deployment has succeeded."""
@@ -157,12 +217,13 @@ class Kubectl:
         )
         return ended.stdout
 
-    def apply(self, objects: Sequence[dict[str, Any]]) -> None:
+    def apply(self, objects: Sequence[dict[str, Any]], *, manager: str = "kubectl") -> None:
         """Apply objects on the server's side."""
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump({"apiVersion": "v1", "kind": "List", "items": list(objects)}, file)
             file.flush()
-            self.run("apply", "--server-side", "--force-conflicts", "-f", file.name)
+            words = ("--server-side", "--force-conflicts", f"--field-manager={manager}")
+            self.run("apply", *words, "-f", file.name)
 
     def begin(self, shop: Shop, argocd_definitions: Path) -> None:
         """Have Argo CD's kinds and the namespaces of a shop."""

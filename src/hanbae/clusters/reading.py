@@ -117,6 +117,7 @@ async def pages(
     label_selector: str | None = None,
     field_selector: str | None = None,
     form: Form | None = None,
+    size: int = PAGE,
 ) -> AsyncIterator[Page]:
     """As :func:`find`, page by page, with the resourceVersion of the list.
 
@@ -127,11 +128,12 @@ async def pages(
         label_selector: Labels of the objects.
         field_selector: Fields of the objects.
         form: Another form than the whole objects.
+        size: Objects of a page at most; few of what is large.
 
     Raises:
         hanbae.clusters.answers.Expired: Reading took so long that the list is no longer kept: begin again.
     """
-    params = selectors(label_selector, field_selector) | {"limit": str(PAGE)}
+    params = selectors(label_selector, field_selector) | {"limit": str(size)}
     call = cluster.asked("list", kind, namespace)
     form = form or Form("application/json", f"{kind.kind}List")
     while True:

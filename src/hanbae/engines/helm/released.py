@@ -10,7 +10,7 @@ import asyncio
 import base64
 import binascii
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -25,6 +25,11 @@ _LARGEST: Final = 32 * 1024 * 1024
 """Bytes of a record; Kubernetes takes a compressed one of one MiB at most."""
 _GZIP: Final = b"\x1f\x8b"
 _AT_ONCE: Final = 8
+"""Records that are read at once; one has a MiB at most."""
+_PAGE: Final = 25
+"""Records of one answer."""
+_MANY: Final = 12
+"""Releases from which on the records are listed instead of each being read by its name."""
 
 
 class _Content(Struct, frozen=True):
@@ -49,18 +54,36 @@ async def objects(
         hanbae.errors.Forbidden: Secrets may not be read.
         hanbae.errors.Unreachable: The cluster did not answer.
     """
+    names = {record.name: release for release, record in releases}
+    applied: dict[str, list[kinds.Object]] = {}
+    if len(names) >= _MANY:
+        selector = f"owner=helm,status={records.DEPLOYED}"
+        listed = reading.pages(
+            cluster, kinds.SECRET, namespace, label_selector=selector, size=_PAGE
+        )
+        async for page in listed:
+            for secret in page.objects:
+                release = names.pop(str(secret["metadata"]["name"]), None)
+                if release is not None:
+                    applied[release] = _applied(secret, release, namespace)
     places = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(release: str, record: records.Record) -> tuple[str, list[kinds.Object]]:
+    async def one(record: str, release: str) -> None:
         async with places:
-            secret = await reading.get(cluster, kinds.SECRET, namespace, record.name)
-        content = foreign_json.below(secret or {}, "data").get("release")
-        applied = list(_objects(manifest(content), namespace))
-        for item in applied:
-            owning_releases.own(item, release=release, namespace=namespace)
-        return release, applied
+            secret = await reading.get(cluster, kinds.SECRET, namespace, record)
+        applied[release] = _applied(secret or {}, release, namespace)
 
-    return dict(await gathering.whole(one(name, record) for name, record in releases))
+    await gathering.whole(one(record, release) for record, release in names.items())
+    return applied
+
+
+def _applied(secret: Mapping[str, Any], release: str, namespace: str) -> list[kinds.Object]:
+    """The objects in a record, as Helm marks them."""
+    content = foreign_json.below(secret, "data").get("release")
+    applied = list(_objects(manifest(content), namespace))
+    for item in applied:
+        owning_releases.own(item, release=release, namespace=namespace)
+    return applied
 
 
 def manifest(content: Any) -> str:
