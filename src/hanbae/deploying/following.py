@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from hanbae import errors, subjects, wording
 from hanbae.clusters import kinds
 from hanbae.deploying import deadlines, giving_up, joined, occupants, recording
-from hanbae.diagnosing import causes, pictures
+from hanbae.diagnosing import causes, externalsecrets, pictures
 from hanbae.engines import protocol, rollouts
 from hanbae.migrations import statuses
 from hanbae.policy import documents, naming
@@ -135,9 +136,15 @@ class Following:
         self, step: plans.Step, pace: deadlines.Pace, engine: protocol.Engine
     ) -> None:
         """Say that nothing has happened for long, unless a cause that stands says what is awaited."""
-        for text in list(pace.stalled(engine.awaits, self._record.now())):
-            if not self._judge.stands:
-                await self._record.add(step.id, events.Noted(text))
+        now = self._record.now()
+        stalled = list(pace.stalled(engine.awaits, now))
+        if not stalled or self._judge.stands:
+            return
+        for text in stalled:
+            await self._record.add(step.id, events.Noted(text))
+        # That no operator has come to it no event tells, only the time.
+        silent = externalsecrets.causes(self._picture(engine, now))
+        await self._tell(step, [cause.found for cause in silent])
 
     async def _see(self, step: plans.Step, fact: protocol.Seen, engine: protocol.Engine) -> None:
         earlier = self._joins(fact) if isinstance(fact, events.Began) else None
@@ -192,7 +199,10 @@ class Following:
         return ""
 
     async def _diagnose(self, step: plans.Step, engine: protocol.Engine) -> None:
-        picture = pictures.Picture(
+        await self._tell(step, self._judge.hear(causes.named(self._picture(engine))))
+
+    def _picture(self, engine: protocol.Engine, now: datetime | None = None) -> pictures.Picture:
+        return pictures.Picture(
             engine.objects,
             self._record.logs,
             service=self._plan.service,
@@ -201,8 +211,8 @@ class Following:
             crashes=self._policy.rollout.crashes,
             crashes_before=engine.crashes_before,
             maker=kinds.of_secrets(self._policy.secrets.provider).kind,
+            now=now,
         )
-        await self._tell(step, self._judge.hear(causes.named(picture)))
 
     async def _tell(self, step: plans.Step, diagnosed: Iterable[events.Diagnosed]) -> None:
         for diagnosis in list(diagnosed):

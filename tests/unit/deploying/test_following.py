@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.support import objects, polling
 
@@ -72,6 +73,45 @@ async def test_a_warning_that_is_only_repeated_is_noticed(tmp_path: Path) -> Non
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+@pytest.mark.parametrize(
+    ("status", "ids"),
+    [
+        ({}, ["diagnosis.operator-silent"]),
+        ({"conditions": [{"type": "Ready", "status": "True", "reason": "SecretSynced"}]}, []),
+    ],
+)
+async def test_operator_that_comes_to_no_external_secret_is_named_once_all_is_still(
+    tmp_path: Path, status: dict[str, Any], ids: list[str]
+) -> None:
+    external = objects.live(
+        kinds.EXTERNALSECRET,
+        "auth-secrets",
+        metadata={"generation": 1, "creationTimestamp": "2026-11-29T05:00:00Z"},
+        spec={"secretStoreRef": {"kind": "ClusterSecretStore", "name": "shop"}},
+        status=status,
+    )
+    engine: Any = Quiet(external)
+    policy = msgspec.structs.replace(POLICY, rollout=documents.Rollout(stalled_after="1s"))
+    does = plans.Sync("auth-dev", "1" * 40)
+    plan = plans.Plan(1, "auth", "dev", (plans.Step("sync", does),))
+    with stores.open_store(f"sqlite:///{tmp_path}/history.db") as store:
+        record = recording.Record(store, "d1", channels.Channel(), lambda: datetime.now(UTC))
+        await record.add(None, events.Opened(plan, "jiwon", "1" * 40))
+        follows = following.Following(policy, plan, record, limit=None)
+        task = asyncio.create_task(follows.follow(plan.steps[0], does, engine, silence()))
+
+        def facts(kind: type[Any]) -> list[Any]:
+            return [event.fact for event in store.events("d1") if isinstance(event.fact, kind)]
+
+        await polling.reached(lambda: bool(facts(events.Noted)), within=10)
+        looks = engine.looks
+        await polling.reached(lambda: engine.looks > looks + 1, within=10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert [fact.cause.id for fact in facts(events.Diagnosed)] == ids
 
 
 @pytest.mark.parametrize(
