@@ -14,7 +14,7 @@ from tests.support import relays
 
 from hanbae import errors
 from hanbae.clusters import connections, kinds, leases, reading, writing
-from hanbae.deploying import claiming
+from hanbae.deploying import claiming, deadlines
 from hanbae.policy import documents
 from hanbae.results import plans
 
@@ -70,25 +70,57 @@ async def test_of_many_who_are_released_at_once_one_holds_it(
     assert taken == held * 7
 
 
-async def test_where_its_namespace_is_not_the_command_that_makes_it_is_said(
-    cluster: connections.Cluster, unique: Namer
-) -> None:
+PLAN = plans.Plan(1, "auth", "dev", (plans.Step("sync", plans.Sync("auth-dev", "1" * 40)),))
+
+
+def space_of(namespace: str) -> Any:
+    """As much of a workspace as a claim needs."""
     policy = documents.Policy(
         version=1,
         argocd=documents.ArgoCD("https://git.example.com/shop.git"),
-        services=documents.Services(namespace=unique("nowhere")),
+        services=documents.Services(namespace=namespace),
         environments={"dev": documents.Environment(branch="develop")},
     )
-    space: Any = SimpleNamespace(policy=policy, clock=lambda: datetime.now(UTC))
-    plan = plans.Plan(1, "auth", "dev", (plans.Step("sync", plans.Sync("auth-dev", "1" * 40)),))
+    return SimpleNamespace(policy=policy, clock=lambda: datetime.now(UTC))
+
+
+async def test_where_its_namespace_is_not_the_command_that_makes_it_is_said(
+    cluster: connections.Cluster, unique: Namer
+) -> None:
+    namespace = unique("nowhere")
+    space = space_of(namespace)
     with pytest.raises(errors.Refused) as refused:
-        async with claiming.claimed(space, cluster, "d1", plan, by="ann", driver="ann"):
+        async with claiming.claimed(space, cluster, "d1", PLAN, by="ann", driver="ann"):
             raise AssertionError
     assert refused.value.text.id == "claim.no-namespace"
-    assert refused.value.text.facts == {
-        "namespace": policy.services.namespace,
-        "environment": "dev",
-    }
+    assert refused.value.text.facts == {"namespace": namespace, "environment": "dev"}
+
+
+async def test_who_is_waited_for_longer_than_a_person_has_time_is_named(
+    cluster: connections.Cluster,
+) -> None:
+    space = space_of("default")
+    waited_for: list[str] = []
+
+    async def wait(holder: leases.Seen) -> None:
+        waited_for.append(holder.marks["by"])
+
+    async with claiming.claimed(space, cluster, "d1", PLAN, by="ann", driver="ann"):
+        with pytest.raises(errors.Refused) as refused:
+            async with claiming.claimed(
+                space,
+                cluster,
+                "d2",
+                PLAN,
+                by="ben",
+                driver="ben",
+                waits=wait,
+                limit=deadlines.Limit.beginning(0.5),
+            ):
+                raise AssertionError
+    assert waited_for == ["ann"]
+    assert refused.value.text.id == "deploy.waited"
+    assert refused.value.text.facts.items() >= {"by": "ann", "seconds": "0.5"}.items()
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(minutes=-10)])

@@ -75,6 +75,9 @@ def test_sync_of_a_person_who_was_faster_is_refused_or_waited_for(
         refused = scene.deploy(SERVICE)
         assert refused.code == 5, refused.err
         assert "admin" in refused.err
+        late = scene.deploy(SERVICE, "--if-busy", "wait", "--timeout", "3")
+        assert late.code == 5, late.err
+        assert "has not ended within 3 s" in late.err
         until = ("Argo CD is busy with", "admin")
         waiter, lines = stack.enter_context(two.deploying("--if-busy", "wait", until=until))
         assert "admin" in scene.operation(SERVICE)["operation"]["initiatedBy"]["username"]

@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from hanbae import errors, wording, workspaces
 from hanbae.clusters import connections, leases
-from hanbae.deploying import holding, stating
+from hanbae.deploying import deadlines, holding, stating
 from hanbae.policy import documents, naming
 from hanbae.results import plans
 
@@ -68,6 +68,7 @@ async def claimed(
     by: str,
     driver: str,
     waits: Callable[[leases.Seen], Awaitable[None]] | None = None,
+    limit: deadlines.Limit | None = None,
     resumes: bool = False,
 ) -> AsyncIterator[tuple[leases.Lease, leases.Seen | None]]:
     """Hold the application's Lease.
@@ -80,6 +81,7 @@ async def claimed(
         by: Who deploys.
         driver: Who drives it now: another one, where it is resumed.
         waits: Wait while somebody else drives, instead of refusing; told for whom, once for each.
+        limit: How long to wait; None for as long as it takes.
         resumes: The deployment was begun before; its marks are kept, and its last driver is given less time.
 
     Yields:
@@ -129,6 +131,9 @@ async def claimed(
                 if waits is not None and waited_for != busy.holder:
                     waited_for = busy.holder
                     await waits(busy)
+                if limit is not None and limit.left() <= 0:
+                    about = {**facts(busy), "seconds": f"{limit.seconds:g}"}
+                    raise errors.Refused("deploy.waited", place=None, **about)
                 await asyncio.sleep(leases.LOOK)
         yield lease, before
 

@@ -34,6 +34,10 @@ class Limit(Struct, frozen=True):
         """The limit that begins now."""
         return cls(seconds, clock() + seconds)
 
+    def left(self, clock: Callable[[], float] = time.monotonic) -> float:
+        """Seconds until it is over; negative afterwards."""
+        return self.ends - clock()
+
 
 class Pace:
     """The times of one step.

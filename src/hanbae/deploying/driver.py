@@ -108,12 +108,12 @@ class _Run:
         self._proven: set[str] = set()
         self._ways_back = taking_back.WaysBack(order, record)
         self._occupants: occupants.Occupants | None = None
-        limit = None if order.limit is None else deadlines.Limit.beginning(order.limit)
+        self._limit = None if order.limit is None else deadlines.Limit.beginning(order.limit)
         self._following = following.Following(
             order.space.policy,
             order.plan,
             record,
-            limit=limit,
+            limit=self._limit,
             joins=functools.partial(
                 joined.before, order.space.store, order.plan, besides=order.deployment
             ),
@@ -163,6 +163,7 @@ class _Run:
                 by=order.opened_by,
                 driver=order.by,
                 waits=self._waiting if order.waits else None,
+                limit=self._limit,
                 resumes=order.past is not None,
             )
         )
@@ -227,7 +228,7 @@ class _Run:
         """Say which operation is waited for, then wait until it has ended."""
         await self._note(text)
         if self._occupants is not None:
-            await self._occupants.until_gone(None)
+            await self._occupants.until_gone(None, limit=self._limit)
 
     async def _note(self, text: wording.Text) -> None:
         """Say something that concerns no step."""

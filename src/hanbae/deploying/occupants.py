@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from hanbae import errors, wording, workspaces
-from hanbae.deploying import giving_up, recording, stopping
+from hanbae.deploying import deadlines, giving_up, recording, stopping
 from hanbae.diagnosing import causes, pictures
 from hanbae.engines import protocol
 from hanbae.planning import deployments
@@ -85,9 +85,23 @@ class Occupants:
         if time.monotonic() >= self._next:
             await self.look(step)
 
-    async def until_gone(self, step: str | None) -> None:
-        """Wait until nothing is in the way, and say meanwhile why it takes so long."""
-        while await self.look(step) is not None:  # noqa: ASYNC110  causes come without an event
+    async def until_gone(self, step: str | None, *, limit: deadlines.Limit | None) -> None:
+        """Wait until nothing is in the way, and say meanwhile why it takes so long.
+
+        Args:
+            step: The step that waits; None for the deployment.
+            limit: The time that a person gives the deployment; None for as long as it takes.
+
+        Raises:
+            hanbae.errors.Refused: That time is over.
+        """
+        while await self.look(step) is not None:
+            if limit is not None and limit.left() <= 0:
+                facts = {"service": self._plan.service, "environment": self._plan.environment}
+                seconds = f"{limit.seconds:g}"
+                raise errors.Refused(
+                    "deploy.waited-operation", place=None, **facts, seconds=seconds
+                )
             await asyncio.sleep(LOOK)
 
     async def clear(self, step: str | None) -> bool:
