@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
+import json
 import tarfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from backports import zstd
-from tests.support.registries import login, running
+from tests.support.registries import PASSWORD, USER, login, running
 
 from hanbae import errors
-from hanbae.images import contents, layouts, references, registry
+from hanbae.images import contents, layouts, references, registry, sources
+from hanbae.rehearsing import deployed_files
 
 FOLDER = "/app/migrations"
 CREATE, ALTER = b"create table a();", b"alter table a add b int;"
@@ -93,6 +97,58 @@ async def test_texts_are_those_of_migrations_and_no_more_than_an_image_may_have(
     with pytest.raises(errors.Failed) as caught:
         await contents.migrations_in(flooded, FOLDER, login(server), whole=True)
     assert "more text of migrations" in caught.value.text.facts["why"]
+
+
+def linked(name: str, target: str) -> layouts.Layer:
+    """A layer with a migration that is a link."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        info = tarfile.TarInfo(f"{FOLDER[1:]}/{name}")
+        info.type, info.linkname = tarfile.SYMTYPE, target
+        tar.addfile(info)
+    return layouts.Layer(out.getvalue(), layouts.digest_of(out.getvalue()))
+
+
+def named(path: str) -> layouts.Layer:
+    """A layer with a file of any name."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("x")
+        info.pax_headers = {"path": path[1:]}
+        tar.addfile(info)
+    return layouts.Layer(out.getvalue(), layouts.digest_of(out.getvalue()))
+
+
+@pytest.mark.parametrize(
+    ("above", "why"),
+    [
+        pytest.param(layer({f"{FOLDER}/3_big.sql": bytes(1024**2 + 1)}), "unread", id="large"),
+        pytest.param(linked("3_link.sql", "/app/blob"), "unread", id="a link to another name"),
+        pytest.param(layer({f"{FOLDER}/notes.sql": b""}), "without-number", id="no migration"),
+        pytest.param(layer({f"{FOLDER}/02_x.sql": b""}), "twice", id="a version twice"),
+        pytest.param(named(f"{FOLDER}/3_a\0b.sql"), "unread", id="a name with NUL"),
+        pytest.param(named(f"{FOLDER}/3_{'a' * 300}.sql"), "unread", id="a long name"),
+        pytest.param(layer({f"{FOLDER}/3_code.go": b"", f"{FOLDER}/README": b""}), "", id="others"),
+    ],
+)
+async def test_a_rehearsal_begins_with_all_migrations_of_an_image_or_with_none(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, above: layouts.Layer, why: str
+) -> None:
+    """With one left out it would begin with a database that no environment has, and not say so."""
+    token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {server: {"auth": token}}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    files = layer(
+        {f"{FOLDER}/1_create.sql": CREATE, f"{FOLDER}/2_alter.sql": ALTER, "/app/blob": b"x"}
+    )
+    reference = await put(server, "whole", [files, above])
+    reading = deployed_files._texts(sources.Sources(insecure=True), str(reference), FOLDER)
+    if not why:
+        assert await reading == {"1_create.sql": CREATE, "2_alter.sql": ALTER}
+        return
+    with pytest.raises(errors.Error) as caught:
+        await reading
+    assert why in caught.value.text.id
 
 
 async def test_what_is_not_there_is_not_an_error(server: str) -> None:

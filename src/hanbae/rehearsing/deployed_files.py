@@ -90,22 +90,32 @@ async def read(
 
 
 async def _texts(registries: sources.Sources, image: str, folder: str) -> Mapping[str, bytes]:
-    """The SQL files in an image's folder.
+    """The SQL files in an image's folder: all of them, because without one it would be another database.
 
     Raises:
-        hanbae.errors.Error: They cannot be read.
+        hanbae.errors.Error: They cannot be read, or goose would not take them.
     """
     reference = references.parse(image)
     files = await registries.migrations_in(reference, folder, within=WITHIN, whole=True)
-    texts = {} if files is None else {n: t for n, t in files.texts.items() if _is_taken(n)}
-    if not texts:
+    digests = (files.digests if files is not None else None) or {}
+    names = [n for n in files_of_goose.named(digests, folder=folder).values() if _is_sql(n)]
+    if files is None or not names:
         raise errors.Failed("rehearsal.not-in-image", place=None, image=image, folder=folder)
-    return texts
+    for name in names:
+        if name not in files.texts or not _is_name(name):
+            facts = {"image": image, "file": name}
+            raise errors.Failed("rehearsal.unread-in-image", place=None, **facts)
+    return {name: files.texts[name] for name in names}
 
 
-def _is_taken(name: str) -> bool:
-    """Whether goose takes a file; who built the image named it, and it is going to be a file here."""
-    return len(name.encode()) <= _LONGEST_NAME and files_of_goose.version_of(name) is not None
+def _is_sql(name: str) -> bool:
+    """Whether it is no migration in Go, which is in the program that runs it."""
+    return not files_of_goose.is_go(name)
+
+
+def _is_name(name: str) -> bool:
+    """Whether a file can have it: who built the image named it, and it is going to be a file here."""
+    return len(name.encode()) <= _LONGEST_NAME and "\0" not in name
 
 
 def _notices(
