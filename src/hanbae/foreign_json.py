@@ -6,6 +6,7 @@ standard library takes half of a surrogate pair for a letter, which then can be 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any, Final, TypeVar, overload
 
@@ -40,15 +41,26 @@ def decode(data: bytes | str, kind: Any = Any) -> Any:
     """
     try:
         decoded = msgspec.json.decode(data, type=kind)
-        stored = data if isinstance(data, bytes) else data.encode()
-        if _LONG not in stored.translate(_DIGITS_ALONE):
-            return decoded
-        # What msgspec reads of such a number it writes nowhere. It has seen that the text is JSON.
-        return msgspec.convert(json.loads(data, parse_int=_whole), kind)
+        return decoded if not _has_long_number(data) else _bounded(data, kind, decoded)
     except RecursionError:
         raise Fault("too many levels") from None
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise Fault(str(error)) from error
+
+
+def _has_long_number(data: bytes | str) -> bool:
+    stored = data if isinstance(data, bytes) else data.encode()
+    return _LONG in stored.translate(_DIGITS_ALONE)
+
+
+def _bounded(data: bytes | str, kind: Any, decoded: Any) -> Any:
+    """A value in which no whole number has more than 64 bits: msgspec reads those, and writes them nowhere.
+
+    It has seen that the text is JSON; what it keeps raw is left as it is.
+    """
+    with contextlib.suppress(msgspec.ValidationError, TypeError):
+        return msgspec.convert(json.loads(data, parse_int=_whole), kind, str_keys=True)
+    return decoded
 
 
 def _whole(digits: str) -> int | float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 import hanbae
@@ -65,3 +67,19 @@ def test_what_is_honest_is_read() -> None:
     assert foreign_json.below({"a": {"b": {"c": 1}}}, "a", "b") == {"c": 1}
     assert foreign_json.below({"a": []}, "a", "b") == {}
     assert foreign_json.number("7", 5) == 5
+
+
+class Typed(msgspec.Struct):
+    numbers: dict[int, Any]
+    kept: msgspec.Raw = msgspec.Raw()
+
+
+def test_numbers_of_more_than_64_bits_are_floats_whatever_is_around_them() -> None:
+    text = '{"numbers": {"1": 99999999999999999999, "2": [-9223372036854775809, 7]}}'
+    assert foreign_json.decode(text, Typed).numbers == {1: 1e20, 2: [-9223372036854775809.0, 7]}
+    assert foreign_json.decode(text.encode())["numbers"]["1"] == 1e20
+    assert msgspec.msgpack.encode(foreign_json.decode(text))
+    digest = '{"numbers": {"1": "1234567890123456789012345678"}, "kept": {"a": 1}}'
+    decoded = foreign_json.decode(digest, Typed)
+    assert decoded.numbers == {1: "1234567890123456789012345678"}
+    assert bytes(decoded.kept) == b'{"a": 1}'

@@ -55,8 +55,8 @@ def test_files_beside_the_chart_are_merged_over_what_the_application_says(tmp_pa
     chart.mkdir(parents=True)
     (chart / ".argocd-source.yaml").write_text("helm: {valuesObject: {b: {x: 9}, c: null}}\n")
     (chart / ".argocd-source-cart-dev.yaml").write_text("helm: {valuesObject: {d: 5}}\n")
-    helm = "{valuesObject: {b: {x: 1, y: 2}, c: 3}}"
-    assert overrides(tmp_path, helm) == [{"b": {"x": 9, "y": 2}, "d": 5}]
+    helm = "{valuesObject: {b: {x: 1, z: 2}, c: 3}}"
+    assert overrides(tmp_path, helm) == [{"b": {"x": 9, "z": 2}, "d": 5}]
 
 
 def test_what_argo_cd_knows_of_the_application_is_put_in_and_the_commit_is_left(
