@@ -254,3 +254,10 @@ def test_a_copy_leaves_out_what_is_damaged_and_takes_the_rest(
     assert "left out: 1" in narration
     with stores.open_store(target) as store:
         assert {deployment.id for deployment in store.deployments()} == {IDS[0], *IDS[2:]}
+
+
+@pytest.mark.parametrize(
+    "words", [("history", "show"), ("history", "list"), ("attach",), ("stop",)], ids=" ".join
+)
+def test_an_argument_that_is_no_utf8_names_nothing(words: tuple[str, ...], recorded: Path) -> None:
+    assert main.run(["--lang", "en", *words, "2026\udcff"]) in {0, 2}

@@ -6,6 +6,7 @@ wrong with one record is said of that one.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -41,8 +42,12 @@ Texts = list[tuple[int, str]]
 
 
 def encode(event: events.Event) -> str:
-    """An event as it is stored: msgspec's JSON."""
-    return msgspec.json.encode(event).decode()
+    """An event as it is stored: JSON, in which ``?`` stands for each byte of a reason or a name that is no UTF-8."""
+    try:
+        return msgspec.json.encode(event).decode()
+    except UnicodeEncodeError:
+        text = json.dumps(msgspec.to_builtins(event), ensure_ascii=False)
+        return text.encode("utf-8", "replace").decode()
 
 
 def decode(text: str) -> events.Event:

@@ -384,6 +384,7 @@ class Store:
         Raises:
             hanbae.errors.WrongUse: None does, or several do.
         """
+        prefix = _written(prefix)
         rows = self._database.rows(
             "SELECT deployment FROM events"
             " WHERE seq = 1 AND deployment >= :prefix AND deployment < :beyond"
@@ -468,6 +469,11 @@ def _chosen(service: str | None, environment: str | None) -> tuple[list[str], di
     """Conditions for the first events of deployments, with their values."""
     choices = {"service": service, "environment": environment}
     values: dict[str, object] = {
-        name: value for name, value in choices.items() if value is not None
+        name: _written(value) for name, value in choices.items() if value is not None
     }
     return ["kind = 'Opened'", *(f"{name} = :{name}" for name in values)], values
+
+
+def _written(text: str) -> str:
+    """A text that is searched for, as it could be stored: of a command's bytes that are no UTF-8 nothing is."""
+    return text.encode("utf-8", "replace").decode()

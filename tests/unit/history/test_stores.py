@@ -219,3 +219,14 @@ def test_open_history_keeps_its_locks_however_often_it_is_opened(
     for store in opened:
         store.close()
     assert "BlockingIOError" in locking.stderr
+
+
+def test_what_is_no_utf8_is_stored_with_question_marks(tmp_path: Path) -> None:
+    """A reason and a name come from a command line, whose bytes may be any."""
+    opened = msgspec.structs.replace(records.opened(), by="가\udcff")
+    with stores.in_a_file(tmp_path / "history.db") as store:
+        store.append("d1", None, opened, records.BEGUN)
+        assert store.deployment("d1").by == "가?"
+        assert not store.deployments(service="\udcff")
+        with pytest.raises(errors.WrongUse):
+            store.find("d1\udcff")
