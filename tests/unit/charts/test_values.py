@@ -159,7 +159,7 @@ def test_what_cannot_be_edited_alone_is_refused_and_stays(text: str) -> None:
         ("a:\n\t- 1\n", 2),
         ("a: *nowhere\n", 1),
         ("a: !!python/object:os.system x\n", 1),
-        ("a: \x00\n", 0),
+        ("a: \x00\n", 1),
     ],
 )
 def test_fault_has_a_place(text: str, line: int) -> None:
