@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from tests.support import relays
 
@@ -16,7 +17,7 @@ from hanbae import errors
 from hanbae.clusters import connections, kinds, leases, reading, writing
 from hanbae.deploying import claiming, deadlines
 from hanbae.policy import documents
-from hanbae.results import plans
+from hanbae.results import events, plans
 
 Namer = Callable[[str], str]
 
@@ -121,6 +122,30 @@ async def test_who_is_waited_for_longer_than_a_person_has_time_is_named(
     assert waited_for == ["ann"]
     assert refused.value.text.id == "deploy.waited"
     assert refused.value.text.facts.items() >= {"by": "ann", "seconds": "0.5"}.items()
+
+
+async def test_a_refused_deployment_leaves_what_is_known_of_the_one_before(
+    cluster: connections.Cluster,
+) -> None:
+    space, plan = space_of("default"), msgspec.structs.replace(PLAN, service="kept")
+
+    async def play(deployment: str, outcome: events.Outcome, **marks: str) -> dict[str, str]:
+        async with claiming.claimed(space, cluster, deployment, plan, by="ann", driver="ann") as (
+            lease,
+            _,
+        ):
+            await lease.mark(**marks)
+            await lease.release(**claiming.last_words(lease, outcome))
+        stored = await claiming.seen(space.policy, cluster, "kept", "dev")
+        assert stored is not None
+        return {name: value for name, value in stored.marks.items() if value}
+
+    assert (await play("d1", "refused"))["outcome"] == "refused", "there was nothing before"
+    succeeded = await play("d2", "succeeded", step="prove auth_db", key="k2")
+    assert succeeded["outcome"] == "succeeded"
+    assert await play("d3", "refused", step="sync", key="k3") == succeeded
+    failed = await play("d4", "failed", step="sync", key="k4")
+    assert (failed["deployment"], failed["outcome"]) == ("d4", "failed")
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(minutes=-10)])

@@ -40,7 +40,11 @@ def reader(scene: scenes.Scene) -> Path:
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "RoleBinding",
-            "metadata": {"name": "reader", "namespace": role["metadata"]["namespace"]},
+            # Its role cannot be changed, and a second run has another one.
+            "metadata": {
+                "name": f"reader-{scene.environment}",
+                "namespace": role["metadata"]["namespace"],
+            },
             "roleRef": {
                 "apiGroup": "rbac.authorization.k8s.io",
                 "kind": "Role",
@@ -266,6 +270,20 @@ def test_plan_says_what_argocd_app_diff_says(
         f"ConfigMap/{service}-service-settings": "deleted"
     }
     assert argo.diff(application) == changes(after).keys()
+
+
+def test_plan_for_helm_says_that_argo_cd_deploys_this(planned_for: scenes.Scene) -> None:
+    planned_for.enter()
+    ended = planned(planned_for, "auth", "--engine", "helm")
+    assert ended.code == 3, ended.err
+    (plan,) = json.loads(ended.out)["plans"]
+    (refusal,) = plan["refusals"]
+    assert refusal["id"] == "upgrade.argocd-owns"
+    refused = planned_for.deploy("auth", "--engine", "helm")
+    assert refused.code == 5, refused.err
+    # A refusal leaves what is known of the deployment before it.
+    (after,) = json.loads(planned(planned_for, "auth").out)["plans"]
+    assert [database["at"] for database in after["migrations"]] == [3]
 
 
 def test_what_somebody_changed_by_hand_is_seen_with_who_did(planned_for: scenes.Scene) -> None:

@@ -8,7 +8,14 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from hanbae import workspaces
-from hanbae.deploying import cluster_versions, known_state, live_sources, live_state, preflight
+from hanbae.deploying import (
+    cluster_versions,
+    helm_engine,
+    known_state,
+    live_sources,
+    live_state,
+    preflight,
+)
 from hanbae.planning import deployments, differing, forecasting, scheduling
 from hanbae.policy import environments
 from hanbae.repository import services
@@ -111,12 +118,15 @@ async def _of(
         live_state.observe(space, clusters, source),
         known_state.known(space, clusters, source.service, source.environment),
     )
+    # Helm knows no waves: in which order it goes, the step of the plan says.
+    by_helm = environments.by_helm(space.policy, source.environment)
     examined = preflight.Examined()
     if checks:
         examined = await preflight.examine(space, clusters, source, plan)
+    reasons = examined.reasons
+    if checks and by_helm:
+        reasons = (*reasons, *await helm_engine.refusals(space, clusters, source))
     objects = [manifest.object for manifest in source.rendered.manifests]
-    # Helm knows no waves: in which order it goes, the step of the plan says.
-    by_helm = environments.by_helm(space.policy, source.environment)
     waves = () if by_helm else scheduling.waves(objects, source.namespace)
     estimate = scheduling.estimate(waves, history.seconds)
     return previews.Preview(
@@ -129,12 +139,12 @@ async def _of(
         waves,
         estimate,
         (
-            *examined.reasons,
+            *reasons,
             *source.rendered.warnings,
             *observed.notes,
             *examined.unchecked,
         ),
-        examined.reasons,
+        reasons,
     )
 
 

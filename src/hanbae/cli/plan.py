@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
@@ -28,6 +28,7 @@ revision against another, for every environment or that of --env, without a clus
 Examples:
   hanbae plan auth --env staging
   hanbae plan --env production --save plan.json
+  hanbae plan auth --env staging --engine helm
   hanbae plan --base origin/main --head HEAD --output markdown""",
 )
 @click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=names.services)
@@ -43,6 +44,11 @@ Examples:
 @click.option(
     "--exit-code", "tells", is_flag=True, help="Leave with 3 when something would change."
 )
+@click.option(
+    "--engine",
+    type=click.Choice(("argocd", "helm")),
+    help="Plan for this instead of the policy's engine of the environment.",
+)
 @options.output("text", "json", "markdown")
 @options.context()
 @options.insecure()
@@ -56,6 +62,7 @@ def command(
     head: str | None,
     save: Path | None,
     tells: bool,
+    engine: Literal["argocd", "helm"] | None,
     output: str,
     kube_context: str | None,
     insecure: bool,
@@ -64,15 +71,19 @@ def command(
     if base is None and head is not None:
         raise errors.WrongUse("plan.head-without-base")
     if base is not None:
-        if save is not None:
-            raise errors.WrongUse("plan.save-without-cluster")
+        if save is not None or engine is not None:
+            option = "--engine" if save is None else "--save"
+            raise errors.WrongUse("plan.option-without-cluster", option=option)
         changes = _compared(session, services, environment, (base, head or "HEAD"), output)
     elif environment is None:
         raise errors.WrongUse("plan.what")
     else:
         from hanbae import workspaces
 
-        with workspaces.opened(session.directory, context=kube_context, insecure=insecure) as space:
+        with workspaces.opened(
+            session.directory, context=kube_context, insecure=insecure
+        ) as opened:
+            space = opened if engine is None else opened.driven_by(environment, engine)
             changes = _live(session, space, services, environment, save=save, output=output)
     return _CHANGES if tells and changes else 0
 

@@ -189,6 +189,7 @@ class Lease:
         stored: The object as the API server has it.
         holder: Our identity.
         clock: The time, for what people read in it.
+        before: Its marks before it was ours.
     """
 
     def __init__(
@@ -197,8 +198,10 @@ class Lease:
         stored: kinds.Object,
         holder: str,
         clock: Callable[[], datetime],
+        before: Mapping[str, str],
     ) -> None:
         self.holder = holder
+        self.before = before
         self._cluster = cluster
         self._stored = stored
         self._clock = clock
@@ -324,7 +327,7 @@ async def held(
     empty = {"metadata": {"namespace": namespace, "name": name, "annotations": {}}}
     manifest = _written(empty, holder, marks, now, since=now)
     stored = await _take(cluster, manifest, over)
-    lease = Lease(cluster, stored, holder, clock)
+    lease = Lease(cluster, stored, holder, clock, over.marks if over is not None else {})
     renewing = asyncio.create_task(lease.renew())
     try:
         yield lease

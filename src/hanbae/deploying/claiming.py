@@ -19,7 +19,7 @@ from hanbae import errors, wording, workspaces
 from hanbae.clusters import connections, leases
 from hanbae.deploying import deadlines, holding, stating
 from hanbae.policy import documents, naming
-from hanbae.results import plans
+from hanbae.results import events, plans
 
 IfBusy = Literal["refuse", "wait", "follow"]
 """What becomes of a deployment whose application somebody else drives."""
@@ -163,6 +163,21 @@ def left_behind(before: leases.Seen | None, deployment: str) -> wording.Text | N
     if before is None or not is_open(before) or before.marks.get("deployment") == deployment:
         return None
     return wording.Text("deploy.left-behind", {**facts(before), "step": stage(before.marks)})
+
+
+def last_words(lease: leases.Lease, outcome: events.Outcome) -> dict[str, str]:
+    """What a Lease says when a deployment has ended.
+
+    One that was refused has changed nothing: what it says of the one before holds on.
+
+    Args:
+        lease: The Lease, as the deployment had it.
+        outcome: How the deployment has ended.
+    """
+    if outcome != "refused" or not lease.before.get("deployment"):
+        return {"outcome": outcome}
+    names = {*lease.before, *lease.marks} - {*_KEPT}
+    return {name: lease.before.get(name, "") for name in names}
 
 
 def stage(marks: Mapping[str, str]) -> str:

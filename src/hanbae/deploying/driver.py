@@ -147,7 +147,7 @@ class _Run:
             await self._record.add(None, closed)
             if self._lease is not None:
                 with contextlib.suppress(errors.Error):
-                    await self._lease.release(outcome=closed.outcome)
+                    await self._lease.release(**claiming.last_words(self._lease, closed.outcome))
 
     async def _to_the_end(self, stack: AsyncExitStack) -> events.Closed:
         """Claim the application, then drive until the end, or until somebody wants it stopped."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from hanbae import subjects, wording, workspaces
+from hanbae import errors, subjects, wording, workspaces
 from hanbae.argo import hooks
 from hanbae.charts import gathering
 from hanbae.clusters import kinds
 from hanbae.deploying import cluster_versions
+from hanbae.engines import owning_releases
 from hanbae.engines.helm import engine, program
 from hanbae.planning import deployments, releases, scheduling
 from hanbae.policy import naming
@@ -63,11 +64,6 @@ async def _release(
     policy = services.located(space.policy, tree)
     cluster = await cluster_versions.read(clusters.workload)
     source = await deployments.read(policy, tree, service, environment, cluster=cluster)
-    objects = {
-        scheduling.reference(manifest.object, source.namespace): manifest.object
-        for manifest in source.rendered.manifests
-        if not hooks.is_ignored(manifest.object)
-    }
     values = releases.values(tree, policy, service, environment).contents
     overrides = releases.overrides(tree, policy, service, environment, values)
     chart = program.Chart(
@@ -76,7 +72,38 @@ async def _release(
         _files(tree, str(naming.chart(policy, service))),
         (*values, *overrides.values),
     )
-    return engine.Release(objects, chart)
+    return engine.Release(_objects(source), chart)
+
+
+def _objects(source: deployments.Source) -> dict[subjects.Ref, kinds.Object]:
+    return {
+        scheduling.reference(manifest.object, source.namespace): manifest.object
+        for manifest in source.rendered.manifests
+        if not hooks.is_ignored(manifest.object)
+    }
+
+
+async def refusals(
+    space: workspaces.Workspace, clusters: workspaces.Clusters, source: deployments.Source
+) -> tuple[wording.Text, ...]:
+    """Why Helm would not be begun with: Argo CD deploys the service. Nothing where Helm may go on.
+
+    Args:
+        space: The workspace.
+        clusters: The environment's clusters.
+        source: The service at the commit.
+
+    Raises:
+        hanbae.errors.Unreachable: A cluster did not answer.
+    """
+    application = naming.application(space.policy, source.service, source.environment)
+    ref = subjects.Ref("Application", space.policy.argocd.namespace, application)
+    try:
+        await owning_releases.refuse_argo_cd(clusters.workload, _objects(source))
+        await owning_releases.refuse_application(clusters.control, ref)
+    except errors.Refused as refused:
+        return (refused.text,)
+    return ()
 
 
 def _files(tree: trees.Tree, chart: str) -> dict[str, bytes]:

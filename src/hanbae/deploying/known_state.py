@@ -51,6 +51,10 @@ async def known(
         if not succeeded:
             return Known({}, seconds, "new")
         return Known(_versions(succeeded[0]), seconds, drift=_drift(succeeded[0]))
+    if marks.get("outcome") == "refused" and not succeeded:
+        return Known(
+            {}, seconds, "new"
+        )  # a refused one leaves what there was, and there was nothing
     if marks.get("outcome") != "succeeded":
         return Known({}, seconds, "failed")
     for deployment in succeeded:
