@@ -395,7 +395,7 @@ class _Sizes:
 
 _YAML: Final = "tag:yaml.org,2002:"
 _TEXT: Final = f"{_YAML}str"
-_MERGE: Final = f"{_YAML}merge"
+_MERGE: Final = yaml_scalars.MERGE
 
 
 def resolved(text: str, implicit: tuple[bool, bool]) -> str:
@@ -437,18 +437,6 @@ def have_constructed(constructor: Any) -> None:
     constructor.add_constructor(_MERGE, lambda self, node: self.construct_scalar(node))
 
 
-def with_keys_of_json(construct: Any) -> Any:
-    """A constructor's mapping with its keys as JSON has them, into which Helm and Kubernetes turn what they read."""
-
-    def construct_mapping(self: Any, node: Any, *, deep: bool = False) -> Any:
-        mapping = construct(self, node, deep=deep)
-        if all(type(key) is str for key in mapping):
-            return mapping
-        return {yaml_scalars.key(key): value for key, value in mapping.items()}
-
-    return construct_mapping
-
-
 @cache
 def _loader() -> Any:
     import yaml
@@ -458,7 +446,8 @@ def _loader() -> Any:
     class Loader(base):  # type: ignore[misc]
         """PyYAML's safe one, with the types that Helm and Kubernetes have."""
 
-        construct_mapping = with_keys_of_json(base.construct_mapping)
+        construct_mapping = yaml_scalars.with_keys_of_json(base.construct_mapping)
+        flatten_mapping = yaml_scalars.with_merges_in_order(base.flatten_mapping)
 
         def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
             if kind is not yaml.ScalarNode:

@@ -2,6 +2,7 @@
 
 That is neither YAML 1.1 nor 1.2: ``y`` and ``on`` are true, ``017`` and ``0o17`` are 15, ``08`` and ``1e5`` are floats,
 underscores within numbers do not count, and dates and numbers of base 60 are text.
+Mappings are here as well, as far as they differ: their keys, and what ``<<`` merges into them.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ _WORDS: Final[dict[str, bool | float | None]] = {
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
 }
+MERGE: Final = "tag:yaml.org,2002:merge"
+"""The tag of ``<<``."""
 BEGINS: Final = frozenset({"", *"yYnNtTfFoO~.+-0123456789"})
 """What a plain scalar begins with that is no text."""
 
@@ -75,11 +78,49 @@ def _float(text: str) -> float | str:
     return text if math.isinf(number) else number
 
 
-def key(value: Any) -> Any:
+def _key(value: Any) -> Any:
     """A key as JSON has it, into which Helm and Kubernetes turn whatever they read."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int) else value
+
+
+def with_keys_of_json(construct: Any) -> Any:
+    """A constructor's mapping with its keys as JSON has them, into which Helm and Kubernetes turn what they read."""
+
+    def construct_mapping(self: Any, node: Any, *, deep: bool = False) -> Any:
+        mapping = construct(self, node, deep=deep)
+        if all(type(key) is str for key in mapping):
+            return mapping
+        return {_key(key): value for key, value in mapping.items()}
+
+    return construct_mapping
+
+
+def with_merges_in_order(flatten: Any) -> Any:
+    """A constructor's way to resolve ``<<``, with which it merges where it stands, as Helm and Kubernetes have it.
+
+    By YAML 1.1 it never replaces what the mapping has itself; for them it does, unless that stands behind it.
+    """
+
+    def flatten_mapping(self: Any, node: Any) -> None:
+        entries: list[tuple[Any, Any]] = []
+        merges = False
+        for key, value in node.value:
+            if str(key.tag) != MERGE:
+                entries.append((key, value))
+                continue
+            merges = True
+            sources = [value] if value.id == "mapping" else value.value[::-1]
+            if value.id == "scalar" or any(source.id != "mapping" for source in sources):
+                flatten(self, node)  # says what is wrong with it
+            for source in sources:
+                flatten_mapping(self, source)
+                entries += source.value
+        if merges:
+            node.value, node.merge = entries, []  # ruamel compares keys where nothing was merged
+
+    return flatten_mapping
 
 
 def kind(value: Any) -> str:

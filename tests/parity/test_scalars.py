@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from hanbae import libyaml, yaml_scalars
+import pytest
+
+from hanbae import errors, libyaml, yaml_scalars
 from hanbae.charts import pools, rendering, values
 from hanbae.repository import trees
 
@@ -99,3 +101,43 @@ async def test_a_number_of_more_than_64_bits_ends_no_command(tmp_path: Path) -> 
     """Go writes it without an exponent, and what msgspec reads of it then it writes nowhere."""
     answered = await answer(tmp_path / "chart", "  k: 99999999999999999999")
     assert [item["read"]["k"] for _, item in answered.documents if "read" in item] == [1e20]
+
+
+MERGES = [
+    "a: own\n<<: {a: merged}",
+    "<<: {a: merged}\na: own",
+    "<<: [{a: 1}, {a: 2, b: 3}]\nb: own",
+    "b: own\n<<: [{a: 1}, {a: 2, b: 3}]",
+    "<<: {a: 1}\n<<: {a: 2, b: 3}",
+    "x: &x {a: 1, b: 2}\nz: {b: 3, <<: *x, a: 4}",
+    "x: &x {b: 1, <<: {b: 2}}\nz: {b: 3, <<: *x}",
+    "a: {k: 1}\n<<: {a: {l: 2}}",
+    "x: {a: 1, !!merge <<: {a: 2}}",
+    "<<: {<<: {a: 1}, b: 2}",
+    "<<: []",
+    "<<: [{a: b}, [c]]",
+    "<<: text",
+    "<<: {~: a}",
+]
+
+
+async def test_merge_keys_merge_where_they_stand_as_helm_has_it(tmp_path: Path) -> None:
+    """Not as YAML 1.1 has it: an image's tag would be another in a plan than on the cluster."""
+    for text in MERGES:
+        answered = await answer(tmp_path / "chart", "  " + text.replace("\n", "\n  "))
+        if answered.error is not None:
+            assert "merge" in answered.error or "unsupported map key" in answered.error
+            continue
+        by_kind = {item["kind"]: item for _, item in answered.documents}
+        assert libyaml.load(text) == by_kind["Scalars"]["read"], text
+        assert values.Values.parse(text, "values.yaml").data == by_kind["Scalars"]["read"], text
+
+
+def test_what_cannot_be_merged_has_its_line() -> None:
+    for text in ("a: 1\n<<: [{a: b}, [c]]", "a: 1\n<<: text"):
+        with pytest.raises(libyaml.Fault):
+            libyaml.load(text)
+        with pytest.raises(errors.FileFault) as caught:
+            values.Values.parse(text, "values.yaml")
+        assert caught.value.place is not None
+        assert caught.value.place.line

@@ -373,7 +373,12 @@ def _by_ruamel(text: str, file: str) -> _Content:
     class Constructor(constructor.SafeConstructor):
         """The safe one, with the types that Helm has."""
 
-        construct_mapping = libyaml.with_keys_of_json(constructor.SafeConstructor.construct_mapping)
+        construct_mapping = yaml_scalars.with_keys_of_json(
+            constructor.SafeConstructor.construct_mapping
+        )
+        flatten_mapping = yaml_scalars.with_merges_in_order(
+            constructor.SafeConstructor.flatten_mapping
+        )
 
     class Resolver(resolver.VersionedResolver):
         """Which type a scalar is of, as Helm says it."""
