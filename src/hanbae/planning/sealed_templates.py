@@ -7,8 +7,11 @@ where it was written.
 
 from __future__ import annotations
 
+import bisect
 import re
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from hanbae import errors, subjects
@@ -18,7 +21,8 @@ _HEAD: Final = 16
 _BETWEEN: Final = " \t\r\n\\"
 """What may stand inside a value: the ends of its lines, as YAML's block scalars and quotes have them."""
 _LETTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
-_COMMENT: Final = re.compile(r"(?:^|\s)#")
+_COMMENT: Final = re.compile(r"(?:^|(?<=\s))#[^\n]*", re.MULTILINE)
+_OPENED: Final = re.compile(r"\{\{(?:- )?/\*")
 _LONG: Final = re.compile(r"[A-Za-z0-9+/]{40}")
 
 
@@ -35,34 +39,46 @@ def spans(text: str, ciphertext: str) -> list[tuple[int, int]]:
         ciphertext: The value as it is rendered.
     """
     letters = "".join(ciphertext.split())
+    if len(letters) < _HEAD or letters[:_HEAD] not in text:
+        return []
+    joined, places = _joined(text)
     result: list[tuple[int, int]] = []
-    start = text.find(letters[:_HEAD]) if len(letters) >= _HEAD else -1
-    while start >= 0:
-        end = _end(text, start, letters)
-        if end and text[start - 1 : start] not in _LETTERS and not _is_comment(text, start):
+    index = joined.find(letters)
+    while index >= 0:
+        start, end = places[index], places[index + len(letters) - 1] + 1
+        is_whole = not {text[start - 1 : start], text[end : end + 1]} & _LETTERS
+        if is_whole and not _is_comment(text, start):
             result.append((start, end))
-        start = text.find(letters[:_HEAD], end or start + 1)
+        index = joined.find(letters, index + (len(letters) if is_whole else 1))
     return result
 
 
-def _end(text: str, start: int, letters: str) -> int:
-    """Where a value ends that begins here; 0 where another text stands here."""
-    index = start
-    for letter in letters:
-        while text[index : index + 1] in _BETWEEN and index > start and index < len(text):
-            index += 1
-        if text[index : index + 1] != letter:
-            return 0
-        index += 1
-    return 0 if text[index : index + 1] in _LETTERS and index < len(text) else index
+@lru_cache(maxsize=4)  # a text is searched for one value after the other
+def _joined(text: str) -> tuple[str, Sequence[int]]:
+    """A text without what may stand inside a value, and where each of its letters is."""
+    places = array("L", (index for index, letter in enumerate(text) if letter not in _BETWEEN))
+    return text.translate(dict.fromkeys(map(ord, _BETWEEN))), places
 
 
 def _is_comment(text: str, start: int) -> bool:
     """Whether a place is in a comment of YAML's, or of a template's."""
-    line = text[text.rfind("\n", 0, start) + 1 : start]
-    opened = max(text.rfind("{{/*", 0, start), text.rfind("{{- /*", 0, start))
-    closed = text.rfind("*/", 0, start)
-    return bool(_COMMENT.search(line)) or opened > closed
+    for comments in _comments(text):
+        index = bisect.bisect_right(comments, (start, len(text))) - 1
+        if index >= 0 and start < comments[index][1]:
+            return True
+    return False
+
+
+@lru_cache(maxsize=4)
+def _comments(text: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Where the comments of YAML's are, and those of templates."""
+    of_templates: list[tuple[int, int]] = []
+    opened = _OPENED.search(text)
+    while opened:
+        end = text.find("*/", opened.end())
+        of_templates.append((opened.start(), end if end >= 0 else len(text)))
+        opened = _OPENED.search(text, end) if end >= 0 else None
+    return [match.span() for match in _COMMENT.finditer(text)], of_templates
 
 
 def place(text: str, path: str, key: str) -> subjects.Place:
