@@ -6,6 +6,7 @@ Whoever deploys waits for nobody. Only the program's end waits a moment, for the
 from __future__ import annotations
 
 import contextlib
+import hmac
 import queue
 import re
 import threading
@@ -26,7 +27,7 @@ _AGAIN: Final = 0.5
 _SECONDS: Final = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 
 Sent = Callable[[str, str, str], None]
-"""Is told of a deployment's message: the deployment, the receiver's name, where the message is."""
+"""Is told of a deployment's message: the deployment, the receiver's name, where the message is, with a mark."""
 Words = Callable[[notices.Notice], tuple[str, str]]
 """A notice's title and text."""
 
@@ -81,7 +82,8 @@ class Senders:
                 self.faults.append(error.text)
             else:
                 if channel is not None:
-                    self._senders.append(_Sender(receiver, channel, words, sent))
+                    key = _key(receiver, environment)
+                    self._senders.append(_Sender(receiver, channel, words, sent, key))
 
     @property
     def is_empty(self) -> bool:
@@ -94,7 +96,11 @@ class Senders:
             sender.tell(notice)
 
     def take(self, deployment: str, receiver: str, message: str) -> None:
-        """Have a receiver's message edited that another process has sent of a deployment."""
+        """Have a receiver's message edited that another process has sent of a deployment.
+
+        What `sent` was told is taken, for the same deployment and the same receiver; anything else may be another
+        message of the receiver's, which somebody wants overwritten, and is passed over.
+        """
         for sender in self._senders:
             sender.take(deployment, receiver, message)
 
@@ -124,16 +130,28 @@ def _channel(receiver: receivers.Receiver, environment: Mapping[str, str]) -> Ch
             return webhooks.Webhook(receiver.name, url, key)
 
 
+def _key(receiver: receivers.Receiver, environment: Mapping[str, str]) -> bytes:
+    """What only those know who may send to a receiver: its address, with its token where it has one."""
+    token = addresses.value(receiver.name, environment, "TOKEN") if receiver.via == "slack" else ""
+    return f"{addresses.value(receiver.name, environment)}\n{token}".encode()
+
+
 class _Sender:
     """Sends to one receiver."""
 
     def __init__(
-        self, receiver: receivers.Receiver, channel: Channel, words: Words, sent: Sent | None
+        self,
+        receiver: receivers.Receiver,
+        channel: Channel,
+        words: Words,
+        sent: Sent | None,
+        key: bytes,
     ) -> None:
         self._receiver = receiver
         self._channel = channel
         self._words = words
         self._sent = sent
+        self._key = key
         self._known: set[tuple[str, str]] = set()
         self._notices: queue.SimpleQueue[notices.Notice | None] = queue.SimpleQueue()
         self._why = ""
@@ -148,9 +166,16 @@ class _Sender:
             self._notices.put(notice)
 
     def take(self, deployment: str, receiver: str, message: str) -> None:
-        if receiver == self._receiver.name:
-            self._channel.take(deployment, message)
+        word = message.partition(" ")[0]
+        expected = self._marked(deployment, word).encode()
+        if receiver == self._receiver.name and hmac.compare_digest(message.encode(), expected):
+            self._channel.take(deployment, word)
             self._known.add((deployment, self._channel.message(deployment)))
+
+    def _marked(self, deployment: str, word: str) -> str:
+        """Where a message is, with what nobody can write who may write to the history alone."""
+        text = f"{self._receiver.name}\n{deployment}\n{word}".encode()
+        return f"{word} {hmac.digest(self._key, text, 'sha256').hex()[:32]}"
 
     def end(self) -> None:
         self._notices.put(None)
@@ -200,7 +225,8 @@ class _Sender:
             return
         self._known.add(place)
         with contextlib.suppress(Exception):  # it is sent, and that is what counts
-            self._sent(notice.deployment, self._receiver.name, message)
+            marked = self._marked(notice.deployment, message)
+            self._sent(notice.deployment, self._receiver.name, marked)
 
 
 def _reason(error: Exception) -> str:

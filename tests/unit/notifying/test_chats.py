@@ -121,6 +121,26 @@ def test_what_is_no_message_of_the_channels_is_not_edited(
     assert [name for name, _ in described.requests] == [NAMES[via][0]]
 
 
+def test_a_message_of_another_deployment_is_not_edited(
+    via: str, described: published.Described
+) -> None:
+    """Whoever may write to the history knows where messages are, and would have one overwritten."""
+    changes = told_of(*WHOLE)
+    places: list[str] = []
+    before = telling(via, sent=lambda *place: places.append(place[2]))
+    tell_each(before, described, changes[:1])
+    before.close()
+    word = places[0].partition(" ")[0]
+    after = telling(via)
+    for deployment, message in (("d2", places[0]), ("d1", word), ("d1", f"{word} {'0' * 32}")):
+        after.take(deployment, "team", message)
+    others = [notices.structs.replace(changes[2], deployment="d2"), changes[2]]
+    for notice in others:
+        after.tell(notice)
+    after.close()
+    assert [name for name, _ in described.requests] == [NAMES[via][0]] * 3
+
+
 def test_two_deployments_are_two_messages(via: str, described: published.Described) -> None:
     changes = told_of(*WHOLE)
     others = [notices.structs.replace(notice, deployment="d2") for notice in changes]
