@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.commands.test_json_documents import in_shop, shop
 from tests.support import records
@@ -192,3 +193,35 @@ def test_what_a_lone_surrogate_is_does_not_end_a_command(
     for words in (["list"], ["show", "d1"], ["show", "d1", "--output", "json"]):
         assert main.run(["--lang", "en", "history", *words]) in {0, 2, 4}
         capsys.readouterr()
+
+
+def test_an_id_that_is_no_utf_8_hides_no_other_record(
+    in_shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SQLite keeps any bytes for a text, and takes the text that stands for them in no question."""
+    statement = "UPDATE events SET deployment = CAST(x'64ff' AS TEXT) WHERE deployment = 'd1'"
+    with stores.open_store() as store:
+        for name, service in (("d1", "billing"), ("d2", "orders")):
+            store.append(name, None, records.opened(service, "production"), records.BEGUN)
+        store._database.transaction(lambda execute: execute(statement, {}), deployment="d1")
+        for listing in (store.listing(), store.opened(), store.last("production")):
+            assert [deployment.id for deployment in listing.deployments] == ["d2"]
+            assert [(record.deployment, record.row) for record in listing.unreadable] == [("", 1)]
+        assert (store.ids(), store.find("d")) == (["d2"], "d2")
+        with stores.in_a_file(in_shop / "copy.db") as target:
+            copied = target.take(store)
+            assert (copied.deployments, len(copied.unreadable)) == (1, 1)
+    for words in (["list"], ["dora"], ["export", "--controls", "soc2", "--from", "2020-01-01"]):
+        assert main.run(["--lang", "en", "history", *words]) == 2, words
+        captured = capsys.readouterr()
+        assert "production" in captured.out, words
+        assert "(row 1 of" in captured.err, words
+
+
+def test_an_event_is_returned_as_it_is_stored(store: stores.Store) -> None:
+    """It is shown as JSON, which has no word for half of a pair."""
+    fact = events.Noted(wording.Text("argo.sync-failed", {"message": "\udcff", "phase": "x"}))
+    added = store.append("d2", None, records.opened(), records.BEGUN)
+    added = store.append("d2", None, fact, records.BEGUN)
+    assert added == store.events("d2")[-1]
+    assert b'"message":"?"' in msgspec.json.encode(added)

@@ -50,6 +50,24 @@ def encode(event: events.Event) -> str:
         return text.encode("utf-8", "replace").decode()
 
 
+def stored(event: events.Event) -> tuple[events.Event, str]:
+    """An event as whoever reads the history gets it, and the text that is stored of it."""
+    try:
+        return event, msgspec.json.encode(event).decode()
+    except UnicodeEncodeError:
+        text = encode(event)
+        return decode(text), text
+
+
+def is_text(name: str) -> bool:
+    """Whether what stands for an id in a database is UTF-8; of another one, half pairs stand for the bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def decode(text: str) -> events.Event:
     """An event from what is stored.
 
@@ -127,6 +145,14 @@ class Reader:
         if isinstance(event.fact, events.Opened) and not _COMMIT.fullmatch(event.fact.revision):
             raise self._unread(deployment, row, "revision")
         return event
+
+    def without_id(self, row: int) -> deployments.Unreadable:
+        """A record whose id is no text.
+
+        Args:
+            row: Where it is.
+        """
+        return self._unread("", row, "deployment").record
 
     def _unread(self, deployment: str, row: int, why: str, *, is_newer: bool = False) -> Unread:
         """That a record cannot be read; an id that is none is not repeated, so that nobody pastes it."""

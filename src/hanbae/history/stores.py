@@ -113,7 +113,7 @@ class Store:
             moment: When; with a time zone.
 
         Returns:
-            The event with its number, counted from 1 without gaps.
+            The event as readers get it, with its number, counted from 1 without gaps.
 
         Raises:
             ValueError: It breaks the record's form: no time zone, the first event is not ``Opened`` or a later one is,
@@ -136,8 +136,9 @@ class Store:
                 return self._required(last[0][2], deployment, last[0][3])
             stored_events.check_order(kind, last[0][1] if last else None)
             event = Event(deployment, last[0][0] + 1 if last else 1, moment, step, fact)
-            attempts.append(stored_events.encode(event))
-            execute(_INSERT, _row(event, attempts[-1]))
+            event, text = stored_events.stored(event)
+            attempts.append(text)
+            execute(_INSERT, _row(event, text))
             return event
 
         return self._database.transaction(work, deployment=deployment)
@@ -227,11 +228,11 @@ class Store:
         if not refused:
             conditions.append(_NOT_REFUSED)
         rows = self._database.rows(
-            f"SELECT deployment FROM events WHERE {' AND '.join(conditions)}"  # noqa: S608  our own words
+            f"SELECT deployment, position FROM events WHERE {' AND '.join(conditions)}"  # noqa: S608  our own words
             " ORDER BY recorded DESC, position DESC LIMIT :limit",
             values | {"limit": limit},
         )
-        return self._listed([id for (id,) in rows])  # noqa: A001 it is the deployment's
+        return self._listed(rows)
 
     def take(self, other: Store) -> listings.Copied:
         """Add what another history has and this one has not; what it has of a record stays as it is.
@@ -243,9 +244,9 @@ class Store:
             other: The other history. What is added to it meanwhile may be left out, and is taken the next time.
         """
         added: list[int] = []
-        unreadable: list[Unreadable] = []
         differing: list[str] = []
-        for deployment in other.ids():
+        ids, unreadable = other._askable(other._opened())
+        for deployment in ids:
             try:
                 count = self._take(other, deployment)
             except stored_events.Unread as error:
@@ -279,11 +280,27 @@ class Store:
         return self._database.transaction(work, deployment=deployment)
 
     def ids(self) -> list[str]:
-        """The ids of all deployments, oldest first."""
-        rows = self._database.rows(
-            "SELECT deployment FROM events WHERE kind = 'Opened' ORDER BY recorded, position", {}
+        """The ids of all deployments, oldest first; one that is no text is left out."""
+        return self._askable(self._opened())[0]
+
+    def _opened(self) -> protocol.Rows:
+        """The ids of all deployments as they are stored, oldest first, and where each is."""
+        return self._database.rows(
+            "SELECT deployment, position FROM events WHERE kind = 'Opened'"
+            " ORDER BY recorded, position",
+            {},
         )
-        return [id for (id,) in rows]  # noqa: A001  it is the deployment's
+
+    def _askable(self, rows: protocol.Rows) -> tuple[list[str], list[Unreadable]]:
+        """Ids that stand in rows, and the records whose id is no UTF-8: nothing can be asked by such a one."""
+        ids: list[str] = []
+        unreadable: list[Unreadable] = []
+        for name, row in rows:
+            if stored_events.is_text(name):
+                ids.append(name)
+            else:
+                unreadable.append(self._reader.without_id(row))
+        return ids, unreadable
 
     def opened(
         self,
@@ -307,11 +324,11 @@ class Store:
                 conditions.append(f"recorded {sign} :{name}")
                 values[name] = _stamp(moment)
         rows = self._database.rows(
-            f"SELECT deployment FROM events WHERE {' AND '.join(conditions)}"  # noqa: S608  our own words
+            f"SELECT deployment, position FROM events WHERE {' AND '.join(conditions)}"  # noqa: S608  our own words
             " ORDER BY recorded, position",
             values,
         )
-        return self._listed([id for (id,) in rows])  # noqa: A001 it is the deployment's
+        return self._listed(rows)
 
     def last(self, environment: str) -> listings.Listing:
         """The last deployment of each service to an environment that was not refused.
@@ -322,13 +339,13 @@ class Store:
             environment: The environment.
         """
         rows = self._database.rows(
-            "SELECT deployment FROM (SELECT deployment, row_number() OVER"  # noqa: S608  our own words
+            "SELECT deployment, position FROM (SELECT deployment, position, row_number() OVER"  # noqa: S608  our own words
             " (PARTITION BY service ORDER BY recorded DESC, position DESC) AS place FROM events"
             f" WHERE kind = 'Opened' AND environment = :environment AND {_NOT_REFUSED})"
             " AS ranked WHERE place = 1",
             {"environment": environment},
         )
-        return self._listed([id for (id,) in rows])  # noqa: A001 it is the deployment's
+        return self._listed(rows)
 
     def phases(
         self, deployments: Sequence[str]
@@ -357,7 +374,7 @@ class Store:
             ValueError: There is none of this id.
             hanbae.errors.FileFault: Its record cannot be read.
         """
-        for folded in self._listed([deployment]).require():
+        for folded in self._listed([(deployment, 0)]).require():
             return folded
         raise ValueError(f"no deployment {deployment}")
 
@@ -386,22 +403,22 @@ class Store:
         """
         prefix = _written(prefix)
         rows = self._database.rows(
-            "SELECT deployment FROM events"
+            "SELECT deployment, position FROM events"
             " WHERE seq = 1 AND deployment >= :prefix AND deployment < :beyond"
             " ORDER BY deployment <> :prefix, recorded DESC LIMIT :limit",
             {"prefix": prefix, "beyond": prefix + _HIGHEST, "limit": _NAMED},
         )
-        ids = [id for (id,) in rows]  # noqa: A001 it is the deployment's
+        ids, _ = self._askable(rows)
         if prefix in ids or len(ids) == 1:
-            return prefix if prefix in ids else str(ids[0])
+            return prefix if prefix in ids else ids[0]
         if not ids:
             raise errors.WrongUse("history.no-deployment", prefix=prefix)
         raise errors.WrongUse("history.ambiguous", prefix=prefix, ids=", ".join(ids))
 
-    def _listed(self, ids: Sequence[str]) -> listings.Listing:
-        """What deployments add up to, in the order of their ids."""
+    def _listed(self, rows: protocol.Rows) -> listings.Listing:
+        """What the deployments add up to whose ids, and where each is, stand in rows; in the order of the rows."""
         by_id: dict[str, Deployment] = {}
-        unreadable: list[Unreadable] = []
+        ids, unreadable = self._askable(rows)
         for name, texts in self._texts(ids, _TELLING):
             try:
                 by_id[name] = self._reader.fold(name, texts)
