@@ -247,7 +247,7 @@ async def test_the_deployer_claims_its_own_applications_and_no_others(
         (lease_of_d1,) = await leases.find(deployer, "services-dev", "d1")
         assert lease_of_d1.marks["step"] == "sync"
         await leases.mark(deployer, lease_of_d1, {"stop": "somebody"})
-        await lease.release(outcome="succeeded")
+        await lease.release({"outcome": "succeeded"})
     other = leases.held(deployer, "services-dev", "some-election", holder="a", marks={}, over=None)
     async with other as lease:
         # RBAC knows no name when something is created; what is there is not touched.

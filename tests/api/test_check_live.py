@@ -306,7 +306,7 @@ async def test_command_asks_the_lease_whether_another_machine_has_applied_a_chan
     held = leases.held(cluster, namespace, name, holder="others", marks=marks, over=None)
     async with held as lease:
         assert await judged() == ("error", "rule.mig012-found")
-        await lease.release(outcome="succeeded")
+        await lease.release({"outcome": "succeeded"})
     assert await judged() == ("error", "rule.mig012-found-deployed")
 
 

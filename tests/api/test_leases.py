@@ -15,7 +15,7 @@ from tests.support import relays
 
 from hanbae import errors
 from hanbae.clusters import connections, kinds, leases, reading, writing
-from hanbae.deploying import claiming, deadlines
+from hanbae.deploying import claiming, deadlines, phases
 from hanbae.policy import documents
 from hanbae.results import events, plans
 
@@ -129,13 +129,19 @@ async def test_a_refused_deployment_leaves_what_is_known_of_the_one_before(
 ) -> None:
     space, plan = space_of("default"), msgspec.structs.replace(PLAN, service="kept")
 
-    async def play(deployment: str, outcome: events.Outcome, **marks: str) -> dict[str, str]:
-        async with claiming.claimed(space, cluster, deployment, plan, by="ann", driver="ann") as (
-            lease,
-            _,
-        ):
+    async def play(
+        deployment: str, outcome: events.Outcome, *, resumes: bool = False, **marks: str
+    ) -> dict[str, str]:
+        async with AsyncExitStack() as stack:
+            claim = claiming.claimed(
+                space, cluster, deployment, plan, by="ann", driver="ann", resumes=resumes
+            )
+            lease, _ = await stack.enter_async_context(claim)
             await lease.mark(**marks)
-            await lease.release(**claiming.last_words(lease, outcome))
+            now = await claiming.seen(space.policy, cluster, "kept", "dev")
+            assert now is not None
+            await leases.mark(cluster, now, {"self": "somebody else's"})
+            await lease.release(claiming.marks_at_end(lease, outcome, phases.Phase.ASKED))
         stored = await claiming.seen(space.policy, cluster, "kept", "dev")
         assert stored is not None
         return {name: value for name, value in stored.marks.items() if value}
@@ -143,9 +149,21 @@ async def test_a_refused_deployment_leaves_what_is_known_of_the_one_before(
     assert (await play("d1", "refused"))["outcome"] == "refused", "there was nothing before"
     succeeded = await play("d2", "succeeded", step="prove auth_db", key="k2")
     assert succeeded["outcome"] == "succeeded"
-    assert await play("d3", "refused", step="sync", key="k3") == succeeded
+    assert await play("d3", "refused", step="sync", key="k3") == succeeded | {
+        "unbegun": "d3 refused"
+    }
+    lease = await claiming.seen(space.policy, cluster, "kept", "dev")
+    assert lease is not None
+    ends = {name: claiming.end_of(lease, name) for name in ("d2", "d3", "d4")}
+    assert ends == {"d2": "succeeded", "d3": "refused", "d4": None}
+    assert await play("d3", "superseded", step="sync", key="k3") == succeeded | {
+        "unbegun": "d3 superseded"
+    }
     failed = await play("d4", "failed", step="sync", key="k4")
     assert (failed["deployment"], failed["outcome"]) == ("d4", "failed")
+    assert "unbegun" not in failed
+    resumed = await play("d4", "refused", resumes=True)
+    assert (resumed["deployment"], resumed["outcome"]) == ("d4", "refused")
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(minutes=-10)])

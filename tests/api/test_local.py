@@ -125,7 +125,9 @@ def give_secrets(root: Path) -> None:
 
 def containers(host: docker_hosts.Host) -> dict[str, dict[str, Any]]:
     """Name of a service of Compose → its container as Docker knows it."""
-    ids = host.docker("ps", "--all", "--quiet").split()
+    ids = host.docker(
+        "ps", "--all", "--quiet", "--filter", "label=com.docker.compose.service"
+    ).split()
     rows = json.loads(host.docker("inspect", *ids)) if ids else []
     return {row["Config"]["Labels"]["com.docker.compose.service"]: row for row in rows}
 

@@ -214,7 +214,7 @@ class Lease:
         """Its marks, as far as they are known here: others may have added some."""
         return _seen(self._stored).marks
 
-    async def mark(self, **marks: str) -> None:
+    async def mark(self, /, **marks: str) -> None:
         """Say how far the driver is; stored when this returns.
 
         Raises:
@@ -223,10 +223,10 @@ class Lease:
         """
         await self._write(marks, holder=self.holder)
 
-    async def release(self, **marks: str) -> None:
+    async def release(self, marks: Mapping[str, str] | None = None) -> None:
         """Give it up, with last words. Whoever comes next need not wait."""
         with contextlib.suppress(Taken):
-            await self._write(marks, holder="")
+            await self._write(marks or {}, holder="")
 
     async def marked(self, name: str) -> str:
         """Wait until somebody adds this mark, and return its value.

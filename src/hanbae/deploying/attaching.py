@@ -98,7 +98,7 @@ class _Elsewhere:
     async def followed(self, *, stop_by: str) -> AsyncGenerator[events.Event]:
         """What its driver records, or only its end where it does so on another machine."""
         plan, workload = self._past.plan, self._clusters.workload
-        is_marked = False
+        is_marked, was_ours = False, False
         while True:
             lease = await claiming.seen(
                 self._space.policy, workload, plan.service, plan.environment
@@ -107,11 +107,15 @@ class _Elsewhere:
             self.marks = lease.marks if lease is not None and ours else {}
             for event in self._new():
                 yield event
-            if self.closed or lease is None or not ours:
+            if self.closed or lease is None:
                 return
-            if not claiming.is_open(lease):
-                yield self._end(lease)
+            outcome = claiming.end_of(lease, self._past.deployment)
+            if outcome is not None or (was_ours and not ours):
+                yield self._end(lease, outcome or "")
                 return
+            if not ours:
+                return
+            was_ours = True
             if not await claiming.is_driven(workload, lease, within=claiming.RESUMES_AFTER):
                 return
             if not self._seq:
@@ -142,13 +146,13 @@ class _Elsewhere:
         self._seq = event.seq
         return event
 
-    def _end(self, lease: leases.Seen) -> events.Event:
-        """Its end, as the machine that drove it has left it on the Lease."""
+    def _end(self, lease: leases.Seen, outcome: str) -> events.Event:
+        """Its end, as the machine that drove it has left it on the Lease; unknown where another one has it by now."""
         if not self._seq:
             self._add(events.Opened(self._past.plan, self._past.by, self._past.revision))
         why = wording.Text("attach.ended-elsewhere", claiming.facts(lease))
         self.closed = True
-        return self._add(events.Closed(_outcome(lease.marks.get("outcome", "")), why))
+        return self._add(events.Closed(_outcome(outcome), why))
 
 
 def _outcome(name: str) -> events.Outcome:

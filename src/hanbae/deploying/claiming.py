@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from hanbae import errors, wording, workspaces
 from hanbae.clusters import connections, leases
-from hanbae.deploying import deadlines, holding, stating
+from hanbae.deploying import deadlines, holding, phases, stating
 from hanbae.policy import documents, naming
 from hanbae.results import events, plans
 
@@ -26,6 +26,14 @@ IfBusy = Literal["refuse", "wait", "follow"]
 
 _KEPT: Final = (holding.MARK, stating.MARK)
 """Marks that are the application's, and no deployment's."""
+_WRITTEN: Final = (
+    *("deployment", "service", "environment", "revision", "engine", "by", "back"),
+    *("driver", "host", "process", "step", "key", "known", "outcome"),
+)
+"""Marks that a deployment writes of itself."""
+_UNBEGUN: Final = "unbegun"
+"""The mark of a deployment that has ended before anything was begun: its id, and how."""
+_WITHOUT_EFFECT: Final = ("refused", "superseded")
 RESUMES_AFTER: Final = 5.0
 """Seconds without a sign of the last driver after which the same deployment is taken over: its effects carry the same
 keys, so that two drivers for a moment do nothing twice."""
@@ -114,6 +122,7 @@ async def claimed(
                         **marks,
                         **{mark: before.marks.get(mark, "") if before else "" for mark in _KEPT},
                         "stop": "",
+                        _UNBEGUN: "",
                     },
                     over=before,  # this very version: whoever was faster is not overwritten
                     clock=space.clock,
@@ -165,19 +174,31 @@ def left_behind(before: leases.Seen | None, deployment: str) -> wording.Text | N
     return wording.Text("deploy.left-behind", {**facts(before), "step": stage(before.marks)})
 
 
-def last_words(lease: leases.Lease, outcome: events.Outcome) -> dict[str, str]:
+def marks_at_end(
+    lease: leases.Lease, outcome: events.Outcome, phase: phases.Phase
+) -> dict[str, str]:
     """What a Lease says when a deployment has ended.
 
-    One that was refused has changed nothing: what it says of the one before holds on.
+    Where nothing was begun, what it says of the deployment before holds on, beside the word about this one.
 
     Args:
         lease: The Lease, as the deployment had it.
         outcome: How the deployment has ended.
+        phase: How far it had come.
     """
-    if outcome != "refused" or not lease.before.get("deployment"):
+    own, before = lease.marks.get("deployment", ""), lease.before
+    is_unbegun = outcome in _WITHOUT_EFFECT and phase <= phases.Phase.ASKED
+    if not is_unbegun or before.get("deployment", "") in {"", own}:
         return {"outcome": outcome}
-    names = {*lease.before, *lease.marks} - {*_KEPT}
-    return {name: lease.before.get(name, "") for name in names}
+    return {name: before.get(name, "") for name in _WRITTEN} | {_UNBEGUN: f"{own} {outcome}"}
+
+
+def end_of(lease: leases.Seen, deployment: str) -> str | None:
+    """How a deployment has ended by a Lease; None where the Lease does not say that it has."""
+    if lease.marks.get("deployment") == deployment:
+        return None if is_open(lease) else lease.marks.get("outcome", "")
+    unbegun, _, outcome = lease.marks.get(_UNBEGUN, "").partition(" ")
+    return outcome if unbegun == deployment else None
 
 
 def stage(marks: Mapping[str, str]) -> str:

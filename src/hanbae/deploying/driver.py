@@ -145,9 +145,9 @@ class _Run:
                 await self._look_back()
                 closed = await self._with_command(closed)
             await self._record.add(None, closed)
-            if self._lease is not None:
+            if (lease := self._lease) is not None:
                 with contextlib.suppress(errors.Error):
-                    await self._lease.release(**claiming.last_words(self._lease, closed.outcome))
+                    await lease.release(claiming.marks_at_end(lease, closed.outcome, self._phase))
 
     async def _to_the_end(self, stack: AsyncExitStack) -> events.Closed:
         """Claim the application, then drive until the end, or until somebody wants it stopped."""

@@ -51,10 +51,10 @@ async def known(
         if not succeeded:
             return Known({}, seconds, "new")
         return Known(_versions(succeeded[0]), seconds, drift=_drift(succeeded[0]))
-    if marks.get("outcome") == "refused" and not succeeded:
-        return Known(
-            {}, seconds, "new"
-        )  # a refused one leaves what there was, and there was nothing
+    # A refused deployment leaves what the Lease says of the one before, so there was none; older hanbaes, which did
+    # not, named no engine.
+    if marks.get("outcome") == "refused" and marks.get("engine") and not succeeded:
+        return Known({}, seconds, "new")
     if marks.get("outcome") != "succeeded":
         return Known({}, seconds, "failed")
     for deployment in succeeded:
