@@ -6,7 +6,9 @@ is in the way. What is escaped, and where (https://spec.commonmark.org/0.31.2, h
 - what begins something anywhere: backticks, emphasis, links, HTML, entities, strikethrough, mathematics, and the marks
   between the columns of a table; an underscore within a word begins nothing;
 - what begins a block, at the beginning of the text alone: headings, lists, quotes, breaks, fences and underlines;
-- what GitHub makes a link of by itself: ``://`` and ``www.``.
+- what GitHub makes a link of by itself: ``://`` and ``www.``;
+- what forges take for an issue or a merge request, which "Closes" before it would close: ``#1`` and ``!1``. They look
+  for it in the text as it was written, and there a backslash stands between.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ _ANYWHERE: Final = re.compile(
     r"|[`*\[|~$]"
     r"|<(?=[A-Za-z/!?]|$)"
     r"|&(?=#?[0-9A-Za-z]{1,31};|#?[0-9A-Za-z]{0,31}$)"
+    r"|[#!](?=[0-9])"
     r"|:(?=//)"
     r"|(?<=[wW]{3})\."
     r"|_+"

@@ -49,7 +49,8 @@ def decode(data: bytes | str, kind: Any = Any) -> Any:
 
 
 def _has_long_number(data: bytes | str) -> bool:
-    stored = data if isinstance(data, bytes) else data.encode()
+    # What was kept raw of another text is bytes by another name.
+    stored = data.encode() if isinstance(data, str) else bytes(data)
     return _LONG in stored.translate(_DIGITS_ALONE)
 
 

@@ -170,7 +170,7 @@ def test_wrong_use_changes_nothing(shop: Path, run: Run, arguments: list[str]) -
         pytest.param(
             "{kind}\nspec: {{}}\nspec: {{encryptedData: {{A: {a}}}}}\n", ":4", id="spec twice"
         ),
-        pytest.param("{kind}\nspec: {{encryptedData: {{true: {a}}}}}\n", "True", id="no text"),
+        pytest.param("{kind}\nspec: {{encryptedData: {{? [b] : {a}}}}}\n", ":3", id="no text"),
         pytest.param("{kind}\nspec: {{encryptedData: {{A: &a [*a]}}}}\n", ":3", id="endless"),
         pytest.param(
             "{kind}\nspec: {{encryptedData: {{A: {{{{ .Values.a }}}}}}}}\n",

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import markdown_it
 import pytest
 
 from hanbae import errors
@@ -247,7 +248,9 @@ def test_a_commits_words_are_no_command_in_a_merge_request(text: str) -> None:
         lines = document.splitlines()
         assert not [line for line in lines if line.lstrip().startswith("/")]
         assert "<script" not in document
-        assert "](" not in document
+        shown = markdown_it.MarkdownIt("commonmark").render(document)
+        assert "<img" not in shown
+        assert 'href="javascript' not in shown
         assert "@e" not in document
         assert " #1" not in document
         assert "\x1b" not in document

@@ -236,7 +236,7 @@ def test_markdown_has_no_link_that_github_would_make_by_itself(text: str) -> Non
         "system:serviceaccount:hanbae-services-production:hanbae-deployer",
         "orders_db: 00002_add-index.sql (1/2)",
         "k8s/overlays/dev, values-dev.yaml; a = b > c, 1 < 2, R & D",
-        "C# #12 -x +1 1.2 {name} a] !b ^c",
+        "C# 12 -x +1 1.2 {name} a] !b ^c",
     ],
 )
 def test_markdown_escapes_nothing_that_needs_none(text: str) -> None:
