@@ -348,13 +348,14 @@ class Helm:
 
 def _busy(target: Target, kept: Sequence[records.Record]) -> wording.Text:
     """That somebody else's Helm works on a release, with what ends it where nobody does any more."""
-    deployed = [str(record.number) for record in kept if record.status == records.DEPLOYED]
-    words = ["helm", "rollback", target.release, deployed[-1]] if deployed else []
-    command = words or ["helm", "uninstall", target.release]
+    former = records.before_pending(kept)
+    command = ["helm", "uninstall", target.release]
+    if former is not None:
+        command = ["helm", "rollback", target.release, str(former.number)]
     facts = {
         "release": target.release,
         "since": kept[-1].created or "-",
-        "message": f"{kept[-1].number} {kept[-1].status}",
+        "revision": f"{kept[-1].number} {kept[-1].status}",
         "command": shlex.join([*command, "--namespace", target.namespace]),
     }
     return wording.Text("upgrade.busy-since", facts)

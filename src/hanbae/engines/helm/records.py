@@ -6,6 +6,7 @@ the others are about, and on a record with another number they say nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -25,6 +26,8 @@ DEPLOYED: Final = "deployed"
 """The status of the revision that is installed; of one that is worked on meanwhile, the former one keeps it."""
 
 _PENDING: Final = "pending-"
+_UNINSTALLED: Final = "uninstalled"
+"""The status of one that was taken away with its history kept: what comes after it is a first install again."""
 
 
 class Record(Struct, frozen=True):
@@ -64,6 +67,21 @@ def marks(key: str, revision: str, before: Record | None) -> dict[str, str]:
     """
     number = before.number + 1 if before is not None else 1
     return {KEY: key, REVISION: revision, NUMBER: str(number)}
+
+
+def before_pending(kept: Sequence[Record]) -> Record | None:
+    """The revision to which a release goes back whose newest one was ended in the middle.
+
+    The one that Helm calls deployed, else the newest that has ended: the pods of a failed one may serve. None where
+    there is none, so that what is pending is a first install, and all there is of the release.
+
+    Args:
+        kept: The records of the release, in the order of their numbers.
+    """
+    ended = [record for record in kept if not record.is_pending]
+    deployed = [record for record in ended if record.status == DEPLOYED]
+    former = [*ended[-1:], *deployed[-1:]]
+    return former[-1] if former and former[-1].status != _UNINSTALLED else None
 
 
 async def last(cluster: connections.Cluster, namespace: str, release: str) -> Record | None:

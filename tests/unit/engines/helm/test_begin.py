@@ -77,7 +77,19 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
             [record(4, "superseded"), record(5, "deployed"), record(6, "pending-upgrade")],
             "helm rollback auth-service 5 --namespace services",
         ),
+        (
+            [record(4, "deployed"), record(5, "failed"), record(6, "pending-rollback")],
+            "helm rollback auth-service 4 --namespace services",
+        ),
+        (  # the pods of a first install that took too long may serve
+            [record(1, "failed"), record(2, "pending-upgrade")],
+            "helm rollback auth-service 1 --namespace services",
+        ),
         ([record(1, "pending-install")], "helm uninstall auth-service --namespace services"),
+        (
+            [record(1, "superseded"), record(2, "uninstalled"), record(3, "pending-install")],
+            "helm uninstall auth-service --namespace services",
+        ),
     ],
 )
 async def test_what_takes_back_a_helm_that_was_ended_in_the_middle_is_said(
@@ -87,6 +99,7 @@ async def test_what_takes_back_a_helm_that_was_ended_in_the_middle_is_said(
     with pytest.raises(protocol.Busy) as busy:
         await world.begin()
     assert busy.value.text.facts["command"] == command
+    assert busy.value.text.facts["revision"] == f"{kept[-1].number} {kept[-1].status}"
     assert busy.value.text.facts["since"] == "2026-11-29T10:00:00Z"
     assert (world.kept, world.tries) == (kept, 0), "nothing was changed, nor tried"
 
