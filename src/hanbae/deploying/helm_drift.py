@@ -89,8 +89,13 @@ def _foreign(name: str, record: records.Record, namespace: str) -> tuple[drifts.
     """The release itself, where somebody else than hanbae has installed its newest revision, or is about to."""
     if record.key or not (record.is_pending or record.status == records.DEPLOYED):
         return ()
-    fields = (str(record.number), *([record.status] if record.is_pending else []))
-    return (drifts.Drift(subjects.Ref(drifts.RELEASE, namespace, name), fields, at=record.created),)
+    drift = drifts.Drift(
+        subjects.Ref(drifts.RELEASE, namespace, name),
+        at=record.created,
+        revision=record.number,
+        status=record.status if record.is_pending else "",
+    )
+    return (drift,)
 
 
 def _of(

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from hanbae.diagnosing import pictures
 from hanbae.results import diagnoses, drifts
+
+_CAUSES: Final[Mapping[drifts.Way, str]] = {
+    "gone": "diagnosis.gone",
+    "pending": "diagnosis.release-pending",
+    "of-others": "diagnosis.release-of-others",
+    "changed": "diagnosis.changed-by-hand",
+    "changed-by-nobody": "diagnosis.changed-by-nobody",
+}
 
 
 def causes(drifted: diagnoses.Drifted, environment: str) -> Iterator[pictures.Cause]:
@@ -17,11 +26,4 @@ def causes(drifted: diagnoses.Drifted, environment: str) -> Iterator[pictures.Ca
     """
     command = ("hanbae", "plan", drifted.service, "--env", environment)
     for drift, text in zip(drifted.drifts, drifts.sentences(drifted.drifts), strict=True):
-        text_id = "diagnosis.gone"
-        if not drift.is_gone:
-            by_whom = "diagnosis.changed-by-hand", "diagnosis.changed-by-nobody"
-            text_id = by_whom[0] if drift.author else by_whom[1]
-            if drift.object.kind == drifts.RELEASE:
-                pending = drift.is_pending
-                text_id = "diagnosis.release-pending" if pending else "diagnosis.release-of-others"
-        yield pictures.cause(drift.object, text_id, text.facts, command, fatal=False)
+        yield pictures.cause(drift.object, _CAUSES[drift.way], text.facts, command, fatal=False)
