@@ -50,7 +50,8 @@ Examples:
     "limit",
     type=click.FloatRange(min=1),
     metavar="SECONDS",
-    help="End what has not succeeded after this long; else the policy's deadlines do.",
+    help="End what has not succeeded after this long; else the policy's deadlines do. "
+    "While it waits for another deployment, it may end up to 15 s later.",
 )
 @click.option(
     "--if-busy",
