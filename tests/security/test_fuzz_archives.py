@@ -73,6 +73,7 @@ def test_layers(layers: list[bytes], cut: int) -> None:
         "layers": len(layers),
         "most_bytes": 1 << 20,
         "most_members": 50,
+        "most_answered": 1 << 20,
         "texts": True,
     }
     pipe = b""

@@ -33,7 +33,8 @@ MOST_MEMBERS: Final = 500_000
 """Files, folders and links of all layers."""
 MOST_LAYERS: Final = 256
 """Layers of one image; no tool makes more than 127."""
-_LARGEST_ANSWER: Final = 16 * 1024**2
+LARGEST_ANSWER: Final = 16 * 1024**2
+"""Bytes of what is answered of a folder: names, digests, and texts in Base64."""
 _FRAME: Final = 1024 * 1024
 
 
@@ -144,9 +145,10 @@ async def _read(
             "layers": len(layers),
             "most_bytes": MOST_BYTES,
             "most_members": MOST_MEMBERS,
+            "most_answered": LARGEST_ANSWER,
             "texts": whole,
         }
-        answering = asyncio.create_task(process.stdout.read(_LARGEST_ANSWER + 1))
+        answering = asyncio.create_task(process.stdout.read(LARGEST_ANSWER + 1))
         try:
             # A worker that has seen enough answers and ends; what is still to be sent to it is of no use then.
             with contextlib.suppress(ConnectionError):
@@ -178,9 +180,9 @@ async def _send(pipe: asyncio.StreamWriter, chunk: bytes) -> None:
 async def _whole(pipe: asyncio.StreamReader, begun: bytes) -> bytes:
     """The rest of an answer, up to its bound."""
     answer = bytearray(begun)
-    while len(answer) <= _LARGEST_ANSWER and (chunk := await pipe.read(_FRAME)):
+    while len(answer) <= LARGEST_ANSWER and (chunk := await pipe.read(_FRAME)):
         answer += chunk
-    return bytes(answer[:_LARGEST_ANSWER])
+    return bytes(answer[:LARGEST_ANSWER])
 
 
 @asynccontextmanager

@@ -4,10 +4,10 @@ Whoever built an image decides what its archives hold: bytes without end, a mill
 Nothing of them is written to a disk; they are read as they come, once, in a process with bounds on memory and time
 that can only answer with the names and digests of the files in one folder, and with the text of its migrations.
 
-The request is a line of JSON: the folder, how many layers follow, how much they may hold, and whether the text of
-migrations is asked for: it is kept by digest, because only the last layer tells what is in the folder. Each layer is
-frames of
-four bytes of length and that many bytes, and ends with an empty frame. The answer is one JSON document.
+The request is a line of JSON: the folder, how many layers follow, how much they and the answer may hold, and whether
+the text of migrations is asked for: it is kept by digest, because only the last layer tells what is in the folder.
+Each layer is frames of four bytes of length and that many bytes, and ends with an empty frame. The answer is one JSON
+document.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ LARGEST_FILE: Final = 64 * 1024**2
 LARGEST_MIGRATION: Final = 1024**2
 """Bytes of a migration whose text is kept."""
 MOST_TEXT: Final = 64 * 1024**2
-"""Bytes of all texts that are kept, wherever they are in the image."""
+"""Bytes of all texts that are kept, wherever they are in the image; those beyond are not read."""
 _LONGEST_REQUEST: Final = 64 * 1024
 _CHUNK: Final = 1024 * 1024
+_MIB: Final = 1024 * 1024
 _ENDS: Final = {"EOFHeaderError", "EmptyHeaderError"}
 _GZIP_BITS: Final = 31
 _GZIP: Final = b"\x1f\x8b"
@@ -179,24 +180,33 @@ class Texts:
         return self._are_kept and is_like_one and member.size <= LARGEST_MIGRATION
 
     def keep(self, digest: str, body: bytes) -> None:
-        """Keep a body.
-
-        Raises:
-            layer_trees.Fault: They have become too much.
-        """
-        if digest not in self._bodies:
+        """Keep a body, unless they are too much already: it may well be of another folder."""
+        if digest not in self._bodies and len(body) <= self._left:
             self._left -= len(body)
-            if self._left < 0:
-                raise layer_trees.Fault("more text of migrations than an image may have")
             self._bodies[digest] = body
 
-    def of(self, digests: Mapping[str, str]) -> dict[str, str]:
-        """File name → its content in Base64, for those that are kept."""
+    def of(self, digests: Mapping[str, str], *, most: int) -> dict[str, str]:
+        """File name → its content in Base64, for those that are kept.
+
+        Args:
+            digests: File name → digest.
+            most: Bytes that the answer may have.
+
+        Raises:
+            layer_trees.Fault: They have more.
+        """
+        sizes = (len(self._bodies.get(digest, b"")) for digest in digests.values())
+        if sum(sizes) * 4 // 3 > most:
+            raise _too_much(most)
         return {
             name: base64.b64encode(self._bodies[digest]).decode()
             for name, digest in digests.items()
             if digest in self._bodies
         }
+
+
+def _too_much(most: int) -> layer_trees.Fault:
+    return layer_trees.Fault(f"migrations of more than {most // _MIB * 3 // 4} MiB")
 
 
 def entries(
@@ -249,6 +259,13 @@ def _content(
     return "other", ""
 
 
+def _bounded(reply: dict[str, object], most: int) -> dict[str, object]:
+    """An answer that whoever asks reads to its end; names and digests are in it, too."""
+    if len(json.dumps(reply)) > most:
+        raise _too_much(most)
+    return reply
+
+
 def answer(pipe: IO[bytes]) -> dict[str, object]:
     """Read the request and its layers; the folder's files, or the fault of what cannot be read."""
     request = json.loads(pipe.readline(_LONGEST_REQUEST))
@@ -264,7 +281,8 @@ def answer(pipe: IO[bytes]) -> dict[str, object]:
                 tree.add(entry)
             frames.skip()
         files = tree.files(request["folder"])
-        return {"files": files, "texts": texts.of(files or {})}
+        most = request["most_answered"]
+        return _bounded({"files": files, "texts": texts.of(files or {}, most=most)}, most)
     except layer_trees.Fault as fault:
         return {"fault": str(fault)}
     except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError) as error:
