@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.support import layouts, printed_commands
 
+from hanbae import workspaces
 from hanbae.charts import scaffold_record
 from hanbae.cli import main
 from hanbae.repository import merging
+from hanbae.rules import scaffolds
 
 CHART = "services/auth/helm"
 JOB = f"{CHART}/templates/migration-job.yaml"
@@ -176,6 +179,24 @@ def test_what_check_says_of_a_chart_that_the_policy_has_left_behind_mends_it(
         for command in printed[: len(more) + 1]:
             assert main.run(["-C", str(root), *command.split()[1:], *allowed(command)]) == 0
     assert found_by_check(root, capsys, {*codes, "MIG023"}) == []
+
+
+def test_a_dockerfile_that_a_scaffolded_file_mentions_is_not_upgraded(root: Path) -> None:
+    path = "services/auth/Dockerfile"
+    with workspaces.opened(root) as space:
+        policy = space.policy
+    record = (root / scaffold_record.path(policy, "auth")).read_text()
+    scaffolded = scaffold_record.read(policy, "auth", record)
+    others = {
+        file: f"{text}# See the Dockerfile.\n" for file, text in scaffolded.items() if file != path
+    }
+    for texts, is_upgraded in ((others | {path: "FROM scratch\n"}, True), (others, False)):
+        written = scaffold_record.text(policy, "auth", texts)
+        service: Any = SimpleNamespace(
+            policy=policy, name="auth", text={scaffold_record.path(policy, "auth"): written}.get
+        )
+        assert scaffolds.is_upgraded(service)
+        assert scaffolds.is_upgraded(service, path) is is_upgraded
 
 
 def allowed(command: str) -> list[str]:

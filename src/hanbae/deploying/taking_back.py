@@ -130,9 +130,8 @@ class WaysBack:
         if job is not None:
             await self.take(cluster, step)  # it finds the Job by its key
             return
-        if (
-            step.id in self._begun
-        ):  # its driver may have been killed between goose's end and the record of it
+        # Its driver may have been killed between goose's end and the record of it.
+        if step.id in self._begun:
             taken = self._taken(step, await self._ask(cluster, step, _way(step).proof, "after"))
             if taken.versions:
                 await self._add(step, taken)

@@ -102,7 +102,6 @@ def _readable(value: Any) -> Any:
         return value
     if "\n" in value:
         return LiteralScalarString(value)
-    is_text = not value or isinstance(
-        yaml_scalars.scalar(value), str
-    )  # ruamel quotes what is empty
+    # ruamel quotes what is empty.
+    is_text = not value or isinstance(yaml_scalars.scalar(value), str)
     return value if is_text else DoubleQuotedScalarString(value)

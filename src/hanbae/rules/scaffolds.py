@@ -5,6 +5,7 @@ A chart of others, or one that lost the record of what was scaffolded, is edited
 
 from __future__ import annotations
 
+from hanbae import errors
 from hanbae.charts import scaffold_record
 from hanbae.rules import views
 
@@ -14,7 +15,13 @@ def is_upgraded(service: views.Service, file: str = "") -> bool:
 
     Args:
         service: The service.
-        file: The end of a file's path that must be among what was scaffolded; empty where the chart is enough.
+        file: A file that must be among what was scaffolded, relative to the repository; empty where the chart is
+            enough.
     """
     record = service.text(scaffold_record.path(service.policy, service.name))
-    return record is not None and file in record
+    if record is None or not file:
+        return record is not None
+    try:
+        return file in scaffold_record.read(service.policy, service.name, record)
+    except errors.FileFault:  # and `hanbae upgrade` would say so
+        return False

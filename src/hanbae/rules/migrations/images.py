@@ -78,7 +78,7 @@ def not_in_image(service: views.Service) -> Iterator[rulebook.Hit]:
             facts = {"program": program, "service": service.name}
             fix = ""
             if program == tools.RUNNER:
-                is_upgraded = scaffolds.is_upgraded(service, "Dockerfile")
+                is_upgraded = scaffolds.is_upgraded(service, path)
                 fix = "rule.mig023-fix-runner" if is_upgraded else "rule.mig023-fix-built"
             yield rulebook.Hit(end, facts, "goose", fix=fix)
 
