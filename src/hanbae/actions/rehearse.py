@@ -185,6 +185,7 @@ def rehearse(
         tuple(rehearsed),
         any(database.has_failed for database in rehearsed),
         tuple(sorted(rehearsing.unseen)),
+        read_before.notices,
     )
 
 

@@ -21,6 +21,9 @@ from hanbae.planning import deployments, ways_back
 from hanbae.repository import revisions
 
 _LONGEST_NAME: Final = 255
+"""Bytes of a file's name, the most that file systems take."""
+_WITHOUT_JOB: Final = "plan.no-migration-job"
+"""What is wrong with a commit that names no image: its chart renders no Job."""
 WITHIN: Final = migrations_in_image.READS_WITHIN
 """Seconds in which a registry must have given an image's migrations."""
 
@@ -58,7 +61,9 @@ async def read(
     try:
         source = await deployments.read(space.policy, revision, service, environment)
         proofs = list(ways_back.proofs(deployments.plan(source, is_older=True)))
-    except errors.Error:  # a commit without an image renders no Job
+    except errors.Error as error:
+        if error.text.id != _WITHOUT_JOB:
+            return Images(notices=_unread(environment, revision, service, error))
         proofs = []
     chosen = [proof for proof in proofs if proof.database in set(databases)]
     if not chosen:
@@ -116,6 +121,18 @@ def _is_sql(name: str) -> bool:
 def _is_name(name: str) -> bool:
     """Whether a file can have it: who built the image named it, and it is going to be a file here."""
     return len(name.encode()) <= _LONGEST_NAME and "\0" not in name
+
+
+def _unread(
+    environment: str, revision: revisions.Revision, service: str, error: errors.Error
+) -> tuple[wording.Text, ...]:
+    """That a commit does not tell which image runs, and why."""
+    facts = {
+        "environment": environment,
+        "revision": revision.commit[:12],
+        "place": str(error.place or service),
+    }
+    return wording.Text("rehearsal.commit-unread", facts), *error.texts
 
 
 def _notices(

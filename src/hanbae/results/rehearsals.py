@@ -6,6 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from hanbae import wording
+
 Blocks = Literal["reads and writes", "writes"]
 """What others cannot do with a table while a lock is held."""
 
@@ -141,6 +143,7 @@ class Rehearsal(Struct, frozen=True):
         databases: Its databases, in the order in which they are migrated.
         failed: Whether anything is wrong.
         unseen: What could not be looked at in this server.
+        notices: Why environments begin with the migrations of their commits and not of the images that they run.
     """
 
     service: str
@@ -150,3 +153,4 @@ class Rehearsal(Struct, frozen=True):
     databases: tuple[Database, ...]
     failed: bool
     unseen: tuple[str, ...] = ()
+    notices: tuple[wording.Text, ...] = ()
