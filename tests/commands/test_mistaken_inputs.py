@@ -114,8 +114,26 @@ def test_line_of_an_env_file_that_cannot_be_sealed_is_named(
         (f"{SECRET}stringData:\n  A: c4n4ry".encode() + b"\xff\n", "x:5"),
         (f"{SECRET}stringData:\n  A: 1\n  A: c4n4ry\n".encode(), "x:6:3"),
         (f"{SECRET}stringData:\n  A: 'c4n4ry\n".encode(), "x:6:1"),
+        (f"{SECRET}stringData:\n  OK: x\n  A: ''\n".encode(), "x:6"),
+        (f"{SECRET}data:\n  A: eA==\nstringData:\n  A: ''\n".encode(), "x:7"),
+        (f"{SECRET}stringData:\n  OK: x\n  A: '{SOPS}'\n".encode(), "x:6"),
+        (f"{SECRET}stringData:\n  OK: x\n  A: null\n".encode(), "x:6"),
+        (f"{SECRET}data: [c4n4ry]\n".encode(), "x:4"),
     ],
-    ids=["no base64", "a number", "no key", "a mapping", "not UTF-8", "twice", "not closed"],
+    ids=[
+        "no base64",
+        "a number",
+        "no key",
+        "a mapping",
+        "not UTF-8",
+        "twice",
+        "not closed",
+        "empty",
+        "empty, which wins",
+        "SOPS",
+        "null",
+        "no mapping of values",
+    ],
 )
 def test_line_of_a_manifest_that_cannot_be_sealed_is_named(
     shop: Path, run: Run, content: bytes, place: str
@@ -142,6 +160,24 @@ def test_value_that_sops_has_encrypted_is_refused_wherever_it_comes_from(
         code, _, err = run(*SEAL, *words, stdin=stdin)
         assert code == 2
         assert "The value of A is still encrypted by SOPS" in err
+    assert path(shop).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "place"),
+    [
+        (SOPS_IMPORT, f"OK: x\nA: {SOPS}\n", "-:2"),
+        ((*SEAL, "--stdin"), f"OK=x\n#\nA='{SOPS}'\n", "-:3"),
+        ((*SEAL, "--stdin"), "OK=x\nA=\n", "-:2"),
+    ],
+)
+def test_line_of_standard_input_that_cannot_be_sealed_is_named(
+    shop: Path, run: Run, words: tuple[str, ...], stdin: str, place: str
+) -> None:
+    before = path(shop).read_bytes()
+    code, _, err = run(*words, stdin=stdin.encode())
+    assert code == 2, err
+    assert err.startswith(f"error: {place}: "), err
     assert path(shop).read_bytes() == before
 
 

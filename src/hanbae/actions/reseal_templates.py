@@ -38,12 +38,12 @@ def may_have(directory: Path, names: Sequence[str]) -> list[str]:
     tree = trees.WorkingTree(loaded.root)
     charts = services.of(loaded.policy, tree)
     project = views.Project(loaded.policy, loaded.places, tree, charts)
-    return [name for name in names or charts if name in charts and any(_may_hold(project, name))]
+    return [name for name in names or charts if name in charts and _may_hold(project, name)]
 
 
-def _may_hold(project: views.Project, name: str) -> Iterator[bool]:
-    for _, text in views.Service(project, name).templates:
-        yield sealed_templates.may_hold(text)
+def _may_hold(project: views.Project, name: str) -> bool:
+    templates = views.Service(project, name).templates
+    return any(sealed_templates.may_hold(text) for _, text in templates)
 
 
 async def find(

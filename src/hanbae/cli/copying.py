@@ -33,19 +33,19 @@ def command(session: options.Session, *, source: str, target: str, output: str) 
 
     with stores.open_store(source) as first, stores.open_store(target) as second:
         copied = second.take(first)
-        target = second.place.file
+        place = second.place.file
     left_out = len(copied.unreadable) + len(copied.differing)
     if output == "json":
         outputs.emit_json(copied._asdict())
     elif copied.events or not left_out:
         text_id = "history.copied" if copied.events else "history.nothing-to-copy"
         facts = {"count": str(copied.deployments), "events": str(copied.events)}
-        session.narration.done(wording.Text(text_id, {"target": target, **facts}))
+        session.narration.done(wording.Text(text_id, {"target": place, **facts}))
     code = unreadable.tell(session, copied.unreadable)
     for deployment in copied.differing:
         session.narration.fail(wording.Text("history.differs", {"deployment": deployment}))
         code = errors.Refused.exit_code
     if left_out:
-        facts = {"target": target, "count": str(left_out)}
+        facts = {"target": place, "count": str(left_out)}
         session.narration.note(wording.Text("history.copied-without", facts))
     return code

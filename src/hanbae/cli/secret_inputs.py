@@ -48,7 +48,7 @@ def gather(
         speaker: Says what was taken off a value, and what a manifest says that is not taken.
         manifest: The manifest of a Secret to take them from.
         others: Whether there are values or keys from elsewhere, so that there may be none here.
-        places: Takes the line of each key of an env file.
+        places: Takes the line of each key of an env file, a manifest or such lines.
 
     Raises:
         errors.WrongUse: Nothing to ask and nobody to ask it of, or a key has no value.
@@ -61,12 +61,12 @@ def gather(
     if env_file is not None:
         return _chosen(keys, _of_env_file(env_file, places))
     if manifest is not None:
-        return _chosen(keys, _of_manifest(manifest, speaker))
+        return _chosen(keys, _of_manifest(manifest, speaker, places))
     if stdin:
         data = whole(sys.stdin.buffer)
         if len(keys) == 1:
             return {keys[0]: _whole(keys[0], data, speaker)}
-        return _chosen(keys, envfiles.parse(data, "-", demand_quotes=True))
+        return _chosen(keys, envfiles.parse(data, "-", demand_quotes=True, places=places))
     if not keys:
         if others:
             return {}
@@ -128,10 +128,12 @@ def _assigned(assignments: Sequence[str]) -> dict[str, str]:
     return values
 
 
-def _of_manifest(path: Path, speaker: narration.Narration) -> Mapping[str, masking.Masked]:
+def _of_manifest(
+    path: Path, speaker: narration.Narration, places: dict[str, subjects.Place] | None
+) -> Mapping[str, masking.Masked]:
     from hanbae.sealing import secret_manifests
 
-    secret = secret_manifests.parse(read(path), str(path))
+    secret = secret_manifests.parse(read(path), str(path), places=places)
     if secret.type != "Opaque":
         speaker.note(wording.Text("seal.manifest-type", {"type": secret.type}))
     return secret.values

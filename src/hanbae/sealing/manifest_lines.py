@@ -16,6 +16,24 @@ def of_fault(data: bytes, fault: libyaml.Fault) -> int:
     return fault.line
 
 
+def lines(data: bytes, field: str) -> dict[str, int]:
+    """Key → its line, counted from 1, of each key of a mapping at the root; none where the file cannot be read.
+
+    Args:
+        data: The file.
+        field: The key of the mapping.
+    """
+    try:
+        root = libyaml.compose(data, tags="none")
+    except libyaml.Fault:
+        return {}
+    entries = root.value if root is not None and root.id == "mapping" else ()
+    below = next((value for key, value in entries if key.value == field), None)
+    if below is None or below.id != "mapping":
+        return {}
+    return {key.value: key.start_mark.line + 1 for key, _ in below.value if key.id == "scalar"}
+
+
 def line(data: bytes, path: Sequence[str]) -> int:
     """The line of a key of the one document of a file, counted from 1; 0 where it is not there or cannot be read.
 

@@ -16,6 +16,8 @@ LONGEST_VARIABLE: Final = 128 * 1024
 """Bytes of an environment variable with its name, ``=`` and the byte that ends it: Linux' MAX_ARG_STRLEN."""
 LARGEST_SECRET: Final = 1024 * 1024
 """Bytes of all values of a Secret: Kubernetes' MaxSecretSize."""
+SOPS: Final = b"ENC[AES256_GCM,"
+"""What a value begins with that SOPS has encrypted."""
 
 
 def check(
@@ -51,7 +53,7 @@ def check(
 def is_still_encrypted(plaintext: masking.Masked) -> bool:
     """Whether a value is one that SOPS has encrypted: pods would be given the ciphertext."""
     value = plaintext.unmask().strip()
-    return value.startswith(b"ENC[AES256_GCM,") and value.endswith(b"]")
+    return value.startswith(SOPS) and value.endswith(b"]")
 
 
 def check_keys(keys: Sequence[str]) -> None:

@@ -12,15 +12,15 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hanbae import errors, foreign_json, libyaml, masking, subjects
-from hanbae.sealing import envfiles, manifest_lines, manifests
+from hanbae import errors, foreign_json, libyaml, masking, subjects, yaml_scalars
+from hanbae.sealing import envfiles, manifest_lines, manifests, plaintexts
 
 DOCKER: Final = "kubernetes.io/dockerconfigjson"
 """The type of a Secret with a registry's login."""
 _LOGIN: Final = ".dockerconfigjson"
-_STILL_SEALED: Final = b"ENC[AES256_GCM,"
 _OPAQUE: Final = "Opaque"
-_NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_FIELDS: Final = ("data", "stringData")
+"""Where a Secret has its values; the last one wins."""
 
 
 class Secret(Struct, frozen=True):
@@ -39,12 +39,13 @@ class Secret(Struct, frozen=True):
     values: Mapping[str, masking.Masked]
 
 
-def parse(data: bytes, file: str) -> Secret:
+def parse(data: bytes, file: str, *, places: dict[str, subjects.Place] | None = None) -> Secret:
     """The one Secret of a manifest.
 
     Args:
         data: The manifest, YAML or JSON.
         file: What places call it.
+        places: Takes the line of each key.
 
     Raises:
         errors.FileFault: It is not one Secret, or one that Kubernetes would refuse.
@@ -52,6 +53,10 @@ def parse(data: bytes, file: str) -> Secret:
     document = _document(data, file)
     if not isinstance(document, dict) or document.get("kind") != "Secret":
         raise errors.FileFault("seal.not-a-secret", place=subjects.Place(file))
+    if places is not None:
+        for field in _FIELDS:
+            numbers = manifest_lines.lines(data, field)
+            places.update((key, subjects.Place(file, line)) for key, line in numbers.items())
     return of_object(document, file, data)
 
 
@@ -86,8 +91,10 @@ def of_sops(data: bytes, file: str) -> Mapping[str, masking.Masked]:
     Raises:
         errors.FileFault: It is none of these, or still encrypted.
     """
-    if _STILL_SEALED in data:
-        raise errors.FileFault("seal.still-sops", place=subjects.Place(file))
+    encrypted = data.find(plaintexts.SOPS)
+    if encrypted >= 0:
+        place = subjects.Place(file, data.count(b"\n", 0, encrypted) + 1)
+        raise errors.FileFault("seal.still-sops", place=place)
     try:
         root = libyaml.compose(data, tags="none")
     except libyaml.Fault:
@@ -111,7 +118,7 @@ def _flat(root: Any, file: str) -> Iterator[tuple[str, masking.Masked]]:
             raise errors.FileFault("seal.not-flat", place=place)
         if key.value in taken:
             raise errors.FileFault("seal.env-twice", place=place)
-        if not value.style and value.value in _NULL:
+        if not value.style and yaml_scalars.scalar(value.value) is None:
             raise errors.FileFault("seal.null", place=place, key=key.value)
         taken.add(key.value)
         yield key.value, masking.Masked(value.value.encode())
@@ -134,12 +141,13 @@ def _document(data: bytes, file: str) -> Any:
 def _decoded(
     content: Mapping[str, Any], file: str, data: bytes
 ) -> Iterator[tuple[str, masking.Masked]]:
-    for field in ("data", "stringData"):
+    for field in _FIELDS:
         entries = content.get(field)
         if entries is None:
             continue
         if not isinstance(entries, dict):
-            raise errors.FileFault("seal.not-a-secret", place=subjects.Place(file))
+            place = subjects.Place(file, manifest_lines.line(data, (field,)))
+            raise errors.FileFault("seal.not-a-secret", place=place)
         for key, value in entries.items():
             plain = _plain(value, field) if isinstance(value, str) else None
             if plain is None or not isinstance(key, str) or not manifests.is_key(key):
