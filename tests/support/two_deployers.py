@@ -10,7 +10,7 @@ from concurrent import futures
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from tests.support import crashing, holding, scenes
+from tests.support import crashing, holding, polling, scenes
 
 from hanbae.policy import labels, naming
 from hanbae.results import events
@@ -101,7 +101,7 @@ def refuse_and_stop(two: Deployers) -> None:
             assert stopped.only["outcome"] == "stopped"
             assert driver.wait(60) == 1
     assert two.versions == expected, "it came to its end"
-    assert not two.migrates()
+    polling.until(lambda: not two.migrates(), within=30)  # the Job's controller says so later
     recorded = crashing.events_of(two.scene)[running]
     assert crashing.closings(recorded)["Closed"] == 1
 
@@ -160,7 +160,7 @@ def stop_when_interrupted(two: Deployers) -> None:
     with two.locked(), two.deploying("--stop-on-interrupt") as (driver, lines):
         driver.send_signal(signal.SIGTERM)
         assert driver.wait(90) == 143, "".join(lines)
-    assert not two.migrates()
+    polling.until(lambda: not two.migrates(), within=30)  # the Job's controller says so later
     recorded = crashing.events_of(two.scene)
     (closed,) = [event.fact for event in recorded[next(iter(recorded))][-1:]]
     assert isinstance(closed, events.Closed)
