@@ -6,6 +6,10 @@ Importing click takes longer than saying a version; scripts and prompts ask for 
 from __future__ import annotations
 
 import sys
+from typing import Final
+
+_INTERRUPTED: Final = 130
+"""As `interrupts.INTERRUPTED`, which takes as long to import as a version to say."""
 
 
 def main() -> None:
@@ -20,6 +24,10 @@ def main() -> None:
             pass  # the front door says what is wrong with the output
         else:
             return
-    from hanbae.cli import main as front
+    try:
+        from hanbae.cli import main as front
 
-    front.main()
+        front.main()
+    except KeyboardInterrupt:
+        # Ctrl-C before the front door was there to answer it: nothing was begun, and 130 says what it was.
+        sys.exit(_INTERRUPTED)
