@@ -16,7 +16,7 @@ DATABASE: Final = "hanbae.dev/database"
 REVISION: Final = "hanbae.dev/revision"
 """On Helm's record of a release: the commit that hanbae has installed."""
 
-NUMBER: Final = "hanbae.dev/number"
+HELM_REVISION: Final = "hanbae.dev/helm-revision"
 """On Helm's record of a release: Helm's own number of the revision that hanbae has installed."""
 
 KEY: Final = "hanbae.dev/key"

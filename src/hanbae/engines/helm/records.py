@@ -19,7 +19,7 @@ KEY: Final = labels.KEY
 """The label by which hanbae knows what it has begun."""
 REVISION: Final = labels.REVISION
 """The label with the commit of it."""
-NUMBER: Final = labels.NUMBER
+HELM_REVISION: Final = labels.HELM_REVISION
 """The label with Helm's number of it."""
 
 DEPLOYED: Final = "deployed"
@@ -66,7 +66,7 @@ def marks(key: str, revision: str, before: Record | None) -> dict[str, str]:
         before: The newest record before it.
     """
     number = before.number + 1 if before is not None else 1
-    return {KEY: key, REVISION: revision, NUMBER: str(number)}
+    return {KEY: key, REVISION: revision, HELM_REVISION: str(number)}
 
 
 def before_pending(kept: Sequence[Record]) -> Record | None:
@@ -141,7 +141,7 @@ def _record(secret: kinds.Object) -> Record:
     metadata = secret["metadata"]
     named = metadata.get("labels") or {}
     number = str(named.get("version") or "")
-    is_own = bool(number) and named.get(NUMBER) == number
+    is_own = bool(number) and named.get(HELM_REVISION) == number
     return Record(
         metadata["name"],
         metadata.get("uid") or "",
