@@ -8,7 +8,8 @@ A registry that hides what one may not see says "not found" for both, and then s
 from __future__ import annotations
 
 import re
-from typing import Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
 
 Kind = Literal["not-found", "unauthorised", "unreachable", "unknown"]
 
@@ -47,3 +48,24 @@ _KINDS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
 def kind(message: str) -> Kind:
     """The cause behind a failed pull, from the container runtime's sentence."""
     return next((name for name, pattern in _KINDS if pattern.search(message)), "unknown")
+
+
+def is_settled(
+    unread_secrets: Sequence[Mapping[str, Any]], failures: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Whether a registry's refusal is its last word.
+
+    On a busy node the kubelet may miss a Secret that is there, for its cache has not seen it yet, and asks without it;
+    the next attempt, ten seconds later, has it.
+
+    Args:
+        unread_secrets: The pod's warnings that a pull secret could not be read.
+        failures: Its warnings that something failed, those about pulls among them.
+    """
+    pulls = (event for event in failures if "pull image" in (event.get("message") or ""))
+    return not unread_secrets or sum(map(_count, pulls)) > 1
+
+
+def _count(event: Mapping[str, Any]) -> int:
+    count = event.get("count") or (event.get("series") or {}).get("count")
+    return count if isinstance(count, int) else 1

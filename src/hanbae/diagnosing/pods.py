@@ -143,7 +143,9 @@ def _image(
             "--env",
             picture.environment,
         )
-    fatal = kind in {"not-found", "unauthorised"}
+    unread = picture.events(ref, "FailedToRetrieveImagePullSecret")
+    is_refused = kind == "unauthorised" and images.is_settled(unread, picture.events(ref, "Failed"))
+    fatal = kind == "not-found" or is_refused
     return _cause(ref, pod, f"diagnosis.image-{kind}", facts, command, fatal=fatal)
 
 

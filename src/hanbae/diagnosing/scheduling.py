@@ -111,8 +111,9 @@ def _not_begun(
             _cannot_pull(status)
             for status in (pod.get("status") or {}).get("containerStatuses") or []
         ):
+            fatal = images.is_settled([event], picture.events(ref, "Failed"))
             yield pictures.cause(
-                ref, "diagnosis.pull-secret-absent", facts, command, fatal=True, owner=owner
+                ref, "diagnosis.pull-secret-absent", facts, command, fatal=fatal, owner=owner
             )
     messages = [event.get("message") or "" for event in picture.events(ref, "Failed")]
     for message in messages:

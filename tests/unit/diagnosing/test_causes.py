@@ -182,6 +182,21 @@ def test_the_pulls_cause_is_taken_from_the_warning_while_the_kubelet_backs_off()
     assert verdict(only(pod, warning)) == ("diagnosis.image-not-found", True)
 
 
+@pytest.mark.parametrize(("pulls", "fatal"), [(1, False), (2, True)])
+def test_a_refusal_is_final_once_the_kubelet_has_asked_again_with_the_secret(
+    pulls: int, fatal: bool
+) -> None:
+    pod = objects.pod("auth-1", containers=[objects.waiting("ErrImagePull", message=UNAUTHORISED)])
+    failed = objects.event(pod, "Failed", f'Failed to pull image "x": {UNAUTHORISED}')
+    unread = objects.event(
+        pod,
+        "FailedToRetrieveImagePullSecret",
+        "Unable to retrieve some image pull secrets (registry-credentials)",
+    )
+    cause = only(pod, failed | {"count": pulls}, unread)
+    assert verdict(cause) == ("diagnosis.image-unauthorised", fatal)
+
+
 def test_a_pod_that_is_being_deleted_is_in_no_trouble() -> None:
     pod = objects.pod("auth-1", containers=[objects.waiting("ErrImagePull", message=NOT_FOUND)])
     pod["metadata"]["deletionTimestamp"] = "2026-11-23T00:00:00Z"
