@@ -446,8 +446,9 @@ def _loader() -> Any:
     class Loader(base):  # type: ignore[misc]
         """PyYAML's safe one, with the types that Helm and Kubernetes have."""
 
-        construct_mapping = yaml_scalars.with_keys_of_json(base.construct_mapping)
-        flatten_mapping = yaml_scalars.with_merges_in_order(base.flatten_mapping)
+        flatten_mapping = yaml_scalars.with_keys_of_json(
+            yaml_scalars.with_merges_in_order(base.flatten_mapping), Fault
+        )
 
         def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
             if kind is not yaml.ScalarNode:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 import re
+import struct
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 _BASES: Final = (
@@ -21,6 +23,10 @@ _BASES: Final = (
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _FRACTION: Final = re.compile(r"\.[0-9](?:_?[0-9])*(?:[eE][-+]?[0-9](?:_?[0-9])*)?")
 """What begins with a point has underscores between digits alone, elsewhere they may be anywhere."""
+_DIGITS_OF_32_BITS: Final = 9
+"""Digits that tell every number of 32 bits from all others."""
+_LEAST_PLAIN, _FIRST_WITH_EXPONENT = -4, 6
+"""Exponents from and below which Go writes a number without one."""
 _SMALLEST, _LARGEST = -(1 << 63), (1 << 64) - 1
 """What a whole number of Go's can be."""
 _LONGEST_NUMBER: Final = 1000
@@ -37,6 +43,9 @@ _WORDS: Final[dict[str, bool | float | None]] = {
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
 }
+_TEXT: Final = "tag:yaml.org,2002:str"
+_TYPED: Final = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float"))
+"""Tags of scalars that are no text."""
 MERGE: Final = "tag:yaml.org,2002:merge"
 """The tag of ``<<``."""
 BEGINS: Final = frozenset({"", *"yYnNtTfFoO~.+-0123456789"})
@@ -78,23 +87,37 @@ def _float(text: str) -> float | str:
     return text if math.isinf(number) else number
 
 
-def _key(value: Any) -> Any:
-    """A key as JSON has it, into which Helm and Kubernetes turn whatever they read."""
+def json_key(value: Any) -> str | None:
+    """A key as JSON has it, into which Helm and Kubernetes turn whatever they read (sigs.k8s.io/yaml).
+
+    Args:
+        value: A scalar.
+
+    Returns:
+        None where they refuse it: nothing, and whole numbers of more than 63 bits.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, int) else value
+    if isinstance(value, int):
+        return str(value) if value <= _LARGEST >> 1 else None
+    return _float_key(value) if isinstance(value, float) else value
 
 
-def with_keys_of_json(construct: Any) -> Any:
-    """A constructor's mapping with its keys as JSON has them, into which Helm and Kubernetes turn what they read."""
-
-    def construct_mapping(self: Any, node: Any, *, deep: bool = False) -> Any:
-        mapping = construct(self, node, deep=deep)
-        if all(type(key) is str for key in mapping):
-            return mapping
-        return {_key(key): value for key, value in mapping.items()}
-
-    return construct_mapping
+def _float_key(value: float) -> str:
+    """The shortest text of a number of 32 bits, in Go's format ``g``."""
+    try:
+        number: float = struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        number = math.copysign(math.inf, value)
+    if not math.isfinite(number):
+        return ".nan" if math.isnan(number) else ".inf" if number > 0 else "-.inf"
+    for digits in range(_DIGITS_OF_32_BITS):
+        text = f"{number:.{digits}e}"
+        if struct.pack("f", float(text)) == struct.pack("f", number):
+            break
+    exponent = int(text.partition("e")[2])
+    is_short = _LEAST_PLAIN <= exponent < _FIRST_WITH_EXPONENT
+    return f"{float(text):.{max(0, digits - exponent)}f}" if is_short else text
 
 
 def with_merges_in_order(flatten: Any) -> Any:
@@ -119,6 +142,36 @@ def with_merges_in_order(flatten: Any) -> Any:
                 entries += source.value
         if merges:
             node.value, node.merge = entries, []  # ruamel compares keys where nothing was merged
+
+    return flatten_mapping
+
+
+def with_keys_of_json(flatten: Any, fault: Callable[[str, Any], Exception]) -> Any:
+    """A constructor's way to resolve ``<<``, after which the mapping's keys are texts, as JSON has them.
+
+    Args:
+        flatten: The way to resolve ``<<``.
+        fault: Makes the error, of why and where, for a key that Helm and Kubernetes refuse, and for two of different
+            types that become one: which of them they take then is chance.
+    """
+
+    def flatten_mapping(self: Any, node: Any) -> None:
+        flatten(self, node)
+        if any(str(key.tag) in _TYPED for key, _ in node.value):
+            node.value = list(entries(self, node.value))
+
+    def entries(constructor: Any, of_any_type: list[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+        tags: dict[str, str] = {}
+        for key, value in of_any_type:
+            tag, replaced = str(key.tag), key
+            if tag in _TYPED:
+                text = json_key(constructor.construct_object(key))
+                if text is None:
+                    raise fault(f"{key.value or 'null'} cannot be a key", key.start_mark)
+                replaced = type(key)(_TEXT, text, key.start_mark, key.end_mark)
+            if replaced.id == "scalar" and tags.setdefault(replaced.value, tag) != tag:
+                raise fault(f"the key {replaced.value} is there twice", key.start_mark)
+            yield replaced, value
 
     return flatten_mapping
 

@@ -141,3 +141,46 @@ def test_what_cannot_be_merged_has_its_line() -> None:
             values.Values.parse(text, "values.yaml")
         assert caught.value.place is not None
         assert caught.value.place.line
+
+
+KEYS = """
+1.5 1e5 1.0 -0.0 1e21 1e20 1e-7 1e-5 0.0001 0.1 16777217.0 123456789.5 3.4e39 -1e308 5e-324 1e400
+.inf -.Inf .nan 9223372036854775807 -9223372036854775808 0x1F true on No 1_000 -5 08 1234567.5
+2097152.125 1e6 123456.0 999999.94 99999999999999999999 100000000.0 ~ null 9223372036854775808
+18446744073709551615 0.30000001 1.17549435e-38 1.4e-45 3.4028235e38 1e23 8.5899346e9 text
+"""
+
+
+async def test_each_key_is_what_helm_takes_it_for(tmp_path: Path) -> None:
+    for word in KEYS.split():
+        text = f"{word}: v"
+        answered = await answer(tmp_path / "chart", f"  {text}")
+        if answered.error is not None:
+            assert "unsupported map key" in answered.error
+            refused(text)
+            continue
+        by_kind = {item["kind"]: item for _, item in answered.documents}
+        assert libyaml.load(text) == by_kind["Scalars"]["read"], text
+        assert values.Values.parse(text, "values.yaml").data == by_kind["Scalars"]["read"], text
+
+
+async def test_keys_of_different_types_are_two_unless_json_has_one_word_for_them(
+    tmp_path: Path,
+) -> None:
+    text = "true: a\n1: b"  # Python's are one
+    answered = await answer(tmp_path / "chart", "  true: a\n  1: b")
+    by_kind = {item["kind"]: item for _, item in answered.documents}
+    assert libyaml.load(text) == by_kind["Scalars"]["read"] == {"true": "a", "1": "b"}
+    assert values.Values.parse(text, "values.yaml").data == {"true": "a", "1": "b"}
+    # Which of these Helm takes differs from one time to the other.
+    for doubled in ("1: a\n1.0: b", 'true: a\n"true": b', '<<: {1: a}\n"1": b'):
+        refused(doubled)
+
+
+def refused(text: str) -> None:
+    with pytest.raises(libyaml.Fault) as fault:
+        libyaml.load(text)
+    with pytest.raises(errors.FileFault) as caught:
+        values.Values.parse(text, "values.yaml")
+    assert caught.value.place is not None
+    assert caught.value.place.line == fault.value.line > 0

@@ -373,11 +373,9 @@ def _by_ruamel(text: str, file: str) -> _Content:
     class Constructor(constructor.SafeConstructor):
         """The safe one, with the types that Helm has."""
 
-        construct_mapping = yaml_scalars.with_keys_of_json(
-            constructor.SafeConstructor.construct_mapping
-        )
-        flatten_mapping = yaml_scalars.with_merges_in_order(
-            constructor.SafeConstructor.flatten_mapping
+        flatten_mapping = yaml_scalars.with_keys_of_json(
+            yaml_scalars.with_merges_in_order(constructor.SafeConstructor.flatten_mapping),
+            libyaml.Fault,
         )
 
     class Resolver(resolver.VersionedResolver):
@@ -401,6 +399,9 @@ def _by_ruamel(text: str, file: str) -> _Content:
             _refuse_bombs(root, file)
             data = parser.constructor.construct_document(root)
             return _Content(root, data, quick=False)
+    except libyaml.Fault as fault:
+        place = subjects.Place(file, fault.line, fault.column)
+        raise errors.FileFault("values.syntax", place=place, problem=str(fault)) from fault
     except error.MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
         place = (

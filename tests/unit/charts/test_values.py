@@ -127,6 +127,12 @@ def test_edit_fits_into_whatever_is_there(text: str, expected: str) -> None:
     assert edited(text, "a.b", "x") == expected
 
 
+def test_a_key_is_edited_where_helm_has_it() -> None:
+    """``y`` is true; with ``"true"`` beside it Helm would take either."""
+    assert edited("y:\n  b: 1\n", "true.b", "x") == "y:\n  b: x\n"
+    assert edited("y:\n  b: 1\n", "y.b", "x") == 'y:\n  b: 1\n"y":\n  b: x\n'
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -136,12 +142,12 @@ def test_edit_fits_into_whatever_is_there(text: str, expected: str) -> None:
         "a:\n  b: &x 1\nc: *x\n",
         "a:\n  b: !!str 1\n",
         "z: &z {b: 1}\na: *z\n",
-        "z: &z\n  b: 1\na:\n  <<: *z\n  c: *z\nq: [*z]\ny: &y {b: 2}\nx: *y\na2: 1\n? [1, 2]\n: 3\n",
+        "z: &z\n  b: 1\na:\n  <<: *z\n  c: *z\nq: [*z]\nw: &w {b: 2}\nx: *w\na2: 1\n? [1, 2]\n: 3\n",
     ],
 )
 def test_what_cannot_be_edited_alone_is_refused_and_stays(text: str) -> None:
     document = values.Values.parse(text, "values-dev.yaml")
-    path = "a.b" if "<<" not in text else "y.b"
+    path = "a.b" if "<<" not in text else "w.b"
     with pytest.raises(errors.FileFault) as caught:
         document.set(path, "x")
     assert caught.value.place is not None
