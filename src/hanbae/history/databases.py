@@ -27,6 +27,7 @@ import struct
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ from hanbae.history import protocol, schemas
 BUSY: Final = protocol.BUSY
 """Seconds to wait for another process that is writing."""
 
+_PAUSE: Final = 0.02
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
 _MAGIC: Final = b"SQLite format 3\0"
@@ -98,22 +100,40 @@ def connect(path: Path, *, own_folder: bool = False) -> sqlite3.Connection:
         path.parent.chmod(_FOLDER_MODE)
     _check_locks(path.parent)
     with _opening, _identified(path) as descriptor:
-        connection = _opened(path)
-        try:
-            _distrust(connection)
-            # One text that is no UTF-8 would end a whole query; whoever decodes it sees what it is.
-            connection.text_factory = _text
-            _check(connection, path, descriptor)
-            _close_to_others(path, descriptor)
-            journal = "DELETE" if _is_of_network(path) else "WAL"
-            connection.execute(f"PRAGMA journal_mode = {journal}").fetchone()
-            # FULL: a commit is on the disk when it returns, which NORMAL does not promise under WAL.
-            connection.execute("PRAGMA synchronous = FULL")
-            schemas.migrate(connection)
-        except BaseException:
-            connection.close()
-            raise
-    return connection
+        ends = time.monotonic() + BUSY
+        while True:
+            connection = _opened(path)
+            try:
+                _prepare(connection, path, descriptor)
+            except BaseException as error:
+                connection.close()
+                # Of several that make or leave a history at the same moment, SQLite refuses some at once, whatever
+                # time it was given to wait (https://sqlite.org/wal.html#sometimes_queries_return_sqlite_busy).
+                if not is_busy(error) or time.monotonic() > ends:
+                    raise
+                time.sleep(_PAUSE)
+            else:
+                return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, descriptor: int) -> None:
+    """Look what the file is, then make it the history that it is to be."""
+    _distrust(connection)
+    # One text that is no UTF-8 would end a whole query; whoever decodes it sees what it is.
+    connection.text_factory = _text
+    _check(connection, path, descriptor)
+    _close_to_others(path, descriptor)
+    journal = "DELETE" if _is_of_network(path) else "WAL"
+    connection.execute(f"PRAGMA journal_mode = {journal}").fetchone()
+    # FULL: a commit is on the disk when it returns, which NORMAL does not promise under WAL.
+    connection.execute("PRAGMA synchronous = FULL")
+    schemas.migrate(connection)
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether another process has the file, or a part of it, for itself."""
+    busy = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in busy
 
 
 def _check_locks(folder: Path) -> None:

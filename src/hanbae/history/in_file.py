@@ -109,7 +109,7 @@ class Database:
             text_id = "history.full" if error.errno in _FULL else "history.not-writable"
             raise errors.FileFault(text_id, place=self.place, why=files.reason(error)) from None
         except sqlite3.OperationalError as error:
-            if _is_busy(error):
+            if databases.is_busy(error):
                 raise errors.Unreachable("history.busy", file=str(self._path)) from None
             text_id = _operational(error, self._path.parent)
             raise errors.FileFault(text_id, place=self.place, why=str(error)) from None
@@ -125,7 +125,3 @@ def _operational(error: sqlite3.OperationalError, folder: Path) -> str:
             code = code if os.statvfs(folder).f_bavail else sqlite3.SQLITE_FULL
     names = {sqlite3.SQLITE_FULL: "history.full", sqlite3.SQLITE_ERROR: "history.damaged"}
     return names.get(code, "history.not-writable")
-
-
-def _is_busy(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
