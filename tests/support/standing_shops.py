@@ -132,7 +132,7 @@ class Shop:
             "version": "1",
             records.KEY: f"20261123-{service}",
             records.REVISION: self.head,
-            records.NUMBER: "1",
+            records.HELM_REVISION: "1",
         }
         record = {
             "apiVersion": "v1",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hanbae.forges import connections, pulls
+from hanbae.forges import connections, protocol, pulls
 from hanbae.results import merge_requests
 
 
@@ -19,14 +19,22 @@ class Gitea(pulls.Pulls):
         self._size = "limit"
 
     async def opened(self, source: str, target: str) -> merge_requests.MergeRequest | None:
-        """The open pull request of one branch into another; those from forks are others."""
+        """The first open pull request of one branch into another; those from forks are others."""
         params = {"state": "open"}
         path = f"{self._base}/pulls"
         entries = self._connection.pages(path, pulls.Pull, params=params, size=self._size)
-        async for pull in entries:
-            if pull.is_of(source, target):
-                return pull.request
-        return None
+        requests = [pull.request async for pull in entries if pull.is_of(source, target)]
+        return min(requests, key=lambda request: request.number, default=None)
+
+    async def open(self, draft: protocol.Draft) -> merge_requests.MergeRequest:
+        """Open a pull request; Gitea opens two where two ask at once, and of those the first one stays."""
+        request = await super().open(draft)
+        first = await self.opened(draft.source, draft.target)
+        if first is None or first.number >= request.number:
+            return request
+        path, closed = f"{self._base}/pulls/{request.number}", {"state": "closed"}
+        await self._connection.ask("PATCH", path, pulls.Pull, body=closed)
+        return first
 
     async def merged_by(self, commit: str, target: str) -> merge_requests.MergeRequest | None:
         """The pull request by which a commit came to be in a branch."""
