@@ -67,6 +67,17 @@ SEAL = ("seal", "auth", "--env", "dev", "--certificate", "../dev.pem")
 SOPS_IMPORT = ("import", "auth", "--env", "dev", "--from-sops", "--certificate", "../dev.pem")
 
 
+def assert_refused_at(place: str, shop: Path, run: Run, option: str, content: bytes) -> None:
+    """A file's fault is named by its line, and nothing is sealed of the file."""
+    Path("x").write_bytes(content)
+    before = path(shop).read_bytes()
+    code, out, err = run(*SEAL, option, "x")
+    assert code == 2, err
+    assert err.startswith(f"error: {place}: "), err
+    assert out == ""
+    assert path(shop).read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("content", "place"),
     [
@@ -95,13 +106,7 @@ SOPS_IMPORT = ("import", "auth", "--env", "dev", "--from-sops", "--certificate",
 def test_line_of_an_env_file_that_cannot_be_sealed_is_named(
     shop: Path, run: Run, content: bytes, place: str
 ) -> None:
-    Path("x").write_bytes(content)
-    before = path(shop).read_bytes()
-    code, out, err = run(*SEAL, "--from-env-file", "x")
-    assert code == 2, err
-    assert err.startswith(f"error: {place}: "), err
-    assert out == ""
-    assert path(shop).read_bytes() == before
+    assert_refused_at(place, shop, run, "--from-env-file", content)
 
 
 @pytest.mark.parametrize(
@@ -138,12 +143,7 @@ def test_line_of_an_env_file_that_cannot_be_sealed_is_named(
 def test_line_of_a_manifest_that_cannot_be_sealed_is_named(
     shop: Path, run: Run, content: bytes, place: str
 ) -> None:
-    Path("x").write_bytes(content)
-    before = path(shop).read_bytes()
-    code, _, err = run(*SEAL, "--from-manifest", "x")
-    assert code == 2, err
-    assert err.startswith(f"error: {place}: "), err
-    assert path(shop).read_bytes() == before
+    assert_refused_at(place, shop, run, "--from-manifest", content)
 
 
 def test_value_that_sops_has_encrypted_is_refused_wherever_it_comes_from(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -161,6 +162,22 @@ def test_ciphertext_is_opened_where_the_controller_has_seen_this_very_one() -> N
     assert not secrets_sealed.is_opened(opened(), other)
 
 
+def answer_as_controller(
+    monkeypatch: pytest.MonkeyPatch, request: Callable[..., Awaitable[service_proxies.Answer]]
+) -> None:
+    """Have a controller's service that answers so, and nothing else in the cluster."""
+
+    async def get(*_: object) -> None:
+        return None
+
+    async def first_port(*_: object) -> str:
+        return "http"
+
+    monkeypatch.setattr(service_proxies, "request", request)
+    monkeypatch.setattr(reading, "get", get)
+    monkeypatch.setattr(reading, "first_port", first_port)
+
+
 @pytest.mark.parametrize(
     ("statuses", "outcome", "text_id"),
     [
@@ -183,15 +200,7 @@ async def test_the_controller_is_asked_gently_whether_it_opens_what_is_new(
             raise errors.Forbidden("cluster.forbidden")
         return service_proxies.Answer(left.pop(0), b"")
 
-    async def get(*_: object) -> None:
-        return None
-
-    async def first_port(*_: object) -> str:
-        return "http"
-
-    monkeypatch.setattr(service_proxies, "request", request)
-    monkeypatch.setattr(reading, "get", get)
-    monkeypatch.setattr(reading, "first_port", first_port)
+    answer_as_controller(monkeypatch, request)
     monkeypatch.setattr(secrets_sealed, "_PAUSE", 0)
     verdict = await secrets_sealed.decide(target(objects=(SEALED,)))
     assert (verdict.outcome, text_id in ids(verdict)) == (outcome, True)
@@ -202,15 +211,7 @@ async def test_a_controller_that_is_silent_is_given_up(monkeypatch: pytest.Monke
         await asyncio.sleep(60)
         raise AssertionError
 
-    async def get(*_: object) -> None:
-        return None
-
-    async def first_port(*_: object) -> str:
-        return "http"
-
-    monkeypatch.setattr(service_proxies, "request", request)
-    monkeypatch.setattr(reading, "get", get)
-    monkeypatch.setattr(reading, "first_port", first_port)
+    answer_as_controller(monkeypatch, request)
     monkeypatch.setattr(targets, "ASKS_WITHIN", 0.01)
     verdict = await secrets_sealed.decide(target(objects=(SEALED,)))
     assert (verdict.outcome, verdict.unseen) == ("undecided", ())
